@@ -1,0 +1,1 @@
+"""spawnpenny: spawns labs and Dask clusters, so that JupyterHub needs no Kubernetes rights."""

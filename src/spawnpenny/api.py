@@ -1,0 +1,63 @@
+"""All that a plugin may import."""
+
+from spawnpenny.cluster.kinds import Resource
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain.events import Event, EventType
+from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
+from spawnpenny.domain.quantities import format_quantity, parse_quantity
+from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.users import Group, User
+from spawnpenny.errors import (
+    InvalidOptionError,
+    ProvisionError,
+    QuotaExceededError,
+    SettingsError,
+    SpawnError,
+    UnknownOptionError,
+)
+from spawnpenny.hookspecs import hookimpl
+from spawnpenny.identity import Authenticator, Credentials, Identity
+from spawnpenny.pipeline.port import StepPort
+from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
+from spawnpenny.pipeline.step import Permission, Step, allow
+from spawnpenny.schemas import QuantityField, StrictSchema
+from spawnpenny.settings import Settings
+
+__all__ = [
+    "DEFAULT_LAB",
+    "Authenticator",
+    "Credentials",
+    "Event",
+    "EventType",
+    "Group",
+    "Identity",
+    "InvalidOptionError",
+    "Key",
+    "Kind",
+    "Manifest",
+    "Names",
+    "Permission",
+    "Phase",
+    "ProvisionError",
+    "QuantityField",
+    "QuotaExceededError",
+    "Resource",
+    "Resources",
+    "Settings",
+    "SettingsError",
+    "Spawn",
+    "SpawnError",
+    "Stash",
+    "StashKey",
+    "Step",
+    "StepPort",
+    "StrictSchema",
+    "UnknownOptionError",
+    "User",
+    "allow",
+    "format_quantity",
+    "hookimpl",
+    "parse_quantity",
+    "safe_slug",
+]

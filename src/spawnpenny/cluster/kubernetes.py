@@ -1,0 +1,293 @@
+"""The port to a real Kubernetes cluster.
+
+kubernetes_asyncio reads the configuration, authenticates and opens connections; all else is ours, as its
+models are slow, its watch has no back-off, and without care a call has no time limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import aclosing
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+import structlog
+from kubernetes_asyncio import config
+from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.client.rest import RESTClientObject
+
+from spawnpenny.cluster.calls import Call, selector
+from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
+from spawnpenny.cluster.retrying import Request, Retrying
+from spawnpenny.cluster.streams import events, notice_a_dead_peer
+from spawnpenny.errors import (
+    ExpiredError,
+    InvalidObjectError,
+    NotFoundError,
+    SettingsError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from types import TracebackType
+
+    from spawnpenny.cluster.kinds import Resource
+
+_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_PAGE: Final = "500"
+_LOG_BYTES: Final = str(1 << 20)
+_LOG_PATIENCE: Final = (
+    3.0  # a node that does not hand out logs must not hold up the reason that they would illustrate
+)
+_GRACE: Final = 40  # seconds that the API server may take to end a watch after it should have
+_UNAUTHORIZED: Final = 401
+
+
+class KubernetesCluster:
+    """A Kubernetes cluster. Make one with ``connect``; use it as an async context manager, or close it.
+
+    A create that was tried again after a lost answer may raise ``AlreadyExistsError`` on what it made itself,
+    and a replace ``ConflictError``: the caller looks at what is there.
+    """
+
+    def __init__(self, transport: _Transport, *, timeout: float, patience: float, watch_seconds: int) -> None:
+        self._transport = transport
+        self._api = Retrying(transport, timeout=timeout, patience=patience)
+        self._logs = Retrying(transport, timeout=_LOG_PATIENCE, patience=_LOG_PATIENCE)
+        self._watch_seconds = watch_seconds
+
+    @classmethod
+    async def connect(
+        cls,
+        kubeconfig: str | None = None,
+        *,
+        timeout: float = 10.0,  # noqa: ASYNC109 - of each later call, not of this one
+        patience: float = 30.0,
+        watch_seconds: int = 290,
+        user_agent: str | None = None,
+    ) -> Self:
+        """Make ready to talk to a cluster; nothing is sent yet.
+
+        Args:
+            kubeconfig: A file; None for the pod's own service account or, outside of a cluster, kubectl's.
+            timeout: Seconds for one try of a call.
+            patience: Seconds for all tries of a call.
+            watch_seconds: After how long the API server is asked to end a watch.
+            user_agent: What the audit log of the cluster shows; None for ``spawnpenny/<version>``.
+
+        Raises:
+            SettingsError: There is no configuration, or it cannot be used.
+
+        """
+        transport = await _Transport.connect(kubeconfig, user_agent or f"spawnpenny/{_version()}")
+        return cls(transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        call = Call.on("create", Ref.of(manifest))
+        return await self._object(call, Request("POST", call.path(collection=True), body=manifest))
+
+    async def replace(self, manifest: Manifest) -> Manifest:
+        call = Call.on("update", Ref.of(manifest))
+        return await self._object(call, Request("PUT", call.path(), body=manifest))
+
+    async def patch(self, ref: Ref, patch: Manifest) -> Manifest:
+        call = Call.on("patch", ref, blind="resourceVersion" not in patch.get("metadata", {}))
+        request = Request("PATCH", call.path(), body=patch, content_type="application/merge-patch+json")
+        return await self._object(call, request)
+
+    async def read(self, ref: Ref) -> Manifest | None:
+        call = Call.on("get", ref)
+        try:
+            return await self._object(call, Request("GET", call.path()))
+        except NotFoundError:
+            return None
+
+    async def list(
+        self, resource: Resource, *, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Listing:
+        call = Call("list", resource, namespace)
+        try:
+            return await self._pages(call, {**selector(labels), "limit": _PAGE})
+        except ExpiredError:  # so many pages that the first one's version is forgotten: all at once, then
+            return await self._pages(call, selector(labels))
+
+    async def _pages(self, call: Call, query: dict[str, str]) -> Listing:
+        items: list[Manifest] = []
+        kind = {
+            "apiVersion": call.resource.api_version,
+            "kind": call.resource.kind,
+        }  # a list leaves them out of its items
+        while True:
+            page = await self._object(call, Request("GET", call.path(), query))
+            items += [kind | item for item in page.get("items") or []]
+            more = page["metadata"].get("continue")
+            if not more:
+                return Listing(tuple(items), page["metadata"]["resourceVersion"])
+            query = query | {"continue": more}
+
+    async def delete(self, ref: Ref, *, uid: str | None = None, grace: int | None = None) -> bool:
+        call = Call.on("delete", ref)
+        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        try:
+            await self._api.call(call, Request("DELETE", call.path(), body=options))
+        except NotFoundError:
+            return False
+        return True
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        since: str,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[WatchEvent]:
+        call = Call("watch", resource, namespace)
+        query = selector(labels) | {
+            "watch": "true",
+            "resourceVersion": since,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(self._watch_seconds),
+        }
+        request = Request("GET", call.path(), query, streamed=True)
+        answer = await self._api.open(call, request, silence=self._watch_seconds + _GRACE)
+        async with answer:
+            notice_a_dead_peer(answer)
+            async with aclosing(events(call, answer)) as changes:
+                async for event in changes:
+                    yield event
+
+    async def log(self, ref: Ref, *, container: str, lines: int) -> str:
+        call = Call.on("get", ref, "log")
+        query = {"container": container, "tailLines": str(lines), "limitBytes": _LOG_BYTES}
+        try:
+            text = await self._logs.call(call, Request("GET", call.path(), query))
+        except InvalidObjectError:  # the container has not begun, as the API server says with 400
+            return ""
+        return text.decode(errors="replace")
+
+    async def _object(self, call: Call, request: Request) -> Manifest:
+        manifest: Manifest = json.loads(await self._api.call(call, request))
+        return manifest
+
+
+class _Transport:
+    """kubernetes_asyncio, as far as we use it: a configuration, and REST clients, one for streams."""
+
+    def __init__(self, kubeconfig: str | None, configuration: Any, user_agent: str) -> None:
+        self._kubeconfig = kubeconfig
+        self._configuration = configuration
+        self._headers = {"Accept": "application/json", "User-Agent": user_agent}
+        self._renewal = asyncio.Lock()
+        # Two pools: with one, a hundred watches leave no connection for a call. Watches have no limit (0).
+        self._calls = _without_environment(RESTClientObject(configuration))
+        self._streams = _without_environment(RESTClientObject(configuration, maxsize=0))
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None, user_agent: str) -> Self:
+        return cls(kubeconfig, await _configuration(kubeconfig), user_agent)
+
+    async def close(self) -> None:
+        await self._calls.close()
+        await self._streams.close()
+
+    async def send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        token = await self._token()
+        answer = await self._send(request, limits, token)
+        if answer.status == _UNAUTHORIZED and await self._renewed(token):
+            answer.release()
+            answer = await self._send(request, limits, await self._token())
+        return answer
+
+    async def _send(
+        self, request: Request, limits: aiohttp.ClientTimeout, token: str | None
+    ) -> aiohttp.ClientResponse:
+        headers = self._headers | {"Content-Type": request.content_type}
+        if token:
+            headers["Authorization"] = token.strip()
+        rest = self._streams if request.streamed else self._calls
+        answer: aiohttp.ClientResponse = await rest.request(
+            request.method,
+            self._configuration.host + request.path,
+            query_params=request.query,
+            headers=headers,
+            body=request.body,
+            _preload_content=False,
+            _request_timeout=limits,
+        )
+        return answer
+
+    async def _token(self) -> str | None:
+        token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
+        return token
+
+    async def _renewed(self, refused: str | None) -> bool:
+        """Read the credentials again, as they may have been renewed; whether there is another token now."""
+        async with self._renewal:
+            if await self._token() == refused:
+                try:
+                    fresh = await _configuration(self._kubeconfig)
+                except SettingsError:
+                    structlog.stdlib.get_logger(__name__).warning("cluster_credentials_not_renewed")
+                    return False
+                self._configuration.api_key = fresh.api_key
+                self._configuration.refresh_api_key_hook = fresh.refresh_api_key_hook
+            return await self._token() != refused
+
+
+def _without_environment(rest: Any) -> Any:
+    """Give a REST client a session that reads no proxy settings and no netrc: that costs more than a call."""
+    connector = rest.pool_manager.connector
+    rest.pool_manager.detach()
+    rest.pool_manager = aiohttp.ClientSession(
+        connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=1 << 18
+    )
+    return rest
+
+
+async def _configuration(kubeconfig: str | None) -> Any:
+    configuration = Configuration()
+    try:
+        if kubeconfig is None and (_ACCOUNT / "token").exists():
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(
+                kubeconfig, client_configuration=configuration, persist_config=False
+            )
+    except Exception as error:  # noqa: BLE001 - whatever a broken file or a login program brings about
+        # The library's own text may quote a whole entry, with its secrets; a missing key is safe to name.
+        missing = re.search(r"Expected (?:key|object with name) [\w.-]+", str(error))
+        why = missing.group().removeprefix("Expected ") + " is missing" if missing else type(error).__name__
+        where = (
+            f"kubeconfig {kubeconfig}"
+            if kubeconfig
+            else "usual kubeconfig, or the service account of this pod,"
+        )
+        raise SettingsError(f"The {where} cannot be used: {why}.") from None
+    return configuration
+
+
+def _version() -> str:
+    try:
+        return metadata.version("spawnpenny")
+    except metadata.PackageNotFoundError:  # run from a checkout
+        return "0"

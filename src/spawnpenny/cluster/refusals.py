@@ -1,0 +1,214 @@
+"""What an answer of the Kubernetes API other than success means, and for how long another try may help.
+
+No text of an answer is passed on that could quote what was sent: the values in it may be somebody's secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from spawnpenny.errors import (
+    AlreadyExistsError,
+    ClusterError,
+    ClusterForbiddenError,
+    ConflictError,
+    ExpiredError,
+    InvalidObjectError,
+    NotFoundError,
+    QuotaExceededError,
+    SpawnpennyError,
+    TerminatingError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spawnpenny.cluster.calls import Call
+
+# For how long, in seconds after the first try, a fault is taken for a passing one.
+NEVER: Final = 0.0
+ALWAYS: Final = math.inf  # as long as the caller's patience lasts
+RBAC_SETTLES: Final = (
+    2.0  # a new RoleBinding was effective within 15 ms where we measured; a real denial must be told soon
+)
+NAMESPACE_SETTLES: Final = (
+    10.0  # the default ServiceAccount and the first status of a quota are made by controllers
+)
+
+_LONGEST: Final = 500
+_SETTLING: Final = (
+    "no api token found for service account",
+    "error looking up service account",
+    "status unknown for quota",
+)
+_QUOTA: Final = re.compile(r"exceeded quota: \S+, requested: (\S+), used: (\S+), limited: (\S+)")
+_POLICY: Final = re.compile(r"(?:admission webhook|ValidatingAdmissionPolicy) .*? denied (?:the )?request")
+_VALUE: Final = re.compile(r'^(?:Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|\w+)(?:: (.*))?$')
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error, for how many seconds another try may help, and when the server wants to see one."""
+
+    error: SpawnpennyError
+    window: float = NEVER
+    retry_after: float | None = None
+
+
+def read_status(body: bytes) -> dict[str, Any]:
+    """Read a ``Status`` object; empty if the body is something else, such as a proxy's page."""
+    try:
+        status = json.loads(body)
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
+
+
+def judge(call: Call, code: int, status: dict[str, Any], headers: Mapping[str, str] | None = None) -> Fault:
+    """Say what an answer means; ``status`` is its ``Status`` object, or empty."""
+    reader = {
+        400: _invalid,
+        401: _unauthenticated,
+        403: _forbidden,
+        404: _not_found,
+        409: _conflict,
+        410: _expired,
+        422: _invalid,
+    }
+    if "resourceVersion should not be set on objects to be created" in status.get("message", ""):
+        return _invalid(call, status)  # the API server calls it an error of its own
+    if code in reader:
+        return reader[code](call, status)
+    if code == 429 or code >= 500:  # noqa: PLR2004 - HTTP's own numbers
+        return Fault(
+            UnavailableError(
+                f"The cluster could not {call} at the moment (HTTP {code}).", **_facts(call, status)
+            ),
+            ALWAYS,
+            _retry_after(headers or {}),
+        )
+    return Fault(
+        ClusterError(
+            f"The cluster gave an unexpected answer to {call} (HTTP {code}).", **_facts(call, status)
+        )
+    )
+
+
+def _facts(call: Call, status: dict[str, Any]) -> dict[str, Any]:
+    return call.facts() | {"reason": status.get("reason", "")}
+
+
+def _text(status: dict[str, Any]) -> str:
+    """Return the server's own sentence, on one line."""
+    text = " ".join(str(status.get("message", "")).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _causes(status: dict[str, Any]) -> list[dict[str, str]]:
+    return (status.get("details") or {}).get("causes") or []
+
+
+def _unauthenticated(call: Call, status: dict[str, Any]) -> Fault:
+    facts = _facts(call, status)
+    return Fault(
+        ClusterForbiddenError(f"The cluster does not accept our credentials, so we cannot {call}.", **facts)
+    )
+
+
+def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
+    text, facts = _text(status), _facts(call, status)
+    lower = text.lower()
+    exceeded = _QUOTA.search(text)
+    if exceeded:
+        return Fault(_quota(*exceeded.groups()))
+    if "being terminated" in lower or any(
+        cause.get("reason") == "NamespaceTerminating" for cause in _causes(status)
+    ):
+        return Fault(TerminatingError(f"The namespace {call.namespace} is being deleted.", **facts))
+    error = ClusterForbiddenError(
+        f"The cluster does not let us {call}: {text or 'no reason was given'}", **facts
+    )
+    if any(words in lower for words in _SETTLING):
+        return Fault(error, NAMESPACE_SETTLES)
+    # Only what a RoleBinding gives can be about to come: rights on all namespaces are there from the start.
+    return Fault(error, RBAC_SETTLES if call.namespace and " cannot " in lower else NEVER)
+
+
+def _quota(requested: str, used: str, limited: str) -> QuotaExceededError:
+    """Tell of the first resource that is exceeded; Kubernetes names only those that are."""
+    tables = [dict(pair.split("=", 1) for pair in part.split(",")) for part in (requested, used, limited)]
+    resource = next(iter(tables[0]))
+    asked, in_use, limit = (table.get(resource, "?") for table in tables)
+    return QuotaExceededError(resource, asked=asked, used=in_use, limit=limit)
+
+
+def _not_found(call: Call, status: dict[str, Any]) -> Fault:
+    facts, details = _facts(call, status), status.get("details") or {}
+    if not details.get("name"):  # not one object is missing, but the whole resource
+        resource = call.resource
+        return Fault(
+            InvalidObjectError(f"The cluster has no {resource.plural} in {resource.api_version}.", **facts)
+        )
+    of_namespace = details.get("kind") == "namespaces"
+    kind = "namespace" if of_namespace else call.resource.kind
+    where = f" in {call.namespace}" if call.namespace and not of_namespace else ""
+    return Fault(NotFoundError(f"There is no {kind} {details['name']}{where}.", **facts))
+
+
+def _conflict(call: Call, status: dict[str, Any]) -> Fault:
+    text, facts = _text(status), _facts(call, status)
+    if status.get("reason") == "AlreadyExists":
+        return Fault(
+            AlreadyExistsError(f"The cluster could not {call}: one of that name is there already.", **facts)
+        )
+    if "Operation cannot be fulfilled on resourcequotas" in text:
+        # Two creates were counted against one quota at the same moment; nothing is wrong with either.
+        return Fault(
+            UnavailableError(f"The cluster could not {call}: its quota was being counted.", **facts), ALWAYS
+        )
+    error = ConflictError(
+        f"The cluster could not {call}: it changed meanwhile, or is another one of that name.", **facts
+    )
+    return Fault(error, NAMESPACE_SETTLES if call.blind else NEVER)
+
+
+def _expired(call: Call, status: dict[str, Any]) -> Fault:
+    return Fault(ExpiredError(f"The cluster cannot {call} from a version that old.", **_facts(call, status)))
+
+
+def _invalid(call: Call, status: dict[str, Any]) -> Fault:
+    if _POLICY.search(
+        _text(status)
+    ):  # a site's own policy, which words its refusals for those whom it refuses
+        return _forbidden(call, status)
+    told = [
+        f"{cause.get('field') or 'it'}: {_harmless(str(cause.get('message', '')))}"
+        for cause in _causes(status)
+    ]
+    why = "; ".join(told[:3]) or "the API server could not read it"
+    return Fault(
+        InvalidObjectError(
+            f"The cluster could not {call}, as it is not valid: {why}.", **_facts(call, status)
+        )
+    )
+
+
+def _harmless(message: str) -> str:
+    """Leave the value out that a cause quotes, and the diff that may follow on further lines."""
+    line = message.partition("\n")[0].partition(" (e.g. ")[0]
+    if " value: " in line:
+        quoted = _VALUE.match(line)
+        line = (quoted.group(1) if quoted else None) or "this value is not allowed"
+    return line[:200]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("Retry-After", "")
+    return (
+        float(value) if value.isdigit() else None
+    )  # the API server sends seconds; a date is not worth reading

@@ -1,0 +1,1 @@
+"""What spawnpenny talks about: users, labs, names, quantities, events. Standard library only, no I/O."""

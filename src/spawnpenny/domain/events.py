@@ -1,0 +1,79 @@
+"""What happened in a spawn, in order, each with an id that a client can resume from."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from spawnpenny.domain.spawns import MAX_EVENT_BYTES, MAX_EVENTS
+
+
+class EventType(StrEnum):
+    """``phase`` says that the spawn is in another phase, ``step`` that a step is in another state, ``info`` tells the user."""
+
+    PHASE = "phase"
+    STEP = "step"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. ``id`` is ``<generation>-<n>``, ``time`` seconds since the epoch; ``phase``, ``step`` and ``state`` as they apply."""
+
+    id: str
+    type: EventType
+    time: float
+    message: str
+    phase: str | None = None
+    step: str | None = None
+    state: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Event:
+        return cls(**{**data, "type": EventType(data["type"])})
+
+
+class EventLog:
+    """The last events of one spawn: bounded in number and in size, so that a record always fits into one Secret."""
+
+    def __init__(self, generation: int, events: Iterable[Event] = ()) -> None:
+        self.generation = generation
+        self._events: deque[Event] = deque(events, maxlen=MAX_EVENTS)
+        self._next = 1 + max((_number(event) for event in self._events), default=0)
+
+    def add(self, type_: EventType, time: float, message: str, **about: str | None) -> Event:
+        """Append an event; a message that is too long is cut."""
+        event = Event(f"{self.generation}-{self._next}", type_, round(time, 3), message, **about)
+        over = len(json.dumps(event.to_json(), ensure_ascii=False).encode()) - MAX_EVENT_BYTES
+        if over > 0:
+            kept = message.encode()[: max(0, len(message.encode()) - over - len("…".encode()))]
+            event = Event(event.id, type_, event.time, kept.decode(errors="ignore") + "…", **about)
+        self._next += 1
+        self._events.append(event)
+        return event
+
+    def since(self, last_id: str | None) -> list[Event]:
+        """Return the events after that id; all of them where the id is not in the log."""
+        return self.after(self.position(last_id))
+
+    def position(self, event_id: str | None) -> int:
+        """Return the number of an event in this log, or 0 where it is not in it."""
+        return next((_number(event) for event in self._events if event.id == event_id), 0)
+
+    def after(self, number: int) -> list[Event]:
+        """Return the events whose number is higher."""
+        return [event for event in self._events if _number(event) > number]
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+
+def _number(event: Event) -> int:
+    return int(event.id.partition("-")[2])

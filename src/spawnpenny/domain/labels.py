@@ -1,0 +1,23 @@
+"""The labels and annotations that mark what is spawnpenny's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MANAGED_BY: Final = "spawnpenny.io/managed-by"
+MANAGER: Final = "spawnpenny"
+INSTALLATION: Final = "spawnpenny.io/installation"
+USER: Final = "spawnpenny.io/user"
+KIND: Final = "spawnpenny.io/kind"
+LAB: Final = "spawnpenny.io/lab"
+SPAWN: Final = "spawnpenny.io/spawn"
+
+USERNAME: Final = "spawnpenny.io/username"
+HASH: Final = "spawnpenny.io/hash"
+ORIGIN: Final = "spawnpenny.io/origin"
+"""On a pod: JSON of the request that it came from, without env, so that a lost record can be made again."""
+
+
+def ours(installation: str) -> dict[str, str]:
+    """The labels that every object of this installation carries."""
+    return {MANAGED_BY: MANAGER, INSTALLATION: installation}

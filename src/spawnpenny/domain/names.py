@@ -1,0 +1,89 @@
+"""Names: which ones a caller may use, and the Kubernetes names that they come to.
+
+The safe slug is KubeSpawner's scheme (``kubespawner.slugs``, "safe"): a name that is a valid DNS label without ``--`` stays as
+it is; every other one becomes its letters and digits, cut, then ``---`` and 8 hex digits of the SHA-256 of the true name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from spawnpenny.errors import InvalidNameError
+
+DEFAULT_LAB: Final = "~default"
+MAX_USERNAME: Final = 255
+MAX_LAB: Final = 63
+MAX_SLUG: Final = 48
+"""KubeSpawner's: a slug fits into a label with room for a prefix."""
+
+_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
+_UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
+_HASH_LENGTH: Final = 8
+_FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
+
+
+def safe_slug(name: str, *, max_length: int = MAX_SLUG) -> str:
+    """Return a DNS label for any name: the same for the same name, another for another but for hash collisions."""
+    if "--" not in name and len(name) <= max_length and _LABEL.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
+    room = max_length - _HASH_LENGTH - len("---")
+    readable = _UNSAFE.sub("-", name.lower()).lstrip("-")[:room].rstrip("-")
+    return f"{readable or 'x'}---{digest}"
+
+
+def check_username(name: str) -> str:
+    """Return the username if it may be used; it may hold unicode, ``@`` and capitals.
+
+    Raises:
+        InvalidNameError: It is empty, too long, ``.`` or ``..``, or holds ``/`` or control characters.
+
+    """
+    return _check(name, "username", MAX_USERNAME)
+
+
+def check_lab(name: str) -> str:
+    """Return the lab's name if it may be used, as ``check_username`` does; ``~default`` is the default lab."""
+    return _check(name, "lab", MAX_LAB)
+
+
+def _check(name: str, field: str, max_length: int) -> str:
+    if not name:
+        raise InvalidNameError(f"The {field} is empty.", field=field)
+    if len(name) > max_length:
+        raise InvalidNameError(
+            f"The {field} has {len(name)} characters; at most {max_length} are taken.", field=field
+        )
+    if name in {".", ".."}:
+        raise InvalidNameError(f"The {field} may not be {name!r}.", field=field)
+    if "/" in name:
+        raise InvalidNameError(f"The {field} may not hold a slash.", field=field)
+    if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in name):
+        raise InvalidNameError(f"The {field} may not hold control or invisible characters.", field=field)
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The Kubernetes names of one spawn. Everything is derived; nothing is looked up.
+
+    ``namespace`` is the user's, ``user`` and ``lab`` are slugs (label values; the default lab's is empty), ``base`` begins the
+    name of each object that belongs to this lab alone.
+    """
+
+    namespace: str
+    user: str
+    lab: str
+    base: str
+
+    @classmethod
+    def of(cls, username: str, kind: str, name: str, *, prefix: str) -> Names:
+        """Name what a spawn of this user, kind (``lab``, ``dask``, ``user``) and name makes."""
+        user = safe_slug(username)
+        lab = "" if name == DEFAULT_LAB else safe_slug(name) if name else ""
+        base = f"{kind}-{lab}" if lab else kind
+        return cls(namespace=f"{prefix}{user}", user=user, lab=lab, base=base)

@@ -1,0 +1,32 @@
+"""What a spawn asks of a user's budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spawnpenny.domain.quantities import format_quantity, parse_quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """CPU in cores, memory in bytes, and how many labs: what counts against a quota."""
+
+    cpu: Decimal = Decimal(0)
+    memory: Decimal = Decimal(0)
+    labs: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(self.cpu + other.cpu, self.memory + other.memory, self.labs + other.labs)
+
+    def to_json(self) -> dict[str, str | int]:
+        return {"cpu": format_quantity(self.cpu), "memory": format_quantity(self.memory), "labs": self.labs}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str | int]) -> Resources:
+        return cls(parse_quantity(data["cpu"]), parse_quantity(data["memory"]), int(data["labs"]))
+
+
+def total(asks: Iterable[Resources]) -> Resources:
+    return sum(asks, start=Resources())

@@ -1,0 +1,97 @@
+"""A spawn: what was asked for, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Kind(StrEnum):
+    """What a spawn brings into being."""
+
+    LAB = "lab"
+    DASK = "dask"
+    USER = "user"
+
+
+class Phase(StrEnum):
+    """How far a spawn is: ``requested -> pending -> running -> stopping``, or ``undoing -> failed``, or ``exited``."""
+
+    REQUESTED = "requested"
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    UNDOING = "undoing"
+    FAILED = "failed"
+    EXITED = "exited"
+
+    @property
+    def over(self) -> bool:
+        """Nothing of the spawn is left but its history."""
+        return self in {Phase.FAILED, Phase.EXITED}
+
+
+class Desired(StrEnum):
+    RUNNING = "running"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which spawn of a user: its kind and its name."""
+
+    kind: Kind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        kind, _, name = text.partition("/")
+        return cls(Kind(kind), name)
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnRequest:
+    """What a caller asks for. ``start`` is the caller's own random id of this start; ``timeout`` is in seconds."""
+
+    start: str
+    options: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict, repr=False)
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a spawn failed or ended: a stable code, and one plain sentence for its user."""
+
+    code: str
+    message: str
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    REVERTED = "reverted"
+
+
+@dataclass(slots=True)
+class StepProgress:
+    """How far one step is; ``seconds`` is how long it took."""
+
+    name: str
+    state: StepState = StepState.WAITING
+    seconds: float | None = None
+
+
+MAX_SPAWNS: Final = 10
+"""How many spawns one user's record holds."""
+MAX_ENV_BYTES: Final = 32 * 1024
+"""How large the names and values of one caller's env may be, together."""
+MAX_EVENTS: Final = 64
+MAX_EVENT_BYTES: Final = 512

@@ -1,0 +1,4 @@
+"""The one-machine cluster behind ``spawnpenny demo``: objects in memory, pods as local processes.
+
+``embedded.cluster`` has the cluster, ``embedded.orphans.clean`` ends what a killed one left behind.
+"""

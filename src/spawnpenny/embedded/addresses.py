@@ -1,0 +1,93 @@
+"""Loopback addresses for pods: one each, so that every pod can use the same port number."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Final, Self
+
+from spawnpenny.errors import SettingsError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_FIRST, _LAST = 64, 254
+_CLAIM_PORT: Final = 61_827
+"""Above the ports that Linux hands out by itself."""
+
+
+class Addresses:
+    """The addresses 127.N.y.z, with an N of our own, while it is entered.
+
+    N is claimed by binding a socket that nobody listens on to 127.N.0.1: the kernel refuses it to a second cluster
+    and lets go of it whenever this process ends, however it ends.
+    """
+
+    def __init__(self) -> None:
+        self._claim: socket.socket | None = None
+        self._network = 0
+        self._next = 0
+        self._taken: set[str] = set()
+        self._freed: deque[str] = deque()
+
+    @property
+    def host(self) -> str:
+        return f"127.{self._network}.0.1"
+
+    def __enter__(self) -> Self:
+        """Claim an N.
+
+        Raises:
+            SettingsError: All are taken, or this machine has no 127.0.0.0/8.
+
+        """
+        count = _LAST - _FIRST + 1
+        start = secrets.randbelow(count)
+        for offset in range(count):
+            network = _FIRST + (start + offset) % count
+            claim = _bind(f"127.{network}.0.1")
+            if claim is not None:
+                self._claim, self._network = claim, network
+                return self
+        raise SettingsError(
+            "Every network 127.N of this machine is in use by an embedded cluster: stop some of them."
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._claim is not None:
+            self._claim.close()
+
+    def take(self) -> str:
+        """Return an address that no pod has; one that was given back comes last, as its ports may linger."""
+        hosts = 254
+        if self._next < hosts * hosts:
+            address = f"127.{self._network}.{self._next // hosts + 1}.{self._next % hosts + 1}"
+            self._next += 1
+        else:
+            address = self._freed.popleft()
+        self._taken.add(address)
+        return address
+
+    def give_back(self, address: str) -> None:
+        if address in self._taken:
+            self._taken.remove(address)
+            self._freed.append(address)
+
+
+def _bind(address: str) -> socket.socket | None:
+    claim = socket.socket()
+    try:
+        claim.bind((address, _CLAIM_PORT))
+    except OSError as error:
+        claim.close()
+        if error.errno == errno.EADDRINUSE:
+            return None
+        raise SettingsError(
+            f"This machine does not let a program listen on {address} ({error.strerror}). The embedded cluster needs "
+            "the loopback addresses 127.0.0.0/8, which Linux has from the start and macOS has not."
+        ) from None
+    return claim

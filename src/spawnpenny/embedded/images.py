@@ -1,0 +1,44 @@
+"""What an image is here: a command line.
+
+The command line of an image is what an ENTRYPOINT is to a container image, and there is no CMD:
+
+- a container with neither ``command`` nor ``args`` runs the image's command line;
+- with ``args`` alone: the image's command line, then ``args``;
+- with ``command``, it runs ``command``, then ``args``, and nothing of the image's command line.
+
+In an image's command line (not in ``command`` or ``args``) these are replaced: ``{python}`` by this Python,
+``{pod_ip}`` by the pod's address, ``{home}`` by the container's HOME.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from spawnpenny.cluster.port import Manifest
+
+_PLACEHOLDER: Final = re.compile(r"\{(python|pod_ip|home)\}")
+
+
+def argv_of(
+    container: Manifest, image: Sequence[str], *, pod_ip: str, home: str
+) -> tuple[list[str], list[str]]:
+    """Return the image's part of the command line, ready, and the container's own, not expanded yet."""
+    command, args = container.get("command") or [], container.get("args") or []
+    if command:
+        return [], [*command, *args]
+    values = {"python": sys.executable, "pod_ip": pod_ip, "home": home}
+    return [_PLACEHOLDER.sub(lambda match: values[match[1]], part) for part in image], list(args)
+
+
+def not_found(image: str, images: Mapping[str, Sequence[str]]) -> str:
+    """Word the failed pull of an image as a kubelet does, and add what there is."""
+    known = ", ".join(sorted(images)) or "none"
+    return (
+        f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}": failed to resolve reference '
+        f'"{image}": {image}: not found (the embedded cluster knows these images: {known})'
+    )

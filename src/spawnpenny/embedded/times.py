@@ -1,0 +1,11 @@
+"""Moments as Kubernetes writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+def timestamp(*, after: float = 0) -> str:
+    """Return the moment in ``after`` seconds, as in ``2026-01-31T12:00:00Z``."""
+    moment = datetime.now(UTC) + timedelta(seconds=after)
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,370 @@
+"""Every error that spawnpenny words itself, with its stable code.
+
+An error is a class with a ``code`` (what programs compare), a ``status`` (the HTTP status of the problem document) and
+facts. ``str(error)`` is one sentence that a person can act on; it never carries a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SpawnpennyError(Exception):
+    """The base of all coded errors.
+
+    ``facts`` are further members of the problem document (RFC 9457, section 3.2).
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong in spawnpenny"
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts: Mapping[str, Any] = facts
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds after which the same request may go through, where that is known."""
+        value = self.facts.get("retry_after")
+        return value if isinstance(value, int) else None
+
+
+# Settings and plugins: the service does not start.
+
+
+class SettingsError(SpawnpennyError):
+    """A setting is wrong; the message names it, says where it stands and what would be right."""
+
+    code = "settings_invalid"
+    title = "The settings are not valid"
+
+
+class PluginError(SpawnpennyError):
+    """A plugin is missing, misspelt, broken, or its steps do not fit together."""
+
+    code = "plugin_invalid"
+    title = "The plugins do not fit together"
+
+
+class UndeclaredCallError(SpawnpennyError):
+    """A step asked the cluster for something that its ``permissions`` do not declare."""
+
+    code = "undeclared_call"
+    title = "A plugin used a right that it does not declare"
+
+    def __init__(self, step: str, verb: str, plural: str) -> None:
+        super().__init__(
+            f"The step {step!r} tried to {verb} {plural} without declaring it: "
+            f"add allow({verb!r}, on={plural!r}) to its permissions.",
+            step=step,
+        )
+
+
+# Bad requests.
+
+
+class InvalidRequestError(SpawnpennyError):
+    """The request cannot be understood; ``errors`` lists each field with what would be right."""
+
+    code = "request_invalid"
+    status = 422
+    title = "The request is not valid"
+
+    def __init__(self, message: str, *, field: str | None = None, **facts: Any) -> None:
+        if field is not None:
+            facts["errors"] = [{"field": field, "message": message}]
+        super().__init__(message, **facts)
+
+
+class MalformedBodyError(InvalidRequestError):
+    code = "body_malformed"
+    status = 400
+    title = "The body is not JSON"
+
+
+class BodyTooLargeError(InvalidRequestError):
+    code = "body_too_large"
+    status = 413
+    title = "The body is too large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is larger than the {limit} bytes that are taken.", limit=limit)
+
+
+class InvalidNameError(InvalidRequestError):
+    code = "name_invalid"
+    title = "The name is not valid"
+
+
+class UnknownOptionError(InvalidRequestError):
+    code = "option_unknown"
+    title = "There is no such option"
+
+
+class InvalidOptionError(InvalidRequestError):
+    code = "option_invalid"
+    title = "The option is not valid"
+
+
+class NoSuchRouteError(SpawnpennyError):
+    code = "route_not_found"
+    status = 404
+    title = "There is no such route"
+
+
+class MethodNotAllowedError(SpawnpennyError):
+    code = "method_not_allowed"
+    status = 405
+    title = "The route does not take this method"
+
+
+# Who asks.
+
+
+class UnauthenticatedError(SpawnpennyError):
+    code = "unauthenticated"
+    status = 401
+    title = "Credentials are missing or not known"
+
+
+class ForbiddenError(SpawnpennyError):
+    code = "forbidden"
+    status = 403
+    title = "The credentials do not allow this"
+
+
+# Labs and users.
+
+
+class LabNotFoundError(SpawnpennyError):
+    code = "lab_not_found"
+    status = 404
+    title = "There is no such lab"
+
+    def __init__(self, username: str, lab: str) -> None:
+        super().__init__(f"{username} has no lab {lab!r}.", user=username, lab=lab)
+
+
+class UserNotFoundError(SpawnpennyError):
+    code = "user_not_found"
+    status = 404
+    title = "There is no such user"
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"Nothing is known of a user {username!r}.", user=username)
+
+
+class StartConflictError(SpawnpennyError):
+    """Another start of the same lab is there."""
+
+    code = "start_conflict"
+    status = 409
+    title = "Another start of this lab is there"
+
+
+class NameCollisionError(SpawnpennyError):
+    """Two names come to the same Kubernetes name."""
+
+    code = "name_collision"
+    status = 409
+    title = "The name collides with another one"
+
+    def __init__(self, name: str, slug: str, *, what: str = "another user's name") -> None:
+        super().__init__(
+            f"The name {name!r} comes to the same Kubernetes name as {what} ({slug}). Another name has to be chosen.",
+            slug=slug,
+        )
+
+
+class UserConflictError(SpawnpennyError):
+    """A known user's uid, gid or groups would change, without the right to commission."""
+
+    code = "user_conflict"
+    status = 409
+    title = "The user is known otherwise"
+
+
+class QuotaExceededError(SpawnpennyError):
+    """What was asked for does not fit; ``facts`` carry resource, asked, used and limit."""
+
+    code = "quota_exceeded"
+    status = 403
+    title = "That is more than the quota allows"
+
+    def __init__(self, resource: str, *, asked: str, used: str, limit: str) -> None:
+        super().__init__(
+            f"Not enough {resource} left in the quota: asked {asked}, in use {used}, limit {limit}. "
+            "Stop something that is running, or ask for less.",
+            resource=resource,
+            asked=asked,
+            used=used,
+            limit=limit,
+        )
+
+
+class TooManySpawnsError(SpawnpennyError):
+    code = "too_many_spawns"
+    status = 429
+    title = "Too many at once"
+
+
+class NotReadyError(SpawnpennyError):
+    """The service does not know the cluster's state yet: not known is not the same as not running."""
+
+    code = "not_ready"
+    status = 503
+    title = "The service is not ready yet"
+
+    def __init__(
+        self, message: str = "The state of the cluster is not known yet.", *, retry_after: int = 2
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+
+
+# Why a spawn failed: these reach the notebook user as its reason.
+
+
+class SpawnError(SpawnpennyError):
+    """A spawn failed for a reason that its user can be told."""
+
+    code = "spawn_failed"
+    status = 502
+    title = "The spawn failed"
+
+
+class ImageError(SpawnError):
+    code = "image_unavailable"
+    title = "The image cannot be pulled"
+
+
+class CrashError(SpawnError):
+    code = "pod_crashed"
+    title = "The program in the pod ended by itself"
+
+
+class UnschedulableError(SpawnError):
+    code = "unschedulable"
+    title = "No machine has room"
+
+
+class PodConfigError(SpawnError):
+    code = "pod_config_invalid"
+    title = "The pod cannot be made as it is configured"
+
+
+class PodGoneError(SpawnError):
+    code = "pod_gone"
+    title = "The pod was deleted from outside"
+
+
+class DeadlineError(SpawnError):
+    code = "deadline_exceeded"
+    title = "It took too long"
+
+
+class ProvisionError(SpawnError):
+    code = "provision_failed"
+    title = "The user's provisioning failed"
+
+
+class NotOursError(SpawnError):
+    """An object of that name exists and is not this spawn's."""
+
+    code = "not_ours"
+    title = "Something else has this name"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} exists already and does not belong to this spawn, so it was left alone. "
+            "An administrator has to look at it."
+        )
+
+
+class PatchConflictError(SpawnError):
+    code = "pod_patch_conflict"
+    title = "Two plugins disagree about the pod"
+
+
+class HardeningError(SpawnError):
+    code = "pod_not_hardened"
+    title = "The pod asks for more than the settings open"
+
+
+class StepFailedError(SpawnError):
+    """A step failed in a way that it does not explain itself; the log has the cause under the spawn's id."""
+
+    code = "step_failed"
+    title = "A step failed"
+
+
+class CancelledSpawnError(SpawnError):
+    code = "cancelled"
+    title = "The spawn was cancelled"
+
+
+# What the cluster answers.
+
+
+class ClusterError(SpawnpennyError):
+    """The cluster refused a call or did not answer. ``facts`` carry verb, kind, namespace, name and reason."""
+
+    code = "cluster_error"
+    status = 502
+    title = "The cluster refused"
+
+
+class AlreadyExistsError(ClusterError):
+    code = "cluster_already_exists"
+
+
+class NotFoundError(ClusterError):
+    code = "cluster_not_found"
+
+
+class ConflictError(ClusterError):
+    """The object changed meanwhile, or has another uid than the call's precondition."""
+
+    code = "cluster_conflict"
+
+
+class ExpiredError(ClusterError):
+    """A watch cannot go on from its resource version (HTTP 410): list again."""
+
+    code = "cluster_expired"
+
+
+class ClusterForbiddenError(ClusterError):
+    """The cluster's policy or access control denies the call."""
+
+    code = "cluster_forbidden"
+
+
+class TerminatingError(ClusterForbiddenError):
+    """The namespace is being deleted."""
+
+    code = "namespace_terminating"
+
+
+class InvalidObjectError(ClusterError):
+    code = "cluster_invalid_object"
+
+
+class UnavailableError(ClusterError):
+    """The cluster did not answer, also after the retries."""
+
+    code = "cluster_unavailable"
+    status = 503
+    title = "The cluster does not answer"
+
+
+class BrokerUnavailableError(SpawnpennyError):
+    """Nobody makes namespaces or runs orders at the moment."""
+
+    code = "broker_unavailable"
+    status = 503
+    title = "The broker does not answer"

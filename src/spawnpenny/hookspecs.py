@@ -1,0 +1,109 @@
+"""The hooks that a plugin may implement. All are plain functions that return data; nothing async crosses pluggy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.domain.events import Event
+    from spawnpenny.domain.spawns import Key
+    from spawnpenny.identity import Authenticator
+    from spawnpenny.pipeline.spawn import Spawn
+    from spawnpenny.pipeline.step import Step
+    from spawnpenny.settings import Settings
+
+PROJECT = "spawnpenny"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
+    """Contribute steps to the pipelines.
+
+    Called once, when the service starts. It reads the plugin's own section with ``settings.load`` and may not do any I/O.
+
+    Example::
+
+        from spawnpenny.api import Manifest, Settings, Spawn, Step, allow, hookimpl
+
+        class Welcome(Step):
+            name = "welcome"
+            kinds = frozenset({"lab"})
+            scope = "user"
+            needs = frozenset({"namespace"})
+            before = frozenset({"lab"})
+            permissions = (allow("create", "patch", on="configmaps"),)
+
+            def makes(self, spawn: Spawn) -> list[Manifest]:
+                data = {"welcome.txt": f"Hello {spawn.user.username}"}
+                return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "welcome"}, "data": data}]
+
+        @hookimpl
+        def spawnpenny_steps(settings: Settings) -> list[Step]:
+            return [Welcome()]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest) -> Manifest | None:
+    """Add to a lab or Dask pod before it is created; return what to merge into it, or None.
+
+    Called for each pod that a step passes to ``spawn.patched``. It must be pure and quick: no I/O, no change to ``pod``. Patches are
+    merged in the order of the plugins' steps, as Kubernetes merges; two plugins that set one key to different values are refused.
+
+    Example::
+
+        from spawnpenny.api import Manifest, Spawn, hookimpl
+
+        @hookimpl
+        def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest) -> Manifest | None:
+            return {"metadata": {"labels": {"example.org/team": "blue"}}}
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_authenticators(settings: Settings) -> Sequence[Authenticator]:
+    """Contribute objects that turn a request's credentials into an identity.
+
+    Called once, when the service starts. For each request they are asked in turn until one knows the credentials; one that does not
+    returns None.
+
+    Example::
+
+        from spawnpenny.api import Authenticator, Credentials, Identity, Settings, hookimpl
+
+        class Everybody(Authenticator):
+            async def authenticate(self, credentials: Credentials) -> Identity | None:
+                return Identity(name="guest", scopes=frozenset({"read:any"}))
+
+        @hookimpl
+        def spawnpenny_authenticators(settings: Settings) -> list[Authenticator]:
+            return [Everybody()]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_observe(username: str, key: Key, event: Event) -> None:
+    """Be told what happens in every spawn.
+
+    Called for each event, in the order of a spawn's events. It cannot veto; what it raises is logged and dropped. It must return at
+    once: hand longer work to a task of your own.
+
+    Example::
+
+        from spawnpenny.api import Event, Key, hookimpl
+
+        @hookimpl
+        def spawnpenny_observe(username: str, key: Key, event: Event) -> None:
+            if event.phase == "failed":
+                print(f"{username}'s {key} failed: {event.message}")
+    """
+    raise NotImplementedError

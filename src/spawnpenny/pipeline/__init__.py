@@ -1,0 +1,1 @@
+"""How a spawn comes about: steps, their order, the runner, the record of a user."""

@@ -1,0 +1,100 @@
+"""The live side of a user's record: its lock, the spawns under way, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from spawnpenny.domain.events import Event, EventType
+from spawnpenny.domain.spawns import Desired, Key, Phase
+from spawnpenny.pipeline.record import SpawnRecord, UserRecord
+
+
+class Bell:
+    """Wakes everybody who waits, each time it rings."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+        self._rung = asyncio.Event()
+
+    def next(self) -> asyncio.Event:
+        """Return what the next ring sets: take it before looking, so that no ring is missed."""
+        return self._rung
+
+
+@dataclass
+class Run:
+    """One spawn under way, or standing.
+
+    ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known, as after a restart.
+    ``gone`` is set when nothing of it is left, not even its history.
+    """
+
+    record: SpawnRecord
+    begun: set[str] | None = field(default_factory=set)
+    task: asyncio.Task[None] | None = None
+    bell: Bell = field(default_factory=Bell)
+    gone: bool = False
+    waiting_for: str = ""
+
+    def add_event(self, type_: EventType, message: str, **about: str | None) -> Event:
+        event = self.record.log.add(type_, time.time(), message, **about)
+        self.bell.ring()
+        return event
+
+    def vanish(self) -> None:
+        """Say that nothing is left of it."""
+        self.gone = True
+        self.bell.ring()
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing further happens by itself."""
+        phase, wanted = self.record.phase, self.record.desired
+        return self.gone or phase.over or (phase is Phase.RUNNING and wanted is Desired.RUNNING)
+
+    async def events(self, last_id: str | None = None) -> AsyncIterator[Event]:
+        """Yield the events after an id as they come, until the spawn is settled."""
+        log = self.record.log
+        number = log.position(last_id)
+        while True:
+            rung = self.bell.next()
+            for event in log.after(number):
+                number = log.position(event.id)
+                yield event
+            if self.settled and rung is self.bell.next():
+                return
+            await rung.wait()
+
+    async def until_gone(self) -> None:
+        while not self.gone:
+            await self.bell.next().wait()
+
+
+@dataclass
+class Account:
+    """A user. ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand."""
+
+    slug: str
+    record: UserRecord
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    step_locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    runs: dict[Key, Run] = field(default_factory=dict)
+    holders: int = 0
+
+    @property
+    def username(self) -> str:
+        return self.record.user.username
+
+    @property
+    def idle(self) -> bool:
+        """Whether it may be forgotten: nothing is written of it, and nobody has it in hand."""
+        return self.record.version is None and not self.runs and not self.holders
+
+    def step_lock(self, step: str) -> asyncio.Lock:
+        return self.step_locks.setdefault(step, asyncio.Lock())

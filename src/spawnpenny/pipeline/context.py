@@ -1,0 +1,186 @@
+"""Makes what steps see, out of a record: the spawn, and the port of each step."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import cast
+
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain.events import EventType
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.resources import Resources, total
+from spawnpenny.domain.spawns import StepProgress, StepState
+from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.pipeline.order import Ordered
+from spawnpenny.pipeline.patches import merge_patches
+from spawnpenny.pipeline.port import Marks, Reach, StepPort, content_hash
+from spawnpenny.pipeline.record import Applied, Replaced
+from spawnpenny.pipeline.runner import Runner
+from spawnpenny.pipeline.spawn import Spawn, Stash
+from spawnpenny.pipeline.step import Step
+from spawnpenny.pipeline.world import World
+
+_NO_PORT = cast("StepPort", None)  # before a request is accepted, steps only look: they have no cluster
+
+
+@dataclass(frozen=True)
+class Context:
+    """One spawn of one user, seen from the pipeline."""
+
+    world: World
+    account: Account
+    run: Run
+
+    @property
+    def pipeline(self) -> Ordered:
+        return self.world.plugins.pipelines[self.run.record.key.kind]
+
+    @property
+    def names(self) -> Names:
+        key = self.run.record.key
+        return Names.of(
+            self.account.username, key.kind, key.name, prefix=self.world.settings.namespaces.prefix
+        )
+
+    def spawn(self, mark: str | None = None) -> Spawn:
+        """Return the spawn as its steps see it, without a port."""
+        record = self.run.record
+        return Spawn(
+            id=mark or record.id,
+            kind=record.key.kind,
+            name=record.key.name,
+            user=self.account.record.user,
+            names=self.names,
+            options=record.request.options,
+            env=record.request.env,
+            asks=record.asks,
+            in_use=self.account.record.in_use(but=record.key),
+            stash=Stash(),
+            cluster=_NO_PORT,
+            _patch=self._patch,
+            _tell=self.tell,
+            _announce=self._announce,
+        )
+
+    def runner(self, replaced: Replaced | None = None) -> Runner:
+        """Return what runs the steps of this spawn, or takes away one that it replaces."""
+        record = self.run.record
+        mark = replaced.id if replaced else record.id
+        uids = replaced.uids if replaced else record.uids
+        user = self.account.record.user
+        marks = Marks(
+            installation=self.world.settings.installation,
+            username=user.username,
+            kind=record.key.kind,
+            spawn=mark,
+            names=self.names,
+            uids=uids,
+            origin=self._origin(),
+        )
+        reach = Reach(self.world.cluster, self.world.pods, self.world.broker, self.tell, self._claimed)
+        return Runner(
+            self.pipeline,
+            self.spawn(mark),
+            port=lambda step: StepPort(step, marks, reach, user),
+            shared=SharedSteps(self),
+            report=self._report if replaced is None else _silent,
+            step_deadline=self.world.settings.deadlines.step,
+        )
+
+    def asks(self) -> Resources:
+        """Return what the spawn will use of the user's budget, of all its steps together."""
+        spawn = self.spawn()
+        return total(step.asks(spawn) for step in self.pipeline.steps)
+
+    def pod(self) -> Manifest | None:
+        """Return the pod whose end is the end of the spawn, as the cluster last told of it."""
+        record = self.run.record
+        for place, uid in record.uids.items():
+            kind, _, name = place.partition("/")
+            if kind == "Pod" and uid == record.pod:
+                pod = self.world.pods.get(self.names.namespace, name)
+                return pod if pod is not None and pod["metadata"]["uid"] == uid else None
+        return None
+
+    def tell(self, message: str) -> None:
+        self.run.waiting_for = message
+        self.emit(EventType.INFO, message)
+
+    def emit(self, type_: EventType, message: str, **about: str | None) -> None:
+        event = self.run.add_event(type_, message, **about)
+        self.world.plugins.observe(self.account.username, self.run.record.key, event)
+
+    def _origin(self) -> str:
+        record = self.run.record
+        origin = {
+            "key": str(record.key),
+            "start": record.request.start,
+            "options": record.request.options,
+            "by": record.by,
+        }
+        return json.dumps(origin, ensure_ascii=False, sort_keys=True)
+
+    def _patch(self, spawn: Spawn, pod: Manifest) -> Manifest:
+        pods = self.world.settings.pods
+        merged = merge_patches(
+            pod, self.world.plugins.pod_patches(spawn, pod), base=f"the {spawn.kind} plugin"
+        )
+        check_pod(merged, allowed=pods.allow, images=pods.images)
+        return merged
+
+    def _announce(self, url: str, pod: str) -> None:
+        self.run.record.url, self.run.record.pod = url, pod
+
+    def _claimed(self, uid: str) -> None:
+        self.account.record.namespace = uid
+
+    def _report(self, name: str, state: StepState, seconds: float | None) -> None:
+        progress = next((step for step in self.run.record.steps if step.name == name), None)
+        if progress is None:
+            progress = StepProgress(name)
+            self.run.record.steps.append(progress)
+        progress.state = state
+        if seconds is not None:
+            progress.seconds = round(seconds, 3)
+        took = f" in {seconds:.2f} s" if seconds is not None and state is StepState.DONE else ""
+        self.emit(EventType.STEP, f"{name}: {state}{took}", step=name, state=state)
+
+
+@dataclass(frozen=True)
+class SharedSteps:
+    """Which ``user`` steps of an account are as they should be."""
+
+    context: Context
+
+    def lock(self, step: Step) -> asyncio.Lock:
+        return self.context.account.step_lock(step.name)
+
+    def current(self, step: Step, spawn: Spawn) -> bool:
+        applied = self.context.account.record.applied.get(step.name)
+        if applied is None or applied.hash != content_hash(step.fingerprint(spawn)):
+            return False
+        if not self.context.pipeline.in_namespace(step):
+            return True
+        return applied.namespace == self.context.account.record.namespace and self._namespace_stands(
+            applied.namespace
+        )
+
+    def applied(self, step: Step, spawn: Spawn) -> None:
+        record = self.context.account.record
+        namespace = record.namespace if self.context.pipeline.in_namespace(step) else ""
+        record.applied[step.name] = Applied(content_hash(step.fingerprint(spawn)), namespace)
+
+    def _namespace_stands(self, uid: str) -> bool:
+        namespace = self.context.world.namespaces.get(None, self.context.names.namespace)
+        return (
+            namespace is not None
+            and namespace["metadata"]["uid"] == uid
+            and "deletionTimestamp" not in namespace["metadata"]
+        )
+
+
+def _silent(name: str, state: StepState, seconds: float | None) -> None:
+    """Report nothing: the steps of a replaced spawn are not this one's progress."""

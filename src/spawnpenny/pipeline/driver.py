@@ -1,0 +1,221 @@
+"""Brings one spawn to where its record wants it: up, down, or to its end.
+
+Each method is the body of one task. A task that is cancelled undoes nothing by itself: who cancelled it says what follows. A DELETE
+starts ``go_down``, which waits for the cancelled task first; a service that shuts down leaves the rest to the one that starts next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain.events import EventType
+from spawnpenny.domain.spawns import Phase, Reason
+from spawnpenny.errors import (
+    ClusterError,
+    DeadlineError,
+    NotFoundError,
+    PodGoneError,
+    SpawnError,
+    SpawnpennyError,
+    StepFailedError,
+    TerminatingError,
+)
+from spawnpenny.pipeline import podstate
+from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.context import Context
+from spawnpenny.pipeline.record import Replaced
+from spawnpenny.pipeline.settle import settle
+from spawnpenny.pipeline.world import World
+
+_LONGEST_PAUSE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """What was changing a spawn until now: it is broken off, or may end first, before the next one begins."""
+
+    task: asyncio.Task[None] | None
+    break_off: bool
+
+    @classmethod
+    def of(cls, run: Run) -> Predecessor:
+        undoes = run.record.phase in {Phase.UNDOING, Phase.FAILED, Phase.EXITED}
+        return cls(run.task, break_off=not undoes)
+
+
+class Driver:
+    """Drives the spawn of one context."""
+
+    def __init__(self, context: Context, previous: Run | None = None) -> None:
+        self._context = context
+        self._previous = previous
+        self._world = context.world
+        self._account = context.account
+        self._run = context.run
+        self._record = context.run.record
+        self._log = structlog.get_logger("spawnpenny.spawn").bind(
+            spawn=self._record.id, user=context.account.username, key=str(self._record.key)
+        )
+
+    async def come_up(self, after: Predecessor | None = None) -> None:
+        """Apply the pipeline; on failure take away what it made, and say why."""
+        await _end_of(after)
+        try:
+            async with asyncio.timeout(self._record.deadline - time.time()):
+                await self._apply()
+        except TimeoutError:
+            await self._undo(self._too_late())
+        except SpawnpennyError as error:
+            await self._undo(error)
+        except Exception:
+            self._log.exception("a spawn failed unexpectedly")
+            await self._undo(
+                StepFailedError(
+                    "Something went wrong in spawnpenny; an administrator finds the cause in the log."
+                )
+            )
+        else:
+            await self._arrive()
+
+    async def go_down(self, after: Predecessor | None = None) -> None:
+        """Take the spawn away, and forget it."""
+        await _end_of(after)
+        await self._take_away()
+        if self._account.runs.get(self._record.key) is self._run:
+            del self._account.runs[self._record.key]
+            del self._account.record.spawns[self._record.key]
+        await self._persist()
+        self._context.emit(EventType.PHASE, "gone", phase="gone")
+        self._log.info("gone")
+        self._run.vanish()
+
+    async def end_of_pod(self, pod: Manifest | None) -> None:
+        """Say why the pod of a running spawn is no more, and take away what is left."""
+        error = _end_of_pod(pod)
+        self._close(Phase.EXITED, Reason(error.code, error.message))
+        await self._persist()
+        await self.clear()
+
+    async def clear(self) -> None:
+        """Take away what is left of a spawn that is over."""
+        await self._take_away()
+        self._record.reverted = True
+        await self._persist()
+
+    def to_phase(self, phase: Phase, message: str = "") -> None:
+        """Change the phase, and tell it."""
+        self._record.phase = phase
+        self._context.emit(EventType.PHASE, message or phase, phase=phase)
+        self._log.info("phase", phase=phase, reason=message or None)
+
+    async def _apply(self) -> None:
+        async with self._world.slots:
+            await self._take_away_replaced()
+            self.to_phase(Phase.PENDING)
+            begun: set[str] = set()
+            if self._run.begun is not None:
+                self._run.begun = begun
+            await self._context.runner().apply(begun)
+
+    async def _arrive(self) -> None:
+        pod = self._context.pod()
+        if self._record.pod is not None and (pod is None or podstate.is_over(pod)):
+            # It ended after its step was done, when nobody waited for it and the vigil did not count it as running yet.
+            await self._undo(_end_of_pod(pod))
+            return
+        self._record.forget_env()
+        self.to_phase(Phase.RUNNING)
+        await self._persist()
+
+    async def _undo(self, error: SpawnpennyError) -> None:
+        self._record.reason = Reason(error.code, error.message)
+        if isinstance(error, NotFoundError | TerminatingError):
+            self._account.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
+        self.to_phase(Phase.UNDOING, error.message)
+        await self._take_away()
+        self._record.reverted = True
+        self._close(Phase.FAILED, self._record.reason)
+        await self._persist()
+
+    def _close(self, phase: Phase, reason: Reason) -> None:
+        self._record.reason = reason
+        self._record.ended_at = time.time()
+        self._record.url = None
+        self._record.forget_env()
+        self.to_phase(phase, reason.message)
+
+    def _too_late(self) -> DeadlineError:
+        last = f" The last thing that it waited for: {self._run.waiting_for}" if self._run.waiting_for else ""
+        seconds = self._record.deadline - self._record.requested_at
+        return DeadlineError(f"It was not ready within its {seconds:.0f} seconds.{last}")
+
+    async def _take_away(self) -> None:
+        await self._take_away_replaced()
+        await self._revert(self._run.begun)
+
+    async def _take_away_replaced(self) -> None:
+        for replaced in list(self._record.replaces):
+            await self._revert(None, replaced)
+            self._record.replaces.remove(replaced)
+        if self._previous is not None:
+            self._previous.vanish()
+            self._previous = None
+
+    async def _revert(self, begun: set[str] | None, replaced: Replaced | None = None) -> None:
+        """Revert until all is reverted: what cannot be taken away now is tried again, with longer and longer pauses."""
+        runner, pause = self._context.runner(replaced), 1.0
+        while begun is None or begun:
+            try:
+                async with asyncio.timeout(self._world.settings.deadlines.stop):
+                    failed = await runner.revert(begun)
+                if not failed:
+                    return
+                begun = set(failed)
+            except TimeoutError:
+                failed = ["its steps"]
+            self._context.tell(
+                f"Taking away what it made takes long ({', '.join(failed)}); it is tried again."
+            )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _persist(self) -> None:
+        await persist(self._world, self._account)
+
+
+async def persist(world: World, account: Account) -> None:
+    """Write an account's record, however long the cluster takes to answer.
+
+    Raises:
+        RecordLostError: Another replica has taken the user over.
+
+    """
+    pause = 0.5
+    while True:
+        try:
+            async with account.lock:
+                await world.keeper.save(account.record)
+        except ClusterError as error:
+            log = structlog.get_logger("spawnpenny.spawn")
+            log.warning("the record cannot be written yet", user=account.username, error=error.message)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            return
+
+
+def _end_of_pod(pod: Manifest | None) -> SpawnError:
+    return podstate.ending(pod) if pod is not None else PodGoneError("The pod was deleted from outside.")
+
+
+async def _end_of(after: Predecessor | None) -> None:
+    if after is None or after.task is None:
+        return
+    if after.break_off:
+        after.task.cancel()
+    await settle({after.task})

@@ -1,0 +1,126 @@
+"""Keeps the records of users in the cluster: one Secret a user, written by compare-and-set."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+
+import structlog
+
+from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
+from spawnpenny.pipeline.record import RecordTooNewError, UserRecord
+from spawnpenny.pipeline.settle import uninterrupted
+
+_SECRET = by_kind("Secret")
+_KEY = "record"
+
+
+class RecordLostError(SpawnpennyError):
+    """Somebody else wrote the user's record: this replica may not go on with it."""
+
+    code = "record_lost"
+    status = 503
+    title = "Another replica has taken the user over"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKeeper:
+    """Reads and writes records. ``owner`` is this replica's identity, new at each start."""
+
+    cluster: Cluster
+    namespace: str
+    installation: str
+    owner: str
+
+    async def load(self) -> list[UserRecord]:
+        """Return all records of this installation; each is this replica's own from when it is next saved.
+
+        A record that a newer spawnpenny wrote is left alone, and told in the log.
+        """
+        wanted = {**labels.ours(self.installation), labels.KIND: "record"}
+        listing = await self.cluster.list(_SECRET, namespace=self.namespace, labels=wanted)
+        records = []
+        for secret in listing.items:
+            try:
+                records.append(read_record(secret))
+            except RecordTooNewError as error:
+                log = structlog.get_logger("spawnpenny.keeper")
+                log.error("a record is left alone", record=secret["metadata"]["name"], error=error.message)
+        return records
+
+    async def save(self, record: UserRecord) -> None:
+        """Write a record; it is durable when this returns. Never broken off by a cancellation.
+
+        Raises:
+            RecordLostError: Somebody else wrote it meanwhile.
+            UnavailableError: The cluster does not answer.
+
+        """
+        await uninterrupted(self._save(record))
+
+    async def _save(self, record: UserRecord) -> None:
+        record.written += 1
+        record.owner = self.owner
+        try:
+            stored = await self._write(record)
+        except (AlreadyExistsError, ConflictError) as error:
+            stored = await self._write_again(record, error)
+        except NotFoundError:
+            # Deleted from outside: what we know is the truth, so it is written anew.
+            record.version = None
+            stored = await self._write(record)
+        record.version = stored["metadata"]["resourceVersion"]
+
+    async def _write(self, record: UserRecord) -> Manifest:
+        secret = self._secret(record)
+        return await (self.cluster.create(secret) if record.version is None else self.cluster.replace(secret))
+
+    async def _write_again(self, record: UserRecord, error: SpawnpennyError) -> Manifest:
+        """Go on where an earlier write of ours has arrived though its answer was lost; give up where somebody else wrote."""
+        there = await self.cluster.read(Ref.of(self._secret(record)))
+        stored = read_record(there) if there is not None else None
+        if there is None or stored is None or stored.owner != self.owner:
+            raise RecordLostError(
+                f"The record of {record.user.username} was written by somebody else."
+            ) from error
+        if stored.written == record.written:
+            return there
+        record.version = stored.version
+        return await self._write(record)
+
+    def _secret(self, record: UserRecord) -> Manifest:
+        slug = safe_slug(record.user.username)
+        text = json.dumps(record.to_json(), ensure_ascii=False, separators=(",", ":"))
+        metadata = {
+            "name": f"user-{slug}",
+            "namespace": self.namespace,
+            "labels": {**labels.ours(self.installation), labels.KIND: "record", labels.USER: slug},
+            "annotations": {labels.USERNAME: record.user.username},
+        }
+        if record.version is not None:
+            metadata["resourceVersion"] = record.version
+        data = {_KEY: base64.b64encode(text.encode()).decode()}
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "spawnpenny.io/record",
+            "metadata": metadata,
+            "data": data,
+        }
+
+
+def read_record(secret: Manifest) -> UserRecord:
+    """Return the record that a Secret holds.
+
+    Raises:
+        RecordTooNewError: A newer spawnpenny wrote it.
+
+    """
+    record = UserRecord.from_json(json.loads(base64.b64decode(secret["data"][_KEY])))
+    record.version = secret["metadata"]["resourceVersion"]
+    return record

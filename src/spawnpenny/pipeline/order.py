@@ -1,0 +1,154 @@
+"""The order of steps, from what they declare: resolved once, the same for any order of registration, and printable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.errors import PluginError
+from spawnpenny.pipeline.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """``first`` comes before ``then``, because ``word`` (needs, after or before) names it in ``declared_by``."""
+
+    first: str
+    then: str
+    word: str
+    declared_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The pipeline of one kind: its steps in order, the edges that made the order, and soft names that no plugin knows."""
+
+    kind: Kind
+    steps: tuple[Step, ...]
+    edges: tuple[Edge, ...]
+    unknown: tuple[tuple[str, str, str], ...] = ()
+    waves: tuple[tuple[str, ...], ...] = field(default=())
+
+    def predecessors(self, name: str) -> frozenset[str]:
+        return frozenset(edge.first for edge in self.edges if edge.then == name)
+
+    def depends(self, name: str, on: str) -> bool:
+        """Whether a step comes after another, directly or by way of others."""
+        before = self.predecessors(name)
+        return on in before or any(self.depends(each, on) for each in before)
+
+    def in_namespace(self, step: Step) -> bool:
+        """Whether what a step makes lives in the user namespace: it claims it, or comes after a step that does."""
+        return any(
+            claims(each) and (each is step or self.depends(step.name, each.name)) for each in self.steps
+        )
+
+    def why(self, name: str) -> list[str]:
+        """Say why a step stands where it does."""
+        return [_sentence(edge, name) for edge in self.edges if edge.then == name]
+
+
+def order(steps: Sequence[Step], kind: Kind, *, origin: Mapping[str, str] | None = None) -> Ordered:
+    """Order the steps of one kind by needs, after and before; ties go by name.
+
+    Args:
+        steps: All steps, of any kind.
+        kind: Which pipeline.
+        origin: The plugin of each step, for the messages.
+
+    Raises:
+        PluginError: Two steps share a name, a need is absent, there is a cycle, or a step lacks what its scope needs.
+
+    """
+    origin = origin or {}
+    _check_declarations(steps, origin)
+    chosen = {step.name: step for step in steps if kind in step.kinds}
+    everywhere = {step.name for step in steps}
+    edges: set[Edge] = set()
+    unknown: list[tuple[str, str, str]] = []
+    for step in chosen.values():
+        for word, names in (("needs", step.needs), ("after", step.after), ("before", step.before)):
+            for name in sorted(names):
+                found = _members(name, chosen) - {step.name}
+                if not found and word == "needs":
+                    raise PluginError(_unmet(step.name, name, kind, origin, _members(name, everywhere)))
+                if not _members(name, everywhere):
+                    unknown.append((step.name, word, name))
+                edges |= {_edge(step.name, word, other) for other in found}
+    waves = _waves(chosen, edges, kind)
+    ordered = tuple(chosen[name] for wave in waves for name in wave)
+    by_place = tuple(sorted(edges, key=lambda edge: (edge.then, edge.first, edge.word, edge.declared_by)))
+    return Ordered(kind, ordered, by_place, tuple(sorted(unknown)), waves)
+
+
+def claims(step: Step) -> bool:
+    """Whether a step has the user namespace made."""
+    return any("claim" in permission.verbs for permission in step.permissions)
+
+
+def _members(name: str, names: Iterable[str]) -> set[str]:
+    return {each for each in names if each == name or each.startswith(f"{name}.")}
+
+
+def _edge(step: str, word: str, other: str) -> Edge:
+    return Edge(step, other, word, step) if word == "before" else Edge(other, step, word, step)
+
+
+def _waves(chosen: Mapping[str, Step], edges: set[Edge], kind: Kind) -> tuple[tuple[str, ...], ...]:
+    sorter: TopologicalSorter[str] = TopologicalSorter({name: () for name in chosen})
+    for edge in edges:
+        sorter.add(edge.then, edge.first)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        # graphlib tells the loop backwards: each comes after the next
+        loop = " -> ".join(reversed(error.args[1]))
+        raise PluginError(f"The steps of the {kind} pipeline wait for each other: {loop}.") from None
+    waves = []
+    while sorter.is_active():
+        ready = tuple(sorted(sorter.get_ready()))
+        waves.append(ready)
+        sorter.done(*ready)
+    return tuple(waves)
+
+
+def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> None:
+    seen: set[str] = set()
+    for step in steps:
+        if step.name in seen:
+            raise PluginError(
+                f"Two steps are called {step.name!r}; the second is from {_from(step.name, origin)}."
+            )
+        seen.add(step.name)
+        has_revert = type(step).revert is not Step.revert
+        if step.scope == "spawn" and not has_revert:
+            raise PluginError(
+                f"The step {step.name!r} ({_from(step.name, origin)}) is of scope spawn and has no revert."
+            )
+        if step.scope == "user" and has_revert:
+            raise PluginError(
+                f"The step {step.name!r} ({_from(step.name, origin)}) is of scope user, which all spawns of a user share, "
+                "and so it may not have a revert."
+            )
+        unknown = step.kinds - set(Kind)
+        if unknown:
+            raise PluginError(
+                f"The step {step.name!r} names kinds that there are not: {', '.join(sorted(unknown))}."
+            )
+
+
+def _unmet(step: str, need: str, kind: Kind, origin: Mapping[str, str], elsewhere: set[str]) -> str:
+    detail = f"which is not part of the {kind} pipeline" if elsewhere else "which no loaded plugin provides"
+    return f"The step {step!r} ({_from(step, origin)}) needs {need!r}, {detail}."
+
+
+def _from(step: str, origin: Mapping[str, str]) -> str:
+    return f"plugin {origin[step]!r}" if step in origin else "of an unnamed plugin"
+
+
+def _sentence(edge: Edge, name: str) -> str:
+    if edge.word == "before":
+        return f"{edge.first} says before {name}"
+    return f"{edge.word} {edge.first}"

@@ -1,0 +1,101 @@
+"""Merging what plugins add to a pod, as Kubernetes merges, and refusing where two of them disagree.
+
+Containers, volumes and env are merged by ``name``, mounts by ``mountPath``, ports by ``containerPort``; other lists append; maps merge by
+key; two different values for one key are a conflict, told with the names of both plugins.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.errors import PatchConflictError
+
+_KEYS: Final = {
+    "containers": "name",
+    "initContainers": "name",
+    "volumes": "name",
+    "env": "name",
+    "volumeMounts": "mountPath",
+    "ports": "containerPort",
+    "imagePullSecrets": "name",
+}
+
+
+@dataclass
+class _Merge:
+    """One merge; ``setters`` remembers which plugin set the value at a path."""
+
+    base: str
+    setters: dict[str, str] = field(default_factory=dict)
+
+    def into(self, target: dict[str, Any], patch: Manifest, path: str, plugin: str) -> None:
+        for key, value in patch.items():
+            where = f"{path}.{key}" if path else key
+            if key not in target:
+                target[key] = copy.deepcopy(value)
+                self._remember(target[key], where, plugin)
+            elif isinstance(target[key], dict) and isinstance(value, dict):
+                self.into(target[key], value, where, plugin)
+            elif isinstance(target[key], list) and isinstance(value, list):
+                self._lists(target[key], value, where, plugin)
+            elif target[key] != value:
+                raise self._conflict(where, plugin)
+
+    def _lists(self, target: list[Any], patch: list[Any], path: str, plugin: str) -> None:
+        merge_key = _KEYS.get(path.rpartition(".")[2])
+        for value in patch:
+            there = _find(target, merge_key, value)
+            if there is None:
+                target.append(copy.deepcopy(value))
+                self._remember(value, _item(path, merge_key, value), plugin)
+            else:
+                self.into(there, value, _item(path, merge_key, value), plugin)
+
+    def _remember(self, value: Any, path: str, plugin: str) -> None:
+        self.setters[path] = plugin
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                self._remember(inner, f"{path}.{key}", plugin)
+        elif isinstance(value, list):
+            merge_key = _KEYS.get(path.rpartition(".")[2])
+            for inner in value:
+                self._remember(inner, _item(path, merge_key, inner), plugin)
+
+    def _conflict(self, path: str, plugin: str) -> PatchConflictError:
+        other = self.setters.get(path, self.base)
+        # The values may be secret (env), so only the place is told.
+        return PatchConflictError(
+            f"The plugins {other!r} and {plugin!r} set {path} of the pod to different values."
+        )
+
+
+def merge_patches(pod: Manifest, patches: Sequence[tuple[str, Manifest]], *, base: str) -> Manifest:
+    """Return the pod with all patches, each given with its plugin's name; ``base`` is the plugin that made the pod.
+
+    Raises:
+        PatchConflictError: Two of them set one key to different values.
+
+    """
+    merged = copy.deepcopy(pod)
+    merge = _Merge(base)
+    for plugin, patch in patches:
+        merge.into(merged, patch, "", plugin)
+    return merged
+
+
+def _find(target: list[Any], merge_key: str | None, value: Any) -> dict[str, Any] | None:
+    if merge_key is None or not isinstance(value, dict) or merge_key not in value:
+        return None
+    for there in target:
+        if isinstance(there, dict) and there.get(merge_key) == value[merge_key]:
+            return there
+    return None
+
+
+def _item(path: str, merge_key: str | None, value: Any) -> str:
+    name = value.get(merge_key) if merge_key and isinstance(value, dict) else None
+    return f"{path}[{name}]" if name is not None else path

@@ -1,0 +1,142 @@
+"""Waiting for one pod, out of what the service watches anyway: no call to the cluster, and no longer than there is hope."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.cluster.port import Manifest, Ref
+from spawnpenny.errors import (
+    CrashError,
+    ImageError,
+    PodConfigError,
+    PodGoneError,
+    SpawnError,
+    UnschedulableError,
+)
+from spawnpenny.pipeline import podstate
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.informer import Informer
+
+PATIENCE: Final = {ImageError.code: 3, CrashError.code: 2, PodConfigError.code: 3}
+"""How many times a trouble may come before it fails the spawn. Unschedulable has none: an autoscaler takes minutes."""
+
+
+UNSCHEDULABLE_TOLD_AFTER: Final = 30.0
+"""Seconds: placing a pod is often refused for a moment and then goes through."""
+
+
+class PodWatch:
+    """Waits for a pod of a known uid. ``tell`` is called with a sentence when what is waited for changes."""
+
+    def __init__(self, pods: Informer, ref: Ref, uid: str, tell: Callable[[str], None]) -> None:
+        self._pods = pods
+        self._ref = ref
+        self._uid = uid
+        self._tell = tell
+        self._seen = False
+        self._told = ""
+        self._state = ""
+        self._times: dict[str, int] = {}
+        self._later: asyncio.TimerHandle | None = None
+
+    async def ready(self) -> Manifest:
+        """Return the pod once it is Ready.
+
+        Raises:
+            SpawnError: It ended, was deleted, or is in trouble that does not pass.
+
+        """
+        return await self._until(self._is_ready)
+
+    async def succeeded(self) -> Manifest:
+        """Return the pod once all of its containers have ended with exit code 0.
+
+        Raises:
+            SpawnError: One ended otherwise, the pod was deleted, or is in trouble that does not pass.
+
+        """
+        return await self._until(self._has_succeeded)
+
+    async def gone(self) -> None:
+        """Return once the pod is gone, with its containers."""
+        await self._pods.wait_for(self._namespace, self._ref.name, self._is_gone)
+
+    async def _until(self, reached: Callable[[Manifest], bool]) -> Manifest:
+        def look(pod: Manifest | None) -> bool:
+            if pod is None or pod["metadata"]["uid"] != self._uid:
+                return self._absent()
+            self._seen = True
+            return reached(pod)
+
+        try:
+            pod = await self._pods.wait_for(self._namespace, self._ref.name, look)
+        finally:
+            self._hold_back()
+        if pod is None:  # `look` is never content with an absent pod
+            raise PodGoneError(f"The {self._ref} is gone.")
+        return pod
+
+    def _absent(self) -> bool:
+        # What was just created may not have reached the informer yet.
+        if self._seen:
+            raise PodGoneError("The pod was deleted from outside while it was starting.")
+        return False
+
+    def _is_ready(self, pod: Manifest) -> bool:
+        if podstate.is_ready(pod):
+            return True
+        if podstate.is_over(pod):
+            raise podstate.ending(pod)
+        self._weigh(pod)
+        return False
+
+    def _has_succeeded(self, pod: Manifest) -> bool:
+        if podstate.has_succeeded(pod):
+            return True
+        if podstate.is_over(pod):
+            raise podstate.ending(pod)
+        self._weigh(pod)
+        return False
+
+    def _is_gone(self, pod: Manifest | None) -> bool:
+        return pod is None or pod["metadata"]["uid"] != self._uid
+
+    def _weigh(self, pod: Manifest) -> None:
+        found = podstate.trouble(pod)
+        state = f"{found.code}: {found.error.message}" if found else ""
+        if found is not None and state != self._state:
+            self._times[found.code] = self._times.get(found.code, 0) + 1
+        self._state = state
+        if found is None:
+            self._hold_back()
+        else:
+            self._judge(found, pod)
+            self._say(found.error)
+
+    def _judge(self, found: podstate.Trouble, pod: Manifest) -> None:
+        times = podstate.crashes(pod) if found.code == CrashError.code else self._times[found.code]
+        if found.hopeless or times >= PATIENCE.get(found.code, times + 1):
+            raise found.error
+
+    def _say(self, error: SpawnError) -> None:
+        if error.message == self._told:
+            return
+        self._told = error.message
+        self._hold_back()
+        if isinstance(error, UnschedulableError):
+            loop = asyncio.get_running_loop()
+            self._later = loop.call_later(UNSCHEDULABLE_TOLD_AFTER, self._tell, error.message)
+        else:
+            self._tell(error.message)
+
+    def _hold_back(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+
+    @property
+    def _namespace(self) -> str:
+        return self._ref.namespace or ""

@@ -1,0 +1,152 @@
+"""What a pod's status means for the one who waits for it: pure reading of the Kubernetes PodStatus.
+
+Fields and reasons are those of the Pod v1 API and of the kubelet (``k8s.io/kubernetes/pkg/kubelet/images``: ErrImagePull,
+ImagePullBackOff, InvalidImageName; ``kuberuntime``: CreateContainerConfigError, RunContainerError, CrashLoopBackOff).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.errors import (
+    CrashError,
+    ImageError,
+    PodConfigError,
+    SpawnError,
+    UnschedulableError,
+)
+
+PULL_REASONS: Final = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+)
+CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_HOPELESS_PULL: Final = re.compile(
+    r"not found|manifest unknown|does not exist|denied|unauthorized|authentication required|forbidden|invalid reference|couldn't parse",
+    re.IGNORECASE,
+)
+_MAX_QUOTE: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a pod is not ready. ``hopeless`` trouble fails a spawn at once, other trouble when it has lasted or come back."""
+
+    error: SpawnError
+    hopeless: bool = False
+
+    @property
+    def code(self) -> str:
+        return self.error.code
+
+
+def is_ready(pod: Manifest) -> bool:
+    return "deletionTimestamp" not in pod["metadata"] and _condition(pod, "Ready").get("status") == "True"
+
+
+def is_over(pod: Manifest) -> bool:
+    """Whether all of the pod's containers have ended for good."""
+    return _phase(pod) in {"Succeeded", "Failed"}
+
+
+def has_succeeded(pod: Manifest) -> bool:
+    return _phase(pod) == "Succeeded"
+
+
+def crashes(pod: Manifest) -> int:
+    """How many times a container of the pod has ended and was to be started again."""
+    return sum(int(status.get("restartCount", 0)) for status in _statuses(pod)) + sum(
+        1 for status in _statuses(pod) if _ended_now(status)
+    )
+
+
+def trouble(pod: Manifest) -> Trouble | None:
+    """Say what keeps a pod from being ready, if anything is wrong with it."""
+    unplaced = _condition(pod, "PodScheduled")
+    if unplaced.get("status") == "False" and unplaced.get("reason") == "Unschedulable":
+        told = _quote(unplaced.get("message", ""))
+        return Trouble(
+            UnschedulableError(
+                f"No machine has room for it yet ({told}). It is tried again until the deadline."
+            )
+        )
+    for status in _statuses(pod):
+        found = _container_trouble(status)
+        if found is not None:
+            return found
+    return None
+
+
+def ending(pod: Manifest) -> SpawnError:
+    """Word why a pod that is over has ended."""
+    for status in _statuses(pod):
+        ended = status.get("state", {}).get("terminated")
+        if ended and ended.get("exitCode", 0) != 0:
+            return _crash(status["name"], ended)
+    reason, message = pod.get("status", {}).get("reason"), pod.get("status", {}).get("message")
+    if reason:
+        return CrashError(
+            f"The pod was ended by the cluster: {reason}{f' ({_quote(message)})' if message else ''}."
+        )
+    return CrashError("The program in the pod ended by itself (exit code 0).")
+
+
+def _container_trouble(status: dict[str, Any]) -> Trouble | None:
+    waiting = status.get("state", {}).get("waiting") or {}
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in PULL_REASONS:
+        told = f"The image {status.get('image', '')} cannot be pulled: {_quote(message) or reason}."
+        return Trouble(
+            ImageError(told), hopeless=reason == "InvalidImageName" or bool(_HOPELESS_PULL.search(message))
+        )
+    if reason in CONFIG_REASONS:
+        return Trouble(
+            PodConfigError(f"The container {status['name']} cannot be started: {_quote(message) or reason}.")
+        )
+    ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
+    if ended and (ended.get("exitCode", 0) != 0 or ended.get("reason") == "OOMKilled"):
+        return Trouble(_crash(status["name"], ended))
+    return None
+
+
+def _crash(container: str, ended: dict[str, Any]) -> CrashError:
+    if ended.get("reason") == "OOMKilled":
+        return CrashError(
+            f"The container {container} was ended because it used more memory than it may (OOMKilled)."
+        )
+    detail = _quote(ended.get("message", ""))
+    return CrashError(
+        f"The container {container} ended by itself with exit code {ended.get('exitCode')}{f': {detail}' if detail else ''}."
+    )
+
+
+def _ended_now(status: dict[str, Any]) -> bool:
+    ended = status.get("state", {}).get("terminated")
+    return bool(ended) and ended.get("exitCode", 0) != 0
+
+
+def _statuses(pod: Manifest) -> Iterator[dict[str, Any]]:
+    status = pod.get("status", {})
+    yield from status.get("initContainerStatuses", ())
+    yield from status.get("containerStatuses", ())
+
+
+def _condition(pod: Manifest, type_: str) -> dict[str, Any]:
+    for condition in pod.get("status", {}).get("conditions", ()):
+        if condition.get("type") == type_:
+            found: dict[str, Any] = condition
+            return found
+    return {}
+
+
+def _phase(pod: Manifest) -> str:
+    phase: str = pod.get("status", {}).get("phase", "Pending")
+    return phase
+
+
+def _quote(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_QUOTE else f"{line[: _MAX_QUOTE - 1]}…"

@@ -1,0 +1,257 @@
+"""The cluster as one step of one spawn gets it: scoped to what the step declares, and to the user's namespace."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.users import User
+from spawnpenny.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+    NotOursError,
+    UndeclaredCallError,
+)
+from spawnpenny.pipeline.pods import PodWatch
+from spawnpenny.pipeline.settle import uninterrupted
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.informer import Informer
+    from spawnpenny.pipeline.step import Step
+
+
+class Broker(Protocol):
+    """Who makes user namespaces and runs the site's orders."""
+
+    async def claim_namespace(self, username: str) -> str:
+        """Make a user's namespace with its RoleBinding, or find it there; return its uid.
+
+        Raises:
+            NameCollisionError: It is another user's.
+            NotOursError: It was not made by this installation.
+
+        """
+        ...
+
+    async def release_namespace(self, username: str, uid: str) -> None:
+        """Delete a user's namespace, if it still has that uid and no volume claim lives in it."""
+        ...
+
+    async def provision(self, user: User, order: Literal["commission", "retire"]) -> None:
+        """Run the site's containers of an order with the user's dossier; return when they have succeeded.
+
+        Raises:
+            ProvisionError: One failed; the message says which and how.
+
+        """
+        ...
+
+    def order_hash(self, order: Literal["commission", "retire"]) -> str:
+        """Return what changes when the order does."""
+        ...
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the objects of one spawn are marked with, and the uids of those that it made (shared with the record)."""
+
+    installation: str
+    username: str
+    kind: str
+    spawn: str
+    names: Names
+    uids: dict[str, str]
+    origin: str = ""
+
+    def labels(self, *, own: bool) -> dict[str, str]:
+        common = {**labels.ours(self.installation), labels.USER: self.names.user}
+        if own:
+            common |= {labels.KIND: self.kind, labels.LAB: self.names.lab, labels.SPAWN: self.spawn}
+        return common
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the ports of all steps share: the cluster, the pods that are watched, the broker, and how the user is told."""
+
+    cluster: Cluster
+    pods: Informer
+    broker: Broker
+    tell: Callable[[str], None]
+    claimed: Callable[[str], None]
+    patience: float = 30.0
+
+
+class StepPort:
+    """The cluster, for one step. Every verb refuses, before any call is made, what the step's ``permissions`` do not declare.
+
+    A call that changes something is never broken off: a cancellation is raised when it has been answered.
+    """
+
+    def __init__(self, step: Step, marks: Marks, reach: Reach, user: User) -> None:
+        self._step = step
+        self._marks = marks
+        self._reach = reach
+        self._user = user
+
+    async def ensure(self, manifest: Manifest, *, resource: Resource | None = None) -> Manifest:
+        """Create an object in the user namespace, and return it as stored.
+
+        Where one of that name is there already: a ``spawn`` step keeps it if it carries this spawn's mark; a ``user`` step patches it if
+        it declared ``patch``. Namespace, labels and annotations are added here. ``resource`` is needed for kinds that spawnpenny
+        does not know.
+
+        Raises:
+            NotOursError: Something else has the name.
+            ClusterError: The cluster refused.
+
+        """
+        resource = resource or by_kind(manifest["kind"])
+        self._demand("create", resource)
+        marked = self._mark(manifest)
+        return await uninterrupted(self._ensure(marked, Ref.of(marked, resource)))
+
+    async def discard(self, kind: str | Resource, name: str, *, grace: int | None = None) -> None:
+        """Delete an object that this spawn made; one that is absent or carries another mark is left as it is.
+
+        Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
+        """
+        resource = kind if isinstance(kind, Resource) else by_kind(kind)
+        self._demand("delete", resource)
+        ref = Ref(resource, name, self._marks.names.namespace)
+        uid = await uninterrupted(self._discard(ref, grace))
+        if uid is not None and resource.kind == "Pod":
+            await self._watch(ref, uid).gone()
+
+    async def read(self, kind: str | Resource, name: str) -> Manifest | None:
+        """Return an object of the user namespace, or None."""
+        resource = kind if isinstance(kind, Resource) else by_kind(kind)
+        self._demand("get", resource)
+        return await self._reach.cluster.read(Ref(resource, name, self._marks.names.namespace))
+
+    async def list(
+        self, kind: str | Resource, labels: Mapping[str, str] | None = None
+    ) -> tuple[Manifest, ...]:
+        """Return the objects of the user namespace that carry all of the labels."""
+        resource = kind if isinstance(kind, Resource) else by_kind(kind)
+        self._demand("list", resource)
+        listing = await self._reach.cluster.list(
+            resource, namespace=self._marks.names.namespace, labels=labels
+        )
+        return listing.items
+
+    async def wait(self, pod: Manifest, *, until: Literal["ready", "succeeded"] = "ready") -> Manifest:
+        """Wait for a pod that ``ensure`` returned; what is being waited for is told to the user.
+
+        Raises:
+            SpawnError: It cannot become so: its image cannot be pulled, it crashes, it was deleted.
+
+        """
+        watch = self._watch(Ref.of(pod), pod["metadata"]["uid"])
+        return await (watch.ready() if until == "ready" else watch.succeeded())
+
+    async def claim_namespace(self) -> None:
+        """Have the broker make the user's namespace, or find it there."""
+        self._demand("claim", None)
+        self._reach.claimed(await uninterrupted(self._reach.broker.claim_namespace(self._user.username)))
+
+    async def release_namespace(self, uid: str) -> None:
+        """Have the broker delete the user's namespace if it has this uid; refused while a volume claim lives there."""
+        self._demand("release", None)
+        await uninterrupted(self._reach.broker.release_namespace(self._user.username, uid))
+
+    async def provision(self, order: Literal["commission", "retire"] = "commission") -> None:
+        """Have the broker run the site's containers of an order with the user's dossier.
+
+        Raises:
+            ProvisionError: One failed; the message says which and how.
+
+        """
+        self._demand("provision", None)
+        await self._reach.broker.provision(self._user, order)
+
+    def order_hash(self, order: Literal["commission", "retire"] = "commission") -> str:
+        """Return what changes when the site changes the order."""
+        return self._reach.broker.order_hash(order)
+
+    def _demand(self, verb: str, resource: Resource | None) -> None:
+        if not any(p.resource == resource and verb in p.verbs for p in self._step.permissions):
+            raise UndeclaredCallError(self._step.name, verb, resource.plural if resource else "broker")
+
+    def _may(self, verb: str, resource: Resource) -> bool:
+        return any(p.resource == resource and verb in p.verbs for p in self._step.permissions)
+
+    def _mark(self, manifest: Manifest) -> Manifest:
+        metadata: dict[str, Any] = manifest["metadata"]
+        own = self._step.scope == "spawn"
+        annotations = {labels.USERNAME: self._marks.username, labels.HASH: content_hash(manifest)}
+        if manifest["kind"] == "Pod" and own:
+            annotations[labels.ORIGIN] = self._marks.origin
+        marked = {
+            **metadata,
+            "namespace": self._marks.names.namespace,
+            "labels": {**metadata.get("labels", {}), **self._marks.labels(own=own)},
+            "annotations": {**metadata.get("annotations", {}), **annotations},
+        }
+        return {**manifest, "metadata": marked}
+
+    async def _ensure(self, manifest: Manifest, ref: Ref) -> Manifest:
+        try:
+            stored = await self._reach.cluster.create(manifest)
+        except AlreadyExistsError:
+            stored = await self._found(manifest, ref)
+        if self._step.scope == "spawn":
+            self._marks.uids[_place(ref)] = stored["metadata"]["uid"]
+        return stored
+
+    async def _found(self, manifest: Manifest, ref: Ref) -> Manifest:
+        if self._step.scope == "user" and self._may("patch", ref.resource):
+            patch = {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
+            return await self._reach.cluster.patch(ref, patch)
+        there = await self._reach.cluster.read(ref) if self._may("get", ref.resource) else None
+        if there is not None and self._is_ours(there):
+            return there
+        raise NotOursError(str(ref))
+
+    def _is_ours(self, manifest: Manifest) -> bool:
+        carried = manifest["metadata"].get("labels", {})
+        wanted = self._marks.labels(own=self._step.scope == "spawn")
+        return all(carried.get(key) == value for key, value in wanted.items())
+
+    async def _discard(self, ref: Ref, grace: int | None) -> str | None:
+        uid = self._marks.uids.get(_place(ref)) or await self._find_uid(ref)
+        if uid is None:
+            return None
+        try:
+            await self._reach.cluster.delete(ref, uid=uid, grace=grace)
+        except (ConflictError, NotFoundError):
+            return None  # another object has the name by now: not ours
+        return uid
+
+    async def _find_uid(self, ref: Ref) -> str | None:
+        there = await self._reach.cluster.read(ref)
+        if there is None or not self._is_ours(there):
+            return None
+        uid: str = there["metadata"]["uid"]
+        return uid
+
+    def _watch(self, ref: Ref, uid: str) -> PodWatch:
+        return PodWatch(self._reach.pods, ref, uid, self._reach.tell)
+
+
+def _place(ref: Ref) -> str:
+    return f"{ref.resource.kind}/{ref.name}"
+
+
+def content_hash(content: Any) -> str:
+    """Return a short hash of JSON data: equal for equal data, whatever the order of keys."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

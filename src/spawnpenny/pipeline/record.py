@@ -1,0 +1,188 @@
+"""The record of one user: all that any replica needs to carry on with that user's spawns.
+
+It is JSON in one Secret a user (``pipeline.keeper``), bounded by what ``domain.spawns`` says, and carries a schema version: a newer one
+is refused, so that an older replica never adopts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from spawnpenny.domain.events import Event, EventLog
+from spawnpenny.domain.resources import Resources, total
+from spawnpenny.domain.spawns import Desired, Key, Phase, Reason, SpawnRequest, StepProgress, StepState
+from spawnpenny.domain.users import User
+from spawnpenny.errors import SpawnpennyError
+
+SCHEMA: Final = 1
+
+
+class RecordTooNewError(SpawnpennyError):
+    """A newer spawnpenny wrote the record."""
+
+    code = "record_too_new"
+    status = 503
+    title = "The user's record was written by a newer spawnpenny"
+
+
+@dataclass(slots=True)
+class Replaced:
+    """A spawn that has to be gone before the one that replaces it: its mark, and the uids of what it made."""
+
+    id: str
+    uids: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class SpawnRecord:
+    """One spawn. Times are seconds since the epoch.
+
+    ``env`` is kept until the spawn runs or failed; ``uids`` are those of the objects that it made, by ``Kind/name``; ``reverted`` says
+    that nothing of it is left.
+    """
+
+    key: Key
+    id: str
+    generation: int
+    request: SpawnRequest
+    by: str
+    requested_at: float
+    deadline: float
+    desired: Desired = Desired.RUNNING
+    phase: Phase = Phase.REQUESTED
+    asks: Resources = field(default_factory=Resources)
+    reason: Reason | None = None
+    url: str | None = None
+    pod: str | None = None
+    ended_at: float | None = None
+    reverted: bool = False
+    steps: list[StepProgress] = field(default_factory=list)
+    uids: dict[str, str] = field(default_factory=dict)
+    replaces: list[Replaced] = field(default_factory=list)
+    log: EventLog = field(default_factory=lambda: EventLog(0))
+
+    @property
+    def active(self) -> bool:
+        """Whether it counts against the user's budget."""
+        return not self.phase.over
+
+    def forget_env(self) -> None:
+        self.request = SpawnRequest(self.request.start, self.request.options, {}, self.request.timeout)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "key": str(self.key),
+            "id": self.id,
+            "generation": self.generation,
+            "start": self.request.start,
+            "options": self.request.options,
+            "env": self.request.env,
+            "by": self.by,
+            "requested_at": self.requested_at,
+            "deadline": self.deadline,
+            "desired": self.desired,
+            "phase": self.phase,
+            "asks": self.asks.to_json(),
+            "reason": asdict(self.reason) if self.reason else None,
+            "url": self.url,
+            "pod": self.pod,
+            "ended_at": self.ended_at,
+            "reverted": self.reverted,
+            "steps": [[step.name, step.state, step.seconds] for step in self.steps],
+            "uids": self.uids,
+            "replaces": [asdict(each) for each in self.replaces],
+            "events": [event.to_json() for event in self.log.since(None)],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SpawnRecord:
+        return cls(
+            key=Key.parse(data["key"]),
+            id=data["id"],
+            generation=data["generation"],
+            request=SpawnRequest(data["start"], dict(data["options"]), dict(data["env"])),
+            by=data["by"],
+            requested_at=data["requested_at"],
+            deadline=data["deadline"],
+            desired=Desired(data["desired"]),
+            phase=Phase(data["phase"]),
+            asks=Resources.from_json(data["asks"]),
+            reason=Reason(**data["reason"]) if data["reason"] else None,
+            url=data["url"],
+            pod=data["pod"],
+            ended_at=data["ended_at"],
+            reverted=data["reverted"],
+            steps=[StepProgress(name, StepState(state), seconds) for name, state, seconds in data["steps"]],
+            uids=dict(data["uids"]),
+            replaces=[Replaced(**each) for each in data["replaces"]],
+            log=EventLog(data["generation"], [Event.from_json(event) for event in data["events"]]),
+        )
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a ``user`` step last made: the hash of it, and the uid of the namespace that it was made in (empty where in none)."""
+
+    hash: str
+    namespace: str
+
+
+@dataclass(slots=True)
+class UserRecord:
+    """One user, what all the user's spawns share, and the spawns themselves.
+
+    ``generation`` counts the starts; ``written`` counts the writes, so that a write whose answer was lost is known as one's own.
+    """
+
+    user: User
+    owner: str
+    commissioned: bool = False
+    namespace: str = ""
+    applied: dict[str, Applied] = field(default_factory=dict)
+    spawns: dict[Key, SpawnRecord] = field(default_factory=dict)
+    generation: int = 0
+    written: int = 0
+    version: str | None = None
+
+    def in_use(self, *, but: Key) -> Resources:
+        """Return what the user's other active spawns use."""
+        return total(spawn.asks for key, spawn in self.spawns.items() if key != but and spawn.active)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "user": self.user.dossier(),
+            "owner": self.owner,
+            "commissioned": self.commissioned,
+            "namespace": self.namespace,
+            "applied": {name: [applied.hash, applied.namespace] for name, applied in self.applied.items()},
+            "spawns": [spawn.to_json() for spawn in self.spawns.values()],
+            "generation": self.generation,
+            "written": self.written,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> UserRecord:
+        """Read a record.
+
+        Raises:
+            RecordTooNewError: A newer spawnpenny wrote it.
+
+        """
+        if data["schema"] > SCHEMA:
+            raise RecordTooNewError(
+                f"The record has schema {data['schema']}; this spawnpenny reads up to {SCHEMA}."
+            )
+        spawns = [SpawnRecord.from_json(spawn) for spawn in data["spawns"]]
+        return cls(
+            user=User.from_dossier(data["user"]),
+            owner=data["owner"],
+            commissioned=data["commissioned"],
+            namespace=data["namespace"],
+            applied={name: Applied(*applied) for name, applied in data["applied"].items()},
+            spawns={spawn.key: spawn for spawn in spawns},
+            generation=data["generation"],
+            written=data["written"],
+        )

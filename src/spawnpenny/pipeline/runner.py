@@ -1,0 +1,159 @@
+"""Runs the steps of one spawn: forward side by side as their order allows, backward one by one.
+
+Forward: a step starts when all that come before it are done. When one fails, or the runner is cancelled, no further step starts and the
+ones in flight are ended; a call that changes something is answered first (``pipeline.port``). Nothing is undone here: whoever called
+decides that. Backward: every ``spawn`` step that has begun is reverted once, in reverse order; one that fails stops no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from graphlib import TopologicalSorter
+from typing import Protocol
+
+import structlog
+
+from spawnpenny.domain.spawns import StepState
+from spawnpenny.errors import DeadlineError, SpawnpennyError, StepFailedError
+from spawnpenny.pipeline.order import Ordered
+from spawnpenny.pipeline.port import StepPort
+from spawnpenny.pipeline.settle import settle
+from spawnpenny.pipeline.spawn import Spawn
+from spawnpenny.pipeline.step import Step
+
+
+class Shared(Protocol):
+    """What the spawns of a user share: which ``user`` steps are as they should be."""
+
+    def lock(self, step: Step) -> asyncio.Lock:
+        """Return the lock under which this user's step is applied."""
+        ...
+
+    def current(self, step: Step, spawn: Spawn) -> bool:
+        """Whether what the step would make is there already."""
+        ...
+
+    def applied(self, step: Step, spawn: Spawn) -> None:
+        """Remember that it is there now."""
+        ...
+
+
+class Runner:
+    """Runs the pipeline of one kind for one spawn."""
+
+    def __init__(
+        self,
+        pipeline: Ordered,
+        spawn: Spawn,
+        *,
+        port: Callable[[Step], StepPort],
+        shared: Shared,
+        report: Callable[[str, StepState, float | None], None],
+        step_deadline: float,
+    ) -> None:
+        self._pipeline = pipeline
+        self._views = {step.name: replace(spawn, cluster=port(step)) for step in pipeline.steps}
+        self._steps = {step.name: step for step in pipeline.steps}
+        self._shared = shared
+        self._report = report
+        self._step_deadline = step_deadline
+        self._log = structlog.get_logger("spawnpenny.pipeline")
+
+    async def apply(self, begun: set[str]) -> None:
+        """Apply all steps; ``begun`` collects the names of those that were started.
+
+        Raises:
+            SpawnpennyError: Why the first step that failed did; what no step words itself is a ``StepFailedError``.
+
+        """
+        sorter: TopologicalSorter[str] = TopologicalSorter(
+            {n: self._pipeline.predecessors(n) for n in self._steps}
+        )
+        sorter.prepare()
+        tasks: dict[asyncio.Task[None], str] = {}
+        try:
+            while sorter.is_active():
+                for name in sorted(sorter.get_ready()):
+                    begun.add(name)
+                    tasks[asyncio.create_task(self._apply(self._steps[name]), name=name)] = name
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                failed = [task for task in done if task.cancelled() or task.exception() is not None]
+                for task in sorted(failed or done, key=lambda task: tasks[task]):
+                    task.result()
+                    sorter.done(tasks.pop(task))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await settle(tasks)
+
+    async def revert(self, begun: set[str] | None) -> list[str]:
+        """Revert the ``spawn`` steps that have begun (None: all of them); return the names of those that failed to."""
+        failed = []
+        for step in reversed(self._pipeline.steps):
+            if (
+                step.scope == "spawn"
+                and (begun is None or step.name in begun)
+                and not await self._revert(step)
+            ):
+                failed.append(step.name)
+        return failed
+
+    async def _apply(self, step: Step) -> None:
+        started = time.monotonic()
+        self._report(step.name, StepState.RUNNING, None)
+        try:
+            state = await self._apply_in_time(step)
+        except BaseException as error:
+            self._report(step.name, StepState.FAILED, time.monotonic() - started)
+            self._reword(step, error)
+            raise
+        self._report(step.name, state, time.monotonic() - started)
+
+    async def _apply_in_time(self, step: Step) -> StepState:
+        spawn = self._views[step.name]
+        seconds = self._step_deadline if step.deadline is None else step.deadline
+        limit = asyncio.timeout(None if seconds == math.inf else seconds)
+        try:
+            async with limit:
+                if step.scope == "spawn":
+                    await step.apply(spawn)
+                    return StepState.DONE
+                return await self._apply_shared(step, spawn)
+        except TimeoutError:
+            if limit.expired():
+                raise DeadlineError(
+                    f"The step {step.name} took longer than its {seconds:g} seconds."
+                ) from None
+            raise
+
+    async def _apply_shared(self, step: Step, spawn: Spawn) -> StepState:
+        async with self._shared.lock(step):
+            if self._shared.current(step, spawn):
+                return StepState.SKIPPED
+            await step.apply(spawn)
+            self._shared.applied(step, spawn)
+            return StepState.DONE
+
+    def _reword(self, step: Step, error: BaseException) -> None:
+        if isinstance(error, Exception) and not isinstance(error, SpawnpennyError):
+            self._log.error("a step failed", step=step.name, exc_info=error)
+            told = f"The step {step.name} failed unexpectedly; an administrator finds the cause in the log."
+            raise StepFailedError(told) from error
+
+    async def _revert(self, step: Step) -> bool:
+        try:
+            await step.revert(self._views[step.name])
+        except Exception as error:  # noqa: BLE001 - one failing revert stops no other
+            self._log.warning(
+                "a revert failed",
+                step=step.name,
+                error=str(error),
+                exc_info=not isinstance(error, SpawnpennyError),
+            )
+            return False
+        self._report(step.name, StepState.REVERTED, None)
+        return True

@@ -1,0 +1,97 @@
+"""A spawn as its steps see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.users import User
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.pipeline.port import StepPort
+
+T = TypeVar("T")
+
+
+class StashKey(Generic[T]):
+    """A typed key for data that one step leaves for another; make one a module constant and import it where it is read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"StashKey({self.name!r})"
+
+
+class Stash:
+    """Data between the steps of one spawn. It does not survive a restart: derive from ``spawn.names`` where you can."""
+
+    def __init__(self) -> None:
+        self._values: dict[StashKey[Any], Any] = {}
+
+    def __setitem__(self, key: StashKey[T], value: T) -> None:
+        self._values[key] = value
+
+    def __getitem__(self, key: StashKey[T]) -> T:
+        return cast("T", self._values[key])
+
+    def __contains__(self, key: StashKey[Any]) -> bool:
+        return key in self._values
+
+
+@dataclass(frozen=True)
+class Spawn:
+    """What a step knows of the spawn that it is part of.
+
+    Attributes:
+        id: The spawn's own mark: what a ``spawn`` step makes carries it as the label ``spawnpenny.io/spawn``.
+        kind: ``lab``, ``dask`` or ``user``.
+        name: The lab's or cluster's name, as the caller wrote it.
+        user: Whom it is for.
+        names: The Kubernetes names, derived from user, kind and name.
+        options: What the caller chose: names and choices, never manifests. Check them in ``Step.check``.
+        env: The caller's environment for the lab. Secret: it goes into one Secret, and nowhere else. Empty once the spawn runs.
+        asks: What this spawn uses of the user's budget, of all its steps together.
+        in_use: What the user's other spawns use.
+        stash: Data between steps.
+        cluster: The cluster, as far as the step declared its use.
+
+    """
+
+    id: str
+    kind: Kind
+    name: str
+    user: User
+    names: Names
+    options: Mapping[str, Any]
+    env: Mapping[str, str] = field(repr=False)
+    asks: Resources
+    in_use: Resources
+    stash: Stash
+    cluster: StepPort
+    _patch: Callable[[Spawn, Manifest], Manifest]
+    _tell: Callable[[str], None]
+    _announce: Callable[[str, str], None]
+
+    def patched(self, pod: Manifest) -> Manifest:
+        """Return the pod with what all plugins add to it, checked against the hardening rules and the image policy.
+
+        Raises:
+            PatchConflictError: Two plugins set one key to different values.
+            HardeningError: The pod asks for what the settings do not open.
+
+        """
+        return self._patch(self, pod)
+
+    def tell(self, message: str) -> None:
+        """Tell the user, as an event, what is happening or being waited for. Never put a secret in it."""
+        self._tell(message)
+
+    def announce(self, *, url: str, pod: str) -> None:
+        """Say where what this spawn made is reached, and the uid of the pod whose end is the end of the spawn."""
+        self._announce(url, pod)

@@ -1,0 +1,283 @@
+"""The spawns of one service: started, stopped and looked up here, driven by ``pipeline.driver`` in tasks of the service."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spawnpenny.domain.events import EventLog
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Kind, Phase, SpawnRequest, StepProgress
+from spawnpenny.domain.users import User
+from spawnpenny.errors import (
+    ClusterError,
+    NameCollisionError,
+    NotReadyError,
+    StartConflictError,
+    TooManySpawnsError,
+    UserConflictError,
+)
+from spawnpenny.identity import Identity
+from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.accounts import Accounts
+from spawnpenny.pipeline.context import Context
+from spawnpenny.pipeline.driver import Driver, Predecessor, persist
+from spawnpenny.pipeline.people import check_uid, resolve_user
+from spawnpenny.pipeline.record import Replaced, SpawnRecord
+from spawnpenny.pipeline.tasks import Tasks
+from spawnpenny.pipeline.world import World
+
+MARGIN: Final = 5.0
+"""Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a start answered: the spawn, and whether it is a new one."""
+
+    run: Run
+    new: bool
+
+
+class Spawns:
+    """Starts and stops spawns, and knows them. ``ready`` is set once the state of the cluster is known."""
+
+    def __init__(self, world: World, accounts: Accounts, tasks: Tasks) -> None:
+        self._world = world
+        self._accounts = accounts
+        self._tasks = tasks
+        self.ready = False
+
+    async def start(
+        self, username: str, key: Key, request: SpawnRequest, *, identity: Identity, replace: bool = False
+    ) -> Started:
+        """Accept a spawn: when this returns, it is durable and under way.
+
+        The same ``request.start`` again is the same spawn. ``replace`` stops another one of that key first, by the uid of its pod.
+
+        Raises:
+            StartConflictError: Another start is there, and ``replace`` is not set.
+            NotReadyError: The state of the cluster is not known (yet).
+            InvalidRequestError, QuotaExceededError, NameCollisionError, UserConflictError, ForbiddenError, TooManySpawnsError: Refused.
+
+        """
+        self._demand_ready()
+        known = self._accounts.find(username)
+        user = resolve_user(
+            username, identity, known.record.user if known else None, self._world.settings.users
+        )
+        async with self._accounts.locked(user, self._world.keeper.owner) as account:
+            existing = account.runs.get(key)
+            if existing is not None and existing.record.request.start == request.start:
+                return Started(existing, new=False)
+            if existing is not None and existing.record.active and not replace:
+                raise _conflict(existing, key)
+            return Started(await self._accept(account, user, key, request, identity), new=True)
+
+    async def commission(self, user: User, *, identity: Identity) -> Started:
+        """Make a user known with this dossier, and run the site's orders for it.
+
+        The same dossier again, while it is active or under way, is the same spawn.
+
+        Raises:
+            UserConflictError: Another dossier is under way.
+            ForbiddenError: The uid is below ``users.min_uid``.
+
+        """
+        self._demand_ready()
+        check_uid(user, self._world.settings.users)
+        key = Key(Kind.USER, "")
+        async with self._accounts.locked(user, self._world.keeper.owner) as account:
+            existing = account.runs.get(key)
+            known, active = account.record.user, existing is not None and existing.record.active
+            if existing is not None and active and account.record.commissioned and known == user:
+                return Started(existing, new=False)
+            if existing is not None and active and not existing.settled:
+                raise UserConflictError(
+                    f"Another dossier of {user.username} is being commissioned; try again when it is done."
+                )
+            request = SpawnRequest(start=secrets.token_hex(8))
+            run = await self._accept(account, user, key, request, identity, commissioned=True)
+            return Started(run, new=True)
+
+    async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:
+        """Have a spawn taken away; return it, or None where there is nothing to stop.
+
+        With ``start``, only that start is stopped: any other one is left as it is.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        found = self._accounts.find(username)
+        if found is None:
+            return None
+        async with self._accounts.locked(found.record.user, self._world.keeper.owner) as account:
+            run = account.runs.get(key)
+            if run is None or (start is not None and run.record.request.start != start):
+                return None
+            if run.record.desired is not Desired.GONE:
+                await self._order_gone(account, run)
+            return run
+
+    def find(self, username: str, key: Key) -> Run | None:
+        """Return a spawn, or None.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        account = self._accounts.find(username)
+        return account.runs.get(key) if account else None
+
+    def account(self, username: str) -> Account | None:
+        """Return a user's account, or None.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        return self._accounts.find(username)
+
+    def all(self, kind: Kind) -> list[tuple[Account, Run]]:
+        """Return all spawns of a kind, by username and name.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        found = [
+            (account, run)
+            for account in self._accounts
+            for key, run in account.runs.items()
+            if key.kind is kind
+        ]
+        return sorted(found, key=lambda each: (each[0].username, each[1].record.key.name))
+
+    async def _accept(
+        self,
+        account: Account,
+        user: User,
+        key: Key,
+        request: SpawnRequest,
+        identity: Identity,
+        *,
+        commissioned: bool = False,
+    ) -> Run:
+        before = (account.record.user, account.record.commissioned, account.record.generation)
+        existing = account.runs.get(key)
+        account.record.user = user
+        account.record.commissioned = commissioned or account.record.commissioned
+        try:
+            run = self._make(account, key, request, identity)
+            self._make_room(account, key)
+            account.record.spawns[key] = run.record
+            await self._world.keeper.save(account.record)
+        except BaseException as error:
+            account.record.user, account.record.commissioned, account.record.generation = before
+            _restore(account, key, existing)
+            if isinstance(error, ClusterError):
+                # The write may have arrived though its answer did not: bring what is stored back to what we know.
+                self._tasks.run(persist(self._world, account))
+            raise
+        account.runs[key] = run
+        driver = Driver(Context(self._world, account, run), previous=existing)
+        self._launch(run, driver.come_up(Predecessor.of(existing) if existing else None))
+        return run
+
+    def _make(self, account: Account, key: Key, request: SpawnRequest, identity: Identity) -> Run:
+        now, deadlines = time.time(), self._world.settings.deadlines
+        patience = (
+            deadlines.spawn if request.timeout is None else min(deadlines.spawn, request.timeout - MARGIN)
+        )
+        account.record.generation += 1
+        record = SpawnRecord(
+            key=key,
+            id=secrets.token_hex(8),
+            generation=account.record.generation,
+            request=request,
+            by=identity.name,
+            requested_at=now,
+            deadline=now + patience,
+            log=EventLog(account.record.generation),
+        )
+        existing = account.runs.get(key)
+        if existing is not None and not existing.record.reverted:
+            record.replaces = [*existing.record.replaces, Replaced(existing.record.id, existing.record.uids)]
+        run = Run(record)
+        self._check(Context(self._world, account, run))
+        return run
+
+    def _check(self, context: Context) -> None:
+        steps, record = context.pipeline.steps, context.run.record
+        _refuse_collision(context)
+        record.steps = [StepProgress(step.name) for step in steps]
+        record.asks = context.asks()
+        for step in steps:
+            step.check(context.spawn())
+
+    @staticmethod
+    def _make_room(account: Account, key: Key) -> None:
+        if key in account.record.spawns or len(account.record.spawns) < MAX_SPAWNS:
+            return
+        over = [run for run in account.runs.values() if run.record.phase.over and run.record.reverted]
+        if not over:
+            raise TooManySpawnsError(
+                f"{account.username} has {MAX_SPAWNS} spawns already, which is as many as there may be. Stop one first.",
+                retry_after=30,
+            )
+        oldest = min(over, key=lambda run: run.record.ended_at or 0.0)
+        account.record.spawns.pop(oldest.record.key)
+        account.runs.pop(oldest.record.key)
+
+    async def _order_gone(self, account: Account, run: Run) -> None:
+        run.record.desired = Desired.GONE
+        try:
+            await self._world.keeper.save(account.record)
+        except BaseException:
+            run.record.desired = Desired.RUNNING
+            raise
+        before = Predecessor.of(run)
+        driver = Driver(Context(self._world, account, run))
+        driver.to_phase(Phase.STOPPING)
+        self._launch(run, driver.go_down(before))
+
+    def _launch(self, run: Run, work: Coroutine[Any, Any, None]) -> None:
+        run.task = self._tasks.start(work)
+
+    def _demand_ready(self) -> None:
+        if not self.ready:
+            raise NotReadyError
+
+
+def _conflict(existing: Run, key: Key) -> StartConflictError:
+    phase = existing.record.phase
+    return StartConflictError(
+        f"Another start of the {key.kind} {key.name!r} is there and {phase}. Stop it first, or start with replace=true.",
+        phase=phase,
+        start=existing.record.request.start,
+    )
+
+
+def _refuse_collision(context: Context) -> None:
+    names, key = context.names, context.run.record.key
+    for other in context.account.runs:
+        taken = Names.of(
+            context.account.username, other.kind, other.name, prefix=context.world.settings.namespaces.prefix
+        )
+        if other != key and taken.base == names.base:
+            raise NameCollisionError(key.name, names.base, what=f"another {key.kind}'s name")
+
+
+def _restore(account: Account, key: Key, existing: Run | None) -> None:
+    if existing is None:
+        account.record.spawns.pop(key, None)
+    else:
+        account.record.spawns[key] = existing.record

@@ -1,0 +1,106 @@
+"""A step: one named part of a spawn, and what it declares about itself."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from spawnpenny.cluster.kinds import Resource, by_plural
+from spawnpenny.domain.resources import Resources
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.pipeline.spawn import Spawn
+
+Verb = Literal["create", "patch", "delete", "get", "list", "watch", "claim", "release", "provision"]
+Scope = Literal["user", "spawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a step may do with one resource of the user namespace, or (``claim``, ``release``, ``provision``) ask of the broker."""
+
+    verbs: frozenset[str]
+    resource: Resource | None
+
+
+def allow(*verbs: Verb, on: str | Resource) -> Permission:
+    """Declare that a step uses these verbs on a resource: ``allow("create", "patch", on="configmaps")``.
+
+    ``on`` is the plural of a kind that spawnpenny knows, a ``Resource`` for any other, or ``"broker"`` for the broker's verbs
+    (``claim``, ``release``, ``provision``). ``ensure`` uses create, and get or patch on what is there already; ``discard`` uses
+    delete, and get where a restart forgot the object's uid; ``wait`` on pods uses what the service watches anyway.
+
+    Raises:
+        ValueError: ``on`` is no known plural.
+
+    """
+    resource = None if on == "broker" else by_plural(on) if isinstance(on, str) else on
+    return Permission(frozenset(verbs), resource)
+
+
+class Step(ABC):  # noqa: B024 - nothing is required of every step; `pipeline.order` checks what each scope needs
+    """One named part of a spawn. Subclass it, and return objects of it from the hook ``spawnpenny_steps``.
+
+    Attributes:
+        name: Unique among all plugins; ``lab.secret`` belongs to the family ``lab``.
+        kinds: The kinds of spawn that it is part of.
+        scope: ``user`` for what all spawns of a user share: it is applied by one spawn at a time, skipped while nothing changed, and
+            never reverted. ``spawn`` for what belongs to one spawn: it has a ``revert``.
+        needs: Steps or families that must come before; where one is absent, the service does not start.
+        after: Steps or families that come before this one where they are there.
+        before: Steps or families that come after this one where they are there.
+        permissions: What it uses of the cluster; anything else is refused before a call is made.
+        deadline: Seconds that ``apply`` may take, within the spawn's own deadline; None for the setting ``deadlines.step``,
+            ``math.inf`` for a step that waits as long as the spawn does.
+
+    """
+
+    name: ClassVar[str]
+    kinds: ClassVar[frozenset[str]]
+    scope: ClassVar[Scope]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    after: ClassVar[frozenset[str]] = frozenset()
+    before: ClassVar[frozenset[str]] = frozenset()
+    permissions: ClassVar[tuple[Permission, ...]] = ()
+    deadline: ClassVar[float | None] = None
+
+    def check(self, spawn: Spawn) -> None:
+        """Refuse a request before it is accepted. Pure: no I/O, no waiting; called under the user's lock.
+
+        Raises:
+            UnknownOptionError, InvalidOptionError, QuotaExceededError: Why it is refused.
+
+        """
+
+    def asks(self, spawn: Spawn) -> Resources:
+        """Return what this step will use of the user's budget. Pure, and called before ``check`` of any step."""
+        return Resources()
+
+    def makes(self, spawn: Spawn) -> Sequence[Manifest]:
+        """Return the manifests of what this step makes. Pure."""
+        return ()
+
+    def fingerprint(self, spawn: Spawn) -> Any:
+        """Return JSON data that changes when what a ``user`` step would make does: it is skipped while this is unchanged."""
+        return self.makes(spawn)
+
+    async def apply(self, spawn: Spawn) -> None:
+        """Make it so. May be called again after a crash of the service, so it works from names and is idempotent.
+
+        Raises:
+            SpawnError: With a reason for the notebook user. Any other exception is told as "the step failed" and logged.
+
+        """
+        for manifest in self.makes(spawn):
+            await spawn.cluster.ensure(manifest)
+
+    async def revert(self, spawn: Spawn) -> None:
+        """Take away what ``apply`` made for this spawn: after a failure, at DELETE, and after a crash.
+
+        It works from names alone (``apply`` may never have run here), is idempotent, and uses ``spawn.cluster.discard``, which leaves
+        alone what does not carry this spawn's mark. Every ``spawn`` step has one; a ``user`` step has none.
+        """
+        raise NotImplementedError(self.name)

@@ -1,0 +1,45 @@
+"""The tasks of the service: kept until they end, and told of in the log when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from spawnpenny.pipeline.settle import settle
+
+
+class Tasks:
+    """Runs work that outlives the request that asked for it."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._log = structlog.get_logger("spawnpenny.tasks")
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start work that nobody else waits for or breaks off."""
+        _ = self.start(work)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start work and return its task."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def close(self) -> None:
+        """Cancel all tasks and wait for them; none of them undoes anything at that."""
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await settle(tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("a task failed", exc_info=error)

@@ -1,0 +1,52 @@
+"""What all spawns of one service share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.pipeline.keeper import RecordKeeper
+from spawnpenny.pipeline.order import Ordered
+from spawnpenny.pipeline.port import Broker
+from spawnpenny.settings import Settings
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.informer import Informer
+    from spawnpenny.cluster.port import Cluster, Manifest
+    from spawnpenny.domain.events import Event
+    from spawnpenny.domain.spawns import Key
+    from spawnpenny.pipeline.spawn import Spawn
+
+
+class Extensions(Protocol):
+    """What the plugins bring to the pipelines."""
+
+    @property
+    def pipelines(self) -> Mapping[Kind, Ordered]: ...
+
+    @property
+    def origin(self) -> Mapping[str, str]: ...
+
+    def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]: ...
+
+    def observe(self, username: str, key: Key, event: Event) -> None: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """The cluster, what is watched of it, who makes namespaces, the records, the plugins, and the settings."""
+
+    settings: Settings
+    cluster: Cluster
+    pods: Informer
+    namespaces: Informer
+    broker: Broker
+    keeper: RecordKeeper
+    plugins: Extensions
+    slots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slots", asyncio.Semaphore(self.settings.limits.spawning))

@@ -1,0 +1,208 @@
+"""Finds, checks and loads the plugins that the settings name, and gives each hook its type. No module-level manager."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+import structlog
+
+from spawnpenny import hookspecs
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.errors import PluginError
+from spawnpenny.pipeline.order import Ordered, order
+from spawnpenny.pipeline.step import Step
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.domain.events import Event
+    from spawnpenny.domain.spawns import Key
+    from spawnpenny.identity import Authenticator
+    from spawnpenny.pipeline.spawn import Spawn
+    from spawnpenny.settings import Settings
+
+GROUP = "spawnpenny"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """An installed plugin: its name, the distribution that brings it, whether it is loaded, and its steps."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    loaded: bool
+    steps: tuple[str, ...] = ()
+
+
+class Plugins:
+    """The loaded plugins. Each hook is one typed method; nobody else calls pluggy."""
+
+    def __init__(
+        self, manager: pluggy.PluginManager, settings: Settings, installed: Sequence[EntryPoint]
+    ) -> None:
+        self._manager = manager
+        self._installed = installed
+        self._steps: dict[str, tuple[Step, ...]] = {}
+        for name, result in self._each("spawnpenny_steps", settings=settings):
+            self._steps[name] = tuple(_checked_steps(name, result))
+        self._authenticators = [
+            each
+            for _, result in self._each("spawnpenny_authenticators", settings=settings)
+            for each in result
+        ]
+        self._refuse_unread(settings)
+        self._pipelines = {kind: order(self.steps, kind, origin=self.origin) for kind in Kind}
+        self._rank = self._ranks()
+        self._log = structlog.get_logger("spawnpenny.plugins")
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(step for steps in self._steps.values() for step in steps)
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """The plugin of each step, by the step's name."""
+        return {step.name: plugin for plugin, steps in self._steps.items() for step in steps}
+
+    @property
+    def pipelines(self) -> Mapping[Kind, Ordered]:
+        return self._pipelines
+
+    @property
+    def authenticators(self) -> Sequence[Authenticator]:
+        return self._authenticators
+
+    def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]:
+        """Return what each plugin adds to a pod, in the order of their steps."""
+        found = [
+            (name, patch) for name, patch in self._each("spawnpenny_pod_patch", spawn=spawn, pod=pod) if patch
+        ]
+        return sorted(found, key=lambda each: (self._rank.get(each[0], len(self._rank)), each[0]))
+
+    def observe(self, username: str, key: Key, event: Event) -> None:
+        """Tell every observer; what one raises is logged and dropped."""
+        for impl in self._manager.hook.spawnpenny_observe.get_hookimpls():
+            try:
+                impl.function(
+                    *[{"username": username, "key": key, "event": event}[name] for name in impl.argnames]
+                )
+            except Exception:  # noqa: BLE001 - an observer cannot harm a spawn
+                self._log.warning("an observer failed", plugin=impl.plugin_name, exc_info=True)
+
+    def infos(self) -> list[PluginInfo]:
+        """Return all installed plugins, loaded or not, by name."""
+        return [
+            PluginInfo(
+                name=entry.name,
+                distribution=entry.dist.name if entry.dist else "unknown",
+                version=entry.dist.version if entry.dist else "unknown",
+                module=entry.value,
+                loaded=self._manager.has_plugin(entry.name),
+                steps=tuple(step.name for step in self._steps.get(entry.name, ())),
+            )
+            for entry in self._installed
+        ]
+
+    def _each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        for impl in sorted(
+            getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: str(impl.plugin_name)
+        ):
+            yield impl.plugin_name, impl.function(*[arguments[name] for name in impl.argnames])
+
+    def _ranks(self) -> dict[str, int]:
+        ranks: dict[str, int] = {}
+        for pipeline in self._pipelines.values():
+            for step in pipeline.steps:
+                ranks.setdefault(self.origin[step.name], len(ranks))
+        return ranks
+
+    @staticmethod
+    def _refuse_unread(settings: Settings) -> None:
+        unread = settings.unread()
+        if unread:
+            raise PluginError(
+                f"The settings have a section for {', '.join(unread)}, but that plugin reads no settings."
+            )
+
+
+def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = None) -> Plugins:
+    """Load the plugins that the settings name, and resolve their order.
+
+    Args:
+        settings: Their ``plugins`` names which ones.
+        extra: Further plugins, modules or objects, by name: for tests and for embedding.
+
+    Raises:
+        PluginError: A plugin is not installed, is installed twice, cannot be imported, has a hook that there is not, or the steps do not
+            fit together.
+        SettingsError: A plugin's section is wrong.
+
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    extra = extra or {}
+    installed = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    _refuse_twice(installed)
+    by_name = {entry.name: entry for entry in installed}
+    for name in settings.plugins:
+        if name not in extra:
+            _register(manager, name, _import(by_name, name))
+    for name, plugin in extra.items():
+        _register(manager, name, plugin)
+    _refuse_misspelt(manager)
+    return Plugins(manager, settings, installed)
+
+
+def _import(by_name: Mapping[str, EntryPoint], name: str) -> object:
+    if name not in by_name:
+        nearest = difflib.get_close_matches(name, by_name, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise PluginError(
+            f"The settings name a plugin {name!r}, but no installed distribution provides it "
+            f"(installed: {', '.join(by_name) or 'none'}).{hint}"
+        )
+    try:
+        return by_name[name].load()
+    except Exception as error:
+        raise PluginError(f"The plugin {name!r} cannot be imported: {error}") from error
+
+
+def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"The plugin {name!r} has a hook that does not fit: {error}") from None
+
+
+def _refuse_twice(installed: Iterable[EntryPoint]) -> None:
+    seen: dict[str, EntryPoint] = {}
+    for entry in installed:
+        other = seen.setdefault(entry.name, entry)
+        if other is not entry and other.value != entry.value:
+            names = sorted(each.dist.name if each.dist else "unknown" for each in (other, entry))
+            raise PluginError(f"Two distributions provide a plugin {entry.name!r}: {' and '.join(names)}.")
+
+
+def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        plugin = manager.get_name(error.plugin) or "unknown"
+        known = sorted(name for name in vars(hookspecs) if name.startswith("spawnpenny_"))
+        raise PluginError(
+            f"The plugin {plugin!r} has a hook that there is not: {error} (there are {', '.join(known)})"
+        ) from None
+
+
+def _checked_steps(plugin: str, steps: Any) -> Sequence[Step]:
+    if not isinstance(steps, Sequence) or not all(isinstance(step, Step) for step in steps):
+        raise PluginError(
+            f"The hook spawnpenny_steps of the plugin {plugin!r} has to return a list of Step objects."
+        )
+    return steps

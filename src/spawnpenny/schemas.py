@@ -1,0 +1,73 @@
+"""What all marshmallow schemas here share: unknown keys are refused, and the loaded value is a frozen dataclass."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, TypeVar
+
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load
+
+from spawnpenny.domain.quantities import parse_quantity
+
+T = TypeVar("T")
+
+
+class StrictSchema(Schema, Generic[T]):
+    """A schema whose ``load`` gives the dataclass that ``makes`` names; a misspelt key is told with the nearest right one."""
+
+    makes: ClassVar[type]
+
+    class Meta:
+        unknown = RAISE
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> T:
+        made: T = self.makes(**data)
+        return made
+
+    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
+        if not isinstance(error.messages, dict) or not isinstance(data, Mapping):
+            return
+        known = [field.data_key or name for name, field in self.load_fields.items()]
+        for key in set(error.messages) - set(known):
+            if key in data:
+                error.messages[key] = [unknown_key(str(key), known)]
+
+
+class QuantityField(fields.Field[Decimal]):
+    """A Kubernetes quantity that is not negative, as a Decimal: cores, or bytes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValidationError("This is not a quantity: write for example 500m, 1.5 or 2Gi.")
+        try:
+            quantity = parse_quantity(value)
+        except ValueError as error:
+            raise ValidationError(f"{error}.") from None
+        if quantity < 0:
+            raise ValidationError(f"{value} is negative.")
+        return quantity
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Word the refusal of a key that nobody knows."""
+    choices = sorted(known)
+    nearest = difflib.get_close_matches(key, choices, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(choices) or 'none'}."
+    return f"{key!r} is not known here; {hint}"
+
+
+def flatten(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (dotted field, message) for each message of a marshmallow ``ValidationError``."""
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            # marshmallow puts "key" or "value" between a Dict field and its entries
+            step = "" if key == "_schema" or set(messages) <= {"key", "value"} else str(key)
+            yield from flatten(inner, ".".join(part for part in (path, step) if part))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from flatten(message, path)
+    else:
+        yield path, str(messages)

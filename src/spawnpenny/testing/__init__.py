@@ -1,0 +1,1 @@
+"""The test kit, for spawnpenny's own tests and for the tests of site plugins."""

@@ -1,0 +1,249 @@
+"""A real control plane for tests: etcd, kube-apiserver and kube-controller-manager on loopback, with no node.
+
+The programs come from the folder that ``KUBEBUILDER_ASSETS`` names, as ``setup-envtest`` makes it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import psutil
+
+from spawnpenny.testing.audit import POLICY, AuditEntry, AuditLog
+from spawnpenny.testing.pki import Pki
+from spawnpenny.testing.processes import Processes
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+    from types import TracebackType
+
+ASSETS: Final = "KUBEBUILDER_ASSETS"
+ADMIN: Final = "admin"
+ADMIN_GROUP: Final = "system:masters"
+MARKER: Final = "spawnpenny-testing/mark"
+
+_LOOPBACK: Final = "127.0.0.1"
+_SERVICES: Final = "10.96.0.0/16"
+_NAMES: Final = (_LOOPBACK, "10.96.0.1", "localhost", "kubernetes.default.svc")
+_SHM: Final = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
+_ROOM: Final = 1 << 30  # etcd writes its log in pieces of 64 MB, and a full disk ends it
+_PREFIX: Final = "spawnpenny-etcd-"
+_READY: Final = 60.0
+_HTTP_OK: Final = 200
+_INSECURE_PORT_GONE: Final = (1, 24)
+
+
+class ApiServer:
+    """A control plane that runs for as long as the context lasts.
+
+    Attributes:
+        url: Where the API is served.
+        ca: The file of the authority that signed its certificate.
+        kubeconfig: A file with which one may do everything.
+
+    """
+
+    url: str
+    ca: Path
+    kubeconfig: Path
+
+    def __init__(self, assets: str | Path | None = None) -> None:
+        """Take the programs from ``assets``, or from the folder that ``KUBEBUILDER_ASSETS`` names."""
+        self._assets = Path(assets or os.environ[ASSETS])
+        self._stack = ExitStack()
+        self._ports = dict(zip(("api", "etcd", "peer", "kcm"), _free_ports(4), strict=True))
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            folder = tempfile.TemporaryDirectory(prefix="spawnpenny-api-")
+            self._folder = Path(stack.enter_context(folder))
+            self._start(stack)
+            self._stack = stack.pop_all()  # all went well: keep it
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def kubeconfig_for(self, user: str, group: str | None = None) -> Path:
+        """Write a kubeconfig for a user, who has the rights that RBAC gives and no others.
+
+        The user ``system:serviceaccount:<namespace>:<name>`` has those of a service account.
+        """
+        return self._pki.kubeconfig(self.url, user, group)
+
+    def ssl_context(self, user: str = ADMIN, group: str | None = ADMIN_GROUP) -> ssl.SSLContext:
+        """Return what an HTTP client needs to speak to the API as a user, without a kubeconfig."""
+        return self._pki.trust(*self._pki.client(user, group))
+
+    def mark(self) -> int:
+        """Return a position in the audit log that lies after everything that was answered before this call."""
+        # An entry is written just after its request was answered: two calls of our own give that time to happen.
+        for _ in range(2):
+            self._get("/version", {"Audit-ID": (marker := str(uuid.uuid4())), "User-Agent": MARKER})
+            logged = partial(self._audit.has, marker)
+            self._processes.wait_until(logged, "The audit log", seconds=10)
+        return self._audit.size()
+
+    def audit(self, since: int = 0, *, user_agent: str = "") -> list[AuditEntry]:
+        """Return the requests since a mark, up to now, of clients whose User-Agent begins so."""
+        until = self.mark()
+        entries = self._audit.entries(since, until)
+        return [e for e in entries if e.user_agent != MARKER and e.user_agent.startswith(user_agent)]
+
+    def _start(self, stack: ExitStack) -> None:
+        self.url = f"https://{_LOOPBACK}:{self._ports['api']}"
+        self._pki = Pki(self._folder / "pki")
+        self.ca = self._pki.ca
+        self.kubeconfig = self.kubeconfig_for(ADMIN, ADMIN_GROUP)
+        self._client = self.ssl_context()
+        self._audit = AuditLog(self._folder / "audit.log")
+        data = stack.enter_context(_data_folder(self._folder))
+        self._processes = stack.enter_context(Processes(self._folder))
+        self._processes.start("etcd", self._etcd(data))
+        self._processes.start("kube-apiserver", self._apiserver())
+        self._processes.wait_until(lambda: self._answers("/readyz"), "kube-apiserver", seconds=_READY)
+        self._processes.start("kube-controller-manager", self._controller_manager())
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self._processes.wait_until(lambda: self._answers(account), "kube-controller-manager", seconds=_READY)
+
+    def _etcd(self, data: Path) -> list[str]:
+        client, peer = (f"http://{_LOOPBACK}:{self._ports[name]}" for name in ("etcd", "peer"))
+        return [
+            str(self._assets / "etcd"),
+            "--name=test",
+            f"--data-dir={data}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=test={peer}",
+            "--log-level=warn",
+            "--logger=zap",
+        ]
+
+    def _apiserver(self) -> list[str]:
+        policy = self._folder / "audit-policy.json"
+        policy.write_text(json.dumps(POLICY))
+        certificate, key = self._pki.server("apiserver", *_NAMES)
+        kubelet_certificate, kubelet_key = self._pki.client("kube-apiserver-kubelet-client", ADMIN_GROUP)
+        self._account_key = self._pki.key("service-accounts")
+        return [
+            str(self._assets / "kube-apiserver"),
+            f"--etcd-servers=http://{_LOOPBACK}:{self._ports['etcd']}",
+            f"--bind-address={_LOOPBACK}",
+            f"--advertise-address={_LOOPBACK}",
+            f"--secure-port={self._ports['api']}",
+            f"--cert-dir={self._folder / 'generated'}",
+            f"--tls-cert-file={certificate}",
+            f"--tls-private-key-file={key}",
+            f"--client-ca-file={self.ca}",
+            f"--kubelet-client-certificate={kubelet_certificate}",
+            f"--kubelet-client-key={kubelet_key}",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={self._account_key}",
+            f"--service-account-signing-key-file={self._account_key}",
+            f"--service-cluster-ip-range={_SERVICES}",
+            "--endpoint-reconciler-type=none",
+            "--allow-privileged=true",
+            "--profiling=false",
+            f"--audit-policy-file={policy}",
+            f"--audit-log-path={self._folder / 'audit.log'}",
+            "--audit-log-mode=blocking",
+        ]
+
+    def _controller_manager(self) -> list[str]:
+        program = str(self._assets / "kube-controller-manager")
+        argv = [
+            program,
+            f"--kubeconfig={self.kubeconfig_for('system:kube-controller-manager')}",
+            f"--bind-address={_LOOPBACK}",
+            f"--secure-port={self._ports['kcm']}",
+            f"--cert-dir={self._folder / 'generated-kcm'}",
+            "--leader-elect=false",
+            "--use-service-account-credentials=true",
+            f"--service-account-private-key-file={self._account_key}",
+            f"--root-ca-file={self.ca}",
+            f"--service-cluster-ip-range={_SERVICES}",
+            "--node-monitor-grace-period=24h",  # a hollow node sends no heartbeats
+            "--profiling=false",
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
+            "--resource-quota-sync-period=5s",
+            "--namespace-sync-period=5s",
+            "--concurrent-namespace-syncs=20",
+            "--concurrent-resource-quota-syncs=20",
+            "--concurrent-serviceaccount-token-syncs=20",
+        ]
+        return [*argv, "--port=0"] if _version(program) < _INSECURE_PORT_GONE else argv
+
+    def _answers(self, path: str) -> bool:
+        try:
+            return self._get(path) == _HTTP_OK
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def _get(self, path: str, headers: dict[str, str] | None = None) -> int:
+        # Not urllib: that would ask the environment for a proxy.
+        connection = http.client.HTTPSConnection(
+            _LOOPBACK, self._ports["api"], context=self._client, timeout=10
+        )
+        try:
+            connection.request("GET", path, headers=headers or {"User-Agent": MARKER})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _data_folder(otherwise: Path) -> Iterator[Path]:
+    """Give a folder for etcd: in memory where there is room, as it waits for each write to be on disk."""
+    if not (os.access(_SHM, os.W_OK) and shutil.disk_usage(_SHM).free > _ROOM):
+        yield otherwise / "etcd"
+        return
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=_SHM) as folder:
+        yield Path(folder)
+
+
+def _sweep() -> None:
+    """Remove what test runs have left in memory that were killed."""
+    for folder in _SHM.glob(f"{_PREFIX}*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        with suppress(OSError):
+            if pid.isdigit() and folder.stat().st_uid == os.getuid() and not psutil.pid_exists(int(pid)):
+                shutil.rmtree(folder)
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((_LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _version(program: str) -> tuple[int, int]:
+    told = subprocess.run([program, "--version"], capture_output=True, check=True, text=True).stdout  # noqa: S603 - one of ours
+    found = re.search(r"v(\d+)\.(\d+)", told)
+    if not found:
+        raise RuntimeError(f"{program} does not tell its version, but {told!r}")
+    return int(found[1]), int(found[2])
