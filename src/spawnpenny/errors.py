@@ -307,6 +307,19 @@ class CancelledSpawnError(SpawnError):
     title = "The spawn was cancelled"
 
 
+class VolumesKeptError(SpawnpennyError):
+    """Storage goes only by an explicit purge."""
+
+    code = "volumes_kept"
+    status = 409
+    title = "Volumes live there"
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(
+            f"The namespace {namespace} is kept, as a volume claim lives in it.", namespace=namespace
+        )
+
+
 # What the cluster answers.
 
 

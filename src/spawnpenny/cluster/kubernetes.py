@@ -24,12 +24,7 @@ from spawnpenny.cluster.calls import Call, selector
 from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.cluster.retrying import Request, Retrying
 from spawnpenny.cluster.streams import events, notice_a_dead_peer
-from spawnpenny.errors import (
-    ExpiredError,
-    InvalidObjectError,
-    NotFoundError,
-    SettingsError,
-)
+from spawnpenny.errors import ExpiredError, InvalidObjectError, NotFoundError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -40,9 +35,7 @@ if TYPE_CHECKING:
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE: Final = "500"
 _LOG_BYTES: Final = str(1 << 20)
-_LOG_PATIENCE: Final = (
-    3.0  # a node that does not hand out logs must not hold up the reason that they would illustrate
-)
+_LOG_PATIENCE: Final = 3.0  # a node that hands out no logs must not hold up what they would illustrate
 _GRACE: Final = 40  # seconds that the API server may take to end a watch after it should have
 _UNAUTHORIZED: Final = 401
 
@@ -97,12 +90,13 @@ class KubernetesCluster:
     async def close(self) -> None:
         await self._transport.close()
 
-    async def create(self, manifest: Manifest) -> Manifest:
-        call = Call.on("create", Ref.of(manifest))
+    async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
+        """Create an object; ``resource`` says how the API serves a kind that is not in ``cluster.kinds``."""
+        call = Call.on("create", _ref(manifest, resource))
         return await self._object(call, Request("POST", call.path(collection=True), body=manifest))
 
-    async def replace(self, manifest: Manifest) -> Manifest:
-        call = Call.on("update", Ref.of(manifest))
+    async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
+        call = Call.on("update", _ref(manifest, resource))
         return await self._object(call, Request("PUT", call.path(), body=manifest))
 
     async def patch(self, ref: Ref, patch: Manifest) -> Manifest:
@@ -188,6 +182,13 @@ class KubernetesCluster:
     async def _object(self, call: Call, request: Request) -> Manifest:
         manifest: Manifest = json.loads(await self._api.call(call, request))
         return manifest
+
+
+def _ref(manifest: Manifest, resource: Resource | None) -> Ref:
+    try:
+        return Ref.of(manifest, resource)
+    except (KeyError, ValueError) as error:
+        raise InvalidObjectError(f"The manifest cannot be sent: {error}.") from error
 
 
 class _Transport:

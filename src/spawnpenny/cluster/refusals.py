@@ -85,12 +85,14 @@ def judge(call: Call, code: int, status: dict[str, Any], headers: Mapping[str, s
     if code in reader:
         return reader[code](call, status)
     if code == 429 or code >= 500:  # noqa: PLR2004 - HTTP's own numbers
+        message = f"The cluster could not {call} at the moment (HTTP {code})."
+        error = UnavailableError(message, **_facts(call, status))
+        # Before 1.24, a namespace's first pod is told to come back after a second, and need not wait so long.
+        settling = _settling(_text(status))
         return Fault(
-            UnavailableError(
-                f"The cluster could not {call} at the moment (HTTP {code}).", **_facts(call, status)
-            ),
-            ALWAYS,
-            _retry_after(headers or {}),
+            error,
+            NAMESPACE_SETTLES if settling else ALWAYS,
+            None if settling else _retry_after(headers or {}),
         )
     return Fault(
         ClusterError(
@@ -133,10 +135,14 @@ def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
     error = ClusterForbiddenError(
         f"The cluster does not let us {call}: {text or 'no reason was given'}", **facts
     )
-    if any(words in lower for words in _SETTLING):
+    if _settling(text):
         return Fault(error, NAMESPACE_SETTLES)
     # Only what a RoleBinding gives can be about to come: rights on all namespaces are there from the start.
     return Fault(error, RBAC_SETTLES if call.namespace and " cannot " in lower else NEVER)
+
+
+def _settling(text: str) -> bool:
+    return any(words in text.lower() for words in _SETTLING)
 
 
 def _quota(requested: str, used: str, limited: str) -> QuotaExceededError:

@@ -21,8 +21,8 @@ _CLAIM_PORT: Final = 61_827
 class Addresses:
     """The addresses 127.N.y.z, with an N of our own, while it is entered.
 
-    N is claimed by binding a socket that nobody listens on to 127.N.0.1: the kernel refuses it to a second cluster
-    and lets go of it whenever this process ends, however it ends.
+    N is claimed by binding a socket that nobody listens on to 127.N.0.1: the kernel refuses it to a second
+    cluster and lets go of it whenever this process ends, however it ends.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,8 @@ def _bind(address: str) -> socket.socket | None:
         if error.errno == errno.EADDRINUSE:
             return None
         raise SettingsError(
-            f"This machine does not let a program listen on {address} ({error.strerror}). The embedded cluster needs "
-            "the loopback addresses 127.0.0.0/8, which Linux has from the start and macOS has not."
+            f"This machine does not let a program listen on {address} ({error.strerror}). "
+            "The embedded cluster needs the loopback addresses 127.0.0.0/8: Linux has them all from the start, "
+            "macOS has not."
         ) from None
     return claim

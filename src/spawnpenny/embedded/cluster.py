@@ -160,8 +160,7 @@ class EmbeddedCluster:
         return self._node.log(stored.uid, container, lines)
 
     async def close(self) -> None:
-        """End all pods, at the same time; then no process and no pod's folder is left, and the folder is
-        unlocked."""
+        """End all pods at the same time; then no process and no pod's folder is left."""
         self._store.close()
         self._open = False
         await self._stack.aclose()
@@ -208,7 +207,7 @@ class EmbeddedCluster:
             return self._store.change(before, manifest).copy()
 
     def _end_pod(self, stored: Stored, grace: int | None = None) -> None:
-        """Mark a pod as going, and have the node end it; a later call can only make it go sooner."""
+        """Mark a pod as going and have the node end it; a later call can only make it go sooner."""
         own: int = stored.manifest["spec"].get("terminationGracePeriodSeconds", GRACE_SECONDS)
         seconds = max(0, own if grace is None else grace)
         marked = stored.copy()

@@ -44,29 +44,36 @@ class Tools:
     session: aiohttp.ClientSession
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a container has of its pod. ``publish`` is to be called after each change of its view."""
+
+    manifest: Manifest
+    tools: Tools
+    grace: Grace
+    prepare: Callable[[Manifest, Sequence[str]], Launch]
+    publish: Callable[[], None]
+
+
 class Container:
-    """One container. ``publish`` is called after each change of ``view``."""
+    """One container; ``view`` is what it does."""
 
     def __init__(
         self,
         spec: Manifest,
-        pod: Manifest,
+        pod: Surroundings,
         *,
-        tools: Tools,
         log: Path,
-        grace: Grace,
-        prepare: Callable[[Manifest, Sequence[str]], Launch],
-        publish: Callable[[], None],
         policy: str,
     ) -> None:
         self.view = ContainerView(spec["name"], spec["image"])
         self._spec = spec
-        self._pod = pod
-        self._tools = tools
+        self._pod = pod.manifest
+        self._tools = pod.tools
         self._log = log
-        self._grace = grace
-        self._prepare = prepare
-        self._publish = publish
+        self._grace = pod.grace
+        self._prepare = pod.prepare
+        self._publish = pod.publish
         self._policy = policy
 
     async def run(self) -> int:

@@ -31,9 +31,10 @@ def fill_in(manifest: Manifest, before: Manifest | None = None) -> None:
             _fill_in_pod(manifest["spec"])
         case "Namespace":
             manifest.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-            manifest["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = manifest[
-                "metadata"
-            ]["name"]
+            metadata = manifest["metadata"]
+            metadata.setdefault("labels", {})["kubernetes.io/metadata.name"] = metadata["name"]
+        case _:
+            pass
     _drop_empty(manifest["metadata"], _MAPS_OF_METADATA)
     if kind in ("ConfigMap", "Secret"):
         _drop_empty(manifest, ("data", "binaryData"))

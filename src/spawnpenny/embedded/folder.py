@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Folder:
-    """The folder, locked while it is entered; the kernel unlocks it when the process ends, however it ends."""
+    """The folder, locked while it is entered; the kernel unlocks it however the process ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
@@ -51,7 +51,7 @@ class Folder:
             return None
 
     def remove_leftovers(self) -> None:
-        """Remove the folders of pods and what was thrown away; only while it is locked and no process is left."""
+        """Remove the folders of pods, and trash; only while it is locked and no process is left."""
         for part in ("pods", "trash"):
             shutil.rmtree(self.path / part, ignore_errors=True)
 
@@ -70,7 +70,8 @@ class Folder:
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
             os.close(lock)
             raise SettingsError(
-                f"The folder {self.path} is in use by another embedded cluster (process {holder or 'not known'}): "
+                f"The folder {self.path} is in use by another embedded cluster "
+                f"(process {holder or 'not known'}): "
                 "stop that one, or choose another folder."
             ) from None
         os.ftruncate(lock, 0)

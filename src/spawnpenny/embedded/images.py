@@ -39,6 +39,7 @@ def not_found(image: str, images: Mapping[str, Sequence[str]]) -> str:
     """Word the failed pull of an image as a kubelet does, and add what there is."""
     known = ", ".join(sorted(images)) or "none"
     return (
-        f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}": failed to resolve reference '
-        f'"{image}": {image}: not found (the embedded cluster knows these images: {known})'
+        f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}": '
+        f'failed to resolve reference "{image}": {image}: not found '
+        f"(the embedded cluster knows these images: {known})"
     )

@@ -1,9 +1,9 @@
 """The process node: runs the containers of pods as processes of this machine, as the user who runs it.
 
-For trying out, for plugin authors and for tests. It keeps nobody from anything: a process sees all that its user may
-see. It ignores securityContext, resources (they count against quotas, and bind nobody), image pull policies and
-secrets, node selectors, affinity and tolerations, host settings, lifecycle hooks, NetworkPolicies and service links.
-There is no DNS: pods are reached by podIP.
+For trying out, for plugin authors and for tests. It keeps nobody from anything: a process sees all that its
+user may see. It ignores securityContext, resources (they count against quotas, and bind nobody), image pull
+policies and secrets, node selectors, affinity and tolerations, host settings, lifecycle hooks,
+NetworkPolicies and service links. There is no DNS: pods are reached by podIP.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ class Node:
         manifest = stored.copy()
         manifest["spec"]["nodeName"] = _NAME
         pod = Pod(
-            stored.ref,
             manifest,
             address=self._addresses.take(),
             host=self._addresses.host,

@@ -1,7 +1,8 @@
 """Processes that belong to a pod and are in no process group that we know: found by their environment.
 
-A process that calls setsid (every Jupyter kernel does) leaves the group that is killed, and one whose service was
-killed outlives it. Both still carry the environment that they were started with. One that throws that away is not
+A process that calls setsid (every Jupyter kernel does) leaves the group that is killed, and one whose service
+was killed outlives it. Both still carry the environment that they were started with. One that throws that
+away is not
 found: only a container runtime could hold it.
 """
 
@@ -44,7 +45,7 @@ def clean(folder: Path) -> int:
 
 
 def sweep(marks: Mapping[str, str]) -> int:
-    """Kill all processes whose environment has these marks and return how many; not us and our ancestors.
+    """Kill all processes whose environment has these marks, but for us and our ancestors; return how many.
 
     It looks again until there are none, as one may have forked meanwhile. It blocks: call it in a thread.
     """
@@ -54,7 +55,7 @@ def sweep(marks: Mapping[str, str]) -> int:
         for process in found:
             killed.add(process.pid)
             with suppress(psutil.NoSuchProcess):
-                process.kill()  # psutil compares the start time: never another one that has got the same number
+                process.kill()  # never another one of the same number: psutil compares the start time
         # Not psutil's wait: it would reap a child of this program before the program itself does.
         time.sleep(_PAUSE)
     return len(killed)

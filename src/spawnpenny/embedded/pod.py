@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from spawnpenny.embedded.container import Container, Tools
+from spawnpenny.cluster.port import Ref
+from spawnpenny.embedded.container import Container, Surroundings, Tools
 from spawnpenny.embedded.launch import Launch, prepare
 from spawnpenny.embedded.orphans import POD_UID, sweep
 from spawnpenny.embedded.processes import Grace
@@ -20,7 +21,7 @@ from spawnpenny.embedded.volumes import Volumes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from spawnpenny.cluster.port import Manifest, Ref
+    from spawnpenny.cluster.port import Manifest
     from spawnpenny.embedded.folder import Folder
 
 _RETRY: Final = 0.2
@@ -32,7 +33,6 @@ class Pod:
 
     def __init__(
         self,
-        ref: Ref,
         manifest: Manifest,
         *,
         address: str,
@@ -43,7 +43,6 @@ class Pod:
         publish: Callable[[Manifest], None],
     ) -> None:
         self.address = address
-        self._ref = ref
         self._manifest = manifest | {"status": {"podIP": address, "hostIP": host}}
         self._uid: str = manifest["metadata"]["uid"]
         self._folder = folder
@@ -55,8 +54,9 @@ class Pod:
         spec, policy = manifest["spec"], manifest["spec"]["restartPolicy"]
         # An init container that has succeeded is done, whatever the policy.
         first = "OnFailure" if policy == "Always" else policy
-        self._inits = [self._container(init, tools, first) for init in spec.get("initContainers") or ()]
-        self._containers = [self._container(container, tools, policy) for container in spec["containers"]]
+        around = Surroundings(self._manifest, tools, self._grace, self._prepare, self._show)
+        self._inits = [self._container(init, around, first) for init in spec.get("initContainers") or ()]
+        self._containers = [self._container(container, around, policy) for container in spec["containers"]]
         self._view = PodView(
             inits=[container.view for container in self._inits],
             containers=[container.view for container in self._containers],
@@ -99,7 +99,7 @@ class Pod:
                 "Pod was active on the node longer than the specified deadline",
             )
         except Exception as error:  # noqa: BLE001 - a fault of ours in one pod is told there, and must not end the node
-            _log.exception("pod_failed", pod=str(self._ref), pod_uid=self._uid)
+            _log.exception("pod_failed", pod=str(Ref.of(self._manifest)), pod_uid=self._uid)
             self._view.failed = "NodeError", f"The embedded node failed: {type(error).__name__}"
         self._show()
 
@@ -140,17 +140,8 @@ class Pod:
                 return
             await asyncio.sleep(_RETRY)
 
-    def _container(self, spec: Manifest, tools: Tools, policy: str) -> Container:
-        return Container(
-            spec,
-            self._manifest,
-            tools=tools,
-            log=self._folder.log(self._uid, spec["name"]),
-            grace=self._grace,
-            prepare=self._prepare,
-            publish=self._show,
-            policy=policy,
-        )
+    def _container(self, spec: Manifest, around: Surroundings, policy: str) -> Container:
+        return Container(spec, around, log=self._folder.log(self._uid, spec["name"]), policy=policy)
 
     def _prepare(self, spec: Manifest, image: Sequence[str]) -> Launch:
         return prepare(

@@ -70,7 +70,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to an object: its version before, if it was there, and after; DELETED has its last one."""
+    """What happened to an object: its version before, if any, and after; DELETED has its last one."""
 
     version: int
     type: ChangeType

@@ -100,7 +100,7 @@ def _faults_of_pod(spec: Manifest) -> Iterator[str]:
 def _faults_of_mounts(container: Manifest, volumes: set[str]) -> Iterator[str]:
     for mount in container.get("volumeMounts") or ():
         if mount.get("name") not in volumes:
-            yield f"spec.containers: {container['name']} mounts {mount.get('name')!r}, which is not in spec.volumes"
+            yield f"spec.containers: {container['name']} mounts {mount.get('name')!r}, which is no volume"
         if not mount.get("mountPath"):
             yield f"spec.containers: {container['name']} has a mount without mountPath"
         if mount.get("subPath") and not is_inside(mount["subPath"]):

@@ -88,7 +88,8 @@ class Volumes:
                     place.unlink()
 
     def _reserve(self, container: Manifest, path: str, source: Path) -> Path:
-        # The containers of a pod share one root. Init containers run one after the other, so each has it for itself.
+        # The containers of a pod share one root. Init containers run one after the other, so each has it for
+        # itself.
         if container["name"] in self._beside and self._taken.setdefault(path, source) != source:
             raise MissingSourceError(f"the embedded cluster cannot mount two volumes at {path} in one pod")
         return source

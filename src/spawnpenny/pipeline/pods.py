@@ -60,10 +60,6 @@ class PodWatch:
         """
         return await self._until(self._has_succeeded)
 
-    async def gone(self) -> None:
-        """Return once the pod is gone, with its containers."""
-        await self._pods.wait_for(self._namespace, self._ref.name, self._is_gone)
-
     async def _until(self, reached: Callable[[Manifest], bool]) -> Manifest:
         def look(pod: Manifest | None) -> bool:
             if pod is None or pod["metadata"]["uid"] != self._uid:
@@ -100,9 +96,6 @@ class PodWatch:
             raise podstate.ending(pod)
         self._weigh(pod)
         return False
-
-    def _is_gone(self, pod: Manifest | None) -> bool:
-        return pod is None or pod["metadata"]["uid"] != self._uid
 
     def _weigh(self, pod: Manifest) -> None:
         found = podstate.trouble(pod)

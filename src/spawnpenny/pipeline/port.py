@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.kinds import Resource, by_kind
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
@@ -87,7 +88,6 @@ class Reach:
     broker: Broker
     tell: Callable[[str], None]
     claimed: Callable[[str], None]
-    patience: float = 30.0
 
 
 class StepPort:
@@ -122,14 +122,14 @@ class StepPort:
     async def discard(self, kind: str | Resource, name: str, *, grace: int | None = None) -> None:
         """Delete an object that this spawn made; one that is absent or carries another mark is left as it is.
 
-        Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
+        It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart. Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
         """
         resource = kind if isinstance(kind, Resource) else by_kind(kind)
         self._demand("delete", resource)
         ref = Ref(resource, name, self._marks.names.namespace)
         uid = await uninterrupted(self._discard(ref, grace))
         if uid is not None and resource.kind == "Pod":
-            await self._watch(ref, uid).gone()
+            await until_gone(self._reach.cluster, self._reach.pods, ref, uid)
 
     async def read(self, kind: str | Resource, name: str) -> Manifest | None:
         """Return an object of the user namespace, or None."""
@@ -231,10 +231,10 @@ class StepPort:
         if uid is None:
             return None
         try:
-            await self._reach.cluster.delete(ref, uid=uid, grace=grace)
-        except (ConflictError, NotFoundError):
+            there = await self._reach.cluster.delete(ref, uid=uid, grace=grace)
+        except ConflictError:
             return None  # another object has the name by now: not ours
-        return uid
+        return uid if there else None
 
     async def _find_uid(self, ref: Ref) -> str | None:
         there = await self._reach.cluster.read(ref)

@@ -91,10 +91,11 @@ class ApiServer:
         return self._pki.trust(*self._pki.client(user, group))
 
     def mark(self) -> int:
-        """Return a position in the audit log that lies after everything that was answered before this call."""
-        # An entry is written just after its request was answered: two calls of our own give that time to happen.
+        """Return a position in the audit log, after everything that was answered before this call."""
+        # An entry is written just after its request was answered: two calls of our own give that time.
         for _ in range(2):
-            self._get("/version", {"Audit-ID": (marker := str(uuid.uuid4())), "User-Agent": MARKER})
+            marker = str(uuid.uuid4())
+            self._get("/version", {"Audit-ID": marker, "User-Agent": MARKER})
             logged = partial(self._audit.has, marker)
             self._processes.wait_until(logged, "The audit log", seconds=10)
         return self._audit.size()

@@ -1,4 +1,4 @@
-"""What a hollow node can make of a pod: the statuses that a kubelet would report, without running anything."""
+"""What a hollow node can make of a pod: the statuses that a kubelet would report."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Unschedulable:
     message: str = "0/1 nodes are available: 1 Insufficient cpu."
     scheduled: bool = False
 
-    def statuses(self, pod: Manifest) -> Iterator[Manifest]:
+    def statuses(self, pod: Manifest) -> Iterator[Manifest]:  # noqa: ARG002 - the same for every pod
         condition = _condition("PodScheduled", met=False)
         yield {
             "phase": "Pending",

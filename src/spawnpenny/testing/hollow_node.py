@@ -1,4 +1,4 @@
-"""A node without a kubelet: it tells the API server what a kubelet and a scheduler would, and runs nothing."""
+"""A node without a kubelet: it tells the API server what a kubelet and a scheduler would."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -42,12 +42,12 @@ class _HollowPod:
 class HollowNode:
     """Plays scheduler and kubelet for the pods of an API server, for as long as the context lasts.
 
-    A pod becomes ready at once or, if its restartPolicy is Never, ends well at once; ``behave`` has it otherwise. A
-    deleted pod goes at once. Pods that another hollow node of the same name has left are taken over.
+    Nothing runs. A pod becomes ready at once or, if its restartPolicy is Never, ends well at once; ``behave``
+    has it otherwise. A deleted pod goes at once. The pods of an earlier node of the same name are taken over.
 
     Args:
         url: Of the API server.
-        ssl_context: With the certificate of somebody who may do all this, such as ``ApiServer.ssl_context()``.
+        ssl_context: With the certificate of somebody who may do this, as ``ApiServer.ssl_context()`` has it.
         name: Of the node.
         pace: Seconds between the statuses of a pod that has several.
 
@@ -83,10 +83,10 @@ class HollowNode:
         await self._stack.aclose()
 
     def behave(self, matcher: Matcher, behaviour: Behaviour) -> None:
-        """Have matching pods behave so, those that are there as well as those to come; the last word holds.
+        """Have matching pods behave so, those that are there and those to come; the last word holds.
 
         Args:
-            matcher: A function of the pod, labels that it carries, or a pattern of its name such as ``lab-*``.
+            matcher: A function of the pod, labels that it carries, or a pattern of its name: ``lab-*``.
             behaviour: One of ``spawnpenny.testing.behaviours``.
 
         """
@@ -240,10 +240,11 @@ def _path(metadata: Manifest) -> str:
 
 def _matches(matcher: Matcher, pod: Manifest) -> bool:
     if callable(matcher):
-        return matcher(pod)
+        return bool(matcher(pod))
     if isinstance(matcher, str):
         return fnmatchcase(pod["metadata"]["name"], matcher)
-    return matcher.items() <= pod["metadata"].get("labels", {}).items()
+    labels: dict[str, str] = pod["metadata"].get("labels", {})
+    return matcher.items() <= labels.items()
 
 
 async def _cancelled(task: asyncio.Task[None] | None) -> None:

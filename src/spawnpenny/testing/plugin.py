@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-try:
-    from pytest_asyncio import fixture as async_fixture
-except ImportError:  # then nobody can use the two fixtures that are async, and the rest goes on
-    async_fixture = pytest.fixture
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from pytest_asyncio import fixture as async_fixture
 
     from spawnpenny.cluster.kubernetes import KubernetesCluster
     from spawnpenny.testing.apiserver import ApiServer
     from spawnpenny.testing.hollow_node import HollowNode
+
+else:
+    try:
+        from pytest_asyncio import fixture as async_fixture
+    except ImportError:  # then nobody can use the two fixtures that are async, and the rest goes on
+        async_fixture = pytest.fixture
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ class Processes:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Return what asks Linux to kill the process once its parent is gone, as after a SIGKILL nobody else would."""
+    """Return what asks Linux to kill the process once its parent is gone: a killed parent cannot."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)

@@ -1,0 +1,64 @@
+"""The JupyterLab pod, and the Secret with its environment."""
+
+from __future__ import annotations
+
+import math
+
+from spawnpenny.api import Manifest, Resources, Settings, Spawn, Step, allow, hookimpl
+from spawnpenny_lab.choice import choose
+from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
+from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
+
+
+class SecretStep(Step):
+    """Keep the caller's environment where only this lab's pod reads it."""
+
+    name = "lab.secret"
+    kinds = frozenset({"lab"})
+    scope = "spawn"
+    needs = frozenset({"namespace"})
+    permissions = (allow("create", "get", "delete", on="secrets"),)
+
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        return [lab_secret(spawn)]
+
+    async def revert(self, spawn: Spawn) -> None:
+        await spawn.cluster.discard("Secret", spawn.names.base)
+
+
+class PodStep(Step):
+    """Run the lab, and wait until it answers."""
+
+    name = "lab.pod"
+    kinds = frozenset({"lab"})
+    scope = "spawn"
+    needs = frozenset({"namespace", "lab.secret"})
+    permissions = (allow("create", "get", "delete", on="pods"),)
+    deadline = math.inf
+
+    def __init__(self, settings: LabSettings) -> None:
+        self._settings = settings
+
+    def asks(self, spawn: Spawn) -> Resources:
+        return choose(spawn.options, self._settings).resources
+
+    def check(self, spawn: Spawn) -> None:
+        base_url(spawn.env)
+
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        return [spawn.patched(lab_pod(spawn, choose(spawn.options, self._settings), self._settings))]
+
+    async def apply(self, spawn: Spawn) -> None:
+        (wanted,) = self.makes(spawn)
+        pod = await spawn.cluster.ensure(wanted)
+        spawn.tell("Waiting for the lab to answer.")
+        ready = await spawn.cluster.wait(pod)
+        spawn.announce(url=lab_url(ready, self._settings), pod=ready["metadata"]["uid"])
+
+    async def revert(self, spawn: Spawn) -> None:
+        await spawn.cluster.discard("Pod", spawn.names.base, grace=self._settings.grace)
+
+
+@hookimpl
+def spawnpenny_steps(settings: Settings) -> list[Step]:
+    return [SecretStep(), PodStep(settings.load("lab", LabSettingsSchema()))]

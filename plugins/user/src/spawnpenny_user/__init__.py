@@ -1,0 +1,65 @@
+"""The user's provisioning, and the files that give the user's uid a name."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from marshmallow import fields, validate
+
+from spawnpenny.api import Manifest, Settings, Spawn, Step, StrictSchema, allow, hookimpl
+from spawnpenny_user.files import FileSettings, mounted, user_files
+
+
+class UserSettingsSchema(StrictSchema[FileSettings]):
+    makes = FileSettings
+    home = fields.String(
+        validate=validate.Regexp(r"\A/[^:\s]*\Z", error="This is not an absolute path without : and spaces.")
+    )
+    shell = fields.String(
+        validate=validate.Regexp(r"\A/[^:\s]*\Z", error="This is not an absolute path without : and spaces.")
+    )
+
+
+class ProvisionStep(Step):
+    """Have the site's commission containers run for this user, where the dossier or the order is another than last time."""
+
+    name = "user.provision"
+    kinds = frozenset({"user", "lab", "dask"})
+    scope = "user"
+    before = frozenset({"lab", "dask"})
+    permissions = (allow("provision", on="broker"),)
+    deadline = math.inf
+
+    def fingerprint(self, spawn: Spawn) -> Any:
+        return [spawn.cluster.order_hash("commission"), spawn.user.dossier()]
+
+    async def apply(self, spawn: Spawn) -> None:
+        await spawn.cluster.provision("commission")
+
+
+class FilesStep(Step):
+    """Keep the passwd and group files of the user."""
+
+    name = "user.files"
+    kinds = frozenset({"lab", "dask"})
+    scope = "user"
+    needs = frozenset({"namespace"})
+    before = frozenset({"lab", "dask"})
+    permissions = (allow("create", "patch", on="configmaps"),)
+
+    def __init__(self, settings: FileSettings) -> None:
+        self._settings = settings
+
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        return [user_files(spawn.user, self._settings)]
+
+
+@hookimpl
+def spawnpenny_steps(settings: Settings) -> list[Step]:
+    return [ProvisionStep(), FilesStep(settings.load("user", UserSettingsSchema()))]
+
+
+@hookimpl
+def spawnpenny_pod_patch(pod: Manifest) -> Manifest:
+    return mounted(pod)

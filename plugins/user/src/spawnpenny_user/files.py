@@ -1,0 +1,69 @@
+"""The passwd and group files of a user. Formats: passwd(5), group(5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from spawnpenny.api import Manifest, User
+
+CONFIG_MAP = "user-files"
+_NOT_PORTABLE = re.compile(r"[^a-zA-Z0-9._@-]")
+_SYSTEM_PASSWD = (
+    "root:x:0:0:root:/root:/bin/sh",
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin",
+)
+_SYSTEM_GROUP = ("root:x:0:", "nogroup:x:65534:")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """The home directory (``{name}`` stands for the user's name in passwd) and the shell."""
+
+    home: str = "/home/{name}"
+    shell: str = "/bin/bash"
+
+
+def portable(name: str) -> str:
+    """Return a name that a line of passwd or group can hold: other characters become ``_``."""
+    return _NOT_PORTABLE.sub("_", name)
+
+
+def passwd(user: User, settings: FileSettings) -> str:
+    name = portable(user.username)
+    home = settings.home.replace("{name}", name)
+    own = f"{name}:x:{user.uid}:{user.gid}::{home}:{settings.shell}"
+    return "\n".join((*_SYSTEM_PASSWD, own)) + "\n"
+
+
+def group(user: User) -> str:
+    name = portable(user.username)
+    lines = [f"{portable(each.name)}:x:{each.id}:{name}" for each in user.groups]
+    if all(each.id != user.gid for each in user.groups):
+        lines.insert(0, f"{name}:x:{user.gid}:")
+    return "\n".join((*_SYSTEM_GROUP, *lines)) + "\n"
+
+
+def user_files(user: User, settings: FileSettings) -> Manifest:
+    """Return the ConfigMap with both files."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": CONFIG_MAP},
+        "data": {"passwd": passwd(user, settings), "group": group(user)},
+    }
+
+
+def mounted(pod: Manifest) -> Manifest:
+    """Return what mounts both files in all containers of a pod."""
+    mounts = [
+        {"name": CONFIG_MAP, "mountPath": f"/etc/{name}", "subPath": name, "readOnly": True}
+        for name in ("passwd", "group")
+    ]
+    containers = [{"name": each["name"], "volumeMounts": mounts} for each in pod["spec"]["containers"]]
+    return {
+        "spec": {
+            "volumes": [{"name": CONFIG_MAP, "configMap": {"name": CONFIG_MAP}}],
+            "containers": containers,
+        }
+    }

@@ -1,0 +1,41 @@
+"""The manifests of a user namespace."""
+
+from __future__ import annotations
+
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.settings import BrokerSettings
+
+
+def user_namespace(username: str, name: str, *, installation: str, broker: BrokerSettings) -> Manifest:
+    """Return the namespace of a user: the true username is an annotation, the pod security level a label."""
+    level = broker.pod_security
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": {
+                **labels.ours(installation),
+                labels.USER: safe_slug(username),
+                "pod-security.kubernetes.io/enforce": level,
+                "pod-security.kubernetes.io/warn": level,
+            },
+            "annotations": {labels.USERNAME: username},
+        },
+    }
+
+
+def tenant_binding(namespace: str, *, installation: str, broker: BrokerSettings) -> Manifest:
+    """Return the RoleBinding that lets the web-facing service work in a user namespace, by the one tenant role."""
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": broker.role, "namespace": namespace, "labels": labels.ours(installation)},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": broker.role},
+        "subjects": [
+            {"kind": "ServiceAccount", "name": broker.account, "namespace": broker.account_namespace}
+        ],
+    }

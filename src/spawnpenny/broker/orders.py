@@ -1,0 +1,149 @@
+"""The site's orders: the containers that commission and retire a user, as Moneypenny's ``m.yaml`` has them.
+
+The file is a mapping with ``commission`` and ``retire``, lists of Kubernetes containers that run one after the other, and
+``volumes``, Kubernetes volumes that they may mount. Each container finds the user's dossier in ``/opt/dossier/dossier.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+from marshmallow import ValidationError, fields
+
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.domain.users import User
+from spawnpenny.errors import SettingsError
+from spawnpenny.pipeline.port import content_hash
+from spawnpenny.schemas import StrictSchema, flatten
+
+Order = Literal["commission", "retire"]
+_MOUNT: Final = {"name": "spawnpenny-dossier", "mountPath": "/opt/dossier", "readOnly": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """The containers of each order, and the volumes of both."""
+
+    commission: tuple[dict[str, Any], ...] = ()
+    retire: tuple[dict[str, Any], ...] = ()
+    volumes: tuple[dict[str, Any], ...] = ()
+
+    def containers(self, order: Order) -> tuple[dict[str, Any], ...]:
+        return self.commission if order == "commission" else self.retire
+
+    def hash(self, order: Order) -> str:
+        return content_hash([self.containers(order), self.volumes])
+
+
+class _OrdersSchema(StrictSchema[Orders]):
+    makes = Orders
+    commission = fields.List(fields.Dict())
+    retire = fields.List(fields.Dict())
+    volumes = fields.List(fields.Dict())
+
+
+class OrdersFile:
+    """The orders as the file has them at the moment: it may be edited while the service runs."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = Path(path) if path else None
+        self._stamp: tuple[int, int] | None = None
+        self._orders = Orders()
+
+    def read(self) -> Orders:
+        """Return the orders; none where no file is named.
+
+        Raises:
+            SettingsError: The file cannot be read, or is not what it should be.
+
+        """
+        if self._path is None:
+            return self._orders
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            if stamp != self._stamp:
+                self._orders = _parse(self._path.read_text(encoding="utf-8"), str(self._path))
+                self._stamp = stamp
+        except OSError as error:
+            raise SettingsError(f"The orders file {self._path} cannot be read: {error.strerror}.") from None
+        return self._orders
+
+
+def _parse(text: str, source: str) -> Orders:
+    try:
+        data = yaml.safe_load(text) or {}
+        orders: Orders = _OrdersSchema().load(data)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"The orders file {source} is not YAML: {error}") from None
+    except ValidationError as error:
+        told = " ".join(f"{field}: {message}" for field, message in flatten(error.messages))
+        raise SettingsError(f"The orders file {source} is not valid. {told}") from None
+    for container in (*orders.commission, *orders.retire):
+        if not isinstance(container.get("name"), str) or not isinstance(container.get("image"), str):
+            raise SettingsError(f"In the orders file {source}, each container needs a name and an image.")
+    return orders
+
+
+def order_name(user: User, order: Order) -> str:
+    """Return the name of the pod and of the ConfigMap of an order."""
+    return f"{order}-{safe_slug(user.username)}"
+
+
+def order_mark(user: User, order: Order, orders: Orders) -> str:
+    """Return what tells one run of an order from another: the order's content, and whom it is for."""
+    return content_hash([orders.hash(order), user.dossier()])
+
+
+def dossier_map(user: User, order: Order, metadata: Manifest) -> Manifest:
+    """Return the ConfigMap with the dossier."""
+    data = {"dossier.json": json.dumps(user.dossier(), indent=2, sort_keys=True, ensure_ascii=False)}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": order_name(user, order), **metadata},
+        "data": data,
+    }
+
+
+def order_pod(user: User, order: Order, orders: Orders, metadata: Manifest, *, seconds: int) -> Manifest:
+    """Return the pod that runs an order: all containers but the last as init containers, so that each waits for the one before."""
+    containers = [_with_dossier(container) for container in orders.containers(order)]
+    dossier = {"name": _MOUNT["name"], "configMap": {"name": order_name(user, order)}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": order_name(user, order), **metadata},
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": seconds,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "initContainers": containers[:-1],
+            "containers": containers[-1:],
+            "volumes": [*orders.volumes, dossier],
+        },
+    }
+
+
+def _with_dossier(container: dict[str, Any]) -> dict[str, Any]:
+    return {**container, "volumeMounts": [*container.get("volumeMounts", ()), _MOUNT]}
+
+
+def order_metadata(user: User, mark: str, *, namespace: str, installation: str) -> Manifest:
+    """Return what both objects of an order carry besides their name."""
+    return {
+        "namespace": namespace,
+        "labels": {
+            **labels.ours(installation),
+            labels.KIND: "order",
+            labels.USER: safe_slug(user.username),
+        },
+        "annotations": {labels.USERNAME: user.username, labels.HASH: mark},
+    }

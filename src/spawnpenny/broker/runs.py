@@ -1,0 +1,156 @@
+"""Runs of the site's orders: one at a time for a user and order, to their end, whoever still waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from spawnpenny.broker.orders import (
+    Order,
+    OrdersFile,
+    dossier_map,
+    order_mark,
+    order_metadata,
+    order_name,
+    order_pod,
+)
+from spawnpenny.cluster.gone import until_gone
+from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.domain import labels
+from spawnpenny.domain.users import User
+from spawnpenny.errors import AlreadyExistsError, ProvisionError, SpawnError, SpawnpennyError
+from spawnpenny.pipeline.pods import PodWatch
+from spawnpenny.pipeline.settle import settle
+from spawnpenny.settings import Settings
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.informer import Informer
+
+
+class OrderRuns:
+    """Runs orders in the provisioning namespace, and takes away their pods and ConfigMaps when they have ended.
+
+    A waiter that is cancelled does not end the order: half a home directory helps nobody. ``resume`` takes up those that an earlier
+    process left.
+    """
+
+    def __init__(self, cluster: Cluster, settings: Settings, orders: OrdersFile, pods: Informer) -> None:
+        self.orders = orders
+        self._cluster = cluster
+        self._settings = settings
+        self._pods = pods
+        self._under_way: dict[str, tuple[str, asyncio.Task[None]]] = {}
+
+    async def run(self, user: User, order: Order) -> None:
+        """Run an order with a user's dossier; return when it has succeeded.
+
+        Raises:
+            ProvisionError: One of its containers failed; the message says which and how.
+
+        """
+        orders = self.orders.read()
+        if not orders.containers(order):
+            return
+        name, mark = order_name(user, order), order_mark(user, order, orders)
+        while (there := self._under_way.get(name)) is not None and there[0] != mark:
+            await settle({there[1]})  # the same order with another dossier ends first
+        if there is None:
+            metadata = order_metadata(
+                user,
+                mark,
+                namespace=self._settings.namespaces.provision,
+                installation=self._settings.installation,
+            )
+            seconds = int(self._settings.deadlines.spawn)
+            objects = (
+                dossier_map(user, order, metadata),
+                order_pod(user, order, orders, metadata, seconds=seconds),
+            )
+            there = self._start(name, mark, self._carry_out(*objects))
+        await asyncio.shield(there[1])
+
+    async def resume(self) -> None:
+        """Take up the orders whose pods are there already."""
+        await self._pods.synced.wait()
+        for pod in self._pods.items():
+            metadata = pod["metadata"]
+            if metadata["labels"].get(labels.KIND) == "order" and metadata["name"] not in self._under_way:
+                self._start(metadata["name"], metadata["annotations"][labels.HASH], self._finish(pod))
+
+    async def close(self) -> None:
+        """Stop waiting; the pods go on in the cluster."""
+        tasks = [task for _, task in self._under_way.values()]
+        for task in tasks:
+            task.cancel()
+        await settle(tasks)
+
+    def _start(self, name: str, mark: str, work: Coroutine[Any, Any, None]) -> tuple[str, asyncio.Task[None]]:
+        task = asyncio.create_task(work)
+        self._under_way[name] = (mark, task)
+        task.add_done_callback(lambda task: self._ended(name, task))
+        return mark, task
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._under_way.get(name, ("", None))[1] is task:
+            del self._under_way[name]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log = structlog.get_logger("spawnpenny.broker")
+            log.warning("an order failed", order=name, error=str(error))
+
+    async def _carry_out(self, dossier: Manifest, pod: Manifest) -> None:
+        try:
+            await self._cluster.create(dossier)
+        except AlreadyExistsError:
+            await self._cluster.patch(
+                Ref.of(dossier), {"metadata": dossier["metadata"], "data": dossier["data"]}
+            )
+        await self._finish(await self._create(pod))
+
+    async def _create(self, pod: Manifest) -> Manifest:
+        try:
+            return await self._cluster.create(pod)
+        except AlreadyExistsError:
+            there = await self._cluster.read(Ref.of(pod))
+        if there is not None and _mark(there) == _mark(pod) and "deletionTimestamp" not in there["metadata"]:
+            return there
+        if there is not None:
+            await self._delete(there)
+        return await self._cluster.create(pod)
+
+    async def _finish(self, pod: Manifest) -> None:
+        watch = PodWatch(self._pods, Ref.of(pod), pod["metadata"]["uid"], _say_nothing)
+        try:
+            async with asyncio.timeout(self._settings.deadlines.spawn):
+                await watch.succeeded()
+        except TimeoutError:
+            error: SpawnpennyError = ProvisionError("The provisioning took too long and was ended.")
+        except SpawnError as failure:
+            error = ProvisionError(f"The provisioning failed. {failure.message}")
+        else:
+            await self._take_away(pod)
+            return
+        await self._take_away(pod)
+        raise error
+
+    async def _take_away(self, pod: Manifest) -> None:
+        await self._delete(pod)
+        metadata = pod["metadata"]
+        await self._cluster.delete(Ref(by_kind("ConfigMap"), metadata["name"], metadata["namespace"]))
+
+    async def _delete(self, pod: Manifest) -> None:
+        uid = pod["metadata"]["uid"]
+        await self._cluster.delete(Ref.of(pod), uid=uid)
+        await until_gone(self._cluster, self._pods, Ref.of(pod), uid)
+
+
+def _mark(pod: Manifest) -> str | None:
+    mark: str | None = pod["metadata"].get("annotations", {}).get(labels.HASH)
+    return mark
+
+
+def _say_nothing(message: str) -> None:
+    """An order's progress is not told: its containers are the site's own."""

@@ -1,0 +1,157 @@
+"""Both clusters, made to look alike: for each image here, the one runs a program and the other plays its fate."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from spawnpenny.cluster.informer import Informer
+from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.testing.behaviours import Crash, Fail, PullError, Ready, Succeed
+
+POD, NAMESPACE, CONFIG_MAP = by_kind("Pod"), by_kind("Namespace"), by_kind("ConfigMap")
+WIDGET = Resource("test.spawnpenny.io/v1", "Widget", "widgets")
+
+IMAGES = {
+    "test/sleep": (["sleep", "1000"], Ready()),
+    "test/stubborn": (["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], Ready()),
+    "test/true": (["true"], Succeed()),
+    "test/exit3": (["sh", "-c", "exit 3"], Fail(3)),
+    "test/crash": (["sh", "-c", "exit 7"], Crash(7)),
+    "test/greet": (["sh", "-c", "echo one; echo two; echo $GREETING"], Succeed()),
+}
+
+
+@dataclass
+class Kit:
+    cluster: Cluster
+    namespace: str
+    pods: Informer
+    namespaces: Informer
+    say: Callable[[str, str], None]
+    """What a pod will write, where it cannot write by itself."""
+    forgotten: Callable[[], Any]
+    """Return a resource and a version that is too old to go on from."""
+
+    def config(self, name: str = "c", labels: dict[str, str] | None = None, **data: str) -> Manifest:
+        metadata = {"name": name, "namespace": self.namespace, "labels": labels or {}}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+    def pod(self, image: str = "test/sleep", *, container: Manifest | None = None, **spec: Any) -> Manifest:
+        containers = [{"name": "main", "image": image, **(container or {})}]
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "p", "namespace": self.namespace},
+            "spec": {"containers": containers, "terminationGracePeriodSeconds": 1, **spec},
+        }
+
+    async def until(self, takes: Callable[[Manifest], bool], name: str = "p") -> Manifest:
+        """Wait for a state of a pod that is there."""
+        async with asyncio.timeout(20):
+            pod = await self.pods.wait_for(self.namespace, name, lambda pod: pod is not None and takes(pod))
+        assert pod is not None
+        return pod
+
+    async def until_gone(self, name: str = "p") -> None:
+        async with asyncio.timeout(20):
+            await self.pods.wait_for(self.namespace, name, lambda pod: pod is None)
+
+    async def until_namespace_gone(self) -> None:
+        async with asyncio.timeout(40):
+            await self.namespaces.wait_for(None, self.namespace, lambda namespace: namespace is None)
+
+
+@pytest.fixture(params=["embedded", "kubernetes"])
+def kit(request):
+    return request.getfixturevalue(f"{request.param}_kit")
+
+
+@pytest.fixture
+async def embedded_kit(tmp_path):
+    from spawnpenny.embedded.cluster import EmbeddedCluster
+
+    images = {name: argv for name, (argv, _) in IMAGES.items()}
+
+    async def forgotten():
+        return POD, "1"
+
+    async with EmbeddedCluster(tmp_path, images) as cluster, _Kit(cluster) as kit:
+        kit.say = lambda name, text: None
+        kit.forgotten = forgotten
+        yield kit
+
+
+@pytest.fixture
+async def kubernetes_kit(kubernetes_cluster, hollow_node):
+    for image, (_, behaviour) in IMAGES.items():
+        hollow_node.behave(_has_image(image), behaviour)
+    hollow_node.behave(_has_image("test/absent"), PullError())
+
+    async def forgotten():
+        await _make_widgets_known(kubernetes_cluster)
+        return WIDGET, "1"  # the API server remembers what happened to widgets since it got to know them
+
+    async with _Kit(kubernetes_cluster) as kit:
+        kit.say = lambda name, text: hollow_node.write_log(kit.namespace, name, text)
+        kit.forgotten = forgotten
+        yield kit
+
+
+class _Kit:
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def __aenter__(self) -> Kit:
+        name = f"contract-{uuid.uuid4().hex[:8]}"
+        await self._cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        pods = Informer(self._cluster, POD, namespace=name)
+        namespaces = Informer(self._cluster, NAMESPACE)
+        self._tasks = [asyncio.create_task(informer.run()) for informer in (pods, namespaces)]
+        self._ref = Ref(NAMESPACE, name)
+        return Kit(self._cluster, name, pods, namespaces, say=NotImplemented, forgotten=NotImplemented)
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        await self._cluster.delete(self._ref)
+
+
+def _has_image(image: str) -> Callable[[Manifest], bool]:
+    return lambda pod: pod["spec"]["containers"][0]["image"] == image
+
+
+async def _make_widgets_known(cluster: Any) -> None:
+    definitions = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", False)
+    names = {"plural": WIDGET.plural, "kind": WIDGET.kind, "singular": "widget", "listKind": "WidgetList"}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    definition = {
+        "apiVersion": definitions.api_version,
+        "kind": definitions.kind,
+        "metadata": {"name": f"{WIDGET.plural}.{WIDGET.group}"},
+        "spec": {
+            "group": WIDGET.group,
+            "names": names,
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    informer = Informer(cluster, definitions)
+    run = asyncio.create_task(informer.run())
+    await cluster.create(definition, definitions)
+    async with asyncio.timeout(10):
+        await informer.wait_for(None, definition["metadata"]["name"], _established)
+    run.cancel()
+    await asyncio.wait([run])
+
+
+def _established(definition: Manifest | None) -> bool:
+    conditions = (definition or {}).get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

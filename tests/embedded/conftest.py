@@ -1,0 +1,149 @@
+"""A running embedded cluster, and words to say what a pod is and what one waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.port import Manifest, Ref
+from spawnpenny.embedded.cluster import EmbeddedCluster
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
+
+IMAGES: Mapping[str, Sequence[str]] = {
+    "sh": ["sh", "-c"],
+    "python": ["{python}", "-c"],
+    "web": ["{python}", "-m", "http.server", "8888", "--bind", "{pod_ip}", "--directory", "{home}"],
+    "none": ["/no/such/command"],
+    "lab": [
+        "{python}", "-m", "jupyterlab", "--ip={pod_ip}", "--port=8888", "--no-browser", "--allow-root",
+        "--ServerApp.root_dir={home}", "--IdentityProvider.token=secret",
+    ],
+}  # fmt: skip
+PODS = by_kind("Pod")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cluster"
+
+
+@pytest.fixture
+async def site(folder: Path) -> AsyncIterator[Site]:
+    async with EmbeddedCluster(folder, IMAGES) as cluster:
+        yield Site(cluster, folder)
+
+
+class Site:
+    """An embedded cluster and its folder."""
+
+    def __init__(self, cluster: EmbeddedCluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.folder = folder
+
+    async def run(self, *containers: Manifest, name: str = "pod", **spec: Any) -> Ref:
+        spec.setdefault("restartPolicy", "Never")
+        manifest = self.make("Pod", name, spec={"containers": list(containers), **spec})
+        return Ref.of(await self.cluster.create(manifest))
+
+    async def until(self, ref: Ref, fact: Callable[[Manifest], Any]) -> Manifest:
+        """Wait until the pod is as the fact says, and return it."""
+        listing = await self.cluster.list(PODS, namespace=ref.namespace)
+        for pod in listing.items:
+            if pod["metadata"]["name"] == ref.name and fact(pod):
+                return pod
+        events = self.cluster.watch(PODS, since=listing.version, namespace=ref.namespace)
+        async with aclosing(events):
+            async for event in events:
+                if event.object["metadata"].get("name") == ref.name and fact(event.object):
+                    return event.object
+        raise AssertionError("the watch ended")
+
+    async def until_gone(self, ref: Ref) -> None:
+        listing = await self.cluster.list(PODS, namespace=ref.namespace)
+        if all(pod["metadata"]["name"] != ref.name for pod in listing.items):
+            return
+        async with aclosing(self.cluster.watch(PODS, since=listing.version)) as events:
+            async for event in events:
+                if event.type == "DELETED" and event.object["metadata"]["name"] == ref.name:
+                    return
+
+    async def output(
+        self, script: str, *, name: str = "pod", volumes: Sequence[Manifest] = (), **more: Any
+    ) -> str:
+        """Run a shell script to its end, and return what it wrote."""
+        ref = await self.run(self.container("sh", script, **more), name=name, volumes=list(volumes))
+        await self.until(ref, self.ended)
+        return await self.log(ref)
+
+    async def log(self, ref: Ref, name: str = "main", lines: int = 1000) -> str:
+        return await self.cluster.log(ref, container=name, lines=lines)
+
+    async def log_has(self, ref: Ref, text: str) -> str:
+        while text not in (log := await self.log(ref)):  # noqa: ASYNC110 - a log that grows tells nobody
+            await asyncio.sleep(0.01)
+        return log
+
+    @staticmethod
+    def make(kind: str, name: str, *, namespace: str | None = "default", **parts: Any) -> Manifest:
+        metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
+        return {"apiVersion": by_kind(kind).api_version, "kind": kind, "metadata": metadata, **parts}
+
+    @staticmethod
+    def container(image: str, *args: str, name: str = "main", **parts: Any) -> Manifest:
+        return {"name": name, "image": image, **({"args": list(args)} if args else {}), **parts}
+
+    @staticmethod
+    def ended(pod: Manifest) -> bool:
+        return pod["status"]["phase"] in ("Succeeded", "Failed")
+
+    @staticmethod
+    def ready(pod: Manifest) -> bool:
+        return any(
+            c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ())
+        )
+
+    @staticmethod
+    def running(pod: Manifest) -> bool:
+        return pod["status"]["phase"] == "Running"
+
+    @staticmethod
+    def waiting_for(reason: str) -> Callable[[Manifest], bool]:
+        def fact(pod: Manifest) -> bool:
+            states = [status["state"] for status in pod["status"].get("containerStatuses", ())]
+            return any(state.get("waiting", {}).get("reason") == reason for state in states)
+
+        return fact
+
+    @staticmethod
+    def state_of(pod: Manifest, name: str = "main") -> Manifest:
+        statuses = [*pod["status"].get("initContainerStatuses", ()), *pod["status"]["containerStatuses"]]
+        found: Manifest = next(status for status in statuses if status["name"] == name)
+        return found
+
+
+@pytest.fixture
+def processes_with() -> Callable[[str], list[int]]:
+    """Find the processes that have a text in their command line."""
+
+    def find(text: str) -> list[int]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if (
+                    any(text in part for part in process.cmdline())
+                    and process.status() != psutil.STATUS_ZOMBIE
+                ):
+                    found.append(process.pid)
+            except psutil.Error:
+                continue
+        return found
+
+    return find

@@ -1,0 +1,128 @@
+"""However a pod or its cluster ends, none of its processes is left."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.embedded.orphans import clean
+from spawnpenny.errors import SettingsError, UnavailableError
+
+
+@pytest.fixture
+def mark():
+    """Make a number of seconds that nobody else sleeps: our processes are found by it."""
+    return f"{5000 + secrets.randbelow(10**9)}.5"
+
+
+async def found(processes_with, mark, count):
+    while len(pids := processes_with(mark)) < count:  # noqa: ASYNC110 - a process tells nobody
+        await asyncio.sleep(0.01)
+    return pids
+
+
+@asynccontextmanager
+async def killed_holder(folder, mark, processes_with):
+    """Run a cluster in another process, and kill that when its pod has left processes behind."""
+    command = [sys.executable, str(Path(__file__).with_name("holder.py")), str(folder), mark]
+    holder = await asyncio.create_subprocess_exec(*command)
+    try:
+        await found(processes_with, mark, 5)  # the holder itself, the shell and three of its own
+    finally:
+        holder.kill()
+        await holder.wait()
+    left = processes_with(mark)
+    try:
+        yield left
+    finally:
+        for pid in processes_with(mark):
+            psutil.Process(pid).kill()
+
+
+async def test_a_child_that_left_the_group_goes_with_its_pod(site, mark, processes_with):
+    ref = await site.run(site.container("sh", f"setsid sleep {mark} & echo up; wait"))
+    await found(processes_with, mark, 2)
+    await site.cluster.delete(ref)
+    await site.until_gone(ref)
+    assert processes_with(mark) == []
+    assert list((site.folder / "pods").iterdir()) == []
+
+
+async def test_a_child_that_left_the_group_goes_with_its_container(site, mark, processes_with):
+    ref = await site.run(site.container("sh", f"setsid sleep {mark} & exit 0"))
+    await site.until(ref, site.ended)
+    assert processes_with(mark) == []
+
+
+async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(site, mark, processes_with):
+    script = f"trap '' TERM; sleep {mark} & echo up; while :; do sleep 0.1; done"
+    ref = await site.run(site.container("sh", script))
+    await site.log_has(ref, "up")
+    await site.cluster.delete(ref, grace=1)
+    await site.until_gone(ref)
+    assert processes_with(mark) == []
+
+
+async def test_a_process_can_use_its_grace(site):
+    script = "trap 'echo bye > $OUT/bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"
+    await site.cluster.create(site.make("PersistentVolumeClaim", "out"))
+    mounts = [{"name": "out", "mountPath": "/out"}]
+    ref = await site.run(
+        site.container("sh", script, volumeMounts=mounts, env=[{"name": "OUT", "value": "/out"}]),
+        volumes=[{"name": "out", "persistentVolumeClaim": {"claimName": "out"}}],
+    )
+    await site.log_has(ref, "up")
+    await site.cluster.delete(ref, grace=20)
+    await site.until_gone(ref)
+    assert (site.folder / "claims/default/out/bye").read_text() == "bye\n"
+
+
+async def test_no_process_is_left_after_close(site, mark, processes_with):
+    for number in range(5):
+        await site.run(site.container("sh", f"setsid sleep {mark} & sleep {mark}"), name=f"pod-{number}")
+    await found(processes_with, mark, 15)
+    await site.cluster.close()
+    assert processes_with(mark) == []
+    assert list((site.folder / "pods").iterdir()) == []
+    with pytest.raises(UnavailableError):
+        await site.run(site.container("sh", "true"))
+
+
+async def test_the_next_start_ends_what_a_killed_cluster_left(folder, mark, processes_with):
+    async with killed_holder(folder, mark, processes_with) as left:
+        assert left
+        async with EmbeddedCluster(folder, {}):
+            assert processes_with(mark) == []
+            assert not (folder / "pods").exists()
+
+
+async def test_clean_ends_what_a_killed_cluster_left(folder, mark, processes_with):
+    async with killed_holder(folder, mark, processes_with) as left:
+        assert await asyncio.to_thread(clean, folder) == len(left)
+        assert processes_with(mark) == []
+
+
+async def test_a_second_cluster_on_the_same_folder_is_refused(site):
+    with pytest.raises(SettingsError, match="in use by another embedded cluster"):
+        async with EmbeddedCluster(site.folder, {}):
+            pass
+    with pytest.raises(SettingsError, match="in use by another embedded cluster"):
+        clean(site.folder)
+
+
+async def test_two_clusters_share_no_address(site, tmp_path):
+    async with EmbeddedCluster(tmp_path / "other", {"sh": ["sh", "-c"]}) as other:
+        spec = {"containers": [site.container("sh", "exec sleep 100")]}
+        mine, its = [type(site)(cluster, site.folder) for cluster in (site.cluster, other)]
+        hosts = set()
+        for one in (mine, its):
+            ref = await one.run(*spec["containers"])
+            hosts.add((await one.until(ref, one.ready))["status"]["hostIP"])
+        assert len(hosts) == 2
