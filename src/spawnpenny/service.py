@@ -42,6 +42,11 @@ class Service:
     plugins: Plugins
     spawns: Spawns
     world: World
+    _taken_over: asyncio.Event
+
+    async def until_ready(self) -> None:
+        """Return once everything that was found in the cluster is taken over."""
+        await self._taken_over.wait()
 
 
 @asynccontextmanager
@@ -67,15 +72,18 @@ async def run_service(
     spawns = Spawns(world, accounts, tasks)
     tasks.run(world.pods.run())
     tasks.run(world.namespaces.run())
-    tasks.run(_take_over(world, accounts, tasks, spawns))
+    taken_over = asyncio.Event()
+    tasks.run(_take_over(world, accounts, tasks, spawns, taken_over))
     try:
-        yield Service(settings, plugins, spawns, world)
+        yield Service(settings, plugins, spawns, world, taken_over)
     finally:
         spawns.ready = False
         await tasks.close()
 
 
-async def _take_over(world: World, accounts: Accounts, tasks: Tasks, spawns: Spawns) -> None:
+async def _take_over(
+    world: World, accounts: Accounts, tasks: Tasks, spawns: Spawns, taken_over: asyncio.Event
+) -> None:
     log = structlog.get_logger("spawnpenny.service")
     await world.pods.synced.wait()
     await world.namespaces.synced.wait()
@@ -90,6 +98,7 @@ async def _take_over(world: World, accounts: Accounts, tasks: Tasks, spawns: Spa
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
     spawns.ready = True
+    taken_over.set()
     log.info("ready", users=sum(1 for _ in accounts))
     await _forget_history(world, accounts)
 

@@ -34,7 +34,7 @@ async def killed_holder(folder, mark, processes_with):
     command = [sys.executable, str(Path(__file__).with_name("holder.py")), str(folder), mark]
     holder = await asyncio.create_subprocess_exec(*command)
     try:
-        await found(processes_with, mark, 5)  # the holder itself, the shell and three of its own
+        await found(processes_with, mark, 4)  # the holder itself, the shell, and two of its own
     finally:
         holder.kill()
         await holder.wait()

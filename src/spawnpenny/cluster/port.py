@@ -65,8 +65,8 @@ class Cluster(Protocol):
     known races of fresh namespaces) are retried inside.
     """
 
-    async def create(self, manifest: Manifest) -> Manifest:
-        """Create an object and return it as stored.
+    async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
+        """Create an object and return it as stored; ``resource`` is needed for kinds that we do not know.
 
         Raises:
             AlreadyExistsError: One of that name is there.
@@ -76,7 +76,7 @@ class Cluster(Protocol):
         """
         ...
 
-    async def replace(self, manifest: Manifest) -> Manifest:
+    async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
         """Replace an object whose ``metadata.resourceVersion`` is still the given one.
 
         Raises:

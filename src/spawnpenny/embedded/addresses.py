@@ -88,7 +88,6 @@ def _bind(address: str) -> socket.socket | None:
             return None
         raise SettingsError(
             f"This machine does not let a program listen on {address} ({error.strerror}). "
-            "The embedded cluster needs the loopback addresses 127.0.0.0/8: Linux has them all from the start, "
-            "macOS has not."
+            "The embedded cluster needs the loopback addresses 127.0.0.0/8: Linux has them all, macOS has not."
         ) from None
     return claim

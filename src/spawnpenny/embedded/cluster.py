@@ -85,10 +85,10 @@ class EmbeddedCluster:
     ) -> None:
         await self.close()
 
-    async def create(self, manifest: Manifest) -> Manifest:
+    async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
         await self._turn()
         manifest = _decouple(manifest)
-        ref = _name(manifest)
+        ref = _name(manifest, resource)
         if "resourceVersion" in manifest["metadata"]:
             raise refuse(
                 InvalidObjectError, "create", ref, "resourceVersion should not be set on a new object"
@@ -102,10 +102,10 @@ class EmbeddedCluster:
             raise refuse(AlreadyExistsError, "create", ref, "it already exists")
         return self._store.add(ref, manifest).copy()
 
-    async def replace(self, manifest: Manifest) -> Manifest:
+    async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
         await self._turn()
         manifest = _decouple(manifest)
-        ref = _name(manifest)
+        ref = _name(manifest, resource)
         return self._change("replace", self._existing("replace", ref), manifest)
 
     async def patch(self, ref: Ref, patch: Manifest) -> Manifest:
@@ -196,7 +196,7 @@ class EmbeddedCluster:
             raise refuse(
                 ConflictError, verb, before.ref, f"it has the uid {before.uid}, not {metadata['uid']}"
             )
-        if _name(manifest) != before.ref:
+        if _name(manifest, before.ref.resource) != before.ref:
             raise refuse(
                 InvalidObjectError, verb, before.ref, "its kind, name and namespace cannot be changed"
             )
@@ -236,7 +236,7 @@ def _decouple(manifest: Any) -> Manifest:
     return decoupled
 
 
-def _name(manifest: Manifest) -> Ref:
+def _name(manifest: Manifest, resource: Resource | None = None) -> Ref:
     kind, metadata = manifest.get("kind"), manifest.get("metadata")
     if not isinstance(kind, str) or not isinstance(metadata, dict) or "apiVersion" not in manifest:
         raise InvalidObjectError("A manifest needs apiVersion, kind and metadata.")
@@ -244,12 +244,11 @@ def _name(manifest: Manifest) -> Ref:
         metadata["name"] = f"{metadata['generateName']}{uuid.uuid4().hex[:5]}"
     if not isinstance(metadata.get("name"), str):
         raise InvalidObjectError(f"A {kind} needs metadata.name.")
-    try:
-        resource = by_kind(kind)
-    except ValueError:
-        resource = Resource(
-            manifest["apiVersion"], kind, f"{kind.lower()}s", namespaced="namespace" in metadata
-        )
+    if resource is None:
+        try:
+            resource = by_kind(kind)
+        except ValueError as error:
+            raise InvalidObjectError(f"{error}.") from None
     if not resource.namespaced and metadata.pop("namespace", None):
         raise InvalidObjectError(f"A {kind} has no namespace.")
     return Ref.of(manifest, resource)

@@ -47,6 +47,7 @@ class Volumes:
             MissingSourceError: One needs what is not there (yet); it can be tried again.
 
         """
+        self._home.mkdir(parents=True, exist_ok=True)
         for spec in self._specs:
             name: str = spec["name"]
             if not is_inside(name) or "/" in name:

@@ -205,7 +205,7 @@ class StepPort:
 
     async def _ensure(self, manifest: Manifest, ref: Ref) -> Manifest:
         try:
-            stored = await self._reach.cluster.create(manifest)
+            stored = await self._reach.cluster.create(manifest, ref.resource)
         except AlreadyExistsError:
             stored = await self._found(manifest, ref)
         if self._step.scope == "spawn":

@@ -12,12 +12,14 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from pytest_asyncio import fixture as async_fixture
 
     from spawnpenny.cluster.kubernetes import KubernetesCluster
     from spawnpenny.testing.apiserver import ApiServer
     from spawnpenny.testing.hollow_node import HollowNode
+    from spawnpenny.testing.site import Site
 
 else:
     try:
@@ -53,3 +55,28 @@ async def hollow_node(apiserver: ApiServer) -> AsyncIterator[HollowNode]:
 
     async with HollowNode(apiserver.url, apiserver.ssl_context()) as node:
         yield node
+
+
+@async_fixture
+async def kube_site(kubernetes_cluster: KubernetesCluster, hollow_node: HollowNode) -> Site:  # noqa: ARG001 - its pods need it
+    """Have a site on the API server, its pods on the hollow node."""
+    from spawnpenny.testing.site import make_site  # noqa: PLC0415 - see above
+
+    return await make_site(kubernetes_cluster)
+
+
+@async_fixture
+async def embedded_site(tmp_path: Path) -> AsyncIterator[Site]:
+    """Have a site on the embedded cluster, where a small web server stands for the lab."""
+    from spawnpenny.embedded.cluster import EmbeddedCluster  # noqa: PLC0415 - see above
+    from spawnpenny.testing.site import SMALL_LAB, make_site  # noqa: PLC0415 - see above
+
+    async with EmbeddedCluster(tmp_path / "cluster", {"spawnpenny/lab": SMALL_LAB}) as cluster:
+        yield await make_site(cluster)
+
+
+@pytest.fixture(params=["embedded", "kube"])
+def site(request: pytest.FixtureRequest) -> Site:
+    """Have a site on each of the two clusters in turn."""
+    found: Site = request.getfixturevalue(f"{request.param}_site")
+    return found

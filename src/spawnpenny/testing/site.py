@@ -1,0 +1,134 @@
+"""A site for a test: settings of its own on either cluster, and services that come and go on it.
+
+Two sites on one cluster do not see each other: each has its own installation, namespaces and prefix.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import DEFAULT_LAB
+from spawnpenny.domain.spawns import Key, Kind, SpawnRequest
+from spawnpenny.identity import Identity
+from spawnpenny.pipeline.account import Run
+from spawnpenny.plugins import load_plugins
+from spawnpenny.service import Service, run_service
+from spawnpenny.settings import Settings, make_settings
+
+HUB: Final = Identity("hub", frozenset({"admin"}))
+SMALL_LAB: Final = (
+    "{python}",
+    "-c",
+    "from http.server import *; HTTPServer(('{pod_ip}', 8888), type('H', (BaseHTTPRequestHandler,), "
+    "{'do_GET': lambda self: (self.send_response(200), self.end_headers())})).serve_forever()",
+)
+"""A command line for the embedded cluster that answers as a lab does, in a tenth of the time."""
+
+
+def lab(name: str = DEFAULT_LAB) -> Key:
+    """Return the key of a lab."""
+    return Key(Kind.LAB, name)
+
+
+@dataclass
+class Site:
+    """A site: its settings, its cluster, and what it looks like from outside."""
+
+    data: dict[str, Any]
+    cluster: Cluster
+    plugins: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        return make_settings(self.data)
+
+    @asynccontextmanager
+    async def service(self) -> AsyncIterator[Service]:
+        """Run a service, ready, until the context ends; then another one may follow."""
+        settings = self.settings
+        plugins = load_plugins(settings, extra=self.plugins)
+        async with (
+            run_local_broker(self.cluster, settings) as broker,
+            run_service(settings, plugins, self.cluster, broker) as service,
+        ):
+            await service.until_ready()
+            yield service
+
+    def namespace(self, user: str = "ada") -> str:
+        """Return the name of a user's namespace."""
+        return f"{self.settings.namespaces.prefix}{user}"
+
+    async def objects(self, *kinds: str, user: str = "ada", spawn: str | None = None) -> dict[str, Manifest]:
+        """Return what is in a user's namespace, by ``Kind/name``; with ``spawn`` only what carries that mark."""
+        wanted = {**labels.ours(self.settings.installation), **({labels.SPAWN: spawn} if spawn else {})}
+        found = {}
+        for kind in kinds or ("Pod", "Secret", "ConfigMap", "ResourceQuota", "LimitRange"):
+            listing = await self.cluster.list(by_kind(kind), namespace=self.namespace(user), labels=wanted)
+            found |= {f"{kind}/{each['metadata']['name']}": each for each in listing.items}
+        return found
+
+    async def read(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+        """Return an object, of the namespace of the user ada where none is named."""
+        return await self.cluster.read(Ref(by_kind(kind), name, namespace or self.namespace()))
+
+
+async def start(
+    service: Service,
+    start_id: str = "s1",
+    *,
+    user: str = "ada",
+    name: str = DEFAULT_LAB,
+    replace: bool = False,
+    timeout: float | None = None,  # noqa: ASYNC109 - the caller's patience, a field of the request
+    **more: Any,
+) -> Run:
+    """Start a lab, as the Hub would; ``more`` are further fields of the request."""
+    request = SpawnRequest(start_id, timeout=timeout, **more)
+    return (await service.spawns.start(user, lab(name), request, identity=HUB, replace=replace)).run
+
+
+async def settled(run: Run) -> Run:
+    """Wait until nothing further happens to a spawn by itself."""
+    async for _ in run.events():
+        pass
+    if run.task is not None:
+        await run.task
+    return run
+
+
+async def stop(service: Service, *, user: str = "ada", name: str = DEFAULT_LAB) -> None:
+    """Stop a lab, and wait until it is gone."""
+    run = await service.spawns.stop(user, lab(name))
+    if run is not None:
+        await run.until_gone()
+
+
+def site_data(installation: str, **more: Any) -> dict[str, Any]:
+    """Return what the settings file of a site of its own holds."""
+    return {
+        "installation": installation,
+        "namespaces": {
+            "prefix": f"{installation}-",
+            "state": f"{installation}-state",
+            "provision": f"{installation}-provision",
+        },
+        "plugins": {"namespace": {}, "quota": {}, "user": {}, "lab": {}},
+        **more,
+    }
+
+
+async def make_site(cluster: Cluster) -> Site:
+    """Make a site on a cluster, with the namespaces that a deployment would have made."""
+    site = Site(site_data(f"t{secrets.token_hex(3)}"), cluster)
+    namespaces = site.settings.namespaces
+    for name in (namespaces.state, namespaces.provision):
+        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return site

@@ -1,0 +1,115 @@
+"""Who may use a route. Each route declares it, and one middleware enforces it, before anything else of the request is looked at.
+
+What the scopes open:
+
+=============  =====================================================================================
+``read:any``   reading everybody's labs and users
+``spawn:any``  starting, and stopping, everybody's labs
+``delete:any`` stopping everybody's labs
+``commission`` making users known, and reading them
+``spawn:self`` reading, starting and stopping what is of the token's own user
+``lab:self``   reading what is of the token's own user
+``admin``      the pipelines and plugins, and all of the above; not ``logs`` and not ``purge``, which have to be given by name
+=============  =====================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from spawnpenny.errors import ForbiddenError, UnauthenticatedError
+from spawnpenny.identity import Credentials, Identity
+from spawnpenny.settings import SCOPES
+from spawnpenny.web.exchange import exchange
+from spawnpenny.web.keys import SERVICE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp.typedefs import Handler, Middleware
+
+_SCHEMES: Final = ("bearer", "token")  # "token" is what Jupyter's own clients send
+_BY_NAME_ONLY: Final = frozenset({"logs", "purge"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may use a route: holders of one of the scopes ``any``, and of one of ``own`` where the path's user is their own."""
+
+    any: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    public: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        unknown = (self.any | self.own) - set(SCOPES)
+        if unknown:
+            raise ValueError(f"there is no scope {', '.join(sorted(unknown))}")
+        if self.public == bool(self.any | self.own):
+            raise ValueError("access is either public or bound to at least one scope")
+
+    def allows(self, identity: Identity, username: str | None) -> bool:
+        """Whether an identity may use the route, for the user of the path."""
+        scopes = identity.scopes
+        if scopes & self.any or ("admin" in scopes and self.any - _BY_NAME_ONLY):
+            return True
+        return username is not None and identity.username == username and bool(scopes & self.own)
+
+
+PUBLIC: Final = Access(public=True)
+READ: Final = Access(frozenset({"read:any"}), frozenset({"spawn:self", "lab:self"}))
+READ_USER: Final = Access(frozenset({"read:any", "commission"}), frozenset({"spawn:self", "lab:self"}))
+READ_ALL: Final = Access(frozenset({"read:any"}))
+SPAWN: Final = Access(frozenset({"spawn:any"}), frozenset({"spawn:self"}))
+STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:self"}))
+COMMISSION: Final = Access(frozenset({"commission"}))
+ADMIN: Final = Access(frozenset({"admin"}))
+
+
+def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
+    """Return the middleware that lets a request through to a route, or does not.
+
+    Args:
+        accesses: The access of each route, by its method and path. Nobody may use a route that is not in there.
+
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.match_info.http_exception is None:
+            resource = request.match_info.route.resource
+            access = accesses[request.method, resource.canonical if resource else ""]
+            if not access.public:
+                await _admit(request, access)
+        return await handler(request)
+
+    return middleware
+
+
+async def _admit(request: web.Request, access: Access) -> None:
+    identity = await _authenticate(request)
+    exchange(request).identity = identity
+    username = request.match_info.get("user")
+    if not access.allows(identity, username):
+        wanted = sorted(access.any) + [f"{scope} (for one's own)" for scope in sorted(access.own)]
+        raise ForbiddenError(f"This needs one of the scopes {', '.join(wanted)}.", scopes=sorted(access.any | access.own))
+
+
+async def _authenticate(request: web.Request) -> Identity:
+    credentials = Credentials(_token(request.headers.get("Authorization")), request.headers, request.remote)
+    for authenticator in request.app[SERVICE].plugins.authenticators:
+        identity = await authenticator.authenticate(credentials)
+        if identity is not None:
+            return identity
+    raise UnauthenticatedError(
+        "Send a token that is known here, as Authorization: Bearer <token>."
+        if credentials.token is None
+        else "The token is not known here."
+    )
+
+
+def _token(header: str | None) -> str | None:
+    scheme, _, token = (header or "").strip().partition(" ")
+    return token.strip() or None if scheme.lower() in _SCHEMES else None

@@ -1,0 +1,64 @@
+"""Tells of each request: one line in the log, and one in the audit log for what changes something."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiohttp import web
+
+from spawnpenny.web.exchange import HEADER, Exchange, begin, find
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OFTEN: Final = frozenset({"/healthz", "/readyz"})
+
+
+@web.middleware
+async def chronicle(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give a request its id, and tell of it when it is over. The outermost middleware."""
+    # A connection is one task that serves many requests: what the one before has bound is not ours.
+    structlog.contextvars.clear_contextvars()
+    here, began = begin(request), time.monotonic()
+    structlog.contextvars.bind_contextvars(request=here.id)
+    status = None
+    try:
+        response = await handler(request)
+        status = response.status
+    finally:
+        # No status: the caller went away, or the service is being stopped.
+        _tell(request, here, status, time.monotonic() - began)
+    return response
+
+
+async def put_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what every answer carries; a signal handler, as a stream has sent its headers before its handler returns."""
+    here = find(request)
+    if here is not None:
+        response.headers[HEADER] = here.id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def _tell(request: web.Request, here: Exchange, status: int | None, seconds: float) -> None:
+    route = request.match_info.route
+    # Never the query, nor a header: a token may be in them.
+    told = {"method": request.method, "path": request.path, "status": status, "seconds": round(seconds, 4)}
+    who = here.identity.name if here.identity else None
+    log = structlog.get_logger("spawnpenny.access")
+    (log.debug if request.path in _OFTEN else log.info)("request", **told, who=who, remote=request.remote)
+    if request.method in _READING or request.match_info.http_exception is not None:
+        return
+    structlog.get_logger("spawnpenny.audit").info(
+        route.name or request.method,
+        who=who,
+        user=request.match_info.get("user"),
+        lab=request.match_info.get("lab"),
+        remote=request.remote,
+        status=status,
+        code=here.code,
+        spawn=here.spawn,
+    )

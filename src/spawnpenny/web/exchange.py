@@ -1,0 +1,62 @@
+"""What one request gathers on its way: its id, who asks, and how it came out. For the log and the audit log."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from spawnpenny.identity import Identity
+    from spawnpenny.pipeline.account import Run
+
+HEADER: Final = "X-Request-ID"
+_KEY: Final = "spawnpenny.exchange"
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer. ``code`` is the error's, ``spawn`` the id of the spawn that it is about."""
+
+    id: str
+    identity: Identity | None = None
+    code: str | None = None
+    spawn: str | None = None
+
+    def about(self, run: Run) -> None:
+        """Note which spawn the request is about: every later line of it carries the spawn's id."""
+        self.spawn = run.record.id
+        structlog.contextvars.bind_contextvars(spawn=run.record.id)
+
+
+def begin(request: web.Request) -> Exchange:
+    """Begin an exchange; a caller's own X-Request-ID is kept where it is harmless."""
+    given = request.headers.get(HEADER, "")
+    new = Exchange(given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8))
+    request[_KEY] = new
+    return new
+
+
+def exchange(request: web.Request) -> Exchange:
+    found: Exchange = request[_KEY]
+    return found
+
+
+def find(request: web.BaseRequest) -> Exchange | None:
+    """Return the exchange of a request, or None where it never came as far as to have one."""
+    found: Exchange | None = request.get(_KEY)
+    return found
+
+
+def asker(request: web.Request) -> Identity:
+    """Return who asks. Only for routes that are not public: ``web.access`` has seen to it."""
+    identity = exchange(request).identity
+    if identity is None:
+        raise RuntimeError("a handler of a public route asked for the identity")
+    return identity

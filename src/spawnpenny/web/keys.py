@@ -1,0 +1,14 @@
+"""What the application carries, by typed keys."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from spawnpenny.service import Service
+
+SERVICE: Final = web.AppKey("SERVICE", Service)
+CLOSING: Final = web.AppKey("CLOSING", asyncio.Event)
+"""Set when the application shuts down: whoever keeps a request open lets go of it."""

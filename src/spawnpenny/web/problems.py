@@ -1,0 +1,125 @@
+"""The one edge from errors to HTTP: every error becomes a problem document (RFC 9457).
+
+``type`` is an absolute URI, as the RFC advises: a relative one would mean another thing under each path. It is a name, made of the
+code, in the same domain as our labels; nothing is fetched from there.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiohttp import web
+
+from spawnpenny.errors import (
+    BodyTooLargeError,
+    BrokerUnavailableError,
+    ClusterError,
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NoSuchRouteError,
+    SpawnpennyError,
+    UnauthenticatedError,
+)
+from spawnpenny.web.exchange import exchange
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+TYPE: Final = "https://spawnpenny.io/errors/"
+CONTENT_TYPE: Final = "application/problem+json"
+_INTERNAL: Final = "Something went wrong in spawnpenny; an administrator finds the cause in the log by request_id."
+_CLUSTER: Final = "The cluster refused or did not answer; an administrator finds the cause in the log by request_id."
+_RETRY_AFTER: Final = 5
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into a problem document; what we did not foresee is logged, and not shown."""
+    try:
+        return await handler(request)
+    except SpawnpennyError as error:
+        return _answer(request, error)
+    except web.HTTPException as error:
+        return _answer(request, _translate(request, error))
+    except ConnectionResetError:
+        raise  # the caller is gone: nobody to answer
+    except Exception:
+        structlog.get_logger("spawnpenny.web").exception("a request failed unexpectedly")
+        return _answer(request, SpawnpennyError(_INTERNAL))
+
+
+def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[str, Any]:
+    """Return the problem document of an error."""
+    detail, facts = _shown(error)
+    return {
+        **facts,
+        "type": f"{TYPE}{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": detail,
+        "code": error.code,
+        "instance": instance,
+        "request_id": request_id,
+    }
+
+
+def _shown(error: SpawnpennyError) -> tuple[str, dict[str, Any]]:
+    # These word themselves for administrators: names of Secrets, of namespaces, of steps.
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _INTERNAL, {}
+    if isinstance(error, ClusterError | BrokerUnavailableError):
+        return _CLUSTER, {}
+    return error.message, dict(error.facts)
+
+
+def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
+    here = exchange(request)
+    here.code = error.code
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log = structlog.get_logger("spawnpenny.web")
+        log.warning("a request could not be served", code=error.code, error=error.message)
+    body = document(error, instance=request.rel_url.raw_path, request_id=here.id)
+    response = web.Response(
+        status=error.status,
+        text=json.dumps(body, default=str),
+        content_type=CONTENT_TYPE,
+        headers=_headers(error),
+    )
+    if isinstance(error, BodyTooLargeError):
+        response.force_close()  # rather than read the rest of it
+    return response
+
+
+def _headers(error: SpawnpennyError) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store"}
+    retry_after = error.retry_after
+    if retry_after is None and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        retry_after = _RETRY_AFTER
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, UnauthenticatedError):
+        headers["WWW-Authenticate"] = 'Bearer realm="spawnpenny"'
+    if isinstance(error, MethodNotAllowedError):
+        headers["Allow"] = ", ".join(error.facts["allowed"])
+    return headers
+
+
+def _translate(request: web.Request, error: web.HTTPException) -> SpawnpennyError:
+    """Word what aiohttp refuses by itself as one of ours."""
+    match error:
+        case web.HTTPNotFound():
+            return NoSuchRouteError("There is no such route; /docs has all of them.")
+        case web.HTTPMethodNotAllowed():
+            allowed = sorted(error.allowed_methods)
+            return MethodNotAllowedError(
+                f"This route takes {' and '.join(allowed)}, not {request.method[:16]!r}.", allowed=allowed
+            )
+        case web.HTTPRequestEntityTooLarge():
+            return BodyTooLargeError(request.client_max_size)
+        case _ if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return InvalidRequestError("The request cannot be understood.")
+        case _:
+            return SpawnpennyError(_INTERNAL)
