@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 import structlog
 
-from spawnpenny import hookspecs
+from spawnpenny import hookspecs, tokens
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError
 from spawnpenny.pipeline.order import Ordered, order
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from spawnpenny.settings import Settings
 
 GROUP = "spawnpenny"
+_BUILT_IN: Mapping[str, object] = {"spawnpenny.tokens": tokens}
+"""Plugins that are always there. No plugin that the settings name can have a dot in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = Non
     for name in settings.plugins:
         if name not in extra:
             _register(manager, name, _import(by_name, name))
-    for name, plugin in extra.items():
+    for name, plugin in {**_BUILT_IN, **extra}.items():
         _register(manager, name, plugin)
     _refuse_misspelt(manager)
     return Plugins(manager, settings, installed)

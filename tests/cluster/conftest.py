@@ -1,19 +1,22 @@
-"""Both clusters, made to look alike: for each image here, the one runs a program and the other plays its fate."""
+"""Both clusters, made to look alike: for each image, the one runs a program and the other plays its fate."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import Resource, by_kind
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.behaviours import Crash, Fail, PullError, Ready, Succeed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 POD, NAMESPACE, CONFIG_MAP = by_kind("Pod"), by_kind("Namespace"), by_kind("ConfigMap")
 WIDGET = Resource("test.spawnpenny.io/v1", "Widget", "widgets")
@@ -75,8 +78,6 @@ def kit(request):
 
 @pytest.fixture
 async def embedded_kit(tmp_path):
-    from spawnpenny.embedded.cluster import EmbeddedCluster
-
     images = {name: argv for name, (argv, _) in IMAGES.items()}
 
     async def forgotten():
@@ -129,7 +130,9 @@ def _has_image(image: str) -> Callable[[Manifest], bool]:
 
 
 async def _make_widgets_known(cluster: Any) -> None:
-    definitions = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", False)
+    definitions = Resource(
+        "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", False
+    )
     names = {"plural": WIDGET.plural, "kind": WIDGET.kind, "singular": "widget", "listKind": "WidgetList"}
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     definition = {

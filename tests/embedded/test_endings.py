@@ -34,13 +34,12 @@ async def killed_holder(folder, mark, processes_with):
     command = [sys.executable, str(Path(__file__).with_name("holder.py")), str(folder), mark]
     holder = await asyncio.create_subprocess_exec(*command)
     try:
-        await found(processes_with, mark, 4)  # the holder itself, the shell, and two of its own
-    finally:
-        holder.kill()
-        await holder.wait()
-    left = processes_with(mark)
-    try:
-        yield left
+        try:
+            await found(processes_with, mark, 4)  # the holder itself, the shell, and two of its own
+        finally:
+            holder.kill()
+            await holder.wait()
+        yield processes_with(mark)
     finally:
         for pid in processes_with(mark):
             psutil.Process(pid).kill()

@@ -32,7 +32,8 @@ async def test_nothing_of_the_services_own_environment_is_passed_on(site, monkey
     monkeypatch.setenv("SERVICE_PASSWORD", "hidden")
     environ = await environ_of(site)
     assert set(environ) - {"LC_CTYPE"} == {
-        "HOME", "HOSTNAME", "LANG", "PATH", "TMPDIR", "SPAWNPENNY_CONTAINER", "SPAWNPENNY_NODE", "SPAWNPENNY_POD_UID",
+        "HOME", "HOSTNAME", "LANG", "PATH", "TMPDIR",
+        "SPAWNPENNY_CONTAINER", "SPAWNPENNY_NODE", "SPAWNPENNY_POD_UID",
     }  # fmt: skip
     assert os.environ["SERVICE_PASSWORD"] not in environ.values()
 

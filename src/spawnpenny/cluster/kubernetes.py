@@ -23,7 +23,7 @@ from kubernetes_asyncio.client.rest import RESTClientObject
 from spawnpenny.cluster.calls import Call, selector
 from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.cluster.retrying import Request, Retrying
-from spawnpenny.cluster.streams import events, notice_a_dead_peer
+from spawnpenny.cluster.streams import break_off, events, notice_a_dead_peer, streaming
 from spawnpenny.errors import ExpiredError, InvalidObjectError, NotFoundError, SettingsError
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class KubernetesCluster:
         }
         request = Request("GET", call.path(), query, streamed=True)
         answer = await self._api.open(call, request, silence=self._watch_seconds + _GRACE)
-        async with answer:
+        async with streaming(answer):
             notice_a_dead_peer(answer)
             async with aclosing(events(call, answer)) as changes:
                 async for event in changes:
@@ -208,8 +208,9 @@ class _Transport:
         return cls(kubeconfig, await _configuration(kubeconfig), user_agent)
 
     async def close(self) -> None:
-        await self._calls.close()
-        await self._streams.close()
+        for rest in (self._calls, self._streams):
+            await rest.pool_manager.connector.close(abort_ssl=True)
+            await rest.close()
 
     async def send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         token = await self._token()

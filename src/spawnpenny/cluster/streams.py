@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -13,7 +14,7 @@ from spawnpenny.cluster.refusals import judge
 from spawnpenny.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 
     from spawnpenny.cluster.calls import Call
 
@@ -47,6 +48,28 @@ def notice_a_dead_peer(answer: aiohttp.ClientResponse) -> None:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+@asynccontextmanager
+async def streaming(answer: aiohttp.ClientResponse) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Read an answer for a while, and drop its connection at once if it has not ended then.
+
+    A TLS connection that is closed politely waits for the peer's goodbye, which may come after the end of our
+    event loop.
+    """
+    try:
+        yield answer
+    finally:
+        if answer.connection and answer.connection.transport:
+            answer.connection.transport.abort()
+        answer.close()
+
+
+def break_off(answer: aiohttp.ClientResponse) -> None:
+    """Drop the connection of a stream that is not read to its end: a TLS farewell would outlive the session."""
+    connection = answer.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 async def lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:

@@ -88,6 +88,6 @@ def _bind(address: str) -> socket.socket | None:
             return None
         raise SettingsError(
             f"This machine does not let a program listen on {address} ({error.strerror}). "
-            "The embedded cluster needs the loopback addresses 127.0.0.0/8: Linux has them all, macOS has not."
+            "The embedded cluster needs all of 127.0.0.0/8 on the loopback, as Linux has it."
         ) from None
     return claim

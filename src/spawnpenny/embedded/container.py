@@ -11,7 +11,7 @@ from spawnpenny.embedded.images import not_found
 from spawnpenny.embedded.logs import Log, tail
 from spawnpenny.embedded.orphans import CONTAINER, POD_UID, sweep
 from spawnpenny.embedded.probes import Probe
-from spawnpenny.embedded.processes import Grace, Process, Starter
+from spawnpenny.embedded.processes import Grace, Process, Starter, to_the_end
 from spawnpenny.embedded.sources import MissingSourceError
 from spawnpenny.embedded.status import ContainerView
 from spawnpenny.embedded.times import timestamp
@@ -123,11 +123,11 @@ class Container:
         try:
             process = await self._tools.starter.start(launch.argv, launch.env, launch.cwd, log)
         except OSError as error:
-            await log.close(patience=0)
+            await to_the_end(log.close(patience=0))
             self._ended(_START_FAILED, started, "StartError", _not_started(launch.argv[0], error))
             return _START_FAILED
         except asyncio.CancelledError:
-            await log.close(patience=0)
+            await to_the_end(log.close(patience=0))
             raise
         self.view.state = {"running": {"startedAt": started}}
         probing = asyncio.create_task(self._probe(process, launch))
@@ -137,14 +137,14 @@ class Container:
             await process.end(self._grace)
             raise
         finally:
-            probing.cancel()
-            await asyncio.wait({probing})
-            await self._tidy(launch, log)
+            await to_the_end(self._tidy(launch, log, probing))
             self._ended(process.ended.result(), started)
         return code
 
-    async def _tidy(self, launch: Launch, log: Log) -> None:
+    async def _tidy(self, launch: Launch, log: Log, probing: asyncio.Task[None]) -> None:
         """End what left the process group: a container lasts as long as its first process."""
+        probing.cancel()
+        await asyncio.wait({probing})
         await asyncio.to_thread(sweep, {name: launch.env[name] for name in (POD_UID, CONTAINER)})
         await log.close()
 
@@ -203,9 +203,9 @@ class Container:
                 return await asyncio.shield(process.ended)
             finally:
                 process.signal(signal.SIGKILL)
-                await process.ended
+                await to_the_end(process.wait())
         finally:
-            await log.close(patience=0)
+            await to_the_end(log.close(patience=0))
 
     def _kill(self, process: Process) -> None:
         grace = Grace()

@@ -20,12 +20,22 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from spawnpenny.embedded.logs import Log
 
 _SIGNALLED: Final = 128
+
+
+async def to_the_end(work: Coroutine[Any, Any, Any]) -> None:
+    """Await what lets go of something; when cancelled meanwhile, finish it first."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 class Grace:
@@ -84,6 +94,9 @@ class Process:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
+    async def wait(self) -> int:
+        return await asyncio.shield(self.ended)
+
     async def end(self, grace: Grace) -> int:
         """Ask the process to end, kill it when the grace is over, and return its exit code."""
         self.signal(signal.SIGTERM)
@@ -94,7 +107,7 @@ class Process:
         finally:
             over.cancel()
             self.signal(signal.SIGKILL)
-        return await asyncio.shield(self.ended)
+        return await self.wait()
 
     def _reap(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 
-from spawnpenny.cluster.streams import lines
+from spawnpenny.cluster.streams import lines, streaming
 from spawnpenny.testing.behaviours import Behaviour, Fail, Ready, Succeed
 from spawnpenny.testing.kubelet import KubeletLogs
 
@@ -149,7 +149,7 @@ class HollowNode:
     async def _follow(self, version: str) -> None:
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
         endless = aiohttp.ClientTimeout(total=None)
-        async with self._http.get(_PODS, params=query, timeout=endless) as answer:
+        async with streaming(await self._http.get(_PODS, params=query, timeout=endless)) as answer:
             async for line in lines(answer.content.iter_any()):
                 event = json.loads(line)
                 match event["type"]:

@@ -77,7 +77,9 @@ class Site:
 
     async def read(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """Return an object, of the namespace of the user ada where none is named."""
-        return await self.cluster.read(Ref(by_kind(kind), name, namespace or self.namespace()))
+        resource = by_kind(kind)
+        where = (namespace or self.namespace()) if resource.namespaced else None
+        return await self.cluster.read(Ref(resource, name, where))
 
 
 async def start(

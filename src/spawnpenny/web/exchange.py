@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from aiohttp import web
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from spawnpenny.identity import Identity
     from spawnpenny.pipeline.account import Run
 
 HEADER: Final = "X-Request-ID"
-_KEY: Final = "spawnpenny.exchange"
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
@@ -35,6 +33,9 @@ class Exchange:
         structlog.contextvars.bind_contextvars(spawn=run.record.id)
 
 
+_KEY: Final = web.RequestKey("exchange", Exchange)
+
+
 def begin(request: web.Request) -> Exchange:
     """Begin an exchange; a caller's own X-Request-ID is kept where it is harmless."""
     given = request.headers.get(HEADER, "")
@@ -44,14 +45,12 @@ def begin(request: web.Request) -> Exchange:
 
 
 def exchange(request: web.Request) -> Exchange:
-    found: Exchange = request[_KEY]
-    return found
+    return request[_KEY]
 
 
 def find(request: web.BaseRequest) -> Exchange | None:
     """Return the exchange of a request, or None where it never came as far as to have one."""
-    found: Exchange | None = request.get(_KEY)
-    return found
+    return request.get(_KEY)
 
 
 def asker(request: web.Request) -> Identity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -12,3 +12,5 @@ from spawnpenny.service import Service
 SERVICE: Final = web.AppKey("SERVICE", Service)
 CLOSING: Final = web.AppKey("CLOSING", asyncio.Event)
 """Set when the application shuts down: whoever keeps a request open lets go of it."""
+DOCUMENT: Final = web.AppKey("DOCUMENT", dict[str, Any])
+"""The OpenAPI document."""

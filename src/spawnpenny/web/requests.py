@@ -1,4 +1,4 @@
-"""What the API takes and gives, as marshmallow schemas: requests are loaded by them, answers and the OpenAPI document described."""
+"""What the API takes: marshmallow schemas that check it, and describe it in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.domain.spawns import MAX_ENV_BYTES, Phase, SpawnRequest, StepState
+from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest
 from spawnpenny.domain.users import Group
 from spawnpenny.schemas import StrictSchema
 
@@ -154,7 +154,9 @@ class StopQuery:
 
 class StopQuerySchema(StrictSchema[StopQuery]):
     makes: ClassVar[type] = StopQuery
-    wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."})
+    wait = QuerySecondsField(
+        0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."}
+    )
     start = _start(required=False)
 
 
@@ -199,7 +201,12 @@ class NoQuerySchema(StrictSchema[NoQuery]):
 
 def _check_group_name(name: str) -> None:
     # It ends up in a line of a group file.
-    bad = any(each in ":,/" or unicodedata.category(each)[0] == "C" or unicodedata.category(each)[0:2] in {"Zl", "Zp"} for each in name)
+    bad = any(
+        each in ":,/"
+        or unicodedata.category(each)[0] == "C"
+        or unicodedata.category(each)[0:2] in {"Zl", "Zp"}
+        for each in name
+    )
     if bad or not name or name != name.strip() or len(name) > _MAX_GROUP_NAME:
         raise ValidationError(
             f"A group's name has 1 to {_MAX_GROUP_NAME} characters, none of them : , / or a control character."
@@ -230,72 +237,7 @@ class DossierBody(StrictSchema[Dossier]):
     makes: ClassVar[type] = Dossier
     username = fields.String()
     uid = fields.Integer(required=True, strict=True, validate=_id())
-    gid = fields.Integer(strict=True, validate=_id(), metadata={"description": "Without it, the setting users.gid."})
-    groups = fields.List(fields.Nested(GroupSchema), validate=validate.Length(max=MAX_GROUPS))
-
-
-class ReasonView(Schema):
-    code = fields.String(required=True)
-    message = fields.String(required=True)
-
-
-class StepView(Schema):
-    name = fields.String(required=True)
-    state = fields.String(required=True, validate=validate.OneOf([*StepState]))
-    seconds = fields.Float(required=True, allow_none=True)
-
-
-class LabView(Schema):
-    """A lab. Times are seconds since the epoch. ``url`` answers once ``phase`` is ``running``."""
-
-    user = fields.String(required=True)
-    lab = fields.String(required=True)
-    start = fields.String(required=True)
-    spawn = fields.String(required=True, metadata={"description": "The id under which logs tell of it."})
-    phase = fields.String(required=True, validate=validate.OneOf([*Phase]))
-    url = fields.String(required=True, allow_none=True)
-    reason = fields.Nested(ReasonView, required=True, allow_none=True)
-    steps = fields.List(fields.Nested(StepView), required=True)
-    requested_at = fields.Float(required=True)
-    deadline = fields.Float(required=True)
-    ended_at = fields.Float(required=True, allow_none=True)
-
-
-class LabsView(Schema):
-    labs = fields.List(fields.Nested(LabView), required=True)
-    next = fields.String(
-        required=True, allow_none=True, metadata={"description": "What to send as `after`; null on the last page."}
+    gid = fields.Integer(
+        strict=True, validate=_id(), metadata={"description": "Without it, the setting users.gid."}
     )
-
-
-class UserLabsView(Schema):
-    labs = fields.List(fields.Nested(LabView), required=True)
-
-
-class GroupView(Schema):
-    name = fields.String(required=True)
-    id = fields.Integer(required=True)
-
-
-class UserView(Schema):
-    """A commissioned user. ``last_changed`` is in seconds since the epoch."""
-
-    username = fields.String(required=True)
-    status = fields.String(required=True, validate=validate.OneOf(["commissioning", "active", "failed"]))
-    uid = fields.Integer(required=True)
-    gid = fields.Integer(required=True)
-    groups = fields.List(fields.Nested(GroupView), required=True)
-    reason = fields.Nested(ReasonView, required=True, allow_none=True)
-    last_changed = fields.Float(required=True)
-
-
-class ProblemView(Schema):
-    """A problem document (RFC 9457). Programs compare ``code``."""
-
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String(required=True)
-    code = fields.String(required=True)
-    instance = fields.String(required=True)
-    request_id = fields.String(required=True)
+    groups = fields.List(fields.Nested(GroupSchema), validate=validate.Length(max=MAX_GROUPS))

@@ -1,0 +1,60 @@
+"""Makes the web application."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from spawnpenny.service import run_service
+from spawnpenny.web.access import guard
+from spawnpenny.web.audit import chronicle, put_headers
+from spawnpenny.web.document import make_document
+from spawnpenny.web.keys import CLOSING, DOCUMENT, SERVICE
+from spawnpenny.web.problems import problems
+from spawnpenny.web.routes import routes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spawnpenny.cluster.port import Cluster
+    from spawnpenny.pipeline.port import Broker
+    from spawnpenny.plugins import Plugins
+    from spawnpenny.settings import Settings
+
+_PART: Final = re.compile(r"\{(\w+)\}")
+
+
+def create_app(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker) -> web.Application:
+    """Make the application. The service runs from its start to its cleanup; the cluster stays the caller's to close.
+
+    ``SERVICE`` of ``web.keys`` is the running service. What is under way when it is cleaned up is left as it is, for the service
+    that starts next.
+    """
+    table = routes()
+    accesses = {(route.method, route.path): route.access for route in table}
+    app = web.Application(
+        middlewares=[chronicle, problems, guard(accesses)], client_max_size=settings.web.max_body
+    )
+    app[CLOSING] = asyncio.Event()
+    app[DOCUMENT] = make_document(table)
+    for route in table:
+        # An empty name, and braces in one, come as far as the check that says what is wrong with it.
+        pattern = _PART.sub(r"{\1:[^/]*}", route.path)
+        app.router.add_route(route.method, pattern, route.handler, name=route.name)
+    app.on_response_prepare.append(put_headers)
+    app.on_shutdown.append(_let_go)
+
+    async def running(app: web.Application) -> AsyncIterator[None]:
+        async with run_service(settings, plugins, cluster, broker) as service:
+            app[SERVICE] = service
+            yield
+
+    app.cleanup_ctx.append(running)
+    return app
+
+
+async def _let_go(app: web.Application) -> None:
+    app[CLOSING].set()

@@ -1,0 +1,109 @@
+"""Makes the OpenAPI document of the table of routes."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+
+from spawnpenny.web.problems import CONTENT_TYPE
+from spawnpenny.web.views import ProblemView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from spawnpenny.web.routes import Answer, Route
+
+_LOCATIONS: Final = {
+    "user": "The username, percent-encoded.",
+    "lab": "The lab's name, percent-encoded; ~default is the default one.",
+}
+_COMMON: Final = {
+    401: "unauthenticated",
+    403: "forbidden",
+    422: "request_invalid or name_invalid",
+    503: "not_ready",
+}
+
+
+def make_document(routes: Iterable[Route]) -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_name)
+    spec = APISpec(
+        title="spawnpenny",
+        version=version("spawnpenny"),
+        openapi_version="3.1.0",
+        info={
+            "description": "Creates, in a Kubernetes namespace per user, all that a JupyterHub spawn needs."
+        },
+        plugins=[plugin],
+    )
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    with warnings.catch_warnings():
+        # A schema without a name of its own in the components is what is meant here, for queries.
+        warnings.simplefilter("ignore", UserWarning)
+        for route in routes:
+            spec.path(path=route.path, operations={route.method.lower(): _operation(route)})
+        return spec.to_dict()
+
+
+def _name(schema: type[Schema] | Schema | str) -> str:
+    name = schema if isinstance(schema, str) else getattr(schema, "__name__", type(schema).__name__)
+    return name.removesuffix("View").removesuffix("Schema")
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "tags": [route.name.partition(".")[0]],
+        "summary": route.summary,
+        "parameters": _parameters(route),
+        "responses": _responses(route),
+    }
+    if not route.access.public:
+        operation["security"] = [{"token": []}]
+        operation["x-scopes"] = {"any": sorted(route.access.any), "own": sorted(route.access.own)}
+    if route.body is not None:
+        content = {"application/json": {"schema": route.body}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"in": "path", "name": name, "required": True, "description": told, "schema": {"type": "string"}}
+        for name, told in _LOCATIONS.items()
+        if f"{{{name}}}" in route.path
+    ]
+    if route.query is not None:
+        found.append({"in": "query", "schema": route.query})
+    return found
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    responses = {str(status): _response(answer) for status, answer in route.answers.items()}
+    refusals = dict(route.refusals) if route.access.public else _merged(_COMMON, route.refusals)
+    for status, codes in sorted(refusals.items()):
+        responses[str(status)] = {
+            "description": codes,
+            "content": {CONTENT_TYPE: {"schema": ProblemView}},
+        }
+    return responses
+
+
+def _merged(common: Mapping[int, str], own: Mapping[int, str]) -> dict[int, str]:
+    both = {status: f"{common[status]}, {own[status]}" for status in common.keys() & own.keys()}
+    return {**common, **own, **both}
+
+
+def _response(answer: Answer) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": answer.told}
+    if isinstance(answer.body, str):
+        response["content"] = {answer.body: {"schema": {"type": "string"}}}
+    elif answer.body is not None:
+        response["content"] = {"application/json": {"schema": answer.body}}
+    return response

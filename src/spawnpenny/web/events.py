@@ -1,0 +1,69 @@
+"""What happens in a spawn, as server-sent events: what happened already, then what comes, until the spawn is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse
+
+from spawnpenny.web.intake import query_of
+from spawnpenny.web.keys import CLOSING
+from spawnpenny.web.labs import find_lab
+from spawnpenny.web.requests import EventsQuerySchema
+from spawnpenny.web.users import find_user
+
+if TYPE_CHECKING:
+    from spawnpenny.pipeline.account import Run
+
+_PING: Final = 15.0
+
+
+async def lab_events(request: web.Request) -> web.StreamResponse:
+    query = query_of(request, EventsQuerySchema())
+    _, run = find_lab(request)
+    return await _stream(request, run, query.last_event_id)
+
+
+async def user_events(request: web.Request) -> web.StreamResponse:
+    query = query_of(request, EventsQuerySchema())
+    _, run = find_user(request)
+    return await _stream(request, run, query.last_event_id)
+
+
+async def _stream(request: web.Request, run: Run, asked: str | None) -> web.StreamResponse:
+    last_id = request.headers.get("Last-Event-ID") or asked
+    log = run.record.log
+    if last_id and run.settled and log.position(last_id) and not log.since(last_id):
+        # A browser connects again when a stream ends; 204 is how it is told that nothing more will come.
+        return web.Response(status=204)
+    response = EventSourceResponse(ping_interval=_PING)
+    response.headers["Cache-Control"] = "no-store"
+    await response.prepare(request)
+    async with response:
+        await _until_first(
+            _send(response, run, last_id),
+            response.wait(),  # ends when the caller is gone
+            request.app[CLOSING].wait(),
+        )
+    return response
+
+
+async def _send(response: EventSourceResponse, run: Run, last_id: str | None) -> None:
+    async with aclosing(run.events(last_id)) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
+        async for event in events:
+            await response.send(json.dumps(event.to_json()), id=event.id, event=event.type)
+
+
+async def _until_first(*works: Any) -> None:
+    tasks = {asyncio.ensure_future(work) for work in works}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        # Gathered, so that no error of a caller who went away is left unlooked at.
+        await asyncio.gather(*tasks, return_exceptions=True)

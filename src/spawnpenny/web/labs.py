@@ -1,0 +1,118 @@
+"""Labs: started, looked at, stopped, listed. The work itself is in the service's tasks, never in a handler."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from spawnpenny.domain.names import check_username
+from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.errors import InvalidRequestError, LabNotFoundError
+from spawnpenny.web.exchange import asker, exchange
+from spawnpenny.web.intake import body_of, lab_of, query_of, username_of
+from spawnpenny.web.keys import CLOSING, SERVICE
+from spawnpenny.web.requests import (
+    LabBody,
+    NoQuerySchema,
+    PageQuerySchema,
+    StartQuerySchema,
+    StopQuerySchema,
+)
+from spawnpenny.web.views import lab_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from spawnpenny.pipeline.account import Account, Run
+
+
+async def start_lab(request: web.Request) -> web.Response:
+    username, lab = username_of(request), lab_of(request)
+    query = query_of(request, StartQuerySchema())
+    asked = await body_of(request, LabBody())
+    started = await request.app[SERVICE].spawns.start(
+        username, Key(Kind.LAB, lab), asked, identity=asker(request), replace=query.replace
+    )
+    exchange(request).about(started.run)
+    view = lab_view(username, started.run)
+    if not started.new:
+        return web.json_response(view)
+    return web.json_response(view, status=202, headers={"Location": request.rel_url.raw_path})
+
+
+async def get_lab(request: web.Request) -> web.Response:
+    query_of(request, NoQuerySchema())
+    username, run = find_lab(request)
+    return web.json_response(lab_view(username, run))
+
+
+async def stop_lab(request: web.Request) -> web.Response:
+    username, lab = username_of(request), lab_of(request)
+    query = query_of(request, StopQuerySchema())
+    run = await request.app[SERVICE].spawns.stop(username, Key(Kind.LAB, lab), start=query.start)
+    if run is None:
+        return web.Response(status=204)
+    exchange(request).about(run)
+    if query.wait:
+        await _until_gone(request, run, query.wait)
+    return web.Response(status=204) if run.gone else web.json_response(lab_view(username, run), status=202)
+
+
+async def list_labs_of_user(request: web.Request) -> web.Response:
+    query_of(request, NoQuerySchema())
+    username = username_of(request)
+    account = request.app[SERVICE].spawns.account(username)
+    runs = sorted(account.runs.items(), key=lambda each: each[0].name) if account else []
+    labs = [lab_view(username, run) for key, run in runs if key.kind is Kind.LAB]
+    return web.json_response({"labs": labs})
+
+
+async def list_labs(request: web.Request) -> web.Response:
+    query = query_of(request, PageQuerySchema())
+    after = _place(query.after) if query.after else ("", "")
+    rest = _later(request.app[SERVICE].spawns.all(Kind.LAB), after)
+    page = rest[: query.limit]
+    last = f"{page[-1][0].username}/{page[-1][1].record.key.name}" if len(rest) > len(page) else None
+    labs = [lab_view(account.username, run) for account, run in page]
+    return web.json_response({"labs": labs, "next": last})
+
+
+def find_lab(request: web.Request) -> tuple[str, Run]:
+    """Return the user and the lab of the path.
+
+    Raises:
+        LabNotFoundError: There is none.
+
+    """
+    username, lab = username_of(request), lab_of(request)
+    run = request.app[SERVICE].spawns.find(username, Key(Kind.LAB, lab))
+    if run is None:
+        raise LabNotFoundError(username, lab)
+    exchange(request).about(run)
+    return username, run
+
+
+async def _until_gone(request: web.Request, run: Run, seconds: float) -> None:
+    """Wait until nothing of a lab is left, for so long, and no longer than the service runs."""
+    waits: set[asyncio.Task[Any]] = {
+        asyncio.create_task(run.until_gone()),
+        asyncio.create_task(request.app[CLOSING].wait()),
+    }
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
+
+
+def _place(cursor: str) -> tuple[str, str]:
+    username, slash, lab = cursor.partition("/")
+    if not slash:
+        raise InvalidRequestError("after: Send the `next` of the page before.", field="after")
+    return check_username(username), lab
+
+
+def _later(found: Iterable[tuple[Account, Run]], place: tuple[str, str]) -> list[tuple[Account, Run]]:
+    return [(account, run) for account, run in found if (account.username, run.record.key.name) > place]

@@ -1,0 +1,33 @@
+"""The OpenAPI document, made of the table of routes, and a page that shows it without scripts and without anything from elsewhere."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final
+
+from aiohttp import web
+
+from spawnpenny.web.keys import DOCUMENT
+from spawnpenny.web.docs import render
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+async def get_openapi(request: web.Request) -> web.Response:
+    return web.json_response(request.app[DOCUMENT])
+
+
+async def get_docs(request: web.Request) -> web.Response:
+    return web.Response(
+        text=render(request.app[DOCUMENT]),
+        content_type="text/html",
+        headers={"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"},
+    )
+
+
+async def get_style(request: web.Request) -> web.Response:
+    del request
+    style = files("spawnpenny.web").joinpath("static/docs.css").read_text(encoding="utf-8")
+    return web.Response(text=style, content_type="text/css")

@@ -1,0 +1,61 @@
+"""Users: made known with a dossier, which runs the site's orders, and looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.domain.users import User
+from spawnpenny.errors import InvalidRequestError, UserNotFoundError
+from spawnpenny.web.exchange import asker, exchange
+from spawnpenny.web.intake import body_of, query_of, username_of
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.requests import DossierBody, NoQuerySchema
+from spawnpenny.web.views import user_view
+
+if TYPE_CHECKING:
+    from spawnpenny.pipeline.account import Account, Run
+
+COMMISSIONING = Key(Kind.USER, "")
+
+
+async def commission_user(request: web.Request) -> web.Response:
+    query_of(request, NoQuerySchema())
+    username = username_of(request)
+    dossier = await body_of(request, DossierBody())
+    if dossier.username not in (None, username):
+        raise InvalidRequestError("username: The body names another user than the path.", field="username")
+    service = request.app[SERVICE]
+    gid = service.settings.users.gid if dossier.gid is None else dossier.gid
+    user = User(username, dossier.uid, gid, tuple(dossier.groups))
+    started = await service.spawns.commission(user, identity=asker(request))
+    exchange(request).about(started.run)
+    account, run = find_user(request)
+    if not started.new:
+        return web.json_response(user_view(account, run))
+    return web.json_response(
+        user_view(account, run), status=202, headers={"Location": request.rel_url.raw_path}
+    )
+
+
+async def get_user(request: web.Request) -> web.Response:
+    query_of(request, NoQuerySchema())
+    return web.json_response(user_view(*find_user(request)))
+
+
+def find_user(request: web.Request) -> tuple[Account, Run]:
+    """Return the user of the path, and the commissioning.
+
+    Raises:
+        UserNotFoundError: Nobody commissioned the user.
+
+    """
+    username = username_of(request)
+    account = request.app[SERVICE].spawns.account(username)
+    run = account.runs.get(COMMISSIONING) if account else None
+    if account is None or run is None:
+        raise UserNotFoundError(username)
+    exchange(request).about(run)
+    return account, run

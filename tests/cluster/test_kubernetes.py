@@ -1,0 +1,364 @@
+"""How the port to Kubernetes takes an API server that is slow, busy, broken or lying."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.cluster.port import Ref
+from spawnpenny.errors import (
+    ClusterForbiddenError,
+    ConflictError,
+    ExpiredError,
+    InvalidObjectError,
+    NotFoundError,
+    QuotaExceededError,
+    SettingsError,
+    TerminatingError,
+    UnavailableError,
+)
+
+POD = by_kind("Pod")
+REF = Ref(POD, "p", "ns")
+MANIFEST = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "p", "namespace": "ns"},
+    "spec": {"secret": "geheim"},
+}
+
+
+class Api:
+    """Answers with what it is given, one after the other and then the last for ever; keeps what it was asked."""
+
+    def __init__(self):
+        self.answers = [web.json_response(MANIFEST)]
+        self.asked = []
+
+    async def handle(self, request):
+        self.asked.append((request, await request.read()))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            return await answer(request)
+        return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+
+
+def status(code, message="", reason="", headers=None, **details):
+    told = {"kind": "Status", "code": code, "message": message, "reason": reason, "details": details}
+    return web.json_response(told, status=code, headers=headers)
+
+
+async def reset(request):
+    request.transport.abort()
+    return web.Response()
+
+
+async def hang(request):
+    await asyncio.sleep(30)
+    return web.Response()
+
+
+def stream(*chunks, end=True):
+    async def answer(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for chunk in chunks:
+            await response.write(chunk)
+        if not end:
+            request.transport.abort()
+        return response
+
+    return answer
+
+
+def line(kind, **metadata):
+    return json.dumps({"type": kind, "object": {"metadata": metadata}}).encode() + b"\n"
+
+
+@pytest.fixture
+async def api():
+    return Api()
+
+
+@pytest.fixture
+async def connect(api, tmp_path):
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    kubeconfig = tmp_path / "kubeconfig"
+
+    def write(token):
+        user = {"name": "u", "user": {"token": token}}
+        cluster = {"name": "c", "cluster": {"server": str(server.make_url("/")).rstrip("/")}}
+        context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+        kubeconfig.write_text(
+            json.dumps(
+                {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "x"}
+            )
+        )
+
+    @asynccontextmanager
+    async def connected(**options):
+        write("first")
+        async with await KubernetesCluster.connect(str(kubeconfig), **options) as cluster:
+            yield cluster
+
+    async with TestServer(app, shutdown_timeout=0.1) as server:
+        connected.renew = write
+        yield connected
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        status(500),
+        web.Response(status=502, text="<html>"),
+        status(503),
+        status(429),
+        status(409, 'Operation cannot be fulfilled on resourcequotas "q": changed', "Conflict"),
+        status(403, 'error looking up service account ns/default: serviceaccount "default" not found'),
+        status(403, "status unknown for quota: q, resources: pods"),
+        status(403, 'pods is forbidden: User "u" cannot create resource "pods" in the namespace "ns"'),
+        reset,
+    ],
+    ids=["500", "502", "503", "429", "quota race", "no account yet", "no quota status yet", "rbac", "reset"],
+)
+async def test_a_passing_fault_is_tried_again(api, connect, fault):
+    api.answers = [fault, fault, web.json_response(MANIFEST)]
+    async with connect() as cluster:
+        assert await cluster.create(MANIFEST) == MANIFEST
+    assert len(api.asked) == 3
+
+
+async def test_retry_after_is_honoured(api, connect):
+    api.answers = [status(429, headers={"Retry-After": "1"}), web.json_response(MANIFEST)]
+    async with connect() as cluster:
+        began = time.monotonic()
+        await cluster.read(REF)
+    assert time.monotonic() - began >= 1
+
+
+async def test_a_retry_after_beyond_our_patience_is_not_waited_for(api, connect):
+    api.answers = [status(429, headers={"Retry-After": "60"})]
+    async with connect() as cluster:
+        with pytest.raises(UnavailableError):
+            await cluster.read(REF)
+    assert len(api.asked) == 1
+
+
+async def test_patience_ends(api, connect):
+    api.answers = [status(503)]
+    async with connect(patience=0.5) as cluster:
+        began = time.monotonic()
+        with pytest.raises(UnavailableError):
+            await cluster.read(REF)
+    assert time.monotonic() - began < 1
+
+
+async def test_a_silent_server_is_not_waited_for(api, connect):
+    api.answers = [hang]
+    async with connect(timeout=0.2, patience=0.5) as cluster:
+        with pytest.raises(UnavailableError, match="no answer within"):
+            await cluster.read(REF)
+    assert len(api.asked) >= 2
+
+
+async def test_a_real_denial_is_told_soon(api, connect):
+    api.answers = [status(403, 'pods is forbidden: User "u" cannot create resource "pods"')]
+    async with connect() as cluster:
+        began = time.monotonic()
+        with pytest.raises(ClusterForbiddenError, match="cannot create"):
+            await cluster.create(MANIFEST)
+    assert time.monotonic() - began < 3
+
+
+async def test_a_denial_on_all_namespaces_is_told_at_once(api, connect):
+    api.answers = [status(403, 'pods is forbidden: User "u" cannot list resource "pods"')]
+    async with connect() as cluster:
+        with pytest.raises(ClusterForbiddenError):
+            await cluster.list(POD)
+    assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (status(403, "unable to create new content because it is being terminated"), TerminatingError),
+        (status(403, "no", causes=[{"reason": "NamespaceTerminating"}]), TerminatingError),
+        (status(403, "violates PodSecurity"), ClusterForbiddenError),
+        (status(422, 'admission webhook "w" denied the request: no root'), ClusterForbiddenError),
+        (status(401, "Unauthorized"), ClusterForbiddenError),
+        (status(404, name="ns", kind="namespaces"), NotFoundError),
+        (web.Response(status=404, text="404 page not found"), InvalidObjectError),
+        (status(409, reason="Conflict"), ConflictError),
+        (status(410), ExpiredError),
+        (status(400), InvalidObjectError),
+    ],
+)
+async def test_a_refusal_has_its_own_error_and_is_final(api, connect, answer, error):
+    api.answers = [answer]
+    async with connect() as cluster:
+        with pytest.raises(error):
+            await cluster.create(MANIFEST)
+    assert len(api.asked) == 1
+
+
+async def test_a_quota_names_the_resource_that_is_exceeded(api, connect):
+    numbers = "requested: limits.memory=3Gi,pods=1, used: limits.memory=6Gi,pods=3, limited: limits.memory=8Gi,pods=3"
+    api.answers = [status(403, f'pods "p" is forbidden: exceeded quota: q, {numbers}')]
+    async with connect() as cluster:
+        with pytest.raises(QuotaExceededError) as refusal:
+            await cluster.create(MANIFEST)
+    assert refusal.value.facts == {"resource": "limits.memory", "asked": "3Gi", "used": "6Gi", "limit": "8Gi"}
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        'Invalid value: "geheim": must be short',
+        'Invalid value: core.EnvVar{Value: "geheim"}: no',
+        "Forbidden: may not change fields\n  Value: geheim",
+    ],
+)
+async def test_no_error_quotes_what_was_sent(api, connect, cause):
+    api.answers = [status(422, f"Pod is invalid: {cause}", causes=[{"field": "spec", "message": cause}])]
+    async with connect() as cluster:
+        with pytest.raises(InvalidObjectError) as refusal:
+            await cluster.create(MANIFEST)
+    assert "spec" in str(refusal.value)
+    assert "geheim" not in str(refusal.value)
+
+
+async def test_a_list_turns_the_pages_and_completes_the_items(api, connect):
+    item = {"metadata": {"name": "p"}}
+    first = {"metadata": {"resourceVersion": "7", "continue": "more"}, "items": [item]}
+    last = {"metadata": {"resourceVersion": "7"}, "items": [item]}
+    api.answers = [web.json_response(first), web.json_response(last)]
+    async with connect() as cluster:
+        listing = await cluster.list(POD, labels={"a": "1", "b": "2"})
+    assert listing.version == "7"
+    assert [(each["apiVersion"], each["kind"]) for each in listing.items] == [("v1", "Pod")] * 2
+    assert dict(api.asked[1][0].query) == {"labelSelector": "a=1,b=2", "limit": "500", "continue": "more"}
+
+
+async def test_a_list_whose_pages_expired_is_taken_at_once(api, connect):
+    first = {"metadata": {"resourceVersion": "7", "continue": "more"}, "items": []}
+    whole = {"metadata": {"resourceVersion": "9"}, "items": []}
+    api.answers = [web.json_response(first), status(410), web.json_response(whole)]
+    async with connect() as cluster:
+        assert (await cluster.list(POD)).version == "9"
+
+
+async def test_a_resource_of_any_group_has_its_path(api, connect):
+    async with connect() as cluster:
+        await cluster.read(Ref(Resource("ricoberger.de/v1alpha1", "VaultSecret", "vaultsecrets"), "v", "ns"))
+    assert api.asked[0][0].path == "/apis/ricoberger.de/v1alpha1/namespaces/ns/vaultsecrets/v"
+
+
+@pytest.mark.parametrize("name", ["", "..", "."])
+async def test_a_name_that_would_change_the_path_is_refused(api, connect, name):
+    async with connect() as cluster:
+        with pytest.raises(InvalidObjectError):
+            await cluster.delete(Ref(POD, name, "ns"))
+    assert not api.asked
+
+
+async def test_a_name_with_a_slash_stays_a_name(api, connect):
+    async with connect() as cluster:
+        await cluster.read(Ref(POD, "../../secrets/s", "ns"))
+    assert api.asked[0][0].raw_path == "/api/v1/namespaces/ns/pods/..%2F..%2Fsecrets%2Fs"
+
+
+async def test_proxy_settings_of_the_environment_are_not_used(api, connect, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with connect() as cluster:
+        assert await cluster.read(REF) == MANIFEST
+
+
+async def test_the_user_agent_says_who_asks(api, connect):
+    async with connect() as cluster:
+        await cluster.read(REF)
+    assert api.asked[0][0].headers["User-Agent"].startswith("spawnpenny/")
+
+
+async def test_a_refused_token_is_read_again(api, connect):
+    async with connect() as cluster:
+        connect.renew("second")
+        api.answers = [status(401), web.json_response(MANIFEST)]
+        await cluster.read(REF)
+    assert [request.headers["Authorization"] for request, _ in api.asked] == ["Bearer first", "Bearer second"]
+
+
+async def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_secrets(tmp_path):
+    broken = tmp_path / "kubeconfig"
+    broken.write_text(json.dumps({"users": [{"name": "u", "user": {"token": "geheim"}}]}))
+    with pytest.raises(SettingsError) as refusal:
+        await KubernetesCluster.connect(str(broken))
+    assert "current-context" in str(refusal.value)
+    assert "geheim" not in str(refusal.value)
+
+
+async def test_a_delete_states_uid_and_grace(api, connect):
+    async with connect() as cluster:
+        await cluster.delete(REF, uid="u", grace=0)
+    options = json.loads(api.asked[0][1])
+    assert (options["preconditions"], options["gracePeriodSeconds"]) == ({"uid": "u"}, 0)
+
+
+async def test_a_watch_takes_lines_of_any_length_in_any_pieces(api, connect):
+    large = line("ADDED", name="p", resourceVersion="5", annotations={"a": "x" * 3_000_000})
+    api.answers = [stream(large[:10], large[10:], line("BOOKMARK", resourceVersion="6"))]
+    async with connect() as cluster:
+        events = [event async for event in cluster.watch(POD, since="1")]
+    assert [(event.type, event.version) for event in events] == [("ADDED", "5"), ("BOOKMARK", "6")]
+
+
+async def test_a_watch_asks_for_bookmarks_and_an_end(api, connect):
+    api.answers = [stream()]
+    async with connect(watch_seconds=7) as cluster:
+        assert [event async for event in cluster.watch(POD, since="3", namespace="ns")] == []
+    assert dict(api.asked[0][0].query) == {
+        "watch": "true",
+        "resourceVersion": "3",
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": "7",
+    }
+
+
+async def test_an_expired_watch_is_told_whether_it_had_begun_or_not(api, connect):
+    told = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
+    api.answers = [stream(json.dumps(told).encode() + b"\n"), status(410)]
+    async with connect() as cluster:
+        for _ in range(2):
+            with pytest.raises(ExpiredError):
+                await anext(cluster.watch(POD, since="1"))
+
+
+async def test_a_broken_stream_is_told_after_what_came(api, connect):
+    api.answers = [stream(line("ADDED", resourceVersion="5"), end=False)]
+    async with connect() as cluster:
+        events = cluster.watch(POD, since="1")
+        assert (await anext(events)).version == "5"
+        with pytest.raises(UnavailableError):
+            await anext(events)
+
+
+async def test_watches_take_no_connection_from_calls(api, connect):
+    async with connect() as cluster, asyncio.timeout(20):
+        api.answers = [hang]
+        watches = [asyncio.create_task(anext(cluster.watch(POD, since="1"))) for _ in range(120)]
+        while len(api.asked) < len(watches):
+            await asyncio.sleep(0)
+        api.answers = [web.json_response(MANIFEST)]
+        assert await cluster.read(REF) == MANIFEST
+        for watch in watches:
+            watch.cancel()
+        await asyncio.wait(watches)

@@ -1,0 +1,103 @@
+"""The web application on a real embedded cluster, and a client for each kind of caller."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from contextlib import asynccontextmanager
+
+import pytest
+import structlog
+from aiohttp.test_utils import TestClient, TestServer
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.logs import configure_logs
+from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.site import SMALL_LAB, make_site
+from spawnpenny.tokens import hash_token
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+
+SCOPES = {
+    "hub": (["read:any", "spawn:any", "delete:any", "commission"], None),
+    "admin": (["admin"], None),
+    "reader": (["read:any"], None),
+    "spawner": (["spawn:any"], None),
+    "deleter": (["delete:any"], None),
+    "commissioner": (["commission"], None),
+    "ada": (["spawn:self"], "ada"),
+    "ada-lab": (["lab:self"], "ada"),
+    "bob": (["spawn:self"], "bob"),
+    "nobody": ([], None),
+}
+LAB = "/v1/users/ada/labs/~default"
+SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
+
+
+@pytest.fixture
+async def site(tmp_path):
+    images = {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB}
+    async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
+        site = await make_site(cluster)
+        site.data["plugins"]["lab"] = {
+            "images": {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such"},
+            "grace": 1,
+        }
+        site.data["tokens"] = {
+            name: {"sha256": hash_token(f"{name}-token"), "scopes": scopes, "user": user}
+            for name, (scopes, user) in SCOPES.items()
+        }
+        yield site
+
+
+@asynccontextmanager
+async def serving(site, *, ready=True):
+    """Serve a site on a loopback port until the context ends."""
+    async with run_local_broker(site.cluster, site.settings) as broker:
+        plugins = load_plugins(site.settings, extra=site.plugins)
+        app = create_app(site.settings, plugins, site.cluster, broker)
+        async with TestServer(app) as server:
+            if ready:
+                await app[SERVICE].until_ready()
+            yield server
+
+
+@pytest.fixture
+async def server(site):
+    async with serving(site) as server:
+        yield server
+
+
+@pytest.fixture
+async def caller(server):
+    """Make a client that sends the token of that name, or none."""
+    clients = []
+
+    async def make(name=None):
+        headers = {"Authorization": f"Bearer {name}-token"} if name else {}
+        client = TestClient(server, headers=headers)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.session.close()
+
+
+@pytest.fixture
+async def hub(caller):
+    return await caller("hub")
+
+
+@pytest.fixture
+def logged():
+    """Write the log as ``serve`` does, and return a function that gives its lines."""
+    stream = io.StringIO()
+    handlers, level = logging.root.handlers[:], logging.root.level
+    configure_logs("json", level="DEBUG", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
