@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 import structlog
 
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 Style = Literal["json", "console"]
 
-_QUIET = ("asyncio", "aiohttp.access", "kubernetes_asyncio")
+_LEVELS: Final = {
+    "aiohttp.access": logging.WARNING,  # it has the query, in which there may be a token; web.audit tells the same without
+    "asyncio": logging.WARNING,
+    "kubernetes_asyncio": logging.WARNING,
+    # Of a request that is no HTTP it quotes the first line, in which there may be a token; all others are told of in web.audit.
+    "aiohttp.server": logging.CRITICAL,
+}
 
 
 def configure_logs(style: Style, *, level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -51,8 +57,8 @@ def configure_logs(style: Style, *, level: str = "INFO", stream: TextIO | None =
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, least in _LEVELS.items():
+        logging.getLogger(name).setLevel(least)
 
 
 def _renderers(style: Style, stream: TextIO) -> list[Processor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.behaviours import Crash, Fail, PullError, Ready, Succeed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 POD, NAMESPACE, CONFIG_MAP = by_kind("Pod"), by_kind("Namespace"), by_kind("ConfigMap")
 WIDGET = Resource("test.spawnpenny.io/v1", "Widget", "widgets")
@@ -62,6 +63,11 @@ class Kit:
         assert pod is not None
         return pod
 
+    async def until_seen(self, resource: Resource, name: str, takes: Callable[[Manifest], Any]) -> None:
+        """Wait for a state of an object of another kind."""
+        async with _running(Informer(self.cluster, resource, namespace=self.namespace)) as informer:
+            await informer.wait_for(self.namespace, name, lambda seen: bool(seen and takes(seen)))
+
     async def until_gone(self, name: str = "p") -> None:
         async with asyncio.timeout(20):
             await self.pods.wait_for(self.namespace, name, lambda pod: pod is None)
@@ -105,6 +111,17 @@ async def kubernetes_kit(kubernetes_cluster, hollow_node):
         yield kit
 
 
+@asynccontextmanager
+async def _running(informer: Informer) -> AsyncIterator[Informer]:
+    run = asyncio.create_task(informer.run())
+    try:
+        async with asyncio.timeout(10):
+            yield informer
+    finally:
+        run.cancel()
+        await asyncio.wait([run])
+
+
 class _Kit:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -130,9 +147,7 @@ def _has_image(image: str) -> Callable[[Manifest], bool]:
 
 
 async def _make_widgets_known(cluster: Any) -> None:
-    definitions = Resource(
-        "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", False
-    )
+    definitions = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", False)
     names = {"plural": WIDGET.plural, "kind": WIDGET.kind, "singular": "widget", "listKind": "WidgetList"}
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     definition = {
@@ -146,13 +161,9 @@ async def _make_widgets_known(cluster: Any) -> None:
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
-    informer = Informer(cluster, definitions)
-    run = asyncio.create_task(informer.run())
     await cluster.create(definition, definitions)
-    async with asyncio.timeout(10):
+    async with _running(Informer(cluster, definitions)) as informer:
         await informer.wait_for(None, definition["metadata"]["name"], _established)
-    run.cancel()
-    await asyncio.wait([run])
 
 
 def _established(definition: Manifest | None) -> bool:

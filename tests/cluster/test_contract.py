@@ -23,9 +23,12 @@ def cpu(limit):
     return {"resources": {"limits": {"cpu": limit}}}
 
 
-def quota(kit, **hard):
+async def limit(kit, **hard):
+    """Make a quota, and wait until it is in force: until then, Kubernetes lets everything pass."""
     metadata = {"name": "q", "namespace": kit.namespace}
-    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
+    await kit.cluster.create(quota)
+    await kit.until_seen(by_kind("ResourceQuota"), "q", lambda seen: seen.get("status", {}).get("used"))
 
 
 async def test_a_created_object_has_uid_version_and_time(kit):
@@ -163,7 +166,7 @@ async def test_a_namespace_has_its_default_service_account(kit):
 
 
 async def test_a_quota_tells_what_was_asked_and_used_and_allowed(kit):
-    await kit.cluster.create(quota(kit, **{"limits.cpu": "2"}))
+    await limit(kit, **{"limits.cpu": "2"})
     first, second = kit.pod(container=cpu("1500m")), kit.pod(container=cpu("1"))
     second["metadata"]["name"] = "second"
     await kit.cluster.create(first)
@@ -174,13 +177,13 @@ async def test_a_quota_tells_what_was_asked_and_used_and_allowed(kit):
 
 
 async def test_a_quota_refuses_what_does_not_say_how_much_it_needs(kit):
-    await kit.cluster.create(quota(kit, **{"limits.cpu": "2"}))
+    await limit(kit, **{"limits.cpu": "2"})
     with pytest.raises(ClusterForbiddenError, match=r"must specify limits\.cpu"):
         await kit.cluster.create(kit.pod())
 
 
 async def test_a_quota_counts_objects(kit):
-    await kit.cluster.create(quota(kit, **{"count/secrets": "100", "pods": "0"}))
+    await limit(kit, **{"count/secrets": "100", "pods": "0"})
     with pytest.raises(QuotaExceededError) as refusal:
         await kit.cluster.create(kit.pod())
     assert refusal.value.facts == {"resource": "pods", "asked": "1", "used": "0", "limit": "0"}

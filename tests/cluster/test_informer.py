@@ -14,7 +14,7 @@ from spawnpenny.cluster.port import Listing, WatchEvent
 from spawnpenny.errors import ExpiredError, UnavailableError
 
 CONFIG_MAP = by_kind("ConfigMap")
-FOREVER = object()
+FOREVER = asyncio.Event()
 
 
 def thing(name, version, uid="1", **data):
@@ -34,18 +34,17 @@ class Script:
         answer = self.lists.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return Listing(
-            tuple(answer), str(max([int(each["metadata"]["resourceVersion"]) for each in answer] or [1]))
-        )
+        return Listing(tuple(answer), str(max([int(each["metadata"]["resourceVersion"]) for each in answer] or [1])))
 
     async def watch(self, resource, *, since, namespace=None, labels=None):
         self.asked.append(f"watch {since}")
         for event in self.streams.pop(0) if self.streams else [FOREVER]:
             if isinstance(event, Exception):
                 raise event
-            if event is FOREVER:
-                await asyncio.Event().wait()
-            yield event
+            if isinstance(event, asyncio.Event):
+                await event.wait()
+            else:
+                yield event
 
 
 @asynccontextmanager
@@ -89,9 +88,11 @@ async def test_waiting_begins_with_the_present_state():
 
 async def test_waiting_sees_each_state_even_a_short_one():
     events = [WatchEvent("MODIFIED", thing("a", version, n=str(version))) for version in (4, 5, 6)]
-    async with running([[thing("a", 3)]], [[*events, FOREVER]]) as informer:
-        seen = await informer.wait_for("ns", "a", lambda each: each["data"].get("n") == "5")
-        assert seen["data"] == {"n": "5"}
+    begin = asyncio.Event()
+    async with running([[thing("a", 3)]], [[begin, *events, FOREVER]]) as informer:
+        await informer.synced.wait()
+        waiting = informer.wait_for("ns", "a", lambda each: bool(begin.set()) or each["data"].get("n") == "5")
+        assert (await waiting)["data"] == {"n": "5"}
 
 
 async def test_a_predicate_that_fails_tells_the_one_who_waits():
@@ -128,8 +129,7 @@ async def test_a_list_made_again_tells_the_differences():
     async with running([before, after], [[ExpiredError("too old")]]) as informer:
         with informer.subscribe() as changes:
             seen = {
-                (event.type, event.object["metadata"]["name"])
-                for event in [await anext(changes) for _ in range(9)]
+                (event.type, event.object["metadata"]["name"]) for event in [await anext(changes) for _ in range(9)]
             }
     assert seen == {
         *(("ADDED", name) for name in ("kept", "changed", "gone", "other", "new")),

@@ -37,14 +37,21 @@ MANIFEST = {
 
 
 class Api:
-    """Answers with what it is given, one after the other and then the last for ever; keeps what it was asked."""
+    """Gives the answers one after the other, and the last for ever; keeps what it was asked."""
 
     def __init__(self):
         self.answers = [web.json_response(MANIFEST)]
         self.asked = []
+        self.awaited, self.reached = None, asyncio.Event()
+
+    async def asked_times(self, count):
+        self.awaited = count
+        await self.reached.wait()
 
     async def handle(self, request):
         self.asked.append((request, await request.read()))
+        if len(self.asked) == self.awaited:
+            self.reached.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if callable(answer):
             return await answer(request)
@@ -99,9 +106,7 @@ async def connect(api, tmp_path):
         cluster = {"name": "c", "cluster": {"server": str(server.make_url("/")).rstrip("/")}}
         context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
         kubeconfig.write_text(
-            json.dumps(
-                {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "x"}
-            )
+            json.dumps({"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "x"})
         )
 
     @asynccontextmanager
@@ -211,12 +216,12 @@ async def test_a_refusal_has_its_own_error_and_is_final(api, connect, answer, er
 
 
 async def test_a_quota_names_the_resource_that_is_exceeded(api, connect):
-    numbers = "requested: limits.memory=3Gi,pods=1, used: limits.memory=6Gi,pods=3, limited: limits.memory=8Gi,pods=3"
+    numbers = "requested: limits.cpu=3,pods=1, used: limits.cpu=6,pods=3, limited: limits.cpu=8,pods=3"
     api.answers = [status(403, f'pods "p" is forbidden: exceeded quota: q, {numbers}')]
     async with connect() as cluster:
         with pytest.raises(QuotaExceededError) as refusal:
             await cluster.create(MANIFEST)
-    assert refusal.value.facts == {"resource": "limits.memory", "asked": "3Gi", "used": "6Gi", "limit": "8Gi"}
+    assert refusal.value.facts == {"resource": "limits.cpu", "asked": "3", "used": "6", "limit": "8"}
 
 
 @pytest.mark.parametrize(
@@ -355,8 +360,7 @@ async def test_watches_take_no_connection_from_calls(api, connect):
     async with connect() as cluster, asyncio.timeout(20):
         api.answers = [hang]
         watches = [asyncio.create_task(anext(cluster.watch(POD, since="1"))) for _ in range(120)]
-        while len(api.asked) < len(watches):
-            await asyncio.sleep(0)
+        await api.asked_times(len(watches))
         api.answers = [web.json_response(MANIFEST)]
         assert await cluster.read(REF) == MANIFEST
         for watch in watches:

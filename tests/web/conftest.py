@@ -32,17 +32,17 @@ SCOPES = {
     "bob": (["spawn:self"], "bob"),
     "nobody": ([], None),
 }
-LAB = "/v1/users/ada/labs/~default"
 SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
+STUBBORN_LAB = (*SMALL_LAB[:2], f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{SMALL_LAB[2]}")
 
 
 @pytest.fixture
 async def site(tmp_path):
-    images = {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB}
+    images = {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB, "stubborn": STUBBORN_LAB}
     async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
         site = await make_site(cluster)
         site.data["plugins"]["lab"] = {
-            "images": {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such"},
+            "images": {"default": "spawnpenny/lab", "slow": "slow", "stubborn": "stubborn", "none": "no/such"},
             "grace": 1,
         }
         site.data["tokens"] = {
@@ -53,20 +53,24 @@ async def site(tmp_path):
 
 
 @asynccontextmanager
-async def serving(site, *, ready=True):
-    """Serve a site on a loopback port until the context ends."""
+async def serve(site):
+    """Serve a site, ready, on a loopback port until the context ends."""
     async with run_local_broker(site.cluster, site.settings) as broker:
         plugins = load_plugins(site.settings, extra=site.plugins)
         app = create_app(site.settings, plugins, site.cluster, broker)
         async with TestServer(app) as server:
-            if ready:
-                await app[SERVICE].until_ready()
+            await app[SERVICE].until_ready()
             yield server
 
 
 @pytest.fixture
+def serving():
+    return serve
+
+
+@pytest.fixture
 async def server(site):
-    async with serving(site) as server:
+    async with serve(site) as server:
         yield server
 
 

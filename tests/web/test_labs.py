@@ -88,9 +88,10 @@ async def test_deleting_an_absent_lab_is_success(hub):
     assert (await hub.delete(LAB)).status == 204
 
 
-async def test_a_delete_that_waits_too_short_is_still_accepted(hub, site):
-    await put(hub, options=SLOW)
-    response = await hub.delete(f"{LAB}?wait=0.001")
+async def test_a_delete_that_waits_too_short_is_still_accepted(hub):
+    await put(hub, options={"image": "stubborn"})
+    await events(hub)
+    response = await hub.delete(f"{LAB}?wait=0.01")
     assert response.status == 202
     assert (await response.json())["phase"] == "stopping"
 

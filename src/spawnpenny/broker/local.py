@@ -50,9 +50,7 @@ class LocalBroker:
                 namespace = await self._ensure_namespace(username, name)
                 await self._ensure_binding(name)
             except (NotFoundError, TerminatingError):
-                await self._until_gone(
-                    name
-                )  # it is being deleted: wait for this one to go, then make a new one
+                await self._until_gone(name)  # it is being deleted: wait for this one to go, then make a new one
             else:
                 uid: str = namespace["metadata"]["uid"]
                 return uid
@@ -72,9 +70,7 @@ class LocalBroker:
         return self._runs.orders.read().hash(order)
 
     async def _ensure_namespace(self, username: str, name: str) -> Manifest:
-        wanted = user_namespace(
-            username, name, installation=self._settings.installation, broker=self._settings.broker
-        )
+        wanted = user_namespace(username, name, installation=self._settings.installation, broker=self._settings.broker)
         try:
             return await self._cluster.create(wanted)
         except AlreadyExistsError:
@@ -85,9 +81,7 @@ class LocalBroker:
         return there
 
     async def _ensure_binding(self, namespace: str) -> None:
-        binding = tenant_binding(
-            namespace, installation=self._settings.installation, broker=self._settings.broker
-        )
+        binding = tenant_binding(namespace, installation=self._settings.installation, broker=self._settings.broker)
         try:
             await self._cluster.create(binding)
         except AlreadyExistsError:

@@ -35,7 +35,5 @@ def tenant_binding(namespace: str, *, installation: str, broker: BrokerSettings)
         "kind": "RoleBinding",
         "metadata": {"name": broker.role, "namespace": namespace, "labels": labels.ours(installation)},
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": broker.role},
-        "subjects": [
-            {"kind": "ServiceAccount", "name": broker.account, "namespace": broker.account_namespace}
-        ],
+        "subjects": [{"kind": "ServiceAccount", "name": broker.account, "namespace": broker.account_namespace}],
     }

@@ -105,9 +105,7 @@ class OrderRuns:
         try:
             await self._cluster.create(dossier)
         except AlreadyExistsError:
-            await self._cluster.patch(
-                Ref.of(dossier), {"metadata": dossier["metadata"], "data": dossier["data"]}
-            )
+            await self._cluster.patch(Ref.of(dossier), {"metadata": dossier["metadata"], "data": dossier["data"]})
         await self._finish(await self._create(pod))
 
     async def _create(self, pod: Manifest) -> Manifest:
@@ -122,7 +120,7 @@ class OrderRuns:
         return await self._cluster.create(pod)
 
     async def _finish(self, pod: Manifest) -> None:
-        watch = PodWatch(self._pods, Ref.of(pod), pod["metadata"]["uid"], _say_nothing)
+        watch = PodWatch(self._pods, Ref.of(pod), pod["metadata"]["uid"])
         try:
             async with asyncio.timeout(self._settings.deadlines.spawn):
                 await watch.succeeded()
@@ -150,7 +148,3 @@ class OrderRuns:
 def _mark(pod: Manifest) -> str | None:
     mark: str | None = pod["metadata"].get("annotations", {}).get(labels.HASH)
     return mark
-
-
-def _say_nothing(message: str) -> None:
-    """An order's progress is not told: its containers are the site's own."""

@@ -79,6 +79,4 @@ def selector(labels: Mapping[str, str] | None) -> dict[str, str]:
 
 def _check(ref: Ref, part: str, what: str) -> None:
     if part in {"", ".", ".."}:
-        raise InvalidObjectError(
-            f"A {ref.resource.kind} needs a valid {what}, not {part!r}.", kind=ref.resource.kind
-        )
+        raise InvalidObjectError(f"A {ref.resource.kind} needs a valid {what}, not {part!r}.", kind=ref.resource.kind)

@@ -158,9 +158,7 @@ class Informer:
     async def _follow(self, version: str) -> bool:
         """Take in one stream; return whether anything came."""
         heard = False
-        changes = self._cluster.watch(
-            self._resource, since=version, namespace=self._namespace, labels=self._labels
-        )
+        changes = self._cluster.watch(self._resource, since=version, namespace=self._namespace, labels=self._labels)
         async for event in changes:
             heard = True
             self._heard_at = time.monotonic()

@@ -23,7 +23,8 @@ from kubernetes_asyncio.client.rest import RESTClientObject
 from spawnpenny.cluster.calls import Call, selector
 from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.cluster.retrying import Request, Retrying
-from spawnpenny.cluster.streams import break_off, events, notice_a_dead_peer, streaming
+from spawnpenny.cluster.sockets import Sockets
+from spawnpenny.cluster.streams import events
 from spawnpenny.errors import ExpiredError, InvalidObjectError, NotFoundError, SettingsError
 
 if TYPE_CHECKING:
@@ -164,11 +165,9 @@ class KubernetesCluster:
         }
         request = Request("GET", call.path(), query, streamed=True)
         answer = await self._api.open(call, request, silence=self._watch_seconds + _GRACE)
-        async with streaming(answer):
-            notice_a_dead_peer(answer)
-            async with aclosing(events(call, answer)) as changes:
-                async for event in changes:
-                    yield event
+        async with answer, aclosing(events(call, answer)) as changes:
+            async for event in changes:
+                yield event
 
     async def log(self, ref: Ref, *, container: str, lines: int) -> str:
         call = Call.on("get", ref, "log")
@@ -200,8 +199,9 @@ class _Transport:
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
         self._renewal = asyncio.Lock()
         # Two pools: with one, a hundred watches leave no connection for a call. Watches have no limit (0).
-        self._calls = _without_environment(RESTClientObject(configuration))
-        self._streams = _without_environment(RESTClientObject(configuration, maxsize=0))
+        self._sockets = Sockets()
+        self._calls = _adapted(RESTClientObject(configuration), self._sockets)
+        self._streams = _adapted(RESTClientObject(configuration, maxsize=0), self._sockets)
 
     @classmethod
     async def connect(cls, kubeconfig: str | None, user_agent: str) -> Self:
@@ -209,8 +209,8 @@ class _Transport:
 
     async def close(self) -> None:
         for rest in (self._calls, self._streams):
-            await rest.pool_manager.connector.close(abort_ssl=True)
             await rest.close()
+        await self._sockets.close()
 
     async def send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         token = await self._token()
@@ -220,9 +220,7 @@ class _Transport:
             answer = await self._send(request, limits, await self._token())
         return answer
 
-    async def _send(
-        self, request: Request, limits: aiohttp.ClientTimeout, token: str | None
-    ) -> aiohttp.ClientResponse:
+    async def _send(self, request: Request, limits: aiohttp.ClientTimeout, token: str | None) -> aiohttp.ClientResponse:
         headers = self._headers | {"Content-Type": request.content_type}
         if token:
             headers["Authorization"] = token.strip()
@@ -256,12 +254,16 @@ class _Transport:
             return await self._token() != refused
 
 
-def _without_environment(rest: Any) -> Any:
-    """Give a REST client a session that reads no proxy settings and no netrc: that costs more than a call."""
-    connector = rest.pool_manager.connector
+def _adapted(rest: Any, sockets: Sockets) -> Any:
+    """Give a REST client a session of ours: it reads no proxy settings and no netrc, as that costs more than a call."""
+    shipped = rest.pool_manager.connector
+    certificates = shipped._ssl  # noqa: SLF001 - made from the configuration, and not given out otherwise
     rest.pool_manager.detach()
     rest.pool_manager = aiohttp.ClientSession(
-        connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=1 << 18
+        connector=aiohttp.TCPConnector(ssl=certificates, limit=shipped.limit, socket_factory=sockets),
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=1 << 18,
     )
     return rest
 
@@ -272,18 +274,12 @@ async def _configuration(kubeconfig: str | None) -> Any:
         if kubeconfig is None and (_ACCOUNT / "token").exists():
             config.load_incluster_config(client_configuration=configuration)
         else:
-            await config.load_kube_config(
-                kubeconfig, client_configuration=configuration, persist_config=False
-            )
+            await config.load_kube_config(kubeconfig, client_configuration=configuration, persist_config=False)
     except Exception as error:  # noqa: BLE001 - whatever a broken file or a login program brings about
         # The library's own text may quote a whole entry, with its secrets; a missing key is safe to name.
         missing = re.search(r"Expected (?:key|object with name) [\w.-]+", str(error))
         why = missing.group().removeprefix("Expected ") + " is missing" if missing else type(error).__name__
-        where = (
-            f"kubeconfig {kubeconfig}"
-            if kubeconfig
-            else "usual kubeconfig, or the service account of this pod,"
-        )
+        where = f"kubeconfig {kubeconfig}" if kubeconfig else "usual kubeconfig, or the service account of this pod,"
         raise SettingsError(f"The {where} cannot be used: {why}.") from None
     return configuration
 

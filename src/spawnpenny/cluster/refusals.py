@@ -36,9 +36,7 @@ ALWAYS: Final = math.inf  # as long as the caller's patience lasts
 RBAC_SETTLES: Final = (
     2.0  # a new RoleBinding was effective within 15 ms where we measured; a real denial must be told soon
 )
-NAMESPACE_SETTLES: Final = (
-    10.0  # the default ServiceAccount and the first status of a quota are made by controllers
-)
+NAMESPACE_SETTLES: Final = 10.0  # the default ServiceAccount and the first status of a quota are made by controllers
 
 _LONGEST: Final = 500
 _SETTLING: Final = (
@@ -95,9 +93,7 @@ def judge(call: Call, code: int, status: dict[str, Any], headers: Mapping[str, s
             None if settling else _retry_after(headers or {}),
         )
     return Fault(
-        ClusterError(
-            f"The cluster gave an unexpected answer to {call} (HTTP {code}).", **_facts(call, status)
-        )
+        ClusterError(f"The cluster gave an unexpected answer to {call} (HTTP {code}).", **_facts(call, status))
     )
 
 
@@ -117,9 +113,7 @@ def _causes(status: dict[str, Any]) -> list[dict[str, str]]:
 
 def _unauthenticated(call: Call, status: dict[str, Any]) -> Fault:
     facts = _facts(call, status)
-    return Fault(
-        ClusterForbiddenError(f"The cluster does not accept our credentials, so we cannot {call}.", **facts)
-    )
+    return Fault(ClusterForbiddenError(f"The cluster does not accept our credentials, so we cannot {call}.", **facts))
 
 
 def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
@@ -128,13 +122,9 @@ def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
     exceeded = _QUOTA.search(text)
     if exceeded:
         return Fault(_quota(*exceeded.groups()))
-    if "being terminated" in lower or any(
-        cause.get("reason") == "NamespaceTerminating" for cause in _causes(status)
-    ):
+    if "being terminated" in lower or any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(status)):
         return Fault(TerminatingError(f"The namespace {call.namespace} is being deleted.", **facts))
-    error = ClusterForbiddenError(
-        f"The cluster does not let us {call}: {text or 'no reason was given'}", **facts
-    )
+    error = ClusterForbiddenError(f"The cluster does not let us {call}: {text or 'no reason was given'}", **facts)
     if _settling(text):
         return Fault(error, NAMESPACE_SETTLES)
     # Only what a RoleBinding gives can be about to come: rights on all namespaces are there from the start.
@@ -157,9 +147,7 @@ def _not_found(call: Call, status: dict[str, Any]) -> Fault:
     facts, details = _facts(call, status), status.get("details") or {}
     if not details.get("name"):  # not one object is missing, but the whole resource
         resource = call.resource
-        return Fault(
-            InvalidObjectError(f"The cluster has no {resource.plural} in {resource.api_version}.", **facts)
-        )
+        return Fault(InvalidObjectError(f"The cluster has no {resource.plural} in {resource.api_version}.", **facts))
     of_namespace = details.get("kind") == "namespaces"
     kind = "namespace" if of_namespace else call.resource.kind
     where = f" in {call.namespace}" if call.namespace and not of_namespace else ""
@@ -169,14 +157,10 @@ def _not_found(call: Call, status: dict[str, Any]) -> Fault:
 def _conflict(call: Call, status: dict[str, Any]) -> Fault:
     text, facts = _text(status), _facts(call, status)
     if status.get("reason") == "AlreadyExists":
-        return Fault(
-            AlreadyExistsError(f"The cluster could not {call}: one of that name is there already.", **facts)
-        )
+        return Fault(AlreadyExistsError(f"The cluster could not {call}: one of that name is there already.", **facts))
     if "Operation cannot be fulfilled on resourcequotas" in text:
         # Two creates were counted against one quota at the same moment; nothing is wrong with either.
-        return Fault(
-            UnavailableError(f"The cluster could not {call}: its quota was being counted.", **facts), ALWAYS
-        )
+        return Fault(UnavailableError(f"The cluster could not {call}: its quota was being counted.", **facts), ALWAYS)
     error = ConflictError(
         f"The cluster could not {call}: it changed meanwhile, or is another one of that name.", **facts
     )
@@ -188,19 +172,12 @@ def _expired(call: Call, status: dict[str, Any]) -> Fault:
 
 
 def _invalid(call: Call, status: dict[str, Any]) -> Fault:
-    if _POLICY.search(
-        _text(status)
-    ):  # a site's own policy, which words its refusals for those whom it refuses
+    if _POLICY.search(_text(status)):  # a site's own policy, which words its refusals for those whom it refuses
         return _forbidden(call, status)
-    told = [
-        f"{cause.get('field') or 'it'}: {_harmless(str(cause.get('message', '')))}"
-        for cause in _causes(status)
-    ]
+    told = [f"{cause.get('field') or 'it'}: {_harmless(str(cause.get('message', '')))}" for cause in _causes(status)]
     why = "; ".join(told[:3]) or "the API server could not read it"
     return Fault(
-        InvalidObjectError(
-            f"The cluster could not {call}, as it is not valid: {why}.", **_facts(call, status)
-        )
+        InvalidObjectError(f"The cluster could not {call}, as it is not valid: {why}.", **_facts(call, status))
     )
 
 
@@ -215,6 +192,4 @@ def _harmless(message: str) -> str:
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After", "")
-    return (
-        float(value) if value.isdigit() else None
-    )  # the API server sends seconds; a date is not worth reading
+    return float(value) if value.isdigit() else None  # the API server sends seconds; a date is not worth reading

@@ -103,9 +103,7 @@ class Retrying:
             pause = max(pause, told.retry_after or 0)
             if time.monotonic() - began + pause >= min(told.window, self._patience):
                 raise told.error
-            self._log.debug(
-                "cluster_call_retried", call=str(call), pause=round(pause, 3), reason=told.error.code
-            )
+            self._log.debug("cluster_call_retried", call=str(call), pause=round(pause, 3), reason=told.error.code)
             await asyncio.sleep(pause)
 
     @staticmethod

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Desired, Key, Phase
+from spawnpenny.errors import SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 
 
@@ -32,7 +33,7 @@ class Run:
     """One spawn under way, or standing.
 
     ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known, as after a restart.
-    ``gone`` is set when nothing of it is left, not even its history.
+    ``waiting_for`` was told last; ``trouble`` is what a pod of it is in at the moment. ``gone`` is set when nothing of it is left, not even its history.
     """
 
     record: SpawnRecord
@@ -41,6 +42,7 @@ class Run:
     bell: Bell = field(default_factory=Bell)
     gone: bool = False
     waiting_for: str = ""
+    trouble: SpawnError | None = None
 
     def add_event(self, type_: EventType, message: str, **about: str | None) -> Event:
         event = self.record.log.add(type_, time.time(), message, **about)

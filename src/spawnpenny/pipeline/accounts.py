@@ -23,9 +23,7 @@ class Accounts:
 
     def add(self, record: UserRecord) -> Account:
         slug = safe_slug(record.user.username)
-        account = Account(
-            slug, record, runs={key: Run(spawn, begun=None) for key, spawn in record.spawns.items()}
-        )
+        account = Account(slug, record, runs={key: Run(spawn, begun=None) for key, spawn in record.spawns.items()})
         self._by_slug[slug] = account
         return account
 

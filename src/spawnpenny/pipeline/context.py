@@ -12,6 +12,7 @@ from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import StepProgress, StepState
+from spawnpenny.errors import SpawnError
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.hardening import check_pod
 from spawnpenny.pipeline.order import Ordered
@@ -41,9 +42,7 @@ class Context:
     @property
     def names(self) -> Names:
         key = self.run.record.key
-        return Names.of(
-            self.account.username, key.kind, key.name, prefix=self.world.settings.namespaces.prefix
-        )
+        return Names.of(self.account.username, key.kind, key.name, prefix=self.world.settings.namespaces.prefix)
 
     def spawn(self, mark: str | None = None) -> Spawn:
         """Return the spawn as its steps see it, without a port."""
@@ -80,7 +79,7 @@ class Context:
             uids=uids,
             origin=self._origin(),
         )
-        reach = Reach(self.world.cluster, self.world.pods, self.world.broker, self.tell, self._claimed)
+        reach = Reach(self.world.cluster, self.world.pods, self.world.broker, self.tell, self._suspect, self._claimed)
         return Runner(
             self.pipeline,
             self.spawn(mark),
@@ -125,14 +124,15 @@ class Context:
 
     def _patch(self, spawn: Spawn, pod: Manifest) -> Manifest:
         pods = self.world.settings.pods
-        merged = merge_patches(
-            pod, self.world.plugins.pod_patches(spawn, pod), base=f"the {spawn.kind} plugin"
-        )
+        merged = merge_patches(pod, self.world.plugins.pod_patches(spawn, pod), base=f"the {spawn.kind} plugin")
         check_pod(merged, allowed=pods.allow, images=pods.images)
         return merged
 
     def _announce(self, url: str, pod: str) -> None:
         self.run.record.url, self.run.record.pod = url, pod
+
+    def _suspect(self, trouble: SpawnError | None) -> None:
+        self.run.trouble = trouble
 
     def _claimed(self, uid: str) -> None:
         self.account.record.namespace = uid
@@ -164,9 +164,7 @@ class SharedSteps:
             return False
         if not self.context.pipeline.in_namespace(step):
             return True
-        return applied.namespace == self.context.account.record.namespace and self._namespace_stands(
-            applied.namespace
-        )
+        return applied.namespace == self.context.account.record.namespace and self._namespace_stands(applied.namespace)
 
     def applied(self, step: Step, spawn: Spawn) -> None:
         record = self.context.account.record

@@ -75,9 +75,7 @@ class Driver:
         except Exception:
             self._log.exception("a spawn failed unexpectedly")
             await self._undo(
-                StepFailedError(
-                    "Something went wrong in spawnpenny; an administrator finds the cause in the log."
-                )
+                StepFailedError("Something went wrong in spawnpenny; an administrator finds the cause in the log.")
             )
         else:
             await self._arrive()
@@ -149,10 +147,13 @@ class Driver:
         self._record.forget_env()
         self.to_phase(phase, reason.message)
 
-    def _too_late(self) -> DeadlineError:
-        last = f" The last thing that it waited for: {self._run.waiting_for}" if self._run.waiting_for else ""
-        seconds = self._record.deadline - self._record.requested_at
-        return DeadlineError(f"It was not ready within its {seconds:.0f} seconds.{last}")
+    def _too_late(self) -> SpawnError:
+        told = f"It was not ready within its {self._record.deadline - self._record.requested_at:.0f} seconds."
+        trouble = self._run.trouble
+        if trouble is not None:
+            return type(trouble)(f"{told} {trouble.message}")
+        last = f" It was waiting for this: {self._run.waiting_for}" if self._run.waiting_for else ""
+        return DeadlineError(f"{told}{last}")
 
     async def _take_away(self) -> None:
         await self._take_away_replaced()
@@ -178,9 +179,7 @@ class Driver:
                 begun = set(failed)
             except TimeoutError:
                 failed = ["its steps"]
-            self._context.tell(
-                f"Taking away what it made takes long ({', '.join(failed)}); it is tried again."
-            )
+            self._context.tell(f"Taking away what it made takes long ({', '.join(failed)}); it is tried again.")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

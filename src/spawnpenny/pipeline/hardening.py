@@ -68,9 +68,7 @@ def check_pod(pod: Manifest, *, allowed: Sequence[str], images: Sequence[str]) -
             )
     for container in _containers(pod["spec"]):
         if not any(fnmatchcase(container["image"], pattern) for pattern in images):
-            raise HardeningError(
-                f"The image {container['image']} matches none of the patterns in pods.images."
-            )
+            raise HardeningError(f"The image {container['image']} matches none of the patterns in pods.images.")
 
 
 def _asked(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -105,9 +103,7 @@ def _container(container: dict[str, Any], pod_context: dict[str, Any]) -> Iterat
     capabilities = context.get("capabilities", {})
     if capabilities.get("add") or "ALL" not in capabilities.get("drop", ()):
         yield "capabilities", f"Linux capabilities in the container {name}"
-    if context.get("runAsUser") == 0 or (
-        context.get("runAsNonRoot") is not True and not context.get("runAsUser")
-    ):
+    if context.get("runAsUser") == 0 or (context.get("runAsNonRoot") is not True and not context.get("runAsUser")):
         yield "root", f"to run the container {name} as root"
     if context.get("seccompProfile", {}).get("type") not in {"RuntimeDefault", "Localhost"}:
         yield "seccomp", f"no seccomp profile for the container {name}"

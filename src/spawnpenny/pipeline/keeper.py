@@ -85,9 +85,7 @@ class RecordKeeper:
         there = await self.cluster.read(Ref.of(self._secret(record)))
         stored = read_record(there) if there is not None else None
         if there is None or stored is None or stored.owner != self.owner:
-            raise RecordLostError(
-                f"The record of {record.user.username} was written by somebody else."
-            ) from error
+            raise RecordLostError(f"The record of {record.user.username} was written by somebody else.") from error
         if stored.written == record.written:
             return there
         record.version = stored.version

@@ -41,9 +41,7 @@ class Ordered:
 
     def in_namespace(self, step: Step) -> bool:
         """Whether what a step makes lives in the user namespace: it claims it, or comes after a step that does."""
-        return any(
-            claims(each) and (each is step or self.depends(step.name, each.name)) for each in self.steps
-        )
+        return any(claims(each) and (each is step or self.depends(step.name, each.name)) for each in self.steps)
 
     def why(self, name: str) -> list[str]:
         """Say why a step stands where it does."""
@@ -118,9 +116,7 @@ def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> Non
     seen: set[str] = set()
     for step in steps:
         if step.name in seen:
-            raise PluginError(
-                f"Two steps are called {step.name!r}; the second is from {_from(step.name, origin)}."
-            )
+            raise PluginError(f"Two steps are called {step.name!r}; the second is from {_from(step.name, origin)}.")
         seen.add(step.name)
         has_revert = type(step).revert is not Step.revert
         if step.scope == "spawn" and not has_revert:
@@ -134,9 +130,7 @@ def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> Non
             )
         unknown = step.kinds - set(Kind)
         if unknown:
-            raise PluginError(
-                f"The step {step.name!r} names kinds that there are not: {', '.join(sorted(unknown))}."
-            )
+            raise PluginError(f"The step {step.name!r} names kinds that there are not: {', '.join(sorted(unknown))}.")
 
 
 def _unmet(step: str, need: str, kind: Kind, origin: Mapping[str, str], elsewhere: set[str]) -> str:

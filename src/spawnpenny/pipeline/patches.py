@@ -68,9 +68,7 @@ class _Merge:
     def _conflict(self, path: str, plugin: str) -> PatchConflictError:
         other = self.setters.get(path, self.base)
         # The values may be secret (env), so only the place is told.
-        return PatchConflictError(
-            f"The plugins {other!r} and {plugin!r} set {path} of the pod to different values."
-        )
+        return PatchConflictError(f"The plugins {other!r} and {plugin!r} set {path} of the pod to different values.")
 
 
 def merge_patches(pod: Manifest, patches: Sequence[tuple[str, Manifest]], *, base: str) -> Manifest:

@@ -29,13 +29,25 @@ UNSCHEDULABLE_TOLD_AFTER: Final = 30.0
 
 
 class PodWatch:
-    """Waits for a pod of a known uid. ``tell`` is called with a sentence when what is waited for changes."""
+    """Waits for a pod of a known uid.
 
-    def __init__(self, pods: Informer, ref: Ref, uid: str, tell: Callable[[str], None]) -> None:
+    ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is in, or None.
+    """
+
+    def __init__(
+        self,
+        pods: Informer,
+        ref: Ref,
+        uid: str,
+        *,
+        tell: Callable[[str], None] | None = None,
+        suspect: Callable[[SpawnError | None], None] | None = None,
+    ) -> None:
         self._pods = pods
         self._ref = ref
         self._uid = uid
-        self._tell = tell
+        self._tell = tell or _ignore
+        self._suspect = suspect or _ignore
         self._seen = False
         self._told = ""
         self._state = ""
@@ -103,6 +115,7 @@ class PodWatch:
         if found is not None and state != self._state:
             self._times[found.code] = self._times.get(found.code, 0) + 1
         self._state = state
+        self._suspect(found.error if found else None)
         if found is None:
             self._hold_back()
         else:
@@ -133,3 +146,7 @@ class PodWatch:
     @property
     def _namespace(self) -> str:
         return self._ref.namespace or ""
+
+
+def _ignore(_: object) -> None:
+    """Tell nobody."""

@@ -68,11 +68,7 @@ def trouble(pod: Manifest) -> Trouble | None:
     unplaced = _condition(pod, "PodScheduled")
     if unplaced.get("status") == "False" and unplaced.get("reason") == "Unschedulable":
         told = _quote(unplaced.get("message", ""))
-        return Trouble(
-            UnschedulableError(
-                f"No machine has room for it yet ({told}). It is tried again until the deadline."
-            )
-        )
+        return Trouble(UnschedulableError(f"No machine has room for it: {told.rstrip('.')}."))
     for status in _statuses(pod):
         found = _container_trouble(status)
         if found is not None:
@@ -88,9 +84,7 @@ def ending(pod: Manifest) -> SpawnError:
             return _crash(status["name"], ended)
     reason, message = pod.get("status", {}).get("reason"), pod.get("status", {}).get("message")
     if reason:
-        return CrashError(
-            f"The pod was ended by the cluster: {reason}{f' ({_quote(message)})' if message else ''}."
-        )
+        return CrashError(f"The pod was ended by the cluster: {reason}{f' ({_quote(message)})' if message else ''}.")
     return CrashError("The program in the pod ended by itself (exit code 0).")
 
 
@@ -99,9 +93,7 @@ def _container_trouble(status: dict[str, Any]) -> Trouble | None:
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in PULL_REASONS:
         told = f"The image {status.get('image', '')} cannot be pulled: {_quote(message) or reason}."
-        return Trouble(
-            ImageError(told), hopeless=reason == "InvalidImageName" or bool(_HOPELESS_PULL.search(message))
-        )
+        return Trouble(ImageError(told), hopeless=reason == "InvalidImageName" or bool(_HOPELESS_PULL.search(message)))
     if reason in CONFIG_REASONS:
         return Trouble(
             PodConfigError(f"The container {status['name']} cannot be started: {_quote(message) or reason}.")
@@ -114,9 +106,7 @@ def _container_trouble(status: dict[str, Any]) -> Trouble | None:
 
 def _crash(container: str, ended: dict[str, Any]) -> CrashError:
     if ended.get("reason") == "OOMKilled":
-        return CrashError(
-            f"The container {container} was ended because it used more memory than it may (OOMKilled)."
-        )
+        return CrashError(f"The container {container} was ended because it used more memory than it may (OOMKilled).")
     detail = _quote(ended.get("message", ""))
     return CrashError(
         f"The container {container} ended by itself with exit code {ended.get('exitCode')}{f': {detail}' if detail else ''}."

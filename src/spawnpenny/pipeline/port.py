@@ -17,7 +17,6 @@ from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     AlreadyExistsError,
     ConflictError,
-    NotFoundError,
     NotOursError,
     UndeclaredCallError,
 )
@@ -87,6 +86,7 @@ class Reach:
     pods: Informer
     broker: Broker
     tell: Callable[[str], None]
+    suspect: Callable[[SpawnError | None], None]
     claimed: Callable[[str], None]
 
 
@@ -137,15 +137,11 @@ class StepPort:
         self._demand("get", resource)
         return await self._reach.cluster.read(Ref(resource, name, self._marks.names.namespace))
 
-    async def list(
-        self, kind: str | Resource, labels: Mapping[str, str] | None = None
-    ) -> tuple[Manifest, ...]:
+    async def list(self, kind: str | Resource, labels: Mapping[str, str] | None = None) -> tuple[Manifest, ...]:
         """Return the objects of the user namespace that carry all of the labels."""
         resource = kind if isinstance(kind, Resource) else by_kind(kind)
         self._demand("list", resource)
-        listing = await self._reach.cluster.list(
-            resource, namespace=self._marks.names.namespace, labels=labels
-        )
+        listing = await self._reach.cluster.list(resource, namespace=self._marks.names.namespace, labels=labels)
         return listing.items
 
     async def wait(self, pod: Manifest, *, until: Literal["ready", "succeeded"] = "ready") -> Manifest:
@@ -244,7 +240,7 @@ class StepPort:
         return uid
 
     def _watch(self, ref: Ref, uid: str) -> PodWatch:
-        return PodWatch(self._reach.pods, ref, uid, self._reach.tell)
+        return PodWatch(self._reach.pods, ref, uid, tell=self._reach.tell, suspect=self._reach.suspect)
 
 
 def _place(ref: Ref) -> str:

@@ -172,9 +172,7 @@ class UserRecord:
 
         """
         if data["schema"] > SCHEMA:
-            raise RecordTooNewError(
-                f"The record has schema {data['schema']}; this spawnpenny reads up to {SCHEMA}."
-            )
+            raise RecordTooNewError(f"The record has schema {data['schema']}; this spawnpenny reads up to {SCHEMA}.")
         spawns = [SpawnRecord.from_json(spawn) for spawn in data["spawns"]]
         return cls(
             user=User.from_dossier(data["user"]),

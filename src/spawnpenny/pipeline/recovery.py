@@ -50,9 +50,7 @@ class Recovery:
 
     def _record_again(self, pod: Manifest) -> None:
         metadata = pod["metadata"]
-        username, origin = (
-            metadata.get("annotations", {}).get(key) for key in (labels.USERNAME, labels.ORIGIN)
-        )
+        username, origin = (metadata.get("annotations", {}).get(key) for key in (labels.USERNAME, labels.ORIGIN))
         if not username or not origin:
             return
         account = self.accounts.by_slug(safe_slug(username)) or self.accounts.add(
@@ -86,11 +84,7 @@ class Recovery:
         record = run.record
         if record.phase.over:
             return not record.reverted
-        return (
-            record.desired is Desired.GONE
-            or record.phase is not Phase.RUNNING
-            or self._has_ended(account, run)
-        )
+        return record.desired is Desired.GONE or record.phase is not Phase.RUNNING or self._has_ended(account, run)
 
     def _has_ended(self, account: Account, run: Run) -> bool:
         pod = Context(self.world, account, run).pod()

@@ -70,9 +70,7 @@ class Runner:
             SpawnpennyError: Why the first step that failed did; what no step words itself is a ``StepFailedError``.
 
         """
-        sorter: TopologicalSorter[str] = TopologicalSorter(
-            {n: self._pipeline.predecessors(n) for n in self._steps}
-        )
+        sorter: TopologicalSorter[str] = TopologicalSorter({n: self._pipeline.predecessors(n) for n in self._steps})
         sorter.prepare()
         tasks: dict[asyncio.Task[None], str] = {}
         try:
@@ -94,11 +92,7 @@ class Runner:
         """Revert the ``spawn`` steps that have begun (None: all of them); return the names of those that failed to."""
         failed = []
         for step in reversed(self._pipeline.steps):
-            if (
-                step.scope == "spawn"
-                and (begun is None or step.name in begun)
-                and not await self._revert(step)
-            ):
+            if step.scope == "spawn" and (begun is None or step.name in begun) and not await self._revert(step):
                 failed.append(step.name)
         return failed
 
@@ -125,9 +119,7 @@ class Runner:
                 return await self._apply_shared(step, spawn)
         except TimeoutError:
             if limit.expired():
-                raise DeadlineError(
-                    f"The step {step.name} took longer than its {seconds:g} seconds."
-                ) from None
+                raise DeadlineError(f"The step {step.name} took longer than its {seconds:g} seconds.") from None
             raise
 
     async def _apply_shared(self, step: Step, spawn: Spawn) -> StepState:

@@ -66,9 +66,7 @@ class Spawns:
         """
         self._demand_ready()
         known = self._accounts.find(username)
-        user = resolve_user(
-            username, identity, known.record.user if known else None, self._world.settings.users
-        )
+        user = resolve_user(username, identity, known.record.user if known else None, self._world.settings.users)
         async with self._accounts.locked(user, self._world.keeper.owner) as account:
             existing = account.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
@@ -153,12 +151,7 @@ class Spawns:
 
         """
         self._demand_ready()
-        found = [
-            (account, run)
-            for account in self._accounts
-            for key, run in account.runs.items()
-            if key.kind is kind
-        ]
+        found = [(account, run) for account in self._accounts for key, run in account.runs.items() if key.kind is kind]
         return sorted(found, key=lambda each: (each[0].username, each[1].record.key.name))
 
     async def _accept(
@@ -194,9 +187,7 @@ class Spawns:
 
     def _make(self, account: Account, key: Key, request: SpawnRequest, identity: Identity) -> Run:
         now, deadlines = time.time(), self._world.settings.deadlines
-        patience = (
-            deadlines.spawn if request.timeout is None else min(deadlines.spawn, request.timeout - MARGIN)
-        )
+        patience = deadlines.spawn if request.timeout is None else min(deadlines.spawn, request.timeout - MARGIN)
         account.record.generation += 1
         record = SpawnRecord(
             key=key,

@@ -202,9 +202,7 @@ class ApiServer:
 
     def _get(self, path: str, headers: dict[str, str] | None = None) -> int:
         # Not urllib: that would ask the environment for a proxy.
-        connection = http.client.HTTPSConnection(
-            _LOOPBACK, self._ports["api"], context=self._client, timeout=10
-        )
+        connection = http.client.HTTPSConnection(_LOOPBACK, self._ports["api"], context=self._client, timeout=10)
         try:
             connection.request("GET", path, headers=headers or {"User-Agent": MARKER})
             answer = connection.getresponse()

@@ -75,7 +75,7 @@ class Unschedulable:
     message: str = "0/1 nodes are available: 1 Insufficient cpu."
     scheduled: bool = False
 
-    def statuses(self, pod: Manifest) -> Iterator[Manifest]:  # noqa: ARG002 - the same for every pod
+    def statuses(self, pod: Manifest) -> Iterator[Manifest]:
         condition = _condition("PodScheduled", met=False)
         yield {
             "phase": "Pending",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 
-from spawnpenny.cluster.streams import lines, streaming
+from spawnpenny.cluster.sockets import Sockets
+from spawnpenny.cluster.streams import lines
 from spawnpenny.testing.behaviours import Behaviour, Fail, Ready, Succeed
 from spawnpenny.testing.kubelet import KubeletLogs
 
@@ -53,9 +54,7 @@ class HollowNode:
 
     """
 
-    def __init__(
-        self, url: str, ssl_context: ssl.SSLContext, *, name: str = "hollow", pace: float = 0.05
-    ) -> None:
+    def __init__(self, url: str, ssl_context: ssl.SSLContext, *, name: str = "hollow", pace: float = 0.05) -> None:
         self._url = url
         self._ssl = ssl_context
         self._name = name
@@ -68,10 +67,10 @@ class HollowNode:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._kubelet = await stack.enter_async_context(KubeletLogs())
-            connector = aiohttp.TCPConnector(ssl=self._ssl)
-            self._http = await stack.enter_async_context(
-                aiohttp.ClientSession(self._url, connector=connector)
-            )
+            sockets = Sockets()
+            stack.push_async_callback(sockets.close)
+            connector = aiohttp.TCPConnector(ssl=self._ssl, socket_factory=sockets)
+            self._http = await stack.enter_async_context(aiohttp.ClientSession(self._url, connector=connector))
             await self._register()
             stack.push_async_callback(self._end, asyncio.create_task(self._run()))
             self._stack = stack.pop_all()
@@ -149,7 +148,7 @@ class HollowNode:
     async def _follow(self, version: str) -> None:
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
         endless = aiohttp.ClientTimeout(total=None)
-        async with streaming(await self._http.get(_PODS, params=query, timeout=endless)) as answer:
+        async with self._http.get(_PODS, params=query, timeout=endless) as answer:
             async for line in lines(answer.content.iter_any()):
                 event = json.loads(line)
                 match event["type"]:

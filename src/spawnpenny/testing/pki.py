@@ -30,9 +30,7 @@ class Pki:
     def client(self, user: str, group: str | None = None) -> tuple[Path, Path]:
         """Make a certificate and key that Kubernetes takes for a user, of a group."""
         # An identity is asked for, and has no part in it: Kubernetes reads common name and organization.
-        signed = self._authority.issue_cert(
-            "localhost", common_name=user, organization_name=group or "nobody"
-        )
+        signed = self._authority.issue_cert("localhost", common_name=user, organization_name=group or "nobody")
         return self._write("user-" + "".join(c if c.isalnum() else "-" for c in user), signed)
 
     def key(self, name: str) -> Path:

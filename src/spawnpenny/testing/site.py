@@ -77,9 +77,12 @@ class Site:
 
     async def read(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """Return an object, of the namespace of the user ada where none is named."""
+        return await self.cluster.read(self.ref(kind, name, namespace))
+
+    def ref(self, kind: str, name: str, namespace: str | None = None) -> Ref:
+        """Refer to an object, of the namespace of the user ada where none is named."""
         resource = by_kind(kind)
-        where = (namespace or self.namespace()) if resource.namespaced else None
-        return await self.cluster.read(Ref(resource, name, where))
+        return Ref(resource, name, (namespace or self.namespace()) if resource.namespaced else None)
 
 
 async def start(

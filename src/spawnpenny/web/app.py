@@ -35,9 +35,7 @@ def create_app(settings: Settings, plugins: Plugins, cluster: Cluster, broker: B
     """
     table = routes()
     accesses = {(route.method, route.path): route.access for route in table}
-    app = web.Application(
-        middlewares=[chronicle, problems, guard(accesses)], client_max_size=settings.web.max_body
-    )
+    app = web.Application(middlewares=[chronicle, problems, guard(accesses)], client_max_size=settings.web.max_body)
     app[CLOSING] = asyncio.Event()
     app[DOCUMENT] = make_document(table)
     for route in table:

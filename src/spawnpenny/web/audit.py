@@ -39,6 +39,7 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     here = find(request)
     if here is not None:
         response.headers[HEADER] = here.id
+    response.headers["Server"] = "spawnpenny"  # not which versions of what
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
 

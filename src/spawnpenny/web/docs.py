@@ -64,9 +64,7 @@ def _responses(responses: dict[str, Any]) -> str:
     for status, response in responses.items():
         kinds = [_link(each["schema"], kind) for kind, each in response.get("content", {}).items()]
         told = escape(response["description"])
-        rows.append(
-            f"<tr><td><code>{escape(status)}</code></td><td>{told}</td><td>{', '.join(kinds)}</td></tr>"
-        )
+        rows.append(f"<tr><td><code>{escape(status)}</code></td><td>{told}</td><td>{', '.join(kinds)}</td></tr>")
     return f"<table>{''.join(rows)}</table>"
 
 

@@ -37,9 +37,7 @@ def make_document(routes: Iterable[Route]) -> dict[str, Any]:
         title="spawnpenny",
         version=version("spawnpenny"),
         openapi_version="3.1.0",
-        info={
-            "description": "Creates, in a Kubernetes namespace per user, all that a JupyterHub spawn needs."
-        },
+        info={"description": "Creates, in a Kubernetes namespace per user, all that a JupyterHub spawn needs."},
         plugins=[plugin],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})

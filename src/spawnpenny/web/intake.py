@@ -84,7 +84,7 @@ async def body_of(request: web.Request, schema: StrictSchema[T]) -> T:
     """
     data = _parse(await _read(request))
     if not isinstance(data, dict):
-        raise InvalidRequestError("The body has to be a JSON object.", field="")
+        raise InvalidRequestError("The body has to be a JSON object.", field="body")
     return _load(schema, data, "body")
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from spawnpenny.domain.names import check_username
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import InvalidRequestError, LabNotFoundError
 from spawnpenny.web.exchange import asker, exchange
@@ -110,8 +109,8 @@ async def _until_gone(request: web.Request, run: Run, seconds: float) -> None:
 def _place(cursor: str) -> tuple[str, str]:
     username, slash, lab = cursor.partition("/")
     if not slash:
-        raise InvalidRequestError("after: Send the `next` of the page before.", field="after")
-    return check_username(username), lab
+        raise InvalidRequestError("Send the `next` of the page before.", field="after")
+    return username, lab
 
 
 def _later(found: Iterable[tuple[Account, Run]], place: tuple[str, str]) -> list[tuple[Account, Run]]:

@@ -7,12 +7,10 @@ from typing import Final
 
 from aiohttp import web
 
-from spawnpenny.web.keys import DOCUMENT
 from spawnpenny.web.docs import render
+from spawnpenny.web.keys import DOCUMENT
 
-_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+_POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 async def get_openapi(request: web.Request) -> web.Response:

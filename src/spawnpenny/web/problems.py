@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 
 TYPE: Final = "https://spawnpenny.io/errors/"
 CONTENT_TYPE: Final = "application/problem+json"
-_INTERNAL: Final = (
-    "Something went wrong in spawnpenny; an administrator finds the cause in the log by request_id."
-)
-_CLUSTER: Final = (
-    "The cluster refused or did not answer; an administrator finds the cause in the log by request_id."
-)
+_INTERNAL: Final = "Something went wrong in spawnpenny; an administrator finds the cause in the log by request_id."
+_CLUSTER: Final = "The cluster refused or did not answer; an administrator finds the cause in the log by request_id."
 _RETRY_AFTER: Final = 5
 
 

@@ -22,6 +22,7 @@ MAX_GROUPS: Final = 1000
 _ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _MAX_GROUP_NAME: Final = 255
 _MAX_ID: Final = 2**31 - 1
+_LINE_BREAKING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def json_bytes(data: Any) -> int:
@@ -40,6 +41,8 @@ def json_bytes(data: Any) -> int:
 class SecondsField(fields.Field[float]):
     """A number of seconds within bounds; a JSON number in a body, its text in a query."""
 
+    takes: ClassVar[type[str | (int | float)]] = int | float
+
     def __init__(self, least: float, most: float, **kwargs: Any) -> None:
         told = {"type": "number", "minimum": least, "maximum": most}
         super().__init__(metadata=told | kwargs.pop("metadata", {}), **kwargs)
@@ -47,7 +50,7 @@ class SecondsField(fields.Field[float]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         told = f"This has to be a number of seconds from {self._least:g} to {self._most:g}."
-        if isinstance(value, bool) or not isinstance(value, self._takes()):
+        if isinstance(value, bool) or not isinstance(value, self.takes):
             raise ValidationError(told)
         try:
             number = float(value)
@@ -57,15 +60,11 @@ class SecondsField(fields.Field[float]):
             raise ValidationError(told)
         return number
 
-    def _takes(self) -> tuple[type, ...]:
-        return (int, float)
-
 
 class QuerySecondsField(SecondsField):
     """The same, as a query has it."""
 
-    def _takes(self) -> tuple[type, ...]:
-        return (str,)
+    takes = str
 
 
 class OptionsField(fields.Field[dict[str, Any]]):
@@ -103,7 +102,10 @@ def _start(*, required: bool) -> fields.String:
     return fields.String(
         required=required,
         validate=shape,
-        metadata={"description": "The caller's own random id of this start."},
+        metadata={
+            "pattern": "^[A-Za-z0-9_.-]{1,64}$",
+            "description": "The caller's own random id of this start.",
+        },
     )
 
 
@@ -112,9 +114,7 @@ class LabBody(StrictSchema[SpawnRequest]):
 
     makes: ClassVar[type] = SpawnRequest
     start = _start(required=True)
-    options = OptionsField(
-        metadata={"type": "object", "description": "What the user chose: size, image, and so on."}
-    )
+    options = OptionsField(metadata={"type": "object", "description": "What the user chose: size, image, and so on."})
     env = EnvField(
         metadata={
             "type": "object",
@@ -154,9 +154,7 @@ class StopQuery:
 
 class StopQuerySchema(StrictSchema[StopQuery]):
     makes: ClassVar[type] = StopQuery
-    wait = QuerySecondsField(
-        0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."}
-    )
+    wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."})
     start = _start(required=False)
 
 
@@ -185,9 +183,7 @@ class PageQuerySchema(StrictSchema[PageQuery]):
         validate=validate.Range(1, MAX_PAGE, error=f"From 1 to {MAX_PAGE}."),
         error_messages={"invalid": f"From 1 to {MAX_PAGE}.", "too_large": f"From 1 to {MAX_PAGE}."},
     )
-    after = fields.String(
-        validate=validate.Length(max=400), metadata={"description": "The `next` of the page before."}
-    )
+    after = fields.String(validate=validate.Length(max=400), metadata={"description": "The `next` of the page before."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +197,7 @@ class NoQuerySchema(StrictSchema[NoQuery]):
 
 def _check_group_name(name: str) -> None:
     # It ends up in a line of a group file.
-    bad = any(
-        each in ":,/"
-        or unicodedata.category(each)[0] == "C"
-        or unicodedata.category(each)[0:2] in {"Zl", "Zp"}
-        for each in name
-    )
+    bad = any(each in ":,/" or unicodedata.category(each) in _LINE_BREAKING for each in name)
     if bad or not name or name != name.strip() or len(name) > _MAX_GROUP_NAME:
         raise ValidationError(
             f"A group's name has 1 to {_MAX_GROUP_NAME} characters, none of them : , / or a control character."
@@ -237,7 +228,5 @@ class DossierBody(StrictSchema[Dossier]):
     makes: ClassVar[type] = Dossier
     username = fields.String()
     uid = fields.Integer(required=True, strict=True, validate=_id())
-    gid = fields.Integer(
-        strict=True, validate=_id(), metadata={"description": "Without it, the setting users.gid."}
-    )
+    gid = fields.Integer(strict=True, validate=_id(), metadata={"description": "Without it, the setting users.gid."})
     groups = fields.List(fields.Nested(GroupSchema), validate=validate.Length(max=MAX_GROUPS))

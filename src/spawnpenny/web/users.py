@@ -35,9 +35,7 @@ async def commission_user(request: web.Request) -> web.Response:
     account, run = find_user(request)
     if not started.new:
         return web.json_response(user_view(account, run))
-    return web.json_response(
-        user_view(account, run), status=202, headers={"Location": request.rel_url.raw_path}
-    )
+    return web.json_response(user_view(account, run), status=202, headers={"Location": request.rel_url.raw_path})
 
 
 async def get_user(request: web.Request) -> web.Response:

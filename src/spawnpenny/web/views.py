@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 
 from spawnpenny.domain.events import EventType
 from spawnpenny.domain.spawns import Phase, StepState
+from spawnpenny.web.requests import GroupSchema
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.account import Account, Run
@@ -54,11 +55,6 @@ class UserLabsView(Schema):
     labs = fields.List(fields.Nested(LabView), required=True)
 
 
-class GroupView(Schema):
-    name = fields.String(required=True)
-    id = fields.Integer(required=True)
-
-
 class UserView(Schema):
     """A commissioned user. ``last_changed`` is in seconds since the epoch."""
 
@@ -66,7 +62,7 @@ class UserView(Schema):
     status = fields.String(required=True, validate=validate.OneOf(["commissioning", "active", "failed"]))
     uid = fields.Integer(required=True)
     gid = fields.Integer(required=True)
-    groups = fields.List(fields.Nested(GroupView), required=True)
+    groups = fields.List(fields.Nested(GroupSchema), required=True)
     reason = fields.Nested(ReasonView, required=True, allow_none=True)
     last_changed = fields.Float(required=True)
 

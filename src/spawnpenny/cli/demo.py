@@ -1,0 +1,43 @@
+"""``spawnpenny demo``: everything on this machine, without Kubernetes and without rights."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import click
+from rich.console import Console
+
+from spawnpenny.cli import exits
+from spawnpenny.cli.demo_run import Demo
+from spawnpenny.cli.demo_site import DemoSite
+from spawnpenny.cli.signals import run_until_signal
+from spawnpenny.cli.world import state_folder
+from spawnpenny.embedded.orphans import clean as clean_up
+from spawnpenny.logs import configure_logs
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Run one cell in the lab, stop the lab, and end.")
+@click.option("--clean", is_flag=True, help="End what a killed demo left running, and do nothing else.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Of the service.")
+@click.option("--user", default="ada", show_default=True, metavar="NAME", help="Whom the lab is for.")
+@click.option("--verbose", is_flag=True, help="Show the service's log.")
+def demo(*, once: bool, clean: bool, port: int, user: str, verbose: bool) -> int:
+    """Start the service on an embedded cluster, and spawn a real JupyterLab through its HTTP API.
+
+    Everything listens on 127.0.0.0/8. Ctrl-C ends it, with all that it started.
+    """
+    folder = state_folder() / "demo"
+    console = Console(highlight=False, soft_wrap=True)
+    if clean:
+        ended = clean_up(folder / "cluster")
+        console.print(f"{ended} left-over process{'' if ended == 1 else 'es'} ended.")
+        return exits.DONE
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise exits.UsageError("The demo needs JupyterLab, which comes with: pip install 'spawnpenny[demo]'")
+    configure_logs("console", level="INFO" if verbose else "ERROR", stream=sys.stderr)
+    finished = run_until_signal(Demo(DemoSite(folder, user), console, port=port, once=once).run())
+    if not finished:
+        console.print("Ended; nothing is left running.")
+    return exits.DONE if finished or not once else exits.FAILED

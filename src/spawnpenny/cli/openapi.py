@@ -1,0 +1,16 @@
+"""``spawnpenny openapi``: print the OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from spawnpenny.web.document import make_document
+from spawnpenny.web.routes import routes
+
+
+@click.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP API."""
+    click.echo(json.dumps(make_document(routes()), indent=2, ensure_ascii=False))

@@ -1,0 +1,43 @@
+"""``spawnpenny pipeline``: print the steps of a spawn in their order, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from spawnpenny.cli.options import settings_option
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.plugins import load_plugins
+from spawnpenny.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spawnpenny.pipeline.order import Ordered
+    from spawnpenny.plugins import Plugins
+
+
+@click.command()
+@settings_option
+@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), default=Kind.LAB.value, show_default=True)
+def pipeline(file: str | None, kind: str) -> None:
+    """Print the steps of a spawn: their order, why each is where it is, and what runs side by side."""
+    plugins = load_plugins(load_settings(file))
+    for line in _lines(plugins.pipelines[Kind(kind)], plugins):
+        click.echo(line)
+
+
+def _lines(ordered: Ordered, plugins: Plugins) -> Iterator[str]:
+    if not ordered.steps:
+        yield f"No loaded plugin has a step for the kind {ordered.kind}."
+    steps = {step.name: step for step in ordered.steps}
+    width = max(map(len, steps), default=0)
+    for number, wave in enumerate(ordered.waves, start=1):
+        beside = "  (side by side)" if len(wave) > 1 else ""
+        yield f"{number}.{beside}"
+        for name in wave:
+            why = "; ".join(ordered.why(name)) or "needs nothing"
+            yield f"   {name:{width}}  {plugins.origin[name]}, scope {steps[name].scope}: {why}"
+    for step, word, name in ordered.unknown:
+        yield f"ignored: {step} says {word} {name}, which no loaded plugin has"

@@ -1,0 +1,49 @@
+"""``spawnpenny serve``: run the service."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+import structlog
+
+from spawnpenny.cli.options import settings_option
+from spawnpenny.cli.signals import run_until_signal
+from spawnpenny.cli.world import serving
+from spawnpenny.logs import configure_logs
+from spawnpenny.settings import load_settings
+
+if TYPE_CHECKING:
+    from spawnpenny.settings import Settings
+
+
+@click.command()
+@settings_option
+@click.option("--host", help="Where to listen, instead of the setting web.host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of the setting web.port; 0 for any.")
+@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="INFO")
+def serve(file: str | None, host: str | None, port: int | None, log_level: str) -> None:
+    """Run the service until it is asked to end (SIGTERM, Ctrl-C).
+
+    What is under way then is left as it is; the service that starts next goes on with it.
+    """
+    settings = load_settings(file)
+    web = settings.web
+    web = replace(web, host=web.host if host is None else host, port=web.port if port is None else port)
+    configure_logs("console" if sys.stderr.isatty() else "json", level=log_level)
+    run_until_signal(_serve(replace(settings, web=web)))
+
+
+async def _serve(settings: Settings) -> None:
+    log = structlog.get_logger("spawnpenny.serve")
+    async with serving(settings) as port:
+        log.info("listening", host=settings.web.host, port=port, cluster=settings.cluster)
+        if not settings.tokens:
+            log.warning("there are no tokens in the settings: only what other authenticators know is let in")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.info("ending")

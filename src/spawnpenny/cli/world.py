@@ -1,0 +1,76 @@
+"""Opens what a service runs on: the cluster that the settings name, and the broker."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.errors import AlreadyExistsError
+from spawnpenny.plugins import load_plugins
+from spawnpenny.web.app import create_app
+from spawnpenny.web.serving import listening
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spawnpenny.cluster.port import Cluster
+    from spawnpenny.settings import Settings
+
+
+def state_folder() -> Path:
+    """Return where this person's programs keep their state (XDG Base Directory Specification)."""
+    given = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "state"
+    return base / "spawnpenny"
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, move: bool = False) -> AsyncIterator[int]:
+    """Serve what the settings say until the context ends; yield the port.
+
+    Args:
+        settings: All of it.
+        move: Take a free port where the wanted one is taken.
+
+    Raises:
+        SettingsError, PluginError: They do not allow it.
+
+    """
+    plugins = load_plugins(settings)
+    async with open_cluster(settings) as cluster, run_local_broker(cluster, settings) as broker:
+        app = create_app(settings, plugins, cluster, broker)
+        async with listening(app, settings.web.host, settings.web.port, move=move) as port:
+            yield port
+
+
+@asynccontextmanager
+async def open_cluster(settings: Settings) -> AsyncIterator[Cluster]:
+    """Open the cluster that the settings name, and close it when the context ends.
+
+    Raises:
+        SettingsError: It cannot be opened.
+
+    """
+    if settings.cluster == "embedded":
+        folder = Path(settings.embedded.folder) if settings.embedded.folder else state_folder() / "embedded"
+        async with EmbeddedCluster(folder, settings.embedded.images) as embedded:
+            await _make_namespaces(embedded, settings)
+            yield embedded
+        return
+    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+
+    async with await KubernetesCluster.connect() as cluster:
+        yield cluster
+
+
+async def _make_namespaces(cluster: Cluster, settings: Settings) -> None:
+    """Make what a deployment on Kubernetes makes by its manifests."""
+    for name in (settings.namespaces.state, settings.namespaces.provision):
+        try:
+            await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        except AlreadyExistsError:
+            continue

@@ -1,0 +1,51 @@
+"""Has an application listen."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from spawnpenny.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_PATIENCE: Final = 5.0
+"""Seconds that requests under way get to end by themselves. Streams end at once, as ``CLOSING`` is set."""
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str, port: int, *, move: bool = False) -> AsyncIterator[int]:
+    """Listen until the context ends; yield the port.
+
+    Args:
+        app: What answers. It is started, and cleaned up at the end.
+        host: Where.
+        port: 0 for any free one.
+        move: Take a free port where this one is taken.
+
+    Raises:
+        SettingsError: The port is taken, or the host is not this machine's.
+
+    """
+    # The access log is our own: aiohttp's has the query, in which there may be a token.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PATIENCE)
+    await runner.setup()
+    try:
+        await _listen(runner, host, port, move=move)
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int, *, move: bool) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if not (move and error.errno == errno.EADDRINUSE):
+            why = error.strerror or str(error)
+            raise SettingsError(f"web.host and web.port: cannot listen on {host}:{port}: {why}.") from None
+        await web.TCPSite(runner, host, 0).start()

@@ -1,0 +1,171 @@
+"""The demo and the service, each as a process: how it begins, what it does, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import sys
+
+import aiohttp
+import psutil
+import pytest
+
+from spawnpenny.embedded.folder import Folder
+from spawnpenny.embedded.orphans import NODE
+
+
+class Command:
+    """A spawnpenny command, and what it writes."""
+
+    def __init__(self, process):
+        self.process = process
+
+    async def until(self, pattern):
+        """Read lines until one has the pattern, and return the match."""
+        async for line in self.process.stdout:
+            if match := re.search(pattern, line.decode()):
+                return match
+        raise AssertionError((await self.process.stderr.read()).decode())
+
+    async def end(self, number=None):
+        """Wait for the end, after a signal; return exit code and what was still written."""
+        if number is not None:
+            self.process.send_signal(number)
+        out, err = await self.process.communicate()
+        return self.process.returncode, out.decode() + err.decode()
+
+
+@pytest.fixture
+async def spawnpenny(tmp_path):
+    """Start the command with a state folder of its own."""
+    started = []
+
+    async def start(*arguments, **environ):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "spawnpenny",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path), **environ},
+        )
+        started.append(process)
+        return Command(process)
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.fixture
+def left(tmp_path):
+    """Find the processes that the demo's cluster has."""
+    mark = Folder(tmp_path / "spawnpenny" / "demo" / "cluster").mark
+
+    def find():
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(NODE) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process.pid)
+            except psutil.Error:
+                continue
+        return found
+
+    return find
+
+
+async def test_once_runs_a_cell_in_a_real_lab_and_leaves_nothing(spawnpenny, left, tmp_path):
+    code, told = await (await spawnpenny("demo", "--once", "--port", "0", "--user", "Ada L.")).end()
+    assert code == 0, told
+    assert "6*7 = 42" in told
+    assert re.search(r"lab\.pod +done +\d", told)
+    assert left() == []
+    (welcome,) = (tmp_path / "spawnpenny" / "demo" / "homes").glob("*/welcome.md")
+    assert "Hello Ada L." in welcome.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_demo_that_is_asked_to_end_leaves_no_process(spawnpenny, left, number):
+    command = await spawnpenny("demo", "--port", "0")
+    await command.until("Ctrl-C ends the demo")
+    assert left()
+    code, told = await command.end(number)
+    assert (code, left()) == (0, []), told
+
+
+async def test_what_a_killed_demo_left_is_ended_by_clean(spawnpenny, left):
+    command = await spawnpenny("demo", "--port", "0")
+    await command.until("Ctrl-C ends the demo")
+    await command.end(signal.SIGKILL)
+    assert left()
+    code, told = await (await spawnpenny("demo", "--clean")).end()
+    assert (code, left()) == (0, []), told
+
+
+async def test_the_demo_says_how_to_use_it_and_its_words_work(spawnpenny):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = await spawnpenny("demo", "--port", str(port))
+        await command.until(f"Port {port} is taken")
+        lab = (await command.until(r"(http://127\.\S+/lab\?token=\S+)"))[1]
+        token, status = (await command.until(r"Its status: .*'(Authorization: \S+ \S+)' (\S+)")).groups()
+        name, value = token.split(": ")
+        async with aiohttp.ClientSession() as session:
+            async with session.get(lab) as response:
+                assert response.status == 200
+            async with session.get(status, headers={name: value}) as response:
+                assert (await response.json())["phase"] == "running"
+        assert (await command.end(signal.SIGINT))[0] == 0
+
+
+async def test_a_name_that_the_service_refuses_exits_3(spawnpenny):
+    code, told = await (await spawnpenny("demo", "--once", "--port", "0", "--user", "a/b")).end()
+    assert code == 3
+    assert "may not hold a slash" in told
+    assert "Traceback" not in told
+
+
+async def test_a_second_demo_says_that_the_first_one_runs(spawnpenny):
+    first = await spawnpenny("demo", "--port", "0")
+    await first.until("The service runs")
+    code, told = await (await spawnpenny("demo", "--once", "--port", "0")).end()
+    assert code == 2
+    assert f"process {first.process.pid}" in told
+    await first.end(signal.SIGTERM)
+
+
+async def test_serve_writes_json_lines_listens_and_ends_when_asked(spawnpenny, tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"{{cluster: embedded, embedded: {{folder: {tmp_path / 'c'}}}, web: {{host: 127.0.0.1, port: 0}}}}")
+    command = await spawnpenny("serve", "--settings", str(file))
+    async for raw in command.process.stderr:
+        line = json.loads(raw)
+        if line["event"] == "listening":
+            break
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{line['port']}/healthz") as response,
+    ):
+        assert response.status == 200
+    code, told = await command.end(signal.SIGTERM)
+    assert code == 0
+    assert all(json.loads(each) for each in told.splitlines())
+
+
+async def test_serve_on_a_port_that_is_taken_says_so(spawnpenny, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environ = {"SPAWNPENNY_CLUSTER": "embedded", "SPAWNPENNY_EMBEDDED__FOLDER": str(tmp_path / "c")}
+        command = await spawnpenny("serve", "--host", "127.0.0.1", "--port", port, **environ)
+        code, told = await command.end()
+    assert code == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in told
+    assert "Traceback" not in told

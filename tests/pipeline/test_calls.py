@@ -1,0 +1,63 @@
+"""How many calls to the Kubernetes API a spawn costs, counted by the API server itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from spawnpenny.domain.names import DEFAULT_LAB
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.testing.site import lab, settled, start, stop
+
+
+@pytest.fixture
+def counted(apiserver):
+    """Return what was asked of the API server in a block, but for the informers' lists and watches."""
+
+    class Counter:
+        def __enter__(self):
+            self.mark, self.calls = apiserver.mark(), []
+            return self.calls
+
+        def __exit__(self, *error):
+            entries = apiserver.audit(self.mark, user_agent="spawnpenny/")
+            self.calls += [f"{each.verb} {each.resource}" for each in entries if each.verb not in {"list", "watch"}]
+
+    return Counter
+
+
+async def test_the_calls_of_a_lab_from_first_spawn_to_last_delete(kube_site, counted):
+    async with kube_site.service() as service:
+        with counted() as first:
+            run = await settled(await start(service, env={"A": "b"}))
+            assert run.record.phase is Phase.RUNNING
+        with counted() as status:
+            for _ in range(10):
+                service.spawns.find("ada", lab())
+        with counted() as delete:
+            await stop(service)
+        with counted() as respawn:
+            await settled(await start(service, "again"))
+    assert sorted(first) == sorted(
+        [
+            "create secrets",
+            "create namespaces",
+            "create rolebindings",
+            "create resourcequotas",
+            "create limitranges",
+            "create configmaps",
+            "create secrets",
+            "create pods",
+            "update secrets",
+        ]
+    )
+    assert status == []
+    assert delete == ["update secrets", "delete pods", "delete secrets", "update secrets"]
+    assert respawn == ["update secrets", "create secrets", "create pods", "update secrets"]
+
+
+async def test_a_second_lab_of_a_user_costs_no_more_than_a_respawn(kube_site, counted):
+    async with kube_site.service() as service:
+        await settled(await start(service, name=DEFAULT_LAB))
+        with counted() as second:
+            await settled(await start(service, name="second"))
+    assert len(second) == 4

@@ -1,0 +1,179 @@
+"""Every refusal is a problem document that names what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import http
+
+import pytest
+
+from spawnpenny import errors
+from spawnpenny.pipeline import keeper, record
+from spawnpenny.web.problems import document
+
+LAB = "/v1/users/ada/labs/x"
+MEMBERS = {"type", "title", "status", "detail", "code", "instance", "request_id"}
+
+
+def all_errors():
+    classes = [errors.SpawnpennyError, keeper.RecordLostError, record.RecordTooNewError]
+    for each in classes:
+        classes += [new for new in each.__subclasses__() if new not in classes]
+    return classes
+
+
+async def raw(server, head, body=b""):
+    """Send a request that a client library would not, and return status line and body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(
+        f"{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer hub-token\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return int(answer.split()[1]), answer.partition(b"\r\n\r\n")[2]
+
+
+def test_every_error_has_a_code_of_its_own_a_status_and_a_title():
+    found = all_errors()
+    own = [each for each in found if "code" in vars(each)]
+    assert len({each.code for each in own}) == len(own)
+    for each in found:
+        assert each.title
+        assert http.HTTPStatus(each.status) >= 400
+
+
+def test_an_error_words_itself_with_its_facts():
+    error = errors.QuotaExceededError("cpu", asked="4", used="6", limit="8")
+    told = document(error, instance="/x", request_id="r")
+    assert (told["code"], told["status"], told["limit"]) == ("quota_exceeded", 403, "8")
+    assert told["type"].endswith("/quota_exceeded")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ClusterError("Secret user-ada in state: no", name="user-ada"),
+        errors.UndeclaredCallError("quota", "get", "secrets"),
+    ],
+)
+def test_what_is_the_administrators_business_is_not_told_to_a_caller(error):
+    told = document(error, instance="/x", request_id="r")
+    assert set(told) == MEMBERS
+    assert "request_id" in told["detail"]
+
+
+async def test_a_refusal_is_a_problem_document(hub):
+    response = await hub.get(LAB)
+    assert response.content_type == "application/problem+json"
+    told = await response.json()
+    assert told.keys() >= MEMBERS
+    assert (told["instance"], told["request_id"]) == (LAB, response.headers["X-Request-ID"])
+
+
+async def test_a_method_that_a_route_does_not_take_is_told_with_those_that_it_does(hub):
+    response = await hub.patch(LAB)
+    assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, PUT")
+    assert (await response.json())["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "body_malformed"),
+        (b"{", 400, "body_malformed"),
+        (b"\xff", 400, "body_malformed"),
+        (b"[" * 100_000, 400, "body_malformed"),
+        (b'{"a":' * 50 + b"1" + b"}" * 50, 400, "body_malformed"),
+        (b'{"start":"s","timeout_s":NaN}', 400, "body_malformed"),
+        (b'{"start":"s","timeout_s":1e999}', 400, "body_malformed"),
+        (b'{"start":"s","timeout_s":' + b"9" * 5000 + b"}", 400, "body_malformed"),
+        (b" " * 200_000, 413, "body_too_large"),
+        (b"null", 422, "request_invalid"),
+        (b"[]", 422, "request_invalid"),
+        (b'{"start":"s","timeout_s":"60"}', 422, "request_invalid"),
+        (b'{"start":"s","timeout_s":true}', 422, "request_invalid"),
+        (b'{"start":"s","timeout_s":9}', 422, "request_invalid"),
+        (b'{"start":""}', 422, "request_invalid"),
+        (b'{"start":"s\\n"}', 422, "request_invalid"),
+        (b'{"start":"s","env":null}', 422, "request_invalid"),
+        (b'{"start":"s","env":{"1A":"x"}}', 422, "request_invalid"),
+        (b'{"start":"s","env":{"A":1}}', 422, "request_invalid"),
+        (b'{"start":"s","env":{"A":"\\u0000"}}', 422, "request_invalid"),
+        (b'{"start":"s","env":{"A":"\\ud800"}}', 422, "request_invalid"),
+        (b'{"start":"s","env":{"A":"' + b"x" * 32_768 + b'"}}', 422, "request_invalid"),
+        (b'{"start":"s","options":{"\\ud800":1}}', 422, "request_invalid"),
+        (b'{"start":"s","options":{"a":"' + b"x" * 8_192 + b'"}}', 422, "request_invalid"),
+        (b'{"start":"s","options":{"sise":"small"}}', 422, "option_unknown"),
+    ],
+)
+async def test_a_body_that_is_not_one_is_refused_with_the_reason(hub, body, status, code):
+    response = await hub.put(LAB, data=body)
+    assert (response.status, (await response.json())["code"]) == (status, code)
+
+
+async def test_a_body_that_is_not_what_its_headers_say_is_refused(hub):
+    response = await hub.put(LAB, data=b"no gzip", headers={"Content-Encoding": "gzip"})
+    assert response.status == 400
+
+
+async def test_a_small_body_that_unpacks_to_a_large_one_is_too_large(hub):
+    bomb = gzip.compress(b" " * 10_000_000)
+    response = await hub.put(LAB, data=bomb, headers={"Content-Encoding": "gzip"})
+    assert response.status == 413
+
+
+async def test_the_content_type_is_not_looked_at(hub):
+    response = await hub.put(LAB, data=b'{"start":"s"}', headers={"Content-Type": "text/plain; charset=no"})
+    assert response.status == 202
+
+
+async def test_a_misspelt_key_is_told_with_the_right_one(hub):
+    told = await (await hub.put(LAB, json={"start": "s", "optons": {}})).json()
+    assert "did you mean 'options'?" in told["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("wait=x", "wait"), ("wait=121", "wait"), ("wait=nan", "wait"), ("start=%2F", "start"), ("wiat=1", "wiat")]
+    + [("wait=1&wait=2", "wait"), ("wait=-1", "wait"), ("wait=", "wait")],
+)
+async def test_a_query_that_is_not_right_is_refused_by_name(hub, query, field):
+    response = await hub.delete(f"{LAB}?{query}")
+    assert response.status == 422
+    assert (await response.json())["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "after=x", "limit=" + "9" * 5000])
+async def test_a_page_that_cannot_be_is_refused(hub, query):
+    assert (await hub.get(f"/v1/labs?{query}")).status == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/users/../labs/x", "username"),
+        ("/v1/users/%2E%2e/labs/x", "username"),
+        ("/v1/users/a%2Fb/labs/x", "username"),
+        ("/v1/users/a%00/labs/x", "username"),
+        ("/v1/users/%FF/labs/x", "username"),
+        ("/v1/users/%ED%A0%80/labs/x", "username"),
+        ("/v1/users/%/labs/x", "username"),
+        ("/v1/users//labs/x", "username"),
+        (f"/v1/users/{'a' * 256}/labs/x", "username"),
+        ("/v1/users/ada/labs/..", "lab"),
+        ("/v1/users/ada/labs/a%2F..%2Fb", "lab"),
+        ("/v1/users/ada/labs/%E2%80%AE", "lab"),
+        ("/v1/users/ada/labs/", "lab"),
+        (f"/v1/users/ada/labs/{'a' * 64}", "lab"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_a_name_that_may_not_be_used_is_refused_by_field(server, method, path, field):
+    status, body = await raw(server, f"{method} {path}", b'{"start": "s"}')
+    assert status == 422
+    assert b'"code": "name_invalid"' in body
+    assert f'"field": "{field}"'.encode() in body

@@ -1,0 +1,127 @@
+"""What the service says of itself, how it begins, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from aiohttp.test_utils import TestClient
+
+from spawnpenny.api import Step, hookimpl
+from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.routes import routes
+
+LAB = "/v1/users/ada/labs/~default"
+
+
+async def test_it_lives_and_is_ready(caller):
+    anybody = await caller()
+    assert (await anybody.get("/healthz")).status == 200
+    assert (await anybody.get("/readyz")).status == 200
+
+
+async def test_until_it_knows_the_cluster_it_says_so(server, hub):
+    server.app[SERVICE].spawns.ready = False
+    for path in ("/readyz", LAB):
+        response = await hub.get(path)
+        assert (response.status, response.headers["Retry-After"]) == (503, "2")
+        assert (await response.json())["code"] == "not_ready"
+    assert (await hub.get("/healthz")).status == 200
+
+
+async def test_every_route_is_in_the_openapi_document(caller):
+    document = await (await (await caller()).get("/openapi.json")).json()
+    documented = {(method.upper(), path) for path, each in document["paths"].items() for method in each}
+    assert documented == {(route.method, route.path) for route in routes()}
+
+
+async def test_the_openapi_document_describes_bodies_queries_and_scopes(caller):
+    document = await (await (await caller()).get("/openapi.json")).json()
+    start = document["paths"]["/v1/users/{user}/labs/{lab}"]["put"]
+    assert start["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/LabBody")
+    assert {each["name"] for each in start["parameters"]} == {"user", "lab", "replace"}
+    assert start["x-scopes"] == {"any": ["spawn:any"], "own": ["spawn:self"]}
+    assert {"200", "202", "401", "403", "409", "413", "422"} <= start["responses"].keys()
+
+
+async def test_the_docs_need_nothing_from_elsewhere(caller):
+    anybody = await caller()
+    page = await anybody.get("/docs")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
+    text = await page.text()
+    assert "://" not in text
+    assert "<script" not in text
+    assert all(route.path in text for route in routes())
+    assert (await anybody.get("/docs/style.css")).content_type == "text/css"
+
+
+async def test_the_pipelines_are_told_with_their_reasons(caller):
+    told = await (await (await caller("admin")).get("/v1/pipelines")).json()
+    lab = next(each for each in told["pipelines"] if each["kind"] == "lab")
+    assert ["quota", "user.files"] in lab["waves"]
+    pod = lab["steps"][-1]
+    assert (pod["name"], pod["plugin"]) == ("lab.pod", "lab")
+    assert "needs lab.secret" in pod["why"]
+
+
+async def test_the_plugins_are_told_with_where_they_are_from(caller):
+    told = await (await (await caller("admin")).get("/v1/plugins")).json()
+    quota = next(each for each in told["plugins"] if each["name"] == "quota")
+    assert (quota["distribution"], quota["loaded"], quota["steps"]) == ("spawnpenny-quota", True, ["quota"])
+
+
+async def test_a_shutdown_ends_streams_at_once_and_leaves_the_spawn_to_be_resumed(site, serving):
+    async with serving(site) as server:
+        client = TestClient(server, headers={"Authorization": "Bearer hub-token"})
+        await client.put(LAB, json={"start": "s", "options": {"image": "slow"}})
+        stream = await client.get(f"{LAB}/events")
+        await stream.content.readline()
+        waiting = asyncio.create_task(stream.content.read())
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    await waiting
+    await client.close()
+    async with serving(site) as server:
+        run = server.app[SERVICE].spawns.find("ada", Key(Kind.LAB, "~default"))
+        assert (run.record.request.start, run.record.phase) == ("s", "pending")
+
+
+class HangUp(Step):
+    """Breaks the caller's connection while its request is being accepted."""
+
+    name = "hang-up"
+    kinds = frozenset({"lab"})
+    scope = "user"
+
+    def check(self, spawn):
+        self.writer.transport.abort()
+
+    async def apply(self, spawn):
+        self.applied.set()
+
+
+class HangUpPlugin:
+    def __init__(self):
+        self.step = HangUp()
+        self.step.applied = asyncio.Event()
+
+    @hookimpl
+    def spawnpenny_steps(self, settings):
+        return [self.step]
+
+
+@pytest.fixture
+def hang_up(site):
+    site.plugins = {"hang-up": (plugin := HangUpPlugin())}
+    return plugin.step
+
+
+async def test_a_start_goes_on_when_its_caller_hangs_up(hang_up, server):
+    _, hang_up.writer = await asyncio.open_connection("127.0.0.1", server.port)
+    body = b'{"start": "s"}'
+    head = f"PUT {LAB} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hub-token\r\nContent-Length: {len(body)}\r\n\r\n"
+    hang_up.writer.write(head.encode() + body)
+    await asyncio.wait_for(hang_up.applied.wait(), 10)
+    assert server.app[SERVICE].spawns.find("ada", Key(Kind.LAB, "~default")) is not None
