@@ -1,4 +1,4 @@
-"""How the service logs: JSON lines for machines, or a readable console. Nothing is configured before ``configure_logs`` is called."""
+"""How the service logs: JSON lines, or a readable console. Nothing is set before ``configure_logs`` is called."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 Style = Literal["json", "console"]
 
 _LEVELS: Final = {
-    "aiohttp.access": logging.WARNING,  # it has the query, in which there may be a token; web.audit tells the same without
+    # It has the query, in which there may be a token; web.audit tells the same without.
+    "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
     "kubernetes_asyncio": logging.WARNING,
-    # Of a request that is no HTTP it quotes the first line, in which there may be a token; all others are told of in web.audit.
+    # Of a request that is no HTTP it quotes the first line, in which a token may be; web.audit tells of all others.
     "aiohttp.server": logging.CRITICAL,
 }
 
@@ -25,8 +26,8 @@ _LEVELS: Final = {
 def configure_logs(style: Style, *, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Route structlog and the standard library's logging to one stream (default: stderr), in one style.
 
-    Every line carries the context variables that are bound, such as the request id. Tracebacks are written without local variables,
-    as those may hold a caller's env.
+    Every line carries the context variables that are bound, such as the request id. Tracebacks are written without
+    local variables, as those may hold a caller's env.
     """
     stream = stream or sys.stderr
     shared: list[Processor] = [

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.behaviours import Crash, Fail, PullError, Ready, Succeed
@@ -169,3 +173,55 @@ async def _make_widgets_known(cluster: Any) -> None:
 def _established(definition: Manifest | None) -> bool:
     conditions = (definition or {}).get("status", {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+class Api:
+    """Gives the answers one after the other, and the last for ever; keeps what it was asked."""
+
+    def __init__(self):
+        self.answers = [web.json_response({})]
+        self.asked = []
+        self.awaited, self.reached = None, asyncio.Event()
+
+    async def asked_times(self, count):
+        self.awaited = count
+        await self.reached.wait()
+
+    async def handle(self, request):
+        self.asked.append((request, await request.read()))
+        if len(self.asked) == self.awaited:
+            self.reached.set()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            return await answer(request)
+        return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+
+
+@pytest.fixture
+async def api():
+    return Api()
+
+
+@pytest.fixture
+async def connect(api, tmp_path):
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    kubeconfig = tmp_path / "kubeconfig"
+
+    def write(token):
+        user = {"name": "u", "user": {"token": token}}
+        cluster = {"name": "c", "cluster": {"server": str(server.make_url("/")).rstrip("/")}}
+        context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+        kubeconfig.write_text(
+            json.dumps({"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "x"})
+        )
+
+    @asynccontextmanager
+    async def connected(**options):
+        write("first")
+        async with await KubernetesCluster.connect(str(kubeconfig), **options) as cluster:
+            yield cluster
+
+    async with TestServer(app, shutdown_timeout=0.1) as server:
+        connected.renew = write
+        yield connected

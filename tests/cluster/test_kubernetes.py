@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from spawnpenny.cluster.kinds import Resource, by_kind
 from spawnpenny.cluster.kubernetes import KubernetesCluster
@@ -36,28 +34,6 @@ MANIFEST = {
 }
 
 
-class Api:
-    """Gives the answers one after the other, and the last for ever; keeps what it was asked."""
-
-    def __init__(self):
-        self.answers = [web.json_response(MANIFEST)]
-        self.asked = []
-        self.awaited, self.reached = None, asyncio.Event()
-
-    async def asked_times(self, count):
-        self.awaited = count
-        await self.reached.wait()
-
-    async def handle(self, request):
-        self.asked.append((request, await request.read()))
-        if len(self.asked) == self.awaited:
-            self.reached.set()
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if callable(answer):
-            return await answer(request)
-        return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
-
-
 def status(code, message="", reason="", headers=None, **details):
     told = {"kind": "Status", "code": code, "message": message, "reason": reason, "details": details}
     return web.json_response(told, status=code, headers=headers)
@@ -71,53 +47,6 @@ async def reset(request):
 async def hang(request):
     await asyncio.sleep(30)
     return web.Response()
-
-
-def stream(*chunks, end=True):
-    async def answer(request):
-        response = web.StreamResponse()
-        await response.prepare(request)
-        for chunk in chunks:
-            await response.write(chunk)
-        if not end:
-            request.transport.abort()
-        return response
-
-    return answer
-
-
-def line(kind, **metadata):
-    return json.dumps({"type": kind, "object": {"metadata": metadata}}).encode() + b"\n"
-
-
-@pytest.fixture
-async def api():
-    return Api()
-
-
-@pytest.fixture
-async def connect(api, tmp_path):
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", api.handle)
-    kubeconfig = tmp_path / "kubeconfig"
-
-    def write(token):
-        user = {"name": "u", "user": {"token": token}}
-        cluster = {"name": "c", "cluster": {"server": str(server.make_url("/")).rstrip("/")}}
-        context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
-        kubeconfig.write_text(
-            json.dumps({"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "x"})
-        )
-
-    @asynccontextmanager
-    async def connected(**options):
-        write("first")
-        async with await KubernetesCluster.connect(str(kubeconfig), **options) as cluster:
-            yield cluster
-
-    async with TestServer(app, shutdown_timeout=0.1) as server:
-        connected.renew = write
-        yield connected
 
 
 @pytest.mark.parametrize(
@@ -282,6 +211,7 @@ async def test_a_name_with_a_slash_stays_a_name(api, connect):
 
 
 async def test_proxy_settings_of_the_environment_are_not_used(api, connect, monkeypatch):
+    api.answers = [web.json_response(MANIFEST)]
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     async with connect() as cluster:
@@ -316,53 +246,3 @@ async def test_a_delete_states_uid_and_grace(api, connect):
         await cluster.delete(REF, uid="u", grace=0)
     options = json.loads(api.asked[0][1])
     assert (options["preconditions"], options["gracePeriodSeconds"]) == ({"uid": "u"}, 0)
-
-
-async def test_a_watch_takes_lines_of_any_length_in_any_pieces(api, connect):
-    large = line("ADDED", name="p", resourceVersion="5", annotations={"a": "x" * 3_000_000})
-    api.answers = [stream(large[:10], large[10:], line("BOOKMARK", resourceVersion="6"))]
-    async with connect() as cluster:
-        events = [event async for event in cluster.watch(POD, since="1")]
-    assert [(event.type, event.version) for event in events] == [("ADDED", "5"), ("BOOKMARK", "6")]
-
-
-async def test_a_watch_asks_for_bookmarks_and_an_end(api, connect):
-    api.answers = [stream()]
-    async with connect(watch_seconds=7) as cluster:
-        assert [event async for event in cluster.watch(POD, since="3", namespace="ns")] == []
-    assert dict(api.asked[0][0].query) == {
-        "watch": "true",
-        "resourceVersion": "3",
-        "allowWatchBookmarks": "true",
-        "timeoutSeconds": "7",
-    }
-
-
-async def test_an_expired_watch_is_told_whether_it_had_begun_or_not(api, connect):
-    told = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
-    api.answers = [stream(json.dumps(told).encode() + b"\n"), status(410)]
-    async with connect() as cluster:
-        for _ in range(2):
-            with pytest.raises(ExpiredError):
-                await anext(cluster.watch(POD, since="1"))
-
-
-async def test_a_broken_stream_is_told_after_what_came(api, connect):
-    api.answers = [stream(line("ADDED", resourceVersion="5"), end=False)]
-    async with connect() as cluster:
-        events = cluster.watch(POD, since="1")
-        assert (await anext(events)).version == "5"
-        with pytest.raises(UnavailableError):
-            await anext(events)
-
-
-async def test_watches_take_no_connection_from_calls(api, connect):
-    async with connect() as cluster, asyncio.timeout(20):
-        api.answers = [hang]
-        watches = [asyncio.create_task(anext(cluster.watch(POD, since="1"))) for _ in range(120)]
-        await api.asked_times(len(watches))
-        api.answers = [web.json_response(MANIFEST)]
-        assert await cluster.read(REF) == MANIFEST
-        for watch in watches:
-            watch.cancel()
-        await asyncio.wait(watches)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
+import aiohttp
 import pytest
 import structlog
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import web
 
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
@@ -19,6 +21,7 @@ from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import listening
 
 SCOPES = {
     "hub": (["read:any", "spawn:any", "delete:any", "commission"], None),
@@ -52,15 +55,28 @@ async def site(tmp_path):
         yield site
 
 
+@dataclass
+class Server:
+    """A served application."""
+
+    app: web.Application
+    port: int
+
+    def client(self, name=None):
+        """Make a client that sends the token of that name, or none."""
+        headers = {"Authorization": f"Bearer {name}-token"} if name else {}
+        return aiohttp.ClientSession(f"http://127.0.0.1:{self.port}", headers=headers)
+
+
 @asynccontextmanager
 async def serve(site):
-    """Serve a site, ready, on a loopback port until the context ends."""
+    """Serve a site, ready, as the command does (aiohttp's test server cancels handlers), until the context ends."""
     async with run_local_broker(site.cluster, site.settings) as broker:
         plugins = load_plugins(site.settings, extra=site.plugins)
         app = create_app(site.settings, plugins, site.cluster, broker)
-        async with TestServer(app) as server:
+        async with listening(app, "127.0.0.1", 0) as port:
             await app[SERVICE].until_ready()
-            yield server
+            yield Server(app, port)
 
 
 @pytest.fixture
@@ -76,18 +92,13 @@ async def server(site):
 
 @pytest.fixture
 async def caller(server):
-    """Make a client that sends the token of that name, or none."""
-    clients = []
+    """Make clients, which are closed at the end."""
+    async with AsyncExitStack() as stack:
 
-    async def make(name=None):
-        headers = {"Authorization": f"Bearer {name}-token"} if name else {}
-        client = TestClient(server, headers=headers)
-        clients.append(client)
-        return client
+        async def make(name=None):
+            return await stack.enter_async_context(server.client(name))
 
-    yield make
-    for client in clients:
-        await client.session.close()
+        yield make
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+from spawnpenny.web.views import LabView
+
 LAB = "/v1/users/ada/labs/~default"
 SLOW = {"image": "slow"}
 
@@ -48,6 +50,10 @@ async def test_a_lab_tells_phase_url_steps_and_times(hub):
     assert all(step["seconds"] >= 0 for step in lab["steps"])
     assert lab["requested_at"] < lab["deadline"]
     assert lab["reason"] is None
+
+
+async def test_a_lab_is_as_the_openapi_document_says(hub):
+    assert (await (await put(hub)).json()).keys() == LabView().fields.keys()
 
 
 async def test_another_start_is_a_conflict(hub):

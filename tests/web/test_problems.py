@@ -138,8 +138,16 @@ async def test_a_misspelt_key_is_told_with_the_right_one(hub):
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("wait=x", "wait"), ("wait=121", "wait"), ("wait=nan", "wait"), ("start=%2F", "start"), ("wiat=1", "wiat")]
-    + [("wait=1&wait=2", "wait"), ("wait=-1", "wait"), ("wait=", "wait")],
+    [
+        ("wait=", "wait"),
+        ("wait=x", "wait"),
+        ("wait=-1", "wait"),
+        ("wait=121", "wait"),
+        ("wait=nan", "wait"),
+        ("wait=1&wait=2", "wait"),
+        ("start=%2F", "start"),
+        ("wiat=1", "wiat"),
+    ],
 )
 async def test_a_query_that_is_not_right_is_refused_by_name(hub, query, field):
     response = await hub.delete(f"{LAB}?{query}")

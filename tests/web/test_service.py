@@ -6,7 +6,6 @@ import asyncio
 import time
 
 import pytest
-from aiohttp.test_utils import TestClient
 
 from spawnpenny.api import Step, hookimpl
 from spawnpenny.domain.spawns import Key, Kind
@@ -74,7 +73,7 @@ async def test_the_plugins_are_told_with_where_they_are_from(caller):
 
 async def test_a_shutdown_ends_streams_at_once_and_leaves_the_spawn_to_be_resumed(site, serving):
     async with serving(site) as server:
-        client = TestClient(server, headers={"Authorization": "Bearer hub-token"})
+        client = server.client("hub")
         await client.put(LAB, json={"start": "s", "options": {"image": "slow"}})
         stream = await client.get(f"{LAB}/events")
         await stream.content.readline()

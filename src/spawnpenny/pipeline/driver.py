@@ -101,8 +101,7 @@ class Driver:
 
     async def clear(self) -> None:
         """Take away what is left of a spawn that is over."""
-        await self._take_away()
-        self._record.reverted = True
+        self._record.reverted = await self._take_away()
         await self._persist()
 
     def to_phase(self, phase: Phase, message: str = "") -> None:
@@ -135,8 +134,7 @@ class Driver:
         if isinstance(error, NotFoundError | TerminatingError):
             self._account.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
         self.to_phase(Phase.UNDOING, error.message)
-        await self._take_away()
-        self._record.reverted = True
+        self._record.reverted = await self._take_away()
         self._close(Phase.FAILED, self._record.reason)
         await self._persist()
 
@@ -155,9 +153,10 @@ class Driver:
         last = f" It was waiting for this: {self._run.waiting_for}" if self._run.waiting_for else ""
         return DeadlineError(f"{told}{last}")
 
-    async def _take_away(self) -> None:
+    async def _take_away(self) -> bool:
+        """Take away what the spawn made, and what it replaced; return whether nothing is left."""
         await self._take_away_replaced()
-        await self._revert(self._run.begun)
+        return await self._revert(self._run.begun)
 
     async def _take_away_replaced(self) -> None:
         for replaced in list(self._record.replaces):
@@ -167,21 +166,28 @@ class Driver:
             self._previous.vanish()
             self._previous = None
 
-    async def _revert(self, begun: set[str] | None, replaced: Replaced | None = None) -> None:
-        """Revert until all is reverted: what cannot be taken away now is tried again, with longer and longer pauses."""
-        runner, pause = self._context.runner(replaced), 1.0
+    async def _revert(self, begun: set[str] | None, replaced: Replaced | None = None) -> bool:
+        """Revert until all is reverted; return False where a step cannot.
+
+        What the cluster refuses now is tried again, with longer and longer pauses. A step that fails by itself would fail again: it is
+        left, and told in the log.
+        """
+        runner, pause, clean = self._context.runner(replaced), 1.0, True
         while begun is None or begun:
             try:
                 async with asyncio.timeout(self._world.settings.deadlines.stop):
                     failed = await runner.revert(begun)
-                if not failed:
-                    return
-                begun = set(failed)
-            except TimeoutError:
-                failed = ["its steps"]
-            self._context.tell(f"Taking away what it made takes long ({', '.join(failed)}); it is tried again.")
+            except TimeoutError as error:
+                failed = {"what it made": error}
+            else:
+                begun = {name for name, error in failed.items() if isinstance(error, ClusterError | TimeoutError)}
+                clean = clean and len(begun) == len(failed)
+                if not begun:
+                    break
+            self._context.tell(f"Taking it away takes long ({', '.join(failed)}); it is tried again.")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+        return clean
 
     async def _persist(self) -> None:
         await persist(self._world, self._account)

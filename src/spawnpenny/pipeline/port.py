@@ -18,6 +18,7 @@ from spawnpenny.errors import (
     AlreadyExistsError,
     ConflictError,
     NotOursError,
+    SpawnError,
     UndeclaredCallError,
 )
 from spawnpenny.pipeline.pods import PodWatch

@@ -88,12 +88,12 @@ class Runner:
                 task.cancel()
             await settle(tasks)
 
-    async def revert(self, begun: set[str] | None) -> list[str]:
-        """Revert the ``spawn`` steps that have begun (None: all of them); return the names of those that failed to."""
-        failed = []
+    async def revert(self, begun: set[str] | None) -> dict[str, Exception]:
+        """Revert the ``spawn`` steps that have begun (None: all of them); return why those that failed to did."""
+        failed: dict[str, Exception] = {}
         for step in reversed(self._pipeline.steps):
-            if step.scope == "spawn" and (begun is None or step.name in begun) and not await self._revert(step):
-                failed.append(step.name)
+            if step.scope == "spawn" and (begun is None or step.name in begun):
+                await self._revert(step, failed)
         return failed
 
     async def _apply(self, step: Step) -> None:
@@ -136,16 +136,12 @@ class Runner:
             told = f"The step {step.name} failed unexpectedly; an administrator finds the cause in the log."
             raise StepFailedError(told) from error
 
-    async def _revert(self, step: Step) -> bool:
+    async def _revert(self, step: Step, failed: dict[str, Exception]) -> None:
         try:
             await step.revert(self._views[step.name])
         except Exception as error:  # noqa: BLE001 - one failing revert stops no other
-            self._log.warning(
-                "a revert failed",
-                step=step.name,
-                error=str(error),
-                exc_info=not isinstance(error, SpawnpennyError),
-            )
-            return False
-        self._report(step.name, StepState.REVERTED, None)
-        return True
+            worded = isinstance(error, SpawnpennyError)
+            self._log.warning("a revert failed", step=step.name, error=str(error), exc_info=not worded)
+            failed[step.name] = error
+        else:
+            self._report(step.name, StepState.REVERTED, None)

@@ -40,7 +40,6 @@ _SERVICES: Final = "10.96.0.0/16"
 _NAMES: Final = (_LOOPBACK, "10.96.0.1", "localhost", "kubernetes.default.svc")
 _SHM: Final = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
 _ROOM: Final = 1 << 30  # etcd writes its log in pieces of 64 MB, and a full disk ends it
-_PREFIX: Final = "spawnpenny-etcd-"
 _READY: Final = 60.0
 _HTTP_OK: Final = 200
 _INSECURE_PORT_GONE: Final = (1, 24)
@@ -68,8 +67,7 @@ class ApiServer:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            folder = tempfile.TemporaryDirectory(prefix="spawnpenny-api-")
-            self._folder = Path(stack.enter_context(folder))
+            self._folder = stack.enter_context(_own_folder(Path(tempfile.gettempdir()), "spawnpenny-api-"))
             self._start(stack)
             self._stack = stack.pop_all()  # all went well: keep it
         return self
@@ -218,18 +216,20 @@ def _data_folder(otherwise: Path) -> Iterator[Path]:
     if not (os.access(_SHM, os.W_OK) and shutil.disk_usage(_SHM).free > _ROOM):
         yield otherwise / "etcd"
         return
-    _sweep()
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=_SHM) as folder:
-        yield Path(folder)
+    with _own_folder(_SHM, "spawnpenny-etcd-") as folder:
+        yield folder
 
 
-def _sweep() -> None:
-    """Remove what test runs have left in memory that were killed."""
-    for folder in _SHM.glob(f"{_PREFIX}*"):
-        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+@contextmanager
+def _own_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Give a folder for as long as the context lasts, and remove those of test runs that were killed."""
+    for left in parent.glob(f"{prefix}*"):
+        pid = left.name.removeprefix(prefix).partition("-")[0]
         with suppress(OSError):
-            if pid.isdigit() and folder.stat().st_uid == os.getuid() and not psutil.pid_exists(int(pid)):
-                shutil.rmtree(folder)
+            if pid.isdigit() and left.stat().st_uid == os.getuid() and not psutil.pid_exists(int(pid)):
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-", dir=parent) as folder:
+        yield Path(folder)
 
 
 def _free_ports(count: int) -> list[int]:

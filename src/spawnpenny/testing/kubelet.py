@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import weakref
 from typing import TYPE_CHECKING, Self
 
 import trustme
@@ -20,6 +22,7 @@ class KubeletLogs:
     def __init__(self) -> None:
         self.texts: dict[tuple[str, str], str] = {}
         """By namespace and pod; all containers of a pod have the same."""
+        self._transports: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         app = web.Application()
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._log)
         self._runner = web.AppRunner(app, access_log=None)
@@ -36,9 +39,13 @@ class KubeletLogs:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for transport in self._transports:
+            transport.abort()  # or the API server, which keeps its connections, would be waited for
         await self._runner.cleanup()
 
     async def _log(self, request: web.Request) -> web.Response:
+        if request.transport is not None:
+            self._transports.add(request.transport)
         text = self.texts.get((request.match_info["namespace"], request.match_info["pod"]), "")
         wanted = int(request.query.get("tailLines", "0"))
         return web.Response(text="".join(text.splitlines(keepends=True)[-wanted:]))

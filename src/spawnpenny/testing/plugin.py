@@ -71,7 +71,9 @@ async def embedded_site(tmp_path: Path) -> AsyncIterator[Site]:
     from spawnpenny.embedded.cluster import EmbeddedCluster  # noqa: PLC0415 - see above
     from spawnpenny.testing.site import SMALL_LAB, make_site  # noqa: PLC0415 - see above
 
-    async with EmbeddedCluster(tmp_path / "cluster", {"spawnpenny/lab": SMALL_LAB}) as cluster:
+    async with EmbeddedCluster(
+        tmp_path / "cluster", {"spawnpenny/lab": SMALL_LAB, "spawnpenny/shell": ("sh",)}
+    ) as cluster:
         yield await make_site(cluster)
 
 

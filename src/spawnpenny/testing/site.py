@@ -69,7 +69,7 @@ class Site:
     async def objects(self, *kinds: str, user: str = "ada", spawn: str | None = None) -> dict[str, Manifest]:
         """Return what is in a user's namespace, by ``Kind/name``; with ``spawn`` only what carries that mark."""
         wanted = {**labels.ours(self.settings.installation), **({labels.SPAWN: spawn} if spawn else {})}
-        found = {}
+        found: dict[str, Manifest] = {}
         for kind in kinds or ("Pod", "Secret", "ConfigMap", "ResourceQuota", "LimitRange"):
             listing = await self.cluster.list(by_kind(kind), namespace=self.namespace(user), labels=wanted)
             found |= {f"{kind}/{each['metadata']['name']}": each for each in listing.items}

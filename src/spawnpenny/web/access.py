@@ -1,4 +1,4 @@
-"""Who may use a route. Each route declares it, and one middleware enforces it, before anything else of the request is looked at.
+"""Who may use a route. Each route declares it, and one middleware enforces it before anything else is looked at.
 
 What the scopes open:
 
@@ -9,7 +9,7 @@ What the scopes open:
 ``commission`` making users known, and reading them
 ``spawn:self`` reading, starting and stopping what is of the token's own user
 ``lab:self``   reading what is of the token's own user
-``admin``      the pipelines and plugins, and all of the above; not ``logs`` and not ``purge``, which have to be given by name
+``admin``      the pipelines and plugins, and all of the above; ``logs`` and ``purge`` have to be given by name
 =============  =====================================================================================
 """
 
@@ -37,7 +37,7 @@ _BY_NAME_ONLY: Final = frozenset({"logs", "purge"})
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may use a route: holders of one of the scopes ``any``, and of one of ``own`` where the path's user is their own."""
+    """Who may use a route: who has one of the scopes ``any``, or one of ``own`` where the path's user is their own."""
 
     any: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()

@@ -30,8 +30,8 @@ _PART: Final = re.compile(r"\{(\w+)\}")
 def create_app(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker) -> web.Application:
     """Make the application. The service runs from its start to its cleanup; the cluster stays the caller's to close.
 
-    ``SERVICE`` of ``web.keys`` is the running service. What is under way when it is cleaned up is left as it is, for the service
-    that starts next.
+    ``SERVICE`` of ``web.keys`` is the running service. What is under way when it is cleaned up is left as it is, for
+    the service that starts next.
     """
     table = routes()
     accesses = {(route.method, route.path): route.access for route in table}

@@ -23,17 +23,18 @@ def render(document: dict[str, Any]) -> str:
         '<link rel="stylesheet" href="docs/style.css"></head><body>'
         f"<header><h1>{title}</h1><p>{escape(info['description'])}</p>"
         '<p>For programs: <a href="openapi.json">openapi.json</a>. Send a token as '
-        "<code>Authorization: Bearer …</code>. Every refusal is a problem document; compare its <code>code</code>.</p></header>"
+        "<code>Authorization: Bearer …</code>. Every refusal is a problem document; "
+        "compare its <code>code</code>.</p></header>"
         f"<main>{''.join(sections)}<h2>Schemas</h2>{''.join(schemas)}</main></body></html>"
     )
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
-    scopes = operation.get("x-scopes")
+    name, verb = escape(operation["operationId"]), escape(method)
     return (
-        f'<section id="{escape(operation["operationId"])}"><h2><b class="{escape(method)}">{escape(method.upper())}</b> '
-        f"<code>{escape(path)}</code></h2><p>{escape(operation['summary'])}</p>"
-        f'<p class="scopes">{_scopes(scopes)}</p>'
+        f'<section id="{name}"><h2><b class="{verb}">{verb.upper()}</b> <code>{escape(path)}</code></h2>'
+        f"<p>{escape(operation['summary'])}</p>"
+        f'<p class="scopes">{_scopes(operation.get("x-scopes"))}</p>'
         f"{_parameters(operation['parameters'])}{_body(operation)}{_responses(operation['responses'])}</section>"
     )
 
@@ -41,7 +42,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
 def _scopes(scopes: dict[str, list[str]] | None) -> str:
     if scopes is None:
         return "Needs no token."
-    own = f" For one’s own: {escape(', '.join(scopes['own']))}." if scopes["own"] else ""
+    own = f" For one's own: {escape(', '.join(scopes['own']))}." if scopes["own"] else ""
     return f"Scopes: {escape(', '.join(scopes['any']))}.{own}"
 
 

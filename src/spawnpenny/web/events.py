@@ -1,4 +1,4 @@
-"""What happens in a spawn, as server-sent events: what happened already, then what comes, until the spawn is settled."""
+"""What happens in a spawn, as server-sent events: what happened already, then what comes, until it is settled."""
 
 from __future__ import annotations
 

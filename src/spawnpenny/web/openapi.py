@@ -1,4 +1,4 @@
-"""The OpenAPI document, made of the table of routes, and a page that shows it without scripts and without anything from elsewhere."""
+"""The OpenAPI document, and a page that shows it without scripts and without anything from elsewhere."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class PipelineView(Schema):
     kind = fields.String(required=True)
     steps = fields.List(fields.Nested(PipelineStepView), required=True)
     waves = fields.List(fields.List(fields.String()), required=True)
-    unknown = fields.List(fields.Nested(UnknownNameView), required=True)
+    ignored = fields.List(fields.Nested(UnknownNameView), required=True)
 
 
 class PipelinesView(Schema):
@@ -84,5 +84,5 @@ def pipeline_view(pipeline: Ordered, plugins: Plugins) -> dict[str, Any]:
             for step in pipeline.steps
         ],
         "waves": [list(wave) for wave in pipeline.waves],
-        "unknown": [{"step": step, "word": word, "name": name} for step, word, name in pipeline.unknown],
+        "ignored": [{"step": step, "word": word, "name": name} for step, word, name in pipeline.unknown],
     }

@@ -1,7 +1,7 @@
 """The one edge from errors to HTTP: every error becomes a problem document (RFC 9457).
 
-``type`` is an absolute URI, as the RFC advises: a relative one would mean another thing under each path. It is a name, made of the
-code, in the same domain as our labels; nothing is fetched from there.
+``type`` is an absolute URI, as the RFC advises: a relative one would mean another thing under each path. It is a name,
+made of the code, in the same domain as our labels; nothing is fetched from there.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _answer(request, error)
     except web.HTTPException as error:
         return _answer(request, _translate(request, error))
-    except ConnectionResetError:
-        raise  # the caller is gone: nobody to answer
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and request.transport is None:
+            raise  # the caller is gone: nobody to answer
         structlog.get_logger("spawnpenny.web").exception("a request failed unexpectedly")
         return _answer(request, SpawnpennyError(_INTERNAL))
 

@@ -41,7 +41,7 @@ def json_bytes(data: Any) -> int:
 class SecondsField(fields.Field[float]):
     """A number of seconds within bounds; a JSON number in a body, its text in a query."""
 
-    takes: ClassVar[type[str | (int | float)]] = int | float
+    takes: ClassVar[tuple[type, ...]] = (int, float)
 
     def __init__(self, least: float, most: float, **kwargs: Any) -> None:
         told = {"type": "number", "minimum": least, "maximum": most}
@@ -50,7 +50,7 @@ class SecondsField(fields.Field[float]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         told = f"This has to be a number of seconds from {self._least:g} to {self._most:g}."
-        if isinstance(value, bool) or not isinstance(value, self.takes):
+        if type(value) not in self.takes:  # True is an int, and no number of seconds
             raise ValidationError(told)
         try:
             number = float(value)
@@ -64,7 +64,7 @@ class SecondsField(fields.Field[float]):
 class QuerySecondsField(SecondsField):
     """The same, as a query has it."""
 
-    takes = str
+    takes = (str,)
 
 
 class OptionsField(fields.Field[dict[str, Any]]):
@@ -87,7 +87,7 @@ class EnvField(fields.Field[dict[str, str]]):
         for position, (name, text) in enumerate(value.items(), start=1):
             if not _ENV_NAME.fullmatch(name):
                 raise ValidationError(
-                    f"Name number {position} is not one of an environment variable: letters, digits and _, no digit first."
+                    f"Name number {position} is not a variable's: letters, digits and _, no digit first."
                 )
             if not isinstance(text, str) or "\0" in text:
                 raise ValidationError(f"The value of {name} has to be a text without NUL characters.")

@@ -1,9 +1,10 @@
-"""The one table of routes: the router, who may use each, the audit log's words, and the OpenAPI document come from it."""
+"""The one table of routes: the router, who may use each, the audit log's words and the OpenAPI document are from it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from aiohttp import web
 from marshmallow import Schema
@@ -40,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route. ``name`` is what the audit log and the OpenAPI document call it; ``refusals`` are the codes of its own."""
+    """One route. ``name`` is what audit log and OpenAPI document call it; ``refusals`` are the codes of its own."""
 
     method: str
     path: str
@@ -54,183 +55,195 @@ class Route:
     refusals: Mapping[int, str] = field(default_factory=dict)
 
 
+_LABS: Final = (
+    Route(
+        "PUT",
+        _LAB,
+        start_lab,
+        access.SPAWN,
+        "lab.start",
+        "Start a lab. The same `start` again is the same lab.",
+        {
+            202: Answer("Accepted: it is durable, and under way.", LabView),
+            200: Answer("This start is there already.", LabView),
+        },
+        query=StartQuerySchema,
+        body=LabBody,
+        refusals={
+            400: "body_malformed",
+            403: "quota_exceeded",
+            409: "start_conflict, name_collision or user_conflict",
+            413: "body_too_large",
+            429: "too_many_spawns",
+        },
+    ),
+    Route(
+        "GET",
+        _LAB,
+        get_lab,
+        access.READ,
+        "lab.get",
+        "How far a lab is, and where it is reached.",
+        {200: Answer("The lab.", LabView)},
+        refusals={404: "lab_not_found"},
+    ),
+    Route(
+        "DELETE",
+        _LAB,
+        stop_lab,
+        access.STOP,
+        "lab.stop",
+        "Stop a lab; with `start`, only if that is the present one.",
+        {
+            202: Answer("It is being stopped.", LabView),
+            204: Answer("It is gone, or was not there, or is another start."),
+        },
+        query=StopQuerySchema,
+    ),
+    Route(
+        "GET",
+        f"{_LAB}/events",
+        lab_events,
+        access.READ,
+        "lab.events",
+        "What happened to a lab and what happens, as server-sent events.",
+        {
+            200: Answer("Ends when the lab runs, has failed or is gone.", "text/event-stream"),
+            204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
+        },
+        query=EventsQuerySchema,
+        refusals={404: "lab_not_found"},
+    ),
+    Route(
+        "GET",
+        f"{_USER}/labs",
+        list_labs_of_user,
+        access.READ,
+        "lab.list",
+        "A user's labs.",
+        {200: Answer("All of them, by name.", UserLabsView)},
+    ),
+    Route(
+        "GET",
+        "/v1/labs",
+        list_labs,
+        access.READ_ALL,
+        "lab.list_all",
+        "All labs, a page at a time.",
+        {200: Answer("One page, by user and name.", LabsView)},
+        query=PageQuerySchema,
+    ),
+)
+
+_USERS: Final = (
+    Route(
+        "PUT",
+        _USER,
+        commission_user,
+        access.COMMISSION,
+        "user.commission",
+        "Make a user known with a dossier, and run the site's orders.",
+        {
+            202: Answer("Accepted: it is durable, and under way.", UserView),
+            200: Answer("The same dossier is active or under way already.", UserView),
+        },
+        body=DossierBody,
+        refusals={400: "body_malformed", 409: "user_conflict or name_collision", 413: "body_too_large"},
+    ),
+    Route(
+        "GET",
+        _USER,
+        get_user,
+        access.READ_USER,
+        "user.get",
+        "A user's dossier, and how far commissioning is.",
+        {200: Answer("The user.", UserView)},
+        refusals={404: "user_not_found"},
+    ),
+    Route(
+        "GET",
+        f"{_USER}/events",
+        user_events,
+        access.READ_USER,
+        "user.events",
+        "What happens in a user's commissioning, as server-sent events.",
+        {
+            200: Answer("Ends when the user is active or has failed.", "text/event-stream"),
+            204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
+        },
+        query=EventsQuerySchema,
+        refusals={404: "user_not_found"},
+    ),
+)
+
+_SERVICE: Final = (
+    Route(
+        "GET",
+        "/v1/pipelines",
+        get_pipelines,
+        access.ADMIN,
+        "service.pipelines",
+        "The steps of each kind of spawn, in order, and why.",
+        {200: Answer("All kinds.", PipelinesView)},
+    ),
+    Route(
+        "GET",
+        "/v1/plugins",
+        get_plugins,
+        access.ADMIN,
+        "service.plugins",
+        "The installed plugins.",
+        {200: Answer("By name.", PluginsView)},
+    ),
+    Route(
+        "GET",
+        "/healthz",
+        get_healthz,
+        access.PUBLIC,
+        "service.healthz",
+        "Whether the service lives.",
+        {200: Answer("It does.", HealthView)},
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        get_readyz,
+        access.PUBLIC,
+        "service.readyz",
+        "Whether the service knows the cluster's state.",
+        {200: Answer("It does.", HealthView)},
+        refusals={503: "not_ready"},
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        get_openapi,
+        access.PUBLIC,
+        "service.openapi",
+        "This API, for programs.",
+        {200: Answer("OpenAPI 3.1.", "application/json")},
+    ),
+    Route(
+        "GET",
+        "/docs",
+        get_docs,
+        access.PUBLIC,
+        "service.docs",
+        "This API, for people.",
+        {200: Answer("A page.", "text/html")},
+    ),
+    Route(
+        "GET",
+        "/docs/style.css",
+        get_style,
+        access.PUBLIC,
+        "service.style",
+        "The looks of /docs.",
+        {200: Answer("A style sheet.", "text/css")},
+    ),
+)
+
+
 def routes() -> tuple[Route, ...]:
     """Return all routes."""
-    return (*_labs(), *_users(), *_service())
-
-
-def _labs() -> tuple[Route, ...]:
-    missing = {404: "lab_not_found"}
-    return (
-        Route(
-            "PUT",
-            _LAB,
-            start_lab,
-            access.SPAWN,
-            "lab.start",
-            "Start a lab. The same `start` again is the same lab.",
-            {
-                202: Answer("Accepted: it is durable, and under way.", LabView),
-                200: Answer("This start is there already.", LabView),
-            },
-            query=StartQuerySchema,
-            body=LabBody,
-            refusals={
-                400: "body_malformed",
-                403: "quota_exceeded",
-                409: "start_conflict, name_collision or user_conflict",
-                413: "body_too_large",
-                429: "too_many_spawns",
-            },
-        ),
-        Route(
-            "GET",
-            _LAB,
-            get_lab,
-            access.READ,
-            "lab.get",
-            "How far a lab is, and where it is reached.",
-            {200: Answer("The lab.", LabView)},
-            refusals=missing,
-        ),
-        Route(
-            "DELETE",
-            _LAB,
-            stop_lab,
-            access.STOP,
-            "lab.stop",
-            "Stop a lab; with `start`, only if that is the present one.",
-            {
-                202: Answer("It is being stopped.", LabView),
-                204: Answer("It is gone, or was not there, or is another start."),
-            },
-            query=StopQuerySchema,
-        ),
-        Route(
-            "GET",
-            f"{_LAB}/events",
-            lab_events,
-            access.READ,
-            "lab.events",
-            "What happened to a lab and what happens, as server-sent events.",
-            {
-                200: Answer("Ends when the lab runs, has failed or is gone.", "text/event-stream"),
-                204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
-            },
-            query=EventsQuerySchema,
-            refusals=missing,
-        ),
-        Route(
-            "GET",
-            f"{_USER}/labs",
-            list_labs_of_user,
-            access.READ,
-            "lab.list",
-            "A user's labs.",
-            {200: Answer("All of them, by name.", UserLabsView)},
-        ),
-        Route(
-            "GET",
-            "/v1/labs",
-            list_labs,
-            access.READ_ALL,
-            "lab.list_all",
-            "All labs, a page at a time.",
-            {200: Answer("One page, by user and name.", LabsView)},
-            query=PageQuerySchema,
-        ),
-    )
-
-
-def _users() -> tuple[Route, ...]:
-    missing = {404: "user_not_found"}
-    return (
-        Route(
-            "PUT",
-            _USER,
-            commission_user,
-            access.COMMISSION,
-            "user.commission",
-            "Make a user known with a dossier, and run the site's orders.",
-            {
-                202: Answer("Accepted: it is durable, and under way.", UserView),
-                200: Answer("The same dossier is active or under way already.", UserView),
-            },
-            body=DossierBody,
-            refusals={400: "body_malformed", 409: "user_conflict or name_collision", 413: "body_too_large"},
-        ),
-        Route(
-            "GET",
-            _USER,
-            get_user,
-            access.READ_USER,
-            "user.get",
-            "A user's dossier, and how far commissioning is.",
-            {200: Answer("The user.", UserView)},
-            refusals=missing,
-        ),
-        Route(
-            "GET",
-            f"{_USER}/events",
-            user_events,
-            access.READ_USER,
-            "user.events",
-            "What happens in a user's commissioning, as server-sent events.",
-            {
-                200: Answer("Ends when the user is active or has failed.", "text/event-stream"),
-                204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
-            },
-            query=EventsQuerySchema,
-            refusals=missing,
-        ),
-    )
-
-
-def _service() -> tuple[Route, ...]:
-    public = access.PUBLIC
-    pipelines, plugins = Answer("All kinds.", PipelinesView), Answer("By name.", PluginsView)
-    well = {200: Answer("It does.", HealthView)}
-    document = {200: Answer("OpenAPI 3.1.", "application/json")}
-    page, style = {200: Answer("A page.", "text/html")}, {200: Answer("A style sheet.", "text/css")}
-    return (
-        Route(
-            "GET",
-            "/v1/pipelines",
-            get_pipelines,
-            access.ADMIN,
-            "service.pipelines",
-            "The steps of each kind of spawn, in order, and why.",
-            {200: pipelines},
-        ),
-        Route(
-            "GET",
-            "/v1/plugins",
-            get_plugins,
-            access.ADMIN,
-            "service.plugins",
-            "The installed plugins.",
-            {200: plugins},
-        ),
-        Route("GET", "/healthz", get_healthz, public, "service.healthz", "Whether the service lives.", well),
-        Route(
-            "GET",
-            "/readyz",
-            get_readyz,
-            public,
-            "service.readyz",
-            "Whether the service knows the cluster's state.",
-            well,
-            refusals={503: "not_ready"},
-        ),
-        Route(
-            "GET",
-            "/openapi.json",
-            get_openapi,
-            public,
-            "service.openapi",
-            "This API, for programs.",
-            document,
-        ),
-        Route("GET", "/docs", get_docs, public, "service.docs", "This API, for people.", page),
-        Route("GET", "/docs/style.css", get_style, public, "service.style", "The looks of /docs.", style),
-    )
+    return (*_LABS, *_USERS, *_SERVICE)

@@ -1,0 +1,81 @@
+"""A service that stops, and the next one that starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.errors import NotReadyError
+from spawnpenny.plugins import load_plugins
+from spawnpenny.service import run_service
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.testing.behaviours import Hold, Ready
+from spawnpenny.testing.site import lab, settled, start
+
+
+async def test_a_shutdown_leaves_a_spawn_to_the_next_service(kube_site, hollow_node):
+    mine = {"spawnpenny.io/installation": kube_site.settings.installation}
+    hollow_node.behave(mine, Hold())
+    async with kube_site.service() as service:
+        first = await start(service, env={"JUPYTER_TOKEN": "kept"})
+        async for event in first.events():
+            if event.message == "Waiting for the lab to answer.":
+                break
+    pod = await kube_site.read("Pod", "lab")
+    async with kube_site.service() as service:
+        hollow_node.behave(mine, Ready())
+        run = await settled(service.spawns.find("ada", lab()))
+        assert run.record.phase is Phase.RUNNING
+        assert run.record.id == first.record.id
+        assert run.record.pod == pod["metadata"]["uid"]
+
+
+async def test_events_go_on_with_ids_that_no_client_has_seen(kube_site, hollow_node):
+    mine = {"spawnpenny.io/installation": kube_site.settings.installation}
+    hollow_node.behave(mine, Hold())
+    async with kube_site.service() as service:
+        run = await start(service)
+        seen = []
+        async for event in run.events():
+            seen.append(event.id)
+            if event.message == "Waiting for the lab to answer.":
+                break
+    hollow_node.behave(mine, Ready())
+    async with kube_site.service() as service:
+        ids = [event.id async for event in service.spawns.find("ada", lab()).events()]
+    assert not set(ids) & set(seen)
+
+
+async def test_a_running_lab_is_never_told_as_stopped_by_a_service_that_starts(site):
+    async with site.service() as service:
+        run = await settled(await start(service))
+    plugins = load_plugins(site.settings)
+    async with (
+        run_local_broker(site.cluster, site.settings) as broker,
+        run_service(site.settings, plugins, site.cluster, broker) as service,
+    ):
+        with pytest.raises(NotReadyError):
+            service.spawns.find("ada", lab())
+        await service.until_ready()
+        found = service.spawns.find("ada", lab())
+        assert (found.record.phase, found.record.url) == (Phase.RUNNING, run.record.url)
+
+
+async def test_a_pod_whose_record_is_lost_is_recorded_again(site):
+    async with site.service() as service:
+        run = await settled(await start(service, "kept", options={"size": "small"}))
+    await site.cluster.delete(site.ref("Secret", "user-ada", site.settings.namespaces.state))
+    async with site.service() as service:
+        again = await settled(service.spawns.find("ada", lab()))
+        assert again.record.phase is Phase.RUNNING
+        assert (again.record.pod, again.record.request.start) == (run.record.pod, "kept")
+
+
+async def test_a_record_deleted_under_a_running_service_is_written_anew(site):
+    async with site.service() as service:
+        await settled(await start(service))
+        await site.cluster.delete(site.ref("Secret", "user-ada", site.settings.namespaces.state))
+        other = await settled(await start(service, name="other"))
+        assert other.record.phase is Phase.RUNNING
+    async with site.service() as service:
+        assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING

@@ -1,0 +1,139 @@
+"""Which start wins: the same one twice, another one, a replacement, and a stop at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError
+from spawnpenny.testing.behaviours import Hold
+from spawnpenny.testing.site import HUB, lab, settled, start, stop
+
+
+async def test_the_same_start_twice_is_one_spawn(site):
+    async with site.service() as service:
+        runs = await asyncio.gather(*(start(service, "same") for _ in range(5)))
+        assert len({run.record.id for run in runs}) == 1
+        await settled(runs[0])
+        assert len(await site.objects("Pod")) == 1
+
+
+async def test_another_start_is_refused_and_changes_nothing(site):
+    async with site.service() as service:
+        run = await settled(await start(service, "one"))
+        with pytest.raises(StartConflictError):
+            await start(service, "two")
+        assert service.spawns.find("ada", lab()) is run
+
+
+async def test_a_replacement_stops_the_old_pod_by_its_uid_first(site):
+    async with site.service() as service:
+        old = await settled(await start(service, "one", env={"WHICH": "one"}))
+        new = await settled(await start(service, "two", replace=True, env={"WHICH": "two"}))
+        assert new.record.phase is Phase.RUNNING, new.record.reason
+        assert new.record.pod not in {None, old.record.pod}
+        assert old.gone
+        assert await site.objects(spawn=old.record.id) == {}
+
+
+async def test_a_replacement_of_a_spawn_under_way_leaves_nothing_of_it(kube_site, hollow_node):
+    async with kube_site.service() as service:
+        hollow_node.behave({"spawnpenny.io/installation": kube_site.settings.installation}, Hold())
+        old = await start(service, "one")
+        await until_step(old, "lab.pod", "running")
+        new = await start(service, "two", replace=True)
+        await until_step(new, "lab.pod", "running")
+        assert old.gone
+        assert await kube_site.objects(spawn=old.record.id) == {}
+
+
+async def test_a_late_stop_of_an_old_start_does_nothing(site):
+    async with site.service() as service:
+        await settled(await start(service, "old"))
+        run = await settled(await start(service, "new", replace=True))
+        assert await service.spawns.stop("ada", lab(), start="old") is None
+        assert run.record.phase is Phase.RUNNING
+
+
+async def test_a_start_and_a_stop_at_once_end_in_one_clear_state(site):
+    async with site.service() as service:
+        for number in range(6):
+            first, second = start(service, f"s{number}", replace=True), service.spawns.stop("ada", lab())
+            await asyncio.gather(*((first, second) if number % 2 else (second, first)))
+            run = service.spawns.find("ada", lab())
+            if run is not None:
+                await settled(run)
+            pods = await site.objects("Pod", "Secret")
+            if (run := service.spawns.find("ada", lab())) is None:
+                assert pods == {}
+            else:
+                assert run.record.phase is Phase.RUNNING
+                assert set(pods) == {"Pod/lab", "Secret/lab"}
+
+
+async def test_two_users_and_two_labs_run_side_by_side(site):
+    async with site.service() as service:
+        wanted = [("ada", "~default"), ("ada", "second"), ("Grüße@example.org", "~default")]
+        runs = await asyncio.gather(*(start(service, user=user, name=name) for user, name in wanted))
+        for run in runs:
+            await settled(run)
+        assert [run.record.phase for run in runs] == [Phase.RUNNING] * 3, [run.record.reason for run in runs]
+        assert len({run.record.url for run in runs}) == 3
+
+
+async def test_what_all_spawns_of_a_user_share_is_made_once(kube_site, apiserver):
+    async with kube_site.service() as service:
+        mark = apiserver.mark()
+        await asyncio.gather(*[settled(await start(service, name=f"lab{n}")) for n in range(3)])
+        made = [each.resource for each in apiserver.audit(mark, user_agent="spawnpenny/") if each.verb == "create"]
+        assert {kind: made.count(kind) for kind in ("namespaces", "configmaps", "resourcequotas")} == {
+            "namespaces": 1,
+            "configmaps": 1,
+            "resourcequotas": 1,
+        }
+
+
+async def test_two_usernames_on_one_slug_are_refused(site):
+    one, other = colliding()
+    async with site.service() as service:
+        await settled(await start(service, user=one))
+        with pytest.raises(NameCollisionError):
+            await start(service, user=other)
+
+
+async def test_a_user_has_at_most_ten_spawns(kube_site):
+    kube_site.data["plugins"]["quota"] = {"labs": 10, "cpu": 100, "memory": "1Ti"}
+    async with kube_site.service() as service:
+        for number in range(10):
+            await settled(await start(service, name=f"lab{number}"))
+        with pytest.raises(TooManySpawnsError):
+            await service.spawns.commission(service.spawns.account("ada").record.user, identity=HUB)
+
+
+async def test_stopping_what_is_not_there_is_no_error(site):
+    async with site.service() as service:
+        assert await service.spawns.stop("nobody", lab()) is None
+        await settled(await start(service))
+        await asyncio.gather(stop(service), stop(service))
+        assert await service.spawns.stop("ada", lab()) is None
+
+
+async def until_step(run, step, state):
+    async for event in run.events():
+        if (event.step, event.state) == (step, state):
+            return
+
+
+def colliding():
+    """Find two names whose slugs are the same: 32 bits of hash, so some 80,000 names do."""
+    from spawnpenny.api import safe_slug
+
+    seen = {}
+    for number in range(1_000_000):
+        name = "!" + "".join(chr(0x3400 + (number >> shift & 0xFF)) for shift in (0, 8, 16))
+        other = seen.setdefault(safe_slug(name), name)
+        if other != name:
+            return other, name
+    raise AssertionError("no collision")
