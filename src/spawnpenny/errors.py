@@ -220,9 +220,7 @@ class NotReadyError(SpawnpennyError):
     status = 503
     title = "The service is not ready yet"
 
-    def __init__(
-        self, message: str = "The state of the cluster is not known yet.", *, retry_after: int = 2
-    ) -> None:
+    def __init__(self, message: str = "The state of the cluster is not known yet.", *, retry_after: int = 2) -> None:
         super().__init__(message, retry_after=retry_after)
 
 
@@ -315,9 +313,7 @@ class VolumesKeptError(SpawnpennyError):
     title = "Volumes live there"
 
     def __init__(self, namespace: str) -> None:
-        super().__init__(
-            f"The namespace {namespace} is kept, as a volume claim lives in it.", namespace=namespace
-        )
+        super().__init__(f"The namespace {namespace} is kept, as a volume claim lives in it.", namespace=namespace)
 
 
 # What the cluster answers.

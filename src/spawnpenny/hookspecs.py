@@ -25,7 +25,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
     """Contribute steps to the pipelines.
 
-    Called once, when the service starts. It reads the plugin's own section with ``settings.load`` and may not do any I/O.
+    Called once, when the service starts. It reads the plugin's own section with ``settings.load`` and may not
+    do any I/O.
 
     Example::
 
@@ -54,8 +55,9 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
 def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest) -> Manifest | None:
     """Add to a lab or Dask pod before it is created; return what to merge into it, or None.
 
-    Called for each pod that a step passes to ``spawn.patched``. It must be pure and quick: no I/O, no change to ``pod``. Patches are
-    merged in the order of the plugins' steps, as Kubernetes merges; two plugins that set one key to different values are refused.
+    Called for each pod that a step passes to ``spawn.patched``. It must be pure and quick: no I/O, no change
+    to ``pod``. Patches are merged in the order of the plugins' steps, as Kubernetes merges; two plugins that
+    set one key to different values are refused.
 
     Example::
 
@@ -72,8 +74,8 @@ def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest) -> Manifest | None:
 def spawnpenny_authenticators(settings: Settings) -> Sequence[Authenticator]:
     """Contribute objects that turn a request's credentials into an identity.
 
-    Called once, when the service starts. For each request they are asked in turn until one knows the credentials; one that does not
-    returns None.
+    Called once, when the service starts. For each request they are asked in turn until one knows the
+    credentials; one that does not returns None.
 
     Example::
 
@@ -94,7 +96,8 @@ def spawnpenny_authenticators(settings: Settings) -> Sequence[Authenticator]:
 def spawnpenny_observe(username: str, key: Key, event: Event) -> None:
     """Be told what happens in every spawn.
 
-    Called for each event, in the order of a spawn's events. It cannot veto; what it raises is logged and dropped. It must return at
+    Called for each event, in the order of a spawn's events. It cannot veto; what it raises is logged and
+    dropped. It must return at
     once: hand longer work to a task of your own.
 
     Example::

@@ -22,8 +22,9 @@ class Credentials:
 class Identity:
     """Who asks, and what for they may.
 
-    ``name`` is for the audit log. ``username`` is the user that it speaks for, where it speaks for one: the scopes that end in
-    ``:self`` are about that user. uid, gid and groups are what the authenticator vouches for; None where it says nothing of them.
+    ``name`` is for the audit log. ``username`` is the user that it speaks for, where it speaks for one: the
+    scopes that end in ``:self`` are about that user. uid, gid and groups are what the authenticator vouches
+    for; None where it says nothing of them.
     """
 
     name: str

@@ -45,18 +45,14 @@ class PluginInfo:
 class Plugins:
     """The loaded plugins. Each hook is one typed method; nobody else calls pluggy."""
 
-    def __init__(
-        self, manager: pluggy.PluginManager, settings: Settings, installed: Sequence[EntryPoint]
-    ) -> None:
+    def __init__(self, manager: pluggy.PluginManager, settings: Settings, installed: Sequence[EntryPoint]) -> None:
         self._manager = manager
         self._installed = installed
         self._steps: dict[str, tuple[Step, ...]] = {}
         for name, result in self._each("spawnpenny_steps", settings=settings):
             self._steps[name] = tuple(_checked_steps(name, result))
         self._authenticators = [
-            each
-            for _, result in self._each("spawnpenny_authenticators", settings=settings)
-            for each in result
+            each for _, result in self._each("spawnpenny_authenticators", settings=settings) for each in result
         ]
         self._refuse_unread(settings)
         self._pipelines = {kind: order(self.steps, kind, origin=self.origin) for kind in Kind}
@@ -82,18 +78,14 @@ class Plugins:
 
     def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]:
         """Return what each plugin adds to a pod, in the order of their steps."""
-        found = [
-            (name, patch) for name, patch in self._each("spawnpenny_pod_patch", spawn=spawn, pod=pod) if patch
-        ]
+        found = [(name, patch) for name, patch in self._each("spawnpenny_pod_patch", spawn=spawn, pod=pod) if patch]
         return sorted(found, key=lambda each: (self._rank.get(each[0], len(self._rank)), each[0]))
 
     def observe(self, username: str, key: Key, event: Event) -> None:
         """Tell every observer; what one raises is logged and dropped."""
         for impl in self._manager.hook.spawnpenny_observe.get_hookimpls():
             try:
-                impl.function(
-                    *[{"username": username, "key": key, "event": event}[name] for name in impl.argnames]
-                )
+                impl.function(*[{"username": username, "key": key, "event": event}[name] for name in impl.argnames])
             except Exception:  # noqa: BLE001 - an observer cannot harm a spawn
                 self._log.warning("an observer failed", plugin=impl.plugin_name, exc_info=True)
 
@@ -112,9 +104,7 @@ class Plugins:
         ]
 
     def _each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        for impl in sorted(
-            getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: str(impl.plugin_name)
-        ):
+        for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: str(impl.plugin_name)):
             yield impl.plugin_name, impl.function(*[arguments[name] for name in impl.argnames])
 
     def _ranks(self) -> dict[str, int]:
@@ -141,8 +131,8 @@ def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = Non
         extra: Further plugins, modules or objects, by name: for tests and for embedding.
 
     Raises:
-        PluginError: A plugin is not installed, is installed twice, cannot be imported, has a hook that there is not, or the steps do not
-            fit together.
+        PluginError: A plugin is not installed, is installed twice, cannot be imported, has a hook that there
+            is not, or the steps do not fit together.
         SettingsError: A plugin's section is wrong.
 
     """
@@ -204,7 +194,5 @@ def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
 
 def _checked_steps(plugin: str, steps: Any) -> Sequence[Step]:
     if not isinstance(steps, Sequence) or not all(isinstance(step, Step) for step in steps):
-        raise PluginError(
-            f"The hook spawnpenny_steps of the plugin {plugin!r} has to return a list of Step objects."
-        )
+        raise PluginError(f"The hook spawnpenny_steps of the plugin {plugin!r} has to return a list of Step objects.")
     return steps

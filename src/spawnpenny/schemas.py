@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 
 class StrictSchema(Schema, Generic[T]):
-    """A schema whose ``load`` gives the dataclass that ``makes`` names; a misspelt key is told with the nearest right one."""
+    """A schema whose ``load`` gives the dataclass that ``makes`` names.
+
+    A misspelt key is told with the nearest right one.
+    """
 
     makes: ClassVar[type]
 

@@ -36,7 +36,10 @@ _SWEEP: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service: ``spawns`` to start and stop, ``plugins`` to tell of. ``spawns.ready`` says whether it knows the cluster."""
+    """A running service: ``spawns`` to start and stop, ``plugins`` to tell of.
+
+    ``spawns.ready`` says whether it knows the cluster.
+    """
 
     settings: Settings
     plugins: Plugins
@@ -50,12 +53,10 @@ class Service:
 
 
 @asynccontextmanager
-async def run_service(
-    settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker
-) -> AsyncIterator[Service]:
-    """Run the service until the context ends. It answers ``not_ready`` until it has taken over what it finds in the cluster.
+async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker) -> AsyncIterator[Service]:
+    """Run the service until the context ends.
 
-    At the end all that is under way stays as it is: the service that starts next goes on with it.
+    It answers ``not_ready`` until it has taken over what it finds in the cluster. At the end all that is under way stays as it is: the service that starts next goes on with it.
     """
     check_openings(settings.pods.allow)
     mine = labels.ours(settings.installation)
@@ -81,9 +82,7 @@ async def run_service(
         await tasks.close()
 
 
-async def _take_over(
-    world: World, accounts: Accounts, tasks: Tasks, spawns: Spawns, taken_over: asyncio.Event
-) -> None:
+async def _take_over(world: World, accounts: Accounts, tasks: Tasks, spawns: Spawns, taken_over: asyncio.Event) -> None:
     log = structlog.get_logger("spawnpenny.service")
     await world.pods.synced.wait()
     await world.namespaces.synced.wait()
@@ -110,11 +109,7 @@ async def _forget_history(world: World, accounts: Accounts) -> None:
         await asyncio.sleep(min(_SWEEP, kept))
         oldest = time.time() - kept
         for account in accounts:
-            old = [
-                run
-                for run in account.runs.values()
-                if run.record.reverted and (run.record.ended_at or 0) < oldest
-            ]
+            old = [run for run in account.runs.values() if run.record.reverted and (run.record.ended_at or 0) < oldest]
             for run in old:
                 del account.runs[run.record.key]
                 del account.record.spawns[run.record.key]

@@ -1,24 +1,23 @@
 """The settings: a YAML file and the environment, through marshmallow, into frozen dataclasses.
 
-``--settings FILE`` or ``$SPAWNPENNY_SETTINGS`` names the file. Then variables such as ``SPAWNPENNY_WEB__PORT=8081`` override it:
-the parts between double underscores are the keys, in lower case, and the value is read as YAML. Each key is documented in
-``docs/settings.md``.
+``--settings FILE`` or ``$SPAWNPENNY_SETTINGS`` names the file. Then variables such as
+``SPAWNPENNY_WEB__PORT=8081`` override it: the parts between double underscores are the keys, in lower case,
+and the value is read as YAML. Each key is documented in ``docs/settings.md``.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import yaml
 from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.errors import SettingsError
 from spawnpenny.schemas import StrictSchema, flatten
+from spawnpenny.sources import overrides, put, read_yaml
 
 T = TypeVar("T")
 
@@ -34,7 +33,6 @@ SCOPES: Final = (
     "lab:self",
 )
 STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab")
-_ENVIRONMENT: Final = "SPAWNPENNY_"
 _MAX_PREFIX: Final = 15
 
 
@@ -58,7 +56,11 @@ class NamespaceSettings:
 
 @dataclass(frozen=True, slots=True)
 class DeadlineSettings:
-    """Seconds: for a whole spawn, for one step of it, for stopping, and for how long a failed or ended spawn stays readable."""
+    """How long things may take, in seconds.
+
+    For a whole spawn, for one step of it, for stopping, and for how long a failed or ended spawn stays
+    readable.
+    """
 
     spawn: float = 300
     step: float = 60
@@ -92,7 +94,10 @@ class PodSettings:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """What the broker makes: the role that it binds in user namespaces, for whom, the pod security level, and the orders."""
+    """What the broker makes.
+
+    The role that it binds in user namespaces, for whom, the pod security level, and the orders.
+    """
 
     role: str = "spawnpenny-tenant"
     account: str = "spawnpenny"
@@ -133,9 +138,7 @@ class Settings:
     broker: BrokerSettings = BrokerSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     tokens: Mapping[str, TokenSettings] = field(default_factory=dict)
-    plugins: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=lambda: {name: {} for name in STANDARD_PLUGINS}
-    )
+    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in STANDARD_PLUGINS})
     _read: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def load(self, plugin: str, schema: StrictSchema[T]) -> T:
@@ -171,9 +174,7 @@ def _name() -> fields.String:
 
 def _seconds() -> fields.Float:
     return fields.Float(
-        validate=validate.Range(
-            min=0, min_inclusive=False, max=86_400, error="Seconds: above 0, at most 86400."
-        )
+        validate=validate.Range(min=0, min_inclusive=False, max=86_400, error="Seconds: above 0, at most 86400.")
     )
 
 
@@ -236,9 +237,7 @@ class _BrokerSchema(StrictSchema[BrokerSettings]):
 class _EmbeddedSchema(StrictSchema[EmbeddedSettings]):
     makes = EmbeddedSettings
     folder = fields.String(allow_none=True)
-    images = fields.Dict(
-        keys=fields.String(), values=_Tuple(fields.String(), validate=validate.Length(min=1))
-    )
+    images = fields.Dict(keys=fields.String(), values=_Tuple(fields.String(), validate=validate.Length(min=1)))
 
 
 class _TokenSchema(StrictSchema[TokenSettings]):
@@ -276,9 +275,9 @@ def load_settings(file: str | None = None, environ: Mapping[str, str] | None = N
     """
     environ = os.environ if environ is None else environ
     path = file or environ.get("SPAWNPENNY_SETTINGS")
-    data = _read_yaml(Path(path)) if path else {}
-    for keys, value in _overrides(environ):
-        _put(data, keys, value)
+    data = read_yaml(Path(path)) if path else {}
+    for keys, value in overrides(environ):
+        put(data, keys, value)
     return make_settings(data, source=path or "the environment")
 
 
@@ -304,41 +303,3 @@ def _load(schema: StrictSchema[T], data: Mapping[str, Any], path: str, source: s
         told = [f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages, path)]
         raise SettingsError(f"In {source}: " + " ".join(told)) from None
     return loaded
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {path} is not YAML: {error}") from None
-    if not isinstance(data, dict | None):
-        raise SettingsError(f"The settings file {path} holds no mapping at its top.")
-    return data or {}
-
-
-def _overrides(environ: Mapping[str, str]) -> list[tuple[list[str], Any]]:
-    found = []
-    for name in sorted(environ):
-        key = name.removeprefix(_ENVIRONMENT)
-        # Kubernetes itself sets SPAWNPENNY_PORT, SPAWNPENNY_SERVICE_HOST … where a Service has our name.
-        if key != name and ("__" in key or key in {"CLUSTER", "INSTALLATION"}):
-            keys = [re.sub(r"\W", "-", part.lower()) for part in key.split("__")]
-            found.append((keys, _read_value(name, environ[name])))
-    return found
-
-
-def _read_value(name: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise SettingsError(f"The value of ${name} is not YAML.") from None
-
-
-def _put(data: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        inner = data.get(key)
-        data[key] = dict(inner) if isinstance(inner, Mapping) else {}
-        data = data[key]
-    data[keys[-1]] = value

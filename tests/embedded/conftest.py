@@ -75,9 +75,7 @@ class Site:
                 if event.type == "DELETED" and event.object["metadata"]["name"] == ref.name:
                     return
 
-    async def output(
-        self, script: str, *, name: str = "pod", volumes: Sequence[Manifest] = (), **more: Any
-    ) -> str:
+    async def output(self, script: str, *, name: str = "pod", volumes: Sequence[Manifest] = (), **more: Any) -> str:
         """Run a shell script to its end, and return what it wrote."""
         ref = await self.run(self.container("sh", script, **more), name=name, volumes=list(volumes))
         await self.until(ref, self.ended)
@@ -106,9 +104,7 @@ class Site:
 
     @staticmethod
     def ready(pod: Manifest) -> bool:
-        return any(
-            c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ())
-        )
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
 
     @staticmethod
     def running(pod: Manifest) -> bool:
@@ -137,10 +133,7 @@ def processes_with() -> Callable[[str], list[int]]:
         found = []
         for process in psutil.process_iter():
             try:
-                if (
-                    any(text in part for part in process.cmdline())
-                    and process.status() != psutil.STATUS_ZOMBIE
-                ):
+                if any(text in part for part in process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process.pid)
             except psutil.Error:
                 continue

@@ -14,12 +14,8 @@ PRINT_ENV = "import json, os; print(json.dumps(dict(os.environ)))"
 
 @pytest.fixture
 async def sources(site):
-    await site.cluster.create(
-        site.make("Secret", "s", stringData={"TOKEN": "from-secret", "SHARED": "secret"})
-    )
-    await site.cluster.create(
-        site.make("ConfigMap", "c", data={"SETTING": "from-config", "SHARED": "config"})
-    )
+    await site.cluster.create(site.make("Secret", "s", stringData={"TOKEN": "from-secret", "SHARED": "secret"}))
+    await site.cluster.create(site.make("ConfigMap", "c", data={"SETTING": "from-config", "SHARED": "config"}))
 
 
 async def environ_of(site, **parts):
@@ -42,9 +38,7 @@ async def test_env_comes_from_secrets_config_maps_and_the_pod(site, sources):
     refs = {"secretKeyRef": {"name": "s", "key": "TOKEN"}, "configMapKeyRef": {"name": "c", "key": "SETTING"}}
     fields = ("metadata.name", "metadata.namespace", "metadata.uid", "status.podIP")
     env = [{"name": f"R{n}", "valueFrom": {kind: ref}} for n, (kind, ref) in enumerate(refs.items())]
-    env += [
-        {"name": f"F{n}", "valueFrom": {"fieldRef": {"fieldPath": path}}} for n, path in enumerate(fields)
-    ]
+    env += [{"name": f"F{n}", "valueFrom": {"fieldRef": {"fieldPath": path}}} for n, path in enumerate(fields)]
     environ = await environ_of(site, env=env)
     assert [environ["R0"], environ["R1"]] == ["from-secret", "from-config"]
     assert [environ["F0"], environ["F1"]] == ["pod", "default"]
@@ -89,9 +83,7 @@ async def test_secrets_and_config_maps_are_mounted_as_files(site, sources):
         {"name": "o", "mountPath": "/o"},
     ]
     ref = await site.run(
-        site.container(
-            "sh", "/etc/s/SHARED", "/etc/c/sub/setting", "/etc/token", command=["cat"], volumeMounts=mounts
-        ),
+        site.container("sh", "/etc/s/SHARED", "/etc/c/sub/setting", "/etc/token", command=["cat"], volumeMounts=mounts),
         volumes=volumes,
     )
     await site.until(ref, site.ended)
@@ -136,9 +128,7 @@ async def test_a_pod_is_unschedulable_without_its_claim(site):
     assert 'persistentvolumeclaim "absent" not found' in condition["message"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/../../../../escaped", "../../../../escaped", "/a/../../../escaped", "//escaped"]
-)
+@pytest.mark.parametrize("path", ["/../../../../escaped", "../../../../escaped", "/a/../../../escaped", "//escaped"])
 async def test_a_hostile_mount_path_stays_inside(site, path):
     volumes, mounts = [{"name": "v", "emptyDir": {}}], [{"name": "v", "mountPath": path}]
     ref = await site.run(site.container("sh", "true", volumeMounts=mounts), volumes=volumes)

@@ -61,9 +61,7 @@ async def test_init_containers_run_one_after_the_other_and_first(site):
 
 
 async def test_a_failed_init_container_fails_the_pod_and_nothing_else_runs(site):
-    ref = await site.run(
-        site.container("sh", "echo ran"), initContainers=[site.container("sh", "exit 7", name="init")]
-    )
+    ref = await site.run(site.container("sh", "echo ran"), initContainers=[site.container("sh", "exit 7", name="init")])
     pod = await site.until(ref, site.ended)
     assert pod["status"]["phase"] == "Failed"
     assert site.state_of(pod, "init")["state"]["terminated"]["exitCode"] == 7

@@ -83,9 +83,7 @@ async def test_a_quota_refuses_with_the_numbers_and_counts_no_ended_pod(site):
 
 
 async def test_a_quota_wants_the_amounts_specified_and_a_limit_range_specifies_them(site):
-    await site.cluster.create(
-        site.make("ResourceQuota", "q", spec={"hard": {"limits.cpu": "4", "requests.cpu": "4"}})
-    )
+    await site.cluster.create(site.make("ResourceQuota", "q", spec={"hard": {"limits.cpu": "4", "requests.cpu": "4"}}))
     with pytest.raises(ClusterForbiddenError, match=r"must specify limits.cpu,requests.cpu"):
         await site.run(site.container("sh", "true"))
     limit = {"type": "Container", "default": {"cpu": "2"}, "defaultRequest": {"cpu": "500m"}}

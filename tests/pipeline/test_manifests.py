@@ -1,4 +1,7 @@
-"""What a spawn puts into the cluster, object by object, as golden files. ``SPAWNPENNY_GOLDEN=write`` writes them anew."""
+"""What a spawn puts into the cluster, object by object, as golden files.
+
+``SPAWNPENNY_GOLDEN=write`` writes them anew.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.domain.users import Group
 from spawnpenny.domain.spawns import SpawnRequest
+from spawnpenny.domain.users import Group
 from spawnpenny.identity import Identity
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import lab, settled
@@ -70,7 +73,7 @@ async def test_the_api_server_stores_all_that_was_sent(created):
 
 
 def with_data(sent):
-    """The API server turns stringData into data, in base64."""
+    """Return what the API server makes of stringData: data, in base64."""
     if "stringData" not in sent:
         return sent
     data = {key: base64.b64encode(value.encode()).decode() for key, value in sent["stringData"].items()}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import NotReadyError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.testing.behaviours import Hold, Ready
 from spawnpenny.testing.site import lab, settled, start
 

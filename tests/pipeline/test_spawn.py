@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from spawnpenny.domain.spawns import Phase
-
 from spawnpenny.testing.site import lab, settled, start, stop
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from spawnpenny.api import safe_slug
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError
 from spawnpenny.testing.behaviours import Hold
@@ -128,8 +129,6 @@ async def until_step(run, step, state):
 
 def colliding():
     """Find two names whose slugs are the same: 32 bits of hash, so some 80,000 names do."""
-    from spawnpenny.api import safe_slug
-
     seen = {}
     for number in range(1_000_000):
         name = "!" + "".join(chr(0x3400 + (number >> shift & 0xFF)) for shift in (0, 8, 16))

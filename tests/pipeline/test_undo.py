@@ -1,4 +1,7 @@
-"""A spawn that is made to fail, or is cancelled, at every call that changes something: the same promises hold each time."""
+"""A spawn that is made to fail, or is cancelled, at every call that changes something.
+
+The same promises hold each time.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,7 @@ def volume_claim(site):
 
 
 async def shared(site):
-    """What belongs to the user, or to the user's other lab, by uid."""
+    """Return what belongs to the user, or to the user's other lab, by uid."""
     kinds = ("ConfigMap", "ResourceQuota", "LimitRange", "Pod", "Secret")
     found = {name: each["metadata"]["uid"] for name, each in (await site.objects(*kinds)).items()}
     claim = await site.read("PersistentVolumeClaim", "home")

@@ -1,7 +1,7 @@
 """A service as its own process that ends itself by SIGKILL at one chosen call. Run by ``test_kill.py``, not imported.
 
-Its one argument is JSON: kubeconfig, the site's settings data, what to do (spawn or stop), at which call, and whether before or
-after the call is carried out. It exits 0 where it comes to the end without that call.
+Its one argument is JSON: kubeconfig, the site's settings data, what to do (spawn or stop), at which call, and
+whether before or after the call is carried out. It exits 0 where it comes to the end without that call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The broker inside the service's own process: for one machine, and until it has a process and an account of its own."""
+"""The broker inside the service's own process.
+
+It is for one machine, and for a service that runs without a broker of its own account.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,9 @@ def _refuse_foreign(namespace: Manifest, username: str, installation: str) -> No
 
 @asynccontextmanager
 async def run_local_broker(cluster: Cluster, settings: Settings) -> AsyncIterator[LocalBroker]:
-    """Run a broker until the context ends; orders that are under way then go on in the cluster, and are taken up at the next start.
+    """Run a broker until the context ends.
+
+    Orders that are under way then go on in the cluster, and are taken up at the next start.
 
     Raises:
         SettingsError: The orders file cannot be read, or is not valid.

@@ -1,7 +1,8 @@
 """The site's orders: the containers that commission and retire a user, as Moneypenny's ``m.yaml`` has them.
 
-The file is a mapping with ``commission`` and ``retire``, lists of Kubernetes containers that run one after the other, and
-``volumes``, Kubernetes volumes that they may mount. Each container finds the user's dossier in ``/opt/dossier/dossier.json``.
+The file is a mapping with ``commission`` and ``retire``, lists of Kubernetes containers that run one after
+the other, and ``volumes``, Kubernetes volumes that they may mount. Each container finds the user's dossier in
+``/opt/dossier/dossier.json``.
 """
 
 from __future__ import annotations
@@ -113,7 +114,10 @@ def dossier_map(user: User, order: Order, metadata: Manifest) -> Manifest:
 
 
 def order_pod(user: User, order: Order, orders: Orders, metadata: Manifest, *, seconds: int) -> Manifest:
-    """Return the pod that runs an order: all containers but the last as init containers, so that each waits for the one before."""
+    """Return the pod that runs an order.
+
+    All containers but the last are init containers, so that each waits for the one before.
+    """
     containers = [_with_dossier(container) for container in orders.containers(order)]
     dossier = {"name": _MOUNT["name"], "configMap": {"name": order_name(user, order)}}
     return {

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class OrderRuns:
     """Runs orders in the provisioning namespace, and takes away their pods and ConfigMaps when they have ended.
 
-    A waiter that is cancelled does not end the order: half a home directory helps nobody. ``resume`` takes up those that an earlier
-    process left.
+    A waiter that is cancelled does not end the order: half a home directory helps nobody. ``resume`` takes up
+    those that an earlier process left.
     """
 
     def __init__(self, cluster: Cluster, settings: Settings, orders: OrdersFile, pods: Informer) -> None:

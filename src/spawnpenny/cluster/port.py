@@ -1,8 +1,9 @@
 """The port to a cluster: what spawnpenny needs of one, and no more.
 
-Two implementations keep to it, ``cluster.kubernetes`` and ``embedded.cluster``; ``tests/cluster`` has one contract suite for
-both. Manifests are plain dicts, as the Kubernetes API has them in JSON. The verbs are the API's own; what a step may do, and the
-rules of ``ensure`` and ``discard``, are built on them once, in ``pipeline.port``.
+Two implementations keep to it, ``cluster.kubernetes`` and ``embedded.cluster``; ``tests/cluster`` has one
+contract suite for both. Manifests are plain dicts, as the Kubernetes API has them in JSON. The verbs are the
+API's own; what a step may do, and the rules of ``ensure`` and ``discard``, are built on them once, in
+``pipeline.port``.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """A change; ``object`` is the object after it, or as it was last when it is DELETED. A BOOKMARK has metadata only."""
+    """A change.
+
+    ``object`` is the object after it, or as it was last when it is DELETED. A BOOKMARK has metadata only.
+    """
 
     type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
     object: Manifest
@@ -60,9 +64,10 @@ class WatchEvent:
 class Cluster(Protocol):
     """A cluster. Every call ends: with an answer, or within the implementation's time limit with ``UnavailableError``.
 
-    All verbs raise ``ClusterForbiddenError`` (denied), ``InvalidObjectError`` (refused as not valid) and ``UnavailableError`` (no
-    answer, after retries); those that make or change a pod also ``QuotaExceededError``. Passing faults (429, 5xx, resets, the
-    known races of fresh namespaces) are retried inside.
+    All verbs raise ``ClusterForbiddenError`` (denied), ``InvalidObjectError`` (refused as not valid) and
+    ``UnavailableError`` (no answer, after retries); those that make or change a pod also
+    ``QuotaExceededError``. Passing faults (429, 5xx, resets, the known races of fresh namespaces) are retried
+    inside.
     """
 
     async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:

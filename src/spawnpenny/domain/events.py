@@ -13,7 +13,7 @@ from spawnpenny.domain.spawns import MAX_EVENT_BYTES, MAX_EVENTS
 
 
 class EventType(StrEnum):
-    """``phase`` says that the spawn is in another phase, ``step`` that a step is in another state, ``info`` tells the user."""
+    """``phase`` and ``step`` say that the spawn, or one step, is in another state; ``info`` tells the user."""
 
     PHASE = "phase"
     STEP = "step"
@@ -22,7 +22,11 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. ``id`` is ``<generation>-<n>``, ``time`` seconds since the epoch; ``phase``, ``step`` and ``state`` as they apply."""
+    """One event.
+
+    ``id`` is ``<generation>-<n>``, ``time`` seconds since the epoch; ``phase``, ``step`` and ``state`` as
+    they apply.
+    """
 
     id: str
     type: EventType

@@ -19,5 +19,5 @@ ORIGIN: Final = "spawnpenny.io/origin"
 
 
 def ours(installation: str) -> dict[str, str]:
-    """The labels that every object of this installation carries."""
+    """Return the labels that every object of this installation carries."""
     return {MANAGED_BY: MANAGER, INSTALLATION: installation}

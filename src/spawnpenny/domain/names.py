@@ -1,7 +1,8 @@
 """Names: which ones a caller may use, and the Kubernetes names that they come to.
 
-The safe slug is KubeSpawner's scheme (``kubespawner.slugs``, "safe"): a name that is a valid DNS label without ``--`` stays as
-it is; every other one becomes its letters and digits, cut, then ``---`` and 8 hex digits of the SHA-256 of the true name.
+The safe slug is KubeSpawner's scheme (``kubespawner.slugs``, "safe"): a name that is a valid DNS label without ``--``
+stays as it is; every other one becomes its letters and digits, cut, then ``---`` and 8 hex digits of the SHA-256 of the
+true name.
 """
 
 from __future__ import annotations
@@ -55,9 +56,7 @@ def _check(name: str, field: str, max_length: int) -> str:
     if not name:
         raise InvalidNameError(f"The {field} is empty.", field=field)
     if len(name) > max_length:
-        raise InvalidNameError(
-            f"The {field} has {len(name)} characters; at most {max_length} are taken.", field=field
-        )
+        raise InvalidNameError(f"The {field} has {len(name)} characters; at most {max_length} are taken.", field=field)
     if name in {".", ".."}:
         raise InvalidNameError(f"The {field} may not be {name!r}.", field=field)
     if "/" in name:
@@ -71,8 +70,8 @@ def _check(name: str, field: str, max_length: int) -> str:
 class Names:
     """The Kubernetes names of one spawn. Everything is derived; nothing is looked up.
 
-    ``namespace`` is the user's, ``user`` and ``lab`` are slugs (label values; the default lab's is empty), ``base`` begins the
-    name of each object that belongs to this lab alone.
+    ``namespace`` is the user's, ``user`` and ``lab`` are slugs (label values; the default lab's is empty),
+    ``base`` begins the name of each object that belongs to this lab alone.
     """
 
     namespace: str

@@ -23,7 +23,7 @@ class User:
     groups: tuple[Group, ...] = ()
 
     def dossier(self) -> dict[str, Any]:
-        """The JSON that a site's orders read: username, uid, gid, groups."""
+        """Return the JSON that a site's orders read: username, uid, gid, groups."""
         return {
             "username": self.username,
             "uid": self.uid,

@@ -51,9 +51,7 @@ class Addresses:
             if claim is not None:
                 self._claim, self._network = claim, network
                 return self
-        raise SettingsError(
-            "Every network 127.N of this machine is in use by an embedded cluster: stop some of them."
-        )
+        raise SettingsError("Every network 127.N of this machine is in use by an embedded cluster: stop some of them.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 _Amounts = dict[str, Decimal]
 # A quota may name these without "count/" (k8s.io/kubernetes/pkg/quota/v1/evaluator/core).
-_COUNTED: Final = frozenset(
-    {"pods", "secrets", "configmaps", "services", "persistentvolumeclaims", "resourcequotas"}
-)
+_COUNTED: Final = frozenset({"pods", "secrets", "configmaps", "services", "persistentvolumeclaims", "resourcequotas"})
 _COMPUTE: Final = ("cpu", "memory", "ephemeral-storage")
 _ENDED: Final = ("Succeeded", "Failed")
 
@@ -162,9 +160,7 @@ def _weigh_pod(spec: Manifest) -> Iterator[tuple[str, Decimal]]:
         for resource in _COMPUTE:
             running = sum((_amount(c, part, resource) for c in spec["containers"]), start=Decimal(0))
             # Init containers run one after the other, before the rest: the largest of them is what it takes.
-            initial = max(
-                (_amount(c, part, resource) for c in spec.get("initContainers") or ()), default=Decimal(0)
-            )
+            initial = max((_amount(c, part, resource) for c in spec.get("initContainers") or ()), default=Decimal(0))
             amount = max(running, initial)
             yield f"{part}.{resource}", amount
             if part == "requests":

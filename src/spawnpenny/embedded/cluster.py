@@ -90,9 +90,7 @@ class EmbeddedCluster:
         manifest = _decouple(manifest)
         ref = _name(manifest, resource)
         if "resourceVersion" in manifest["metadata"]:
-            raise refuse(
-                InvalidObjectError, "create", ref, "resourceVersion should not be set on a new object"
-            )
+            raise refuse(InvalidObjectError, "create", ref, "resourceVersion should not be set on a new object")
         with _quantities("create", ref):
             self._check("create", ref, manifest)
             if ref.namespace is not None:
@@ -169,9 +167,7 @@ class EmbeddedCluster:
         """Let others run first, as a call to an API server does: a caller's races show here too."""
         await asyncio.sleep(0)
         if not self._open:
-            raise UnavailableError(
-                "The embedded cluster is not running: it has to be entered, and not closed yet."
-            )
+            raise UnavailableError("The embedded cluster is not running: it has to be entered, and not closed yet.")
 
     def _existing(self, verb: str, ref: Ref) -> Stored:
         stored = self._store.find(ref)
@@ -193,13 +189,9 @@ class EmbeddedCluster:
         if metadata.get("resourceVersion") not in (None, "", before.version):
             raise refuse(ConflictError, verb, before.ref, "it has been changed since it was read")
         if metadata.get("uid") not in (None, before.uid):
-            raise refuse(
-                ConflictError, verb, before.ref, f"it has the uid {before.uid}, not {metadata['uid']}"
-            )
+            raise refuse(ConflictError, verb, before.ref, f"it has the uid {before.uid}, not {metadata['uid']}")
         if _name(manifest, before.ref.resource) != before.ref:
-            raise refuse(
-                InvalidObjectError, verb, before.ref, "its kind, name and namespace cannot be changed"
-            )
+            raise refuse(InvalidObjectError, verb, before.ref, "its kind, name and namespace cannot be changed")
         with _quantities(verb, before.ref):
             self._check(verb, before.ref, manifest, before)
             if before.ref.resource.kind == "Pod":
@@ -258,9 +250,7 @@ def _same_spec(verb: str, before: Stored, spec: Manifest) -> Manifest:
     """Take the spec of a pod as it is: it can leave out what the cluster filled in, and change nothing."""
     kept: Manifest = before.manifest["spec"]
     if {**kept, **spec} != kept:
-        raise refuse(
-            InvalidObjectError, verb, before.ref, "spec: a pod's spec cannot be changed: delete and create it"
-        )
+        raise refuse(InvalidObjectError, verb, before.ref, "spec: a pod's spec cannot be changed: delete and create it")
     return kept
 
 

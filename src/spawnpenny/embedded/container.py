@@ -154,9 +154,7 @@ class Container:
             metadata = self._pod["metadata"]
             pod = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
             name = self.view.name
-            self._wait(
-                "CrashLoopBackOff", f"back-off {delay:.0f}s restarting failed container={name} pod={pod}"
-            )
+            self._wait("CrashLoopBackOff", f"back-off {delay:.0f}s restarting failed container={name} pod={pod}")
             await asyncio.sleep(delay)
 
     async def _probe(self, process: Process, launch: Launch) -> None:
@@ -244,7 +242,5 @@ class Container:
 
 
 def _not_started(command: str, error: OSError) -> str:
-    why = (
-        "executable file not found in $PATH" if isinstance(error, FileNotFoundError) else str(error.strerror)
-    )
+    why = "executable file not found in $PATH" if isinstance(error, FileNotFoundError) else str(error.strerror)
     return f'failed to create containerd task: failed to create shim task: exec: "{command}": {why}: unknown'

@@ -66,9 +66,7 @@ def _value(entry: Manifest, pod: Manifest, sources: Sources, known: Mapping[str,
         if (ref := origin.get(name)) is not None:
             value = sources.item(kind, ref["name"], ref["key"], optional=bool(ref.get("optional")))
             return None if value is None else value.decode(errors="replace")
-    raise MissingSourceError(
-        f"env {entry['name']}: the embedded cluster does not know {', '.join(sorted(origin))}"
-    )
+    raise MissingSourceError(f"env {entry['name']}: the embedded cluster does not know {', '.join(sorted(origin))}")
 
 
 def _field(pod: Manifest, path: str) -> str:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER: Final = re.compile(r"\{(python|pod_ip|home)\}")
 
 
-def argv_of(
-    container: Manifest, image: Sequence[str], *, pod_ip: str, home: str
-) -> tuple[list[str], list[str]]:
+def argv_of(container: Manifest, image: Sequence[str], *, pod_ip: str, home: str) -> tuple[list[str], list[str]]:
     """Return the image's part of the command line, ready, and the container's own, not expanded yet."""
     command, args = container.get("command") or [], container.get("args") or []
     if command:

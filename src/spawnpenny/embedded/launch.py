@@ -82,13 +82,9 @@ def _make(folder: Path, cluster: Path) -> None:
 def _check_text(argv: Sequence[str], env: Mapping[str, str]) -> None:
     texts = (*argv, *env.values(), *env)
     if any("\0" in text for text in texts) or any("=" in name or not name for name in env):
-        raise MissingSourceError(
-            "a command line or environment with a NUL, or a name with '=', cannot be passed on"
-        )
+        raise MissingSourceError("a command line or environment with a NUL, or a name with '=', cannot be passed on")
     for text in texts:
         try:
             os.fsencode(text)
         except UnicodeEncodeError:
-            raise MissingSourceError(
-                "a command line or environment that is not text cannot be passed on"
-            ) from None
+            raise MissingSourceError("a command line or environment that is not text cannot be passed on") from None

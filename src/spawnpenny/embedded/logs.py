@@ -54,7 +54,7 @@ class Log(asyncio.Protocol):
             self._transport.pause_reading()
             self._resume = asyncio.get_running_loop().call_later(_PAUSE, self._transport.resume_reading)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._ended.set()
 
     async def close(self, *, patience: float = 1.0) -> None:

@@ -63,11 +63,7 @@ class Namespaces:
 
     def _finish(self, ref: Ref) -> None:
         namespace = self._store.find(ref)
-        if (
-            namespace is None
-            or not namespace.terminating
-            or self._store.select(self._pods, namespace=ref.name)
-        ):
+        if namespace is None or not namespace.terminating or self._store.select(self._pods, namespace=ref.name):
             return
         for stored in self._store.contents(ref.name):
             self._store.remove(stored.ref)

@@ -122,9 +122,7 @@ class Pod:
             if "persistentVolumeClaim" in volume
         ]
         while missing := [claim for claim in claims if not self._sources.has_claim(claim)]:
-            self._view.unschedulable = (
-                f'0/1 nodes are available: persistentvolumeclaim "{missing[0]}" not found.'
-            )
+            self._view.unschedulable = f'0/1 nodes are available: persistentvolumeclaim "{missing[0]}" not found.'
             self._show()
             await asyncio.sleep(_RETRY)
         self._view.unschedulable = ""

@@ -78,9 +78,7 @@ class Probe:
         if (http := self._spec.get("httpGet")) is not None:
             return await self._get(http)
         if (tcp := self._spec.get("tcpSocket")) is not None:
-            _, writer = await asyncio.open_connection(
-                tcp.get("host") or self._address, self._port(tcp["port"])
-            )
+            _, writer = await asyncio.open_connection(tcp.get("host") or self._address, self._port(tcp["port"]))
             writer.close()
             await writer.wait_closed()
             return True

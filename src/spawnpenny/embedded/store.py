@@ -141,9 +141,7 @@ class Store:
         table = self._table(resource)
         spaces = [namespace] if namespace is not None else sorted(table.objects, key=str)
         found = (table.objects.get(space, {}) for space in spaces)
-        return [
-            space[name] for space in found for name in sorted(space) if matches(space[name].labels, labels)
-        ]
+        return [space[name] for space in found for name in sorted(space) if matches(space[name].labels, labels)]
 
     def contents(self, namespace: str) -> Iterator[Stored]:
         """Yield every object of a namespace, of any kind."""
@@ -187,16 +185,12 @@ class Store:
         while not self._closed:
             waiting = table.changed
             if position < table.horizon or position > self._version:
-                raise ExpiredError(
-                    f"The changes since version {position} are not known any more: list again."
-                )
+                raise ExpiredError(f"The changes since version {position} are not known any more: list again.")
             index = bisect_right(table.history, position, key=lambda change: change.version)
             if index < len(table.history):
                 change = table.history[index]
                 position = change.version
-                event = (
-                    change.seen_through(labels) if namespace in (None, change.after.ref.namespace) else None
-                )
+                event = change.seen_through(labels) if namespace in (None, change.after.ref.namespace) else None
                 if event is not None:
                     yield event
             elif not await _set_within(waiting, _BOOKMARK_SECONDS):
@@ -242,9 +236,7 @@ class Store:
         try:
             return int(since)
         except ValueError:
-            raise InvalidObjectError(
-                f"{since!r} is not a version: take the one of a list or of an event."
-            ) from None
+            raise InvalidObjectError(f"{since!r} is not a version: take the one of a list or of an event.") from None
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -75,9 +75,7 @@ class Volumes:
             try:
                 self._link(place, self._reserve(container, path, self._source(mount)))
             except OSError as error:
-                raise MissingSourceError(
-                    f"cannot mount {mount['name']} at {path}: {error.strerror}"
-                ) from None
+                raise MissingSourceError(f"cannot mount {mount['name']} at {path}: {error.strerror}") from None
             places[path] = place
         return Mounts(root, places)
 

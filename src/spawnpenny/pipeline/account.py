@@ -32,8 +32,9 @@ class Bell:
 class Run:
     """One spawn under way, or standing.
 
-    ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known, as after a restart.
-    ``waiting_for`` was told last; ``trouble`` is what a pod of it is in at the moment. ``gone`` is set when nothing of it is left, not even its history.
+    ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is
+    not known, as after a restart. ``waiting_for`` was told last; ``trouble`` is what a pod of it is in at the
+    moment. ``gone`` is set when nothing of it is left, not even its history.
     """
 
     record: SpawnRecord
@@ -80,7 +81,10 @@ class Run:
 
 @dataclass
 class Account:
-    """A user. ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand."""
+    """A user.
+
+    ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand.
+    """
 
     slug: str
     record: UserRecord

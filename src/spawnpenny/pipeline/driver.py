@@ -1,7 +1,8 @@
 """Brings one spawn to where its record wants it: up, down, or to its end.
 
-Each method is the body of one task. A task that is cancelled undoes nothing by itself: who cancelled it says what follows. A DELETE
-starts ``go_down``, which waits for the cancelled task first; a service that shuts down leaves the rest to the one that starts next.
+Each method is the body of one task. A task that is cancelled undoes nothing by itself: who cancelled it says
+what follows. A DELETE starts ``go_down``, which waits for the cancelled task first; a service that shuts down
+leaves the rest to the one that starts next.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Driver:
             await self._undo(self._too_late())
         except SpawnpennyError as error:
             await self._undo(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, what the spawn made has to go
             self._log.exception("a spawn failed unexpectedly")
             await self._undo(
                 StepFailedError("Something went wrong in spawnpenny; an administrator finds the cause in the log.")
@@ -169,8 +170,8 @@ class Driver:
     async def _revert(self, begun: set[str] | None, replaced: Replaced | None = None) -> bool:
         """Revert until all is reverted; return False where a step cannot.
 
-        What the cluster refuses now is tried again, with longer and longer pauses. A step that fails by itself would fail again: it is
-        left, and told in the log.
+        What the cluster refuses now is tried again, with longer and longer pauses. A step that fails by
+        itself would fail again: it is left, and told in the log.
         """
         runner, pause, clean = self._context.runner(replaced), 1.0, True
         while begun is None or begun:

@@ -1,7 +1,7 @@
 """The rules that every pod of ours keeps, after all patches are merged; each opening is named in the settings.
 
-The rules are those of the ``restricted`` Pod Security Standard (kubernetes.io/docs/concepts/security/pod-security-standards), and no
-mounted account token.
+The rules are those of the ``restricted`` Pod Security Standard
+(kubernetes.io/docs/concepts/security/pod-security-standards), and no mounted account token.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def check_pod(pod: Manifest, *, allowed: Sequence[str], images: Sequence[str]) -
     """Refuse a pod that asks for more than the settings open.
 
     Raises:
-        HardeningError: What it asks for, and the opening to name in ``pods.allow``, or the image that ``pods.images`` lacks.
+        HardeningError: What it asks for, and the opening to name in ``pods.allow``, or the image that
+            ``pods.images`` lacks.
 
     """
     for opening, what in _asked(pod["spec"]):

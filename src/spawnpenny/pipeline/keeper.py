@@ -50,7 +50,7 @@ class RecordKeeper:
                 records.append(read_record(secret))
             except RecordTooNewError as error:
                 log = structlog.get_logger("spawnpenny.keeper")
-                log.error("a record is left alone", record=secret["metadata"]["name"], error=error.message)
+                log.warning("a record is left alone", record=secret["metadata"]["name"], error=error.message)
         return records
 
     async def save(self, record: UserRecord) -> None:
@@ -81,7 +81,10 @@ class RecordKeeper:
         return await (self.cluster.create(secret) if record.version is None else self.cluster.replace(secret))
 
     async def _write_again(self, record: UserRecord, error: SpawnpennyError) -> Manifest:
-        """Go on where an earlier write of ours has arrived though its answer was lost; give up where somebody else wrote."""
+        """Go on where an earlier write of ours has arrived though its answer was lost.
+
+        It gives up where somebody else wrote.
+        """
         there = await self.cluster.read(Ref.of(self._secret(record)))
         stored = read_record(there) if there is not None else None
         if there is None or stored is None or stored.owner != self.owner:

@@ -23,7 +23,10 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """The pipeline of one kind: its steps in order, the edges that made the order, and soft names that no plugin knows."""
+    """The pipeline of one kind.
+
+    It has its steps in order, the edges that made the order, and the soft names that no plugin knows.
+    """
 
     kind: Kind
     steps: tuple[Step, ...]
@@ -95,7 +98,7 @@ def _edge(step: str, word: str, other: str) -> Edge:
 
 
 def _waves(chosen: Mapping[str, Step], edges: set[Edge], kind: Kind) -> tuple[tuple[str, ...], ...]:
-    sorter: TopologicalSorter[str] = TopologicalSorter({name: () for name in chosen})
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(chosen, ()))
     for edge in edges:
         sorter.add(edge.then, edge.first)
     try:
@@ -125,7 +128,7 @@ def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> Non
             )
         if step.scope == "user" and has_revert:
             raise PluginError(
-                f"The step {step.name!r} ({_from(step.name, origin)}) is of scope user, which all spawns of a user share, "
+                f"The step {step.name!r} ({_from(step.name, origin)}) is of scope user, shared by a user's spawns, "
                 "and so it may not have a revert."
             )
         unknown = step.kinds - set(Kind)

@@ -1,7 +1,8 @@
 """Merging what plugins add to a pod, as Kubernetes merges, and refusing where two of them disagree.
 
-Containers, volumes and env are merged by ``name``, mounts by ``mountPath``, ports by ``containerPort``; other lists append; maps merge by
-key; two different values for one key are a conflict, told with the names of both plugins.
+Containers, volumes and env are merged by ``name``, mounts by ``mountPath``, ports by ``containerPort``; other
+lists append; maps merge by key; two different values for one key are a conflict, told with the names of both
+plugins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Waiting for one pod, out of what the service watches anyway: no call to the cluster, and no longer than there is hope."""
+"""Waiting for one pod, out of what the service watches anyway.
+
+It makes no call to the cluster, and waits no longer than there is hope.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ UNSCHEDULABLE_TOLD_AFTER: Final = 30.0
 class PodWatch:
     """Waits for a pod of a known uid.
 
-    ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is in, or None.
+    ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the
+    pod is in, or None.
     """
 
     def __init__(

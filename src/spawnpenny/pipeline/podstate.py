@@ -1,7 +1,8 @@
 """What a pod's status means for the one who waits for it: pure reading of the Kubernetes PodStatus.
 
-Fields and reasons are those of the Pod v1 API and of the kubelet (``k8s.io/kubernetes/pkg/kubelet/images``: ErrImagePull,
-ImagePullBackOff, InvalidImageName; ``kuberuntime``: CreateContainerConfigError, RunContainerError, CrashLoopBackOff).
+Fields and reasons are those of the Pod v1 API and of the kubelet (``k8s.io/kubernetes/pkg/kubelet/images``:
+ErrImagePull, ImagePullBackOff, InvalidImageName; ``kuberuntime``: CreateContainerConfigError,
+RunContainerError, CrashLoopBackOff).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ PULL_REASONS: Final = frozenset(
 )
 CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _HOPELESS_PULL: Final = re.compile(
-    r"not found|manifest unknown|does not exist|denied|unauthorized|authentication required|forbidden|invalid reference|couldn't parse",
+    r"not found|manifest unknown|does not exist|denied|unauthorized|authentication required|forbidden"
+    r"|invalid reference|couldn't parse",
     re.IGNORECASE,
 )
 _MAX_QUOTE: Final = 300
@@ -33,7 +35,10 @@ _MAX_QUOTE: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a pod is not ready. ``hopeless`` trouble fails a spawn at once, other trouble when it has lasted or come back."""
+    """Why a pod is not ready.
+
+    ``hopeless`` trouble fails a spawn at once, other trouble when it has lasted or come back.
+    """
 
     error: SpawnError
     hopeless: bool = False
@@ -109,7 +114,8 @@ def _crash(container: str, ended: dict[str, Any]) -> CrashError:
         return CrashError(f"The container {container} was ended because it used more memory than it may (OOMKilled).")
     detail = _quote(ended.get("message", ""))
     return CrashError(
-        f"The container {container} ended by itself with exit code {ended.get('exitCode')}{f': {detail}' if detail else ''}."
+        f"The container {container} ended by itself with exit code {ended.get('exitCode')}"
+        f"{f': {detail}' if detail else ''}."
     )
 
 

@@ -81,7 +81,10 @@ class Marks:
 
 @dataclass(frozen=True)
 class Reach:
-    """What the ports of all steps share: the cluster, the pods that are watched, the broker, and how the user is told."""
+    """What the ports of all steps share.
+
+    The cluster, the pods that are watched, the broker, and how the user is told.
+    """
 
     cluster: Cluster
     pods: Informer
@@ -92,9 +95,9 @@ class Reach:
 
 
 class StepPort:
-    """The cluster, for one step. Every verb refuses, before any call is made, what the step's ``permissions`` do not declare.
+    """The cluster, for one step.
 
-    A call that changes something is never broken off: a cancellation is raised when it has been answered.
+    Every verb refuses, before any call is made, what the step's ``permissions`` do not declare. A call that changes something is never broken off: a cancellation is raised when it has been answered.
     """
 
     def __init__(self, step: Step, marks: Marks, reach: Reach, user: User) -> None:
@@ -106,9 +109,9 @@ class StepPort:
     async def ensure(self, manifest: Manifest, *, resource: Resource | None = None) -> Manifest:
         """Create an object in the user namespace, and return it as stored.
 
-        Where one of that name is there already: a ``spawn`` step keeps it if it carries this spawn's mark; a ``user`` step patches it if
-        it declared ``patch``. Namespace, labels and annotations are added here. ``resource`` is needed for kinds that spawnpenny
-        does not know.
+        Where one of that name is there already: a ``spawn`` step keeps it if it carries this spawn's mark; a
+        ``user`` step patches it if it declared ``patch``. Namespace, labels and annotations are added here.
+        ``resource`` is needed for kinds that spawnpenny does not know.
 
         Raises:
             NotOursError: Something else has the name.
@@ -123,7 +126,8 @@ class StepPort:
     async def discard(self, kind: str | Resource, name: str, *, grace: int | None = None) -> None:
         """Delete an object that this spawn made; one that is absent or carries another mark is left as it is.
 
-        It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart. Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
+        It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart.
+        Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
         """
         resource = kind if isinstance(kind, Resource) else by_kind(kind)
         self._demand("delete", resource)

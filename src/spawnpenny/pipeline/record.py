@@ -1,7 +1,7 @@
 """The record of one user: all that any replica needs to carry on with that user's spawns.
 
-It is JSON in one Secret a user (``pipeline.keeper``), bounded by what ``domain.spawns`` says, and carries a schema version: a newer one
-is refused, so that an older replica never adopts it.
+It is JSON in one Secret a user (``pipeline.keeper``), bounded by what ``domain.spawns`` says, and carries a
+schema version: a newer one is refused, so that an older replica never adopts it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Replaced:
 class SpawnRecord:
     """One spawn. Times are seconds since the epoch.
 
-    ``env`` is kept until the spawn runs or failed; ``uids`` are those of the objects that it made, by ``Kind/name``; ``reverted`` says
-    that nothing of it is left.
+    ``env`` is kept until the spawn runs or failed; ``uids`` are those of the objects that it made, by
+    ``Kind/name``; ``reverted`` says that nothing of it is left.
     """
 
     key: Key
@@ -123,7 +123,10 @@ class SpawnRecord:
 
 @dataclass(slots=True)
 class Applied:
-    """What a ``user`` step last made: the hash of it, and the uid of the namespace that it was made in (empty where in none)."""
+    """What a ``user`` step last made.
+
+    The hash of it, and the uid of the namespace that it was made in (empty where in none).
+    """
 
     hash: str
     namespace: str
@@ -133,7 +136,8 @@ class Applied:
 class UserRecord:
     """One user, what all the user's spawns share, and the spawns themselves.
 
-    ``generation`` counts the starts; ``written`` counts the writes, so that a write whose answer was lost is known as one's own.
+    ``generation`` counts the starts; ``written`` counts the writes, so that a write whose answer was lost is
+    known as one's own.
     """
 
     user: User

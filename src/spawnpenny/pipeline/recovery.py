@@ -98,7 +98,7 @@ class Recovery:
             await persist(self.world, account)
         except SpawnpennyError as error:
             log = structlog.get_logger("spawnpenny.recovery")
-            log.error("a user is left alone", user=account.username, error=error.message)
+            log.warning("a user is left alone", user=account.username, error=error.message)
             self.accounts.drop(account)
             return
         for run in runs:

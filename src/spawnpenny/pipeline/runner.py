@@ -1,8 +1,9 @@
 """Runs the steps of one spawn: forward side by side as their order allows, backward one by one.
 
-Forward: a step starts when all that come before it are done. When one fails, or the runner is cancelled, no further step starts and the
-ones in flight are ended; a call that changes something is answered first (``pipeline.port``). Nothing is undone here: whoever called
-decides that. Backward: every ``spawn`` step that has begun is reverted once, in reverse order; one that fails stops no other.
+Forward: a step starts when all that come before it are done. When one fails, or the runner is cancelled, no
+further step starts and the ones in flight are ended; a call that changes something is answered first
+(``pipeline.port``). Nothing is undone here: whoever called decides that. Backward: every ``spawn`` step that
+has begun is reverted once, in reverse order; one that fails stops no other.
 """
 
 from __future__ import annotations

@@ -10,7 +10,10 @@ T = TypeVar("T")
 
 
 async def settle(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Return when all tasks have ended, whatever their outcome; a cancellation that arrives meanwhile is raised after that."""
+    """Return when all tasks have ended, whatever their outcome.
+
+    A cancellation that arrives meanwhile is raised after that.
+    """
     cancelled: asyncio.CancelledError | None = None
     pending = {task for task in tasks if not task.done()}
     while pending:

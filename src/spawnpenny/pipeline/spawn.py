@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 
 class StashKey(Generic[T]):
-    """A typed key for data that one step leaves for another; make one a module constant and import it where it is read."""
+    """A typed key for data that one step leaves for another.
+
+    Make one a module constant and import it where it is read.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -55,7 +58,8 @@ class Spawn:
         user: Whom it is for.
         names: The Kubernetes names, derived from user, kind and name.
         options: What the caller chose: names and choices, never manifests. Check them in ``Step.check``.
-        env: The caller's environment for the lab. Secret: it goes into one Secret, and nowhere else. Empty once the spawn runs.
+        env: The caller's environment for the lab. Secret: it goes into one Secret, and nowhere else. Empty
+            once the spawn runs.
         asks: What this spawn uses of the user's budget, of all its steps together.
         in_use: What the user's other spawns use.
         stash: Data between steps.

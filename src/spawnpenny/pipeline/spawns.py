@@ -1,4 +1,7 @@
-"""The spawns of one service: started, stopped and looked up here, driven by ``pipeline.driver`` in tasks of the service."""
+"""The spawns of one service.
+
+They are started, stopped and looked up here, and driven by ``pipeline.driver`` in tasks of the service.
+"""
 
 from __future__ import annotations
 
@@ -56,12 +59,14 @@ class Spawns:
     ) -> Started:
         """Accept a spawn: when this returns, it is durable and under way.
 
-        The same ``request.start`` again is the same spawn. ``replace`` stops another one of that key first, by the uid of its pod.
+        The same ``request.start`` again is the same spawn. ``replace`` stops another one of that key first,
+        by the uid of its pod.
 
         Raises:
             StartConflictError: Another start is there, and ``replace`` is not set.
             NotReadyError: The state of the cluster is not known (yet).
-            InvalidRequestError, QuotaExceededError, NameCollisionError, UserConflictError, ForbiddenError, TooManySpawnsError: Refused.
+            InvalidRequestError, QuotaExceededError, NameCollisionError, UserConflictError, ForbiddenError,
+                TooManySpawnsError: Refused.
 
         """
         self._demand_ready()
@@ -221,7 +226,7 @@ class Spawns:
         over = [run for run in account.runs.values() if run.record.phase.over and run.record.reverted]
         if not over:
             raise TooManySpawnsError(
-                f"{account.username} has {MAX_SPAWNS} spawns already, which is as many as there may be. Stop one first.",
+                f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. Stop one first.",
                 retry_after=30,
             )
         oldest = min(over, key=lambda run: run.record.ended_at or 0.0)
@@ -251,7 +256,7 @@ class Spawns:
 def _conflict(existing: Run, key: Key) -> StartConflictError:
     phase = existing.record.phase
     return StartConflictError(
-        f"Another start of the {key.kind} {key.name!r} is there and {phase}. Stop it first, or start with replace=true.",
+        f"Another start of the {key.kind} {key.name!r} is there and {phase}. Stop it, or start with replace=true.",
         phase=phase,
         start=existing.record.request.start,
     )

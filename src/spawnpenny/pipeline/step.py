@@ -20,7 +20,7 @@ Scope = Literal["user", "spawn"]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a step may do with one resource of the user namespace, or (``claim``, ``release``, ``provision``) ask of the broker."""
+    """What a step may do with one resource of the user namespace, or ask of the broker (None)."""
 
     verbs: frozenset[str]
     resource: Resource | None
@@ -29,9 +29,10 @@ class Permission:
 def allow(*verbs: Verb, on: str | Resource) -> Permission:
     """Declare that a step uses these verbs on a resource: ``allow("create", "patch", on="configmaps")``.
 
-    ``on`` is the plural of a kind that spawnpenny knows, a ``Resource`` for any other, or ``"broker"`` for the broker's verbs
-    (``claim``, ``release``, ``provision``). ``ensure`` uses create, and get or patch on what is there already; ``discard`` uses
-    delete, and get where a restart forgot the object's uid; ``wait`` on pods uses what the service watches anyway.
+    ``on`` is the plural of a kind that spawnpenny knows, a ``Resource`` for any other, or ``"broker"`` for the
+    broker's verbs (``claim``, ``release``, ``provision``). ``ensure`` uses create, and get or patch on what is there
+    already; ``discard`` uses delete, and get where a restart forgot the object's uid; ``wait`` on pods uses what the
+    service watches anyway.
 
     Raises:
         ValueError: ``on`` is no known plural.
@@ -41,20 +42,21 @@ def allow(*verbs: Verb, on: str | Resource) -> Permission:
     return Permission(frozenset(verbs), resource)
 
 
-class Step(ABC):  # noqa: B024 - nothing is required of every step; `pipeline.order` checks what each scope needs
+class Step(ABC):
     """One named part of a spawn. Subclass it, and return objects of it from the hook ``spawnpenny_steps``.
 
     Attributes:
         name: Unique among all plugins; ``lab.secret`` belongs to the family ``lab``.
         kinds: The kinds of spawn that it is part of.
-        scope: ``user`` for what all spawns of a user share: it is applied by one spawn at a time, skipped while nothing changed, and
-            never reverted. ``spawn`` for what belongs to one spawn: it has a ``revert``.
+        scope: ``user`` for what all spawns of a user share: it is applied by one spawn at a time, skipped
+            while nothing changed, and never reverted. ``spawn`` for what belongs to one spawn: it has a
+            ``revert``.
         needs: Steps or families that must come before; where one is absent, the service does not start.
         after: Steps or families that come before this one where they are there.
         before: Steps or families that come after this one where they are there.
         permissions: What it uses of the cluster; anything else is refused before a call is made.
-        deadline: Seconds that ``apply`` may take, within the spawn's own deadline; None for the setting ``deadlines.step``,
-            ``math.inf`` for a step that waits as long as the spawn does.
+        deadline: Seconds that ``apply`` may take, within the spawn's own deadline; None for the setting
+            ``deadlines.step``, ``math.inf`` for a step that waits as long as the spawn does.
 
     """
 
@@ -67,7 +69,7 @@ class Step(ABC):  # noqa: B024 - nothing is required of every step; `pipeline.or
     permissions: ClassVar[tuple[Permission, ...]] = ()
     deadline: ClassVar[float | None] = None
 
-    def check(self, spawn: Spawn) -> None:
+    def check(self, spawn: Spawn) -> None:  # noqa: B027 - most steps have nothing to refuse
         """Refuse a request before it is accepted. Pure: no I/O, no waiting; called under the user's lock.
 
         Raises:
@@ -84,14 +86,17 @@ class Step(ABC):  # noqa: B024 - nothing is required of every step; `pipeline.or
         return ()
 
     def fingerprint(self, spawn: Spawn) -> Any:
-        """Return JSON data that changes when what a ``user`` step would make does: it is skipped while this is unchanged."""
+        """Return JSON data that changes when what a ``user`` step would make does.
+
+        It is skipped while this is unchanged.
+        """
         return self.makes(spawn)
 
     async def apply(self, spawn: Spawn) -> None:
         """Make it so. May be called again after a crash of the service, so it works from names and is idempotent.
 
         Raises:
-            SpawnError: With a reason for the notebook user. Any other exception is told as "the step failed" and logged.
+            SpawnError: With a reason for the notebook user. Any other exception is logged, and told as a failed step.
 
         """
         for manifest in self.makes(spawn):
@@ -100,7 +105,8 @@ class Step(ABC):  # noqa: B024 - nothing is required of every step; `pipeline.or
     async def revert(self, spawn: Spawn) -> None:
         """Take away what ``apply`` made for this spawn: after a failure, at DELETE, and after a crash.
 
-        It works from names alone (``apply`` may never have run here), is idempotent, and uses ``spawn.cluster.discard``, which leaves
-        alone what does not carry this spawn's mark. Every ``spawn`` step has one; a ``user`` step has none.
+        It works from names alone (``apply`` may never have run here), is idempotent, and uses
+        ``spawn.cluster.discard``, which leaves alone what does not carry this spawn's mark. Every ``spawn``
+        step has one; a ``user`` step has none.
         """
         raise NotImplementedError(self.name)

@@ -1,4 +1,7 @@
-"""A cluster that misbehaves at one chosen call, so that a test can fail, cancel or kill a spawn at every point of it."""
+"""A cluster that misbehaves at one chosen call.
+
+With it a test can fail, cancel or kill a spawn at every point of it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ class FaultyCluster:
     _after: Fault | None = None
 
     def arm(self, at: int | None = None, *, before: Fault | None = None, after: Fault | None = None) -> None:
-        """Count from here; at the call of that number (from 0) call ``before`` ahead of it, and ``after`` when it was answered."""
+        """Count from here.
+
+        At the call of that number (from 0) call ``before`` ahead of it, and ``after`` when it was answered.
+        """
         self.calls = []
         self._at, self._before, self._after = at, before, after
 

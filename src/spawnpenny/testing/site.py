@@ -27,8 +27,10 @@ HUB: Final = Identity("hub", frozenset({"admin"}))
 SMALL_LAB: Final = (
     "{python}",
     "-c",
-    "from http.server import *; HTTPServer(('{pod_ip}', 8888), type('H', (BaseHTTPRequestHandler,), "
-    "{'do_GET': lambda self: (self.send_response(200), self.end_headers())})).serve_forever()",
+    (
+        "from http.server import *; HTTPServer(('{pod_ip}', 8888), type('H', (BaseHTTPRequestHandler,), "
+        "{'do_GET': lambda self: (self.send_response(200), self.end_headers())})).serve_forever()"
+    ),
 )
 """A command line for the embedded cluster that answers as a lab does, in a tenth of the time."""
 

@@ -13,7 +13,7 @@ from spawnpenny.api import QuantityField, StrictSchema
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a lab may use (limits), and what is kept free for it (guarantees; the limits where None): cores and bytes."""
+    """What a lab may use, and what is kept free for it (guarantees; None for as much): cores and bytes."""
 
     cpu: Decimal
     memory: Decimal
@@ -43,9 +43,7 @@ class _SizeSchema(StrictSchema[Size]):
 
 class LabSettingsSchema(StrictSchema[LabSettings]):
     makes = LabSettings
-    sizes = fields.Dict(
-        keys=fields.String(), values=fields.Nested(_SizeSchema), validate=validate.Length(min=1)
-    )
+    sizes = fields.Dict(keys=fields.String(), values=fields.Nested(_SizeSchema), validate=validate.Length(min=1))
     images = fields.Dict(keys=fields.String(), values=fields.String(), validate=validate.Length(min=1))
     command = fields.List(fields.String())
     environment = fields.Dict(keys=fields.String(), values=fields.String())

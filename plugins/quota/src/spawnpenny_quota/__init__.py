@@ -1,6 +1,7 @@
 """What one user may use.
 
-Adds the step ``quota``: one ResourceQuota and one LimitRange in each user namespace, and a refusal in plain numbers before anything is made.
+Adds the step ``quota``: one ResourceQuota and one LimitRange in each user namespace, and a refusal in plain
+numbers before anything is made.
 """
 
 from __future__ import annotations
@@ -101,9 +102,7 @@ class QuotaStep(Step):
     def check(self, spawn: Spawn) -> None:
         asked, used, limit = spawn.asks, spawn.in_use, self._settings
         if asked.labs and used.labs + asked.labs > limit.labs:
-            raise QuotaExceededError(
-                "labs", asked=str(asked.labs), used=str(used.labs), limit=str(limit.labs)
-            )
+            raise QuotaExceededError("labs", asked=str(asked.labs), used=str(used.labs), limit=str(limit.labs))
         for name, wanted, there, most in (
             ("cpu", asked.cpu, used.cpu, limit.cpu),
             ("memory", asked.memory, used.memory, limit.memory),

@@ -22,7 +22,7 @@ class UserSettingsSchema(StrictSchema[FileSettings]):
 
 
 class ProvisionStep(Step):
-    """Have the site's commission containers run for this user, where the dossier or the order is another than last time."""
+    """Have the site's commission containers run for this user, where dossier or order is new."""
 
     name = "user.provision"
     kinds = frozenset({"user", "lab", "dask"})
