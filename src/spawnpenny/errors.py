@@ -300,11 +300,6 @@ class StepFailedError(SpawnError):
     title = "A step failed"
 
 
-class CancelledSpawnError(SpawnError):
-    code = "cancelled"
-    title = "The spawn was cancelled"
-
-
 class VolumesKeptError(SpawnpennyError):
     """Storage goes only by an explicit purge."""
 

@@ -56,7 +56,8 @@ class Service:
 async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker) -> AsyncIterator[Service]:
     """Run the service until the context ends.
 
-    It answers ``not_ready`` until it has taken over what it finds in the cluster. At the end all that is under way stays as it is: the service that starts next goes on with it.
+    It answers ``not_ready`` until it has taken over what it finds in the cluster. At the end all that is
+    under way stays as it is: the service that starts next goes on with it.
     """
     check_openings(settings.pods.allow)
     mine = labels.ours(settings.installation)

@@ -21,7 +21,7 @@ MAX_LAB: Final = 63
 MAX_SLUG: Final = 48
 """KubeSpawner's: a slug fits into a label with room for a prefix."""
 
-_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
+_LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
 _HASH_LENGTH: Final = 8
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
@@ -34,6 +34,8 @@ def safe_slug(name: str, *, max_length: int = MAX_SLUG) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
     room = max_length - _HASH_LENGTH - len("---")
     readable = _UNSAFE.sub("-", name.lower()).lstrip("-")[:room].rstrip("-")
+    if readable[:1].isdigit():
+        readable = f"x-{readable[: room - 2]}"
     return f"{readable or 'x'}---{digest}"
 
 

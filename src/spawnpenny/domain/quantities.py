@@ -1,13 +1,14 @@
 """Kubernetes quantities, exactly.
 
 Source: the Quantity format of k8s.io/apimachinery (a signed decimal number and a suffix: ``m``, none, ``k M G T P E``,
-``Ki Mi Gi Ti Pi Ei``, or an exponent). Python's Decimal holds them without rounding.
+``Ki Mi Gi Ti Pi Ei``, or an exponent). Python's Decimal holds them without rounding; what is
+finer than ``n`` is rounded up, and more than 2^63 - 1 refused, as there nothing is so large.
 """
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Final
 
 _SUFFIXES: Final = {
@@ -32,6 +33,7 @@ _FORM: Final = re.compile(
     r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?[0-9]{1,2}))?", re.ASCII
 )
 _MAX_LENGTH: Final = 64
+_MOST: Final = Decimal(2**63 - 1)
 
 
 def parse_quantity(text: str | float | Decimal) -> Decimal:
@@ -46,9 +48,12 @@ def parse_quantity(text: str | float | Decimal) -> Decimal:
     if match is None:
         raise ValueError(f"{form[:_MAX_LENGTH]!r} is not a quantity: write for example 500m, 1.5 or 2Gi")
     number, suffix, exponent = match.groups()
-    if exponent is not None:
-        return Decimal(number).scaleb(int(exponent))
-    return Decimal(number) * _SUFFIXES[suffix or ""]
+    unit = _SUFFIXES[suffix or ""] if exponent is None else Decimal(10) ** int(exponent)
+    value = Decimal(number) * unit
+    if abs(value) > _MOST:
+        raise ValueError(f"{form!r} is more than a quantity can be, {_MOST}")
+    rounded = value.quantize(_SUFFIXES["n"], rounding=ROUND_UP)
+    return value if value == rounded else rounded
 
 
 def format_quantity(value: Decimal) -> str:

@@ -72,8 +72,8 @@ def trouble(pod: Manifest) -> Trouble | None:
     """Say what keeps a pod from being ready, if anything is wrong with it."""
     unplaced = _condition(pod, "PodScheduled")
     if unplaced.get("status") == "False" and unplaced.get("reason") == "Unschedulable":
-        told = _quote(unplaced.get("message", ""))
-        return Trouble(UnschedulableError(f"No machine has room for it: {told.rstrip('.')}."))
+        told = _quote(unplaced.get("message", ""), otherwise="no more is known")
+        return Trouble(UnschedulableError(f"No machine has room for it: {told}."))
     for status in _statuses(pod):
         found = _container_trouble(status)
         if found is not None:
@@ -83,13 +83,13 @@ def trouble(pod: Manifest) -> Trouble | None:
 
 def ending(pod: Manifest) -> SpawnError:
     """Word why a pod that is over has ended."""
+    reason, message = pod.get("status", {}).get("reason"), pod.get("status", {}).get("message")
+    if reason:  # evicted, its machine shut down: the exit codes of its containers only follow from it
+        return CrashError(f"The pod was ended by the cluster: {reason}{f' ({_quote(message)})' if message else ''}.")
     for status in _statuses(pod):
         ended = status.get("state", {}).get("terminated")
         if ended and ended.get("exitCode", 0) != 0:
             return _crash(status["name"], ended)
-    reason, message = pod.get("status", {}).get("reason"), pod.get("status", {}).get("message")
-    if reason:
-        return CrashError(f"The pod was ended by the cluster: {reason}{f' ({_quote(message)})' if message else ''}.")
     return CrashError("The program in the pod ended by itself (exit code 0).")
 
 
@@ -97,11 +97,11 @@ def _container_trouble(status: dict[str, Any]) -> Trouble | None:
     waiting = status.get("state", {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in PULL_REASONS:
-        told = f"The image {status.get('image', '')} cannot be pulled: {_quote(message) or reason}."
+        told = f"The image {status.get('image', '')} cannot be pulled: {_quote(message, otherwise=reason)}."
         return Trouble(ImageError(told), hopeless=reason == "InvalidImageName" or bool(_HOPELESS_PULL.search(message)))
     if reason in CONFIG_REASONS:
         return Trouble(
-            PodConfigError(f"The container {status['name']} cannot be started: {_quote(message) or reason}.")
+            PodConfigError(f"The container {status['name']} cannot be started: {_quote(message, otherwise=reason)}.")
         )
     ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
     if ended and (ended.get("exitCode", 0) != 0 or ended.get("reason") == "OOMKilled"):
@@ -143,6 +143,6 @@ def _phase(pod: Manifest) -> str:
     return phase
 
 
-def _quote(text: str) -> str:
-    line = " ".join(text.split())
+def _quote(text: str, *, otherwise: str = "") -> str:
+    line = " ".join(text.split()).rstrip(".") or otherwise
     return line if len(line) <= _MAX_QUOTE else f"{line[: _MAX_QUOTE - 1]}…"

@@ -97,7 +97,8 @@ class Reach:
 class StepPort:
     """The cluster, for one step.
 
-    Every verb refuses, before any call is made, what the step's ``permissions`` do not declare. A call that changes something is never broken off: a cancellation is raised when it has been answered.
+    Every verb refuses, before any call is made, what the step's ``permissions`` do not declare. A call that
+    changes something is never broken off: a cancellation is raised when it has been answered.
     """
 
     def __init__(self, step: Step, marks: Marks, reach: Reach, user: User) -> None:

@@ -1,0 +1,144 @@
+"""The docs are held to the code."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from spawnpenny import errors, hookspecs, settings
+from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
+from spawnpenny.plugins import load_plugins
+from spawnpenny.settings import Settings, make_settings
+from spawnpenny.testing.site import settled, start
+from spawnpenny.web.routes import routes
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
+
+
+def page(name):
+    return (ROOT / name).read_text()
+
+
+def blocks(name, language):
+    return re.findall(rf"```{language}\n(.*?)```", page(name), re.DOTALL)
+
+
+def all_errors(base=errors.SpawnpennyError):
+    yield base
+    for each in base.__subclasses__():
+        yield from all_errors(each)
+
+
+def hooks():
+    return {name: value for name, value in vars(hookspecs).items() if name.startswith("spawnpenny_")}
+
+
+@pytest.mark.parametrize("name", sorted(hooks()))
+def test_each_hook_is_documented_with_its_arguments(name):
+    arguments = ", ".join(inspect.signature(hooks()[name]).parameters)
+    assert f"### `{name}({arguments})`" in page("docs/plugins.md")
+
+
+def test_each_error_code_is_documented_with_its_status():
+    text = page("docs/errors.md")
+    shipped = [each for each in all_errors() if each.__module__.startswith("spawnpenny.")]
+    assert [each.code for each in shipped if f"`{each.code}`" not in text] == []
+    rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE)
+    statuses = {each.code: each.status for each in shipped}
+    assert [(code, status) for code, status in rows if statuses.get(code) != int(status)] == []
+
+
+def test_each_route_is_documented_with_its_scopes():
+    rows = dict(
+        re.findall(r"^\| `((?:GET|PUT|DELETE|POST) [^`]+)` \| ([^|]+) \|", page("docs/http-api.md"), re.MULTILINE)
+    )
+    for route in routes():
+        scopes = set(re.findall(r"`([a-z]+(?::any)?)`", rows.pop(f"{route.method} {route.path}")))
+        assert scopes == set(route.access.any), route.path
+    assert rows == {}
+
+
+def leaves(cls, path=()):
+    """Yield the dotted name of each setting."""
+    for field in dataclasses.fields(cls):
+        name = (*path, field.name)
+        inner = getattr(settings, f"{field.name.rstrip('s').capitalize()}Settings", None)
+        if field.name.startswith("_"):
+            continue
+        if field.name == "tokens":
+            yield from (f"tokens.<name>.{each.name}" for each in dataclasses.fields(settings.TokenSettings))
+        elif field.name == "plugins":
+            yield "plugins.<name>"
+        elif inner is not None:
+            yield from leaves(inner, name)
+        else:
+            yield ".".join(name)
+
+
+def test_each_setting_is_documented_and_no_other():
+    table = page("docs/settings.md").partition("| key | meaning |")[2]
+    documented = {
+        name for row in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
+    }
+    assert documented == set(leaves(Settings))
+
+
+def test_the_settings_page_shows_the_defaults():
+    shown = make_settings(yaml.safe_load(blocks("docs/settings.md", "yaml")[0]))
+    assert dataclasses.replace(shown, tokens={}, plugins={}) == dataclasses.replace(Settings(), plugins={})
+
+
+@pytest.mark.parametrize("plugin", ["quota", "user", "lab"])
+def test_the_settings_in_a_plugins_readme_load(plugin):
+    for block in blocks(f"plugins/{plugin}/README.md", "yaml"):
+        data = {"plugins": {"namespace": {}, **yaml.safe_load(block)["plugins"]}}
+        load_plugins(make_settings(data))
+
+
+def test_the_readme_has_the_two_commands_and_the_makefile_has_them_too():
+    commands = [block.strip() for block in blocks("README.md", "sh")]
+    assert commands == ["make demo", "make test"]
+    targets = re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE)
+    assert {"demo", "test", "lint", "docs", "bench", "test-all", "lock"} <= set(targets)
+
+
+async def test_the_readmes_first_plugin_works(embedded_site):
+    (source,) = blocks("README.md", "python")
+    assert len([line for line in source.splitlines() if line.strip()]) == 10
+    module = SimpleNamespace()
+    exec(source, module.__dict__)
+    embedded_site.plugins = {"welcome": module}
+    async with embedded_site.service() as service:
+        run = await settled(await start(service))
+        assert run.record.reason is None
+    assert (await embedded_site.read("ConfigMap", "welcome"))["data"] == {"motd": "Welcome, ada!"}
+
+
+async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
+    (source,) = blocks("README.md", "python")
+    (test,) = blocks("docs/plugins.md", "python")
+    module = SimpleNamespace()
+    exec(source, module.__dict__)
+    embedded_site.plugins = {"welcome": module}
+    namespace = {}
+    exec(test, namespace)
+    await namespace["test_every_user_is_welcomed"](embedded_site)
+
+
+def test_the_json_of_the_docs_is_json():
+    for block in blocks("docs/http-api.md", "json"):
+        assert isinstance(json.loads(block), dict)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
