@@ -59,12 +59,11 @@ class Driver:
         self._account = context.account
         self._run = context.run
         self._record = context.run.record
-        self._log = structlog.get_logger("spawnpenny.spawn").bind(
-            spawn=self._record.id, user=context.account.username, key=str(self._record.key)
-        )
+        self._log = structlog.get_logger("spawnpenny.spawn").bind(**self._marks())
 
     async def come_up(self, after: Predecessor | None = None) -> None:
         """Apply the pipeline; on failure take away what it made, and say why."""
+        self._mark_logs()
         await _end_of(after)
         try:
             async with asyncio.timeout(self._record.deadline - time.time()):
@@ -83,6 +82,7 @@ class Driver:
 
     async def go_down(self, after: Predecessor | None = None) -> None:
         """Take the spawn away, and forget it."""
+        self._mark_logs()
         await _end_of(after)
         await self._take_away()
         if self._account.runs.get(self._record.key) is self._run:
@@ -95,6 +95,7 @@ class Driver:
 
     async def end_of_pod(self, pod: Manifest | None) -> None:
         """Say why the pod of a running spawn is no more, and take away what is left."""
+        self._mark_logs()
         error = _end_of_pod(pod)
         self._close(Phase.EXITED, Reason(error.code, error.message))
         await self._persist()
@@ -102,6 +103,7 @@ class Driver:
 
     async def clear(self) -> None:
         """Take away what is left of a spawn that is over."""
+        self._mark_logs()
         self._record.reverted = await self._take_away()
         await self._persist()
 
@@ -110,6 +112,13 @@ class Driver:
         self._record.phase = phase
         self._context.emit(EventType.PHASE, message or phase, phase=phase)
         self._log.info("phase", phase=phase, reason=message or None)
+
+    def _mark_logs(self) -> None:
+        """Have every line that this task logs, and the steps' tasks that it starts, carry the spawn's id."""
+        structlog.contextvars.bind_contextvars(**self._marks())
+
+    def _marks(self) -> dict[str, str]:
+        return {"spawn": self._record.id, "user": self._account.username, "key": str(self._record.key)}
 
     async def _apply(self) -> None:
         async with self._world.slots:

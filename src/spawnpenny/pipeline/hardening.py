@@ -26,6 +26,11 @@ OPENINGS: Final = (
     "capabilities",
     "root",
     "seccomp",
+    "seLinux",
+    "appArmor",
+    "procMount",
+    "sysctls",
+    "hostProcess",
     "serviceAccountToken",
 )
 _SAFE_VOLUMES: Final = frozenset(
@@ -40,6 +45,7 @@ _SAFE_VOLUMES: Final = frozenset(
         "secret",
     }
 )
+_APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 
 
 def check_openings(allowed: Sequence[str]) -> None:
@@ -62,7 +68,7 @@ def check_pod(pod: Manifest, *, allowed: Sequence[str], images: Sequence[str]) -
             ``pods.images`` lacks.
 
     """
-    for opening, what in _asked(pod["spec"]):
+    for opening, what in _asked(pod):
         if opening not in allowed:
             raise HardeningError(
                 f"The pod asks for {what}, which the settings do not open. To open it, add {opening!r} to pods.allow."
@@ -72,7 +78,11 @@ def check_pod(pod: Manifest, *, allowed: Sequence[str], images: Sequence[str]) -
             raise HardeningError(f"The image {container['image']} matches none of the patterns in pods.images.")
 
 
-def _asked(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _asked(pod: Manifest) -> Iterator[tuple[str, str]]:
+    spec: dict[str, Any] = pod["spec"]
+    annotations = pod["metadata"].get("annotations", {})
+    if any(key.startswith(_APPARMOR) and annotations[key] == "unconfined" for key in annotations):
+        yield "appArmor", "no AppArmor profile"
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(key):
             yield key, f"the host's namespace ({key})"
@@ -80,6 +90,8 @@ def _asked(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "serviceAccountToken", "a mounted Kubernetes token"
     for volume in spec.get("volumes", ()):
         yield from _volume(volume)
+    if spec.get("securityContext", {}).get("sysctls"):
+        yield "sysctls", "settings of the kernel (sysctls)"
     for container in _containers(spec):
         yield from _container(container, spec.get("securityContext", {}))
 
@@ -110,6 +122,18 @@ def _container(container: dict[str, Any], pod_context: dict[str, Any]) -> Iterat
         yield "seccomp", f"no seccomp profile for the container {name}"
     if any(port.get("hostPort") for port in container.get("ports", ())):
         yield "hostPort", f"a port of the host for the container {name}"
+    yield from _confinement(context, name)
+
+
+def _confinement(context: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
+    if set(context.get("seLinuxOptions", {})) - {"level"}:
+        yield "seLinux", f"SELinux options for the container {name}"
+    if context.get("appArmorProfile", {}).get("type") == "Unconfined":
+        yield "appArmor", f"no AppArmor profile for the container {name}"
+    if context.get("procMount", "Default") != "Default":
+        yield "procMount", f"an unmasked /proc in the container {name}"
+    if context.get("windowsOptions", {}).get("hostProcess"):
+        yield "hostProcess", f"a process of the host in the container {name}"
 
 
 def _containers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -98,8 +98,8 @@ def _edge(step: str, word: str, other: str) -> Edge:
 
 
 def _waves(chosen: Mapping[str, Step], edges: set[Edge], kind: Kind) -> tuple[tuple[str, ...], ...]:
-    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(chosen, ()))
-    for edge in edges:
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(sorted(chosen), ()))
+    for edge in sorted(edges, key=lambda edge: (edge.then, edge.first)):
         sorter.add(edge.then, edge.first)
     try:
         sorter.prepare()
@@ -121,6 +121,7 @@ def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> Non
         if step.name in seen:
             raise PluginError(f"Two steps are called {step.name!r}; the second is from {_from(step.name, origin)}.")
         seen.add(step.name)
+        _check_sets(step, origin)
         has_revert = type(step).revert is not Step.revert
         if step.scope == "spawn" and not has_revert:
             raise PluginError(
@@ -134,6 +135,15 @@ def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> Non
         unknown = step.kinds - set(Kind)
         if unknown:
             raise PluginError(f"The step {step.name!r} names kinds that there are not: {', '.join(sorted(unknown))}.")
+
+
+def _check_sets(step: Step, origin: Mapping[str, str]) -> None:
+    for word in ("kinds", "needs", "after", "before"):
+        if not isinstance(getattr(step, word), frozenset | set):
+            raise PluginError(
+                f"The step {step.name!r} ({_from(step.name, origin)}) says {word} otherwise than by a set of names, "
+                f"such as frozenset({{'lab'}})."
+            )
 
 
 def _unmet(step: str, need: str, kind: Kind, origin: Mapping[str, str], elsewhere: set[str]) -> str:
