@@ -1,0 +1,129 @@
+"""The hardening rules: the standard lab keeps them all, and each opening opens one thing."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spawnpenny.errors import HardeningError, SettingsError
+from spawnpenny.pipeline.hardening import OPENINGS, check_openings, check_pod
+from spawnpenny.pipeline.patches import merge_patches
+
+GOLDEN = Path(__file__).parents[1] / "pipeline" / "golden" / "pod.yaml"
+
+
+@pytest.fixture(scope="module")
+def lab_pod():
+    return yaml.safe_load(GOLDEN.read_text())
+
+
+def spec(**more):
+    return {"spec": more}
+
+
+def container(**more):
+    return {"spec": {"containers": [{"name": "x", "image": "x", "securityContext": SAFE, **more}]}}
+
+
+def context(**more):
+    return {"spec": {"containers": [{"name": "x", "image": "x", "securityContext": {**SAFE, **more}}]}}
+
+
+SAFE = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+CASES = [
+    ("hostNetwork", spec(hostNetwork=True)),
+    ("hostPID", spec(hostPID=True)),
+    ("hostIPC", spec(hostIPC=True)),
+    ("hostPath", spec(volumes=[{"name": "v", "hostPath": {"path": "/"}}])),
+    ("nfs", spec(volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}])),
+    ("otherVolume", spec(volumes=[{"name": "v", "iscsi": {}}])),
+    ("hostPort", container(ports=[{"containerPort": 1, "hostPort": 1}])),
+    ("privileged", context(privileged=True)),
+    ("privilegeEscalation", context(allowPrivilegeEscalation=True)),
+    ("capabilities", context(capabilities={"drop": []})),
+    ("capabilities", context(capabilities={"drop": ["ALL"], "add": ["NET_ADMIN"]})),
+    ("root", context(runAsUser=0)),
+    ("seccomp", context(seccompProfile={"type": "Unconfined"})),
+    ("seLinux", context(seLinuxOptions={"type": "spc_t"})),
+    ("appArmor", context(appArmorProfile={"type": "Unconfined"})),
+    ("appArmor", {"metadata": {"annotations": {"container.apparmor.security.beta.kubernetes.io/x": "unconfined"}}}),
+    ("procMount", context(procMount="Unmasked")),
+    ("hostProcess", context(windowsOptions={"hostProcess": True})),
+    ("sysctls", spec(securityContext={"sysctls": [{"name": "kernel.shm_rmid_forced", "value": "0"}]})),
+    (
+        "serviceAccountToken",
+        spec(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]),
+    ),
+]
+IDS = [f"{number}-{opening}" for number, (opening, _) in enumerate(CASES)]
+
+
+def test_the_standard_lab_keeps_all_rules(lab_pod):
+    check_pod(lab_pod, allowed=(), images=("spawnpenny/*",))
+
+
+@pytest.mark.parametrize(("opening", "patch"), CASES, ids=IDS)
+def test_what_no_setting_opens_is_refused_by_its_opening(lab_pod, opening, patch):
+    pod = merge_patches(lab_pod, [("evil", patch)], base="lab")
+    others = [each for each in OPENINGS if each != opening]
+    with pytest.raises(HardeningError, match=f"add '{opening}' to pods.allow"):
+        check_pod(pod, allowed=others, images=("*",))
+
+
+@pytest.mark.parametrize(("opening", "patch"), CASES, ids=IDS)
+def test_what_a_setting_opens_passes(lab_pod, opening, patch):
+    check_pod(merge_patches(lab_pod, [("kind", patch)], base="lab"), allowed=(opening,), images=("*",))
+
+
+def test_the_table_has_every_opening():
+    assert {opening for opening, _ in CASES} == set(OPENINGS)
+
+
+@pytest.mark.parametrize("key", ["initContainers", "ephemeralContainers"])
+def test_no_container_is_overlooked(lab_pod, key):
+    bare = {"spec": {key: [{"name": "x", "image": "spawnpenny/lab"}]}}
+    with pytest.raises(HardeningError, match="container x"):
+        check_pod(merge_patches(lab_pod, [("evil", bare)], base="lab"), allowed=(), images=("*",))
+
+
+@pytest.mark.parametrize("name", ["automountServiceAccountToken", "securityContext"])
+def test_what_the_pod_does_not_say_is_not_taken_as_safe(lab_pod, name):
+    pod = copy.deepcopy(lab_pod)
+    del pod["spec"][name]
+    with pytest.raises(HardeningError):
+        check_pod(pod, allowed=(), images=("*",))
+
+
+def test_a_container_may_take_back_nothing_of_the_pods_context(lab_pod):
+    patch = {"spec": {"containers": [{"name": "notebook", "securityContext": {"runAsUser": 0}}]}}
+    with pytest.raises(HardeningError, match="'root'"):
+        check_pod(merge_patches(lab_pod, [("evil", patch)], base="lab"), allowed=(), images=("*",))
+
+
+@pytest.mark.parametrize(
+    ("image", "patterns", "taken"),
+    [
+        ("quay.io/jupyter/base:1", ["quay.io/jupyter/*"], True),
+        ("quay.io/jupyter/base:1", ["nothing/*", "quay.io/*"], True),
+        ("evil.org/quay.io/jupyter/base", ["quay.io/jupyter/*"], False),
+        ("QUAY.io/jupyter/base", ["quay.io/*"], False),
+        ("lab:2", ["lab:1"], False),
+        ("lab", [], False),
+    ],
+)
+def test_an_image_matches_a_pattern_or_is_refused(lab_pod, image, patterns, taken):
+    pod = copy.deepcopy(lab_pod)
+    pod["spec"]["containers"][0]["image"] = image
+    if taken:
+        check_pod(pod, allowed=(), images=patterns)
+    else:
+        with pytest.raises(HardeningError, match="pods.images"):
+            check_pod(pod, allowed=(), images=patterns)
+
+
+def test_a_setting_that_opens_nothing_is_refused_with_what_there_is():
+    with pytest.raises(SettingsError, match="hostpath; there are hostNetwork"):
+        check_openings(["hostPath", "hostpath"])
