@@ -110,10 +110,10 @@ async def _forget_history(world: World, accounts: Accounts) -> None:
         await asyncio.sleep(min(_SWEEP, kept))
         oldest = time.time() - kept
         for account in accounts:
-            old = [run for run in account.runs.values() if run.record.reverted and (run.record.ended_at or 0) < oldest]
-            for run in old:
-                del account.runs[run.record.key]
-                del account.record.spawns[run.record.key]
-                run.vanish()
+            async with account.lock:
+                old = [run for run in account.runs.values() if run.is_history(before=oldest)]
+                for run in old:
+                    account.forget(run)
+                    run.vanish()
             if old:
                 await persist(world, account)

@@ -30,7 +30,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings file {path} is not UTF-8.") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)  # the error's own text quotes the file, which may hold secrets
-        raise SettingsError(f"The settings file {path} is not YAML{f', at line {mark.line + 1}' if mark else ''}.") from None
+        raise SettingsError(
+            f"The settings file {path} is not YAML{f', at line {mark.line + 1}' if mark else ''}."
+        ) from None
     if not isinstance(data, dict | None):
         raise SettingsError(f"The settings file {path} holds no mapping at its top.")
     return data or {}

@@ -7,6 +7,7 @@ import pytest
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import NotReadyError
+from spawnpenny.pipeline.record import RecordUnreadableError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.behaviours import Hold, Ready
@@ -69,6 +70,21 @@ async def test_a_pod_whose_record_is_lost_is_recorded_again(site):
         again = await settled(service.spawns.find("ada", lab()))
         assert again.record.phase is Phase.RUNNING
         assert (again.record.pod, again.record.request.start) == (run.record.pod, "kept")
+
+
+async def test_a_record_that_cannot_be_read_stops_nobody_else(site):
+    async with site.service() as service:
+        await settled(await start(service))
+        await settled(await start(service, user="grace"))
+    record = site.ref("Secret", "user-ada", site.settings.namespaces.state)
+    await site.cluster.patch(record, {"data": {"record": "bm90IEpTT04="}})
+    async with site.service() as service:
+        assert service.spawns.find("grace", lab()).record.phase is Phase.RUNNING
+        with pytest.raises(RecordUnreadableError):  # and not "there is no such lab": it runs
+            service.spawns.find("ada", lab())
+        with pytest.raises(RecordUnreadableError):
+            await start(service, "anew")
+        assert "Pod/lab" in await site.objects()
 
 
 async def test_a_record_deleted_under_a_running_service_is_written_anew(site):

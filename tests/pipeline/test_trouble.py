@@ -73,6 +73,14 @@ async def test_a_lab_that_ran_out_of_memory_has_exited_and_says_so(kube_site, ho
         assert await kube_site.objects(spawn=run.record.id) == {}
 
 
+async def test_a_lab_that_ends_again_and_again_has_exited(kube_site, pods):
+    async with kube_site.service() as service:
+        run = await settled(await start(service))
+        pods(Crash(9))
+        await until(run, Phase.EXITED)
+        assert "exit code 9" in run.record.reason.message
+
+
 async def test_a_lab_whose_pod_was_deleted_from_outside_has_exited(site):
     async with site.service() as service:
         run = await settled(await start(service))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import hypothesis
 import pytest
 
-from spawnpenny.api import Step, hookimpl
+from spawnpenny.api import DEFAULT_LAB, Kind, Names, Resources, Spawn, Stash, Step, User, hookimpl
 
 hypothesis.settings.register_profile("unit", derandomize=True, deadline=None, database=None, max_examples=100)
 hypothesis.settings.load_profile("unit")
@@ -42,3 +42,24 @@ def plugin_of():
         return SimpleNamespace(spawnpenny_steps=spawnpenny_steps)
 
     return make
+
+
+@pytest.fixture
+def spawn():
+    """Have a spawn of the user ada's default lab, as a step sees it before the request is accepted."""
+    return Spawn(
+        id="mark",
+        kind=Kind.LAB,
+        name=DEFAULT_LAB,
+        user=User("ada", 2001, 2001),
+        names=Names.of("ada", Kind.LAB, DEFAULT_LAB, prefix="lab-"),
+        options={},
+        env={},
+        asks=Resources(),
+        in_use=Resources(),
+        stash=Stash(),
+        cluster=None,
+        _patch=lambda spawn, pod: pod,
+        _tell=print,
+        _announce=print,
+    )

@@ -62,14 +62,31 @@ def test_the_longest_prefix_and_slug_make_a_namespace_name():
     assert (len(names.namespace), len(names.base)) == (63, 52)
 
 
-@pytest.mark.parametrize("name", ["ada", "Ada@example.org", "Åse Nordström", "日本", "a" * 255, "...", "a.b", "~", "-", " "])
+@pytest.mark.parametrize(
+    "name", ["ada", "Ada@example.org", "Åse Nordström", "日本", "a" * 255, "...", "a.b", "~", "-", " "]
+)
 def test_a_username_may_be_what_people_are_called(name):
     assert check_username(name) == name
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "a/b", "/", "a\0b", "a\nb", "a\x7f", "a\x85", "a\u200bb", "a\u202eb", "a\u2028b", "a" * 256, "\ud800"],
+    [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "/",
+        "a\0b",
+        "a\nb",
+        "a\x7f",
+        "a\x85",
+        "a\u200bb",
+        "a\u202eb",
+        "a\u2028b",
+        "a" * 256,
+        "\ud800",
+    ],
 )
 def test_what_cannot_be_a_username_is_refused_by_its_field(name):
     with pytest.raises(InvalidNameError) as refused:

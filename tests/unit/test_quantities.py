@@ -59,7 +59,26 @@ def test_a_quantity_means_what_kubernetes_says(text, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " 1", "1 ", "1 Gi", "1gi", "1GB", "1K", "1mi", "Gi", "m", ".", "-", "1e", "1ee3", "1e3m", "0x10", "1_000", "1,5"]
+    [
+        "",
+        " 1",
+        "1 ",
+        "1 Gi",
+        "1gi",
+        "1GB",
+        "1K",
+        "1mi",
+        "Gi",
+        "m",
+        ".",
+        "-",
+        "1e",
+        "1ee3",
+        "1e3m",
+        "0x10",
+        "1_000",
+        "1,5",
+    ]
     + ["nan", "inf", "١", "1\n", "--1", "1.2.3", "1e100", "1e99", "8Ei", "1" * 65, "9223372036854775808"],
 )
 def test_what_is_no_quantity_is_refused_and_quoted(text):

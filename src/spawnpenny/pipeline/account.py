@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Desired, Key, Phase
+from spawnpenny.domain.users import User
 from spawnpenny.errors import SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 
@@ -49,6 +50,11 @@ class Run:
         event = self.record.log.add(type_, time.time(), message, **about)
         self.bell.ring()
         return event
+
+    def is_history(self, *, before: float) -> bool:
+        """Whether it was over before a time, in seconds since the epoch, with nothing left of it."""
+        record = self.record
+        return record.phase.over and record.reverted and (record.ended_at or 0.0) < before
 
     def vanish(self) -> None:
         """Say that nothing is left of it."""
@@ -94,6 +100,11 @@ class Account:
     holders: int = 0
 
     @property
+    def known(self) -> User | None:
+        """The user as recorded, or None before the first record is written."""
+        return self.record.user if self.record.version is not None else None
+
+    @property
     def username(self) -> str:
         return self.record.user.username
 
@@ -101,6 +112,14 @@ class Account:
     def idle(self) -> bool:
         """Whether it may be forgotten: nothing is written of it, and nobody has it in hand."""
         return self.record.version is None and not self.runs and not self.holders
+
+    def forget(self, run: Run) -> None:
+        """Drop a spawn from the record, unless another one has taken its place. The caller holds the lock."""
+        key = run.record.key
+        if self.runs.get(key) is run:
+            del self.runs[key]
+        if self.record.spawns.get(key) is run.record:
+            del self.record.spawns[key]
 
     def step_lock(self, step: str) -> asyncio.Lock:
         return self.step_locks.setdefault(step, asyncio.Lock())

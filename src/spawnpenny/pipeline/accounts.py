@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
-from spawnpenny.errors import NameCollisionError
+from spawnpenny.errors import NameCollisionError, SpawnpennyError
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.record import UserRecord
 
@@ -17,6 +17,7 @@ class Accounts:
 
     def __init__(self) -> None:
         self._by_slug: dict[str, Account] = {}
+        self._refused: dict[str, SpawnpennyError] = {}
 
     def __iter__(self) -> Iterator[Account]:
         return iter(tuple(self._by_slug.values()))
@@ -27,32 +28,44 @@ class Accounts:
         self._by_slug[slug] = account
         return account
 
-    def drop(self, account: Account) -> None:
-        """Let go of an account that another replica has."""
-        self._by_slug.pop(account.slug, None)
+    def refuse(self, username: str, error: SpawnpennyError) -> None:
+        """Answer every request about a user with this error: the user's labs may well run, though we cannot tell."""
+        self._refused[username] = error
+        self._by_slug.pop(safe_slug(username), None)
+
+    def is_refused(self, username: str) -> bool:
+        return username in self._refused
 
     def by_slug(self, slug: str) -> Account | None:
         return self._by_slug.get(slug)
 
     def find(self, username: str) -> Account | None:
-        """Return the account of a user, or None where nothing is known of the user."""
+        """Return the account of a user, or None where nothing is known of the user.
+
+        Raises:
+            SpawnpennyError: The user's record cannot be read, or is another replica's.
+
+        """
+        self._demand_readable(username)
         account = self._by_slug.get(safe_slug(username))
         if account is None or account.username != username or account.record.version is None:
             return None
         return account
 
     @asynccontextmanager
-    async def locked(self, user: User, owner: str) -> AsyncIterator[Account]:
-        """Hold the account of a user, made anew where there is none, under its lock.
+    async def locked(self, username: str, owner: str) -> AsyncIterator[Account]:
+        """Hold the account of a user under its lock; one that nothing is known of is made anew, with no uid yet.
 
         Raises:
             NameCollisionError: Another user's name comes to the same slug.
+            SpawnpennyError: The user's record cannot be read, or is another replica's.
 
         """
-        slug = safe_slug(user.username)
-        account = self._by_slug.setdefault(slug, Account(slug, UserRecord(user, owner)))
-        if account.username != user.username:
-            raise NameCollisionError(user.username, slug)
+        self._demand_readable(username)
+        slug = safe_slug(username)
+        account = self._by_slug.setdefault(slug, Account(slug, UserRecord(User(username, 0, 0), owner)))
+        if account.username != username:
+            raise NameCollisionError(username, slug)
         account.holders += 1
         try:
             async with account.lock:
@@ -61,3 +74,7 @@ class Accounts:
             account.holders -= 1
             if account.idle:
                 self._by_slug.pop(slug, None)
+
+    def _demand_readable(self, username: str) -> None:
+        if username in self._refused:
+            raise self._refused[username]

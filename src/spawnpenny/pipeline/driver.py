@@ -84,10 +84,10 @@ class Driver:
         """Take the spawn away, and forget it."""
         self._mark_logs()
         await _end_of(after)
-        await self._take_away()
-        if self._account.runs.get(self._record.key) is self._run:
-            del self._account.runs[self._record.key]
-            del self._account.record.spawns[self._record.key]
+        if not self._record.reverted:
+            await self._take_away()
+        async with self._account.lock:
+            self._account.forget(self._run)
         await self._persist()
         self._context.emit(EventType.PHASE, "gone", phase="gone")
         self._log.info("gone")
@@ -131,7 +131,7 @@ class Driver:
 
     async def _arrive(self) -> None:
         pod = self._context.pod()
-        if self._record.pod is not None and (pod is None or podstate.is_over(pod)):
+        if self._record.pod is not None and (pod is None or podstate.is_lost(pod)):
             # It ended after its step was done, when nobody waited for it and the vigil did not count it as running yet.
             await self._undo(_end_of_pod(pod))
             return

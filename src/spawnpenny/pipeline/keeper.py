@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
-
-import structlog
+from dataclasses import dataclass, field
 
 from spawnpenny.cluster.kinds import by_kind
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
-from spawnpenny.pipeline.record import RecordTooNewError, UserRecord
+from spawnpenny.pipeline.record import RecordTooNewError, RecordUnreadableError, UserRecord
 from spawnpenny.pipeline.settle import uninterrupted
 
 _SECRET = by_kind("Secret")
@@ -29,6 +27,14 @@ class RecordLostError(SpawnpennyError):
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """The records that could be read, and by username why another one could not: a newer spawnpenny wrote it, or who knows."""
+
+    records: list[UserRecord] = field(default_factory=list)
+    refused: dict[str, SpawnpennyError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RecordKeeper:
     """Reads and writes records. ``owner`` is this replica's identity, new at each start."""
 
@@ -37,21 +43,17 @@ class RecordKeeper:
     installation: str
     owner: str
 
-    async def load(self) -> list[UserRecord]:
-        """Return all records of this installation; each is this replica's own from when it is next saved.
-
-        A record that a newer spawnpenny wrote is left alone, and told in the log.
-        """
+    async def load(self) -> Loaded:
+        """Return all records of this installation; each is this replica's own from when it is next saved."""
         wanted = {**labels.ours(self.installation), labels.KIND: "record"}
         listing = await self.cluster.list(_SECRET, namespace=self.namespace, labels=wanted)
-        records = []
+        loaded = Loaded()
         for secret in listing.items:
             try:
-                records.append(read_record(secret))
-            except RecordTooNewError as error:
-                log = structlog.get_logger("spawnpenny.keeper")
-                log.warning("a record is left alone", record=secret["metadata"]["name"], error=error.message)
-        return records
+                loaded.records.append(read_record(secret))
+            except (RecordTooNewError, RecordUnreadableError) as error:
+                loaded.refused[secret["metadata"]["annotations"][labels.USERNAME]] = error
+        return loaded
 
     async def save(self, record: UserRecord) -> None:
         """Write a record; it is durable when this returns. Never broken off by a cancellation.
@@ -120,8 +122,15 @@ def read_record(secret: Manifest) -> UserRecord:
 
     Raises:
         RecordTooNewError: A newer spawnpenny wrote it.
+        RecordUnreadableError: It is not what spawnpenny writes.
 
     """
-    record = UserRecord.from_json(json.loads(base64.b64decode(secret["data"][_KEY])))
+    try:
+        record = UserRecord.from_json(json.loads(base64.b64decode(secret["data"][_KEY])))
+    except (KeyError, TypeError, ValueError) as error:
+        name = secret["metadata"]["name"]
+        raise RecordUnreadableError(
+            f"The record {name} is not what spawnpenny writes ({type(error).__name__})."
+        ) from None
     record.version = secret["metadata"]["resourceVersion"]
     return record

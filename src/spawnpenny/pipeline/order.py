@@ -104,8 +104,7 @@ def _waves(chosen: Mapping[str, Step], edges: set[Edge], kind: Kind) -> tuple[tu
     try:
         sorter.prepare()
     except CycleError as error:
-        # graphlib tells the loop backwards: each comes after the next
-        loop = " -> ".join(reversed(error.args[1]))
+        loop = " -> ".join(error.args[1])  # each comes before the next
         raise PluginError(f"The steps of the {kind} pipeline wait for each other: {loop}.") from None
     waves = []
     while sorter.is_active():

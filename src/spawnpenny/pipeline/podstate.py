@@ -31,6 +31,8 @@ _HOPELESS_PULL: Final = re.compile(
     re.IGNORECASE,
 )
 _MAX_QUOTE: Final = 300
+MANY_CRASHES: Final = 5
+"""After so many ends of its program a pod that ran is given up: the pauses between them are minutes by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ def is_ready(pod: Manifest) -> bool:
 def is_over(pod: Manifest) -> bool:
     """Whether all of the pod's containers have ended for good."""
     return _phase(pod) in {"Succeeded", "Failed"}
+
+
+def is_lost(pod: Manifest) -> bool:
+    """Whether a pod that was ready will not be again by itself: it is over, or its program ends again and again."""
+    return is_over(pod) or (not is_ready(pod) and crashes(pod) >= MANY_CRASHES)
 
 
 def has_succeeded(pod: Manifest) -> bool:
@@ -87,7 +94,7 @@ def ending(pod: Manifest) -> SpawnError:
     if reason:  # evicted, its machine shut down: the exit codes of its containers only follow from it
         return CrashError(f"The pod was ended by the cluster: {reason}{f' ({_quote(message)})' if message else ''}.")
     for status in _statuses(pod):
-        ended = status.get("state", {}).get("terminated")
+        ended = _ended(status)
         if ended and ended.get("exitCode", 0) != 0:
             return _crash(status["name"], ended)
     return CrashError("The program in the pod ended by itself (exit code 0).")
@@ -103,7 +110,7 @@ def _container_trouble(status: dict[str, Any]) -> Trouble | None:
         return Trouble(
             PodConfigError(f"The container {status['name']} cannot be started: {_quote(message, otherwise=reason)}.")
         )
-    ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
+    ended = _ended(status)
     if ended and (ended.get("exitCode", 0) != 0 or ended.get("reason") == "OOMKilled"):
         return Trouble(_crash(status["name"], ended))
     return None
@@ -117,6 +124,13 @@ def _crash(container: str, ended: dict[str, Any]) -> CrashError:
         f"The container {container} ended by itself with exit code {ended.get('exitCode')}"
         f"{f': {detail}' if detail else ''}."
     )
+
+
+def _ended(status: dict[str, Any]) -> dict[str, Any] | None:
+    ended: dict[str, Any] | None = status.get("state", {}).get("terminated") or status.get("lastState", {}).get(
+        "terminated"
+    )
+    return ended
 
 
 def _ended_now(status: dict[str, Any]) -> bool:

@@ -27,6 +27,14 @@ class RecordTooNewError(SpawnpennyError):
     title = "The user's record was written by a newer spawnpenny"
 
 
+class RecordUnreadableError(SpawnpennyError):
+    """The record is not what spawnpenny writes."""
+
+    code = "record_unreadable"
+    status = 503
+    title = "The user's record cannot be read"
+
+
 @dataclass(slots=True)
 class Replaced:
     """A spawn that has to be gone before the one that replaces it: its mark, and the uids of what it made."""

@@ -13,7 +13,7 @@ import structlog
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
-from spawnpenny.domain.events import EventLog, EventType
+from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Phase, SpawnRequest
 from spawnpenny.domain.users import User
@@ -38,8 +38,11 @@ class Recovery:
 
     async def run(self) -> None:
         """Load all records and carry on with all that is under way. The informers have synced before."""
-        for record in await self.world.keeper.load():
+        loaded = await self.world.keeper.load()
+        for record in loaded.records:
             self.accounts.add(record)
+        for username, error in loaded.refused.items():
+            self._leave_alone(username, error)
         for pod in self.world.pods.items():
             if pod["metadata"].get("labels", {}).get(labels.SPAWN) and not podstate.is_over(pod):
                 self._record_again(pod)
@@ -50,35 +53,44 @@ class Recovery:
 
     def _record_again(self, pod: Manifest) -> None:
         metadata = pod["metadata"]
-        username, origin = (metadata.get("annotations", {}).get(key) for key in (labels.USERNAME, labels.ORIGIN))
-        if not username or not origin:
+        log = structlog.get_logger("spawnpenny.recovery").bind(pod=metadata["name"], namespace=metadata["namespace"])
+        try:
+            username, record = metadata["annotations"][labels.USERNAME], self._record_of(pod)
+        except (KeyError, TypeError, ValueError):
+            log.warning("a pod of ours does not say what it is; it is left alone")
             return
-        account = self.accounts.by_slug(safe_slug(username)) or self.accounts.add(
-            UserRecord(_user_of(pod, username), "")
-        )
-        told = json.loads(origin)
-        key = Key.parse(told["key"])
-        if key in account.runs or account.username != username:
+        if self.accounts.is_refused(username):
             return
-        log = structlog.get_logger("spawnpenny.recovery")
-        log.warning("a pod without a record is recorded again", user=username, pod=metadata["name"])
+        slug = safe_slug(username)
+        account = self.accounts.by_slug(slug) or self.accounts.add(UserRecord(_user_of(pod, username), ""))
+        if record.key in account.runs or account.username != username:
+            return
+        log.warning("a pod without a record is recorded again", user=username)
+        run = Run(record, begun=None)
+        account.runs[record.key] = run
+        account.record.spawns[record.key] = record
+        try:
+            record.asks = Context(self.world, account, run).asks()
+        except SpawnpennyError as error:
+            log.warning("what it uses is not counted", error=error.message)
+
+    def _record_of(self, pod: Manifest) -> SpawnRecord:
+        told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
         now = time.time()
-        account.record.generation += 1
-        record = SpawnRecord(
-            key=key,
-            id=metadata["labels"][labels.SPAWN],
-            generation=account.record.generation,
+        return SpawnRecord(
+            key=Key.parse(told["key"]),
+            id=pod["metadata"]["labels"][labels.SPAWN],
+            generation=0,
             request=SpawnRequest(told["start"], told["options"]),
             by=told["by"],
             requested_at=now,
             deadline=now + self.world.settings.deadlines.spawn,
-            log=EventLog(account.record.generation),
         )
-        run = Run(record, begun=None)
-        account.runs[key] = run
-        account.record.spawns[key] = record
-        context = Context(self.world, account, run)
-        record.asks = context.asks()
+
+    def _leave_alone(self, username: str, error: SpawnpennyError) -> None:
+        log = structlog.get_logger("spawnpenny.recovery")
+        log.warning("a user is left alone", user=username, error=error.message)
+        self.accounts.refuse(username, error)
 
     def _is_under_way(self, account: Account, run: Run) -> bool:
         record = run.record
@@ -88,7 +100,7 @@ class Recovery:
 
     def _has_ended(self, account: Account, run: Run) -> bool:
         pod = Context(self.world, account, run).pod()
-        return run.record.pod is not None and (pod is None or podstate.is_over(pod))
+        return run.record.pod is not None and (pod is None or podstate.is_lost(pod))
 
     async def _take_over(self, account: Account, runs: list[Run]) -> None:
         for run in runs:
@@ -97,9 +109,7 @@ class Recovery:
         try:
             await persist(self.world, account)
         except SpawnpennyError as error:
-            log = structlog.get_logger("spawnpenny.recovery")
-            log.warning("a user is left alone", user=account.username, error=error.message)
-            self.accounts.drop(account)
+            self._leave_alone(account.username, error)
             return
         for run in runs:
             self._carry_on(account, run)

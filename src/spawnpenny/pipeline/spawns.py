@@ -70,9 +70,8 @@ class Spawns:
 
         """
         self._demand_ready()
-        known = self._accounts.find(username)
-        user = resolve_user(username, identity, known.record.user if known else None, self._world.settings.users)
-        async with self._accounts.locked(user, self._world.keeper.owner) as account:
+        async with self._accounts.locked(username, self._world.keeper.owner) as account:
+            user = resolve_user(username, identity, account.known, self._world.settings.users)
             existing = account.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
                 return Started(existing, new=False)
@@ -93,7 +92,7 @@ class Spawns:
         self._demand_ready()
         check_uid(user, self._world.settings.users)
         key = Key(Kind.USER, "")
-        async with self._accounts.locked(user, self._world.keeper.owner) as account:
+        async with self._accounts.locked(user.username, self._world.keeper.owner) as account:
             existing = account.runs.get(key)
             known, active = account.record.user, existing is not None and existing.record.active
             if existing is not None and active and account.record.commissioned and known == user:
@@ -116,10 +115,9 @@ class Spawns:
 
         """
         self._demand_ready()
-        found = self._accounts.find(username)
-        if found is None:
+        if self._accounts.find(username) is None:
             return None
-        async with self._accounts.locked(found.record.user, self._world.keeper.owner) as account:
+        async with self._accounts.locked(username, self._world.keeper.owner) as account:
             run = account.runs.get(key)
             if run is None or (start is not None and run.record.request.start != start):
                 return None
@@ -230,8 +228,8 @@ class Spawns:
                 retry_after=30,
             )
         oldest = min(over, key=lambda run: run.record.ended_at or 0.0)
-        account.record.spawns.pop(oldest.record.key)
-        account.runs.pop(oldest.record.key)
+        account.forget(oldest)
+        oldest.vanish()
 
     async def _order_gone(self, account: Account, run: Run) -> None:
         run.record.desired = Desired.GONE

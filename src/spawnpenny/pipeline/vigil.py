@@ -31,13 +31,13 @@ class Vigil:
                 self._look(change.object, deleted=change.type == "DELETED")
 
     def _look(self, pod: Manifest, *, deleted: bool) -> None:
-        if not deleted and not podstate.is_over(pod):
+        if not deleted and not podstate.is_lost(pod):
             return
         found = self._running(pod)
         if found is not None:
             account, run = found
             driver = Driver(Context(self.world, account, run))
-            run.task = self.tasks.start(driver.end_of_pod(pod if podstate.is_over(pod) else None))
+            run.task = self.tasks.start(driver.end_of_pod(pod if podstate.is_lost(pod) else None))
 
     def _running(self, pod: Manifest) -> tuple[Account, Run] | None:
         account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))

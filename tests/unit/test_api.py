@@ -1,0 +1,69 @@
+"""What plugins may import, pinned: a change to it is a change for every site."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from spawnpenny import api
+
+EVERY_MODULE = """
+import importlib, pkgutil, sys, threading
+opened = []
+sys.addaudithook(lambda name, arguments: opened.append((name, arguments)) if name in LOUD else None)
+LOUD = {"socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.mkdir", "os.remove"}
+import spawnpenny
+for module in pkgutil.walk_packages(spawnpenny.__path__, "spawnpenny."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+assert not opened, opened
+assert threading.active_count() == 1
+"""
+
+
+def test_the_api_is_as_it_was():
+    assert api.__all__ == [
+        "DEFAULT_LAB",
+        "Authenticator",
+        "Credentials",
+        "Event",
+        "EventType",
+        "Group",
+        "Identity",
+        "InvalidOptionError",
+        "Key",
+        "Kind",
+        "Manifest",
+        "Names",
+        "Permission",
+        "Phase",
+        "ProvisionError",
+        "QuantityField",
+        "QuotaExceededError",
+        "Resource",
+        "Resources",
+        "Settings",
+        "SettingsError",
+        "Spawn",
+        "SpawnError",
+        "Stash",
+        "StashKey",
+        "Step",
+        "StepPort",
+        "StrictSchema",
+        "UnknownOptionError",
+        "User",
+        "allow",
+        "format_quantity",
+        "hookimpl",
+        "parse_quantity",
+        "safe_slug",
+    ]
+
+
+def test_the_api_has_all_that_it_names():
+    assert [name for name in api.__all__ if not hasattr(api, name)] == []
+
+
+def test_importing_spawnpenny_does_nothing():
+    subprocess.run([sys.executable, "-B", "-c", EVERY_MODULE], check=True)

@@ -1,0 +1,52 @@
+"""Every error has a code of its own, a status, a title, and one sentence."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+
+import pytest
+
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
+
+
+def all_errors(base=SpawnpennyError):
+    yield base
+    for each in base.__subclasses__():
+        yield from all_errors(each)
+
+
+ERRORS = [each for each in all_errors() if each.__module__.startswith("spawnpenny.")]
+WORDED = [each for each in ERRORS if "message" not in inspect.signature(each).parameters]
+
+
+def test_codes_are_unique():
+    assert [code for code, count in Counter(each.code for each in ERRORS).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda each: each.code)
+def test_an_error_says_what_programs_and_people_need(error):
+    assert error.code.replace("_", "").isalpha()
+    assert error.code.islower()
+    assert 400 <= error.status < 600
+    assert error.title[0].isupper()
+    assert not error.title.endswith(".")
+
+
+@pytest.mark.parametrize("error", WORDED, ids=lambda each: each.code)
+def test_an_error_that_words_itself_says_sentences(error):
+    arguments = {
+        name: 1 if "int" in str(each.annotation) else name
+        for name, each in inspect.signature(error).parameters.items()
+        if each.kind is not each.VAR_KEYWORD
+    }
+    told = str(error(**arguments))
+    assert told[0].isupper() or told.startswith(tuple(arguments))
+    assert told.endswith(".")
+    assert told.isprintable()
+
+
+def test_seconds_to_wait_are_told_where_they_are_known():
+    assert SpawnpennyError("x", retry_after=2).retry_after == 2
+    assert SpawnpennyError("x").retry_after is None

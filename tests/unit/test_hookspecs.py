@@ -1,0 +1,71 @@
+"""The example of each hook runs as it stands, and contributes what it says."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from types import ModuleType
+
+import pytest
+
+from spawnpenny import hookspecs
+from spawnpenny.api import Credentials, Event, EventType, Key, Kind
+from spawnpenny.plugins import load_plugins
+from spawnpenny.settings import Settings
+
+HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("spawnpenny_")}
+
+
+@pytest.fixture
+def example():
+    """Load the standard plugins, and the example of a hook."""
+
+    def load(hook):
+        module = ModuleType("example")
+        source = textwrap.dedent(inspect.getdoc(HOOKS[hook]).partition("Example::\n")[2])
+        exec(source, module.__dict__)
+        return load_plugins(Settings(), extra={"example": module})
+
+    return load
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_says_when_it_is_called_and_has_an_example(hook):
+    assert "Called " in HOOKS[hook].__doc__
+    assert "@hookimpl" in HOOKS[hook].__doc__
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_has_a_type_for_all_that_it_takes_and_returns(hook):
+    signature = inspect.signature(HOOKS[hook])
+    annotations = [each.annotation for each in signature.parameters.values()] + [signature.return_annotation]
+    assert inspect.Signature.empty not in annotations
+
+
+def test_the_example_of_steps_makes_what_it_shows(example, spawn):
+    (step,) = (each for each in example("spawnpenny_steps").steps if each.name == "welcome")
+    assert [each["data"] for each in step.makes(spawn)] == [{"welcome.txt": "Hello ada"}]
+
+
+def test_the_example_of_steps_stands_between_namespace_and_lab(example):
+    pipeline = example("spawnpenny_steps").pipelines[Kind.LAB]
+    assert pipeline.depends("welcome", "namespace")
+    assert pipeline.depends("lab.secret", "welcome")
+
+
+def test_the_example_of_a_pod_patch_is_merged(example, spawn):
+    pod = {"spec": {"containers": []}}
+    patches = dict(example("spawnpenny_pod_patch").pod_patches(spawn, pod))
+    assert patches["example"] == {"metadata": {"labels": {"example.org/team": "blue"}}}
+
+
+async def test_the_example_of_an_authenticator_knows_everybody(example):
+    (everybody,) = example("spawnpenny_authenticators").authenticators
+    identity = await everybody.authenticate(Credentials(token=None, headers={}))
+    assert (identity.name, identity.scopes) == ("guest", {"read:any"})
+
+
+def test_the_example_of_an_observer_tells_of_a_failure(example, capsys):
+    failed = Event("1-1", EventType.PHASE, 0.0, "no room", phase="failed")
+    example("spawnpenny_observe").observe("ada", Key(Kind.LAB, "x"), failed)
+    assert capsys.readouterr().out == "ada's lab/x failed: no room\n"

@@ -1,0 +1,57 @@
+"""Who says the uid: the authenticator, else what was commissioned, else the site. Never anybody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from spawnpenny.domain.users import Group, User
+from spawnpenny.errors import ForbiddenError, UserConflictError
+from spawnpenny.identity import Identity
+from spawnpenny.pipeline.people import resolve_user
+from spawnpenny.settings import UserSettings
+
+SITE = UserSettings(uid=1000, gid=100, min_uid=1000)
+PHYSICS = (Group("physics", 3001),)
+KNOWN = User("ada", 2001, 2002, PHYSICS)
+
+
+def resolve(known=None, username="ada", *, by="ada", site=SITE, **vouched):
+    return resolve_user(username, Identity("x", frozenset(), by, **vouched), known, site)
+
+
+def test_of_whom_nobody_says_anything_is_who_the_site_says():
+    assert resolve() == User("ada", 1000, 100)
+
+
+def test_what_was_commissioned_stands_where_the_authenticator_says_nothing():
+    assert resolve(KNOWN) == KNOWN
+
+
+def test_what_the_authenticator_vouches_for_comes_first():
+    assert resolve(uid=2001, gid=7, groups=PHYSICS) == User("ada", 2001, 7, PHYSICS)
+    assert resolve(KNOWN, uid=2001, gid=7, groups=()) == User("ada", 2001, 7)
+
+
+def test_the_hubs_own_uid_is_not_the_users():
+    assert resolve(by="hub", uid=5000, gid=5000, groups=PHYSICS) == User("ada", 1000, 100)
+    assert resolve(by=None, uid=5000) == User("ada", 1000, 100)
+
+
+def test_a_known_users_uid_does_not_change_by_a_login():
+    with pytest.raises(UserConflictError, match="known with uid 2001, and now comes with uid 2009"):
+        resolve(KNOWN, uid=2009)
+
+
+@pytest.mark.parametrize("uid", [0, 999])
+def test_a_uid_below_the_smallest_is_refused(uid):
+    with pytest.raises(ForbiddenError, match=f"The uid {uid} of ada"):
+        resolve(uid=uid)
+
+
+def test_a_known_user_is_refused_too_when_the_site_raised_the_smallest():
+    with pytest.raises(ForbiddenError):
+        resolve(KNOWN, site=UserSettings(min_uid=3000))
+
+
+def test_zero_is_a_gid_that_was_said():
+    assert resolve(gid=0).gid == 0

@@ -1,0 +1,143 @@
+"""Loading plugins: whatever is wrong stops the service, with a sentence that names the culprit."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from spawnpenny.api import Event, EventType, Key, Kind, hookimpl
+from spawnpenny.errors import PluginError
+from spawnpenny.plugins import load_plugins
+from spawnpenny.settings import Settings, make_settings
+
+
+def refusal(settings=None, **extra):
+    with pytest.raises(PluginError) as refused:
+        load_plugins(settings or Settings(), extra=extra)
+    return str(refused.value)
+
+
+def only(*names, **sections):
+    return make_settings({"plugins": dict.fromkeys(names, {}) | sections})
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install a distribution that provides one plugin."""
+
+    def put(distribution, plugin, module, source=""):
+        folder = tmp_path / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(f"[spawnpenny]\n{plugin} = {module}\n")
+        (tmp_path / f"{module}.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return put
+
+
+def test_a_plugin_that_is_not_installed_is_told_with_the_nearest():
+    told = refusal(only("namespace", "quotas"))
+    assert "'quotas'" in told
+    assert "Did you mean 'quota'?" in told
+
+
+def test_a_misspelt_hook_is_told_with_its_plugin():
+    @hookimpl
+    def spawnpenny_stepps(settings):
+        return []
+
+    told = refusal(mine=SimpleNamespace(spawnpenny_stepps=spawnpenny_stepps))
+    assert "The plugin 'mine' has a hook that there is not: " in told
+    assert "spawnpenny_steps" in told
+
+
+def test_a_hook_that_asks_for_what_there_is_not_is_told_with_its_plugin():
+    @hookimpl
+    def spawnpenny_steps(setings):
+        return []
+
+    told = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
+    assert "'mine'" in told
+    assert "setings" in told
+
+
+def test_a_section_that_nobody_reads_is_refused(install):
+    install("spawnpenny-deaf", "deaf", "deaf_plugin")
+    assert "section for deaf, but that plugin reads no settings" in refusal(only("deaf", deaf={"volume": 11}))
+
+
+def test_a_plugin_that_cannot_be_imported_is_told_with_the_reason(install):
+    install("spawnpenny-broken", "broken", "broken_plugin", "raise OSError('no licence')")
+    assert refusal(only("broken")) == "The plugin 'broken' cannot be imported: no licence"
+
+
+def test_two_distributions_with_one_plugin_are_both_named(install):
+    install("spawnpenny-other", "quota", "other_quota")
+    assert refusal() == "Two distributions provide a plugin 'quota': spawnpenny-other and spawnpenny-quota."
+
+
+def test_an_installed_plugin_that_no_setting_names_is_listed_but_not_loaded(install):
+    install("spawnpenny-idle", "idle", "idle_plugin", "raise OSError('imported')")
+    (info,) = (each for each in load_plugins(Settings()).infos() if each.name == "idle")
+    assert (info.distribution, info.version, info.loaded) == ("spawnpenny-idle", "1.0", False)
+
+
+@pytest.mark.parametrize("nonsense", [None, 1, "ab", [1], ["lab.pod"], {"a": 1}.values()])
+def test_steps_that_are_none_are_told_with_their_plugin(nonsense):
+    @hookimpl
+    def spawnpenny_steps(settings):
+        return nonsense
+
+    told = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
+    assert told == "The hook spawnpenny_steps of the plugin 'mine' has to return a list of Step objects."
+
+
+def test_a_step_that_two_plugins_bring_is_refused(make_step, plugin_of):
+    told = refusal(one=plugin_of(make_step("same")), two=plugin_of(make_step("same")))
+    assert told == "Two steps are called 'same'; the second is from plugin 'two'."
+
+
+def test_without_a_plugin_that_another_needs_the_service_does_not_start():
+    assert "needs 'namespace', which no loaded plugin provides" in refusal(only("quota"))
+
+
+def test_an_observer_that_raises_harms_no_other():
+    seen = []
+
+    def observer(told):
+        @hookimpl
+        def spawnpenny_observe(event):
+            told(event.message)
+
+        return SimpleNamespace(spawnpenny_observe=spawnpenny_observe)
+
+    plugins = load_plugins(
+        Settings(), extra={"a": observer(seen.append), "b": observer(int), "c": observer(seen.append)}
+    )
+    plugins.observe("ada", Key(Kind.LAB, "x"), Event("1-1", EventType.INFO, 0.0, "hello"))
+    assert seen == ["hello", "hello"]
+
+
+def patching(plugin):
+    @hookimpl
+    def spawnpenny_pod_patch(pod):
+        return pod and {"metadata": {}}
+
+    plugin.spawnpenny_pod_patch = spawnpenny_pod_patch
+    return plugin
+
+
+def test_pod_patches_come_in_the_order_of_the_steps(spawn, make_step, plugin_of):
+    extra = {
+        "a-last": patching(SimpleNamespace()),
+        "b-late": patching(plugin_of(make_step("late", needs=["early"]))),
+        "c-early": patching(plugin_of(make_step("early"))),
+    }
+    patches = load_plugins(only(), extra=extra).pod_patches(spawn, {"metadata": {}})
+    assert [name for name, _ in patches] == ["c-early", "b-late", "a-last"]
+
+
+def test_a_patch_of_nothing_is_left_out(spawn):
+    assert load_plugins(only(), extra={"mine": patching(SimpleNamespace())}).pod_patches(spawn, {}) == []

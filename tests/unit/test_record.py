@@ -1,0 +1,168 @@
+"""The record of a user: it survives being stored, fits into one Secret when full, and refuses what is newer."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spawnpenny.domain import labels, spawns
+from spawnpenny.domain.events import EventLog, EventType
+from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Reason, SpawnRequest, StepProgress, StepState
+from spawnpenny.domain.users import Group, User
+from spawnpenny.pipeline.keeper import RecordKeeper
+from spawnpenny.pipeline.record import SCHEMA, Applied, RecordTooNewError, Replaced, SpawnRecord, UserRecord
+from spawnpenny.settings import Settings
+from spawnpenny.web.requests import MAX_OPTIONS_BYTES, json_bytes
+
+MAX_SECRET = 1024 * 1024
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+TABLES = st.dictionaries(WORDS, WORDS, max_size=3)
+NUMBERS = st.integers(0, 2**31)
+TIMES = st.floats(0, 1e11)
+SPAWNS = st.builds(
+    SpawnRecord,
+    key=st.builds(Key, st.sampled_from(Kind), WORDS),
+    id=WORDS,
+    generation=st.just(7),
+    request=st.builds(SpawnRequest, WORDS, TABLES, TABLES, st.none()),
+    by=WORDS,
+    requested_at=TIMES,
+    deadline=TIMES,
+    desired=st.sampled_from(Desired),
+    phase=st.sampled_from(Phase),
+    asks=st.builds(Resources, st.decimals(0, 100, places=3), NUMBERS, NUMBERS),
+    reason=st.none() | st.builds(Reason, WORDS, WORDS),
+    url=st.none() | WORDS,
+    pod=st.none() | WORDS,
+    ended_at=st.none() | TIMES,
+    reverted=st.booleans(),
+    steps=st.lists(st.builds(StepProgress, WORDS, st.sampled_from(StepState), st.none() | TIMES), max_size=3),
+    uids=TABLES,
+    replaces=st.lists(st.builds(Replaced, WORDS, TABLES), max_size=2),
+    log=st.builds(EventLog, st.just(7)),
+)
+RECORDS = st.builds(
+    UserRecord,
+    user=st.builds(User, WORDS, NUMBERS, NUMBERS, st.lists(st.builds(Group, WORDS, NUMBERS), max_size=3).map(tuple)),
+    owner=WORDS,
+    commissioned=st.booleans(),
+    namespace=WORDS,
+    applied=st.dictionaries(WORDS, st.builds(Applied, WORDS, WORDS), max_size=3),
+    spawns=st.lists(SPAWNS, max_size=3).map(lambda each: {spawn.key: spawn for spawn in each}),
+    generation=NUMBERS,
+    written=NUMBERS,
+)
+
+
+def stored(record):
+    return json.loads(json.dumps(record.to_json()))
+
+
+@given(RECORDS)
+def test_a_record_survives_being_stored(record):
+    read = UserRecord.from_json(stored(record))
+    assert stored(read) == stored(record)
+    for key, spawn in record.spawns.items():
+        # a log has no equality of its own: its events are compared above
+        spawn.log = read.spawns[key].log
+    assert read == record
+
+
+def test_the_events_of_a_stored_spawn_go_on_where_they_were():
+    record = full_record()
+    read = UserRecord.from_json(stored(record))
+    for key, spawn in record.spawns.items():
+        assert read.spawns[key].log.since(None) == spawn.log.since(None)
+
+
+def test_a_forgotten_env_is_nowhere_in_the_record():
+    spawn = next(iter(full_record().spawns.values()))
+    spawn.forget_env()
+    assert "s3cr3t" not in json.dumps(spawn.to_json())
+
+
+def test_what_a_user_has_in_use_leaves_out_the_spawn_itself_and_those_that_are_over():
+    record = full_record()
+    first, second, third, *_ = record.spawns
+    record.spawns[second].phase, record.spawns[third].phase = Phase.FAILED, Phase.EXITED
+    assert record.in_use(but=first).labs == spawns.MAX_SPAWNS - 3
+
+
+def full_record():
+    """A record filled to every bound that there is."""
+    groups, size = [], 0
+    while size < Settings().web.max_body:
+        groups.append(Group("é" * 255, 2**31 - len(groups) - 1))
+        size += json_bytes({"name": groups[-1].name, "id": groups[-1].id})
+    record = UserRecord(User("日" * 255, 2**31 - 1, 2**31 - 1, tuple(groups)), owner="x" * 64)
+    for number in range(spawns.MAX_SPAWNS):
+        spawn = full_spawn(f"{'é' * 62}{number}")
+        record.spawns[spawn.key] = spawn
+    return record
+
+
+def full_spawn(name):
+    env = filled("é", spawns.MAX_ENV_BYTES, S="s3cr3t")
+    request = SpawnRequest("s" * 64, filled('"', MAX_OPTIONS_BYTES), env)
+    spawn = SpawnRecord(Key(Kind.LAB, name), "i" * 16, 1, request, "b" * 255, 1e9, 1e9, asks=Resources(labs=1))
+    spawn.log = EventLog(1)
+    for _ in range(spawns.MAX_EVENTS):
+        spawn.log.add(EventType.STEP, 1e9, "😀" * 500, step="a.step.with.a.name", state="running")
+    spawn.reason = Reason("pod_crashed", "é" * 1000)
+    spawn.steps = [StepProgress(f"step.number.{each}", StepState.REVERTED, 123.456) for each in range(30)]
+    spawn.uids = {f"ConfigMap/{'n' * 50}{each}": "u" * 36 for each in range(10)}
+    return spawn
+
+
+def filled(character, size, **table):
+    """Return a table that takes as many bytes of JSON as it may."""
+    table["A"] = ""
+    table["A"] = character * ((size - json_bytes(table)) // (json_bytes(character) - 2))
+    assert size - 2 < json_bytes(table) <= size
+    return table
+
+
+def test_the_fullest_record_fits_into_a_secret():
+    text = json.dumps(full_record().to_json(), ensure_ascii=False, separators=(",", ":")).encode()
+    assert len(text) < MAX_SECRET * 0.9
+
+
+async def test_the_api_server_takes_the_fullest_record(kube_site):
+    keeper = keeper_of(kube_site)
+    record = full_record()
+    await keeper.save(record)
+    await keeper.save(record)
+    assert [each.to_json() for each in await keeper.load()] == [record.to_json()]
+
+
+def keeper_of(site):
+    return RecordKeeper(site.cluster, site.settings.namespaces.state, site.settings.installation, "replica")
+
+
+def test_a_newer_record_is_refused():
+    with pytest.raises(RecordTooNewError) as refused:
+        UserRecord.from_json({"schema": SCHEMA + 1, "whatever": "comes"})
+    assert (refused.value.code, refused.value.status) == ("record_too_new", 503)
+
+
+async def test_a_newer_record_is_left_alone_and_the_others_are_read(embedded_site):
+    keeper = keeper_of(embedded_site)
+    await keeper.save(UserRecord(User("ada", 1000, 100), "replica"))
+    newer = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "user-bob",
+            "namespace": keeper.namespace,
+            "labels": {**labels.ours(keeper.installation), labels.KIND: "record"},
+        },
+        "data": {"record": base64.b64encode(json.dumps({"schema": SCHEMA + 1}).encode()).decode()},
+    }
+    await embedded_site.cluster.create(newer)
+    assert [record.user.username for record in await keeper.load()] == ["ada"]
+    assert (await embedded_site.read("Secret", "user-bob", keeper.namespace))["data"] == newer["data"]

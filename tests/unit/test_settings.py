@@ -1,0 +1,187 @@
+"""Settings: from a file and the environment, each mistake told with what would be right."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from spawnpenny.errors import SettingsError
+from spawnpenny.plugins import load_plugins
+from spawnpenny.schemas import StrictSchema
+from spawnpenny.settings import STANDARD_PLUGINS, Settings, TokenSettings, load_settings, make_settings
+
+SHA = "0a" * 32
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a settings file; return its name."""
+
+    def write(text):
+        path = tmp_path / "settings.yaml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def refusal(data=None, *, file=None, environ=None):
+    with pytest.raises(SettingsError) as refused:
+        load_settings(file, environ or {}) if data is None else make_settings(data)
+    return str(refused.value)
+
+
+def test_without_file_and_environment_there_are_the_defaults_and_the_standard_plugins():
+    assert load_settings(None, {}) == Settings()
+    assert tuple(Settings().plugins) == STANDARD_PLUGINS
+
+
+def test_an_empty_file_changes_nothing(file):
+    assert load_settings(file("# nothing\n"), {}) == Settings()
+
+
+def test_the_environment_can_name_the_file(file):
+    assert load_settings(None, {"SPAWNPENNY_SETTINGS": file("web: {port: 81}")}).web.port == 81
+
+
+def test_a_file_that_is_named_outright_wins_over_the_environments(file):
+    named = file("installation: mine")
+    assert load_settings(named, {"SPAWNPENNY_SETTINGS": "/nothing"}).installation == "mine"
+
+
+def test_the_environment_overrides_one_key_and_leaves_the_rest(file):
+    settings = load_settings(file("web: {port: 81, host: 127.0.0.1}"), {"SPAWNPENNY_WEB__PORT": "82"})
+    assert (settings.web.port, settings.web.host) == (82, "127.0.0.1")
+
+
+def test_the_environment_reaches_nested_keys_that_no_file_has():
+    environ = {"SPAWNPENNY_TOKENS__HUB__SHA256": SHA, "SPAWNPENNY_TOKENS__HUB__SCOPES": "[read:any, 'spawn:any']"}
+    assert load_settings(None, environ).tokens == {"hub": TokenSettings(SHA, ("read:any", "spawn:any"))}
+
+
+def test_the_environment_sets_what_stands_at_the_top():
+    environ = {"SPAWNPENNY_CLUSTER": "embedded", "SPAWNPENNY_INSTALLATION": "mine"}
+    settings = load_settings(None, environ)
+    assert (settings.cluster, settings.installation) == ("embedded", "mine")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SPAWNPENNY_PORT", "SPAWNPENNY_SERVICE_HOST", "SPAWNPENNY_PORT_8080_TCP_ADDR", "SPAWNPENNY_BROKER_PORT", "OTHER"],
+)
+def test_the_variables_that_kubernetes_sets_for_a_service_are_no_settings(name):
+    assert load_settings(None, {name: "tcp://10.0.0.1:8080"}) == Settings()
+
+
+def test_a_misspelt_variable_is_refused():
+    assert "'prot' is not known here; did you mean 'port'?" in refusal(environ={"SPAWNPENNY_WEB__PROT": "1"})
+
+
+def test_a_variable_that_is_no_yaml_is_refused_by_name_and_not_quoted():
+    told = refusal(environ={"SPAWNPENNY_WEB__HOST": "[s3cr3t"})
+    assert told == "The value of $SPAWNPENNY_WEB__HOST is not YAML."
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"webb": {}}, "webb: 'webb' is not known here; did you mean 'web'?"),
+        ({"web": {"prot": 1}}, "web.prot: 'prot' is not known here; did you mean 'port'?"),
+        (
+            {"tokens": {"hub": {"sha256": SHA, "scope": []}}},
+            "tokens.hub.scope: 'scope' is not known here; did you mean",
+        ),
+        ({"embedded": {"zzz": 1}}, "embedded.zzz: 'zzz' is not known here; known are folder, images."),
+        ({1: 2}, "1: '1' is not known here;"),
+    ],
+)
+def test_an_unknown_key_is_told_with_its_place_and_the_nearest(data, told):
+    assert told in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"web": {"port": "8080"}}, "web.port: "),
+        ({"web": {"port": True}}, "web.port: "),
+        ({"web": {"port": 65536}}, "web.port: "),
+        ({"web": []}, "web: "),
+        ({"web": None}, "web: "),
+        ({"cluster": "docker"}, "cluster: Must be one of: kubernetes, embedded."),
+        ({"deadlines": {"spawn": 0}}, "deadlines.spawn: Seconds: above 0"),
+        ({"deadlines": {"spawn": float("inf")}}, "deadlines.spawn: "),
+        ({"namespaces": {"prefix": "Lab-"}}, "namespaces.prefix: Lower case letters"),
+        ({"namespaces": {"prefix": "x" * 16}}, "namespaces.prefix: "),
+        ({"namespaces": {"state": "a\n"}}, "namespaces.state: This is not a Kubernetes name"),
+        ({"pods": {"images": "lab"}}, "pods.images: "),
+        ({"broker": {"pod_security": "none"}}, "broker.pod_security: "),
+        ({"tokens": {"hub": {"sha256": "zz", "scopes": []}}}, "tokens.hub.sha256: This is not the SHA-256"),
+        ({"tokens": {"hub": {"sha256": SHA, "scopes": ["root"]}}}, "tokens.hub.scopes.0: "),
+        ({"tokens": {"hub": {}}}, "tokens.hub.sha256: Missing"),
+        ({"plugins": {"quota": 1}}, "plugins.quota: "),
+        ({"plugins": {"a.b": {}}}, "plugins.a.b: "),
+        ({"users": {"uid": 500}}, "users.uid is 500, below users.min_uid (1000)"),
+        ({"users": {"min_uid": 0}}, "users.min_uid: "),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_place(data, told):
+    assert f"In the settings: {told}" in refusal(data) or refusal(data).startswith(told)
+
+
+def test_a_wrong_token_is_not_quoted():
+    assert "s3cr3t" not in refusal({"tokens": {"hub": {"sha256": "s3cr3t", "scopes": []}}})
+
+
+def test_no_token_is_shown_by_printing_the_settings():
+    settings = make_settings({"tokens": {"hub": {"sha256": "a" * 64, "scopes": []}}})
+    assert "aaaa" not in repr(settings)
+
+
+def test_a_missing_file_is_told_by_name():
+    assert refusal(file="/nothing.yaml") == "The settings file /nothing.yaml cannot be read: No such file or directory."
+
+
+def test_a_file_that_is_no_yaml_is_told_by_its_line_and_not_quoted(file):
+    told = refusal(file=file("tokens:\n  hub: {sha256: s3cr3t\nweb: [\n"))
+    assert told.endswith("is not YAML, at line 3.")
+
+
+def test_a_file_without_a_mapping_is_refused(file):
+    assert "holds no mapping" in refusal(file=file("- a\n- b\n"))
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path):
+    (tmp_path / "s").write_bytes(b"web: \xff")
+    assert refusal(file=str(tmp_path / "s")).endswith("is not UTF-8.")
+
+
+@pytest.mark.parametrize("name", STANDARD_PLUGINS)
+def test_a_misspelt_key_of_a_plugin_is_told_with_its_place(name):
+    with pytest.raises(SettingsError, match=rf"plugins\.{name}\.homme: 'homme' is not known here"):
+        load_plugins(make_settings({"plugins": dict.fromkeys(STANDARD_PLUGINS, {}) | {name: {"homme": 1}}}))
+
+
+def test_a_quantity_of_a_plugin_is_told_with_its_place():
+    plugins = dict.fromkeys(STANDARD_PLUGINS, {}) | {"lab": {"sizes": {"small": {"cpu": "1 core", "memory": "-1Gi"}}}}
+    with pytest.raises(SettingsError) as refused:
+        load_plugins(make_settings({"plugins": plugins}))
+    assert "plugins.lab.sizes.small.cpu: '1 core' is not a quantity" in str(refused.value)
+    assert "plugins.lab.sizes.small.memory: -1Gi is negative." in str(refused.value)
+
+
+def schemas(base=StrictSchema):
+    for each in base.__subclasses__():
+        yield from (each, *schemas(each))
+
+
+def settings_schemas():
+    load_plugins(Settings())  # imports those of the standard plugins
+    of_settings = [each for each in schemas() if each.__module__.startswith(("spawnpenny.settings", "spawnpenny_"))]
+    return [each for each in of_settings if dataclasses.is_dataclass(each.makes)]
+
+
+@pytest.mark.parametrize("schema", settings_schemas(), ids=lambda each: each.__name__)
+def test_a_schema_has_the_fields_of_its_dataclass(schema):
+    fields = {field.name for field in dataclasses.fields(schema.makes) if not field.name.startswith("_")}
+    assert set(schema().fields) == fields
