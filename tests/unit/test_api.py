@@ -11,7 +11,7 @@ EVERY_MODULE = """
 import importlib, pkgutil, sys, threading
 opened = []
 sys.addaudithook(lambda name, arguments: opened.append((name, arguments)) if name in LOUD else None)
-LOUD = {"socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.mkdir", "os.remove"}
+LOUD = {"socket.connect", "subprocess.Popen", "os.fork", "os.mkdir", "os.remove"}
 import spawnpenny
 for module in pkgutil.walk_packages(spawnpenny.__path__, "spawnpenny."):
     if not module.name.endswith("__main__"):

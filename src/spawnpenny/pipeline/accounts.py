@@ -76,5 +76,5 @@ class Accounts:
                 self._by_slug.pop(slug, None)
 
     def _demand_readable(self, username: str) -> None:
-        if username in self._refused:
-            raise self._refused[username]
+        if (error := self._refused.get(username)) is not None:
+            raise error.with_traceback(None)  # or each request would add to it

@@ -28,7 +28,7 @@ class RecordLostError(SpawnpennyError):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The records that could be read, and by username why another one could not: a newer spawnpenny wrote it, or who knows."""
+    """The records that could be read, and by username why another one could not."""
 
     records: list[UserRecord] = field(default_factory=list)
     refused: dict[str, SpawnpennyError] = field(default_factory=dict)
