@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
 from spawnpenny.errors import SpawnpennyError
@@ -64,8 +64,8 @@ async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, br
     world = World(
         settings=settings,
         cluster=cluster,
-        pods=Informer(cluster, by_kind("Pod"), labels=mine),
-        namespaces=Informer(cluster, by_kind("Namespace"), labels=mine),
+        pods=Informer(cluster, resource_of("Pod"), labels=mine),
+        namespaces=Informer(cluster, resource_of("Namespace"), labels=mine),
         broker=broker,
         keeper=RecordKeeper(cluster, settings.namespaces.state, settings.installation, secrets.token_hex(8)),
         plugins=plugins,

@@ -32,6 +32,19 @@ SCOPES: Final = (
     "admin",
     "lab:self",
 )
+_IMAGES: Final = {
+    "spawnpenny/lab": (
+        "{python}",
+        "-m",
+        "jupyterlab",
+        "--ip={pod_ip}",
+        "--port=8888",
+        "--ServerApp.port_retries=0",
+        "--no-browser",
+        "--allow-root",
+    ),
+    "spawnpenny/shell": ("sh",),
+}
 STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab")
 _MAX_PREFIX: Final = 15
 
@@ -108,10 +121,13 @@ class BrokerSettings:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedSettings:
-    """The embedded cluster's folder, and which command line stands for which image."""
+    """The embedded cluster's folder, and which command line stands for which image.
+
+    By default the image of the lab plugin's defaults is this environment's JupyterLab, and there is a shell for orders.
+    """
 
     folder: str | None = None
-    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(_IMAGES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.embedded.cluster import EmbeddedCluster
@@ -23,7 +23,7 @@ from spawnpenny.testing.behaviours import Crash, Fail, PullError, Ready, Succeed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-POD, NAMESPACE, CONFIG_MAP = by_kind("Pod"), by_kind("Namespace"), by_kind("ConfigMap")
+POD, NAMESPACE, CONFIG_MAP = resource_of("Pod"), resource_of("Namespace"), resource_of("ConfigMap")
 WIDGET = Resource("test.spawnpenny.io/v1", "Widget", "widgets")
 
 IMAGES = {

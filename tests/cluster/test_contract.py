@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import (
     AlreadyExistsError,
@@ -16,7 +16,7 @@ from spawnpenny.errors import (
     TerminatingError,
 )
 
-CONFIG_MAP, NAMESPACE = by_kind("ConfigMap"), by_kind("Namespace")
+CONFIG_MAP, NAMESPACE = resource_of("ConfigMap"), resource_of("Namespace")
 
 
 def cpu(limit):
@@ -28,7 +28,7 @@ async def limit(kit, **hard):
     metadata = {"name": "q", "namespace": kit.namespace}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
     await kit.cluster.create(quota)
-    await kit.until_seen(by_kind("ResourceQuota"), "q", lambda seen: seen.get("status", {}).get("used"))
+    await kit.until_seen(resource_of("ResourceQuota"), "q", lambda seen: seen.get("status", {}).get("used"))
 
 
 async def test_a_created_object_has_uid_version_and_time(kit):
@@ -162,7 +162,7 @@ async def test_a_namespace_takes_all_that_is_in_it_along(kit):
 
 async def test_a_namespace_has_its_default_service_account(kit):
     await kit.cluster.create(kit.pod())  # no pod is let in before
-    assert await kit.cluster.read(Ref(by_kind("ServiceAccount"), "default", kit.namespace)) is not None
+    assert await kit.cluster.read(Ref(resource_of("ServiceAccount"), "default", kit.namespace)) is not None
 
 
 async def test_a_quota_tells_what_was_asked_and_used_and_allowed(kit):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import NotFoundError
 
@@ -117,7 +117,7 @@ async def test_a_container_gets_its_environment_from_a_secret_and_its_words_are_
 
 async def test_a_pod_that_is_not_there_has_no_log(kit):
     with pytest.raises(NotFoundError):
-        await kit.cluster.log(Ref(by_kind("Pod"), "absent", kit.namespace), container="main", lines=2)
+        await kit.cluster.log(Ref(resource_of("Pod"), "absent", kit.namespace), container="main", lines=2)
 
 
 async def test_a_container_that_has_not_begun_has_an_empty_log(kit):

@@ -7,11 +7,11 @@ from contextlib import aclosing
 
 import pytest
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import ExpiredError
 
-CONFIG_MAP = by_kind("ConfigMap")
+CONFIG_MAP = resource_of("ConfigMap")
 
 
 async def take(stream, count):

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Listing, WatchEvent
 from spawnpenny.errors import ExpiredError, UnavailableError
 
-CONFIG_MAP = by_kind("ConfigMap")
+CONFIG_MAP = resource_of("ConfigMap")
 FOREVER = asyncio.Event()
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 from aiohttp import web
 
-from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import (
@@ -24,7 +24,7 @@ from spawnpenny.errors import (
     UnavailableError,
 )
 
-POD = by_kind("Pod")
+POD = resource_of("Pod")
 REF = Ref(POD, "p", "ns")
 MANIFEST = {
     "apiVersion": "v1",

@@ -8,11 +8,11 @@ import json
 import pytest
 from aiohttp import web
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import ExpiredError, UnavailableError
 
-POD = by_kind("Pod")
+POD = resource_of("Pod")
 
 
 async def hang(request):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.embedded.cluster import EmbeddedCluster
 
@@ -27,7 +27,7 @@ IMAGES: Mapping[str, Sequence[str]] = {
         "--ServerApp.root_dir={home}", "--IdentityProvider.token=secret",
     ],
 }  # fmt: skip
-PODS = by_kind("Pod")
+PODS = resource_of("Pod")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ class Site:
     @staticmethod
     def make(kind: str, name: str, *, namespace: str | None = "default", **parts: Any) -> Manifest:
         metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
-        return {"apiVersion": by_kind(kind).api_version, "kind": kind, "metadata": metadata, **parts}
+        return {"apiVersion": resource_of(kind).api_version, "kind": kind, "metadata": metadata, **parts}
 
     @staticmethod
     def container(image: str, *args: str, name: str = "main", **parts: Any) -> Manifest:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.embedded.volumes import normal
 
@@ -169,7 +169,7 @@ async def test_what_a_pod_mounts_into_a_claim_goes_with_the_pod(site):
     mounts = [{"name": "home", "mountPath": "/home"}, {"name": "c", "mountPath": "/home/conf"}]
     env = [{"name": "HOME", "value": "/home"}]
     assert await site.output("cat ~/conf/key", volumes=volumes, volumeMounts=mounts, env=env) == "value"
-    ref = Ref(by_kind("Pod"), "pod", "default")
+    ref = Ref(resource_of("Pod"), "pod", "default")
     await site.cluster.delete(ref)
     await site.until_gone(ref)
     assert list((site.folder / "claims/default/home").iterdir()) == []

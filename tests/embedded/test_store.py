@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.errors import (
@@ -17,7 +17,7 @@ from spawnpenny.errors import (
     TerminatingError,
 )
 
-CONFIG_MAPS = by_kind("ConfigMap")
+CONFIG_MAPS = resource_of("ConfigMap")
 
 
 async def test_a_watcher_that_falls_behind_has_to_list_again(folder, tmp_path):

@@ -77,12 +77,13 @@ async def test_it_is_undone_when_a_later_step_fails(licensed):
         assert await licensed.objects(spawn=run.record.id) == {}
 
 
-async def test_a_call_that_it_did_not_declare_is_refused_before_it_is_made(site):
+async def test_a_call_that_it_did_not_declare_is_refused_before_it_is_made(site, capsys):
     site.plugins = plugin(Greedy())
     async with site.service() as service:
         run = await settled(await start(service))
-        assert run.record.reason.code == "undeclared_call"
-        assert "allow('create', on='configmaps')" in run.record.reason.message
+        assert run.record.reason.code == "step_failed"
+        assert run.record.id in run.record.reason.message
+        assert "allow('create', on='configmaps')" in capsys.readouterr().out
         assert "ConfigMap/lab-licence" not in await site.objects()
 
 

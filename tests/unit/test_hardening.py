@@ -120,7 +120,7 @@ def test_an_image_matches_a_pattern_or_is_refused(lab_pod, image, patterns, take
     if taken:
         check_pod(pod, allowed=(), images=patterns)
     else:
-        with pytest.raises(HardeningError, match="pods.images"):
+        with pytest.raises(HardeningError, match=r"pods\.images"):
             check_pod(pod, allowed=(), images=patterns)
 
 

@@ -94,6 +94,16 @@ def test_a_kind_that_there_is_not_is_refused(make_step):
     assert "names kinds that there are not: labb" in refusal([make_step("a", kinds=["lab", "labb"])])
 
 
+@pytest.mark.parametrize("scope", ["users", "Spawn", None])
+def test_a_scope_that_there_is_not_is_refused(make_step, scope):
+    assert refusal([make_step("a", scope)]).endswith("there are user and spawn.")
+
+
+@pytest.mark.parametrize("name", ["", "A", ".a", "a b", "a\n", "x" * 64])
+def test_a_step_that_cannot_be_told_by_its_name_is_refused(make_step, name):
+    assert "A step is called" in refusal([make_step(name)])
+
+
 def test_a_string_where_a_set_of_names_belongs_is_refused(make_step):
     step = make_step("a")
     type(step).kinds = "lab"

@@ -19,7 +19,7 @@ def refusal(settings=None, **extra):
 
 
 def only(*names, **sections):
-    return make_settings({"plugins": dict.fromkeys(names, {}) | sections})
+    return make_settings({"plugins": {name: {} for name in names} | sections})
 
 
 @pytest.fixture

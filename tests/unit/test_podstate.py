@@ -37,9 +37,9 @@ def ended(code, **more):
 NO_ROOM = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
 TROUBLES = [
     (
-        waiting("ErrImagePull", 'rpc error: code = NotFound desc = failed to pull: "quay.io/x:1": not found'),
+        waiting("ErrImagePull", "rpc error: code = NotFound desc = failed to pull: not found"),
         ("image_unavailable", True),
-        'The image quay.io/x:1 cannot be pulled: rpc error: code = NotFound desc = failed to pull: "quay.io/x:1": not found.',
+        "The image quay.io/x:1 cannot be pulled: rpc error: code = NotFound desc = failed to pull: not found.",
     ),
     (
         waiting("ImagePullBackOff", 'Back-off pulling image "quay.io/x:1"'),

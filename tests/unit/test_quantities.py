@@ -57,30 +57,12 @@ def test_a_quantity_means_what_kubernetes_says(text, value):
     assert parse_quantity(text) == value
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " 1",
-        "1 ",
-        "1 Gi",
-        "1gi",
-        "1GB",
-        "1K",
-        "1mi",
-        "Gi",
-        "m",
-        ".",
-        "-",
-        "1e",
-        "1ee3",
-        "1e3m",
-        "0x10",
-        "1_000",
-        "1,5",
-    ]
-    + ["nan", "inf", "١", "1\n", "--1", "1.2.3", "1e100", "1e99", "8Ei", "1" * 65, "9223372036854775808"],
-)
+NONSENSE = ("", " 1", "1 ", "1 Gi", "1gi", "1GB", "1K", "1mi", "Gi", "m", ".", "-", "1e", "1ee3", "1e3m", "0x10", "1_0")
+MORE_NONSENSE = ("1,5", "nan", "inf", "\u0661", "1\n", "--1", "1.2.3", "1" * 65)
+TOO_MUCH = ("1e100", "1e99", "8Ei", "9223372036854775808")
+
+
+@pytest.mark.parametrize("text", [*NONSENSE, *MORE_NONSENSE, *TOO_MUCH])
 def test_what_is_no_quantity_is_refused_and_quoted(text):
     with pytest.raises(ValueError, match="quantity") as refused:
         parse_quantity(text)

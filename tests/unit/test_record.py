@@ -96,7 +96,7 @@ def test_what_a_user_has_in_use_leaves_out_the_spawn_itself_and_those_that_are_o
 
 
 def full_record():
-    """A record filled to every bound that there is."""
+    """Make a record that is filled to every bound."""
     groups, size = [], 0
     while size < Settings().web.max_body:
         groups.append(Group("é" * 255, 2**31 - len(groups) - 1))
@@ -141,7 +141,7 @@ async def test_the_api_server_takes_the_fullest_record(kube_site):
     record = full_record()
     await keeper.save(record)
     await keeper.save(record)
-    assert [each.to_json() for each in await keeper.load()] == [record.to_json()]
+    assert [each.to_json() for each in (await keeper.load()).records] == [record.to_json()]
 
 
 def keeper_of(site):
@@ -164,9 +164,12 @@ async def test_a_newer_record_is_left_alone_and_the_others_are_read(embedded_sit
             "name": "user-bob",
             "namespace": keeper.namespace,
             "labels": {**labels.ours(keeper.installation), labels.KIND: "record"},
+            "annotations": {labels.USERNAME: "bob"},
         },
         "data": {"record": base64.b64encode(json.dumps({"schema": SCHEMA + 1}).encode()).decode()},
     }
     await embedded_site.cluster.create(newer)
-    assert [record.user.username for record in await keeper.load()] == ["ada"]
+    loaded = await keeper.load()
+    assert [record.user.username for record in loaded.records] == ["ada"]
+    assert {name: error.code for name, error in loaded.refused.items()} == {"bob": "record_too_new"}
     assert (await embedded_site.read("Secret", "user-bob", keeper.namespace))["data"] == newer["data"]

@@ -12,6 +12,7 @@ from spawnpenny.schemas import StrictSchema
 from spawnpenny.settings import STANDARD_PLUGINS, Settings, TokenSettings, load_settings, make_settings
 
 SHA = "0a" * 32
+NO_SETTINGS = {name: {} for name in STANDARD_PLUGINS}
 
 
 @pytest.fixture
@@ -159,11 +160,11 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
 @pytest.mark.parametrize("name", STANDARD_PLUGINS)
 def test_a_misspelt_key_of_a_plugin_is_told_with_its_place(name):
     with pytest.raises(SettingsError, match=rf"plugins\.{name}\.homme: 'homme' is not known here"):
-        load_plugins(make_settings({"plugins": dict.fromkeys(STANDARD_PLUGINS, {}) | {name: {"homme": 1}}}))
+        load_plugins(make_settings({"plugins": NO_SETTINGS | {name: {"homme": 1}}}))
 
 
 def test_a_quantity_of_a_plugin_is_told_with_its_place():
-    plugins = dict.fromkeys(STANDARD_PLUGINS, {}) | {"lab": {"sizes": {"small": {"cpu": "1 core", "memory": "-1Gi"}}}}
+    plugins = NO_SETTINGS | {"lab": {"sizes": {"small": {"cpu": "1 core", "memory": "-1Gi"}}}}
     with pytest.raises(SettingsError) as refused:
         load_plugins(make_settings({"plugins": plugins}))
     assert "plugins.lab.sizes.small.cpu: '1 core' is not a quantity" in str(refused.value)

@@ -17,7 +17,7 @@ from spawnpenny.broker.orders import Order, OrdersFile
 from spawnpenny.broker.runs import OrderRuns
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
@@ -61,10 +61,10 @@ class LocalBroker:
 
     async def release_namespace(self, username: str, uid: str) -> None:
         name = f"{self._settings.namespaces.prefix}{safe_slug(username)}"
-        claims = await self._cluster.list(by_kind("PersistentVolumeClaim"), namespace=name)
+        claims = await self._cluster.list(resource_of("PersistentVolumeClaim"), namespace=name)
         if claims.items:
             raise VolumesKeptError(name)
-        await self._cluster.delete(Ref(by_kind("Namespace"), name), uid=uid)
+        await self._cluster.delete(Ref(resource_of("Namespace"), name), uid=uid)
 
     async def provision(self, user: User, order: Order) -> None:
         await self._runs.run(user, order)
@@ -91,7 +91,7 @@ class LocalBroker:
             return
 
     async def _until_gone(self, name: str) -> None:
-        ref = Ref(by_kind("Namespace"), name)
+        ref = Ref(resource_of("Namespace"), name)
         there = await self._cluster.read(ref)
         if there is not None and "deletionTimestamp" in there["metadata"]:
             await until_gone(self._cluster, self._namespaces, ref, there["metadata"]["uid"])
@@ -119,8 +119,8 @@ async def run_local_broker(cluster: Cluster, settings: Settings) -> AsyncIterato
     mine = labels.ours(settings.installation)
     orders = OrdersFile(settings.broker.orders)
     orders.read()
-    namespaces = Informer(cluster, by_kind("Namespace"), labels=mine)
-    pods = Informer(cluster, by_kind("Pod"), labels=mine, namespace=settings.namespaces.provision)
+    namespaces = Informer(cluster, resource_of("Namespace"), labels=mine)
+    pods = Informer(cluster, resource_of("Pod"), labels=mine, namespace=settings.namespaces.provision)
     runs = OrderRuns(cluster, settings, orders, pods)
     tasks = [asyncio.create_task(work) for work in (namespaces.run(), pods.run(), runs.resume())]
     for task in tasks:

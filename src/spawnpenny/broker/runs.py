@@ -18,7 +18,7 @@ from spawnpenny.broker.orders import (
     order_pod,
 )
 from spawnpenny.cluster.gone import until_gone
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
@@ -137,7 +137,7 @@ class OrderRuns:
     async def _take_away(self, pod: Manifest) -> None:
         await self._delete(pod)
         metadata = pod["metadata"]
-        await self._cluster.delete(Ref(by_kind("ConfigMap"), metadata["name"], metadata["namespace"]))
+        await self._cluster.delete(Ref(resource_of("ConfigMap"), metadata["name"], metadata["namespace"]))
 
     async def _delete(self, pod: Manifest) -> None:
         uid = pod["metadata"]["uid"]

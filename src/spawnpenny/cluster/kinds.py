@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,34 +37,19 @@ KNOWN: Final = (
     Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     Resource("coordination.k8s.io/v1", "Lease", "leases"),
 )
-_BY_KIND: Final = {resource.kind: resource for resource in KNOWN}
-_BY_PLURAL: Final = {resource.plural: resource for resource in KNOWN}
+_BY_NAME: Final = {name: resource for resource in KNOWN for name in (resource.kind, resource.plural)}
 
 
-def by_kind(kind: str) -> Resource:
-    """Return the resource of a kind such as ``ConfigMap``.
-
-    Raises:
-        ValueError: Not one of the kinds above.
-
-    """
-    return _find(kind, _BY_KIND)
-
-
-def by_plural(plural: str) -> Resource:
-    """Return the resource of a plural such as ``configmaps``.
+def resource_of(name: str) -> Resource:
+    """Return the resource of a kind such as ``ConfigMap``, or of its plural, ``configmaps``.
 
     Raises:
         ValueError: Not one of the kinds above.
 
     """
-    return _find(plural, _BY_PLURAL)
-
-
-def _find(name: str, table: dict[str, Resource]) -> Resource:
     try:
-        return table[name]
+        return _BY_NAME[name]
     except KeyError:
-        raise ValueError(
-            f"{name!r} is not a kind that spawnpenny knows: pass Resource(api_version, kind, plural) instead"
-        ) from None
+        nearest = difflib.get_close_matches(name, _BY_NAME, n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else "pass Resource(api_version, kind, plural) instead"
+        raise ValueError(f"{name!r} is not a kind that spawnpenny knows: {hint}") from None

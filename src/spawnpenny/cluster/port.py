@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.kinds import Resource, resource_of
 
 Manifest = dict[str, Any]
 """A Kubernetes object, as JSON."""
@@ -30,7 +30,7 @@ class Ref:
     def of(cls, manifest: Manifest, resource: Resource | None = None) -> Ref:
         """Refer to the object that a manifest describes; ``resource`` is needed for kinds that we do not know."""
         metadata = manifest["metadata"]
-        return cls(resource or by_kind(manifest["kind"]), metadata["name"], metadata.get("namespace"))
+        return cls(resource or resource_of(manifest["kind"]), metadata["name"], metadata.get("namespace"))
 
     def __str__(self) -> str:
         where = f" in {self.namespace}" if self.namespace else ""

@@ -1,8 +1,8 @@
 """Names: which ones a caller may use, and the Kubernetes names that they come to.
 
-The safe slug is KubeSpawner's scheme (``kubespawner.slugs``, "safe"): a name that is a valid DNS label without ``--``
-stays as it is; every other one becomes its letters and digits, cut, then ``---`` and 8 hex digits of the SHA-256 of the
-true name.
+The safe slug is KubeSpawner's scheme (``kubespawner.slugs.safe_slug(name, max_length=48)``): a name that is a valid DNS
+label without ``--`` and begins with a letter stays as it is; every other one becomes its letters and digits, cut, with
+``x-`` before a digit, then ``---`` and 8 hex digits of the SHA-256 of the true name.
 """
 
 from __future__ import annotations

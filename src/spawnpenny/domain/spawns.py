@@ -76,6 +76,7 @@ class StepState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     SKIPPED = "skipped"
+    CANCELLED = "cancelled"
     FAILED = "failed"
     REVERTED = "reverted"
 

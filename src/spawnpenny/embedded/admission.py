@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.cluster.kinds import KNOWN, Resource, by_kind
+from spawnpenny.cluster.kinds import KNOWN, Resource, resource_of
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.embedded.defaults import requests_from_limits
 from spawnpenny.embedded.refusals import refuse
@@ -29,8 +29,8 @@ class Admission:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._quotas = by_kind("ResourceQuota")
-        self._ranges = by_kind("LimitRange")
+        self._quotas = resource_of("ResourceQuota")
+        self._ranges = resource_of("LimitRange")
 
     def admit(self, ref: Ref, manifest: Manifest) -> None:
         """Fill in the defaults of the namespace's LimitRanges, then weigh the object against its quotas.

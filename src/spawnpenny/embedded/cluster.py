@@ -15,7 +15,7 @@ import uuid
 from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.embedded.admission import Admission
 from spawnpenny.embedded.defaults import GRACE_SECONDS, fill_in
@@ -238,7 +238,7 @@ def _name(manifest: Manifest, resource: Resource | None = None) -> Ref:
         raise InvalidObjectError(f"A {kind} needs metadata.name.")
     if resource is None:
         try:
-            resource = by_kind(kind)
+            resource = resource_of(kind)
         except ValueError as error:
             raise InvalidObjectError(f"{error}.") from None
     if not resource.namespaced and metadata.pop("namespace", None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.embedded.refusals import refuse
 from spawnpenny.embedded.times import timestamp
@@ -22,8 +22,8 @@ class Namespaces:
     def __init__(self, store: Store, end_pod: Callable[[Stored], None]) -> None:
         self._store = store
         self._end_pod = end_pod
-        self._namespaces = by_kind("Namespace")
-        self._pods = by_kind("Pod")
+        self._namespaces = resource_of("Namespace")
+        self._pods = resource_of("Pod")
 
     def check_open(self, ref: Ref) -> None:
         """Refuse a new object in a namespace that is not there or is going.

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Sources:
         return items.get(key)
 
     def _find(self, kind: str, name: str) -> Manifest | None:
-        stored = self._store.find(Ref(by_kind(self._KINDS[kind]), name, self._namespace))
+        stored = self._store.find(Ref(resource_of(self._KINDS[kind]), name, self._namespace))
         return stored.manifest if stored is not None else None
 
 

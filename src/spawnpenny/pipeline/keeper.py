@@ -6,7 +6,7 @@ import base64
 import json
 from dataclasses import dataclass, field
 
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
@@ -14,7 +14,7 @@ from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, 
 from spawnpenny.pipeline.record import RecordTooNewError, RecordUnreadableError, UserRecord
 from spawnpenny.pipeline.settle import uninterrupted
 
-_SECRET = by_kind("Secret")
+_SECRET = resource_of("Secret")
 _KEY = "record"
 
 

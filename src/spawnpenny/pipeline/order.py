@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from typing import Final
 
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError
 from spawnpenny.pipeline.step import Step
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> Non
         if step.name in seen:
             raise PluginError(f"Two steps are called {step.name!r}; the second is from {_from(step.name, origin)}.")
         seen.add(step.name)
-        _check_sets(step, origin)
+        _check_words(step, origin)
         has_revert = type(step).revert is not Step.revert
         if step.scope == "spawn" and not has_revert:
             raise PluginError(
@@ -136,7 +140,15 @@ def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> Non
             raise PluginError(f"The step {step.name!r} names kinds that there are not: {', '.join(sorted(unknown))}.")
 
 
-def _check_sets(step: Step, origin: Mapping[str, str]) -> None:
+def _check_words(step: Step, origin: Mapping[str, str]) -> None:
+    if not _NAME.fullmatch(step.name):
+        raise PluginError(
+            f"A step is called {step.name[:63]!r}: up to 63 lower case letters, digits and . - _ are taken."
+        )
+    if step.scope not in {"user", "spawn"}:
+        raise PluginError(
+            f"The step {step.name!r} ({_from(step.name, origin)}) is of scope {step.scope!r}: there are user and spawn."
+        )
     for word in ("kinds", "needs", "after", "before"):
         if not isinstance(getattr(step, word), frozenset | set):
             raise PluginError(

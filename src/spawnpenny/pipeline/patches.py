@@ -51,6 +51,7 @@ class _Merge:
         for value in patch:
             there = _find(target, merge_key, value)
             if there is None:
+                _refuse_half_a_container(path, value, target, plugin)
                 target.append(copy.deepcopy(value))
                 self._remember(value, _item(path, merge_key, value), plugin)
             else:
@@ -84,6 +85,16 @@ def merge_patches(pod: Manifest, patches: Sequence[tuple[str, Manifest]], *, bas
     for plugin, patch in patches:
         merge.into(merged, patch, "", plugin)
     return merged
+
+
+def _refuse_half_a_container(path: str, value: Any, there: list[Any], plugin: str) -> None:
+    """Find the misspelt name: what has no image was meant to be merged into a container that is there."""
+    if path.rpartition(".")[2] in {"containers", "initContainers"} and "image" not in value:
+        names = ", ".join(repr(each["name"]) for each in there) or "none"
+        raise PatchConflictError(
+            f"The plugin {plugin!r} adds to a container {value.get('name')!r}, which the pod does not have "
+            f"(there are {names}); a further container needs an image."
+        )
 
 
 def _find(target: list[Any], merge_key: str | None, value: Any) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spawnpenny.cluster.gone import until_gone
-from spawnpenny.cluster.kinds import Resource, by_kind
+from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
@@ -110,8 +110,8 @@ class StepPort:
     async def ensure(self, manifest: Manifest, *, resource: Resource | None = None) -> Manifest:
         """Create an object in the user namespace, and return it as stored.
 
-        Where one of that name is there already: a ``spawn`` step keeps it if it carries this spawn's mark; a
-        ``user`` step patches it if it declared ``patch``. Namespace, labels and annotations are added here.
+        Where one of that name is there already, a ``spawn`` step keeps it if it carries this spawn's mark (it needs
+        ``get`` for that), and a ``user`` step patches it (``patch``). Namespace, labels and annotations are added here.
         ``resource`` is needed for kinds that spawnpenny does not know.
 
         Raises:
@@ -119,7 +119,7 @@ class StepPort:
             ClusterError: The cluster refused.
 
         """
-        resource = resource or by_kind(manifest["kind"])
+        resource = resource or resource_of(manifest["kind"])
         self._demand("create", resource)
         marked = self._mark(manifest)
         return await uninterrupted(self._ensure(marked, Ref.of(marked, resource)))
@@ -130,7 +130,7 @@ class StepPort:
         It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart.
         Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
         """
-        resource = kind if isinstance(kind, Resource) else by_kind(kind)
+        resource = kind if isinstance(kind, Resource) else resource_of(kind)
         self._demand("delete", resource)
         ref = Ref(resource, name, self._marks.names.namespace)
         uid = await uninterrupted(self._discard(ref, grace))
@@ -139,13 +139,13 @@ class StepPort:
 
     async def read(self, kind: str | Resource, name: str) -> Manifest | None:
         """Return an object of the user namespace, or None."""
-        resource = kind if isinstance(kind, Resource) else by_kind(kind)
+        resource = kind if isinstance(kind, Resource) else resource_of(kind)
         self._demand("get", resource)
         return await self._reach.cluster.read(Ref(resource, name, self._marks.names.namespace))
 
     async def list(self, kind: str | Resource, labels: Mapping[str, str] | None = None) -> tuple[Manifest, ...]:
         """Return the objects of the user namespace that carry all of the labels."""
-        resource = kind if isinstance(kind, Resource) else by_kind(kind)
+        resource = kind if isinstance(kind, Resource) else resource_of(kind)
         self._demand("list", resource)
         listing = await self._reach.cluster.list(resource, namespace=self._marks.names.namespace, labels=labels)
         return listing.items
@@ -188,9 +188,6 @@ class StepPort:
         if not any(p.resource == resource and verb in p.verbs for p in self._step.permissions):
             raise UndeclaredCallError(self._step.name, verb, resource.plural if resource else "broker")
 
-    def _may(self, verb: str, resource: Resource) -> bool:
-        return any(p.resource == resource and verb in p.verbs for p in self._step.permissions)
-
     def _mark(self, manifest: Manifest) -> Manifest:
         metadata: dict[str, Any] = manifest["metadata"]
         own = self._step.scope == "spawn"
@@ -215,10 +212,12 @@ class StepPort:
         return stored
 
     async def _found(self, manifest: Manifest, ref: Ref) -> Manifest:
-        if self._step.scope == "user" and self._may("patch", ref.resource):
+        if self._step.scope == "user":
+            self._demand("patch", ref.resource)
             patch = {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
             return await self._reach.cluster.patch(ref, patch)
-        there = await self._reach.cluster.read(ref) if self._may("get", ref.resource) else None
+        self._demand("get", ref.resource)
+        there = await self._reach.cluster.read(ref)
         if there is not None and self._is_ours(there):
             return there
         raise NotOursError(str(ref))

@@ -14,17 +14,29 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from graphlib import TopologicalSorter
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from spawnpenny.domain.spawns import StepState
-from spawnpenny.errors import DeadlineError, SpawnpennyError, StepFailedError
+from spawnpenny.errors import (
+    ClusterError,
+    DeadlineError,
+    InvalidRequestError,
+    NameCollisionError,
+    QuotaExceededError,
+    SpawnError,
+    SpawnpennyError,
+    StepFailedError,
+)
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.settle import settle
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
+
+_TOLD: Final = (SpawnError, ClusterError, QuotaExceededError, InvalidRequestError, NameCollisionError)
+"""What a notebook user can be told as it is."""
 
 
 class Shared(Protocol):
@@ -59,6 +71,7 @@ class Runner:
         self._pipeline = pipeline
         self._views = {step.name: replace(spawn, cluster=port(step)) for step in pipeline.steps}
         self._steps = {step.name: step for step in pipeline.steps}
+        self._id = spawn.id
         self._shared = shared
         self._report = report
         self._step_deadline = step_deadline
@@ -103,7 +116,9 @@ class Runner:
         try:
             state = await self._apply_in_time(step)
         except BaseException as error:
-            self._report(step.name, StepState.FAILED, time.monotonic() - started)
+            broken_off = isinstance(error, asyncio.CancelledError)
+            ended = StepState.CANCELLED if broken_off else StepState.FAILED
+            self._report(step.name, ended, time.monotonic() - started)
             self._reword(step, error)
             raise
         self._report(step.name, state, time.monotonic() - started)
@@ -132,9 +147,11 @@ class Runner:
             return StepState.DONE
 
     def _reword(self, step: Step, error: BaseException) -> None:
-        if isinstance(error, Exception) and not isinstance(error, SpawnpennyError):
-            self._log.error("a step failed", step=step.name, exc_info=error)
-            told = f"The step {step.name} failed unexpectedly; an administrator finds the cause in the log."
+        """Tell the log what the notebook user cannot mend: a mistake in a plugin, in a setting, or of ours."""
+        if isinstance(error, Exception) and not isinstance(error, _TOLD):
+            worded = isinstance(error, SpawnpennyError)
+            self._log.error("a step failed", step=step.name, error=str(error), exc_info=None if worded else error)
+            told = f"The step {step.name} is faulty. An administrator finds the cause in the log, under {self._id}."
             raise StepFailedError(told) from error
 
     async def _revert(self, step: Step, failed: dict[str, Exception]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from spawnpenny.cluster.kinds import Resource, by_plural
+from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.domain.resources import Resources
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def allow(*verbs: Verb, on: str | Resource) -> Permission:
         ValueError: ``on`` is no known plural.
 
     """
-    resource = None if on == "broker" else by_plural(on) if isinstance(on, str) else on
+    resource = None if on == "broker" else resource_of(on) if isinstance(on, str) else on
     return Permission(frozenset(verbs), resource)
 
 

@@ -1,8 +1,10 @@
-"""Notices when the pod of a running spawn ends, from the one informer that watches all pods."""
+"""Notices when the pod of a running spawn ends or is in trouble, from the one informer that watches all pods."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import structlog
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
@@ -18,7 +20,7 @@ from spawnpenny.pipeline.world import World
 
 @dataclass(frozen=True, slots=True)
 class Vigil:
-    """Ends the spawns whose pods have ended."""
+    """Ends the spawns whose pods have ended, and tells of those that are in trouble."""
 
     world: World
     accounts: Accounts
@@ -31,13 +33,22 @@ class Vigil:
                 self._look(change.object, deleted=change.type == "DELETED")
 
     def _look(self, pod: Manifest, *, deleted: bool) -> None:
-        if not deleted and not podstate.is_lost(pod):
-            return
         found = self._running(pod)
-        if found is not None:
-            account, run = found
-            driver = Driver(Context(self.world, account, run))
-            run.task = self.tasks.start(driver.end_of_pod(pod if podstate.is_lost(pod) else None))
+        if found is None:
+            return
+        context = Context(self.world, *found)
+        if deleted or podstate.is_lost(pod):
+            lost = pod if podstate.is_lost(pod) else None
+            context.run.task = self.tasks.start(Driver(context).end_of_pod(lost))
+        elif (trouble := podstate.trouble(pod)) is not None and not podstate.is_ready(pod):
+            self._tell(context, trouble.error.message)
+
+    def _tell(self, context: Context, message: str) -> None:
+        """Tell that a lab which ran does not answer at the moment: the cluster starts its program again."""
+        if context.run.waiting_for != message:
+            context.tell(message)
+            log = structlog.get_logger("spawnpenny.spawn").bind(spawn=context.run.record.id)
+            log.warning("a running pod is in trouble", user=context.account.username, trouble=message)
 
     def _running(self, pod: Manifest) -> tuple[Account, Run] | None:
         account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from spawnpenny.broker.local import run_local_broker
-from spawnpenny.cluster.kinds import by_kind
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import DEFAULT_LAB
@@ -73,7 +73,7 @@ class Site:
         wanted = {**labels.ours(self.settings.installation), **({labels.SPAWN: spawn} if spawn else {})}
         found: dict[str, Manifest] = {}
         for kind in kinds or ("Pod", "Secret", "ConfigMap", "ResourceQuota", "LimitRange"):
-            listing = await self.cluster.list(by_kind(kind), namespace=self.namespace(user), labels=wanted)
+            listing = await self.cluster.list(resource_of(kind), namespace=self.namespace(user), labels=wanted)
             found |= {f"{kind}/{each['metadata']['name']}": each for each in listing.items}
         return found
 
@@ -83,7 +83,7 @@ class Site:
 
     def ref(self, kind: str, name: str, namespace: str | None = None) -> Ref:
         """Refer to an object, of the namespace of the user ada where none is named."""
-        resource = by_kind(kind)
+        resource = resource_of(kind)
         return Ref(resource, name, (namespace or self.namespace()) if resource.namespaced else None)
 
 

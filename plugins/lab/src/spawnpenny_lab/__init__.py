@@ -9,6 +9,8 @@ from spawnpenny_lab.choice import choose
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
 
+_TOKENS = frozenset({"JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN"})
+
 
 class SecretStep(Step):
     """Keep the caller's environment where only this lab's pod reads it."""
@@ -50,6 +52,8 @@ class PodStep(Step):
 
     async def apply(self, spawn: Spawn) -> None:
         (wanted,) = self.makes(spawn)
+        if not _TOKENS & spawn.env.keys():
+            spawn.tell("No JUPYTER_TOKEN was sent: only the lab's own log has the token that it makes.")
         pod = await spawn.cluster.ensure(wanted)
         spawn.tell("Waiting for the lab to answer.")
         ready = await spawn.cluster.wait(pod)

@@ -1,0 +1,61 @@
+"""The quota plugin, on a whole site."""
+
+from __future__ import annotations
+
+import pytest
+
+from spawnpenny.api import QuotaExceededError
+from spawnpenny.testing.site import settled, start, stop
+
+
+@pytest.fixture
+def limited(embedded_site):
+    """Have a site where these limits hold; a lab asks for one core and 2 GiB."""
+
+    def limit(**limits):
+        embedded_site.data["plugins"]["quota"] = limits
+        return embedded_site
+
+    return limit
+
+
+@pytest.mark.parametrize(
+    ("limits", "facts"),
+    [
+        ({"labs": 1}, {"resource": "labs", "asked": "1", "used": "1", "limit": "1"}),
+        ({"cpu": "1500m"}, {"resource": "cpu", "asked": "1", "used": "1", "limit": "1500m"}),
+        ({"memory": "3Gi"}, {"resource": "memory", "asked": "2Gi", "used": "2Gi", "limit": "3Gi"}),
+    ],
+)
+async def test_what_does_not_fit_is_refused_with_the_numbers(limited, limits, facts):
+    site = limited(**limits)
+    async with site.service() as service:
+        await settled(await start(service))
+        with pytest.raises(QuotaExceededError) as refused:
+            await start(service, name="second")
+        assert refused.value.facts == facts
+        assert set(await site.objects("Pod")) == {"Pod/lab"}
+
+
+async def test_what_was_stopped_counts_no_more(limited):
+    async with limited(labs=1).service() as service:
+        await settled(await start(service))
+        await stop(service)
+        run = await settled(await start(service, name="second"))
+        assert run.record.reason is None
+
+
+async def test_another_user_has_a_quota_of_their_own(limited):
+    async with limited(labs=1).service() as service:
+        await settled(await start(service, user="ada"))
+        run = await settled(await start(service, user="bob"))
+        assert run.record.reason is None
+
+
+async def test_a_quota_that_was_raised_reaches_the_namespaces_that_are_there(limited):
+    for cpu in ("4", "6"):
+        site = limited(cpu=cpu)
+        async with site.service() as service:
+            await settled(await start(service, f"with-{cpu}", replace=True))
+    quota = await site.read("ResourceQuota", "spawnpenny")
+    assert quota["spec"]["hard"]["limits.cpu"] == "6"
