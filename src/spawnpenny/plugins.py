@@ -13,7 +13,8 @@ import structlog
 
 from spawnpenny import hookspecs, tokens
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.errors import PluginError
+from spawnpenny.errors import PluginError, SpawnpennyError
+from spawnpenny.identity import Authenticator
 from spawnpenny.pipeline.order import Ordered, order
 from spawnpenny.pipeline.step import Step
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.domain.events import Event
     from spawnpenny.domain.spawns import Key
-    from spawnpenny.identity import Authenticator
     from spawnpenny.pipeline.spawn import Spawn
     from spawnpenny.settings import Settings
 
@@ -50,12 +50,15 @@ class Plugins:
         self._installed = installed
         self._steps: dict[str, tuple[Step, ...]] = {}
         for name, result in self._each("spawnpenny_steps", settings=settings):
-            self._steps[name] = tuple(_checked_steps(name, result))
+            self._steps[name] = tuple(_checked(name, "spawnpenny_steps", result, Step))
         self._authenticators = [
-            each for _, result in self._each("spawnpenny_authenticators", settings=settings) for each in result
+            each
+            for name, result in self._each("spawnpenny_authenticators", settings=settings)
+            for each in _checked(name, "spawnpenny_authenticators", result, Authenticator)
         ]
         self._refuse_unread(settings)
-        self._pipelines = {kind: order(self.steps, kind, origin=self.origin) for kind in Kind}
+        absent = {entry.name for entry in installed if not manager.has_plugin(entry.name)}
+        self._pipelines = {kind: order(self.steps, kind, origin=self.origin, absent=absent) for kind in Kind}
         self._rank = self._ranks()
         self._log = structlog.get_logger("spawnpenny.plugins")
 
@@ -105,7 +108,7 @@ class Plugins:
 
     def _each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: str(impl.plugin_name)):
-            yield impl.plugin_name, impl.function(*[arguments[name] for name in impl.argnames])
+            yield impl.plugin_name, _called(impl, hook, arguments)
 
     def _ranks(self) -> dict[str, int]:
         ranks: dict[str, int] = {}
@@ -170,6 +173,8 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
         manager.register(plugin, name)
     except pluggy.PluginValidationError as error:
         raise PluginError(f"The plugin {name!r} has a hook that does not fit: {error}") from None
+    if not manager.get_hookcallers(plugin):
+        raise PluginError(f"The plugin {name!r} has no hook: each needs the decorator @hookimpl.")
 
 
 def _refuse_twice(installed: Iterable[EntryPoint]) -> None:
@@ -187,12 +192,25 @@ def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
     except pluggy.PluginValidationError as error:
         plugin = manager.get_name(error.plugin) or "unknown"
         known = sorted(name for name in vars(hookspecs) if name.startswith("spawnpenny_"))
+        wrong = [caller.name for caller in manager.get_hookcallers(error.plugin) or () if caller.name not in known]
+        nearest = difflib.get_close_matches(wrong[0], known, n=1) if wrong else []
+        hint = f"Did you mean {nearest[0]}?" if nearest else f"There are {', '.join(known)}."
+        raise PluginError(f"The plugin {plugin!r} has a hook {', '.join(wrong)}, which there is not. {hint}") from None
+
+
+def _called(impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:
+    try:
+        return impl.function(*[arguments[name] for name in impl.argnames])
+    except SpawnpennyError:
+        raise
+    except Exception as error:
+        told = f"The hook {hook} of the plugin {impl.plugin_name!r} failed: {type(error).__name__}: {error}"
+        raise PluginError(told) from error
+
+
+def _checked(plugin: str, hook: str, found: Any, wanted: type[Any]) -> Sequence[Any]:
+    if not isinstance(found, Sequence) or not all(isinstance(each, wanted) for each in found):
         raise PluginError(
-            f"The plugin {plugin!r} has a hook that there is not: {error} (there are {', '.join(known)})"
-        ) from None
-
-
-def _checked_steps(plugin: str, steps: Any) -> Sequence[Step]:
-    if not isinstance(steps, Sequence) or not all(isinstance(step, Step) for step in steps):
-        raise PluginError(f"The hook spawnpenny_steps of the plugin {plugin!r} has to return a list of Step objects.")
-    return steps
+            f"The hook {hook} of the plugin {plugin!r} has to return a list of {wanted.__name__} objects."
+        )
+    return found

@@ -202,7 +202,7 @@ class _WebSchema(StrictSchema[WebSettings]):
     makes = WebSettings
     host = fields.String()
     port = fields.Integer(strict=True, validate=validate.Range(0, 65535))
-    max_body = fields.Integer(strict=True, validate=validate.Range(1024, 1024 * 1024))
+    max_body = fields.Integer(strict=True, validate=validate.Range(1024, 256 * 1024))
 
 
 class _NamespaceSchema(StrictSchema[NamespaceSettings]):

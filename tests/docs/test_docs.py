@@ -16,7 +16,7 @@ from spawnpenny import errors, hookspecs, settings
 from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
 from spawnpenny.plugins import load_plugins
 from spawnpenny.settings import Settings, make_settings
-from spawnpenny.testing.site import settled, start
+from spawnpenny.testing.site import settled, start, stop
 from spawnpenny.web.routes import routes
 
 ROOT = Path(__file__).parents[2]
@@ -124,13 +124,25 @@ async def test_the_readmes_first_plugin_works(embedded_site):
 
 async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
     (source,) = blocks("README.md", "python")
-    (test,) = blocks("docs/plugins.md", "python")
+    (_, test) = blocks("docs/plugins.md", "python")
     module = SimpleNamespace()
     exec(source, module.__dict__)
     embedded_site.plugins = {"welcome": module}
     namespace = {}
     exec(test, namespace)
     await namespace["test_every_user_is_welcomed"](embedded_site)
+
+
+async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
+    (source, _) = blocks("docs/plugins.md", "python")
+    module = SimpleNamespace()
+    exec(source, module.__dict__)
+    embedded_site.plugins = {"licences": module}
+    async with embedded_site.service() as service:
+        run = await settled(await start(service))
+        assert "ConfigMap/lab.licence" in await embedded_site.objects(spawn=run.record.id)
+        await stop(service)
+        assert "ConfigMap/lab.licence" not in await embedded_site.objects()
 
 
 def test_the_json_of_the_docs_is_json():

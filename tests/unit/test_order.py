@@ -101,13 +101,13 @@ def test_a_scope_that_there_is_not_is_refused(make_step, scope):
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "a b", "a\n", "x" * 64])
 def test_a_step_that_cannot_be_told_by_its_name_is_refused(make_step, name):
-    assert "A step is called" in refusal([make_step(name)])
+    assert "needs a name of up to 63" in refusal([make_step(name)])
 
 
 def test_a_string_where_a_set_of_names_belongs_is_refused(make_step):
     step = make_step("a")
     type(step).kinds = "lab"
-    assert "says kinds otherwise than by a set of names" in refusal([step])
+    assert "needs kinds as a set of names" in refusal([step])
 
 
 def test_why_says_which_declarations_put_a_step_where_it_is(make_step):

@@ -53,12 +53,30 @@ def test_items_with_one_merge_key_become_one(key, item, more):
     assert container[key] == [item | more]
 
 
-@pytest.mark.parametrize("key", ["containers", "initContainers", "volumes", "imagePullSecrets"])
+@pytest.mark.parametrize("key", ["containers", "initContainers", "imagePullSecrets"])
 def test_what_has_a_name_in_the_pod_is_merged_by_it(key):
     base = {"spec": {key: [{"name": "a", "x": 1}]}}
-    assert merged(base, {"spec": {key: [{"name": "a", "y": 2}, {"name": "b"}]}}) == {
-        "spec": {key: [{"name": "a", "x": 1, "y": 2}, {"name": "b"}]}
+    more = {"name": "b", "image": "i"}
+    assert merged(base, {"spec": {key: [{"name": "a", "y": 2}, more]}}) == {
+        "spec": {key: [{"name": "a", "x": 1, "y": 2}, more]}
     }
+
+
+def test_a_volume_with_two_sources_is_refused():
+    one, other = ({"spec": {"volumes": [{"name": "v", source: {}}]}} for source in ("emptyDir", "secret"))
+    with pytest.raises(PatchConflictError, match=r"'p1' and 'p2' give spec\.volumes"):
+        merged(pod(), one, other)
+
+
+def test_a_variable_with_a_value_and_a_source_is_refused():
+    one, other = patch(env=[{"name": "A", "value": "1"}]), patch(env=[{"name": "A", "valueFrom": {}}])
+    with pytest.raises(PatchConflictError, match="'p1' and 'p2' give"):
+        merged(pod(), one, other)
+
+
+def test_a_misspelt_container_is_told_with_those_that_there_are():
+    with pytest.raises(PatchConflictError, match=r"'notebok', which the pod does not have .there are 'notebook'"):
+        merged(pod(), {"spec": {"containers": [{"name": "notebok", "tty": True}]}})
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,9 @@ def test_a_misspelt_hook_is_told_with_its_plugin():
         return []
 
     told = refusal(mine=SimpleNamespace(spawnpenny_stepps=spawnpenny_stepps))
-    assert "The plugin 'mine' has a hook that there is not: " in told
-    assert "spawnpenny_steps" in told
+    assert told == (
+        "The plugin 'mine' has a hook spawnpenny_stepps, which there is not. Did you mean spawnpenny_steps?"
+    )
 
 
 def test_a_hook_that_asks_for_what_there_is_not_is_told_with_its_plugin():
@@ -64,8 +65,27 @@ def test_a_hook_that_asks_for_what_there_is_not_is_told_with_its_plugin():
 
 
 def test_a_section_that_nobody_reads_is_refused(install):
-    install("spawnpenny-deaf", "deaf", "deaf_plugin")
+    hook = "from spawnpenny.api import hookimpl\n@hookimpl\ndef spawnpenny_steps(settings):\n    return []\n"
+    install("spawnpenny-deaf", "deaf", "deaf_plugin", hook)
     assert "section for deaf, but that plugin reads no settings" in refusal(only("deaf", deaf={"volume": 11}))
+
+
+def test_a_plugin_without_a_hook_is_refused():
+    assert "has no hook: each needs the decorator @hookimpl" in refusal(mine=SimpleNamespace(spawnpenny_steps=print))
+
+
+def test_a_hook_that_raises_is_told_with_its_plugin():
+    @hookimpl
+    def spawnpenny_steps(settings):
+        raise KeyError("boom")
+
+    told = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
+    assert told == "The hook spawnpenny_steps of the plugin 'mine' failed: KeyError: 'boom'"
+
+
+def test_a_need_that_is_installed_and_not_named_says_where_to_name_it():
+    told = refusal(only("quota"))
+    assert "The plugin 'namespace' is installed: name it under plugins" in told
 
 
 def test_a_plugin_that_cannot_be_imported_is_told_with_the_reason(install):

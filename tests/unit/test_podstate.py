@@ -63,7 +63,7 @@ TROUBLES = [
     ),
     (
         waiting("CreateContainerConfigError", 'secret "lab" not found'),
-        ("pod_config_invalid", False),
+        ("pod_config_invalid", True),
         'The container notebook cannot be started: secret "lab" not found.',
     ),
     (

@@ -54,6 +54,7 @@ class EventLog:
 
     def add(self, type_: EventType, time: float, message: str, **about: str | None) -> Event:
         """Append an event; a message that is too long is cut."""
+        message = message.encode(errors="replace").decode()  # a lone surrogate could not be stored
         event = Event(f"{self.generation}-{self._next}", type_, round(time, 3), message, **about)
         over = len(json.dumps(event.to_json(), ensure_ascii=False).encode()) - MAX_EVENT_BYTES
         if over > 0:

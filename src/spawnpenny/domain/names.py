@@ -81,6 +81,10 @@ class Names:
     lab: str
     base: str
 
+    def own(self, suffix: str) -> str:
+        """Name a further object of this spawn, apart from any other lab's: no slug has the dot in it."""
+        return f"{self.base}.{suffix}"
+
     @classmethod
     def of(cls, username: str, kind: str, name: str, *, prefix: str) -> Names:
         """Name what a spawn of this user, kind (``lab``, ``dask``, ``user``) and name makes."""

@@ -52,7 +52,9 @@ class RecordKeeper:
             try:
                 loaded.records.append(read_record(secret))
             except (RecordTooNewError, RecordUnreadableError) as error:
-                loaded.refused[secret["metadata"]["annotations"][labels.USERNAME]] = error
+                metadata = secret["metadata"]
+                username = metadata.get("annotations", {}).get(labels.USERNAME, metadata["name"])
+                loaded.refused[username] = error
         return loaded
 
     async def save(self, record: UserRecord) -> None:

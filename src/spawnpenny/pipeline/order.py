@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import Final
 
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError
+from spawnpenny.pipeline.declarations import came_from, check_declarations
 from spawnpenny.pipeline.step import Step
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +52,27 @@ class Ordered:
         return [_sentence(edge, name) for edge in self.edges if edge.then == name]
 
 
-def order(steps: Sequence[Step], kind: Kind, *, origin: Mapping[str, str] | None = None) -> Ordered:
+def order(
+    steps: Sequence[Step],
+    kind: Kind,
+    *,
+    origin: Mapping[str, str] | None = None,
+    absent: set[str] | None = None,
+) -> Ordered:
     """Order the steps of one kind by needs, after and before; ties go by name.
 
     Args:
         steps: All steps, of any kind.
         kind: Which pipeline.
         origin: The plugin of each step, for the messages.
+        absent: The plugins that are installed and not loaded, for the messages.
 
     Raises:
         PluginError: Two steps share a name, a need is absent, there is a cycle, or a step lacks what its scope needs.
 
     """
     origin = origin or {}
-    _check_declarations(steps, origin)
+    check_declarations(steps, origin)
     chosen = {step.name: step for step in steps if kind in step.kinds}
     everywhere = {step.name for step in steps}
     edges: set[Edge] = set()
@@ -78,7 +82,9 @@ def order(steps: Sequence[Step], kind: Kind, *, origin: Mapping[str, str] | None
             for name in sorted(names):
                 found = _members(name, chosen) - {step.name}
                 if not found and word == "needs":
-                    raise PluginError(_unmet(step.name, name, kind, origin, _members(name, everywhere)))
+                    raise PluginError(
+                        _unmet(step.name, name, kind, origin, _members(name, everywhere), absent or set())
+                    )
                 if not _members(name, everywhere):
                     unknown.append((step.name, word, name))
                 edges |= {_edge(step.name, word, other) for other in found}
@@ -118,52 +124,17 @@ def _waves(chosen: Mapping[str, Step], edges: set[Edge], kind: Kind) -> tuple[tu
     return tuple(waves)
 
 
-def _check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> None:
-    seen: set[str] = set()
-    for step in steps:
-        if step.name in seen:
-            raise PluginError(f"Two steps are called {step.name!r}; the second is from {_from(step.name, origin)}.")
-        seen.add(step.name)
-        _check_words(step, origin)
-        has_revert = type(step).revert is not Step.revert
-        if step.scope == "spawn" and not has_revert:
-            raise PluginError(
-                f"The step {step.name!r} ({_from(step.name, origin)}) is of scope spawn and has no revert."
-            )
-        if step.scope == "user" and has_revert:
-            raise PluginError(
-                f"The step {step.name!r} ({_from(step.name, origin)}) is of scope user, shared by a user's spawns, "
-                "and so it may not have a revert."
-            )
-        unknown = step.kinds - set(Kind)
-        if unknown:
-            raise PluginError(f"The step {step.name!r} names kinds that there are not: {', '.join(sorted(unknown))}.")
-
-
-def _check_words(step: Step, origin: Mapping[str, str]) -> None:
-    if not _NAME.fullmatch(step.name):
-        raise PluginError(
-            f"A step is called {step.name[:63]!r}: up to 63 lower case letters, digits and . - _ are taken."
+def _unmet(step: str, need: str, kind: Kind, origin: Mapping[str, str], elsewhere: set[str], absent: set[str]) -> str:
+    if elsewhere:
+        detail = f"which is not part of the {kind} pipeline."
+    elif (plugin := need.partition(".")[0]) in absent:
+        detail = (
+            f"which no loaded plugin provides. The plugin {plugin!r} is installed: name it under plugins in the "
+            "settings, as naming any there loads no other."
         )
-    if step.scope not in {"user", "spawn"}:
-        raise PluginError(
-            f"The step {step.name!r} ({_from(step.name, origin)}) is of scope {step.scope!r}: there are user and spawn."
-        )
-    for word in ("kinds", "needs", "after", "before"):
-        if not isinstance(getattr(step, word), frozenset | set):
-            raise PluginError(
-                f"The step {step.name!r} ({_from(step.name, origin)}) says {word} otherwise than by a set of names, "
-                f"such as frozenset({{'lab'}})."
-            )
-
-
-def _unmet(step: str, need: str, kind: Kind, origin: Mapping[str, str], elsewhere: set[str]) -> str:
-    detail = f"which is not part of the {kind} pipeline" if elsewhere else "which no loaded plugin provides"
-    return f"The step {step!r} ({_from(step, origin)}) needs {need!r}, {detail}."
-
-
-def _from(step: str, origin: Mapping[str, str]) -> str:
-    return f"plugin {origin[step]!r}" if step in origin else "of an unnamed plugin"
+    else:
+        detail = "which no loaded plugin provides."
+    return f"The step {step!r} ({came_from(step, origin)}) needs {need!r}, {detail}"
 
 
 def _sentence(edge: Edge, name: str) -> str:

@@ -67,6 +67,25 @@ class _Merge:
             for inner in value:
                 self._remember(inner, _item(path, merge_key, inner), plugin)
 
+    def refuse_two_sources(self, pod: Manifest) -> None:
+        """Refuse a volume with two sources, or an env variable with a value and a source: Kubernetes takes only one."""
+        spec = pod.get("spec", {})
+        for volume in spec.get("volumes", ()):
+            self._refuse_two(f"spec.volumes[{volume['name']}]", sorted(volume.keys() - {"name"}))
+        for kind in ("containers", "initContainers"):
+            for container in spec.get(kind, ()):
+                for variable in container.get("env", ()):
+                    path = f"spec.{kind}[{container['name']}].env[{variable['name']}]"
+                    self._refuse_two(path, sorted(variable.keys() & {"value", "valueFrom"}))
+
+    def _refuse_two(self, path: str, keys: list[str]) -> None:
+        if len(keys) > 1:
+            plugins = sorted({self.setters.get(f"{path}.{key}", self.base) for key in keys})
+            raise PatchConflictError(
+                f"The plugins {' and '.join(map(repr, plugins))} give {path} of the pod {' and '.join(keys)}: "
+                "it can have only one."
+            )
+
     def _conflict(self, path: str, plugin: str) -> PatchConflictError:
         other = self.setters.get(path, self.base)
         # The values may be secret (env), so only the place is told.
@@ -84,6 +103,7 @@ def merge_patches(pod: Manifest, patches: Sequence[tuple[str, Manifest]], *, bas
     merge = _Merge(base)
     for plugin, patch in patches:
         merge.into(merged, patch, "", plugin)
+    merge.refuse_two_sources(merged)
     return merged
 
 

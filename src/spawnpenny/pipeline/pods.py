@@ -116,7 +116,7 @@ class PodWatch:
     def _weigh(self, pod: Manifest) -> None:
         found = podstate.trouble(pod)
         state = f"{found.code}: {found.error.message}" if found else ""
-        if found is not None and state != self._state:
+        if found is not None and state != self._state and not found.pausing:
             self._times[found.code] = self._times.get(found.code, 0) + 1
         self._state = state
         self._suspect(found.error if found else None)
@@ -127,7 +127,7 @@ class PodWatch:
             self._say(found.error)
 
     def _judge(self, found: podstate.Trouble, pod: Manifest) -> None:
-        times = podstate.crashes(pod) if found.code == CrashError.code else self._times[found.code]
+        times = podstate.crashes(pod) if found.code == CrashError.code else self._times.get(found.code, 0)
         if found.hopeless or times >= PATIENCE.get(found.code, times + 1):
             raise found.error
 

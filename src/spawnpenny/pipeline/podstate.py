@@ -30,6 +30,9 @@ _HOPELESS_PULL: Final = re.compile(
     r"|invalid reference|couldn't parse",
     re.IGNORECASE,
 )
+_HOPELESS_CONFIG: Final = re.compile(
+    r"not found|couldn't find key|runAsNonRoot|no such file|executable file", re.IGNORECASE
+)
 _MAX_QUOTE: Final = 300
 MANY_CRASHES: Final = 5
 """After so many ends of its program a pod that ran is given up: the pauses between them are minutes by then."""
@@ -39,11 +42,13 @@ MANY_CRASHES: Final = 5
 class Trouble:
     """Why a pod is not ready.
 
-    ``hopeless`` trouble fails a spawn at once, other trouble when it has lasted or come back.
+    ``hopeless`` trouble fails a spawn at once, other trouble when it has come back. ``pausing`` says that nothing new
+    happened: the kubelet waits before it tries again.
     """
 
     error: SpawnError
     hopeless: bool = False
+    pausing: bool = False
 
     @property
     def code(self) -> str:
@@ -105,11 +110,11 @@ def _container_trouble(status: dict[str, Any]) -> Trouble | None:
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in PULL_REASONS:
         told = f"The image {status.get('image', '')} cannot be pulled: {_quote(message, otherwise=reason)}."
-        return Trouble(ImageError(told), hopeless=reason == "InvalidImageName" or bool(_HOPELESS_PULL.search(message)))
+        hopeless = reason == "InvalidImageName" or bool(_HOPELESS_PULL.search(message))
+        return Trouble(ImageError(told), hopeless, pausing=reason == "ImagePullBackOff")
     if reason in CONFIG_REASONS:
-        return Trouble(
-            PodConfigError(f"The container {status['name']} cannot be started: {_quote(message, otherwise=reason)}.")
-        )
+        told = f"The container {status['name']} cannot be started: {_quote(message, otherwise=reason)}."
+        return Trouble(PodConfigError(told), hopeless=bool(_HOPELESS_CONFIG.search(message)))
     ended = _ended(status)
     if ended and (ended.get("exitCode", 0) != 0 or ended.get("reason") == "OOMKilled"):
         return Trouble(_crash(status["name"], ended))

@@ -94,9 +94,8 @@ async def _admit(request: web.Request, access: Access) -> None:
     username = request.match_info.get("user")
     if not access.allows(identity, username):
         wanted = sorted(access.any) + [f"{scope} (for one's own)" for scope in sorted(access.own)]
-        raise ForbiddenError(
-            f"This needs one of the scopes {', '.join(wanted)}.", scopes=sorted(access.any | access.own)
-        )
+        needs = "the scope" if len(wanted) == 1 else "one of the scopes"
+        raise ForbiddenError(f"This needs {needs} {', '.join(wanted)}.", scopes=sorted(access.any | access.own))
 
 
 async def _authenticate(request: web.Request) -> Identity:

@@ -13,7 +13,8 @@ from marshmallow import ValidationError
 
 from spawnpenny.domain.names import check_lab, check_username
 from spawnpenny.errors import BodyTooLargeError, InvalidNameError, InvalidRequestError, MalformedBodyError
-from spawnpenny.schemas import StrictSchema, flatten
+from spawnpenny.schemas import flatten
+from spawnpenny.web.requests import IncomingSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def _segment(request: web.Request, part: str, field: str) -> str:
     return request.match_info[part]
 
 
-def query_of(request: web.Request, schema: StrictSchema[T]) -> T:
+def query_of(request: web.Request, schema: IncomingSchema[T]) -> T:
     """Return the query parameters, checked by a schema.
 
     Raises:
@@ -70,10 +71,10 @@ def query_of(request: web.Request, schema: StrictSchema[T]) -> T:
     twice = next((key for key in query if len(query.getall(key)) > 1), None)
     if twice is not None:
         raise InvalidRequestError(f"The query parameter {twice!r} is there twice.", field=twice)
-    return _load(schema, dict(query), "query")
+    return _load(schema, dict(query))
 
 
-async def body_of(request: web.Request, schema: StrictSchema[T]) -> T:
+async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
     """Return the body, checked by a schema. What the Content-Type says is not looked at: a body is JSON here.
 
     Raises:
@@ -82,10 +83,13 @@ async def body_of(request: web.Request, schema: StrictSchema[T]) -> T:
         InvalidRequestError: It is JSON, and does not fit the schema.
 
     """
-    data = _parse(await _read(request))
+    raw = await _read(request)
+    if not raw.strip():
+        raise MalformedBodyError("The body is empty; send a JSON object.")
+    data = _parse(raw)
     if not isinstance(data, dict):
         raise InvalidRequestError("The body has to be a JSON object.", field="body")
-    return _load(schema, data, "body")
+    return _load(schema, data)
 
 
 async def _read(request: web.Request) -> bytes:
@@ -142,11 +146,13 @@ def _members(container: dict[str, Any] | list[Any]) -> list[Any]:
     return list(container.values()) if isinstance(container, dict) else container
 
 
-def _load(schema: StrictSchema[T], data: Mapping[str, Any], what: str) -> T:
+def _load(schema: IncomingSchema[T], data: Mapping[str, Any]) -> T:
     try:
         loaded: T = schema.load(data)
     except ValidationError as error:
-        errors = [{"field": field, "message": message} for field, message in flatten(error.messages)]
-        told = " ".join(f"{each['field'] or what}: {each['message']}" for each in errors)
-        raise InvalidRequestError(told, errors=errors) from None
+        errors = [
+            {"field": field, "message": f"{field or repr(field)} {message}"}
+            for field, message in flatten(error.messages)
+        ]
+        raise InvalidRequestError(" ".join(each["message"] for each in errors), errors=errors) from None
     return loaded

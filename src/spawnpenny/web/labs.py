@@ -13,6 +13,7 @@ from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import body_of, lab_of, query_of, username_of
 from spawnpenny.web.keys import CLOSING, SERVICE
 from spawnpenny.web.requests import (
+    NO_PAGE,
     LabBody,
     NoQuerySchema,
     PageQuerySchema,
@@ -109,7 +110,7 @@ async def _until_gone(request: web.Request, run: Run, seconds: float) -> None:
 def _place(cursor: str) -> tuple[str, str]:
     username, slash, lab = cursor.partition("/")
     if not slash:
-        raise InvalidRequestError("Send the `next` of the page before.", field="after")
+        raise InvalidRequestError(f"after {NO_PAGE}", field="after")
     return username, lab
 
 

@@ -54,8 +54,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[str, Any]:
     """Return the problem document of an error."""
     detail, facts = _shown(error)
-    return {
-        **facts,
+    members = {
         "type": f"{TYPE}{error.code}",
         "title": error.title,
         "status": error.status,
@@ -64,6 +63,7 @@ def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[
         "instance": instance,
         "request_id": request_id,
     }
+    return {**members, **facts, **members}  # in this order, and no fact takes the place of a member
 
 
 def _shown(error: SpawnpennyError) -> tuple[str, dict[str, Any]]:
@@ -115,7 +115,7 @@ def _translate(request: web.Request, error: web.HTTPException) -> SpawnpennyErro
         case web.HTTPMethodNotAllowed():
             allowed = sorted(error.allowed_methods)
             return MethodNotAllowedError(
-                f"This route takes {' and '.join(allowed)}, not {request.method[:16]!r}.", allowed=allowed
+                f"This route takes {', '.join(allowed)}, not {request.method[:16]!r}.", allowed=allowed
             )
         case web.HTTPRequestEntityTooLarge():
             return BodyTooLargeError(request.client_max_size)

@@ -1,4 +1,7 @@
-"""What the API takes: marshmallow schemas that check it, and describe it in the OpenAPI document."""
+"""What the API takes: marshmallow schemas that check it, and describe it in the OpenAPI document.
+
+Each message here goes on from the name of its field, and makes a sentence with it: ``limit``, ``has to be a number …``.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest
 from spawnpenny.domain.users import Group
-from spawnpenny.schemas import StrictSchema
+from spawnpenny.schemas import StrictSchema, unknown_key
+
+T = TypeVar("T")
 
 MAX_OPTIONS_BYTES: Final = 8 * 1024
 MAX_WAIT: Final = 120.0
@@ -21,6 +26,7 @@ MAX_PAGE: Final = 500
 MAX_GROUPS: Final = 1000
 _ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _MAX_GROUP_NAME: Final = 255
+NO_PAGE: Final = "has to be the `next` of the page before."
 _MAX_ID: Final = 2**31 - 1
 _LINE_BREAKING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -35,7 +41,34 @@ def json_bytes(data: Any) -> int:
     try:
         return len(json.dumps(data, ensure_ascii=False).encode())
     except UnicodeEncodeError:
-        raise ValidationError("Half a surrogate pair is not text.") from None
+        raise ValidationError("holds half a surrogate pair, which is not text.") from None
+
+
+def _wording(wanted: str, *, missing: str = "") -> dict[str, str]:
+    """Return the messages of a field that has to be what ``wanted`` says, for all that may be wrong with it."""
+    wrong = f"has to be {wanted}."
+    kinds = ("null", "invalid", "invalid_utf8", "too_large", "type", "validator_failed")
+    return {**dict.fromkeys(kinds, wrong), "required": f"is missing: send {missing or wanted}."}
+
+
+class IncomingSchema(StrictSchema[T]):
+    """A schema whose refusals are sentences that begin with the field."""
+
+    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
+        known = [field.data_key or name for name, field in self.load_fields.items()]
+        if isinstance(error.messages, dict):
+            for key in set(error.messages) - {*known, "_schema"}:
+                error.messages[key] = [self._unknown(str(key), known)]
+
+    def _unknown(self, key: str, known: list[str]) -> str:
+        return unknown_key(key, known).removeprefix(f"{key!r} ")
+
+
+class QuerySchema(IncomingSchema[T]):
+    """The query parameters of a route."""
+
+    def _unknown(self, key: str, known: list[str]) -> str:
+        return super()._unknown(key, known) if known else "is not known: this route takes no query parameters."
 
 
 class SecondsField(fields.Field[float]):
@@ -45,19 +78,19 @@ class SecondsField(fields.Field[float]):
 
     def __init__(self, least: float, most: float, **kwargs: Any) -> None:
         told = {"type": "number", "minimum": least, "maximum": most}
-        super().__init__(metadata=told | kwargs.pop("metadata", {}), **kwargs)
+        wording = _wording(f"a number of seconds from {least:g} to {most:g}")
+        super().__init__(metadata=told | kwargs.pop("metadata", {}), error_messages=wording, **kwargs)
         self._least, self._most = least, most
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
-        told = f"This has to be a number of seconds from {self._least:g} to {self._most:g}."
         if type(value) not in self.takes:  # True is an int, and no number of seconds
-            raise ValidationError(told)
+            raise self.make_error("invalid")
         try:
             number = float(value)
         except (ValueError, OverflowError):
-            raise ValidationError(told) from None
+            raise self.make_error("invalid") from None
         if not math.isfinite(number) or not self._least <= number <= self._most:
-            raise ValidationError(told)
+            raise self.make_error("invalid")
         return number
 
 
@@ -70,38 +103,42 @@ class QuerySecondsField(SecondsField):
 class OptionsField(fields.Field[dict[str, Any]]):
     """The caller's choices: a JSON object of bounded size. What they mean is for the plugins to say."""
 
+    default_error_messages = _wording("an object of options and what is chosen")
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise ValidationError("This has to be an object.")
+            raise self.make_error("invalid")
         if json_bytes(value) > MAX_OPTIONS_BYTES:
-            raise ValidationError(f"This is larger than {MAX_OPTIONS_BYTES} bytes of JSON.")
+            raise ValidationError(f"is larger than {MAX_OPTIONS_BYTES} bytes of JSON.")
         return value
 
 
 class EnvField(fields.Field[dict[str, str]]):
     """The lab's environment. It is secret: no message quotes a value, nor what is not a name."""
 
+    default_error_messages = _wording("an object of names and texts")
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
         if not isinstance(value, dict):
-            raise ValidationError("This has to be an object of names and texts.")
+            raise self.make_error("invalid")
         for position, (name, text) in enumerate(value.items(), start=1):
             if not _ENV_NAME.fullmatch(name):
                 raise ValidationError(
-                    f"Name number {position} is not a variable's: letters, digits and _, no digit first."
+                    f"has a name, its number {position}, that is no variable's: letters, digits and _, no digit first."
                 )
             if not isinstance(text, str) or "\0" in text:
-                raise ValidationError(f"The value of {name} has to be a text without NUL characters.")
+                raise ValidationError(f"has to have a text without NUL characters as the value of {name}.")
         if json_bytes(value) > MAX_ENV_BYTES:
-            raise ValidationError(f"This is larger than {MAX_ENV_BYTES} bytes of JSON.")
+            raise ValidationError(f"is larger than {MAX_ENV_BYTES} bytes of JSON.")
         return value
 
 
 def _start(*, required: bool) -> fields.String:
-    told = "1 to 64 of letters, digits, _, . and -."
-    shape = validate.Regexp(r"\A[A-Za-z0-9_.-]{1,64}\Z", error=told)
+    wording = _wording("1 to 64 letters, digits, _, . and -", missing="a random id for this start")
     return fields.String(
         required=required,
-        validate=shape,
+        validate=validate.Regexp(r"\A[A-Za-z0-9_.-]{1,64}\Z", error=wording["invalid"]),
+        error_messages=wording,
         metadata={
             "pattern": "^[A-Za-z0-9_.-]{1,64}$",
             "description": "The caller's own random id of this start.",
@@ -109,10 +146,22 @@ def _start(*, required: bool) -> fields.String:
     )
 
 
-class LabBody(StrictSchema[SpawnRequest]):
+def _integer(least: int, most: int, what: str, **kwargs: Any) -> fields.Integer:
+    wording = _wording(f"{what} from {least} to {most}")
+    bounds = validate.Range(least, most, error=wording["invalid"])
+    return fields.Integer(validate=bounds, error_messages=wording, **kwargs)
+
+
+class LabBody(IncomingSchema[SpawnRequest]):
     """What starts a lab."""
 
     makes: ClassVar[type] = SpawnRequest
+    example: ClassVar[dict[str, Any]] = {
+        "start": "9f1c2ab7",
+        "options": {"size": "small", "image": "default"},
+        "env": {"JUPYTER_TOKEN": "a secret of your own"},
+        "timeout_s": 300,
+    }
     start = _start(required=True)
     options = OptionsField(metadata={"type": "object", "description": "What the user chose: size, image, and so on."})
     env = EnvField(
@@ -136,12 +185,12 @@ class StartQuery:
     replace: bool = False
 
 
-class StartQuerySchema(StrictSchema[StartQuery]):
+class StartQuerySchema(QuerySchema[StartQuery]):
     makes: ClassVar[type] = StartQuery
     replace = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
-        error_messages={"invalid": "true or false."},
+        error_messages=_wording("true or false"),
         metadata={"description": "Stop another start of this lab first, rather than refuse."},
     )
 
@@ -152,7 +201,7 @@ class StopQuery:
     start: str | None = None
 
 
-class StopQuerySchema(StrictSchema[StopQuery]):
+class StopQuerySchema(QuerySchema[StopQuery]):
     makes: ClassVar[type] = StopQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."})
     start = _start(required=False)
@@ -163,10 +212,10 @@ class EventsQuery:
     last_event_id: str | None = None
 
 
-class EventsQuerySchema(StrictSchema[EventsQuery]):
+class EventsQuerySchema(QuerySchema[EventsQuery]):
     makes: ClassVar[type] = EventsQuery
     last_event_id = fields.String(
-        validate=validate.Length(max=64),
+        validate=validate.Length(max=64, error="has to be the id of an event."),
         metadata={"description": "As the header Last-Event-ID, which counts where both are there."},
     )
 
@@ -177,13 +226,12 @@ class PageQuery:
     after: str = ""
 
 
-class PageQuerySchema(StrictSchema[PageQuery]):
+class PageQuerySchema(QuerySchema[PageQuery]):
     makes: ClassVar[type] = PageQuery
-    limit = fields.Integer(
-        validate=validate.Range(1, MAX_PAGE, error=f"From 1 to {MAX_PAGE}."),
-        error_messages={"invalid": f"From 1 to {MAX_PAGE}.", "too_large": f"From 1 to {MAX_PAGE}."},
+    limit = _integer(1, MAX_PAGE, "a number", metadata={"description": "How many labs; 100 where it is left out."})
+    after = fields.String(
+        validate=validate.Length(max=400, error=NO_PAGE), metadata={"description": "The `next` of the page before."}
     )
-    after = fields.String(validate=validate.Length(max=400), metadata={"description": "The `next` of the page before."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +239,7 @@ class NoQuery:
     """No query parameters."""
 
 
-class NoQuerySchema(StrictSchema[NoQuery]):
+class NoQuerySchema(QuerySchema[NoQuery]):
     makes: ClassVar[type] = NoQuery
 
 
@@ -200,18 +248,22 @@ def _check_group_name(name: str) -> None:
     bad = any(each in ":,/" or unicodedata.category(each) in _LINE_BREAKING for each in name)
     if bad or not name or name != name.strip() or len(name) > _MAX_GROUP_NAME:
         raise ValidationError(
-            f"A group's name has 1 to {_MAX_GROUP_NAME} characters, none of them : , / or a control character."
+            f"has to be 1 to {_MAX_GROUP_NAME} characters, none of them : , / or a control character."
         )
 
 
-def _id() -> validate.Range:
-    return validate.Range(0, _MAX_ID, error=f"From 0 to {_MAX_ID}.")
+def _id(**kwargs: Any) -> fields.Integer:
+    return _integer(0, _MAX_ID, "a whole number", strict=True, **kwargs)
 
 
-class GroupSchema(StrictSchema[Group]):
+class GroupSchema(IncomingSchema[Group]):
     makes: ClassVar[type] = Group
-    name = fields.String(required=True, validate=_check_group_name)
-    id = fields.Integer(required=True, strict=True, validate=_id())
+    error_messages: ClassVar[dict[str, str]] = _wording("an object with name and id")
+    name = fields.String(required=True, validate=_check_group_name, error_messages=_wording("the group's name, a text"))
+    id = _id(required=True)
+
+
+_GROUPS: Final = _wording(f"a list of at most {MAX_GROUPS} objects with name and id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +274,19 @@ class Dossier:
     username: str | None = None
 
 
-class DossierBody(StrictSchema[Dossier]):
-    """What describes a user. ``username`` may be left out; it is that of the path."""
+class DossierBody(IncomingSchema[Dossier]):
+    """What describes a user."""
 
     makes: ClassVar[type] = Dossier
-    username = fields.String()
-    uid = fields.Integer(required=True, strict=True, validate=_id())
-    gid = fields.Integer(strict=True, validate=_id(), metadata={"description": "Without it, the setting users.gid."})
-    groups = fields.List(fields.Nested(GroupSchema), validate=validate.Length(max=MAX_GROUPS))
+    example: ClassVar[dict[str, Any]] = {"uid": 1234, "gid": 1234, "groups": [{"name": "staff", "id": 50}]}
+    username = fields.String(
+        error_messages=_wording("the user of the path, or left out"),
+        metadata={"description": "That of the path, or left out."},
+    )
+    uid = _id(required=True)
+    gid = _id(metadata={"description": "Without it, the setting `users.gid`."})
+    groups = fields.List(
+        fields.Nested(GroupSchema),
+        validate=validate.Length(max=MAX_GROUPS, error=_GROUPS["invalid"]),
+        error_messages=_GROUPS,
+    )

@@ -26,7 +26,7 @@ async def commission_user(request: web.Request) -> web.Response:
     username = username_of(request)
     dossier = await body_of(request, DossierBody())
     if dossier.username not in (None, username):
-        raise InvalidRequestError("username: The body names another user than the path.", field="username")
+        raise InvalidRequestError("username in the body is another than in the path.", field="username")
     service = request.app[SERVICE]
     gid = service.settings.users.gid if dossier.gid is None else dossier.gid
     user = User(username, dossier.uid, gid, tuple(dossier.groups))

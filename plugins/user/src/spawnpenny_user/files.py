@@ -60,10 +60,8 @@ def mounted(pod: Manifest) -> Manifest:
         {"name": CONFIG_MAP, "mountPath": f"/etc/{name}", "subPath": name, "readOnly": True}
         for name in ("passwd", "group")
     ]
-    containers = [{"name": each["name"], "volumeMounts": mounts} for each in pod["spec"]["containers"]]
-    return {
-        "spec": {
-            "volumes": [{"name": CONFIG_MAP, "configMap": {"name": CONFIG_MAP}}],
-            "containers": containers,
-        }
-    }
+    spec: Manifest = {"volumes": [{"name": CONFIG_MAP, "configMap": {"name": CONFIG_MAP}}]}
+    for kind in ("initContainers", "containers"):
+        if pod["spec"].get(kind):
+            spec[kind] = [{"name": each["name"], "volumeMounts": mounts} for each in pod["spec"][kind]]
+    return {"spec": spec}
