@@ -15,6 +15,22 @@ _ENVIRONMENT: Final = "SPAWNPENNY_"
 _SCALARS: Final = frozenset({"CLUSTER", "INSTALLATION"})
 
 
+class _TwiceError(yaml.MarkedYAMLError):
+    """A mapping has a key twice; YAML's own loader keeps the last one, and says nothing."""
+
+
+class _Loader(yaml.SafeLoader):
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise _TwiceError(problem=f"has the key {key.value!r} twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return node
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping that a file holds.
 
@@ -23,16 +39,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise SettingsError(f"The settings file {path} is not UTF-8.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)  # the error's own text quotes the file, which may hold secrets
-        raise SettingsError(
-            f"The settings file {path} is not YAML{f', at line {mark.line + 1}' if mark else ''}."
-        ) from None
+    data = _parse(text, f"The settings file {path}")
     if not isinstance(data, dict | None):
         raise SettingsError(f"The settings file {path} holds no mapping at its top.")
     return data or {}
@@ -51,15 +63,29 @@ def overrides(environ: Mapping[str, str]) -> list[tuple[list[str], Any]]:
         # Kubernetes itself sets SPAWNPENNY_PORT, SPAWNPENNY_SERVICE_HOST … where a Service has our name.
         if key != name and ("__" in key or key in _SCALARS):
             keys = [re.sub(r"\W", "-", part.lower()) for part in key.split("__")]
-            found.append((keys, _read_value(name, environ[name])))
+            found.append((keys, _parse(environ[name], f"The value of ${name}")))
     return found
 
 
-def _read_value(name: str, text: str) -> Any:
+def _parse(text: str, what: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise SettingsError(f"The value of ${name} is not YAML.") from None
+        loader = _Loader(text)
+        return loader.get_single_data()
+    except yaml.YAMLError as error:
+        # The error's own text quotes what is there, which may be a secret.
+        wrong = error.problem if isinstance(error, _TwiceError) else "is not YAML"
+        raise SettingsError(f"{what} {wrong}{_place(error, text)}.") from None
+
+
+def _place(error: yaml.YAMLError, text: str) -> str:
+    mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
+    if mark is not None:
+        line, column = mark.line + 1, mark.column + 1
+    elif isinstance(position, int):  # a character that may not be in YAML
+        line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    else:
+        return ""
+    return f", at line {line}, column {column}"
 
 
 def put(data: dict[str, Any], keys: list[str], value: Any) -> None:

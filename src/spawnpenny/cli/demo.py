@@ -13,7 +13,9 @@ from spawnpenny.cli.demo_run import Demo
 from spawnpenny.cli.demo_site import DemoSite
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.cli.world import state_folder
+from spawnpenny.domain.names import check_username
 from spawnpenny.embedded.orphans import clean as clean_up
+from spawnpenny.errors import InvalidNameError
 from spawnpenny.logs import configure_logs
 
 
@@ -28,6 +30,7 @@ def demo(*, once: bool, clean: bool, port: int, user: str, verbose: bool) -> int
 
     Everything listens on 127.0.0.0/8. Ctrl-C ends it, with all that it started.
     """
+    _check(user)
     folder = state_folder() / "demo"
     console = Console(highlight=False, soft_wrap=True)
     if clean:
@@ -41,3 +44,10 @@ def demo(*, once: bool, clean: bool, port: int, user: str, verbose: bool) -> int
     if not finished:
         console.print("Ended; nothing is left running.")
     return exits.DONE if finished or not once else exits.FAILED
+
+
+def _check(user: str) -> None:
+    try:
+        check_username(user)
+    except InvalidNameError as error:
+        raise exits.UsageError(f"--user: {error.message}") from None

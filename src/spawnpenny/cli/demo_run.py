@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import time
@@ -43,7 +44,7 @@ class Demo:
             CommandError: Something did not go as it should.
 
         """
-        async with serving(self._site.settings(self._port), move=True) as port:
+        async with serving(self._site.settings(self._port), extra=self._site.plugins, move=True) as port:
             if port != self._port != 0:
                 self._say(f"Port {self._port} is taken.")
             client = Client(f"http://127.0.0.1:{port}", self._site.token)
@@ -117,10 +118,20 @@ class Demo:
         url = f"{client.url}{lab_path(self._site.user)}"
         self._say("\n[bold]The lab runs:[/bold]")
         self._say(f"  {lab['url']}lab?token={self._site.lab_token}")
-        self._say(f"\nIts files: {escape(str(self._site.home))}")
-        self._say(f"Its status:  {escape(curl)} {escape(url)}")
+        self._say(f"\nIts status:  {escape(curl)} {escape(url)}")
         self._say(f"To stop it:  {escape(curl)} -X DELETE {escape(url)}")
+        self._tell_of_another(client, curl)
+        self._say(f"\nEach user has a home directory of their own in {escape(str(self._site.homes))}")
         self._say("Ctrl-C ends the demo, with all that it started.")
+
+    def _tell_of_another(self, client: Client, curl: str) -> None:
+        other = "grace" if self._site.user != "grace" else "ada"
+        token, url = secrets.token_urlsafe(24), f"{client.url}{lab_path(other)}"
+        body = json.dumps({"start": secrets.token_hex(8), "env": {"JUPYTER_TOKEN": token}})
+        self._say(f"\n[bold]A second lab, for {other}:[/bold]")
+        self._say(f"  {escape(curl)} -X PUT -d '{escape(body)}' {escape(url)}")
+        self._say(f"Its status, which has its url:  {escape(curl)} {escape(url)}")
+        self._say(f"Open that url with lab?token={token} after it.")
 
     def _say(self, text: str) -> None:
         self._console.print(text)

@@ -7,26 +7,40 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.domain.names import safe_slug
-from spawnpenny.settings import Settings, make_settings
+from spawnpenny.api import Manifest, Settings, Spawn, hookimpl
+from spawnpenny.settings import make_settings
 from spawnpenny.tokens import hash_token
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 LAB_IMAGE: Final = "spawnpenny/lab"
 HOME_IMAGE: Final = "spawnpenny/home"
-_SCOPES: Final = ["spawn:any", "read:any", "delete:any", "commission"]
+_SCOPES: Final = ["admin"]
 
 _MAKE_HOME: Final = """
 import json, pathlib, sys
+from spawnpenny.domain.names import safe_slug
 dossier = json.loads(pathlib.Path(sys.argv[2]).read_text(encoding="utf-8"))
-home = pathlib.Path(sys.argv[1])
+home = pathlib.Path(sys.argv[1], safe_slug(dossier["username"]))
 home.mkdir(mode=0o700, parents=True, exist_ok=True)
 name, uid = dossier["username"], dossier["uid"]
 (home / "welcome.md").write_text(f"# Hello {name}\\n\\nThe site's order made this for uid {uid}.\\n", encoding="utf-8")
 """
 """What the commission container of the demo's site runs: as a real one would, it reads the dossier and makes a home."""
+
+
+class HomePlugin:
+    """A plugin of the demo's site: each lab works in its user's home directory, which the order has made."""
+
+    def __init__(self, homes: Path) -> None:
+        self._homes = homes
+
+    @hookimpl
+    def spawnpenny_pod_patch(self, spawn: Spawn) -> Manifest:
+        home = str(self._homes / spawn.names.user).replace("$", "$$")  # Kubernetes expands $(NAME) in args
+        return {"spec": {"containers": [{"name": "notebook", "args": [f"--ServerApp.root_dir={home}"]}]}}
 
 
 @dataclass(frozen=True)
@@ -39,8 +53,13 @@ class DemoSite:
     lab_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
-    def home(self) -> Path:
-        return self.folder / "homes" / safe_slug(self.user)
+    def homes(self) -> Path:
+        """Where each user's home directory is, named by the user's slug."""
+        return self.folder / "homes"
+
+    @property
+    def plugins(self) -> Mapping[str, object]:
+        return {"demo-home": HomePlugin(self.homes)}
 
     def settings(self, port: int) -> Settings:
         """Write the orders file, and return the settings."""
@@ -66,9 +85,8 @@ class DemoSite:
         )
 
     def _images(self) -> dict[str, list[str]]:
-        home = str(self.home)
         return {
-            HOME_IMAGE: ["{python}", "-c", _MAKE_HOME, home],
+            HOME_IMAGE: ["{python}", "-c", _MAKE_HOME, str(self.homes)],
             LAB_IMAGE: [
                 "{python}",
                 "-m",
@@ -78,7 +96,6 @@ class DemoSite:
                 "--ServerApp.port_retries=0",
                 "--no-browser",
                 "--allow-root",
-                f"--ServerApp.root_dir={home}",
                 "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdates",
                 "--LabApp.extension_manager=readonly",
             ],

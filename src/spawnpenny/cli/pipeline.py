@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 @click.command()
 @settings_option
 @click.option("--kind", type=click.Choice([kind.value for kind in Kind]), default=Kind.LAB.value, show_default=True)
-def pipeline(file: str | None, kind: str) -> None:
+@click.option("--all", "everything", is_flag=True, help="Show too which names in after and before are ignored.")
+def pipeline(file: str | None, kind: str, *, everything: bool) -> None:
     """Print the steps of a spawn: their order, why each is where it is, and what runs side by side."""
     plugins = load_plugins(load_settings(file))
-    for line in _lines(plugins.pipelines[Kind(kind)], plugins):
+    ordered = plugins.pipelines[Kind(kind)]
+    for line in (*_lines(ordered, plugins), *_ignored(ordered, everything=everything)):
         click.echo(line)
 
 
@@ -39,5 +41,12 @@ def _lines(ordered: Ordered, plugins: Plugins) -> Iterator[str]:
         for name in wave:
             why = "; ".join(ordered.why(name)) or "needs nothing"
             yield f"   {name:{width}}  {plugins.origin[name]}, scope {steps[name].scope}: {why}"
-    for step, word, name in ordered.unknown:
-        yield f"ignored: {step} says {word} {name}, which no loaded plugin has"
+
+
+def _ignored(ordered: Ordered, *, everything: bool) -> Iterator[str]:
+    if everything:
+        for step, word, name in ordered.unknown:
+            yield f"ignored: {step} says {word} {name}, which no loaded plugin has"
+    elif ordered.unknown:
+        names = ", ".join(sorted({name for _, _, name in ordered.unknown}))
+        yield f"ignored, as no loaded plugin has it: {names} (--all says who names it)"

@@ -1,22 +1,70 @@
-"""``spawnpenny plugins``: print the installed plugins."""
+"""``spawnpenny plugins``: print the installed plugins, also where they do not fit together."""
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
+from typing import TYPE_CHECKING
+
 import click
 
+from spawnpenny.cli import exits
 from spawnpenny.cli.options import settings_option
-from spawnpenny.plugins import load_plugins
+from spawnpenny.errors import PluginError, SettingsError
+from spawnpenny.plugins import GROUP, load_plugins
 from spawnpenny.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from spawnpenny.settings import Settings
+
+    Row = tuple[str, str, str, str, str]
 
 
 @click.command()
 @settings_option
-def plugins(file: str | None) -> None:
-    """Print the installed plugins, where each is from, whether the settings load it, and its steps."""
-    rows = [("plugin", "loaded", "distribution", "module", "steps")]
-    for info in load_plugins(load_settings(file)).infos():
-        loaded, source = "yes" if info.loaded else "no", f"{info.distribution} {info.version}"
-        rows.append((info.name, loaded, source, info.module, ", ".join(info.steps)))
+def plugins(file: str | None) -> int:
+    """Print the installed plugins, where each is from, whether the settings load it, and its steps.
+
+    Where the plugins do not fit together, it says why, after what can be said of them.
+    """
+    settings = load_settings(file)
+    try:
+        infos = load_plugins(settings).infos()
+    except (PluginError, SettingsError) as error:
+        _print(_unloaded(settings))
+        click.echo(error.message, err=True)
+        return exits.USAGE
+    loaded = {True: "yes", False: "no"}
+    _print(
+        (info.name, loaded[info.loaded], f"{info.distribution} {info.version}", info.module, ", ".join(info.steps))
+        for info in infos
+    )
+    return exits.DONE
+
+
+def _print(found: Iterable[Row]) -> None:
+    rows = [("plugin", "loaded", "distribution", "module", "steps"), *found]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _unloaded(settings: Settings) -> Iterator[Row]:
+    """Yield what can be said of plugins that are not loaded, as they do not fit together."""
+    installed = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    for entry in installed:
+        source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
+        wanted = entry.name in settings.plugins
+        yield entry.name, "wanted" if wanted else "no", source, entry.value, _steps(entry, settings) if wanted else ""
+    for name in sorted(settings.plugins.keys() - {entry.name for entry in installed}):
+        yield name, "wanted", "not installed", "", ""
+
+
+def _steps(entry: EntryPoint, settings: Settings) -> str:
+    try:
+        hook = entry.load().spawnpenny_steps
+        return ", ".join(step.name for step in hook(**dict.fromkeys(signature(hook).parameters, settings)))
+    except Exception:  # noqa: BLE001 - the plugin may be what is wrong
+        return "?"

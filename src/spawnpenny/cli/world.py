@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.errors import AlreadyExistsError
+from spawnpenny.errors import AlreadyExistsError, SettingsError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.web.app import create_app
 from spawnpenny.web.serving import listening
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from spawnpenny.cluster.port import Cluster
     from spawnpenny.settings import Settings
+
+
+_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 def state_folder() -> Path:
@@ -29,18 +32,21 @@ def state_folder() -> Path:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, move: bool = False) -> AsyncIterator[int]:
+async def serving(
+    settings: Settings, *, extra: Mapping[str, object] | None = None, move: bool = False
+) -> AsyncIterator[int]:
     """Serve what the settings say until the context ends; yield the port.
 
     Args:
         settings: All of it.
+        extra: Further plugins, by name.
         move: Take a free port where the wanted one is taken.
 
     Raises:
         SettingsError, PluginError: They do not allow it.
 
     """
-    plugins = load_plugins(settings)
+    plugins = load_plugins(settings, extra=extra)
     async with open_cluster(settings) as cluster, run_local_broker(cluster, settings) as broker:
         app = create_app(settings, plugins, cluster, broker)
         async with listening(app, settings.web.host, settings.web.port, move=move) as port:
@@ -61,10 +67,20 @@ async def open_cluster(settings: Settings) -> AsyncIterator[Cluster]:
             await _make_namespaces(embedded, settings)
             yield embedded
         return
+    if not (_ACCOUNT.exists() or any(file.exists() for file in _kubeconfigs())):
+        raise SettingsError(
+            "There is no Kubernetes here: neither a pod's account nor a kubeconfig. "
+            "Set cluster: embedded to run on this machine."
+        )
     from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
 
     async with await KubernetesCluster.connect() as cluster:
         yield cluster
+
+
+def _kubeconfigs() -> list[Path]:
+    named = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return [Path(each).expanduser() for each in named.split(os.pathsep) if each]
 
 
 async def _make_namespaces(cluster: Cluster, settings: Settings) -> None:

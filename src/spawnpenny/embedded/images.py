@@ -34,10 +34,9 @@ def argv_of(container: Manifest, image: Sequence[str], *, pod_ip: str, home: str
 
 
 def not_found(image: str, images: Mapping[str, Sequence[str]]) -> str:
-    """Word the failed pull of an image as a kubelet does, and add what there is."""
+    """Word that there is no such image; ``not found`` is what a kubelet says too, and what makes it hopeless."""
     known = ", ".join(sorted(images)) or "none"
     return (
-        f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}": '
-        f'failed to resolve reference "{image}": {image}: not found '
-        f"(the embedded cluster knows these images: {known})"
+        f"not found: the embedded cluster has no command for the image {image}; "
+        f"name one under embedded.images (known: {known})."
     )

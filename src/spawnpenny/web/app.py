@@ -34,14 +34,15 @@ def create_app(settings: Settings, plugins: Plugins, cluster: Cluster, broker: B
     the service that starts next.
     """
     table = routes()
-    accesses = {(route.method, route.path): route.access for route in table}
+    accesses = {(method, route.path): route.access for route in table for method in route.methods}
     app = web.Application(middlewares=[chronicle, problems, guard(accesses)], client_max_size=settings.web.max_body)
     app[CLOSING] = asyncio.Event()
     app[DOCUMENT] = make_document(table)
     for route in table:
         # An empty name, and braces in one, come as far as the check that says what is wrong with it.
         pattern = _PART.sub(r"{\1:[^/]*}", route.path)
-        app.router.add_route(route.method, pattern, route.handler, name=route.name)
+        for method in route.methods:
+            app.router.add_route(method, pattern, route.handler, name=route.name)
     app.on_response_prepare.append(put_headers)
     app.on_shutdown.append(_let_go)
 

@@ -10,23 +10,24 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
+from spawnpenny.domain.names import MAX_LAB, MAX_USERNAME
 from spawnpenny.web.problems import CONTENT_TYPE
 from spawnpenny.web.views import ProblemView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from spawnpenny.web.routes import Answer, Route
+    from spawnpenny.web.routes import Answer, Codes, Route
 
 _LOCATIONS: Final = {
-    "user": "The username, percent-encoded.",
-    "lab": "The lab's name, percent-encoded; ~default is the default one.",
+    "user": ("The username, percent-encoded.", MAX_USERNAME),
+    "lab": ("The lab's name, percent-encoded; `~default` is the default one.", MAX_LAB),
 }
 _COMMON: Final = {
-    401: "unauthenticated",
-    403: "forbidden",
-    422: "request_invalid or name_invalid",
-    503: "not_ready",
+    401: ("unauthenticated",),
+    403: ("forbidden",),
+    422: ("request_invalid", "name_invalid"),
+    503: ("not_ready",),
 }
 
 
@@ -66,15 +67,21 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["security"] = [{"token": []}]
         operation["x-scopes"] = {"any": sorted(route.access.any), "own": sorted(route.access.own)}
     if route.body is not None:
-        content = {"application/json": {"schema": route.body}}
+        content = {"application/json": {"schema": route.body, "example": route.body.example}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"in": "path", "name": name, "required": True, "description": told, "schema": {"type": "string"}}
-        for name, told in _LOCATIONS.items()
+        {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "description": told,
+            "schema": {"type": "string", "minLength": 1, "maxLength": most},
+        }
+        for name, (told, most) in _LOCATIONS.items()
         if f"{{{name}}}" in route.path
     ]
     if route.query is not None:
@@ -87,15 +94,14 @@ def _responses(route: Route) -> dict[str, Any]:
     refusals = dict(route.refusals) if route.access.public else _merged(_COMMON, route.refusals)
     for status, codes in sorted(refusals.items()):
         responses[str(status)] = {
-            "description": codes,
+            "description": ", ".join(f"`{code}`" for code in codes),
             "content": {CONTENT_TYPE: {"schema": ProblemView}},
         }
     return responses
 
 
-def _merged(common: Mapping[int, str], own: Mapping[int, str]) -> dict[int, str]:
-    both = {status: f"{common[status]}, {own[status]}" for status in common.keys() & own.keys()}
-    return {**common, **own, **both}
+def _merged(common: Mapping[int, Codes], own: Mapping[int, Codes]) -> dict[int, Codes]:
+    return {status: (*common.get(status, ()), *own.get(status, ())) for status in common.keys() | own.keys()}
 
 
 def _response(answer: Answer) -> dict[str, Any]:

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
+from spawnpenny.domain.events import Event
 from spawnpenny.web.intake import query_of
 from spawnpenny.web.keys import CLOSING
 from spawnpenny.web.labs import find_lab
 from spawnpenny.web.requests import EventsQuerySchema
 from spawnpenny.web.users import find_user
+from spawnpenny.web.views import user_event_view
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spawnpenny.pipeline.account import Run
 
 _PING: Final = 15.0
@@ -31,31 +35,37 @@ async def lab_events(request: web.Request) -> web.StreamResponse:
 async def user_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
     _, run = find_user(request)
-    return await _stream(request, run, query.last_event_id)
+    return await _stream(request, run, query.last_event_id, tell=user_event_view)
 
 
-async def _stream(request: web.Request, run: Run, asked: str | None) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, run: Run, asked: str | None, *, tell: Callable[[Event], dict[str, Any]] = Event.to_json
+) -> web.StreamResponse:
     last_id = request.headers.get("Last-Event-ID") or asked
     log = run.record.log
     if last_id and run.settled and log.position(last_id) and not log.since(last_id):
         # A browser connects again when a stream ends; 204 is how it is told that nothing more will come.
         return web.Response(status=204)
+    if request.method == "HEAD":
+        return web.Response(content_type="text/event-stream")
     response = EventSourceResponse(ping_interval=_PING)
     response.headers["Cache-Control"] = "no-store"
     await response.prepare(request)
     async with response:
         await _until_first(
-            _send(response, run, last_id),
+            _send(response, run, last_id, tell),
             response.wait(),  # ends when the caller is gone
             request.app[CLOSING].wait(),
         )
     return response
 
 
-async def _send(response: EventSourceResponse, run: Run, last_id: str | None) -> None:
+async def _send(
+    response: EventSourceResponse, run: Run, last_id: str | None, tell: Callable[[Event], dict[str, Any]]
+) -> None:
     async with aclosing(run.events(last_id)) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
         async for event in events:
-            await response.send(json.dumps(event.to_json()), id=event.id, event=event.type)
+            await response.send(json.dumps(tell(event)), id=event.id, event=event.type)
 
 
 async def _until_first(*works: Any) -> None:

@@ -25,6 +25,11 @@ async def get_docs(request: web.Request) -> web.Response:
     )
 
 
+async def go_to_docs(request: web.Request) -> web.Response:
+    # Relative, so that a prefix that a proxy takes away is kept; and no exception, as those are problem documents.
+    return web.Response(status=302, headers={"Location": "../docs" if request.path == "/docs/" else "docs"})
+
+
 async def get_style(request: web.Request) -> web.Response:
     del request
     style = files("spawnpenny.web").joinpath("static/docs.css").read_text(encoding="utf-8")

@@ -44,7 +44,7 @@ def json_bytes(data: Any) -> int:
         raise ValidationError("holds half a surrogate pair, which is not text.") from None
 
 
-def _wording(wanted: str, *, missing: str = "") -> dict[str, str]:
+def _wording(wanted: str, *, missing: str = "") -> dict[str, Any]:
     """Return the messages of a field that has to be what ``wanted`` says, for all that may be wrong with it."""
     wrong = f"has to be {wanted}."
     kinds = ("null", "invalid", "invalid_utf8", "too_large", "type", "validator_failed")
@@ -258,7 +258,7 @@ def _id(**kwargs: Any) -> fields.Integer:
 
 class GroupSchema(IncomingSchema[Group]):
     makes: ClassVar[type] = Group
-    error_messages: ClassVar[dict[str, str]] = _wording("an object with name and id")
+    error_messages = _wording("an object with name and id")
     name = fields.String(required=True, validate=_check_group_name, error_messages=_wording("the group's name, a text"))
     id = _id(required=True)
 

@@ -14,7 +14,7 @@ from spawnpenny.web.access import Access
 from spawnpenny.web.events import lab_events, user_events
 from spawnpenny.web.health import HealthView, get_healthz, get_readyz
 from spawnpenny.web.labs import get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
-from spawnpenny.web.openapi import get_docs, get_openapi, get_style
+from spawnpenny.web.openapi import get_docs, get_openapi, get_style, go_to_docs
 from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, get_plugins
 from spawnpenny.web.requests import (
     DossierBody,
@@ -27,6 +27,7 @@ from spawnpenny.web.requests import (
 from spawnpenny.web.users import commission_user, get_user
 from spawnpenny.web.views import LabsView, LabView, UserLabsView, UserView
 
+Codes = tuple[str, ...]
 _USER = "/v1/users/{user}"
 _LAB = "/v1/users/{user}/labs/{lab}"
 
@@ -51,9 +52,20 @@ class Route:
     summary: str
     answers: Mapping[int, Answer]
     query: type[Schema] | None = None
-    body: type[Schema] | None = None
-    refusals: Mapping[int, str] = field(default_factory=dict)
+    body: type[LabBody | DossierBody] | None = None
+    refusals: Mapping[int, Codes] = field(default_factory=dict)
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What the router takes: HEAD too, wherever GET is taken."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+_BODY: Final[Mapping[int, Codes]] = {400: ("body_malformed",), 413: ("body_too_large",)}
+_CHANGE: Final[Mapping[int, Codes]] = {
+    502: ("cluster_error",),
+    503: ("cluster_unavailable", "record_lost", "record_too_new", "record_unreadable"),
+}
 
 _LABS: Final = (
     Route(
@@ -70,11 +82,12 @@ _LABS: Final = (
         query=StartQuerySchema,
         body=LabBody,
         refusals={
-            400: "body_malformed",
-            403: "quota_exceeded",
-            409: "start_conflict, name_collision or user_conflict",
-            413: "body_too_large",
-            429: "too_many_spawns",
+            **_BODY,
+            **_CHANGE,
+            403: ("quota_exceeded",),
+            409: ("start_conflict", "name_collision", "user_conflict"),
+            422: ("option_unknown", "option_invalid"),
+            429: ("too_many_spawns",),
         },
     ),
     Route(
@@ -85,7 +98,7 @@ _LABS: Final = (
         "lab.get",
         "How far a lab is, and where it is reached.",
         {200: Answer("The lab.", LabView)},
-        refusals={404: "lab_not_found"},
+        refusals={404: ("lab_not_found",)},
     ),
     Route(
         "DELETE",
@@ -99,6 +112,7 @@ _LABS: Final = (
             204: Answer("It is gone, or was not there, or is another start."),
         },
         query=StopQuerySchema,
+        refusals=_CHANGE,
     ),
     Route(
         "GET",
@@ -112,7 +126,7 @@ _LABS: Final = (
             204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
         },
         query=EventsQuerySchema,
-        refusals={404: "lab_not_found"},
+        refusals={404: ("lab_not_found",)},
     ),
     Route(
         "GET",
@@ -148,7 +162,7 @@ _USERS: Final = (
             200: Answer("The same dossier is active or under way already.", UserView),
         },
         body=DossierBody,
-        refusals={400: "body_malformed", 409: "user_conflict or name_collision", 413: "body_too_large"},
+        refusals={**_BODY, **_CHANGE, 409: ("user_conflict", "name_collision"), 429: ("too_many_spawns",)},
     ),
     Route(
         "GET",
@@ -158,7 +172,7 @@ _USERS: Final = (
         "user.get",
         "A user's dossier, and how far commissioning is.",
         {200: Answer("The user.", UserView)},
-        refusals={404: "user_not_found"},
+        refusals={404: ("user_not_found",)},
     ),
     Route(
         "GET",
@@ -172,7 +186,7 @@ _USERS: Final = (
             204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
         },
         query=EventsQuerySchema,
-        refusals={404: "user_not_found"},
+        refusals={404: ("user_not_found",)},
     ),
 )
 
@@ -212,7 +226,7 @@ _SERVICE: Final = (
         "service.readyz",
         "Whether the service knows the cluster's state.",
         {200: Answer("It does.", HealthView)},
-        refusals={503: "not_ready"},
+        refusals={503: ("not_ready",)},
     ),
     Route(
         "GET",
@@ -231,6 +245,10 @@ _SERVICE: Final = (
         "service.docs",
         "This API, for people.",
         {200: Answer("A page.", "text/html")},
+    ),
+    Route("GET", "/", go_to_docs, access.PUBLIC, "service.root", "Leads to /docs.", {302: Answer("To /docs.")}),
+    Route(
+        "GET", "/docs/", go_to_docs, access.PUBLIC, "service.docs_too", "Leads to /docs.", {302: Answer("To /docs.")}
     ),
     Route(
         "GET",

@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import INCLUDE, Schema, fields, validate
 
-from spawnpenny.domain.events import EventType
+from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Phase, StepState
 from spawnpenny.web.requests import GroupSchema
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.account import Account, Run
 
+_EPOCH: Final = "Seconds since the epoch."
+
+
+def _told(description: str) -> dict[str, str]:
+    return {"description": description}
+
 
 class ReasonView(Schema):
-    code = fields.String(required=True)
-    message = fields.String(required=True)
+    code = fields.String(required=True, metadata=_told("What programs compare."))
+    message = fields.String(required=True, metadata=_told("One plain sentence."))
 
 
 class StepView(Schema):
     name = fields.String(required=True)
     state = fields.String(required=True, validate=validate.OneOf([*StepState]))
-    seconds = fields.Float(required=True, allow_none=True)
+    seconds = fields.Float(required=True, allow_none=True, metadata=_told("How long it took."))
 
 
 class LabView(Schema):
-    """A lab. Times are seconds since the epoch. ``url`` answers once ``phase`` is ``running``."""
+    """A lab."""
 
     user = fields.String(required=True)
     lab = fields.String(required=True)
-    start = fields.String(required=True)
-    spawn = fields.String(required=True, metadata={"description": "The id under which logs tell of it."})
+    start = fields.String(required=True, metadata=_told("What the caller sent."))
+    spawn = fields.String(required=True, metadata=_told("The id under which logs tell of it."))
     phase = fields.String(required=True, validate=validate.OneOf([*Phase]))
-    url = fields.String(required=True, allow_none=True)
-    reason = fields.Nested(ReasonView, required=True, allow_none=True)
+    url = fields.String(required=True, allow_none=True, metadata=_told("Where it answers, once `phase` is `running`."))
+    reason = fields.Nested(
+        ReasonView, required=True, allow_none=True, metadata=_told("Why it failed or ended, if it did.")
+    )
     steps = fields.List(fields.Nested(StepView), required=True)
-    requested_at = fields.Float(required=True)
-    deadline = fields.Float(required=True)
-    ended_at = fields.Float(required=True, allow_none=True)
+    requested_at = fields.Float(required=True, metadata=_told(_EPOCH))
+    deadline = fields.Float(required=True, metadata=_told(_EPOCH))
+    ended_at = fields.Float(required=True, allow_none=True, metadata=_told(_EPOCH))
 
 
 class LabsView(Schema):
@@ -47,7 +55,7 @@ class LabsView(Schema):
     next = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "What to send as `after`; null on the last page."},
+        metadata=_told("What to send as `after`; null on the last page."),
     )
 
 
@@ -56,7 +64,7 @@ class UserLabsView(Schema):
 
 
 class UserView(Schema):
-    """A commissioned user. ``last_changed`` is in seconds since the epoch."""
+    """A commissioned user."""
 
     username = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(["commissioning", "active", "failed"]))
@@ -64,19 +72,30 @@ class UserView(Schema):
     gid = fields.Integer(required=True)
     groups = fields.List(fields.Nested(GroupSchema), required=True)
     reason = fields.Nested(ReasonView, required=True, allow_none=True)
-    last_changed = fields.Float(required=True)
+    last_changed = fields.Float(required=True, metadata=_told(_EPOCH))
+
+
+class FieldErrorView(Schema):
+    field = fields.String(required=True)
+    message = fields.String(required=True)
 
 
 class ProblemView(Schema):
-    """A problem document (RFC 9457). Programs compare ``code``."""
+    """A problem document (RFC 9457); further members are facts of the error."""
+
+    class Meta:
+        unknown = INCLUDE
 
     type = fields.String(required=True)
     title = fields.String(required=True)
     status = fields.Integer(required=True)
-    detail = fields.String(required=True)
-    code = fields.String(required=True)
-    instance = fields.String(required=True)
-    request_id = fields.String(required=True)
+    detail = fields.String(required=True, metadata=_told("One plain sentence."))
+    code = fields.String(required=True, metadata=_told("What programs compare."))
+    instance = fields.String(required=True, metadata=_told("The path of the request."))
+    request_id = fields.String(required=True, metadata=_told("The id under which the log tells of it."))
+    errors = fields.List(
+        fields.Nested(FieldErrorView), metadata=_told("Each field of the request that is wrong, where some are.")
+    )
 
 
 def lab_view(username: str, run: Run) -> dict[str, Any]:
@@ -107,6 +126,16 @@ def user_view(account: Account, run: Run) -> dict[str, Any]:
         "reason": asdict(record.reason) if record.reason else None,
         "last_changed": phases[-1].time if phases else record.requested_at,
     }
+
+
+def user_event_view(event: Event) -> dict[str, Any]:
+    """Return an event of a commissioning: its phases are the words that UserView has as ``status``."""
+    told = event.to_json()
+    if event.type is EventType.PHASE and event.phase in set(Phase):
+        told["phase"] = _status(Phase(event.phase))
+        if event.message == event.phase:
+            told["message"] = told["phase"]
+    return told
 
 
 def _status(phase: Phase) -> str:
