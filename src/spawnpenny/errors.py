@@ -182,7 +182,7 @@ class NameCollisionError(SpawnpennyError):
 
 
 class UserConflictError(SpawnpennyError):
-    """A known user's uid, gid or groups would change, without the right to commission."""
+    """A known user's uid would change without the right to commission, or another dossier is under way."""
 
     code = "user_conflict"
     status = 409

@@ -17,8 +17,8 @@ from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
 from spawnpenny.errors import SpawnpennyError
+from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.accounts import Accounts
-from spawnpenny.pipeline.driver import persist
 from spawnpenny.pipeline.hardening import check_openings
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.port import Broker
@@ -115,5 +115,14 @@ async def _forget_history(world: World, accounts: Accounts) -> None:
                 for run in old:
                     account.forget(run)
                     run.vanish()
-            if old:
-                await persist(world, account)
+                if old:
+                    await _write_once(world, account)
+
+
+async def _write_once(world: World, account: Account) -> None:
+    """Write a record without waiting for a cluster that does not answer: one user may not hold up all others."""
+    try:
+        await world.keeper.save(account.record)
+    except SpawnpennyError as error:
+        log = structlog.get_logger("spawnpenny.service")
+        log.warning("a record cannot be written", user=account.username, error=error.message)

@@ -17,7 +17,7 @@ from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.errors import SettingsError
 from spawnpenny.schemas import StrictSchema, flatten
-from spawnpenny.sources import overrides, put, read_yaml
+from spawnpenny.sources import overrides, put, read_yaml, variable
 
 T = TypeVar("T")
 
@@ -294,17 +294,24 @@ def load_settings(file: str | None = None, environ: Mapping[str, str] | None = N
     data = read_yaml(Path(path)) if path else {}
     for keys, value in overrides(environ):
         put(data, keys, value)
-    return make_settings(data, source=path or "the environment")
+    return make_settings(data, source=path or "the environment", environ=environ)
 
 
-def make_settings(data: Mapping[str, Any], *, source: str = "the settings") -> Settings:
+def make_settings(
+    data: Mapping[str, Any], *, source: str = "the settings", environ: Mapping[str, str] | None = None
+) -> Settings:
     """Make settings from what a settings file holds.
+
+    Args:
+        data: What it holds.
+        source: What it is called in the messages.
+        environ: The variables that have overridden some of it.
 
     Raises:
         SettingsError: A setting is wrong.
 
     """
-    settings = _load(_SettingsSchema(), data, "", source)
+    settings = _load(_SettingsSchema(), data, "", source, environ)
     if settings.users.uid < settings.users.min_uid:
         raise SettingsError(
             f"users.uid is {settings.users.uid}, below users.min_uid ({settings.users.min_uid}), in {source}."
@@ -312,10 +319,19 @@ def make_settings(data: Mapping[str, Any], *, source: str = "the settings") -> S
     return settings
 
 
-def _load(schema: StrictSchema[T], data: Mapping[str, Any], path: str, source: str = "the settings") -> T:
+def _load(
+    schema: StrictSchema[T],
+    data: Mapping[str, Any],
+    path: str,
+    source: str = "the settings",
+    environ: Mapping[str, str] | None = None,
+) -> T:
     try:
         loaded: T = schema.load(data)
     except ValidationError as error:
-        told = [f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages, path)]
-        raise SettingsError(f"In {source}: " + " ".join(told)) from None
+        told: dict[str, list[str]] = {}
+        for field, message in flatten(error.messages, path):
+            place = variable(field, environ or {}) or source
+            told.setdefault(place, []).append(f"{field or 'the whole'}: {message}")
+        raise SettingsError(" ".join(f"In {place}: {' '.join(each)}" for place, each in told.items())) from None
     return loaded

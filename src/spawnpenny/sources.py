@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,24 +57,31 @@ def overrides(environ: Mapping[str, str]) -> list[tuple[list[str], Any]]:
         SettingsError: A value is not YAML.
 
     """
-    found = []
+    variables = _variables(environ)
+    return [(keys, _parse(environ[name], f"The value of ${name}", placed=False)) for name, keys in variables]
+
+
+def variable(field: str, environ: Mapping[str, str]) -> str:
+    """Return the variable that set a field, given with dots, as ``$NAME``; empty where none did."""
+    found = [name for name, keys in _variables(environ) if f"{field}.".startswith(f"{'.'.join(keys)}.")]
+    return f"${found[-1]}" if found else ""
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
     for name in sorted(environ):
         key = name.removeprefix(_ENVIRONMENT)
         # Kubernetes itself sets SPAWNPENNY_PORT, SPAWNPENNY_SERVICE_HOST … where a Service has our name.
         if key != name and ("__" in key or key in _SCALARS):
-            keys = [re.sub(r"\W", "-", part.lower()) for part in key.split("__")]
-            found.append((keys, _parse(environ[name], f"The value of ${name}")))
-    return found
+            yield name, [re.sub(r"\W", "-", part.lower()) for part in key.split("__")]
 
 
-def _parse(text: str, what: str) -> Any:
+def _parse(text: str, what: str, *, placed: bool = True) -> Any:
     try:
-        loader = _Loader(text)
-        return loader.get_single_data()
+        return _Loader(text).get_single_data()
     except yaml.YAMLError as error:
         # The error's own text quotes what is there, which may be a secret.
         wrong = error.problem if isinstance(error, _TwiceError) else "is not YAML"
-        raise SettingsError(f"{what} {wrong}{_place(error, text)}.") from None
+        raise SettingsError(f"{what} {wrong}{_place(error, text) if placed else ''}.") from None
 
 
 def _place(error: yaml.YAMLError, text: str) -> str:

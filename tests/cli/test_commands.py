@@ -8,8 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from aiohttp import web
 
 from spawnpenny.cli.command import run
+from spawnpenny.cli.demo_client import Client
+from spawnpenny.cli.exits import RefusedError
 
 WITHOUT_SERVER = """
 import sys
@@ -42,7 +45,13 @@ def test_the_pipeline_is_printed_with_its_order_and_its_reasons(capsys):
     assert steps.index("namespace") < steps.index("quota") < steps.index("lab.secret") < steps.index("lab.pod")
     assert "(side by side)" in told
     assert "needs lab.secret" in told
-    assert "ignored: quota says before dask, which no loaded plugin has" in told
+    assert "ignored, as no loaded plugin has it: dask" in told
+    assert "quota says before dask" not in told
+
+
+def test_who_names_what_is_ignored_is_printed_when_asked_for(capsys):
+    assert run(["pipeline", "--all"]) == 0
+    assert "ignored: quota says before dask, which no loaded plugin has" in capsys.readouterr().out
 
 
 def test_the_pipeline_of_another_kind_is_printed(capsys):
@@ -58,6 +67,21 @@ def test_the_plugins_are_printed_with_where_they_are_from(capsys, settings):
     assert rows["quota"][:2] == ["no", "spawnpenny-quota"]
 
 
+@pytest.mark.parametrize(
+    ("plugins", "row", "told"),
+    [
+        ("{quota: {}, lab: {}}", r"lab +wanted .* lab\.secret, lab\.pod$", "needs 'namespace'"),
+        ("{quotta: {}}", r"quotta +wanted +not installed$", "Did you mean 'quota'?"),
+        ("{quota: {lab: 1}}", r"quota +wanted .* \?$", "did you mean 'labs'?"),
+    ],
+)
+def test_plugins_that_do_not_fit_together_are_printed_too(capsys, settings, plugins, row, told):
+    assert run(["plugins", "--settings", settings(f"plugins: {plugins}")]) == 2
+    out, err = capsys.readouterr()
+    assert re.search(f"^{row}", out, re.MULTILINE)
+    assert told in err
+
+
 def test_the_openapi_document_is_printed(capsys):
     assert run(["openapi"]) == 0
     assert json.loads(capsys.readouterr().out)["openapi"].startswith("3.")
@@ -69,14 +93,40 @@ def test_the_openapi_document_is_printed(capsys):
         ("wbe: {}", "'wbe'"),
         ("plugins: {quotta: {}}", "'quotta'"),
         ("plugins: {lab: {}}", "'lab."),
-        ("web: [", "not YAML"),
+        ("web: {}\ncluster: [", "settings.yaml is not YAML, at line 2, column 11."),
+        ("tab: a\n\tb: c", "settings.yaml is not YAML, at line 2, column 1."),
+        ("a: '\1'", "settings.yaml is not YAML, at line 1, column 5."),
+        ("web: {port: 1}\nweb: {}", "settings.yaml has the key 'web' twice, at line 2, column 1."),
+        ("web: {port: 1, 'port': 2}", "has the key 'port' twice, at line 1, column 16."),
     ],
 )
 def test_wrong_settings_are_one_sentence_and_exit_2(capsys, settings, text, culprit):
     assert run(["pipeline", "--settings", settings(text)]) == 2
     told = capsys.readouterr().err
     assert culprit in told
-    assert "Traceback" not in told
+    assert told.count("\n") == 1
+
+
+def test_a_key_that_only_overrides_a_merged_one_is_not_there_twice(capsys, settings):
+    text = "web: &a {host: 127.0.0.1, port: 1}\ndeadlines: {<<: &b {spawn: 9}, spawn: 8}"
+    assert run(["plugins", "--settings", settings(text)]) == 0
+
+
+def test_serve_without_kubernetes_says_what_to_set(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert run(["serve"]) == 2
+    assert capsys.readouterr().err == (
+        "There is no Kubernetes here: neither a pod's account nor a kubeconfig. "
+        "Set cluster: embedded to run on this machine.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "", "a\nb", "x" * 256])
+def test_a_demo_for_a_name_that_may_not_be_used_is_wrong_usage(capsys, name):
+    assert run(["demo", "--user", name]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("--user: The username ")
 
 
 @pytest.mark.parametrize("arguments", [["--bogus"], ["serve", "--port", "x"], ["nothing"]])
@@ -92,3 +142,15 @@ def test_without_the_server_extra_the_command_says_what_to_install():
     assert done.returncode == 2
     assert "pip install 'spawnpenny[server]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_what_the_service_refuses_is_told_in_its_own_words_and_exits_3(aiohttp_server):
+    async def refuse(request):
+        return web.json_response({"detail": "Not for you."}, status=403)
+
+    app = web.Application()
+    app.router.add_get("/", refuse)
+    server = await aiohttp_server(app)
+    with pytest.raises(RefusedError, match=r"The service refused: Not for you\.") as refused:
+        await Client(str(server.make_url("")).rstrip("/"), "token").ask("GET", "/")
+    assert refused.value.exit_code == 3

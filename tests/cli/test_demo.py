@@ -126,11 +126,27 @@ async def test_the_demo_says_how_to_use_it_and_its_words_work(spawnpenny):
         assert (await command.end(signal.SIGINT))[0] == 0
 
 
-async def test_a_name_that_the_service_refuses_exits_3(spawnpenny):
-    code, told = await (await spawnpenny("demo", "--once", "--port", "0", "--user", "a/b")).end()
-    assert code == 3
-    assert "may not hold a slash" in told
-    assert "Traceback" not in told
+async def test_the_curl_of_the_demo_starts_a_second_lab_in_another_home(spawnpenny, tmp_path):
+    command = await spawnpenny("demo", "--port", "0")
+    authorization, body, url = (
+        await command.until(r"curl -s -H '(Authorization: .*)' -X PUT -d '(.*)' (\S+)")
+    ).groups()
+    await command.until("home directory of their own in")
+    async with aiohttp.ClientSession(headers=[authorization.split(": ")]) as session:
+        async with session.put(url, data=body) as response:
+            assert response.status == 202, await response.text()
+        async with session.get(f"{url}/events") as response:
+            await response.read()
+        async with session.get(url) as response:
+            lab = await response.json()
+        async with session.get(f"{url.rpartition('/v1/')[0]}/v1/plugins") as response:
+            assert response.status == 200
+    token = {"token": json.loads(body)["env"]["JUPYTER_TOKEN"]}
+    async with aiohttp.request("GET", f"{lab['url']}api/contents/welcome.md", params=token) as response:
+        assert "Hello grace" in (await response.json())["content"]
+    homes = (tmp_path / "spawnpenny" / "demo" / "homes").glob("*/welcome.md")
+    assert {welcome.parent.name for welcome in homes} == {"ada", "grace"}
+    assert (await command.end(signal.SIGINT))[0] == 0
 
 
 async def test_a_second_demo_says_that_the_first_one_runs(spawnpenny):

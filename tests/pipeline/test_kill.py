@@ -17,17 +17,17 @@ from spawnpenny.testing.site import lab, settled, start
 VICTIM = Path(__file__).with_name("victim.py")
 FIRST_SPAWN = [(at, when) for at in range(9) for when in ("before", "after")]
 RESPAWN = [(at, when) for at in range(4) for when in ("before", "after")]
-TWICE = [(first, second) for first in range(1, 9) for second in range(9)]
+TWICE = [(first, second) for first in range(1, 8) for second in range(9)]
 if os.environ.get("SPAWNPENNY_TEST_ALL") != "1":
-    TWICE = [(1, 0), (2, 5), (5, 3), (7, 4), (7, 8), (8, 1)]  # one run in CI takes these; the others take minutes
+    TWICE = [(1, 0), (2, 5), (5, 3), (6, 7), (7, 4), (7, 8)]  # one run in CI takes these; the others take minutes
 STOP = [(at, when) for at in range(4) for when in ("before", "after")]
 
 
 async def kill(apiserver, site, work, at, when):
-    """Run a service that is killed at that call; a recovery may come to its end before it."""
+    """Run a service that is killed at that call."""
     told = {"kubeconfig": str(apiserver.kubeconfig), "data": site.data, "work": work, "at": at, "when": when}
     process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(told))
-    assert await process.wait() in ({-signal.SIGKILL, 0} if work == "recover" else {-signal.SIGKILL})
+    assert await process.wait() == -signal.SIGKILL
 
 
 async def after_restart(service):
@@ -80,7 +80,7 @@ async def test_the_death_of_the_service_harms_nothing_else_of_the_user(apiserver
 @pytest.mark.parametrize(("first", "second"), TWICE)
 async def test_a_spawn_survives_two_deaths(apiserver, kube_site, first, second):
     await kill(apiserver, kube_site, "spawn", first, "after")
-    await kill(apiserver, kube_site, "recover", second, "after")  # it may be done before that call
+    await kill(apiserver, kube_site, "recover", second, "before")
     async with kube_site.service() as service:
         run = await after_restart(service)
         assert run.record.phase is Phase.RUNNING, run.record.reason

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from spawnpenny.broker.local import run_local_broker
+from spawnpenny.cluster.gone import until_gone
+from spawnpenny.cluster.informer import Informer
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.domain.spawns import Phase
+from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import NotReadyError
 from spawnpenny.pipeline.record import RecordUnreadableError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.behaviours import Hold, Ready
-from spawnpenny.testing.site import lab, settled, start
+from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 
 async def test_a_shutdown_leaves_a_spawn_to_the_next_service(kube_site, hollow_node):
@@ -95,3 +103,54 @@ async def test_a_record_deleted_under_a_running_service_is_written_anew(site):
         assert other.record.phase is Phase.RUNNING
     async with site.service() as service:
         assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
+
+
+async def test_a_ready_pod_of_a_lost_record_is_not_put_at_risk(site):
+    """It runs: whatever the steps would say now, nothing is applied, and nothing can be undone."""
+    async with site.service() as service:
+        ada = User("ada", 5001, 5001, (Group("physics", 3001),))
+        await settled((await service.spawns.commission(ada, identity=HUB)).run)
+        run = await settled(await start(service))
+    await site.cluster.delete(site.ref("Secret", "user-ada", site.settings.namespaces.state))
+    site.data["pods"] = {"images": ["nothing/*"]}
+    async with site.service() as service:
+        found = service.spawns.find("ada", lab())
+        assert (found.record.phase, found.record.url) == (Phase.RUNNING, run.record.url)
+        assert service.spawns.account("ada").record.user == ada
+        await stop(service)
+        assert "Pod/lab" not in await site.objects()
+
+
+async def test_an_empty_list_of_pods_ends_no_lab(site):
+    async with site.service() as service:
+        run = await settled(await start(service))
+    async with replace(site, cluster=Forgetful(site.cluster)).service() as service:
+        found = await settled(service.spawns.find("ada", lab()))
+        assert found.record.phase is Phase.RUNNING
+    assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
+
+
+async def test_another_pod_that_took_the_name_is_left_alone(site):
+    async with site.service() as service:
+        await settled(await start(service))
+    pod = await site.read("Pod", "lab")
+    pods = Informer(site.cluster, resource_of("Pod"), namespace=site.namespace())
+    watching = asyncio.create_task(pods.run())
+    await site.cluster.delete(site.ref("Pod", "lab"), grace=0)
+    await until_gone(site.cluster, pods, site.ref("Pod", "lab"), pod["metadata"]["uid"])
+    watching.cancel()
+    metadata = {"name": "lab", "namespace": site.namespace()}
+    spec = {"containers": [{"name": "foreign", "image": "spawnpenny/lab"}]}
+    await site.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    async with site.service() as service:
+        run = await settled(service.spawns.find("ada", lab()))
+        assert (run.record.phase, run.record.reason.code) == (Phase.EXITED, "pod_gone")
+        assert "deletionTimestamp" not in (await site.read("Pod", "lab"))["metadata"]
+
+
+class Forgetful(FaultyCluster):
+    """A cluster whose list of pods is empty."""
+
+    async def list(self, resource, *, namespace=None, labels=None):
+        listing = await super().list(resource, namespace=namespace, labels=labels)
+        return replace(listing, items=()) if resource.kind == "Pod" else listing

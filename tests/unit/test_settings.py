@@ -79,6 +79,14 @@ def test_a_misspelt_variable_is_refused():
     assert "'prot' is not known here; did you mean 'port'?" in refusal(environ={"SPAWNPENNY_WEB__PROT": "1"})
 
 
+def test_a_wrong_value_of_a_variable_is_told_with_the_variable():
+    environ = {"SPAWNPENNY_WEB__PORT": "x", "SPAWNPENNY_TOKENS__HUB__SCOPES": "[root]"}
+    told = refusal(environ=environ)
+    assert "In $SPAWNPENNY_WEB__PORT: web.port: " in told
+    assert "In $SPAWNPENNY_TOKENS__HUB__SCOPES: tokens.hub.scopes.0: " in told
+    assert "In the environment: tokens.hub.sha256: " in told
+
+
 def test_a_variable_that_is_no_yaml_is_refused_by_name_and_not_quoted():
     told = refusal(environ={"SPAWNPENNY_WEB__HOST": "[s3cr3t"})
     assert told == "The value of $SPAWNPENNY_WEB__HOST is not YAML."
@@ -145,7 +153,7 @@ def test_a_missing_file_is_told_by_name():
 
 def test_a_file_that_is_no_yaml_is_told_by_its_line_and_not_quoted(file):
     told = refusal(file=file("tokens:\n  hub: {sha256: s3cr3t\nweb: [\n"))
-    assert told.endswith("is not YAML, at line 3.")
+    assert told.endswith("is not YAML, at line 3, column 4.")
 
 
 def test_a_file_without_a_mapping_is_refused(file):

@@ -54,6 +54,18 @@ async def test_a_token_opens_what_its_scopes_say_and_nothing_else(caller, who):
     assert opened == ALLOWED[who]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/v1/plugins", "This needs the scope admin."),
+        ("PUT", LAB, "This needs one of the scopes spawn:any, spawn:self (for one's own)."),
+    ],
+)
+async def test_a_refusal_names_the_scopes_that_would_do(caller, method, path, told):
+    response = await (await caller("nobody")).request(method, path)
+    assert (await response.json())["detail"] == told
+
+
 async def test_who_has_no_token_learns_nothing_of_what_exists(caller, hub):
     await hub.put(LAB, json={"start": "s"})
     stranger, answers = await caller(), []
@@ -84,7 +96,7 @@ async def test_jupyters_own_way_to_send_a_token_is_known_too(caller, scheme):
 
 
 async def test_every_route_of_the_router_has_an_access(server):
-    declared = {(route.method, route.path) for route in routes()}
+    declared = {(method, route.path) for route in routes() for method in route.methods}
     found = {(route.method, route.resource.canonical) for route in server.app.router.routes()}
     assert found == declared
 

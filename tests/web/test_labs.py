@@ -119,7 +119,7 @@ async def test_a_failed_lab_says_why_in_plain_words(hub):
     lab = await (await hub.get(LAB)).json()
     assert lab["phase"] == "failed"
     assert lab["reason"]["code"] == "image_unavailable"
-    assert "no/such" in lab["reason"]["message"]
+    assert "not found: the embedded cluster has no command for the image no/such" in lab["reason"]["message"]
 
 
 async def test_events_have_ids_and_end_when_the_lab_runs(hub):

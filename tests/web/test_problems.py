@@ -51,6 +51,7 @@ def test_an_error_words_itself_with_its_facts():
     told = document(error, instance="/x", request_id="r")
     assert (told["code"], told["status"], told["limit"]) == ("quota_exceeded", 403, "8")
     assert told["type"].endswith("/quota_exceeded")
+    assert list(told)[:5] == ["type", "title", "status", "detail", "code"]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +77,10 @@ async def test_a_refusal_is_a_problem_document(hub):
 
 async def test_a_method_that_a_route_does_not_take_is_told_with_those_that_it_does(hub):
     response = await hub.patch(LAB)
-    assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, PUT")
-    assert (await response.json())["code"] == "method_not_allowed"
+    assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, HEAD, PUT")
+    told = await response.json()
+    assert told["code"] == "method_not_allowed"
+    assert told["detail"] == "This route takes DELETE, GET, HEAD, PUT, not 'PATCH'."
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,39 @@ async def test_the_content_type_is_not_looked_at(hub):
 async def test_a_misspelt_key_is_told_with_the_right_one(hub):
     told = await (await hub.put(LAB, json={"start": "s", "optons": {}})).json()
     assert "did you mean 'options'?" in told["errors"][0]["message"]
+
+
+IDS = "has to be a whole number from 0 to 2147483647."
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "told"),
+    [
+        ("PUT", LAB, "", "The body is empty; send a JSON object."),
+        ("PUT", LAB, "{}", "start is missing: send a random id for this start."),
+        ("PUT", LAB, '{"start": 1}', "start has to be 1 to 64 letters, digits, _, . and -."),
+        ("PUT", LAB, '{"start": "s", "timeout_s": null}', "timeout_s has to be a number of seconds from 10 to 86400."),
+        ("PUT", LAB, '{"start": "s", "env": []}', "env has to be an object of names and texts."),
+        ("PUT", LAB, '{"start": "s", "option": 1}', "option is not known here; did you mean 'options'?"),
+        ("PUT", LAB, '{"start": "s", "": 1}', "'' is not known here; known are env, options, start, timeout_s."),
+        ("PUT", f"{LAB}?replace=yes", "{}", "replace has to be true or false."),
+        ("GET", "/v1/labs?limit=0", "", "limit has to be a number from 1 to 500."),
+        ("GET", "/v1/labs?after=x", "", "after has to be the `next` of the page before."),
+        ("GET", f"{LAB}?limit=1", "", "limit is not known: this route takes no query parameters."),
+        ("PUT", "/v1/users/ada", '{"uid": "1"}', f"uid {IDS}"),
+        (
+            "PUT",
+            "/v1/users/ada",
+            '{"gid": 1.5}',
+            f"uid is missing: send a whole number from 0 to 2147483647. gid {IDS}",
+        ),
+        ("PUT", "/v1/users/ada", '{"uid": 1, "groups": [1]}', "groups.0 has to be an object with name and id."),
+        ("PUT", "/v1/users/ada", '{"uid": 1, "groups": [{"name": "g", "id": -1}]}', f"groups.0.id {IDS}"),
+    ],
+)
+async def test_what_is_wrong_is_told_in_sentences_that_name_the_field_once(hub, method, path, body, told):
+    response = await hub.request(method, path, data=body)
+    assert (await response.json())["detail"] == told
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import pytest
 
 from spawnpenny.api import Step, hookimpl
 from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.web.document import make_document
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.routes import routes
 
@@ -45,6 +48,44 @@ async def test_the_openapi_document_describes_bodies_queries_and_scopes(caller):
     assert {"200", "202", "401", "403", "409", "413", "422"} <= start["responses"].keys()
 
 
+def refusals():
+    for route in routes():
+        document = make_document([route])["paths"][route.path][route.method.lower()]
+        for status, response in document["responses"].items():
+            if int(status) >= 400:
+                yield from ((route.name, int(status), code) for code in re.findall(r"`(\w+)`", response["description"]))
+
+
+def coded(base=SpawnpennyError):
+    yield base.code, base.status
+    for each in base.__subclasses__():
+        yield from coded(each)
+
+
+def test_each_refusal_in_the_openapi_document_is_one_that_there_is():
+    known = set(coded())
+    assert [each for each in refusals() if (each[2], each[1]) not in known] == []
+    assert {("lab.start", 422, "option_unknown"), ("lab.start", 422, "option_invalid")} <= set(refusals())
+
+
+async def test_head_answers_wherever_get_does_and_brings_no_body(hub, caller):
+    await hub.put(LAB, json={"start": "s", "options": {"image": "slow"}})
+    await hub.put("/v1/users/ada", json={"uid": 1234})
+    admin = await caller("admin")
+    for route in routes():
+        if route.method == "GET":
+            path = route.path.format(user="ada", lab="~default")
+            response = await admin.head(path, allow_redirects=False)
+            assert (response.status, await response.read()) == (302 if path in {"/", "/docs/"} else 200, b""), path
+
+
+async def test_who_comes_without_a_path_is_led_to_the_docs(caller):
+    anybody = await caller()
+    for path in ("/", "/docs/"):
+        response = await anybody.get(path)
+        assert (response.status, response.url.path) == (200, "/docs")
+
+
 async def test_the_docs_need_nothing_from_elsewhere(caller):
     anybody = await caller()
     page = await anybody.get("/docs")
@@ -53,6 +94,9 @@ async def test_the_docs_need_nothing_from_elsewhere(caller):
     assert "://" not in text
     assert "<script" not in text
     assert all(route.path in text for route in routes())
+    assert "`" not in text
+    assert '<code>start</code> <span class="required">required</span></td><td>string, <code>^[A-Za-z0-9_.-]' in text
+    assert "{\n  &quot;start&quot;: &quot;9f1c2ab7&quot;" in text
     assert (await anybody.get("/docs/style.css")).content_type == "text/css"
 
 

@@ -23,6 +23,14 @@ async def test_a_commissioned_user_is_active_with_the_dossier(hub):
     assert user == {"username": "ada", "status": "active", "reason": None, **DOSSIER}
 
 
+async def test_the_events_of_a_user_speak_of_the_phases_as_the_status_does(hub):
+    await hub.put(USER, json=DOSSIER)
+    text = await (await hub.get(f"{USER}/events")).text()
+    events = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
+    phases = [(event["phase"], event["message"]) for event in events if event["type"] == "phase"]
+    assert phases == [("commissioning", "commissioning"), ("active", "active")]
+
+
 async def test_the_same_dossier_again_is_the_same_commissioning(hub):
     await commissioned(hub)
     assert (await commissioned(hub))[0] == 200

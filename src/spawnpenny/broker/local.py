@@ -31,6 +31,7 @@ from spawnpenny.errors import (
     TerminatingError,
     VolumesKeptError,
 )
+from spawnpenny.pipeline.port import content_hash
 from spawnpenny.pipeline.settle import settle
 from spawnpenny.settings import Settings
 
@@ -61,6 +62,10 @@ class LocalBroker:
 
     async def release_namespace(self, username: str, uid: str) -> None:
         name = f"{self._settings.namespaces.prefix}{safe_slug(username)}"
+        there = await self._cluster.read(Ref(resource_of("Namespace"), name))
+        if there is None:
+            return
+        _refuse_foreign(there, username, self._settings.installation)
         claims = await self._cluster.list(resource_of("PersistentVolumeClaim"), namespace=name)
         if claims.items:
             raise VolumesKeptError(name)
@@ -68,6 +73,10 @@ class LocalBroker:
 
     async def provision(self, user: User, order: Order) -> None:
         await self._runs.run(user, order)
+
+    def namespace_hash(self) -> str:
+        broker = self._settings.broker
+        return content_hash([broker.role, broker.account, broker.account_namespace, broker.pod_security])
 
     def order_hash(self, order: Order) -> str:
         return self._runs.orders.read().hash(order)
@@ -81,14 +90,18 @@ class LocalBroker:
         if there is None or "deletionTimestamp" in there["metadata"]:
             raise NotFoundError(f"The namespace {name} is being deleted.") from None
         _refuse_foreign(there, username, self._settings.installation)
-        return there
+        wanted_labels = wanted["metadata"]["labels"]
+        if all(there["metadata"]["labels"].get(key) == value for key, value in wanted_labels.items()):
+            return there
+        return await self._cluster.patch(Ref.of(wanted), {"metadata": {"labels": wanted_labels}})
 
     async def _ensure_binding(self, namespace: str) -> None:
         binding = tenant_binding(namespace, installation=self._settings.installation, broker=self._settings.broker)
         try:
             await self._cluster.create(binding)
         except AlreadyExistsError:
-            return
+            # The role has the same name; for whom it is bound may have been changed in the settings.
+            await self._cluster.patch(Ref.of(binding), {"subjects": binding["subjects"]})
 
     async def _until_gone(self, name: str) -> None:
         ref = Ref(resource_of("Namespace"), name)

@@ -77,9 +77,10 @@ class OrderRuns:
         """Take up the orders whose pods are there already."""
         await self._pods.synced.wait()
         for pod in self._pods.items():
-            metadata = pod["metadata"]
-            if metadata["labels"].get(labels.KIND) == "order" and metadata["name"] not in self._under_way:
-                self._start(metadata["name"], metadata["annotations"][labels.HASH], self._finish(pod))
+            name, mark = pod["metadata"]["name"], _mark(pod)
+            is_order = pod["metadata"].get("labels", {}).get(labels.KIND) == "order"
+            if is_order and mark is not None and name not in self._under_way:
+                self._start(name, mark, self._finish(pod))
 
     async def close(self) -> None:
         """Stop waiting; the pods go on in the cluster."""
@@ -106,7 +107,12 @@ class OrderRuns:
             await self._cluster.create(dossier)
         except AlreadyExistsError:
             await self._cluster.patch(Ref.of(dossier), {"metadata": dossier["metadata"], "data": dossier["data"]})
-        await self._finish(await self._create(pod))
+        try:
+            created = await self._create(pod)
+        except SpawnpennyError:
+            await self._cluster.delete(Ref.of(dossier))
+            raise
+        await self._finish(created)
 
     async def _create(self, pod: Manifest) -> Manifest:
         try:
@@ -120,7 +126,7 @@ class OrderRuns:
         return await self._cluster.create(pod)
 
     async def _finish(self, pod: Manifest) -> None:
-        watch = PodWatch(self._pods, Ref.of(pod), pod["metadata"]["uid"])
+        watch = PodWatch(self._cluster, self._pods, Ref.of(pod), pod["metadata"]["uid"])
         try:
             async with asyncio.timeout(self._settings.deadlines.spawn):
                 await watch.succeeded()

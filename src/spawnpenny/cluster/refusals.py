@@ -119,7 +119,7 @@ def _unauthenticated(call: Call, status: dict[str, Any]) -> Fault:
 def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
     text, facts = _text(status), _facts(call, status)
     lower = text.lower()
-    exceeded = _QUOTA.search(text)
+    exceeded = _QUOTA.search(status.get("message") or "")  # whole: `text` is cut
     if exceeded:
         return Fault(_quota(*exceeded.groups()))
     if "being terminated" in lower or any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(status)):
@@ -137,7 +137,9 @@ def _settling(text: str) -> bool:
 
 def _quota(requested: str, used: str, limited: str) -> QuotaExceededError:
     """Tell of the first resource that is exceeded; Kubernetes names only those that are."""
-    tables = [dict(pair.split("=", 1) for pair in part.split(",")) for part in (requested, used, limited)]
+    tables = [
+        dict(pair.split("=", 1) for pair in part.split(",") if "=" in pair) for part in (requested, used, limited)
+    ]
     resource = next(iter(tables[0]))
     asked, in_use, limit = (table.get(resource, "?") for table in tables)
     return QuotaExceededError(resource, asked=asked, used=in_use, limit=limit)

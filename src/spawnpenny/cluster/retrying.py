@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _SUCCESS: Final = range(200, 300)
 _FIRST_PAUSE: Final = 0.05
+_LEAST: Final = 0.1
 _FIRST_PAUSE_OF_A_RACE: Final = 0.01  # what settles mostly does within milliseconds
 _LONGEST_PAUSE: Final = 5.0
 
@@ -96,7 +97,8 @@ class Retrying:
         races = pauses(_FIRST_PAUSE_OF_A_RACE, _LONGEST_PAUSE)
         while True:
             left = self._patience - (time.monotonic() - began)
-            told = await self._once(call, once, min(self._timeout, left))
+            # Never 0 or less: for aiohttp that means no limit.
+            told = await self._once(call, once, max(min(self._timeout, left), _LEAST))
             if not isinstance(told, Fault):
                 return told
             pause = next(races) if told.window < ALWAYS else next(faults)
@@ -109,7 +111,8 @@ class Retrying:
     @staticmethod
     async def _once(call: Call, once: Callable[[float], Awaitable[T | Fault]], seconds: float) -> T | Fault:
         try:
-            return await once(seconds)
+            async with asyncio.timeout(seconds + _LEAST):  # also over what the transport does around the request
+                return await once(seconds)
         except TimeoutError:
             return _silent(call, f"no answer within {seconds:.0f} s", ALWAYS)
         except aiohttp.ClientConnectorCertificateError:

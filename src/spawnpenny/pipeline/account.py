@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Desired, Key, Phase
-from spawnpenny.domain.users import User
 from spawnpenny.errors import SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 
@@ -33,9 +32,9 @@ class Bell:
 class Run:
     """One spawn under way, or standing.
 
-    ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is
-    not known, as after a restart. ``waiting_for`` was told last; ``trouble`` is what a pod of it is in at the
-    moment. ``gone`` is set when nothing of it is left, not even its history.
+    ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known,
+    as after a restart. ``ending`` says that the end of its pod is being looked into. ``waiting_for`` was told last, and
+    ``trouble`` is what a pod of it is in. ``gone`` is set when nothing of it is left, not even its history.
     """
 
     record: SpawnRecord
@@ -43,6 +42,7 @@ class Run:
     task: asyncio.Task[None] | None = None
     bell: Bell = field(default_factory=Bell)
     gone: bool = False
+    ending: bool = False
     waiting_for: str = ""
     trouble: SpawnError | None = None
 
@@ -100,9 +100,9 @@ class Account:
     holders: int = 0
 
     @property
-    def known(self) -> User | None:
-        """The user as recorded, or None before the first record is written."""
-        return self.record.user if self.record.version is not None else None
+    def known(self) -> UserRecord | None:
+        """The record, or None before the first one is written."""
+        return self.record if self.record.recorded else None
 
     @property
     def username(self) -> str:
@@ -111,7 +111,7 @@ class Account:
     @property
     def idle(self) -> bool:
         """Whether it may be forgotten: nothing is written of it, and nobody has it in hand."""
-        return self.record.version is None and not self.runs and not self.holders
+        return not self.record.recorded and not self.runs and not self.holders
 
     def forget(self, run: Run) -> None:
         """Drop a spawn from the record, unless another one has taken its place. The caller holds the lock."""

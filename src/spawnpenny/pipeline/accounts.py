@@ -33,6 +33,10 @@ class Accounts:
         self._refused[username] = error
         self._by_slug.pop(safe_slug(username), None)
 
+    def refused(self) -> list[str]:
+        """Return the users of whom nothing can be told."""
+        return sorted(self._refused)
+
     def is_refused(self, username: str) -> bool:
         return username in self._refused
 
@@ -48,9 +52,19 @@ class Accounts:
         """
         self._demand_readable(username)
         account = self._by_slug.get(safe_slug(username))
-        if account is None or account.username != username or account.record.version is None:
+        if account is None or account.username != username or not account.record.recorded:
             return None
         return account
+
+    def hold(self, account: Account) -> None:
+        """Have an account in hand, so that it is not forgotten until ``let_go``."""
+        account.holders += 1
+
+    def let_go(self, account: Account) -> None:
+        """Forget the account, if it was in nobody else's hands and nothing of it is written."""
+        account.holders -= 1
+        if account.idle:
+            self._by_slug.pop(account.slug, None)
 
     @asynccontextmanager
     async def locked(self, username: str, owner: str) -> AsyncIterator[Account]:
@@ -66,14 +80,12 @@ class Accounts:
         account = self._by_slug.setdefault(slug, Account(slug, UserRecord(User(username, 0, 0), owner)))
         if account.username != username:
             raise NameCollisionError(username, slug)
-        account.holders += 1
+        self.hold(account)
         try:
             async with account.lock:
                 yield account
         finally:
-            account.holders -= 1
-            if account.idle:
-                self._by_slug.pop(slug, None)
+            self.let_go(account)
 
     def _demand_readable(self, username: str) -> None:
         if (error := self._refused.get(username)) is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from dataclasses import dataclass
 from typing import cast
 
-from spawnpenny.cluster.port import Manifest
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
@@ -20,8 +22,10 @@ from spawnpenny.pipeline.patches import merge_patches
 from spawnpenny.pipeline.port import Marks, Reach, StepPort, content_hash
 from spawnpenny.pipeline.record import Applied, Replaced
 from spawnpenny.pipeline.runner import Runner
+from spawnpenny.pipeline.scrub import scrubbed
 from spawnpenny.pipeline.spawn import Spawn, Stash
 from spawnpenny.pipeline.step import Step
+from spawnpenny.pipeline.turns import Turn
 from spawnpenny.pipeline.world import World
 
 _NO_PORT = cast("StepPort", None)  # before a request is accepted, steps only look: they have no cluster
@@ -64,8 +68,11 @@ class Context:
             _announce=self._announce,
         )
 
-    def runner(self, replaced: Replaced | None = None) -> Runner:
-        """Return what runs the steps of this spawn, or takes away one that it replaces."""
+    def runner(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Runner:
+        """Return what runs the steps of this spawn, or takes away one that it replaces.
+
+        ``turn`` is given back when the steps only wait.
+        """
         record = self.run.record
         mark = replaced.id if replaced else record.id
         uids = replaced.uids if replaced else record.uids
@@ -79,13 +86,22 @@ class Context:
             uids=uids,
             origin=self._origin(),
         )
-        reach = Reach(self.world.cluster, self.world.pods, self.world.broker, self.tell, self._suspect, self._claimed)
+        reach = Reach(
+            cluster=self.world.cluster,
+            pods=self.world.pods,
+            broker=self.world.broker,
+            tell=self.tell,
+            suspect=self._suspect,
+            claimed=self._claimed,
+            waits=turn.give_back if turn else lambda: None,
+        )
         return Runner(
             self.pipeline,
             self.spawn(mark),
             port=lambda step: StepPort(step, marks, reach, user),
             shared=SharedSteps(self),
             report=self._report if replaced is None else _silent,
+            scrub=self.scrub,
             step_deadline=self.world.settings.deadlines.step,
         )
 
@@ -96,20 +112,35 @@ class Context:
 
     def pod(self) -> Manifest | None:
         """Return the pod whose end is the end of the spawn, as the cluster last told of it."""
-        record = self.run.record
-        for place, uid in record.uids.items():
+        ref = self.pod_ref()
+        pod = self.world.pods.get(ref.namespace, ref.name) if ref else None
+        return pod if pod is not None and pod["metadata"]["uid"] == self.run.record.pod else None
+
+    def pod_ref(self) -> Ref | None:
+        """Refer to that pod, where there is one yet."""
+        for place, uid in self.run.record.uids.items():
             kind, _, name = place.partition("/")
-            if kind == "Pod" and uid == record.pod:
-                pod = self.world.pods.get(self.names.namespace, name)
-                return pod if pod is not None and pod["metadata"]["uid"] == uid else None
+            if kind == "Pod" and uid == self.run.record.pod:
+                return Ref(resource_of("Pod"), name, self.names.namespace)
         return None
 
+    def url(self, pod: Manifest) -> str | None:
+        """Return where what runs in a Ready pod of the spawn is reached, as its steps say."""
+        spawn = self.spawn()
+        return next((url for step in self.pipeline.steps if (url := step.url(spawn, pod)) is not None), None)
+
+    def scrub(self, text: str) -> str:
+        """Take the values of the caller's env out of a text."""
+        return scrubbed(text, self.run.record.request.env)
+
     def tell(self, message: str) -> None:
-        self.run.waiting_for = message
-        self.emit(EventType.INFO, message)
+        """Tell the user something, unless it was told last."""
+        if message != self.run.waiting_for:
+            self.run.waiting_for = message
+            self.emit(EventType.INFO, message)
 
     def emit(self, type_: EventType, message: str, **about: str | None) -> None:
-        event = self.run.add_event(type_, message, **about)
+        event = self.run.add_event(type_, self.scrub(message), **about)
         self.world.plugins.observe(self.account.username, self.run.record.key, event)
 
     def _origin(self) -> str:
@@ -119,12 +150,17 @@ class Context:
             "start": record.request.start,
             "options": record.request.options,
             "by": record.by,
+            "user": self.account.record.user.dossier(),
+            "commissioned": self.account.record.commissioned,
+            "vouched": self.account.record.vouched,
         }
         return json.dumps(origin, ensure_ascii=False, sort_keys=True)
 
     def _patch(self, spawn: Spawn, pod: Manifest) -> Manifest:
         pods = self.world.settings.pods
-        merged = merge_patches(pod, self.world.plugins.pod_patches(spawn, pod), base=f"the {spawn.kind} plugin")
+        merged = merge_patches(
+            pod, self.world.plugins.pod_patches(spawn, copy.deepcopy(pod)), base=f"the {spawn.kind} plugin"
+        )
         check_pod(merged, allowed=pods.allow, images=pods.images)
         return merged
 
@@ -158,18 +194,24 @@ class SharedSteps:
     def lock(self, step: Step) -> asyncio.Lock:
         return self.context.account.step_lock(step.name)
 
-    def current(self, step: Step, spawn: Spawn) -> bool:
+    def wanted(self, step: Step, spawn: Spawn) -> str:
+        return content_hash(step.fingerprint(spawn))
+
+    def begin(self, step: Step) -> None:
+        self.context.account.record.applied.pop(step.name, None)
+
+    def current(self, step: Step, wanted: str) -> bool:
         applied = self.context.account.record.applied.get(step.name)
-        if applied is None or applied.hash != content_hash(step.fingerprint(spawn)):
+        if applied is None or applied.hash != wanted:
             return False
         if not self.context.pipeline.in_namespace(step):
             return True
         return applied.namespace == self.context.account.record.namespace and self._namespace_stands(applied.namespace)
 
-    def applied(self, step: Step, spawn: Spawn) -> None:
+    def applied(self, step: Step, wanted: str) -> None:
         record = self.context.account.record
         namespace = record.namespace if self.context.pipeline.in_namespace(step) else ""
-        record.applied[step.name] = Applied(content_hash(step.fingerprint(spawn)), namespace)
+        record.applied[step.name] = Applied(wanted, namespace)
 
     def _namespace_stands(self, uid: str) -> bool:
         namespace = self.context.world.namespaces.get(None, self.context.names.namespace)

@@ -79,4 +79,6 @@ def _wrong_permissions(step: Step) -> str | None:
             return (
                 f"allows a verb that there is not: {', '.join(sorted(unknown))}; there are {', '.join(sorted(_VERBS))}."
             )
+        if "delete" in permission.verbs and "get" not in permission.verbs:
+            return "allows delete without get, which discard needs where a restart forgot what was made."
     return None

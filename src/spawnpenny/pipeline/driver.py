@@ -31,6 +31,7 @@ from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.record import Replaced
 from spawnpenny.pipeline.settle import settle
+from spawnpenny.pipeline.turns import Turn
 from spawnpenny.pipeline.world import World
 
 _LONGEST_PAUSE = 30.0
@@ -64,9 +65,9 @@ class Driver:
     async def come_up(self, after: Predecessor | None = None) -> None:
         """Apply the pipeline; on failure take away what it made, and say why."""
         self._mark_logs()
-        await _end_of(after)
         try:
             async with asyncio.timeout(self._record.deadline - time.time()):
+                await self._end_of(after)
                 await self._apply()
         except TimeoutError:
             await self._undo(self._too_late())
@@ -74,16 +75,17 @@ class Driver:
             await self._undo(error)
         except Exception:  # noqa: BLE001 - whatever it is, what the spawn made has to go
             self._log.exception("a spawn failed unexpectedly")
-            await self._undo(
-                StepFailedError("Something went wrong in spawnpenny; an administrator finds the cause in the log.")
-            )
+            told = f"Something went wrong. An administrator finds the cause in the log, under {self._record.id}."
+            await self._undo(StepFailedError(told))
         else:
             await self._arrive()
 
-    async def go_down(self, after: Predecessor | None = None) -> None:
-        """Take the spawn away, and forget it."""
+    async def go_down(self, after: Predecessor | None = None, *, written: bool = True) -> None:
+        """Take the spawn away, and forget it; ``written`` says that the order to do so is known to be recorded."""
         self._mark_logs()
-        await _end_of(after)
+        await self._end_of(after)
+        if not written:
+            await self._persist()
         if not self._record.reverted:
             await self._take_away()
         async with self._account.lock:
@@ -94,12 +96,23 @@ class Driver:
         self._run.vanish()
 
     async def end_of_pod(self, pod: Manifest | None) -> None:
-        """Say why the pod of a running spawn is no more, and take away what is left."""
+        """Say why the pod of a running spawn is no more (None: it is gone), and take away what is left."""
         self._mark_logs()
+        if pod is None and await self._is_there_after_all():
+            self._run.ending = False
+            self._log.warning("a pod was told as gone that is there")
+            return
         error = _end_of_pod(pod)
         self._close(Phase.EXITED, Reason(error.code, error.message))
         await self._persist()
         await self.clear()
+
+    def found_running(self, pod: Manifest) -> None:
+        """Take a Ready pod of which no record told for what it is: a running spawn."""
+        metadata = pod["metadata"]
+        self._record.uids[f"Pod/{metadata['name']}"] = self._record.pod = metadata["uid"]
+        self._record.url = self._context.url(pod)
+        self.to_phase(Phase.RUNNING)
 
     async def clear(self) -> None:
         """Take away what is left of a spawn that is over."""
@@ -120,14 +133,45 @@ class Driver:
     def _marks(self) -> dict[str, str]:
         return {"spawn": self._record.id, "user": self._account.username, "key": str(self._record.key)}
 
+    async def _end_of(self, after: Predecessor | None) -> None:
+        if after is None or after.task is None:
+            return
+        if after.break_off:
+            after.task.cancel()
+        if not after.task.done():
+            self._context.tell("Waiting for what was under way to end.")
+        await settle({after.task})
+
     async def _apply(self) -> None:
-        async with self._world.slots:
+        turn = Turn(self._world.slots)
+        if turn.has_to_wait:
+            self._context.tell("Waiting for its turn, as many spawns are under way.")
+        await turn.take()
+        try:
             await self._take_away_replaced()
             self.to_phase(Phase.PENDING)
             begun: set[str] = set()
             if self._run.begun is not None:
                 self._run.begun = begun
-            await self._context.runner().apply(begun)
+            await self._context.runner(turn=turn).apply(begun)
+        finally:
+            turn.give_back()
+
+    async def _is_there_after_all(self) -> bool:
+        """Ask the cluster itself: an empty list at the wrong moment must not end a lab."""
+        ref, pause = self._context.pod_ref(), 0.5
+        while ref is not None:
+            try:
+                there = await self._world.cluster.read(ref)
+            except ClusterError as error:
+                self._log.warning("it cannot be told whether a pod is gone", error=error.message)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return (
+                    there is not None and there["metadata"]["uid"] == self._record.pod and not podstate.is_lost(there)
+                )
+        return False
 
     async def _arrive(self) -> None:
         pod = self._context.pod()
@@ -140,12 +184,13 @@ class Driver:
         await self._persist()
 
     async def _undo(self, error: SpawnpennyError) -> None:
-        self._record.reason = Reason(error.code, error.message)
+        reason = Reason(error.code, self._context.scrub(error.message))
         if isinstance(error, NotFoundError | TerminatingError):
             self._account.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
-        self.to_phase(Phase.UNDOING, error.message)
+        self._record.reason = reason
+        self.to_phase(Phase.UNDOING, reason.message)
         self._record.reverted = await self._take_away()
-        self._close(Phase.FAILED, self._record.reason)
+        self._close(Phase.FAILED, reason)
         await self._persist()
 
     def _close(self, phase: Phase, reason: Reason) -> None:
@@ -225,12 +270,4 @@ async def persist(world: World, account: Account) -> None:
 
 
 def _end_of_pod(pod: Manifest | None) -> SpawnError:
-    return podstate.ending(pod) if pod is not None else PodGoneError("The pod was deleted from outside.")
-
-
-async def _end_of(after: Predecessor | None) -> None:
-    if after is None or after.task is None:
-        return
-    if after.break_off:
-        after.task.cancel()
-    await settle({after.task})
+    return podstate.ending(pod, quote=False) if pod is not None else PodGoneError("The pod was deleted from outside.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 from dataclasses import dataclass, field
 
 from spawnpenny.cluster.kinds import resource_of
@@ -68,7 +69,7 @@ class RecordKeeper:
         await uninterrupted(self._save(record))
 
     async def _save(self, record: UserRecord) -> None:
-        record.written += 1
+        record.written = secrets.token_hex(8)
         record.owner = self.owner
         try:
             stored = await self._write(record)
@@ -79,6 +80,7 @@ class RecordKeeper:
             record.version = None
             stored = await self._write(record)
         record.version = stored["metadata"]["resourceVersion"]
+        record.recorded = True
 
     async def _write(self, record: UserRecord) -> Manifest:
         secret = self._secret(record)
@@ -129,10 +131,13 @@ def read_record(secret: Manifest) -> UserRecord:
     """
     try:
         record = UserRecord.from_json(json.loads(base64.b64decode(secret["data"][_KEY])))
-    except (KeyError, TypeError, ValueError) as error:
+    except SpawnpennyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, others' records are read
         name = secret["metadata"]["name"]
         raise RecordUnreadableError(
             f"The record {name} is not what spawnpenny writes ({type(error).__name__})."
         ) from None
     record.version = secret["metadata"]["resourceVersion"]
+    record.recorded = True
     return record

@@ -2,55 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spawnpenny.domain.users import User
 from spawnpenny.errors import ForbiddenError, UserConflictError
 from spawnpenny.identity import Identity
+from spawnpenny.pipeline.record import UserRecord
 from spawnpenny.settings import UserSettings
 
+MAX_GROUPS: Final = 256
 
-def resolve_user(username: str, identity: Identity, known: User | None, settings: UserSettings) -> User:
+
+def resolve_user(username: str, identity: Identity, known: UserRecord | None, settings: UserSettings) -> User:
     """Return the user that a lab is for. The body of a request has no say in it.
 
+    A site's default uid gives way to the first that somebody vouches for; gid and groups follow the authenticator.
+
     Raises:
-        UserConflictError: The authenticator vouches for another uid than the user is known with.
-        ForbiddenError: The uid is below ``users.min_uid``.
+        UserConflictError: The authenticator vouches for another uid than the user was vouched for with.
+        ForbiddenError: The uid is below ``users.min_uid``, or the gid or a group is root's.
 
     """
-    speaks_for = identity.username == username
-    uid = identity.uid if speaks_for else None
-    gid = identity.gid if speaks_for else None
-    groups = identity.groups if speaks_for else None
-    if known is None:
-        user = User(
-            username,
-            settings.uid if uid is None else uid,
-            settings.gid if gid is None else gid,
-            groups or (),
+    base = known.user if known is not None else User(username, settings.uid, settings.gid)
+    if identity.username != username:
+        return check_ids(base, settings)
+    uid = base.uid if identity.uid is None else identity.uid
+    if known is not None and known.vouched and uid != base.uid:
+        raise UserConflictError(
+            f"{username} is known with uid {base.uid}, and now comes with uid {uid}. "
+            "Somebody with the scope commission has to say which is right."
         )
-    else:
-        if uid is not None and uid != known.uid:
-            raise UserConflictError(
-                f"{username} is known with uid {known.uid}, and now comes with uid {uid}. "
-                "Somebody with the scope commission has to say which is right."
-            )
-        user = User(
-            username,
-            known.uid,
-            known.gid if gid is None else gid,
-            known.groups if groups is None else groups,
-        )
-    check_uid(user, settings)
-    return user
+    gid = base.gid if identity.gid is None else identity.gid
+    groups = base.groups if identity.groups is None else identity.groups
+    return check_ids(User(username, uid, gid, groups), settings)
 
 
-def check_uid(user: User, settings: UserSettings) -> None:
-    """Refuse a uid that the site does not take.
+def check_ids(user: User, settings: UserSettings) -> User:
+    """Return the user, if the site takes its ids.
 
     Raises:
-        ForbiddenError: It is below ``users.min_uid``.
+        ForbiddenError: The uid is below ``users.min_uid``, the gid or a group is root's, or there are too many groups.
 
     """
     if user.uid < settings.min_uid:
         raise ForbiddenError(
             f"The uid {user.uid} of {user.username} is below the smallest that is taken, {settings.min_uid}."
         )
+    if user.gid < 1 or any(group.id < 1 for group in user.groups):
+        raise ForbiddenError(f"{user.username} would have root's group, 0, which is not taken.")
+    if len(user.groups) > MAX_GROUPS:
+        raise ForbiddenError(f"{user.username} has {len(user.groups)} groups; at most {MAX_GROUPS} are taken.")
+    return user

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.cluster.port import Manifest, Ref
+from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.errors import (
     CrashError,
     ImageError,
@@ -30,6 +30,10 @@ PATIENCE: Final = {ImageError.code: 3, CrashError.code: 2, PodConfigError.code: 
 UNSCHEDULABLE_TOLD_AFTER: Final = 30.0
 """Seconds: placing a pod is often refused for a moment and then goes through."""
 
+_LAG: Final = 1.0
+"""Seconds that the informer may take to hear of a pod before the cluster is asked itself."""
+_DELETED: Final = "The pod was deleted from outside while it was starting."
+
 
 class PodWatch:
     """Waits for a pod of a known uid.
@@ -40,6 +44,7 @@ class PodWatch:
 
     def __init__(
         self,
+        cluster: Cluster,
         pods: Informer,
         ref: Ref,
         uid: str,
@@ -47,12 +52,12 @@ class PodWatch:
         tell: Callable[[str], None] | None = None,
         suspect: Callable[[SpawnError | None], None] | None = None,
     ) -> None:
+        self._cluster = cluster
         self._pods = pods
         self._ref = ref
         self._uid = uid
         self._tell = tell or _ignore
         self._suspect = suspect or _ignore
-        self._seen = False
         self._told = ""
         self._state = ""
         self._times: dict[str, int] = {}
@@ -78,24 +83,33 @@ class PodWatch:
 
     async def _until(self, reached: Callable[[Manifest], bool]) -> Manifest:
         def look(pod: Manifest | None) -> bool:
-            if pod is None or pod["metadata"]["uid"] != self._uid:
-                return self._absent()
-            self._seen = True
+            if pod is None or not self._is_it(pod):
+                raise PodGoneError(_DELETED)
             return reached(pod)
 
+        await self._appears()
         try:
             pod = await self._pods.wait_for(self._namespace, self._ref.name, look)
         finally:
             self._hold_back()
         if pod is None:  # `look` is never content with an absent pod
-            raise PodGoneError(f"The {self._ref} is gone.")
+            raise PodGoneError(_DELETED)
         return pod
 
-    def _absent(self) -> bool:
-        # What was just created may not have reached the informer yet.
-        if self._seen:
-            raise PodGoneError("The pod was deleted from outside while it was starting.")
-        return False
+    async def _appears(self) -> None:
+        """Return once the pod was heard of; what was just created may have been deleted before that."""
+        while True:
+            try:
+                async with asyncio.timeout(_LAG):
+                    await self._pods.wait_for(self._namespace, self._ref.name, self._is_it)
+            except TimeoutError:
+                if not self._is_it(await self._cluster.read(self._ref)):
+                    raise PodGoneError(_DELETED) from None
+            else:
+                return
+
+    def _is_it(self, pod: Manifest | None) -> bool:
+        return pod is not None and pod["metadata"]["uid"] == self._uid
 
     def _is_ready(self, pod: Manifest) -> bool:
         if podstate.is_ready(pod):

@@ -80,32 +80,36 @@ def crashes(pod: Manifest) -> int:
     )
 
 
-def trouble(pod: Manifest) -> Trouble | None:
-    """Say what keeps a pod from being ready, if anything is wrong with it."""
+def trouble(pod: Manifest, *, quote: bool = True) -> Trouble | None:
+    """Say what keeps a pod from being ready, if anything is wrong with it; for ``quote`` see ``ending``."""
     unplaced = _condition(pod, "PodScheduled")
     if unplaced.get("status") == "False" and unplaced.get("reason") == "Unschedulable":
         told = _quote(unplaced.get("message", ""), otherwise="no more is known")
         return Trouble(UnschedulableError(f"No machine has room for it: {told}."))
     for status in _statuses(pod):
-        found = _container_trouble(status)
+        found = _container_trouble(status, quote=quote)
         if found is not None:
             return found
     return None
 
 
-def ending(pod: Manifest) -> SpawnError:
-    """Word why a pod that is over has ended."""
+def ending(pod: Manifest, *, quote: bool = True) -> SpawnError:
+    """Word why a pod that is over has ended.
+
+    ``quote`` adds what its program wrote last, where the cluster keeps that: a caller who cannot take secrets out of it
+    leaves it out.
+    """
     reason, message = pod.get("status", {}).get("reason"), pod.get("status", {}).get("message")
     if reason:  # evicted, its machine shut down: the exit codes of its containers only follow from it
         return CrashError(f"The pod was ended by the cluster: {reason}{f' ({_quote(message)})' if message else ''}.")
     for status in _statuses(pod):
         ended = _ended(status)
         if ended and ended.get("exitCode", 0) != 0:
-            return _crash(status["name"], ended)
+            return _crash(status["name"], ended, quote=quote)
     return CrashError("The program in the pod ended by itself (exit code 0).")
 
 
-def _container_trouble(status: dict[str, Any]) -> Trouble | None:
+def _container_trouble(status: dict[str, Any], *, quote: bool) -> Trouble | None:
     waiting = status.get("state", {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in PULL_REASONS:
@@ -117,14 +121,14 @@ def _container_trouble(status: dict[str, Any]) -> Trouble | None:
         return Trouble(PodConfigError(told), hopeless=bool(_HOPELESS_CONFIG.search(message)))
     ended = _ended(status)
     if ended and (ended.get("exitCode", 0) != 0 or ended.get("reason") == "OOMKilled"):
-        return Trouble(_crash(status["name"], ended))
+        return Trouble(_crash(status["name"], ended, quote=quote))
     return None
 
 
-def _crash(container: str, ended: dict[str, Any]) -> CrashError:
+def _crash(container: str, ended: dict[str, Any], *, quote: bool) -> CrashError:
     if ended.get("reason") == "OOMKilled":
         return CrashError(f"The container {container} was ended because it used more memory than it may (OOMKilled).")
-    detail = _quote(ended.get("message", ""))
+    detail = _quote(ended.get("message", "")) if quote else ""
     return CrashError(
         f"The container {container} ended by itself with exit code {ended.get('exitCode')}"
         f"{f': {detail}' if detail else ''}."

@@ -55,6 +55,10 @@ class Broker(Protocol):
         """
         ...
 
+    def namespace_hash(self) -> str:
+        """Return what changes when namespaces are to be made otherwise."""
+        ...
+
     def order_hash(self, order: Literal["commission", "retire"]) -> str:
         """Return what changes when the order does."""
         ...
@@ -92,6 +96,7 @@ class Reach:
     tell: Callable[[str], None]
     suspect: Callable[[SpawnError | None], None]
     claimed: Callable[[str], None]
+    waits: Callable[[], None]
 
 
 class StepPort:
@@ -157,6 +162,7 @@ class StepPort:
             SpawnError: It cannot become so: its image cannot be pulled, it crashes, it was deleted.
 
         """
+        self._reach.waits()
         watch = self._watch(Ref.of(pod), pod["metadata"]["uid"])
         return await (watch.ready() if until == "ready" else watch.succeeded())
 
@@ -180,6 +186,10 @@ class StepPort:
         self._demand("provision", None)
         await self._reach.broker.provision(self._user, order)
 
+    def namespace_hash(self) -> str:
+        """Return what changes when the site has namespaces made otherwise."""
+        return self._reach.broker.namespace_hash()
+
     def order_hash(self, order: Literal["commission", "retire"] = "commission") -> str:
         """Return what changes when the site changes the order."""
         return self._reach.broker.order_hash(order)
@@ -191,7 +201,9 @@ class StepPort:
     def _mark(self, manifest: Manifest) -> Manifest:
         metadata: dict[str, Any] = manifest["metadata"]
         own = self._step.scope == "spawn"
-        annotations = {labels.USERNAME: self._marks.username, labels.HASH: content_hash(manifest)}
+        annotations = {labels.USERNAME: self._marks.username}
+        if manifest["kind"] != "Secret":  # the hash of a short secret can be guessed
+            annotations[labels.HASH] = content_hash(manifest)
         if manifest["kind"] == "Pod" and own:
             annotations[labels.ORIGIN] = self._marks.origin
         marked = {
@@ -214,13 +226,23 @@ class StepPort:
     async def _found(self, manifest: Manifest, ref: Ref) -> Manifest:
         if self._step.scope == "user":
             self._demand("patch", ref.resource)
-            patch = {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
-            return await self._reach.cluster.patch(ref, patch)
+            return await self._patch(manifest, ref)
+        there = await self._own(ref)
+        if there is None:
+            raise NotOursError(str(ref))
+        return there
+
+    async def _patch(self, manifest: Manifest, ref: Ref) -> Manifest:
+        patch = {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
+        stored = await self._reach.cluster.patch(ref, patch)
+        gone = _dropped(manifest, stored)
+        return await self._reach.cluster.patch(ref, gone) if gone else stored
+
+    async def _own(self, ref: Ref) -> Manifest | None:
+        """Return the object, if it is there and carries this spawn's mark."""
         self._demand("get", ref.resource)
         there = await self._reach.cluster.read(ref)
-        if there is not None and self._is_ours(there):
-            return there
-        raise NotOursError(str(ref))
+        return there if there is not None and self._is_ours(there) else None
 
     def _is_ours(self, manifest: Manifest) -> bool:
         carried = manifest["metadata"].get("labels", {})
@@ -228,28 +250,38 @@ class StepPort:
         return all(carried.get(key) == value for key, value in wanted.items())
 
     async def _discard(self, ref: Ref, grace: int | None) -> str | None:
-        uid = self._marks.uids.get(_place(ref)) or await self._find_uid(ref)
+        uid = self._marks.uids.get(_place(ref))
         if uid is None:
-            return None
+            there = await self._own(ref)
+            if there is None:
+                return None
+            uid = there["metadata"]["uid"]
         try:
-            there = await self._reach.cluster.delete(ref, uid=uid, grace=grace)
+            there_was_one = await self._reach.cluster.delete(ref, uid=uid, grace=grace)
         except ConflictError:
             return None  # another object has the name by now: not ours
-        return uid if there else None
-
-    async def _find_uid(self, ref: Ref) -> str | None:
-        there = await self._reach.cluster.read(ref)
-        if there is None or not self._is_ours(there):
-            return None
-        uid: str = there["metadata"]["uid"]
-        return uid
+        return uid if there_was_one else None
 
     def _watch(self, ref: Ref, uid: str) -> PodWatch:
-        return PodWatch(self._reach.pods, ref, uid, tell=self._reach.tell, suspect=self._reach.suspect)
+        return PodWatch(
+            self._reach.cluster, self._reach.pods, ref, uid, tell=self._reach.tell, suspect=self._reach.suspect
+        )
 
 
 def _place(ref: Ref) -> str:
     return f"{ref.resource.kind}/{ref.name}"
+
+
+def _dropped(manifest: Manifest, stored: Manifest) -> Manifest:
+    """Return the patch that removes keys which are no longer wanted: a merge keeps what it does not name."""
+    gone: Manifest = {}
+    for kind in ("data", "binaryData"):
+        if stale := stored.get(kind, {}).keys() - manifest.get(kind, {}).keys():
+            gone[kind] = dict.fromkeys(sorted(stale))
+    hard = manifest.get("spec", {}).get("hard", {})
+    if manifest["kind"] == "ResourceQuota" and (stale := stored["spec"].get("hard", {}).keys() - hard.keys()):
+        gone["spec"] = {"hard": dict.fromkeys(sorted(stale))}
+    return gone
 
 
 def content_hash(content: Any) -> str:

@@ -144,19 +144,30 @@ class Applied:
 class UserRecord:
     """One user, what all the user's spawns share, and the spawns themselves.
 
-    ``generation`` counts the starts; ``written`` counts the writes, so that a write whose answer was lost is
-    known as one's own.
+    ``vouched`` says that somebody stands for the uid: an authenticator, or whoever commissioned the user.
+    ``generation`` counts the starts. ``written`` names the last write, so that a write whose answer was lost is known
+    as one's own. ``recorded`` says that the cluster has a record of the user, ``version`` which one.
     """
 
     user: User
     owner: str
     commissioned: bool = False
+    vouched: bool = False
     namespace: str = ""
     applied: dict[str, Applied] = field(default_factory=dict)
     spawns: dict[Key, SpawnRecord] = field(default_factory=dict)
     generation: int = 0
-    written: int = 0
+    written: str = ""
     version: str | None = None
+    recorded: bool = False
+
+    def take(self, written: UserRecord, key: Key) -> None:
+        """Take over what was written for a new spawn; all else here may have changed since, and stands."""
+        self.user, self.owner = written.user, written.owner
+        self.commissioned, self.vouched = written.commissioned, written.vouched
+        self.generation, self.written = written.generation, written.written
+        self.version, self.recorded = written.version, written.recorded
+        self.spawns[key] = written.spawns[key]
 
     def in_use(self, *, but: Key) -> Resources:
         """Return what the user's other active spawns use."""
@@ -168,6 +179,7 @@ class UserRecord:
             "user": self.user.dossier(),
             "owner": self.owner,
             "commissioned": self.commissioned,
+            "vouched": self.vouched,
             "namespace": self.namespace,
             "applied": {name: [applied.hash, applied.namespace] for name, applied in self.applied.items()},
             "spawns": [spawn.to_json() for spawn in self.spawns.values()],
@@ -190,6 +202,7 @@ class UserRecord:
             user=User.from_dossier(data["user"]),
             owner=data["owner"],
             commissioned=data["commissioned"],
+            vouched=data["vouched"],
             namespace=data["namespace"],
             applied={name: Applied(*applied) for name, applied in data["applied"].items()},
             spawns={spawn.key: spawn for spawn in spawns},

@@ -48,31 +48,34 @@ class Recovery:
                 self._record_again(pod)
         for account in self.accounts:
             under_way = [run for run in account.runs.values() if self._is_under_way(account, run)]
-            if under_way or account.record.version is None:
+            if under_way or not account.record.recorded:
                 await self._take_over(account, under_way)
 
     def _record_again(self, pod: Manifest) -> None:
         metadata = pod["metadata"]
         log = structlog.get_logger("spawnpenny.recovery").bind(pod=metadata["name"], namespace=metadata["namespace"])
         try:
-            username, record = metadata["annotations"][labels.USERNAME], self._record_of(pod)
-        except (KeyError, TypeError, ValueError):
+            username, record, told = metadata["annotations"][labels.USERNAME], self._record_of(pod), _user_of(pod)
+        except (AttributeError, KeyError, TypeError, ValueError):
             log.warning("a pod of ours does not say what it is; it is left alone")
             return
         if self.accounts.is_refused(username):
             return
         slug = safe_slug(username)
-        account = self.accounts.by_slug(slug) or self.accounts.add(UserRecord(_user_of(pod, username), ""))
+        account = self.accounts.by_slug(slug) or self.accounts.add(told)
         if record.key in account.runs or account.username != username:
             return
         log.warning("a pod without a record is recorded again", user=username)
         run = Run(record, begun=None)
         account.runs[record.key] = run
         account.record.spawns[record.key] = record
+        context = Context(self.world, account, run)
         try:
-            record.asks = Context(self.world, account, run).asks()
+            record.asks = context.asks()
         except SpawnpennyError as error:
             log.warning("what it uses is not counted", error=error.message)
+        if podstate.is_ready(pod):
+            Driver(context).found_running(pod)
 
     def _record_of(self, pod: Manifest) -> SpawnRecord:
         told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
@@ -102,7 +105,16 @@ class Recovery:
         pod = Context(self.world, account, run).pod()
         return run.record.pod is not None and (pod is None or podstate.is_lost(pod))
 
+    def _is_ready(self, account: Account, run: Run) -> bool:
+        namespace = Context(self.world, account, run).names.namespace
+        pods = [pod for pod in self.world.pods.items() if pod["metadata"]["namespace"] == namespace]
+        return any(
+            pod["metadata"]["labels"].get(labels.SPAWN) == run.record.id and podstate.is_ready(pod) for pod in pods
+        )
+
     async def _take_over(self, account: Account, runs: list[Run]) -> None:
+        if any(run.record.phase in {Phase.REQUESTED, Phase.PENDING} for run in runs):
+            account.record.applied.clear()  # one of the shared steps may have been half done
         for run in runs:
             account.record.generation += 1
             run.record.generation = run.record.log.generation = account.record.generation
@@ -126,10 +138,13 @@ class Recovery:
             work = driver.end_of_pod(context.pod())
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
+            if self._is_ready(account, run):  # it may have been told as running: it gets the time to be so again
+                record.deadline = max(record.deadline, time.time() + self.world.settings.deadlines.spawn)
             work = driver.come_up()
         run.task = self.tasks.start(work)
 
 
-def _user_of(pod: Manifest, username: str) -> User:
-    context = pod["spec"].get("securityContext", {})
-    return User(username, context.get("runAsUser", 0), context.get("runAsGroup", 0))
+def _user_of(pod: Manifest) -> UserRecord:
+    told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
+    user = User.from_dossier(told["user"])
+    return UserRecord(user, "", commissioned=told["commissioned"], vouched=told["vouched"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from graphlib import TopologicalSorter
@@ -46,11 +47,19 @@ class Shared(Protocol):
         """Return the lock under which this user's step is applied."""
         ...
 
-    def current(self, step: Step, spawn: Spawn) -> bool:
-        """Whether what the step would make is there already."""
+    def wanted(self, step: Step, spawn: Spawn) -> str:
+        """Return the hash of what the step would make now."""
         ...
 
-    def applied(self, step: Step, spawn: Spawn) -> None:
+    def current(self, step: Step, wanted: str) -> bool:
+        """Whether that is there already."""
+        ...
+
+    def begin(self, step: Step) -> None:
+        """Forget what is there: it is about to change."""
+        ...
+
+    def applied(self, step: Step, wanted: str) -> None:
         """Remember that it is there now."""
         ...
 
@@ -66,6 +75,7 @@ class Runner:
         port: Callable[[Step], StepPort],
         shared: Shared,
         report: Callable[[str, StepState, float | None], None],
+        scrub: Callable[[str], str],
         step_deadline: float,
     ) -> None:
         self._pipeline = pipeline
@@ -74,6 +84,7 @@ class Runner:
         self._id = spawn.id
         self._shared = shared
         self._report = report
+        self._scrub = scrub
         self._step_deadline = step_deadline
         self._log = structlog.get_logger("spawnpenny.pipeline")
 
@@ -116,10 +127,11 @@ class Runner:
         try:
             state = await self._apply_in_time(step)
         except BaseException as error:
-            broken_off = isinstance(error, asyncio.CancelledError)
+            broken_off = isinstance(error, asyncio.CancelledError) and _is_being_cancelled()
             ended = StepState.CANCELLED if broken_off else StepState.FAILED
             self._report(step.name, ended, time.monotonic() - started)
-            self._reword(step, error)
+            if not broken_off:
+                self._reword(step, error)
             raise
         self._report(step.name, state, time.monotonic() - started)
 
@@ -140,26 +152,37 @@ class Runner:
 
     async def _apply_shared(self, step: Step, spawn: Spawn) -> StepState:
         async with self._shared.lock(step):
-            if self._shared.current(step, spawn):
+            wanted = self._shared.wanted(step, spawn)
+            if self._shared.current(step, wanted):
                 return StepState.SKIPPED
+            self._shared.begin(step)
             await step.apply(spawn)
-            self._shared.applied(step, spawn)
+            self._shared.applied(step, wanted)
             return StepState.DONE
 
     def _reword(self, step: Step, error: BaseException) -> None:
         """Tell the log what the notebook user cannot mend: a mistake in a plugin, in a setting, or of ours."""
-        if isinstance(error, Exception) and not isinstance(error, _TOLD):
-            worded = isinstance(error, SpawnpennyError)
-            self._log.error("a step failed", step=step.name, error=str(error), exc_info=None if worded else error)
+        if isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, _TOLD):
+            self._log.error("a step failed", step=step.name, **self._logged(error))
             told = f"The step {step.name} is faulty. An administrator finds the cause in the log, under {self._id}."
             raise StepFailedError(told) from error
+
+    def _logged(self, error: BaseException) -> dict[str, str]:
+        """Return what the log says of an error: its sentence, or its traceback, and no value of the caller's env."""
+        if isinstance(error, SpawnpennyError):
+            return {"error": self._scrub(error.message)}
+        return {"exception": self._scrub("".join(traceback.format_exception(error)))}
 
     async def _revert(self, step: Step, failed: dict[str, Exception]) -> None:
         try:
             await step.revert(self._views[step.name])
         except Exception as error:  # noqa: BLE001 - one failing revert stops no other
-            worded = isinstance(error, SpawnpennyError)
-            self._log.warning("a revert failed", step=step.name, error=str(error), exc_info=not worded)
+            self._log.warning("a revert failed", step=step.name, **self._logged(error))
             failed[step.name] = error
         else:
             self._report(step.name, StepState.REVERTED, None)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

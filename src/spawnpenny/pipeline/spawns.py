@@ -5,10 +5,11 @@ They are started, stopped and looked up here, and driven by ``pipeline.driver`` 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from spawnpenny.domain.events import EventLog
@@ -16,11 +17,11 @@ from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Kind, Phase, SpawnRequest, StepProgress
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
-    ClusterError,
     NameCollisionError,
     NotReadyError,
     StartConflictError,
     TooManySpawnsError,
+    UnavailableError,
     UserConflictError,
 )
 from spawnpenny.identity import Identity
@@ -28,7 +29,7 @@ from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, Predecessor, persist
-from spawnpenny.pipeline.people import check_uid, resolve_user
+from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.record import Replaced, SpawnRecord
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
@@ -90,7 +91,7 @@ class Spawns:
 
         """
         self._demand_ready()
-        check_uid(user, self._world.settings.users)
+        check_ids(user, self._world.settings.users)
         key = Key(Kind.USER, "")
         async with self._accounts.locked(user.username, self._world.keeper.owner) as account:
             existing = account.runs.get(key)
@@ -157,6 +158,10 @@ class Spawns:
         found = [(account, run) for account in self._accounts for key, run in account.runs.items() if key.kind is kind]
         return sorted(found, key=lambda each: (each[0].username, each[1].record.key.name))
 
+    def unknown(self) -> list[str]:
+        """Return the users whose records cannot be read: what they have running is not in ``all``."""
+        return self._accounts.refused()
+
     async def _accept(
         self,
         account: Account,
@@ -167,22 +172,23 @@ class Spawns:
         *,
         commissioned: bool = False,
     ) -> Run:
-        before = (account.record.user, account.record.commissioned, account.record.generation)
+        """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
         existing = account.runs.get(key)
-        account.record.user = user
-        account.record.commissioned = commissioned or account.record.commissioned
+        trial = _trial(account, user, identity, commissioned=commissioned)
+        run = self._make(trial, key, request, identity)
+        oldest = _oldest_history(account, key)
+        if oldest is not None:
+            trial.record.spawns.pop(oldest.record.key)
+        trial.record.spawns[key] = run.record
         try:
-            run = self._make(account, key, request, identity)
-            self._make_room(account, key)
-            account.record.spawns[key] = run.record
-            await self._world.keeper.save(account.record)
+            await self._world.keeper.save(trial.record)
         except BaseException as error:
-            account.record.user, account.record.commissioned, account.record.generation = before
-            _restore(account, key, existing)
-            if isinstance(error, ClusterError):
-                # The write may have arrived though its answer did not: bring what is stored back to what we know.
-                self._tasks.run(persist(self._world, account))
+            self._write_back(account, user, error)
             raise
+        if oldest is not None:
+            account.forget(oldest)
+            oldest.vanish()
+        account.record.take(trial.record, key)
         account.runs[key] = run
         driver = Driver(Context(self._world, account, run), previous=existing)
         self._launch(run, driver.come_up(Predecessor.of(existing) if existing else None))
@@ -191,7 +197,6 @@ class Spawns:
     def _make(self, account: Account, key: Key, request: SpawnRequest, identity: Identity) -> Run:
         now, deadlines = time.time(), self._world.settings.deadlines
         patience = deadlines.spawn if request.timeout is None else min(deadlines.spawn, request.timeout - MARGIN)
-        account.record.generation += 1
         record = SpawnRecord(
             key=key,
             id=secrets.token_hex(8),
@@ -202,9 +207,7 @@ class Spawns:
             deadline=now + patience,
             log=EventLog(account.record.generation),
         )
-        existing = account.runs.get(key)
-        if existing is not None and not existing.record.reverted:
-            record.replaces = [*existing.record.replaces, Replaced(existing.record.id, existing.record.uids)]
+        record.replaces = _to_replace(account, account.runs.get(key))
         run = Run(record)
         self._check(Context(self._world, account, run))
         return run
@@ -217,31 +220,33 @@ class Spawns:
         for step in steps:
             step.check(context.spawn())
 
-    @staticmethod
-    def _make_room(account: Account, key: Key) -> None:
-        if key in account.record.spawns or len(account.record.spawns) < MAX_SPAWNS:
-            return
-        over = [run for run in account.runs.values() if run.record.phase.over and run.record.reverted]
-        if not over:
-            raise TooManySpawnsError(
-                f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. Stop one first.",
-                retry_after=30,
-            )
-        oldest = min(over, key=lambda run: run.record.ended_at or 0.0)
-        account.forget(oldest)
-        oldest.vanish()
-
     async def _order_gone(self, account: Account, run: Run) -> None:
+        before = Predecessor.of(run)
         run.record.desired = Desired.GONE
+        driver = Driver(Context(self._world, account, run))
+        driver.to_phase(Phase.STOPPING)
         try:
             await self._world.keeper.save(account.record)
         except BaseException:
-            run.record.desired = Desired.RUNNING
+            # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
+            self._launch(run, driver.go_down(before, written=False))
             raise
-        before = Predecessor.of(run)
-        driver = Driver(Context(self._world, account, run))
-        driver.to_phase(Phase.STOPPING)
         self._launch(run, driver.go_down(before))
+
+    def _write_back(self, account: Account, user: User, error: BaseException) -> None:
+        """Bring what is stored back to what we know, where a write may have arrived though its answer did not."""
+        if not isinstance(error, UnavailableError | asyncio.CancelledError):
+            return
+        if not account.record.recorded:
+            account.record.user = user
+        self._accounts.hold(account)
+        self._tasks.run(self._persist(account))
+
+    async def _persist(self, account: Account) -> None:
+        try:
+            await persist(self._world, account)
+        finally:
+            self._accounts.let_go(account)
 
     def _launch(self, run: Run, work: Coroutine[Any, Any, None]) -> None:
         run.task = self._tasks.start(work)
@@ -270,8 +275,45 @@ def _refuse_collision(context: Context) -> None:
             raise NameCollisionError(key.name, names.base, what=f"another {key.kind}'s name")
 
 
-def _restore(account: Account, key: Key, existing: Run | None) -> None:
-    if existing is None:
-        account.record.spawns.pop(key, None)
-    else:
-        account.record.spawns[key] = existing.record
+def _trial(account: Account, user: User, identity: Identity, *, commissioned: bool) -> Account:
+    """Return the account as it will be if the write succeeds; what drivers change meanwhile is shared with it."""
+    vouched = (
+        commissioned or account.record.vouched or (identity.username == user.username and identity.uid is not None)
+    )
+    record = replace(
+        account.record,
+        user=user,
+        commissioned=commissioned or account.record.commissioned,
+        vouched=vouched,
+        generation=account.record.generation + 1,
+        spawns=dict(account.record.spawns),
+    )
+    return Account(account.slug, record, runs=account.runs)
+
+
+def _oldest_history(account: Account, key: Key) -> Run | None:
+    """Return what has to make room for a further spawn, or None where there is room."""
+    if key in account.record.spawns or len(account.record.spawns) < MAX_SPAWNS:
+        return None
+    over = [run for run in account.runs.values() if run.record.phase.over and run.record.reverted]
+    if not over:
+        raise TooManySpawnsError(
+            f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. Stop one first.",
+            retry_after=30,
+        )
+    return min(over, key=lambda run: run.record.ended_at or 0.0)
+
+
+def _to_replace(account: Account, existing: Run | None) -> list[Replaced]:
+    """Return what has to be gone before a spawn that takes the place of another one."""
+    if existing is None or existing.record.reverted:
+        return []
+    replaces = list(existing.record.replaces)
+    if existing.begun != set():
+        replaces.append(Replaced(existing.record.id, existing.record.uids))
+    if len(replaces) > MAX_SPAWNS:
+        raise TooManySpawnsError(
+            f"{len(replaces)} earlier starts of {account.username} are still being taken away. Try again later.",
+            retry_after=30,
+        )
+    return replaces

@@ -102,6 +102,13 @@ class Step(ABC):
         for manifest in self.makes(spawn):
             await spawn.cluster.ensure(manifest)
 
+    def url(self, spawn: Spawn, pod: Manifest) -> str | None:
+        """Return where what this step runs in a Ready pod is reached, or None where the pod is not this step's.
+
+        Pure; asked for a pod that is found running when the service starts, and of which no record tells.
+        """
+        return None
+
     async def revert(self, spawn: Spawn) -> None:
         """Take away what ``apply`` made for this spawn: after a failure, at DELETE, and after a crash.
 

@@ -39,8 +39,9 @@ class Vigil:
         context = Context(self.world, *found)
         if deleted or podstate.is_lost(pod):
             lost = pod if podstate.is_lost(pod) else None
+            context.run.ending = True
             context.run.task = self.tasks.start(Driver(context).end_of_pod(lost))
-        elif (trouble := podstate.trouble(pod)) is not None and not podstate.is_ready(pod):
+        elif (trouble := podstate.trouble(pod, quote=False)) is not None and not podstate.is_ready(pod):
             self._tell(context, trouble.error.message)
 
     def _tell(self, context: Context, message: str) -> None:
@@ -54,7 +55,7 @@ class Vigil:
         account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
         for run in account.runs.values() if account else ():
             record = run.record
-            standing = record.phase is Phase.RUNNING and record.desired is Desired.RUNNING
+            standing = record.phase is Phase.RUNNING and record.desired is Desired.RUNNING and not run.ending
             if account is not None and standing and record.pod == pod["metadata"]["uid"]:
                 return account, run
         return None

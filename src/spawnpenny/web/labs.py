@@ -76,7 +76,8 @@ async def list_labs(request: web.Request) -> web.Response:
     page = rest[: query.limit]
     last = f"{page[-1][0].username}/{page[-1][1].record.key.name}" if len(rest) > len(page) else None
     labs = [lab_view(account.username, run) for account, run in page]
-    return web.json_response({"labs": labs, "next": last})
+    unknown = request.app[SERVICE].spawns.unknown()
+    return web.json_response({"labs": labs, "next": last, "unknown": unknown})
 
 
 def find_lab(request: web.Request) -> tuple[str, Run]:

@@ -57,6 +57,12 @@ class LabsView(Schema):
         allow_none=True,
         metadata=_told("What to send as `after`; null on the last page."),
     )
+    unknown_ = fields.List(  # Schema has an `unknown` of its own
+        fields.String(),
+        required=True,
+        data_key="unknown",
+        metadata=_told("Users whose record cannot be read: their labs may run, and are not listed."),
+    )
 
 
 class UserLabsView(Schema):

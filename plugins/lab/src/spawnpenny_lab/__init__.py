@@ -59,6 +59,9 @@ class PodStep(Step):
         ready = await spawn.cluster.wait(pod)
         spawn.announce(url=lab_url(ready, self._settings), pod=ready["metadata"]["uid"])
 
+    def url(self, spawn: Spawn, pod: Manifest) -> str | None:
+        return lab_url(pod, self._settings) if pod["metadata"]["name"] == spawn.names.base else None
+
     async def revert(self, spawn: Spawn) -> None:
         await spawn.cluster.discard("Pod", spawn.names.base, grace=self._settings.grace)
 

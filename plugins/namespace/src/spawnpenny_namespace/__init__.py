@@ -22,6 +22,9 @@ class NamespaceStep(Step):
     scope = "user"
     permissions = (allow("claim", on="broker"),)
 
+    def fingerprint(self, spawn: Spawn) -> str:
+        return spawn.cluster.namespace_hash()
+
     async def apply(self, spawn: Spawn) -> None:
         await spawn.cluster.claim_namespace()
 

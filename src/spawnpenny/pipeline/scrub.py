@@ -1,0 +1,17 @@
+"""Takes a caller's secrets out of text before it is stored or told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+SHORTEST: Final = 6
+"""Shorter values are words like ``true`` or ``8888``: taking them out would spoil a sentence, and hide nothing."""
+
+
+def scrubbed(text: str, env: Mapping[str, str]) -> str:
+    """Return the text with each value of an environment replaced, the longest first."""
+    for value in sorted(set(env.values()), key=len, reverse=True):
+        if len(value) >= SHORTEST:
+            text = text.replace(value, "[secret]")
+    return text
