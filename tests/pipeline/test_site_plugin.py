@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+import structlog
 
 from spawnpenny.api import Step, UnknownOptionError, allow, hookimpl
 from spawnpenny.domain.spawns import Phase
@@ -77,14 +78,15 @@ async def test_it_is_undone_when_a_later_step_fails(licensed):
         assert await licensed.objects(spawn=run.record.id) == {}
 
 
-async def test_a_call_that_it_did_not_declare_is_refused_before_it_is_made(site, capsys):
+async def test_a_call_that_it_did_not_declare_is_refused_before_it_is_made(site):
     site.plugins = plugin(Greedy())
-    async with site.service() as service:
-        run = await settled(await start(service))
-        assert run.record.reason.code == "step_failed"
-        assert run.record.id in run.record.reason.message
-        assert "allow('create', on='configmaps')" in capsys.readouterr().out
-        assert "ConfigMap/lab-licence" not in await site.objects()
+    with structlog.testing.capture_logs() as logs:
+        async with site.service() as service:
+            run = await settled(await start(service))
+    assert run.record.reason.code == "step_failed"
+    assert run.record.id in run.record.reason.message
+    assert any("allow('create', on='configmaps')" in line.get("error", "") for line in logs)
+    assert "ConfigMap/lab-licence" not in await site.objects()
 
 
 async def test_an_unknown_option_is_refused_before_anything_is_made(site):

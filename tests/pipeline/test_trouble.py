@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 
 import pytest
+import structlog
 
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import QuotaExceededError
@@ -146,3 +148,15 @@ async def until(run, phase):
             await run.bell.next().wait()
             if run.task is not None:
                 await run.task
+
+
+async def test_no_value_of_the_env_reaches_a_reason_an_event_or_a_log_line(kube_site, pods):
+    pods(Crash(3, "cannot log in with token=s3cr3t-of-ada"))
+    with structlog.testing.capture_logs() as logs:
+        async with kube_site.service() as service:
+            run = await settled(await start(service, env={"JUPYTER_TOKEN": "s3cr3t-of-ada"}))
+            record = await kube_site.read("Secret", "user-ada", kube_site.settings.namespaces.state)
+    told = [run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)]
+    assert "token=[secret]" in run.record.reason.message
+    assert not any("s3cr3t-of-ada" in each for each in told)
+    assert "s3cr3t-of-ada" not in base64.b64decode(record["data"]["record"]).decode()

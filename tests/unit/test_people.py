@@ -8,6 +8,7 @@ from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import ForbiddenError, UserConflictError
 from spawnpenny.identity import Identity
 from spawnpenny.pipeline.people import resolve_user
+from spawnpenny.pipeline.record import UserRecord
 from spawnpenny.settings import UserSettings
 
 SITE = UserSettings(uid=1000, gid=100, min_uid=1000)
@@ -15,8 +16,9 @@ PHYSICS = (Group("physics", 3001),)
 KNOWN = User("ada", 2001, 2002, PHYSICS)
 
 
-def resolve(known=None, username="ada", *, by="ada", site=SITE, **vouched):
-    return resolve_user(username, Identity("x", frozenset(), by, **vouched), known, site)
+def resolve(known=None, username="ada", *, by="ada", site=SITE, was_vouched=True, **vouched):
+    record = UserRecord(known, "", vouched=was_vouched) if known else None
+    return resolve_user(username, Identity("x", frozenset(), by, **vouched), record, site)
 
 
 def test_of_whom_nobody_says_anything_is_who_the_site_says():
@@ -53,5 +55,16 @@ def test_a_known_user_is_refused_too_when_the_site_raised_the_smallest():
         resolve(KNOWN, site=UserSettings(min_uid=3000))
 
 
-def test_zero_is_a_gid_that_was_said():
-    assert resolve(gid=0).gid == 0
+def test_a_sites_default_uid_gives_way_to_the_first_that_somebody_vouches_for():
+    assert resolve(User("ada", 1000, 100), was_vouched=False, uid=5001).uid == 5001
+
+
+@pytest.mark.parametrize("vouched", [{"gid": 0}, {"groups": (Group("wheel", 0),)}])
+def test_roots_group_is_refused(vouched):
+    with pytest.raises(ForbiddenError, match="root's group"):
+        resolve(**vouched)
+
+
+def test_more_groups_than_a_record_holds_are_refused():
+    with pytest.raises(ForbiddenError, match="at most 256"):
+        resolve(groups=tuple(Group(f"g{number}", 3000 + number) for number in range(257)))
