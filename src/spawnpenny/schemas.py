@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
 from spawnpenny.domain.quantities import parse_quantity
+from spawnpenny.errors import SettingsError
+from spawnpenny.sources import variable
 
 T = TypeVar("T")
 
@@ -74,3 +76,34 @@ def flatten(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from flatten(message, path)
     else:
         yield path, str(messages)
+
+
+def load_strict(
+    schema: StrictSchema[T],
+    data: Mapping[str, Any],
+    path: str,
+    source: str = "the settings",
+    environ: Mapping[str, str] | None = None,
+) -> T:
+    """Return what a schema makes of data that came from settings.
+
+    Args:
+        schema: What the data has to be.
+        data: Keys and values.
+        path: Where it stands among the settings, with dots.
+        source: What it is called in the messages.
+        environ: The variables that have overridden some of it.
+
+    Raises:
+        SettingsError: A key is not known, missing or wrong.
+
+    """
+    try:
+        loaded: T = schema.load(data)
+    except ValidationError as error:
+        told: dict[str, list[str]] = {}
+        for field, message in flatten(error.messages, path):
+            place = variable(field, environ or {}) or source
+            told.setdefault(place, []).append(f"{field or 'the whole'}: {message}")
+        raise SettingsError(" ".join(f"In {place}: {' '.join(each)}" for place, each in told.items())) from None
+    return loaded

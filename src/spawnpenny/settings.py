@@ -1,23 +1,15 @@
-"""The settings: a YAML file and the environment, through marshmallow, into frozen dataclasses.
+"""The settings, as frozen dataclasses with their defaults. Each key is documented in ``docs/settings.md``.
 
-``--settings FILE`` or ``$SPAWNPENNY_SETTINGS`` names the file. Then variables such as
-``SPAWNPENNY_WEB__PORT=8081`` override it: the parts between double underscores are the keys, in lower case,
-and the value is read as YAML. Each key is documented in ``docs/settings.md``.
+``spawnpenny.configuration`` reads them from a file and the environment.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from marshmallow import ValidationError, fields, validate
-
-from spawnpenny.errors import SettingsError
-from spawnpenny.schemas import StrictSchema, flatten
-from spawnpenny.sources import overrides, put, read_yaml, variable
+from spawnpenny.schemas import StrictSchema, load_strict
 
 T = TypeVar("T")
 
@@ -46,7 +38,6 @@ _IMAGES: Final = {
     "spawnpenny/shell": ("sh",),
 }
 STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab")
-_MAX_PREFIX: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,173 +156,8 @@ class Settings:
 
         """
         self._read.add(plugin)
-        return _load(schema, self.plugins.get(plugin) or {}, f"plugins.{plugin}")
+        return load_strict(schema, self.plugins.get(plugin) or {}, f"plugins.{plugin}")
 
     def unread(self) -> list[str]:
         """Return the plugins whose section has content that nothing has read."""
         return sorted(name for name, section in self.plugins.items() if section and name not in self._read)
-
-
-class _Tuple(fields.List[Any]):
-    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(*args, **kwargs))
-
-
-def _text(pattern: str, told: str) -> fields.String:
-    return fields.String(validate=validate.Regexp(pattern, error=told))
-
-
-def _name() -> fields.String:
-    return _text(
-        r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z",
-        "This is not a Kubernetes name: lower case letters, digits and -.",
-    )
-
-
-def _seconds() -> fields.Float:
-    return fields.Float(
-        validate=validate.Range(min=0, min_inclusive=False, max=86_400, error="Seconds: above 0, at most 86400.")
-    )
-
-
-def _posix_id() -> fields.Integer:
-    return fields.Integer(strict=True, validate=validate.Range(min=0, max=2**31 - 1))
-
-
-class _WebSchema(StrictSchema[WebSettings]):
-    makes = WebSettings
-    host = fields.String()
-    port = fields.Integer(strict=True, validate=validate.Range(0, 65535))
-    max_body = fields.Integer(strict=True, validate=validate.Range(1024, 256 * 1024))
-
-
-class _NamespaceSchema(StrictSchema[NamespaceSettings]):
-    makes = NamespaceSettings
-    prefix = _text(
-        rf"\A[a-z0-9][-a-z0-9]{{0,{_MAX_PREFIX - 1}}}\Z",
-        f"Lower case letters, digits and -, at most {_MAX_PREFIX}.",
-    )
-    state = _name()
-    provision = _name()
-
-
-class _DeadlineSchema(StrictSchema[DeadlineSettings]):
-    makes = DeadlineSettings
-    spawn = _seconds()
-    step = _seconds()
-    stop = _seconds()
-    history = _seconds()
-
-
-class _LimitSchema(StrictSchema[LimitSettings]):
-    makes = LimitSettings
-    spawning = fields.Integer(strict=True, validate=validate.Range(min=1))
-
-
-class _UserSchema(StrictSchema[UserSettings]):
-    makes = UserSettings
-    uid = _posix_id()
-    gid = _posix_id()
-    min_uid = fields.Integer(strict=True, validate=validate.Range(min=1, max=2**31 - 1))
-
-
-class _PodSchema(StrictSchema[PodSettings]):
-    makes = PodSettings
-    allow = _Tuple(fields.String())
-    images = _Tuple(fields.String())
-
-
-class _BrokerSchema(StrictSchema[BrokerSettings]):
-    makes = BrokerSettings
-    role = _name()
-    account = _name()
-    account_namespace = _name()
-    pod_security = fields.String(validate=validate.OneOf(["restricted", "baseline", "privileged"]))
-    orders = fields.String(allow_none=True)
-
-
-class _EmbeddedSchema(StrictSchema[EmbeddedSettings]):
-    makes = EmbeddedSettings
-    folder = fields.String(allow_none=True)
-    images = fields.Dict(keys=fields.String(), values=_Tuple(fields.String(), validate=validate.Length(min=1)))
-
-
-class _TokenSchema(StrictSchema[TokenSettings]):
-    makes = TokenSettings
-    sha256 = fields.String(
-        required=True,
-        validate=validate.Regexp(r"\A[0-9a-f]{64}\Z", error="This is not the SHA-256 of a token, in hex."),
-    )
-    scopes = _Tuple(fields.String(validate=validate.OneOf(SCOPES)), required=True)
-    user = fields.String(allow_none=True)
-
-
-class _SettingsSchema(StrictSchema[Settings]):
-    makes = Settings
-    installation = _name()
-    cluster = fields.String(validate=validate.OneOf(["kubernetes", "embedded"]))
-    web = fields.Nested(_WebSchema)
-    namespaces = fields.Nested(_NamespaceSchema)
-    deadlines = fields.Nested(_DeadlineSchema)
-    limits = fields.Nested(_LimitSchema)
-    users = fields.Nested(_UserSchema)
-    pods = fields.Nested(_PodSchema)
-    broker = fields.Nested(_BrokerSchema)
-    embedded = fields.Nested(_EmbeddedSchema)
-    tokens = fields.Dict(keys=fields.String(), values=fields.Nested(_TokenSchema))
-    plugins = fields.Dict(keys=_name(), values=fields.Dict(allow_none=True))
-
-
-def load_settings(file: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from a file (default: ``$SPAWNPENNY_SETTINGS``, else none) and the environment.
-
-    Raises:
-        SettingsError: The file cannot be read, or a setting is wrong: which, and what would be right.
-
-    """
-    environ = os.environ if environ is None else environ
-    path = file or environ.get("SPAWNPENNY_SETTINGS")
-    data = read_yaml(Path(path)) if path else {}
-    for keys, value in overrides(environ):
-        put(data, keys, value)
-    return make_settings(data, source=path or "the environment", environ=environ)
-
-
-def make_settings(
-    data: Mapping[str, Any], *, source: str = "the settings", environ: Mapping[str, str] | None = None
-) -> Settings:
-    """Make settings from what a settings file holds.
-
-    Args:
-        data: What it holds.
-        source: What it is called in the messages.
-        environ: The variables that have overridden some of it.
-
-    Raises:
-        SettingsError: A setting is wrong.
-
-    """
-    settings = _load(_SettingsSchema(), data, "", source, environ)
-    if settings.users.uid < settings.users.min_uid:
-        raise SettingsError(
-            f"users.uid is {settings.users.uid}, below users.min_uid ({settings.users.min_uid}), in {source}."
-        )
-    return settings
-
-
-def _load(
-    schema: StrictSchema[T],
-    data: Mapping[str, Any],
-    path: str,
-    source: str = "the settings",
-    environ: Mapping[str, str] | None = None,
-) -> T:
-    try:
-        loaded: T = schema.load(data)
-    except ValidationError as error:
-        told: dict[str, list[str]] = {}
-        for field, message in flatten(error.messages, path):
-            place = variable(field, environ or {}) or source
-            told.setdefault(place, []).append(f"{field or 'the whole'}: {message}")
-        raise SettingsError(" ".join(f"In {place}: {' '.join(each)}" for place, each in told.items())) from None
-    return loaded

@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from spawnpenny import errors, hookspecs, settings
+from spawnpenny.configuration import make_settings
 from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
 from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import Settings, make_settings
+from spawnpenny.settings import Settings
 from spawnpenny.testing.site import settled, start, stop
 from spawnpenny.web.routes import routes
 

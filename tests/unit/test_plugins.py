@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from spawnpenny.api import Event, EventType, Key, Kind, hookimpl
+from spawnpenny.configuration import make_settings
 from spawnpenny.errors import PluginError
 from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import Settings, make_settings
+from spawnpenny.settings import Settings
 
 
 def refusal(settings=None, **extra):

@@ -6,10 +6,11 @@ import dataclasses
 
 import pytest
 
+from spawnpenny.configuration import load_settings, make_settings
 from spawnpenny.errors import SettingsError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.schemas import StrictSchema
-from spawnpenny.settings import STANDARD_PLUGINS, Settings, TokenSettings, load_settings, make_settings
+from spawnpenny.settings import STANDARD_PLUGINS, Settings, TokenSettings
 
 SHA = "0a" * 32
 NO_SETTINGS = {name: {} for name in STANDARD_PLUGINS}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from spawnpenny.configuration import make_settings
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.identity import Credentials, Identity
-from spawnpenny.settings import make_settings
 from spawnpenny.tokens import StaticTokens, hash_token
 from spawnpenny.web.access import ADMIN, Access
 from spawnpenny.web.keys import SERVICE

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.api import Manifest, Settings, Spawn, hookimpl
-from spawnpenny.settings import make_settings
+from spawnpenny.configuration import make_settings
 from spawnpenny.tokens import hash_token
 
 if TYPE_CHECKING:

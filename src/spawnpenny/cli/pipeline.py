@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from spawnpenny.cli.options import settings_option
+from spawnpenny.configuration import load_settings
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

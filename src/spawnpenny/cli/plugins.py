@@ -10,9 +10,9 @@ import click
 
 from spawnpenny.cli import exits
 from spawnpenny.cli.options import settings_option
+from spawnpenny.configuration import load_settings
 from spawnpenny.errors import PluginError, SettingsError
 from spawnpenny.plugins import GROUP, load_plugins
-from spawnpenny.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,8 +13,8 @@ import structlog
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.cli.world import serving
+from spawnpenny.configuration import load_settings
 from spawnpenny.logs import configure_logs
-from spawnpenny.settings import load_settings
 
 if TYPE_CHECKING:
     from spawnpenny.settings import Settings

@@ -9,28 +9,25 @@ import asyncio
 import secrets
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.domain.events import EventLog
-from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Kind, Phase, SpawnRequest, StepProgress
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest, StepProgress
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
-    NameCollisionError,
     NotReadyError,
-    StartConflictError,
-    TooManySpawnsError,
     UnavailableError,
     UserConflictError,
 )
 from spawnpenny.identity import Identity
+from spawnpenny.pipeline.acceptance import conflict, oldest_history, refuse_collision, to_replace, trial
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, Predecessor, persist
 from spawnpenny.pipeline.people import check_ids, resolve_user
-from spawnpenny.pipeline.record import Replaced, SpawnRecord
+from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
 
@@ -77,7 +74,7 @@ class Spawns:
             if existing is not None and existing.record.request.start == request.start:
                 return Started(existing, new=False)
             if existing is not None and existing.record.active and not replace:
-                raise _conflict(existing, key)
+                raise conflict(existing, key)
             return Started(await self._accept(account, user, key, request, identity), new=True)
 
     async def commission(self, user: User, *, identity: Identity) -> Started:
@@ -174,21 +171,21 @@ class Spawns:
     ) -> Run:
         """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
         existing = account.runs.get(key)
-        trial = _trial(account, user, identity, commissioned=commissioned)
-        run = self._make(trial, key, request, identity)
-        oldest = _oldest_history(account, key)
+        attempt = trial(account, user, identity, commissioned=commissioned)
+        run = self._make(attempt, key, request, identity)
+        oldest = oldest_history(account, key)
         if oldest is not None:
-            trial.record.spawns.pop(oldest.record.key)
-        trial.record.spawns[key] = run.record
+            attempt.record.spawns.pop(oldest.record.key)
+        attempt.record.spawns[key] = run.record
         try:
-            await self._world.keeper.save(trial.record)
+            await self._world.keeper.save(attempt.record)
         except BaseException as error:
             self._write_back(account, user, error)
             raise
         if oldest is not None:
             account.forget(oldest)
             oldest.vanish()
-        account.record.take(trial.record, key)
+        account.record.take(attempt.record, key)
         account.runs[key] = run
         driver = Driver(Context(self._world, account, run), previous=existing)
         self._launch(run, driver.come_up(Predecessor.of(existing) if existing else None))
@@ -207,14 +204,14 @@ class Spawns:
             deadline=now + patience,
             log=EventLog(account.record.generation),
         )
-        record.replaces = _to_replace(account, account.runs.get(key))
+        record.replaces = to_replace(account, account.runs.get(key))
         run = Run(record)
         self._check(Context(self._world, account, run))
         return run
 
     def _check(self, context: Context) -> None:
         steps, record = context.pipeline.steps, context.run.record
-        _refuse_collision(context)
+        refuse_collision(context)
         record.steps = [StepProgress(step.name) for step in steps]
         record.asks = context.asks()
         for step in steps:
@@ -254,66 +251,3 @@ class Spawns:
     def _demand_ready(self) -> None:
         if not self.ready:
             raise NotReadyError
-
-
-def _conflict(existing: Run, key: Key) -> StartConflictError:
-    phase = existing.record.phase
-    return StartConflictError(
-        f"Another start of the {key.kind} {key.name!r} is there and {phase}. Stop it, or start with replace=true.",
-        phase=phase,
-        start=existing.record.request.start,
-    )
-
-
-def _refuse_collision(context: Context) -> None:
-    names, key = context.names, context.run.record.key
-    for other in context.account.runs:
-        taken = Names.of(
-            context.account.username, other.kind, other.name, prefix=context.world.settings.namespaces.prefix
-        )
-        if other != key and taken.base == names.base:
-            raise NameCollisionError(key.name, names.base, what=f"another {key.kind}'s name")
-
-
-def _trial(account: Account, user: User, identity: Identity, *, commissioned: bool) -> Account:
-    """Return the account as it will be if the write succeeds; what drivers change meanwhile is shared with it."""
-    vouched = (
-        commissioned or account.record.vouched or (identity.username == user.username and identity.uid is not None)
-    )
-    record = replace(
-        account.record,
-        user=user,
-        commissioned=commissioned or account.record.commissioned,
-        vouched=vouched,
-        generation=account.record.generation + 1,
-        spawns=dict(account.record.spawns),
-    )
-    return Account(account.slug, record, runs=account.runs)
-
-
-def _oldest_history(account: Account, key: Key) -> Run | None:
-    """Return what has to make room for a further spawn, or None where there is room."""
-    if key in account.record.spawns or len(account.record.spawns) < MAX_SPAWNS:
-        return None
-    over = [run for run in account.runs.values() if run.record.phase.over and run.record.reverted]
-    if not over:
-        raise TooManySpawnsError(
-            f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. Stop one first.",
-            retry_after=30,
-        )
-    return min(over, key=lambda run: run.record.ended_at or 0.0)
-
-
-def _to_replace(account: Account, existing: Run | None) -> list[Replaced]:
-    """Return what has to be gone before a spawn that takes the place of another one."""
-    if existing is None or existing.record.reverted:
-        return []
-    replaces = list(existing.record.replaces)
-    if existing.begun != set():
-        replaces.append(Replaced(existing.record.id, existing.record.uids))
-    if len(replaces) > MAX_SPAWNS:
-        raise TooManySpawnsError(
-            f"{len(replaces)} earlier starts of {account.username} are still being taken away. Try again later.",
-            retry_after=30,
-        )
-    return replaces

@@ -14,6 +14,7 @@ from typing import Any, Final
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.configuration import make_settings
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.spawns import Key, Kind, SpawnRequest
@@ -21,7 +22,7 @@ from spawnpenny.identity import Identity
 from spawnpenny.pipeline.account import Run
 from spawnpenny.plugins import load_plugins
 from spawnpenny.service import Service, run_service
-from spawnpenny.settings import Settings, make_settings
+from spawnpenny.settings import Settings
 
 HUB: Final = Identity("hub", frozenset({"admin"}))
 SMALL_LAB: Final = (

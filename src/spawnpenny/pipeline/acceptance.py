@@ -1,0 +1,94 @@
+"""What has to hold before a spawn is accepted, and what becomes of those that it meets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.spawns import MAX_SPAWNS, Key
+from spawnpenny.domain.users import User
+from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError
+from spawnpenny.identity import Identity
+from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.context import Context
+from spawnpenny.pipeline.record import Replaced
+
+
+def conflict(existing: Run, key: Key) -> StartConflictError:
+    """Word the refusal of another start."""
+    phase = existing.record.phase
+    return StartConflictError(
+        f"Another start of the {key.kind} {key.name!r} is there and {phase}. Stop it, or start with replace=true.",
+        phase=phase,
+        start=existing.record.request.start,
+    )
+
+
+def refuse_collision(context: Context) -> None:
+    """Refuse a name that comes to the same Kubernetes name as another spawn of the user.
+
+    Raises:
+        NameCollisionError: Which.
+
+    """
+    names, key = context.names, context.run.record.key
+    for other in context.account.runs:
+        taken = Names.of(
+            context.account.username, other.kind, other.name, prefix=context.world.settings.namespaces.prefix
+        )
+        if other != key and taken.base == names.base:
+            raise NameCollisionError(key.name, names.base, what=f"another {key.kind}'s name")
+
+
+def trial(account: Account, user: User, identity: Identity, *, commissioned: bool) -> Account:
+    """Return the account as it will be if the write succeeds; what drivers change meanwhile is shared with it."""
+    vouched = (
+        commissioned or account.record.vouched or (identity.username == user.username and identity.uid is not None)
+    )
+    record = replace(
+        account.record,
+        user=user,
+        commissioned=commissioned or account.record.commissioned,
+        vouched=vouched,
+        generation=account.record.generation + 1,
+        spawns=dict(account.record.spawns),
+    )
+    return Account(account.slug, record, runs=account.runs)
+
+
+def oldest_history(account: Account, key: Key) -> Run | None:
+    """Return what has to make room for a further spawn, or None where there is room.
+
+    Raises:
+        TooManySpawnsError: There is none, and nothing that is over.
+
+    """
+    if key in account.record.spawns or len(account.record.spawns) < MAX_SPAWNS:
+        return None
+    over = [run for run in account.runs.values() if run.record.phase.over and run.record.reverted]
+    if not over:
+        raise TooManySpawnsError(
+            f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. Stop one first.",
+            retry_after=30,
+        )
+    return min(over, key=lambda run: run.record.ended_at or 0.0)
+
+
+def to_replace(account: Account, existing: Run | None) -> list[Replaced]:
+    """Return what has to be gone before a spawn that takes the place of another one.
+
+    Raises:
+        TooManySpawnsError: As much as a record holds is still being taken away.
+
+    """
+    if existing is None or existing.record.reverted:
+        return []
+    replaces = list(existing.record.replaces)
+    if existing.begun != set():
+        replaces.append(Replaced(existing.record.id, existing.record.uids))
+    if len(replaces) > MAX_SPAWNS:
+        raise TooManySpawnsError(
+            f"{len(replaces)} earlier starts of {account.username} are still being taken away. Try again later.",
+            retry_after=30,
+        )
+    return replaces
