@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from spawnpenny.api import safe_slug
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError
+from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError, UnavailableError
 from spawnpenny.testing.behaviours import Hold
+from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 
@@ -136,3 +138,33 @@ def colliding():
         if other != name:
             return other, name
     raise AssertionError("no collision")
+
+
+async def test_a_replacement_takes_over_what_cannot_be_taken_away_yet(kube_site):
+    """The old start is stuck in its undoing; the new one is not."""
+    stuck = Stuck(kube_site.cluster)
+    async with replace(kube_site, cluster=stuck).service() as service:
+        old = await settled(await start(service, "old"))
+        stuck.closed = True
+        await service.spawns.stop("ada", lab())
+        await stuck.tried.wait()
+        new = await start(service, "new", replace=True)
+        stuck.closed = False
+        await settled(new)
+        assert new.record.phase is Phase.RUNNING, new.record.reason
+        assert old.gone
+        assert await kube_site.objects(spawn=old.record.id) == {}
+
+
+class Stuck(FaultyCluster):
+    """A cluster that does not delete, while it is closed."""
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.closed, self.tried = False, asyncio.Event()
+
+    async def delete(self, ref, *, uid=None, grace=None):
+        if self.closed:
+            self.tried.set()
+            raise UnavailableError("The cluster did not answer.")
+        return await super().delete(ref, uid=uid, grace=grace)

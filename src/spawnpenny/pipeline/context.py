@@ -135,12 +135,13 @@ class Context:
 
     def tell(self, message: str) -> None:
         """Tell the user something, unless it was told last."""
+        message = self.scrub(message)
         if message != self.run.waiting_for:
             self.run.waiting_for = message
             self.emit(EventType.INFO, message)
 
     def emit(self, type_: EventType, message: str, **about: str | None) -> None:
-        event = self.run.add_event(type_, self.scrub(message), **about)
+        event = self.run.add_event(type_, message, **about)
         self.world.plugins.observe(self.account.username, self.run.record.key, event)
 
     def _origin(self) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 import structlog
 
@@ -37,19 +36,6 @@ from spawnpenny.pipeline.world import World
 _LONGEST_PAUSE = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Predecessor:
-    """What was changing a spawn until now: it is broken off, or may end first, before the next one begins."""
-
-    task: asyncio.Task[None] | None
-    break_off: bool
-
-    @classmethod
-    def of(cls, run: Run) -> Predecessor:
-        undoes = run.record.phase in {Phase.UNDOING, Phase.FAILED, Phase.EXITED}
-        return cls(run.task, break_off=not undoes)
-
-
 class Driver:
     """Drives the spawn of one context."""
 
@@ -62,8 +48,11 @@ class Driver:
         self._record = context.run.record
         self._log = structlog.get_logger("spawnpenny.spawn").bind(**self._marks())
 
-    async def come_up(self, after: Predecessor | None = None) -> None:
-        """Apply the pipeline; on failure take away what it made, and say why."""
+    async def come_up(self, after: asyncio.Task[None] | None = None) -> None:
+        """Apply the pipeline; on failure take away what it made, and say why.
+
+        ``after`` is what changed the spawn that this one replaces: it is broken off first, as this one takes all away.
+        """
         self._mark_logs()
         try:
             async with asyncio.timeout(self._record.deadline - time.time()):
@@ -80,8 +69,12 @@ class Driver:
         else:
             await self._arrive()
 
-    async def go_down(self, after: Predecessor | None = None, *, written: bool = True) -> None:
-        """Take the spawn away, and forget it; ``written`` says that the order to do so is known to be recorded."""
+    async def go_down(self, after: asyncio.Task[None] | None = None, *, written: bool = True) -> None:
+        """Take the spawn away, and forget it.
+
+        ``after`` is what changed it until now, and is broken off first. ``written`` says that the order to take it away
+        is known to be recorded.
+        """
         self._mark_logs()
         await self._end_of(after)
         if not written:
@@ -133,14 +126,11 @@ class Driver:
     def _marks(self) -> dict[str, str]:
         return {"spawn": self._record.id, "user": self._account.username, "key": str(self._record.key)}
 
-    async def _end_of(self, after: Predecessor | None) -> None:
-        if after is None or after.task is None:
-            return
-        if after.break_off:
-            after.task.cancel()
-        if not after.task.done():
+    async def _end_of(self, after: asyncio.Task[None] | None) -> None:
+        if after is not None and not after.done():
+            after.cancel()
             self._context.tell("Waiting for what was under way to end.")
-        await settle({after.task})
+            await settle({after})
 
     async def _apply(self) -> None:
         turn = Turn(self._world.slots)

@@ -25,7 +25,7 @@ from spawnpenny.pipeline.acceptance import conflict, oldest_history, refuse_coll
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
-from spawnpenny.pipeline.driver import Driver, Predecessor, persist
+from spawnpenny.pipeline.driver import Driver, persist
 from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.tasks import Tasks
@@ -188,7 +188,7 @@ class Spawns:
         account.record.take(attempt.record, key)
         account.runs[key] = run
         driver = Driver(Context(self._world, account, run), previous=existing)
-        self._launch(run, driver.come_up(Predecessor.of(existing) if existing else None))
+        self._launch(run, driver.come_up(existing.task if existing else None))
         return run
 
     def _make(self, account: Account, key: Key, request: SpawnRequest, identity: Identity) -> Run:
@@ -218,7 +218,6 @@ class Spawns:
             step.check(context.spawn())
 
     async def _order_gone(self, account: Account, run: Run) -> None:
-        before = Predecessor.of(run)
         run.record.desired = Desired.GONE
         driver = Driver(Context(self._world, account, run))
         driver.to_phase(Phase.STOPPING)
@@ -226,9 +225,9 @@ class Spawns:
             await self._world.keeper.save(account.record)
         except BaseException:
             # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
-            self._launch(run, driver.go_down(before, written=False))
+            self._launch(run, driver.go_down(run.task, written=False))
             raise
-        self._launch(run, driver.go_down(before))
+        self._launch(run, driver.go_down(run.task))
 
     def _write_back(self, account: Account, user: User, error: BaseException) -> None:
         """Bring what is stored back to what we know, where a write may have arrived though its answer did not."""

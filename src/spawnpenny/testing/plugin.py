@@ -6,13 +6,13 @@ pytest loads it wherever spawnpenny is installed, so what the fixtures need is i
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     from pytest_asyncio import fixture as async_fixture
 
@@ -27,12 +27,18 @@ else:
     except ImportError:  # then nobody can use the two fixtures that are async, and the rest goes on
         async_fixture = pytest.fixture
 
+_TOOLS: Final = ("etcd", "kube-apiserver", "kube-controller-manager")
+
 
 @pytest.fixture(scope="session")
 def apiserver() -> Iterator[ApiServer]:
     """Run a control plane for the whole session; skip where ``KUBEBUILDER_ASSETS`` names none."""
-    if not os.environ.get("KUBEBUILDER_ASSETS"):
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if not assets:
         pytest.skip("KUBEBUILDER_ASSETS is not set: there is no etcd and kube-apiserver to test against")
+    missing = [tool for tool in _TOOLS if not (Path(assets) / tool).exists()]
+    if missing:
+        pytest.skip(f"KUBEBUILDER_ASSETS names a folder without {', '.join(missing)}: {assets}")
     from spawnpenny.testing.apiserver import ApiServer  # noqa: PLC0415 - see above
 
     with ApiServer() as server:
