@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from spawnpenny.embedded.folder import Folder
-from spawnpenny.embedded.orphans import NODE
+from spawnpenny.embedded.orphans import NODE, clean
 
 
 class Command:
@@ -62,6 +62,7 @@ async def spawnpenny(tmp_path):
         if process.returncode is None:
             process.kill()
             await process.communicate()
+    await asyncio.to_thread(clean, tmp_path / "spawnpenny" / "demo" / "cluster")  # also after a test that failed
 
 
 @pytest.fixture

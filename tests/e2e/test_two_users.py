@@ -17,7 +17,7 @@ import yaml
 
 from spawnpenny.cli.demo_kernel import run_cell
 from spawnpenny.embedded.folder import Folder
-from spawnpenny.embedded.orphans import NODE
+from spawnpenny.embedded.orphans import NODE, clean
 from spawnpenny.tokens import hash_token
 
 HUB = {"Authorization": "Bearer hub-token"}
@@ -38,7 +38,8 @@ def settings(tmp_path):
     }
     path = tmp_path / "settings.yaml"
     path.write_text(yaml.safe_dump(data))
-    return path, f"http://127.0.0.1:{port}"
+    yield path, f"http://127.0.0.1:{port}"
+    clean(tmp_path / "cluster")  # also after a test that failed
 
 
 @asynccontextmanager
