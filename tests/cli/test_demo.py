@@ -11,11 +11,10 @@ import socket
 import sys
 
 import aiohttp
-import psutil
 import pytest
 
 from spawnpenny.embedded.folder import Folder
-from spawnpenny.embedded.orphans import NODE, clean
+from spawnpenny.embedded.orphans import NODE, clean, marked
 
 
 class Command:
@@ -71,14 +70,7 @@ def left(tmp_path):
     mark = Folder(tmp_path / "spawnpenny" / "demo" / "cluster").mark
 
     def find():
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(NODE) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process.pid)
-            except psutil.Error:
-                continue
-        return found
+        return [process.pid for process in marked({NODE: mark})]
 
     return find
 

@@ -11,13 +11,12 @@ import sys
 from contextlib import asynccontextmanager
 
 import aiohttp
-import psutil
 import pytest
 import yaml
 
 from spawnpenny.cli.demo_kernel import run_cell
 from spawnpenny.embedded.folder import Folder
-from spawnpenny.embedded.orphans import NODE, clean
+from spawnpenny.embedded.orphans import NODE, clean, marked
 from spawnpenny.tokens import hash_token
 
 HUB = {"Authorization": "Bearer hub-token"}
@@ -76,15 +75,7 @@ async def spawn(http, user, token):
 
 def pods_processes(settings):
     """Find what the pods of this cluster have left running."""
-    mark = Folder(settings[0].parent / "cluster").mark
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(NODE) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
+    return [process.pid for process in marked({NODE: Folder(settings[0].parent / "cluster").mark})]
 
 
 async def test_two_users_labs_run_code_at_once_on_one_port_number(settings):

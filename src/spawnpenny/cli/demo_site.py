@@ -88,14 +88,7 @@ class DemoSite:
         return {
             HOME_IMAGE: ["{python}", "-c", _MAKE_HOME, str(self.homes)],
             LAB_IMAGE: [
-                "{python}",
-                "-m",
-                "jupyterlab",
-                "--ip={pod_ip}",
-                "--port=8888",
-                "--ServerApp.port_retries=0",
-                "--no-browser",
-                "--allow-root",
+                *EmbeddedSettings().images[LAB_IMAGE],
                 "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdates",
                 "--LabApp.extension_manager=readonly",
             ],

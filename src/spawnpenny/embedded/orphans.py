@@ -51,7 +51,7 @@ def sweep(marks: Mapping[str, str]) -> int:
     """
     killed: set[int] = set()
     deadline = time.monotonic() + _PATIENCE
-    while (found := _marked(marks)) and time.monotonic() < deadline:
+    while (found := marked(marks)) and time.monotonic() < deadline:
         for process in found:
             killed.add(process.pid)
             with suppress(psutil.NoSuchProcess):
@@ -61,7 +61,8 @@ def sweep(marks: Mapping[str, str]) -> int:
     return len(killed)
 
 
-def _marked(marks: Mapping[str, str]) -> list[psutil.Process]:
+def marked(marks: Mapping[str, str]) -> list[psutil.Process]:
+    """Find the processes whose environment has these marks, but for us and our ancestors."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = []
     for pid in psutil.pids():
