@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.api import Manifest, Settings, Spawn, hookimpl
 from spawnpenny.configuration import make_settings
+from spawnpenny.settings import EmbeddedSettings
 from spawnpenny.tokens import hash_token
 
 if TYPE_CHECKING:
