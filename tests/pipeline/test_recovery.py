@@ -13,7 +13,7 @@ from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
-from spawnpenny.errors import NotReadyError
+from spawnpenny.errors import ClusterForbiddenError, NotReadyError
 from spawnpenny.pipeline.record import RecordUnreadableError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
@@ -124,9 +124,11 @@ async def test_a_ready_pod_of_a_lost_record_is_not_put_at_risk(site):
 async def test_an_empty_list_of_pods_ends_no_lab(site):
     async with site.service() as service:
         run = await settled(await start(service))
-    async with replace(site, cluster=Forgetful(site.cluster)).service() as service:
-        found = await settled(service.spawns.find("ada", lab()))
-        assert found.record.phase is Phase.RUNNING
+    forgetful = Forgetful(site.cluster)
+    async with replace(site, cluster=forgetful).service() as service:
+        async with asyncio.timeout(20):
+            await forgetful.asked_twice.wait()
+        assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
     assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
 
 
@@ -149,8 +151,52 @@ async def test_another_pod_that_took_the_name_is_left_alone(site):
 
 
 class Forgetful(FaultyCluster):
-    """A cluster whose list of pods is empty."""
+    """A cluster whose list of pods is empty, though each pod can be read."""
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.reads, self.asked_twice = 0, asyncio.Event()
+
+    async def read(self, ref):
+        answer = await super().read(ref)
+        self.reads += ref.resource.kind == "Pod"
+        if self.reads == 2:
+            self.asked_twice.set()
+        return answer
 
     async def list(self, resource, *, namespace=None, labels=None):
         listing = await super().list(resource, namespace=namespace, labels=labels)
         return replace(listing, items=()) if resource.kind == "Pod" else listing
+
+
+async def test_a_user_whose_record_cannot_be_written_holds_up_nobody_else(kube_site, hollow_node):
+    mine = {"spawnpenny.io/installation": kube_site.settings.installation}
+    hollow_node.behave(mine, Hold())
+    async with kube_site.service() as service:
+        for user in ("ada", "grace"):
+            await until_waiting(await start(service, user=user))
+    hollow_node.behave(mine, Ready())
+    unwritable = Unwritable(kube_site.cluster)
+    async with replace(kube_site, cluster=unwritable).service() as service:
+        run = await settled(service.spawns.find("grace", lab()))
+        assert run.record.phase is Phase.RUNNING
+        unwritable.refused = ""
+        run = await settled(service.spawns.find("ada", lab()))
+        assert run.record.phase is Phase.RUNNING
+
+
+async def until_waiting(run):
+    async for event in run.events():
+        if event.message == "Waiting for the lab to answer.":
+            return
+
+
+class Unwritable(FaultyCluster):
+    """A cluster that does not take one user's record."""
+
+    refused = "user-ada"
+
+    async def replace(self, manifest, resource=None):
+        if manifest["metadata"]["name"] == self.refused:
+            raise ClusterForbiddenError("The cluster's policy denies it.")
+        return await super().replace(manifest, resource)

@@ -168,3 +168,40 @@ class Stuck(FaultyCluster):
             self.tried.set()
             raise UnavailableError("The cluster did not answer.")
         return await super().delete(ref, uid=uid, grace=grace)
+
+
+async def test_a_replacement_in_the_first_moment_of_a_start_leaves_nothing_of_it(site):
+    """The old start begins to make things while the new one is being written down."""
+    slow = SlowRecords(site.cluster)
+    async with replace(site, cluster=slow).service() as service:
+        old = await start(service, "one")
+        slow.held = asyncio.Event()
+        new = asyncio.create_task(start(service, "two", replace=True))
+        await until_step(old, "lab.pod", "running")
+        slow.held.set()
+        run = await settled(await new)
+        assert run.record.phase is Phase.RUNNING, run.record.reason
+        assert await site.objects(spawn=old.record.id) == {}
+        await stop(service)
+        assert not {"Pod/lab", "Secret/lab"} & set(await site.objects())
+
+
+async def test_whoever_waits_for_a_replaced_start_hears_of_its_end(site):
+    async with site.service() as service:
+        first = await settled(await start(service, "one"))
+        for number in range(3):
+            run = await start(service, f"again{number}", replace=True)
+        await settled(run)
+        async with asyncio.timeout(10):
+            await first.until_gone()
+
+
+class SlowRecords(FaultyCluster):
+    """A cluster that takes its time to write a record."""
+
+    held = None
+
+    async def replace(self, manifest, resource=None):
+        if self.held is not None:
+            await self.held.wait()
+        return await super().replace(manifest, resource)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spawnpenny.pipeline import podstate
+from spawnpenny.pipeline.scrub import scrubbed
 from spawnpenny.testing.behaviours import Crash, Fail, Hold, PullError, Ready, Succeed, Unschedulable
 
 POD = {"metadata": {"name": "lab", "uid": "u"}, "spec": {"containers": [{"name": "notebook", "image": "quay.io/x:1"}]}}
@@ -188,3 +189,12 @@ def test_whatever_the_kubelet_writes_is_told_as_one_bounded_sentence(text, reaso
         assert told.endswith(".")
         assert not told.endswith(("..", ": ."))
         assert len(told) < 400
+
+
+def test_what_a_program_wrote_is_cleaned_before_it_is_cut():
+    secret = "s3cr3t-" * 5
+    told = f"{'x' * 285} {secret}"
+    ended = {"terminated": {"exitCode": 1, "message": told}}
+    pod = {"metadata": {}, "status": {"containerStatuses": [{"name": "notebook", "state": ended}]}}
+    error = podstate.ending(pod, quote=lambda text: scrubbed(text, {"TOKEN": secret}))
+    assert "s3cr3t" not in error.message

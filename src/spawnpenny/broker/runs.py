@@ -56,7 +56,7 @@ class OrderRuns:
         if not orders.containers(order):
             return
         name, mark = order_name(user, order), order_mark(user, order, orders)
-        while (there := self._under_way.get(name)) is not None and there[0] != mark:
+        while (there := self._current(name)) is not None and there[0] != mark:
             await settle({there[1]})  # the same order with another dossier ends first
         if there is None:
             metadata = order_metadata(
@@ -88,6 +88,10 @@ class OrderRuns:
         for task in tasks:
             task.cancel()
         await settle(tasks)
+
+    def _current(self, name: str) -> tuple[str, asyncio.Task[None]] | None:
+        there = self._under_way.get(name)
+        return there if there is not None and not there[1].done() else None
 
     def _start(self, name: str, mark: str, work: Coroutine[Any, Any, None]) -> tuple[str, asyncio.Task[None]]:
         task = asyncio.create_task(work)

@@ -83,10 +83,8 @@ def to_replace(account: Account, existing: Run | None) -> list[Replaced]:
     """
     if existing is None or existing.record.reverted:
         return []
-    replaces = list(existing.record.replaces)
-    if existing.begun != set():
-        replaces.append(Replaced(existing.record.id, existing.record.uids))
-    if len(replaces) > MAX_SPAWNS:
+    replaces = [*existing.record.replaces, Replaced(existing.record.id, existing.record.uids)]
+    if len(replaces) - (existing.begun == set()) > MAX_SPAWNS:
         raise TooManySpawnsError(
             f"{len(replaces)} earlier starts of {account.username} are still being taken away. Try again later.",
             retry_after=30,

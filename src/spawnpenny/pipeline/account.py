@@ -33,8 +33,9 @@ class Run:
     """One spawn under way, or standing.
 
     ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known,
-    as after a restart. ``ending`` says that the end of its pod is being looked into. ``waiting_for`` was told last, and
-    ``trouble`` is what a pod of it is in. ``gone`` is set when nothing of it is left, not even its history.
+    as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
+    being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
+    nothing of it is left, not even its history.
     """
 
     record: SpawnRecord
@@ -42,6 +43,7 @@ class Run:
     task: asyncio.Task[None] | None = None
     bell: Bell = field(default_factory=Bell)
     gone: bool = False
+    previous: Run | None = None
     ending: bool = False
     waiting_for: str = ""
     trouble: SpawnError | None = None
@@ -50,6 +52,21 @@ class Run:
         event = self.record.log.add(type_, time.time(), message, **about)
         self.bell.ring()
         return event
+
+    def take_the_place_of(self, existing: Run) -> None:
+        """Break off another run, and see to it that nothing of it is left; one that has not begun has made nothing."""
+        self.previous = existing
+        if existing.task is not None:
+            existing.task.cancel()  # in this turn of the loop, so that what has not begun does not begin
+        if existing.begun == set():
+            self.record.replaces = [each for each in self.record.replaces if each.id != existing.record.id]
+
+    def replaced_are_gone(self) -> None:
+        """Say that nothing is left of what this run took the place of, and what that did before."""
+        run, self.previous = self.previous, None
+        while run is not None:
+            run.vanish()
+            run = run.previous
 
     def is_history(self, *, before: float) -> bool:
         """Whether it was over before a time, in seconds since the epoch, with nothing left of it."""

@@ -94,6 +94,7 @@ class Context:
             suspect=self._suspect,
             claimed=self._claimed,
             waits=turn.give_back if turn else lambda: None,
+            scrub=self.scrub,
         )
         return Runner(
             self.pipeline,

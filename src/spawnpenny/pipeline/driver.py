@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
+from typing import Final
 
 import structlog
 
@@ -26,22 +28,23 @@ from spawnpenny.errors import (
     TerminatingError,
 )
 from spawnpenny.pipeline import podstate
-from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.record import Replaced
 from spawnpenny.pipeline.settle import settle
 from spawnpenny.pipeline.turns import Turn
 from spawnpenny.pipeline.world import World
 
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE: Final = 30.0
+_LAG: Final = 1.0
+"""Seconds before a pod that the cluster has and the informer has not is looked at again, at first."""
 
 
 class Driver:
     """Drives the spawn of one context."""
 
-    def __init__(self, context: Context, previous: Run | None = None) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._previous = previous
         self._world = context.world
         self._account = context.account
         self._run = context.run
@@ -86,15 +89,18 @@ class Driver:
         await self._persist()
         self._context.emit(EventType.PHASE, "gone", phase="gone")
         self._log.info("gone")
+        self._run.replaced_are_gone()
         self._run.vanish()
 
     async def end_of_pod(self, pod: Manifest | None) -> None:
         """Say why the pod of a running spawn is no more (None: it is gone), and take away what is left."""
         self._mark_logs()
-        if pod is None and await self._is_there_after_all():
-            self._run.ending = False
-            self._log.warning("a pod was told as gone that is there")
-            return
+        if pod is None:
+            pod = await self._found_again()
+            if pod is not None and not podstate.is_lost(pod):
+                self._run.ending = False  # without a pause since the pod was looked at: no event is missed
+                self._log.warning("a pod was told as gone that is there")
+                return
         error = _end_of_pod(pod)
         self._close(Phase.EXITED, Reason(error.code, error.message))
         await self._persist()
@@ -133,12 +139,12 @@ class Driver:
             await settle({after})
 
     async def _apply(self) -> None:
+        await self._take_away_replaced()
         turn = Turn(self._world.slots)
         if turn.has_to_wait:
             self._context.tell("Waiting for its turn, as many spawns are under way.")
         await turn.take()
         try:
-            await self._take_away_replaced()
             self.to_phase(Phase.PENDING)
             begun: set[str] = set()
             if self._run.begun is not None:
@@ -146,6 +152,16 @@ class Driver:
             await self._context.runner(turn=turn).apply(begun)
         finally:
             turn.give_back()
+
+    async def _found_again(self) -> Manifest | None:
+        """Return the pod once it is heard of again, or None when the cluster itself says that it is gone."""
+        ref, pause = self._context.pod_ref(), _LAG
+        while (pod := self._context.pod()) is None and ref is not None and await self._is_there_after_all():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._world.pods.wait_for(ref.namespace, ref.name, lambda found: found is not None)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return pod
 
     async def _is_there_after_all(self) -> bool:
         """Ask the cluster itself: an empty list at the wrong moment must not end a lab."""
@@ -200,16 +216,15 @@ class Driver:
 
     async def _take_away(self) -> bool:
         """Take away what the spawn made, and what it replaced; return whether nothing is left."""
-        await self._take_away_replaced()
-        return await self._revert(self._run.begun)
+        clean = await self._take_away_replaced()
+        return await self._revert(self._run.begun) and clean
 
-    async def _take_away_replaced(self) -> None:
+    async def _take_away_replaced(self) -> bool:
         for replaced in list(self._record.replaces):
-            await self._revert(None, replaced)
-            self._record.replaces.remove(replaced)
-        if self._previous is not None:
-            self._previous.vanish()
-            self._previous = None
+            if await self._revert(None, replaced):
+                self._record.replaces.remove(replaced)
+        self._run.replaced_are_gone()
+        return not self._record.replaces
 
     async def _revert(self, begun: set[str] | None, replaced: Replaced | None = None) -> bool:
         """Revert until all is reverted; return False where a step cannot.
@@ -260,4 +275,4 @@ async def persist(world: World, account: Account) -> None:
 
 
 def _end_of_pod(pod: Manifest | None) -> SpawnError:
-    return podstate.ending(pod, quote=False) if pod is not None else PodGoneError("The pod was deleted from outside.")
+    return podstate.ending(pod, quote=None) if pod is not None else PodGoneError("The pod was deleted from outside.")

@@ -51,6 +51,7 @@ class PodWatch:
         *,
         tell: Callable[[str], None] | None = None,
         suspect: Callable[[SpawnError | None], None] | None = None,
+        quote: podstate.Quote | None = None,
     ) -> None:
         self._cluster = cluster
         self._pods = pods
@@ -58,6 +59,7 @@ class PodWatch:
         self._uid = uid
         self._tell = tell or _ignore
         self._suspect = suspect or _ignore
+        self._quote = quote or str
         self._told = ""
         self._state = ""
         self._times: dict[str, int] = {}
@@ -115,7 +117,7 @@ class PodWatch:
         if podstate.is_ready(pod):
             return True
         if podstate.is_over(pod):
-            raise podstate.ending(pod)
+            raise podstate.ending(pod, quote=self._quote)
         self._weigh(pod)
         return False
 
@@ -123,12 +125,12 @@ class PodWatch:
         if podstate.has_succeeded(pod):
             return True
         if podstate.is_over(pod):
-            raise podstate.ending(pod)
+            raise podstate.ending(pod, quote=self._quote)
         self._weigh(pod)
         return False
 
     def _weigh(self, pod: Manifest) -> None:
-        found = podstate.trouble(pod)
+        found = podstate.trouble(pod, quote=self._quote)
         state = f"{found.code}: {found.error.message}" if found else ""
         if found is not None and state != self._state and not found.pausing:
             self._times[found.code] = self._times.get(found.code, 0) + 1

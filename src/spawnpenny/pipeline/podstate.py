@@ -8,7 +8,7 @@ RunContainerError, CrashLoopBackOff).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from spawnpenny.errors import (
     UnschedulableError,
 )
 
+Quote = Callable[[str], str]
 PULL_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
@@ -36,6 +37,10 @@ _HOPELESS_CONFIG: Final = re.compile(
 _MAX_QUOTE: Final = 300
 MANY_CRASHES: Final = 5
 """After so many ends of its program a pod that ran is given up: the pauses between them are minutes by then."""
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def crashes(pod: Manifest) -> int:
     )
 
 
-def trouble(pod: Manifest, *, quote: bool = True) -> Trouble | None:
+def trouble(pod: Manifest, *, quote: Quote | None = _as_it_is) -> Trouble | None:
     """Say what keeps a pod from being ready, if anything is wrong with it; for ``quote`` see ``ending``."""
     unplaced = _condition(pod, "PodScheduled")
     if unplaced.get("status") == "False" and unplaced.get("reason") == "Unschedulable":
@@ -93,10 +98,10 @@ def trouble(pod: Manifest, *, quote: bool = True) -> Trouble | None:
     return None
 
 
-def ending(pod: Manifest, *, quote: bool = True) -> SpawnError:
+def ending(pod: Manifest, *, quote: Quote | None = _as_it_is) -> SpawnError:
     """Word why a pod that is over has ended.
 
-    ``quote`` adds what its program wrote last, where the cluster keeps that: a caller who cannot take secrets out of it
+    What its program wrote last is added where the cluster keeps it, by way of ``quote``, which takes secrets out; None
     leaves it out.
     """
     reason, message = pod.get("status", {}).get("reason"), pod.get("status", {}).get("message")
@@ -109,7 +114,7 @@ def ending(pod: Manifest, *, quote: bool = True) -> SpawnError:
     return CrashError("The program in the pod ended by itself (exit code 0).")
 
 
-def _container_trouble(status: dict[str, Any], *, quote: bool) -> Trouble | None:
+def _container_trouble(status: dict[str, Any], *, quote: Quote | None) -> Trouble | None:
     waiting = status.get("state", {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in PULL_REASONS:
@@ -125,10 +130,10 @@ def _container_trouble(status: dict[str, Any], *, quote: bool) -> Trouble | None
     return None
 
 
-def _crash(container: str, ended: dict[str, Any], *, quote: bool) -> CrashError:
+def _crash(container: str, ended: dict[str, Any], *, quote: Quote | None) -> CrashError:
     if ended.get("reason") == "OOMKilled":
         return CrashError(f"The container {container} was ended because it used more memory than it may (OOMKilled).")
-    detail = _quote(ended.get("message", "")) if quote else ""
+    detail = _quote(quote(ended.get("message", ""))) if quote else ""
     return CrashError(
         f"The container {container} ended by itself with exit code {ended.get('exitCode')}"
         f"{f': {detail}' if detail else ''}."

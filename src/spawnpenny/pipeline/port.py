@@ -97,6 +97,7 @@ class Reach:
     suspect: Callable[[SpawnError | None], None]
     claimed: Callable[[str], None]
     waits: Callable[[], None]
+    scrub: Callable[[str], str]
 
 
 class StepPort:
@@ -263,9 +264,8 @@ class StepPort:
         return uid if there_was_one else None
 
     def _watch(self, ref: Ref, uid: str) -> PodWatch:
-        return PodWatch(
-            self._reach.cluster, self._reach.pods, ref, uid, tell=self._reach.tell, suspect=self._reach.suspect
-        )
+        reach = self._reach
+        return PodWatch(reach.cluster, reach.pods, ref, uid, tell=reach.tell, suspect=reach.suspect, quote=reach.scrub)
 
 
 def _place(ref: Ref) -> str:

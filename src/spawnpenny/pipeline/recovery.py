@@ -17,7 +17,7 @@ from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Phase, SpawnRequest
 from spawnpenny.domain.users import User
-from spawnpenny.errors import SpawnpennyError
+from spawnpenny.errors import ClusterError, SpawnpennyError
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
@@ -38,20 +38,20 @@ class Recovery:
 
     async def run(self) -> None:
         """Load all records and carry on with all that is under way. The informers have synced before."""
-        loaded = await self.world.keeper.load()
+        loaded, again = await self.world.keeper.load(), set[str]()
         for record in loaded.records:
             self.accounts.add(record)
         for username, error in loaded.refused.items():
             self._leave_alone(username, error)
         for pod in self.world.pods.items():
             if pod["metadata"].get("labels", {}).get(labels.SPAWN) and not podstate.is_over(pod):
-                self._record_again(pod)
+                self._record_again(pod, again)
         for account in self.accounts:
             under_way = [run for run in account.runs.values() if self._is_under_way(account, run)]
-            if under_way or not account.record.recorded:
+            if under_way or account.slug in again:
                 await self._take_over(account, under_way)
 
-    def _record_again(self, pod: Manifest) -> None:
+    def _record_again(self, pod: Manifest, again: set[str]) -> None:
         metadata = pod["metadata"]
         log = structlog.get_logger("spawnpenny.recovery").bind(pod=metadata["name"], namespace=metadata["namespace"])
         try:
@@ -67,6 +67,7 @@ class Recovery:
             return
         log.warning("a pod without a record is recorded again", user=username)
         run = Run(record, begun=None)
+        again.add(slug)
         account.runs[record.key] = run
         account.record.spawns[record.key] = record
         context = Context(self.world, account, run)
@@ -97,9 +98,11 @@ class Recovery:
 
     def _is_under_way(self, account: Account, run: Run) -> bool:
         record = run.record
+        if record.desired is Desired.GONE:
+            return True
         if record.phase.over:
             return not record.reverted
-        return record.desired is Desired.GONE or record.phase is not Phase.RUNNING or self._has_ended(account, run)
+        return record.phase is not Phase.RUNNING or self._has_ended(account, run)
 
     def _has_ended(self, account: Account, run: Run) -> bool:
         pod = Context(self.world, account, run).pod()
@@ -119,21 +122,32 @@ class Recovery:
             account.record.generation += 1
             run.record.generation = run.record.log.generation = account.record.generation
         try:
-            await persist(self.world, account)
+            async with account.lock:
+                await self.world.keeper.save(account.record)
+        except ClusterError:
+            self.tasks.run(self._take_over_later(account, runs))  # nobody else waits for this user's record
         except SpawnpennyError as error:
             self._leave_alone(account.username, error)
-            return
+        else:
+            self._carry_all_on(account, runs)
+
+    async def _take_over_later(self, account: Account, runs: list[Run]) -> None:
+        await persist(self.world, account)
+        self._carry_all_on(account, runs)
+
+    def _carry_all_on(self, account: Account, runs: list[Run]) -> None:
         for run in runs:
-            self._carry_on(account, run)
+            if run.task is None and account.runs.get(run.record.key) is run:
+                self._carry_on(account, run)
 
     def _carry_on(self, account: Account, run: Run) -> None:
         context = Context(self.world, account, run)
         driver, record = Driver(context), run.record
-        if record.phase.over:
-            work = driver.clear()
-        elif record.desired is Desired.GONE:
+        if record.desired is Desired.GONE:
             driver.to_phase(Phase.STOPPING)
             work = driver.go_down()
+        elif record.phase.over:
+            work = driver.clear()
         elif record.phase is Phase.RUNNING:
             work = driver.end_of_pod(context.pod())
         else:

@@ -11,7 +11,8 @@ SHORTEST: Final = 6
 
 def scrubbed(text: str, env: Mapping[str, str]) -> str:
     """Return the text with each value of an environment replaced, the longest first."""
-    for value in sorted(set(env.values()), key=len, reverse=True):
+    values = {form for value in env.values() for form in (value, " ".join(value.split()))}
+    for value in sorted(values, key=len, reverse=True):
         if len(value) >= SHORTEST:
             text = text.replace(value, "[secret]")
     return text

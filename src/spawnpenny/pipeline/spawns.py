@@ -93,9 +93,10 @@ class Spawns:
         async with self._accounts.locked(user.username, self._world.keeper.owner) as account:
             existing = account.runs.get(key)
             known, active = account.record.user, existing is not None and existing.record.active
-            if existing is not None and active and account.record.commissioned and known == user:
+            stays = active and existing is not None and existing.record.desired is Desired.RUNNING
+            if existing is not None and stays and account.record.commissioned and known == user:
                 return Started(existing, new=False)
-            if existing is not None and active and not existing.settled:
+            if existing is not None and stays and not existing.settled:
                 raise UserConflictError(
                     f"Another dossier of {user.username} is being commissioned; try again when it is done."
                 )
@@ -187,7 +188,9 @@ class Spawns:
             oldest.vanish()
         account.record.take(attempt.record, key)
         account.runs[key] = run
-        driver = Driver(Context(self._world, account, run), previous=existing)
+        if existing is not None:
+            run.take_the_place_of(existing)
+        driver = Driver(Context(self._world, account, run))
         self._launch(run, driver.come_up(existing.task if existing else None))
         return run
 
@@ -219,6 +222,8 @@ class Spawns:
 
     async def _order_gone(self, account: Account, run: Run) -> None:
         run.record.desired = Desired.GONE
+        if run.task is not None:
+            run.task.cancel()  # now, or it would go on while the order is written
         driver = Driver(Context(self._world, account, run))
         driver.to_phase(Phase.STOPPING)
         try:

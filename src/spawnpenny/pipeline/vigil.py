@@ -41,7 +41,7 @@ class Vigil:
             lost = pod if podstate.is_lost(pod) else None
             context.run.ending = True
             context.run.task = self.tasks.start(Driver(context).end_of_pod(lost))
-        elif (trouble := podstate.trouble(pod, quote=False)) is not None and not podstate.is_ready(pod):
+        elif (trouble := podstate.trouble(pod, quote=None)) is not None and not podstate.is_ready(pod):
             self._tell(context, trouble.error.message)
 
     def _tell(self, context: Context, message: str) -> None:
