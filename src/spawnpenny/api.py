@@ -1,6 +1,7 @@
 """All that a plugin may import."""
 
 from spawnpenny.cluster.kinds import Resource
+from spawnpenny.cluster.permissions import Permission, allow
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
@@ -20,7 +21,7 @@ from spawnpenny.hookspecs import hookimpl
 from spawnpenny.identity import Authenticator, Credentials, Identity
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
-from spawnpenny.pipeline.step import Permission, Step, allow
+from spawnpenny.pipeline.step import Step
 from spawnpenny.schemas import QuantityField, StrictSchema
 from spawnpenny.settings import Settings
 

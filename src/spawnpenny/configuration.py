@@ -20,9 +20,11 @@ from spawnpenny.settings import (
     BrokerSettings,
     DeadlineSettings,
     EmbeddedSettings,
+    HousekeepingSettings,
     LimitSettings,
     NamespaceSettings,
     PodSettings,
+    ReplicaSettings,
     Settings,
     TokenSettings,
     UserSettings,
@@ -55,6 +57,10 @@ def _seconds() -> fields.Float:
     )
 
 
+def _count() -> fields.Integer:
+    return fields.Integer(strict=True, validate=validate.Range(min=1))
+
+
 def _posix_id() -> fields.Integer:
     return fields.Integer(strict=True, validate=validate.Range(min=0, max=2**31 - 1))
 
@@ -64,6 +70,10 @@ class _WebSchema(StrictSchema[WebSettings]):
     host = fields.String()
     port = fields.Integer(strict=True, validate=validate.Range(0, 65535))
     max_body = fields.Integer(strict=True, validate=validate.Range(1024, 256 * 1024))
+    metrics = fields.Boolean()
+    certificate = fields.String(allow_none=True)
+    key = fields.String(allow_none=True)
+    authority = fields.String(allow_none=True)
 
 
 class _NamespaceSchema(StrictSchema[NamespaceSettings]):
@@ -73,7 +83,9 @@ class _NamespaceSchema(StrictSchema[NamespaceSettings]):
         f"Lower case letters, digits and -, at most {_MAX_PREFIX}.",
     )
     state = _name()
+    broker = _name()
     provision = _name()
+    reads = fields.String(validate=validate.OneOf(["cluster", "namespace"]))
 
 
 class _DeadlineSchema(StrictSchema[DeadlineSettings]):
@@ -86,7 +98,10 @@ class _DeadlineSchema(StrictSchema[DeadlineSettings]):
 
 class _LimitSchema(StrictSchema[LimitSettings]):
     makes = LimitSettings
-    spawning = fields.Integer(strict=True, validate=validate.Range(min=1))
+    spawning = _count()
+    starts = _count()
+    user_streams = _count()
+    streams = _count()
 
 
 class _UserSchema(StrictSchema[UserSettings]):
@@ -104,11 +119,38 @@ class _PodSchema(StrictSchema[PodSettings]):
 
 class _BrokerSchema(StrictSchema[BrokerSettings]):
     makes = BrokerSettings
+    separate = fields.Boolean()
     role = _name()
     account = _name()
     account_namespace = _name()
     pod_security = fields.String(validate=validate.OneOf(["restricted", "baseline", "privileged"]))
     orders = fields.String(allow_none=True)
+    namespaces = _count()
+    releases = _count()
+    purge = fields.Boolean()
+    claims = _count()
+    lease = _seconds()
+    patience = _seconds()
+    expire = _seconds()
+
+
+class _ReplicaSchema(StrictSchema[ReplicaSettings]):
+    makes = ReplicaSettings
+    name = fields.String(
+        allow_none=True,
+        validate=validate.Regexp(
+            r"\A[a-z0-9]([-.a-z0-9]{0,198}[a-z0-9])?\Z", error="Lower case letters, digits, - and ., at most 200."
+        ),
+    )
+    address = fields.Url(schemes={"http", "https"}, require_tld=False, allow_none=True)
+    lease = _seconds()
+
+
+class _HousekeepingSchema(StrictSchema[HousekeepingSettings]):
+    makes = HousekeepingSettings
+    every = _seconds()
+    idle = fields.Float(validate=validate.Range(min=0, error="Seconds; 0 for never."))
+    share = fields.Float(validate=validate.Range(0, 1, error="A share: from 0 to 1."))
 
 
 class _EmbeddedSchema(StrictSchema[EmbeddedSettings]):
@@ -138,6 +180,8 @@ class _SettingsSchema(StrictSchema[Settings]):
     users = fields.Nested(_UserSchema)
     pods = fields.Nested(_PodSchema)
     broker = fields.Nested(_BrokerSchema)
+    replicas = fields.Nested(_ReplicaSchema)
+    housekeeping = fields.Nested(_HousekeepingSchema)
     embedded = fields.Nested(_EmbeddedSchema)
     tokens = fields.Dict(keys=fields.String(), values=fields.Nested(_TokenSchema))
     plugins = fields.Dict(keys=_name(), values=fields.Dict(allow_none=True))

@@ -224,6 +224,14 @@ class NotReadyError(SpawnpennyError):
         super().__init__(message, retry_after=retry_after)
 
 
+class TooManyRequestsError(SpawnpennyError):
+    """More was asked for than the limits allow; ``retry_after`` says when to come back."""
+
+    code = "too_many_requests"
+    status = 429
+    title = "Too many requests"
+
+
 # Why a spawn failed: these reach the notebook user as its reason.
 
 
@@ -372,3 +380,18 @@ class BrokerUnavailableError(SpawnpennyError):
     code = "broker_unavailable"
     status = 503
     title = "The broker does not answer"
+
+
+class BrokerRefusedError(SpawnpennyError):
+    """The broker does not do what it was asked for: a bound is reached, or its settings do not allow it."""
+
+    code = "broker_refused"
+    status = 403
+    title = "The broker refused"
+
+
+class ReplicaFencedError(UnavailableError):
+    """A replica that may have been taken for dead writes nothing until it is sure that it was not."""
+
+    code = "replica_fenced"
+    title = "This replica has to stand back"

@@ -42,20 +42,29 @@ STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab")
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """Where the HTTP API listens, and the largest body that it takes, in bytes."""
+    """Where the HTTP API listens, the largest body that it takes, in bytes, and the files of its TLS, if any."""
 
     host: str = "0.0.0.0"  # noqa: S104 - in a container, behind a Service
     port: int = 8080
     max_body: int = 128 * 1024
+    metrics: bool = True
+    certificate: str | None = None
+    key: str | None = None
+    authority: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceSettings:
-    """What user namespaces are called, and where records and provisioning pods live."""
+    """What user namespaces are called, where records, the broker and provisioning pods live, and how pods are read.
+
+    ``reads`` is ``cluster`` for one watch of all pods, or ``namespace`` for one in each user namespace.
+    """
 
     prefix: str = "lab-"
     state: str = "spawnpenny-state"
+    broker: str = "spawnpenny-broker"
     provision: str = "spawnpenny-provision"
+    reads: str = "cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +83,15 @@ class DeadlineSettings:
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """How many spawns are under way at once; further ones wait for their turn."""
+    """How many spawns are under way at once (further ones wait for their turn), and what callers may ask for.
+
+    ``starts`` are for a user and minute, ``streams`` are event streams open at once, for a user and in all.
+    """
 
     spawning: int = 100
+    starts: int = 60
+    user_streams: int = 20
+    streams: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +113,54 @@ class PodSettings:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """What the broker makes.
+    """What the broker makes, and how it is asked.
 
-    The role that it binds in user namespaces, for whom, the pod security level, and the orders.
+    The role that it binds in user namespaces, for whom, the pod security level, and the orders. ``separate`` says
+    that it is a process of its own, with an account of its own. ``namespaces`` bounds how many it makes, ``releases``
+    how many go in an hour, ``claims`` how many it works on at once; ``purge`` lets it delete volume claims with a
+    namespace. ``lease``, ``patience`` and ``expire`` are in seconds: after how long another broker takes over, after
+    how long a claim that nobody took up has failed, and after how long one is not carried out any more.
     """
 
+    separate: bool = True
     role: str = "spawnpenny-tenant"
     account: str = "spawnpenny"
     account_namespace: str = "spawnpenny"
     pod_security: str = "restricted"
     orders: str | None = None
+    namespaces: int = 10_000
+    releases: int = 100
+    purge: bool = False
+    claims: int = 100
+    lease: float = 15
+    patience: float = 10
+    expire: float = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSettings:
+    """Several services share the work.
+
+    ``name`` is this one's, different from all others' (None: the host's name); ``address`` is where the others reach
+    it, such as ``http://10.1.2.3:8080`` (None: made of the host's address and the port); ``lease`` are the seconds
+    after which a silent one's users are taken over.
+    """
+
+    name: str | None = None
+    address: str | None = None
+    lease: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class HousekeepingSettings:
+    """How often leftovers are looked for, and after how long idle namespaces are let go of (0: never), in seconds.
+
+    ``share`` is how much of all labs one pass may remove before it stops and alarms.
+    """
+
+    every: float = 600
+    idle: float = 7 * 86_400
+    share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +196,8 @@ class Settings:
     users: UserSettings = UserSettings()
     pods: PodSettings = PodSettings()
     broker: BrokerSettings = BrokerSettings()
+    replicas: ReplicaSettings = ReplicaSettings()
+    housekeeping: HousekeepingSettings = HousekeepingSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     tokens: Mapping[str, TokenSettings] = field(default_factory=dict)
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in STANDARD_PLUGINS})

@@ -71,7 +71,7 @@ def leaves(cls, path=()):
     """Yield the dotted name of each setting."""
     for field in dataclasses.fields(cls):
         name = (*path, field.name)
-        inner = getattr(settings, f"{field.name.rstrip('s').capitalize()}Settings", None)
+        inner = None if path else getattr(settings, f"{field.name.rstrip('s').capitalize()}Settings", None)
         if field.name.startswith("_"):
             continue
         if field.name == "tokens":

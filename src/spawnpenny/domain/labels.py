@@ -9,6 +9,7 @@ MANAGER: Final = "spawnpenny"
 INSTALLATION: Final = "spawnpenny.io/installation"
 USER: Final = "spawnpenny.io/user"
 KIND: Final = "spawnpenny.io/kind"
+"""``lab``, ``dask``, ``user`` on what a spawn makes; ``record``, ``claim``, ``board``, ``replica``, ``order``."""
 LAB: Final = "spawnpenny.io/lab"
 SPAWN: Final = "spawnpenny.io/spawn"
 
@@ -16,6 +17,8 @@ USERNAME: Final = "spawnpenny.io/username"
 HASH: Final = "spawnpenny.io/hash"
 ORIGIN: Final = "spawnpenny.io/origin"
 """On a pod: JSON of the request that it came from, without env, so that a lost record can be made again."""
+ADDRESS: Final = "spawnpenny.io/address"
+"""On a replica's Lease: where the other replicas reach it."""
 
 
 def ours(installation: str) -> dict[str, str]:

@@ -8,13 +8,14 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from spawnpenny.cluster.permissions import Permission, Verb
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError
-from spawnpenny.pipeline.step import Permission, Scope, Step, Verb
+from spawnpenny.pipeline.step import Scope, Step
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _SETS: Final = ("kinds", "needs", "after", "before")
-_VERBS: Final = frozenset(typing.get_args(Verb))
+_VERBS: Final = frozenset(typing.get_args(Verb)) - {"bind"}
 
 
 def check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> None:

@@ -4,42 +4,16 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from spawnpenny.cluster.kinds import Resource, resource_of
+from spawnpenny.cluster.permissions import Permission
 from spawnpenny.domain.resources import Resources
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.pipeline.spawn import Spawn
 
-Verb = Literal["create", "patch", "delete", "get", "list", "watch", "claim", "release", "provision"]
 Scope = Literal["user", "spawn"]
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """What a step may do with one resource of the user namespace, or ask of the broker (None)."""
-
-    verbs: frozenset[str]
-    resource: Resource | None
-
-
-def allow(*verbs: Verb, on: str | Resource) -> Permission:
-    """Declare that a step uses these verbs on a resource: ``allow("create", "patch", on="configmaps")``.
-
-    ``on`` is the plural of a kind that spawnpenny knows, a ``Resource`` for any other, or ``"broker"`` for the
-    broker's verbs (``claim``, ``release``, ``provision``). ``ensure`` uses create, and get or patch on what is there
-    already; ``discard`` uses delete, and get where a restart forgot the object's uid; ``wait`` on pods uses what the
-    service watches anyway.
-
-    Raises:
-        ValueError: ``on`` is no known plural.
-
-    """
-    resource = None if on == "broker" else resource_of(on) if isinstance(on, str) else on
-    return Permission(frozenset(verbs), resource)
 
 
 class Step(ABC):
