@@ -224,6 +224,17 @@ class NotReadyError(SpawnpennyError):
         super().__init__(message, retry_after=retry_after)
 
 
+class ElsewhereError(NotReadyError):
+    """Another replica looks after this user; ``address`` is where that one is reached, where it is known."""
+
+    code = "elsewhere"
+    title = "Another replica looks after this user"
+
+    def __init__(self, address: str | None) -> None:
+        super().__init__("Another replica looks after this user; try again.", retry_after=1)
+        self.address = address
+
+
 class TooManyRequestsError(SpawnpennyError):
     """More was asked for than the limits allow; ``retry_after`` says when to come back."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
 from spawnpenny.errors import SpawnpennyError
@@ -28,9 +28,13 @@ from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.vigil import Vigil
 from spawnpenny.pipeline.world import World
 from spawnpenny.plugins import Plugins
+from spawnpenny.replicas.fence import FencedCluster
+from spawnpenny.replicas.membership import Membership
 from spawnpenny.settings import Settings
 
-_LONGEST_PAUSE: Final = 10.0
+PERMISSIONS: Final[Declared] = {
+    "cluster": (allow("get", "list", "watch", on="pods"), allow("list", "watch", on="namespaces"))
+}
 _SWEEP: Final = 60.0
 
 
@@ -38,18 +42,24 @@ _SWEEP: Final = 60.0
 class Service:
     """A running service: ``spawns`` to start and stop, ``plugins`` to tell of.
 
-    ``spawns.ready`` says whether it knows the cluster.
+    ``spawns.ready`` says whether it knows the cluster, ``membership`` how it stands among the replicas.
     """
 
     settings: Settings
     plugins: Plugins
     spawns: Spawns
     world: World
-    _taken_over: asyncio.Event
+    membership: Membership
+    _taken_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until_ready(self) -> None:
         """Return once everything that was found in the cluster is taken over."""
         await self._taken_over.wait()
+
+    def taken_over(self) -> None:
+        """Say that everything that was found in the cluster is taken over."""
+        self.spawns.ready = True
+        self._taken_over.set()
 
 
 @asynccontextmanager
@@ -57,50 +67,64 @@ async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, br
     """Run the service until the context ends.
 
     It answers ``not_ready`` until it has taken over what it finds in the cluster. At the end all that is
-    under way stays as it is: the service that starts next goes on with it.
+    under way stays as it is: another replica, or the service that starts next, goes on with it.
     """
     check_openings(settings.pods.allow)
-    mine = labels.ours(settings.installation)
-    world = World(
-        settings=settings,
-        cluster=cluster,
-        pods=Informer(cluster, resource_of("Pod"), labels=mine),
-        namespaces=Informer(cluster, resource_of("Namespace"), labels=mine),
-        broker=broker,
-        keeper=RecordKeeper(cluster, settings.namespaces.state, settings.installation, secrets.token_hex(8)),
-        plugins=plugins,
-    )
     tasks, accounts = Tasks(), Accounts()
-    spawns = Spawns(world, accounts, tasks)
+
+    def changed() -> None:
+        recovery.consider_all()
+
+    async def catch_up() -> None:
+        await recovery.catch_up(cluster)
+
+    membership = Membership(settings, cluster, changed=changed, catch_up=catch_up)
+    world = _world(settings, plugins, cluster, broker, membership)
+    recovery = Recovery(world, accounts, tasks)
+    service = Service(settings, plugins, Spawns(world, accounts, tasks), world, membership)
     tasks.run(world.pods.run())
     tasks.run(world.namespaces.run())
-    taken_over = asyncio.Event()
-    tasks.run(_take_over(world, accounts, tasks, spawns, taken_over))
+    tasks.run(_take_over(service, recovery, accounts, tasks))
     try:
-        yield Service(settings, plugins, spawns, world, taken_over)
+        yield service
     finally:
-        spawns.ready = False
+        service.spawns.ready = False
         await tasks.close()
+        await membership.heartbeat.end()
 
 
-async def _take_over(world: World, accounts: Accounts, tasks: Tasks, spawns: Spawns, taken_over: asyncio.Event) -> None:
-    log = structlog.get_logger("spawnpenny.service")
+def _world(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, membership: Membership) -> World:
+    mine = labels.ours(settings.installation)
+    fenced = FencedCluster(cluster, membership.heartbeat.fence)
+    return World(
+        settings=settings,
+        cluster=fenced,
+        pods=Informer(cluster, resource_of("Pod"), labels=mine),
+        namespaces=Informer(cluster, resource_of("Namespace"), labels=mine),
+        ownership=membership.ownership,
+        broker=broker,
+        keeper=RecordKeeper(fenced, settings.namespaces.state, settings.installation, membership.me.identity),
+        plugins=plugins,
+    )
+
+
+async def _take_over(service: Service, recovery: Recovery, accounts: Accounts, tasks: Tasks) -> None:
+    world, membership = service.world, service.membership
+    await membership.begin()
+    for work in membership.works():
+        tasks.run(work)
+    await membership.known()
     await world.pods.synced.wait()
     await world.namespaces.synced.wait()
     tasks.run(Vigil(world, accounts, tasks).run())
-    recovery, pause = Recovery(world, accounts, tasks), 0.5
-    while True:
-        try:
-            await recovery.run()
-            break
-        except SpawnpennyError as error:
-            log.warning("the records cannot be taken over yet", error=error.message)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-    spawns.ready = True
-    taken_over.set()
-    log.info("ready", users=sum(1 for _ in accounts))
-    await _forget_history(world, accounts)
+    tasks.run(_forget_history(world, accounts))
+
+    def taken_over() -> None:
+        service.taken_over()
+        users = sum(1 for _ in accounts)
+        structlog.get_logger("spawnpenny.service").info("ready", users=users, replica=membership.me.identity)
+
+    await recovery.run(taken_over)
 
 
 async def _forget_history(world: World, accounts: Accounts) -> None:

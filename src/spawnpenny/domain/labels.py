@@ -17,6 +17,8 @@ USERNAME: Final = "spawnpenny.io/username"
 HASH: Final = "spawnpenny.io/hash"
 ORIGIN: Final = "spawnpenny.io/origin"
 """On a pod: JSON of the request that it came from, without env, so that a lost record can be made again."""
+OWNER: Final = "spawnpenny.io/owner"
+"""On a record: the identity of the replica that wrote it last."""
 ADDRESS: Final = "spawnpenny.io/address"
 """On a replica's Lease: where the other replicas reach it."""
 

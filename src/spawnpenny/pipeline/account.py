@@ -35,7 +35,7 @@ class Run:
     ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known,
     as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
     being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
-    nothing of it is left, not even its history.
+    nothing of it is left, not even its history; ``moved`` when another replica goes on with it.
     """
 
     record: SpawnRecord
@@ -43,6 +43,7 @@ class Run:
     task: asyncio.Task[None] | None = None
     bell: Bell = field(default_factory=Bell)
     gone: bool = False
+    moved: bool = False
     previous: Run | None = None
     ending: bool = False
     waiting_for: str = ""
@@ -78,11 +79,18 @@ class Run:
         self.gone = True
         self.bell.ring()
 
+    def move(self) -> None:
+        """Break it off here, as another replica goes on with it."""
+        if self.task is not None:
+            self.task.cancel()
+        self.moved = True
+        self.bell.ring()
+
     @property
     def settled(self) -> bool:
-        """Whether nothing further happens by itself."""
+        """Whether nothing further happens by itself, here."""
         phase, wanted = self.record.phase, self.record.desired
-        return self.gone or phase.over or (phase is Phase.RUNNING and wanted is Desired.RUNNING)
+        return self.gone or self.moved or phase.over or (phase is Phase.RUNNING and wanted is Desired.RUNNING)
 
     async def events(self, last_id: str | None = None) -> AsyncIterator[Event]:
         """Yield the events after an id as they come, until the spawn is settled."""
@@ -98,7 +106,8 @@ class Run:
             await rung.wait()
 
     async def until_gone(self) -> None:
-        while not self.gone:
+        """Return once nothing of it is left, or another replica goes on with it."""
+        while not (self.gone or self.moved):
             await self.bell.next().wait()
 
 
@@ -106,7 +115,8 @@ class Run:
 class Account:
     """A user.
 
-    ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand.
+    ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand, and
+    ``moved`` says that another replica looks after the user by now.
     """
 
     slug: str
@@ -115,6 +125,7 @@ class Account:
     step_locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     runs: dict[Key, Run] = field(default_factory=dict)
     holders: int = 0
+    moved: bool = False
 
     @property
     def known(self) -> UserRecord | None:

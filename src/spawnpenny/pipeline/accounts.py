@@ -7,9 +7,15 @@ from contextlib import asynccontextmanager
 
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
-from spawnpenny.errors import NameCollisionError, SpawnpennyError
+from spawnpenny.errors import ElsewhereError, NameCollisionError, SpawnpennyError
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.record import UserRecord
+
+
+def make_account(record: UserRecord) -> Account:
+    """Return the account that a record tells of."""
+    runs = {key: Run(spawn, begun=None) for key, spawn in record.spawns.items()}
+    return Account(safe_slug(record.user.username), record, runs=runs)
 
 
 class Accounts:
@@ -23,15 +29,26 @@ class Accounts:
         return iter(tuple(self._by_slug.values()))
 
     def add(self, record: UserRecord) -> Account:
-        slug = safe_slug(record.user.username)
-        account = Account(slug, record, runs={key: Run(spawn, begun=None) for key, spawn in record.spawns.items()})
-        self._by_slug[slug] = account
+        account = make_account(record)
+        self._by_slug[account.slug] = account
         return account
+
+    def let_move(self, account: Account) -> None:
+        """Forget an account that another replica looks after; what is under way is broken off."""
+        account.moved = True
+        if self._by_slug.get(account.slug) is account:
+            del self._by_slug[account.slug]
+        for run in account.runs.values():
+            run.move()
 
     def refuse(self, username: str, error: SpawnpennyError) -> None:
         """Answer every request about a user with this error: the user's labs may well run, though we cannot tell."""
         self._refused[username] = error
         self._by_slug.pop(safe_slug(username), None)
+
+    def welcome(self, username: str) -> None:
+        """Take back that nothing can be told of a user."""
+        self._refused.pop(username, None)
 
     def refused(self) -> list[str]:
         """Return the users of whom nothing can be told."""
@@ -47,7 +64,7 @@ class Accounts:
         """Return the account of a user, or None where nothing is known of the user.
 
         Raises:
-            SpawnpennyError: The user's record cannot be read, or is another replica's.
+            SpawnpennyError: The user's record cannot be read.
 
         """
         self._demand_readable(username)
@@ -63,7 +80,7 @@ class Accounts:
     def let_go(self, account: Account) -> None:
         """Forget the account, if it was in nobody else's hands and nothing of it is written."""
         account.holders -= 1
-        if account.idle:
+        if account.idle and self._by_slug.get(account.slug) is account:
             self._by_slug.pop(account.slug, None)
 
     @asynccontextmanager
@@ -72,7 +89,8 @@ class Accounts:
 
         Raises:
             NameCollisionError: Another user's name comes to the same slug.
-            SpawnpennyError: The user's record cannot be read, or is another replica's.
+            ElsewhereError: Another replica looks after the user by now.
+            SpawnpennyError: The user's record cannot be read.
 
         """
         self._demand_readable(username)
@@ -83,6 +101,8 @@ class Accounts:
         self.hold(account)
         try:
             async with account.lock:
+                if account.moved:
+                    raise ElsewhereError(None)
                 yield account
         finally:
             self.let_go(account)

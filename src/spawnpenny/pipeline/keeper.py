@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
-from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
-from spawnpenny.pipeline.record import RecordTooNewError, RecordUnreadableError, UserRecord
+from spawnpenny.pipeline.record import RecordUnreadableError, UserRecord
 from spawnpenny.pipeline.settle import uninterrupted
+from spawnpenny.replicas.ownership import record_name
 
-_SECRET = resource_of("Secret")
-_KEY = "record"
+PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", on="secrets"),)}
+_KEY: Final = "record"
 
 
 class RecordLostError(SpawnpennyError):
@@ -28,35 +30,13 @@ class RecordLostError(SpawnpennyError):
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """The records that could be read, and by username why another one could not."""
-
-    records: list[UserRecord] = field(default_factory=list)
-    refused: dict[str, SpawnpennyError] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class RecordKeeper:
-    """Reads and writes records. ``owner`` is this replica's identity, new at each start."""
+    """Writes records. ``owner`` is this replica's identity, new at each start."""
 
     cluster: Cluster
     namespace: str
     installation: str
     owner: str
-
-    async def load(self) -> Loaded:
-        """Return all records of this installation; each is this replica's own from when it is next saved."""
-        wanted = {**labels.ours(self.installation), labels.KIND: "record"}
-        listing = await self.cluster.list(_SECRET, namespace=self.namespace, labels=wanted)
-        loaded = Loaded()
-        for secret in listing.items:
-            try:
-                loaded.records.append(read_record(secret))
-            except (RecordTooNewError, RecordUnreadableError) as error:
-                metadata = secret["metadata"]
-                username = metadata.get("annotations", {}).get(labels.USERNAME, metadata["name"])
-                loaded.refused[username] = error
-        return loaded
 
     async def save(self, record: UserRecord) -> None:
         """Write a record; it is durable when this returns. Never broken off by a cancellation.
@@ -104,10 +84,10 @@ class RecordKeeper:
         slug = safe_slug(record.user.username)
         text = json.dumps(record.to_json(), ensure_ascii=False, separators=(",", ":"))
         metadata = {
-            "name": f"user-{slug}",
+            "name": record_name(slug),
             "namespace": self.namespace,
             "labels": {**labels.ours(self.installation), labels.KIND: "record", labels.USER: slug},
-            "annotations": {labels.USERNAME: record.user.username},
+            "annotations": {labels.USERNAME: record.user.username, labels.OWNER: self.owner},
         }
         if record.version is not None:
             metadata["resourceVersion"] = record.version
@@ -119,6 +99,13 @@ class RecordKeeper:
             "metadata": metadata,
             "data": data,
         }
+
+
+def username_of(secret: Manifest) -> str:
+    """Return whom a record is of, also where it cannot be read."""
+    metadata = secret["metadata"]
+    username: str = metadata.get("annotations", {}).get(labels.USERNAME, metadata["name"])
+    return username
 
 
 def read_record(secret: Manifest) -> UserRecord:

@@ -1,17 +1,22 @@
-"""What a starting service does with what it finds: it owns every record, and follows what each spawn is desired to be.
+"""What a service does with the users that become its own: it follows what each of their spawns is desired to be.
 
-A pod of ours of which no record tells is recorded again from its annotations, never deleted.
+That are all of them when it starts alone, and those of a replica that died. A pod of ours of which no record tells is
+recorded again from its annotations, never deleted.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from spawnpenny.cluster.port import Manifest
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.port import Cluster, Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import safe_slug
@@ -23,33 +28,95 @@ from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
+from spawnpenny.pipeline.keeper import read_record, username_of
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
+from spawnpenny.replicas.ownership import slug_of
+
+_AT_ONCE: Final = 20
+"""How many records are written at once when the service starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Takes over the records and the pods that are there when the service starts."""
+    """Takes over the records and the pods of the users who become this replica's, and lets go of those that do not."""
 
     world: World
     accounts: Accounts
     tasks: Tasks
 
-    async def run(self) -> None:
-        """Load all records and carry on with all that is under way. The informers have synced before."""
-        loaded, again = await self.world.keeper.load(), set[str]()
-        for record in loaded.records:
-            self.accounts.add(record)
-        for username, error in loaded.refused.items():
-            self._leave_alone(username, error)
+    async def run(self, taken_over: Callable[[], None]) -> None:
+        """Follow the records until cancelled; ``taken_over`` is called when those that were there are looked after.
+
+        The informers have synced before.
+        """
+        ownership = self.world.ownership
+        with ownership.records.subscribe() as changes:
+            await self._take_all_over()
+            taken_over()
+            async for change in changes:
+                if change.type != "DELETED":
+                    self._follow(change.object)
+
+    def consider_all(self) -> None:
+        """Look at all users again, as other replicas are alive now than before."""
+        for record in self.world.ownership.records.items():
+            self._follow(record)
+
+    async def catch_up(self, cluster: Cluster) -> None:
+        """Look at all users again as they are stored now, whatever was heard of them.
+
+        Raises:
+            ClusterError: The cluster does not answer.
+
+        """
+        ownership, settings = self.world.ownership, self.world.settings
+        wanted = {**labels.ours(settings.installation), labels.KIND: "record"}
+        listing = await cluster.list(resource_of("Secret"), namespace=ownership.namespace, labels=wanted)
+        for record in listing.items:
+            self._follow(record)
+
+    def _follow(self, record: Manifest) -> None:
+        """Bring what is in memory into accord with a record that somebody wrote."""
+        metadata = record["metadata"]
+        if metadata.get("annotations", {}).get(labels.OWNER) == self.world.ownership.me.identity:
+            return  # written here: memory knows better
+        held, mine = self.accounts.by_slug(slug_of(record)), self.world.ownership.is_mine(record)
+        if held is not None:
+            if mine and held.record.version == metadata["resourceVersion"]:
+                return
+            self.accounts.let_move(held)
+        self.accounts.welcome(username_of(record))
+        if mine and (account := self._adopt(record)) is not None and (runs := self._under_way(account)):
+            self.tasks.run(self._take_over(account, runs))
+
+    async def _take_all_over(self) -> None:
+        ownership, again = self.world.ownership, set[str]()
+        for record in ownership.records.items():
+            if ownership.is_mine(record):
+                self._adopt(record)
         for pod in self.world.pods.items():
             if pod["metadata"].get("labels", {}).get(labels.SPAWN) and not podstate.is_over(pod):
                 self._record_again(pod, again)
-        for account in self.accounts:
-            under_way = [run for run in account.runs.values() if self._is_under_way(account, run)]
-            if under_way or account.slug in again:
-                await self._take_over(account, under_way)
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def take_over(account: Account, runs: list[Run]) -> None:
+            async with slots:
+                await self._take_over(account, runs)
+
+        found = [(account, self._under_way(account)) for account in self.accounts]
+        await asyncio.gather(*(take_over(account, runs) for account, runs in found if runs or account.slug in again))
+
+    def _adopt(self, record: Manifest) -> Account | None:
+        try:
+            return self.accounts.add(read_record(record))
+        except SpawnpennyError as error:
+            self._leave_alone(username_of(record), error)
+            return None
+
+    def _under_way(self, account: Account) -> list[Run]:
+        return [run for run in account.runs.values() if self._is_under_way(account, run)]
 
     def _record_again(self, pod: Manifest, again: set[str]) -> None:
         metadata = pod["metadata"]
@@ -62,7 +129,11 @@ class Recovery:
         if self.accounts.is_refused(username):
             return
         slug = safe_slug(username)
-        account = self.accounts.by_slug(slug) or self.accounts.add(told)
+        account = self.accounts.by_slug(slug)
+        if account is None:
+            if not self.world.ownership.is_new_to_me(slug):
+                return
+            account = self.accounts.add(told)
         if record.key in account.runs or account.username != username:
             return
         log.warning("a pod without a record is recorded again", user=username)

@@ -8,29 +8,35 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.domain.events import EventLog
+from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest, StepProgress
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     NotReadyError,
+    SpawnpennyError,
     UnavailableError,
     UserConflictError,
 )
 from spawnpenny.identity import Identity
 from spawnpenny.pipeline.acceptance import conflict, oldest_history, refuse_collision, to_replace, trial
 from spawnpenny.pipeline.account import Account, Run
-from spawnpenny.pipeline.accounts import Accounts
+from spawnpenny.pipeline.accounts import Accounts, make_account
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
+from spawnpenny.pipeline.keeper import RecordLostError, read_record
 from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
 
+_HEARSAY: Final = 2.0
+"""Seconds in which a record that another replica wrote is heard of."""
 MARGIN: Final = 5.0
 """Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
 
@@ -68,7 +74,7 @@ class Spawns:
 
         """
         self._demand_ready()
-        async with self._accounts.locked(username, self._world.keeper.owner) as account:
+        async with self._locked(username) as account:
             user = resolve_user(username, identity, account.known, self._world.settings.users)
             existing = account.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
@@ -90,7 +96,7 @@ class Spawns:
         self._demand_ready()
         check_ids(user, self._world.settings.users)
         key = Key(Kind.USER, "")
-        async with self._accounts.locked(user.username, self._world.keeper.owner) as account:
+        async with self._locked(user.username) as account:
             existing = account.runs.get(key)
             known, active = account.record.user, existing is not None and existing.record.active
             stays = active and existing is not None and existing.record.desired is Desired.RUNNING
@@ -111,12 +117,13 @@ class Spawns:
 
         Raises:
             NotReadyError: The state of the cluster is not known (yet).
+            ElsewhereError: Another replica looks after the user.
 
         """
         self._demand_ready()
-        if self._accounts.find(username) is None:
+        if self.account(username) is None:
             return None
-        async with self._accounts.locked(username, self._world.keeper.owner) as account:
+        async with self._locked(username) as account:
             run = account.runs.get(key)
             if run is None or (start is not None and run.record.request.start != start):
                 return None
@@ -131,8 +138,7 @@ class Spawns:
             NotReadyError: The state of the cluster is not known (yet).
 
         """
-        self._demand_ready()
-        account = self._accounts.find(username)
+        account = self.account(username)
         return account.runs.get(key) if account else None
 
     def account(self, username: str) -> Account | None:
@@ -143,7 +149,10 @@ class Spawns:
 
         """
         self._demand_ready()
-        return self._accounts.find(username)
+        account = self._accounts.find(username)
+        if account is None:
+            self._world.ownership.demand_mine(safe_slug(username))
+        return account
 
     def all(self, kind: Kind) -> list[tuple[Account, Run]]:
         """Return all spawns of a kind, by username and name.
@@ -153,12 +162,38 @@ class Spawns:
 
         """
         self._demand_ready()
-        found = [(account, run) for account in self._accounts for key, run in account.runs.items() if key.kind is kind]
+        accounts = [*self._accounts, *self._others()]
+        found = [(account, run) for account in accounts for key, run in account.runs.items() if key.kind is kind]
         return sorted(found, key=lambda each: (each[0].username, each[1].record.key.name))
+
+    def _others(self) -> Iterator[Account]:
+        """Yield the accounts of the users whom other replicas look after, as they were written last."""
+        for record in self._world.ownership.others():
+            with suppress(SpawnpennyError):
+                yield make_account(read_record(record))
 
     def unknown(self) -> list[str]:
         """Return the users whose records cannot be read: what they have running is not in ``all``."""
         return self._accounts.refused()
+
+    @asynccontextmanager
+    async def _locked(self, username: str) -> AsyncIterator[Account]:
+        """Hold a user's account. Where another replica turns out to have the user, say so, as soon as it is known."""
+        self._demand_here(username)
+        try:
+            async with self._accounts.locked(username, self._world.keeper.owner) as account:
+                yield account
+        except RecordLostError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HEARSAY):
+                    await self._world.ownership.heard_of(safe_slug(username))
+            self._demand_here(username)
+            raise
+
+    def _demand_here(self, username: str) -> None:
+        slug = safe_slug(username)
+        if self._accounts.by_slug(slug) is None:
+            self._world.ownership.demand_mine(slug)
 
     async def _accept(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from spawnpenny.errors import SpawnpennyError
 from spawnpenny.pipeline.settle import settle
 
 
@@ -42,4 +43,7 @@ class Tasks:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("a task failed", exc_info=error)
+            if isinstance(error, SpawnpennyError):  # it words itself
+                self._log.warning("a task ended early", code=error.code, error=error.message)
+            else:
+                self._log.error("a task failed", exc_info=error)

@@ -11,6 +11,7 @@ from spawnpenny.domain.spawns import Kind
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.port import Broker
+from spawnpenny.replicas.ownership import Ownership
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,12 +38,13 @@ class Extensions(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """The cluster, what is watched of it, who makes namespaces, the records, the plugins, and the settings."""
+    """The cluster, what is watched of it, whose users are, who makes namespaces, the records, plugins and settings."""
 
     settings: Settings
     cluster: Cluster
     pods: Informer
     namespaces: Informer
+    ownership: Ownership
     broker: Broker
     keeper: RecordKeeper
     plugins: Extensions

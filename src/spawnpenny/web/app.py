@@ -14,6 +14,7 @@ from spawnpenny.web.audit import chronicle, put_headers
 from spawnpenny.web.document import make_document
 from spawnpenny.web.keys import CLOSING, DOCUMENT, SERVICE
 from spawnpenny.web.problems import problems
+from spawnpenny.web.relay import relay, relaying
 from spawnpenny.web.routes import routes
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def create_app(settings: Settings, plugins: Plugins, cluster: Cluster, broker: B
     """
     table = routes()
     accesses = {(method, route.path): route.access for route in table for method in route.methods}
-    app = web.Application(middlewares=[chronicle, problems, guard(accesses)], client_max_size=settings.web.max_body)
+    app = web.Application(
+        middlewares=[chronicle, problems, guard(accesses), relay], client_max_size=settings.web.max_body
+    )
     app[CLOSING] = asyncio.Event()
     app[DOCUMENT] = make_document(table)
     for route in table:
@@ -51,7 +54,12 @@ def create_app(settings: Settings, plugins: Plugins, cluster: Cluster, broker: B
             app[SERVICE] = service
             yield
 
+    async def asking_others(app: web.Application) -> AsyncIterator[None]:
+        async with relaying(app, settings):
+            yield
+
     app.cleanup_ctx.append(running)
+    app.cleanup_ctx.append(asking_others)
     return app
 
 

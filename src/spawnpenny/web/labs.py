@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from spawnpenny.domain.spawns import Key, Kind
-from spawnpenny.errors import InvalidRequestError, LabNotFoundError
+from spawnpenny.errors import ElsewhereError, InvalidRequestError, LabNotFoundError
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import body_of, lab_of, query_of, username_of
 from spawnpenny.web.keys import CLOSING, SERVICE
@@ -57,6 +57,8 @@ async def stop_lab(request: web.Request) -> web.Response:
     exchange(request).about(run)
     if query.wait:
         await _until_gone(request, run, query.wait)
+        if run.moved:
+            raise ElsewhereError(None)
     return web.Response(status=204) if run.gone else web.json_response(lab_view(username, run), status=202)
 
 

@@ -1,0 +1,1 @@
+"""Several services share the users: who is alive, who may write, and whose a user is."""

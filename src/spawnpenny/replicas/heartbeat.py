@@ -1,0 +1,149 @@
+"""The Lease of this replica: by renewing it, it tells the others that it lives, and knows that it may write."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.permissions import Declared, allow
+from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.domain import labels
+from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
+from spawnpenny.replicas.fence import Fence
+from spawnpenny.replicas.replica import Replica
+
+PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", "delete", on="leases"),)}
+_RENEWALS: Final = 3
+"""How many renewals there are in the time for which a Lease holds."""
+_MARGIN: Final = 0.2
+"""The part of that time before its end in which nothing is written: a write that is under way has to arrive too."""
+
+
+class Heartbeat:
+    """Keeps this replica's Lease, and the fence open as long as it holds.
+
+    Args:
+        cluster: Where the Lease is; not behind the fence.
+        replica: Whose.
+        namespace: The state namespace.
+        installation: Ours.
+        seconds: For how long a Lease holds.
+        catch_up: Awaited before the fence opens again after a time in which others may have taken users over.
+
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        replica: Replica,
+        *,
+        namespace: str,
+        installation: str,
+        seconds: float,
+        catch_up: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.fence = Fence(seconds)
+        self.lost = asyncio.Event()
+        self._cluster = cluster
+        self._replica = replica
+        self._namespace = namespace
+        self._installation = installation
+        self._seconds = seconds
+        self._catch_up = catch_up
+        self._held: Manifest | None = None
+        self._log = structlog.get_logger("spawnpenny.replicas").bind(replica=replica.identity)
+
+    async def begin(self) -> None:
+        """Take the Lease of this replica's name; an earlier process of that name is dead from then on.
+
+        Raises:
+            ClusterError: The cluster does not answer.
+
+        """
+        began = asyncio.get_running_loop().time()
+        try:
+            stored = await self._cluster.create(self._lease())
+        except AlreadyExistsError:
+            there = await self._cluster.read(self._ref())
+            if there is None:
+                raise
+            stored = await self._cluster.replace(self._lease(there["metadata"]["resourceVersion"]))
+        self._holds(stored, began)
+
+    async def run(self) -> None:
+        """Renew it until cancelled, or until another process of the same name has taken it."""
+        pause = self._seconds / _RENEWALS
+        while not self.lost.is_set():
+            await asyncio.sleep(pause)
+            try:
+                async with asyncio.timeout(pause):
+                    await self._renew()
+            except (SpawnpennyError, TimeoutError) as error:
+                self._log.warning("the lease could not be renewed", error=str(error) or "no answer in time")
+
+    async def end(self) -> None:
+        """Give the Lease back, so that others take over at once."""
+        self.fence.shut()
+        if self._held is None or self.lost.is_set():
+            return
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._cluster.delete(self._ref(), uid=self._held["metadata"]["uid"])
+        except (SpawnpennyError, TimeoutError) as error:
+            self._log.warning("the lease could not be given back", error=str(error) or "no answer in time")
+
+    async def _renew(self) -> None:
+        began = asyncio.get_running_loop().time()
+        if self._held is None:
+            await self.begin()
+            return
+        try:
+            stored = await self._cluster.replace(self._lease(self._held["metadata"]["resourceVersion"]))
+        except NotFoundError:
+            stored = await self._cluster.create(self._lease())
+        except ConflictError:
+            there = await self._cluster.read(self._ref())
+            if there is not None and there["spec"]["holderIdentity"] != self._replica.identity:
+                self._give_up()
+            else:  # a renewal whose answer was lost: the next one goes on from there
+                self._held = there
+            return
+        if not self.fence.is_open:
+            self._log.warning("the lease had expired; what others took over meanwhile is let go of")
+            await self._catch_up()
+        self._holds(stored, began)
+
+    def _holds(self, stored: Manifest, began: float) -> None:
+        self._held = stored
+        self.fence.open_until(began + self._seconds * (1 - _MARGIN))
+
+    def _give_up(self) -> None:
+        self._log.error("another process took the lease of this replica's name", name=self._replica.name)
+        self.fence.shut()
+        self.lost.set()
+
+    def _ref(self) -> Ref:
+        return Ref(resource_of("Lease"), f"replica-{self._replica.name}", self._namespace)
+
+    def _lease(self, version: str | None = None) -> Manifest:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        metadata: Manifest = {
+            "name": f"replica-{self._replica.name}",
+            "namespace": self._namespace,
+            "labels": {**labels.ours(self._installation), labels.KIND: "replica"},
+            "annotations": {labels.ADDRESS: self._replica.address},
+        }
+        if version is not None:
+            metadata["resourceVersion"] = version
+        spec = {
+            "holderIdentity": self._replica.identity,
+            "leaseDurationSeconds": max(1, math.ceil(self._seconds)),
+            "renewTime": now,
+        }
+        return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}

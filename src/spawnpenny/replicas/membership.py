@@ -1,0 +1,80 @@
+"""A replica among the others: its Lease, who else is alive, and whose the users are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+import structlog
+
+from spawnpenny.cluster.informer import Informer
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.port import Cluster
+from spawnpenny.domain import labels
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.replicas.heartbeat import Heartbeat
+from spawnpenny.replicas.ownership import Ownership
+from spawnpenny.replicas.peers import Peers
+from spawnpenny.replicas.replica import Replica
+from spawnpenny.settings import Settings
+
+_LONGEST_PAUSE: Final = 5.0
+
+
+class Membership:
+    """What one service has to do with the others.
+
+    Args:
+        settings: Of the service.
+        cluster: Where Leases and records are; not behind the fence.
+        changed: Called when other replicas are alive than before.
+        catch_up: Awaited before anything is written after a time in which others may have taken users over.
+
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        cluster: Cluster,
+        *,
+        changed: Callable[[], None],
+        catch_up: Callable[[], Awaitable[None]],
+    ) -> None:
+        mine, state = labels.ours(settings.installation), settings.namespaces.state
+        self.me = Replica.of(settings)
+        self.records = Informer(cluster, resource_of("Secret"), namespace=state, labels={**mine, labels.KIND: "record"})
+        self.leases = Informer(cluster, resource_of("Lease"), namespace=state, labels={**mine, labels.KIND: "replica"})
+        self.peers = Peers(self.leases, self.me, changed)
+        self.ownership = Ownership(self.me, self.peers, self.records, state)
+        self.heartbeat = Heartbeat(
+            cluster,
+            self.me,
+            namespace=state,
+            installation=settings.installation,
+            seconds=settings.replicas.lease,
+            catch_up=catch_up,
+        )
+
+    def works(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Return what has to run for as long as the service does, once it has begun."""
+        return (self.records.run(), self.leases.run(), self.peers.run(), self.heartbeat.run())
+
+    async def begin(self) -> None:
+        """Take the Lease, however long the cluster takes to give it."""
+        pause = 0.5
+        while True:
+            try:
+                await self.heartbeat.begin()
+            except SpawnpennyError as error:
+                structlog.get_logger("spawnpenny.replicas").warning("no lease yet", error=error.message)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+
+    async def known(self) -> None:
+        """Return once the other replicas and all records are known."""
+        await self.leases.synced.wait()
+        await self.peers.known.wait()
+        await self.records.synced.wait()

@@ -1,0 +1,84 @@
+"""Whose a user is: of the replica that wrote the record last or, where that is dead, of the steward of that user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.cluster.permissions import Declared, allow
+from spawnpenny.domain import labels
+from spawnpenny.errors import ElsewhereError
+from spawnpenny.replicas.peers import Peers
+from spawnpenny.replicas.replica import Replica
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.informer import Informer
+    from spawnpenny.cluster.port import Manifest
+
+PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", on="secrets"),)}
+
+
+_PREFIX: Final = "user-"
+
+
+def record_name(slug: str) -> str:
+    """Return the name of the Secret that holds a user's record."""
+    return f"{_PREFIX}{slug}"
+
+
+def slug_of(record: Manifest) -> str:
+    """Return the slug of the user whose record a Secret is."""
+    name: str = record["metadata"]["name"]
+    return name.removeprefix(_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Tells whose a user is, out of the records and replicas that are watched.
+
+    A user of a dead replica is the steward's without a write: what the steward changes, it writes by compare-and-set
+    and owns from then on. So two that see different replicas alive for a moment cannot both go on.
+    """
+
+    me: Replica
+    peers: Peers
+    records: Informer
+    namespace: str
+
+    def is_mine(self, record: Manifest) -> bool:
+        """Whether this replica is to look after the user of a record, as its Secret is stored."""
+        return self._owner(record) == self.me.identity
+
+    def is_new_to_me(self, slug: str) -> bool:
+        """Whether this replica is to look after a user of whom there is no record."""
+        return self.records.get(self.namespace, record_name(slug)) is None and self._is_steward(slug)
+
+    def demand_mine(self, slug: str) -> None:
+        """Refuse a user whom another replica looks after; one without a record may begin anywhere.
+
+        Raises:
+            ElsewhereError: Where the user is looked after.
+
+        """
+        record = self.records.get(self.namespace, record_name(slug))
+        if record is not None and (owner := self._owner(record)) != self.me.identity:
+            raise ElsewhereError(self.peers.address(owner))
+
+    async def heard_of(self, slug: str) -> None:
+        """Return once another replica's record of a user is known here; the caller sets a time limit."""
+        await self.records.wait_for(
+            self.namespace, record_name(slug), lambda record: record is not None and not self.is_mine(record)
+        )
+
+    def others(self) -> list[Manifest]:
+        """Return the records of the users whom other replicas look after."""
+        return [record for record in self.records.items() if not self.is_mine(record)]
+
+    def _owner(self, record: Manifest) -> str:
+        owner = record["metadata"].get("annotations", {}).get(labels.OWNER, "")
+        if self.peers.alive(owner):
+            return str(owner)
+        return self.peers.steward(slug_of(record))
+
+    def _is_steward(self, slug: str) -> bool:
+        return self.peers.steward(slug) == self.me.identity

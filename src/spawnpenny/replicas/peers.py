@@ -1,0 +1,91 @@
+"""Which replicas are alive, as this one sees it: by when it saw their Leases change, never by their clocks."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.cluster.permissions import Declared, allow
+from spawnpenny.domain import labels
+from spawnpenny.replicas.replica import Replica
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spawnpenny.cluster.informer import Informer
+    from spawnpenny.cluster.port import Manifest
+
+PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", on="leases"),)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    identity: str
+    address: str
+    seconds: float
+    seen_at: float
+
+
+class Peers:
+    """The replicas, this one among them.
+
+    Another one is dead when its Lease has not changed for as long as it holds. That time is told by the changes of
+    this replica's own Lease, which come over the same stream: where that is silent, nobody is taken for dead.
+    ``changed`` is called when another set of replicas is alive; ``known`` is set once those are known that there are.
+    """
+
+    def __init__(self, leases: Informer, replica: Replica, changed: Callable[[], None]) -> None:
+        self._leases = leases
+        self._me = replica
+        self._changed = changed
+        self._sightings: dict[str, _Sighting] = {}
+        self._now = 0.0
+        self.known = asyncio.Event()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        with self._leases.subscribe() as changes:
+            for lease in self._leases.items():
+                self._see(lease)
+            living = self.living()
+            self.known.set()
+            async for change in changes:
+                if change.type == "DELETED":
+                    self._sightings.pop(change.object["metadata"]["name"], None)
+                else:
+                    self._see(change.object)
+                if living != (living := self.living()):
+                    self._changed()
+
+    def alive(self, identity: str) -> bool:
+        return identity == self._me.identity or any(
+            each.identity == identity and self._now - each.seen_at < each.seconds for each in self._sightings.values()
+        )
+
+    def living(self) -> frozenset[str]:
+        """Return the identities of all that are alive."""
+        return frozenset(each.identity for each in self._sightings.values() if self.alive(each.identity)) | {
+            self._me.identity
+        }
+
+    def address(self, identity: str) -> str | None:
+        """Return where a replica is reached, or None where it is not known."""
+        return next((each.address for each in self._sightings.values() if each.identity == identity), None)
+
+    def steward(self, slug: str) -> str:
+        """Return who takes a user over whose replica is dead: the same one wherever the same replicas are known.
+
+        Each has an equal share, and one that comes or goes moves no other's users (rendezvous hashing).
+        """
+        return max(self.living(), key=lambda identity: hashlib.sha256(f"{identity}/{slug}".encode()).digest())
+
+    def _see(self, lease: Manifest) -> None:
+        now, spec, metadata = asyncio.get_running_loop().time(), lease["spec"], lease["metadata"]
+        identity = spec.get("holderIdentity") or ""
+        address = metadata.get("annotations", {}).get(labels.ADDRESS, "")
+        seconds = float(spec.get("leaseDurationSeconds") or 0)
+        self._sightings[metadata["name"]] = _Sighting(identity, address, seconds, now)
+        if identity == self._me.identity:
+            self._now = now

@@ -1,0 +1,110 @@
+"""Passes a request on to the replica that looks after its user, and the answer back as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import structlog
+from aiohttp import web
+from yarl import URL
+
+from spawnpenny.errors import ElsewhereError
+from spawnpenny.web.exchange import HEADER, exchange
+from spawnpenny.web.keys import CLOSING, SERVICE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp.typedefs import Handler
+
+    from spawnpenny.settings import Settings
+
+RELAYED: Final = "X-Spawnpenny-Relayed"
+"""Names the replica that passed a request on: it is not passed on twice, as two may not agree whose a user is."""
+_SESSION: Final = web.AppKey("RELAY", aiohttp.ClientSession)
+_CONNECT: Final = 3.0
+_SILENCE: Final = 120.0  # seconds: longer than any ?wait=, and a stream of events says something every 15
+_KEPT: Final = ("Authorization", "Content-Type", "Accept", "Last-Event-ID", "Accept-Language")
+_DROPPED: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
+
+
+@asynccontextmanager
+async def relaying(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+    """Keep connections to the other replicas for as long as the application runs."""
+    limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
+    connector = aiohttp.TCPConnector(limit=0, ssl=_trust(settings))
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=limits, trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    ) as session:
+        app[_SESSION] = session
+        yield
+
+
+@web.middleware
+async def relay(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Have the replica answer that looks after the user. Inside of ``guard``: who asks is known, there and here."""
+    try:
+        return await handler(request)
+    except ElsewhereError as error:
+        if error.address is None or RELAYED in request.headers:
+            raise
+        return await _passed_on(request, error.address)
+
+
+async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
+    me = request.app[SERVICE].membership.me
+    headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
+    headers |= {RELAYED: me.identity, HEADER: exchange(request).id}
+    body = await request.read() if request.can_read_body or request.body_exists else None
+    url = URL(f"{address}{request.rel_url.raw_path_qs}", encoded=True)
+    response = web.StreamResponse()
+    try:
+        async with request.app[_SESSION].request(
+            request.method, url, data=body, headers=headers, allow_redirects=False
+        ) as answer:
+            await _hand_back(request, answer, response)
+    except (aiohttp.ClientError, OSError) as error:
+        log = structlog.get_logger("spawnpenny.relay")
+        log.warning("another replica does not answer", address=address, error=type(error).__name__)
+        if not response.prepared:
+            raise ElsewhereError(None) from None
+        if request.transport is not None:
+            request.transport.abort()  # half an answer: whoever reads it has to see that it broke
+    return response
+
+
+async def _hand_back(request: web.Request, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+    response.set_status(answer.status)
+    for name, value in answer.headers.items():
+        if name.lower() not in _DROPPED:
+            response.headers[name] = value
+    await response.prepare(request)
+    copying = asyncio.ensure_future(_copy(answer, response))
+    closing = asyncio.ensure_future(request.app[CLOSING].wait())
+    try:
+        await asyncio.wait({copying, closing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (copying, closing):
+            task.cancel()
+        done, _ = await asyncio.wait({copying, closing})
+    if copying in done and not copying.cancelled():
+        copying.result()
+
+
+async def _copy(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+    async for chunk in answer.content.iter_any():
+        await response.write(chunk)
+    await response.write_eof()
+
+
+def _trust(settings: Settings) -> ssl.SSLContext | bool:
+    """Return what the certificates of other replicas are checked with: ours, as theirs name no address of a pod."""
+    if settings.web.authority is None:
+        return True
+    context = ssl.create_default_context(cafile=settings.web.authority)
+    context.check_hostname = False
+    return context
