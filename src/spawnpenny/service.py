@@ -17,7 +17,7 @@ from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
 from spawnpenny.errors import SpawnpennyError
-from spawnpenny.pipeline.account import Account
+from spawnpenny.pipeline.account import Account, Bell
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.hardening import check_openings
 from spawnpenny.pipeline.keeper import RecordKeeper
@@ -42,7 +42,8 @@ _SWEEP: Final = 60.0
 class Service:
     """A running service: ``spawns`` to start and stop, ``plugins`` to tell of.
 
-    ``spawns.ready`` says whether it knows the cluster, ``membership`` how it stands among the replicas.
+    ``spawns.ready`` says whether it knows the cluster, ``membership`` how it stands among the replicas; ``moved`` rings
+    when users were taken over, or let go of, as other replicas are alive.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Service:
     spawns: Spawns
     world: World
     membership: Membership
+    moved: Bell = field(default_factory=Bell)
     _taken_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until_ready(self) -> None:
@@ -74,6 +76,7 @@ async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, br
 
     def changed() -> None:
         recovery.consider_all()
+        service.moved.ring()
 
     async def catch_up() -> None:
         await recovery.catch_up(cluster)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from spawnpenny.broker.local import run_local_broker
@@ -54,13 +54,17 @@ class Site:
         return make_settings(self.data)
 
     @asynccontextmanager
-    async def service(self) -> AsyncIterator[Service]:
-        """Run a service, ready, until the context ends; then another one may follow."""
-        settings = self.settings
+    async def service(self, replica: str | None = None, cluster: Cluster | None = None) -> AsyncIterator[Service]:
+        """Run a service, ready, until the context ends; then another one may follow.
+
+        Several run at once under different names of replicas; ``cluster`` is for one that sees it otherwise.
+        """
+        settings, cluster = self.settings, cluster or self.cluster
+        settings = replace(settings, replicas=replace(settings.replicas, name=replica or settings.replicas.name))
         plugins = load_plugins(settings, extra=self.plugins)
         async with (
-            run_local_broker(self.cluster, settings) as broker,
-            run_service(settings, plugins, self.cluster, broker) as service,
+            run_local_broker(cluster, settings) as broker,
+            run_service(settings, plugins, cluster, broker) as service,
         ):
             await service.until_ready()
             yield service

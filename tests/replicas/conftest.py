@@ -1,0 +1,29 @@
+"""For the tests of replicas: leases that are short, and waiting until a user has moved."""
+
+from __future__ import annotations
+
+import pytest
+
+from spawnpenny.errors import ElsewhereError
+from spawnpenny.testing.site import lab
+
+
+@pytest.fixture
+def short_leases(site):
+    """Have replicas taken for dead after two seconds."""
+    site.data["replicas"] = {"lease": 2}
+
+
+@pytest.fixture
+def taken_over():
+    """Return a function that waits until a service looks after a user, and returns the user's lab."""
+
+    async def wait(service, user="ada", name="~default"):
+        while True:
+            moved = service.moved.next()
+            try:
+                return service.spawns.find(user, lab(name))
+            except ElsewhereError:
+                await moved.wait()
+
+    return wait

@@ -1,0 +1,112 @@
+"""Requests about a user whom another replica looks after, as a caller sees them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+import aiohttp
+import pytest
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.plugins import load_plugins
+from spawnpenny.tokens import hash_token
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import listening
+
+LAB = "/v1/users/ada%40example/labs/~default"
+
+
+@asynccontextmanager
+async def replica(site, name, told=None):
+    """Serve a replica of a site that tells the others an address; give a client of it, and its service."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    settings = site.settings
+    settings = replace(settings, replicas=replace(settings.replicas, name=name, address=told or address))
+    async with run_local_broker(site.cluster, settings) as broker, AsyncExitStack() as stack:
+        app = create_app(settings, load_plugins(settings), site.cluster, broker)
+        await stack.enter_async_context(listening(app, "127.0.0.1", port))
+        await app[SERVICE].until_ready()
+        headers = {"Authorization": "Bearer hub-token"}
+        client = await stack.enter_async_context(aiohttp.ClientSession(address, headers=headers))
+        client.end = stack.aclose
+        yield client, app[SERVICE]
+
+
+@pytest.fixture
+def site(embedded_site):
+    scopes = ["read:any", "spawn:any", "delete:any"]
+    embedded_site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": scopes}}
+    return embedded_site
+
+
+async def heard(service):
+    """Wait until a replica knows of the other one's record."""
+    await service.membership.ownership.heard_of(safe_slug("ada@example"))
+
+
+async def events(answer):
+    """Yield the data of the events of a stream."""
+    async for line in answer.content:
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+async def test_any_replica_answers(site):
+    async with replica(site, "a") as (one, _), replica(site, "b") as (two, service):
+        started = await one.put(LAB, json={"start": "s1", "env": {"SECRET": "xyzzy"}})
+        assert started.status == 202
+        await heard(service)
+        async with two.get(f"{LAB}/events") as stream:
+            told = [event async for event in events(stream)]
+        assert told[-1]["phase"] == "running"
+        again = await two.put(LAB, json={"start": "s1"})
+        assert (again.status, (await again.json())["phase"]) == (200, "running")
+        other = await two.put(LAB, json={"start": "s2"})
+        assert (other.status, (await other.json())["code"]) == (409, "start_conflict")
+        listed = await (await two.get("/v1/labs")).json()
+        assert [(each["user"], each["phase"]) for each in listed["labs"]] == [("ada@example", "running")]
+        gone = await two.delete(f"{LAB}?wait=30")
+        assert gone.status == 204
+        assert (await two.get(LAB)).status == 404
+
+
+async def test_a_caller_without_a_token_is_refused_before_anything_is_passed_on(site):
+    async with replica(site, "a") as (one, _), replica(site, "b") as (two, service):
+        await one.put(LAB, json={"start": "s1"})
+        await heard(service)
+        refused = await two.get(LAB, headers={"Authorization": "Bearer wrong"})
+        assert refused.status == 401
+
+
+async def test_a_replica_that_does_not_answer_is_told_as_not_known_never_as_gone(site):
+    async with replica(site, "a", told="http://127.0.0.1:9") as (one, _), replica(site, "b") as (two, service):
+        await one.put(LAB, json={"start": "s1"})
+        await heard(service)
+        answer = await two.get(LAB)
+        assert (answer.status, (await answer.json())["code"]) == (503, "elsewhere")
+        assert answer.headers["Retry-After"] == "1"
+
+
+async def test_a_stream_breaks_with_the_replica_that_it_comes_from_and_goes_on_from_the_next(site):
+    site.data["plugins"]["lab"] = {"images": {"default": "spawnpenny/shell"}}
+    async with replica(site, "b") as (two, service):
+        async with replica(site, "a") as (one, _):
+            await one.put(LAB, json={"start": "s1"})
+            await heard(service)
+            stream = await two.get(f"{LAB}/events")
+            first = await anext(events(stream))
+            await one.end()
+            rest = [event async for event in events(stream)]
+        assert first["id"] not in {event["id"] for event in rest}
+        moved = service.moved.next()
+        while (answer := await two.get(LAB)).status == 503:
+            await moved.wait()
+        assert (await answer.json())["start"] == "s1"

@@ -1,0 +1,140 @@
+"""Several services on one cluster: each user is one replica's, and no user is lost when a replica goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.errors import ElsewhereError, ReplicaFencedError, UnavailableError
+from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.site import lab, settled, start, stop
+
+VICTIM = Path(__file__).parents[1] / "pipeline" / "victim.py"
+
+
+async def test_a_user_is_looked_after_by_the_replica_that_took_the_first_start(site):
+    site.data["replicas"] = {"address": "http://127.0.0.1:1"}
+    async with site.service("a") as one, site.service("b") as two:
+        await settled(await start(one))
+        await two.membership.ownership.heard_of("ada")
+        with pytest.raises(ElsewhereError) as elsewhere:
+            two.spawns.find("ada", lab())
+        assert elsewhere.value.address == "http://127.0.0.1:1"
+        with pytest.raises(ElsewhereError):
+            await start(two, "s2")
+        with pytest.raises(ElsewhereError):
+            await two.spawns.stop("ada", lab())
+        assert [account.username for account, _ in two.spawns.all(lab().kind)] == ["ada"]
+        assert two.spawns.find("bob", lab()) is None
+
+
+async def test_two_replicas_that_are_asked_at_once_start_one_lab(site):
+    async with site.service("a") as one, site.service("b") as two:
+        answers = await asyncio.gather(start(one, "s1"), start(two, "s1"), return_exceptions=True)
+        assert sorted(type(each).__name__ for each in answers) == ["ElsewhereError", "Run"]
+        (run,) = [each for each in answers if not isinstance(each, Exception)]
+        assert (await settled(run)).record.phase is Phase.RUNNING
+        assert len(await site.objects("Pod")) == 1
+
+
+async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, taken_over):
+    async with site.service("b") as two:
+        async with site.service("a") as one:
+            run = await settled(await start(one))
+            await start(one, user="bob")
+        standing = await taken_over(two)
+        assert (standing.record.phase, standing.record.pod) == (Phase.RUNNING, run.record.pod)
+        assert (await settled(await taken_over(two, "bob"))).record.phase is Phase.RUNNING
+        await stop(two)
+        assert await site.objects("Pod") == {}
+
+
+async def test_what_another_replica_left_half_done_is_finished_when_its_lease_has_expired(
+    apiserver, kube_site, taken_over
+):
+    kube_site.data["replicas"] = {"lease": 2, "name": "victim"}
+    async with kube_site.service("b") as service:
+        told = {
+            "kubeconfig": str(apiserver.kubeconfig),
+            "data": kube_site.data,
+            "work": "spawn",
+            "at": 6,
+            "when": "after",
+        }
+        process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(told))
+        assert await process.wait() == -signal.SIGKILL
+        run = await taken_over(service)
+        assert (await settled(run)).record.phase is Phase.RUNNING, run.record.reason
+
+
+class Deaf(FaultyCluster):
+    """A cluster that answers a replica no more, as far as its Lease is concerned."""
+
+    deaf = False
+
+    async def replace(self, manifest, resource=None):
+        if self.deaf and manifest["kind"] == "Lease":
+            raise UnavailableError("no answer")
+        return await super().replace(manifest, resource)
+
+
+@pytest.mark.usefixtures("short_leases")
+async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(site, taken_over):
+    deaf = Deaf(site.cluster)
+    async with site.service("a", deaf) as one, site.service("b") as two:
+        run = await settled(await start(one))
+        deaf.deaf = True
+        standing = await taken_over(two)
+        assert (standing.record.phase, standing.record.pod) == (Phase.RUNNING, run.record.pod)
+        deaf.arm()
+        with pytest.raises(ReplicaFencedError):
+            await start(one, user="bob")
+        assert deaf.calls == []
+        await settled(await start(two, "s2", replace=True))
+        await run.until_gone()
+        assert run.moved
+        deaf.deaf = False
+        assert (await settled(await start(one, user="bob"))).record.phase is Phase.RUNNING
+        assert two.spawns.find("ada", lab()).record.request.start == "s2"
+        with pytest.raises(ElsewhereError):
+            one.spawns.find("ada", lab())
+
+
+async def test_a_process_of_the_same_name_puts_an_end_to_the_earlier_one(site):
+    site.data["replicas"] = {"lease": 1}
+    async with site.service("a") as earlier, site.service("a") as later:
+        await earlier.membership.heartbeat.lost.wait()
+        with pytest.raises(ReplicaFencedError):
+            await start(earlier)
+        assert (await settled(await start(later))).record.phase is Phase.RUNNING
+
+
+async def test_a_rolling_restart_under_load_loses_no_spawn_and_stops_no_lab(kube_site, taken_over):
+    users = [f"user{number}" for number in range(30)]
+    async with AsyncExitStack() as old, AsyncExitStack() as new:
+        one = await old.enter_async_context(kube_site.service("a"))
+        standing = {user: await settled(await start(one, user=user)) for user in users[:10]}
+        later = [await new.enter_async_context(kube_site.service(name)) for name in ("b", "c")]
+        await asyncio.gather(*(start(one, user=user) for user in users[10:]))
+        await old.aclose()
+        found = await asyncio.gather(*(first([taken_over(service, user) for service in later]) for user in users))
+        for user, run in zip(users, found, strict=True):
+            assert (await settled(run)).record.phase is Phase.RUNNING, run.record.reason
+            if user in standing:
+                assert run.record.pod == standing[user].record.pod
+
+
+async def first(works):
+    """Return what is there first; the others are broken off."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    return done.pop().result()
