@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,8 +15,8 @@ from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
-from spawnpenny.errors import SpawnpennyError
-from spawnpenny.pipeline.account import Account, Bell
+from spawnpenny.housekeeping.housekeeper import Housekeeper
+from spawnpenny.pipeline.account import Bell
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.hardening import check_openings
 from spawnpenny.pipeline.keeper import RecordKeeper
@@ -35,7 +34,6 @@ from spawnpenny.settings import Settings
 PERMISSIONS: Final[Declared] = {
     "cluster": (allow("get", "list", "watch", on="pods"), allow("list", "watch", on="namespaces"))
 }
-_SWEEP: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class Service:
     spawns: Spawns
     world: World
     membership: Membership
+    housekeeper: Housekeeper
     moved: Bell = field(default_factory=Bell)
     _taken_over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -84,7 +83,8 @@ async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, br
     membership = Membership(settings, cluster, changed=changed, catch_up=catch_up)
     world = _world(settings, plugins, cluster, broker, membership)
     recovery = Recovery(world, accounts, tasks)
-    service = Service(settings, plugins, Spawns(world, accounts, tasks), world, membership)
+    housekeeper = Housekeeper(world, accounts, plugins.steps, recovery.record_again)
+    service = Service(settings, plugins, Spawns(world, accounts, tasks), world, membership, housekeeper)
     tasks.run(world.pods.run())
     tasks.run(world.namespaces.run())
     tasks.run(_take_over(service, recovery, accounts, tasks))
@@ -120,7 +120,7 @@ async def _take_over(service: Service, recovery: Recovery, accounts: Accounts, t
     await world.pods.synced.wait()
     await world.namespaces.synced.wait()
     tasks.run(Vigil(world, accounts, tasks).run())
-    tasks.run(_forget_history(world, accounts))
+    tasks.run(service.housekeeper.run())
 
     def taken_over() -> None:
         service.taken_over()
@@ -128,28 +128,3 @@ async def _take_over(service: Service, recovery: Recovery, accounts: Accounts, t
         structlog.get_logger("spawnpenny.service").info("ready", users=users, replica=membership.me.identity)
 
     await recovery.run(taken_over)
-
-
-async def _forget_history(world: World, accounts: Accounts) -> None:
-    """Drop what has been over for longer than ``deadlines.history``."""
-    kept = world.settings.deadlines.history
-    while True:
-        await asyncio.sleep(min(_SWEEP, kept))
-        oldest = time.time() - kept
-        for account in accounts:
-            async with account.lock:
-                old = [run for run in account.runs.values() if run.is_history(before=oldest)]
-                for run in old:
-                    account.forget(run)
-                    run.vanish()
-                if old:
-                    await _write_once(world, account)
-
-
-async def _write_once(world: World, account: Account) -> None:
-    """Write a record without waiting for a cluster that does not answer: one user may not hold up all others."""
-    try:
-        await world.keeper.save(account.record)
-    except SpawnpennyError as error:
-        log = structlog.get_logger("spawnpenny.service")
-        log.warning("a record cannot be written", user=account.username, error=error.message)

@@ -116,7 +116,7 @@ class Account:
     """A user.
 
     ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand, and
-    ``moved`` says that another replica looks after the user by now.
+    ``moved`` says that another replica looks after the user by now; ``unswept`` that something may be left over.
     """
 
     slug: str
@@ -126,6 +126,7 @@ class Account:
     runs: dict[Key, Run] = field(default_factory=dict)
     holders: int = 0
     moved: bool = False
+    unswept: bool = True
 
     @property
     def known(self) -> UserRecord | None:
@@ -141,9 +142,22 @@ class Account:
         """Whether it may be forgotten: nothing is written of it, and nobody has it in hand."""
         return not self.record.recorded and not self.runs and not self.holders
 
+    def is_idle(self, *, before: float) -> bool:
+        """Whether the user has had nothing since a time, in seconds since the epoch."""
+        since = self.record.idle_since
+        return not self.holders and since is not None and since < before and not self.record.has_things
+
+    def marks(self) -> set[str]:
+        """Return the marks of all spawns of the user, and of those that they replace."""
+        return {
+            mark
+            for run in self.runs.values()
+            for mark in (run.record.id, *(replaced.id for replaced in run.record.replaces))
+        }
+
     def forget(self, run: Run) -> None:
         """Drop a spawn from the record, unless another one has taken its place. The caller holds the lock."""
-        key = run.record.key
+        key, self.unswept = run.record.key, True
         if self.runs.get(key) is run:
             del self.runs[key]
         if self.record.spawns.get(key) is run.record:

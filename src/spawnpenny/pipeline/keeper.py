@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,7 +49,24 @@ class RecordKeeper:
         """
         await uninterrupted(self._save(record))
 
+    async def delete(self, record: UserRecord) -> None:
+        """Delete the record of a user who has nothing. The caller holds the user's lock.
+
+        Raises:
+            RecordLostError: Somebody else wrote it meanwhile.
+            ClusterError: The cluster does not answer.
+
+        """
+        ref = Ref.of(self._secret(record))
+        there = await self.cluster.read(ref)
+        if there is None:
+            return
+        if there["metadata"]["resourceVersion"] != record.version:
+            raise RecordLostError(f"The record of {record.user.username} was written by somebody else.")
+        await uninterrupted(self.cluster.delete(ref, uid=there["metadata"]["uid"]))
+
     async def _save(self, record: UserRecord) -> None:
+        record.mark_idle(time.time())
         record.written = secrets.token_hex(8)
         record.owner = self.owner
         try:

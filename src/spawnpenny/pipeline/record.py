@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from spawnpenny.domain.events import Event, EventLog
 from spawnpenny.domain.resources import Resources, total
-from spawnpenny.domain.spawns import Desired, Key, Phase, Reason, SpawnRequest, StepProgress, StepState
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Reason, SpawnRequest, StepProgress, StepState
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SpawnpennyError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+"""What this spawnpenny writes; it reads the one before as well."""
 
 
 class RecordTooNewError(SpawnpennyError):
@@ -145,8 +146,9 @@ class UserRecord:
     """One user, what all the user's spawns share, and the spawns themselves.
 
     ``vouched`` says that somebody stands for the uid: an authenticator, or whoever commissioned the user.
-    ``generation`` counts the starts. ``written`` names the last write, so that a write whose answer was lost is known
-    as one's own. ``recorded`` says that the cluster has a record of the user, ``version`` which one.
+    ``generation`` counts the starts, ``idle_since`` tells since when the user has had nothing. ``written`` names the
+    last write, so that a write whose answer was lost is known as one's own. ``recorded`` says that the cluster has a
+    record of the user, ``version`` which one.
     """
 
     user: User
@@ -160,6 +162,19 @@ class UserRecord:
     written: str = ""
     version: str | None = None
     recorded: bool = False
+    idle_since: float | None = None
+
+    @property
+    def has_things(self) -> bool:
+        """Whether the user has a lab or Dask cluster, or one that is over and can still be read about."""
+        return any(key.kind is not Kind.USER for key in self.spawns)
+
+    def mark_idle(self, now: float) -> None:
+        """Note since when the user has had nothing, in seconds since the epoch."""
+        if self.has_things:
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = now
 
     def take(self, written: UserRecord, key: Key) -> None:
         """Take over what was written for a new spawn; all else here may have changed since, and stands."""
@@ -185,6 +200,7 @@ class UserRecord:
             "spawns": [spawn.to_json() for spawn in self.spawns.values()],
             "generation": self.generation,
             "written": self.written,
+            "idle_since": self.idle_since,
         }
 
     @classmethod
@@ -208,4 +224,5 @@ class UserRecord:
             spawns={spawn.key: spawn for spawn in spawns},
             generation=data["generation"],
             written=data["written"],
+            idle_since=data.get("idle_since"),  # from schema 2 on
         )

@@ -92,13 +92,11 @@ class Recovery:
             self.tasks.run(self._take_over(account, runs))
 
     async def _take_all_over(self) -> None:
-        ownership, again = self.world.ownership, set[str]()
+        ownership = self.world.ownership
         for record in ownership.records.items():
             if ownership.is_mine(record):
                 self._adopt(record)
-        for pod in self.world.pods.items():
-            if pod["metadata"].get("labels", {}).get(labels.SPAWN) and not podstate.is_over(pod):
-                self._record_again(pod, again)
+        again = self._find_unrecorded()
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def take_over(account: Account, runs: list[Run]) -> None:
@@ -107,6 +105,23 @@ class Recovery:
 
         found = [(account, self._under_way(account)) for account in self.accounts]
         await asyncio.gather(*(take_over(account, runs) for account, runs in found if runs or account.slug in again))
+
+    def record_again(self) -> None:
+        """Record the pods again of users who have no record, though there may have been one at the start."""
+        for slug in self._find_unrecorded(known=False):
+            account = self.accounts.by_slug(slug)
+            if account is not None:
+                self.tasks.run(self._take_over(account, self._under_way(account)))
+
+    def _find_unrecorded(self, *, known: bool = True) -> set[str]:
+        """Record such pods again, of users who are known as well or not; return whose they are."""
+        again = set[str]()
+        for pod in self.world.pods.items():
+            carried = pod["metadata"].get("labels", {})
+            wanted = known or self.accounts.by_slug(carried.get(labels.USER, "")) is None
+            if wanted and carried.get(labels.SPAWN) and not podstate.is_over(pod):
+                self._record_again(pod, again)
+        return again
 
     def _adopt(self, record: Manifest) -> Account | None:
         try:

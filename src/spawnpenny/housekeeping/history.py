@@ -1,0 +1,34 @@
+"""Forgets what has been over for longer than ``deadlines.history``."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.pipeline.account import Account
+from spawnpenny.pipeline.accounts import Accounts
+from spawnpenny.pipeline.world import World
+
+
+async def forget_history(world: World, accounts: Accounts) -> None:
+    """Drop it from memory and from the records."""
+    oldest = time.time() - world.settings.deadlines.history
+    for account in accounts:
+        async with account.lock:
+            old = [run for run in account.runs.values() if run.is_history(before=oldest)]
+            for run in old:
+                account.forget(run)
+                run.vanish()
+            if old and not account.moved:
+                await _write_once(world, account)
+
+
+async def _write_once(world: World, account: Account) -> None:
+    """Write a record without waiting for a cluster that does not answer: one user may not hold up all others."""
+    try:
+        await world.keeper.save(account.record)
+    except SpawnpennyError as error:
+        log = structlog.get_logger("spawnpenny.housekeeping")
+        log.warning("a record cannot be written", user=account.username, error=error.message)

@@ -1,0 +1,76 @@
+"""Lets go of the namespaces of users who have had nothing for a long time, and of records that say nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from spawnpenny.cluster.permissions import Declared, allow
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnpennyError
+from spawnpenny.pipeline.account import Account
+from spawnpenny.pipeline.accounts import Accounts
+from spawnpenny.pipeline.world import World
+
+PERMISSIONS: Declared = {"state": (allow("delete", on="secrets"),)}
+
+
+@dataclass
+class Idle:
+    """Releases idle namespaces. Where a volume claim lives there, it is asked again only after as long a time."""
+
+    world: World
+    accounts: Accounts
+    _kept: dict[str, float] = field(default_factory=dict)
+
+    async def let_go(self) -> None:
+        """Make one pass."""
+        after = self.world.settings.housekeeping.idle
+        if not after:
+            return
+        oldest = time.time() - after
+        self._kept = {slug: when for slug, when in self._kept.items() if when > oldest}
+        for account in self.accounts:
+            if account.is_idle(before=oldest) and account.slug not in self._kept:
+                try:
+                    await self._let_go_of(account, oldest)
+                except (BrokerRefusedError, BrokerUnavailableError) as error:
+                    self._tell("idle namespaces cannot be released now", account, error)
+                    return
+                except SpawnpennyError as error:
+                    self._kept[account.slug] = time.time()
+                    self._tell("an idle namespace is kept", account, error)
+
+    async def _let_go_of(self, account: Account, oldest: float) -> None:
+        """Release under the user's lock: a start that comes now waits, and then gets a namespace of its own."""
+        async with account.lock:
+            if account.moved or not account.is_idle(before=oldest):
+                return
+            names = Names.of(account.username, Kind.USER, "", prefix=self.world.settings.namespaces.prefix)
+            there = self.world.namespaces.get(None, names.namespace)
+            if there is not None:
+                await self._release(account, there["metadata"]["uid"])
+            if account.record.commissioned or account.record.vouched or account.record.spawns:
+                account.record.namespace = ""
+                account.record.applied.clear()
+                await self.world.keeper.save(account.record)
+            else:
+                await self.world.keeper.delete(account.record)
+                self.accounts.let_move(account)
+        self._tell("idle, and let go of", account, None)
+
+    async def _release(self, account: Account, uid: str) -> None:
+        try:
+            async with asyncio.timeout(self.world.settings.deadlines.stop):
+                await self.world.broker.release_namespace(account.username, uid)
+        except TimeoutError:
+            raise BrokerUnavailableError("The broker did not release a namespace in time.") from None
+
+    @staticmethod
+    def _tell(what: str, account: Account, error: SpawnpennyError | None) -> None:
+        log = structlog.get_logger("spawnpenny.housekeeping")
+        log.info(what, user=account.username, why=error.message if error else None)

@@ -1,0 +1,129 @@
+"""What is left over goes, what is idle is let go of, and nothing else is touched."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from spawnpenny.domain import labels
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.domain.users import User
+from spawnpenny.testing.site import HUB, lab, settled, start, stop
+
+
+def secret(site, name, **marks):
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": site.namespace(), "labels": marks},
+    }
+
+
+def marked(site, spawn):
+    return {**labels.ours(site.settings.installation), labels.USER: "ada", labels.SPAWN: spawn}
+
+
+def volume_claim(site):
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "home", "namespace": site.namespace(), "labels": marked(site, "gone")},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
+async def leftover_pod(site, service, name):
+    """Make a pod like a lab's, of a spawn that there is not, and wait until the service has heard of it."""
+    (there,) = [pod for pod in service.world.pods.items() if pod["metadata"]["name"] == "lab"]
+    metadata = {key: copy.deepcopy(there["metadata"][key]) for key in ("namespace", "labels", "annotations")}
+    metadata |= {"name": name}
+    metadata["labels"][labels.SPAWN] = f"gone-{name}"
+    spec = {"containers": [{"name": "c", "image": "spawnpenny/lab"}]}
+    await site.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    await service.world.pods.wait_for(site.namespace(), name, lambda pod: pod is not None)
+
+
+async def test_what_no_spawn_has_is_taken_away_by_the_second_pass(site):
+    async with site.service() as service:
+        run = await settled(await start(service))
+        await site.cluster.create(secret(site, "left", **marked(site, "gone-left")))
+        await site.cluster.create(secret(site, "foreign"))
+        await site.cluster.create(secret(site, "shared", **labels.ours(site.settings.installation)))
+        await site.cluster.create(volume_claim(site))
+        await leftover_pod(site, service, "left")
+        await service.housekeeper.keep_house()
+        assert await site.read("Secret", "left") is not None
+        await service.housekeeper.keep_house()
+        await service.world.pods.wait_for(site.namespace(), "left", lambda pod: pod is None)
+        assert await site.read("Secret", "left") is None
+        for kind, name in (("Secret", "foreign"), ("Secret", "shared"), ("PersistentVolumeClaim", "home")):
+            assert await site.read(kind, name) is not None
+        assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
+        assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
+
+
+async def test_a_pass_that_would_remove_much_removes_nothing_and_alarms(site, logged):
+    async with site.service() as service:
+        await settled(await start(service))
+        for name in ("left-1", "left-2", "left-3"):
+            await leftover_pod(site, service, name)
+        for _ in range(3):
+            await service.housekeeper.keep_house()
+        assert {f"Pod/left-{number}" for number in (1, 2, 3)} <= set(await site.objects("Pod"))
+        assert service.housekeeper.leftovers.held_back == 3
+        assert [line["found"] for line in logged() if line["level"] == "error"] == [3, 3]
+
+
+async def test_the_namespace_of_a_user_who_has_nothing_is_let_go_of(site):
+    site.data["housekeeping"] = {"idle": 0.001}
+    async with site.service() as service:
+        first = await settled(await start(service))
+        await service.housekeeper.keep_house()
+        assert service.spawns.find("ada", lab()) is first
+        await stop(service)
+        uid = (await site.read("Namespace", site.namespace()))["metadata"]["uid"]
+        await service.housekeeper.keep_house()
+        await service.world.namespaces.wait_for(
+            None, site.namespace(), lambda found: found is None or "deletionTimestamp" in found["metadata"]
+        )
+        assert service.spawns.account("ada") is None
+        assert await site.read("Secret", "user-ada", site.settings.namespaces.state) is None
+        again = await settled(await start(service, "again"))
+        assert again.record.phase is Phase.RUNNING, again.record.reason
+        assert (await site.read("Namespace", site.namespace()))["metadata"]["uid"] != uid
+
+
+async def test_a_namespace_with_a_volume_claim_is_kept(site):
+    site.data["housekeeping"] = {"idle": 0.001}
+    async with site.service() as service:
+        await settled(await start(service))
+        claim = await site.cluster.create(volume_claim(site))
+        await stop(service)
+        await service.housekeeper.keep_house()
+        there = await site.read("PersistentVolumeClaim", "home")
+        assert there["metadata"]["uid"] == claim["metadata"]["uid"]
+        assert service.spawns.account("ada").record.namespace
+
+
+async def test_a_commissioned_user_is_not_forgotten(embedded_site):
+    embedded_site.data["housekeeping"] = {"idle": 0.001}
+    ada = User("ada", 1234, 1234)
+    async with embedded_site.service() as service:
+        await settled((await service.spawns.commission(ada, identity=HUB)).run)
+        await settled(await start(service))
+        await stop(service)
+        await service.housekeeper.keep_house()
+        assert service.spawns.account("ada").record.user == ada
+        run = await settled(await start(service, "again"))
+        assert run.record.phase is Phase.RUNNING, run.record.reason
+
+
+@pytest.mark.parametrize("idle", [0, 3600])
+async def test_nothing_is_let_go_of_before_its_time(embedded_site, idle):
+    embedded_site.data["housekeeping"] = {"idle": idle}
+    async with embedded_site.service() as service:
+        await settled(await start(service))
+        await stop(service)
+        await service.housekeeper.keep_house()
+        assert service.spawns.account("ada").record.namespace
