@@ -1,4 +1,4 @@
-"""Builds the image as CI can: by buildah without a daemon, on a base that debootstrap makes of this machine's own Debian."""
+"""Builds the image as CI can: by buildah, without a daemon, on a base that debootstrap makes of this machine's Debian."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def run(*argv, **more):
 def mirror(release):
     """Return where this machine's apt has this release of Debian from."""
     targets = run("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
-    sites = [site for site, name, component in map(str.split, targets.splitlines()) if (name, component) == (release, "main")]
+    sites = [
+        site for site, name, component in map(str.split, targets.splitlines()) if (name, component) == (release, "main")
+    ]
     assert sites, f"apt has no source of {release}"
     return sites[0]
 
