@@ -1,4 +1,4 @@
-"""Builds the image as CI can: by buildah, without a daemon, on a base that debootstrap makes of this machine's Debian."""
+"""Builds the image as CI can: by buildah, without a daemon, on a base that debootstrap makes of the host's Debian."""
 
 from __future__ import annotations
 
