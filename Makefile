@@ -50,7 +50,8 @@ wheels: $(READY)
 	    --python-version $(IMAGE_PYTHON) --dest dist -r requirements-server.txt
 
 image: wheels
-	$(BUILDER) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE) .
+	$(BUILDER) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$$($(BIN)/spawnpenny --version) \
+	    --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE) .
 
 $(READY): requirements.txt pyproject.toml $(PLUGINS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spawnpenny needs Python 3.11 or newer")'
