@@ -13,7 +13,6 @@ import pytest
 from pytest_asyncio import fixture as async_fixture
 
 SCHEMAS = Path(__file__).parent / "schemas"
-CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "PriorityClass"}
 
 
 class Api:
@@ -34,7 +33,7 @@ class Api:
         served = self._paths[root].get(each["kind"])
         if served is None:
             return None
-        assert served["namespaced"] == (each["kind"] not in CLUSTER_WIDE)
+        assert served["namespaced"] == ("namespace" in each["metadata"])
         inside = f"/namespaces/{each['metadata']['namespace']}" if served["namespaced"] else ""
         return f"{root}{inside}/{served['name']}"
 
@@ -62,10 +61,7 @@ def apart(each, suffix):
     """Return an object in namespaces of this test alone, under a name that nobody else has where it is cluster-wide."""
     each = copy.deepcopy(each)
     metadata = each["metadata"]
-    if each["kind"] in CLUSTER_WIDE:
-        metadata["name"] += suffix
-    else:
-        metadata["namespace"] += suffix
+    metadata["namespace" if "namespace" in metadata else "name"] += suffix
     if each.get("roleRef", {}).get("kind") == "ClusterRole":
         each["roleRef"]["name"] += suffix
     for subject in each.get("subjects", ()):
