@@ -7,7 +7,13 @@ EDITABLES := -e . $(patsubst %/pyproject.toml,-e %,$(PLUGINS))
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: demo test test-all lint docs bench lock clean
+# The image: its name, the program that builds it, the Python of its base, and that base where it is not the Dockerfile's own.
+IMAGE ?= spawnpenny:latest
+BUILDER ?= docker
+IMAGE_PYTHON ?= 3.11
+BASE ?=
+
+.PHONY: demo test test-all lint docs bench lock wheels image clean
 
 demo: $(READY)
 	$(BIN)/spawnpenny demo $(ARGS)
@@ -33,6 +39,19 @@ bench: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile --no-header --generate-hashes --universal --python-version 3.11 \
 	    --extra server --extra demo --extra testing --group dev -o requirements.txt pyproject.toml
+	$(BIN)/uv pip compile --no-header --no-annotate --generate-hashes --universal --python-version 3.11 \
+	    --extra server -c requirements.txt -o requirements-server.txt pyproject.toml
+
+wheels: $(READY)
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist \
+	    . $(patsubst %/pyproject.toml,./%,$(PLUGINS))
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: \
+	    --python-version $(IMAGE_PYTHON) --dest dist -r requirements-server.txt
+
+image: wheels
+	$(BUILDER) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$$($(BIN)/spawnpenny --version) \
+	    --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE) .
 
 $(READY): requirements.txt pyproject.toml $(PLUGINS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spawnpenny needs Python 3.11 or newer")'
@@ -43,4 +62,4 @@ $(READY): requirements.txt pyproject.toml $(PLUGINS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) docs/_build
+	rm -rf $(VENV) docs/_build dist

@@ -12,6 +12,7 @@ from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.errors import AlreadyExistsError, SettingsError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.web.app import create_app
+from spawnpenny.web.certificates import certificate_of
 from spawnpenny.web.serving import listening
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ async def serving(
         SettingsError, PluginError: They do not allow it.
 
     """
-    plugins = load_plugins(settings, extra=extra)
+    plugins, certificate = load_plugins(settings, extra=extra), certificate_of(settings.web)
     async with open_cluster(settings) as cluster, run_local_broker(cluster, settings) as broker:
         app = create_app(settings, plugins, cluster, broker)
-        async with listening(app, settings.web.host, settings.web.port, move=move) as port:
+        where = settings.web.host, settings.web.port
+        async with listening(app, *where, move=move, certificate=certificate) as port:
             yield port
 
 

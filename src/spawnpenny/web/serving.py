@@ -11,14 +11,19 @@ from aiohttp import web
 from spawnpenny.errors import SettingsError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
+
+    from spawnpenny.web.certificates import Certificate
 
 _PATIENCE: Final = 5.0
 """Seconds that requests under way get to end by themselves. Streams end at once, as ``CLOSING`` is set."""
 
 
 @asynccontextmanager
-async def listening(app: web.Application, host: str, port: int, *, move: bool = False) -> AsyncIterator[int]:
+async def listening(
+    app: web.Application, host: str, port: int, *, move: bool = False, certificate: Certificate | None = None
+) -> AsyncIterator[int]:
     """Listen until the context ends; yield the port.
 
     Args:
@@ -26,6 +31,7 @@ async def listening(app: web.Application, host: str, port: int, *, move: bool = 
         host: Where.
         port: 0 for any free one.
         move: Take a free port where this one is taken.
+        certificate: Serve HTTPS with it, not HTTP.
 
     Raises:
         SettingsError: The port is taken, or the host is not this machine's.
@@ -35,17 +41,17 @@ async def listening(app: web.Application, host: str, port: int, *, move: bool = 
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PATIENCE)
     await runner.setup()
     try:
-        await _listen(runner, host, port, move=move)
+        await _listen(runner, host, port, move=move, tls=None if certificate is None else certificate.context)
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int, *, move: bool) -> None:
+async def _listen(runner: web.AppRunner, host: str, port: int, *, move: bool, tls: ssl.SSLContext | None) -> None:
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         if not (move and error.errno == errno.EADDRINUSE):
             why = error.strerror or str(error)
             raise SettingsError(f"web.host and web.port: cannot listen on {host}:{port}: {why}.") from None
-        await web.TCPSite(runner, host, 0).start()
+        await web.TCPSite(runner, host, 0, ssl_context=tls).start()

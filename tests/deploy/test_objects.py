@@ -1,0 +1,118 @@
+"""Every object of the deployment is stored as it is written, or keeps the schema of its kind."""
+
+from __future__ import annotations
+
+import copy
+import json
+import secrets
+from pathlib import Path
+
+import aiohttp
+import jsonschema
+import pytest
+from pytest_asyncio import fixture as async_fixture
+
+SCHEMAS = Path(__file__).parent / "schemas"
+
+
+class Api:
+    """The API server, for any kind that it serves."""
+
+    def __init__(self, session):
+        self._session = session
+        self._paths = {}
+
+    async def path(self, each):
+        """Return where objects of this kind are made, or None where it is not served."""
+        group = each["apiVersion"]
+        root = f"/api/{group}" if "/" not in group else f"/apis/{group}"
+        if root not in self._paths:
+            response = await self._session.get(root)
+            listing = await response.json() if response.status == 200 else {"resources": []}
+            self._paths[root] = {kind["kind"]: kind for kind in listing["resources"] if "/" not in kind["name"]}
+        served = self._paths[root].get(each["kind"])
+        if served is None:
+            return None
+        assert served["namespaced"] == ("namespace" in each["metadata"])
+        inside = f"/namespaces/{each['metadata']['namespace']}" if served["namespaced"] else ""
+        return f"{root}{inside}/{served['name']}"
+
+    async def stored(self, path, each):
+        """Create an object, and return what one who reads it gets."""
+        response = await self._session.post(path, json=each)
+        assert response.status == 201, (each["kind"], each["metadata"]["name"], await response.text())
+        response = await self._session.get(f"{path}/{each['metadata']['name']}")
+        assert response.status == 200
+        return await response.json()
+
+    async def delete(self, path, each):
+        response = await self._session.delete(f"{path}/{each['metadata']['name']}")
+        assert response.status in {200, 202}, await response.text()
+
+
+@async_fixture
+async def api(apiserver):
+    connector = aiohttp.TCPConnector(ssl=apiserver.ssl_context())
+    async with aiohttp.ClientSession(apiserver.url, connector=connector) as session:
+        yield Api(session)
+
+
+def apart(each, suffix):
+    """Return an object in namespaces of this test alone, under a name that nobody else has where it is cluster-wide."""
+    each = copy.deepcopy(each)
+    metadata = each["metadata"]
+    metadata["namespace" if "namespace" in metadata else "name"] += suffix
+    if each.get("roleRef", {}).get("kind") == "ClusterRole":
+        each["roleRef"]["name"] += suffix
+    for subject in each.get("subjects", ()):
+        subject["namespace"] += suffix
+    pod = each.get("spec", {}).get("template", {}).get("spec", {})
+    if "priorityClassName" in pod:
+        pod["priorityClassName"] += suffix
+    return each
+
+
+def unlike(sent, stored, path=""):
+    """Name what was written and is not stored so: the API server drops a misspelt key without a word."""
+    if isinstance(sent, dict) and isinstance(stored, dict):
+        return [gap for key, value in sent.items() for gap in unlike(value, stored.get(key), f"{path}.{key}")]
+    if isinstance(sent, list) and isinstance(stored, list) and len(sent) == len(stored):
+        return [gap for one, other in zip(sent, stored, strict=True) for gap in unlike(one, other, f"{path}[]")]
+    empty = not sent and not stored and not isinstance(sent, bool | int)
+    return [] if sent == stored or empty else [path]
+
+
+async def test_what_the_api_server_serves_is_stored_as_it_is_written(api, objects, judged):
+    suffix, made = f"-{secrets.token_hex(3)}", []
+    try:
+        for each in sorted((apart(each, suffix) for each in objects), key=lambda each: each["kind"] != "Namespace"):
+            path = await api.path(each)
+            if path is not None:
+                made.append((path, each))
+                assert unlike(each, await api.stored(path, each)) == [], (each["kind"], each["metadata"]["name"])
+                judged["stored by the API server as written", each["kind"]] += 1
+    finally:
+        for path, each in reversed(made):
+            await api.delete(path, each)
+    assert {"Deployment", "NetworkPolicy", "ClusterRole", "Service"} <= {each["kind"] for _, each in made}
+
+
+async def test_what_it_does_not_serve_keeps_the_schema_of_its_kind(api, objects, judged):
+    others = [each for each in objects if await api.path(each) is None]
+    for each in others:
+        jsonschema.validate(each, schema(each["kind"]))
+        judged["held to the checked-in schema of its kind", each["kind"]] += 1
+    assert "PodDisruptionBudget" in {each["kind"] for each in others}
+
+
+def schema(kind):
+    return json.loads((SCHEMAS / f"{kind}.json").read_text())
+
+
+@pytest.mark.parametrize("kind", [path.stem for path in sorted(SCHEMAS.glob("*.json"))])
+def test_a_schema_refuses_a_misspelt_key(kind):
+    jsonschema.Draft202012Validator.check_schema(schema(kind))
+    version = schema(kind)["properties"]["apiVersion"]["const"]
+    each = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": {"misspelt": 1}}
+    with pytest.raises(jsonschema.ValidationError, match="misspelt"):
+        jsonschema.validate(each, schema(kind))

@@ -1,0 +1,228 @@
+"""What the deployment says fits together: names, ports, paths, settings, and how pods are hardened."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from spawnpenny.broker.orders import OrdersFile
+from spawnpenny.configuration import make_settings
+from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.plugins import load_plugins
+from spawnpenny.sources import overrides, put
+from spawnpenny.web.routes import routes
+
+WEB, BROKER = "spawnpenny", "spawnpenny-broker"
+ELSEWHERE = {("Secret", "spawnpenny", "spawnpenny-tls")}
+"""Made by cert-manager or by the site, as the component tls says."""
+
+
+def of_kind(objects, kind):
+    return [each for each in objects if each["kind"] == kind]
+
+
+def names(objects):
+    return {(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in objects}
+
+
+def deployment(objects, name):
+    (found,) = [each for each in of_kind(objects, "Deployment") if each["metadata"]["name"] == name]
+    return found
+
+
+def container(objects, name):
+    (found,) = deployment(objects, name)["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def config(objects, name):
+    """Return the data of the ConfigMap that a Deployment mounts."""
+    (volume,) = [
+        each["configMap"]["name"]
+        for each in deployment(objects, name)["spec"]["template"]["spec"]["volumes"]
+        if "configMap" in each
+    ]
+    (found,) = [each for each in of_kind(objects, "ConfigMap") if each["metadata"]["name"] == volume]
+    return found["data"]
+
+
+def settings(objects, name):
+    """Return the settings that a Deployment's process has: its file, and its environment."""
+    data = yaml.safe_load(config(objects, name)["settings.yaml"])
+    pod = {"metadata.name": f"{name}-abc12", "status.podIP": "10.1.2.3"}
+    environ = {}
+    for each in container(objects, name)["env"]:
+        value = each["value"] if "value" in each else pod[each["valueFrom"]["fieldRef"]["fieldPath"]]
+        environ[each["name"]] = re.sub(r"\$\((\w+)\)", lambda found: environ[found[1]], value)
+    for keys, value in overrides(environ):
+        put(data, keys, value)
+    return make_settings(data)
+
+
+def test_the_settings_load_and_say_who_a_replica_is(objects):
+    web = settings(objects, WEB)
+    load_plugins(web)
+    scheme = "https" if web.web.certificate else "http"
+    assert (web.replicas.name, web.replicas.address) == ("spawnpenny-abc12", f"{scheme}://10.1.2.3:{web.web.port}")
+    assert settings(objects, BROKER).replicas.name == "spawnpenny-broker-abc12"
+
+
+def test_service_and_broker_agree_on_what_both_have_to_know(objects):
+    web, broker = settings(objects, WEB), settings(objects, BROKER)
+    assert web.installation == broker.installation
+    mine, other = web.namespaces, broker.namespaces
+    assert (mine.prefix, mine.state, mine.broker, mine.provision) == (
+        other.prefix,
+        other.state,
+        other.broker,
+        other.provision,
+    )
+
+
+def test_the_settings_name_namespaces_accounts_and_role_of_the_deployment(objects):
+    there = names(objects)
+    for each in (settings(objects, WEB), settings(objects, BROKER)):
+        for namespace in (each.namespaces.state, each.namespaces.broker, each.namespaces.provision):
+            assert ("Namespace", None, namespace) in there
+        assert ("ServiceAccount", each.broker.account_namespace, each.broker.account) in there
+        assert ("ClusterRole", None, each.broker.role) in there
+
+
+def test_the_brokers_orders_load(objects, tmp_path):
+    path = settings(objects, BROKER).broker.orders
+    (mount,) = [each for each in container(objects, BROKER)["volumeMounts"] if each["name"] == "settings"]
+    file = tmp_path / path.removeprefix(f"{mount['mountPath']}/")
+    file.write_text(config(objects, BROKER)[file.name])
+    OrdersFile(str(file)).read()
+
+
+def test_the_service_cannot_read_the_brokers_settings_and_the_other_way_round(objects):
+    assert {each["metadata"]["namespace"] for each in of_kind(objects, "ConfigMap")} == {WEB, BROKER}
+    assert {deployment(objects, name)["metadata"]["namespace"] for name in (WEB, BROKER)} == {WEB, BROKER}
+
+
+def test_every_probe_asks_a_route_that_there_is_on_the_port_that_is_served(objects):
+    served = {route.path for route in routes() if route.method == "GET"}
+    web = settings(objects, WEB).web
+    for name in (WEB, BROKER):
+        (port,) = container(objects, name)["ports"]
+        probes = [container(objects, name)[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+        assert [probe["path"] for probe in probes] == ["/healthz", "/healthz", "/readyz"]
+        assert {probe["path"] for probe in probes} <= served
+        assert {probe["port"] for probe in probes} == {port["name"]}
+        scheme = "HTTPS" if name == WEB and web.certificate else "HTTP"
+        assert {probe["scheme"] for probe in probes} == {scheme}
+
+
+def test_service_and_network_policy_lead_to_the_port_of_the_settings(objects):
+    port = settings(objects, WEB).web.port
+    (named,) = container(objects, WEB)["ports"]
+    (service,) = of_kind(objects, "Service")
+    (policy,) = [each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"] == "web"]
+    (way_in,) = policy["spec"]["ingress"]
+    assert named["containerPort"] == port
+    assert [(each["port"], each["targetPort"]) for each in service["spec"]["ports"]] == [(port, named["name"])]
+    assert [each["port"] for each in way_in["ports"]] == [port]
+
+
+def test_selectors_select_the_pods_of_the_deployments(objects):
+    labels = {
+        each["metadata"]["namespace"]: each["spec"]["template"]["metadata"]["labels"]
+        for each in of_kind(objects, "Deployment")
+    }
+    for each in (*of_kind(objects, "Deployment"), *of_kind(objects, "PodDisruptionBudget")):
+        selected = each["spec"]["selector"]["matchLabels"]
+        assert selected.items() <= labels[each["metadata"]["namespace"]].items()
+    for each in of_kind(objects, "Service"):
+        assert each["spec"]["selector"].items() <= labels[each["metadata"]["namespace"]].items()
+
+
+def test_whatever_an_object_names_is_there(objects):
+    there = names(objects)
+    wanted = set()
+    for each in of_kind(objects, "Deployment"):
+        namespace, spec = each["metadata"]["namespace"], each["spec"]["template"]["spec"]
+        wanted.add(("ServiceAccount", namespace, spec["serviceAccountName"]))
+        wanted |= {("PriorityClass", None, spec["priorityClassName"])} if "priorityClassName" in spec else set()
+        for volume in spec["volumes"]:
+            if "configMap" in volume:
+                wanted.add(("ConfigMap", namespace, volume["configMap"]["name"]))
+            if "secret" in volume:
+                wanted.add(("Secret", namespace, volume["secret"]["secretName"]))
+    for each in (*of_kind(objects, "RoleBinding"), *of_kind(objects, "ClusterRoleBinding")):
+        role = each["roleRef"]
+        namespace = each["metadata"].get("namespace") if role["kind"] == "Role" else None
+        wanted.add((role["kind"], namespace, role["name"]))
+        wanted |= {("ServiceAccount", subject["namespace"], subject["name"]) for subject in each["subjects"]}
+    wanted |= {("Namespace", None, namespace) for _, namespace, _ in there if namespace}
+    assert wanted - there <= ELSEWHERE
+    for each in of_kind(objects, "Certificate"):
+        assert ("Secret", each["metadata"]["namespace"], each["spec"]["secretName"]) in ELSEWHERE
+
+
+def test_pods_keep_the_restricted_standard_and_write_nowhere_but_in_tmp(objects):
+    for each in of_kind(objects, "Deployment"):
+        pod = each["spec"]["template"]
+        check_pod(pod, allowed=["serviceAccountToken"], images=["*"])
+        for part in pod["spec"]["containers"]:
+            assert part["securityContext"]["readOnlyRootFilesystem"] is True
+            assert {mount["mountPath"] for mount in part["volumeMounts"] if not mount.get("readOnly")} == {"/tmp"}
+            assert {"cpu", "memory"} <= part["resources"]["requests"].keys()
+            assert "memory" in part["resources"]["limits"]
+
+
+def test_only_the_two_deployments_have_a_token_mounted(objects):
+    assert {each["automountServiceAccountToken"] for each in of_kind(objects, "ServiceAccount")} == {False}
+    mounted = {
+        each["metadata"]["name"]: each["spec"]["template"]["spec"]["automountServiceAccountToken"]
+        for each in of_kind(objects, "Deployment")
+    }
+    assert mounted == {WEB: True, BROKER: True}
+
+
+def test_each_namespace_is_closed_and_has_a_pod_security_level(objects):
+    levels = {
+        each["metadata"]["name"]: each["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for each in of_kind(objects, "Namespace")
+    }
+    provision = levels.pop("spawnpenny-provision")
+    assert provision in {"baseline", "restricted", "privileged"}
+    assert levels == dict.fromkeys(("spawnpenny", "spawnpenny-state", "spawnpenny-broker"), "restricted")
+    closed = {
+        each["metadata"]["namespace"]
+        for each in of_kind(objects, "NetworkPolicy")
+        if each["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    }
+    assert closed == {*levels, "spawnpenny-provision"}
+
+
+def test_nothing_but_the_webs_own_pods_hub_labs_and_prometheus_is_let_in(rendered):
+    policies = of_kind(rendered("base"), "NetworkPolicy")
+    ways = [(each["metadata"]["namespace"], way) for each in policies for way in each["spec"].get("ingress", ())]
+    ((namespace, way),) = ways
+    assert (namespace, len(way["from"])) == (WEB, 4)
+    assert all(peer.keys() & {"podSelector", "namespaceSelector"} for peer in way["from"])
+
+
+def test_pods_are_named_by_what_no_overlay_leaves_out(objects):
+    for name in (WEB, BROKER):
+        image = container(objects, name)["image"]
+        assert re.fullmatch(r"([a-z.]+/)?spawnpenny(:latest|@sha256:[0-9a-f]{64})?", image), image
+
+
+@pytest.mark.parametrize("name", ["components/namespace-reads"])
+def test_with_reads_by_namespace_nobody_reads_the_pods_of_all(rendered, name):
+    objects = rendered(name)
+    assert settings(objects, WEB).namespaces.reads == "namespace"
+    roles = {each["metadata"]["name"]: each["rules"] for each in of_kind(objects, "ClusterRole")}
+    assert [rule for rule in roles["spawnpenny"] if "pods" in rule["resources"]] == []
+    (pods,) = [rule for rule in roles["spawnpenny-tenant"] if "pods" in rule["resources"]]
+    assert {"list", "watch"} <= set(pods["verbs"])
+
+
+def test_no_role_grants_by_a_wildcard(objects):
+    for each in (*of_kind(objects, "ClusterRole"), *of_kind(objects, "Role")):
+        for rule in each["rules"]:
+            assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
