@@ -18,6 +18,7 @@ from spawnpenny.broker.runs import OrderRuns
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
@@ -36,6 +37,14 @@ from spawnpenny.pipeline.settle import settle
 from spawnpenny.settings import Settings
 
 _TRIES: Final = 5
+PERMISSIONS: Final[Declared] = {
+    "cluster": (
+        allow("get", "list", "watch", "create", "delete", on="namespaces"),
+        allow("create", on="rolebindings"),
+        allow("bind", on="clusterroles"),
+        allow("list", on="persistentvolumeclaims"),
+    ),
+}
 
 
 class LocalBroker:
