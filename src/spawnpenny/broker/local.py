@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -106,11 +106,8 @@ class LocalBroker:
 
     async def _ensure_binding(self, namespace: str) -> None:
         binding = tenant_binding(namespace, installation=self._settings.installation, broker=self._settings.broker)
-        try:
+        with suppress(AlreadyExistsError):
             await self._cluster.create(binding)
-        except AlreadyExistsError:
-            # The role has the same name; for whom it is bound may have been changed in the settings.
-            await self._cluster.patch(Ref.of(binding), {"subjects": binding["subjects"]})
 
     async def _until_gone(self, name: str) -> None:
         ref = Ref(resource_of("Namespace"), name)
