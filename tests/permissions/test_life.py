@@ -94,6 +94,11 @@ def orders(installation, tmp_path):
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    "installation",
+    [pytest.param({}, id="broker apart"), pytest.param({"broker": {"separate": False}}, id="one process")],
+    indirect=True,
+)
 async def test_no_right_is_missing_and_none_is_too_many(installation, apiserver, hollow_node, orders):
     before = apiserver.mark()
     async with installation.running() as service:

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import ssl
-from contextlib import asynccontextmanager
-
-import aiohttp
 import pytest
 
-from spawnpenny.permissions.manifests import account_of
-from spawnpenny.testing.site import settled, start
-
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-WRITES = ("create", "update", "patch", "delete", "deletecollection", "bind", "escalate", "impersonate", "approve")
-ABOUT_ONESELF = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
 POD = {"containers": [{"name": "c", "image": "i", "securityContext": {"privileged": True}}], "hostPID": True}
 MADE, FINE, NO = 201, 200, 403
 
@@ -131,161 +121,10 @@ def thefts(places):
     }
 
 
-class Thief:
-    """Speaks to the API server as somebody, past all code of ours."""
-
-    def __init__(self, session):
-        self._session = session
-
-    async def answer(self, method, path, body=None, **headers):
-        """Return the status of a request; what it would change is not changed."""
-        query = {} if method == "GET" else {"dryRun": "All"}
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        headers = {"Content-Type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        async with self._session.request(method, path, json=body, params=query, headers=headers) as answer:
-            return answer.status
-
-    async def ask(self, path, body):
-        async with self._session.post(path, json=body) as answer:
-            return await answer.json()
-
-    async def rights(self, namespace):
-        """Return each (verb, resource) that this account has in a namespace, as the API server tells."""
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
-        told = await self.ask(
-            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review | {"spec": {"namespace": namespace}}
-        )
-        assert not told["status"]["incomplete"]
-        found = {
-            (verb, resource)
-            for rule in told["status"]["resourceRules"]
-            for verb in rule["verbs"]
-            for resource in rule["resources"]
-        }
-        return {(verb, resource) for verb, resource in found if resource not in ABOUT_ONESELF}
-
-    async def may(self, verb, group, resource, namespace):
-        """Return whether one thing is allowed."""
-        main, _, sub = resource.partition("/")
-        attributes = {"verb": verb, "group": group, "resource": main, "subresource": sub, "namespace": namespace}
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        return (await self.ask(path, review | {"spec": {"resourceAttributes": attributes}}))["status"]["allowed"]
-
-    async def resources(self):
-        """Return every resource that the API server has, with its group."""
-        async with self._session.get("/apis") as answer:
-            groups = (await answer.json())["groups"]
-        paths = ["/api/v1", *(f"/apis/{version['groupVersion']}" for each in groups for version in each["versions"])]
-        found = set()
-        for path in paths:
-            async with self._session.get(path) as answer:
-                listed = (await answer.json())["resources"]
-            group = path.split("/")[2] if path.startswith("/apis") else ""
-            found |= {(group, each["name"]) for each in listed}
-        return found
-
-
-@asynccontextmanager
-async def thief_of(apiserver, user=None, *, token=None):
-    """Be somebody, by a client certificate or by a token alone."""
-    context = ssl.create_default_context(cafile=str(apiserver.ca)) if token else apiserver.ssl_context(user, None)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    connector = aiohttp.TCPConnector(ssl=context)
-    async with aiohttp.ClientSession(apiserver.url, connector=connector, headers=headers) as session:
-        yield Thief(session)
-
-
-@pytest.fixture
-async def places(installation):
-    """Have a user with a running lab; return where everything is."""
-    async with installation.running() as service:
-        run = await settled(await start(service, env={"JUPYTER_TOKEN": "s3cr3t"}))
-        assert run.record.reason is None
-        settings, spaces = installation.settings, installation.settings.namespaces
-        yield {
-            "home": settings.broker.account_namespace,
-            "state": spaces.state,
-            "broker": spaces.broker,
-            "provision": spaces.provision,
-            "tenant": installation.site.namespace(),
-            "role": settings.broker.role,
-            "accounts": [account_of(account, settings)[1] for account in ("service", "broker")],
-        }
-
-
 @pytest.mark.parametrize("account", ["service", "broker"])
-async def test_each_theft_is_answered_as_told(installation, apiserver, places, account):
+async def test_each_theft_is_answered_as_told(installation, thief_of, places, account):
     expected = {name: told[3 if account == "service" else 4] for name, told in thefts(places).items()}
-    async with thief_of(apiserver, installation.user_of(account)) as thief:
+    async with thief_of(installation.user_of(account)) as thief:
         answers = {name: await thief.answer(*told[:3]) for name, told in thefts(places).items()}
         assert await thief.answer("GET", "/api/v1/nodes", Impersonate_User="system:admin") == NO
     assert answers == expected
-
-
-async def test_the_service_writes_nothing_outside_of_our_namespaces(installation, apiserver, places):
-    outside = ("", "default", "kube-system", *(places[name] for name in ("home", "broker", "provision")))
-    async with thief_of(apiserver, installation.user_of("service")) as thief:
-        asked = [
-            (verb, group, resource, namespace)
-            for group, resource in sorted(await thief.resources())
-            for verb in WRITES
-            for namespace in outside
-            if resource not in ABOUT_ONESELF
-        ]
-        allowed = [one for one in asked if await thief.may(*one)]
-    assert len(asked) > 1000
-    assert allowed == []
-
-
-async def test_inside_of_our_namespaces_an_account_has_what_is_printed_and_no_more(installation, apiserver, places):
-    everywhere = {("list", "pods"), ("watch", "pods"), ("list", "namespaces"), ("watch", "namespaces")}
-    async with thief_of(apiserver, installation.user_of("service")) as thief:
-        for name in ("home", "broker", "provision"):
-            assert await thief.rights(places[name]) == everywhere
-        for name, role in (("state", places["accounts"][0]), ("tenant", places["role"])):
-            assert await thief.rights(places[name]) == everywhere | printed(installation, role, name == "state")
-
-
-def printed(installation, name, namespaced):
-    """Return each (verb, resource) that a role gives."""
-    (role,) = [
-        each
-        for each in installation.manifests
-        if "rules" in each and each["metadata"]["name"] == name and ("namespace" in each["metadata"]) == namespaced
-    ]
-    return {(verb, of) for rule in role["rules"] for of in rule["resources"] for verb in rule["verbs"]}
-
-
-async def test_a_token_of_the_account_has_the_same_rights(installation, apiserver, places):
-    async with (
-        thief_of(apiserver, installation.user_of("service")) as by_name,
-        thief_of(apiserver, token=await minted(apiserver, places["home"], places["accounts"][0])) as by_token,
-    ):
-        for namespace in (places["tenant"], places["state"], "kube-system"):
-            rights = await by_token.rights(namespace)
-            assert rights == await by_name.rights(namespace) != set()
-
-
-async def minted(apiserver, namespace, account):
-    """Have the API server make a token, as it does for a pod."""
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-    connector = aiohttp.TCPConnector(ssl=apiserver.ssl_context())
-    async with (
-        aiohttp.ClientSession(apiserver.url, connector=connector) as admin,
-        admin.post(path, json=TOKEN_REQUEST) as answer,
-    ):
-        return (await answer.json())["status"]["token"]
-
-
-async def test_a_token_that_the_service_can_mint_is_worth_nothing(installation, apiserver, places):
-    """Whoever may create Secrets in a namespace has the tokens of its accounts: hence no account lives there."""
-    async with thief_of(apiserver, installation.user_of("service")) as thief:
-        for place in ("state", "tenant"):
-            path = f"/api/v1/namespaces/{places[place]}/secrets"
-            assert (await thief.ask(path, token_secret("default")))["kind"] == "Secret"
-            secret = await installation.until_filled(places[place])
-            token = base64.b64decode(secret["data"]["token"]).decode()
-            async with thief_of(apiserver, token=token) as other:
-                for namespace in (places["state"], places["tenant"], "kube-system"):
-                    assert await other.rights(namespace) == set()
