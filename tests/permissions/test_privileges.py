@@ -147,10 +147,9 @@ async def accounts(api):
     (sparing, _), other_places, _ = await ours(api, f"{mark}b", "namespace")
     after = f"{broker}-after"
     await api.make(bound("ClusterRole", f"{mark}a-web-broker", after) | {"metadata": {"name": f"{mark}-after"}})
-    binding = manifest("RoleBinding", f"{mark}-after", "kube-system")
-    await api.make(
-        binding | {key: bound("Role", role, after, role="ClusterRole")[key] for key in ("roleRef", "subjects")}
-    )
+    for namespace in (FOREIGN, places[TENANTS]):
+        binding = bound("Role", role, after, namespace, role="ClusterRole")
+        await api.make(binding | {"metadata": {"name": f"{mark}-after", "namespace": namespace}})
     made = [
         *await others(api, mark, places[TENANTS]),
         Account("service", service, places),
