@@ -12,6 +12,7 @@ import yaml
 
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import User
+from spawnpenny.replicas.replica import Replica
 from spawnpenny.testing.behaviours import Hold, PullError, Ready
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
@@ -101,6 +102,7 @@ def orders(installation, tmp_path):
 )
 async def test_no_right_is_missing_and_none_is_too_many(installation, apiserver, hollow_node, orders):
     before = apiserver.mark()
+    await leave_a_lease(installation)
     async with installation.running() as service:
         await commission(installation, service)
         await come_and_go(service)
@@ -118,6 +120,12 @@ async def test_no_right_is_missing_and_none_is_too_many(installation, apiserver,
     assert lasting_refusals(entries) == []
     assert sorted(rights - used(allowed, rights, installation.settings.namespaces.prefix)) == []
     assert sorted(used(allowed, rights, installation.settings.namespaces.prefix) - rights) == []
+
+
+async def leave_a_lease(installation):
+    """Leave the Lease of a service that was killed."""
+    me = Replica.of(installation.settings)
+    await installation.make("Lease", f"replica-{me.name}", installation.settings.namespaces.state, spec={})
 
 
 async def commission(installation, service):

@@ -10,6 +10,7 @@ from spawnpenny import service
 from spawnpenny.broker import local, runs
 from spawnpenny.cluster.permissions import Declared
 from spawnpenny.pipeline import keeper
+from spawnpenny.replicas import heartbeat, ownership, peers
 
 Account = Literal["service", "broker"]
 
@@ -28,6 +29,9 @@ def parts() -> Sequence[Part]:
     """Return all parts but the steps of plugins, which are told by the plugins themselves."""
     return (
         Part("records", "service", keeper.PERMISSIONS),
+        Part("records", "service", ownership.PERMISSIONS),
+        Part("replicas", "service", heartbeat.PERMISSIONS),
+        Part("replicas", "service", peers.PERMISSIONS),
         Part("informers", "service", service.PERMISSIONS),
         Part("namespaces", "broker", local.PERMISSIONS),
         Part("orders", "broker", runs.PERMISSIONS),
