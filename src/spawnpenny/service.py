@@ -32,7 +32,8 @@ from spawnpenny.replicas.membership import Membership
 from spawnpenny.settings import Settings
 
 PERMISSIONS: Final[Declared] = {
-    "cluster": (allow("get", "list", "watch", on="pods"), allow("list", "watch", on="namespaces"))
+    "cluster": (allow("list", "watch", on="namespaces"), allow("list", "watch", on="pods")),
+    "tenant": (allow("get", on="pods"),),
 }
 
 

@@ -113,5 +113,5 @@ async def test_other_broker_settings_reach_a_namespace_that_is_there(site):
         await settled(await start(service, "two", replace=True))
     namespace = await site.read("Namespace", site.namespace())
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "baseline"
-    binding = await site.read("RoleBinding", "spawnpenny-tenant")
+    binding = await site.read("RoleBinding", "spawnpenny-tenant.spawnpenny.another")
     assert [subject["name"] for subject in binding["subjects"]] == ["another"]

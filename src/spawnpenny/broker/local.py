@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -18,6 +18,7 @@ from spawnpenny.broker.runs import OrderRuns
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
@@ -36,6 +37,14 @@ from spawnpenny.pipeline.settle import settle
 from spawnpenny.settings import Settings
 
 _TRIES: Final = 5
+PERMISSIONS: Final[Declared] = {
+    "cluster": (
+        allow("get", "list", "watch", "create", "delete", on="namespaces"),
+        allow("create", on="rolebindings"),
+        allow("bind", on="clusterroles"),
+        allow("list", on="persistentvolumeclaims"),
+    ),
+}
 
 
 class LocalBroker:
@@ -97,11 +106,8 @@ class LocalBroker:
 
     async def _ensure_binding(self, namespace: str) -> None:
         binding = tenant_binding(namespace, installation=self._settings.installation, broker=self._settings.broker)
-        try:
+        with suppress(AlreadyExistsError):
             await self._cluster.create(binding)
-        except AlreadyExistsError:
-            # The role has the same name; for whom it is bound may have been changed in the settings.
-            await self._cluster.patch(Ref.of(binding), {"subjects": binding["subjects"]})
 
     async def _until_gone(self, name: str) -> None:
         ref = Ref(resource_of("Namespace"), name)

@@ -28,12 +28,16 @@ def user_namespace(username: str, name: str, *, installation: str, broker: Broke
 
 
 def tenant_binding(namespace: str, *, installation: str, broker: BrokerSettings) -> Manifest:
-    """Return the RoleBinding that lets the web-facing service work in a user namespace, by the one tenant role."""
+    """Return the RoleBinding that lets the web-facing service work in a user namespace, by the one tenant role.
+
+    It is only ever created, so its name says what it binds: for another role or account, there is another one.
+    """
     group = "rbac.authorization.k8s.io"
+    name = f"{broker.role}.{broker.account_namespace}.{broker.account}"
     return {
         "apiVersion": f"{group}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": broker.role, "namespace": namespace, "labels": labels.ours(installation)},
+        "metadata": {"name": name, "namespace": namespace, "labels": labels.ours(installation)},
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": broker.role},
         "subjects": [{"kind": "ServiceAccount", "name": broker.account, "namespace": broker.account_namespace}],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -19,6 +19,7 @@ from spawnpenny.broker.orders import (
 )
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
@@ -29,6 +30,13 @@ from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.informer import Informer
+
+PERMISSIONS: Final[Declared] = {
+    "provision": (
+        allow("get", "list", "watch", "create", "delete", on="pods"),
+        allow("create", "patch", "delete", on="configmaps"),
+    ),
+}
 
 
 class OrderRuns:

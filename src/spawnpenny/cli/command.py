@@ -10,6 +10,7 @@ import click
 from spawnpenny.cli import exits
 from spawnpenny.cli.demo import demo
 from spawnpenny.cli.openapi import openapi
+from spawnpenny.cli.permissions import permissions
 from spawnpenny.cli.pipeline import pipeline
 from spawnpenny.cli.plugins import plugins
 from spawnpenny.cli.serve import serve
@@ -27,6 +28,7 @@ def command() -> None:
 
 command.add_command(demo)
 command.add_command(openapi)
+command.add_command(permissions)
 command.add_command(pipeline)
 command.add_command(plugins)
 command.add_command(serve)

@@ -34,6 +34,9 @@ KNOWN: Final = (
     Resource("v1", "LimitRange", "limitranges"),
     Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+    Resource("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False),
+    Resource("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
+    Resource("rbac.authorization.k8s.io/v1", "Role", "roles"),
     Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     Resource("coordination.k8s.io/v1", "Lease", "leases"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from spawnpenny.cluster.kinds import Resource, resource_of
 
@@ -29,6 +29,8 @@ class Permission:
     names: tuple[str, ...] = ()
 
 
+_NAMELESS: Final = frozenset({"create", "list", "watch"})
+
 Declared = Mapping[Zone, tuple[Permission, ...]]
 """The permissions that one part of spawnpenny uses, by where it uses them."""
 
@@ -42,8 +44,12 @@ def allow(*verbs: Verb, on: str | Resource, names: tuple[str, ...] = ()) -> Perm
     service watches anyway.
 
     Raises:
-        ValueError: ``on`` is no known plural.
+        ValueError: ``on`` is no known plural, or a verb cannot be held to names.
 
     """
+    if names and (nameless := frozenset(verbs) & _NAMELESS):
+        raise ValueError(
+            f"Kubernetes knows no names when it allows {', '.join(sorted(nameless))}: leave the names out."
+        )
     resource = None if on == "broker" else resource_of(on) if isinstance(on, str) else on
     return Permission(frozenset(verbs), resource, names)

@@ -137,7 +137,7 @@ class StepPort:
         Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
         """
         resource = kind if isinstance(kind, Resource) else resource_of(kind)
-        self._demand("delete", resource)
+        self._demand("delete", resource, name)
         ref = Ref(resource, name, self._marks.names.namespace)
         uid = await uninterrupted(self._discard(ref, grace))
         if uid is not None and resource.kind == "Pod":
@@ -146,7 +146,7 @@ class StepPort:
     async def read(self, kind: str | Resource, name: str) -> Manifest | None:
         """Return an object of the user namespace, or None."""
         resource = kind if isinstance(kind, Resource) else resource_of(kind)
-        self._demand("get", resource)
+        self._demand("get", resource, name)
         return await self._reach.cluster.read(Ref(resource, name, self._marks.names.namespace))
 
     async def list(self, kind: str | Resource, labels: Mapping[str, str] | None = None) -> tuple[Manifest, ...]:
@@ -195,8 +195,9 @@ class StepPort:
         """Return what changes when the site changes the order."""
         return self._reach.broker.order_hash(order)
 
-    def _demand(self, verb: str, resource: Resource | None) -> None:
-        if not any(p.resource == resource and verb in p.verbs for p in self._step.permissions):
+    def _demand(self, verb: str, resource: Resource | None, name: str = "") -> None:
+        declared = [p for p in self._step.permissions if p.resource == resource and verb in p.verbs]
+        if not any(not p.names or name in p.names for p in declared):
             raise UndeclaredCallError(self._step.name, verb, resource.plural if resource else "broker")
 
     def _mark(self, manifest: Manifest) -> Manifest:
@@ -226,7 +227,7 @@ class StepPort:
 
     async def _found(self, manifest: Manifest, ref: Ref) -> Manifest:
         if self._step.scope == "user":
-            self._demand("patch", ref.resource)
+            self._demand("patch", ref.resource, ref.name)
             return await self._patch(manifest, ref)
         there = await self._own(ref)
         if there is None:
@@ -241,7 +242,7 @@ class StepPort:
 
     async def _own(self, ref: Ref) -> Manifest | None:
         """Return the object, if it is there and carries this spawn's mark."""
-        self._demand("get", ref.resource)
+        self._demand("get", ref.resource, ref.name)
         there = await self._reach.cluster.read(ref)
         return there if there is not None and self._is_ours(there) else None
 

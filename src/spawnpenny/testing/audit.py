@@ -21,7 +21,11 @@ POLICY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One request to the API server; a watch counts from when it was opened."""
+    """One request to the API server; a watch counts from when it was opened.
+
+    ``authorized`` says whether the user's rights allowed it; one that was may still have been refused for another
+    reason.
+    """
 
     id: str
     verb: str
@@ -33,6 +37,7 @@ class AuditEntry:
     user: str
     user_agent: str
     status: int
+    authorized: bool
 
 
 class AuditLog:
@@ -77,4 +82,5 @@ def _entry(event: dict[str, Any]) -> AuditEntry:
         user=event["user"].get("username", ""),
         user_agent=event.get("userAgent", ""),
         status=(event.get("responseStatus") or {}).get("code", 0),
+        authorized=(event.get("annotations") or {}).get("authorization.k8s.io/decision") != "forbid",
     )

@@ -1,0 +1,38 @@
+"""The parts of spawnpenny that use the cluster, each with the account that it works under."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from spawnpenny import service
+from spawnpenny.broker import local, runs
+from spawnpenny.cluster.permissions import Declared
+from spawnpenny.pipeline import keeper
+from spawnpenny.replicas import heartbeat, ownership, peers
+
+Account = Literal["service", "broker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part declares. ``apart`` says that it is there only where the broker is a process of its own."""
+
+    name: str
+    account: Account
+    declared: Declared
+    apart: bool = False
+
+
+def parts() -> Sequence[Part]:
+    """Return all parts but the steps of plugins, which are told by the plugins themselves."""
+    return (
+        Part("records", "service", keeper.PERMISSIONS),
+        Part("records", "service", ownership.PERMISSIONS),
+        Part("replicas", "service", heartbeat.PERMISSIONS),
+        Part("replicas", "service", peers.PERMISSIONS),
+        Part("informers", "service", service.PERMISSIONS),
+        Part("namespaces", "broker", local.PERMISSIONS),
+        Part("orders", "broker", runs.PERMISSIONS),
+    )

@@ -1,0 +1,200 @@
+"""An installation on the real API server whose service and broker have the rights that are printed, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.cluster.informer import Informer
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.errors import AlreadyExistsError
+from spawnpenny.permissions.grants import gather
+from spawnpenny.permissions.manifests import account_of, make_manifests
+from spawnpenny.plugins import load_plugins
+from spawnpenny.service import run_service
+from spawnpenny.testing.apiserver import ApiServer
+from spawnpenny.testing.site import Site, settled, site_data, start
+
+ABOUT_ONESELF = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
+
+
+@dataclass
+class Installation:
+    """What a deployment makes, and how its two accounts reach the cluster. ``site`` itself has all rights."""
+
+    apiserver: ApiServer
+    site: Site
+
+    @property
+    def settings(self):
+        return self.site.settings
+
+    @property
+    def manifests(self):
+        return make_manifests(gather(self.settings, load_plugins(self.settings)), self.settings)
+
+    async def deploy(self):
+        """Make the namespaces, the accounts and their rights."""
+        spaces, broker = self.settings.namespaces, self.settings.broker
+        for name in (broker.account_namespace, spaces.state, spaces.broker, spaces.provision):
+            await self.make("Namespace", name)
+        for account in ("service", "broker"):
+            namespace, name = account_of(account, self.settings)
+            await self.make("ServiceAccount", name, namespace)
+        for manifest in self.manifests:
+            await self.site.cluster.create(manifest)
+
+    async def make(self, kind, name, namespace=None, **content):
+        metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+        api = resource_of(kind).api_version
+        try:
+            return await self.site.cluster.create({"apiVersion": api, "kind": kind, "metadata": metadata, **content})
+        except AlreadyExistsError:
+            return None
+
+    def user_of(self, account):
+        """Return the name that the API server knows an account by."""
+        return "system:serviceaccount:{}:{}".format(*account_of(account, self.settings))
+
+    async def until_filled(self, namespace):
+        """Return the token Secret of a theft once a controller has put a token into it."""
+        secrets = Informer(self.site.cluster, resource_of("Secret"), namespace=namespace)
+        watching = asyncio.create_task(secrets.run())
+        try:
+            async with asyncio.timeout(30):
+                return await secrets.wait_for(namespace, "theft", lambda each: each and "token" in each.get("data", {}))
+        finally:
+            watching.cancel()
+
+    async def connect(self, stack, account):
+        """Connect as an account."""
+        kubeconfig = self.apiserver.kubeconfig_for(self.user_of(account))
+        return await stack.enter_async_context(await KubernetesCluster.connect(str(kubeconfig)))
+
+    @asynccontextmanager
+    async def running(self):
+        """Run the service and the broker, each under its own account, until the context ends."""
+        async with AsyncExitStack() as stack:
+            settings = self.settings
+            service = await self.connect(stack, "service")
+            broker = await self.connect(stack, "broker") if settings.broker.separate else service
+            local = await stack.enter_async_context(run_local_broker(broker, settings))
+            plugins = load_plugins(settings, extra=self.site.plugins)
+            run = await stack.enter_async_context(run_service(settings, plugins, service, local))
+            await run.until_ready()
+            yield run
+
+
+def installation_data(more):
+    """Return settings with every name its own, as an API server may have several installations."""
+    mark = f"p{secrets.token_hex(3)}"
+    data = site_data(mark)
+    data["namespaces"] |= {"broker": f"{mark}-broker", "prefix": f"{mark}u-"}
+    data["broker"] = {"account": f"{mark}-web", "account_namespace": f"{mark}-home", "role": f"{mark}-tenant"}
+    for section, content in more.items():
+        data[section] |= content
+    return data
+
+
+@pytest.fixture
+async def installation(apiserver, kubernetes_cluster, hollow_node, request):
+    """Have an installation with its accounts, its pods on the hollow node; a parameter is further settings."""
+    made = Installation(apiserver, Site(installation_data(getattr(request, "param", {})), kubernetes_cluster))
+    await made.deploy()
+    return made
+
+
+class Thief:
+    """Speaks to the API server as somebody, past all code of ours."""
+
+    def __init__(self, session):
+        self._session = session
+
+    async def answer(self, method, path, body=None, **headers):
+        """Return the status of a request; what it would change is not changed."""
+        query = {} if method == "GET" else {"dryRun": "All"}
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Content-Type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        async with self._session.request(method, path, json=body, params=query, headers=headers) as answer:
+            return answer.status
+
+    async def ask(self, path, body):
+        async with self._session.post(path, json=body) as answer:
+            return await answer.json()
+
+    async def rights(self, namespace):
+        """Return each (verb, resource) that this account has in a namespace, as the API server tells."""
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
+        told = await self.ask(
+            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review | {"spec": {"namespace": namespace}}
+        )
+        assert not told["status"]["incomplete"]
+        found = {
+            (verb, resource)
+            for rule in told["status"]["resourceRules"]
+            for verb in rule["verbs"]
+            for resource in rule["resources"]
+        }
+        return {(verb, resource) for verb, resource in found if resource not in ABOUT_ONESELF}
+
+    async def may(self, verb, group, resource, namespace):
+        """Return whether one thing is allowed."""
+        main, _, sub = resource.partition("/")
+        attributes = {"verb": verb, "group": group, "resource": main, "subresource": sub, "namespace": namespace}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return (await self.ask(path, review | {"spec": {"resourceAttributes": attributes}}))["status"]["allowed"]
+
+    async def resources(self):
+        """Return every resource that the API server has, with its group, but for questions about oneself."""
+        async with self._session.get("/apis") as answer:
+            groups = (await answer.json())["groups"]
+        paths = ["/api/v1", *(f"/apis/{version['groupVersion']}" for each in groups for version in each["versions"])]
+        found = set()
+        for path in paths:
+            async with self._session.get(path) as answer:
+                listed = (await answer.json())["resources"]
+            group = path.split("/")[2] if path.startswith("/apis") else ""
+            found |= {(group, each["name"]) for each in listed if each["name"] not in ABOUT_ONESELF}
+        return found
+
+
+@pytest.fixture
+def thief_of(apiserver):
+    """Be somebody, by a client certificate or by a token alone."""
+
+    @asynccontextmanager
+    async def be(user=None, *, token=None):
+        context = ssl.create_default_context(cafile=str(apiserver.ca)) if token else apiserver.ssl_context(user, None)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        connector = aiohttp.TCPConnector(ssl=context)
+        async with aiohttp.ClientSession(apiserver.url, connector=connector, headers=headers) as session:
+            yield Thief(session)
+
+    return be
+
+
+@pytest.fixture
+async def places(installation):
+    """Have a user with a running lab; return where everything is."""
+    async with installation.running() as service:
+        run = await settled(await start(service, env={"JUPYTER_TOKEN": "s3cr3t"}))
+        assert run.record.reason is None
+        settings, spaces = installation.settings, installation.settings.namespaces
+        yield {
+            "home": settings.broker.account_namespace,
+            "state": spaces.state,
+            "broker": spaces.broker,
+            "provision": spaces.provision,
+            "tenant": installation.site.namespace(),
+            "role": settings.broker.role,
+            "accounts": [account_of(account, settings)[1] for account in ("service", "broker")],
+        }
