@@ -110,6 +110,7 @@ async def test_no_right_is_missing_and_none_is_too_many(installation, apiserver,
         await lose_the_thread(installation, service)
         await begin(service, hollow_node, installation)
     change_what_is_made(installation)
+    installation.site.data["housekeeping"] = {"idle": 0.001}
     async with installation.running() as service:
         await carry_on(service, hollow_node, installation)
         await let_go(installation, service)
@@ -192,6 +193,7 @@ async def carry_on(service, hollow_node, installation):
 
 
 async def let_go(installation, service):
+    """Keep house when a user has nothing any more."""
     await stop(service, user="grace")
-    namespace = await installation.site.read("Namespace", installation.site.namespace("grace"))
-    await service.world.broker.release_namespace("grace", namespace["metadata"]["uid"])
+    await service.housekeeper.keep_house()
+    assert service.spawns.account("grace") is None

@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnpennyError
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.world import World
-
-PERMISSIONS: Declared = {"state": (allow("delete", on="secrets"),)}
 
 
 @dataclass

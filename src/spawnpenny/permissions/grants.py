@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spawnpenny.cluster.permissions import Permission, Zone
+from spawnpenny.housekeeping import leftovers
 from spawnpenny.permissions.parts import Account, Part, parts
 from spawnpenny.plugins import Plugins
 from spawnpenny.settings import Settings
@@ -29,6 +30,11 @@ def gather(settings: Settings, plugins: Plugins) -> tuple[Grant, ...]:
         Grant("service", "tenant", permission, f"step {step.name}")
         for step in plugins.steps
         for permission in step.permissions
+    ]
+    told += [
+        Grant("service", zone, permission, "housekeeping")
+        for zone, permissions in leftovers.permissions(plugins.steps).items()
+        for permission in permissions
     ]
     for part in parts():
         if settings.broker.separate or not part.apart:

@@ -18,7 +18,7 @@ from spawnpenny.pipeline.record import RecordUnreadableError, UserRecord
 from spawnpenny.pipeline.settle import uninterrupted
 from spawnpenny.replicas.ownership import record_name
 
-PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", on="secrets"),)}
+PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", "delete", on="secrets"),)}
 _KEY: Final = "record"
 
 
