@@ -75,7 +75,8 @@ def test_no_entry_selects_pods_or_namespaces_apart_from_each_other():
 
 
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "fe80::1", "fd00:ec2::254", "100.100.100.200", "10.0.0.1", "172.20.0.1", "192.168.1.1"]
+    "address",
+    ["169.254.169.254", "fe80::1", "fd00:ec2::254", "100.100.100.200", "10.0.0.1", "172.20.0.1", "192.168.1.1"],
 )
 def test_metadata_services_and_private_addresses_are_out_of_reach(address):
     assert not reaches(policy(), address)

@@ -278,7 +278,10 @@ def _place(ref: Ref) -> str:
 
 def _dropped(manifest: Manifest, stored: Manifest) -> Manifest:
     """Return the patch that removes keys which are no longer wanted: a merge keeps what it does not name."""
-    gone = {key: stale for key in ("data", "binaryData") if (stale := _stale(manifest.get(key), stored.get(key)))}
+    gone: Manifest = {}
+    for key in ("data", "binaryData"):
+        if stale := _stale(manifest.get(key), stored.get(key)):
+            gone[key] = stale
     if (inner := _MAPS_OF_SPECS.get(manifest["kind"])) is not None:
         wanted, there = manifest.get("spec", {}), stored.get("spec", {})
         if stale := _stale(wanted.get(inner), there.get(inner)):
@@ -288,13 +291,13 @@ def _dropped(manifest: Manifest, stored: Manifest) -> Manifest:
 
 def _stale(wanted: Manifest | None, there: Manifest | None) -> Manifest:
     """Return what a merge with these keys takes away: those of a map that are not wanted, at any depth."""
-    wanted, found = wanted or {}, {}
+    gone: Manifest = {}
     for key, value in sorted((there or {}).items()):
-        if key not in wanted:
-            found[key] = None
-        elif isinstance(value, dict) and (inner := _stale(wanted[key], value)):
-            found[key] = inner
-    return found
+        if key not in (wanted or {}):
+            gone[key] = None
+        elif wanted and isinstance(value, dict) and (inner := _stale(wanted[key], value)):
+            gone[key] = inner
+    return gone
 
 
 def content_hash(content: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validate
 
@@ -102,23 +102,23 @@ class BlockField(fields.Field[Block]):
             raise ValidationError(f"{value!r} is not a range of addresses, such as 10.0.0.0/8.") from None
 
 
-class TupleField(fields.List):
+class TupleField(fields.List[Any]):
     """A list that is loaded as a tuple, so that the settings stay frozen."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         return tuple(super()._deserialize(value, attr, data, **kwargs))
 
 
-def _port() -> fields.Integer:
-    return fields.Integer(strict=True, validate=validate.Range(1, 65535))
+def _port(**more: Any) -> fields.Integer:
+    return fields.Integer(strict=True, validate=validate.Range(1, 65535), **more)
 
 
 def _labels(**more: Any) -> fields.Dict:
     return fields.Dict(keys=fields.String(), values=fields.String(), **more)
 
 
-class _HubSchema(StrictSchema[Hub]):
-    makes = Hub
+class _HubSchema(StrictSchema[Peer]):
+    makes: ClassVar[type[Peer]] = Hub
     namespace = fields.String(validate=validate.Length(min=1))
     labels = _labels()
     ports = TupleField(_port(), validate=validate.Length(min=1))
@@ -132,7 +132,7 @@ class _ServiceSchema(_HubSchema):
     makes = Service
 
 
-class _ProxySchema(StrictSchema[Proxy]):
+class _ProxySchema(StrictSchema[Peer]):
     makes = Proxy
     namespace = fields.String(validate=validate.Length(min=1))
     labels = _labels()
@@ -146,22 +146,22 @@ class _IpBlockSchema(StrictSchema[dict[str, Any]]):
 
 class _SelectorSchema(StrictSchema[dict[str, Any]]):
     makes = dict
-    matchLabels = _labels()
-    matchExpressions = fields.List(fields.Dict())
+    labels = _labels(data_key="matchLabels")
+    expressions = fields.List(fields.Dict(), data_key="matchExpressions")
 
 
 class _PeerSchema(StrictSchema[dict[str, Any]]):
     makes = dict
-    ipBlock = fields.Nested(_IpBlockSchema)
-    podSelector = fields.Nested(_SelectorSchema)
-    namespaceSelector = fields.Nested(_SelectorSchema)
+    block = fields.Nested(_IpBlockSchema, data_key="ipBlock")
+    pods = fields.Nested(_SelectorSchema, data_key="podSelector")
+    namespaces = fields.Nested(_SelectorSchema, data_key="namespaceSelector")
 
 
 class _PortSchema(StrictSchema[dict[str, Any]]):
     makes = dict
     protocol = fields.String(validate=validate.OneOf(["TCP", "UDP", "SCTP"]))
     port = fields.Raw(required=True)
-    endPort = _port()
+    last = _port(data_key="endPort")
 
 
 class _RuleSchema(StrictSchema[dict[str, Any]]):
@@ -184,13 +184,13 @@ class RuleField(fields.Field[Manifest]):
             raise ValidationError("An empty entry in `to` is not a peer: name pods, namespaces or an ipBlock.")
         if not _is_dns(rule.get("ports", ())):
             for peer in rule["to"]:
-                _check_block(peer.get("ipBlock"))
+                _check_block(peer.get("block"))
         checked: Manifest = value
         return checked
 
 
 def _is_dns(ports: Sequence[Mapping[str, Any]]) -> bool:
-    return bool(ports) and all(port["port"] == _DNS and "endPort" not in port for port in ports)
+    return bool(ports) and all(port["port"] == _DNS and "last" not in port for port in ports)
 
 
 def _check_block(block: Mapping[str, Any] | None) -> None:
