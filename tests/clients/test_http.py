@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -100,6 +101,15 @@ async def test_a_lab_from_its_start_to_its_end(hub):
     with pytest.raises(ProblemError) as gone:
         await hub.lab("ada")
     assert (gone.value.code, gone.value.status) == ("lab_not_found", 404)
+
+
+async def test_the_example_in_the_docs_prints_where_the_lab_is(hub, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
+    (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example = {}
+    exec(source, example)
+    await example["main"](hub.url, "hub-token")
+    assert capsys.readouterr().out.splitlines()[-1] == (await hub.lab("ada")).url
 
 
 async def test_a_stop_returns_the_lab_where_it_is_not_waited_for(hub):

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from spawnpenny import errors, hookspecs, settings
+from spawnpenny.cli.lab import lab
+from spawnpenny.cli.user import user
 from spawnpenny.configuration import make_settings
 from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
 from spawnpenny.plugins import load_plugins
@@ -144,6 +146,23 @@ async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
         assert "ConfigMap/lab.licence" in await embedded_site.objects(spawn=run.record.id)
         await stop(service)
         assert "ConfigMap/lab.licence" not in await embedded_site.objects()
+
+
+def options(command):
+    for name, each in sorted(command.commands.items()):
+        spelt = {text for option in each.params for text in (*option.opts, *option.secondary_opts)}
+        yield f"{command.name} {name}", {text for text in spelt if text.startswith("--")}
+
+
+@pytest.mark.parametrize(("name", "known"), [*options(lab), *options(user)])
+def test_each_option_of_the_clients_commands_is_documented_and_no_other(name, known):
+    (section,) = re.findall(
+        rf"^### `spawnpenny {name}.*?(?=^##|\Z)", page("docs/command-line.md"), re.MULTILINE | re.DOTALL
+    )
+    heading, _, table = section.partition("\n")
+    documented = set(re.findall(r"`(--[a-z-]+)", table))
+    shared = {"--url", "--token-file"}
+    assert documented | shared == known, heading
 
 
 def test_the_json_of_the_docs_is_json():
