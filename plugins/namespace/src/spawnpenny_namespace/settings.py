@@ -24,15 +24,21 @@ _DNS: Final = 53
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Pods by their namespace and labels, and the ports of theirs that this is about."""
+    """Pods, by their namespace and labels."""
 
     namespace: str
     labels: Mapping[str, str]
-    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Hub(Peer):
+class Listener(Peer):
+    """Pods that a user's pods may talk to, on these ports."""
+
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hub(Listener):
     """The Hub: it talks to labs, and labs to its API. As Zero to JupyterHub has it."""
 
     namespace: str = "jupyterhub"
@@ -49,7 +55,7 @@ class Proxy(Peer):
 
 
 @dataclass(frozen=True, slots=True)
-class Dns(Peer):
+class Dns(Listener):
     """The cluster's DNS."""
 
     namespace: str = "kube-system"
@@ -58,7 +64,7 @@ class Dns(Peer):
 
 
 @dataclass(frozen=True, slots=True)
-class Service(Peer):
+class Service(Listener):
     """spawnpenny itself, which labs ask for Dask clusters."""
 
     namespace: str = "spawnpenny"
@@ -75,10 +81,10 @@ class NetworkSettings:
     """
 
     enabled: bool = True
-    hub: Peer = field(default_factory=Hub)
+    hub: Listener = field(default_factory=Hub)
     proxy: Peer = field(default_factory=Proxy)
-    dns: Peer = field(default_factory=Dns)
-    service: Peer = field(default_factory=Service)
+    dns: Listener = field(default_factory=Dns)
+    service: Listener = field(default_factory=Service)
     internet: bool = True
     private: tuple[Block, ...] = tuple(ipaddress.ip_network(each) for each in _PRIVATE)
     api_server: tuple[Block, ...] = ()
@@ -117,8 +123,8 @@ def _labels(**more: Any) -> fields.Dict:
     return fields.Dict(keys=fields.String(), values=fields.String(), **more)
 
 
-class _HubSchema(StrictSchema[Peer]):
-    makes: ClassVar[type[Peer]] = Hub
+class _HubSchema(StrictSchema[Listener]):
+    makes: ClassVar[type[Listener]] = Hub
     namespace = fields.String(validate=validate.Length(min=1))
     labels = _labels()
     ports = TupleField(_port(), validate=validate.Length(min=1))
@@ -132,7 +138,7 @@ class _ServiceSchema(_HubSchema):
     makes = Service
 
 
-class _ProxySchema(StrictSchema[Peer]):
+class _ProxySchema(StrictSchema[Proxy]):
     makes = Proxy
     namespace = fields.String(validate=validate.Length(min=1))
     labels = _labels()
