@@ -8,11 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from aiohttp import web
 
 from spawnpenny.cli.command import run
-from spawnpenny.cli.demo_client import Client
-from spawnpenny.cli.exits import RefusedError
 
 WITHOUT_SERVER = """
 import sys
@@ -142,15 +139,3 @@ def test_without_the_server_extra_the_command_says_what_to_install():
     assert done.returncode == 2
     assert "pip install 'spawnpenny[server]'" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-async def test_what_the_service_refuses_is_told_in_its_own_words_and_exits_3(aiohttp_server):
-    async def refuse(request):
-        return web.json_response({"detail": "Not for you."}, status=403)
-
-    app = web.Application()
-    app.router.add_get("/", refuse)
-    server = await aiohttp_server(app)
-    with pytest.raises(RefusedError, match=r"The service refused: Not for you\.") as refused:
-        await Client(str(server.make_url("")).rstrip("/"), "token").ask("GET", "/")
-    assert refused.value.exit_code == 3

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from spawnpenny import errors, hookspecs, settings
+from spawnpenny.cli.lab import lab
+from spawnpenny.cli.user import user
 from spawnpenny.configuration import make_settings
 from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
 from spawnpenny.plugins import load_plugins
@@ -85,7 +87,7 @@ def leaves(cls, path=()):
 
 
 def test_each_setting_is_documented_and_no_other():
-    table = page("docs/settings.md").partition("| key | meaning |")[2]
+    table = page("docs/settings.md").partition("| key | meaning |")[2].partition("\n\n")[0]
     documented = {
         name for row in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
     }
@@ -97,7 +99,7 @@ def test_the_settings_page_shows_the_defaults():
     assert dataclasses.replace(shown, tokens={}, plugins={}) == dataclasses.replace(Settings(), plugins={})
 
 
-@pytest.mark.parametrize("plugin", ["quota", "user", "lab"])
+@pytest.mark.parametrize("plugin", ["namespace", "quota", "user", "lab"])
 def test_the_settings_in_a_plugins_readme_load(plugin):
     for block in blocks(f"plugins/{plugin}/README.md", "yaml"):
         data = {"plugins": {"namespace": {}, **yaml.safe_load(block)["plugins"]}}
@@ -144,6 +146,23 @@ async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
         assert "ConfigMap/lab.licence" in await embedded_site.objects(spawn=run.record.id)
         await stop(service)
         assert "ConfigMap/lab.licence" not in await embedded_site.objects()
+
+
+def options(command):
+    for name, each in sorted(command.commands.items()):
+        spelt = {text for option in each.params for text in (*option.opts, *option.secondary_opts)}
+        yield f"{command.name} {name}", {text for text in spelt if text.startswith("--")}
+
+
+@pytest.mark.parametrize(("name", "known"), [*options(lab), *options(user)])
+def test_each_option_of_the_clients_commands_is_documented_and_no_other(name, known):
+    (section,) = re.findall(
+        rf"^### `spawnpenny {name}.*?(?=^##|\Z)", page("docs/command-line.md"), re.MULTILINE | re.DOTALL
+    )
+    heading, _, table = section.partition("\n")
+    documented = set(re.findall(r"`(--[a-z-]+)", table))
+    shared = {"--url", "--token-file"}
+    assert documented | shared == known, heading
 
 
 def test_the_json_of_the_docs_is_json():

@@ -44,6 +44,7 @@ async def test_the_calls_of_a_lab_from_first_spawn_to_last_delete(kube_site, cou
             "create rolebindings",
             "create resourcequotas",
             "create limitranges",
+            "create networkpolicies",
             "create configmaps",
             "create secrets",
             "create pods",

@@ -21,7 +21,7 @@ from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import lab, settled
 
 GOLDEN = Path(__file__).parent / "golden"
-NAMES = ["Namespace", "RoleBinding", "ResourceQuota", "LimitRange", "ConfigMap", "Secret", "Pod"]
+NAMES = ["Namespace", "RoleBinding", "ResourceQuota", "LimitRange", "NetworkPolicy", "ConfigMap", "Secret", "Pod"]
 ADA = Identity("ada", frozenset({"spawn:self"}), "Ada@example.org", 2001, 2001, (Group("physics", 3001),))
 
 

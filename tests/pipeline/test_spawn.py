@@ -21,6 +21,7 @@ async def test_a_stopped_lab_leaves_only_what_the_user_shares(site):
         assert set(await site.objects()) == {
             "ConfigMap/user-files",
             "LimitRange/spawnpenny",
+            "NetworkPolicy/spawnpenny",
             "ResourceQuota/spawnpenny",
         }
         assert service.spawns.find("ada", lab()) is None

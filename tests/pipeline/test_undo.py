@@ -15,7 +15,7 @@ from spawnpenny.errors import ClusterForbiddenError, SpawnpennyError
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import lab, settled, start, stop
 
-FIRST_SPAWN = range(9)  # record, namespace, binding, quota, limits, files, Secret, pod, record
+FIRST_SPAWN = range(10)  # record, namespace, binding, policy, quota, limits, files, Secret, pod, record
 RESPAWN = range(4)  # record, Secret, pod, record
 
 
@@ -112,7 +112,7 @@ def volume_claim(site):
 
 async def shared(site):
     """Return what belongs to the user, or to the user's other lab, by uid."""
-    kinds = ("ConfigMap", "ResourceQuota", "LimitRange", "Pod", "Secret")
+    kinds = ("ConfigMap", "ResourceQuota", "LimitRange", "NetworkPolicy", "Pod", "Secret")
     found = {name: each["metadata"]["uid"] for name, each in (await site.objects(*kinds)).items()}
     claim = await site.read("PersistentVolumeClaim", "home")
     namespace = await site.read("Namespace", site.namespace())

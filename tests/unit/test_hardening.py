@@ -41,11 +41,14 @@ CASES = [
     ("nfs", spec(volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}])),
     ("otherVolume", spec(volumes=[{"name": "v", "iscsi": {}}])),
     ("hostPort", container(ports=[{"containerPort": 1, "hostPort": 1}])),
+    ("probeHost", container(livenessProbe={"tcpSocket": {"host": "10.0.0.1", "port": 1}})),
+    ("probeHost", container(lifecycle={"preStop": {"httpGet": {"host": "metadata", "port": 80}}})),
     ("privileged", context(privileged=True)),
     ("privilegeEscalation", context(allowPrivilegeEscalation=True)),
     ("capabilities", context(capabilities={"drop": []})),
     ("capabilities", context(capabilities={"drop": ["ALL"], "add": ["NET_ADMIN"]})),
     ("root", context(runAsUser=0)),
+    ("root", context(runAsNonRoot=False)),
     ("seccomp", context(seccompProfile={"type": "Unconfined"})),
     ("seLinux", context(seLinuxOptions={"type": "spc_t"})),
     ("appArmor", context(appArmorProfile={"type": "Unconfined"})),
@@ -56,6 +59,10 @@ CASES = [
     (
         "serviceAccountToken",
         spec(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]),
+    ),
+    (
+        "serviceAccountToken",
+        spec(volumes=[{"name": "v", "projected": {"sources": [{"podCertificate": {"signerName": "a/b"}}]}}]),
     ),
 ]
 IDS = [f"{number}-{opening}" for number, (opening, _) in enumerate(CASES)]

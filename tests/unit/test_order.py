@@ -119,7 +119,7 @@ def test_the_standard_pipelines_are_as_they_were():
     pipelines = load_plugins(Settings()).pipelines
     assert pipelines[Kind.LAB].waves == (
         ("namespace", "user.provision"),
-        ("quota", "user.files"),
+        ("network", "quota", "user.files"),
         ("lab.secret",),
         ("lab.pod",),
     )

@@ -103,7 +103,7 @@ async def test_the_docs_need_nothing_from_elsewhere(caller):
 async def test_the_pipelines_are_told_with_their_reasons(caller):
     told = await (await (await caller("admin")).get("/v1/pipelines")).json()
     lab = next(each for each in told["pipelines"] if each["kind"] == "lab")
-    assert ["quota", "user.files"] in lab["waves"]
+    assert ["network", "quota", "user.files"] in lab["waves"]
     pod = lab["steps"][-1]
     assert (pod["name"], pod["plugin"]) == ("lab.pod", "lab")
     assert "needs lab.secret" in pod["why"]

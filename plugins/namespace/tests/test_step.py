@@ -32,8 +32,48 @@ async def test_a_namespace_that_is_not_ours_is_left_alone(embedded_site):
         assert run.record.reason.code == "not_ours"
 
 
-async def test_it_has_no_settings(embedded_site):
+async def test_what_is_no_setting_of_it_is_refused(embedded_site):
     embedded_site.data["plugins"]["namespace"] = {"prefix": "x"}
     with pytest.raises(SettingsError, match=r"plugins\.namespace\.prefix"):
         async with embedded_site.service():
             """It does not start."""
+
+
+async def test_the_policy_is_there_before_the_first_pod(site):
+    async with site.service() as service:
+        run = await settled(await start(service))
+        assert run.record.reason is None
+        done = [event.step for event in run.record.log.since(None) if event.state == "done"]
+        assert done.index("network") < done.index("lab.pod")
+        policy = await site.read("NetworkPolicy", "spawnpenny")
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+async def test_a_narrower_setting_reaches_the_namespaces_that_are_there(site):
+    for internet in (True, False):
+        site.data["plugins"]["namespace"] = {"network": {"internet": internet}}
+        async with site.service() as service:
+            await settled(await start(service, f"internet-{internet}", replace=True))
+        policy = await site.read("NetworkPolicy", "spawnpenny")
+        peers = [peer for rule in policy["spec"]["egress"] for peer in rule["to"]]
+        assert any("ipBlock" in peer for peer in peers) is internet
+
+
+async def test_a_policy_that_somebody_narrowed_to_some_pods_is_about_all_of_them_again(site):
+    async with site.service() as service:
+        await settled(await start(service, "first"))
+    narrowed = {"spec": {"podSelector": {"matchLabels": {"app": "none"}}}}
+    await site.cluster.patch(site.ref("NetworkPolicy", "spawnpenny"), narrowed)
+    site.data["plugins"]["namespace"] = {"network": {"internet": False}}
+    async with site.service() as service:
+        await settled(await start(service, "second", replace=True))
+    policy = await site.read("NetworkPolicy", "spawnpenny")
+    assert not policy["spec"]["podSelector"].get("matchLabels")
+
+
+async def test_a_site_may_do_without(embedded_site):
+    embedded_site.data["plugins"]["namespace"] = {"network": {"enabled": False}}
+    async with embedded_site.service() as service:
+        run = await settled(await start(service))
+        assert "network" not in {step.name for step in run.record.steps}
+        assert await embedded_site.read("NetworkPolicy", "spawnpenny") is None

@@ -9,11 +9,13 @@ import click
 
 from spawnpenny.cli import exits
 from spawnpenny.cli.demo import demo
+from spawnpenny.cli.lab import lab
 from spawnpenny.cli.openapi import openapi
 from spawnpenny.cli.permissions import permissions
 from spawnpenny.cli.pipeline import pipeline
 from spawnpenny.cli.plugins import plugins
 from spawnpenny.cli.serve import serve
+from spawnpenny.cli.user import user
 from spawnpenny.errors import SpawnpennyError
 
 if TYPE_CHECKING:
@@ -27,11 +29,13 @@ def command() -> None:
 
 
 command.add_command(demo)
+command.add_command(lab)
 command.add_command(openapi)
 command.add_command(permissions)
 command.add_command(pipeline)
 command.add_command(plugins)
 command.add_command(serve)
+command.add_command(user)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -7,15 +7,18 @@ import json
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from rich.markup import escape
 from rich.table import Table
 
-from spawnpenny.cli.demo_client import Client, lab_path, user_path
 from spawnpenny.cli.demo_kernel import run_cell
 from spawnpenny.cli.exits import CommandError
+from spawnpenny.cli.progress import show_lines
+from spawnpenny.cli.service import worded
 from spawnpenny.cli.world import serving
+from spawnpenny.clients.http import DEFAULT_LAB, Client, ClientError, Group, Lab, Reason, new_start
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 _CELL: Final = "6*7"
 _SMALLEST_UID: Final = 1000
 _STOP_WAIT: Final = 60
-_READY_WAIT: Final = 30.0
 
 
 class Demo:
@@ -47,77 +49,59 @@ class Demo:
         async with serving(self._site.settings(self._port), extra=self._site.plugins, move=True) as port:
             if port != self._port != 0:
                 self._say(f"Port {self._port} is taken.")
-            client = Client(f"http://127.0.0.1:{port}", self._site.token)
-            self._say(f"The service runs at {client.url} (its API: {client.url}/docs).")
-            await self._until_ready(client)
-            await self._commission(client)
-            lab = await self._spawn(client)
-            if self._once:
-                await self._use(client, lab)
-            else:
-                self._tell_how(client, lab)
-                await asyncio.Event().wait()
-
-    async def _until_ready(self, client: Client) -> None:
-        deadline = time.monotonic() + _READY_WAIT
-        while True:
             try:
-                await client.ask("GET", "/readyz")
-            except CommandError:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(0.05)
-            else:
-                return
+                async with Client(f"http://127.0.0.1:{port}", self._site.token) as client:
+                    await self._play(client)
+            except ClientError as error:
+                raise worded(error) from None
+
+    async def _play(self, client: Client) -> None:
+        self._say(f"The service runs at {client.url} (its API: {client.url}/docs).")
+        await client.until_ready()
+        await self._commission(client)
+        lab = await self._spawn(client)
+        if self._once:
+            await self._use(client, lab)
+        else:
+            self._tell_how(client, lab)
+            await asyncio.Event().wait()
 
     async def _commission(self, client: Client) -> None:
-        path = user_path(self._site.user)
-        uid = max(os.getuid(), _SMALLEST_UID)
-        self._say(f"\n[bold]Commissioning {escape(self._site.user)}[/bold]")
-        await client.ask("PUT", path, {"uid": uid, "gid": uid, "groups": [{"name": "demo", "id": uid}]})
-        await self._follow(client, f"{path}/events")
-        user = await client.ask("GET", path)
-        if user["status"] != "active":
-            raise CommandError(f"The user could not be commissioned. {_reason(user)}")
+        name, uid = self._site.user, max(os.getuid(), _SMALLEST_UID)
+        self._say(f"\n[bold]Commissioning {escape(name)}[/bold]")
+        await client.commission(name, uid=uid, gid=uid, groups=[Group("demo", uid)])
+        await show_lines(client.user_events(name), self._console)
+        user = await client.user(name)
+        if user.status != "active":
+            raise CommandError(f"The user could not be commissioned. {_worded(user.reason)}")
 
-    async def _spawn(self, client: Client) -> dict[str, Any]:
-        path = lab_path(self._site.user)
+    async def _spawn(self, client: Client) -> Lab:
+        name = self._site.user
         self._say("\n[bold]Spawning a JupyterLab[/bold]")
-        body = {"start": secrets.token_hex(8), "env": {"JUPYTER_TOKEN": self._site.lab_token}}
-        await client.ask("PUT", path, body)
-        await self._follow(client, f"{path}/events")
-        lab = await client.ask("GET", path)
-        if lab["phase"] != "running":
-            raise CommandError(f"The lab did not start. {_reason(lab)}")
+        await client.start_lab(name, start=new_start(), env={"JUPYTER_TOKEN": self._site.lab_token})
+        await show_lines(client.lab_events(name), self._console)
+        lab = await client.lab(name)
+        if not lab.running:
+            raise CommandError(f"The lab did not start. {_worded(lab.reason)}")
         return lab
 
-    async def _follow(self, client: Client, path: str) -> None:
-        """Show the events of a spawn as they come."""
-        began: float | None = None
-        async for event in client.events(path):
-            began = event["time"] if began is None else began
-            mark = {"done": "[green]", "failed": "[red]", "skipped": "[dim]"}.get(event.get("state", ""), "")
-            end = "[/]" if mark else ""
-            self._say(f"  {event['time'] - began:6.2f} s  {mark}{escape(event['message'])}{end}")
-
-    async def _use(self, client: Client, lab: dict[str, Any]) -> None:
-        result = await run_cell(lab["url"], self._site.lab_token, _CELL)
+    async def _use(self, client: Client, lab: Lab) -> None:
+        result = await run_cell(lab.url or "", self._site.lab_token, _CELL)
         self._say(f"\nThe lab's kernel says: {_CELL} = [bold]{escape(result)}[/bold]\n")
         table = Table("step", "state", "seconds", box=None)
-        for step in lab["steps"]:
-            table.add_row(step["name"], step["state"], "" if step["seconds"] is None else f"{step['seconds']:.3f}")
+        for step in lab.steps:
+            table.add_row(step.name, step.state, "" if step.seconds is None else f"{step.seconds:.3f}")
         self._console.print(table)
         began = time.monotonic()
-        await client.ask("DELETE", f"{lab_path(self._site.user)}?wait={_STOP_WAIT}")
-        if any(each["user"] == self._site.user for each in (await client.ask("GET", "/v1/labs"))["labs"]):
+        if await client.stop_lab(self._site.user, start=lab.start, wait=_STOP_WAIT) is not None:
             raise CommandError(f"The lab was not gone after {_STOP_WAIT} seconds.")
         self._say(f"\nThe lab is gone, after {time.monotonic() - began:.2f} s.")
 
-    def _tell_how(self, client: Client, lab: dict[str, Any]) -> None:
+    def _tell_how(self, client: Client, lab: Lab) -> None:
         curl = f"curl -s -H 'Authorization: Bearer {self._site.token}'"
-        url = f"{client.url}{lab_path(self._site.user)}"
+        url = f"{client.url}{_path(self._site.user)}"
         self._say("\n[bold]The lab runs:[/bold]")
-        self._say(f"  {lab['url']}lab?token={self._site.lab_token}")
+        self._say(f"  {lab.url}lab?token={self._site.lab_token}")
         self._say(f"\nIts status:  {escape(curl)} {escape(url)}")
         self._say(f"To stop it:  {escape(curl)} -X DELETE {escape(url)}")
         self._tell_of_another(client, curl)
@@ -126,8 +110,8 @@ class Demo:
 
     def _tell_of_another(self, client: Client, curl: str) -> None:
         other = "grace" if self._site.user != "grace" else "ada"
-        token, url = secrets.token_urlsafe(24), f"{client.url}{lab_path(other)}"
-        body = json.dumps({"start": secrets.token_hex(8), "env": {"JUPYTER_TOKEN": token}})
+        token, url = secrets.token_urlsafe(24), f"{client.url}{_path(other)}"
+        body = json.dumps({"start": new_start(), "env": {"JUPYTER_TOKEN": token}})
         self._say(f"\n[bold]A second lab, for {other}:[/bold]")
         self._say(f"  {escape(curl)} -X PUT -d '{escape(body)}' {escape(url)}")
         self._say(f"Its status, which has its url:  {escape(curl)} {escape(url)}")
@@ -137,6 +121,9 @@ class Demo:
         self._console.print(text)
 
 
-def _reason(view: dict[str, Any]) -> str:
-    reason = view["reason"]
-    return reason["message"] if reason else "It gives no reason."
+def _path(user: str) -> str:
+    return f"/v1/users/{quote(user, safe='')}/labs/{DEFAULT_LAB}"
+
+
+def _worded(reason: Reason | None) -> str:
+    return reason.message if reason else "It gives no reason."

@@ -1,12 +1,15 @@
 """The rules that every pod of ours keeps, after all patches are merged; each opening is named in the settings.
 
 The rules are those of the ``restricted`` Pod Security Standard
-(kubernetes.io/docs/concepts/security/pod-security-standards), and no mounted account token.
+(kubernetes.io/docs/concepts/security/pod-security-standards, as of Kubernetes 1.34), and some more: no mounted account
+token, no capability added, no sysctl, no SELinux type. What the standard asks of the pod's own security context is
+asked of it also where every container says otherwise, and what only a container can say is not taken from the pod:
+the API server drops it there without a word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -19,6 +22,7 @@ OPENINGS: Final = (
     "hostIPC",
     "hostPath",
     "hostPort",
+    "probeHost",
     "nfs",
     "otherVolume",
     "privileged",
@@ -45,6 +49,7 @@ _SAFE_VOLUMES: Final = frozenset(
         "secret",
     }
 )
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 
 
@@ -80,20 +85,26 @@ def check_pod(pod: Manifest, *, allowed: Sequence[str], images: Sequence[str]) -
 
 def _asked(pod: Manifest) -> Iterator[tuple[str, str]]:
     spec: dict[str, Any] = pod["spec"]
-    annotations = pod["metadata"].get("annotations", {})
-    if any(key.startswith(_APPARMOR) and annotations[key] == "unconfined" for key in annotations):
-        yield "appArmor", "no AppArmor profile"
+    yield from _annotations(pod["metadata"].get("annotations") or {})
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(key):
             yield key, f"the host's namespace ({key})"
     if spec.get("automountServiceAccountToken") is not False:
         yield "serviceAccountToken", "a mounted Kubernetes token"
-    for volume in spec.get("volumes", ()):
+    for volume in spec.get("volumes") or ():
         yield from _volume(volume)
-    if spec.get("securityContext", {}).get("sysctls"):
+    context: dict[str, Any] = spec.get("securityContext") or {}
+    if context.get("sysctls"):
         yield "sysctls", "settings of the kernel (sysctls)"
+    yield from _explicit(context, "the pod")
     for container in _containers(spec):
-        yield from _container(container, spec.get("securityContext", {}))
+        yield from _container(container, context)
+
+
+def _annotations(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for key, value in annotations.items():
+        if key.startswith(_APPARMOR) and value != "runtime/default" and not value.startswith("localhost/"):
+            yield "appArmor", f"the AppArmor profile {value!r}"
 
 
 def _volume(volume: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -101,42 +112,62 @@ def _volume(volume: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if source != "name" and source not in _SAFE_VOLUMES:
             opening = source if source in {"hostPath", "nfs"} else "otherVolume"
             yield opening, f"a volume of the kind {source}"
-    for source in volume.get("projected", {}).get("sources", ()):
-        if "serviceAccountToken" in source:
+    for source in (volume.get("projected") or {}).get("sources") or ():
+        if source.keys() & {"serviceAccountToken", "podCertificate"}:
             yield "serviceAccountToken", "a mounted Kubernetes token"
 
 
-def _container(container: dict[str, Any], pod_context: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    context = {**pod_context, **container.get("securityContext", {})}
-    name = container["name"]
-    if context.get("privileged"):
-        yield "privileged", f"a privileged container {name}"
-    if context.get("allowPrivilegeEscalation") is not False:
-        yield "privilegeEscalation", f"privilege escalation in the container {name}"
-    capabilities = context.get("capabilities", {})
-    if capabilities.get("add") or "ALL" not in capabilities.get("drop", ()):
-        yield "capabilities", f"Linux capabilities in the container {name}"
-    if context.get("runAsUser") == 0 or (context.get("runAsNonRoot") is not True and not context.get("runAsUser")):
-        yield "root", f"to run the container {name} as root"
-    if context.get("seccompProfile", {}).get("type") not in {"RuntimeDefault", "Localhost"}:
-        yield "seccomp", f"no seccomp profile for the container {name}"
-    if any(port.get("hostPort") for port in container.get("ports", ())):
-        yield "hostPort", f"a port of the host for the container {name}"
-    yield from _confinement(context, name)
+def _container(container: dict[str, Any], of_pod: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    own: dict[str, Any] = container.get("securityContext") or {}
+    name = f"the container {container['name']}"
+    if own.get("privileged"):
+        yield "privileged", f"privileges for {name}"
+    if own.get("allowPrivilegeEscalation") is not False:
+        yield "privilegeEscalation", f"privilege escalation in {name}"
+    capabilities = own.get("capabilities") or {}
+    if capabilities.get("add") or "ALL" not in (capabilities.get("drop") or ()):
+        yield "capabilities", f"Linux capabilities in {name}"
+    if (own.get("procMount") or "Default") != "Default":
+        yield "procMount", f"an unmasked /proc in {name}"
+    yield from _reach(container, name)
+    yield from _explicit(own, name)
+    if own.get("runAsNonRoot", of_pod.get("runAsNonRoot")) is not True:
+        yield "root", f"to run {name} as root"
+    if not (own.get("seccompProfile") or of_pod.get("seccompProfile")):
+        yield "seccomp", f"no seccomp profile for {name}"
 
 
-def _confinement(context: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
-    if set(context.get("seLinuxOptions", {})) - {"level"}:
-        yield "seLinux", f"SELinux options for the container {name}"
-    if context.get("appArmorProfile", {}).get("type") == "Unconfined":
-        yield "appArmor", f"no AppArmor profile for the container {name}"
-    if context.get("procMount", "Default") != "Default":
-        yield "procMount", f"an unmasked /proc in the container {name}"
-    if context.get("windowsOptions", {}).get("hostProcess"):
-        yield "hostProcess", f"a process of the host in the container {name}"
+def _reach(container: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
+    if any(port.get("hostPort") for port in container.get("ports") or ()):
+        yield "hostPort", f"a port of the host for {name}"
+    if any(_aims_elsewhere(handler) for handler in _handlers(container)):
+        yield "probeHost", f"a probe or hook of {name} that goes to another host"
+
+
+def _explicit(context: dict[str, Any], whose: str) -> Iterator[tuple[str, str]]:
+    """Yield what a security context may say in no place, whatever others say."""
+    if context.get("runAsUser") == 0 or context.get("runAsNonRoot") is False:
+        yield "root", f"to run {whose} as root"
+    for key, opening in (("seccompProfile", "seccomp"), ("appArmorProfile", "appArmor")):
+        profile = context.get(key)
+        if profile and profile.get("type") not in {"RuntimeDefault", "Localhost"}:
+            yield opening, f"no {opening} profile for {whose}"
+    if set(context.get("seLinuxOptions") or ()) - {"level"}:
+        yield "seLinux", f"SELinux options for {whose}"
+    if (context.get("windowsOptions") or {}).get("hostProcess"):
+        yield "hostProcess", f"a process of the host in {whose}"
+
+
+def _handlers(container: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    lifecycle = container.get("lifecycle") or {}
+    for handler in (*(container.get(key) for key in _PROBES), lifecycle.get("postStart"), lifecycle.get("preStop")):
+        yield handler or {}
+
+
+def _aims_elsewhere(handler: dict[str, Any]) -> bool:
+    return any((handler.get(action) or {}).get("host") for action in ("httpGet", "tcpSocket"))
 
 
 def _containers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from spec.get("initContainers", ())
-    yield from spec.get("containers", ())
-    yield from spec.get("ephemeralContainers", ())
+    for kind in ("initContainers", "containers", "ephemeralContainers"):
+        yield from spec.get(kind) or ()

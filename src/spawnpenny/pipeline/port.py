@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.kinds import Resource, resource_of
@@ -27,6 +27,10 @@ from spawnpenny.pipeline.settle import uninterrupted
 if TYPE_CHECKING:
     from spawnpenny.cluster.informer import Informer
     from spawnpenny.pipeline.step import Step
+
+
+_MAPS_OF_SPECS: Final = {"ResourceQuota": "hard", "NetworkPolicy": "podSelector"}
+"""The maps whose keys are all of our choosing; in the rest of a spec the API server has defaults of its own."""
 
 
 class Broker(Protocol):
@@ -276,12 +280,24 @@ def _place(ref: Ref) -> str:
 def _dropped(manifest: Manifest, stored: Manifest) -> Manifest:
     """Return the patch that removes keys which are no longer wanted: a merge keeps what it does not name."""
     gone: Manifest = {}
-    for kind in ("data", "binaryData"):
-        if stale := stored.get(kind, {}).keys() - manifest.get(kind, {}).keys():
-            gone[kind] = dict.fromkeys(sorted(stale))
-    hard = manifest.get("spec", {}).get("hard", {})
-    if manifest["kind"] == "ResourceQuota" and (stale := stored["spec"].get("hard", {}).keys() - hard.keys()):
-        gone["spec"] = {"hard": dict.fromkeys(sorted(stale))}
+    for key in ("data", "binaryData"):
+        if stale := _stale(manifest.get(key), stored.get(key)):
+            gone[key] = stale
+    if (inner := _MAPS_OF_SPECS.get(manifest["kind"])) is not None:
+        wanted, there = manifest.get("spec", {}), stored.get("spec", {})
+        if stale := _stale(wanted.get(inner), there.get(inner)):
+            gone["spec"] = {inner: stale}
+    return gone
+
+
+def _stale(wanted: Manifest | None, there: Manifest | None) -> Manifest:
+    """Return what a merge with these keys takes away: those of a map that are not wanted, at any depth."""
+    gone: Manifest = {}
+    for key, value in sorted((there or {}).items()):
+        if key not in (wanted or {}):
+            gone[key] = None
+        elif wanted and isinstance(value, dict) and (inner := _stale(wanted[key], value)):
+            gone[key] = inner
     return gone
 
 

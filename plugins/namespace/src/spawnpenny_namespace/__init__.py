@@ -1,17 +1,14 @@
-"""A Kubernetes namespace per user.
+"""A Kubernetes namespace per user, and who may talk to whom in it.
 
-Adds the step ``namespace``, which claims it: making namespaces is the broker's right alone.
+Adds the step ``namespace``, which claims it: making namespaces is the broker's right alone. The step ``network`` puts
+a NetworkPolicy into it.
 """
 
 from __future__ import annotations
 
-from spawnpenny.api import Settings, Spawn, Step, StrictSchema, allow, hookimpl
-
-
-class NamespaceSettingsSchema(StrictSchema[None]):
-    """There is nothing to set here: prefix, role and pod security level are the broker's."""
-
-    makes = type(None)
+from spawnpenny.api import Manifest, Settings, Spawn, Step, allow, hookimpl
+from spawnpenny_namespace.network import network_policy
+from spawnpenny_namespace.settings import NamespaceSettingsSchema, NetworkSettings
 
 
 class NamespaceStep(Step):
@@ -29,7 +26,24 @@ class NamespaceStep(Step):
         await spawn.cluster.claim_namespace()
 
 
+class NetworkStep(Step):
+    """Keep users apart: before the first pod is there, the policy is."""
+
+    name = "network"
+    kinds = frozenset({"lab", "dask"})
+    scope = "user"
+    needs = frozenset({"namespace"})
+    before = frozenset({"lab", "dask"})
+    permissions = (allow("create", "patch", on="networkpolicies"),)
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        self._settings = settings
+
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        return [network_policy(self._settings)]
+
+
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
-    settings.load("namespace", NamespaceSettingsSchema())
-    return [NamespaceStep()]
+    network = settings.load("namespace", NamespaceSettingsSchema()).network
+    return [NamespaceStep(), NetworkStep(network)] if network.enabled else [NamespaceStep()]

@@ -1,0 +1,67 @@
+"""The NetworkPolicy of a user namespace: a pure function of the settings."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from spawnpenny.api import Manifest
+from spawnpenny_namespace.settings import LINK_LOCAL, Block, NetworkSettings, Peer
+
+NAME: Final = "spawnpenny"
+LAB_PORT: Final = "notebook-port"
+"""By name: labs may listen on any port, and no other pod of the user has one of this name."""
+_EVERYWHERE: Final[tuple[Block, ...]] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+_OWN: Final[Manifest] = {"podSelector": {}}
+_NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
+"""The API server itself keeps this label, and nobody can give a namespace another's."""
+
+
+def network_policy(settings: NetworkSettings) -> Manifest:
+    """Return the policy that keeps the pods of one user apart from everybody else's."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": NAME},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": _ingress(settings),
+            "egress": [*_egress(settings)],
+        },
+    }
+
+
+def _ingress(settings: NetworkSettings) -> list[Manifest]:
+    callers = [_pods(settings.hub), _pods(settings.proxy)]
+    return [{"from": callers, "ports": [_port(LAB_PORT)]}, {"from": [_OWN]}]
+
+
+def _egress(settings: NetworkSettings) -> Iterator[Manifest]:
+    dns = [_port(number, protocol) for number in settings.dns.ports for protocol in ("UDP", "TCP")]
+    yield {"to": [_pods(settings.dns)], "ports": dns}
+    for peer in (settings.hub, settings.service):
+        yield {"to": [_pods(peer)], "ports": [_port(number) for number in peer.ports]}
+    yield {"to": [_OWN]}
+    if settings.internet:
+        closed = (*LINK_LOCAL, *settings.private, *settings.api_server)
+        yield {"to": [_open(block, closed) for block in _EVERYWHERE]}
+    yield from settings.egress
+
+
+def _pods(peer: Peer) -> Manifest:
+    """Select pods in one namespace: both selectors in one entry, as two entries would be either of them."""
+    return {
+        "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: peer.namespace}},
+        "podSelector": {"matchLabels": dict(peer.labels)},
+    }
+
+
+def _port(port: int | str, protocol: str = "TCP") -> dict[str, Any]:
+    return {"port": port, "protocol": protocol}
+
+
+def _open(block: Block, closed: Iterable[Block]) -> Manifest:
+    left_out = [str(each) for each in dict.fromkeys(closed) if each.version == block.version]
+    return {"ipBlock": {"cidr": str(block), "except": left_out}}

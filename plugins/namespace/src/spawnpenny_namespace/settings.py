@@ -1,0 +1,237 @@
+"""The settings of the namespace plugin: who may talk to a user's pods, and to whom these may talk."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from marshmallow import ValidationError, fields, validate
+
+from spawnpenny.api import Manifest, StrictSchema
+
+Block = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LINK_LOCAL: Final[tuple[Block, ...]] = (
+    ipaddress.ip_network("169.254.0.0/16"),
+    ipaddress.ip_network("fe80::/10"),
+)
+"""Where clouds serve the credentials of a machine to whoever runs on it."""
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+_DNS: Final = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Pods, by their namespace and labels."""
+
+    namespace: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener(Peer):
+    """Pods that a user's pods may talk to, on these ports."""
+
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hub(Listener):
+    """The Hub: it talks to labs, and labs to its API. As Zero to JupyterHub has it."""
+
+    namespace: str = "jupyterhub"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"app": "jupyterhub", "component": "hub"})
+    ports: tuple[int, ...] = (8081,)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy(Peer):
+    """The Hub's proxy, through which browsers come. As Zero to JupyterHub has it."""
+
+    namespace: str = "jupyterhub"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"app": "jupyterhub", "component": "proxy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dns(Listener):
+    """The cluster's DNS."""
+
+    namespace: str = "kube-system"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"k8s-app": "kube-dns"})
+    ports: tuple[int, ...] = (_DNS,)
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Listener):
+    """spawnpenny itself, which labs ask for Dask clusters."""
+
+    namespace: str = "spawnpenny"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny"})
+    ports: tuple[int, ...] = (8080, 8786)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """What the NetworkPolicy of a user namespace lets through.
+
+    ``internet`` opens all addresses but link-local ones, those in ``private`` and those in ``api_server``.
+    ``egress`` are further rules, as a NetworkPolicy has them.
+    """
+
+    enabled: bool = True
+    hub: Listener = field(default_factory=Hub)
+    proxy: Peer = field(default_factory=Proxy)
+    dns: Listener = field(default_factory=Dns)
+    service: Listener = field(default_factory=Service)
+    internet: bool = True
+    private: tuple[Block, ...] = tuple(ipaddress.ip_network(each) for each in _PRIVATE)
+    api_server: tuple[Block, ...] = ()
+    egress: tuple[Manifest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSettings:
+    """Of a user namespace itself nothing is set here: prefix, role and pod security level are the broker's."""
+
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+
+
+class BlockField(fields.Field[Block]):
+    """A range of addresses, such as ``10.0.0.0/8``."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Block:
+        try:
+            return ipaddress.ip_network(value)
+        except ValueError:
+            raise ValidationError(f"{value!r} is not a range of addresses, such as 10.0.0.0/8.") from None
+
+
+class TupleField(fields.List[Any]):
+    """A list that is loaded as a tuple, so that the settings stay frozen."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return tuple(super()._deserialize(value, attr, data, **kwargs))
+
+
+def _port(**more: Any) -> fields.Integer:
+    return fields.Integer(strict=True, validate=validate.Range(1, 65535), **more)
+
+
+def _labels(**more: Any) -> fields.Dict:
+    return fields.Dict(keys=fields.String(), values=fields.String(), **more)
+
+
+class _HubSchema(StrictSchema[Listener]):
+    makes: ClassVar[type[Listener]] = Hub
+    namespace = fields.String(validate=validate.Length(min=1))
+    labels = _labels()
+    ports = TupleField(_port(), validate=validate.Length(min=1))
+
+
+class _DnsSchema(_HubSchema):
+    makes = Dns
+
+
+class _ServiceSchema(_HubSchema):
+    makes = Service
+
+
+class _ProxySchema(StrictSchema[Proxy]):
+    makes = Proxy
+    namespace = fields.String(validate=validate.Length(min=1))
+    labels = _labels()
+
+
+class _IpBlockSchema(StrictSchema[dict[str, Any]]):
+    makes = dict
+    cidr = BlockField(required=True)
+    except_ = fields.List(BlockField(), data_key="except")
+
+
+class _SelectorSchema(StrictSchema[dict[str, Any]]):
+    makes = dict
+    labels = _labels(data_key="matchLabels")
+    expressions = fields.List(fields.Dict(), data_key="matchExpressions")
+
+
+class _PeerSchema(StrictSchema[dict[str, Any]]):
+    makes = dict
+    block = fields.Nested(_IpBlockSchema, data_key="ipBlock")
+    pods = fields.Nested(_SelectorSchema, data_key="podSelector")
+    namespaces = fields.Nested(_SelectorSchema, data_key="namespaceSelector")
+
+
+class _PortSchema(StrictSchema[dict[str, Any]]):
+    makes = dict
+    protocol = fields.String(validate=validate.OneOf(["TCP", "UDP", "SCTP"]))
+    port = fields.Raw(required=True)
+    last = _port(data_key="endPort")
+
+
+class _RuleSchema(StrictSchema[dict[str, Any]]):
+    """One egress rule. Its keys are checked here, as the API server drops what it does not know without a word."""
+
+    makes = dict
+    to = fields.List(fields.Nested(_PeerSchema), required=True, validate=validate.Length(min=1))
+    ports = fields.List(fields.Nested(_PortSchema), validate=validate.Length(min=1))
+
+
+class RuleField(fields.Field[Manifest]):
+    """An egress rule as a NetworkPolicy has it, which says where to, and leaves link-local addresses alone.
+
+    DNS may be there: NodeLocal DNSCache listens on a link-local address.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Manifest:
+        rule: dict[str, Any] = _RuleSchema().load(value)
+        if not all(rule["to"]):
+            raise ValidationError("An empty entry in `to` is not a peer: name pods, namespaces or an ipBlock.")
+        if not _is_dns(rule.get("ports", ())):
+            for peer in rule["to"]:
+                _check_block(peer.get("block"))
+        checked: Manifest = value
+        return checked
+
+
+def _is_dns(ports: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(ports) and all(port["port"] == _DNS and "last" not in port for port in ports)
+
+
+def _check_block(block: Mapping[str, Any] | None) -> None:
+    if block is None:
+        return
+    cidr, left_out = block["cidr"], block.get("except_", ())
+    for forbidden in LINK_LOCAL:
+        if cidr.overlaps(forbidden) and not any(_within(forbidden, each) for each in left_out):
+            raise ValidationError(
+                f"{cidr} has link-local addresses in it, where clouds keep the credentials of machines: "
+                f"name {forbidden} in `except`."
+            )
+
+
+def _within(inner: Block, outer: Block) -> bool:
+    if isinstance(inner, ipaddress.IPv4Network) and isinstance(outer, ipaddress.IPv4Network):
+        return inner.subnet_of(outer)
+    if isinstance(inner, ipaddress.IPv6Network) and isinstance(outer, ipaddress.IPv6Network):
+        return inner.subnet_of(outer)
+    return False
+
+
+class _NetworkSchema(StrictSchema[NetworkSettings]):
+    makes = NetworkSettings
+    enabled = fields.Boolean()
+    hub = fields.Nested(_HubSchema)
+    proxy = fields.Nested(_ProxySchema)
+    dns = fields.Nested(_DnsSchema)
+    service = fields.Nested(_ServiceSchema)
+    internet = fields.Boolean()
+    private = TupleField(BlockField())
+    api_server = TupleField(BlockField())
+    egress = TupleField(RuleField())
+
+
+class NamespaceSettingsSchema(StrictSchema[NamespaceSettings]):
+    makes = NamespaceSettings
+    network = fields.Nested(_NetworkSchema)

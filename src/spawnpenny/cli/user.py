@@ -1,0 +1,95 @@
+"""``spawnpenny user``: users of a running service, made known and looked at over its HTTP API."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+
+from spawnpenny.cli.exits import DONE, FAILED, UsageError
+from spawnpenny.cli.progress import print_json, show, show_lines
+from spawnpenny.cli.service import Target, output_option, service_options
+from spawnpenny.cli.variables import pairs
+from spawnpenny.clients.http import Client, Group, User
+
+_name = click.argument("name", metavar="USER")
+
+
+@click.group()
+def user() -> None:
+    """Make users known to a running service, and look at them."""
+
+
+@user.command()
+@_name
+@service_options
+@output_option
+@click.option("--uid", type=int, required=True, help="The user's uid.")
+@click.option("--gid", type=int, help="The user's gid; default: the site's.")
+@click.option("--group", "groups", multiple=True, metavar="NAME=GID", help="A further group; may come again.")
+@click.option("--wait/--no-wait", default=True, help="Follow it until the site's orders are done.")
+def commission(
+    *, target: Target, name: str, output: str, uid: int, gid: int | None, groups: tuple[str, ...], wait: bool
+) -> int:
+    """Make a user known, and have the site's orders run: the home directory and whatever else the site gives."""
+    wanted = _groups(groups)
+
+    async def work(client: Client) -> int:
+        found = await client.commission(name, uid=uid, gid=gid, groups=wanted)
+        if wait:
+            console = Console(stderr=True, highlight=False, soft_wrap=True)
+            await show(client.user_events(name), console, name)
+            found = await client.user(name)
+        _show(found, output)
+        return FAILED if found.status == "failed" else DONE
+
+    return target.run(work, interrupted="The orders go on: `spawnpenny user events` follows them.")
+
+
+@user.command(name="show")
+@_name
+@service_options
+@output_option
+def show_user(*, target: Target, name: str, output: str) -> int:
+    """Show a user's dossier, and how far commissioning is."""
+
+    async def work(client: Client) -> None:
+        _show(await client.user(name), output)
+
+    return target.run(work)
+
+
+@user.command()
+@_name
+@service_options
+@output_option
+@click.option("--after", metavar="ID", help="Only what came after the event with this id.")
+def events(*, target: Target, name: str, output: str, after: str | None) -> int:
+    """Show what happens in a user's commissioning, until the user is active or it has failed."""
+
+    async def work(client: Client) -> None:
+        found = client.user_events(name, after=after)
+        await (print_json(found) if output == "json" else show_lines(found, Console(highlight=False, soft_wrap=True)))
+
+    return target.run(work)
+
+
+def _groups(texts: tuple[str, ...]) -> list[Group]:
+    found = pairs(texts, "--group")
+    if wrong := next((text for text in found.values() if not text.isdecimal()), None):
+        raise UsageError(f"--group takes NAME=GID, and {wrong!r} is no gid.")
+    return [Group(name, int(number)) for name, number in found.items()]
+
+
+def _show(found: User, output: str) -> None:
+    if output == "json":
+        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        return
+    groups = ", ".join(f"{group.name} ({group.id})" for group in found.groups)
+    facts = [("user", found.username), ("status", found.status), ("uid", found.uid), ("gid", found.gid)]
+    facts += [("groups", groups)] if groups else []
+    facts += [("reason", f"{found.reason.message} ({found.reason.code})")] if found.reason else []
+    for key, value in facts:
+        click.echo(f"{key:7} {value}")

@@ -1,0 +1,63 @@
+"""Reads the lab's environment, which may hold secrets: from files and from the command's own, never from arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from spawnpenny.cli.exits import UsageError
+
+
+def lab_environment(names: Iterable[str], files: Iterable[str]) -> dict[str, str]:
+    """Return the variables of the files, then those of the command's own environment that are named.
+
+    Raises:
+        UsageError: A file is not what it has to be, or there is no such variable.
+
+    """
+    found: dict[str, str] = {}
+    for file in files:
+        found |= _read(file)
+    for name in names:
+        if "=" in name:
+            key = name.partition("=")[0]
+            raise UsageError(f"--env takes a name alone: set {key} in the environment, where others do not read it.")
+        if name not in os.environ:
+            raise UsageError(f"--env {name}: there is no such variable in the environment.")
+        found[name] = os.environ[name]
+    return found
+
+
+def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    """Return what options of the form KEY=VALUE say.
+
+    Raises:
+        UsageError: One is not of that form.
+
+    """
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise UsageError(f"{option} takes KEY=VALUE, not {text!r}.")
+        found[key] = value
+    return found
+
+
+def _read(file: str) -> dict[str, str]:
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--env-file: {file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--env-file: {file} is not UTF-8.") from None
+    found = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        key, equals, value = line.partition("=")
+        if not (key.strip() and equals):
+            raise UsageError(f"--env-file: line {number} of {file} is not NAME=VALUE.")
+        found[key.strip()] = value
+    return found

@@ -1,0 +1,154 @@
+"""What the service answers, as frozen dataclasses. A member that a newer service adds is left out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from spawnpenny.clients.errors import UnexpectedAnswerError
+
+T = TypeVar("T")
+Answer = TypeVar("Answer", "Lab", "User", "Event", "Page")
+
+DEFAULT_LAB: Final = "~default"
+"""The name of a user's default lab."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a lab failed or ended: a stable code, and one plain sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a spawn, and how many seconds it took."""
+
+    name: str
+    state: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab. ``url`` is where it answers once it runs; times are seconds since the epoch."""
+
+    user: str
+    lab: str
+    start: str
+    spawn: str
+    phase: str
+    url: str | None
+    reason: Reason | None
+    steps: tuple[Step, ...]
+    requested_at: float
+    deadline: float
+    ended_at: float | None
+
+    @property
+    def running(self) -> bool:
+        return self.phase == "running"
+
+    @property
+    def over(self) -> bool:
+        """Nothing of it is left but its history."""
+        return self.phase in {"failed", "exited"}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Lab:
+        steps = tuple(_known(Step, each) for each in data["steps"])
+        return _known(cls, {**data, "steps": steps, "reason": _reason(data)})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A commissioned user; ``status`` is ``commissioning``, ``active`` or ``failed``."""
+
+    username: str
+    status: str
+    uid: int
+    gid: int
+    groups: tuple[Group, ...]
+    reason: Reason | None
+    last_changed: float
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> User:
+        groups = tuple(_known(Group, each) for each in data["groups"])
+        return _known(cls, {**data, "groups": groups, "reason": _reason(data)})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a lab or of a commissioning; ``phase``, ``step`` and ``state`` as they apply."""
+
+    id: str
+    type: str
+    time: float
+    message: str
+    phase: str | None = None
+    step: str | None = None
+    state: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Event:
+        return _known(cls, data)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands among a user's events: a later one has a higher place."""
+        return self.place_of(self.id)
+
+    @staticmethod
+    def place_of(event_id: str) -> tuple[int, int]:
+        generation, _, number = event_id.partition("-")
+        return (int(generation), int(number)) if generation.isdecimal() and number.isdecimal() else (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of all labs. ``next`` is where the next page begins, None on the last one.
+
+    ``unknown`` names users whose record cannot be read: their labs may run, and are not listed.
+    """
+
+    labs: tuple[Lab, ...]
+    next: str | None
+    unknown: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Page:
+        labs = tuple(Lab.from_json(each) for each in data["labs"])
+        return cls(labs, data.get("next"), tuple(data.get("unknown", ())))
+
+
+def read(cls: type[Answer], data: Mapping[str, Any]) -> Answer:
+    """Return what a JSON object says.
+
+    Raises:
+        UnexpectedAnswerError: It says something else.
+
+    """
+    try:
+        return cls.from_json(data)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UnexpectedAnswerError("The answer is not one of spawnpenny: is this its URL?") from None
+
+
+def _reason(data: Mapping[str, Any]) -> Reason | None:
+    return _known(Reason, data["reason"]) if data["reason"] else None
+
+
+def _known(cls: type[T], data: Mapping[str, Any]) -> T:
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # they all are dataclasses
+    return cls(**{key: value for key, value in data.items() if key in names})

@@ -1,0 +1,155 @@
+"""Sends requests: with the token, with a timeout, and again where that is safe and of use."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
+from spawnpenny.clients.patience import Patience, Tries
+
+_CONNECT: Final = 10.0
+_SILENCE: Final = 60.0
+"""Seconds of silence after which a connection is taken for dead. Streams send something every 15."""
+_BETWEEN: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+"""What a proxy answers while there is nobody behind it."""
+
+
+class Connection:
+    """The way to a service at a URL, for the holder of a token."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, token: str | None, patience: Patience) -> None:
+        self._session = session
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.patience = patience
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        repeatable: bool = True,
+        within: float = _SILENCE,
+    ) -> dict[str, Any] | None:
+        """Send a request and return the JSON of its answer, None where it has none.
+
+        Args:
+            method: The HTTP method.
+            path: The path, percent-encoded.
+            query: The query parameters.
+            body: What is sent as JSON.
+            repeatable: Whether sending it twice comes to the same as once. If not, it is only sent again where the
+                service cannot have got it.
+            within: Seconds in which the answer has to be there.
+
+        Raises:
+            ClientError: There is no answer, or it is a refusal.
+
+        """
+        tries = Tries(self.patience)
+        while True:
+            try:
+                return await self._once(method, path, query=query, body=body, within=within)
+            except ClientError as error:
+                if not repeatable and not (isinstance(error, UnreachableError) and not error.sent):
+                    raise
+                await tries.pause(error)
+
+    async def _once(self, method: str, path: str, *, within: float, **more: Any) -> dict[str, Any] | None:
+        timeout = aiohttp.ClientTimeout(total=within, sock_connect=_CONNECT)
+        async with self.send(method, path, timeout=timeout, **more) as response:
+            text = await response.text(errors="replace")
+        if response.status == HTTPStatus.NO_CONTENT:
+            return None
+        return _object(text, "The answer is no JSON object: is this the URL of spawnpenny?")
+
+    @asynccontextmanager
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - aiohttp's own
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request once, and yield the answer, of which the body is still to be read.
+
+        Raises:
+            ClientError: There is no answer, it breaks off, or it is a refusal.
+
+        """
+        url = URL(f"{self._url}{path}", encoded=True)
+        try:
+            async with self._session.request(
+                method,
+                url.update_query(query or {}),
+                json=body,
+                headers={**self._headers, **(headers or {})},
+                timeout=timeout or aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE),
+                allow_redirects=False,
+            ) as response:
+                await _refuse(response)
+                yield response
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise UnexpectedAnswerError(
+                f"The certificate of {self._url} is not trusted: {error.certificate_error}."
+            ) from None
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise UnreachableError(f"{self._url} cannot be reached: {_why(error)}.", sent=False) from None
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            if isinstance(error, aiohttp.InvalidURL):
+                raise UnexpectedAnswerError(f"{self._url} is no URL.") from None
+            raise UnreachableError(f"{self._url} did not answer: {_why(error)}.", sent=True) from None
+
+
+async def _refuse(response: aiohttp.ClientResponse) -> None:
+    """Raise what an answer means that is no success."""
+    status = response.status
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return
+    if status < HTTPStatus.BAD_REQUEST:
+        where = response.headers.get("Location", "elsewhere")
+        raise UnexpectedAnswerError(f"{response.url} leads to {where}: use that URL.")
+    document: dict[str, Any] = {}
+    if response.content_type == "application/problem+json":
+        document = _object(await response.text(errors="replace"), "The refusal is no JSON object.")
+    elif status in _BETWEEN:
+        raise UnreachableError(f"Nothing answers behind {response.url.host}: HTTP {status}.", sent=True)
+    raise ProblemError(status, document, retry_after=_seconds(response.headers.get("Retry-After")))
+
+
+def _object(text: str, wrong: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise UnexpectedAnswerError(wrong)
+    return data
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:  # a date, which spawnpenny never sends
+        return None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return (error.os_error.strerror or str(error.os_error)).rstrip(".")
+    if isinstance(error, asyncio.TimeoutError):
+        return "it took too long"
+    return (str(error) or type(error).__name__).rstrip(".")

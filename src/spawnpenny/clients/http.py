@@ -1,0 +1,228 @@
+"""A client of spawnpenny's HTTP API.
+
+>>> async with Client("http://spawnpenny:8080", token) as client:
+...     await client.start_lab("ada", start=new_start(), env={"JUPYTER_TOKEN": "…"})
+...     async for event in client.lab_events("ada"):
+...         print(event.message)
+...     lab = await client.lab("ada")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterable, Mapping
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from spawnpenny.clients.answers import DEFAULT_LAB, Event, Group, Lab, Page, Reason, Step, User, read
+from spawnpenny.clients.connection import Connection
+from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
+from spawnpenny.clients.patience import Patience
+from spawnpenny.clients.streams import follow
+
+__all__ = [
+    "DEFAULT_LAB",
+    "Client",
+    "ClientError",
+    "Event",
+    "Group",
+    "Lab",
+    "Page",
+    "Patience",
+    "ProblemError",
+    "Reason",
+    "Step",
+    "UnexpectedAnswerError",
+    "UnreachableError",
+    "User",
+    "new_start",
+]
+
+_LONGEST_WAIT: Final = 60.0
+"""Seconds that one request to stop waits. What takes longer is asked again: proxies cut requests that are silent."""
+_SLACK: Final = 30.0
+
+
+def new_start() -> str:
+    """Return a random id for one start of a lab."""
+    return secrets.token_hex(8)
+
+
+class Client:
+    """Asks the service at a URL, with a token. It is opened by ``async with``.
+
+    What is safe to send twice is sent again when there is no answer, or when the service says when to come back;
+    ``patience`` says for how long.
+    """
+
+    def __init__(self, url: str, token: str | None = None, *, patience: Patience | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._patience = patience or Patience()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def holding(self, token: str) -> Client:
+        """Return a client for the holder of another token, over the same connections: open as long as this one."""
+        other = Client(self.url, token, patience=self._patience)
+        other._session = self._session
+        return other
+
+    async def until_ready(self) -> None:
+        """Wait until the service knows the cluster's state.
+
+        Raises:
+            ClientError: It does not in time.
+
+        """
+        await self._ask("GET", "/readyz")
+
+    async def start_lab(
+        self,
+        user: str,
+        lab: str = DEFAULT_LAB,
+        *,
+        start: str,
+        options: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+        patience: float | None = None,
+        replace: bool = False,
+    ) -> Lab:
+        """Start a lab, and return it as soon as that is durable. The same ``start`` again is the same lab.
+
+        Args:
+            user: Whose.
+            lab: Its name.
+            start: A random id of this start; ``new_start`` makes one.
+            options: What was chosen: size, image, and so on.
+            env: The lab's environment. No answer ever carries it.
+            patience: How many seconds the caller waits for the lab; the service gives up a little earlier, to tell why.
+            replace: Stop another start that is there, rather than be refused.
+
+        Raises:
+            ClientError: It was not accepted.
+
+        """
+        body: dict[str, Any] = {"start": start, "options": dict(options or {}), "env": dict(env or {})}
+        if patience is not None:
+            body["timeout_s"] = patience
+        query = {"replace": "true"} if replace else {}
+        return read(Lab, await self._have("PUT", _lab(user, lab), query=query, body=body))
+
+    async def lab(self, user: str, lab: str = DEFAULT_LAB) -> Lab:
+        """Return a lab.
+
+        Raises:
+            ProblemError: With the code ``lab_not_found``, and only with it, there is none.
+            ClientError: It is not known.
+
+        """
+        return read(Lab, await self._have("GET", _lab(user, lab)))
+
+    async def stop_lab(
+        self, user: str, lab: str = DEFAULT_LAB, *, start: str | None = None, wait: float = 0
+    ) -> Lab | None:
+        """Stop a lab; return None once it is gone, or the lab where that takes longer than ``wait`` seconds.
+
+        With ``start``, only if that is the present one; without, whichever is there when the service is asked first.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait
+        while True:
+            part = max(0.0, min(end - loop.time(), _LONGEST_WAIT))
+            query = {"wait": f"{part:.3f}"} | ({"start": start} if start else {})
+            # Without a start, a request that was lost and comes again could stop what was started meanwhile.
+            answer = await self._ask(
+                "DELETE", _lab(user, lab), query=query, repeatable=start is not None, within=part + _SLACK
+            )
+            if answer is None:
+                return None
+            there = read(Lab, answer)
+            start = there.start
+            if loop.time() >= end:
+                return there
+
+    def lab_events(self, user: str, lab: str = DEFAULT_LAB, *, after: str | None = None) -> AsyncIterator[Event]:
+        """Yield what happens to a lab, each event once, until it runs, has failed or is gone.
+
+        ``after`` is the id of an event: only later ones are yielded. Broken streams are resumed.
+        """
+        return follow(self._connection(), f"{_lab(user, lab)}/events", after=after)
+
+    async def labs_of(self, user: str) -> tuple[Lab, ...]:
+        """Return a user's labs, by name."""
+        answer = await self._have("GET", f"{_user(user)}/labs")
+        return read(Page, answer).labs
+
+    async def pages(self, *, limit: int = 100, after: str | None = None) -> AsyncIterator[Page]:
+        """Yield all labs, a page at a time, by user and name; ``after`` is the ``next`` of an earlier page."""
+        while True:
+            query = {"limit": str(limit)} | ({"after": after} if after else {})
+            page = read(Page, await self._have("GET", "/v1/labs", query=query))
+            yield page
+            after = page.next
+            if after is None:
+                return
+
+    async def labs(self) -> AsyncIterator[Lab]:
+        """Yield all labs, by user and name."""
+        async for page in self.pages():
+            for lab in page.labs:
+                yield lab
+
+    async def commission(self, user: str, *, uid: int, gid: int | None = None, groups: Iterable[Group] = ()) -> User:
+        """Make a user known with a dossier, and have the site's orders run; return as soon as that is durable."""
+        body: dict[str, Any] = {"uid": uid, "groups": [{"name": each.name, "id": each.id} for each in groups]}
+        if gid is not None:
+            body["gid"] = gid
+        return read(User, await self._have("PUT", _user(user), body=body))
+
+    async def user(self, user: str) -> User:
+        """Return a commissioned user.
+
+        Raises:
+            ProblemError: With the code ``user_not_found``, nobody commissioned the user.
+            ClientError: It is not known.
+
+        """
+        return read(User, await self._have("GET", _user(user)))
+
+    def user_events(self, user: str, *, after: str | None = None) -> AsyncIterator[Event]:
+        """Yield what happens in a user's commissioning, as ``lab_events`` does."""
+        return follow(self._connection(), f"{_user(user)}/events", after=after)
+
+    def _connection(self) -> Connection:
+        if self._session is None:
+            raise RuntimeError("a Client is to be opened by `async with`")
+        return Connection(self._session, self.url, self._token, self._patience)
+
+    async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any] | None:
+        return await self._connection().ask(method, path, **more)
+
+    async def _have(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        answer = await self._ask(method, path, **more)
+        if answer is None:
+            raise UnexpectedAnswerError(f"{self.url} answered {HTTPStatus.NO_CONTENT}, and not as spawnpenny does.")
+        return answer
+
+
+def _user(user: str) -> str:
+    return f"/v1/users/{quote(user, safe='')}"
+
+
+def _lab(user: str, lab: str) -> str:
+    return f"{_user(user)}/labs/{quote(lab, safe='~')}"

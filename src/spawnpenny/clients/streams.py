@@ -1,0 +1,72 @@
+"""Follows a stream of server-sent events through whatever breaks it.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+
+from spawnpenny.clients.answers import Event, read
+from spawnpenny.clients.connection import Connection
+from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
+from spawnpenny.clients.patience import Tries
+
+_GONE: Final = frozenset({"lab_not_found", "user_not_found"})
+
+
+async def follow(connection: Connection, path: str, *, after: str | None = None) -> AsyncIterator[Event]:
+    """Yield what happens, each event once, until nothing further happens by itself, or it is gone.
+
+    A stream that breaks off, or that a service ends as it shuts down, is taken up after the last event that came.
+
+    Args:
+        connection: Where to.
+        path: The path of the events, percent-encoded.
+        after: The id of an event: only later ones are yielded.
+
+    Raises:
+        ClientError: There is no answer for as long as the connection's patience lasts, or it is a refusal.
+
+    """
+    tries, last = Tries(connection.patience), after
+    while True:
+        trouble: ClientError | None = UnreachableError("The stream of events ends before its time.", sent=True)
+        try:
+            async with connection.send("GET", path, headers={"Last-Event-ID": last} if last else {}) as response:
+                if response.status == HTTPStatus.NO_CONTENT:
+                    return
+                async with aclosing(_events(response)) as events:
+                    async for event in events:
+                        if last is not None and event.place <= Event.place_of(last):
+                            continue  # told again, as the service does not know of the last one
+                        last, trouble = event.id, None
+                        tries.again()
+                        yield event
+        except ClientError as error:
+            if isinstance(error, ProblemError) and error.code in _GONE and last is not None:
+                return
+            trouble = error
+        if trouble is not None:
+            await tries.pause(trouble)
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Event]:
+    """Yield the events of a stream that are whole; one that is cut off is told again when the stream is resumed."""
+    data: list[str] = []
+    try:
+        async for raw in response.content:
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            if line.startswith("data:"):
+                data.append(line.removeprefix("data:").removeprefix(" "))
+            elif not line and data:
+                yield read(Event, json.loads("\n".join(data)))
+                data.clear()
+    except (ValueError, UnexpectedAnswerError):
+        raise UnexpectedAnswerError("The stream of events is not one of spawnpenny.") from None

@@ -1,0 +1,314 @@
+"""The command line's client half, as a process that talks to a real service."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import pty
+import re
+import signal
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import web
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.clients.http import Client
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.site import SMALL_LAB, make_site
+from spawnpenny.tokens import hash_token
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import listening
+
+SCOPES = ["read:any", "spawn:any", "delete:any", "commission"]
+SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
+SECRET = "s3cret-value"
+
+
+@pytest.fixture
+async def site(tmp_path):
+    async with EmbeddedCluster(tmp_path / "cluster", {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB}) as cluster:
+        site = await make_site(cluster)
+        images = {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such"}
+        site.data["plugins"]["lab"] = {"images": images, "grace": 1}
+        site.data["plugins"]["quota"] = {"labs": 2}
+        site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": SCOPES}}
+        yield site
+
+
+@asynccontextmanager
+async def serve(site, port=0):
+    async with run_local_broker(site.cluster, site.settings) as broker:
+        app = create_app(site.settings, load_plugins(site.settings), site.cluster, broker)
+        async with listening(app, "127.0.0.1", port) as taken:
+            await app[SERVICE].until_ready()
+            yield taken
+
+
+@pytest.fixture
+async def url(site):
+    async with serve(site) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+async def hub(url):
+    async with Client(url, "hub-token") as client:
+        yield client
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+async def begin():
+    """Start the command; it is killed at the end of the test if it is still there."""
+    started = []
+
+    async def begin(*arguments, url=None, token="hub-token", stderr=asyncio.subprocess.PIPE, **environ):
+        more = {"SPAWNPENNY_URL": url, "SPAWNPENNY_TOKEN": token, "COLUMNS": "200", "TERM": "xterm"} | environ
+        env = {key: value for key, value in (os.environ | more).items() if value is not None}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "spawnpenny", *arguments), env=env, stdout=asyncio.subprocess.PIPE, stderr=stderr
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def command(begin, url):
+    """Run the command to its end, against the service."""
+
+    async def run(*arguments, **more):
+        process = await begin(*arguments, **{"url": url} | more)
+        out, err = await process.communicate()
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    return run
+
+
+async def test_a_lab_is_started_followed_and_stopped(command, hub):
+    started = await command("lab", "start", "ada")
+    lab = await hub.lab("ada")
+    assert (started.code, started.out) == (0, f"{lab.url}\n"), started.err
+    assert re.search(r"^ +\d+\.\d\d s  lab\.pod: done in", started.err, re.MULTILINE)
+    shown = await command("lab", "status", "ada")
+    assert f"url     {lab.url}" in shown.out
+    assert re.search(r"quota +done +\d", shown.out)
+    stopped = await command("lab", "stop", "ada")
+    assert (stopped.code, stopped.out) == (0, "ada's lab ~default is gone.\n")
+    gone = await command("lab", "status", "ada")
+    assert (gone.code, gone.out, gone.err) == (3, "", "ada has no lab '~default'.\n")
+
+
+async def test_what_the_lab_is_to_be_and_its_environment_are_sent(command, site, tmp_path):
+    file = tmp_path / "env"
+    file.write_text(f"# of the lab\n\nFROM_FILE={SECRET}=x\nGREETING=file\n")
+    chosen = ("--size", "small", "--option", "image=default", "--env", "GREETING", "--env-file", str(file))
+    started = await command("lab", "start", "ada", "mine", *chosen, GREETING="Grüße")
+    assert started.code == 0, started.err
+    assert SECRET not in started.out + started.err
+    kept = (await site.read("Secret", "lab-mine"))["data"]
+    assert {key: base64.b64decode(value).decode() for key, value in kept.items()} == {
+        "FROM_FILE": f"{SECRET}=x",
+        "GREETING": "Grüße",
+    }
+
+
+async def test_a_lab_that_fails_says_why_and_exits_1(command):
+    failed = await command("lab", "start", "ada", "--image", "none")
+    assert (failed.code, failed.out) == (1, "")
+    assert failed.err.splitlines()[-1].startswith("The lab did not start. ")
+    assert "no command for the image no/such" in failed.err.splitlines()[-1]
+
+
+async def test_programs_get_json(command):
+    started = await command("lab", "start", "ada", "--output", "json")
+    assert started.json["phase"] == "running"
+    assert (await command("lab", "status", "ada", "--output", "json")).json == started.json
+    told = await command("lab", "events", "ada", "--output", "json")
+    events = [json.loads(line) for line in told.out.splitlines()]
+    assert events[-1]["phase"] == "running"
+    rest = await command("lab", "events", "ada", "--output", "json", "--after", events[-2]["id"])
+    assert rest.json == events[-1]
+    assert (await command("lab", "list", "--output", "json")).json == {"labs": [started.json], "unknown": []}
+
+
+async def test_all_labs_are_listed_or_one_users_or_some(command, hub):
+    for user in ("ada", "bob"):
+        await hub.start_lab(user, start="s", options={"image": "none"})
+        async for _ in hub.lab_events(user):
+            pass
+    for arguments, users in (((), ["ada", "bob"]), (("bob",), ["bob"]), (("--limit", "1"), ["ada"])):
+        listed = await command("lab", "list", *arguments)
+        assert [line.split()[:3] for line in listed.out.splitlines()[1:]] == [
+            [user, "~default", "failed"] for user in users
+        ]
+    assert (await command("lab", "list", "eve")).out == "There are no labs.\n"
+
+
+async def test_a_start_that_is_not_waited_for_returns_at_once_and_may_be_replaced(command, hub):
+    first = await command("lab", "start", "ada", "--image", "slow", "--no-wait")
+    assert (first.code, first.out) == (0, "ada's lab ~default is starting.\n")
+    refused = await command("lab", "start", "ada")
+    assert refused.code == 3
+    assert refused.err.count("\n") == 1
+    replaced = await command("lab", "start", "ada", "--replace")
+    assert replaced.code == 0, replaced.err
+    assert (await command("lab", "stop", "ada", "--no-wait")).out == "ada's lab ~default is being stopped.\n"
+
+
+async def test_a_start_that_another_one_replaces_says_so(begin, url, hub):
+    process = await begin("lab", "start", "ada", "--image", "slow", url=url)
+    await process.stderr.readline()
+    await hub.start_lab("ada", start="other", replace=True)
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().splitlines()[-1] == "Another start took the place of this one."
+
+
+async def test_what_does_not_fit_is_refused_with_the_numbers(command):
+    for name in ("a", "b"):
+        await command("lab", "start", "ada", name, "--image", "slow", "--no-wait")
+    refused = await command("lab", "start", "ada", "c")
+    assert (refused.code, refused.out) == (3, "")
+    assert refused.err.startswith("Not enough labs left in the quota: asked 1, in use 2, limit 2.")
+
+
+async def test_ctrl_c_leaves_the_lab_starting_and_says_so(begin, url, hub):
+    process = await begin("lab", "start", "ada", "--image", "slow", url=url)
+    await process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().splitlines()[-1].startswith("The lab goes on starting: ")
+    assert (await hub.lab("ada")).phase == "pending"
+
+
+async def test_a_terminal_shows_the_steps_and_what_is_waited_for(begin, url):
+    ours, theirs = pty.openpty()
+    process = await begin("lab", "start", "ada", url=url, stderr=theirs)
+    os.close(theirs)
+    shown = bytearray()
+
+    def read():
+        try:
+            while data := os.read(ours, 4096):
+                shown.extend(data)
+        except OSError:  # how a terminal ends
+            os.close(ours)
+
+    reading = asyncio.create_task(asyncio.to_thread(read))
+    out, _ = await process.communicate()
+    await reading
+    assert process.returncode == 0
+    assert out.startswith(b"http://127.")
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", bytes(shown)).decode()
+    assert "Waiting for the lab to answer." in text
+    assert re.search(r"lab\.pod +done +\d+\.\d s", text)
+    assert "ada's lab ~default: running" in text
+
+
+async def test_a_user_is_commissioned_and_shown(command):
+    made = await command("user", "commission", "ada", "--uid", "1234", "--gid", "1235", "--group", "staff=1500")
+    assert made.code == 0, made.err
+    shown = await command("user", "show", "ada")
+    assert shown.out.splitlines() == [
+        *("user    ada", "status  active", "uid     1234", "gid     1235", "groups  staff (1500)"),
+    ]
+    assert "active" in (await command("user", "events", "ada")).out
+    assert (await command("user", "show", "ada", "--output", "json")).json["groups"] == [{"name": "staff", "id": 1500}]
+    assert (await command("user", "show", "bob")).code == 3
+
+
+async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("hub-token\n")
+    assert (await command("lab", "list", "--token-file", str(file), token=None)).code == 0
+    refused = await command("lab", "list", token="other")
+    assert (refused.code, refused.err) == (3, "The token is not known here.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "told"),
+    [
+        (("list",), {"token": None}, "Send a token: in $SPAWNPENNY_TOKEN"),
+        (("list",), {"token": "two words"}, "no token has"),
+        (("list", "--token-file", "/nowhere"), {}, "The token file /nowhere cannot be read"),
+        (("list",), {"url": None}, "Say where the service is"),
+        (("list", "--url", "localhost:8080"), {}, "no URL"),
+        (("start", "ada", "--env", f"A={SECRET}"), {}, "--env takes a name alone"),
+        (("start", "ada", "--env", "NOT_THERE"), {}, "no such variable"),
+        (("start", "ada", "--env-file", "/nowhere"), {}, "/nowhere cannot be read"),
+        (("start", "ada", "--option", "size"), {}, "KEY=VALUE"),
+    ],
+)
+async def test_wrong_usage_is_one_sentence_and_exits_2(command, arguments, environ, told):
+    wrong = await command("lab", *arguments, **environ)
+    assert (wrong.code, wrong.out, wrong.err.count("\n")) == (2, "", 1)
+    assert told in wrong.err
+    assert SECRET not in wrong.err
+
+
+async def test_a_service_that_is_not_ready_is_waited_for(begin, aiohttp_server):
+    asked = []
+
+    async def answer(request):
+        asked.append(request.path)
+        if len(asked) == 1:
+            body = {"code": "not_ready", "detail": "Not yet."}
+            return web.json_response(
+                body, status=503, content_type="application/problem+json", headers={"Retry-After": "0"}
+            )
+        return web.json_response({"labs": []})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    server = await aiohttp_server(app)
+    process = await begin("lab", "list", "ada", url=str(server.make_url("")))
+    out, _ = await process.communicate()
+    assert (process.returncode, out.decode(), len(asked)) == (0, "There are no labs.\n", 2)
+
+
+async def test_a_service_that_cannot_serve_is_told_with_the_requests_id_and_exits_1(begin, aiohttp_server):
+    async def answer(request):
+        body = {"code": "internal_error", "detail": "Something went wrong.", "request_id": "r-1"}
+        return web.json_response(body, status=500, content_type="application/problem+json")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    server = await aiohttp_server(app)
+    process = await begin("lab", "list", url=str(server.make_url("")))
+    _, err = await process.communicate()
+    assert (process.returncode, err.decode()) == (1, "Something went wrong. (request r-1)\n")
+
+
+async def test_a_service_that_restarts_in_the_middle_is_followed_on(begin, site):
+    async with serve(site) as port:
+        process = await begin("lab", "start", "ada", "--image", "slow", url=f"http://127.0.0.1:{port}")
+        await process.stderr.readline()
+    async with serve(site, port), Client(f"http://127.0.0.1:{port}", "hub-token") as hub:
+        await hub.stop_lab("ada", wait=30)
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().splitlines()[-1] == "The lab was stopped while it was starting."

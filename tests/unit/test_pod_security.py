@@ -1,0 +1,251 @@
+"""The pod security standards, as a table of their own, held against our pods and our hardening rules.
+
+The table is https://kubernetes.io/docs/concepts/security/pod-security-standards as of Kubernetes 1.34, control by
+control, with the fields and values that it names. Nothing here is taken from the hardening rules that it judges.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spawnpenny.errors import HardeningError
+from spawnpenny.pipeline.hardening import OPENINGS, check_pod
+
+ROOT = Path(__file__).parents[2]
+LEVELS = ("privileged", "baseline", "restricted")
+KINDS = ("containers", "initContainers", "ephemeralContainers")
+HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
+
+CAPABILITIES = {
+    *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
+    *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+}
+SYSCTLS = {
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_syncookies",
+}
+SELINUX_TYPES = {"container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+VOLUMES = {
+    *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
+}
+
+
+def each(value, path):
+    """Yield the values at a path, None where there is none; ``*`` is every entry of a list."""
+    key, _, rest = path.partition(".")
+    if key == "*":
+        found = value or []
+    elif key == "C":
+        found = [container for kind in KINDS for container in value.get(kind) or []]
+    else:
+        found = [value.get(key) if isinstance(value, dict) else None]
+    for one in found:
+        yield from each(one, rest) if rest else [one]
+
+
+def only(*paths, allowed):
+    """Make a control: at these paths of the spec there are but these values, or none."""
+    return lambda pod: all(value in allowed for path in paths for value in each(pod["spec"], path))
+
+
+def apparmor_annotations(pod):
+    prefix = "container.apparmor.security.beta.kubernetes.io/"
+    found = [value for key, value in pod["metadata"].get("annotations", {}).items() if key.startswith(prefix)]
+    return all(value in {"", "runtime/default"} or value.startswith("localhost/") for value in found)
+
+
+def inherited(field, *, required):
+    """Make a control: the pod or each container says so, and nobody says otherwise."""
+
+    def control(pod):
+        of_pod = next(each(pod["spec"], f"securityContext.{field}"))
+        of_containers = list(each(pod["spec"], f"C.securityContext.{field}"))
+        return of_pod in {None, *required} and all(
+            value in required or (value is None and of_pod in required) for value in of_containers
+        )
+
+    return control
+
+
+def everywhere(field):
+    return f"securityContext.{field}", f"C.securityContext.{field}"
+
+
+BASELINE = {
+    "HostProcess": only(*everywhere("windowsOptions.hostProcess"), allowed={None, False}),
+    "Host Namespaces": only("hostNetwork", "hostPID", "hostIPC", allowed={None, False}),
+    "Privileged Containers": only("C.securityContext.privileged", allowed={None, False}),
+    "Capabilities": only("C.securityContext.capabilities.add.*", allowed=CAPABILITIES),
+    "HostPath Volumes": only("volumes.*.hostPath", allowed=(None,)),
+    "Host Ports": only("C.ports.*.hostPort", allowed={None, 0}),
+    "Host Probes / Lifecycle Hooks": only(
+        *(f"C.{handler}.{action}.host" for handler in HANDLERS for action in ("httpGet", "tcpSocket")),
+        allowed={None, ""},
+    ),
+    "AppArmor": lambda pod: (
+        apparmor_annotations(pod)
+        and only(*everywhere("appArmorProfile.type"), allowed={None, "RuntimeDefault", "Localhost"})(pod)
+    ),
+    "SELinux": lambda pod: (
+        only(*everywhere("seLinuxOptions.type"), allowed={None, "", *SELINUX_TYPES})(pod)
+        and only(*everywhere("seLinuxOptions.user"), *everywhere("seLinuxOptions.role"), allowed={None, ""})(pod)
+    ),
+    "/proc Mount Type": only("C.securityContext.procMount", allowed={None, "Default"}),
+    "Seccomp": only(*everywhere("seccompProfile.type"), allowed={None, "RuntimeDefault", "Localhost"}),
+    "Sysctls": only("securityContext.sysctls.*.name", allowed=SYSCTLS),
+}
+RESTRICTED = {
+    "Volume Types": lambda pod: all(VOLUMES & volume.keys() for volume in pod["spec"].get("volumes", [])),
+    "Privilege Escalation": only("C.securityContext.allowPrivilegeEscalation", allowed={False}),
+    "Running as Non-root": inherited("runAsNonRoot", required={True}),
+    "Running as Non-root user": lambda pod: all(
+        value != 0 for path in everywhere("runAsUser") for value in each(pod["spec"], path)
+    ),
+    "Seccomp (required)": inherited("seccompProfile.type", required={"RuntimeDefault", "Localhost"}),
+    "Capabilities (dropped)": lambda pod: (
+        all("ALL" in (drop or ()) for drop in each(pod["spec"], "C.securityContext.capabilities.drop"))
+        and only("C.securityContext.capabilities.add.*", allowed={"NET_BIND_SERVICE"})(pod)
+    ),
+}
+CONTROLS = {"privileged": {}, "baseline": BASELINE, "restricted": BASELINE | RESTRICTED}
+
+OF_POD, OF_CONTAINER = "spec.securityContext", "spec.containers.0.securityContext"
+VIOLATIONS = [
+    ("HostProcess", f"{OF_POD}.windowsOptions", {"hostProcess": True}),
+    ("HostProcess", f"{OF_CONTAINER}.windowsOptions", {"hostProcess": True}),
+    ("Host Namespaces", "spec.hostNetwork", True),
+    ("Host Namespaces", "spec.hostPID", True),
+    ("Host Namespaces", "spec.hostIPC", True),
+    ("Privileged Containers", f"{OF_CONTAINER}.privileged", True),
+    ("Capabilities", f"{OF_CONTAINER}.capabilities.add", ["SYS_ADMIN"]),
+    ("HostPath Volumes", "spec.volumes.0", {"name": "v", "hostPath": {"path": "/"}}),
+    ("Host Ports", "spec.containers.0.ports.0.hostPort", 80),
+    ("Host Probes / Lifecycle Hooks", "spec.containers.0.readinessProbe.httpGet.host", "10.0.0.1"),
+    ("Host Probes / Lifecycle Hooks", "spec.containers.0.startupProbe", {"tcpSocket": {"host": "h", "port": 1}}),
+    ("Host Probes / Lifecycle Hooks", "spec.containers.0.lifecycle", {"postStart": {"httpGet": {"host": "h"}}}),
+    ("AppArmor", f"{OF_POD}.appArmorProfile", {"type": "Unconfined"}),
+    ("AppArmor", f"{OF_CONTAINER}.appArmorProfile", {"type": "Unconfined"}),
+    ("AppArmor", "metadata.annotations", {"container.apparmor.security.beta.kubernetes.io/notebook": "unconfined"}),
+    ("AppArmor", "metadata.annotations", {"container.apparmor.security.beta.kubernetes.io/notebook": "other"}),
+    ("SELinux", f"{OF_POD}.seLinuxOptions", {"type": "spc_t"}),
+    ("SELinux", f"{OF_CONTAINER}.seLinuxOptions", {"user": "root"}),
+    ("SELinux", f"{OF_CONTAINER}.seLinuxOptions", {"role": "sysadm_r"}),
+    ("/proc Mount Type", f"{OF_CONTAINER}.procMount", "Unmasked"),
+    ("Seccomp", f"{OF_POD}.seccompProfile", {"type": "Unconfined"}),
+    ("Seccomp", f"{OF_CONTAINER}.seccompProfile", {"type": "Unconfined"}),
+    ("Sysctls", f"{OF_POD}.sysctls", [{"name": "kernel.msgmax", "value": "1"}]),
+    ("Volume Types", "spec.volumes.0", {"name": "v", "nfs": {"server": "s", "path": "/"}}),
+    ("Volume Types", "spec.volumes.0", {"name": "v", "iscsi": {}}),
+    ("Privilege Escalation", f"{OF_CONTAINER}.allowPrivilegeEscalation", True),
+    ("Privilege Escalation", f"{OF_CONTAINER}", {"capabilities": {"drop": ["ALL"]}}),
+    ("Running as Non-root", f"{OF_POD}.runAsNonRoot", False),
+    ("Running as Non-root", f"{OF_POD}.runAsNonRoot", None),
+    ("Running as Non-root", f"{OF_CONTAINER}.runAsNonRoot", False),
+    ("Running as Non-root user", f"{OF_POD}.runAsUser", 0),
+    ("Running as Non-root user", f"{OF_CONTAINER}.runAsUser", 0),
+    ("Seccomp (required)", f"{OF_POD}.seccompProfile", None),
+    ("Capabilities (dropped)", f"{OF_CONTAINER}.capabilities", {"drop": ["KILL"]}),
+    ("Capabilities (dropped)", f"{OF_CONTAINER}.capabilities", {"drop": ["ALL"], "add": ["CHOWN"]}),
+]
+COVERS = [
+    (f"{OF_CONTAINER}.windowsOptions", {}),
+    (f"{OF_CONTAINER}.seLinuxOptions", {}),
+    (f"{OF_CONTAINER}.appArmorProfile", {"type": "RuntimeDefault"}),
+    (f"{OF_CONTAINER}.seccompProfile", {"type": "RuntimeDefault"}),
+    (f"{OF_CONTAINER}.runAsNonRoot", True),
+    (f"{OF_CONTAINER}.runAsUser", 2001),
+    (f"{OF_CONTAINER}.capabilities", {"drop": ["ALL"]}),
+    (f"{OF_POD}.allowPrivilegeEscalation", False),
+    (f"{OF_POD}.capabilities", {"drop": ["ALL"]}),
+    ("spec.initContainers", [{"name": "i", "image": "i"}]),
+    ("spec.ephemeralContainers", [{"name": "e", "image": "e"}]),
+]
+"""What may hide a violation from a check that looks at pod and containers together, or at some containers only."""
+IDS = [f"{number}-{control}" for number, (control, _, _) in enumerate(VIOLATIONS)]
+
+
+@pytest.fixture(scope="module")
+def lab_pod():
+    return yaml.safe_load((ROOT / "tests" / "pipeline" / "golden" / "pod.yaml").read_text())
+
+
+def changed(pod, *changes):
+    """Return the pod with values put at paths; None takes away."""
+    pod = copy.deepcopy(pod)
+    for path, value in changes:
+        *way, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+        place = pod
+        for key in way:
+            place = place[key] if isinstance(place, list) else place.setdefault(key, {})
+        if value is None:
+            place.pop(last, None)
+        else:
+            place[last] = copy.deepcopy(value)
+    return pod
+
+
+def violated(pod, level):
+    return {name for name, holds in CONTROLS[level].items() if not holds(pod)}
+
+
+def passes(pod, *openings):
+    try:
+        check_pod(pod, allowed=openings, images=("*",))
+    except HardeningError:
+        return False
+    return True
+
+
+def documented():
+    """Return the level that the docs say is left with each opening."""
+    text = (ROOT / "docs" / "settings.md").read_text()
+    return dict(re.findall(r"^\| `(\w+)` \| `(privileged|baseline|restricted)` \|", text, re.MULTILINE))
+
+
+def test_the_golden_lab_keeps_the_restricted_standard(lab_pod):
+    assert violated(lab_pod, "restricted") == set()
+
+
+@pytest.mark.parametrize(("control", "path", "value"), VIOLATIONS, ids=IDS)
+def test_each_violation_is_caught_by_its_control_and_refused_by_our_rules(lab_pod, control, path, value):
+    pod = changed(lab_pod, (path, value))
+    assert control in violated(pod, "restricted")
+    assert not passes(pod)
+
+
+def test_each_control_has_a_violation():
+    assert {control for control, _, _ in VIOLATIONS} == CONTROLS["restricted"].keys()
+
+
+def test_nothing_that_covers_a_violation_hides_it_from_our_rules(lab_pod):
+    changes = [(path, value) for _, path, value in VIOLATIONS] + COVERS
+    pods = [changed(lab_pod, *pair) for pair in itertools.permutations(changes, 2)]
+    assert [violated(pod, "restricted") for pod in pods if passes(pod) and violated(pod, "restricted")] == []
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_an_opening_leaves_the_level_that_the_docs_say_and_no_stricter_one(lab_pod, opening):
+    left = documented()[opening]
+    opened = [changed(lab_pod, (path, value)) for _, path, value in VIOLATIONS]
+    opened = [pod for pod in opened if passes(pod, opening)]
+    assert [violated(pod, left) for pod in opened if violated(pod, left)] == []
+    stricter = LEVELS[LEVELS.index(left) + 1 :][:1]
+    assert all(any(violated(pod, level) for pod in opened) for level in stricter)
+
+
+def test_every_opening_is_documented():
+    assert list(documented()) == list(OPENINGS)
