@@ -72,7 +72,8 @@ class Household:
             assert not left
         async with asyncio.timeout(20):
             await proxy.until_quiet()
-        watched = (service.world.pods, service.world.namespaces)
+        shared = service.membership
+        watched = (service.world.pods, service.world.namespaces, shared.records, shared.leases)
         accounts = list(service.spawns._accounts)
         return cls(
             tasks=Counter(task.get_coro().__qualname__ for task in tasks_of_the_service()),

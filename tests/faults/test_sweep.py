@@ -37,7 +37,12 @@ CASES = [
     for number, (work, n) in enumerate(POINTS)
     for name in (NAMES if ALL else [NAMES[number * 3 % len(NAMES)]])
 ]
-STORMS = POINTS if ALL else [("first", 5), ("respawn", 3), ("stop", 1)]
+STORMS = POINTS if ALL else [("first", 5), ("stop", 1)]
+
+
+def is_work(asked):
+    """Take what changes something, but for the renewals of the replica's Lease, which come by the clock."""
+    return changes(asked) and "/leases" not in asked.path
 
 
 async def spawn(service):
@@ -120,7 +125,7 @@ async def try_it(proxied, household, service_tasks, work, arm, **options):
 @pytest.mark.parametrize(("work", "n", "mischief"), CASES)
 async def test_one_fault_anywhere(proxied, household, service_tasks, work, n, mischief):
     def arm():
-        return proxied.proxy.arm(MISCHIEFS[mischief], on=changes, at=n)
+        return proxied.proxy.arm(MISCHIEFS[mischief], on=is_work, at=n)
 
     await try_it(proxied, household, service_tasks, work, arm)
 
@@ -128,6 +133,6 @@ async def test_one_fault_anywhere(proxied, household, service_tasks, work, n, mi
 @pytest.mark.parametrize(("work", "n"), STORMS)
 async def test_an_api_server_that_refuses_all_for_longer_than_one_waits(proxied, household, service_tasks, work, n):
     def arm():
-        return proxied.proxy.arm(Refuse(503), on=changes, at=n, times=15)
+        return proxied.proxy.arm(Refuse(503), on=is_work, at=n, times=15)
 
     await try_it(proxied, household, service_tasks, work, arm, patience=0.6)

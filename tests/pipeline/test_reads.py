@@ -36,6 +36,9 @@ async def test_a_namespace_deleted_under_a_lab_is_made_anew_and_watched(reading_
         run = await settled(await start(service))
         await reading_site.cluster.delete(reading_site.ref("Namespace", reading_site.namespace()))
         await until_over(run)
+        async with asyncio.timeout(20):
+            await run.task
+        assert run.record.reverted
         again = await settled(await start(service, "again"))
         assert again.record.phase is Phase.RUNNING, again.record.reason
         await reading_site.cluster.delete(reading_site.ref("Pod", "lab"), grace=0)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spawnpenny.cluster.port import Cluster, Manifest
     from spawnpenny.cluster.watched import Watched
 
+
 def watch_namespaces(cluster: Cluster, mine: Mapping[str, str]) -> Watched:
     """Return what will know the namespaces that carry these labels, once it is run."""
     return Informer(cluster, resource_of("Namespace"), labels=mine)
