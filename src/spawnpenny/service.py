@@ -10,10 +10,9 @@ from typing import Final
 
 import structlog
 
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster
+from spawnpenny.cluster.reads import watch_namespaces, watch_pods
 from spawnpenny.domain import labels
 from spawnpenny.housekeeping.housekeeper import Housekeeper
 from spawnpenny.pipeline.account import Bell
@@ -99,12 +98,13 @@ async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, br
 
 def _world(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, membership: Membership) -> World:
     mine = labels.ours(settings.installation)
+    namespaces = watch_namespaces(cluster, mine)
     fenced = FencedCluster(cluster, membership.heartbeat.fence)
     return World(
         settings=settings,
         cluster=fenced,
-        pods=Informer(cluster, resource_of("Pod"), labels=mine),
-        namespaces=Informer(cluster, resource_of("Namespace"), labels=mine),
+        pods=watch_pods(cluster, namespaces, mine, settings.namespaces.reads),
+        namespaces=namespaces,
         ownership=membership.ownership,
         broker=broker,
         keeper=RecordKeeper(fenced, settings.namespaces.state, settings.installation, membership.me.identity),

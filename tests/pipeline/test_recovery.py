@@ -70,29 +70,29 @@ async def test_a_running_lab_is_never_told_as_stopped_by_a_service_that_starts(s
         assert (found.record.phase, found.record.url) == (Phase.RUNNING, run.record.url)
 
 
-async def test_a_pod_whose_record_is_lost_is_recorded_again(site):
-    async with site.service() as service:
+async def test_a_pod_whose_record_is_lost_is_recorded_again(any_site):
+    async with any_site.service() as service:
         run = await settled(await start(service, "kept", options={"size": "small"}))
-    await site.cluster.delete(site.ref("Secret", "user-ada", site.settings.namespaces.state))
-    async with site.service() as service:
+    await any_site.cluster.delete(any_site.ref("Secret", "user-ada", any_site.settings.namespaces.state))
+    async with any_site.service() as service:
         again = await settled(service.spawns.find("ada", lab()))
         assert again.record.phase is Phase.RUNNING
         assert (again.record.pod, again.record.request.start) == (run.record.pod, "kept")
 
 
-async def test_a_record_that_cannot_be_read_stops_nobody_else(site):
-    async with site.service() as service:
+async def test_a_record_that_cannot_be_read_stops_nobody_else(any_site):
+    async with any_site.service() as service:
         await settled(await start(service))
         await settled(await start(service, user="grace"))
-    record = site.ref("Secret", "user-ada", site.settings.namespaces.state)
-    await site.cluster.patch(record, {"data": {"record": "bm90IEpTT04="}})
-    async with site.service() as service:
+    record = any_site.ref("Secret", "user-ada", any_site.settings.namespaces.state)
+    await any_site.cluster.patch(record, {"data": {"record": "bm90IEpTT04="}})
+    async with any_site.service() as service:
         assert service.spawns.find("grace", lab()).record.phase is Phase.RUNNING
         with pytest.raises(RecordUnreadableError):  # and not "there is no such lab": it runs
             service.spawns.find("ada", lab())
         with pytest.raises(RecordUnreadableError):
             await start(service, "anew")
-        assert "Pod/lab" in await site.objects()
+        assert "Pod/lab" in await any_site.objects()
 
 
 async def test_a_record_deleted_under_a_running_service_is_written_anew(site):
@@ -132,22 +132,22 @@ async def test_an_empty_list_of_pods_ends_no_lab(site):
     assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
 
 
-async def test_another_pod_that_took_the_name_is_left_alone(site):
-    async with site.service() as service:
+async def test_another_pod_that_took_the_name_is_left_alone(any_site):
+    async with any_site.service() as service:
         await settled(await start(service))
-    pod = await site.read("Pod", "lab")
-    pods = Informer(site.cluster, resource_of("Pod"), namespace=site.namespace())
+    pod = await any_site.read("Pod", "lab")
+    pods = Informer(any_site.cluster, resource_of("Pod"), namespace=any_site.namespace())
     watching = asyncio.create_task(pods.run())
-    await site.cluster.delete(site.ref("Pod", "lab"), grace=0)
-    await until_gone(site.cluster, pods, site.ref("Pod", "lab"), pod["metadata"]["uid"])
+    await any_site.cluster.delete(any_site.ref("Pod", "lab"), grace=0)
+    await until_gone(any_site.cluster, pods, any_site.ref("Pod", "lab"), pod["metadata"]["uid"])
     watching.cancel()
-    metadata = {"name": "lab", "namespace": site.namespace()}
+    metadata = {"name": "lab", "namespace": any_site.namespace()}
     spec = {"containers": [{"name": "foreign", "image": "spawnpenny/lab"}]}
-    await site.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    async with site.service() as service:
+    await any_site.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    async with any_site.service() as service:
         run = await settled(service.spawns.find("ada", lab()))
         assert (run.record.phase, run.record.reason.code) == (Phase.EXITED, "pod_gone")
-        assert "deletionTimestamp" not in (await site.read("Pod", "lab"))["metadata"]
+        assert "deletionTimestamp" not in (await any_site.read("Pod", "lab"))["metadata"]
 
 
 class Forgetful(FaultyCluster):

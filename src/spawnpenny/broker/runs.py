@@ -29,7 +29,7 @@ from spawnpenny.pipeline.settle import settle
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.informer import Informer
+    from spawnpenny.cluster.watched import Watched
 
 PERMISSIONS: Final[Declared] = {
     "provision": (
@@ -46,7 +46,7 @@ class OrderRuns:
     those that an earlier process left.
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings, orders: OrdersFile, pods: Informer) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, orders: OrdersFile, pods: Watched) -> None:
         self.orders = orders
         self._cluster = cluster
         self._settings = settings

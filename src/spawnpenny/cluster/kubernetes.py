@@ -37,7 +37,7 @@ _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE: Final = "500"
 _LOG_BYTES: Final = str(1 << 20)
 _LOG_PATIENCE: Final = 3.0  # a node that hands out no logs must not hold up what they would illustrate
-_GRACE: Final = 40  # seconds that the API server may take to end a watch after it should have
+_SILENCE: Final = 150.0  # the API server sends a bookmark a minute: two are missed by then
 _UNAUTHORIZED: Final = 401
 
 
@@ -48,11 +48,14 @@ class KubernetesCluster:
     and a replace ``ConflictError``: the caller looks at what is there.
     """
 
-    def __init__(self, transport: _Transport, *, timeout: float, patience: float, watch_seconds: int) -> None:
+    def __init__(
+        self, transport: _Transport, *, timeout: float, patience: float, watch_seconds: int, silence: float
+    ) -> None:
         self._transport = transport
         self._api = Retrying(transport, timeout=timeout, patience=patience)
         self._logs = Retrying(transport, timeout=_LOG_PATIENCE, patience=_LOG_PATIENCE)
         self._watch_seconds = watch_seconds
+        self._silence = silence
 
     @classmethod
     async def connect(
@@ -62,6 +65,7 @@ class KubernetesCluster:
         timeout: float = 10.0,  # noqa: ASYNC109 - of each later call, not of this one
         patience: float = 30.0,
         watch_seconds: int = 290,
+        silence: float = _SILENCE,
         user_agent: str | None = None,
     ) -> Self:
         """Make ready to talk to a cluster; nothing is sent yet.
@@ -71,6 +75,7 @@ class KubernetesCluster:
             timeout: Seconds for one try of a call.
             patience: Seconds for all tries of a call.
             watch_seconds: After how long the API server is asked to end a watch.
+            silence: Seconds without a word, not even a bookmark, after which a watch is taken for broken.
             user_agent: What the audit log of the cluster shows; None for ``spawnpenny/<version>``.
 
         Raises:
@@ -78,7 +83,7 @@ class KubernetesCluster:
 
         """
         transport = await _Transport.connect(kubeconfig, user_agent or f"spawnpenny/{_version()}")
-        return cls(transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds)
+        return cls(transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds, silence=silence)
 
     async def __aenter__(self) -> Self:
         return self
@@ -164,7 +169,7 @@ class KubernetesCluster:
             "timeoutSeconds": str(self._watch_seconds),
         }
         request = Request("GET", call.path(), query, streamed=True)
-        answer = await self._api.open(call, request, silence=self._watch_seconds + _GRACE)
+        answer = await self._api.open(call, request, silence=self._silence)
         async with answer, aclosing(events(call, answer)) as changes:
             async for event in changes:
                 yield event

@@ -14,7 +14,7 @@ from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import StepProgress, StepState
-from spawnpenny.errors import SpawnError
+from spawnpenny.errors import ClusterForbiddenError, SpawnError
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.hardening import check_pod
 from spawnpenny.pipeline.order import Ordered
@@ -124,6 +124,11 @@ class Context:
             if kind == "Pod" and uid == self.run.record.pod:
                 return Ref(resource_of("Pod"), name, self.names.namespace)
         return None
+
+    def went_with_the_namespace(self, error: BaseException) -> bool:
+        """Whether a refusal says that nothing is left: what is gone takes our right to ask about it along."""
+        namespace = self.world.namespaces.get(None, self.names.namespace)
+        return namespace is None and isinstance(error, ClusterForbiddenError)
 
     def url(self, pod: Manifest) -> str | None:
         """Return where what runs in a Ready pod of the spawn is reached, as its steps say."""

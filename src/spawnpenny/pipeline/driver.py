@@ -170,6 +170,8 @@ class Driver:
             try:
                 there = await self._world.cluster.read(ref)
             except ClusterError as error:
+                if self._context.went_with_the_namespace(error):
+                    return False
                 self._log.warning("it cannot be told whether a pod is gone", error=error.message)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -236,10 +238,11 @@ class Driver:
         while begun is None or begun:
             try:
                 async with asyncio.timeout(self._world.settings.deadlines.stop):
-                    failed = await runner.revert(begun)
+                    told = await runner.revert(begun)
             except TimeoutError as error:
-                failed = {"what it made": error}
+                failed: dict[str, Exception] = {"what it made": error}
             else:
+                failed = {n: error for n, error in told.items() if not self._context.went_with_the_namespace(error)}
                 begun = {name for name, error in failed.items() if isinstance(error, ClusterError | TimeoutError)}
                 clean = clean and len(begun) == len(failed)
                 if not begun:

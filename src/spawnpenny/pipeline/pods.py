@@ -21,7 +21,7 @@ from spawnpenny.errors import (
 from spawnpenny.pipeline import podstate
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.informer import Informer
+    from spawnpenny.cluster.watched import Watched
 
 PATIENCE: Final = {ImageError.code: 3, CrashError.code: 2, PodConfigError.code: 3}
 """How many times a trouble may come before it fails the spawn. Unschedulable has none: an autoscaler takes minutes."""
@@ -45,7 +45,7 @@ class PodWatch:
     def __init__(
         self,
         cluster: Cluster,
-        pods: Informer,
+        pods: Watched,
         ref: Ref,
         uid: str,
         *,
@@ -107,6 +107,7 @@ class PodWatch:
             except TimeoutError:
                 if not self._is_it(await self._cluster.read(self._ref)):
                     raise PodGoneError(_DELETED) from None
+                self._pods.doubt(self._ref.namespace)
             else:
                 return
 

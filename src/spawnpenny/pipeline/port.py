@@ -25,7 +25,7 @@ from spawnpenny.pipeline.pods import PodWatch
 from spawnpenny.pipeline.settle import uninterrupted
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.informer import Informer
+    from spawnpenny.cluster.watched import Watched
     from spawnpenny.pipeline.step import Step
 
 
@@ -95,7 +95,7 @@ class Reach:
     """
 
     cluster: Cluster
-    pods: Informer
+    pods: Watched
     broker: Broker
     tell: Callable[[str], None]
     suspect: Callable[[SpawnError | None], None]

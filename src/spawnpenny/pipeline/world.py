@@ -15,8 +15,8 @@ from spawnpenny.replicas.ownership import Ownership
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.informer import Informer
     from spawnpenny.cluster.port import Cluster, Manifest
+    from spawnpenny.cluster.watched import Watched
     from spawnpenny.domain.events import Event
     from spawnpenny.domain.spawns import Key
     from spawnpenny.pipeline.spawn import Spawn
@@ -42,8 +42,8 @@ class World:
 
     settings: Settings
     cluster: Cluster
-    pods: Informer
-    namespaces: Informer
+    pods: Watched
+    namespaces: Watched
     ownership: Ownership
     broker: Broker
     keeper: RecordKeeper

@@ -88,6 +88,10 @@ class ApiServer:
         """Return what an HTTP client needs to speak to the API as a user, without a kubeconfig."""
         return self._pki.trust(*self._pki.client(user, group))
 
+    def server_context(self) -> ssl.SSLContext:
+        """Return what another server on loopback needs whom the clients of this one are to trust."""
+        return self._pki.serve(*self._pki.server("loopback", _LOOPBACK, "localhost"))
+
     def mark(self) -> int:
         """Return a position in the audit log, after everything that was answered before this call."""
         # An entry is written just after its request was answered: two calls of our own give that time.

@@ -43,6 +43,12 @@ class Pki:
         context.load_cert_chain(certificate, key)
         return context
 
+    def serve(self, certificate: Path, key: Path) -> ssl.SSLContext:
+        """Return the context of a server that shows a certificate."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, key)
+        return context
+
     def kubeconfig(self, url: str, user: str, group: str | None = None) -> Path:
         """Write a kubeconfig for a user; being YAML, it may as well be JSON."""
         certificate, key = self.client(user, group)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from spawnpenny.cluster.kubernetes import KubernetesCluster
     from spawnpenny.testing.apiserver import ApiServer
     from spawnpenny.testing.hollow_node import HollowNode
+    from spawnpenny.testing.proxy import FaultProxy
     from spawnpenny.testing.site import Site
 
 else:
@@ -61,6 +62,15 @@ async def hollow_node(apiserver: ApiServer) -> AsyncIterator[HollowNode]:
 
     async with HollowNode(apiserver.url, apiserver.ssl_context()) as node:
         yield node
+
+
+@async_fixture
+async def fault_proxy(apiserver: ApiServer) -> AsyncIterator[FaultProxy]:
+    """Have a proxy before the API server that makes faults, and passes on what it lets through with all rights."""
+    from spawnpenny.testing.proxy import FaultProxy  # noqa: PLC0415 - see above
+
+    async with FaultProxy(apiserver.url, apiserver.ssl_context()) as proxy:
+        yield proxy
 
 
 @async_fixture

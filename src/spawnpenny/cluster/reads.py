@@ -1,0 +1,34 @@
+"""What a service watches of the cluster: namespaces, and pods in one of two ways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spawnpenny.cluster.follower import Followed
+from spawnpenny.cluster.informer import Informer
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.namespaced import NamespacedInformer
+from spawnpenny.domain import labels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spawnpenny.cluster.port import Cluster, Manifest
+    from spawnpenny.cluster.watched import Watched
+
+
+def watch_namespaces(cluster: Cluster, mine: Mapping[str, str]) -> Watched:
+    """Return what will know the namespaces that carry these labels, once it is run."""
+    return Informer(cluster, resource_of("Namespace"), labels=mine)
+
+
+def watch_pods(cluster: Cluster, namespaces: Watched, mine: Mapping[str, str], reads: str) -> Watched:
+    """Return what will know the pods that carry these labels, once it is run, as ``namespaces`` has to be."""
+    pod = resource_of("Pod")
+    if reads == "namespace":
+        return NamespacedInformer(Followed(cluster, pod, mine), namespaces, _is_a_users)
+    return Informer(cluster, pod, labels=mine)
+
+
+def _is_a_users(namespace: Manifest) -> bool:
+    return labels.USER in namespace["metadata"].get("labels", {})

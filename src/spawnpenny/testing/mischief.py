@@ -1,0 +1,118 @@
+"""What a ``FaultProxy`` can do to a request instead of answering it: what networks and API servers do at times."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from spawnpenny.testing.exchange import Exchange
+
+_REASONS: Final = {401: "Unauthorized", 410: "Expired", 429: "TooManyRequests", 503: "ServiceUnavailable"}
+
+
+class Mischief(Protocol):
+    """What is done to a request."""
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Take the request and never answer; the connection stays open."""
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        return await exchange.hang()
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Pass the request on so many seconds later."""
+
+    seconds: float
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        await asyncio.sleep(self.seconds)
+        return await exchange.pass_on()
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Break the connection off before anything is done."""
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        return await exchange.reset()
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """Have the request carried out, and lose the answer."""
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        await exchange.carried_out()
+        return await exchange.reset()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Have the request carried out, and end in the middle of the answer."""
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        upstream, piece = await exchange.first_piece()
+        answer = await exchange.begin(upstream.status, upstream.headers)
+        await answer.write(piece[: len(piece) // 2])
+        return await exchange.end()
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with a status of the API server's own; ``retry_after`` is in seconds."""
+
+    status: int
+    retry_after: int | None = None
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return web.json_response(_status(self.status), status=self.status, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """Open a watch, and say in it that its version is too old."""
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        answer = await exchange.begin(200)
+        await answer.write(json.dumps({"type": "ERROR", "object": _status(410)}).encode() + b"\n")
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Open a stream on which nothing comes."""
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        await exchange.begin(200)
+        return await exchange.hang()
+
+
+@dataclass(frozen=True, slots=True)
+class CloseEmpty:
+    """Open a stream and end it without a word."""
+
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        return await exchange.begin(200)
+
+
+def _status(code: int) -> dict[str, object]:
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "reason": _REASONS.get(code, "InternalError"),
+        "message": "the proxy was told to say so",
+        "code": code,
+    }

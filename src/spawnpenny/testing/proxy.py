@@ -1,0 +1,234 @@
+"""A proxy between a client and a real API server, which does to the requests what a test asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+from aiohttp import web
+
+from spawnpenny.cluster.sockets import Sockets
+from spawnpenny.testing.exchange import Asked, Exchange
+from spawnpenny.testing.mischief import Mischief, Refuse
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+    Matcher = Callable[[Asked], bool]
+
+_LOOPBACK: Final = "127.0.0.1"
+_NO_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+def is_call(asked: Asked) -> bool:
+    """Take whatever is no watch."""
+    return not asked.watch
+
+
+def is_watch(asked: Asked) -> bool:
+    """Take watches."""
+    return asked.watch
+
+
+def changes(asked: Asked) -> bool:
+    """Take what changes something."""
+    return asked.changes
+
+
+@dataclass
+class Armed:
+    """A mischief that waits for its requests.
+
+    ``seen`` are the requests that matched since it was armed, ``struck`` those of them that it was done to.
+    """
+
+    mischief: Mischief | None
+    matches: Matcher
+    at: int = 0
+    times: int | None = 1
+    seen: list[str] = field(default_factory=list)
+    struck: list[str] = field(default_factory=list)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def until_struck(self, times: int = 1) -> None:
+        """Wait until it was done to so many requests."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.struck) >= times)
+
+    async def until_seen(self, times: int = 1) -> None:
+        """Wait until so many requests have matched."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.seen) >= times)
+
+    async def take(self, asked: Asked) -> bool:
+        """Count a request; return whether the mischief is for it."""
+        if not self.matches(asked):
+            return False
+        number = len(self.seen)
+        self.seen.append(str(asked))
+        strikes = self.at <= number and (self.times is None or number < self.at + self.times)
+        strikes = strikes and self.mischief is not None
+        if strikes:
+            self.struck.append(str(asked))
+        async with self._changed:
+            self._changed.notify_all()
+        return strikes
+
+
+class FaultProxy:
+    """Passes requests on to an API server for as long as the context lasts, and does to some what it was armed with.
+
+    With ``token``, clients that show another one are answered 401.
+
+    Args:
+        url: Of the API server.
+        ssl_context: With the certificate of the user for whom requests are passed on, as ``ApiServer.ssl_context``
+            has it: whatever credentials a client of the proxy shows are left out.
+        listen: What to serve TLS with, as ``ApiServer.server_context()`` has it; plain HTTP without.
+        ca: The file of the authority that clients are to trust, with TLS.
+
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ssl_context: ssl.SSLContext,
+        *,
+        listen: ssl.SSLContext | None = None,
+        ca: Path | None = None,
+    ) -> None:
+        self.upstream = url
+        self.token: str | None = None
+        self._ssl = ssl_context
+        self._listen = listen
+        self._ca = ca
+        self._armed: list[Armed] = []
+        self._under_way: set[Exchange] = set()
+        self._ended = asyncio.Condition()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            sockets = Sockets()
+            stack.push_async_callback(sockets.close)
+            connector = aiohttp.TCPConnector(ssl=self._ssl, limit=0, socket_factory=sockets)
+            self.http = await stack.enter_async_context(
+                aiohttp.ClientSession(
+                    connector=connector,
+                    auto_decompress=False,
+                    skip_auto_headers=_NO_HEADERS,
+                    timeout=aiohttp.ClientTimeout(total=None),
+                )
+            )
+            self._server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+            runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, _LOOPBACK, 0, ssl_context=self._listen).start()
+            scheme = "https" if self._listen else "http"
+            self.url = f"{scheme}://{_LOOPBACK}:{runner.addresses[0][1]}"
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def arm(self, mischief: Mischief | None, *, on: Matcher = is_call, at: int = 0, times: int | None = 1) -> Armed:
+        """Do a mischief to the matching request of that number (from 0, counted from now) and to those after it.
+
+        Args:
+            mischief: One of ``spawnpenny.testing.mischief``; None only counts.
+            on: Which requests match; what was armed first is asked first.
+            at: Which of them is the first.
+            times: To how many it is done; None until ``disarm``.
+
+        """
+        armed = Armed(mischief, on, at, times)
+        self._armed.append(armed)
+        return armed
+
+    def disarm(self) -> None:
+        """Pass on everything from now on; what hangs goes on hanging."""
+        self._armed.clear()
+
+    def hush(self) -> None:
+        """Have the watches that are open say nothing more; those to come are not concerned."""
+        for stream in self.streams:
+            stream.hushed = True
+
+    def break_streams(self) -> None:
+        """Reset the watches that are open."""
+        for stream in self.streams:
+            stream.break_off()
+
+    async def until_quiet(self) -> None:
+        """Wait until nothing but watches is under way."""
+        async with self._ended:
+            await self._ended.wait_for(lambda: self._under_way == self.streams)
+
+    @property
+    def streams(self) -> set[Exchange]:
+        """The watches that are open now."""
+        return {exchange for exchange in self._under_way if exchange.asked.watch}
+
+    @property
+    def connections(self) -> int:
+        """How many connections clients have open."""
+        return len(self._server.connections)
+
+    def kubeconfig(self, folder: Path) -> Path:
+        """Write a kubeconfig with which a client finds the proxy; its token is in the file ``token`` beside it.
+
+        Another token may be written there at any time.
+        """
+        cluster: dict[str, Any] = {"server": self.url}
+        if self._ca is not None:
+            cluster["certificate-authority-data"] = b64encode(self._ca.read_bytes()).decode()
+        (folder / "token").write_text(self.token or "any")
+        path = folder / "kubeconfig"
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [{"name": "proxy", "cluster": cluster}],
+                    "users": [{"name": "test", "user": {"tokenFile": str(folder / "token")}}],
+                    "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "test"}}],
+                    "current-context": "proxy",
+                }
+            )
+        )
+        return path
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        exchange = Exchange(self, request)
+        self._under_way.add(exchange)
+        try:
+            return await (await self._mischief(exchange.asked, request)).meddle(exchange)
+        except aiohttp.ClientError:  # the API server broke off, and so do we
+            return await exchange.reset()
+        finally:
+            self._under_way.discard(exchange)
+            async with self._ended:
+                self._ended.notify_all()
+
+    async def _mischief(self, asked: Asked, request: web.BaseRequest) -> Mischief:
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return Refuse(401)
+        strikes = [armed for armed in self._armed if await armed.take(asked)]
+        return (strikes[0].mischief if strikes else None) or _PassOn()
+
+
+class _PassOn:
+    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+        return await exchange.pass_on()

@@ -1,0 +1,97 @@
+"""A site whose service reaches the real API server only through a proxy that makes faults."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.testing.proxy import FaultProxy
+from spawnpenny.testing.site import Site
+
+
+@dataclass
+class Proxied:
+    """``site`` sees the cluster as it is; the services of ``services`` see it through ``proxy``."""
+
+    site: Site
+    proxy: FaultProxy
+    kubeconfig: str
+
+    @asynccontextmanager
+    async def service(self, **options: Any):
+        async with self.cluster(**options) as cluster, replace(self.site, cluster=cluster).service() as service:
+            yield service
+
+    @asynccontextmanager
+    async def cluster(self, **options: Any):
+        patient = {"timeout": 1.0, "patience": 15.0} | options
+        async with await KubernetesCluster.connect(self.kubeconfig, **patient) as cluster:
+            yield cluster
+
+
+@pytest.fixture
+async def proxied(kube_site, fault_proxy, tmp_path):
+    return Proxied(kube_site, fault_proxy, str(fault_proxy.kubeconfig(tmp_path)))
+
+
+def tasks_of_the_service():
+    """Return the tasks of our own code, but for those of the test kit."""
+
+    def is_ours(task):
+        file = task.get_coro().cr_code.co_filename
+        return "spawnpenny" in file and "/testing/" not in file and "/tests/" not in file
+
+    return {task for task in asyncio.all_tasks() if is_ours(task)}
+
+
+@dataclass(frozen=True)
+class Household:
+    """What a service keeps in memory, and of the world outside, as far as it must not grow by itself."""
+
+    tasks: Counter
+    streams: Counter
+    subscriptions: int
+    waiters: int
+    runs: frozenset
+    holders: int
+    locked: int
+    slots: int
+
+    @classmethod
+    async def of(cls, service, proxy, before=None):
+        """Look, once what goes on beyond ``before`` has ended."""
+        more = tasks_of_the_service() - (before or tasks_of_the_service())
+        if more:
+            _, left = await asyncio.wait(more, timeout=20)
+            assert not left
+        async with asyncio.timeout(20):
+            await proxy.until_quiet()
+        shared = service.membership
+        watched = (service.world.pods, service.world.namespaces, shared.records, shared.leases)
+        accounts = list(service.spawns._accounts)
+        return cls(
+            tasks=Counter(task.get_coro().__qualname__ for task in tasks_of_the_service()),
+            streams=Counter(str(stream.asked) for stream in proxy.streams),
+            subscriptions=sum(len(each._subscriptions) for each in watched),
+            waiters=sum(len(each._waiters) for each in watched),
+            runs=frozenset(f"{account.username} {key}" for account in accounts for key in account.runs),
+            holders=sum(account.holders for account in accounts),
+            locked=sum(lock.locked() for account in accounts for lock in (account.lock, *account.step_locks.values())),
+            slots=service.world.slots._value,
+        )
+
+
+@pytest.fixture
+def household():
+    return Household.of
+
+
+@pytest.fixture
+def service_tasks():
+    return tasks_of_the_service
