@@ -13,6 +13,7 @@ from spawnpenny.errors import ProvisionError, SpawnpennyError
 
 _LONGEST: Final = 2000
 _FACTS: Final = 20
+_ARGUMENTS: Final = frozenset({"self", "message"})
 _UNREADABLE: Final = "The broker's answer cannot be read. An administrator has to look at its version."
 
 
@@ -58,7 +59,7 @@ def result_of(manifest: Manifest) -> str | None:
 def _error(code: str, message: str, facts: Mapping[str, Any]) -> SpawnpennyError:
     cls = next((each for each in _classes(SpawnpennyError) if each.code == code), ProvisionError)
     error = cls.__new__(cls)  # some word themselves from what is not known here: this one is worded already
-    SpawnpennyError.__init__(error, message, **{key: value for key, value in facts.items() if key != "message"})
+    SpawnpennyError.__init__(error, message, **{key: value for key, value in facts.items() if key not in _ARGUMENTS})
     return error
 
 

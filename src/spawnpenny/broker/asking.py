@@ -127,6 +127,9 @@ class AskingBroker:
         except BrokerUnavailableError:
             await self._delete(ref)  # so that it is not carried out later
             raise
+        except ClusterError:
+            self._tasks.run(self._delete(ref))  # it may have arrived
+            raise
         self._tasks.run(self._delete(ref))
         return result_of(answered)
 

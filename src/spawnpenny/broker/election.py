@@ -38,7 +38,7 @@ class Election:
     """One broker's part in it. ``leases`` watches the Lease."""
 
     def __init__(self, cluster: Cluster, settings: Settings, leases: Informer) -> None:
-        self.leading = False
+        self._leading = asyncio.Event()
         self._cluster = cluster
         self._leases = leases
         self._seconds = settings.broker.lease
@@ -48,6 +48,14 @@ class Election:
         self._lease: Manifest | None = None
         self._until = -math.inf
         self._log = structlog.get_logger("spawnpenny.broker").bind(broker=self._me)
+
+    @property
+    def leading(self) -> bool:
+        return self._leading.is_set()
+
+    async def until_leading(self) -> None:
+        """Return when this one leads."""
+        await self._leading.wait()
 
     def left(self) -> float:
         """Return for how many seconds nobody else can lead; 0 or less while this one does not."""
@@ -110,14 +118,14 @@ class Election:
         return True
 
     async def _reign(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.leading = True
+        self._leading.set()
         self._log.info("leading")
         task = asyncio.create_task(lead())
         try:
             while not task.done() and await self._renewed():
                 await asyncio.wait({task}, timeout=self._seconds / _RENEWALS)
         finally:
-            self.leading = False
+            self._leading.clear()
             task.cancel()
             await settle({task})
             self._log.info("not leading any more")

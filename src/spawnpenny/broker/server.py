@@ -58,10 +58,15 @@ class BrokerServer:
     def leading(self) -> bool:
         return self._election.leading
 
+    async def until_leading(self) -> None:
+        """Return when this one leads."""
+        await self._election.until_leading()
+
     async def run(self) -> None:
         """Contend for the lead, and answer claims with it, until cancelled."""
         for informer in self.watching:
             await informer.synced.wait()
+        structlog.get_logger("spawnpenny.broker").info("ready")
         await self._election.run(self._lead)
 
     async def _lead(self) -> None:
