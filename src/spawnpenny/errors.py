@@ -393,6 +393,13 @@ class BrokerUnavailableError(SpawnpennyError):
     title = "The broker does not answer"
 
 
+class ClaimExpiredError(BrokerUnavailableError):
+    """A claim was too old when a broker came to it, so that it was not carried out."""
+
+    code = "claim_expired"
+    title = "The broker came to it too late"
+
+
 class BrokerRefusedError(SpawnpennyError):
     """The broker does not do what it was asked for: a bound is reached, or its settings do not allow it."""
 

@@ -39,7 +39,8 @@ class Orders:
         return self.commission if order == "commission" else self.retire
 
     def hash(self, order: Order) -> str:
-        return content_hash([self.containers(order), self.volumes])
+        """Return what changes when the order does; empty where it has no containers, and so nothing to run."""
+        return content_hash([self.containers(order), self.volumes]) if self.containers(order) else ""
 
 
 class _OrdersSchema(StrictSchema[Orders]):

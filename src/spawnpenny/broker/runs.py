@@ -10,7 +10,7 @@ import structlog
 
 from spawnpenny.broker.orders import (
     Order,
-    OrdersFile,
+    Orders,
     dossier_map,
     order_mark,
     order_metadata,
@@ -46,26 +46,25 @@ class OrderRuns:
     those that an earlier process left.
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings, orders: OrdersFile, pods: Watched) -> None:
-        self.orders = orders
+    def __init__(self, cluster: Cluster, settings: Settings, pods: Watched) -> None:
         self._cluster = cluster
         self._settings = settings
         self._pods = pods
         self._under_way: dict[str, tuple[str, asyncio.Task[None]]] = {}
 
-    async def run(self, user: User, order: Order) -> None:
-        """Run an order with a user's dossier; return when it has succeeded.
+    async def run(self, user: User, order: Order, orders: Orders) -> None:
+        """Run an order, which has containers, with a user's dossier; return when it has succeeded.
+
+        A user's runs come one after the other; one that is the same is joined.
 
         Raises:
             ProvisionError: One of its containers failed; the message says which and how.
 
         """
-        orders = self.orders.read()
-        if not orders.containers(order):
-            return
         name, mark = order_name(user, order), order_mark(user, order, orders)
-        while (there := self._current(name)) is not None and there[0] != mark:
-            await settle({there[1]})  # the same order with another dossier ends first
+        while (other := self._in_the_way(user, name, mark)) is not None:
+            await settle({other})
+        there = self._current(name)
         if there is None:
             metadata = order_metadata(
                 user,
@@ -96,6 +95,15 @@ class OrderRuns:
         for task in tasks:
             task.cancel()
         await settle(tasks)
+
+    def _in_the_way(self, user: User, name: str, mark: str) -> asyncio.Task[None] | None:
+        """Return another run of the user's that has to end first: of the other order, or with another dossier."""
+        orders: tuple[Order, Order] = ("commission", "retire")
+        for each in (order_name(user, order) for order in orders):
+            there = self._current(each)
+            if there is not None and (each, there[0]) != (name, mark):
+                return there[1]
+        return None
 
     def _current(self, name: str) -> tuple[str, asyncio.Task[None]] | None:
         there = self._under_way.get(name)

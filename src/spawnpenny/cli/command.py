@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spawnpenny.cli import exits
+from spawnpenny.cli.broker import broker
 from spawnpenny.cli.demo import demo
 from spawnpenny.cli.lab import lab
 from spawnpenny.cli.openapi import openapi
@@ -28,6 +29,7 @@ def command() -> None:
     """Spawn labs and Dask clusters for JupyterHub, so that the Hub needs no Kubernetes rights."""
 
 
+command.add_command(broker)
 command.add_command(demo)
 command.add_command(lab)
 command.add_command(openapi)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.errors import AlreadyExistsError, SettingsError
@@ -17,8 +18,10 @@ from spawnpenny.web.serving import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from spawnpenny.cluster.port import Cluster
+    from spawnpenny.pipeline.port import Broker
     from spawnpenny.settings import Settings
 
 
@@ -48,11 +51,18 @@ async def serving(
 
     """
     plugins, certificate = load_plugins(settings, extra=extra), certificate_of(settings.web)
-    async with open_cluster(settings) as cluster, run_local_broker(cluster, settings) as broker:
+    async with open_cluster(settings) as cluster, open_broker(cluster, settings) as broker:
         app = create_app(settings, plugins, cluster, broker)
         where = settings.web.host, settings.web.port
         async with listening(app, *where, move=move, certificate=certificate) as port:
             yield port
+
+
+def open_broker(cluster: Cluster, settings: Settings) -> AbstractAsyncContextManager[Broker]:
+    """Open the way to the broker: by claims to the one that has its own account, or the one in this process."""
+    if settings.broker.separate and settings.cluster == "kubernetes":
+        return run_asking(cluster, settings)
+    return run_local_broker(cluster, settings)
 
 
 @asynccontextmanager

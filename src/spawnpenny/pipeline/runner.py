@@ -21,6 +21,8 @@ import structlog
 
 from spawnpenny.domain.spawns import StepState
 from spawnpenny.errors import (
+    BrokerRefusedError,
+    BrokerUnavailableError,
     ClusterError,
     DeadlineError,
     InvalidRequestError,
@@ -36,7 +38,15 @@ from spawnpenny.pipeline.settle import settle
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
 
-_TOLD: Final = (SpawnError, ClusterError, QuotaExceededError, InvalidRequestError, NameCollisionError)
+_TOLD: Final = (
+    SpawnError,
+    ClusterError,
+    QuotaExceededError,
+    InvalidRequestError,
+    NameCollisionError,
+    BrokerUnavailableError,
+    BrokerRefusedError,
+)
 """What a notebook user can be told as it is."""
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.local import run_local_broker
+from spawnpenny.broker.server import BrokerServer, run_broker
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.configuration import make_settings
@@ -43,11 +45,15 @@ def lab(name: str = DEFAULT_LAB) -> Key:
 
 @dataclass
 class Site:
-    """A site: its settings, its cluster, and what it looks like from outside."""
+    """A site: its settings, its cluster, and what it looks like from outside.
+
+    With ``separate``, its services ask by claims, and a ``broker`` has to run.
+    """
 
     data: dict[str, Any]
     cluster: Cluster
     plugins: Mapping[str, object] = field(default_factory=dict)
+    separate: bool = False
 
     @property
     def settings(self) -> Settings:
@@ -62,12 +68,17 @@ class Site:
         settings, cluster = self.settings, cluster or self.cluster
         settings = replace(settings, replicas=replace(settings.replicas, name=replica or settings.replicas.name))
         plugins = load_plugins(settings, extra=self.plugins)
+        run = run_asking if self.separate else run_local_broker
         async with (
-            run_local_broker(cluster, settings) as broker,
+            run(cluster, settings) as broker,
             run_service(settings, plugins, cluster, broker) as service,
         ):
             await service.until_ready()
             yield service
+
+    def broker(self) -> AbstractAsyncContextManager[BrokerServer]:
+        """Run a broker that answers claims, in this process, until the context ends; there may be several."""
+        return run_broker(self.cluster, self.settings)
 
     def namespace(self, user: str = "ada") -> str:
         """Return the name of a user's namespace."""
@@ -130,6 +141,7 @@ def site_data(installation: str, **more: Any) -> dict[str, Any]:
         "namespaces": {
             "prefix": f"{installation}-",
             "state": f"{installation}-state",
+            "broker": f"{installation}-broker",
             "provision": f"{installation}-provision",
         },
         "plugins": {"namespace": {}, "quota": {}, "user": {}, "lab": {}},
@@ -137,10 +149,13 @@ def site_data(installation: str, **more: Any) -> dict[str, Any]:
     }
 
 
-async def make_site(cluster: Cluster) -> Site:
-    """Make a site on a cluster, with the namespaces that a deployment would have made."""
-    site = Site(site_data(f"t{secrets.token_hex(3)}"), cluster)
-    namespaces = site.settings.namespaces
-    for name in (namespaces.state, namespaces.provision):
+async def make_site(cluster: Cluster, *, broker: Literal["local", "separate"] = "local") -> Site:
+    """Make a site on a cluster, with the namespaces that a deployment would have made.
+
+    ``separate`` has its services ask by claims: run ``site.broker()`` beside them.
+    """
+    site = Site(site_data(f"t{secrets.token_hex(3)}"), cluster, separate=broker == "separate")
+    spaces = site.settings.namespaces
+    for name in (spaces.state, spaces.broker, spaces.provision):
         await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return site

@@ -1,0 +1,197 @@
+"""Claims: what the service asks of a broker, as ConfigMaps in the state namespace.
+
+The service creates one, the broker patches in that it has taken it up and what became of it, and the service deletes
+it. To the broker a claim is hostile input: ``read_claim`` believes nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import check_username, safe_slug
+from spawnpenny.domain.users import Group, User
+from spawnpenny.errors import InvalidNameError, InvalidRequestError
+from spawnpenny.pipeline.people import MAX_GROUPS
+from spawnpenny.schemas import StrictSchema, flatten
+from spawnpenny.settings import Settings
+
+KIND: Final = "claim"
+"""The label of a ConfigMap that is one."""
+CLAIM: Final = "claim"
+TAKEN: Final = "taken"
+ANSWER: Final = "answer"
+Verb = Literal["namespace", "release", "commission", "retire"]
+
+_MAX_TEXT: Final = 64 * 1024
+_MAX_GROUP_NAME: Final = 255
+_MAX_ID: Final = 2**31 - 1
+_LONGEST: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is asked for. ``uid`` is that of the namespace to release; ``nonce`` tells two claims apart."""
+
+    verb: Verb
+    username: str
+    nonce: str
+    uid: str | None = None
+    purge: bool | None = None
+    dossier: User | None = None
+
+    @property
+    def is_order(self) -> bool:
+        return self.verb in {"commission", "retire"}
+
+    def to_json(self) -> dict[str, Any]:
+        about = {
+            "verb": self.verb,
+            "username": self.username,
+            "nonce": self.nonce,
+            "uid": self.uid,
+            "purge": self.purge,
+        }
+        dossier = {"dossier": self.dossier.dossier()} if self.dossier is not None else {}
+        return {key: value for key, value in about.items() if value is not None} | dossier
+
+
+def claim_map(claim: Claim, *, namespace: str, installation: str) -> Manifest:
+    """Return the ConfigMap of a claim."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"claim-{claim.nonce}",
+            "namespace": namespace,
+            "labels": {**labels.ours(installation), labels.KIND: KIND, labels.USER: safe_slug(claim.username)},
+        },
+        "data": {CLAIM: json.dumps(claim.to_json())},
+    }
+
+
+def is_claim(manifest: Manifest) -> bool:
+    return bool((manifest["metadata"].get("labels") or {}).get(labels.KIND) == KIND)
+
+
+def is_taken(manifest: Manifest) -> bool:
+    return TAKEN in (manifest.get("data") or {})
+
+
+def is_answered(manifest: Manifest) -> bool:
+    return ANSWER in (manifest.get("data") or {})
+
+
+def age(manifest: Manifest) -> float:
+    """Return the seconds since the API server made an object; never negative."""
+    made = datetime.fromisoformat(manifest["metadata"]["creationTimestamp"])
+    return max(0.0, (datetime.now(UTC) - made).total_seconds())
+
+
+def lifetime(*, order: bool, taken: bool, settings: Settings) -> float:
+    """Return the seconds after which a claim is not carried out any more.
+
+    An order that was taken up in time may have to wait for another one of the user, and goes on when a broker dies.
+    """
+    return settings.broker.expire + (2 * settings.deadlines.spawn if order and taken else 0)
+
+
+def read_claim(manifest: Manifest) -> Claim:
+    """Return what a ConfigMap claims.
+
+    Raises:
+        InvalidRequestError: It is not a claim as the service makes them; the message says in which way.
+
+    """
+    text = (manifest.get("data") or {}).get(CLAIM, "")
+    if len(text) > _MAX_TEXT:
+        raise InvalidRequestError(f"The claim has {len(text)} characters; at most {_MAX_TEXT} are taken.")
+    try:
+        claim: Claim = _ClaimSchema().load(json.loads(text))
+    except ValidationError as error:
+        told = "; ".join(f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages))
+        raise InvalidRequestError(f"The claim is not valid. {told}"[:_LONGEST]) from None
+    except (ValueError, RecursionError):
+        raise InvalidRequestError("The claim is not JSON.") from None
+    return claim
+
+
+class _Id(fields.Integer):
+    """A POSIX id: JSON's true is no 1."""
+
+    def __init__(self) -> None:
+        super().__init__(strict=True, required=True, validate=validate.Range(0, _MAX_ID))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class _Flag(fields.Boolean):
+    """True or false: JSON's own, and no text that looks like it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class _Tuple(fields.List[Any]):
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return tuple(super()._deserialize(*args, **kwargs))
+
+
+def _check_user(name: str) -> None:
+    try:
+        check_username(name)
+    except InvalidNameError as error:
+        raise ValidationError(error.message) from None
+
+
+def _check_group(name: str) -> None:
+    # It ends up in a file that the site's own containers read.
+    bad = any(each in ":,/" or unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"} for each in name)
+    if bad or not name or name != name.strip() or len(name) > _MAX_GROUP_NAME:
+        raise ValidationError("This is not the name of a group.")
+
+
+class _GroupSchema(StrictSchema[Group]):
+    makes = Group
+    name = fields.String(required=True, validate=_check_group)
+    id = _Id()
+
+
+class _DossierSchema(StrictSchema[User]):
+    makes = User
+    username = fields.String(required=True, validate=_check_user)
+    uid = _Id()
+    gid = _Id()
+    groups = _Tuple(fields.Nested(_GroupSchema), required=True, validate=validate.Length(max=MAX_GROUPS))
+
+
+class _ClaimSchema(StrictSchema[Claim]):
+    makes = Claim
+    verb = fields.String(required=True, validate=validate.OneOf(["namespace", "release", "commission", "retire"]))
+    username = fields.String(required=True, validate=_check_user)
+    nonce = fields.String(required=True, validate=validate.Length(1, 64))
+    uid = fields.String(validate=validate.Length(1, 64))
+    purge = _Flag()
+    dossier = fields.Nested(_DossierSchema)
+
+    @validates_schema
+    def _check_parts(self, data: dict[str, Any], **_: Any) -> None:
+        release, order = data["verb"] == "release", data["verb"] in {"commission", "retire"}
+        for key, wanted in (("uid", release), ("purge", release), ("dossier", order)):
+            if (key in data) != wanted:
+                told = "is missing" if wanted else "does not belong there"
+                raise ValidationError(f"With the verb {data['verb']}, this {told}.", key)
+        if order and data["dossier"].username != data["username"]:
+            raise ValidationError("It is about another user.", "dossier")

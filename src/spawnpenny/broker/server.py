@@ -1,0 +1,105 @@
+"""The broker as a process of its own: several stand by, one leads and answers claims."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from spawnpenny.broker.desk import Desk
+from spawnpenny.broker.election import Election, lease_ref
+from spawnpenny.broker.local import LocalBroker, watched
+from spawnpenny.broker.notice import Notice
+from spawnpenny.broker.orders import OrdersFile
+from spawnpenny.broker.runs import OrderRuns
+from spawnpenny.broker.tenants import Tenants
+from spawnpenny.cluster.informer import Informer
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.permissions import Declared, allow
+from spawnpenny.cluster.port import Cluster
+from spawnpenny.domain import labels
+from spawnpenny.pipeline.tasks import Tasks
+from spawnpenny.settings import Settings
+
+PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", "patch", on="configmaps"),)}
+
+_ENDING: Final = 5.0
+"""Seconds that what is under way gets when the broker is told to end."""
+
+
+class BrokerServer:
+    """A broker that answers claims while it leads. Use it by ``run_broker``."""
+
+    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._orders = OrdersFile(settings.broker.orders)
+        self._orders.read()
+        spaces, mine = settings.namespaces, labels.ours(settings.installation)
+        self._namespaces, self._pods = watched(cluster, settings)
+        self._maps = Informer(cluster, resource_of("ConfigMap"), labels=mine, namespace=spaces.state)
+        self._leases = Informer(cluster, lease_ref(settings).resource, labels=mine, namespace=spaces.broker)
+        self._tenants = Tenants(cluster, settings, self._namespaces)
+        self._election = Election(cluster, settings, self._leases)
+
+    @property
+    def watching(self) -> tuple[Informer, ...]:
+        return (self._namespaces, self._pods, self._maps, self._leases)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it knows the cluster, so that it leads or stands by."""
+        return all(informer.synced.is_set() for informer in self.watching)
+
+    @property
+    def leading(self) -> bool:
+        return self._election.leading
+
+    async def until_leading(self) -> None:
+        """Return when this one leads."""
+        await self._election.until_leading()
+
+    async def run(self) -> None:
+        """Contend for the lead, and answer claims with it, until cancelled."""
+        for informer in self.watching:
+            await informer.synced.wait()
+        structlog.get_logger("spawnpenny.broker").info("ready")
+        await self._election.run(self._lead)
+
+    async def _lead(self) -> None:
+        runs = OrderRuns(self._cluster, self._settings, self._pods)
+        broker = LocalBroker(self._settings, self._tenants, self._orders, runs)
+        notice = Notice(self._cluster, self._settings, self._maps, broker)
+        desk = Desk(self._cluster, self._settings, self._maps, broker, notice.post)
+        await runs.resume()
+        try:
+            async with asyncio.TaskGroup() as group:
+                _ = group.create_task(notice.run())
+                _ = group.create_task(desk.run())
+        finally:
+            await desk.close(min(_ENDING, self._election.left() / 2))
+            await runs.close()
+
+
+@asynccontextmanager
+async def run_broker(cluster: Cluster, settings: Settings) -> AsyncIterator[BrokerServer]:
+    """Run a broker until the context ends; then another one takes over at once.
+
+    Raises:
+        SettingsError: The orders file cannot be read, or is not valid.
+
+    """
+    server = BrokerServer(cluster, settings)
+    watching, tasks = Tasks(), Tasks()
+    for informer in server.watching:
+        watching.run(informer.run())
+    tasks.run(server.run())
+    try:
+        yield server
+    finally:
+        structlog.get_logger("spawnpenny.broker").info("ending")
+        await tasks.close()
+        await watching.close()

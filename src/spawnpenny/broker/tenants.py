@@ -1,0 +1,188 @@
+"""User namespaces: made, found, and let go of, within the bounds of the broker's own settings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from spawnpenny.broker.namespaces import tenant_binding, user_namespace
+from spawnpenny.cluster.gone import until_gone
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.permissions import Declared, allow
+from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.errors import (
+    AlreadyExistsError,
+    BrokerRefusedError,
+    ConflictError,
+    NameCollisionError,
+    NotFoundError,
+    NotOursError,
+    ProvisionError,
+    TerminatingError,
+    VolumesKeptError,
+)
+from spawnpenny.settings import Settings
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.informer import Informer
+
+PERMISSIONS: Final[Declared] = {
+    "cluster": (
+        allow("get", "list", "watch", "create", "delete", on="namespaces"),
+        allow("create", on="rolebindings"),
+        allow("bind", on="clusterroles"),
+        allow("list", on="persistentvolumeclaims"),
+    ),
+}
+
+_NAMESPACE: Final = resource_of("Namespace")
+_TRIES: Final = 5
+_HOUR: Final = 3600.0
+_LAG: Final = 30.0
+"""Seconds for which a namespace that was just made counts, though the informer has not heard of it."""
+
+
+class Tenants:
+    """Makes and deletes user namespaces; ``namespaces`` are those of ours that there are.
+
+    What is there already is never changed: a namespace keeps its labels, a RoleBinding stays.
+    """
+
+    def __init__(self, cluster: Cluster, settings: Settings, namespaces: Informer) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._namespaces = namespaces
+        self._fresh: dict[str, float] = {}
+        self._releases: deque[float] = deque()
+        self._log = structlog.get_logger("spawnpenny.broker")
+
+    async def claim(self, username: str) -> str:
+        """Make a user's namespace with its RoleBinding, or find it there; return its uid."""
+        name = self._name(username)
+        until = asyncio.get_running_loop().time() + self._settings.broker.expire
+        for _ in range(_TRIES):
+            try:
+                namespace = await self._ensure_namespace(username, name)
+                await self._ensure_binding(name)
+            except (NotFoundError, TerminatingError):
+                await self._until_gone(name, until)  # it is being deleted: wait for it to go, then make a new one
+            else:
+                uid: str = namespace["metadata"]["uid"]
+                return uid
+        raise ProvisionError(f"The namespace {name} is deleted again and again while it is being made.")
+
+    async def release(self, username: str, uid: str, *, purge: bool) -> None:
+        """Delete a user's namespace if it has that uid, and no volume claim lives in it or all may be purged."""
+        ref = Ref(_NAMESPACE, self._name(username))
+        there = await self._cluster.read(ref)
+        if there is None:
+            return
+        self._refuse_foreign(there, username)
+        if there["metadata"]["uid"] != uid:
+            raise ConflictError(f"The namespace {ref.name} is another one by now.", kind="Namespace", name=ref.name)
+        if "deletionTimestamp" in there["metadata"]:
+            return
+        if not (purge and self._settings.broker.purge):
+            claims = await self._cluster.list(resource_of("PersistentVolumeClaim"), namespace=ref.name)
+            if claims.items:
+                raise VolumesKeptError(ref.name)
+        self._count_release()
+        await self._cluster.delete(ref, uid=uid)
+
+    async def refuse_collision(self, username: str) -> None:
+        """Refuse a user whose namespace is another one's.
+
+        Raises:
+            NameCollisionError, NotOursError: It is.
+
+        """
+        there = await self._cluster.read(Ref(_NAMESPACE, self._name(username)))
+        if there is not None:
+            self._refuse_foreign(there, username)
+
+    def _refuse_foreign(self, namespace: Manifest, username: str) -> None:
+        metadata = namespace["metadata"]
+        carried = metadata.get("labels", {})
+        if any(carried.get(key) != value for key, value in labels.ours(self._settings.installation).items()):
+            raise NotOursError(f"The namespace {metadata['name']}")
+        if metadata.get("annotations", {}).get(labels.USERNAME) != username:
+            raise NameCollisionError(username, metadata["name"])
+
+    def _name(self, username: str) -> str:
+        return f"{self._settings.namespaces.prefix}{safe_slug(username)}"
+
+    async def _ensure_namespace(self, username: str, name: str) -> Manifest:
+        broker = self._settings.broker
+        wanted = user_namespace(username, name, installation=self._settings.installation, broker=broker)
+        there: Manifest | None = None
+        if self._is_full(name):
+            there = await self._cluster.read(Ref.of(wanted))
+            if there is None:
+                raise BrokerRefusedError(
+                    f"There are {broker.namespaces} user namespaces, as many as broker.namespaces allows. "
+                    "An administrator has to let some go, or to allow more."
+                )
+        else:
+            self._fresh[name] = time.monotonic()
+            try:
+                return await self._cluster.create(wanted)
+            except AlreadyExistsError:
+                there = await self._cluster.read(Ref.of(wanted))
+        if there is None or "deletionTimestamp" in there["metadata"]:
+            raise NotFoundError(f"The namespace {name} is being deleted.")
+        self._refuse_foreign(there, username)
+        self._tell_difference(there, wanted)
+        return there
+
+    async def _ensure_binding(self, namespace: str) -> None:
+        broker = self._settings.broker
+        try:
+            await self._cluster.create(
+                tenant_binding(namespace, installation=self._settings.installation, broker=broker)
+            )
+        except AlreadyExistsError:
+            return  # its name says what it binds, and for whom
+
+    def _is_full(self, name: str) -> bool:
+        """Whether there are so many that one of this name would be one too many."""
+        oldest, known = time.monotonic() - _LAG, self._namespaces
+        self._fresh = {each: made for each, made in self._fresh.items() if made > oldest}
+        unheard = [each for each in self._fresh if known.get(None, each) is None]
+        is_new = known.get(None, name) is None and name not in unheard
+        return is_new and len(known.items()) + len(unheard) >= self._settings.broker.namespaces
+
+    def _count_release(self) -> None:
+        now = time.monotonic()
+        while self._releases and self._releases[0] <= now - _HOUR:
+            self._releases.popleft()
+        if len(self._releases) >= self._settings.broker.releases:
+            raise BrokerRefusedError(
+                f"Within the last hour {len(self._releases)} user namespaces were deleted, "
+                "as many as broker.releases allows. It can be done later."
+            )
+        self._releases.append(now)
+
+    def _tell_difference(self, there: Manifest, wanted: Manifest) -> None:
+        carried = there["metadata"]["labels"]
+        expected = wanted["metadata"]["labels"]
+        others = {key: carried.get(key) for key, value in expected.items() if carried.get(key) != value}
+        if others:
+            name = there["metadata"]["name"]
+            self._log.warning("a namespace that is there keeps its labels", namespace=name, labels=others)
+
+    async def _until_gone(self, name: str, until: float) -> None:
+        ref = Ref(_NAMESPACE, name)
+        there = await self._cluster.read(ref)
+        if there is None or "deletionTimestamp" not in there["metadata"]:
+            return
+        try:
+            async with asyncio.timeout_at(until):
+                await until_gone(self._cluster, self._namespaces, ref, there["metadata"]["uid"])
+        except TimeoutError:
+            raise ProvisionError(f"The namespace {name} is still being deleted. Try again in a while.") from None

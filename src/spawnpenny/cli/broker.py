@@ -1,0 +1,72 @@
+"""``spawnpenny broker``: run the broker, which makes user namespaces and runs the site's orders."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+import structlog
+from aiohttp import web
+
+from spawnpenny.broker.server import BrokerServer, run_broker
+from spawnpenny.cli.options import settings_option
+from spawnpenny.cli.signals import run_until_signal
+from spawnpenny.cli.world import open_cluster
+from spawnpenny.configuration import load_settings
+from spawnpenny.errors import SettingsError
+from spawnpenny.logs import configure_logs
+from spawnpenny.web.serving import listening
+
+if TYPE_CHECKING:
+    from spawnpenny.settings import Settings
+
+_SERVER: Final = web.AppKey("server", BrokerServer)
+
+
+@click.command()
+@settings_option
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65535),
+    default=8081,
+    show_default=True,
+    help="Where /healthz and /readyz are answered; 0 for any port.",
+)
+@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="INFO")
+def broker(file: str | None, health_port: int, log_level: str) -> None:
+    """Run the broker until it is asked to end (SIGTERM, Ctrl-C).
+
+    Run two: one leads, the other stands by. Orders that are under way go on in the cluster, and are taken up.
+    """
+    settings = load_settings(file)
+    if settings.cluster == "embedded":
+        raise SettingsError("The embedded cluster lives in one process, and so does its broker: run spawnpenny serve.")
+    configure_logs("console" if sys.stderr.isatty() else "json", level=log_level)
+    run_until_signal(_run(settings, health_port))
+
+
+async def _run(settings: Settings, health_port: int) -> None:
+    async with open_cluster(settings) as cluster, run_broker(cluster, settings) as server:
+        app = web.Application()
+        app[_SERVER] = server
+        app.router.add_get("/healthz", _get_healthz)
+        app.router.add_get("/readyz", _get_readyz)
+        async with listening(app, settings.web.host, health_port) as port:
+            structlog.get_logger("spawnpenny.broker").info("listening", host=settings.web.host, port=port)
+            await asyncio.Event().wait()
+
+
+async def _get_healthz(request: web.Request) -> web.Response:
+    """Answer as long as the process can answer at all."""
+    del request
+    return web.json_response({"status": "ok"})
+
+
+async def _get_readyz(request: web.Request) -> web.Response:
+    """Answer 200 once the cluster is known, both where it leads and where it stands by."""
+    server = request.app[_SERVER]
+    if not server.ready:
+        return web.json_response({"status": "starting"}, status=503)
+    return web.json_response({"status": "leading" if server.leading else "standing by"})

@@ -1,0 +1,91 @@
+"""What the broker and who asks it declare is all that they need, each under an account that has nothing else."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from spawnpenny.broker import asking, election, runs, server, tenants
+from spawnpenny.broker.asking import run_asking
+from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.domain.users import User
+from spawnpenny.errors import ClusterForbiddenError
+
+GROUP = "rbac.authorization.k8s.io"
+BROKER = (tenants.PERMISSIONS, runs.PERMISSIONS, election.PERMISSIONS, server.PERMISSIONS)
+SERVICE = (asking.PERMISSIONS,)
+
+
+def rules(permissions, role):
+    return [
+        {
+            "apiGroups": [each.resource.group],
+            "resources": [each.resource.plural],
+            "verbs": sorted(each.verbs),
+            **({"resourceNames": [role]} if each.verbs == {"bind"} else {}),
+        }
+        for each in permissions
+    ]
+
+
+async def grant(site, user, declared):
+    """Give a user what some parts declare, and nothing else."""
+    spaces, role = site.settings.namespaces, site.settings.broker.role
+    where = {"cluster": None, "state": spaces.state, "broker": spaces.broker, "provision": spaces.provision}
+    for number, (zone, permissions) in enumerate(pair for each in declared for pair in each.items()):
+        kind = "ClusterRole" if where[zone] is None else "Role"
+        name = f"{user.replace(':', '-')}-{number}"
+        metadata = {"name": name, **({"namespace": where[zone]} if where[zone] else {})}
+        common = {"apiVersion": f"{GROUP}/v1", "metadata": metadata}
+        await site.cluster.create({**common, "kind": kind, "rules": rules(permissions, role)})
+        subject = {"kind": "User", "apiGroup": GROUP, "name": user}
+        ref = {"apiGroup": GROUP, "kind": kind, "name": name}
+        await site.cluster.create({**common, "kind": f"{kind}Binding", "roleRef": ref, "subjects": [subject]})
+
+
+@pytest.fixture
+async def under(apiserver, kube_site):
+    """Speak to the API server as a user who has what some parts declare."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(name, declared):
+            user = f"{kube_site.settings.installation}:{name}"
+            await grant(kube_site, user, declared)
+            kubeconfig = str(apiserver.kubeconfig_for(user))
+            return user, await stack.enter_async_context(await KubernetesCluster.connect(kubeconfig))
+
+        yield connect
+
+
+async def test_the_declared_rights_are_enough_and_none_is_refused(apiserver, kube_site, under, tmp_path):
+    path = tmp_path / "m.yaml"
+    path.write_text(yaml.safe_dump({"commission": [{"name": "c", "image": "spawnpenny/shell"}]}))
+    kube_site.data["broker"] = {"orders": str(path)}
+    broker_user, brokers = await under("broker", BROKER)
+    service_user, services = await under("service", SERVICE)
+    mark = apiserver.mark()
+    async with replace(kube_site, cluster=brokers).broker(), run_asking(services, kube_site.settings) as broker:
+        uid = await broker.claim_namespace("ada")
+        assert await broker.claim_namespace("ada") == uid
+        await broker.provision(User("ada", 2001, 2001), "commission")
+        await broker.release_namespace("ada", uid)
+    entries = [each for each in apiserver.audit(mark) if each.user in {broker_user, service_user}]
+    assert {each.user for each in entries} == {broker_user, service_user}
+    assert [each for each in entries if each.status == 403] == []
+
+
+async def test_the_brokers_account_binds_no_other_role(kube_site, under):
+    kube_site.data["broker"] = {"role": "spawnpenny-tenant"}
+    _, brokers = await under("broker", BROKER)
+    binding = {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "stolen", "namespace": kube_site.settings.namespaces.state},
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "User", "apiGroup": GROUP, "name": "thief"}],
+    }
+    with pytest.raises(ClusterForbiddenError):
+        await brokers.create(binding)

@@ -1,0 +1,273 @@
+"""Claims are hostile input: whatever is in one, it is answered or ignored, and the others are served."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spawnpenny.broker.answers import result_of
+from spawnpenny.broker.asking import run_asking
+from spawnpenny.broker.claims import Claim, claim_map, read_claim
+from spawnpenny.cluster.informer import Informer
+from spawnpenny.cluster.port import Ref
+from spawnpenny.domain.users import Group, User
+from spawnpenny.errors import (
+    BrokerUnavailableError,
+    ClaimExpiredError,
+    InvalidRequestError,
+    ProvisionError,
+)
+from spawnpenny.testing.faults import FaultyCluster
+
+ADA = User("ada", 2001, 2001, (Group("physics", 3001),))
+NAMESPACE = {"verb": "namespace", "username": "ada", "nonce": "n"}
+ORDER = {"verb": "commission", "username": "ada", "nonce": "n", "dossier": ADA.dossier()}
+RELEASE = {"verb": "release", "username": "ada", "nonce": "n", "uid": "u", "purge": False}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def written(text):
+    return {"metadata": {"name": "claim-x"}, "data": {"claim": text}}
+
+
+def with_part(whole, key, value):
+    return {**whole, key: value}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        Claim("namespace", "Ada@example.org", "n"),
+        Claim("release", "ada", "n", uid="u", purge=True),
+        Claim("commission", "ada", "n", dossier=ADA),
+    ],
+)
+def test_a_claim_is_read_as_it_was_written(claim):
+    assert read_claim(claim_map(claim, namespace="state", installation="x")) == claim
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_part(NAMESPACE, "verb", "drop"),
+        with_part(NAMESPACE, "username", "../kube-system"),
+        with_part(NAMESPACE, "username", "a" * 256),
+        with_part(NAMESPACE, "username", "a\ud800"),
+        with_part(NAMESPACE, "namespace", "kube-system"),
+        with_part(NAMESPACE, "uid", "u"),
+        with_part(NAMESPACE, "dossier", ADA.dossier()),
+        {key: value for key, value in RELEASE.items() if key != "uid"},
+        with_part(RELEASE, "purge", "yes"),
+        {key: value for key, value in ORDER.items() if key != "dossier"},
+        with_part(ORDER, "username", "eve"),
+        with_part(ORDER, "dossier", {**ADA.dossier(), "uid": True}),
+        with_part(ORDER, "dossier", {**ADA.dossier(), "uid": 2**31}),
+        with_part(ORDER, "dossier", {**ADA.dossier(), "env": {"TOKEN": "x"}}),
+        with_part(ORDER, "dossier", {**ADA.dossier(), "groups": [{"name": "g", "id": 5}] * 257}),
+        with_part(ORDER, "dossier", {**ADA.dossier(), "groups": [{"name": "a:b\nroot", "id": 5}]}),
+        [],
+        None,
+    ],
+    ids=lambda data: json.dumps(data)[:60],
+)
+def test_a_claim_that_the_service_does_not_make_is_refused(data):
+    with pytest.raises(InvalidRequestError) as refused:
+        read_claim(written(json.dumps(data)))
+    assert len(refused.value.message) <= 300
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 50_000, "1" * 5000, '"' + "x" * 70_000 + '"'], ids=lambda t: t[:3])
+def test_a_claim_that_is_no_json_is_refused(text):
+    with pytest.raises(InvalidRequestError):
+        read_claim(written(text))
+
+
+@given(JSON, st.sampled_from([NAMESPACE, ORDER, RELEASE]), st.sampled_from([*ORDER, *RELEASE, "another"]))
+def test_no_content_of_a_claim_has_the_broker_fail(value, whole, key):
+    for data in (value, with_part(whole, key, value)):
+        try:
+            assert isinstance(read_claim(written(json.dumps(data))), Claim)
+        except InvalidRequestError:
+            continue
+
+
+@given(st.text() | JSON.map(json.dumps) | JSON.map(lambda value: json.dumps({"code": value, "message": value})))
+def test_no_answer_has_the_service_fail_in_another_way_than_it_tells(text):
+    with suppress(ProvisionError):
+        result_of({"data": {"answer": text}})
+
+
+def test_an_error_of_another_version_is_told_as_a_failed_provisioning():
+    answer = json.dumps({"code": "something_new", "message": "It is new.", "facts": {"self": 1, "message": 2}})
+    with pytest.raises(ProvisionError, match="It is new"):
+        result_of({"data": {"answer": answer}})
+
+
+@pytest.fixture
+async def maps(separated):
+    """Watch what is in the state namespace."""
+    space = separated.settings.namespaces.state
+    informer = Informer(separated.cluster, separated.ref("ConfigMap", "x").resource, namespace=space)
+    task = asyncio.create_task(informer.run())
+    await informer.synced.wait()
+    yield informer
+    task.cancel()
+
+
+@pytest.fixture
+def put(separated, maps):
+    """Put claims where the service puts them, and wait for their answers."""
+
+    async def put_claim(name, data=None, text=None, **more):
+        settings = separated.settings
+        claim = Claim("namespace", "ada", name)
+        manifest = claim_map(claim, namespace=settings.namespaces.state, installation=settings.installation)
+        manifest["data"] = {"claim": text if text is not None else json.dumps(data), **more}
+        return await separated.cluster.create(manifest)
+
+    async def answer(made):
+        space, name = made["metadata"]["namespace"], made["metadata"]["name"]
+        answered = await maps.wait_for(space, name, lambda there: "answer" in (there or {}).get("data", {}))
+        return json.loads(answered["data"]["answer"])
+
+    put_claim.answer = answer
+    return put_claim
+
+
+async def test_invalid_claims_are_answered_so_and_hold_up_nobody(separated, put):
+    made = [await put(f"bad{number}", text=text) for number, text in enumerate(["", "{", "[]", "[" * 9000])]
+    made.append(await put("dossier", {**ORDER, "dossier": {**ADA.dossier(), "uid": 0, "groups": 7}}))
+    async with separated.broker():
+        good = await put("good", NAMESPACE)
+        assert "result" in await put.answer(good)
+        assert {(await put.answer(each))["code"] for each in made} == {"request_invalid"}
+
+
+async def test_a_claim_without_anything_in_it_is_answered(separated, put):
+    made = await put("empty", NAMESPACE)
+    await separated.cluster.patch(Ref.of(made), {"data": None})
+    async with separated.broker():
+        assert (await put.answer(made))["code"] == "request_invalid"
+
+
+async def test_an_answered_claim_is_never_carried_out_again(separated, put):
+    await put("old", {**NAMESPACE, "username": "old"}, answer="forged")
+    async with separated.broker():
+        assert "result" in await put.answer(await put("new", NAMESPACE))
+    assert await separated.read("Namespace", separated.namespace("old")) is None
+
+
+class Aged(FaultyCluster):
+    """A cluster on which the claims of one name were made a while ago."""
+
+    def made_earlier(self, manifest):
+        if manifest["metadata"]["name"] == "claim-old":
+            manifest["metadata"]["creationTimestamp"] = (datetime.now(UTC) - timedelta(seconds=70)).isoformat()
+        return manifest
+
+    async def list(self, resource, **where):
+        listing = await super().list(resource, **where)
+        for each in listing.items:
+            self.made_earlier(each)
+        return listing
+
+
+async def test_a_claim_that_is_too_old_is_not_carried_out(separated, put):
+    old = await put("old", {**NAMESPACE, "username": "old"})
+    separated.cluster = Aged(separated.cluster)
+    async with separated.broker():
+        assert (await put.answer(old))["code"] == ClaimExpiredError.code
+        assert "result" in await put.answer(await put("new", NAMESPACE))
+    assert await separated.read("Namespace", separated.namespace("old")) is None
+
+
+async def test_an_order_that_was_taken_up_goes_on_after_that_time(separated, put):
+    old = await put("old", ORDER, taken="true")
+    separated.cluster = Aged(separated.cluster)
+    async with separated.broker():
+        assert await put.answer(old) == {"result": None}
+
+
+class Held(FaultyCluster):
+    """A cluster that holds up the namespaces of one user."""
+
+    def __init__(self, cluster, name):
+        super().__init__(cluster)
+        self.name, self.asked, self.open = name, 0, asyncio.Event()
+
+    async def create(self, manifest, resource=None):
+        if manifest["kind"] == "Namespace" and manifest["metadata"]["name"] == self.name:
+            self.asked += 1
+            await self.open.wait()
+        return await super().create(manifest, resource)
+
+
+async def test_a_user_who_asks_for_much_holds_up_nobody_else(separated, put):
+    separated.data["broker"]["claims"] = 2
+    separated.cluster = held = Held(separated.cluster, separated.namespace("eve"))
+    async with separated.broker():
+        many = [await put(f"eve{number}", {**NAMESPACE, "username": "eve"}) for number in range(5)]
+        assert "result" in await put.answer(await put("ada", NAMESPACE))
+        assert held.asked == 1
+        held.open.set()
+        assert len({(await put.answer(each))["result"] for each in many}) == 1
+
+
+async def test_a_claim_that_takes_long_is_taken_and_waited_for(separated, put):
+    separated.data["broker"]["patience"] = 4
+    separated.cluster = held = Held(separated.cluster, separated.namespace("ada"))
+    async with separated.broker(), run_asking(separated.cluster, separated.settings) as broker:
+        asked = asyncio.create_task(broker.claim_namespace("ada"))
+        maps = broker._maps
+        with maps.subscribe() as changes:
+            async for event in changes:
+                if "taken" in event.object.get("data", {}):
+                    break
+        held.open.set()
+        assert await asked
+
+
+async def test_a_claim_that_nobody_takes_up_fails_and_is_withdrawn(separated, maps):
+    separated.data["broker"]["patience"] = 0.5
+    async with run_asking(separated.cluster, separated.settings) as broker:
+        with pytest.raises(BrokerUnavailableError, match="does not answer"):
+            await broker.claim_namespace("ada")
+        resource = separated.ref("ConfigMap", "x").resource
+        mine = {"spawnpenny.io/kind": "claim"}
+        left = await separated.cluster.list(resource, namespace=separated.settings.namespaces.state, labels=mine)
+        assert left.items == ()
+
+
+async def test_a_claim_is_deleted_when_it_was_answered(separated, maps):
+    async with separated.broker(), run_asking(separated.cluster, separated.settings) as broker:
+        with maps.subscribe() as changes:
+            await broker.claim_namespace("ada")
+            async for event in changes:
+                if event.type == "DELETED" and event.object["metadata"]["name"].startswith("claim-"):
+                    assert "answer" in event.object["data"]
+                    break
+
+
+async def test_what_was_withdrawn_before_its_turn_is_not_carried_out(separated, put):
+    separated.cluster = held = Held(separated.cluster, separated.namespace("ada"))
+    held.open.set()
+    async with separated.broker():
+        uid = (await put.answer(await put("first", NAMESPACE)))["result"]
+        held.open.clear()
+        await put("held", NAMESPACE)
+        release = await put("release", {**RELEASE, "uid": uid})
+        await separated.cluster.delete(Ref.of(release))
+        other = await put("other", {**NAMESPACE, "username": "bob"})
+        assert "result" in await put.answer(other)  # the broker has heard of the deletion by then
+        held.open.set()
+        assert (await put.answer(await put("last", NAMESPACE)))["result"] == uid

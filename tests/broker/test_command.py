@@ -1,0 +1,85 @@
+"""``spawnpenny broker``: a process that leads or stands by, tells its health, and gives the lead up when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+import yaml
+
+from spawnpenny.broker.asking import run_asking
+from spawnpenny.broker.election import lease_ref
+from spawnpenny.cli.command import run
+
+
+@pytest.fixture
+def command(apiserver, kube_site, tmp_path):
+    """Run the command with the site's settings."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump(kube_site.data))
+
+    @asynccontextmanager
+    async def running():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "spawnpenny", "broker", "--settings", str(file), "--health-port", "0"),
+            env={**os.environ, "KUBECONFIG": str(apiserver.kubeconfig)},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    return running
+
+
+async def told(process, *events):
+    """Return what the log says of these events, once all were told."""
+    found = {}
+    async for line in process.stderr:
+        entry = json.loads(line)
+        found[entry["event"]] = entry
+        if found.keys() >= set(events):
+            return found
+    raise AssertionError(events)
+
+
+async def ready(port):
+    async with aiohttp.ClientSession() as client:
+        async with client.get(f"http://127.0.0.1:{port}/healthz") as answer:
+            assert answer.status == 200
+        async with client.get(f"http://127.0.0.1:{port}/readyz") as answer:
+            return answer.status, (await answer.json())["status"]
+
+
+async def test_the_command_leads_and_gives_the_lead_up_when_it_is_told_to_end(kube_site, command):
+    async with command() as process:
+        log = await told(process, "listening", "leading")
+        assert await ready(log["listening"]["port"]) == (200, "leading")
+        async with run_asking(kube_site.cluster, kube_site.settings) as broker:
+            assert await broker.claim_namespace("ada")
+        process.terminate()
+        assert await process.wait() == 0
+    lease = await kube_site.cluster.read(lease_ref(kube_site.settings))
+    assert "holderIdentity" not in lease["spec"]
+
+
+async def test_another_one_stands_by_and_is_ready(kube_site, command):
+    async with kube_site.broker() as leader, command() as process:
+        await leader.until_leading()
+        log = await told(process, "listening", "ready")
+        assert await ready(log["listening"]["port"]) == (200, "standing by")
+
+
+def test_the_embedded_cluster_needs_no_broker_of_its_own(tmp_path, capsys):
+    file = tmp_path / "settings.yaml"
+    file.write_text("cluster: embedded\n")
+    assert run(["broker", "--settings", str(file)]) == 2
+    assert "run spawnpenny serve" in capsys.readouterr().err
