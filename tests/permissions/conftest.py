@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
+from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.local import run_local_broker
+from spawnpenny.broker.server import run_broker
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.kubernetes import KubernetesCluster
@@ -64,13 +66,13 @@ class Installation:
         """Return the name that the API server knows an account by."""
         return "system:serviceaccount:{}:{}".format(*account_of(account, self.settings))
 
-    async def until_filled(self, namespace):
-        """Return the token Secret of a theft once a controller has put a token into it."""
-        secrets = Informer(self.site.cluster, resource_of("Secret"), namespace=namespace)
-        watching = asyncio.create_task(secrets.run())
+    async def until_seen(self, kind, namespace, name, takes):
+        """Return an object once it is as wanted."""
+        objects = Informer(self.site.cluster, resource_of(kind), namespace=namespace)
+        watching = asyncio.create_task(objects.run())
         try:
             async with asyncio.timeout(30):
-                return await secrets.wait_for(namespace, "theft", lambda each: each and "token" in each.get("data", {}))
+                return await objects.wait_for(namespace, name, lambda each: each is not None and takes(each))
         finally:
             watching.cancel()
 
@@ -80,15 +82,17 @@ class Installation:
         return await stack.enter_async_context(await KubernetesCluster.connect(str(kubeconfig)))
 
     @asynccontextmanager
-    async def running(self):
-        """Run the service and the broker, each under its own account, until the context ends."""
+    async def running(self, *, broker=True):
+        """Run the service and, if it is to be there, the broker, each under its own account, until the context ends."""
         async with AsyncExitStack() as stack:
             settings = self.settings
             service = await self.connect(stack, "service")
-            broker = await self.connect(stack, "broker") if settings.broker.separate else service
-            local = await stack.enter_async_context(run_local_broker(broker, settings))
+            if broker and settings.broker.separate:
+                await stack.enter_async_context(run_broker(await self.connect(stack, "broker"), settings))
+            asked = (run_asking if settings.broker.separate else run_local_broker)(service, settings)
+            way = await stack.enter_async_context(asked)
             plugins = load_plugins(settings, extra=self.site.plugins)
-            run = await stack.enter_async_context(run_service(settings, plugins, service, local))
+            run = await stack.enter_async_context(run_service(settings, plugins, service, way))
             await run.until_ready()
             yield run
 

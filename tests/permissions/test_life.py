@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
+from spawnpenny.broker.election import lease_ref
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import User
 from spawnpenny.replicas.replica import Replica
@@ -114,6 +115,8 @@ async def test_no_right_is_missing_and_none_is_too_many(installation, apiserver,
     async with installation.running() as service:
         await carry_on(service, hollow_node, installation)
         await let_go(installation, service)
+        await contend(installation)
+    await ask_in_vain(installation)
     theirs = {installation.user_of(account) for account in ("service", "broker")}
     entries = [entry for entry in apiserver.audit(before) if entry.user in theirs]
     allowed = [entry for entry in entries if not is_refused(entry)]
@@ -197,3 +200,25 @@ async def let_go(installation, service):
     await stop(service, user="grace")
     await service.housekeeper.keep_house()
     assert service.spawns.account("grace") is None
+
+
+async def contend(installation):
+    """Write to the broker's Lease from outside: it looks who has it, and goes on."""
+    ref = lease_ref(installation.settings)
+    if not installation.settings.broker.separate:
+        return
+    written = await installation.site.cluster.patch(ref, {"metadata": {"annotations": {"touched": "yes"}}})
+    before = written["metadata"]["resourceVersion"]
+    await installation.until_seen(
+        "Lease", ref.namespace, ref.name, lambda lease: lease["metadata"]["resourceVersion"] != before
+    )
+
+
+async def ask_in_vain(installation):
+    """Have a user come while there is no broker."""
+    if not installation.settings.broker.separate:
+        return
+    installation.site.data["broker"]["patience"] = 1
+    async with installation.running(broker=False) as service:
+        run = await settled(await start(service, user="ivan"))
+        assert run.record.reason.code == "broker_unavailable"

@@ -76,7 +76,9 @@ async def test_a_token_that_the_service_can_mint_is_worth_nothing(installation, 
         for place in ("state", "tenant"):
             path = f"/api/v1/namespaces/{places[place]}/secrets"
             assert (await thief.ask(path, TOKEN_SECRET))["kind"] == "Secret"
-            secret = await installation.until_filled(places[place])
+            secret = await installation.until_seen(
+                "Secret", places[place], "theft", lambda each: "token" in each.get("data", {})
+            )
             token = base64.b64decode(secret["data"]["token"]).decode()
             async with thief_of(token=token) as other:
                 for namespace in (places["state"], places["tenant"], "kube-system"):

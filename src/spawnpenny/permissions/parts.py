@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spawnpenny import service
-from spawnpenny.broker import local, runs
+from spawnpenny.broker import asking, election, runs, server, tenants
 from spawnpenny.cluster.permissions import Declared
 from spawnpenny.pipeline import keeper
 from spawnpenny.replicas import heartbeat, ownership, peers
@@ -33,6 +33,9 @@ def parts() -> Sequence[Part]:
         Part("replicas", "service", heartbeat.PERMISSIONS),
         Part("replicas", "service", peers.PERMISSIONS),
         Part("informers", "service", service.PERMISSIONS),
-        Part("namespaces", "broker", local.PERMISSIONS),
+        Part("claims", "service", asking.PERMISSIONS, apart=True),
+        Part("namespaces", "broker", tenants.PERMISSIONS),
         Part("orders", "broker", runs.PERMISSIONS),
+        Part("claims", "broker", server.PERMISSIONS, apart=True),
+        Part("lead", "broker", election.PERMISSIONS, apart=True),
     )
