@@ -6,8 +6,10 @@ import re
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from spawnpenny.broker.orders import OrdersFile
+from spawnpenny.cli.command import command
 from spawnpenny.configuration import make_settings
 from spawnpenny.pipeline.hardening import check_pod
 from spawnpenny.plugins import load_plugins
@@ -125,6 +127,12 @@ def test_service_and_network_policy_lead_to_the_port_of_the_settings(objects):
     assert named["containerPort"] == port
     assert [(each["port"], each["targetPort"]) for each in service["spec"]["ports"]] == [(port, named["name"])]
     assert [each["port"] for each in way_in["ports"]] == [port]
+
+
+def test_every_command_of_a_pod_is_one_that_there_is(objects):
+    for name in (WEB, BROKER):
+        done = CliRunner().invoke(command, [*container(objects, name)["args"], "--help"])
+        assert done.exit_code == 0, done.output
 
 
 def test_selectors_select_the_pods_of_the_deployments(objects):

@@ -1,0 +1,53 @@
+"""The rights in the deployment are those that service and broker declare, no more and no fewer."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from spawnpenny.cli.command import command
+
+KINDS = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+
+
+def rights(objects):
+    """Return each role as the set of single rights, and each binding as whom it gives which role."""
+    found = {}
+    for each in objects:
+        if each["kind"] in KINDS:
+            name = (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
+            found[name] = granted(each) if "rules" in each else bound(each)
+    return found
+
+
+def granted(role):
+    return {
+        (group, resource, name, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", ["*"])
+        for verb in rule["verbs"]
+    }
+
+
+def bound(binding):
+    subjects = {(each["kind"], each["namespace"], each["name"]) for each in binding["subjects"]}
+    return binding["roleRef"]["kind"], binding["roleRef"]["name"], subjects
+
+
+@pytest.mark.parametrize(("name", "reads"), [("base", "cluster"), ("components/namespace-reads", "namespace")])
+def test_the_roles_are_what_the_command_prints(rendered, tmp_path, name, reads):
+    objects = rendered(name)
+    (settings,) = [
+        each["data"]["settings.yaml"]
+        for each in objects
+        if (each["kind"], each["metadata"].get("namespace")) == ("ConfigMap", "spawnpenny")
+    ]
+    file = tmp_path / "settings.yaml"
+    file.write_text(settings)
+    arguments = ["permissions", "--settings", str(file), "--output", "yaml"]
+    printed = CliRunner().invoke(command, arguments, env={"SPAWNPENNY_NAMESPACES__READS": reads})
+    assert printed.exit_code == 0, printed.output
+    assert rights(objects) == rights(yaml.safe_load_all(printed.stdout))
