@@ -16,6 +16,7 @@ from spawnpenny.errors import (
     SettingsError,
     SpawnError,
     UnknownOptionError,
+    VolumesKeptError,
 )
 from spawnpenny.hookspecs import hookimpl
 from spawnpenny.identity import Authenticator, Credentials, Identity
@@ -56,6 +57,7 @@ __all__ = [
     "StrictSchema",
     "UnknownOptionError",
     "User",
+    "VolumesKeptError",
     "allow",
     "format_quantity",
     "hookimpl",

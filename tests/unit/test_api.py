@@ -53,6 +53,7 @@ def test_the_api_is_as_it_was():
         "StrictSchema",
         "UnknownOptionError",
         "User",
+        "VolumesKeptError",
         "allow",
         "format_quantity",
         "hookimpl",

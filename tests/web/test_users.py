@@ -47,6 +47,20 @@ async def test_without_a_gid_it_is_the_sites(hub, site):
     assert (await (await hub.get(USER)).json())["gid"] == site.settings.users.gid
 
 
+async def test_a_retired_user_is_not_found(hub):
+    await commissioned(hub)
+    assert (await hub.delete(f"{USER}?wait=30")).status == 204
+    assert (await hub.get(USER)).status == 404
+    assert (await hub.delete(USER)).status == 204
+
+
+async def test_storage_is_deleted_only_with_the_scope_for_it(hub):
+    await commissioned(hub)
+    refused = await hub.delete(f"{USER}?purge=storage")
+    assert (refused.status, (await refused.json())["code"]) == (403, "forbidden")
+    assert (await hub.delete(f"{USER}?purge=everything")).status == 422
+
+
 @pytest.fixture
 def failing_order(site, tmp_path):
     orders = tmp_path / "orders.json"

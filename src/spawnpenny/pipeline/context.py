@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import cast
 
 from spawnpenny.cluster.kinds import resource_of
@@ -13,7 +14,7 @@ from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
-from spawnpenny.domain.spawns import StepProgress, StepState
+from spawnpenny.domain.spawns import Kind, StepProgress, StepState
 from spawnpenny.errors import ClusterForbiddenError, SpawnError
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.hardening import check_pod
@@ -73,17 +74,36 @@ class Context:
 
         ``turn`` is given back when the steps only wait.
         """
-        record = self.run.record
-        mark = replaced.id if replaced else record.id
-        uids = replaced.uids if replaced else record.uids
-        user = self.account.record.user
+        mark = replaced.id if replaced else self.run.record.id
+        port = self._ports(replaced, turn)
+        return Runner(
+            self.pipeline,
+            self.spawn(mark),
+            port=port,
+            shared=SharedSteps(self),
+            report=self._report if replaced is None else _silent,
+            scrub=self.scrub,
+            step_deadline=self.world.settings.deadlines.step,
+        )
+
+    def retiring(self) -> Iterator[tuple[Step, Spawn]]:
+        """Yield what all spawns of the user share, the last step first, and the spawn as each step sees it."""
+        pipelines, seen, port = self.world.plugins.pipelines, set[str](), self._ports()
+        for kind in (Kind.DASK, Kind.LAB, Kind.USER):
+            for step in reversed(pipelines[kind].steps):
+                if step.scope == "user" and step.name not in seen:
+                    seen.add(step.name)
+                    yield step, replace(self.spawn(), cluster=port(step))
+
+    def _ports(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Callable[[Step], StepPort]:
+        record, user = self.run.record, self.account.record.user
         marks = Marks(
             installation=self.world.settings.installation,
             username=user.username,
             kind=record.key.kind,
-            spawn=mark,
+            spawn=replaced.id if replaced else record.id,
             names=self.names,
-            uids=uids,
+            uids=replaced.uids if replaced else record.uids,
             origin=self._origin(),
         )
         reach = Reach(
@@ -93,18 +113,11 @@ class Context:
             tell=self.tell,
             suspect=self._suspect,
             claimed=self._claimed,
+            namespace=lambda: self.account.record.namespace,
             waits=turn.give_back if turn else lambda: None,
             scrub=self.scrub,
         )
-        return Runner(
-            self.pipeline,
-            self.spawn(mark),
-            port=lambda step: StepPort(step, marks, reach, user),
-            shared=SharedSteps(self),
-            report=self._report if replaced is None else _silent,
-            scrub=self.scrub,
-            step_deadline=self.world.settings.deadlines.step,
-        )
+        return lambda step: StepPort(step, marks, reach, user)
 
     def asks(self) -> Resources:
         """Return what the spawn will use of the user's budget, of all its steps together."""

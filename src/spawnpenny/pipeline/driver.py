@@ -16,8 +16,10 @@ import structlog
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.events import EventType
-from spawnpenny.domain.spawns import Phase, Reason
+from spawnpenny.domain.spawns import Desired, Kind, Phase, Reason
 from spawnpenny.errors import (
+    BrokerRefusedError,
+    BrokerUnavailableError,
     ClusterError,
     DeadlineError,
     NotFoundError,
@@ -84,6 +86,8 @@ class Driver:
             await self._persist()
         if not self._record.reverted:
             await self._take_away()
+        if self._record.key.kind is Kind.USER and not await self._retire():
+            return
         async with self._account.lock:
             self._account.forget(self._run)
         await self._persist()
@@ -91,6 +95,27 @@ class Driver:
         self._log.info("gone")
         self._run.replaced_are_gone()
         self._run.vanish()
+
+    async def _retire(self) -> bool:
+        """Take away for good what the user's spawns shared; return whether the user is retired."""
+        pause = 1.0
+        while True:
+            try:
+                for step, spawn in self._context.retiring():
+                    await step.retire(spawn)
+            except (ClusterError, BrokerUnavailableError, BrokerRefusedError) as error:
+                self._context.tell(f"Retiring takes long ({error.title.lower()}); it is tried again.")
+                self._log.warning("a user cannot be retired yet", error=error.message)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            except SpawnpennyError as error:
+                self._record.desired = Desired.RUNNING
+                self._close(Phase.FAILED, Reason(error.code, error.message))
+                await self._persist()
+                return False
+            else:
+                self._account.record.retire()
+                return True
 
     async def end_of_pod(self, pod: Manifest | None) -> None:
         """Say why the pod of a running spawn is no more (None: it is gone), and take away what is left."""

@@ -129,6 +129,7 @@ class Reach:
     tell: Callable[[str], None]
     suspect: Callable[[SpawnError | None], None]
     claimed: Callable[[str], None]
+    namespace: Callable[[], str]
     waits: Callable[[], None]
     scrub: Callable[[str], str]
 
@@ -205,10 +206,16 @@ class StepPort:
         self._demand("claim", None)
         self._reach.claimed(await uninterrupted(self._reach.broker.claim_namespace(self._user.username)))
 
-    async def release_namespace(self, uid: str) -> None:
-        """Have the broker delete the user's namespace if it has this uid; refused while a volume claim lives there."""
+    async def release_namespace(self, *, purge: bool = False) -> None:
+        """Have the broker delete the user's namespace, where there is one.
+
+        Raises:
+            VolumesKeptError: A volume claim lives there, and ``purge`` is not set or not allowed by the broker.
+
+        """
         self._demand("release", None)
-        await uninterrupted(self._reach.broker.release_namespace(self._user.username, uid))
+        if uid := self._reach.namespace():
+            await uninterrupted(self._reach.broker.release_namespace(self._user.username, uid, purge=purge))
 
     async def provision(self, order: Literal["commission", "retire"] = "commission") -> None:
         """Have the broker run the site's containers of an order with the user's dossier.

@@ -169,6 +169,12 @@ class UserRecord:
         """Whether the user has a lab or Dask cluster, or one that is over and can still be read about."""
         return any(key.kind is not Kind.USER for key in self.spawns)
 
+    def retire(self) -> None:
+        """Forget what was known of the user, but for what is still there to be read."""
+        self.commissioned = self.vouched = False
+        self.namespace = ""
+        self.applied.clear()
+
     def mark_idle(self, now: float) -> None:
         """Note since when the user has had nothing, in seconds since the epoch."""
         if self.has_things:

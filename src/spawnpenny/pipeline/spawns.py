@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from spawnpenny.domain.events import EventLog
@@ -24,7 +24,15 @@ from spawnpenny.errors import (
     UserConflictError,
 )
 from spawnpenny.identity import Identity
-from spawnpenny.pipeline.acceptance import conflict, oldest_history, refuse_collision, to_replace, trial
+from spawnpenny.pipeline.acceptance import (
+    conflict,
+    oldest_history,
+    refuse_collision,
+    refuse_retiring,
+    refuse_to_retire,
+    to_replace,
+    trial,
+)
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts, make_account
 from spawnpenny.pipeline.context import Context
@@ -35,6 +43,7 @@ from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
 
+_COMMISSIONING: Final = Key(Kind.USER, "")
 _HEARSAY: Final = 2.0
 """Seconds in which a record that another replica wrote is heard of."""
 MARGIN: Final = 5.0
@@ -76,6 +85,7 @@ class Spawns:
         self._demand_ready()
         async with self._locked(username) as account:
             user = resolve_user(username, identity, account.known, self._world.settings.users)
+            refuse_retiring(account)
             existing = account.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
                 return Started(existing, new=False)
@@ -95,7 +105,7 @@ class Spawns:
         """
         self._demand_ready()
         check_ids(user, self._world.settings.users)
-        key = Key(Kind.USER, "")
+        key = _COMMISSIONING
         async with self._locked(user.username) as account:
             existing = account.runs.get(key)
             known, active = account.record.user, existing is not None and existing.record.active
@@ -109,6 +119,30 @@ class Spawns:
             request = SpawnRequest(start=secrets.token_hex(8))
             run = await self._accept(account, user, key, request, identity, commissioned=True)
             return Started(run, new=True)
+
+    async def retire(self, username: str, *, purge: bool = False) -> Run | None:
+        """Have a commissioned user's things taken away for good; return the commissioning, or None where there is none.
+
+        The site's order ``retire`` runs, and the user's namespace goes. ``purge``: with the storage in it.
+
+        Raises:
+            UserConflictError: The user has a lab or Dask cluster.
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        if self.account(username) is None:
+            return None
+        async with self._locked(username) as account:
+            run = account.runs.get(_COMMISSIONING)
+            if run is None:
+                return None
+            refuse_to_retire(account)
+            if run.record.desired is not Desired.GONE:
+                run.record.request = replace(run.record.request, options={"purge": purge})
+                run.record.reverted = False
+                await self._order_gone(account, run)
+            return run
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:
         """Have a spawn taken away; return it, or None where there is nothing to stop.

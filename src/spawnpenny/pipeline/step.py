@@ -76,6 +76,17 @@ class Step(ABC):
         for manifest in self.makes(spawn):
             await spawn.cluster.ensure(manifest)
 
+    async def retire(self, spawn: Spawn) -> None:  # noqa: B027 - most steps make nothing that outlives the namespace
+        """Take away for good what a ``user`` step keeps for a user, when the user is retired.
+
+        Called in reverse order, when the user has no lab and no Dask cluster. It may be called again, so it is
+        idempotent. ``spawn.options`` has ``purge`` where storage is to go as well.
+
+        Raises:
+            SpawnError: The user stays, with this reason.
+
+        """
+
     def url(self, spawn: Spawn, pod: Manifest) -> str | None:
         """Return where what this step runs in a Ready pod is reached, or None where the pod is not this step's.
 

@@ -56,9 +56,7 @@ async def stop_lab(request: web.Request) -> web.Response:
         return web.Response(status=204)
     exchange(request).about(run)
     if query.wait:
-        await _until_gone(request, run, query.wait)
-        if run.moved:
-            raise ElsewhereError(None)
+        await until_gone(request, run, query.wait)
     return web.Response(status=204) if run.gone else web.json_response(lab_view(username, run), status=202)
 
 
@@ -97,8 +95,13 @@ def find_lab(request: web.Request) -> tuple[str, Run]:
     return username, run
 
 
-async def _until_gone(request: web.Request, run: Run, seconds: float) -> None:
-    """Wait until nothing of a lab is left, for so long, and no longer than the service runs."""
+async def until_gone(request: web.Request, run: Run, seconds: float) -> None:
+    """Wait until nothing of a spawn is left, for so long, and no longer than the service runs.
+
+    Raises:
+        ElsewhereError: Another replica goes on with it.
+
+    """
     waits: set[asyncio.Task[Any]] = {
         asyncio.create_task(run.until_gone()),
         asyncio.create_task(request.app[CLOSING].wait()),
@@ -108,6 +111,8 @@ async def _until_gone(request: web.Request, run: Run, seconds: float) -> None:
     finally:
         for task in waits:
             task.cancel()
+    if run.moved:
+        raise ElsewhereError(None)
 
 
 def _place(cursor: str) -> tuple[str, str]:

@@ -208,6 +208,21 @@ class StopQuerySchema(QuerySchema[StopQuery]):
 
 
 @dataclass(frozen=True, slots=True)
+class RetireQuery:
+    wait: float = 0
+    purge: str | None = None
+
+
+class RetireQuerySchema(QuerySchema[RetireQuery]):
+    makes: ClassVar[type] = RetireQuery
+    wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when it is done, or after so long."})
+    purge = fields.String(
+        validate=validate.OneOf(["storage"], error="can only be storage."),
+        metadata={"description": "`storage`: the user's volume claims go as well. Needs the scope `purge`."},
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class EventsQuery:
     last_event_id: str | None = None
 

@@ -21,10 +21,11 @@ from spawnpenny.web.requests import (
     EventsQuerySchema,
     LabBody,
     PageQuerySchema,
+    RetireQuerySchema,
     StartQuerySchema,
     StopQuerySchema,
 )
-from spawnpenny.web.users import commission_user, get_user
+from spawnpenny.web.users import commission_user, get_user, retire_user
 from spawnpenny.web.views import LabsView, LabView, UserLabsView, UserView
 
 Codes = tuple[str, ...]
@@ -173,6 +174,20 @@ _USERS: Final = (
         "A user's dossier, and how far commissioning is.",
         {200: Answer("The user.", UserView)},
         refusals={404: ("user_not_found",)},
+    ),
+    Route(
+        "DELETE",
+        _USER,
+        retire_user,
+        access.COMMISSION,
+        "user.retire",
+        "Retire a user: the site's order runs, and the user's namespace goes; storage only with `purge=storage`.",
+        {
+            202: Answer("Accepted: it is being done.", UserView),
+            204: Answer("It is done, or nobody commissioned the user."),
+        },
+        query=RetireQuerySchema,
+        refusals={**_CHANGE, 403: ("forbidden",), 409: ("user_conflict",)},
     ),
     Route(
         "GET",

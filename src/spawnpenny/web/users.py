@@ -8,11 +8,12 @@ from aiohttp import web
 
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.domain.users import User
-from spawnpenny.errors import InvalidRequestError, UserNotFoundError
+from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserNotFoundError
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import body_of, query_of, username_of
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.requests import DossierBody, NoQuerySchema
+from spawnpenny.web.labs import until_gone
+from spawnpenny.web.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.views import user_view
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ async def commission_user(request: web.Request) -> web.Response:
     if not started.new:
         return web.json_response(user_view(account, run))
     return web.json_response(user_view(account, run), status=202, headers={"Location": request.rel_url.raw_path})
+
+
+async def retire_user(request: web.Request) -> web.Response:
+    username = username_of(request)
+    query = query_of(request, RetireQuerySchema())
+    if query.purge and "purge" not in asker(request).scopes:
+        raise ForbiddenError("Deleting storage needs the scope purge, by name.", scopes=["purge"])
+    service = request.app[SERVICE]
+    run = await service.spawns.retire(username, purge=query.purge is not None)
+    if run is None:
+        return web.Response(status=204)
+    exchange(request).about(run)
+    if query.wait:
+        await until_gone(request, run, query.wait)
+    account = service.spawns.account(username)
+    if run.gone or account is None:
+        return web.Response(status=204)
+    return web.json_response(user_view(account, run), status=202)
 
 
 async def get_user(request: web.Request) -> web.Response:

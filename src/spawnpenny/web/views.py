@@ -73,7 +73,7 @@ class UserView(Schema):
     """A commissioned user."""
 
     username = fields.String(required=True)
-    status = fields.String(required=True, validate=validate.OneOf(["commissioning", "active", "failed"]))
+    status = fields.String(required=True, validate=validate.OneOf(["commissioning", "active", "failed", "retiring"]))
     uid = fields.Integer(required=True)
     gid = fields.Integer(required=True)
     groups = fields.List(fields.Nested(GroupSchema), required=True)
@@ -148,4 +148,6 @@ def _status(phase: Phase) -> str:
     """Return Moneypenny's word for it."""
     if phase is Phase.RUNNING:
         return "active"
+    if phase is Phase.STOPPING:
+        return "retiring"
     return "failed" if phase.over else "commissioning"

@@ -6,7 +6,7 @@ a NetworkPolicy into it.
 
 from __future__ import annotations
 
-from spawnpenny.api import Manifest, Settings, Spawn, Step, allow, hookimpl
+from spawnpenny.api import Manifest, Settings, Spawn, Step, VolumesKeptError, allow, hookimpl
 from spawnpenny_namespace.network import network_policy
 from spawnpenny_namespace.settings import NamespaceSettingsSchema, NetworkSettings
 
@@ -17,13 +17,19 @@ class NamespaceStep(Step):
     name = "namespace"
     kinds = frozenset({"lab", "dask"})
     scope = "user"
-    permissions = (allow("claim", on="broker"),)
+    permissions = (allow("claim", "release", on="broker"),)
 
     def fingerprint(self, spawn: Spawn) -> str:
         return spawn.cluster.namespace_hash()
 
     async def apply(self, spawn: Spawn) -> None:
         await spawn.cluster.claim_namespace()
+
+    async def retire(self, spawn: Spawn) -> None:
+        try:
+            await spawn.cluster.release_namespace(purge=bool(spawn.options.get("purge")))
+        except VolumesKeptError:
+            spawn.tell("The user's namespace is kept, as storage lives there.")
 
 
 class NetworkStep(Step):

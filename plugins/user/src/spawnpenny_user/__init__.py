@@ -37,6 +37,9 @@ class ProvisionStep(Step):
     async def apply(self, spawn: Spawn) -> None:
         await spawn.cluster.provision("commission")
 
+    async def retire(self, spawn: Spawn) -> None:
+        await spawn.cluster.provision("retire")
+
 
 class FilesStep(Step):
     """Keep the passwd and group files of the user."""

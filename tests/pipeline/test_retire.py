@@ -1,0 +1,121 @@
+"""Users who are retired: what all their spawns shared goes for good, and storage only where that is asked for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.users import User
+from spawnpenny.errors import UserConflictError
+from spawnpenny.testing.site import HUB, settled, start, stop
+
+ADA = User("ada", 2001, 2001)
+USER = Key(Kind.USER, "")
+
+
+@pytest.fixture
+def seen(site, tmp_path):
+    """Have the site's retire order leave the dossier in a file; the container fails while ``fail`` is there."""
+    seen, fail = tmp_path / "seen", tmp_path / "fail"
+    script = f'test ! -e {fail} && cat "$DOSSIER" > {seen}'
+    env = [{"name": "DOSSIER", "value": "/opt/dossier/dossier.json"}]
+    orders = {"retire": [{"name": "r", "image": "spawnpenny/shell", "args": ["-c", script], "env": env}]}
+    (tmp_path / "m.yaml").write_text(yaml.safe_dump(orders))
+    site.data["broker"] = {"orders": str(tmp_path / "m.yaml"), "purge": True}
+    return seen
+
+
+async def commissioned(service):
+    return await settled((await service.spawns.commission(ADA, identity=HUB)).run)
+
+
+async def retired(service, **how):
+    run = await service.spawns.retire("ada", **how)
+    return await settled(run)
+
+
+def volume_claim(site):
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "home", "namespace": site.namespace()},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
+async def released(site, service):
+    return await service.world.namespaces.wait_for(
+        None, site.namespace(), lambda found: found is None or "deletionTimestamp" in found["metadata"]
+    )
+
+
+async def test_the_retire_order_runs_and_the_namespace_goes(site, seen, request):
+    async with site.service() as service:
+        await commissioned(service)
+        await settled(await start(service))
+        with pytest.raises(UserConflictError, match="stop what there is"):
+            await service.spawns.retire("ada")
+        await stop(service)
+        run = await retired(service)
+        assert run.gone
+        if "embedded" in request.node.name:  # the hollow node's pods run nothing
+            assert json.loads(seen.read_text()) == ADA.dossier()
+        await released(site, service)
+        assert service.spawns.find("ada", USER) is None
+        assert not service.spawns.account("ada").record.commissioned
+        assert (await settled(await start(service, "again"))).record.phase is Phase.RUNNING
+
+
+@pytest.mark.parametrize("purge", [False, True])
+async def test_storage_goes_only_where_that_is_asked_for(site, seen, purge):
+    async with site.service() as service:
+        await commissioned(service)
+        await settled(await start(service))
+        await stop(service)
+        await site.cluster.create(volume_claim(site))
+        run = await retired(service, purge=purge)
+        assert run.gone
+        if purge:
+            await released(site, service)
+        else:
+            assert await site.read("PersistentVolumeClaim", "home") is not None
+            assert "kept, as storage lives there" in " ".join(event.message for event in run.record.log.since(None))
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_a_user_whose_order_fails_stays_and_can_be_retired_again(site, seen):
+    (seen.parent / "fail").touch()
+    async with site.service() as service:
+        await commissioned(service)
+        run = await retired(service)
+        assert (run.record.phase, run.record.reason.code) == (Phase.FAILED, "provision_failed")
+        assert service.spawns.account("ada").record.commissioned
+        (seen.parent / "fail").unlink()
+        assert (await retired(service)).gone
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_an_accepted_retirement_is_carried_out_by_the_service_that_starts_next(site, seen):
+    async with site.service() as service:
+        await commissioned(service)
+        await service.spawns.retire("ada")
+    async with site.service() as service:
+        run = service.spawns.find("ada", USER)
+        if run is not None:
+            await settled(run)
+        assert service.spawns.find("ada", USER) is None
+        assert json.loads(seen.read_text()) == ADA.dossier()
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_nothing_is_started_for_a_user_who_is_being_retired(site, seen):
+    async with site.service() as service:
+        await commissioned(service)
+        run = await service.spawns.retire("ada")
+        with pytest.raises(UserConflictError, match="being retired"):
+            await start(service)
+        await settled(run)
+        assert (await settled(await start(service))).record.phase is Phase.RUNNING
