@@ -29,7 +29,7 @@ MISCHIEFS = {
     "500": Refuse(500),
     "503": Refuse(503),
 }
-POINTS = [("first", n) for n in range(9)] + [("respawn", n) for n in range(4)] + [("stop", n) for n in range(4)]
+POINTS = [("first", n) for n in range(10)] + [("respawn", n) for n in range(4)] + [("stop", n) for n in range(4)]
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
 NAMES = list(MISCHIEFS)
 CASES = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -27,6 +29,12 @@ def reaches(spec, address):
         and not any(where in ipaddress.ip_network(each) for each in block.get("except", ()))
         for block in blocks(spec)
     )
+
+
+def test_the_readme_shows_the_defaults():
+    blocks = re.findall(r"```yaml\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text(), re.DOTALL)
+    shown = NamespaceSettingsSchema().load(yaml.safe_load(blocks[0])["plugins"]["namespace"]).network
+    assert shown == NetworkSettings()
 
 
 def pods(namespace, **labels):

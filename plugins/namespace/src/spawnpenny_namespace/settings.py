@@ -68,7 +68,9 @@ class Service(Listener):
     """spawnpenny itself, which labs ask for Dask clusters."""
 
     namespace: str = "spawnpenny"
-    labels: Mapping[str, str] = field(default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny"})
+    labels: Mapping[str, str] = field(
+        default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny", "app.kubernetes.io/component": "web"}
+    )
     ports: tuple[int, ...] = (8080, 8786)
 
 
