@@ -1,0 +1,148 @@
+"""The fence: what the service and the broker do goes through it, and what a thief of their tokens tries does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spawnpenny.errors import HardeningError
+from spawnpenny.pipeline.hardening import OPENINGS, check_pod
+from spawnpenny.testing.fence import load_policies
+
+HERE = Path(__file__).parent
+POLICIES = load_policies(HERE.parents[1] / "kustomize/base/policy.yaml")
+FORBIDDEN = yaml.safe_load((HERE / "forbidden.yaml").read_text())
+ALLOWED = yaml.safe_load((HERE / "allowed.yaml").read_text())
+THEFTS = [(each["theft"], each["by"]) for each in FORBIDDEN]
+OPENED = [(each["theft"], each["by"]) for each in FORBIDDEN if "opening" in each]
+USES = [(each["use"], each["by"]) for each in ALLOWED]
+VALIDATIONS = [
+    (name.removeprefix("spawnpenny-"), each.name) for name, policy in POLICIES.items() for each in policy.validations
+]
+
+
+pytestmark = pytest.mark.timeout(180)  # the first of them waits for all that is recorded
+
+
+def refusals(verdicts):
+    assert [verdict.error for verdict in verdicts if verdict.value is None] == []
+    return [verdict.expression for verdict in verdicts if not verdict.value]
+
+
+def test_all_that_the_service_and_the_broker_do_is_recorded_and_admitted(scene, policies):
+    fence = scene.fence(policies)
+    assert not scene.missed
+    for admission in scene.life:
+        verdicts = [verdict for policy in fence.values() for verdict in policy.judge(admission)]
+        assert verdicts, admission
+        assert [each.message for each in refusals(verdicts)] == [], admission
+
+
+def test_what_was_recorded_is_their_whole_life(scene):
+    done = {
+        (each.user.rpartition(":")[2], each.request["operation"], each.request["resource"]["resource"], where(scene, each))
+        for each in scene.life
+    }
+    assert done == {
+        ("spawnpenny", "CREATE", "secrets", "state"),
+        ("spawnpenny", "UPDATE", "secrets", "state"),
+        ("spawnpenny", "CREATE", "configmaps", "tenant"),
+        ("spawnpenny", "CREATE", "resourcequotas", "tenant"),
+        ("spawnpenny", "CREATE", "limitranges", "tenant"),
+        ("spawnpenny", "CREATE", "secrets", "tenant"),
+        ("spawnpenny", "DELETE", "secrets", "tenant"),
+        ("spawnpenny", "CREATE", "pods", "tenant"),
+        ("spawnpenny", "DELETE", "pods", "tenant"),
+        ("spawnpenny-broker", "CREATE", "namespaces", "tenant"),
+        ("spawnpenny-broker", "DELETE", "namespaces", "tenant"),
+        ("spawnpenny-broker", "CREATE", "rolebindings", "tenant"),
+        ("spawnpenny-broker", "CREATE", "configmaps", "provision"),
+        ("spawnpenny-broker", "DELETE", "configmaps", "provision"),
+        ("spawnpenny-broker", "CREATE", "pods", "provision"),
+        ("spawnpenny-broker", "DELETE", "pods", "provision"),
+    }
+
+
+def where(scene, admission):
+    namespace = admission.request["namespace"]
+    return {scene.names[key]: key for key in ("state", "provision", "broker")}.get(namespace, "tenant")
+
+
+@pytest.mark.parametrize("key", USES, ids=" by ".join)
+def test_other_uses_are_admitted(key, scene, policies):
+    entry, admission = scene.allowed[key]
+    policy = scene.fence(policies, entry)[entry["by"]]
+    assert [each.message for each in refusals(policy.judge(admission))] == []
+
+
+@pytest.mark.parametrize("key", THEFTS, ids=" by ".join)
+def test_a_theft_is_refused_and_told_why(key, scene, policies):
+    entry, admission = scene.forbidden[key]
+    policy = scene.fence(policies, entry)[entry["by"]]
+    told = [each.message for each in refusals(policy.judge(admission))]
+    assert any(entry["says"] in message for message in told), told
+
+
+@pytest.fixture(scope="module")
+def refused(scene, policies):
+    """Which validations refuse each theft: those without which it succeeds are alone."""
+    return [
+        (entry["by"], [each.name for each in refusals(scene.fence(policies, entry)[entry["by"]].judge(admission))])
+        for entry, admission in scene.forbidden.values()
+    ]
+
+
+@pytest.mark.parametrize(("by", "name"), VALIDATIONS)
+def test_without_any_one_validation_a_theft_succeeds(by, name, refused):
+    assert (by, [name]) in refused
+
+
+@pytest.mark.parametrize("key", OPENED, ids=" by ".join)
+def test_what_a_site_opens_is_admitted_and_nothing_else(key, scene, policies):
+    entry, admission = scene.forbidden[key]
+    for opening in OPENINGS:
+        given = set(entry.get("opened", ())) | {opening} - {"hostPath"}
+        paths = ["/srv/scratch"] if opening == "hostPath" else []
+        fence = scene.fence(policies, {**entry, "opened": sorted(given), "paths": paths})
+        implied = (opening, entry["opening"]) == ("hostNetwork", "hostPort")  # the API server sets the ports itself
+        admitted = not refusals(fence[entry["by"]].judge(admission))
+        assert admitted is (opening == entry["opening"] or implied), opening
+
+
+@pytest.mark.parametrize("key", [key for key in OPENED if key[1] == "service"], ids=" by ".join)
+def test_the_fence_and_the_pipeline_have_the_same_rules_for_pods(key, scene):
+    entry, admission = scene.forbidden[key]
+    other = [each for each in OPENINGS if each != entry["opening"]]
+    with pytest.raises(HardeningError, match=entry["opening"]):
+        check_pod(admission.object, allowed=other, images=["*"])
+    check_pod(admission.object, allowed=[*entry.get("opened", ()), entry["opening"]], images=["*"])
+
+
+def test_each_opening_of_the_pipeline_is_tried():
+    assert {each["opening"] for each in FORBIDDEN if each["by"] == "service" and "opening" in each} == set(OPENINGS)
+
+
+def test_nobody_else_is_affected(scene, policies):
+    for entry, admission in scene.forbidden.values():
+        other = {"service": "broker", "broker": "service"}[entry["by"]]
+        assert scene.fence(policies)[other].judge(admission) == []
+        assert [verdict.value for verdict in scene.fence(policies)[other].matches(admission)] == [False]
+
+
+def test_each_expression_is_seen_true_and_false_and_none_fails(scene, policies):
+    seen = set()
+    everything = [*scene.forbidden.values(), *scene.allowed.values(), *(({}, each) for each in scene.life)]
+    for entry, admission in everything:
+        for name, policy in scene.fence(policies, entry).items():
+            for verdict in (*policy.matches(admission), *policy.judge(admission)):
+                assert verdict.error == "", (admission, verdict.expression.source)
+                seen.add((name, verdict.expression.name, verdict.value))
+    wanted = {
+        (name.removeprefix("spawnpenny-"), each.name, value)
+        for name, policy in policies.items()
+        for each in (*policy.conditions, *policy.validations)
+        for value in (True, False)
+    }
+    assert seen == wanted

@@ -1,0 +1,128 @@
+"""The file of the policies: plain CEL, with fields that Kubernetes has and the names that the settings have."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cel
+import pytest
+import yaml
+
+from spawnpenny.settings import Settings
+
+DOCUMENTS = list(
+    yaml.safe_load_all((Path(__file__).parents[2] / "kustomize/base/policy.yaml").read_text(encoding="utf-8"))
+)
+POLICIES = [each for each in DOCUMENTS if each["kind"] == "ValidatingAdmissionPolicy"]
+FUNCTIONS = {"!_", "_&&_", "_||_", "_?_:_", "_==_", "_!=_", "_+_", "_[_]", "@in", "@not_strictly_false"} | {
+    *("contains", "matches", "size", "startsWith", "endsWith")
+}
+GIVEN = {"request", "object", "oldObject", "namespaceObject"}
+REQUEST = {"group", "resource", "subResource", "namespace", "operation", "userInfo", "username"}
+NEWER = {"appArmorProfile", "hostProcess"}
+"""Fields that Kubernetes has since 1.22 and 1.30, and the API server of the tests does not."""
+
+each_policy = pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["metadata"]["name"])
+
+
+def expressions(policy):
+    """Yield each expression with whether it may use variables."""
+    for part in ("matchConditions", "variables", "validations"):
+        yield from ((each["expression"], part != "matchConditions") for each in policy["spec"][part])
+
+
+@each_policy
+def test_the_expressions_are_plain_cel(policy):
+    for source, composed in expressions(policy):
+        used = cel.compile(source)
+        bound = re.findall(r"\.(?:all|exists|filter|map)\((\w+),", source)
+        assert set(used.functions()) <= FUNCTIONS, source
+        assert set(used.variables()) <= GIVEN | ({"variables"} if composed else set()) | set(bound), source
+        assert not re.search(r"\n|\?\.|\[\?|optional|quantity|authorizer", source), source
+
+
+@each_policy
+def test_the_expressions_name_fields_that_kubernetes_has(policy, openapi):
+    described = {field for each in openapi["definitions"].values() for field in each.get("properties", ())}
+    known = described | REQUEST | NEWER | {each["name"] for each in policy["spec"]["variables"]}
+    for source, _ in expressions(policy):
+        without_texts = re.sub(r"'[^']*'", "''", source)
+        assert set(re.findall(r"\.([A-Za-z]\w*)\b(?!\()", without_texts)) <= known, source
+
+
+def test_the_dangerous_kinds_are_kinds_that_kubernetes_has(openapi):
+    served = {
+        f"{group or ''}/{plural}"
+        for path in openapi["paths"]
+        for group, plural in re.findall(r"^/apis?/(?:([\w.]+)/)?v\w+/namespaces/{namespace}/(\w+)$", path)
+    }
+    variables = {each["name"]: each["expression"] for each in POLICIES[0]["spec"]["variables"]}
+    dangerous = set(re.findall(r"'([^']+)'", variables["dangerous"]))
+    assert len(dangerous) > 10
+    assert dangerous <= served
+
+
+@pytest.fixture(scope="session")
+def openapi(apiserver):
+    """Have what the API server says of all its kinds."""
+    connection = http.client.HTTPSConnection(urlsplit(apiserver.url).netloc, context=apiserver.ssl_context(), timeout=30)
+    try:
+        connection.request("GET", "/openapi/v2")
+        return json.load(connection.getresponse())
+    finally:
+        connection.close()
+
+
+@each_policy
+def test_a_variable_uses_only_those_before_it(policy):
+    before = set()
+    for each in policy["spec"]["variables"]:
+        assert set(re.findall(r"\bvariables\.(\w+)", each["expression"])) <= before, each["name"]
+        before.add(each["name"])
+
+
+@each_policy
+def test_a_policy_is_in_force_for_whatever_its_account_writes(policy):
+    bound = [each["spec"] for each in DOCUMENTS if each["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]} in bound
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    everything = {
+        "apiGroups": ["*"],
+        "apiVersions": ["*"],
+        "operations": ["CREATE", "UPDATE", "DELETE", "CONNECT"],
+        "resources": ["*/*"],
+        "scope": "*",
+    }
+    assert policy["spec"]["matchConstraints"]["resourceRules"] == [everything]
+
+
+@each_policy
+def test_a_refusal_is_told_in_one_sentence_and_as_forbidden(policy):
+    for each in policy["spec"]["validations"]:
+        assert re.fullmatch(r"[^\n]{30,250}\.", each["message"]), each
+        assert each["reason"] == "Forbidden"
+
+
+def test_the_names_are_the_defaults_of_the_settings():
+    settings = Settings()
+    names, broker = settings.namespaces, settings.broker
+    service, fenced = ({each["name"]: each["expression"] for each in policy["spec"]["variables"]} for policy in POLICIES)
+    shared = {"installation": settings.installation, "prefix": names.prefix, "state": names.state}
+    mine = {
+        "provision": names.provision,
+        "broker": names.broker,
+        "role": broker.role,
+        "account": broker.account,
+        "accountNamespace": broker.account_namespace,
+    }
+    assert {key: f"'{value}'" for key, value in shared.items()}.items() <= service.items()
+    assert {key: f"'{value}'" for key, value in (shared | mine).items()}.items() <= fenced.items()
+    assert fenced["levels"] == f"['{broker.pod_security}']"
+    assert [policy["spec"]["matchConditions"][0]["expression"] for policy in POLICIES] == [
+        f"request.userInfo.username == 'system:serviceaccount:{broker.account_namespace}:{broker.account}'",
+        f"request.userInfo.username == 'system:serviceaccount:{names.broker}:spawnpenny-broker'",
+    ]
