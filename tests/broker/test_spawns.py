@@ -57,6 +57,7 @@ async def test_the_calls_of_a_first_spawn_and_of_a_respawn(apiserver, kube_site)
             "delete configmaps",
             "create resourcequotas",
             "create limitranges",
+            "create networkpolicies",
             "create configmaps",
             "create secrets",
             "create pods",
