@@ -132,7 +132,7 @@ class BrokerSettings:
     releases: int = 100
     purge: bool = False
     claims: int = 100
-    lease: float = 15
+    lease: float = 8
     patience: float = 10
     expire: float = 60
 
