@@ -8,25 +8,13 @@ from dataclasses import dataclass
 import pytest
 
 from spawnpenny.broker.local import run_local_broker
-from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Cluster
+from spawnpenny.permissions.grants import gather
+from spawnpenny.permissions.manifests import make_manifests
 from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.site import Site
-
-GROUP = "rbac.authorization.k8s.io"
-ROLE, BINDING = (
-    Resource(f"{GROUP}/v1", kind, f"{kind.lower()}s", namespaced=False)
-    for kind in ("ClusterRole", "ClusterRoleBinding")
-)
-STATE = [{"apiGroups": ["", "coordination.k8s.io"], "resources": ["secrets", "configmaps", "leases"], "verbs": ["*"]}]
-EVERYWHERE = [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]}]
-TENANT = [
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "create", "delete"]},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "delete"]},
-    {"apiGroups": [""], "resources": ["configmaps", "resourcequotas", "limitranges"], "verbs": ["create", "patch"]},
-]
 
 
 @dataclass
@@ -49,32 +37,15 @@ class ReadingSite(Site):
 
 @pytest.fixture
 async def reading_site(apiserver, kube_site):
-    name, namespaces = kube_site.settings.installation, kube_site.settings.namespaces
-    account = {"kind": "ServiceAccount", "name": "service", "namespace": name}
+    """Have a site whose service has the rights that are printed for this way of reading, and no others."""
+    name = kube_site.settings.installation
     kube_site.data["namespaces"]["reads"] = "namespace"
-    kube_site.data["broker"] = {"role": f"{name}-tenant", "account": "service", "account_namespace": name}
-
-    async def role(of, rules, resource=ROLE, **metadata):
-        made = {
-            "apiVersion": f"{GROUP}/v1",
-            "kind": resource.kind,
-            "metadata": {"name": of, **metadata},
-            "rules": rules,
-        }
-        await kube_site.cluster.create(made, resource)
-
-    async def bind(of, kind, resource=BINDING, **metadata):
-        ref = {"apiGroup": GROUP, "kind": kind, "name": of}
-        made = {"apiVersion": f"{GROUP}/v1", "kind": resource.kind, "metadata": {"name": of, **metadata}}
-        await kube_site.cluster.create({**made, "roleRef": ref, "subjects": [account]}, resource)
-
-    await role(f"{name}-tenant", TENANT)
-    await role(f"{name}-everywhere", EVERYWHERE)
-    await bind(f"{name}-everywhere", "ClusterRole")
-    await role(f"{name}-state", STATE)
-    binding = Resource(f"{GROUP}/v1", "RoleBinding", "rolebindings")
-    await bind(f"{name}-state", "ClusterRole", binding, namespace=namespaces.state)
-    kubeconfig = apiserver.kubeconfig_for(f"system:serviceaccount:{name}:service")
+    kube_site.data["broker"] = {"role": f"{name}-tenant", "account": name, "account_namespace": name}
+    settings = kube_site.settings
+    grants = [each for each in gather(settings, load_plugins(settings)) if each.account == "service"]
+    for manifest in make_manifests(grants, settings):
+        await kube_site.cluster.create(manifest)
+    kubeconfig = apiserver.kubeconfig_for(f"system:serviceaccount:{name}:{name}")
     async with await KubernetesCluster.connect(str(kubeconfig)) as limited:
         yield ReadingSite(kube_site.data, kube_site.cluster, limited=limited)
 

@@ -199,7 +199,11 @@ async def prepare(admin, site, names):
         metadata = {"name": "other", "namespace": namespace}
         await admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     board = ("board", {"spawnpenny.io/kind": "board"})
-    for name, labels in (board, ("held", {"spawnpenny.io/kind": "claim", "app": "spawnpenny"}), ("other", {"app": "other"})):
+    for name, labels in (
+        board,
+        ("held", {"spawnpenny.io/kind": "claim", "app": "spawnpenny"}),
+        ("other", {"app": "other"}),
+    ):
         metadata = {"name": name, "namespace": names["state"], "labels": labels}
         await admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
     held = order_pod({}, names) | {"metadata": {"name": "held", "namespace": names["provision"]}}

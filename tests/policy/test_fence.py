@@ -42,7 +42,12 @@ def test_all_that_the_service_and_the_broker_do_is_recorded_and_admitted(scene, 
 
 def test_what_was_recorded_is_their_whole_life(scene):
     done = {
-        (each.user.rpartition(":")[2], each.request["operation"], each.request["resource"]["resource"], where(scene, each))
+        (
+            each.user.rpartition(":")[2],
+            each.request["operation"],
+            each.request["resource"]["resource"],
+            where(scene, each),
+        )
         for each in scene.life
     }
     assert done == {

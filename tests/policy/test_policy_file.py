@@ -69,7 +69,9 @@ def test_the_dangerous_kinds_are_kinds_that_kubernetes_has(openapi):
 @pytest.fixture(scope="session")
 def openapi(apiserver):
     """Have what the API server says of all its kinds."""
-    connection = http.client.HTTPSConnection(urlsplit(apiserver.url).netloc, context=apiserver.ssl_context(), timeout=30)
+    connection = http.client.HTTPSConnection(
+        urlsplit(apiserver.url).netloc, context=apiserver.ssl_context(), timeout=30
+    )
     try:
         connection.request("GET", "/openapi/v2")
         return json.load(connection.getresponse())
@@ -110,7 +112,9 @@ def test_a_refusal_is_told_in_one_sentence_and_as_forbidden(policy):
 def test_the_names_are_the_defaults_of_the_settings():
     settings = Settings()
     names, broker = settings.namespaces, settings.broker
-    service, fenced = ({each["name"]: each["expression"] for each in policy["spec"]["variables"]} for policy in POLICIES)
+    service, fenced = (
+        {each["name"]: each["expression"] for each in policy["spec"]["variables"]} for policy in POLICIES
+    )
     shared = {"installation": settings.installation, "prefix": names.prefix, "state": names.state}
     mine = {
         "provision": names.provision,
