@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from spawnpenny.cluster.kinds import Resource
+    from spawnpenny.cluster.meter import Meter
 
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE: Final = "500"
@@ -49,11 +50,18 @@ class KubernetesCluster:
     """
 
     def __init__(
-        self, transport: _Transport, *, timeout: float, patience: float, watch_seconds: int, silence: float
+        self,
+        transport: _Transport,
+        *,
+        timeout: float,
+        patience: float,
+        watch_seconds: int,
+        silence: float,
+        meter: Meter | None = None,
     ) -> None:
         self._transport = transport
-        self._api = Retrying(transport, timeout=timeout, patience=patience)
-        self._logs = Retrying(transport, timeout=_LOG_PATIENCE, patience=_LOG_PATIENCE)
+        self._api = Retrying(transport, timeout=timeout, patience=patience, meter=meter)
+        self._logs = Retrying(transport, timeout=_LOG_PATIENCE, patience=_LOG_PATIENCE, meter=meter)
         self._watch_seconds = watch_seconds
         self._silence = silence
 
@@ -67,6 +75,7 @@ class KubernetesCluster:
         watch_seconds: int = 290,
         silence: float = _SILENCE,
         user_agent: str | None = None,
+        meter: Meter | None = None,
     ) -> Self:
         """Make ready to talk to a cluster; nothing is sent yet.
 
@@ -77,13 +86,16 @@ class KubernetesCluster:
             watch_seconds: After how long the API server is asked to end a watch.
             silence: Seconds without a word, not even a bookmark, after which a watch is taken for broken.
             user_agent: What the audit log of the cluster shows; None for ``spawnpenny/<version>``.
+            meter: Who is told of each call.
 
         Raises:
             SettingsError: There is no configuration, or it cannot be used.
 
         """
         transport = await _Transport.connect(kubeconfig, user_agent or f"spawnpenny/{_version()}")
-        return cls(transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds, silence=silence)
+        return cls(
+            transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds, silence=silence, meter=meter
+        )
 
     async def __aenter__(self) -> Self:
         return self
