@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,15 @@ class Plugins:
                 impl.function(*[{"username": username, "key": key, "event": event}[name] for name in impl.argnames])
             except Exception:  # noqa: BLE001 - an observer cannot harm a spawn
                 self._log.warning("an observer failed", plugin=impl.plugin_name, exc_info=True)
+
+    @contextmanager
+    def observed_by(self, name: str, observer: object) -> Iterator[None]:
+        """Have an object with the hook ``spawnpenny_observe`` told too, for as long as the context lasts."""
+        _register(self._manager, name, observer)
+        try:
+            yield
+        finally:
+            self._manager.unregister(observer)
 
     def infos(self) -> list[PluginInfo]:
         """Return all installed plugins, loaded or not, by name."""

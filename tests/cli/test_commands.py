@@ -16,7 +16,7 @@ import sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"click", "rich", "structlog", "marshmallow", "pluggy", "yaml", "psutil",
-                                      "apispec", "aiohttp_sse", "kubernetes_asyncio"}:
+                                      "apispec", "aiohttp_sse", "prometheus_client", "kubernetes_asyncio"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
 import spawnpenny.cli

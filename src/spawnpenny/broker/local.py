@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from spawnpenny.broker.namespaces import namespace_hash
 from spawnpenny.broker.orders import Order, Orders, OrdersFile
 from spawnpenny.broker.runs import OrderRuns
 from spawnpenny.broker.tenants import Tenants
@@ -22,7 +23,6 @@ from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import BrokerRefusedError, ForbiddenError, ProvisionError, SettingsError
 from spawnpenny.pipeline.people import check_ids
-from spawnpenny.pipeline.port import content_hash
 from spawnpenny.pipeline.settle import settle
 from spawnpenny.settings import Settings
 
@@ -54,8 +54,7 @@ class LocalBroker:
             await self._runs.run(user, order, orders)
 
     def namespace_hash(self) -> str:
-        broker = self._settings.broker
-        return content_hash([broker.role, broker.account, broker.account_namespace, broker.pod_security])
+        return namespace_hash(self._settings.broker)
 
     def order_hash(self, order: Order) -> str:
         return self._read().hash(order)

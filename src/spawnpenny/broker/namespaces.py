@@ -5,6 +5,7 @@ from __future__ import annotations
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
+from spawnpenny.pipeline.port import content_hash
 from spawnpenny.settings import BrokerSettings
 
 
@@ -41,3 +42,8 @@ def tenant_binding(namespace: str, *, installation: str, broker: BrokerSettings)
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": broker.role},
         "subjects": [{"kind": "ServiceAccount", "name": broker.account, "namespace": broker.account_namespace}],
     }
+
+
+def namespace_hash(broker: BrokerSettings) -> str:
+    """Return what changes when namespaces are to be made otherwise."""
+    return content_hash([broker.role, broker.account, broker.account_namespace, broker.pod_security])

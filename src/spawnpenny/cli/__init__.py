@@ -13,6 +13,7 @@ _SERVER: Final = frozenset(
         "kubernetes_asyncio",
         "marshmallow",
         "pluggy",
+        "prometheus_client",
         "psutil",
         "rich",
         "structlog",

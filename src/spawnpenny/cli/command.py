@@ -9,7 +9,9 @@ import click
 
 from spawnpenny.cli import exits
 from spawnpenny.cli.broker import broker
+from spawnpenny.cli.check import check
 from spawnpenny.cli.demo import demo
+from spawnpenny.cli.doctor import doctor
 from spawnpenny.cli.lab import lab
 from spawnpenny.cli.openapi import openapi
 from spawnpenny.cli.permissions import permissions
@@ -30,7 +32,9 @@ def command() -> None:
 
 
 command.add_command(broker)
+command.add_command(check)
 command.add_command(demo)
+command.add_command(doctor)
 command.add_command(lab)
 command.add_command(openapi)
 command.add_command(permissions)

@@ -14,12 +14,14 @@ from spawnpenny.errors import AlreadyExistsError, SettingsError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.web.app import create_app
 from spawnpenny.web.certificates import certificate_of
+from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.serving import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from spawnpenny.cluster.meter import Meter
     from spawnpenny.cluster.port import Cluster
     from spawnpenny.pipeline.port import Broker
     from spawnpenny.settings import Settings
@@ -51,8 +53,12 @@ async def serving(
 
     """
     plugins, certificate = load_plugins(settings, extra=extra), certificate_of(settings.web)
-    async with open_cluster(settings) as cluster, open_broker(cluster, settings) as broker:
-        app = create_app(settings, plugins, cluster, broker)
+    metrics = Metrics()
+    async with (
+        open_cluster(settings, meter=metrics.calls) as cluster,
+        open_broker(cluster, settings) as broker,
+    ):
+        app = create_app(settings, plugins, cluster, broker, metrics=metrics)
         where = settings.web.host, settings.web.port
         async with listening(app, *where, move=move, certificate=certificate) as port:
             yield port
@@ -66,8 +72,8 @@ def open_broker(cluster: Cluster, settings: Settings) -> AbstractAsyncContextMan
 
 
 @asynccontextmanager
-async def open_cluster(settings: Settings) -> AsyncIterator[Cluster]:
-    """Open the cluster that the settings name, and close it when the context ends.
+async def open_cluster(settings: Settings, *, meter: Meter | None = None) -> AsyncIterator[Cluster]:
+    """Open the cluster that the settings name, and close it when the context ends; ``meter`` counts the calls.
 
     Raises:
         SettingsError: It cannot be opened.
@@ -86,7 +92,7 @@ async def open_cluster(settings: Settings) -> AsyncIterator[Cluster]:
         )
     from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
 
-    async with await KubernetesCluster.connect() as cluster:
+    async with await KubernetesCluster.connect(meter=meter) as cluster:
         yield cluster
 
 

@@ -15,6 +15,8 @@ class Resource:
     kind: str
     plural: str
     namespaced: bool = True
+    stored: bool = True
+    """False for what is asked by creating it, as a SubjectAccessReview is: it is answered, and has no name."""
 
     @property
     def group(self) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 from contextlib import aclosing
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -21,6 +22,7 @@ from kubernetes_asyncio.client import Configuration
 from kubernetes_asyncio.client.rest import RESTClientObject
 
 from spawnpenny.cluster.calls import Call, selector
+from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.cluster.retrying import Request, Retrying
 from spawnpenny.cluster.sockets import Sockets
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from types import TracebackType
 
-    from spawnpenny.cluster.kinds import Resource
+    from spawnpenny.cluster.meter import Meter
 
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE: Final = "500"
@@ -39,6 +41,15 @@ _LOG_BYTES: Final = str(1 << 20)
 _LOG_PATIENCE: Final = 3.0  # a node that hands out no logs must not hold up what they would illustrate
 _SILENCE: Final = 150.0  # the API server sends a bookmark a minute: two are missed by then
 _UNAUTHORIZED: Final = 401
+_VERSION: Final = Resource("v1", "Version", "version", namespaced=False, stored=False)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an API server says of itself: its version, such as ``v1.31.2``, and the Date header of that answer."""
+
+    version: str
+    date: str | None
 
 
 class KubernetesCluster:
@@ -49,11 +60,18 @@ class KubernetesCluster:
     """
 
     def __init__(
-        self, transport: _Transport, *, timeout: float, patience: float, watch_seconds: int, silence: float
+        self,
+        transport: _Transport,
+        *,
+        timeout: float,
+        patience: float,
+        watch_seconds: int,
+        silence: float,
+        meter: Meter | None = None,
     ) -> None:
         self._transport = transport
-        self._api = Retrying(transport, timeout=timeout, patience=patience)
-        self._logs = Retrying(transport, timeout=_LOG_PATIENCE, patience=_LOG_PATIENCE)
+        self._api = Retrying(transport, timeout=timeout, patience=patience, meter=meter)
+        self._logs = Retrying(transport, timeout=_LOG_PATIENCE, patience=_LOG_PATIENCE, meter=meter)
         self._watch_seconds = watch_seconds
         self._silence = silence
 
@@ -67,6 +85,7 @@ class KubernetesCluster:
         watch_seconds: int = 290,
         silence: float = _SILENCE,
         user_agent: str | None = None,
+        meter: Meter | None = None,
     ) -> Self:
         """Make ready to talk to a cluster; nothing is sent yet.
 
@@ -77,13 +96,16 @@ class KubernetesCluster:
             watch_seconds: After how long the API server is asked to end a watch.
             silence: Seconds without a word, not even a bookmark, after which a watch is taken for broken.
             user_agent: What the audit log of the cluster shows; None for ``spawnpenny/<version>``.
+            meter: Who is told of each call.
 
         Raises:
             SettingsError: There is no configuration, or it cannot be used.
 
         """
         transport = await _Transport.connect(kubeconfig, user_agent or f"spawnpenny/{_version()}")
-        return cls(transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds, silence=silence)
+        return cls(
+            transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds, silence=silence, meter=meter
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,9 +118,24 @@ class KubernetesCluster:
     async def close(self) -> None:
         await self._transport.close()
 
+    async def about(self) -> About:
+        """Return what the API server says of itself.
+
+        Raises:
+            UnavailableError: It does not answer.
+
+        """
+        answer = await self._api.open(Call("get", _VERSION), Request("GET", "/version"), silence=_LOG_PATIENCE)
+        async with answer:
+            told = json.loads(await answer.read())
+            return About(str(told.get("gitVersion", "")), answer.headers.get("Date"))
+
     async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
         """Create an object; ``resource`` says how the API serves a kind that is not in ``cluster.kinds``."""
-        call = Call.on("create", _ref(manifest, resource))
+        if resource is not None and not resource.stored:
+            call = Call("create", resource, manifest.get("metadata", {}).get("namespace"))
+        else:
+            call = Call.on("create", _ref(manifest, resource))
         return await self._object(call, Request("POST", call.path(collection=True), body=manifest))
 
     async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:

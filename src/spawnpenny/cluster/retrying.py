@@ -11,8 +11,9 @@ import aiohttp
 import structlog
 
 from spawnpenny.cluster.backoff import pauses
+from spawnpenny.cluster.meter import Meter, NoMeter
 from spawnpenny.cluster.refusals import ALWAYS, NEVER, Fault, judge, read_status
-from spawnpenny.errors import UnavailableError
+from spawnpenny.errors import SpawnpennyError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,6 +41,11 @@ class Request:
     streamed: bool = False
 
 
+@dataclass(slots=True)
+class _Tries:
+    count: int = 0
+
+
 class Transport(Protocol):
     async def send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """Send a request once; the caller reads and closes the answer."""
@@ -53,13 +59,15 @@ class Retrying:
         transport: Sends once.
         timeout: Seconds for one try.
         patience: Seconds for all tries of a call.
+        meter: Who is told of each call.
 
     """
 
-    def __init__(self, transport: Transport, *, timeout: float, patience: float) -> None:
+    def __init__(self, transport: Transport, *, timeout: float, patience: float, meter: Meter | None = None) -> None:
         self._transport = transport
         self._timeout = timeout
         self._patience = patience
+        self._meter = meter or NoMeter()
         self._log = structlog.stdlib.get_logger(__name__)
 
     async def call(self, call: Call, request: Request) -> bytes:
@@ -92,10 +100,24 @@ class Retrying:
         return await self._until_told(call, once)
 
     async def _until_told(self, call: Call, once: Callable[[float], Awaitable[T | Fault]]) -> T:
-        began = time.monotonic()
+        began, outcome, tries = time.monotonic(), "cancelled", _Tries()
+        try:
+            told = await self._try(call, once, began, tries)
+        except SpawnpennyError as error:
+            outcome = error.code
+            raise
+        else:
+            outcome = "ok"
+            return told
+        finally:
+            seconds = time.monotonic() - began
+            self._meter.called(call, outcome=outcome, seconds=seconds, retries=max(0, tries.count - 1))
+
+    async def _try(self, call: Call, once: Callable[[float], Awaitable[T | Fault]], began: float, tries: _Tries) -> T:
         faults = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         races = pauses(_FIRST_PAUSE_OF_A_RACE, _LONGEST_PAUSE)
         while True:
+            tries.count += 1
             left = self._patience - (time.monotonic() - began)
             # Never 0 or less: for aiohttp that means no limit.
             told = await self._once(call, once, max(min(self._timeout, left), _LEAST))

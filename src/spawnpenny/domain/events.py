@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from spawnpenny.domain.spawns import MAX_EVENT_BYTES, MAX_EVENTS
 
@@ -20,12 +20,23 @@ class EventType(StrEnum):
     INFO = "info"
 
 
+class About(TypedDict, total=False):
+    """What an event may be about, beyond its message: the fields of ``Event`` that are not in each."""
+
+    phase: str | None
+    step: str | None
+    state: str | None
+    code: str | None
+    seconds: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event.
 
     ``id`` is ``<generation>-<n>``, ``time`` seconds since the epoch; ``phase``, ``step`` and ``state`` as
-    they apply.
+    they apply. ``code`` is why a spawn failed or ended. ``seconds`` is how long a step took that has come to its end,
+    and how long after the request a spawn runs, has failed or has ended.
     """
 
     id: str
@@ -35,6 +46,8 @@ class Event:
     phase: str | None = None
     step: str | None = None
     state: str | None = None
+    code: str | None = None
+    seconds: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value is not None}
@@ -52,7 +65,7 @@ class EventLog:
         self._events: deque[Event] = deque(events, maxlen=MAX_EVENTS)
         self._next = 1 + max((_number(event) for event in self._events), default=0)
 
-    def add(self, type_: EventType, time: float, message: str, **about: str | None) -> Event:
+    def add(self, type_: EventType, time: float, message: str, **about: Unpack[About]) -> Event:
         """Append an event; a message that is too long is cut."""
         message = message.encode(errors="replace").decode()  # a lone surrogate could not be stored
         event = Event(f"{self.generation}-{self._next}", type_, round(time, 3), message, **about)

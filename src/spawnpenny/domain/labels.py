@@ -21,6 +21,8 @@ OWNER: Final = "spawnpenny.io/owner"
 """On a record: the identity of the replica that wrote it last."""
 ADDRESS: Final = "spawnpenny.io/address"
 """On a replica's Lease: where the other replicas reach it."""
+VERSION: Final = "spawnpenny.io/version"
+"""On a replica's Lease: which spawnpenny it runs."""
 
 
 def ours(installation: str) -> dict[str, str]:

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Unpack
 
-from spawnpenny.domain.events import Event, EventType
+from spawnpenny.domain.events import About, Event, EventType
 from spawnpenny.domain.spawns import Desired, Key, Phase
 from spawnpenny.errors import SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
@@ -49,7 +50,7 @@ class Run:
     waiting_for: str = ""
     trouble: SpawnError | None = None
 
-    def add_event(self, type_: EventType, message: str, **about: str | None) -> Event:
+    def add_event(self, type_: EventType, message: str, **about: Unpack[About]) -> Event:
         event = self.record.log.add(type_, time.time(), message, **about)
         self.bell.ring()
         return event

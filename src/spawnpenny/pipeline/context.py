@@ -7,11 +7,11 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Unpack, cast
 
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
-from spawnpenny.domain.events import EventType
+from spawnpenny.domain.events import About, EventType
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Kind, StepProgress, StepState
@@ -159,7 +159,7 @@ class Context:
             self.run.waiting_for = message
             self.emit(EventType.INFO, message)
 
-    def emit(self, type_: EventType, message: str, **about: str | None) -> None:
+    def emit(self, type_: EventType, message: str, **about: Unpack[About]) -> None:
         event = self.run.add_event(type_, message, **about)
         self.world.plugins.observe(self.account.username, self.run.record.key, event)
 
@@ -200,9 +200,9 @@ class Context:
             self.run.record.steps.append(progress)
         progress.state = state
         if seconds is not None:
-            progress.seconds = round(seconds, 3)
+            progress.seconds = seconds = round(seconds, 3)
         took = f" in {seconds:.2f} s" if seconds is not None and state is StepState.DONE else ""
-        self.emit(EventType.STEP, f"{name}: {state}{took}", step=name, state=state)
+        self.emit(EventType.STEP, f"{name}: {state}{took}", step=name, state=state, seconds=seconds)
 
 
 @dataclass(frozen=True)

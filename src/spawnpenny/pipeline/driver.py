@@ -40,6 +40,7 @@ from spawnpenny.pipeline.world import World
 _LONGEST_PAUSE: Final = 30.0
 _LAG: Final = 1.0
 """Seconds before a pod that the cluster has and the informer has not is looked at again, at first."""
+_ARRIVED: Final = frozenset({Phase.RUNNING, Phase.FAILED, Phase.EXITED})
 
 
 class Driver:
@@ -144,10 +145,12 @@ class Driver:
         self._record.reverted = await self._take_away()
         await self._persist()
 
-    def to_phase(self, phase: Phase, message: str = "") -> None:
+    def to_phase(self, phase: Phase, reason: Reason | None = None) -> None:
         """Change the phase, and tell it."""
         self._record.phase = phase
-        self._context.emit(EventType.PHASE, message or phase, phase=phase)
+        message, code = (reason.message, reason.code) if reason else ("", None)
+        seconds = round(time.time() - self._record.requested_at, 3) if phase in _ARRIVED else None
+        self._context.emit(EventType.PHASE, message or phase, phase=phase, code=code, seconds=seconds)
         self._log.info("phase", phase=phase, reason=message or None)
 
     def _mark_logs(self) -> None:
@@ -221,7 +224,7 @@ class Driver:
         if isinstance(error, NotFoundError | TerminatingError):
             self._account.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
         self._record.reason = reason
-        self.to_phase(Phase.UNDOING, reason.message)
+        self.to_phase(Phase.UNDOING, reason)
         self._record.reverted = await self._take_away()
         self._close(Phase.FAILED, reason)
         await self._persist()
@@ -231,7 +234,7 @@ class Driver:
         self._record.ended_at = time.time()
         self._record.url = None
         self._record.forget_env()
-        self.to_phase(phase, reason.message)
+        self.to_phase(phase, reason)
 
     def _too_late(self) -> SpawnError:
         told = f"It was not ready within its {self._record.deadline - self._record.requested_at:.0f} seconds."

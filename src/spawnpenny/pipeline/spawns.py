@@ -206,6 +206,10 @@ class Spawns:
             with suppress(SpawnpennyError):
                 yield make_account(read_record(record))
 
+    def accounts(self) -> list[Account]:
+        """Return all accounts in memory, also before the state of the cluster is known."""
+        return list(self._accounts)
+
     def unknown(self) -> list[str]:
         """Return the users whose records cannot be read: what they have running is not in ``all``."""
         return self._accounts.refused()

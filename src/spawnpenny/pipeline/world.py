@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +10,7 @@ from spawnpenny.domain.spawns import Kind
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.port import Broker
+from spawnpenny.pipeline.turns import Slots
 from spawnpenny.replicas.ownership import Ownership
 from spawnpenny.settings import Settings
 
@@ -48,7 +48,7 @@ class World:
     broker: Broker
     keeper: RecordKeeper
     plugins: Extensions
-    slots: asyncio.Semaphore = field(init=False)
+    slots: Slots = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slots", asyncio.Semaphore(self.settings.limits.spawning))
+        object.__setattr__(self, "slots", Slots(self.settings.limits.spawning))

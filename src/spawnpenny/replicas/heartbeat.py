@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from importlib.metadata import version as version_of
 from typing import Final
 
 import structlog
@@ -137,7 +138,7 @@ class Heartbeat:
             "name": f"replica-{self._replica.name}",
             "namespace": self._namespace,
             "labels": {**labels.ours(self._installation), labels.KIND: "replica"},
-            "annotations": {labels.ADDRESS: self._replica.address},
+            "annotations": {labels.ADDRESS: self._replica.address, labels.VERSION: version_of("spawnpenny")},
         }
         if version is not None:
             metadata["resourceVersion"] = version

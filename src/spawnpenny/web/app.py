@@ -12,7 +12,10 @@ from spawnpenny.service import run_service
 from spawnpenny.web.access import guard
 from spawnpenny.web.audit import chronicle, put_headers
 from spawnpenny.web.document import make_document
-from spawnpenny.web.keys import CLOSING, DOCUMENT, SERVICE
+from spawnpenny.web.keys import CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE
+from spawnpenny.web.limits import Limits
+from spawnpenny.web.metrics.claims import CountedBroker
+from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.problems import problems
 from spawnpenny.web.relay import relay, relaying
 from spawnpenny.web.routes import routes
@@ -28,19 +31,23 @@ if TYPE_CHECKING:
 _PART: Final = re.compile(r"\{(\w+)\}")
 
 
-def create_app(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker) -> web.Application:
+def create_app(
+    settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, *, metrics: Metrics | None = None
+) -> web.Application:
     """Make the application. The service runs from its start to its cleanup; the cluster stays the caller's to close.
 
     ``SERVICE`` of ``web.keys`` is the running service. What is under way when it is cleaned up is left as it is, for
-    the service that starts next.
+    the service that starts next. ``metrics`` is what the cluster counts its calls in, where it does.
     """
-    table = routes()
+    metrics = metrics or Metrics()
+    table = routes(metrics=settings.web.metrics)
     accesses = {(method, route.path): route.access for route in table for method in route.methods}
     app = web.Application(
         middlewares=[chronicle, problems, guard(accesses), relay], client_max_size=settings.web.max_body
     )
     app[CLOSING] = asyncio.Event()
     app[DOCUMENT] = make_document(table)
+    app[METRICS], app[LIMITS] = metrics, Limits(settings.limits)
     for route in table:
         # An empty name, and braces in one, come as far as the check that says what is wrong with it.
         pattern = _PART.sub(r"{\1:[^/]*}", route.path)
@@ -50,8 +57,10 @@ def create_app(settings: Settings, plugins: Plugins, cluster: Cluster, broker: B
     app.on_shutdown.append(_let_go)
 
     async def running(app: web.Application) -> AsyncIterator[None]:
-        async with run_service(settings, plugins, cluster, broker) as service:
+        counted = CountedBroker(broker, metrics.claims)
+        async with metrics.observing(plugins), run_service(settings, plugins, cluster, counted) as service:
             app[SERVICE] = service
+            metrics.stand(service, app[LIMITS].streams)
             yield
 
     async def asking_others(app: web.Application) -> AsyncIterator[None]:

@@ -9,12 +9,13 @@ import structlog
 from aiohttp import web
 
 from spawnpenny.web.exchange import HEADER, Exchange, begin, find
+from spawnpenny.web.keys import METRICS
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_OFTEN: Final = frozenset({"/healthz", "/readyz"})
+_OFTEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @web.middleware
@@ -30,7 +31,9 @@ async def chronicle(request: web.Request, handler: Handler) -> web.StreamRespons
         status = response.status
     finally:
         # No status: the caller went away, or the service is being stopped.
-        _tell(request, here, status, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        request.app[METRICS].requests.told(request.match_info.route.name, request.method, status, seconds)
+        _tell(request, here, status, seconds)
     return response
 
 

@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from spawnpenny.domain.events import Event
-from spawnpenny.web.intake import query_of
-from spawnpenny.web.keys import CLOSING
+from spawnpenny.web.intake import query_of, username_of
+from spawnpenny.web.keys import CLOSING, LIMITS
 from spawnpenny.web.labs import find_lab
 from spawnpenny.web.requests import EventsQuerySchema
 from spawnpenny.web.users import find_user
@@ -48,15 +48,16 @@ async def _stream(
         return web.Response(status=204)
     if request.method == "HEAD":
         return web.Response(content_type="text/event-stream")
-    response = EventSourceResponse(ping_interval=_PING)
-    response.headers["Cache-Control"] = "no-store"
-    await response.prepare(request)
-    async with response:
-        await _until_first(
-            _send(response, run, last_id, tell),
-            response.wait(),  # ends when the caller is gone
-            request.app[CLOSING].wait(),
-        )
+    with request.app[LIMITS].streams.opened(username_of(request)):
+        response = EventSourceResponse(ping_interval=_PING)
+        response.headers["Cache-Control"] = "no-store"
+        await response.prepare(request)
+        async with response:
+            await _until_first(
+                _send(response, run, last_id, tell),
+                response.wait(),  # ends when the caller is gone
+                request.app[CLOSING].wait(),
+            )
     return response
 
 

@@ -8,9 +8,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from spawnpenny.service import Service
+from spawnpenny.web.limits import Limits
+from spawnpenny.web.metrics.registry import Metrics
 
 SERVICE: Final = web.AppKey("SERVICE", Service)
 CLOSING: Final = web.AppKey("CLOSING", asyncio.Event)
 """Set when the application shuts down: whoever keeps a request open lets go of it."""
 DOCUMENT: Final = web.AppKey("DOCUMENT", dict[str, Any])
 """The OpenAPI document."""
+METRICS: Final = web.AppKey("METRICS", Metrics)
+LIMITS: Final = web.AppKey("LIMITS", Limits)

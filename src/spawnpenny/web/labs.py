@@ -11,7 +11,7 @@ from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import ElsewhereError, InvalidRequestError, LabNotFoundError
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import body_of, lab_of, query_of, username_of
-from spawnpenny.web.keys import CLOSING, SERVICE
+from spawnpenny.web.keys import CLOSING, LIMITS, SERVICE
 from spawnpenny.web.requests import (
     NO_PAGE,
     LabBody,
@@ -32,8 +32,10 @@ async def start_lab(request: web.Request) -> web.Response:
     username, lab = username_of(request), lab_of(request)
     query = query_of(request, StartQuerySchema())
     asked = await body_of(request, LabBody())
+    key = Key(Kind.LAB, lab)
+    _count(request, username, key, asked.start)
     started = await request.app[SERVICE].spawns.start(
-        username, Key(Kind.LAB, lab), asked, identity=asker(request), replace=query.replace
+        username, key, asked, identity=asker(request), replace=query.replace
     )
     exchange(request).about(started.run)
     view = lab_view(username, started.run)
@@ -93,6 +95,20 @@ def find_lab(request: web.Request) -> tuple[str, Run]:
         raise LabNotFoundError(username, lab)
     exchange(request).about(run)
     return username, run
+
+
+def _count(request: web.Request, username: str, key: Key, start: str) -> None:
+    """Count a start against its user's limit; one that is there already is answered all the same.
+
+    Raises:
+        TooManyRequestsError: The user has asked for too many.
+
+    """
+    existing = request.app[SERVICE].spawns.find(username, key)
+    limit = request.app[LIMITS].starts
+    wait = limit.count(username)
+    if wait and (existing is None or existing.record.request.start != start):
+        raise limit.refusal(username, wait)
 
 
 async def until_gone(request: web.Request, run: Run, seconds: float) -> None:

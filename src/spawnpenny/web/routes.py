@@ -12,7 +12,7 @@ from marshmallow import Schema
 from spawnpenny.web import access
 from spawnpenny.web.access import Access
 from spawnpenny.web.events import lab_events, user_events
-from spawnpenny.web.health import HealthView, get_healthz, get_readyz
+from spawnpenny.web.health import HealthView, get_healthz, get_metrics, get_readyz
 from spawnpenny.web.labs import get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
 from spawnpenny.web.openapi import get_docs, get_openapi, get_style, go_to_docs
 from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, get_plugins
@@ -29,6 +29,7 @@ from spawnpenny.web.users import commission_user, get_user, retire_user
 from spawnpenny.web.views import LabsView, LabView, UserLabsView, UserView
 
 Codes = tuple[str, ...]
+METRICS_ROUTE: Final = "service.metrics"
 _USER = "/v1/users/{user}"
 _LAB = "/v1/users/{user}/labs/{lab}"
 
@@ -62,6 +63,7 @@ class Route:
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
 
+_TOO_MANY: Final = ("too_many_spawns", "too_many_requests")
 _BODY: Final[Mapping[int, Codes]] = {400: ("body_malformed",), 413: ("body_too_large",)}
 _CHANGE: Final[Mapping[int, Codes]] = {
     502: ("cluster_error",),
@@ -88,7 +90,7 @@ _LABS: Final = (
             403: ("quota_exceeded",),
             409: ("start_conflict", "name_collision", "user_conflict"),
             422: ("option_unknown", "option_invalid"),
-            429: ("too_many_spawns",),
+            429: _TOO_MANY,
         },
     ),
     Route(
@@ -127,7 +129,7 @@ _LABS: Final = (
             204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
         },
         query=EventsQuerySchema,
-        refusals={404: ("lab_not_found",)},
+        refusals={404: ("lab_not_found",), 429: ("too_many_requests",)},
     ),
     Route(
         "GET",
@@ -163,7 +165,7 @@ _USERS: Final = (
             200: Answer("The same dossier is active or under way already.", UserView),
         },
         body=DossierBody,
-        refusals={**_BODY, **_CHANGE, 409: ("user_conflict", "name_collision"), 429: ("too_many_spawns",)},
+        refusals={**_BODY, **_CHANGE, 409: ("user_conflict", "name_collision"), 429: _TOO_MANY},
     ),
     Route(
         "GET",
@@ -201,7 +203,7 @@ _USERS: Final = (
             204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
         },
         query=EventsQuerySchema,
-        refusals={404: ("user_not_found",)},
+        refusals={404: ("user_not_found",), 429: ("too_many_requests",)},
     ),
 )
 
@@ -245,6 +247,15 @@ _SERVICE: Final = (
     ),
     Route(
         "GET",
+        "/metrics",
+        get_metrics,
+        access.PUBLIC,
+        METRICS_ROUTE,
+        "What the service has counted and timed; only where `web.metrics` is set.",
+        {200: Answer("Prometheus' text format.", "text/plain")},
+    ),
+    Route(
+        "GET",
         "/openapi.json",
         get_openapi,
         access.PUBLIC,
@@ -277,6 +288,6 @@ _SERVICE: Final = (
 )
 
 
-def routes() -> tuple[Route, ...]:
-    """Return all routes."""
-    return (*_LABS, *_USERS, *_SERVICE)
+def routes(*, metrics: bool = True) -> tuple[Route, ...]:
+    """Return all routes, with or without the one of the metrics."""
+    return tuple(each for each in (*_LABS, *_USERS, *_SERVICE) if metrics or each.name != METRICS_ROUTE)

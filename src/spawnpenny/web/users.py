@@ -11,7 +11,7 @@ from spawnpenny.domain.users import User
 from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserNotFoundError
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import body_of, query_of, username_of
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.labs import until_gone
 from spawnpenny.web.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.views import user_view
@@ -31,6 +31,8 @@ async def commission_user(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     gid = service.settings.users.gid if dossier.gid is None else dossier.gid
     user = User(username, dossier.uid, gid, tuple(dossier.groups))
+    service.spawns.account(username)  # another replica's user is counted there
+    request.app[LIMITS].starts.demand(username)
     started = await service.spawns.commission(user, identity=asker(request))
     exchange(request).about(started.run)
     account, run = find_user(request)

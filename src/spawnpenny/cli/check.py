@@ -1,0 +1,59 @@
+"""``spawnpenny check``: say what is wrong with settings, what they come to, and what is unusual in them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spawnpenny.cli import exits
+from spawnpenny.cli.options import settings_option
+from spawnpenny.review import review
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@click.command()
+@settings_option
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def check(file: str | None, output: str) -> int:
+    """Check settings and plugins without a cluster, and print what a service would use. No secret is printed.
+
+    It ends with 2 where a service would not start with them.
+    """
+    told = review(file)
+    if output == "json":
+        click.echo(json.dumps(asdict(told), indent=2, ensure_ascii=False))
+    else:
+        for line in _lines(told.used):
+            click.echo(line)
+        for unusual in told.unusual:
+            click.echo(f"note: {unusual}")
+        for problem in told.problems:
+            click.echo(problem, err=True)
+    return exits.USAGE if told.problems else exits.DONE
+
+
+def _lines(used: dict[str, Any]) -> Iterator[str]:
+    width = max(map(len, used), default=0)
+    for name, value in used.items():
+        yield f"{name:{width}}  {_told(value)}"
+
+
+def _told(value: Any) -> str:
+    match value:
+        case {"scopes": scopes, "user": user}:
+            return f"{_told(scopes)}{f' for {user}' if user else ''}"
+        case dict():
+            return ", ".join(f"{key}: {_told(each)}" for key, each in value.items()) or "none"
+        case list():
+            return " ".join(map(str, value)) or "none"
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)

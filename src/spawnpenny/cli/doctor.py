@@ -1,0 +1,67 @@
+"""``spawnpenny doctor``: look a deployment over, and say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from spawnpenny.cli import exits
+from spawnpenny.cli.options import settings_option
+from spawnpenny.configuration import load_settings
+from spawnpenny.doctor.examine import examine
+from spawnpenny.doctor.finding import Finding, Level
+from spawnpenny.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spawnpenny.plugins import Plugins
+    from spawnpenny.settings import Settings
+
+_WORDS: Final = {Level.OK: "ok", Level.UNKNOWN: "?", Level.WARNING: "warning", Level.FAILURE: "FAILURE"}
+
+
+@click.command()
+@settings_option
+@click.option("--url", help="Where the service answers; without it, it is not asked.")
+@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Instead of the pod's own account, or kubectl's.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def doctor(file: str | None, url: str | None, kubeconfig: str | None, output: str) -> int:
+    """Look a deployment on Kubernetes over: what is wrong with it, and what to do.
+
+    It changes nothing, and uses the rights at hand: an administrator's tell most, the service's own account's some.
+    It ends with 0 where nothing is wrong, which leaves room for warnings, and with 1 otherwise.
+    """
+    settings = load_settings(file)
+    if settings.cluster != "kubernetes":
+        raise exits.UsageError("The doctor looks at deployments on Kubernetes; these settings have another cluster.")
+    found = asyncio.run(_examine(settings, load_plugins(settings), url, kubeconfig))
+    healthy = all(each.level is not Level.FAILURE for each in found)
+    if output == "json":
+        told = {"healthy": healthy, "findings": [asdict(each) for each in found]}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        for line in _lines(found, healthy=healthy):
+            click.echo(line)
+    return exits.DONE if healthy else exits.FAILED
+
+
+async def _examine(settings: Settings, plugins: Plugins, url: str | None, kubeconfig: str | None) -> list[Finding]:
+    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+
+    async with await KubernetesCluster.connect(kubeconfig, timeout=5, patience=10) as cluster:
+        return await examine(settings, plugins, cluster, url=url)
+
+
+def _lines(found: list[Finding], *, healthy: bool) -> Iterator[str]:
+    width = max(len(each.check) for each in found)
+    for each in found:
+        yield f"{_WORDS[each.level]:8} {each.check:{width}}  {each.says}"
+        if each.do:
+            yield f"{'':8} {'':{width}}  -> {each.do}"
+    yield ""
+    yield "Nothing is wrong." if healthy else "Something is wrong."

@@ -1,0 +1,92 @@
+"""Whether the tenant role is the one that the steps need, and each user namespace is as the broker makes it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from spawnpenny.broker.namespaces import tenant_binding
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.port import Manifest, Ref
+from spawnpenny.doctor.finding import Finding, failure, few, ok
+from spawnpenny.permissions.manifests import make_manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from spawnpenny.doctor.deployment import Deployment
+
+_LEVEL: Final = "pod-security.kubernetes.io/enforce"
+_AT_ONCE: Final = 8
+_APPLY: Final = "Apply what `spawnpenny permissions --output yaml` prints, with these settings."
+
+
+async def check_role(deployment: Deployment) -> list[Finding]:
+    """Compare the tenant role with what the steps declare, right by right."""
+    name = deployment.settings.broker.role
+    there = await deployment.cluster.read(Ref(resource_of("ClusterRole"), name))
+    if there is None:
+        return [failure(f"The ClusterRole {name} is not there.", _APPLY)]
+    made = make_manifests(deployment.grants, deployment.settings)
+    (wanted,) = (each for each in made if each["kind"] == "ClusterRole" and each["metadata"]["name"] == name)
+    want, have = _rights(wanted.get("rules") or ()), _rights(there.get("rules") or ())
+    found = []
+    if want - have:
+        found.append(failure(f"The ClusterRole {name} lacks what steps need: {few(sorted(want - have))}.", _APPLY))
+    if have - want:
+        found.append(failure(f"The ClusterRole {name} gives what no step needs: {few(sorted(have - want))}.", _APPLY))
+    return found or [ok(f"The ClusterRole {name} is what the steps need.")]
+
+
+async def check_bindings(deployment: Deployment) -> list[Finding]:
+    """Look for the RoleBinding in each user namespace."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def lacks(namespace: Manifest) -> str | None:
+        name, broker = namespace["metadata"]["name"], deployment.settings.broker
+        wanted = tenant_binding(name, installation=deployment.settings.installation, broker=broker)
+        async with slots:
+            there = await deployment.cluster.read(Ref.of(wanted))
+        same = there is not None and there["roleRef"] == wanted["roleRef"] and there["subjects"] == wanted["subjects"]
+        return None if same else name
+
+    alive = [each for each in await deployment.user_namespaces() if not each["metadata"].get("deletionTimestamp")]
+    missing = [name for name in await asyncio.gather(*map(lacks, alive)) if name]
+    if not missing:
+        return [ok(f"The service is let into all user namespaces ({len(alive)}).")]
+    broker = deployment.settings.broker
+    do = (
+        f"In each: kubectl -n NAMESPACE create rolebinding {broker.role}.{broker.account_namespace}.{broker.account} "
+        f"--clusterrole={broker.role} --serviceaccount={broker.account_namespace}:{broker.account}"
+    )
+    return [failure(f"The service is not let into user namespaces: {few(sorted(missing))}.", do)]
+
+
+async def check_pod_security(deployment: Deployment) -> list[Finding]:
+    """Compare the pod security level of user namespaces with the one that the broker gives."""
+    level = deployment.settings.broker.pod_security
+    wrong = [
+        f"{each['metadata']['name']} ({each['metadata'].get('labels', {}).get(_LEVEL, 'none')})"
+        for each in await deployment.user_namespaces()
+        if each["metadata"].get("labels", {}).get(_LEVEL) != level
+    ]
+    if not wrong:
+        return [ok(f"All user namespaces have the pod security level {level}.")]
+    return [
+        failure(
+            f"User namespaces have another pod security level than {level}: {few(sorted(wrong))}.",
+            f"kubectl label --overwrite namespace NAMESPACE {_LEVEL}={level} "
+            f"pod-security.kubernetes.io/warn={level}, or change broker.pod_security.",
+        )
+    ]
+
+
+def _rights(rules: Iterable[dict[str, Any]]) -> set[str]:
+    return {
+        f"{verb} {resource}{f'.{group}' if group else ''}{f' {name}' if name else ''}"
+        for rule in rules
+        for group in rule.get("apiGroups") or [""]
+        for resource in rule.get("resources") or rule.get("nonResourceURLs") or []
+        for name in rule.get("resourceNames") or [""]
+        for verb in rule["verbs"]
+    }

@@ -1,0 +1,126 @@
+"""Looks settings over without a cluster: what is wrong with them, what they come to, and what is unusual in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from spawnpenny.broker.orders import OrdersFile
+from spawnpenny.configuration import load_settings
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.errors import PluginError, SettingsError
+from spawnpenny.pipeline.hardening import check_openings
+from spawnpenny.plugins import Plugins, load_plugins
+from spawnpenny.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """``problems`` keep the service from starting; ``unusual`` is what an administrator should know of."""
+
+    problems: list[str] = field(default_factory=list)
+    unusual: list[str] = field(default_factory=list)
+    used: dict[str, Any] = field(default_factory=dict)
+
+
+def review(file: str | None) -> Review:
+    """Read and judge settings; where they cannot be read, that is the one problem."""
+    told = Review()
+    settings = _tried(told.problems, lambda: load_settings(file))
+    if settings is None:
+        return told
+    plugins = _tried(told.problems, lambda: load_plugins(settings))
+    _tried(told.problems, lambda: check_openings(settings.pods.allow))
+    if settings.cluster == "embedded" or not settings.broker.separate:
+        _tried(told.problems, OrdersFile(settings.broker.orders).read)
+    told.problems.extend(_certificates(settings))
+    told.used.update(_used(settings, plugins))
+    told.unusual.extend(_unusual(settings))
+    return told
+
+
+def _tried(problems: list[str], work: Callable[[], T]) -> T | None:
+    try:
+        return work()
+    except (SettingsError, PluginError) as error:
+        problems.append(error.message)
+        return None
+
+
+def _certificates(settings: Settings) -> Iterator[str]:
+    web = settings.web
+    if (web.certificate is None) != (web.key is None):
+        yield "web.certificate and web.key go together: give both, or neither."
+    for name in ("certificate", "key", "authority"):
+        path = getattr(web, name)
+        if path is not None and not Path(path).is_file():
+            yield f"web.{name}: there is no file {path}."
+
+
+def _used(settings: Settings, plugins: Plugins | None) -> dict[str, Any]:
+    spaces = settings.namespaces
+    return {
+        "installation": settings.installation,
+        "cluster": settings.cluster,
+        "listens": f"{settings.web.host}:{settings.web.port}{' (TLS)' if settings.web.certificate else ''}",
+        "namespaces": {
+            "users": f"{spaces.prefix}*",
+            "service": settings.broker.account_namespace,
+            "state": spaces.state,
+            "broker": spaces.broker,
+            "provision": spaces.provision,
+        },
+        "broker": {
+            "separate": settings.broker.separate,
+            "pod_security": settings.broker.pod_security,
+            "orders": settings.broker.orders,
+        },
+        "plugins": {} if plugins is None else {each.name: each.version for each in plugins.infos() if each.loaded},
+        "steps": {}
+        if plugins is None
+        else {kind.value: len(plugins.pipelines[kind].steps) for kind in Kind if plugins.pipelines[kind].steps},
+        "openings": list(settings.pods.allow),
+        "images": list(settings.pods.images),
+        "tokens": {
+            name: {"scopes": list(token.scopes), "user": token.user} for name, token in sorted(settings.tokens.items())
+        },
+    }
+
+
+def _unusual(settings: Settings) -> Iterator[str]:
+    yield from _unusual_tokens(settings)
+    yield from _unusual_pods(settings)
+    yield from _unusual_broker(settings)
+
+
+def _unusual_tokens(settings: Settings) -> Iterator[str]:
+    if not settings.tokens:
+        yield "There are no tokens: only what authenticators of plugins know is let in."
+    for name, token in sorted(settings.tokens.items()):
+        if "spawn:any" in token.scopes or "admin" in token.scopes:
+            yield f"The token {name} may start labs for everybody ({', '.join(token.scopes)})."
+        if "purge" in token.scopes:
+            yield f"The token {name} may delete users' storage (purge)."
+
+
+def _unusual_pods(settings: Settings) -> Iterator[str]:
+    if "*" in settings.pods.images:
+        yield "pods.images lets pods have any image."
+    if settings.pods.allow:
+        yield f"pods.allow opens the hardening rules for {', '.join(settings.pods.allow)}."
+    if settings.broker.pod_security == "privileged":
+        yield "broker.pod_security is privileged: Kubernetes refuses no pod in user namespaces."
+
+
+def _unusual_broker(settings: Settings) -> Iterator[str]:
+    if settings.broker.purge:
+        yield "broker.purge lets namespaces be deleted with the volume claims in them."
+    if settings.cluster == "kubernetes" and not settings.broker.separate:
+        yield "broker.separate is false: the service has the broker's rights too, which amount to the cluster."
+    orders = settings.broker.orders
+    if orders is not None and settings.broker.separate and not Path(orders).is_file():
+        yield f"There is no orders file {orders} here; the broker needs it where it runs."

@@ -1,0 +1,117 @@
+"""What callers may ask for: starts a minute, and event streams at once. Memory is bounded by what is in use."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.errors import TooManyRequestsError
+
+if TYPE_CHECKING:
+    from spawnpenny.settings import LimitSettings
+
+_MINUTE: Final = 60.0
+_RETRY_STREAM: Final = 5
+_LEAST_SWEPT: Final = 1024
+
+
+class StartLimits:
+    """How many starts a user may ask for in a minute.
+
+    A user has as many at once as the limit says, and gets one back each ``60 / limit`` seconds. Of a user it keeps one
+    number, and that only until the user has all of them again.
+    """
+
+    def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._each = _MINUTE / limit
+        self._clock = clock
+        self._full_at: dict[str, float] = {}
+        self._sweep_at = _LEAST_SWEPT
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def count(self, username: str) -> float:
+        """Count a start of a user, if there is one left; return the seconds until there is one, 0 if it was counted."""
+        now = self._clock()
+        full_at = max(self._full_at.get(username, now), now) + self._each
+        wait = full_at - now - _MINUTE
+        if wait > self._each * 1e-6:  # what adding up floats leaves over is no start
+            return wait
+        self._full_at[username] = full_at
+        if len(self._full_at) >= self._sweep_at:
+            self._forget(now)
+        return 0.0
+
+    def demand(self, username: str) -> None:
+        """Count a start of a user.
+
+        Raises:
+            TooManyRequestsError: There is none left.
+
+        """
+        wait = self.count(username)
+        if wait:
+            raise self.refusal(username, wait)
+
+    def refusal(self, username: str, wait: float) -> TooManyRequestsError:
+        return TooManyRequestsError(
+            f"{username} has asked for {self._limit} starts within a minute, as many as there may be. "
+            "Try again a little later.",
+            retry_after=math.ceil(wait),
+        )
+
+    def _forget(self, now: float) -> None:
+        self._full_at = {username: full_at for username, full_at in self._full_at.items() if full_at > now}
+        self._sweep_at = max(_LEAST_SWEPT, 2 * len(self._full_at))
+
+
+class StreamLimits:
+    """How many event streams may be open at once, of one user and in all. ``total`` are open."""
+
+    def __init__(self, of_user: int, in_all: int) -> None:
+        self._of_user = of_user
+        self._in_all = in_all
+        self._open: Counter[str] = Counter()
+        self.total = 0
+
+    @contextmanager
+    def opened(self, username: str) -> Iterator[None]:
+        """Count a stream for as long as the context lasts.
+
+        Raises:
+            TooManyRequestsError: As many are open as there may be.
+
+        """
+        if self._open[username] >= self._of_user:
+            raise TooManyRequestsError(
+                f"{username} has {self._of_user} event streams open, as many as there may be. Close one first.",
+                retry_after=_RETRY_STREAM,
+            )
+        if self.total >= self._in_all:
+            raise TooManyRequestsError(
+                f"{self._in_all} event streams are open, as many as there may be. Try again a little later.",
+                retry_after=_RETRY_STREAM,
+            )
+        self._open[username] += 1
+        self.total += 1
+        try:
+            yield
+        finally:
+            self.total -= 1
+            self._open[username] -= 1
+            if not self._open[username]:
+                del self._open[username]
+
+
+class Limits:
+    """All limits of one application."""
+
+    def __init__(self, settings: LimitSettings) -> None:
+        self.starts = StartLimits(settings.starts)
+        self.streams = StreamLimits(settings.user_streams, settings.streams)

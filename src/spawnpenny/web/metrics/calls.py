@@ -1,0 +1,44 @@
+"""How calls to the cluster come out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.calls import Call
+
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class CallMetrics:
+    """A ``cluster.meter.Meter``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._calls = Counter(
+            "spawnpenny_cluster_calls",
+            "Calls to the Kubernetes API that are over; a watch when it was opened.",
+            ("verb", "resource", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "spawnpenny_cluster_call_seconds",
+            "How long a call took, with all its tries.",
+            ("verb", "resource"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._retries = Counter(
+            "spawnpenny_cluster_retries",
+            "Tries after the first one.",
+            ("verb", "resource"),
+            registry=registry,
+        )
+
+    def called(self, call: Call, *, outcome: str, seconds: float, retries: int) -> None:
+        resource = f"{call.resource.plural}/{call.subresource}" if call.subresource else call.resource.plural
+        self._calls.labels(call.verb, resource, outcome).inc()
+        self._seconds.labels(call.verb, resource).observe(seconds)
+        if retries:
+            self._retries.labels(call.verb, resource).inc(retries)

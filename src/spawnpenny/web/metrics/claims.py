@@ -1,0 +1,79 @@
+"""How what is asked of the broker comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from spawnpenny.errors import SpawnpennyError
+
+if TYPE_CHECKING:
+    from spawnpenny.domain.users import User
+    from spawnpenny.pipeline.port import Broker
+
+T = TypeVar("T")
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class ClaimMetrics:
+    """Counts claims by verb: ``claim``, ``release``, ``provision``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._claims = Counter(
+            "spawnpenny_broker_claims",
+            "What was asked of the broker and is answered, or was given up.",
+            ("verb", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "spawnpenny_broker_claim_seconds",
+            "How long the broker took to answer; a provisioning until the site's order was done.",
+            ("verb",),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    async def counted(self, verb: str, asked: Awaitable[T]) -> T:
+        """Await what the broker answers, and count it."""
+        began, outcome = time.monotonic(), "internal_error"
+        try:
+            answer = await asked
+        except SpawnpennyError as error:
+            outcome = error.code
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        else:
+            outcome = "ok"
+            return answer
+        finally:
+            self._claims.labels(verb, outcome).inc()
+            self._seconds.labels(verb).observe(time.monotonic() - began)
+
+
+class CountedBroker:
+    """A broker whose answers are counted."""
+
+    def __init__(self, broker: Broker, metrics: ClaimMetrics) -> None:
+        self._broker = broker
+        self._metrics = metrics
+
+    async def claim_namespace(self, username: str) -> str:
+        return await self._metrics.counted("claim", self._broker.claim_namespace(username))
+
+    async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
+        await self._metrics.counted("release", self._broker.release_namespace(username, uid, purge=purge))
+
+    async def provision(self, user: User, order: Literal["commission", "retire"]) -> None:
+        await self._metrics.counted("provision", self._broker.provision(user, order))
+
+    def namespace_hash(self) -> str:
+        return self._broker.namespace_hash()
+
+    def order_hash(self, order: Literal["commission", "retire"]) -> str:
+        return self._broker.order_hash(order)

@@ -1,0 +1,37 @@
+"""How requests come out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+_METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"})
+_STREAMS: Final = frozenset({"lab.events", "user.events"})
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+
+
+class RequestMetrics:
+    """Counts requests by the name of their route: paths have users in them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "spawnpenny_http_requests",
+            "Requests that are over.",
+            ("route", "method", "status"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "spawnpenny_http_request_seconds",
+            "How long a request took; event streams are not among them.",
+            ("route", "method"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    def told(self, route: str | None, method: str, status: int | None, seconds: float) -> None:
+        """Count a request; ``status`` is None where no answer was sent."""
+        route, method = route or "none", method if method in _METHODS else "other"
+        self._requests.labels(route, method, "none" if status is None else str(status)).inc()
+        if route not in _STREAMS:
+            self._seconds.labels(route, method).observe(seconds)

@@ -1,0 +1,50 @@
+"""How spawns and their steps come out. An observer of events, as a plugin could be one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from spawnpenny.domain.events import Event, EventType
+from spawnpenny.domain.spawns import Key
+from spawnpenny.hookspecs import hookimpl
+
+_OUTCOMES: Final = frozenset({"running", "failed", "exited", "gone"})
+_SPAWN_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
+_STEP_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class SpawnMetrics:
+    """Counts what the events of spawns tell."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._spawns = Counter(
+            "spawnpenny_spawns",
+            "Spawns that came to run, failed, ended by themselves, or were taken away as asked.",
+            ("kind", "outcome", "code"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "spawnpenny_spawn_seconds",
+            "From the request of a spawn until it ran.",
+            ("kind",),
+            buckets=_SPAWN_BUCKETS,
+            registry=registry,
+        )
+        self._steps = Histogram(
+            "spawnpenny_step_seconds",
+            "How long a step took.",
+            ("step", "outcome"),
+            buckets=_STEP_BUCKETS,
+            registry=registry,
+        )
+
+    @hookimpl
+    def spawnpenny_observe(self, key: Key, event: Event) -> None:
+        if event.type is EventType.STEP and event.step and event.state and event.seconds is not None:
+            self._steps.labels(event.step, str(event.state)).observe(event.seconds)
+        if event.type is EventType.PHASE and event.phase in _OUTCOMES:
+            self._spawns.labels(str(key.kind), str(event.phase), event.code or "").inc()
+            if event.phase == "running" and event.seconds is not None:
+                self._seconds.labels(str(key.kind)).observe(event.seconds)

@@ -1,0 +1,67 @@
+"""How things stand at the moment: read off the running service when somebody asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from spawnpenny.domain.spawns import Kind, Phase
+
+if TYPE_CHECKING:
+    from spawnpenny.service import Service
+    from spawnpenny.web.limits import StreamLimits
+
+
+class Standing(Collector):
+    """The gauges of one running service."""
+
+    def __init__(self, service: Service, streams: StreamLimits) -> None:
+        self._service = service
+        self._streams = streams
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._known()
+        yield from self._watched()
+        yield from self._at_work()
+        # What is true of this replica (its Lease, the users that it owns) goes here as a further method.
+
+    def _known(self) -> Iterable[Metric]:
+        spawns = self._service.spawns
+        yield _gauge("spawnpenny_ready", "1 once the state of the cluster is known.", spawns.ready)
+        accounts = spawns.accounts()
+        yield _gauge("spawnpenny_users", "Users with a record.", sum(1 for each in accounts if each.known is not None))
+        yield _gauge("spawnpenny_records_refused", "Records that cannot be read.", len(spawns.unknown()))
+        phases: Counter[Phase] = Counter(
+            run.record.phase for account in accounts for key, run in account.runs.items() if key.kind is Kind.LAB
+        )
+        labs = GaugeMetricFamily("spawnpenny_labs", "Labs, by how far they are.", labels=("phase",))
+        for phase in Phase:
+            labs.add_metric((phase.value,), phases[phase])
+        yield labs
+
+    def _watched(self) -> Iterable[Metric]:
+        synced = GaugeMetricFamily(
+            "spawnpenny_informer_synced", "1 once all objects of a resource are known.", labels=("resource",)
+        )
+        staleness = GaugeMetricFamily(
+            "spawnpenny_informer_staleness_seconds", "Since the last word from the cluster.", labels=("resource",)
+        )
+        world = self._service.world
+        for resource, informer in (("pods", world.pods), ("namespaces", world.namespaces)):
+            synced.add_metric((resource,), informer.synced.is_set())
+            staleness.add_metric((resource,), informer.staleness())
+        yield from (synced, staleness)
+
+    def _at_work(self) -> Iterable[Metric]:
+        slots = self._service.world.slots
+        yield _gauge("spawnpenny_spawns_under_way", "Spawns that make things at the moment.", slots.taken)
+        yield _gauge("spawnpenny_spawns_waiting", "Spawns that wait for their turn.", slots.waiting)
+        yield _gauge("spawnpenny_event_streams_open", "Event streams that are open.", self._streams.total)
+
+
+def _gauge(name: str, told: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, told, value=value)

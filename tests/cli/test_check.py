@@ -1,0 +1,91 @@
+"""``spawnpenny check``: what is wrong with settings, what they come to, and what is unusual."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spawnpenny.cli.command import run
+
+HASH = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+def check(tmp_path, capsys):
+    def run_it(text, *arguments):
+        file = tmp_path / "settings.yaml"
+        file.write_text(text)
+        code = run(["check", "--settings", str(file), *arguments])
+        return code, *capsys.readouterr()
+
+    return run_it
+
+
+@pytest.fixture
+def told(check):
+    """Return what is told as JSON, and the exit code."""
+
+    def run_it(text):
+        code, out, _ = check(text, "--output", "json")
+        return json.loads(out) | {"code": code}
+
+    return run_it
+
+
+def test_what_will_be_used_is_told_and_no_hash(told):
+    found = told(f"tokens: {{hub: {{sha256: {HASH}, scopes: ['read:any']}}}}\nplugins: {{namespace: {{}}, lab: {{}}}}")
+    assert (found["code"], found["problems"]) == (0, [])
+    assert found["used"]["plugins"].keys() == {"lab", "namespace"}
+    assert found["used"]["steps"]["lab"] >= 3
+    assert found["used"]["tokens"] == {"hub": {"scopes": ["read:any"], "user": None}}
+    assert found["used"]["namespaces"]["state"] == "spawnpenny-state"
+    assert HASH not in str(found)
+
+
+def test_people_get_a_line_for_each(check):
+    code, out, err = check(f"tokens: {{ada: {{sha256: {HASH}, scopes: ['spawn:self'], user: ada}}}}")
+    assert (code, err) == (0, "")
+    assert "tokens        ada: spawn:self for ada" in out
+    assert "note: pods.images lets pods have any image." in out
+
+
+@pytest.mark.parametrize(
+    ("text", "unusual"),
+    [
+        ("{}", "There are no tokens"),
+        (f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}", "may start labs for everybody"),
+        (f"tokens: {{hub: {{sha256: {HASH}, scopes: [purge]}}}}", "may delete users' storage"),
+        ("pods: {images: ['*']}", "any image"),
+        ("pods: {allow: [hostPath]}", "opens the hardening rules for hostPath"),
+        ("broker: {separate: false}", "amount to the cluster"),
+        ("broker: {purge: true}", "volume claims"),
+        ("broker: {pod_security: privileged}", "refuses no pod"),
+        ("broker: {orders: /no/such/file}", "There is no orders file /no/such/file"),
+    ],
+)
+def test_what_is_unusual_is_told(told, text, unusual):
+    found = told(text)
+    assert found["code"] == 0
+    assert [each for each in found["unusual"] if unusual in each]
+
+
+def test_settings_in_which_nothing_is_unusual_are_told_so(told):
+    text = f"tokens: {{hub: {{sha256: {HASH}, scopes: ['read:any']}}}}\npods: {{images: ['registry.example.org/*']}}"
+    assert told(text)["unusual"] == []
+
+
+def test_all_problems_are_told_at_once(check):
+    text = "plugins: {quotta: {}}\npods: {allow: [hostPth]}\nbroker: {separate: false, orders: /no/such/file}\n"
+    code, _, err = check(text + "web: {certificate: /no/such/cert}")
+    assert code == 2
+    for told in ("'quotta'", "hostPth", "/no/such/file", "web.certificate and web.key", "/no/such/cert"):
+        assert told in err
+    assert len(err.splitlines()) == 5
+
+
+def test_settings_that_cannot_be_read_are_the_one_problem(told):
+    found = told("wbe: {}\nweb: {port: x}")
+    assert (found["code"], found["used"]) == (2, {})
+    assert "'wbe'" in found["problems"][0]
+    assert "web.port" in found["problems"][0]

@@ -1,0 +1,73 @@
+"""The page on metrics lists those that there are, and alerts on no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.testing.site import settled, start
+from spawnpenny.web.limits import StreamLimits
+from spawnpenny.web.metrics.registry import Metrics
+
+PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
+
+
+def documented():
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", PAGE, re.MULTILINE)
+    return {name: (type_, set(re.findall(r"`(\w+)`", labels))) for name, type_, labels in rows}
+
+
+def alerts():
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    return [rule for group in yaml.safe_load(block)["groups"] for rule in group["rules"]]
+
+
+@pytest.fixture
+async def families(embedded_site):
+    """Return the metrics of a service in which a lab came to run."""
+    metrics = Metrics()
+    async with embedded_site.service() as service:
+        metrics.stand(service, StreamLimits(1, 1))
+        async with metrics.observing(service.plugins):
+            await settled(await start(service))
+        return list(metrics.collect())
+
+
+async def test_each_metric_is_documented_with_its_type_and_no_other(families):
+    there = {f"{each.name}_total" if each.type == "counter" else each.name: each.type for each in families}
+    assert {name: type_ for name, (type_, _) in documented().items()} == there
+
+
+async def test_the_labels_of_each_metric_are_documented(families):
+    table = documented()
+    for family in families:
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        for sample in family.samples:
+            assert sample.labels.keys() - {"le"} == table[name][1], name
+    assert {each.name for each in families if each.samples} > {"spawnpenny_spawns", "spawnpenny_step_seconds"}
+
+
+def test_the_alerts_are_about_metrics_and_labels_that_there_are():
+    table = documented()
+    for rule in alerts():
+        names = re.findall(r"\b((?:spawnpenny|process)_\w+)", rule["expr"])
+        assert names, rule["alert"]
+        for name in names:
+            assert re.sub(r"_(bucket|sum|count)\Z", "", name) in table, rule["alert"]
+        for name, selector in re.findall(r"(\w+)\{([^}]*)\}", rule["expr"]):
+            assert set(re.findall(r"(\w+)=", selector)) <= table[name][1], rule["alert"]
+
+
+def test_the_phases_of_labs_that_alerts_name_are_phases():
+    named = {
+        name
+        for rule in alerts()
+        for value in re.findall(r'outcome=~?"([^"]*)"', rule["expr"])
+        for name in value.split("|")
+    }
+    codes = {name for name in named if "_" in name}
+    assert named - codes <= {*Phase, "gone"}

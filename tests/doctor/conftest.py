@@ -1,0 +1,108 @@
+"""A deployment on the real API server: what the manifests make, and what a service and a broker keep up."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from spawnpenny.broker.asking import run_asking
+from spawnpenny.broker.server import run_broker
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.cluster.port import Ref
+from spawnpenny.configuration import make_settings
+from spawnpenny.doctor.examine import examine
+from spawnpenny.permissions.grants import gather
+from spawnpenny.permissions.manifests import account_of, make_manifests
+from spawnpenny.plugins import load_plugins
+from spawnpenny.replicas.heartbeat import Heartbeat
+from spawnpenny.replicas.replica import Replica
+from spawnpenny.testing.site import site_data
+
+
+async def _nothing():
+    """Have nothing to catch up with."""
+
+
+@dataclass
+class Ward:
+    """A deployment, its settings, and an administrator's way into the cluster."""
+
+    data: dict
+    cluster: KubernetesCluster
+    broker: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """Runs the broker, until it is closed."""
+
+    @property
+    def settings(self):
+        return make_settings(self.data)
+
+    async def deploy(self):
+        """Make what a deployment has."""
+        settings, plugins = self.settings, load_plugins(self.settings)
+        spaces = settings.namespaces
+        for name in (settings.broker.account_namespace, spaces.state, spaces.broker, spaces.provision):
+            await self.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        for account in ("service", "broker"):
+            namespace, name = account_of(account, settings)
+            metadata = {"name": name, "namespace": namespace}
+            await self.cluster.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        for manifest in make_manifests(gather(settings, plugins), settings):
+            await self.cluster.create(manifest)
+        await self.beat()
+        await self.broker.enter_async_context(run_broker(self.cluster, settings))
+        async with run_asking(self.cluster, settings) as broker:
+            await broker.claim_namespace("ada")
+
+    async def beat(self):
+        """Take the Lease of a replica, as a service does that begins."""
+        replica = Replica("one", "one_1", "http://one.example.org:8080")
+        spaces, installation = self.settings.namespaces, self.settings.installation
+        heart = Heartbeat(
+            self.cluster, replica, namespace=spaces.state, installation=installation, seconds=3600, catch_up=_nothing
+        )
+        await heart.begin()
+
+    def ref(self, kind, name, namespace=None):
+        return Ref(resource_of(kind), name, namespace)
+
+    async def look(self, cluster=None, **options):
+        """Return what the doctor found that is not well: check, level and sentence."""
+        settings = self.settings
+        found = await examine(settings, load_plugins(settings), cluster or self.cluster, **options)
+        return [(each.check, each.level.value, each.says) for each in found if each.level != "ok"]
+
+
+@pytest.fixture
+async def ward(kubernetes_cluster):
+    mark = f"d{secrets.token_hex(3)}"
+    data = site_data(mark)
+    data["namespaces"] |= {"broker": f"{mark}-broker", "prefix": f"{mark}u-"}
+    data["broker"] = {
+        "account": f"{mark}-web",
+        "account_namespace": f"{mark}-home",
+        "role": f"{mark}-tenant",
+        "lease": 3600,
+    }
+    ward = Ward(data, kubernetes_cluster)
+    async with ward.broker:
+        await ward.deploy()
+        yield ward
+    for name in (f"{mark}-web", f"{mark}-web-broker", "too-much"):
+        await kubernetes_cluster.delete(ward.ref("ClusterRoleBinding", name))
+
+
+@pytest.fixture
+def as_account(apiserver):
+    """Connect as a service account."""
+
+    @asynccontextmanager
+    async def connect(namespace, name):
+        kubeconfig = apiserver.kubeconfig_for(f"system:serviceaccount:{namespace}:{name}")
+        async with await KubernetesCluster.connect(str(kubeconfig)) as cluster:
+            yield cluster
+
+    return connect

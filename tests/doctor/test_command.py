@@ -1,0 +1,52 @@
+"""``spawnpenny doctor``: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from spawnpenny.cli.command import run
+
+
+@pytest.fixture
+def doctor(ward, apiserver, tmp_path, capsys):
+    """Run the command on a deployment, and return its exit code and what it printed."""
+
+    async def run_it(*arguments):
+        file = tmp_path / "settings.json"
+        file.write_text(json.dumps(ward.data))  # being YAML, it may as well be JSON
+        told = ["doctor", "--settings", str(file), "--kubeconfig", str(apiserver.kubeconfig), *arguments]
+        return await asyncio.to_thread(run, told), capsys.readouterr().out
+
+    return run_it
+
+
+async def test_a_healthy_deployment_exits_0_with_a_line_for_each_check(doctor):
+    code, told = await doctor()
+    assert (code, told.splitlines()[-1]) == (0, "Nothing is wrong.")
+    assert "ok       rights        The accounts have the rights that they need." in told
+    assert "warning  policy" in told
+
+
+async def test_a_fault_exits_1_with_what_to_do(doctor, ward):
+    await ward.cluster.delete(ward.ref("ClusterRole", ward.settings.broker.role))
+    code, told = await doctor()
+    assert (code, told.splitlines()[-1]) == (1, "Something is wrong.")
+    assert "FAILURE  role" in told
+    assert "-> Apply what `spawnpenny permissions --output yaml` prints, with these settings." in told
+
+
+async def test_programs_get_json(doctor):
+    code, told = await doctor("--output", "json")
+    found = json.loads(told)
+    assert (code, found["healthy"]) == (0, True)
+    assert {each["level"] for each in found["findings"]} == {"ok", "warning"}
+    assert {"check", "level", "says", "do"} == found["findings"][0].keys()
+
+
+def test_the_embedded_cluster_is_not_its_business(capsys, monkeypatch):
+    monkeypatch.setenv("SPAWNPENNY_CLUSTER", "embedded")
+    assert run(["doctor"]) == 2
+    assert "another cluster" in capsys.readouterr().err
