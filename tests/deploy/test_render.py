@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from spawnpenny.plugins import load_plugins
 from spawnpenny.sources import overrides, put
 from spawnpenny.web.routes import routes
 
+ROOT = Path(__file__).parents[2]
 WEB, BROKER = "spawnpenny", "spawnpenny-broker"
 ELSEWHERE = {("Secret", "spawnpenny", "spawnpenny-tls")}
 """Made by cert-manager or by the site, as the component tls says."""
@@ -234,3 +236,11 @@ def test_no_role_grants_by_a_wildcard(objects):
     for each in (*of_kind(objects, "ClusterRole"), *of_kind(objects, "Role")):
         for rule in each["rules"]:
             assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+
+
+def test_the_alerts_of_the_page_are_in_the_component(rendered):
+    (block,) = re.findall(r"## Alerts.*?```yaml\n(.*?)```", (ROOT / "docs" / "metrics.md").read_text(), re.DOTALL)
+    (told,) = yaml.safe_load(block)["groups"]
+    (there,) = of_kind(rendered("components/servicemonitor"), "PrometheusRule")
+    (group,) = there["spec"]["groups"]
+    assert [each for each in told["rules"] if each not in group["rules"]] == []

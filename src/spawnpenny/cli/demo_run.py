@@ -46,7 +46,8 @@ class Demo:
             CommandError: Something did not go as it should.
 
         """
-        async with serving(self._site.settings(self._port), extra=self._site.plugins, move=True) as port:
+        async with serving(self._site.settings(self._port), extra=self._site.plugins, move=True) as served:
+            port = served.port
             if port != self._port != 0:
                 self._say(f"Port {self._port} is taken.")
             try:

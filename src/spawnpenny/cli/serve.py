@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
+from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.cli.world import serving
@@ -39,11 +39,12 @@ def serve(file: str | None, host: str | None, port: int | None, log_level: str) 
 
 async def _serve(settings: Settings) -> None:
     log = structlog.get_logger("spawnpenny.serve")
-    async with serving(settings) as port:
-        log.info("listening", host=settings.web.host, port=port, cluster=settings.cluster)
+    async with serving(settings) as served:
+        log.info("listening", host=settings.web.host, port=served.port, cluster=settings.cluster)
         if not settings.tokens:
             log.warning("there are no tokens in the settings: only what other authenticators know is let in")
         try:
-            await asyncio.Event().wait()
+            await served.replaced.wait()
+            raise CommandError("Another process took the place of this one: replicas.name has to differ for each.")
         finally:
             log.info("ending")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +16,7 @@ from spawnpenny.errors import AlreadyExistsError, SettingsError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.web.app import create_app
 from spawnpenny.web.certificates import certificate_of
+from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.serving import listening
 
@@ -37,11 +40,19 @@ def state_folder() -> Path:
     return base / "spawnpenny"
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What is served: on which port, and what is set when another process has taken this one's place."""
+
+    port: int
+    replaced: asyncio.Event
+
+
 @asynccontextmanager
 async def serving(
     settings: Settings, *, extra: Mapping[str, object] | None = None, move: bool = False
-) -> AsyncIterator[int]:
-    """Serve what the settings say until the context ends; yield the port.
+) -> AsyncIterator[Served]:
+    """Serve what the settings say until the context ends.
 
     Args:
         settings: All of it.
@@ -61,7 +72,7 @@ async def serving(
         app = create_app(settings, plugins, cluster, broker, metrics=metrics)
         where = settings.web.host, settings.web.port
         async with listening(app, *where, move=move, certificate=certificate) as port:
-            yield port
+            yield Served(port, app[SERVICE].membership.heartbeat.lost)
 
 
 def open_broker(cluster: Cluster, settings: Settings) -> AbstractAsyncContextManager[Broker]:

@@ -27,7 +27,7 @@ class Standing(Collector):
         yield from self._known()
         yield from self._watched()
         yield from self._at_work()
-        # What is true of this replica (its Lease, the users that it owns) goes here as a further method.
+        yield from self._among_replicas()
 
     def _known(self) -> Iterable[Metric]:
         spawns = self._service.spawns
@@ -50,11 +50,21 @@ class Standing(Collector):
         staleness = GaugeMetricFamily(
             "spawnpenny_informer_staleness_seconds", "Since the last word from the cluster.", labels=("resource",)
         )
-        world = self._service.world
-        for resource, informer in (("pods", world.pods), ("namespaces", world.namespaces)):
+        world, membership = self._service.world, self._service.membership
+        watched = {"pods": world.pods, "namespaces": world.namespaces}
+        watched |= {"secrets": membership.records, "leases": membership.leases}
+        for resource, informer in watched.items():
             synced.add_metric((resource,), informer.synced.is_set())
             staleness.add_metric((resource,), informer.staleness())
         yield from (synced, staleness)
+
+    def _among_replicas(self) -> Iterable[Metric]:
+        membership, left = self._service.membership, self._service.housekeeper.leftovers
+        yield _gauge("spawnpenny_replicas", "Replicas that are alive, this one too.", len(membership.peers.living()))
+        yield _gauge("spawnpenny_lease_valid", "1 while this replica may write.", membership.heartbeat.fence.is_open)
+        yield _gauge(
+            "spawnpenny_leftovers_held_back", "Spawns that housekeeping would remove, and may not.", left.held_back
+        )
 
     def _at_work(self) -> Iterable[Metric]:
         slots = self._service.world.slots
