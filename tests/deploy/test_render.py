@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,32 @@ def test_the_settings_name_namespaces_accounts_and_role_of_the_deployment(object
             assert ("Namespace", None, namespace) in there
         assert ("ServiceAccount", each.broker.account_namespace, each.broker.account) in there
         assert ("ClusterRole", None, each.broker.role) in there
+
+
+def test_the_fence_has_the_accounts_and_names_of_the_settings(objects):
+    web, broker = settings(objects, WEB), settings(objects, BROKER)
+    fences = {each["metadata"]["name"]: each["spec"] for each in of_kind(objects, "ValidatingAdmissionPolicy")}
+    policies = {WEB: fences["spawnpenny-service"], BROKER: fences["spawnpenny-broker"]}
+    for name, policy in policies.items():
+        account = deployment(objects, name)["spec"]["template"]["spec"]["serviceAccountName"]
+        user = f"system:serviceaccount:{deployment(objects, name)['metadata']['namespace']}:{account}"
+        assert [each["expression"] for each in policy["matchConditions"]] == [f"request.userInfo.username == '{user}'"]
+    names = {"installation": web.installation, "prefix": web.namespaces.prefix, "state": web.namespaces.state}
+    more = {"provision": broker.namespaces.provision, "broker": broker.namespaces.broker, "role": broker.broker.role}
+    account = {"account": broker.broker.account, "accountNamespace": broker.broker.account_namespace}
+    assert names.items() <= given(policies[WEB]).items()
+    assert (names | more | account).items() <= given(policies[BROKER]).items()
+    assert broker.broker.pod_security in given(policies[BROKER])["levels"]
+    assert set(web.pods.allow) - {"hostPath"} <= set(given(policies[WEB])["opened"])
+
+
+def given(policy):
+    """Return the variables of an admission policy that are plain text or a list of it."""
+    plain = {}
+    for each in policy["variables"]:
+        with suppress(ValueError, SyntaxError):
+            plain[each["name"]] = ast.literal_eval(each["expression"])
+    return plain
 
 
 def test_the_brokers_orders_load(objects, tmp_path):

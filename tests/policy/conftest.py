@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import dataclasses
 import json
 import secrets
@@ -16,15 +15,17 @@ import aiohttp
 import pytest
 import yaml
 
-from spawnpenny.broker.local import run_local_broker
+from spawnpenny.broker.server import run_broker
 from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Ref
 from spawnpenny.cluster.sockets import Sockets
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
+from spawnpenny.embedded.merge import merge_patch
+from spawnpenny.permissions.grants import gather
+from spawnpenny.permissions.manifests import make_manifests
 from spawnpenny.plugins import load_plugins
-from spawnpenny.service import run_service
 from spawnpenny.testing.admission import AdmissionRecorder
 from spawnpenny.testing.behaviours import Crash
 from spawnpenny.testing.fence import load_policies
@@ -48,6 +49,7 @@ class Scene:
     """What was recorded: in the life of a site, and of each request of the two files by its words."""
 
     names: dict[str, str]
+    roles: list
     life: list = dataclasses.field(default_factory=list)
     missed: Counter = dataclasses.field(default_factory=Counter)
     forbidden: dict = dataclasses.field(default_factory=dict)
@@ -81,14 +83,16 @@ async def play(server, folder):
         admin = await stack.enter_async_context(await KubernetesCluster.connect(str(server.kubeconfig)))
         site, names = await make_scene_site(admin, folder)
         accounts = names["service_account"], names["broker_account"]
-        await stack.enter_async_context(all_rights(admin, names["installation"], accounts))
+        await give_all_rights(stack, admin, names["installation"], accounts)
         node = await stack.enter_async_context(HollowNode(server.url, server.ssl_context()))
         recorder = await stack.enter_async_context(AdmissionRecorder(server, accounts))
         clients = [
             await stack.enter_async_context(await KubernetesCluster.connect(str(server.kubeconfig_for(each))))
             for each in accounts
         ]
-        scene, since = Scene(names), server.mark()
+        grants = gather(site.settings, load_plugins(site.settings))
+        roles = [each for each in make_manifests(grants, site.settings) if "rules" in each]
+        scene, since = Scene(names, roles), server.mark()
         await live(site, node, *clients)
         scene.life = list(recorder.seen)
         scene.missed = missed(server.audit(since), accounts, scene.life)
@@ -122,8 +126,7 @@ async def make_scene_site(admin, folder):
     return Site(data, admin), names
 
 
-@asynccontextmanager
-async def all_rights(admin, name, accounts):
+async def give_all_rights(stack, admin, name, accounts):
     """Let RBAC allow the accounts everything: what refuses them is the fence."""
     group = "rbac.authorization.k8s.io"
     binding = {
@@ -135,34 +138,36 @@ async def all_rights(admin, name, accounts):
     }
     resource = Resource(f"{group}/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False)
     await admin.create(binding, resource)
-    try:
-        yield
-    finally:
-        await admin.delete(Ref(resource, name))
+    stack.push_async_callback(admin.delete, Ref(resource, name))
 
 
 async def live(site, node, web, private):
     """Do what a service and its broker do in their life, each with its own account."""
+    theirs = Site(site.data, web, separate=True)
     node.behave(lambda pod: pod["metadata"]["namespace"] == site.namespace("bob"), Crash())
-    plugins = load_plugins(site.settings)
-    async with (
-        run_local_broker(private, site.settings) as broker,
-        run_service(site.settings, plugins, web, broker) as service,
-    ):
-        await service.until_ready()
+    async with run_broker(private, site.settings), theirs.service() as service:
         ada = User("ada", 2001, 2001, (Group("physics", 3001),))
         await settled((await service.spawns.commission(ada, identity=HUB)).run)
         for number, replace in enumerate((False, False, True)):
-            run = await settled(await start(service, f"s{number}", replace=replace))
-            assert run.record.phase is Phase.RUNNING, run.record.reason
+            await spawned(service, f"s{number}", replace=replace)
             if number == 0:
                 await stop(service)
         failed = await settled(await start(service, user="bob"))
         assert failed.record.phase is Phase.FAILED
-        await settled(await start(service, user="Eve@example.org"))
+        await spawned(service, user="Eve@example.org")
         await stop(service, user="Eve@example.org")
-        gone = await site.read("Namespace", site.namespace("bob"))
-        await broker.release_namespace("bob", gone["metadata"]["uid"])
+    site.data["plugins"] |= {"quota": {"memory": "20Gi", "container": {"cpu": 1}}, "user": {"home": "/homes"}}
+    site.data["housekeeping"] = {"idle": 0.001}
+    async with run_broker(private, site.settings), theirs.service() as service:
+        await spawned(service, "changed", replace=True)
+        await stop(service, user="bob")
+        await service.housekeeper.keep_house()
+        assert service.spawns.account("bob") is None
+
+
+async def spawned(service, *args, **more):
+    run = await settled(await start(service, *args, **more))
+    assert run.record.phase is Phase.RUNNING, run.record.reason
 
 
 def missed(audited, accounts, recorded):
@@ -191,23 +196,24 @@ async def prepare(admin, site, names):
         "nobody": (f"{prefix}nobody", mine, {}),
         "foreign": (f"{prefix}foreign", ours | {"spawnpenny.io/installation": "other"}, of_eve),
     }
-    for name, labels, annotations in more.values():
-        metadata = {"name": name, "labels": labels, "annotations": annotations}
+    for name, labels, notes in more.values():
+        metadata = {"name": name, "labels": labels, "annotations": notes}
         await admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     tenant = site.namespace("ada")
-    for namespace in (tenant, names["provision"]):
-        metadata = {"name": "other", "namespace": namespace}
-        await admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-    board = ("board", {"spawnpenny.io/kind": "board"})
-    for name, labels in (
-        board,
-        ("held", {"spawnpenny.io/kind": "claim", "app": "spawnpenny"}),
-        ("other", {"app": "other"}),
-    ):
-        metadata = {"name": name, "namespace": names["state"], "labels": labels}
-        await admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
-    held = order_pod({}, names) | {"metadata": {"name": "held", "namespace": names["provision"]}}
-    await admin.create(held)
+    claim = {"spawnpenny.io/kind": "claim", "app": "spawnpenny"}
+    things = [
+        ("ConfigMap", names["state"], "held", {"labels": claim}, {}),
+        ("ConfigMap", names["state"], "other", {"labels": {"app": "other"}}, {}),
+        ("ConfigMap", names["provision"], "held", {}, {}),
+        ("Lease", names["state"], "held", {}, {}),
+        ("NetworkPolicy", tenant, "held", {}, {"spec": {"podSelector": {}}}),
+        ("ServiceAccount", names["provision"], "other", {}, {}),
+        ("ServiceAccount", tenant, "other", {}, {}),
+    ]
+    for kind, namespace, name, more_of_it, content in things:
+        head = {"apiVersion": resource_of(kind).api_version, "kind": kind}
+        await admin.create(head | {"metadata": {"name": name, "namespace": namespace, **more_of_it}} | content)
+    await admin.create(with_parts(bare_pod("broker", names), {"metadata": {"name": "held"}}))
     bindings = await admin.list(resource_of("RoleBinding"), namespace=tenant)
     return {key: name for key, (name, *_) in more.items()} | {
         "tenant": tenant,
@@ -251,8 +257,8 @@ def request_of(entry, names):
     if "connect" in entry:
         return "POST", entry["connect"], None
     if "pod" in entry:
-        make = service_pod if entry["by"] == "service" else order_pod
-        return "POST", path_of(pod := make(entry["pod"], names)), pod
+        pod = with_parts(bare_pod(entry["by"], names), entry["pod"])
+        return "POST", path_of(pod), pod
     verb = next(verb for verb in ("create", "patch", "delete") if verb in entry)
     manifest = entry[verb]
     if verb == "create":
@@ -273,38 +279,23 @@ def path_of(manifest):
     return f"/{'apis' if '/' in version else 'api'}/{version}{where}/{plural}"
 
 
-def service_pod(parts, names):
-    return with_parts(bare_pod(names["tenant"], CONTAINER, {"securityContext": RESTRICTED}), parts)
-
-
-def order_pod(parts, names):
-    return with_parts(bare_pod(names["provision"], {"name": "c", "image": "i"}, {}), parts)
-
-
-def bare_pod(namespace, container, spec):
-    spec = {"automountServiceAccountToken": False, "containers": [container], **spec}
-    return copy.deepcopy(
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tried", "namespace": namespace}, "spec": spec}
-    )
+def bare_pod(by, names):
+    """Return a pod as the service makes them in a user namespace, or as an order may be."""
+    namespace, container = names["provision"], {"name": "c", "image": "i"}
+    spec = {"automountServiceAccountToken": False}
+    if by == "service":
+        namespace, container = names["tenant"], CONTAINER
+        spec["securityContext"] = RESTRICTED
+    metadata = {"name": "tried", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**spec, "containers": [container]}}
 
 
 def with_parts(pod, parts):
     """Merge into a pod what belongs to its metadata and spec, to its container, or to one more init container."""
-    merged = merge(pod, {key: value for key, value in parts.items() if key in {"metadata", "spec"}})
-    container = merged["spec"]["containers"][0]
+    spec = {
+        **parts.get("spec", {}),
+        "containers": [merge_patch(pod["spec"]["containers"][0], parts.get("container", {}))],
+    }
     if "init" in parts:
-        merged["spec"]["initContainers"] = [merge(CONTAINER, {"name": "init"} | parts["init"])]
-    merged["spec"]["containers"] = [merge(container, parts.get("container", {}))]
-    return merged
-
-
-def merge(target, patch):
-    """Merge as RFC 7386 does."""
-    if not isinstance(patch, dict):
-        return patch
-    found = copy.deepcopy(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        found[key] = merge(found.get(key), value)
-        if value is None:
-            del found[key]
-    return found
+        spec["initContainers"] = [merge_patch(CONTAINER, {"name": "init"} | parts["init"])]
+    return merge_patch(pod, {"metadata": parts.get("metadata", {}), "spec": spec})
