@@ -241,6 +241,18 @@ async def test_a_user_is_commissioned_and_shown(command):
     assert (await command("user", "show", "bob")).code == 3
 
 
+async def test_a_user_is_retired(command):
+    await command("user", "commission", "ada", "--uid", "1234")
+    await command("lab", "start", "ada")
+    refused = await command("user", "retire", "ada")
+    assert (refused.code, "stop what there is" in refused.err) == (3, True)
+    await command("lab", "stop", "ada")
+    assert (await command("user", "retire", "ada", "--purge")).code == 3
+    retired = await command("user", "retire", "ada")
+    assert (retired.code, retired.out) == (0, "ada is retired.\n")
+    assert (await command("user", "show", "ada")).code == 3
+
+
 async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
     file = tmp_path / "token"
     file.write_text("hub-token\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -148,6 +149,15 @@ async def test_the_api_server_takes_the_fullest_record(kube_site):
 
 def keeper_of(site):
     return RecordKeeper(site.cluster, site.settings.namespaces.state, site.settings.installation, "replica")
+
+
+def test_a_record_of_the_schema_before_is_read_whole():
+    stored = json.loads(Path(__file__).with_name("records").joinpath(f"schema-{SCHEMA - 1}.json").read_text())
+    record = UserRecord.from_json(stored)
+    written = record.to_json()
+    assert {key: written[key] for key in stored} == {**stored, "schema": SCHEMA}
+    assert written.keys() - stored.keys() == {"idle_since"}
+    assert record.idle_since is None
 
 
 def test_a_newer_record_is_refused():

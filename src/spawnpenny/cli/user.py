@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from rich.console import Console
 
-from spawnpenny.cli.exits import DONE, FAILED, UsageError
+from spawnpenny.cli.exits import DONE, FAILED, CommandError, UsageError
 from spawnpenny.cli.progress import print_json, show, show_lines
 from spawnpenny.cli.service import Target, output_option, service_options
 from spawnpenny.cli.variables import pairs
@@ -19,7 +19,7 @@ _name = click.argument("name", metavar="USER")
 
 @click.group()
 def user() -> None:
-    """Make users known to a running service, and look at them."""
+    """Make users known to a running service, look at them, and retire them."""
 
 
 @user.command()
@@ -46,6 +46,26 @@ def commission(
         return FAILED if found.status == "failed" else DONE
 
     return target.run(work, interrupted="The orders go on: `spawnpenny user events` follows them.")
+
+
+@user.command()
+@_name
+@service_options
+@click.option("--purge", is_flag=True, help="The user's storage goes as well; needs the scope purge.")
+@click.option("--wait/--no-wait", default=True, help="Wait until it is done.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=300.0, show_default=True, help="Seconds.")
+def retire(*, target: Target, name: str, purge: bool, wait: bool, timeout: float) -> int:
+    """Retire a user who has no lab: the site's orders run, and the user's namespace goes."""
+
+    async def work(client: Client) -> None:
+        there = await client.retire(name, purge=purge, wait=timeout if wait else 0)
+        if there is not None and there.status == "failed":
+            raise CommandError(there.reason.message if there.reason else f"{name} could not be retired.")
+        if there is not None and wait:
+            raise CommandError(f"{name} was not retired after {timeout:g} seconds; it goes on.")
+        click.echo(f"{name} is {'being retired' if there else 'retired'}.")
+
+    return target.run(work, interrupted="The user goes on being retired.")
 
 
 @user.command(name="show")

@@ -201,6 +201,21 @@ class Client:
         """
         return read(User, await self._have("GET", _user(user)))
 
+    async def retire(self, user: str, *, purge: bool = False, wait: float = 0) -> User | None:
+        """Retire a user; return None once that is done, or the user where it takes longer than ``wait`` seconds.
+
+        ``purge``: the user's storage goes as well.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait
+        while True:
+            part = max(0.0, min(end - loop.time(), _LONGEST_WAIT))
+            query = {"wait": f"{part:.3f}"} | ({"purge": "storage"} if purge else {})
+            answer = await self._ask("DELETE", _user(user), query=query, within=part + _SLACK)
+            there = None if answer is None else read(User, answer)
+            if there is None or there.status == "failed" or loop.time() >= end:
+                return there
+
     def user_events(self, user: str, *, after: str | None = None) -> AsyncIterator[Event]:
         """Yield what happens in a user's commissioning, as ``lab_events`` does."""
         return follow(self._connection(), f"{_user(user)}/events", after=after)
