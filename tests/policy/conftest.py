@@ -33,7 +33,6 @@ from spawnpenny.testing.hollow_node import HollowNode
 from spawnpenny.testing.site import HUB, Site, settled, site_data, start, stop
 
 HERE = Path(__file__).parent
-POLICY = Path(__file__).parents[2] / "kustomize/base/policy.yaml"
 WRITES = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE"}
 NONE = {"metadata": {"name": ""}}
 RESTRICTED = {"runAsUser": 1000, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -69,7 +68,7 @@ class Scene:
 
 @pytest.fixture(scope="session")
 def policies():
-    return load_policies(POLICY)
+    return load_policies(HERE.parents[1] / "kustomize/base/policy.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,8 @@ import cel
 import pytest
 import yaml
 
-DOCUMENTS = list(
-    yaml.safe_load_all((Path(__file__).parents[2] / "kustomize/base/policy.yaml").read_text(encoding="utf-8"))
-)
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = list(yaml.safe_load_all((ROOT / "kustomize/base/policy.yaml").read_text(encoding="utf-8")))
 POLICIES = [each for each in DOCUMENTS if each["kind"] == "ValidatingAdmissionPolicy"]
 FUNCTIONS = {"!_", "_&&_", "_||_", "_?_:_", "_==_", "_!=_", "_+_", "_[_]", "@in", "@not_strictly_false"} | {
     *("contains", "matches", "size", "startsWith", "endsWith")
@@ -105,3 +104,13 @@ def test_a_refusal_is_told_in_one_sentence_and_as_forbidden(policy):
     for each in policy["spec"]["validations"]:
         assert re.fullmatch(r"[^\n]{30,250}\.", each["message"]), each
         assert each["reason"] == "Forbidden"
+
+
+def test_the_patch_in_the_docs_changes_the_variable_that_it_names():
+    (example,) = re.findall(r"```yaml\n(patches:.*?)```", (ROOT / "docs/policy.md").read_text(), re.DOTALL)
+    (patch,) = yaml.safe_load(example)["patches"]
+    (policy,) = [each for each in POLICIES if each["metadata"]["name"] == patch["target"]["name"]]
+    tested, replaced = yaml.safe_load(patch["patch"])
+    number = int(re.fullmatch(r"/spec/variables/(\d+)/name", tested["path"])[1])
+    assert replaced["path"] == f"/spec/variables/{number}/expression"
+    assert policy["spec"]["variables"][number]["name"] == tested["value"]
