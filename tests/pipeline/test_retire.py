@@ -119,3 +119,30 @@ async def test_nothing_is_started_for_a_user_who_is_being_retired(site, seen):
             await start(service)
         await settled(run)
         assert (await settled(await start(service))).record.phase is Phase.RUNNING
+
+
+async def test_storage_that_was_kept_goes_with_a_later_purge(site, seen):
+    async with site.service() as service:
+        await commissioned(service)
+        await settled(await start(service))
+        await stop(service)
+        await site.cluster.create(volume_claim(site))
+        assert (await retired(service)).gone
+        await commissioned(service)
+        assert (await retired(service, purge=True)).gone
+        await released(site, service)
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_after_a_retirement_that_failed_the_user_is_provisioned_anew(site, seen):
+    made = seen.parent / "made"
+    (seen.parent / "fail").touch()
+    orders = yaml.safe_load((seen.parent / "m.yaml").read_text())
+    orders["commission"] = [{"name": "c", "image": "spawnpenny/shell", "args": ["-c", f"touch {made}"]}]
+    (seen.parent / "m.yaml").write_text(yaml.safe_dump(orders))
+    async with site.service() as service:
+        await commissioned(service)
+        made.unlink()
+        assert (await retired(service)).record.phase is Phase.FAILED
+        await settled(await start(service))
+        assert made.exists()
