@@ -144,11 +144,13 @@ class Account:
         return not self.holders and since is not None and since < before and not self.record.has_things
 
     def history(self) -> list[Run]:
-        """Return what is over, with nothing left of it, the oldest first; but by its commissioning a user is retired."""
+        """Return what is over, with nothing left of it, oldest first; never a commissioning, which retiring needs."""
         over = [
             run
             for key, run in self.runs.items()
-            if run.record.phase.over and run.record.reverted and not (key.kind is Kind.USER and self.record.commissioned)
+            if run.record.phase.over
+            and run.record.reverted
+            and not (key.kind is Kind.USER and self.record.commissioned)
         ]
         return sorted(over, key=lambda run: run.record.ended_at or 0.0)
 
