@@ -26,7 +26,7 @@ from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.vigil import Vigil
 from spawnpenny.pipeline.world import World
 from spawnpenny.plugins import Plugins
-from spawnpenny.replicas.fence import FencedCluster
+from spawnpenny.replicas.fence import FencedBroker, FencedCluster
 from spawnpenny.replicas.membership import Membership
 from spawnpenny.settings import Settings
 
@@ -106,7 +106,7 @@ def _world(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broke
         pods=watch_pods(cluster, namespaces, mine, settings.namespaces.reads),
         namespaces=namespaces,
         ownership=membership.ownership,
-        broker=broker,
+        broker=FencedBroker(broker, membership.heartbeat.fence),
         keeper=RecordKeeper(fenced, settings.namespaces.state, settings.installation, membership.me.identity),
         plugins=plugins,
     )

@@ -170,9 +170,14 @@ async def test_an_answered_claim_is_never_carried_out_again(separated, put):
 class Aged(FaultyCluster):
     """A cluster on which the claims of one name were made a while ago."""
 
+    def __init__(self, cluster, seconds=70):
+        super().__init__(cluster)
+        self.seconds = seconds
+
     def made_earlier(self, manifest):
         if manifest["metadata"]["name"] == "claim-old":
-            manifest["metadata"]["creationTimestamp"] = (datetime.now(UTC) - timedelta(seconds=70)).isoformat()
+            made = datetime.now(UTC) - timedelta(seconds=self.seconds)
+            manifest["metadata"]["creationTimestamp"] = made.isoformat()
         return manifest
 
     async def list(self, resource, **where):
@@ -189,6 +194,16 @@ async def test_a_claim_that_is_too_old_is_not_carried_out(separated, put):
         assert (await put.answer(old))["code"] == ClaimExpiredError.code
         assert "result" in await put.answer(await put("new", NAMESPACE))
     assert await separated.read("Namespace", separated.namespace("old")) is None
+
+
+async def test_a_release_is_not_carried_out_when_its_user_may_have_a_lab_elsewhere(separated, put):
+    async with separated.broker():
+        made = await put.answer(await put("made", NAMESPACE))
+    old = await put("old", {"verb": "release", "username": "ada", "nonce": "n", "uid": made["result"], "purge": False})
+    separated.cluster = Aged(separated.cluster, separated.settings.broker.patience + 5)
+    async with separated.broker():
+        assert (await put.answer(old))["code"] == ClaimExpiredError.code
+    assert "deletionTimestamp" not in (await separated.read("Namespace", separated.namespace()))["metadata"]
 
 
 async def test_an_order_that_was_taken_up_goes_on_after_that_time(separated, put):

@@ -76,7 +76,7 @@ async def test_a_pass_that_would_remove_much_removes_nothing_and_alarms(site, lo
 
 
 async def test_the_namespace_of_a_user_who_has_nothing_is_let_go_of(site):
-    site.data["housekeeping"] = {"idle": 0.001}
+    site.data["housekeeping"] = {"idle": 1e-6}
     async with site.service() as service:
         first = await settled(await start(service))
         await service.housekeeper.keep_house()
@@ -95,7 +95,7 @@ async def test_the_namespace_of_a_user_who_has_nothing_is_let_go_of(site):
 
 
 async def test_a_namespace_with_a_volume_claim_is_kept(site):
-    site.data["housekeeping"] = {"idle": 0.001}
+    site.data["housekeeping"] = {"idle": 1e-6}
     async with site.service() as service:
         await settled(await start(service))
         claim = await site.cluster.create(volume_claim(site))
@@ -107,7 +107,7 @@ async def test_a_namespace_with_a_volume_claim_is_kept(site):
 
 
 async def test_a_commissioned_user_is_not_forgotten(embedded_site):
-    embedded_site.data["housekeeping"] = {"idle": 0.001}
+    embedded_site.data["housekeeping"] = {"idle": 1e-6}
     ada = User("ada", 1234, 1234)
     async with embedded_site.service() as service:
         await settled((await service.spawns.commission(ada, identity=HUB)).run)

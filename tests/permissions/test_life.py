@@ -111,7 +111,7 @@ async def test_no_right_is_missing_and_none_is_too_many(installation, apiserver,
         await lose_the_thread(installation, service)
         await begin(service, hollow_node, installation)
     change_what_is_made(installation)
-    installation.site.data["housekeeping"] = {"idle": 0.001}
+    installation.site.data["housekeeping"] = {"idle": 1e-6}
     async with installation.running() as service:
         await carry_on(service, hollow_node, installation)
         await let_go(installation, service)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from spawnpenny.api import Step, hookimpl
 from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.domain.users import User
 from spawnpenny.errors import UserConflictError
@@ -26,6 +28,12 @@ def seen(site, tmp_path):
     (tmp_path / "m.yaml").write_text(yaml.safe_dump(orders))
     site.data["broker"] = {"orders": str(tmp_path / "m.yaml"), "purge": True}
     return seen
+
+
+def order_commission(folder, script):
+    orders = yaml.safe_load((folder / "m.yaml").read_text())
+    orders["commission"] = [{"name": "c", "image": "spawnpenny/shell", "args": ["-c", script]}]
+    (folder / "m.yaml").write_text(yaml.safe_dump(orders))
 
 
 async def commissioned(service):
@@ -118,4 +126,69 @@ async def test_nothing_is_started_for_a_user_who_is_being_retired(site, seen):
         with pytest.raises(UserConflictError, match="being retired"):
             await start(service)
         await settled(run)
+        assert (await settled(await start(service))).record.phase is Phase.RUNNING
+
+
+async def test_storage_that_was_kept_goes_with_a_later_purge(site, seen):
+    async with site.service() as service:
+        await commissioned(service)
+        await settled(await start(service))
+        await stop(service)
+        await site.cluster.create(volume_claim(site))
+        assert (await retired(service)).gone
+        await commissioned(service)
+        assert (await retired(service, purge=True)).gone
+        await released(site, service)
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_after_a_retirement_that_failed_the_user_is_provisioned_anew(site, seen):
+    made = seen.parent / "made"
+    (seen.parent / "fail").touch()
+    order_commission(seen.parent, f"touch {made}")
+    async with site.service() as service:
+        await commissioned(service)
+        made.unlink()
+        assert (await retired(service)).record.phase is Phase.FAILED
+        await settled(await start(service))
+        assert made.exists()
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_a_user_whose_commissioning_failed_long_ago_is_retired(site, seen):
+    order_commission(seen.parent, "exit 1")
+    site.data["deadlines"] = {"history": 0.1}
+    async with site.service() as service:
+        await commissioned(service)
+        lab = await settled(await start(service))
+        await lab.until_gone()  # what is over for so long is forgotten
+        run = await service.spawns.retire("ada")
+        assert (await settled(run)).gone
+        assert json.loads(seen.read_text()) == ADA.dossier()
+
+
+class Faulty(Step):
+    """It makes a mistake when a user is retired."""
+
+    name = "faulty"
+    kinds = frozenset({"user"})
+    scope = "user"
+
+    async def retire(self, spawn):
+        raise ZeroDivisionError
+
+
+@hookimpl
+def spawnpenny_steps(settings):
+    del settings
+    return [Faulty()]
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_a_plugins_mistake_keeps_nobody_in_retirement(site):
+    site.plugins = {"faulty": SimpleNamespace(spawnpenny_steps=spawnpenny_steps)}
+    async with site.service() as service:
+        await commissioned(service)
+        run = await retired(service)
+        assert (run.record.phase, run.record.reason.code) == (Phase.FAILED, "step_failed")
         assert (await settled(await start(service))).record.phase is Phase.RUNNING

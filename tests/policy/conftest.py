@@ -156,7 +156,7 @@ async def live(site, node, web, private):
         await spawned(service, user="Eve@example.org")
         await stop(service, user="Eve@example.org")
     site.data["plugins"] |= {"quota": {"memory": "20Gi", "container": {"cpu": 1}}, "user": {"home": "/homes"}}
-    site.data["housekeeping"] = {"idle": 0.001}
+    site.data["housekeeping"] = {"idle": 1e-6}
     async with run_broker(private, site.settings), theirs.service() as service:
         await spawned(service, "changed", replace=True)
         await stop(service, user="bob")

@@ -96,6 +96,8 @@ async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(
         deaf.arm()
         with pytest.raises(ReplicaFencedError):
             await start(one, user="bob")
+        with pytest.raises(ReplicaFencedError):
+            await one.world.broker.release_namespace("ada", one.world.namespaces.items()[0]["metadata"]["uid"])
         assert deaf.calls == []
         await settled(await start(two, "s2", replace=True))
         await run.until_gone()

@@ -79,7 +79,7 @@ class AskingBroker:
 
     async def sweep(self) -> None:
         """Delete claims for which nobody waits any more, as after a restart: by their age, out of what is watched."""
-        limit = lifetime(order=True, taken=True, settings=self._settings) + self._settings.broker.expire
+        limit = lifetime("commission", taken=True, settings=self._settings) + self._settings.broker.expire
         while True:
             await asyncio.sleep(self._settings.broker.expire)
             for each in self._maps.items():
@@ -149,7 +149,7 @@ class AskingBroker:
         settings = self._settings
         heard = await self._until(ref, settings.broker.patience, taken=True)
         if heard is not None and not is_answered(heard):
-            limit = lifetime(order=claim.is_order, taken=True, settings=settings) + settings.broker.patience
+            limit = lifetime(claim.verb, taken=True, settings=settings) + settings.broker.patience
             heard = await self._until(ref, limit, taken=False)
         if heard is None or not is_answered(heard):
             raise BrokerUnavailableError(

@@ -95,12 +95,16 @@ def age(manifest: Manifest) -> float:
     return max(0.0, (datetime.now(UTC) - made).total_seconds())
 
 
-def lifetime(*, order: bool, taken: bool, settings: Settings) -> float:
+def lifetime(verb: Verb, *, taken: bool, settings: Settings) -> float:
     """Return the seconds after which a claim is not carried out any more.
 
     An order that was taken up in time may have to wait for another one of the user, and goes on when a broker dies.
+    A release is not carried out when who asked for it may be dead: the user may have started something elsewhere.
     """
-    return settings.broker.expire + (2 * settings.deadlines.spawn if order and taken else 0)
+    broker = settings.broker
+    if verb == "release":
+        return min(broker.patience, broker.expire)
+    return broker.expire + (2 * settings.deadlines.spawn if taken and verb != "namespace" else 0)
 
 
 def read_claim(manifest: Manifest) -> Claim:

@@ -196,7 +196,7 @@ class Desk:
         try:
             if not isinstance(claim, Claim):
                 raise claim  # noqa: TRY301 - answered as any other failure
-            self._refuse_expired(job)
+            self._refuse_expired(claim.verb, job)
             result = await self._do(claim)
         except SpawnpennyError as error:
             self._log.warning("a claim failed", user=job.user, code=error.code, error=error.message)
@@ -208,10 +208,9 @@ class Desk:
         self._log.info("a claim was carried out", verb=claim.verb, user=job.user)
         return answers.done(result)
 
-    def _refuse_expired(self, job: _Job) -> None:
+    def _refuse_expired(self, verb: Verb, job: _Job) -> None:
         def is_expired(manifest: Manifest) -> bool:
-            limit = lifetime(order=job.is_order, taken=is_taken(manifest), settings=self._settings)
-            return age(manifest) > limit
+            return age(manifest) > lifetime(verb, taken=is_taken(manifest), settings=self._settings)
 
         if all(is_expired(manifest) for manifest in job.maps.values()):
             raise ClaimExpiredError("The broker came to this too late, and did nothing. Try again.")

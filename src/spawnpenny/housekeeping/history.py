@@ -17,7 +17,7 @@ async def forget_history(world: World, accounts: Accounts) -> None:
     oldest = time.time() - world.settings.deadlines.history
     for account in accounts:
         async with account.lock:
-            old = [run for run in account.runs.values() if run.is_history(before=oldest)]
+            old = [run for run in account.history() if (run.record.ended_at or 0.0) < oldest]
             for run in old:
                 account.forget(run)
                 run.vanish()

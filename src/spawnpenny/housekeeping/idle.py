@@ -10,7 +10,7 @@ import structlog
 
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnpennyError
+from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnpennyError, UnavailableError
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.world import World
@@ -35,7 +35,7 @@ class Idle:
             if account.is_idle(before=oldest) and account.slug not in self._kept:
                 try:
                     await self._let_go_of(account, oldest)
-                except (BrokerRefusedError, BrokerUnavailableError) as error:
+                except (BrokerRefusedError, BrokerUnavailableError, UnavailableError) as error:
                     self._tell("idle namespaces cannot be released now", account, error)
                     return
                 except SpawnpennyError as error:

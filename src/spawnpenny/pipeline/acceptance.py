@@ -65,13 +65,13 @@ def oldest_history(account: Account, key: Key) -> Run | None:
     """
     if key in account.record.spawns or len(account.record.spawns) < MAX_SPAWNS:
         return None
-    over = [run for run in account.runs.values() if run.record.phase.over and run.record.reverted]
+    over = account.history()
     if not over:
         raise TooManySpawnsError(
             f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. Stop one first.",
             retry_after=30,
         )
-    return min(over, key=lambda run: run.record.ended_at or 0.0)
+    return over[0]
 
 
 def to_replace(account: Account, existing: Run | None) -> list[Replaced]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Unpack
 
 from spawnpenny.domain.events import About, Event, EventType
-from spawnpenny.domain.spawns import Desired, Key, Phase
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase
 from spawnpenny.errors import SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 
@@ -69,11 +69,6 @@ class Run:
         while run is not None:
             run.vanish()
             run = run.previous
-
-    def is_history(self, *, before: float) -> bool:
-        """Whether it was over before a time, in seconds since the epoch, with nothing left of it."""
-        record = self.record
-        return record.phase.over and record.reverted and (record.ended_at or 0.0) < before
 
     def vanish(self) -> None:
         """Say that nothing is left of it."""
@@ -147,6 +142,17 @@ class Account:
         """Whether the user has had nothing since a time, in seconds since the epoch."""
         since = self.record.idle_since
         return not self.holders and since is not None and since < before and not self.record.has_things
+
+    def history(self) -> list[Run]:
+        """Return what is over, with nothing left of it, oldest first; never a commissioning, which retiring needs."""
+        over = [
+            run
+            for key, run in self.runs.items()
+            if run.record.phase.over
+            and run.record.reverted
+            and not (key.kind is Kind.USER and self.record.commissioned)
+        ]
+        return sorted(over, key=lambda run: run.record.ended_at or 0.0)
 
     def marks(self) -> set[str]:
         """Return the marks of all spawns of the user, and of those that they replace."""

@@ -113,7 +113,7 @@ class Context:
             tell=self.tell,
             suspect=self._suspect,
             claimed=self._claimed,
-            namespace=lambda: self.account.record.namespace,
+            namespace=self._namespace_uid,
             waits=turn.give_back if turn else lambda: None,
             scrub=self.scrub,
         )
@@ -192,6 +192,11 @@ class Context:
 
     def _claimed(self, uid: str) -> None:
         self.account.record.namespace = uid
+
+    def _namespace_uid(self) -> str:
+        """Return the uid of the user's namespace, also of one that the record does not know, or knows no more."""
+        there = self.world.namespaces.get(None, self.names.namespace)
+        return str(there["metadata"]["uid"]) if there is not None else self.account.record.namespace
 
     def _report(self, name: str, state: StepState, seconds: float | None) -> None:
         progress = next((step for step in self.run.record.steps if step.name == name), None)

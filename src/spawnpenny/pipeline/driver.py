@@ -70,8 +70,7 @@ class Driver:
             await self._undo(error)
         except Exception:  # noqa: BLE001 - whatever it is, what the spawn made has to go
             self._log.exception("a spawn failed unexpectedly")
-            told = f"Something went wrong. An administrator finds the cause in the log, under {self._record.id}."
-            await self._undo(StepFailedError(told))
+            await self._undo(StepFailedError(self._unexpected()))
         else:
             await self._arrive()
 
@@ -110,13 +109,19 @@ class Driver:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except SpawnpennyError as error:
-                self._record.desired = Desired.RUNNING
-                self._close(Phase.FAILED, Reason(error.code, error.message))
-                await self._persist()
-                return False
+                return await self._stays(error)
+            except Exception:  # noqa: BLE001 - a plugin's mistake; the user would be in retirement for ever
+                self._log.exception("retiring failed unexpectedly")
+                return await self._stays(StepFailedError(self._unexpected()))
             else:
                 self._account.record.retire()
                 return True
+
+    async def _stays(self, error: SpawnpennyError) -> bool:
+        self._record.desired = Desired.RUNNING
+        self._close(Phase.FAILED, Reason(error.code, error.message))
+        await self._persist()
+        return False
 
     async def end_of_pod(self, pod: Manifest | None) -> None:
         """Say why the pod of a running spawn is no more (None: it is gone), and take away what is left."""
@@ -235,6 +240,9 @@ class Driver:
         self._record.url = None
         self._record.forget_env()
         self.to_phase(phase, reason)
+
+    def _unexpected(self) -> str:
+        return f"Something went wrong. An administrator finds the cause in the log, under {self._record.id}."
 
     def _too_late(self) -> SpawnError:
         told = f"It was not ready within its {self._record.deadline - self._record.requested_at:.0f} seconds."

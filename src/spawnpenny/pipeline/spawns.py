@@ -141,6 +141,7 @@ class Spawns:
             if run.record.desired is not Desired.GONE:
                 run.record.request = replace(run.record.request, options={"purge": purge})
                 run.record.reverted = False
+                account.record.applied.clear()  # what comes after, or in between, may rely on nothing of it
                 await self._order_gone(account, run)
             return run
 

@@ -6,10 +6,15 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Literal
 
 from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.errors import ReplicaFencedError
+
+if TYPE_CHECKING:
+    from spawnpenny.domain.users import User
+    from spawnpenny.pipeline.port import Broker
 
 
 class Fence:
@@ -48,7 +53,7 @@ class Fence:
             ReplicaFencedError: It is shut, or was.
 
         """
-        await self._until_open()
+        await self.until_open()
         limit = asyncio.timeout_at(self._until)
         try:
             async with limit:
@@ -62,7 +67,13 @@ class Fence:
                 raise _fenced() from None
             raise
 
-    async def _until_open(self) -> None:
+    async def until_open(self) -> None:
+        """Return while it is open.
+
+        Raises:
+            ReplicaFencedError: It stays shut.
+
+        """
         try:
             async with asyncio.timeout(self._patience):
                 while not self.is_open:
@@ -102,3 +113,25 @@ class FencedCluster:
     async def delete(self, ref: Ref, *, uid: str | None = None, grace: int | None = None) -> bool:
         async with self._fence.writing():
             return await self._cluster.delete(ref, uid=uid, grace=grace)
+
+
+class FencedBroker:
+    """A broker that is asked only while the fence is open; an answer is waited for all the same."""
+
+    def __init__(self, broker: Broker, fence: Fence) -> None:
+        self._fence = fence
+        self._broker = broker
+        self.namespace_hash = broker.namespace_hash
+        self.order_hash = broker.order_hash
+
+    async def claim_namespace(self, username: str) -> str:
+        await self._fence.until_open()
+        return await self._broker.claim_namespace(username)
+
+    async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
+        await self._fence.until_open()
+        await self._broker.release_namespace(username, uid, purge=purge)
+
+    async def provision(self, user: User, order: Literal["commission", "retire"]) -> None:
+        await self._fence.until_open()
+        await self._broker.provision(user, order)
