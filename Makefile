@@ -34,7 +34,7 @@ docs: $(READY)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 bench: $(READY)
-	$(BIN)/pytest tests/bench -q -s -o python_files="bench_*.py" -o python_functions="bench_spawn" -o timeout=600 $(ARGS)
+	$(BIN)/pytest tests/bench -q -s -o python_files="bench_*.py" -o python_functions="bench_*" -o timeout=600 $(ARGS)
 
 lock: $(READY)
 	$(BIN)/uv pip compile --no-header --generate-hashes --universal --python-version 3.11 \

@@ -1,7 +1,8 @@
 """What spawnpenny adds to the calls that a spawn needs anyway: ratios, measured in one run on the real API server.
 
 The floor makes the same objects by bare calls, side by side where they may be, and waits for the same pod to be Ready;
-it keeps no record, and has no undo. Run with ``make bench``.
+it keeps no record, and has no undo. The broker is once inside the service and once asked by claims. Run with
+``make bench``.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import asyncio
 import copy
 import statistics
 import time
+from contextlib import AsyncExitStack
 
 from spawnpenny.cluster.port import Ref
 from spawnpenny.pipeline.podstate import is_ready
+from spawnpenny.replicas.fence import Fence, FencedCluster
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import make_site, settled, start, stop
 
-ROUNDS = 15
+ROUNDS = 25
 EARLY = ("Namespace", "RoleBinding")
 
 
@@ -60,28 +63,67 @@ async def bare(cluster, pods, manifests):
 
 async def bench_spawn(kubernetes_cluster, hollow_node):
     recording = Recording(kubernetes_cluster)
-    site = await make_site(recording)
-    site.data["plugins"]["quota"] = {"labs": 10, "cpu": 1000, "memory": "4Ti"}
-    first, respawn, floor_first, floor_respawn = [], [], [], []
-    async with site.service() as service:
-        await settled(await start(service, user="sample"))
-        pods, old = service.world.pods, site.namespace("sample")
+    inside = await make_site(recording)
+    inside.data["plugins"]["quota"] = {"labs": 10, "cpu": 1000, "memory": "4Ti"}
+    asked = await make_site(kubernetes_cluster, broker="separate")
+    first = {"bare": [], "inside": [], "asked": []}
+    again = {"bare": [], "inside": [], "asked": []}
+    async with AsyncExitStack() as stack:
+        services = {"inside": await stack.enter_async_context(inside.service())}
+        await stack.enter_async_context(asked.broker())
+        services["asked"] = await stack.enter_async_context(asked.service())
+        for service in services.values():
+            await spawn(service, "sample", "one")
+        pods, old = services["inside"].world.pods, inside.namespace("sample")
         made = [each for each in recording.made if old in {each["metadata"].get("namespace"), each["metadata"]["name"]}]
         for number in range(ROUNDS):
-            user, namespace = f"user{number}", f"{site.namespace('bare')}{number}"
+            user, namespace = f"user{number}", f"{inside.namespace('bare')}{number}"
             manifests = [renamed(each, old, namespace) for each in made]
-            floor_first.append(await timed(bare(kubernetes_cluster, pods, manifests)))
-            first.append(await timed(spawn(service, user, "one")))
-            await stop(service, user=user)
-            again = [each for each in manifests if each["kind"] in {"Secret", "Pod"}]
-            for each in again:
+            first["bare"].append(await timed(bare(kubernetes_cluster, pods, manifests)))
+            for name, service in services.items():
+                first[name].append(await timed(spawn(service, user, "one")))
+                await stop(service, user=user)
+            more = [each for each in manifests if each["kind"] in {"Secret", "Pod"}]
+            for each in more:
                 each["metadata"]["name"] += "-again"
                 each["metadata"]["labels"]["spawnpenny.io/lab"] = "again"
-            floor_respawn.append(await timed(bare(kubernetes_cluster, pods, again)))
-            respawn.append(await timed(spawn(service, user, "two")))
-    tell("first spawn", first, floor_first)
-    tell("respawn", respawn, floor_respawn)
-    await bench_load(kubernetes_cluster)
+            again["bare"].append(await timed(bare(kubernetes_cluster, pods, more)))
+            for name, service in services.items():
+                again[name].append(await timed(spawn(service, user, "two")))
+    tell("first spawn", first)
+    tell("respawn", again)
+
+
+async def bench_many_at_once(kubernetes_cluster, hollow_node):
+    """Start 100 users' labs at once, and again when all are stopped."""
+    for broker in ("local", "separate"):
+        site = await make_site(kubernetes_cluster, broker=broker)
+        async with AsyncExitStack() as stack:
+            if site.separate:
+                await stack.enter_async_context(site.broker())
+            service = await stack.enter_async_context(site.service())
+            users = [f"user{number}" for number in range(100)]
+            for name in ("first", "again"):
+                seconds = await timed(asyncio.gather(*(spawn(service, user, name) for user in users)))
+                print(f"\n100 labs at once, {broker:8} broker, {name:5}: {100 / seconds:6.1f} a second", end="")
+                await asyncio.gather(*(stop(service, user=user) for user in users))
+    print()
+
+
+async def bench_fence(kubernetes_cluster):
+    """Write Secrets as records are written, past the fence of the replicas and through it."""
+    site = await make_site(kubernetes_cluster)
+    fence = Fence(30)
+    fence.open_until(asyncio.get_running_loop().time() + 3600)
+    ways = {"past": kubernetes_cluster, "through": FencedCluster(kubernetes_cluster, fence)}
+    seconds = {name: [] for name in ways}
+    for number in range(200):
+        for name, cluster in ways.items():
+            metadata = {"name": f"{name}{number}", "namespace": site.settings.namespaces.state}
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"record": "x" * 3000}}
+            seconds[name].append(await timed(cluster.create(secret)))
+    past, through = (statistics.median(seconds[name]) for name in ("past", "through"))
+    print(f"\na record written through the fence: {through * 1000:.2f} ms, ratio to one past it {through / past:.2f}")
 
 
 async def spawn(service, user, start_id):
@@ -89,17 +131,7 @@ async def spawn(service, user, start_id):
     assert run.record.url, run.record.reason
 
 
-async def bench_load(cluster):
-    """Start 100 users' labs at once, and again when all are stopped."""
-    site = await make_site(cluster)
-    async with site.service() as service:
-        users = [f"user{number}" for number in range(100)]
-        for name in ("first", "again"):
-            seconds = await timed(asyncio.gather(*(spawn(service, user, name) for user in users)))
-            print(f"100 labs at once, {name:5}: {100 / seconds:6.1f} a second")
-            await asyncio.gather(*(stop(service, user=user) for user in users))
-
-
-def tell(what, ours, floor):
-    ours, floor = statistics.median(ours) * 1000, statistics.median(floor) * 1000
-    print(f"\n{what:12}: {ours:6.1f} ms, bare calls {floor:6.1f} ms, ratio {ours / floor:.2f}")
+def tell(what, seconds):
+    bare, inside, asked = (statistics.median(seconds[name]) * 1000 for name in ("bare", "inside", "asked"))
+    print(f"\n{what}: bare calls {bare:.1f} ms; broker inside {inside:.1f} ms, {inside / bare:.2f} of bare;")
+    print(f"  broker asked by claims {asked:.1f} ms, {asked / bare:.2f} of bare, {asked / inside:.2f} of inside")

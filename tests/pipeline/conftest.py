@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from spawnpenny.broker.claims import is_claim
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Cluster
@@ -54,3 +55,16 @@ async def reading_site(apiserver, kube_site):
 def any_site(request):
     """Have a site on each of the two clusters, and one whose service reads pods in each namespace by itself."""
     return request.getfixturevalue(f"{request.param}_site")
+
+
+@pytest.fixture
+def until_no_claims():
+    """Return a function that waits until what services asked of a broker's process is answered and deleted."""
+
+    async def wait(broker):
+        asked = broker._maps
+        with asked.subscribe() as changes:
+            while any(is_claim(each) for each in asked.items()):
+                await anext(changes)
+
+    return wait

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.testing.site import lab, settled, start, stop
+from spawnpenny.testing.site import lab, make_site, settled, start, stop
 
 
 @pytest.fixture
@@ -62,3 +64,24 @@ async def test_a_second_lab_of_a_user_costs_no_more_than_a_respawn(kube_site, co
         with counted() as second:
             await settled(await start(service, name="second"))
     assert len(second) == 4
+
+
+async def test_labs_that_run_cost_nothing_but_the_leases(kubernetes_cluster, hollow_node, apiserver, until_no_claims):
+    site = await make_site(kubernetes_cluster, broker="separate")
+    site.data |= {"replicas": {"lease": 3}, "broker": {"lease": 3}}
+    users = [f"user{number}" for number in range(50)]
+    async with site.broker() as broker, site.service() as service:
+        runs = await asyncio.gather(*(start(service, user=user) for user in users))
+        await asyncio.gather(*(settled(run) for run in runs))
+        await until_no_claims(broker)
+        mark = apiserver.mark()
+        with service.membership.leases.subscribe() as renewals:
+            for _ in range(3):
+                await anext(renewals)
+                for user in users:
+                    run = service.spawns.find(user, lab())
+                    assert [event async for event in run.events()]
+        entries = apiserver.audit(mark, user_agent="spawnpenny/")
+    asked = [f"{each.verb} {each.resource}" for each in entries]
+    assert set(asked) == {"update leases"}
+    assert len(asked) >= 3

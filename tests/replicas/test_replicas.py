@@ -35,6 +35,21 @@ async def test_a_user_is_looked_after_by_the_replica_that_took_the_first_start(s
         assert two.spawns.find("bob", lab()) is None
 
 
+async def test_a_list_is_read_in_parts_whosever_the_users_are(site):
+    users = ["ada", "bob", "cleo", "dora"]
+    async with site.service("a") as one, site.service("b") as two:
+        for user, service in zip(users, (one, two, one, two), strict=True):
+            await settled(await start(service, user=user))
+        for slug in ("bob", "dora"):
+            await one.membership.ownership.heard_of(slug)
+        found, after = [], ("", "")
+        while part := one.spawns.all(lab().kind, after=after, limit=1):
+            ((account, run),) = part
+            found.append(account.username)
+            after = (account.username, run.record.key.name)
+        assert found == users
+
+
 async def test_two_replicas_that_are_asked_at_once_start_one_lab(site):
     async with site.service("a") as one, site.service("b") as two:
         answers = await asyncio.gather(start(one, "s1"), start(two, "s1"), return_exceptions=True)

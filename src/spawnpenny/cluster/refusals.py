@@ -36,7 +36,10 @@ ALWAYS: Final = math.inf  # as long as the caller's patience lasts
 RBAC_SETTLES: Final = (
     2.0  # a new RoleBinding was effective within 15 ms where we measured; a real denial must be told soon
 )
-NAMESPACE_SETTLES: Final = 10.0  # the default ServiceAccount and the first status of a quota are made by controllers
+NAMESPACE_SETTLES: Final = (
+    30.0  # controllers make the default ServiceAccount and a quota's first status, and fall behind where many are new
+)
+CONFLICT_SETTLES: Final = 10.0
 
 _LONGEST: Final = 500
 _SETTLING: Final = (
@@ -166,7 +169,7 @@ def _conflict(call: Call, status: dict[str, Any]) -> Fault:
     error = ConflictError(
         f"The cluster could not {call}: it changed meanwhile, or is another one of that name.", **facts
     )
-    return Fault(error, NAMESPACE_SETTLES if call.blind else NEVER)
+    return Fault(error, CONFLICT_SETTLES if call.blind else NEVER)
 
 
 def _expired(call: Call, status: dict[str, Any]) -> Fault:

@@ -239,6 +239,7 @@ class Driver:
         self._record.ended_at = time.time()
         self._record.url = None
         self._record.forget_env()
+        self._run.trouble = None  # by its traceback it holds all that was under way
         self.to_phase(phase, reason)
 
     def _unexpected(self) -> str:

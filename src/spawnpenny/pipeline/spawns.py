@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,7 +19,6 @@ from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest, St
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     NotReadyError,
-    SpawnpennyError,
     UnavailableError,
     UserConflictError,
 )
@@ -34,10 +33,11 @@ from spawnpenny.pipeline.acceptance import (
     trial,
 )
 from spawnpenny.pipeline.account import Account, Run
-from spawnpenny.pipeline.accounts import Accounts, make_account
+from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
-from spawnpenny.pipeline.keeper import RecordLostError, read_record
+from spawnpenny.pipeline.keeper import RecordLostError
+from spawnpenny.pipeline.listing import START, Directory
 from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.tasks import Tasks
@@ -189,23 +189,15 @@ class Spawns:
             self._world.ownership.demand_mine(safe_slug(username))
         return account
 
-    def all(self, kind: Kind) -> list[tuple[Account, Run]]:
-        """Return all spawns of a kind, by username and name.
+    def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
+        """Return all spawns of a kind, by username and name: those after such a place, as many as ``limit`` says.
 
         Raises:
             NotReadyError: The state of the cluster is not known (yet).
 
         """
         self._demand_ready()
-        accounts = [*self._accounts, *self._others()]
-        found = [(account, run) for account in accounts for key, run in account.runs.items() if key.kind is kind]
-        return sorted(found, key=lambda each: (each[0].username, each[1].record.key.name))
-
-    def _others(self) -> Iterator[Account]:
-        """Yield the accounts of the users whom other replicas look after, as they were written last."""
-        for record in self._world.ownership.others():
-            with suppress(SpawnpennyError):
-                yield make_account(read_record(record))
+        return Directory(self._accounts, self._world.ownership).list(kind, after=after, limit=limit)
 
     def accounts(self) -> list[Account]:
         """Return all accounts in memory, also before the state of the cluster is known."""

@@ -70,10 +70,6 @@ class Ownership:
             self.namespace, record_name(slug), lambda record: record is not None and not self.is_mine(record)
         )
 
-    def others(self) -> list[Manifest]:
-        """Return the records of the users whom other replicas look after."""
-        return [record for record in self.records.items() if not self.is_mine(record)]
-
     def _owner(self, record: Manifest) -> str:
         owner = record["metadata"].get("annotations", {}).get(labels.OWNER, "")
         if self.peers.alive(owner):

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import ElsewhereError, InvalidRequestError, LabNotFoundError
+from spawnpenny.pipeline.listing import START
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import body_of, lab_of, query_of, username_of
 from spawnpenny.web.keys import CLOSING, LIMITS, SERVICE
@@ -23,9 +24,7 @@ from spawnpenny.web.requests import (
 from spawnpenny.web.views import lab_view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from spawnpenny.pipeline.account import Account, Run
+    from spawnpenny.pipeline.account import Run
 
 
 async def start_lab(request: web.Request) -> web.Response:
@@ -73,8 +72,8 @@ async def list_labs_of_user(request: web.Request) -> web.Response:
 
 async def list_labs(request: web.Request) -> web.Response:
     query = query_of(request, PageQuerySchema())
-    after = _place(query.after) if query.after else ("", "")
-    rest = _later(request.app[SERVICE].spawns.all(Kind.LAB), after)
+    after = _place(query.after) if query.after else START
+    rest = request.app[SERVICE].spawns.all(Kind.LAB, after=after, limit=query.limit + 1)
     page = rest[: query.limit]
     last = f"{page[-1][0].username}/{page[-1][1].record.key.name}" if len(rest) > len(page) else None
     labs = [lab_view(account.username, run) for account, run in page]
@@ -136,7 +135,3 @@ def _place(cursor: str) -> tuple[str, str]:
     if not slash:
         raise InvalidRequestError(f"after {NO_PAGE}", field="after")
     return username, lab
-
-
-def _later(found: Iterable[tuple[Account, Run]], place: tuple[str, str]) -> list[tuple[Account, Run]]:
-    return [(account, run) for account, run in found if (account.username, run.record.key.name) > place]

@@ -1,0 +1,89 @@
+"""A service that finds many users: how long until it is ready, what that takes of memory, and how it lists their labs.
+
+A process of its own, so that nothing else is in its memory. The records are those that the cluster has; the pods, which
+would need as many namespaces, are added to the answer of the cluster's own list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import aiohttp
+import psutil
+import structlog
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.cluster.port import Listing
+from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.site import Site
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import listening
+
+
+@dataclass
+class Crowded(FaultyCluster):
+    """Has a pod for each user beside those that there are."""
+
+    pod: str = ""
+    users: list[str] = field(default_factory=list)
+
+    async def list(self, resource, *, namespace=None, labels=None):
+        listing = await super().list(resource, namespace=namespace, labels=labels)
+        if resource.kind != "Pod" or namespace is not None:
+            return listing
+        return Listing(
+            [*listing.items, *(json.loads(self.pod.replace("sample", user)) for user in self.users)], listing.version
+        )
+
+
+def megabytes():
+    gc.collect()
+    return psutil.Process().memory_info().rss / 1e6
+
+
+async def walk(http):
+    """Read all pages; return the seconds of the first, of all, and how many labs there were."""
+    began, count, after, first = time.perf_counter(), 0, None, None
+    while first is None or after is not None:
+        async with http.get("/v1/labs", params={"after": after} if after else {}) as answer:
+            assert answer.status == 200, await answer.text()
+            page = await answer.json()
+        first = first or time.perf_counter() - began
+        count, after = count + len(page["labs"]), page["next"]
+    return {"first": first, "all": time.perf_counter() - began, "labs": count}
+
+
+async def main(told):
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    async with AsyncExitStack() as stack:
+        real = await stack.enter_async_context(await KubernetesCluster.connect(told["kubeconfig"]))
+        cluster = Crowded(real, pod=told["pod"], users=told["users"])
+        site = Site(told["data"], cluster)
+        broker = await stack.enter_async_context(run_local_broker(real, site.settings))
+        app = create_app(site.settings, load_plugins(site.settings), cluster, broker)
+        before, began = megabytes(), time.perf_counter()
+        port = await stack.enter_async_context(listening(app, "127.0.0.1", 0))
+        service = app[SERVICE]
+        await service.until_ready()
+        seen = {"ready": time.perf_counter() - began, "megabytes": megabytes() - before}
+        headers = {"Authorization": "Bearer reader"}
+        http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers))
+        seen["alone"] = await walk(http)
+        moved = service.moved.next()
+        await stack.enter_async_context(site.service("another"))
+        await moved.wait()
+        seen["two"] = await walk(http)
+    print(json.dumps(seen))
+
+
+asyncio.run(main(json.load(sys.stdin)))
