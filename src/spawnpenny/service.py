@@ -99,15 +99,16 @@ async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, br
 def _world(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, membership: Membership) -> World:
     mine = labels.ours(settings.installation)
     namespaces = watch_namespaces(cluster, mine)
-    fenced = FencedCluster(cluster, membership.heartbeat.fence)
+    fence, me = membership.heartbeat.fence, membership.me.identity
+    records = FencedCluster(cluster, fence, late=True)
     return World(
         settings=settings,
-        cluster=fenced,
+        cluster=FencedCluster(cluster, fence),
         pods=watch_pods(cluster, namespaces, mine, settings.namespaces.reads),
         namespaces=namespaces,
         ownership=membership.ownership,
-        broker=FencedBroker(broker, membership.heartbeat.fence),
-        keeper=RecordKeeper(fenced, settings.namespaces.state, settings.installation, membership.me.identity),
+        broker=FencedBroker(broker, fence),
+        keeper=RecordKeeper(records, settings.namespaces.state, settings.installation, me),
         plugins=plugins,
     )
 

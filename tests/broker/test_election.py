@@ -78,10 +78,11 @@ async def test_another_one_leads_at_once_when_the_leader_ends(site, enter):
     await second.leads.wait()
 
 
-async def test_a_leader_that_cannot_renew_ends_before_another_one_may_lead(site, enter):
+@pytest.mark.parametrize("lease", [3, 0.5])
+async def test_a_leader_that_cannot_renew_ends_before_another_one_may_lead(site, enter, lease):
     first = await enter(Contender(site, 3))
     await first.leads.wait()
-    second = await enter(Contender(site, 3))
+    second = await enter(Contender(site, lease))
     first.cluster.silent = True
     await second.leads.wait()
     assert first.ended.is_set()

@@ -124,6 +124,30 @@ async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(
             one.spawns.find("ada", lab())
 
 
+class Stuck(Deaf):
+    """A cluster that answers a replica no more from the moment when it makes a pod."""
+
+    async def create(self, manifest, resource=None):
+        if manifest["kind"] == "Pod":
+            self.deaf = True
+            await asyncio.Event().wait()
+        return await super().create(manifest, resource)
+
+
+@pytest.mark.usefixtures("short_leases")
+async def test_a_replica_that_comes_back_takes_nothing_away_of_what_another_one_finished(site, taken_over):
+    stuck = Stuck(site.cluster)
+    async with site.service("a", stuck) as one, site.service("b") as two:
+        left = await start(one)
+        standing = await settled(await taken_over(two))
+        assert standing.record.phase is Phase.RUNNING
+        stuck.arm()
+        stuck.deaf = False
+        await asyncio.wait({left.task})  # it was about to take away what it had made
+        assert {call.split(maxsplit=2)[1] for call in stuck.calls} == {"Lease"}
+        assert {"Pod/lab", "Secret/lab"} <= set(await site.objects("Pod", "Secret"))
+
+
 async def test_a_process_of_the_same_name_puts_an_end_to_the_earlier_one(site):
     site.data["replicas"] = {"lease": 1}
     async with site.service("a") as earlier, site.service("a") as later:

@@ -80,7 +80,7 @@ class Election:
         while seen is not None and _holder(seen):
             version = _version(seen)
             try:
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout(max(self._seconds, _lasts(seen))):
                     seen = await self._leases.wait_for(
                         namespace,
                         name,
@@ -200,6 +200,11 @@ def lease_ref(settings: Settings) -> Ref:
 
 def _holder(lease: Manifest) -> str:
     return (lease.get("spec") or {}).get("holderIdentity") or ""
+
+
+def _lasts(lease: Manifest) -> float:
+    """Return for how long it holds by its holder's settings, which may be others than ours."""
+    return float((lease.get("spec") or {}).get("leaseDurationSeconds") or 0)
 
 
 def _version(lease: Manifest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
 from spawnpenny.cluster.kinds import Resource
@@ -46,14 +46,17 @@ class Fence:
         self.open_until(-math.inf)
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[None]:
+    async def writing(self, *, late: bool = False) -> AsyncIterator[None]:
         """Write inside of this. What is not answered when the fence shuts is broken off: it may be done, or not.
 
+        What was wanted while it is shut is not done any more, also when it opens again: another replica may have done
+        it meanwhile, and gone on from there. Only a write that fails where somebody else wrote may come ``late``.
+
         Raises:
-            ReplicaFencedError: It is shut, or was.
+            ReplicaFencedError: It is shut, or was. Told when it has opened, or does not for long.
 
         """
-        await self.until_open()
+        await self.demand_open(late=late)
         limit = asyncio.timeout_at(self._until)
         try:
             async with limit:
@@ -67,19 +70,21 @@ class Fence:
                 raise _fenced() from None
             raise
 
-    async def until_open(self) -> None:
-        """Return while it is open.
+    async def demand_open(self, *, late: bool = False) -> None:
+        """Return at once where it is open; with ``late`` also when it has opened.
 
         Raises:
-            ReplicaFencedError: It stays shut.
+            ReplicaFencedError: It is shut.
 
         """
-        try:
+        if self.is_open:
+            return
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
                 while not self.is_open:
                     await self._opened.wait()
-        except TimeoutError:
-            raise _fenced() from None
+        if not (late and self.is_open):
+            raise _fenced()
 
 
 def _fenced() -> ReplicaFencedError:
@@ -87,10 +92,14 @@ def _fenced() -> ReplicaFencedError:
 
 
 class FencedCluster:
-    """A cluster that is written to only while the fence is open; reading goes on."""
+    """A cluster that is written to only while the fence is open; reading goes on.
 
-    def __init__(self, cluster: Cluster, fence: Fence) -> None:
+    ``late``: what is created and replaced is written by compare-and-set, and may wait until the fence has opened.
+    """
+
+    def __init__(self, cluster: Cluster, fence: Fence, *, late: bool = False) -> None:
         self._fence = fence
+        self._late = late
         self._cluster = cluster
         self.read = cluster.read
         self.list = cluster.list
@@ -99,11 +108,11 @@ class FencedCluster:
         self.close = cluster.close
 
     async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
-        async with self._fence.writing():
+        async with self._fence.writing(late=self._late):
             return await self._cluster.create(manifest, resource)
 
     async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
-        async with self._fence.writing():
+        async with self._fence.writing(late=self._late):
             return await self._cluster.replace(manifest, resource)
 
     async def patch(self, ref: Ref, patch: Manifest) -> Manifest:
@@ -125,13 +134,13 @@ class FencedBroker:
         self.order_hash = broker.order_hash
 
     async def claim_namespace(self, username: str) -> str:
-        await self._fence.until_open()
+        await self._fence.demand_open()
         return await self._broker.claim_namespace(username)
 
     async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
-        await self._fence.until_open()
+        await self._fence.demand_open()
         await self._broker.release_namespace(username, uid, purge=purge)
 
     async def provision(self, user: User, order: Literal["commission", "retire"]) -> None:
-        await self._fence.until_open()
+        await self._fence.demand_open()
         await self._broker.provision(user, order)

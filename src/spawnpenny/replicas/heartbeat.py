@@ -101,18 +101,16 @@ class Heartbeat:
 
     async def _renew(self) -> None:
         began = asyncio.get_running_loop().time()
-        if self._held is None:
-            await self.begin()
-            return
+        version = self._held["metadata"]["resourceVersion"] if self._held is not None else None
         try:
-            stored = await self._cluster.replace(self._lease(self._held["metadata"]["resourceVersion"]))
+            stored = await self._cluster.replace(self._lease(version))
         except NotFoundError:
             stored = await self._cluster.create(self._lease())
         except ConflictError:
             there = await self._cluster.read(self._ref())
             if there is not None and there["spec"]["holderIdentity"] != self._replica.identity:
                 self._give_up()
-            else:  # a renewal whose answer was lost: the next one goes on from there
+            elif there is not None:  # a renewal whose answer was lost: the next one goes on from there
                 self._held = there
             return
         if not self.fence.is_open:
