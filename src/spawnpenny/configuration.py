@@ -142,6 +142,7 @@ class _ReplicaSchema(StrictSchema[ReplicaSettings]):
             r"\A[a-z0-9]([-.a-z0-9]{0,198}[a-z0-9])?\Z", error="Lower case letters, digits, - and ., at most 200."
         ),
     )
+    certified = fields.String(allow_none=True)
     address = fields.Url(schemes={"http", "https"}, require_tld=False, allow_none=True)
     lease = _seconds()
 

@@ -142,12 +142,14 @@ class ReplicaSettings:
     """Several services share the work.
 
     ``name`` is this one's, different from all others' (None: the host's name); ``address`` is where the others reach
-    it, such as ``http://10.1.2.3:8080`` (None: made of the host's address and the port); ``lease`` are the seconds
-    after which a silent one's users are taken over.
+    it, such as ``http://10.1.2.3:8080`` (None: made of the host's address and the port), and ``certified`` the name
+    that the certificates of all of them carry (None: each one's address); ``lease`` are the seconds after which a
+    silent one's users are taken over.
     """
 
     name: str | None = None
     address: str | None = None
+    certified: str | None = None
     lease: float = 30
 
 

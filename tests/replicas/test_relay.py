@@ -9,12 +9,14 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
+import trustme
 
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.plugins import load_plugins
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
+from spawnpenny.web.certificates import certificate_of
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.serving import listening
 
@@ -24,18 +26,20 @@ LAB = "/v1/users/ada%40example/labs/~default"
 @asynccontextmanager
 async def replica(site, name, told=None):
     """Serve a replica of a site that tells the others an address; give a client of it, and its service."""
+    scheme = "https" if site.settings.web.certificate else "http"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
+    address = f"{scheme}://127.0.0.1:{port}"
     settings = site.settings
     settings = replace(settings, replicas=replace(settings.replicas, name=name, address=told or address))
     async with run_local_broker(site.cluster, settings) as broker, AsyncExitStack() as stack:
         app = create_app(settings, load_plugins(settings), site.cluster, broker)
-        await stack.enter_async_context(listening(app, "127.0.0.1", port))
+        await stack.enter_async_context(listening(app, "127.0.0.1", port, certificate=certificate_of(settings.web)))
         await app[SERVICE].until_ready()
         headers = {"Authorization": "Bearer hub-token"}
-        client = await stack.enter_async_context(aiohttp.ClientSession(address, headers=headers))
+        connector = aiohttp.TCPConnector(ssl=False)
+        client = await stack.enter_async_context(aiohttp.ClientSession(address, headers=headers, connector=connector))
         client.end = stack.aclose
         yield client, app[SERVICE]
 
@@ -110,3 +114,18 @@ async def test_a_stream_breaks_with_the_replica_that_it_comes_from_and_goes_on_f
         while (answer := await two.get(LAB)).status == 503:
             await moved.wait()
         assert (await answer.json())["start"] == "s1"
+
+
+@pytest.mark.parametrize(("carried", "status"), [("spawnpenny.test", 200), ("another.test", 503)])
+async def test_a_request_is_passed_on_only_to_who_has_the_replicas_certificate(site, tmp_path, carried, status):
+    authority = trustme.CA()
+    issued = authority.issue_cert(carried)
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    pair = str(tmp_path / "both.pem")
+    site.data["web"] = {"certificate": pair, "key": pair, "authority": str(tmp_path / "ca.pem")}
+    site.data["replicas"] = {"certified": "spawnpenny.test"}
+    async with replica(site, "a") as (one, _), replica(site, "b") as (two, service):
+        await one.put(LAB, json={"start": "s1"})
+        await heard(service)
+        assert (await two.get(LAB)).status == status

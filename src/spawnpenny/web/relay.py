@@ -56,15 +56,20 @@ async def relay(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
-    me = request.app[SERVICE].membership.me
+    service = request.app[SERVICE]
     headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
-    headers |= {RELAYED: me.identity, HEADER: exchange(request).id}
+    headers |= {RELAYED: service.membership.me.identity, HEADER: exchange(request).id}
     body = await request.read() if request.can_read_body or request.body_exists else None
     url = URL(f"{address}{request.rel_url.raw_path_qs}", encoded=True)
     response = web.StreamResponse()
     try:
         async with request.app[_SESSION].request(
-            request.method, url, data=body, headers=headers, allow_redirects=False
+            request.method,
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            server_hostname=service.settings.replicas.certified,
         ) as answer:
             await _hand_back(request, answer, response)
     except (aiohttp.ClientError, OSError) as error:
@@ -102,9 +107,6 @@ async def _copy(answer: aiohttp.ClientResponse, response: web.StreamResponse) ->
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | bool:
-    """Return what the certificates of other replicas are checked with: ours, as theirs name no address of a pod."""
-    if settings.web.authority is None:
-        return True
-    context = ssl.create_default_context(cafile=settings.web.authority)
-    context.check_hostname = False
-    return context
+    """Return what the certificates of other replicas are checked with."""
+    authority = settings.web.authority
+    return True if authority is None else ssl.create_default_context(cafile=authority)
