@@ -77,6 +77,28 @@ async def test_the_retire_order_runs_and_the_namespace_goes(site, seen, request)
         assert (await settled(await start(service, "again"))).record.phase is Phase.RUNNING
 
 
+async def test_a_user_whom_nobody_commissioned_is_retired_too(site, seen):
+    async with site.service() as service:
+        await settled(await start(service))
+        await stop(service)
+        await site.cluster.create(volume_claim(site))
+        assert (await retired(service)).gone
+        assert await site.read("PersistentVolumeClaim", "home") is not None
+        assert (await retired(service, purge=True)).gone
+        await released(site, service)
+        assert await service.spawns.retire("somebody") is None
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_storage_is_not_forgotten_by_a_retirement_under_way(site, seen):
+    async with site.service() as service:
+        await commissioned(service)
+        run = await service.spawns.retire("ada")
+        with pytest.raises(UserConflictError, match="without the storage"):
+            await service.spawns.retire("ada", purge=True)
+        await settled(run)
+
+
 @pytest.mark.parametrize("purge", [False, True])
 async def test_storage_goes_only_where_that_is_asked_for(site, seen, purge):
     async with site.service() as service:

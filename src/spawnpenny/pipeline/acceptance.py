@@ -104,13 +104,19 @@ def refuse_retiring(account: Account) -> None:
             raise UserConflictError(f"{account.username} is being retired; try again when that is done.")
 
 
-def refuse_to_retire(account: Account) -> None:
-    """Refuse to retire a user who has something.
+def refuse_to_retire(account: Account, *, purge: bool) -> None:
+    """Refuse to retire a user who has something, or who is being retired otherwise.
 
     Raises:
         UserConflictError: What.
 
     """
+    for key, run in account.runs.items():
+        retiring = key.kind is Kind.USER and run.record.desired is Desired.GONE
+        if retiring and purge and not run.record.request.options.get("purge"):
+            raise UserConflictError(
+                f"{account.username} is being retired without the storage; ask for that again when it is done."
+            )
     active = sorted(str(key) for key, run in account.runs.items() if key.kind is not Kind.USER and run.record.active)
     if active:
         raise UserConflictError(f"{account.username} has {', '.join(active)}; stop what there is before retiring.")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from spawnpenny.domain.events import EventLog
-from spawnpenny.domain.names import safe_slug
+from spawnpenny.domain.names import Names, safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest, StepProgress
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
@@ -121,12 +121,12 @@ class Spawns:
             return Started(run, new=True)
 
     async def retire(self, username: str, *, purge: bool = False) -> Run | None:
-        """Have a commissioned user's things taken away for good; return the commissioning, or None where there is none.
+        """Have a user's things taken away for good; return the retirement, or None where nothing is known of the user.
 
         The site's order ``retire`` runs, and the user's namespace goes. ``purge``: with the storage in it.
 
         Raises:
-            UserConflictError: The user has a lab or Dask cluster.
+            UserConflictError: The user has a lab or Dask cluster, or is being retired without ``purge``.
             NotReadyError: The state of the cluster is not known (yet).
 
         """
@@ -134,16 +134,45 @@ class Spawns:
         if self.account(username) is None:
             return None
         async with self._locked(username) as account:
+            refuse_to_retire(account, purge=purge)
             run = account.runs.get(_COMMISSIONING)
-            if run is None:
-                return None
-            refuse_to_retire(account)
+            if run is None and not account.record.applied and not self._has_namespace(account):
+                return None  # retired already, or never more than written down
+            run = run or self._unseen(account)
             if run.record.desired is not Desired.GONE:
                 run.record.request = replace(run.record.request, options={"purge": purge})
                 run.record.reverted = False
                 account.record.applied.clear()  # what comes after, or in between, may rely on nothing of it
                 await self._order_gone(account, run)
             return run
+
+    def _has_namespace(self, account: Account) -> bool:
+        names = Names.of(account.username, Kind.USER, "", prefix=self._world.settings.namespaces.prefix)
+        there = self._world.namespaces.get(None, names.namespace)
+        return there is not None and "deletionTimestamp" not in there["metadata"]
+
+    def _unseen(self, account: Account) -> Run:
+        """Return what stands for the user in a retirement, of one whom nobody commissioned."""
+        oldest = oldest_history(account, _COMMISSIONING)
+        if oldest is not None:
+            account.forget(oldest)
+            oldest.vanish()
+        account.record.generation += 1
+        generation, now = account.record.generation, time.time()
+        record = SpawnRecord(
+            key=_COMMISSIONING,
+            id=secrets.token_hex(8),
+            generation=generation,
+            request=SpawnRequest(secrets.token_hex(8)),
+            by="",
+            requested_at=now,
+            deadline=now,
+            phase=Phase.RUNNING,
+            log=EventLog(generation),
+        )
+        run = account.runs[_COMMISSIONING] = Run(record)
+        account.record.spawns[_COMMISSIONING] = record
+        return run
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:
         """Have a spawn taken away; return it, or None where there is nothing to stop.

@@ -186,7 +186,7 @@ _USERS: Final = (
         "Retire a user: the site's order runs, and the user's namespace goes; storage only with `purge=storage`.",
         {
             202: Answer("Accepted: it is being done.", UserView),
-            204: Answer("It is done, or nobody commissioned the user."),
+            204: Answer("It is done, or nothing is known of the user."),
         },
         query=RetireQuerySchema,
         refusals={**_CHANGE, 403: ("forbidden",), 409: ("user_conflict",)},
