@@ -42,6 +42,7 @@ from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
+from spawnpenny.replicas.ownership import slug_of
 
 _COMMISSIONING: Final = Key(Kind.USER, "")
 _HEARSAY: Final = 2.0
@@ -185,7 +186,7 @@ class Spawns:
         self._demand_ready()
         account = self._accounts.find(username)
         if account is None:
-            self._world.ownership.demand_mine(safe_slug(username))
+            self._demand_here(username)
         return account
 
     def all(self, kind: Kind) -> list[tuple[Account, Run]]:
@@ -201,10 +202,11 @@ class Spawns:
         return sorted(found, key=lambda each: (each[0].username, each[1].record.key.name))
 
     def _others(self) -> Iterator[Account]:
-        """Yield the accounts of the users whom other replicas look after, as they were written last."""
-        for record in self._world.ownership.others():
-            with suppress(SpawnpennyError):
-                yield make_account(read_record(record))
+        """Yield the accounts of the users who are not looked after here, as they were written last."""
+        for record in self._world.ownership.records.items():
+            if self._accounts.by_slug(slug_of(record)) is None:
+                with suppress(SpawnpennyError):
+                    yield make_account(read_record(record))
 
     def accounts(self) -> list[Account]:
         """Return all accounts in memory, also before the state of the cluster is known."""
@@ -229,9 +231,10 @@ class Spawns:
             raise
 
     def _demand_here(self, username: str) -> None:
+        self._accounts.demand_readable(username)
         slug = safe_slug(username)
         if self._accounts.by_slug(slug) is None:
-            self._world.ownership.demand_mine(slug)
+            self._world.ownership.demand_unknown(slug)
 
     async def _accept(
         self,
@@ -256,6 +259,7 @@ class Spawns:
         except BaseException as error:
             self._write_back(account, user, error)
             raise
+        account.demand_here()  # or who has the user by now starts it too
         if oldest is not None:
             account.forget(oldest)
             oldest.vanish()
@@ -303,13 +307,15 @@ class Spawns:
             await self._world.keeper.save(account.record)
         except BaseException:
             # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
-            self._launch(run, driver.go_down(run.task, written=False))
+            if not account.moved:
+                self._launch(run, driver.go_down(run.task, written=False))
             raise
+        account.demand_here()
         self._launch(run, driver.go_down(run.task))
 
     def _write_back(self, account: Account, user: User, error: BaseException) -> None:
         """Bring what is stored back to what we know, where a write may have arrived though its answer did not."""
-        if not isinstance(error, UnavailableError | asyncio.CancelledError):
+        if account.moved or not isinstance(error, UnavailableError | asyncio.CancelledError):
             return
         if not account.record.recorded:
             account.record.user = user
