@@ -43,7 +43,7 @@ async def spawn_beside(told: dict[str, Any], faulty: FaultyCluster) -> None:
         beside = await site.objects(*SHARED, "Pod")
         claim = {"PersistentVolumeClaim/home": await site.read("PersistentVolumeClaim", "home")}
         uids = {name: each["metadata"]["uid"] for name, each in (beside | claim).items()}
-        Path(told["beside"]).write_text(json.dumps(uids))
+        Path(told["beside"]).write_text(json.dumps(uids))  # noqa: ASYNC240 - nothing waits for it
         faulty.arm(told["at"], **{told["when"]: die})
         await settled(await start(service, "faulty"))
 

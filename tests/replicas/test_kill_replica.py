@@ -103,7 +103,9 @@ class Killer:
             "kubeconfig": str(self.apiserver.kubeconfig),
             "data": {**site.data, "replicas": {"lease": 3, "name": "victim"}},
             "beside": str(beside),
-            **{"work": work, "at": at, "when": when},
+            "work": work,
+            "at": at,
+            "when": when,
         }
         async with site.service("standing") as service:
             pods = Pods()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spawnpenny.cluster.kubernetes import KubernetesCluster
@@ -23,7 +22,6 @@ from spawnpenny.testing.quick import QuickLoop
 from spawnpenny.testing.site import HUB, lab, make_site, start
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
-SPEED = 8
 QUICK_LAB = (
     "{python}",
     *("-I", "-S", "-c"),
@@ -195,7 +193,7 @@ class EndPod:
             if name.startswith(f"Pod/lab-{self.name}")
         }
         for name, pod in pods.items():
-            if self.by_itself:
+            if self.by_itself and household.pods_listen:
                 await household.stop_pod(pod)
             else:
                 try:
@@ -212,20 +210,25 @@ class KeepHouse:
     async def do(self, household):
         replica = pick(household.replicas, self.replica)
         if replica is not None:
-            task = asyncio.create_task(replica.service.housekeeper.keep_house())
-            replica.requests.add(task)
-            household.requests.add(task)
+            household.have_done(replica, replica.service.housekeeper.keep_house())
 
 
 def programs():
     replica, name = st.integers(0, 2), st.sampled_from(["a", "b"])
     user, flag = st.sampled_from(["ada", "ada", "ada", "bob"]), st.booleans()
     fault = st.builds(
-        Fault, replica, st.integers(0, 12), st.sampled_from(["fail", "die", "hold"]), st.sampled_from(["before", "after"])
+        Fault,
+        replica,
+        st.integers(0, 12),
+        st.sampled_from(["fail", "die", "hold"]),
+        st.sampled_from(["before", "after"]),
     )
-    put, wait = st.builds(Put, replica, user, name, flag, flag), st.builds(Wait, st.integers(1, 60))
-    action = st.one_of(
-        *(put, put, put, wait, wait, fault, fault),
+    often = [
+        st.builds(Put, replica, user, name, flag, flag),
+        st.builds(Wait, st.integers(0, 60)),
+        fault,
+    ]
+    seldom = [
         st.builds(Delete, replica, user, name, flag),
         st.builds(Commission, replica, user, st.just(""), st.sampled_from([2001, 2002])),
         st.builds(Retire, replica, user, st.just("")),
@@ -236,23 +239,26 @@ def programs():
         st.builds(KeepHouse, replica),
         st.just(Settle()),
         st.just(Add()),
-    )
-    return st.lists(action, min_size=3, max_size=20)
+    ]
+    action = st.sampled_from([*often * 4, *seldom]).flatmap(lambda strategy: strategy)
+    return st.lists(action, min_size=10, max_size=30)
 
 
-async def run_program(household_of, cluster, stack, program):
+async def run_program(household_of, cluster, program, *, pods_listen):
     site = await make_site(cluster)
     site.data["replicas"] = {"lease": 3}
     site.data["housekeeping"] = {"idle": 0.001}
-    household = household_of(site, stack)
-    stack.push_async_callback(household.close)
-    await household.begin()
-    for action in program:
-        await action.do(household)
-    await household.settle()
+    household = household_of(site, pods_listen)
+    try:
+        await household.begin()
+        for action in program:
+            await action.do(household)
+        await household.settle()
+    finally:
+        await household.close()
 
 
-def run_quickly(work):
+def run_quickly(work, *, speed):
     """Run it on a quick clock; what is logged as an error of ours is a failure."""
     errors = []
 
@@ -262,30 +268,39 @@ def run_quickly(work):
         raise structlog.DropEvent
 
     structlog.configure(processors=[take], wrapper_class=structlog.make_filtering_bound_logger("error"))
-    with asyncio.Runner(loop_factory=lambda: QuickLoop(SPEED)) as runner:
+    with asyncio.Runner(loop_factory=lambda: QuickLoop(speed)) as runner:
         runner.run(work())
     assert not errors, errors
 
 
-sampled = settings(
-    max_examples=int(os.environ.get("N_EXAMPLES", "12")),
-    deadline=None,
-    derandomize=not ALL,
-    database=None,
-    phases=[Phase.generate] if os.environ.get('NOSHRINK') else list(Phase),
-    suppress_health_check=list(HealthCheck),
-)
+def sampled(examples, many):
+    """Draw the same few programs in every run, or many others."""
+    count = int(os.environ.get("N_EXAMPLES", many if ALL else examples))
+    checks = list(HealthCheck)
+    return settings(max_examples=count, deadline=None, derandomize=not ALL, database=None, suppress_health_check=checks)
 
 
-@pytest.mark.timeout(0)
-@sampled
-@given(programs())
+@pytest.mark.timeout(3600)
+@sampled(60, 2000)
+@given(program=programs())
 def test_whatever_happens_all_comes_to_rest_as_it_should(household_of, program):
     async def work():
-        async with AsyncExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            cluster = EmbeddedCluster(folder, {"spawnpenny/lab": QUICK_LAB})
-            await stack.enter_async_context(cluster)
-            await run_program(household_of, cluster, stack, program)
+        with tempfile.TemporaryDirectory() as folder:
+            async with EmbeddedCluster(Path(folder), {"spawnpenny/lab": QUICK_LAB}) as cluster:
+                await run_program(household_of, cluster, program, pods_listen=True)
 
-    run_quickly(work)
+    run_quickly(work, speed=20)
+
+
+@pytest.mark.timeout(3600)
+@sampled(8, 200)
+@given(program=programs())
+def test_so_it_does_on_the_real_api_server(apiserver, household_of, program):
+    async def work():
+        async with (
+            HollowNode(apiserver.url, apiserver.ssl_context()),
+            await KubernetesCluster.connect(str(apiserver.kubeconfig)) as cluster,
+        ):
+            await run_program(household_of, cluster, program, pods_listen=False)
+
+    run_quickly(work, speed=4)

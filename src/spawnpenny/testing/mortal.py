@@ -59,7 +59,7 @@ class MortalCluster(FaultyCluster):
             yield event
 
     async def _pass(self, call: str, work: Callable[[], Awaitable[T]]) -> T:
-        return await self._answered(lambda: FaultyCluster._pass(self, call, work))
+        return await self._answered(lambda: FaultyCluster._pass(self, call, work))  # noqa: SLF001 - its parent's
 
     async def _answered(self, work: Callable[[], Awaitable[T]]) -> T:
         if self.dead:
