@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import User
+from spawnpenny.pipeline.record import RecordUnreadableError
+from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 
@@ -117,6 +120,51 @@ async def test_a_commissioned_user_is_not_forgotten(embedded_site):
         assert service.spawns.account("ada").record.user == ada
         run = await settled(await start(service, "again"))
         assert run.record.phase is Phase.RUNNING, run.record.reason
+
+
+async def test_a_start_that_comes_while_its_user_is_let_go_of_waits_and_begins_anew(embedded_site):
+    embedded_site.data["housekeeping"] = {"idle": 0.000001}
+    faulty = FaultyCluster(embedded_site.cluster)
+    async with embedded_site.service(cluster=faulty) as service:
+        await settled(await start(service))
+        await stop(service)
+        starting = []
+
+        async def start_now(call):
+            starting.append(asyncio.create_task(start(service, "again")))
+
+        faulty.arm(0, before=start_now)
+        await service.housekeeper.keep_house()
+        assert faulty.calls[0].startswith("delete Namespace")
+        run = await settled(await starting[0])
+        assert run.record.phase is Phase.RUNNING, run.record.reason
+
+
+async def test_an_idle_user_who_stays_known_costs_nothing(embedded_site):
+    embedded_site.data["housekeeping"] = {"idle": 0.001}
+    faulty = FaultyCluster(embedded_site.cluster)
+    async with embedded_site.service(cluster=faulty) as service:
+        await settled((await service.spawns.commission(User("ada", 1234, 1234), identity=HUB)).run)
+        await service.housekeeper.keep_house()
+        faulty.arm()
+        await service.housekeeper.keep_house()
+        assert faulty.calls == []
+
+
+async def test_a_user_whose_unreadable_record_is_deleted_is_known_again(embedded_site):
+    state = embedded_site.settings.namespaces.state
+    async with embedded_site.service() as service:
+        run = await settled(await start(service))
+    await embedded_site.cluster.patch(embedded_site.ref("Secret", "user-ada", state), {"data": {"record": "bm9uZQ=="}})
+    async with embedded_site.service() as service:
+        with pytest.raises(RecordUnreadableError):
+            service.spawns.find("ada", lab())
+        with service.membership.records.subscribe() as changes:
+            await embedded_site.cluster.delete(embedded_site.ref("Secret", "user-ada", state))
+            await anext(changes)
+        await asyncio.sleep(0)
+        await service.housekeeper.keep_house()
+        assert (await start(service)).record.pod == run.record.pod
 
 
 @pytest.mark.parametrize("idle", [0, 3600])

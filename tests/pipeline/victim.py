@@ -1,7 +1,9 @@
-"""A service as its own process that ends itself by SIGKILL at one chosen call. Run by ``test_kill.py``, not imported.
+"""A service as its own process that ends itself by SIGKILL at one chosen call. Run by tests, not imported.
 
 Its one argument is JSON: kubeconfig, the site's settings data, what to do, at which call, and
 whether before or after the call is carried out. It exits 0 where it comes to the end without that call.
+Renewals of its Lease are not counted, as they come by the clock. Where something stands beside what it dies in, it
+first says what, in a JSON file that the argument names: the uids, by ``Kind/name``.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ import json
 import os
 import signal
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import Site, lab, settled, start, stop
+
+SHARED: Final = ("ResourceQuota", "LimitRange", "ConfigMap", "NetworkPolicy")
 
 
 async def die(call: str) -> None:
@@ -25,6 +30,20 @@ async def die(call: str) -> None:
 async def spawn(told: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in a spawn."""
     async with Site(told["data"], faulty).service() as service:
+        faulty.arm(told["at"], **{told["when"]: die})
+        await settled(await start(service, "faulty"))
+
+
+async def spawn_beside(told: dict[str, Any], faulty: FaultyCluster) -> None:
+    """Die in a spawn, with another lab and a volume claim of the user beside it."""
+    site = Site(told["data"], faulty)
+    async with site.service() as service:
+        await settled(await start(service, name="other"))
+        await faulty.create(volume_claim(site))
+        beside = await site.objects(*SHARED, "Pod")
+        claim = {"PersistentVolumeClaim/home": await site.read("PersistentVolumeClaim", "home")}
+        uids = {name: each["metadata"]["uid"] for name, each in (beside | claim).items()}
+        Path(told["beside"]).write_text(json.dumps(uids))  # noqa: ASYNC240 - nothing waits for it
         faulty.arm(told["at"], **{told["when"]: die})
         await settled(await start(service, "faulty"))
 
@@ -46,10 +65,20 @@ async def recover(told: dict[str, Any], faulty: FaultyCluster) -> None:
             await settled(run)
 
 
+def volume_claim(site: Site) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "home", "namespace": site.namespace()},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
 async def main() -> None:
     told = json.loads(sys.argv[1])
+    works = {"spawn": spawn, "beside": spawn_beside, "stop": take_away, "recover": recover}
     async with await KubernetesCluster.connect(told["kubeconfig"]) as cluster:
-        await {"spawn": spawn, "stop": take_away, "recover": recover}[told["work"]](told, FaultyCluster(cluster))
+        await works[told["work"]](told, FaultyCluster(cluster))
 
 
 if __name__ == "__main__":

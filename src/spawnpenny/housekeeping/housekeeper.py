@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.housekeeping.dead import forget_the_dead
 from spawnpenny.housekeeping.history import forget_history
 from spawnpenny.housekeeping.idle import Idle
 from spawnpenny.housekeeping.leftovers import Leftovers
@@ -44,6 +45,7 @@ class Housekeeper:
         self._recorded_again()
         await self.leftovers.sweep()
         await self.idle.let_go()
+        await forget_the_dead(self._world)
 
 
 async def _repeated(chore: Callable[[], Awaitable[None]], every: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -48,17 +49,27 @@ class Idle:
             if account.moved or not account.is_idle(before=oldest):
                 return
             names = Names.of(account.username, Kind.USER, "", prefix=self.world.settings.namespaces.prefix)
-            there = self.world.namespaces.get(None, names.namespace)
+            there, record = self.world.namespaces.get(None, names.namespace), account.record
             if there is not None:
                 await self._release(account, there["metadata"]["uid"])
-            if account.record.commissioned or account.record.vouched or account.record.spawns:
-                account.record.namespace = ""
-                account.record.applied.clear()
-                await self.world.keeper.save(account.record)
+            if not (record.commissioned or record.vouched or record.spawns):
+                await self._forget(account)
+            elif record.namespace or record.applied:
+                record.namespace = ""
+                record.applied.clear()
+                await self.world.keeper.save(record)
             else:
-                await self.world.keeper.delete(account.record)
-                self.accounts.let_move(account)
+                return
         self._tell("idle, and let go of", account, None)
+
+    async def _forget(self, account: Account) -> None:
+        """Forget a user, and wait until that is heard of here: a record that is still known tells of a user."""
+        record = account.record
+        await self.world.keeper.delete(record)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.world.settings.deadlines.stop):
+                await self.world.ownership.forgotten(account.slug, record.version)
+        self.accounts.forget(account)
 
     async def _release(self, account: Account, uid: str) -> None:
         try:

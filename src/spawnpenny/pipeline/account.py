@@ -10,7 +10,7 @@ from typing import Unpack
 
 from spawnpenny.domain.events import About, Event, EventType
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase
-from spawnpenny.errors import SpawnError
+from spawnpenny.errors import ElsewhereError, SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 
 
@@ -112,7 +112,8 @@ class Account:
     """A user.
 
     ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand, and
-    ``moved`` says that another replica looks after the user by now; ``unswept`` that something may be left over.
+    ``moved`` says that another replica looks after the user by now, or another account here, and nothing may be done by
+    this one; ``unswept`` that something may be left over. ``adopted`` is the version of the record it was made of.
     """
 
     slug: str
@@ -123,6 +124,17 @@ class Account:
     holders: int = 0
     moved: bool = False
     unswept: bool = True
+    adopted: str | None = None
+
+    def demand_here(self) -> None:
+        """Refuse to go on with an account that has moved.
+
+        Raises:
+            ElsewhereError: It has.
+
+        """
+        if self.moved:
+            raise ElsewhereError(None)
 
     @property
     def known(self) -> UserRecord | None:

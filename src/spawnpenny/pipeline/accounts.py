@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
-from spawnpenny.errors import ElsewhereError, NameCollisionError, SpawnpennyError
+from spawnpenny.errors import NameCollisionError, SpawnpennyError
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.record import UserRecord
 
@@ -15,7 +15,7 @@ from spawnpenny.pipeline.record import UserRecord
 def make_account(record: UserRecord) -> Account:
     """Return the account that a record tells of."""
     runs = {key: Run(spawn, begun=None) for key, spawn in record.spawns.items()}
-    return Account(safe_slug(record.user.username), record, runs=runs)
+    return Account(safe_slug(record.user.username), record, runs=runs, adopted=record.version)
 
 
 class Accounts:
@@ -40,6 +40,13 @@ class Accounts:
             del self._by_slug[account.slug]
         for run in account.runs.values():
             run.move()
+
+    def forget(self, account: Account) -> None:
+        """Know nothing of a user any more. Whoever waits for the account begins anew with it."""
+        self.hold(account)
+        account.record = UserRecord(User(account.username, 0, 0), account.record.owner)
+        account.adopted = None
+        self.let_go(account)
 
     def refuse(self, username: str, error: SpawnpennyError) -> None:
         """Answer every request about a user with this error: the user's labs may well run, though we cannot tell."""
@@ -67,7 +74,7 @@ class Accounts:
             SpawnpennyError: The user's record cannot be read.
 
         """
-        self._demand_readable(username)
+        self.demand_readable(username)
         account = self._by_slug.get(safe_slug(username))
         if account is None or account.username != username or not account.record.recorded:
             return None
@@ -93,7 +100,7 @@ class Accounts:
             SpawnpennyError: The user's record cannot be read.
 
         """
-        self._demand_readable(username)
+        self.demand_readable(username)
         slug = safe_slug(username)
         account = self._by_slug.setdefault(slug, Account(slug, UserRecord(User(username, 0, 0), owner)))
         if account.username != username:
@@ -101,12 +108,12 @@ class Accounts:
         self.hold(account)
         try:
             async with account.lock:
-                if account.moved:
-                    raise ElsewhereError(None)
+                account.demand_here()
                 yield account
         finally:
             self.let_go(account)
 
-    def _demand_readable(self, username: str) -> None:
+    def demand_readable(self, username: str) -> None:
+        """Raise why nothing can be told of a user, where that is so."""
         if (error := self._refused.get(username)) is not None:
             raise error.with_traceback(None)  # or each request would add to it

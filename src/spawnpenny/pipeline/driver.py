@@ -294,7 +294,7 @@ class Driver:
 
 
 async def persist(world: World, account: Account) -> None:
-    """Write an account's record, however long the cluster takes to answer.
+    """Write an account's record, however long the cluster takes to answer, unless the account has moved.
 
     Raises:
         RecordLostError: Another replica has taken the user over.
@@ -304,6 +304,7 @@ async def persist(world: World, account: Account) -> None:
     while True:
         try:
             async with account.lock:
+                account.demand_here()
                 await world.keeper.save(account.record)
         except ClusterError as error:
             log = structlog.get_logger("spawnpenny.spawn")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -67,7 +66,7 @@ class RecordKeeper:
 
     async def _save(self, record: UserRecord) -> None:
         record.mark_idle(time.time())
-        record.written = secrets.token_hex(8)
+        record.sign()
         record.owner = self.owner
         try:
             stored = await self._write(record)
@@ -85,13 +84,13 @@ class RecordKeeper:
         return await (self.cluster.create(secret) if record.version is None else self.cluster.replace(secret))
 
     async def _write_again(self, record: UserRecord, error: SpawnpennyError) -> Manifest:
-        """Go on where an earlier write of ours has arrived though its answer was lost.
+        """Go on where an earlier write by the same hand has arrived though its answer was lost.
 
-        It gives up where somebody else wrote.
+        It gives up where somebody else wrote, be it an earlier or a later account of this very replica.
         """
         there = await self.cluster.read(Ref.of(self._secret(record)))
         stored = read_record(there) if there is not None else None
-        if there is None or stored is None or stored.owner != self.owner:
+        if there is None or stored is None or not stored.is_by(record.hand):
             raise RecordLostError(f"The record of {record.user.username} was written by somebody else.") from error
         if stored.written == record.written:
             return there

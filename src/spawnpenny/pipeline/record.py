@@ -6,6 +6,7 @@ schema version: a newer one is refused, so that an older replica never adopts it
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -147,8 +148,9 @@ class UserRecord:
 
     ``vouched`` says that somebody stands for the uid: an authenticator, or whoever commissioned the user.
     ``generation`` counts the starts, ``idle_since`` tells since when the user has had nothing. ``written`` names the
-    last write, so that a write whose answer was lost is known as one's own. ``recorded`` says that the cluster has a
-    record of the user, ``version`` which one.
+    last write and begins with the ``hand`` that wrote it, so that a write whose answer was lost is known as one's own:
+    each account in memory has its own hand. ``recorded`` says that the cluster has a record of the user, ``version``
+    which one.
     """
 
     user: User
@@ -160,6 +162,7 @@ class UserRecord:
     spawns: dict[Key, SpawnRecord] = field(default_factory=dict)
     generation: int = 0
     written: str = ""
+    hand: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)
     version: str | None = None
     recorded: bool = False
     idle_since: float | None = None
@@ -168,6 +171,14 @@ class UserRecord:
     def has_things(self) -> bool:
         """Whether the user has a lab or Dask cluster, or one that is over and can still be read about."""
         return any(key.kind is not Kind.USER for key in self.spawns)
+
+    def sign(self) -> None:
+        """Name the write that comes."""
+        self.written = f"{self.hand}.{secrets.token_hex(8)}"
+
+    def is_by(self, hand: str) -> bool:
+        """Whether a hand wrote it last."""
+        return self.written.startswith(f"{hand}.")
 
     def retire(self) -> None:
         """Forget what was known of the user, but for what is still there to be read."""

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,13 +23,13 @@ from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Phase, SpawnRequest
 from spawnpenny.domain.users import User
-from spawnpenny.errors import ClusterError, SpawnpennyError
+from spawnpenny.errors import ClusterError, ElsewhereError, SpawnpennyError
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
-from spawnpenny.pipeline.keeper import read_record, username_of
+from spawnpenny.pipeline.keeper import RecordLostError, read_record, username_of
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
@@ -38,13 +39,17 @@ _AT_ONCE: Final = 20
 """How many records are written at once when the service starts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recovery:
-    """Takes over the records and the pods of the users who become this replica's, and lets go of those that do not."""
+    """Takes over the records and the pods of the users who become this replica's, and lets go of those that do not.
+
+    ``begun`` says that it knows the users that there were at first; nothing is followed before that.
+    """
 
     world: World
     accounts: Accounts
     tasks: Tasks
+    begun: bool = False
 
     async def run(self, taken_over: Callable[[], None]) -> None:
         """Follow the records until cancelled; ``taken_over`` is called when those that were there are looked after.
@@ -56,13 +61,16 @@ class Recovery:
             await self._take_all_over()
             taken_over()
             async for change in changes:
-                if change.type != "DELETED":
-                    self._follow(change.object)
+                if change.type == "DELETED":
+                    self.accounts.welcome(username_of(change.object))
+                else:
+                    self._follow(ownership.latest(change.object))
 
     def consider_all(self) -> None:
         """Look at all users again, as other replicas are alive now than before."""
-        for record in self.world.ownership.records.items():
-            self._follow(record)
+        if self.begun:
+            for record in self.world.ownership.records.items():
+                self._follow(record)
 
     async def catch_up(self, cluster: Cluster) -> None:
         """Look at all users again as they are stored now, whatever was heard of them.
@@ -71,6 +79,8 @@ class Recovery:
             ClusterError: The cluster does not answer.
 
         """
+        if not self.begun:
+            return
         ownership, settings = self.world.ownership, self.world.settings
         wanted = {**labels.ours(settings.installation), labels.KIND: "record"}
         listing = await cluster.list(resource_of("Secret"), namespace=ownership.namespace, labels=wanted)
@@ -79,20 +89,28 @@ class Recovery:
 
     def _follow(self, record: Manifest) -> None:
         """Bring what is in memory into accord with a record that somebody wrote."""
-        metadata = record["metadata"]
-        if metadata.get("annotations", {}).get(labels.OWNER) == self.world.ownership.me.identity:
-            return  # written here: memory knows better
         held, mine = self.accounts.by_slug(slug_of(record)), self.world.ownership.is_mine(record)
         if held is not None:
-            if mine and held.record.version == metadata["resourceVersion"]:
-                return
+            if mine and (self._is_known(held, record["metadata"]["resourceVersion"]) or self._wrote(held, record)):
+                return  # memory knows better
             self.accounts.let_move(held)
         self.accounts.welcome(username_of(record))
         if mine and (account := self._adopt(record)) is not None and (runs := self._under_way(account)):
             self.tasks.run(self._take_over(account, runs))
 
+    def _is_known(self, held: Account, version: str) -> bool:
+        return version in {held.record.version, held.adopted}
+
+    def _wrote(self, held: Account, record: Manifest) -> bool:
+        """Whether an account wrote a record itself, and not one that was here before it."""
+        if record["metadata"].get("annotations", {}).get(labels.OWNER) != self.world.ownership.me.identity:
+            return False
+        with suppress(SpawnpennyError):
+            return read_record(record).is_by(held.record.hand)
+        return False
+
     async def _take_all_over(self) -> None:
-        ownership = self.world.ownership
+        ownership, self.begun = self.world.ownership, True
         for record in ownership.records.items():
             if ownership.is_mine(record):
                 self._adopt(record)
@@ -209,9 +227,12 @@ class Recovery:
             run.record.generation = run.record.log.generation = account.record.generation
         try:
             async with account.lock:
+                account.demand_here()
                 await self.world.keeper.save(account.record)
         except ClusterError:
             self.tasks.run(self._take_over_later(account, runs))  # nobody else waits for this user's record
+        except (ElsewhereError, RecordLostError):
+            return  # what somebody else wrote is followed when it is heard of
         except SpawnpennyError as error:
             self._leave_alone(account.username, error)
         else:
@@ -222,7 +243,7 @@ class Recovery:
         self._carry_all_on(account, runs)
 
     def _carry_all_on(self, account: Account, runs: list[Run]) -> None:
-        for run in runs:
+        for run in runs if not account.moved else ():
             if run.task is None and account.runs.get(run.record.key) is run:
                 self._carry_on(account, run)
 

@@ -215,7 +215,7 @@ class Spawns:
         self._demand_ready()
         account = self._accounts.find(username)
         if account is None:
-            self._world.ownership.demand_mine(safe_slug(username))
+            self._demand_here(username)
         return account
 
     def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
@@ -251,9 +251,10 @@ class Spawns:
             raise
 
     def _demand_here(self, username: str) -> None:
+        self._accounts.demand_readable(username)
         slug = safe_slug(username)
         if self._accounts.by_slug(slug) is None:
-            self._world.ownership.demand_mine(slug)
+            self._world.ownership.demand_unknown(slug)
 
     async def _accept(
         self,
@@ -278,6 +279,7 @@ class Spawns:
         except BaseException as error:
             self._write_back(account, user, error)
             raise
+        account.demand_here()  # or who has the user by now starts it too
         if oldest is not None:
             account.forget(oldest)
             oldest.vanish()
@@ -325,13 +327,15 @@ class Spawns:
             await self._world.keeper.save(account.record)
         except BaseException:
             # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
-            self._launch(run, driver.go_down(run.task, written=False))
+            if not account.moved:
+                self._launch(run, driver.go_down(run.task, written=False))
             raise
+        account.demand_here()
         self._launch(run, driver.go_down(run.task))
 
     def _write_back(self, account: Account, user: User, error: BaseException) -> None:
         """Bring what is stored back to what we know, where a write may have arrived though its answer did not."""
-        if not isinstance(error, UnavailableError | asyncio.CancelledError):
+        if account.moved or not isinstance(error, UnavailableError | asyncio.CancelledError):
             return
         if not account.record.recorded:
             account.record.user = user

@@ -32,10 +32,10 @@ class Tasks:
 
     async def close(self) -> None:
         """Cancel all tasks and wait for them; none of them undoes anything at that."""
-        tasks = set(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await settle(tasks)
+        while tasks := set(self._tasks):  # one that ends may start another one
+            for task in tasks:
+                task.cancel()
+            await settle(tasks)
 
     def __len__(self) -> int:
         return len(self._tasks)

@@ -37,7 +37,8 @@ class Fence:
         """Let calls through until a time, also those that are under way."""
         self._until = when
         for each in self._under_way:
-            each.reschedule(when)
+            if not each.expired():  # what has expired is being broken off, and ends by itself
+                each.reschedule(when)
         self._opened.set()
         self._opened = asyncio.Event()
 

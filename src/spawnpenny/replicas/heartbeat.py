@@ -83,8 +83,7 @@ class Heartbeat:
         while not self.lost.is_set():
             await asyncio.sleep(pause)
             try:
-                async with asyncio.timeout(pause):
-                    await self._renew()
+                await self._renew(pause)
             except (SpawnpennyError, TimeoutError) as error:
                 self._log.warning("the lease could not be renewed", error=str(error) or "no answer in time")
 
@@ -99,24 +98,34 @@ class Heartbeat:
         except (SpawnpennyError, TimeoutError) as error:
             self._log.warning("the lease could not be given back", error=str(error) or "no answer in time")
 
-    async def _renew(self) -> None:
+    async def _renew(self, patience: float) -> None:
         began = asyncio.get_running_loop().time()
-        version = self._held["metadata"]["resourceVersion"] if self._held is not None else None
-        try:
-            stored = await self._cluster.replace(self._lease(version))
-        except NotFoundError:
-            stored = await self._cluster.create(self._lease())
-        except ConflictError:
-            there = await self._cluster.read(self._ref())
-            if there is not None and there["spec"]["holderIdentity"] != self._replica.identity:
-                self._give_up()
-            elif there is not None:  # a renewal whose answer was lost: the next one goes on from there
-                self._held = there
+        async with asyncio.timeout(patience):
+            stored = await self._store()
+        if stored is None:
             return
-        if not self.fence.is_open:
+        self._held = stored
+        if not self.fence.is_open:  # before that it may take its time: nobody writes here meanwhile
             self._log.warning("the lease had expired; what others took over meanwhile is let go of")
             await self._catch_up()
         self._holds(stored, began)
+
+    async def _store(self) -> Manifest | None:
+        """Write the Lease; return it as it is stored, or None where another process has taken it."""
+        version = self._held["metadata"]["resourceVersion"] if self._held is not None else None
+        while True:
+            try:
+                return await self._cluster.replace(self._lease(version))
+            except NotFoundError:
+                self.fence.shut()  # whoever saw it go may have taken users over
+                return await self._cluster.create(self._lease())
+            except ConflictError:
+                there = await self._cluster.read(self._ref())
+            if there is not None and there["spec"]["holderIdentity"] != self._replica.identity:
+                self._give_up()
+                return None
+            if there is not None:  # a renewal whose answer was lost: go on from there
+                version = there["metadata"]["resourceVersion"]
 
     def _holds(self, stored: Manifest, began: float) -> None:
         self._held = stored

@@ -53,21 +53,34 @@ class Ownership:
         """Whether this replica is to look after a user of whom there is no record."""
         return self.records.get(self.namespace, record_name(slug)) is None and self._is_steward(slug)
 
-    def demand_mine(self, slug: str) -> None:
-        """Refuse a user whom another replica looks after; one without a record may begin anywhere.
+    def demand_unknown(self, slug: str) -> None:
+        """Refuse a user who has a record; one without may begin anywhere. For users who have no account here.
 
         Raises:
-            ElsewhereError: Where the user is looked after.
+            ElsewhereError: Where the user is looked after. With no address: here, as soon as the record is taken up.
 
         """
         record = self.records.get(self.namespace, record_name(slug))
-        if record is not None and (owner := self._owner(record)) != self.me.identity:
-            raise ElsewhereError(self.peers.address(owner))
+        if record is not None:
+            owner = self._owner(record)
+            raise ElsewhereError(None if owner == self.me.identity else self.peers.address(owner))
 
     async def heard_of(self, slug: str) -> None:
         """Return once another replica's record of a user is known here; the caller sets a time limit."""
         await self.records.wait_for(
             self.namespace, record_name(slug), lambda record: record is not None and not self.is_mine(record)
+        )
+
+    def latest(self, record: Manifest) -> Manifest:
+        """Return a record as it was last heard of here, where there has been more than what told of this one."""
+        return self.records.get(self.namespace, record["metadata"]["name"]) or record
+
+    async def forgotten(self, slug: str, version: str | None) -> None:
+        """Return once a version of a record is not the last one known here; the caller sets a time limit."""
+        await self.records.wait_for(
+            self.namespace,
+            record_name(slug),
+            lambda record: record is None or record["metadata"]["resourceVersion"] != version,
         )
 
     def _owner(self, record: Manifest) -> str:

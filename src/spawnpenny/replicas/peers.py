@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", on="leases"),)}
 
+_LONG: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class _Sighting:
@@ -69,6 +71,16 @@ class Peers:
         return frozenset(each.identity for each in self._sightings.values() if self.alive(each.identity)) | {
             self._me.identity
         }
+
+    def long_dead(self) -> list[Manifest]:
+        """Return the Leases that have not changed for several times as long as they hold."""
+        return [
+            lease
+            for lease in self._leases.items()
+            if (seen := self._sightings.get(lease["metadata"]["name"])) is not None
+            and seen.identity != self._me.identity
+            and self._now - seen.seen_at > _LONG * seen.seconds
+        ]
 
     def address(self, identity: str) -> str | None:
         """Return where a replica is reached, or None where it is not known."""

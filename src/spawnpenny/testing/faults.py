@@ -21,6 +21,7 @@ Fault = Callable[[str], Awaitable[None]]
 class FaultyCluster:
     """Passes every call on, and counts those that change something from the moment when ``arm`` was called.
 
+    What keeps a Lease is not counted, as that comes by the clock.
     ``calls`` describes those counted so far, such as ``create Pod lab in lab-ada``.
     """
 
@@ -77,6 +78,8 @@ class FaultyCluster:
         await self.cluster.close()
 
     async def _pass(self, call: str, work: Callable[[], Awaitable[T]]) -> T:
+        if " Lease " in call:
+            return await work()
         number = len(self.calls)
         self.calls.append(call)
         if number == self._at and self._before is not None:

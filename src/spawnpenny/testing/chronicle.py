@@ -1,0 +1,76 @@
+"""What was ever seen of each spawn of a site: the phases that were recorded, and the pods that there were."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.domain import labels
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.pipeline import podstate
+from spawnpenny.pipeline.account import Bell
+from spawnpenny.pipeline.keeper import read_record
+from spawnpenny.testing.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spawnpenny.cluster.port import Manifest
+
+
+@dataclass
+class Chronicle:
+    """Of the spawns of a site, by their marks."""
+
+    site: Site
+    phases: dict[str, list[Phase]] = field(default_factory=lambda: defaultdict(list))
+    pods: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _over: set[str] = field(default_factory=set)
+    _bell: Bell = field(default_factory=Bell)
+
+    async def run(self) -> None:
+        """Write it until cancelled."""
+        await asyncio.gather(
+            self._watch("Secret", self._see_record, self.site.settings.namespaces.state),
+            self._watch("Pod", self._see_pod, None),
+        )
+
+    async def until_over(self, pod: Manifest) -> None:
+        """Return once a pod has ended, or is going."""
+        uid = pod["metadata"]["uid"]
+        while uid not in self._over:
+            await self._bell.next().wait()
+
+    def mistakes(self) -> list[str]:
+        """Tell which spawns had more than one pod, ended twice, or went on after their end."""
+        told = [f"{mark} had the pods {uids}" for mark, uids in self.pods.items() if len(uids) > 1]
+        for mark, phases in self.phases.items():
+            ends = [at for at, phase in enumerate(phases) if phase.over]
+            if len(ends) > 1 or (ends and set(phases[ends[0] + 1 :]) - {Phase.STOPPING}):
+                told.append(f"{mark} went through {phases}")
+        return told
+
+    async def _watch(self, kind: str, see: Callable[[Manifest], None], namespace: str | None) -> None:
+        resource, mine = resource_of(kind), labels.ours(self.site.settings.installation)
+        since = (await self.site.cluster.list(resource, namespace=namespace, labels=mine)).version
+        async for event in self.site.cluster.watch(resource, since=since, namespace=namespace, labels=mine):
+            if event.type != "BOOKMARK":
+                see(event.object)
+
+    def _see_record(self, secret: Manifest) -> None:
+        if secret["metadata"]["labels"].get(labels.KIND) != "record":
+            return
+        for spawn in read_record(secret).spawns.values():
+            known = self.phases[spawn.id]
+            if not known or known[-1] is not spawn.phase:
+                known.append(spawn.phase)
+
+    def _see_pod(self, pod: Manifest) -> None:
+        if mark := pod["metadata"]["labels"].get(labels.SPAWN):
+            self.pods[mark].add(pod["metadata"]["uid"])
+        if podstate.is_lost(pod):
+            self._over.add(pod["metadata"]["uid"])
+            self._bell.ring()

@@ -1,0 +1,70 @@
+"""A cluster as a process sees it that can die: from then on it hears nothing, and nothing that it does arrives.
+
+So a test can end a service in its own process as SIGKILL would: no clean-up of it reaches the cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Never, TypeVar
+
+from spawnpenny.cluster.kinds import Resource
+from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
+from spawnpenny.testing.faults import FaultyCluster
+
+T = TypeVar("T")
+
+
+@dataclass
+class MortalCluster(FaultyCluster):
+    """Passes calls on until ``die`` is called. What waits for an answer then waits until ``bury``, and is cancelled."""
+
+    dead: bool = False
+    _buried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def die(self) -> None:
+        """Answer nothing from now on, and let nothing through."""
+        self.dead = True
+
+    def bury(self) -> None:
+        """End what still waits for an answer."""
+        self._buried.set()
+
+    async def silence(self) -> Never:
+        """Wait as one waits who is dead."""
+        await self._buried.wait()
+        raise asyncio.CancelledError
+
+    async def read(self, ref: Ref) -> Manifest | None:
+        return await self._answered(lambda: FaultyCluster.read(self, ref))
+
+    async def list(
+        self, resource: Resource, *, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Listing:
+        return await self._answered(lambda: FaultyCluster.list(self, resource, namespace=namespace, labels=labels))
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        since: str,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[WatchEvent]:
+        async for event in super().watch(resource, since=since, namespace=namespace, labels=labels):
+            if self.dead:
+                await self.silence()
+            yield event
+
+    async def _pass(self, call: str, work: Callable[[], Awaitable[T]]) -> T:
+        return await self._answered(lambda: FaultyCluster._pass(self, call, work))  # noqa: SLF001 - its parent's
+
+    async def _answered(self, work: Callable[[], Awaitable[T]]) -> T:
+        if self.dead:
+            await self.silence()
+        answer = await work()
+        if self.dead:
+            await self.silence()
+        return answer

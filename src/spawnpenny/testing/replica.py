@@ -1,0 +1,64 @@
+"""A service in the test's own process that can be ended well, or killed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from spawnpenny.service import Service
+from spawnpenny.testing.mortal import MortalCluster
+from spawnpenny.testing.site import Site
+
+
+@dataclass
+class LivingReplica:
+    """Of a site. ``cluster`` is how it sees the cluster, ``service`` is there once it has begun."""
+
+    name: str
+    site: Site
+    cluster: MortalCluster
+    service: Service = field(init=False)
+    _ending: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+
+    @property
+    def identity(self) -> str:
+        return self.service.membership.me.identity
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may write at the moment."""
+        return not self.cluster.dead and self.service.membership.heartbeat.fence.is_open
+
+    async def begin(self) -> None:
+        """Start it; it is ready when this returns."""
+        begun = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run(begun))
+        _ = await asyncio.wait({self._task, begun}, return_when=asyncio.FIRST_COMPLETED)
+        if not begun.done():
+            await self._task
+
+    async def end(self) -> None:
+        """End it as SIGTERM does."""
+        self._ending.set()
+        if self._task is not None:
+            await self._task
+
+    def kill(self) -> None:
+        """End it as SIGKILL does: nothing that it does after that arrives anywhere."""
+        self.cluster.die()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def bury(self) -> None:
+        """Wait until nothing of it is left in this process, after it was killed."""
+        self.cluster.bury()
+        if self._task is not None:
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self, begun: asyncio.Future[None]) -> None:
+        async with self.site.service(self.name, self.cluster) as self.service:
+            begun.set_result(None)
+            await self._ending.wait()

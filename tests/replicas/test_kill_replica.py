@@ -1,0 +1,182 @@
+"""A replica that is killed (SIGKILL, its own process, the real API server) while another one stands beside it.
+
+It dies at every call that changes something: the standing replica goes on with the user, and nothing is made twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from spawnpenny.domain import labels
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.pipeline.record import SpawnRecord
+from spawnpenny.testing.site import lab, make_site, settled
+
+VICTIM = Path(__file__).parents[1] / "pipeline" / "victim.py"
+CALLS = {"spawn": 10, "beside": 4, "stop": 4}
+AT_ONCE = 6
+"""How many processes there are at once."""
+pytestmark = pytest.mark.timeout(300)
+
+
+def deaths(work):
+    """Return when to die: at each call, before and after it; in a usual run one of the two, by turns."""
+    every = [(at, when) for at in range(CALLS[work]) for when in ("before", "after")]
+    return every if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else [(0, "before"), *every[1::4], *every[2::4]]
+
+
+@dataclass
+class Pods:
+    """The pods that there ever were, by the mark of their spawn."""
+
+    uids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    async def watch(self, service):
+        with service.world.pods.subscribe() as changes:
+            async for change in changes:
+                metadata = change.object["metadata"]
+                self.uids[metadata["labels"][labels.SPAWN]].add(metadata["uid"])
+
+
+@dataclass
+class Death:
+    """One replica that was killed, and what it wrote before that of what stands beside."""
+
+    site: object
+    service: object
+    accepted: bool
+    beside: dict[str, str]
+    pods: Pods
+
+    async def taken_over(self, name="~default"):
+        """Return the lab's run, once the standing replica has the user; None where there is no such lab."""
+        if not self.accepted:
+            return None
+        ownership = self.service.membership.ownership
+        await ownership.records.wait_for(ownership.namespace, "user-ada", lambda record: record is not None)
+        while True:
+            moved = self.service.moved.next()
+            if (account := self.found()) is not None:
+                run = account.runs.get(lab(name))
+                return run if run is None or run.record.phase is Phase.RUNNING else await settled(run)
+            await moved.wait()
+
+    def found(self):
+        ownership = self.service.membership.ownership
+        record = ownership.records.get(ownership.namespace, "user-ada")
+        return self.service.spawns.account("ada") if ownership.is_mine(record) else None
+
+    def check_ended_once(self, record: SpawnRecord):
+        """Check that it is told once that it runs, of one pod that there ever was of it."""
+        told = [event.phase for event in record.log.since(None) if event.phase in {"running", "failed", "exited"}]
+        assert told == ["running"], told
+        assert self.pods.uids[record.id] == {record.pod}
+
+
+@dataclass
+class Killer:
+    """Kills replicas, each of a site of its own, beside one that stands."""
+
+    apiserver: object
+    cluster: object
+    folder: Path
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def each(self, work, check):
+        """Kill a replica at each call of a work, side by side, and check what is then."""
+        async with asyncio.TaskGroup() as group:
+            for at, when in deaths(work):
+                _ = group.create_task(self.kill(work, at, when, check))
+
+    async def kill(self, work, at, when, check):
+        site, beside = await make_site(self.cluster), self.folder / f"{work}-{at}-{when}"
+        told = {
+            "kubeconfig": str(self.apiserver.kubeconfig),
+            "data": {**site.data, "replicas": {"lease": 3, "name": "victim"}},
+            "beside": str(beside),
+            "work": work,
+            "at": at,
+            "when": when,
+        }
+        async with site.service("standing") as service:
+            pods = Pods()
+            watching = asyncio.create_task(pods.watch(service))
+            async with self.slots:
+                await run_victim(told)
+            uids = json.loads(beside.read_text()) if beside.exists() else {}
+            accepted = (work, at, when) != ("spawn", 0, "before")
+            await check(Death(site, service, accepted, uids, pods), (at, when))
+            watching.cancel()
+
+
+async def run_victim(told):
+    process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(told))
+    try:
+        assert await process.wait() == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def killer(apiserver, kubernetes_cluster, hollow_node, tmp_path):
+    return Killer(apiserver, kubernetes_cluster, tmp_path)
+
+
+async def test_a_first_spawn_of_a_killed_replica_is_finished_by_the_standing_one(killer):
+    async def check(death, at):
+        run = await death.taken_over()
+        assert (run is not None) == death.accepted
+        if run is None:
+            assert await death.site.objects() == {}
+            return
+        assert run.record.phase is Phase.RUNNING, run.record.reason
+        assert (await death.site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
+        death.check_ended_once(run.record)
+
+    await killer.each("spawn", check)
+
+
+async def test_the_death_of_a_replica_harms_nothing_else_of_the_user(killer):
+    async def check(death, at):
+        run = await death.taken_over()
+        assert (run is not None) == (at != (0, "before"))
+        if run is not None:
+            assert run.record.phase is Phase.RUNNING, run.record.reason
+            death.check_ended_once(run.record)
+        other = death.service.spawns.find("ada", lab("other")) or await death.taken_over("other")
+        assert (other.record.phase, other.record.pod) == (Phase.RUNNING, death.beside["Pod/lab-other"])
+        death.check_ended_once(other.record)
+        assert len(death.beside) > 5
+        for name, uid in death.beside.items():
+            assert (await death.site.read(*name.split("/")))["metadata"]["uid"] == uid, name
+
+    await killer.each("beside", check)
+
+
+async def test_a_stop_that_a_killed_replica_accepted_is_carried_out_by_the_standing_one(killer):
+    async def check(death, at):
+        run = await death.taken_over()
+        if at == (0, "before"):  # the order was never written down
+            assert run.record.phase is Phase.RUNNING
+            death.check_ended_once(run.record)
+            return
+        if run is not None:
+            await run.until_gone()
+            told = [event.phase for event in run.record.log.since(None)]
+            assert told.count("gone") == 1
+        assert death.service.spawns.find("ada", lab()) is None
+        assert not {"Pod/lab", "Secret/lab"} & set(await death.site.objects())
+        assert all(len(uids) == 1 for uids in death.pods.uids.values())
+
+    await killer.each("stop", check)
