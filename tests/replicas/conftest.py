@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spawnpenny.errors import ElsewhereError
+from spawnpenny.replicas.ownership import record_name
 from spawnpenny.testing.site import lab
 
 
@@ -19,6 +20,8 @@ def taken_over():
     """Return a function that waits until a service looks after a user, and returns the user's lab."""
 
     async def wait(service, user="ada", name="~default"):
+        ownership = service.membership.ownership
+        await ownership.records.wait_for(ownership.namespace, record_name(user), lambda record: record is not None)
         while True:
             moved = service.moved.next()
             try:
