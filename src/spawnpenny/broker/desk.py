@@ -24,7 +24,7 @@ from spawnpenny.errors import (
     SpawnpennyError,
     UnavailableError,
 )
-from spawnpenny.pipeline.port import Broker
+from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.settings import Settings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
+from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.pipeline.port import content_hash
 from spawnpenny.settings import BrokerSettings
 
 

@@ -10,7 +10,7 @@ import structlog
 from spawnpenny.broker.board import Board, board_ref
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.errors import ClusterError, ProvisionError
-from spawnpenny.pipeline.port import Broker
+from spawnpenny.pipeline.broker import Broker
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:

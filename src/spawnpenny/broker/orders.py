@@ -17,10 +17,10 @@ from marshmallow import ValidationError, fields
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
+from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SettingsError
-from spawnpenny.pipeline.port import content_hash
 from spawnpenny.schemas import StrictSchema, flatten
 
 Order = Literal["commission", "retire"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from spawnpenny.cluster.meter import Meter
     from spawnpenny.cluster.port import Cluster
-    from spawnpenny.pipeline.port import Broker
+    from spawnpenny.pipeline.broker import Broker
     from spawnpenny.settings import Settings
 
 

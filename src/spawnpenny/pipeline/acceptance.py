@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Kind
+from spawnpenny.domain.spawns import MAX_SPAWNS, Key
 from spawnpenny.domain.users import User
-from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError, UserConflictError
+from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError
 from spawnpenny.identity import Identity
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.context import Context
@@ -90,33 +90,3 @@ def to_replace(account: Account, existing: Run | None) -> list[Replaced]:
             retry_after=30,
         )
     return replaces
-
-
-def refuse_retiring(account: Account) -> None:
-    """Refuse a spawn of a user who is being retired.
-
-    Raises:
-        UserConflictError: It has to wait until that is done.
-
-    """
-    for key, run in account.runs.items():
-        if key.kind is Kind.USER and run.record.desired is Desired.GONE:
-            raise UserConflictError(f"{account.username} is being retired; try again when that is done.")
-
-
-def refuse_to_retire(account: Account, *, purge: bool) -> None:
-    """Refuse to retire a user who has something, or who is being retired otherwise.
-
-    Raises:
-        UserConflictError: What.
-
-    """
-    for key, run in account.runs.items():
-        retiring = key.kind is Kind.USER and run.record.desired is Desired.GONE
-        if retiring and purge and not run.record.request.options.get("purge"):
-            raise UserConflictError(
-                f"{account.username} is being retired without the storage; ask for that again when it is done."
-            )
-    active = sorted(str(key) for key, run in account.runs.items() if key.kind is not Kind.USER and run.record.active)
-    if active:
-        raise UserConflictError(f"{account.username} has {', '.join(active)}; stop what there is before retiring.")

@@ -12,6 +12,7 @@ from typing import Unpack, cast
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.domain.events import About, EventType
+from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Kind, StepProgress, StepState
@@ -20,7 +21,7 @@ from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.hardening import check_pod
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.patches import merge_patches
-from spawnpenny.pipeline.port import Marks, Reach, StepPort, content_hash
+from spawnpenny.pipeline.port import Marks, Reach, StepPort
 from spawnpenny.pipeline.record import Applied, Replaced
 from spawnpenny.pipeline.runner import Runner
 from spawnpenny.pipeline.scrub import scrubbed

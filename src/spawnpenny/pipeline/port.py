@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
+from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
@@ -21,6 +20,7 @@ from spawnpenny.errors import (
     SpawnError,
     UndeclaredCallError,
 )
+from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.pods import PodWatch
 from spawnpenny.pipeline.settle import uninterrupted
 
@@ -31,70 +31,6 @@ if TYPE_CHECKING:
 
 _MAPS_OF_SPECS: Final = {"ResourceQuota": "hard", "NetworkPolicy": "podSelector"}
 """The maps whose keys are all of our choosing; in the rest of a spec the API server has defaults of its own."""
-
-
-class Broker(Protocol):
-    """Who makes user namespaces and runs the site's orders."""
-
-    async def claim_namespace(self, username: str) -> str:
-        """Make a user's namespace with its RoleBinding, or find it there; return its uid.
-
-        Raises:
-            NameCollisionError: It is another user's.
-            NotOursError: It was not made by this installation.
-            ProvisionError: The last one of that name does not go.
-            BrokerRefusedError: There are as many as there may be.
-            BrokerUnavailableError: Nobody does it at the moment.
-
-        """
-        ...
-
-    async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
-        """Delete a user's namespace, if it still has that uid; none there is success.
-
-        Args:
-            username: Whose.
-            uid: The namespace's.
-            purge: Delete it with the volume claims that live in it, if the broker's settings allow that.
-
-        Raises:
-            VolumesKeptError: A volume claim lives in it.
-            NameCollisionError, NotOursError, ConflictError: It is another one.
-            BrokerRefusedError: As many were deleted within the hour as may be.
-            BrokerUnavailableError: Nobody does it at the moment.
-
-        """
-        ...
-
-    async def provision(self, user: User, order: Literal["commission", "retire"]) -> None:
-        """Run the site's containers of an order with the user's dossier; return when they have succeeded.
-
-        Raises:
-            ProvisionError: One failed; the message says which and how.
-            NameCollisionError: The namespace of that name is another user's.
-            BrokerRefusedError: The ids are not those of a user.
-            BrokerUnavailableError: Nobody does it at the moment.
-
-        """
-        ...
-
-    def namespace_hash(self) -> str:
-        """Return what changes when namespaces are to be made otherwise.
-
-        Raises:
-            BrokerUnavailableError: It is not known yet.
-
-        """
-        ...
-
-    def order_hash(self, order: Literal["commission", "retire"]) -> str:
-        """Return what changes when the order does.
-
-        Raises:
-            BrokerUnavailableError: It is not known yet.
-
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -335,9 +271,3 @@ def _stale(wanted: Manifest | None, there: Manifest | None) -> Manifest:
         elif wanted and isinstance(value, dict) and (inner := _stale(wanted[key], value)):
             gone[key] = inner
     return gone
-
-
-def content_hash(content: Any) -> str:
-    """Return a short hash of JSON data: equal for equal data, whatever the order of keys."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

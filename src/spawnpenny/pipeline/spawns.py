@@ -27,8 +27,6 @@ from spawnpenny.pipeline.acceptance import (
     conflict,
     oldest_history,
     refuse_collision,
-    refuse_retiring,
-    refuse_to_retire,
     to_replace,
     trial,
 )
@@ -40,10 +38,10 @@ from spawnpenny.pipeline.keeper import RecordLostError
 from spawnpenny.pipeline.listing import START, Directory
 from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.record import SpawnRecord
+from spawnpenny.pipeline.retirement import COMMISSIONING, refuse_retiring, refuse_to_retire, retirement
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
 
-_COMMISSIONING: Final = Key(Kind.USER, "")
 _HEARSAY: Final = 2.0
 """Seconds in which a record that another replica wrote is heard of."""
 MARGIN: Final = 5.0
@@ -105,7 +103,7 @@ class Spawns:
         """
         self._demand_ready()
         check_ids(user, self._world.settings.users)
-        key = _COMMISSIONING
+        key = COMMISSIONING
         async with self._locked(user.username) as account:
             existing = account.runs.get(key)
             known, active = account.record.user, existing is not None and existing.record.active
@@ -135,10 +133,10 @@ class Spawns:
             return None
         async with self._locked(username) as account:
             refuse_to_retire(account, purge=purge)
-            run = account.runs.get(_COMMISSIONING)
+            run = account.runs.get(COMMISSIONING)
             if run is None and not account.record.applied and not self._has_namespace(account):
                 return None  # retired already, or never more than written down
-            run = run or self._unseen(account)
+            run = run or retirement(account)
             if run.record.desired is not Desired.GONE:
                 run.record.request = replace(run.record.request, options={"purge": purge})
                 run.record.reverted = False
@@ -150,29 +148,6 @@ class Spawns:
         names = Names.of(account.username, Kind.USER, "", prefix=self._world.settings.namespaces.prefix)
         there = self._world.namespaces.get(None, names.namespace)
         return there is not None and "deletionTimestamp" not in there["metadata"]
-
-    def _unseen(self, account: Account) -> Run:
-        """Return what stands for the user in a retirement, of one whom nobody commissioned."""
-        oldest = oldest_history(account, _COMMISSIONING)
-        if oldest is not None:
-            account.forget(oldest)
-            oldest.vanish()
-        account.record.generation += 1
-        generation, now = account.record.generation, time.time()
-        record = SpawnRecord(
-            key=_COMMISSIONING,
-            id=secrets.token_hex(8),
-            generation=generation,
-            request=SpawnRequest(secrets.token_hex(8)),
-            by="",
-            requested_at=now,
-            deadline=now,
-            phase=Phase.RUNNING,
-            log=EventLog(generation),
-        )
-        run = account.runs[_COMMISSIONING] = Run(record)
-        account.record.spawns[_COMMISSIONING] = record
-        return run
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:
         """Have a spawn taken away; return it, or None where there is nothing to stop.

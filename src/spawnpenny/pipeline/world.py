@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from spawnpenny.domain.spawns import Kind
+from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.order import Ordered
-from spawnpenny.pipeline.port import Broker
 from spawnpenny.pipeline.turns import Slots
 from spawnpenny.replicas.ownership import Ownership
 from spawnpenny.settings import Settings

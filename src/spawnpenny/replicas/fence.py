@@ -14,7 +14,7 @@ from spawnpenny.errors import ReplicaFencedError
 
 if TYPE_CHECKING:
     from spawnpenny.domain.users import User
-    from spawnpenny.pipeline.port import Broker
+    from spawnpenny.pipeline.broker import Broker
 
 
 class Fence:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from spawnpenny.cluster.port import Cluster
-    from spawnpenny.pipeline.port import Broker
+    from spawnpenny.pipeline.broker import Broker
     from spawnpenny.plugins import Plugins
     from spawnpenny.settings import Settings
 

@@ -1,0 +1,70 @@
+"""Retiring a user: when it is refused, and what stands for one whom nobody commissioned."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Final
+
+from spawnpenny.domain.events import EventLog
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest
+from spawnpenny.errors import UserConflictError
+from spawnpenny.pipeline.acceptance import oldest_history
+from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.record import SpawnRecord
+
+COMMISSIONING: Final = Key(Kind.USER, "")
+
+
+def retirement(account: Account) -> Run:
+    """Add to an account what stands for its user while that one is retired, and return it."""
+    oldest = oldest_history(account, COMMISSIONING)
+    if oldest is not None:
+        account.forget(oldest)
+        oldest.vanish()
+    account.record.generation += 1
+    generation, now = account.record.generation, time.time()
+    record = SpawnRecord(
+        key=COMMISSIONING,
+        id=secrets.token_hex(8),
+        generation=generation,
+        request=SpawnRequest(secrets.token_hex(8)),
+        by="",
+        requested_at=now,
+        deadline=now,
+        phase=Phase.RUNNING,
+        log=EventLog(generation),
+    )
+    run = account.runs[COMMISSIONING] = Run(record)
+    account.record.spawns[COMMISSIONING] = record
+    return run
+
+
+def refuse_retiring(account: Account) -> None:
+    """Refuse a spawn of a user who is being retired.
+
+    Raises:
+        UserConflictError: It has to wait until that is done.
+
+    """
+    for key, run in account.runs.items():
+        if key.kind is Kind.USER and run.record.desired is Desired.GONE:
+            raise UserConflictError(f"{account.username} is being retired; try again when that is done.")
+
+
+def refuse_to_retire(account: Account, *, purge: bool) -> None:
+    """Refuse to retire a user who has something, or who is being retired otherwise.
+
+    Raises:
+        UserConflictError: What.
+
+    """
+    for key, run in account.runs.items():
+        retiring = key.kind is Kind.USER and run.record.desired is Desired.GONE
+        if retiring and purge and not run.record.request.options.get("purge"):
+            raise UserConflictError(
+                f"{account.username} is being retired without the storage; ask for that again when it is done."
+            )
+    active = sorted(str(key) for key, run in account.runs.items() if key.kind is not Kind.USER and run.record.active)
+    if active:
+        raise UserConflictError(f"{account.username} has {', '.join(active)}; stop what there is before retiring.")
