@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
 
 
+def is_ending(pod: Manifest) -> bool:
+    """Whether a pod has ended, or is going."""
+    return podstate.is_lost(pod) or "deletionTimestamp" in pod["metadata"]
+
+
 @dataclass
 class Chronicle:
-    """Of the spawns of a site, by their marks."""
+    """Of the spawns of a site, by their marks. ``robbed`` counts the pods that somebody else took from each."""
 
     site: Site
     phases: dict[str, list[Phase]] = field(default_factory=lambda: defaultdict(list))
     pods: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    robbed: Counter[str] = field(default_factory=Counter)
     _over: set[str] = field(default_factory=set)
     _bell: Bell = field(default_factory=Bell)
 
@@ -46,7 +52,7 @@ class Chronicle:
 
     def mistakes(self) -> list[str]:
         """Tell which spawns had more than one pod, ended twice, or went on after their end."""
-        told = [f"{mark} had the pods {uids}" for mark, uids in self.pods.items() if len(uids) > 1]
+        told = [f"{mark} had the pods {uids}" for mark, uids in self.pods.items() if len(uids) > self.robbed[mark] + 1]
         for mark, phases in self.phases.items():
             ends = [at for at, phase in enumerate(phases) if phase.over]
             if len(ends) > 1 or (ends and set(phases[ends[0] + 1 :]) - {Phase.STOPPING}):
@@ -71,6 +77,6 @@ class Chronicle:
     def _see_pod(self, pod: Manifest) -> None:
         if mark := pod["metadata"]["labels"].get(labels.SPAWN):
             self.pods[mark].add(pod["metadata"]["uid"])
-        if podstate.is_lost(pod):
+        if is_ending(pod):
             self._over.add(pod["metadata"]["uid"])
             self._bell.ring()
