@@ -66,4 +66,9 @@ def _lines(found: list[Finding], *, healthy: bool) -> Iterator[str]:
         if each.do:
             yield f"{'':8} {'':{width}}  -> {each.do}"
     yield ""
-    yield "Nothing is wrong." if healthy else "Something is wrong."
+    if not healthy:
+        yield "Something is wrong."
+    elif any(each.level is Level.UNKNOWN for each in found):
+        yield "Nothing is wrong, as far as these rights can tell."
+    else:
+        yield "Nothing is wrong."
