@@ -385,6 +385,13 @@ class UnavailableError(ClusterError):
     title = "The cluster does not answer"
 
 
+class SilentStreamError(UnavailableError):
+    """Nothing came over a stream of changes for long: it is quiet, or broken."""
+
+    code = "cluster_silent"
+    title = "The cluster has been silent"
+
+
 class BrokerUnavailableError(SpawnpennyError):
     """Nobody makes namespaces or runs orders at the moment."""
 

@@ -69,6 +69,14 @@ async def test_one_of_many_leads(site, enter):
     assert [each.election.leading for each in many].count(True) == 1
 
 
+async def test_the_lease_says_which_process_leads(site, enter):
+    site.data["replicas"] = {"name": "broker-5f7d"}
+    first = await enter(Contender(site, 30))
+    await first.leads.wait()
+    holder = (await site.cluster.read(lease_ref(site.settings)))["spec"]["holderIdentity"]
+    assert holder.startswith("broker-5f7d_")
+
+
 async def test_another_one_leads_at_once_when_the_leader_ends(site, enter):
     async with Contender(site, 3600) as first:
         await first.leads.wait()

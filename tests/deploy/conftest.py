@@ -50,6 +50,12 @@ def rendered(tmp_path_factory):
     return render
 
 
+@pytest.fixture(scope="session", name="kustomize")
+def kustomize_():
+    """Return the function that renders any folder."""
+    return kustomize
+
+
 @pytest.fixture(params=RENDERS)
 def objects(request, rendered):
     """Have the objects of each render in turn."""

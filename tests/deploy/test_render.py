@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -272,3 +273,12 @@ def test_the_alerts_of_the_page_are_in_the_component(rendered):
     (there,) = of_kind(rendered("components/servicemonitor"), "PrometheusRule")
     (group,) = there["spec"]["groups"]
     assert [each for each in told["rules"] if each not in group["rules"]] == []
+
+
+def test_an_overlay_for_an_older_cluster_leaves_the_fence_out_as_the_docs_say(tmp_path, rendered, kustomize):
+    (block,) = re.findall(r"```yaml\n(patches:.*?)```", (ROOT / "docs" / "install.md").read_text(), re.DOTALL)
+    base = os.path.relpath(ROOT / "kustomize" / "base", tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [base]} | yaml.safe_load(block)))
+    left_out = names(rendered("base")) - names(kustomize(tmp_path))
+    assert left_out == {each for each in names(rendered("base")) if each[0].startswith("ValidatingAdmissionPolicy")}
+    assert len(left_out) == 4

@@ -46,6 +46,15 @@ async def test_programs_get_json(doctor):
     assert {"check", "level", "says", "do"} == found["findings"][0].keys()
 
 
+async def test_with_few_rights_there_is_still_nothing_but_the_findings(doctor, ward, apiserver):
+    account = f"system:serviceaccount:{ward.settings.broker.account_namespace}:{ward.settings.broker.account}"
+    few = ("--kubeconfig", str(apiserver.kubeconfig_for(account)))
+    _, told = await doctor("--output", "json", *few)
+    assert "unknown" in {each["level"] for each in json.loads(told)["findings"]}
+    code, told = await doctor(*few)
+    assert (code, told.splitlines()[-1]) == (0, "Nothing is wrong, as far as these rights can tell.")
+
+
 def test_the_embedded_cluster_is_not_its_business(capsys, monkeypatch):
     monkeypatch.setenv("SPAWNPENNY_CLUSTER", "embedded")
     assert run(["doctor"]) == 2

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
@@ -84,6 +85,18 @@ async def test_a_doubt_about_a_stream_that_spoke_just_now_changes_nothing(proxie
         await proxied.site.cluster.create(note(proxied.site, "first"))
         await until_known(proxied, informer, "first")
         assert len(watches.seen) == 1
+
+
+async def test_a_resource_on_which_nothing_changes_is_neither_stale_nor_a_warning(proxied):
+    watches = proxied.proxy.arm(None, on=is_watch)
+    with structlog.testing.capture_logs() as told:
+        async with following(proxied, silence=1) as informer:
+            await watches.until_seen(2)
+            heard = informer._follower._heard_at
+            await watches.until_seen(4)
+            assert informer._follower._heard_at > heard
+    assert {line["event"] for line in told if line["log_level"] != "debug"} == set()
+    assert len([line for line in told if line["event"] == "informer_silent"]) >= 3
 
 
 async def test_staleness_grows_while_the_cluster_is_silent(proxied):

@@ -115,6 +115,21 @@ async def test_storage_goes_only_where_that_is_asked_for(site, seen, purge):
             assert "kept, as storage lives there" in " ".join(event.message for event in run.record.log.since(None))
 
 
+async def test_a_purge_that_the_broker_does_not_allow_has_failed_and_can_be_asked_for_again(site, seen):
+    site.data["broker"]["purge"] = False
+    async with site.service() as service:
+        await commissioned(service)
+        await settled(await start(service))
+        await stop(service)
+        await site.cluster.create(volume_claim(site))
+        run = await retired(service, purge=True)
+        assert (run.record.phase, run.record.reason.code) == (Phase.FAILED, "volumes_kept")
+    site.data["broker"]["purge"] = True
+    async with site.service() as service:
+        assert (await retired(service, purge=True)).gone
+        await released(site, service)
+
+
 @pytest.mark.parametrize("site", ["embedded"], indirect=True)
 async def test_a_user_whose_order_fails_stays_and_can_be_retired_again(site, seen):
     (seen.parent / "fail").touch()

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 
 from spawnpenny.errors import ElsewhereError
 from spawnpenny.replicas.ownership import record_name
 from spawnpenny.testing.site import lab
+
+
+@pytest.fixture
+def told():
+    """Return the lines of the log."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ async def test_two_replicas_that_are_asked_at_once_start_one_lab(site):
         assert len(await site.objects("Pod")) == 1
 
 
-async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, taken_over):
+async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, taken_over, told):
     async with site.service("b") as two:
         async with site.service("a") as one:
             run = await settled(await start(one))
@@ -67,6 +67,8 @@ async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, tak
         standing = await taken_over(two)
         assert (standing.record.phase, standing.record.pod) == (Phase.RUNNING, run.record.pod)
         assert (await settled(await taken_over(two, "bob"))).record.phase is Phase.RUNNING
+        gone = {"event": "another replica has ended", "other": one.membership.me.identity, "log_level": "info"}
+        assert gone in told
         await stop(two)
         assert await site.objects("Pod") == {}
 
@@ -101,13 +103,15 @@ class Deaf(FaultyCluster):
 
 
 @pytest.mark.usefixtures("short_leases")
-async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(site, taken_over):
+async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(site, taken_over, told):
     deaf = Deaf(site.cluster)
     async with site.service("a", deaf) as one, site.service("b") as two:
         run = await settled(await start(one))
         deaf.deaf = True
         standing = await taken_over(two)
         assert (standing.record.phase, standing.record.pod) == (Phase.RUNNING, run.record.pod)
+        (warning,) = [line for line in told if line["event"].startswith("another replica is taken for dead")]
+        assert (warning["other"], warning["log_level"]) == (one.membership.me.identity, "warning")
         deaf.arm()
         with pytest.raises(ReplicaFencedError):
             await start(one, user="bob")

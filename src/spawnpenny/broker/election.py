@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import secrets
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,7 @@ from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
 from spawnpenny.pipeline.settle import settle
+from spawnpenny.replicas.replica import Replica
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Election:
         self._seconds = settings.broker.lease
         self._installation = settings.installation
         self._ref = lease_ref(settings)
-        self._me = secrets.token_hex(8)
+        self._me = Replica.of(settings).identity
         self._lease: Manifest | None = None
         self._until = -math.inf
         self._log = structlog.get_logger("spawnpenny.broker").bind(broker=self._me)

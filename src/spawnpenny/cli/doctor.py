@@ -14,6 +14,7 @@ from spawnpenny.cli.options import settings_option
 from spawnpenny.configuration import load_settings
 from spawnpenny.doctor.examine import examine
 from spawnpenny.doctor.finding import Finding, Level
+from spawnpenny.logs import configure_logs
 from spawnpenny.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def doctor(file: str | None, url: str | None, kubeconfig: str | None, output: st
     It changes nothing, and uses the rights at hand: an administrator's tell most, the service's own account's some.
     It ends with 0 where nothing is wrong, which leaves room for warnings, and with 1 otherwise.
     """
+    configure_logs("console", level="ERROR")  # what cannot be reached is told by the findings
     settings = load_settings(file)
     if settings.cluster != "kubernetes":
         raise exits.UsageError("The doctor looks at deployments on Kubernetes; these settings have another cluster.")
@@ -64,4 +66,9 @@ def _lines(found: list[Finding], *, healthy: bool) -> Iterator[str]:
         if each.do:
             yield f"{'':8} {'':{width}}  -> {each.do}"
     yield ""
-    yield "Nothing is wrong." if healthy else "Something is wrong."
+    if not healthy:
+        yield "Something is wrong."
+    elif any(each.level is Level.UNKNOWN for each in found):
+        yield "Nothing is wrong, as far as these rights can tell."
+    else:
+        yield "Nothing is wrong."

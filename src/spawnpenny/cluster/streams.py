@@ -9,7 +9,7 @@ import aiohttp
 
 from spawnpenny.cluster.port import WatchEvent
 from spawnpenny.cluster.refusals import judge
-from spawnpenny.errors import UnavailableError
+from spawnpenny.errors import SilentStreamError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
@@ -22,7 +22,8 @@ async def events(call: Call, answer: aiohttp.ClientResponse) -> AsyncGenerator[W
 
     Raises:
         ExpiredError: The version is too old.
-        UnavailableError: The stream broke, or was silent for too long.
+        SilentStreamError: Nothing came for too long.
+        UnavailableError: The stream broke.
 
     """
     try:
@@ -31,7 +32,9 @@ async def events(call: Call, answer: aiohttp.ClientResponse) -> AsyncGenerator[W
             if event["type"] == "ERROR":
                 raise judge(call, event["object"].get("code", 500), event["object"]).error
             yield WatchEvent(event["type"], event["object"])
-    except (aiohttp.ClientError, OSError) as error:  # TimeoutError, after too long a silence, is an OSError
+    except aiohttp.SocketTimeoutError as error:
+        raise SilentStreamError(f"The stream to {call} was silent for too long.", **call.facts()) from error
+    except (aiohttp.ClientError, OSError) as error:
         raise UnavailableError(f"The stream to {call} broke ({type(error).__name__}).", **call.facts()) from error
 
 

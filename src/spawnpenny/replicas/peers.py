@@ -7,6 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.domain import labels
 from spawnpenny.replicas.replica import Replica
@@ -44,6 +46,7 @@ class Peers:
         self._changed = changed
         self._sightings: dict[str, _Sighting] = {}
         self._now = 0.0
+        self._log = structlog.get_logger("spawnpenny.replicas")
         self.known = asyncio.Event()
 
     async def run(self) -> None:
@@ -58,7 +61,9 @@ class Peers:
                     self._sightings.pop(change.object["metadata"]["name"], None)
                 else:
                     self._see(change.object)
-                if living != (living := self.living()):
+                before, living = living, self.living()
+                if living != before:
+                    self._tell(before, living)
                     self._changed()
 
     def alive(self, identity: str) -> bool:
@@ -92,6 +97,16 @@ class Peers:
         Each has an equal share, and one that comes or goes moves no other's users (rendezvous hashing).
         """
         return max(self.living(), key=lambda identity: hashlib.sha256(f"{identity}/{slug}".encode()).digest())
+
+    def _tell(self, before: frozenset[str], living: frozenset[str]) -> None:
+        for identity in sorted(living - before):
+            self._log.info("another replica is there", other=identity)
+        silent = {each.identity for each in self._sightings.values()}
+        for identity in sorted(before - living):
+            if identity in silent:
+                self._log.warning("another replica is taken for dead; its users are taken over", other=identity)
+            else:
+                self._log.info("another replica has ended", other=identity)
 
     def _see(self, lease: Manifest) -> None:
         now, spec, metadata = asyncio.get_running_loop().time(), lease["spec"], lease["metadata"]

@@ -26,9 +26,12 @@ class NamespaceStep(Step):
         await spawn.cluster.claim_namespace()
 
     async def retire(self, spawn: Spawn) -> None:
+        purge = bool(spawn.options.get("purge"))
         try:
-            await spawn.cluster.release_namespace(purge=bool(spawn.options.get("purge")))
+            await spawn.cluster.release_namespace(purge=purge)
         except VolumesKeptError:
+            if purge:  # who asked for the storage to go has to hear that it did not
+                raise
             spawn.tell("The user's namespace is kept, as storage lives there.")
 
 
