@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,7 @@ import trustme
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.certificates import certificate_of
@@ -24,8 +26,9 @@ LAB = "/v1/users/ada%40example/labs/~default"
 
 
 @asynccontextmanager
-async def replica(site, name, told=None):
+async def replica(site, name, told=None, cluster=None):
     """Serve a replica of a site that tells the others an address; give a client of it, and its service."""
+    cluster = cluster or site.cluster
     scheme = "https" if site.settings.web.certificate else "http"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -33,8 +36,8 @@ async def replica(site, name, told=None):
     address = f"{scheme}://127.0.0.1:{port}"
     settings = site.settings
     settings = replace(settings, replicas=replace(settings.replicas, name=name, address=told or address))
-    async with run_local_broker(site.cluster, settings) as broker, AsyncExitStack() as stack:
-        app = create_app(settings, load_plugins(settings), site.cluster, broker)
+    async with run_local_broker(cluster, settings) as broker, AsyncExitStack() as stack:
+        app = create_app(settings, load_plugins(settings), cluster, broker)
         await stack.enter_async_context(listening(app, "127.0.0.1", port, certificate=certificate_of(settings.web)))
         await app[SERVICE].until_ready()
         headers = {"Authorization": "Bearer hub-token"}
@@ -114,6 +117,26 @@ async def test_a_stream_breaks_with_the_replica_that_it_comes_from_and_goes_on_f
         while (answer := await two.get(LAB)).status == 503:
             await moved.wait()
         assert (await answer.json())["start"] == "s1"
+
+
+class Slow(FaultyCluster):
+    """A cluster from which a replica hears nothing of records after its start."""
+
+    async def watch(self, resource, **more):
+        if resource.plural == "secrets":
+            await asyncio.Event().wait()
+        async for event in super().watch(resource, **more):
+            yield event
+
+
+async def test_a_lab_is_there_for_every_replica_as_soon_as_it_is_accepted(site):
+    async with replica(site, "a") as (one, _), replica(site, "b", cluster=Slow(site.cluster)) as (two, _):
+        assert (await two.get(LAB)).status == 404
+        assert (await one.put(LAB, json={"start": "s1"})).status == 202
+        assert (await (await two.get(LAB)).json())["start"] == "s1"
+        assert len((await (await two.get("/v1/users/ada%40example/labs")).json())["labs"]) == 1
+        assert (await two.delete(f"{LAB}?wait=30")).status == 204
+        assert (await one.get(LAB)).status == 404
 
 
 @pytest.mark.parametrize(("carried", "status"), [("spawnpenny.test", 200), ("another.test", 503)])

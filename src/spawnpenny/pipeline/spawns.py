@@ -193,6 +193,18 @@ class Spawns:
             self._demand_here(username)
         return account
 
+    async def look_for(self, username: str) -> None:
+        """Make sure that a user who is not known here is not one whom another replica has just begun with.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+            ElsewhereError: Another replica looks after the user.
+            ClusterError: The cluster does not answer.
+
+        """
+        if self.account(username) is None:
+            await self._world.ownership.ask(safe_slug(username), self._world.cluster)
+
     def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
         """Return all spawns of a kind, by username and name: those after such a place, as many as ``limit`` says.
 

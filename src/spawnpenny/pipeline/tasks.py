@@ -32,7 +32,8 @@ class Tasks:
 
     async def close(self) -> None:
         """Cancel all tasks and wait for them; none of them undoes anything at that."""
-        while tasks := set(self._tasks):  # one that ends may start another one
+        # One that ends may start another one. Those that are done leave the set only in the loop's next turn.
+        while tasks := {task for task in self._tasks if not task.done()}:
             for task in tasks:
                 task.cancel()
             await settle(tasks)

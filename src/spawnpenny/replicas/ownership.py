@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.permissions import Declared, allow
+from spawnpenny.cluster.port import Ref
 from spawnpenny.domain import labels
 from spawnpenny.errors import ElsewhereError
 from spawnpenny.replicas.peers import Peers
@@ -13,7 +15,7 @@ from spawnpenny.replicas.replica import Replica
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.informer import Informer
-    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.cluster.port import Cluster, Manifest
 
 PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", on="secrets"),)}
 
@@ -61,6 +63,21 @@ class Ownership:
 
         """
         record = self.records.get(self.namespace, record_name(slug))
+        if record is not None:
+            owner = self._owner(record)
+            raise ElsewhereError(None if owner == self.me.identity else self.peers.address(owner))
+
+    async def ask(self, slug: str, cluster: Cluster) -> None:
+        """Ask the cluster itself for the record of a user of whom nothing was heard: another replica may have begun.
+
+        Raises:
+            ElsewhereError: There is one, and where the user is looked after.
+            ClusterError: The cluster does not answer.
+
+        """
+        if len(self.peers.living()) == 1:
+            return
+        record = await cluster.read(Ref(resource_of("Secret"), record_name(slug), self.namespace))
         if record is not None:
             owner = self._owner(record)
             raise ElsewhereError(None if owner == self.me.identity else self.peers.address(owner))

@@ -14,6 +14,7 @@ from yarl import URL
 
 from spawnpenny.errors import ElsewhereError
 from spawnpenny.web.exchange import HEADER, exchange
+from spawnpenny.web.intake import username_of
 from spawnpenny.web.keys import CLOSING, SERVICE
 
 if TYPE_CHECKING:
@@ -48,11 +49,18 @@ async def relaying(app: web.Application, settings: Settings) -> AsyncIterator[No
 async def relay(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Have the replica answer that looks after the user. Inside of ``guard``: who asks is known, there and here."""
     try:
+        await _look(request)
         return await handler(request)
     except ElsewhereError as error:
         if error.address is None or RELAYED in request.headers:
             raise
         return await _passed_on(request, error.address)
+
+
+async def _look(request: web.Request) -> None:
+    """Have "not known here" not be told as "not there". A start needs it not: its record would not be the first."""
+    if request.method != "PUT" and "user" in request.match_info and RELAYED not in request.headers:
+        await request.app[SERVICE].spawns.look_for(username_of(request))
 
 
 async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
