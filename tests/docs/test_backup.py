@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,9 @@ def commands(page, containing):
 @pytest.fixture
 def shell(apiserver, kube_site, tmp_path):
     """Run commands in a shell, with the names of the site in place of the default ones."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # kubectl comes with a package
     for program in ("kubectl", "jq"):
-        if not shutil.which(program):
+        if not shutil.which(program, path=path):
             pytest.skip(f"there is no {program} here")
 
     async def run(text):
@@ -39,7 +41,7 @@ def shell(apiserver, kube_site, tmp_path):
         done = await asyncio.create_subprocess_exec(
             *("bash", "-euo", "pipefail", "-c", text),
             cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "KUBECONFIG": str(apiserver.kubeconfig), "HOME": str(tmp_path)},
+            env={"PATH": path, "KUBECONFIG": str(apiserver.kubeconfig), "HOME": str(tmp_path)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
