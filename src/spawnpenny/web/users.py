@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.domain.users import User
 from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserNotFoundError
+from spawnpenny.pipeline.retirement import COMMISSIONING
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import body_of, query_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
@@ -18,8 +18,6 @@ from spawnpenny.web.views import user_view
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.account import Account, Run
-
-COMMISSIONING = Key(Kind.USER, "")
 
 
 async def commission_user(request: web.Request) -> web.Response:
