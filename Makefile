@@ -1,10 +1,15 @@
-# `make demo` and `make test` need Python 3.11 or newer with venv, and nothing else.
+# `make demo` and `make test` need Python 3.11 or newer with venv, and for JupyterHub's proxy Node.js with npm.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 EDITABLES := -e . $(patsubst %/pyproject.toml,-e %,$(PLUGINS))
 READY := $(VENV)/.ready
+OTHER := .venv-jupyterhub5
+OTHER_READY := $(OTHER)/.ready
+NODE := tools/node/node_modules
+NODE_READY := $(if $(shell command -v npm),$(NODE)/.ready)
+export PATH := $(CURDIR)/$(NODE)/.bin:$(PATH)
 ARGS ?=
 
 # The image: its name, the program that builds it, the Python of its base, and that base where it is not the Dockerfile's own.
@@ -15,13 +20,15 @@ BASE ?=
 
 .PHONY: demo test test-all lint docs bench lock wheels image clean
 
-demo: $(READY)
+demo: $(READY) $(NODE_READY)
 	$(BIN)/spawnpenny demo $(ARGS)
 
-test: $(READY)
+test: export SPAWNPENNY_JUPYTERHUB5 := $(CURDIR)/$(OTHER)/bin/python
+test: $(READY) $(OTHER_READY) $(NODE_READY)
 	$(BIN)/pytest $(ARGS)
 
-test-all: $(READY)
+test-all: export SPAWNPENNY_JUPYTERHUB5 := $(CURDIR)/$(OTHER)/bin/python
+test-all: $(READY) $(OTHER_READY) $(NODE_READY)
 	SPAWNPENNY_TEST_ALL=1 $(BIN)/pytest $(ARGS)
 
 lint: $(READY)
@@ -38,9 +45,11 @@ bench: $(READY)
 
 lock: $(READY)
 	$(BIN)/uv pip compile --no-header --generate-hashes --universal --python-version 3.11 \
-	    --extra server --extra demo --extra testing --group dev -o requirements.txt pyproject.toml
+	    --extra server --extra demo --extra jupyterhub --extra oidc --extra testing --group dev -o requirements.txt pyproject.toml
 	$(BIN)/uv pip compile --no-header --no-annotate --generate-hashes --universal --python-version 3.11 \
-	    --extra server -c requirements.txt -o requirements-server.txt pyproject.toml
+	    --extra server --extra oidc -c requirements.txt -o requirements-server.txt pyproject.toml
+	$(BIN)/uv pip compile --no-header --no-annotate --generate-hashes --universal --python-version 3.11 \
+	    --extra jupyterhub --group jupyterhub5 -o requirements-jupyterhub5.txt pyproject.toml
 
 wheels: $(READY)
 	rm -rf dist
@@ -61,5 +70,16 @@ $(READY): requirements.txt pyproject.toml $(PLUGINS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLES)
 	touch $@
 
+# The other environment: JupyterHub 5 and the spawner, without the server.
+$(OTHER_READY): requirements-jupyterhub5.txt pyproject.toml
+	$(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-jupyterhub5.txt
+	$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(NODE_READY): tools/node/package.json tools/node/package-lock.json tools/node/.npmrc
+	npm ci --prefix tools/node --no-audit --no-fund --loglevel=error
+	touch $@
+
 clean:
-	rm -rf $(VENV) docs/_build dist
+	rm -rf $(VENV) $(OTHER) $(NODE) docs/_build dist
