@@ -9,7 +9,9 @@ from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.slugs import label_slug
 from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.templates import TEMPLATE_FIELDS, check_template, expand_template, name_values
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     InvalidOptionError,
@@ -30,6 +32,7 @@ from spawnpenny.settings import Settings
 
 __all__ = [
     "DEFAULT_LAB",
+    "TEMPLATE_FIELDS",
     "Answer",
     "Authenticator",
     "Credentials",
@@ -67,8 +70,12 @@ __all__ = [
     "allow",
     "answers",
     "check_form",
+    "check_template",
+    "expand_template",
     "format_quantity",
     "hookimpl",
+    "label_slug",
+    "name_values",
     "parse_quantity",
     "safe_slug",
 ]

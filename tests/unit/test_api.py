@@ -24,6 +24,7 @@ assert threading.active_count() == 1
 def test_the_api_is_as_it_was():
     assert api.__all__ == [
         "DEFAULT_LAB",
+        "TEMPLATE_FIELDS",
         "Answer",
         "Authenticator",
         "Credentials",
@@ -61,8 +62,12 @@ def test_the_api_is_as_it_was():
         "allow",
         "answers",
         "check_form",
+        "check_template",
+        "expand_template",
         "format_quantity",
         "hookimpl",
+        "label_slug",
+        "name_values",
         "parse_quantity",
         "safe_slug",
     ]
