@@ -7,9 +7,7 @@ from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.slugs import label_slug
 from spawnpenny.domain.spawns import Key, Kind, Phase
-from spawnpenny.domain.templates import TEMPLATE_FIELDS, check_template, expand_template, name_values
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     InvalidOptionError,
@@ -30,7 +28,6 @@ from spawnpenny.settings import Settings
 
 __all__ = [
     "DEFAULT_LAB",
-    "TEMPLATE_FIELDS",
     "Authenticator",
     "Credentials",
     "Event",
@@ -62,12 +59,8 @@ __all__ = [
     "User",
     "VolumesKeptError",
     "allow",
-    "check_template",
-    "expand_template",
     "format_quantity",
     "hookimpl",
-    "label_slug",
-    "name_values",
     "parse_quantity",
     "safe_slug",
 ]

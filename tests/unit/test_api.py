@@ -24,7 +24,6 @@ assert threading.active_count() == 1
 def test_the_api_is_as_it_was():
     assert api.__all__ == [
         "DEFAULT_LAB",
-        "TEMPLATE_FIELDS",
         "Authenticator",
         "Credentials",
         "Event",
@@ -56,12 +55,8 @@ def test_the_api_is_as_it_was():
         "User",
         "VolumesKeptError",
         "allow",
-        "check_template",
-        "expand_template",
         "format_quantity",
         "hookimpl",
-        "label_slug",
-        "name_values",
         "parse_quantity",
         "safe_slug",
     ]

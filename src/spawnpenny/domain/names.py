@@ -23,7 +23,7 @@ MAX_SLUG: Final = 48
 
 _LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
-HASH_LENGTH: Final = 8
+_HASH_LENGTH: Final = 8
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
 
@@ -31,21 +31,12 @@ def safe_slug(name: str, *, max_length: int = MAX_SLUG) -> str:
     """Return a DNS label for any name: the same for the same name, another for another but for hash collisions."""
     if "--" not in name and len(name) <= max_length and _LABEL.fullmatch(name):
         return name
-    return strip_and_hash(name, max_length=max_length)
-
-
-def strip_and_hash(name: str, *, max_length: int) -> str:
-    """Return what can be read of a name, ``---``, and 8 hex digits of its SHA-256."""
-    digest = hashlib.sha256(name.encode()).hexdigest()[:HASH_LENGTH]
-    return f"{readable_part(name, max_length - HASH_LENGTH - len('---'))}---{digest}"
-
-
-def readable_part(name: str, max_length: int) -> str:
-    """Return the letters and digits of a name, ``-`` for all else; it begins with a letter and is never empty."""
-    readable = _UNSAFE.sub("-", name.lower()).lstrip("-")[:max_length].rstrip("-")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
+    room = max_length - _HASH_LENGTH - len("---")
+    readable = _UNSAFE.sub("-", name.lower()).lstrip("-")[:room].rstrip("-")
     if readable[:1].isdigit():
-        readable = f"x-{readable[: max_length - 2]}"
-    return readable or "x"
+        readable = f"x-{readable[: room - 2]}"
+    return f"{readable or 'x'}---{digest}"
 
 
 def check_username(name: str) -> str:
