@@ -9,9 +9,8 @@ from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.slugs import label_slug
 from spawnpenny.domain.spawns import Key, Kind, Phase
-from spawnpenny.domain.templates import TEMPLATE_FIELDS, check_template, expand_template, name_values
+from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     InvalidOptionError,
@@ -27,12 +26,12 @@ from spawnpenny.identity import Authenticator, Credentials, Identity
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
-from spawnpenny.schemas import QuantityField, StrictSchema
+from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField
 from spawnpenny.settings import Settings
 
 __all__ = [
     "DEFAULT_LAB",
-    "TEMPLATE_FIELDS",
+    "SERVER_FIELDS",
     "Answer",
     "Authenticator",
     "Credentials",
@@ -64,18 +63,18 @@ __all__ = [
     "Step",
     "StepPort",
     "StrictSchema",
+    "TemplateField",
     "UnknownOptionError",
     "User",
     "VolumesKeptError",
     "allow",
     "answers",
     "check_form",
-    "check_template",
-    "expand_template",
+    "expand",
+    "expand_all",
+    "fields_of",
     "format_quantity",
     "hookimpl",
-    "label_slug",
-    "name_values",
     "parse_quantity",
     "safe_slug",
 ]

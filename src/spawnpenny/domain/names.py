@@ -31,21 +31,14 @@ def safe_slug(name: str, *, max_length: int = MAX_SLUG) -> str:
     """Return a DNS label for any name: the same for the same name, another for another but for hash collisions."""
     if "--" not in name and len(name) <= max_length and _LABEL.fullmatch(name):
         return name
-    return strip_and_hash(name, max_length=max_length)
-
-
-def strip_and_hash(name: str, *, max_length: int) -> str:
-    """Return what can be read of a name, ``---``, and 8 hex digits of its SHA-256."""
     digest = hashlib.sha256(name.encode()).hexdigest()[:HASH_LENGTH]
-    return f"{readable_part(name, max_length - HASH_LENGTH - len('---'))}---{digest}"
+    return f"{readable(name, max_length - HASH_LENGTH - len('---'))}---{digest}"
 
 
-def readable_part(name: str, max_length: int) -> str:
-    """Return the letters and digits of a name, ``-`` for all else; it begins with a letter and is never empty."""
-    readable = _UNSAFE.sub("-", name.lower()).lstrip("-")[:max_length].rstrip("-")
-    if readable[:1].isdigit():
-        readable = f"x-{readable[: max_length - 2]}"
-    return readable or "x"
+def readable(name: str, room: int) -> str:
+    """Return what can be read of a name in a DNS label, up to so many characters: never empty, never unique."""
+    text = _UNSAFE.sub("-", name.lower()).lstrip("-")[:room].rstrip("-")
+    return f"x-{text[: room - 2]}" if text[:1].isdigit() else text or "x"
 
 
 def check_username(name: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import TEMPLATE_FIELDS, QuantityField, check_template
+from spawnpenny.api import QuantityField
+from spawnpenny_lab.expand import check_templates
 from spawnpenny_lab.models import ENV_VAR, LOCAL_OBJECT_REFERENCE, Model
 
 _UNITS: Final = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -40,11 +41,12 @@ class TextField(fields.String):
 
     def __init__(self, *, template: bool = False, fields: tuple[str, ...] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._fields = TEMPLATE_FIELDS if template else fields
+        self._template = template
+        self._fields = fields
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, *args, **kwargs)
-        if self._fields is not None:
+        if self._template or self._fields:
             _check_templates(text, self._fields)
         return text
 
@@ -90,18 +92,18 @@ class EntriesField(fields.Field[Any]):
             except ValidationError as error:
                 errors[str(key)] = error.messages
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return loaded if isinstance(value, Mapping) else tuple(loaded.values())
 
 
-class StringsField(fields.Dict):
+class StringsField(fields.Dict[str, str]):
     """Labels, annotations and their like: strings by name, none of them spawnpenny's own."""
 
     def __init__(self, *, template: bool = False, **kwargs: Any) -> None:
         super().__init__(keys=fields.String(), values=TextField(template=template), **kwargs)
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        strings = super()._deserialize(value, *args, **kwargs)
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        strings: dict[str, str] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
         for key in strings:
             if key.startswith(_OURS):
                 raise ValidationError(f"{key!r} is spawnpenny's own.")
@@ -121,7 +123,7 @@ class PullSecretsField(fields.Field[tuple[Mapping[str, str], ...]]):
         )
 
 
-class GroupsField(fields.List):
+class GroupsField(fields.List[int]):
     """POSIX ids of groups."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -134,8 +136,8 @@ class GroupsField(fields.List):
 class ContextField(ObjectField):
     """A security context: its keys in camelCase only, as KubeSpawner takes them."""
 
-    def _deserialize(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
-        context = super()._deserialize(*args, **kwargs)
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:
+        context = super()._deserialize(value, attr, data, **kwargs)
         for key in context:
             if "_" in key:
                 raise ValidationError(f"{key!r}: write the keys of a security context in camelCase.")
@@ -168,7 +170,7 @@ class EnvironmentField(fields.Field[Mapping[str, Any]]):
             except ValidationError as error:
                 errors[str(name)] = error.messages
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return loaded
 
     def _variable(self, given: Any) -> Any:
@@ -194,15 +196,8 @@ def _object(value: Any, model: Model | None, *, template: bool) -> Mapping[str, 
         raise ValidationError(str(error)) from None
 
 
-def _check_templates(value: Any, known: tuple[str, ...] = TEMPLATE_FIELDS) -> None:
-    if isinstance(value, str):
-        try:
-            check_template(value, known)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            _check_templates(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _check_templates(inner)
+def _check_templates(value: Any, known: tuple[str, ...] | None = None) -> None:
+    try:
+        check_templates(value, known)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None

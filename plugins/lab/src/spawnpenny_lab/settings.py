@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields as fields_of, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate
 
 from spawnpenny.api import QuantityField, StrictSchema
+from spawnpenny_lab.keys import TemplateKeys
 from spawnpenny_lab.profiles import Profile, ProfileListField
-from spawnpenny_lab.template import Template, TemplateSchema
+from spawnpenny_lab.template import Template
 from spawnpenny_lab.trial import try_profiles
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a lab may use, and what is kept free for it (guarantees; None for as much, as Kubernetes has it): cores and bytes."""
+    """What a lab may use, and what is kept free for it (guarantees; None for as much): cores and bytes."""
 
     cpu: Decimal
     memory: Decimal
@@ -47,8 +49,13 @@ class LabSettings:
 
     sizes: Mapping[str, Size] = field(default_factory=lambda: {"small": SMALL})
     images: Mapping[str, str] = field(default_factory=lambda: {"default": Template().image})
-    template: Template = SMALL.of(Template())
+    template: Template = field(default_factory=lambda: SMALL.of(Template()))
     profile_list: tuple[Profile, ...] = ()
+
+    @property
+    def port(self) -> int:
+        """Where labs listen."""
+        return self.template.port
 
 
 class _SizeSchema(StrictSchema[Size]):
@@ -62,7 +69,7 @@ class _SizeSchema(StrictSchema[Size]):
 _RESOURCES: Final = ("cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee")
 
 
-class LabSettingsSchema(TemplateSchema):
+class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
     makes = LabSettings
     sizes = fields.Dict(keys=fields.String(), values=fields.Nested(_SizeSchema), validate=validate.Length(min=1))
     images = fields.Dict(keys=fields.String(), values=fields.String(), validate=validate.Length(min=1))
@@ -70,7 +77,7 @@ class LabSettingsSchema(TemplateSchema):
     grace = fields.Integer(strict=True, validate=validate.Range(0, 600))
 
     @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> LabSettings:  # type: ignore[override]
+    def _make(self, data: dict[str, Any], **_: Any) -> LabSettings:
         _refuse_both(data, "images", "image")
         _refuse_both(data, "grace", "delete_grace_period")
         for key in _RESOURCES:
@@ -80,7 +87,9 @@ class LabSettingsSchema(TemplateSchema):
             _refuse_both(data, "profile_list", key)
         if "grace" in data:
             data["delete_grace_period"] = data["grace"]
-        template = Template(**{each.name: data[each.name] for each in fields_of(Template) if each.name in data})
+        template = Template(
+            **{each.name: data[each.name] for each in dataclasses.fields(Template) if each.name in data}
+        )
         images = data.get("images", {} if "image" in data or profiles else {"default": template.image})
         if images:
             template = replace(template, image=next(iter(images.values())))
