@@ -36,7 +36,7 @@ FORM = (
     ),
     FormField("dataset", "Data set", (FormChoice("none", "None"), FormChoice("hg38", "Human genome"))),
 )
-ONE, TWO = FormChoice("1", "One"), FormChoice("2", "Two")
+ONE, BATCH = FormChoice("1", "One"), {"profile": "batch"}
 
 
 def field(name="f", choices=(ONE,), **more):
@@ -124,7 +124,7 @@ def test_what_is_not_chosen_has_its_default(options, chosen):
         ({"profile": "batch"}, InvalidOptionError, "name--unlisted-choice", "Name of the run has to be given."),
         ({"profile": "batch", "name": "x"}, InvalidOptionError, "name--unlisted-choice", "has to be given."),
         *(
-            ({"profile": "batch", "name--unlisted-choice": text}, InvalidOptionError, "name--unlisted-choice", "1 to 256")
+            (BATCH | {NAME.text_name: text}, InvalidOptionError, NAME.text_name, "1 to 256")
             for text in ("x" * (MAX_TEXT + 1), "{username}", "a\nb", "a\n", "\x00", "a\u2028b")
         ),
     ],

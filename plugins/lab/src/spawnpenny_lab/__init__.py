@@ -13,7 +13,6 @@ from spawnpenny.api import (
     Spawn,
     Step,
     UnknownOptionError,
-    User,
     allow,
     hookimpl,
 )
@@ -96,5 +95,5 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 
 
 @hookimpl
-def spawnpenny_form(user: User, settings: Settings) -> tuple[FormField, ...]:
+def spawnpenny_form(settings: Settings) -> tuple[FormField, ...]:
     return lab_form(settings.load("lab", LabSettingsSchema()))

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from marshmallow import ValidationError
-
 from spawnpenny.api import Answer, InvalidOptionError, answers
 from spawnpenny_lab.form import lab_form
-from spawnpenny_lab.profiles import Option, Profile
+from spawnpenny_lab.profiles import Profile
 from spawnpenny_lab.settings import LabSettings
 from spawnpenny_lab.template import Template
+from spawnpenny_lab.trial import MisfitError, Part, put_together
 
 
 def choose(options: Mapping[str, Any], settings: LabSettings) -> Template:
@@ -36,20 +35,24 @@ def choose(options: Mapping[str, Any], settings: LabSettings) -> Template:
 
 
 def _profiled(template: Template, profile: Profile, chosen: Mapping[str, Answer]) -> Template:
-    template = template.overridden(profile.kubespawner_override)
+    parts = [Part("", profile.kubespawner_override)]
     for name, option in profile.profile_options.items():
-        template = _with(template, name, option, chosen[name])
-    return template
-
-
-def _with(template: Template, name: str, option: Option, answer: Answer) -> Template:
+        answer = chosen[name]
+        key = f"{name}--unlisted-choice" if answer.written else name
+        parts.append(Part(f"options.{key}", option.override(answer.value, written=answer.written), name))
     try:
-        return template.overridden(option.override(answer.value, written=answer.written))
-    except ValidationError as error:
-        # Of what was chosen among, all was tried when the service started: it is a text, or does not go with another.
-        field = f"options.{name}--unlisted-choice" if answer.written else f"options.{name}"
-        told = "; ".join(f"{key}: {_first(messages)}" for key, messages in error.normalized_messages().items())
-        raise InvalidOptionError(f"{answer.value!r} does not fit: {told}", field=field) from None
+        return put_together(template, parts)
+    except MisfitError as error:
+        # Each choice was tried when the service started: it is a text that does not fit, or two choices together.
+        raise _refusal(error, chosen) from None
+
+
+def _refusal(error: MisfitError, chosen: Mapping[str, Answer]) -> InvalidOptionError:
+    errors = []
+    for part, key, told in error.wrong:
+        value = chosen[part.option].value if part.option else ""
+        errors.append({"field": part.place, "message": f"{value!r} does not fit: {key}: {_first(told)}"})
+    return InvalidOptionError(" ".join(each["message"] for each in errors), errors=errors)
 
 
 def _first(messages: Any) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from spawnpenny.api import FormChoice, FormField, FreeText, format_quantity
 from spawnpenny_lab.profiles import Option, Profile, UnlistedChoice
-from spawnpenny_lab.settings import LabSettings, Size
+
+if TYPE_CHECKING:
+    from spawnpenny_lab.settings import LabSettings, Size
 
 
 def lab_form(settings: LabSettings) -> tuple[FormField, ...]:

@@ -45,6 +45,11 @@ class Option:
     choices: Mapping[str, Choice] = field(default_factory=dict)
     unlisted_choice: UnlistedChoice = UnlistedChoice()
 
+    @property
+    def default(self) -> str | None:
+        """The key of the choice that holds where nothing is chosen: the first that says so, else the first."""
+        return next((key for key, each in self.choices.items() if each.default), next(iter(self.choices), None))
+
     def override(self, value: str, *, written: bool) -> Override:
         """Return what a choice changes, or a text."""
         if not written:
@@ -129,20 +134,21 @@ class ProfileListField(fields.Field[tuple[Profile, ...]]):
         errors: dict[str, Any] = {}
         for key, entry in entries:
             try:
-                profile = _with_slug(_ProfileSchema().load(entry))
-                twice = next((other for other, each in loaded.items() if each.slug == profile.slug), None)
-                if twice is not None:
-                    raise ValidationError({"slug": [f"{profile.slug!r} is the slug of {twice} too."]})  # type: ignore[arg-type]
-                loaded[str(key)] = profile
+                loaded[str(key)] = _profile(entry, loaded)
             except ValidationError as error:
                 errors[str(key)] = error.messages
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return tuple(loaded.values())
 
 
-def _with_slug(profile: Profile) -> Profile:
+def _profile(entry: Any, others: Mapping[str, Profile]) -> Profile:
+    profile: Profile = _ProfileSchema().load(entry)
     try:
-        return profile if profile.slug else replace(profile, slug=slugify(profile.display_name))
+        profile = profile if profile.slug else replace(profile, slug=slugify(profile.display_name))
     except ValueError:
-        raise ValidationError({"slug": [f"{profile.display_name!r} makes no slug: write one."]}) from None  # type: ignore[arg-type]
+        raise ValidationError({"slug": [f"{profile.display_name!r} makes no slug: write one."]}) from None
+    twice = next((key for key, each in others.items() if each.slug == profile.slug), None)
+    if twice is not None:
+        raise ValidationError({"slug": [f"{profile.slug!r} is the slug of {twice} too."]})
+    return profile

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from spawnpenny.api import QuantityField, StrictSchema
+from spawnpenny.api import QuantityField, StrictSchema, check_form
+from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.keys import TemplateKeys
 from spawnpenny_lab.profiles import Profile, ProfileListField
 from spawnpenny_lab.template import Template
@@ -95,8 +96,17 @@ class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
             template = replace(template, image=next(iter(images.values())))
         sizes = data.get("sizes", {} if set(_RESOURCES) & data.keys() or profiles else {"small": SMALL})
         template = next(iter(sizes.values())).of(template) if sizes else _limited(template, data)
+        settings = LabSettings(sizes, images, template, profiles)
+        _check(settings)
         try_profiles(profiles, template)
-        return LabSettings(sizes, images, template, profiles)
+        return settings
+
+
+def _check(settings: LabSettings) -> None:
+    try:
+        check_form(lab_form(settings))
+    except ValueError as error:
+        raise ValidationError(f"{error}.", "profile_list" if settings.profile_list else "sizes") from None
 
 
 def _refuse_both(data: Mapping[str, Any], one: str, other: str) -> None:
