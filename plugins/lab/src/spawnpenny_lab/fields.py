@@ -96,7 +96,7 @@ class EntriesField(fields.Field[Any]):
         return loaded if isinstance(value, Mapping) else tuple(loaded.values())
 
 
-class StringsField(fields.Dict[str, str]):
+class StringsField(fields.Dict):
     """Labels, annotations and their like: strings by name, none of them spawnpenny's own."""
 
     def __init__(self, *, template: bool = False, **kwargs: Any) -> None:
