@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 _ENTITY: Final = re.compile(r"&#?[A-Za-z0-9]+;")
-_ACCENT: Final = re.compile("[\u0300-\u0362]")
+_ACCENT: Final = re.compile("[\u0300-\u034e]")
 _THOUSANDS: Final = re.compile(r"(?<=[0-9]),(?=[0-9])")
 _OTHER: Final = re.compile(r"[^a-z0-9]+")
 
