@@ -39,10 +39,9 @@ NAMES = [
     "a" * 64,
     "x" * 255,
 ]
-FIELDS = (
-    "username servername user_server unescaped_username unescaped_servername safe_username safe_servername "
-    "safe_user_server escaped_username escaped_servername escaped_user_server"
-).split()
+FIELDS = [
+    f"{form}{name}" for form in ("", "safe_", "escaped_") for name in ("username", "servername", "user_server")
+] + ["unescaped_username", "unescaped_servername"]
 TERM = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
 POD_TERM = {"labelSelector": {"matchLabels": {"app": "x"}}, "topologyKey": "kubernetes.io/hostname"}
 CASES = {
