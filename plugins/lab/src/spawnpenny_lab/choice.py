@@ -4,46 +4,40 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from spawnpenny.api import InvalidOptionError, Resources, UnknownOptionError
-from spawnpenny_lab.settings import LabSettings, Size
+from spawnpenny.api import InvalidOptionError, UnknownOptionError
+from spawnpenny_lab.settings import LabSettings
+from spawnpenny_lab.template import Template
 
 T = TypeVar("T")
-_KNOWN = ("size", "image")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The size and the image of one lab."""
-
-    size: Size
-    image: str
-
-    @property
-    def resources(self) -> Resources:
-        return Resources(self.size.cpu, self.size.memory, labs=1)
-
-
-def choose(options: Mapping[str, Any], settings: LabSettings) -> Choice:
-    """Return what a request's options stand for.
+def choose(options: Mapping[str, Any], settings: LabSettings) -> Template:
+    """Return what the pod is made of that a request's options stand for.
 
     Raises:
         UnknownOptionError: There is no such option, size or image.
         InvalidOptionError: A choice is not a name.
 
     """
+    tables: Mapping[str, Mapping[str, Any]] = {"size": settings.sizes, "image": settings.images}
+    known = [option for option, table in tables.items() if table]
     for name in options:
-        if name not in _KNOWN:
+        if name not in known:
             raise UnknownOptionError(
-                f"There is no option {name!r}; there are {', '.join(_KNOWN)}.", field=f"options.{name}"
+                f"There is no option {name!r}; there are {', '.join(known) or 'none'}.", field=f"options.{name}"
             )
-    return Choice(_pick("size", options, settings.sizes), _pick("image", options, settings.images))
+    template = settings.template
+    if "size" in options:
+        template = _pick("size", options["size"], settings.sizes).of(template)
+    if "image" in options:
+        template = replace(template, image=_pick("image", options["image"], settings.images))
+    return template
 
 
-def _pick(option: str, options: Mapping[str, Any], table: Mapping[str, T]) -> T:
-    name = options.get(option, next(iter(table)))
+def _pick(option: str, name: Any, table: Mapping[str, T]) -> T:
     field = f"options.{option}"
     if not isinstance(name, str):
         raise InvalidOptionError(f"The {option} is chosen by its name, a string.", field=field)
