@@ -4,17 +4,21 @@ from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.permissions import Permission, allow
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.events import Event, EventType
-from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
+from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
+    ForbiddenError,
+    InvalidNameError,
     InvalidOptionError,
+    NotReadyError,
     ProvisionError,
     QuotaExceededError,
     SettingsError,
     SpawnError,
+    UnauthenticatedError,
     UnknownOptionError,
     VolumesKeptError,
 )
@@ -24,21 +28,25 @@ from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.schemas import QuantityField, StrictSchema
-from spawnpenny.settings import Settings
+from spawnpenny.settings import SCOPES, Settings
 
 __all__ = [
     "DEFAULT_LAB",
+    "SCOPES",
     "Authenticator",
     "Credentials",
     "Event",
     "EventType",
+    "ForbiddenError",
     "Group",
     "Identity",
+    "InvalidNameError",
     "InvalidOptionError",
     "Key",
     "Kind",
     "Manifest",
     "Names",
+    "NotReadyError",
     "Permission",
     "Phase",
     "ProvisionError",
@@ -55,10 +63,12 @@ __all__ = [
     "Step",
     "StepPort",
     "StrictSchema",
+    "UnauthenticatedError",
     "UnknownOptionError",
     "User",
     "VolumesKeptError",
     "allow",
+    "check_username",
     "format_quantity",
     "hookimpl",
     "parse_quantity",
