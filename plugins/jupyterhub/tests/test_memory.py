@@ -39,17 +39,17 @@ async def test_the_least_used_of_too_many_gives_way(clock):
 
 
 async def test_who_goes_away_takes_the_answer_from_nobody_else(clock):
-    memory, answer, asked = Memory(60, clock), asyncio.Event(), []
+    memory, begun, answer, asked = Memory(60, clock), asyncio.Event(), asyncio.Event(), []
 
     async def ask(token):
         asked.append(token)
+        begun.set()
         await answer.wait()
         return "ada"
 
     first = asyncio.create_task(memory.recall("adas", ask))
     second = asyncio.create_task(memory.recall("adas", ask))
-    while not asked:
-        await asyncio.sleep(0)
+    await begun.wait()
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
