@@ -4,18 +4,22 @@ from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.permissions import Permission, allow
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.events import Event, EventType, Severity
-from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
+from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
+    ForbiddenError,
+    InvalidNameError,
     InvalidOptionError,
+    NotReadyError,
     ProvisionError,
     QuotaExceededError,
     SettingsError,
     SpawnError,
+    UnauthenticatedError,
     UnknownOptionError,
     VolumesKeptError,
 )
@@ -25,22 +29,26 @@ from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField
-from spawnpenny.settings import Settings
+from spawnpenny.settings import SCOPES, Settings
 
 __all__ = [
     "DEFAULT_LAB",
+    "SCOPES",
     "SERVER_FIELDS",
     "Authenticator",
     "Credentials",
     "Event",
     "EventType",
+    "ForbiddenError",
     "Group",
     "Identity",
+    "InvalidNameError",
     "InvalidOptionError",
     "Key",
     "Kind",
     "Manifest",
     "Names",
+    "NotReadyError",
     "Permission",
     "Phase",
     "ProvisionError",
@@ -59,10 +67,12 @@ __all__ = [
     "StepPort",
     "StrictSchema",
     "TemplateField",
+    "UnauthenticatedError",
     "UnknownOptionError",
     "User",
     "VolumesKeptError",
     "allow",
+    "check_username",
     "expand",
     "expand_all",
     "fields_of",
