@@ -19,7 +19,9 @@ async def web(embedded_site, hub):
     """Serve a site that knows the Hub's own token and asks the Hub for others, and have a client of it."""
     data = embedded_site.data
     data["tokens"] = {"hub": {"sha256": hash_token("the-hubs-own"), "scopes": ["read:any", "delete:any"]}}
-    data["plugins"] |= {"jupyterhub": {"api_url": f"http://{LOOPBACK}:{hub.hub_port}/hub/api", "cache": 0}}
+    data["plugins"] |= {
+        "jupyterhub": {"api_url": f"http://{LOOPBACK}:{hub.hub_port}/hub/api", "cache": 0, "scopes": ["spawn:self"]}
+    }
     settings, cluster = embedded_site.settings, embedded_site.cluster
     async with run_local_broker(cluster, settings) as broker:
         app = create_app(settings, load_plugins(settings), cluster, broker)
