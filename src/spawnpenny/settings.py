@@ -25,16 +25,7 @@ SCOPES: Final = (
     "lab:self",
 )
 _IMAGES: Final = {
-    "spawnpenny/lab": (
-        "{python}",
-        "-m",
-        "jupyterlab",
-        "--ip={pod_ip}",
-        "--port=8888",
-        "--ServerApp.port_retries=0",
-        "--no-browser",
-        "--allow-root",
-    ),
+    "spawnpenny/lab": ("{python}", "-P", "{lab}", "{pod_ip}"),
     "spawnpenny/shell": ("sh",),
 }
 STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab")
