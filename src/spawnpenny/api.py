@@ -3,7 +3,9 @@
 from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.permissions import Permission, allow
 from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain.answers import Answer, answers
 from spawnpenny.domain.events import Event, EventType, Severity
+from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
@@ -35,11 +37,15 @@ __all__ = [
     "DEFAULT_LAB",
     "SCOPES",
     "SERVER_FIELDS",
+    "Answer",
     "Authenticator",
     "Credentials",
     "Event",
     "EventType",
     "ForbiddenError",
+    "FormChoice",
+    "FormField",
+    "FreeText",
     "Group",
     "Identity",
     "InvalidNameError",
@@ -72,6 +78,8 @@ __all__ = [
     "User",
     "VolumesKeptError",
     "allow",
+    "answers",
+    "check_form",
     "check_username",
     "expand",
     "expand_all",

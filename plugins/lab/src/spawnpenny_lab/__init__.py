@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from spawnpenny.api import (
+    FormField,
     InvalidOptionError,
     Manifest,
     Resources,
@@ -17,6 +18,7 @@ from spawnpenny.api import (
 )
 from spawnpenny_lab.budget import counted
 from spawnpenny_lab.choice import choose
+from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
 
@@ -90,3 +92,8 @@ class PodStep(Step):
 def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("lab", LabSettingsSchema())
     return [SecretStep(ours), PodStep(ours)]
+
+
+@hookimpl
+def spawnpenny_form(settings: Settings) -> tuple[FormField, ...]:
+    return lab_form(settings.load("lab", LabSettingsSchema()))

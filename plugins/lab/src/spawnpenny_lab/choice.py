@@ -1,50 +1,61 @@
-"""What a request chose: a size and an image by name, never by content."""
+"""What a request chose, by names and never by content: a profile with its options, or a size and an image."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-from spawnpenny.api import InvalidOptionError, UnknownOptionError
+from spawnpenny.api import Answer, InvalidOptionError, answers
+from spawnpenny_lab.form import lab_form
+from spawnpenny_lab.profiles import Profile
 from spawnpenny_lab.settings import LabSettings
 from spawnpenny_lab.template import Template
-
-T = TypeVar("T")
+from spawnpenny_lab.trial import MisfitError, Part, put_together
 
 
 def choose(options: Mapping[str, Any], settings: LabSettings) -> Template:
-    """Return what the pod is made of that a request's options stand for.
+    """Return what the pod is made of that a request's options stand for. Options of other plugins are not looked at.
 
     Raises:
-        UnknownOptionError: There is no such option, size or image.
-        InvalidOptionError: A choice is not a name.
+        UnknownOptionError: There is no such profile, choice, size or image.
+        InvalidOptionError: A choice is no text, or a text does not fit.
 
     """
-    tables: Mapping[str, Mapping[str, Any]] = {"size": settings.sizes, "image": settings.images}
-    known = [option for option, table in tables.items() if table]
-    for name in options:
-        if name not in known:
-            raise UnknownOptionError(
-                f"There is no option {name!r}; there are {', '.join(known) or 'none'}.", field=f"options.{name}"
-            )
+    chosen = answers(lab_form(settings), options)
     template = settings.template
-    if "size" in options:
-        template = _pick("size", options["size"], settings.sizes).of(template)
-    if "image" in options:
-        template = replace(template, image=_pick("image", options["image"], settings.images))
+    if settings.profile_list:
+        profile = next(each for each in settings.profile_list if each.slug == chosen["profile"].value)
+        return _profiled(template, profile, chosen)
+    if "size" in chosen:
+        template = settings.sizes[chosen["size"].value].of(template)
+    if "image" in chosen:
+        template = replace(template, image=settings.images[chosen["image"].value])
     return template
 
 
-def _pick(option: str, name: Any, table: Mapping[str, T]) -> T:
-    field = f"options.{option}"
-    if not isinstance(name, str):
-        raise InvalidOptionError(f"The {option} is chosen by its name, a string.", field=field)
-    if name not in table:
-        nearest = difflib.get_close_matches(name, table, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise UnknownOptionError(
-            f"There is no {option} {name[:64]!r}; there are {', '.join(table)}.{hint}", field=field
-        )
-    return table[name]
+def _profiled(template: Template, profile: Profile, chosen: Mapping[str, Answer]) -> Template:
+    parts = [Part("", profile.kubespawner_override)]
+    for name, option in profile.profile_options.items():
+        answer = chosen[name]
+        key = f"{name}--unlisted-choice" if answer.written else name
+        parts.append(Part(f"options.{key}", option.override(answer.value, written=answer.written), name))
+    try:
+        return put_together(template, parts)
+    except MisfitError as error:
+        # Each choice was tried when the service started: it is a text that does not fit, or two choices together.
+        raise _refusal(error, chosen) from None
+
+
+def _refusal(error: MisfitError, chosen: Mapping[str, Answer]) -> InvalidOptionError:
+    errors = []
+    for part, key, told in error.wrong:
+        value = chosen[part.option].value if part.option else ""
+        errors.append({"field": part.place, "message": f"{value!r} does not fit: {key}: {_first(told)}"})
+    return InvalidOptionError(" ".join(each["message"] for each in errors), errors=errors)
+
+
+def _first(messages: Any) -> str:
+    while isinstance(messages, Mapping | list):
+        messages = next(iter(messages.values() if isinstance(messages, Mapping) else messages))
+    return str(messages)

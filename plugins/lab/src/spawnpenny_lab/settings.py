@@ -10,9 +10,12 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from spawnpenny.api import QuantityField, StrictSchema
+from spawnpenny.api import QuantityField, StrictSchema, check_form
+from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.keys import TemplateKeys
+from spawnpenny_lab.profiles import Profile, ProfileListField
 from spawnpenny_lab.template import Template
+from spawnpenny_lab.trial import try_profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,15 @@ SMALL: Final = Size(Decimal(1), Decimal(2 * 2**30))
 
 @dataclass(frozen=True, slots=True)
 class LabSettings:
-    """What a lab can be. ``template`` is the default lab: of the first size and image, where there are any."""
+    """What a lab can be: one of the profiles, where there are any, else of one of the sizes and images.
+
+    ``template`` is the lab that profiles change, or else that of the first size and the first image.
+    """
 
     sizes: Mapping[str, Size] = field(default_factory=lambda: {"small": SMALL})
     images: Mapping[str, str] = field(default_factory=lambda: {"default": Template().image})
     template: Template = field(default_factory=lambda: SMALL.of(Template()))
+    profile_list: tuple[Profile, ...] = ()
 
     @property
     def port(self) -> int:
@@ -67,6 +74,7 @@ class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
     makes = LabSettings
     sizes = fields.Dict(keys=fields.String(), values=fields.Nested(_SizeSchema), validate=validate.Length(min=1))
     images = fields.Dict(keys=fields.String(), values=fields.String(), validate=validate.Length(min=1))
+    profile_list = ProfileListField()
     grace = fields.Integer(strict=True, validate=validate.Range(0, 600))
 
     @post_load
@@ -75,17 +83,30 @@ class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
         _refuse_both(data, "grace", "delete_grace_period")
         for key in _RESOURCES:
             _refuse_both(data, "sizes", key)
+        profiles = data.get("profile_list", ())
+        for key in ("sizes", "images") if profiles else ():
+            _refuse_both(data, "profile_list", key)
         if "grace" in data:
             data["delete_grace_period"] = data["grace"]
         template = Template(
             **{each.name: data[each.name] for each in dataclasses.fields(Template) if each.name in data}
         )
-        images = data.get("images", {} if "image" in data else {"default": template.image})
+        images = data.get("images", {} if "image" in data or profiles else {"default": template.image})
         if images:
             template = replace(template, image=next(iter(images.values())))
-        sizes = data.get("sizes", {} if set(_RESOURCES) & data.keys() else {"small": SMALL})
+        sizes = data.get("sizes", {} if set(_RESOURCES) & data.keys() or profiles else {"small": SMALL})
         template = next(iter(sizes.values())).of(template) if sizes else _limited(template, data)
-        return LabSettings(sizes, images, template)
+        settings = LabSettings(sizes, images, template, profiles)
+        _check(settings)
+        try_profiles(profiles, template)
+        return settings
+
+
+def _check(settings: LabSettings) -> None:
+    try:
+        check_form(lab_form(settings))
+    except ValueError as error:
+        raise ValidationError(f"{error}.", "profile_list" if settings.profile_list else "sizes") from None
 
 
 def _refuse_both(data: Mapping[str, Any], one: str, other: str) -> None:

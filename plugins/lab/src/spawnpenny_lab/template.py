@@ -84,8 +84,8 @@ class Template:
     service_account: str | None = None
     automount_service_account_token: bool | None = None
 
-    def overridden(self, override: Mapping[str, Any]) -> Template:
-        """Return the template with a profile's ``kubespawner_override``.
+    def overridden(self, *overrides: Mapping[str, Any]) -> Template:
+        """Return the template with a profile's ``kubespawner_override``, and those of what was chosen in it.
 
         As in KubeSpawner, maps are merged, a None in them removes its key, and all else replaces.
 
@@ -93,8 +93,10 @@ class Template:
             ValidationError: A key is not known, or its value is wrong.
 
         """
-        data = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        template: Template = TemplateSchema().load(_updated(data, override))
+        data: dict[str, Any] = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        for override in overrides:
+            data = _updated(data, override)
+        template: Template = TemplateSchema().load(data)
         return template
 
 
