@@ -24,10 +24,14 @@ assert threading.active_count() == 1
 def test_the_api_is_as_it_was():
     assert api.__all__ == [
         "DEFAULT_LAB",
+        "Answer",
         "Authenticator",
         "Credentials",
         "Event",
         "EventType",
+        "FormChoice",
+        "FormField",
+        "FreeText",
         "Group",
         "Identity",
         "InvalidOptionError",
@@ -56,6 +60,8 @@ def test_the_api_is_as_it_was():
         "User",
         "VolumesKeptError",
         "allow",
+        "answers",
+        "check_form",
         "format_quantity",
         "hookimpl",
         "parse_quantity",

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -46,6 +47,8 @@ __all__ = [
 
 _LONGEST_WAIT: Final = 60.0
 """Seconds that one request to stop waits. What takes longer is asked again: proxies cut requests that are silent."""
+_ROOM: Final = 4096
+"""How long a query of ours may become: servers and proxies refuse lines of more than 8 KiB."""
 _SLACK: Final = 30.0
 
 
@@ -167,6 +170,23 @@ class Client:
             if loop.time() >= end:
                 return there
 
+    async def form(self, user: str, lab: str = DEFAULT_LAB, *, options: Mapping[str, Any] | None = None) -> str:
+        """Return the HTML of the form for a lab, to stand in a page's form; empty where there is nothing to choose.
+
+        ``clients.forms.options_from_form`` makes options of what was submitted.
+
+        Args:
+            user: Whose lab.
+            lab: Its name.
+            options: What the form begins with, as far as it still fits; else what the lab was last started with.
+
+        Raises:
+            ClientError: It is not known.
+
+        """
+        query = {"lab": lab} | ({"options": _preselected(options)} if options else {})
+        return await self._connection().page(f"{_user(user)}/form", query=query)
+
     def lab_events(self, user: str, lab: str = DEFAULT_LAB, *, after: str | None = None) -> AsyncIterator[Event]:
         """Yield what happens to a lab, each event once, until it runs, has failed or is gone.
 
@@ -252,3 +272,14 @@ def _user(user: str) -> str:
 
 def _lab(user: str, lab: str) -> str:
     return f"{_user(user)}/labs/{quote(lab, safe='~')}"
+
+
+def _preselected(options: Mapping[str, Any]) -> str:
+    """Return options as a query has them: texts, as many as a URL has room for, as they are only a beginning."""
+    kept: dict[str, str] = {}
+    room = _ROOM
+    for name, value in options.items():
+        room -= len(quote(f"{name}{value}")) + len(quote('"": "", '))
+        if isinstance(value, str) and room >= 0:
+            kept[name] = value
+    return json.dumps(kept)
