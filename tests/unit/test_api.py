@@ -24,6 +24,7 @@ assert threading.active_count() == 1
 def test_the_api_is_as_it_was():
     assert api.__all__ == [
         "DEFAULT_LAB",
+        "SERVER_FIELDS",
         "Authenticator",
         "Credentials",
         "Event",
@@ -51,10 +52,14 @@ def test_the_api_is_as_it_was():
         "Step",
         "StepPort",
         "StrictSchema",
+        "TemplateField",
         "UnknownOptionError",
         "User",
         "VolumesKeptError",
         "allow",
+        "expand",
+        "expand_all",
+        "fields_of",
         "format_quantity",
         "hookimpl",
         "parse_quantity",
