@@ -10,13 +10,19 @@ from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
+    ClusterError,
+    InvalidNameError,
     InvalidOptionError,
     ProvisionError,
     QuotaExceededError,
     SettingsError,
     SpawnError,
+    StorageInUseError,
+    StorageKeptError,
+    StorageNotOursError,
     UnknownOptionError,
     VolumesKeptError,
 )
@@ -25,13 +31,15 @@ from spawnpenny.identity import Authenticator, Credentials, Identity
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
-from spawnpenny.schemas import QuantityField, StrictSchema
+from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField
 from spawnpenny.settings import Settings
 
 __all__ = [
     "DEFAULT_LAB",
+    "SERVER_FIELDS",
     "Answer",
     "Authenticator",
+    "ClusterError",
     "Credentials",
     "Event",
     "EventType",
@@ -40,6 +48,7 @@ __all__ = [
     "FreeText",
     "Group",
     "Identity",
+    "InvalidNameError",
     "InvalidOptionError",
     "Key",
     "Kind",
@@ -61,13 +70,20 @@ __all__ = [
     "StashKey",
     "Step",
     "StepPort",
+    "StorageInUseError",
+    "StorageKeptError",
+    "StorageNotOursError",
     "StrictSchema",
+    "TemplateField",
     "UnknownOptionError",
     "User",
     "VolumesKeptError",
     "allow",
     "answers",
     "check_form",
+    "expand",
+    "expand_all",
+    "fields_of",
     "format_quantity",
     "hookimpl",
     "parse_quantity",
