@@ -41,11 +41,16 @@ class RemoteLab:
         try:
             async with asyncio.timeout(_LOOK):
                 client = await self._connect(_HURRY)
-                return await client.lab(*self._where)
-        except ProblemError as error:
+                found = await client.lab(*self._where)
+        except Exception as error:
             if _gone(error):
+                self.trouble = None
                 return None
+            self._tell(error)
             raise
+        else:
+            self.trouble = None
+            return found
 
     async def settled(self, story: Story, start: str | None = None) -> Lab:
         """Wait until it runs or is over, however long the service does not answer; tell the story meanwhile.
@@ -104,7 +109,8 @@ class RemoteLab:
     def _tell(self, error: Exception, story: Story | None = None) -> None:
         if self.trouble is None:
             user, name = self._where
-            self._log.warning("spawnpenny does not say how %s's lab %s is, and is asked again: %s", user, name, error)
+            why = error if str(error) else type(error).__name__
+            self._log.warning("How %s's lab %s is cannot be known, and is asked again: %s", user, name, why)
             if story is not None:
                 story.tell("The service that starts servers does not answer at the moment: waiting for it.")
         self.trouble = error
