@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Patience
@@ -29,7 +30,7 @@ class Access(SpawnpennyTraits):
     async def _shared(self) -> Client:
         return await shared_client(self.user.settings, self.url, self.ca_file)
 
-    async def _client(self, patience: Patience | None = None) -> Client:
-        """Return a client that holds the Hub's own token."""
+    async def _client(self, most: float = inf) -> Client:
+        """Return a client that holds the Hub's own token, and has at most so many seconds of patience."""
         token = hub_token(self.token, self.token_file)
-        return (await self._shared()).holding(token, patience=patience or Patience(total=self.patience))
+        return (await self._shared()).holding(token, patience=Patience(total=min(self.patience, most)))

@@ -11,12 +11,11 @@ from traitlets import default
 
 from spawnpenny.clients.errors import ClientError
 from spawnpenny.clients.forms import options_from_form
-from spawnpenny.clients.http import Patience
 from spawnpenny.clients.jupyterhub.access import Access
 from spawnpenny.clients.jupyterhub.refusals import LATER, UNREACHABLE, MisconfiguredError, RefusedError
 
-_HURRY: Final = Patience(total=3.0)
-"""For a page that somebody waits for."""
+_HURRY: Final = 3.0
+"""Seconds of patience for a page that somebody waits for."""
 
 
 class Choices(Access):

@@ -9,16 +9,16 @@ from http import HTTPStatus
 from typing import Final
 
 from spawnpenny.clients.errors import ClientError, ProblemError
-from spawnpenny.clients.http import Client, Lab, Patience
+from spawnpenny.clients.http import Client, Lab
 from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
 from spawnpenny.clients.jupyterhub.story import Story
 
 _LOOK: Final = 8.0
 """Seconds in which it has to be known how a server is; the Hub asks again."""
-_HURRY: Final = Patience(total=3.0)
+_HURRY: Final = 3.0
 _PAUSE: Final = 1.0
 _WAIT: Final = 60.0
-Connect = Callable[[Patience | None], Awaitable[Client]]
+Connect = Callable[..., Awaitable[Client]]
 
 
 class RemoteLab:
@@ -62,7 +62,7 @@ class RemoteLab:
         last: str | None = None
         while True:
             try:
-                client = await self._connect(None)
+                client = await self._connect()
                 async for event in client.lab_events(*self._where, after=last):
                     last = event.id
                     self.trouble = None
@@ -94,7 +94,7 @@ class RemoteLab:
 
     async def _away(self, start: str | None) -> bool:
         try:
-            client = await self._connect(None)
+            client = await self._connect()
             if start is None:
                 start = (await client.lab(*self._where)).start
             left = await client.stop_lab(*self._where, start=start, wait=_WAIT)

@@ -33,8 +33,6 @@ from spawnpenny.clients.jupyterhub.traits import warn_of_unsent
 _START: Final = "start"
 _MARGIN: Final = 1.0
 """Seconds before ``start_timeout`` at which ``start`` gives up, to say why: the Hub only says that it took too long."""
-_ADOPT: Final = 10.0
-"""Seconds in which a lab whose URL the Hub knows has to be found; then that URL is taken."""
 
 
 class SpawnpennySpawner(Choices, Access, Spawner):  # type: ignore[misc]  # JupyterHub has no types
@@ -111,6 +109,8 @@ class SpawnpennySpawner(Choices, Access, Spawner):  # type: ignore[misc]  # Jupy
     async def stop(self, now: bool = False) -> None:
         """Stop the server, and return once its pod is gone."""
         start = self._known_start
+        if self._nameless:
+            return
         if self._attempt is not None:
             await self._attempt.over()
             if self._attempt.void:
@@ -127,15 +127,19 @@ class SpawnpennySpawner(Choices, Access, Spawner):  # type: ignore[misc]  # Jupy
 
     async def poll(self) -> int | None:
         """Return None unless the server surely is over. It never raises: a Hub whose poll raises forgets servers."""
+        if self._nameless:
+            return 0
         attempt = self._attempt
-        if attempt is not None and attempt.uncertain:
-            return None
-        try:
-            found = await self._remote.look()
-        except Exception:  # noqa: BLE001 - whatever it is, and the log has it, it does not say that the server is over
-            return None
-        if self._attempt is not attempt or (attempt is not None and attempt.uncertain):
-            return None  # begun meanwhile
+        if attempt is None or not attempt.uncertain:
+            try:
+                found = await self._remote.look()
+            except Exception:  # noqa: BLE001 - whatever it is, and the log has it, it does not say that the server is over
+                return None
+            if self._attempt is attempt and (attempt is None or not attempt.uncertain):  # none was begun meanwhile
+                return self._status(found)
+        return None
+
+    def _status(self, found: Lab | None) -> int | None:
         if found is None:
             return 0
         if found.over:
@@ -149,15 +153,12 @@ class SpawnpennySpawner(Choices, Access, Spawner):  # type: ignore[misc]  # Jupy
     async def get_url(self) -> str:
         """Return where the server answers, after a restart of the Hub: once it runs, where it was still starting."""
         try:
-            async with asyncio.timeout(_ADOPT if self._arrived else None):
-                found = await self._remote.settled(self._story)
-            if found.running and found.url:
+            found = await (self._remote.look() if self._arrived else self._remote.settled(self._story))
+            if found is not None and found.running and found.url:
                 self._adopt(found, found.url)
-        except (TimeoutError, RefusedError) as error:
-            self.log.warning("%s was not found by spawnpenny: %s", self._log_name, error or "it does not answer")
-        except Exception:  # a Hub whose get_url raises does not start
-            self.log.exception("Where %s answers could not be found out", self._log_name)
-        return str(self.server.url)
+        except Exception as error:  # noqa: BLE001 - a Hub whose get_url raises does not start
+            self.log.warning("Where %s answers is not known: %s", self._log_name, error or type(error).__name__)
+        return str(self.server.url) if self.server else ""
 
     async def progress(self) -> AsyncGenerator[dict[str, Any]]:
         """Yield what happens while the server starts; all who look share one stream from the service."""
