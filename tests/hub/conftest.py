@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from jupyterhub import orm
 from jupyterhub.app import JupyterHub
-from jupyterhub.objects import Hub
+from jupyterhub.objects import Hub, Server
 from jupyterhub.roles import assign_default_roles, create_role, get_default_roles
 from jupyterhub.user import User
 from traitlets.config import Config
@@ -112,74 +112,67 @@ async def client(service):
 
 
 class InHub:
-    """A Hub's users and database, without its web server: users spawn and stop as its handlers have them do."""
+    """A Hub's users and database, without its web server."""
 
-    def __init__(self, folder):
-        self._folder = folder
-        self.begin()
-
-    def begin(self):
-        """Begin anew, as a Hub that was killed does: all that is kept is the database."""
-        app = JupyterHub(db_url=f"sqlite:///{self._folder}/hub.sqlite", config=Config(), log_level=10)
-        app.init_db()
+    def __init__(self):
+        self.app = JupyterHub(db_url="sqlite:///:memory:", config=Config())
+        self.app.init_db()
         for role in get_default_roles():
-            create_role(app.db, role)
-        self.app = app
-        self.settings = {"hub": Hub(), "internal_ssl": False, "base_url": "/", "failure_count": 0}
+            create_role(self.app.db, role)
+        self.settings = {"hub": Hub(), "internal_ssl": False}
         self.users = {}
 
     def user(self, name="ada"):
         if name not in self.users:
-            found = self.app.db.query(orm.User).filter_by(name=name).one_or_none()
-            if found is None:
-                found = orm.User(name=name)
-                self.app.db.add(found)
-                self.app.db.commit()
-                assign_default_roles(self.app.db, found)
+            found = orm.User(name=name)
+            self.app.db.add(found)
+            self.app.db.commit()
+            assign_default_roles(self.app.db, found)
             self.users[name] = User(found, self.settings)
         return self.users[name]
 
-    def close(self):
-        self.app.db.close()
-        self.app.db.get_bind().dispose()
+    def spawner(self, name="ada", server="", **traits):
+        user = self.user(name)
+        if server not in user.orm_spawners:
+            user._new_orm_spawner(server, server)
+        traits = {"token": "hub-token", "poll_interval": 0, "start_timeout": 30} | traits
+        spawner = user._new_spawner(server, spawner_class=SpawnpennySpawner, hub=self.settings["hub"], **traits)
+        user.spawners[server] = spawner
+        return spawner
 
 
 @pytest.fixture
-async def in_hub(tmp_path):
-    in_hub = InHub(tmp_path)
+async def in_hub():
+    in_hub = InHub()
     yield in_hub
-    in_hub.close()
+    in_hub.app.db.close()
+    in_hub.app.db.get_bind().dispose()
+
+
+@pytest.fixture
+def configured(in_hub):
+    """Make a user's spawner as a Hub does."""
+    return in_hub.spawner
 
 
 @pytest.fixture
 def spawner_of(in_hub, service):
-    """Make a user's spawner, configured as a Hub would."""
+    """Make a user's spawner, of a Hub that has the service's URL."""
 
     def make(name="ada", server="", **traits):
-        user = in_hub.user(name)
-        config = {
-            "url": service.url,
-            "token": "hub-token",
-            "poll_interval": 0,
-            "start_timeout": 30,
-            "http_timeout": 10,
-        } | traits
-        if server not in user.orm_spawners:
-            user._new_orm_spawner(server, server)
-        spawner = user._new_spawner(server, spawner_class=SpawnpennySpawner, hub=in_hub.settings["hub"], **config)
-        user.spawners[server] = spawner
-        return spawner
+        return in_hub.spawner(name, server, **{"url": service.url} | traits)
 
     return make
 
 
 @pytest.fixture
-def eventually():
-    """Wait until an async function answers true, for 15 s at most."""
+def server_of(in_hub):
+    """Make a server as the Hub's database has one that is starting."""
 
-    async def wait(fact):
-        async with asyncio.timeout(15):
-            while not await fact():  # noqa: ASYNC110 - what it waits for is in another process
-                await asyncio.sleep(0.02)
+    def make():
+        found = orm.Server(base_url="/user/ada/")
+        in_hub.app.db.add(found)
+        in_hub.app.db.commit()
+        return Server(orm_server=found)
 
-    return wait
+    return make

@@ -6,8 +6,6 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from jupyterhub import orm
-from jupyterhub.objects import Server
 
 from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
 
@@ -131,11 +129,11 @@ async def test_a_stop_that_comes_to_nothing_says_so_and_keeps_its_key(spawner_of
     assert await site.objects("Pod") == {}
 
 
-async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, in_hub):
+async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, server_of):
     task = await begin(spawner_of())
     await abandon(task)
     spawner = spawner_of()
-    spawner.server = server_of(in_hub)
+    spawner.server = server_of()
     assert await spawner.poll() is None
     url = await spawner.get_url()
     lab = await client.lab("ada")
@@ -145,9 +143,9 @@ async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, in_
     assert await client.labs_of("ada") == ()
 
 
-async def test_where_a_server_runs_is_known_without_the_service(spawner_of, service, in_hub):
+async def test_where_a_server_runs_is_known_without_the_service(spawner_of, service, server_of):
     spawner = spawner_of()
-    spawner.server = server_of(in_hub)
+    spawner.server = server_of()
     url = await spawner.start()
     spawner._follow(url)
     state, known = spawner.get_state(), spawner.server.url
@@ -227,22 +225,14 @@ async def test_an_outage_is_told_to_who_watches(spawner_of, service):
     await spawner.stop()
 
 
-async def test_a_lab_that_is_elsewhere_now_is_followed(spawner_of, in_hub):
+async def test_a_lab_that_is_elsewhere_now_is_followed(spawner_of, server_of):
     spawner = spawner_of()
-    spawner.server = server_of(in_hub)
+    spawner.server = server_of()
     await spawner.start()
     spawner.server.ip, spawner.server.port = "127.0.0.99", 1
     assert await spawner.poll() is None
     assert (spawner.server.ip, spawner.server.port) != ("127.0.0.99", 1)
     assert spawner.server.port == 8888
-
-
-def server_of(in_hub):
-    """Make a server as the Hub's database has it."""
-    found = orm.Server(base_url="/user/ada/")
-    in_hub.app.db.add(found)
-    in_hub.app.db.commit()
-    return Server(orm_server=found)
 
 
 async def test_the_form_is_that_of_the_service(spawner_of):
