@@ -6,7 +6,7 @@ from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.answers import Answer, answers
 from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
-from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
+from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Key, Kind, Phase
@@ -14,8 +14,10 @@ from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, field
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     ClusterError,
+    ForbiddenError,
     InvalidNameError,
     InvalidOptionError,
+    NotReadyError,
     ProvisionError,
     QuotaExceededError,
     SettingsError,
@@ -23,6 +25,7 @@ from spawnpenny.errors import (
     StorageInUseError,
     StorageKeptError,
     StorageNotOursError,
+    UnauthenticatedError,
     UnknownOptionError,
     VolumesKeptError,
 )
@@ -32,10 +35,11 @@ from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField
-from spawnpenny.settings import Settings
+from spawnpenny.settings import SCOPES, Settings
 
 __all__ = [
     "DEFAULT_LAB",
+    "SCOPES",
     "SERVER_FIELDS",
     "Answer",
     "Authenticator",
@@ -43,6 +47,7 @@ __all__ = [
     "Credentials",
     "Event",
     "EventType",
+    "ForbiddenError",
     "FormChoice",
     "FormField",
     "FreeText",
@@ -54,6 +59,7 @@ __all__ = [
     "Kind",
     "Manifest",
     "Names",
+    "NotReadyError",
     "Permission",
     "Phase",
     "ProvisionError",
@@ -75,12 +81,14 @@ __all__ = [
     "StorageNotOursError",
     "StrictSchema",
     "TemplateField",
+    "UnauthenticatedError",
     "UnknownOptionError",
     "User",
     "VolumesKeptError",
     "allow",
     "answers",
     "check_form",
+    "check_username",
     "expand",
     "expand_all",
     "fields_of",
