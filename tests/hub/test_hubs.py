@@ -25,6 +25,7 @@ PYTHONS = {"6": sys.executable, "5": FIVE}
 ENV = {**os.environ, "PYTHONPATH": str(Path(spawnpenny.__file__).parents[1])}
 LIMIT = 2
 CONFIG = """
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 30}}
 c.JupyterHub.spawner_class = "spawnpenny"
 c.SpawnpennySpawner.url = {url!r}
 c.SpawnpennySpawner.token = {token!r}
@@ -99,11 +100,11 @@ async def test_refusals_are_told_and_not_counted(hub, service):
     await service.kill()
     try:
         for _ in range(LIMIT + 1):
-            status, message = await asked(hub, "bob")
+            status, message = await asked(hub, "bob", {"image": "default"})
             assert (status, message.startswith("The service that starts servers does not answer.")) == (503, True)
     finally:
         await service.start()
-    await hub.start_server("bob")
+    await hub.start_server("bob", options={"image": "default"})
     await hub.until_ready("bob")
     assert "consecutive spawns failed" not in hub.log.read_text()
     await hub.stop_server("bob")
