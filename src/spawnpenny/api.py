@@ -11,6 +11,7 @@ from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
+    ClusterError,
     ForbiddenError,
     InvalidNameError,
     InvalidOptionError,
@@ -19,6 +20,9 @@ from spawnpenny.errors import (
     QuotaExceededError,
     SettingsError,
     SpawnError,
+    StorageInUseError,
+    StorageKeptError,
+    StorageNotOursError,
     UnauthenticatedError,
     UnknownOptionError,
     VolumesKeptError,
@@ -36,6 +40,7 @@ __all__ = [
     "SCOPES",
     "SERVER_FIELDS",
     "Authenticator",
+    "ClusterError",
     "Credentials",
     "Event",
     "EventType",
@@ -65,6 +70,9 @@ __all__ = [
     "StashKey",
     "Step",
     "StepPort",
+    "StorageInUseError",
+    "StorageKeptError",
+    "StorageNotOursError",
     "StrictSchema",
     "TemplateField",
     "UnauthenticatedError",
