@@ -28,9 +28,12 @@ async def purge(context: Context) -> None:
     """
     told = [await _purged_at_last(context, step, spawn) for step, spawn in context.purging()]
     context.run.kept = kept = " ".join(filter(None, told))
+    log = structlog.get_logger("spawnpenny.spawn")
     if kept:
         context.tell(kept)
-        structlog.get_logger("spawnpenny.spawn").warning("storage is kept that was to be purged", why=kept)
+        log.warning("storage is kept that was to be purged", why=kept)
+    else:
+        log.info("storage is purged")
 
 
 async def _purged_at_last(context: Context, step: Step, spawn: Spawn) -> str:
