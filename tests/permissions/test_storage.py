@@ -11,6 +11,14 @@ CLAIM = "persistentvolumeclaims"
 STORAGE = {"plugins": {"storage": {"retain": False}}}
 
 
+def calls(apiserver, installation, since, until=None):
+    """Return the verbs of the service's requests about claims between two marks."""
+    later = len(apiserver.audit(until)) if until else 0
+    entries = apiserver.audit(since)
+    mine = installation.user_of("service")
+    return [each.verb for each in entries[: len(entries) - later] if (each.user, each.resource) == (mine, CLAIM)]
+
+
 @pytest.mark.parametrize("installation", [STORAGE], indirect=True)
 async def test_claims_come_and_go_with_the_rights_that_are_printed(installation, apiserver):
     before = apiserver.mark()
@@ -18,6 +26,11 @@ async def test_claims_come_and_go_with_the_rights_that_are_printed(installation,
         for name in ("~default", "gpu"):
             run = await settled(await start(service, name=name))
             assert run.record.phase is Phase.RUNNING, run.record.reason
+        await stop(service)
+        again = apiserver.mark()
+        await settled(await start(service, "again"))
+        assert calls(apiserver, installation, before, again) == ["get", "create"] * 2
+        assert calls(apiserver, installation, again) == ["get"]
         await stop(service)
         installation.site.data["plugins"]["storage"]["capacity"] = "20Gi"
     async with installation.running() as service:
