@@ -334,6 +334,14 @@ class StorageInUseError(SpawnpennyError):
     title = "Another lab has the storage"
 
 
+class PurgeConflictError(SpawnpennyError):
+    """The storage of a lab is being deleted: nothing starts on it before that is done."""
+
+    code = "purge_conflict"
+    status = 409
+    title = "The storage is being deleted"
+
+
 class StorageKeptError(SpawnpennyError):
     """A lab's storage was to be deleted, and is kept; the message says why, and what would let it go."""
 

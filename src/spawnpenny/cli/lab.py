@@ -91,7 +91,8 @@ def stop(*, target: Target, user: str, name: str, purge: bool, wait: bool, timeo
         there = await client.stop_lab(user, name, purge=purge, wait=timeout if wait else 0)
         if there is not None and wait:
             raise CommandError(f"The lab was not gone after {timeout:g} seconds; it goes on being stopped.")
-        click.echo(f"{user}'s lab {name} is {'being stopped' if there else 'gone'}.")
+        along = ", and so is its storage" if purge else ""
+        click.echo(f"{user}'s lab {name} is {'being stopped' if there else 'gone'}{along}.")
         return DONE
 
     return target.run(work, interrupted="The lab goes on being stopped.")

@@ -90,8 +90,7 @@ class StepPort:
 
         Where one of that name is there already, a ``spawn`` step keeps it if it carries this spawn's mark (it needs
         ``get`` for that), and a ``user`` step patches it (``patch``), or with ``patch=False`` keeps it likewise.
-        Namespace, labels and annotations are added here. ``resource`` is needed for kinds that spawnpenny does not
-        know.
+        Namespace, labels and annotations are added here. Kinds that spawnpenny does not know need ``resource``.
 
         Raises:
             NotOursError: Something else has the name.
@@ -124,9 +123,9 @@ class StepPort:
     ) -> None:
         """Delete an object that this spawn made; one that is absent or carries another mark is left as it is.
 
-        It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart.
-        Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
-        A ``user`` step deletes what carries the user's marks, and all of ``labels``.
+        It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart. Returns when a
+        pod is gone, with its containers; any other object at once. ``grace`` is in seconds. A ``user`` step deletes
+        what carries the user's marks, and all of ``labels``.
         """
         resource = kind if isinstance(kind, Resource) else resource_of(kind)
         self._demand("delete", resource, name)

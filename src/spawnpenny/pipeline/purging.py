@@ -11,8 +11,9 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.domain.events import Severity
 from spawnpenny.domain.spawns import Desired, Key
-from spawnpenny.errors import SpawnpennyError, StartConflictError, UnavailableError
+from spawnpenny.errors import PurgeConflictError, SpawnpennyError, UnavailableError
 from spawnpenny.pipeline.account import Run
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.spawn import Spawn
@@ -28,9 +29,12 @@ async def purge(context: Context) -> None:
     """
     told = [await _purged_at_last(context, step, spawn) for step, spawn in context.purging()]
     context.run.kept = kept = " ".join(filter(None, told))
+    log = structlog.get_logger("spawnpenny.spawn")
     if kept:
-        context.tell(kept)
-        structlog.get_logger("spawnpenny.spawn").warning("storage is kept that was to be purged", why=kept)
+        context.tell(kept, Severity.WARNING)
+        log.warning("storage is kept that was to be purged", why=kept)
+    else:
+        log.info("storage is purged")
 
 
 async def _purged_at_last(context: Context, step: Step, spawn: Spawn) -> str:
@@ -70,12 +74,8 @@ def refuse_while_purging(run: Run | None, key: Key) -> None:
     """Refuse a start whose storage is being deleted: what was accepted is carried out.
 
     Raises:
-        StartConflictError: It has to wait until that is done.
+        PurgeConflictError: It has to wait until that is done.
 
     """
     if run is not None and run.record.purge and run.record.desired is Desired.GONE:
-        raise StartConflictError(
-            f"The storage of the {key.kind} {key.name!r} is being deleted; try again when that is done.",
-            phase=run.record.phase,
-            start=run.record.request.start,
-        )
+        raise PurgeConflictError(f"The storage of the {key.kind} {key.name!r} is being deleted.")

@@ -89,7 +89,7 @@ _LABS: Final = (
             **_BODY,
             **_CHANGE,
             403: ("quota_exceeded",),
-            409: ("start_conflict", "name_collision", "user_conflict", "storage_in_use"),
+            409: ("start_conflict", "name_collision", "user_conflict", "storage_in_use", "purge_conflict"),
             422: ("option_unknown", "option_invalid"),
             429: _TOO_MANY,
         },
@@ -119,7 +119,7 @@ _LABS: Final = (
         refusals={
             **_CHANGE,
             403: ("forbidden",),
-            409: ("start_conflict", "storage_kept", "user_conflict"),
+            409: ("storage_kept", "user_conflict"),
             429: ("too_many_spawns",),
         },
     ),

@@ -11,6 +11,7 @@ from spawnpenny.api import (
     InvalidNameError,
     Manifest,
     QuotaExceededError,
+    Severity,
     Spawn,
     Step,
     StorageInUseError,
@@ -127,7 +128,8 @@ class StorageStep(Step):
         try:
             await spawn.cluster.change(there, {"spec": {"resources": {"requests": {"storage": size}}}})
         except (ClusterError, QuotaExceededError) as error:
-            spawn.tell(f"The storage stays at {requests.get('storage')}, as it cannot grow to {size}: {error.title}.")
+            told = f"The storage stays at {requests.get('storage')}, as it cannot grow to {size}: {error.title}."
+            spawn.tell(told, Severity.WARNING)
 
     async def _gone(self, spawn: Spawn, there: Manifest) -> None:
         """Wait until a claim that is being deleted is gone: it stays while a pod mounts it."""
