@@ -169,3 +169,13 @@ async def test_a_hub_whose_token_is_not_known_gives_up(service, tmp_path):
 
 async def never():
     return False
+
+
+async def test_a_hub_that_ends_leaves_no_connection_open(service, tmp_path):
+    config = CONFIG.format(url=service.url, token="hub-token", limit=LIMIT)
+    async with JupyterHub(tmp_path, config, env=ENV) as hub:
+        await hub.start_server("fred")
+        await hub.until_ready("fred")
+    log = hub.log.read_text()
+    assert "Leaving single-user servers running" in log
+    assert "Unclosed" not in log

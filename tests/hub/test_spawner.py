@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
 
 import pytest
+import trustme
 
 from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
+from spawnpenny.testing.mortal_service import MortalService
 
 SLOW = {"image": "slow"}
 
@@ -343,6 +346,18 @@ class TestAuthority:
         await spawner.start()
         file.unlink()
         assert await spawner.poll() is None
+
+
+async def test_a_service_with_a_certificate_is_trusted_by_its_authority(configured, site, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(serving)
+    async with MortalService(site, tls=serving) as service:
+        with pytest.raises(RefusedError, match="does not answer"):
+            await configured(url=service.url, patience=0).start()
+        spawner = configured(url=service.url, ca_file=str(tmp_path / "ca.pem"))
+        assert await spawner.start()
 
 
 async def test_no_secret_is_logged(spawner_of, service, caplog):
