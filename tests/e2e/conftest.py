@@ -1,14 +1,16 @@
-"""A real Hub before the service on the embedded cluster, both killable, and Chromium before the Hub: one for a module."""
+"""A real Hub before the service on the embedded cluster, both killable, and Chromium before the Hub."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
@@ -19,6 +21,7 @@ from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.site import Site, make_site
 from spawnpenny.tokens import hash_token
 
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LAB = EmbeddedSettings().images["spawnpenny/lab"]
 HELD = 'read -r go < "$0" && exec "$@"'
 """What an image runs that becomes the lab once the test says so."""
@@ -44,7 +47,7 @@ PLUGINS = {
     "quota": {"labs": 2, "cpu": 4, "memory": "8Gi"},
     "user": {},
     "lab": {
-        "sizes": {"small": {"cpu": 1, "memory": "1Gi"}, "large": {"cpu": 4, "memory": "8Gi"}},
+        "sizes": {"small": {"cpu": 1, "memory": "1Gi"}, "huge": {"cpu": 16, "memory": "64Gi"}},
         "images": {"default": "spawnpenny/lab", "held": "spawnpenny/held", "gone": "registry.example/gone:1"},
     },
 }
@@ -100,6 +103,11 @@ class Hall:
         """Let the next held lab begin."""
         await asyncio.to_thread(self.held.write_text, "go\n")
 
+    def ends_polled(self):
+        """Return the polls so far that did not answer "it runs"."""
+        told = [json.loads(line) for line in self.polls.read_text().splitlines()]
+        return [each for each in told if each[2] is not None]
+
     async def _polled(self, user, count):
         return self.count(user) >= count
 
@@ -126,3 +134,15 @@ async def hall(tmp_path_factory, chromium):
             config = CONFIG.format(url=service.url)
             async with JupyterHub(folder / "hub", config, python=sys.executable) as hub:
                 yield Hall(site, service, hub, chromium, held)
+
+
+@pytest.fixture
+def picture():
+    """Keep what a page shows as a picture of the docs, where goldens are written."""
+
+    async def take(page, name):
+        if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
+            IMAGES.mkdir(exist_ok=True)
+            await page.screenshot(path=IMAGES / f"{name}.png", clip={"x": 0, "y": 0, "width": 1000, "height": 420})
+
+    return take

@@ -5,23 +5,25 @@ The Hub's ``consecutive_failure_limit`` is 1 here: one failure that counted woul
 
 from __future__ import annotations
 
-import asyncio
-import json
-
+import aiohttp
+import jupyterhub
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from spawnpenny.cli.demo_kernel import run_cell
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
+HELD = {"image": "held"}
 
-async def start(page, **choices):
+
+async def start(page, *choices):
     """Start the default server by the form."""
     await page.click("#start")
     await page.wait_for_url("**/hub/spawn**")
-    for label, choice in choices.items():
-        await page.get_by_label(label).select_option(choice)
+    for choice in choices:
+        await page.get_by_label(choice, exact=True).check()
     await page.click("#spawn_form [type=submit]")
 
 
@@ -31,9 +33,9 @@ async def in_lab(page):
     await page.wait_for_selector("#jp-main-dock-panel")
 
 
-async def test_a_user_chooses_follows_the_steps_and_runs_a_cell(hall):
+async def test_a_user_chooses_follows_the_steps_runs_a_cell_and_has_a_second_server(hall):
     page = await hall.login("ada")
-    await start(page, Size="small")
+    await start(page, "small")
     await page.wait_for_url("**/hub/spawn-pending/**")
     await page.click("#progress-details summary")
     log = page.locator("#progress-log")
@@ -41,12 +43,109 @@ async def test_a_user_chooses_follows_the_steps_and_runs_a_cell(hall):
         await expect(log).to_contain_text(told)
     await in_lab(page)
     assert await cell(page, "6*7") == "42"
-    await page.goto(f"{hall.hub.url}hub/home")
+
+    await at_home(page, hall)
+    await page.fill(".new-server-name", "second")
+    await page.click(".new-server-btn")
+    await page.wait_for_url("**/hub/spawn/ada/second")
+    await page.click("#spawn_form [type=submit]")
+    await in_lab(page)
+    assert "/user/ada/second/lab" in page.url
+    assert len(await hall.pods("ada")) == 2
+
+    await at_home(page, hall)
+    await page.click("#stop-second")
+    await expect(page.locator("#start-second")).to_be_visible()
+    assert len(await hall.pods("ada")) == 1
     await page.click("#stop")
-    await expect(page.locator("#stop")).to_be_hidden()
-    await page.reload()
     await expect(page.locator("#start")).to_contain_text("Start")
     assert await hall.pods("ada") == {}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(hall):
+    """Have a lab that runs while others are killed; return its user."""
+    await hall.hub.start_server("grace")
+    await hall.hub.until_ready("grace")
+    yield "grace"
+    await hall.hub.stop_server("grace")
+
+
+async def test_a_killed_hub_loses_no_lab_and_adopts_the_spawn_in_flight(hall, running):
+    await hall.hub.start_server("bob", options=HELD)
+    await hall.until_it_waits("bob")
+    before = {user: await hall.pods(user) for user in (running, "bob")}
+    await hall.hub.kill()
+    assert await answers(hall, running)  # through the proxy, which goes on
+    await hall.hub.start()
+    await hall.until_polled(running)
+    assert (await hall.hub.server(running))["ready"]
+    await hall.release()
+    await hall.hub.until_ready("bob")
+    assert {user: await hall.pods(user) for user in before} == before
+    assert await runs_cells(hall, running)
+    assert await runs_cells(hall, "bob")
+    assert hall.ends_polled() == []
+    await hall.hub.stop_server("bob")
+
+
+async def test_a_killed_service_loses_no_lab_and_the_page_of_a_spawn_in_flight_gets_to_its_lab(hall, running):
+    page = await hall.login("eve")
+    await start(page, "held")
+    await expect(page.locator("#progress-message")).to_contain_text("Waiting for the lab")
+    before = {user: await hall.pods(user) for user in (running, "eve")}
+    await hall.service.kill()
+    await hall.until_polled(running)
+    assert (await hall.hub.server(running))["ready"]
+    assert await runs_cells(hall, running)
+    await expect(page.locator("#progress-message")).to_contain_text("does not answer at the moment")
+    await hall.service.start()
+    await hall.until_polled(running)
+    await hall.release()
+    await in_lab(page)
+    assert {user: await hall.pods(user) for user in before} == before
+    assert hall.ends_polled() == []
+    await hall.hub.stop_server("eve")
+
+
+async def test_a_refusal_by_the_quota_is_read_with_its_numbers(hall, picture):
+    page = await hall.login("henry")
+    await start(page, "huge")
+    await expect(page.locator("main, body").first).to_contain_text("limit")
+    await picture(page, "hub-quota")
+
+
+async def test_a_profile_that_is_not_there_is_told(hall, picture):
+    page = await hall.login("henry")
+    await page.goto(f"{hall.hub.url}hub/spawn/henry?size=smal")
+    await expect(page.locator("body")).to_contain_text("Did you mean")
+    await picture(page, "hub-unknown-profile")
+
+
+async def test_an_image_that_cannot_be_pulled_is_told(hall, picture):
+    page = await hall.login("henry")
+    await start(page, "gone")
+    await expect(page.locator("#progress-message")).to_contain_text("registry.example/gone:1")
+    await picture(page, "hub-image")
+
+
+async def test_none_of_these_failures_counts_for_the_hub(hall):
+    assert "consecutive spawn" not in hall.hub.log.read_text()
+    assert await hall.hub.api("GET", "") == (200, {"version": jupyterhub.__version__})
+
+
+async def at_home(page, hall):
+    await page.goto(f"{hall.hub.url}hub/home")
+
+
+async def answers(hall, user):
+    async with aiohttp.request("GET", f"{hall.hub.url}user/{user}/api") as answer:
+        return answer.status == 200
+
+
+async def runs_cells(hall, user):
+    token = await hall.hub.token_of(user)
+    return await run_cell(f"{hall.hub.url}user/{user}/", token, "6*7") == "42"
 
 
 async def cell(page, code):
