@@ -4,7 +4,7 @@ from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.permissions import Permission, allow
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.answers import Answer, answers
-from spawnpenny.domain.events import Event, EventType
+from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
@@ -54,6 +54,7 @@ __all__ = [
     "Resources",
     "Settings",
     "SettingsError",
+    "Severity",
     "Spawn",
     "SpawnError",
     "Stash",

@@ -63,13 +63,14 @@ class DeadlineSettings:
     """How long things may take, in seconds.
 
     For a whole spawn, for one step of it, for stopping, and for how long a failed or ended spawn stays
-    readable.
+    readable. A pod that is not ready after ``slow`` seconds is slow: what the cluster says of it is told.
     """
 
     spawn: float = 300
     step: float = 60
     stop: float = 60
     history: float = 3600
+    slow: float = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Reason, SpawnReq
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SpawnpennyError
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """What this spawnpenny writes; it reads the one before as well."""
 
 
@@ -77,6 +77,14 @@ class SpawnRecord:
     def active(self) -> bool:
         """Whether it counts against the user's budget."""
         return not self.phase.over
+
+    @property
+    def progress(self) -> int:
+        """How far it is, from 0 to 100: which part of its steps is done, with something left until it runs."""
+        if self.phase is Phase.RUNNING:
+            return 100
+        done = sum(step.state in {StepState.DONE, StepState.SKIPPED} for step in self.steps)
+        return 5 + 90 * done // len(self.steps) if self.steps and self.phase is not Phase.REQUESTED else 0
 
     def forget_env(self) -> None:
         self.request = SpawnRequest(self.request.start, self.request.options, {}, self.request.timeout)
