@@ -10,6 +10,7 @@ from spawnpenny.domain.events import Severity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.templates import template_fields
 from spawnpenny.domain.users import User
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class Spawn:
     _patch: Callable[[Spawn, Manifest], Manifest]
     _tell: Tell
     _announce: Callable[[str, str], None]
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """What templates of this spawn are expanded with: ``expand("claim-{username}", spawn.fields)``."""
+        return template_fields(self.user.username, self.name, self.names)
 
     def patched(self, pod: Manifest) -> Manifest:
         """Return the pod with what all plugins add to it, checked against the hardening rules and the image policy.
