@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.settings import EmbeddedSettings
@@ -23,6 +24,7 @@ from spawnpenny.tokens import hash_token
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LAB = EmbeddedSettings().images["spawnpenny/lab"]
+GONE = "registry.example/lab:2019"
 HELD = 'read -r go < "$0" && exec "$@"'
 """What an image runs that becomes the lab once the test says so."""
 CONFIG = """
@@ -42,14 +44,39 @@ c.Spawner.consecutive_failure_limit = 1
 c.SpawnpennySpawner.url = {url!r}
 c.SpawnpennySpawner.token = "hub-token"
 """
+SMALL = {"cpu_limit": 1, "cpu_guarantee": 0.1, "mem_limit": "1G", "mem_guarantee": "100M"}
+PROFILES = [
+    {
+        "display_name": "Small",
+        "description": "For a first look: 1 CPU, 1 GB of memory.",
+        "default": True,
+        "kubespawner_override": SMALL,
+        "profile_options": {
+            "image": {
+                "display_name": "Image",
+                "choices": {
+                    "lab": {"display_name": "JupyterLab", "kubespawner_override": {"image": "spawnpenny/lab"}},
+                    "gone": {"display_name": "An old one", "kubespawner_override": {"image": GONE}},
+                },
+            }
+        },
+    },
+    {
+        "display_name": "Huge",
+        "description": "16 CPU, 64 GB of memory.",
+        "kubespawner_override": {"cpu_limit": 16, "mem_limit": "64G"},
+    },
+    {
+        "display_name": "Held",
+        "description": "Begins when the test says so.",
+        "kubespawner_override": {**SMALL, "image": "spawnpenny/held"},
+    },
+]
 PLUGINS = {
     "namespace": {},
     "quota": {"labs": 2, "cpu": 4, "memory": "8Gi"},
     "user": {},
-    "lab": {
-        "sizes": {"small": {"cpu": 1, "memory": "1Gi"}, "huge": {"cpu": 16, "memory": "64Gi"}},
-        "images": {"default": "spawnpenny/lab", "held": "spawnpenny/held", "gone": "registry.example/gone:1"},
-    },
+    "lab": {"profile_list": PROFILES},
 }
 
 
@@ -99,6 +126,15 @@ class Hall:
     def count(self, user):
         return self.polls.read_text().count(f'["{user}"') if self.polls.exists() else 0
 
+    @asynccontextmanager
+    async def service_killed(self):
+        """Kill the service, and start it again."""
+        await self.service.kill()
+        try:
+            yield
+        finally:
+            await self.service.start()
+
     async def release(self):
         """Let the next held lab begin."""
         await asyncio.to_thread(self.held.write_text, "go\n")
@@ -116,6 +152,7 @@ class Hall:
 async def chromium():
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        expect.set_options(timeout=20_000)
         yield browser
         await browser.close()
 

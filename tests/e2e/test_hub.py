@@ -15,15 +15,16 @@ from spawnpenny.cli.demo_kernel import run_cell
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
-HELD = {"image": "held"}
+HELD = {"profile": "held"}
 
 
-async def start(page, *choices):
+async def start(page, profile, image=None):
     """Start the default server by the form."""
     await page.click("#start")
     await page.wait_for_url("**/hub/spawn**")
-    for choice in choices:
-        await page.get_by_label(choice, exact=True).check()
+    await page.get_by_label(profile, exact=True).check()
+    if image:
+        await page.get_by_label("Image", exact=True).select_option(label=image)
     await page.click("#spawn_form [type=submit]")
 
 
@@ -35,7 +36,7 @@ async def in_lab(page):
 
 async def test_a_user_chooses_follows_the_steps_runs_a_cell_and_has_a_second_server(hall):
     page = await hall.login("ada")
-    await start(page, "small")
+    await start(page, "Small", image="JupyterLab")
     await page.wait_for_url("**/hub/spawn-pending/**")
     await page.click("#progress-details summary")
     log = page.locator("#progress-log")
@@ -91,15 +92,13 @@ async def test_a_killed_hub_loses_no_lab_and_adopts_the_spawn_in_flight(hall, ru
 
 async def test_a_killed_service_loses_no_lab_and_the_page_of_a_spawn_in_flight_gets_to_its_lab(hall, running):
     page = await hall.login("eve")
-    await start(page, "held")
+    await start(page, "Held")
     await expect(page.locator("#progress-message")).to_contain_text("Waiting for the lab")
     before = {user: await hall.pods(user) for user in (running, "eve")}
-    await hall.service.kill()
-    await hall.until_polled(running)
-    assert (await hall.hub.server(running))["ready"]
-    assert await runs_cells(hall, running)
-    await expect(page.locator("#progress-message")).to_contain_text("does not answer at the moment")
-    await hall.service.start()
+    async with hall.service_killed():
+        await hall.until_polled(running)
+        assert (await hall.hub.server(running))["ready"]
+        assert await runs_cells(hall, running)
     await hall.until_polled(running)
     await hall.release()
     await in_lab(page)
@@ -110,22 +109,22 @@ async def test_a_killed_service_loses_no_lab_and_the_page_of_a_spawn_in_flight_g
 
 async def test_a_refusal_by_the_quota_is_read_with_its_numbers(hall, picture):
     page = await hall.login("henry")
-    await start(page, "huge")
+    await start(page, "Huge")
     await expect(page.locator("main, body").first).to_contain_text("limit")
     await picture(page, "hub-quota")
 
 
 async def test_a_profile_that_is_not_there_is_told(hall, picture):
-    page = await hall.login("henry")
-    await page.goto(f"{hall.hub.url}hub/spawn/henry?size=smal")
+    page = await hall.login("irene")
+    await page.goto(f"{hall.hub.url}hub/spawn/irene?profile=smal")
     await expect(page.locator("body")).to_contain_text("Did you mean")
     await picture(page, "hub-unknown-profile")
 
 
 async def test_an_image_that_cannot_be_pulled_is_told(hall, picture):
-    page = await hall.login("henry")
-    await start(page, "gone")
-    await expect(page.locator("#progress-message")).to_contain_text("registry.example/gone:1")
+    page = await hall.login("judy")
+    await start(page, "Small", image="An old one")
+    await expect(page.locator("#progress-message")).to_contain_text("registry.example/lab:2019")
     await picture(page, "hub-image")
 
 
@@ -136,6 +135,7 @@ async def test_none_of_these_failures_counts_for_the_hub(hall):
 
 async def at_home(page, hall):
     await page.goto(f"{hall.hub.url}hub/home")
+    await page.wait_for_function("window._jupyterhub_page_loaded")
 
 
 async def answers(hall, user):
@@ -151,6 +151,7 @@ async def runs_cells(hall, user):
 async def cell(page, code):
     """Run a cell in a new notebook of the lab, with the keyboard, and return what it shows."""
     await page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    await page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
     editor = page.locator(".jp-Notebook .jp-Cell .cm-content").first
     await editor.click()
     await page.keyboard.type(code)

@@ -38,7 +38,7 @@ PROXY: Final = "configurable-http-proxy"
 
 _UP: Final = 40.0
 _READY: Final = 45.0
-_PAUSE: Final = 0.05
+_PAUSE: Final = 0.1
 _SCOPES: Final = (
     "admin:users",
     "admin:servers",
