@@ -5,11 +5,13 @@ The Hub's ``consecutive_failure_limit`` is 1 here: one failure that counted woul
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import aiohttp
 import jupyterhub
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Error, expect
 
 from spawnpenny.cli.demo_kernel import run_cell
 
@@ -48,6 +50,7 @@ async def test_a_user_chooses_follows_the_steps_runs_a_cell_and_has_a_second_ser
     await at_home(page, hall)
     await page.fill(".new-server-name", "second")
     await page.click(".new-server-btn")
+    await page.click("#start-second")
     await page.wait_for_url("**/hub/spawn/ada/second")
     await page.click("#spawn_form [type=submit]")
     await in_lab(page)
@@ -155,7 +158,10 @@ async def cell(page, code):
     editor = page.locator(".jp-Notebook .jp-Cell .cm-content").first
     await editor.click()
     await page.keyboard.type(code)
-    await page.keyboard.press("Shift+Enter")
     output = page.locator(".jp-OutputArea-executeResult .jp-OutputArea-output").first
-    await output.wait_for()
+    while not await output.is_visible():  # what is run while the kernel's connection is being made can get lost
+        await editor.click()
+        await page.keyboard.press("Control+Enter")
+        with suppress(Error):
+            await output.wait_for(timeout=4000)
     return (await output.inner_text()).strip()
