@@ -99,7 +99,7 @@ def test_the_settings_page_shows_the_defaults():
     assert dataclasses.replace(shown, tokens={}, plugins={}) == dataclasses.replace(Settings(), plugins={})
 
 
-@pytest.mark.parametrize("plugin", ["namespace", "quota", "user", "lab"])
+@pytest.mark.parametrize("plugin", ["namespace", "quota", "user", "lab", "jupyterhub", "oidc"])
 def test_the_settings_in_a_plugins_readme_load(plugin):
     for block in blocks(f"plugins/{plugin}/README.md", "yaml"):
         data = {"plugins": {"namespace": {}, **yaml.safe_load(block)["plugins"]}}

@@ -12,7 +12,7 @@ from marshmallow import Schema
 from spawnpenny.web import access
 from spawnpenny.web.access import Access
 from spawnpenny.web.events import lab_events, user_events
-from spawnpenny.web.form import HTML, SCHEMA, get_form
+from spawnpenny.web.form import HTML, SCHEMA, FormQuerySchema, get_form
 from spawnpenny.web.health import HealthView, get_healthz, get_metrics, get_readyz
 from spawnpenny.web.labs import get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
 from spawnpenny.web.openapi import get_docs, get_openapi, get_style, go_to_docs
@@ -20,7 +20,6 @@ from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, 
 from spawnpenny.web.requests import (
     DossierBody,
     EventsQuerySchema,
-    FormQuerySchema,
     LabBody,
     PageQuerySchema,
     RetireQuerySchema,
