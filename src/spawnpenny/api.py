@@ -13,6 +13,7 @@ from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
+    ClusterError,
     ForbiddenError,
     InvalidNameError,
     InvalidOptionError,
@@ -21,6 +22,9 @@ from spawnpenny.errors import (
     QuotaExceededError,
     SettingsError,
     SpawnError,
+    StorageInUseError,
+    StorageKeptError,
+    StorageNotOursError,
     UnauthenticatedError,
     UnknownOptionError,
     VolumesKeptError,
@@ -39,6 +43,7 @@ __all__ = [
     "SERVER_FIELDS",
     "Answer",
     "Authenticator",
+    "ClusterError",
     "Credentials",
     "Event",
     "EventType",
@@ -71,6 +76,9 @@ __all__ = [
     "StashKey",
     "Step",
     "StepPort",
+    "StorageInUseError",
+    "StorageKeptError",
+    "StorageNotOursError",
     "StrictSchema",
     "TemplateField",
     "UnauthenticatedError",

@@ -146,6 +146,13 @@ def _start(*, required: bool) -> fields.String:
     )
 
 
+def _purge(what: str) -> fields.String:
+    return fields.String(
+        validate=validate.OneOf(["storage"], error="can only be storage."),
+        metadata={"description": f"`storage`: {what}. Needs the scope `purge`."},
+    )
+
+
 def _integer(least: int, most: int, what: str, **kwargs: Any) -> fields.Integer:
     wording = _wording(f"{what} from {least} to {most}")
     bounds = validate.Range(least, most, error=wording["invalid"])
@@ -199,12 +206,14 @@ class StartQuerySchema(QuerySchema[StartQuery]):
 class StopQuery:
     wait: float = 0
     start: str | None = None
+    purge: str | None = None
 
 
 class StopQuerySchema(QuerySchema[StopQuery]):
     makes: ClassVar[type] = StopQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."})
     start = _start(required=False)
+    purge = _purge("the volume claim that is this lab's alone goes as well")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +225,7 @@ class RetireQuery:
 class RetireQuerySchema(QuerySchema[RetireQuery]):
     makes: ClassVar[type] = RetireQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when it is done, or after so long."})
-    purge = fields.String(
-        validate=validate.OneOf(["storage"], error="can only be storage."),
-        metadata={"description": "`storage`: the user's volume claims go as well. Needs the scope `purge`."},
-    )
+    purge = _purge("the user's volume claims go as well")
 
 
 @dataclass(frozen=True, slots=True)
