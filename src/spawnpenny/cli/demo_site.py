@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.api import Manifest, Settings, Spawn, hookimpl
+from spawnpenny.cli.demo_hub import HUB_COMMAND, HUB_IMAGE
 from spawnpenny.configuration import make_settings
 from spawnpenny.settings import EmbeddedSettings
 from spawnpenny.tokens import hash_token
@@ -19,6 +20,39 @@ if TYPE_CHECKING:
 LAB_IMAGE: Final = "spawnpenny/lab"
 HOME_IMAGE: Final = "spawnpenny/home"
 _SCOPES: Final = ["admin"]
+_HUB_SCOPES: Final = ["read:any", "delete:any", "spawn:any"]
+_PROFILES: Final = [
+    {
+        "display_name": "Small",
+        "description": "1 CPU and 1 GB of memory.",
+        "default": True,
+        "kubespawner_override": {"cpu_limit": 1, "mem_limit": "1G"},
+    },
+    {
+        "display_name": "Medium",
+        "description": "2 CPU and as much memory as you choose.",
+        "kubespawner_override": {"cpu_limit": 2},
+        "profile_options": {
+            "memory": {
+                "display_name": "Memory",
+                "choices": {
+                    "2": {"display_name": "2 GB", "kubespawner_override": {"mem_limit": "2G"}},
+                    "4": {"display_name": "4 GB", "kubespawner_override": {"mem_limit": "4G"}},
+                },
+            }
+        },
+    },
+    {
+        "display_name": "More than your quota",
+        "description": "16 CPU, to see how a refusal reads.",
+        "kubespawner_override": {"cpu_limit": 16},
+    },
+    {
+        "display_name": "An image that is not there",
+        "description": "To see how a failure reads.",
+        "kubespawner_override": {"image": "registry.example/lab:2019"},
+    },
+]
 
 _MAKE_HOME: Final = """
 import json, pathlib, sys
@@ -46,11 +80,12 @@ class HomePlugin:
 
 @dataclass(frozen=True)
 class DemoSite:
-    """Whom the demo is for, and where it keeps its things. ``token`` is made anew for each demo, and is in no file."""
+    """Whom the demo is for, and where it keeps its things. Tokens are made anew for each demo, and are in no file."""
 
     folder: Path
     user: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    hub_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     lab_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -74,12 +109,15 @@ class DemoSite:
                 "web": {"host": "127.0.0.1", "port": port},
                 "embedded": {"folder": str(self.folder / "cluster"), "images": self._images()},
                 "broker": {"orders": str(orders)},
-                "tokens": {"demo": {"sha256": hash_token(self.token), "scopes": _SCOPES}},
+                "tokens": {
+                    "demo": {"sha256": hash_token(self.token), "scopes": _SCOPES},
+                    "hub": {"sha256": hash_token(self.hub_token), "scopes": _HUB_SCOPES},
+                },
                 "plugins": {
                     "namespace": {},
                     "quota": {},
                     "user": {},
-                    "lab": {"images": {"default": LAB_IMAGE}},
+                    "lab": {"image": LAB_IMAGE, "profile_list": _PROFILES},
                 },
             },
             source="the demo",
@@ -87,6 +125,7 @@ class DemoSite:
 
     def _images(self) -> dict[str, list[str]]:
         return {
+            HUB_IMAGE: list(HUB_COMMAND),
             HOME_IMAGE: ["{python}", "-c", _MAKE_HOME, str(self.homes)],
             LAB_IMAGE: [
                 *EmbeddedSettings().images[LAB_IMAGE],

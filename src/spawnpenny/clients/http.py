@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
@@ -60,17 +61,27 @@ class Client:
     """Asks the service at a URL, with a token. It is opened by ``async with``.
 
     What is safe to send twice is sent again when there is no answer, or when the service says when to come back;
-    ``patience`` says for how long.
+    ``patience`` says for how long. ``trust`` holds the authorities that sign the service's certificate, where those of
+    the system do not.
     """
 
-    def __init__(self, url: str, token: str | None = None, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        patience: Patience | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self._token = token
         self._patience = patience or Patience()
+        self._trust = trust
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession()
+        # Each stream of events keeps a connection: with a limit, so many of them would keep all else out.
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=self._trust or True))
         return self
 
     async def __aexit__(
@@ -79,9 +90,9 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    def holding(self, token: str) -> Client:
+    def holding(self, token: str, *, patience: Patience | None = None) -> Client:
         """Return a client for the holder of another token, over the same connections: open as long as this one."""
-        other = Client(self.url, token, patience=self._patience)
+        other = Client(self.url, token, patience=patience or self._patience)
         other._session = self._session
         return other
 

@@ -1,0 +1,262 @@
+"""The spawner class: JupyterHub's interface to the service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from jupyterhub.spawner import Spawner
+
+from spawnpenny.clients.errors import ClientError, ProblemError
+from spawnpenny.clients.http import DEFAULT_LAB, Lab, Patience
+from spawnpenny.clients.jupyterhub.access import Access
+from spawnpenny.clients.jupyterhub.attempt import Attempt
+from spawnpenny.clients.jupyterhub.deletion import purge, retire
+from spawnpenny.clients.jupyterhub.options import Choices, sendable
+from spawnpenny.clients.jupyterhub.refusals import (
+    MisconfiguredError,
+    RefusedError,
+    failed,
+    refused,
+    uncounted,
+    unreachable,
+)
+from spawnpenny.clients.jupyterhub.remote import RemoteLab
+from spawnpenny.clients.jupyterhub.story import Story
+from spawnpenny.clients.jupyterhub.traits import warn_of_unsent
+
+_START: Final = "start"
+_MARGIN: Final = 1.0
+"""Seconds before ``start_timeout`` at which ``start`` gives up, to say why: the Hub only says that it took too long."""
+
+
+class SpawnpennySpawner(Choices, Access, Spawner):  # type: ignore[misc]  # JupyterHub has no types
+    """Starts servers through the spawnpenny service, which creates what they need; the Hub needs no Kubernetes rights.
+
+    What a server is made of (images, sizes, storage, profiles) is in the service's settings. Of JupyterHub's traits,
+    `cpu_limit`, `cpu_guarantee`, `mem_limit`, `mem_guarantee`, `cmd` and `args` do nothing here: they too are settings
+    of the service. `environment`, `default_url`, `notebook_dir`, `debug` and `disable_user_config` work, as they reach
+    the server by its environment.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._attempt: Attempt | None = None
+        self._known_start: str | None = None
+        self._arrived = False
+        self._untouched = False
+        self._story = Story()
+        self._starting = False
+        super().__init__(*args, **kwargs)
+
+    @cached_property
+    def _remote(self) -> RemoteLab:
+        return RemoteLab(self._client, self.user.name, self._lab, self.log)
+
+    @property
+    def _nameless(self) -> bool:
+        """The service would take this server for the default one."""
+        return bool(self.name == DEFAULT_LAB)
+
+    # What the Hub keeps of it.
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        super().load_state(state)
+        self._known_start = state.get(_START)
+        self._arrived = self._known_start is not None
+        self._untouched = False
+
+    def get_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().get_state()
+        if self._known_start is not None:
+            state[_START] = self._known_start
+        return state
+
+    def clear_state(self) -> None:
+        super().clear_state()
+        self._attempt = self._known_start = None
+        self._arrived, self._untouched = False, True
+        self._story.end()
+        self._story = Story()
+
+    # A server's life.
+
+    async def start(self) -> str:
+        """Start the server, and return its URL once it runs."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.start_timeout
+        self._starting = True
+        try:
+            async with asyncio.timeout_at(end - min(_MARGIN, self.start_timeout / 10)):
+                return await self._start(end)
+        except TimeoutError:
+            raise self._not_counted(self._late()) from None
+        except ProblemError as error:
+            raise self._not_counted(self._worded(error)) from None
+        except ClientError as error:
+            self.log.warning("spawnpenny was not asked for %s's server: %s", self._log_name, error)
+            raise self._not_counted(unreachable()) from None
+        except RefusedError as error:
+            raise self._not_counted(error) from None
+        finally:
+            self._starting = False
+            self._story.end()
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the server, and return once its pod is gone."""
+        start = self._known_start
+        if self._nameless:
+            return
+        if self._attempt is not None:
+            await self._attempt.over()
+            if self._attempt.void:
+                return
+            start = self._attempt.start
+        elif self._untouched:
+            return  # nothing was asked for since the Hub had nothing
+        try:
+            await self._remote.away(start, self.stop_timeout)
+        except TimeoutError:
+            why = self._remote.trouble or "it is still there"
+            raise RuntimeError(f"{self._log_name} was not gone after {self.stop_timeout:g} seconds: {why}") from None
+        self._attempt, self._known_start = None, None
+
+    async def poll(self) -> int | None:
+        """Return None unless the server surely is over. It never raises: a Hub whose poll raises forgets servers."""
+        if self._nameless:
+            return 0
+        attempt = self._attempt
+        if attempt is None or not attempt.uncertain:
+            try:
+                found = await self._remote.look()
+            except Exception:  # noqa: BLE001 - whatever it is, and the log has it, it does not say that the server is over
+                return None
+            if self._attempt is attempt and (attempt is None or not attempt.uncertain):  # none was begun meanwhile
+                return self._status(found)
+        return None
+
+    def _status(self, found: Lab | None) -> int | None:
+        if found is None:
+            return 0
+        if found.over:
+            return 1
+        if self._attempt is None and self._known_start is None:
+            self._known_start = found.start
+        if found.running and found.url and not self._starting:
+            self._follow(found.url)
+        return None
+
+    async def get_url(self) -> str:
+        """Return where the server answers, after a restart of the Hub: once it runs, where it was still starting."""
+        try:
+            found = await (self._remote.look() if self._arrived else self._remote.settled(self._story))
+            if found is not None and found.running and found.url:
+                self._adopt(found, found.url)
+        except Exception as error:  # noqa: BLE001 - a Hub whose get_url raises does not start
+            self.log.warning("Where %s answers is not known: %s", self._log_name, error or type(error).__name__)
+        return str(self.server.url) if self.server else ""
+
+    async def progress(self) -> AsyncGenerator[dict[str, Any]]:
+        """Yield what happens while the server starts; all who look share one stream from the service."""
+        if not self._starting and not self._spawn_pending:
+            return
+        async with aclosing(self._story.read()) as told:
+            async for each in told:
+                yield each
+
+    # The end, and other names.
+
+    async def delete_forever(self) -> None:
+        """Delete the storage, and retire the user, as far as the traits say so and the Hub's token allows it.
+
+        JupyterHub never removes a default server but with its user.
+        """
+        if self._nameless:
+            return
+        client = await self._client()
+        if self.purge_storage:
+            await purge(client, self.user.name, self._lab, self.log)
+        if self.retire_users and not self.name:
+            await retire(client, self.user.name, self.log, storage=self.purge_storage)
+
+    async def rename(self, old_name: str, new_name: str) -> None:
+        """Refuse another name, unless it is allowed: storage goes by the name."""
+        if not self.allow_rename:
+            message = f"The server {old_name} keeps its name: its storage would stay behind with the old one."
+            raise RefusedError("rename_refused", message, advice="Change its display name.", status=HTTPStatus.CONFLICT)
+
+    # The way to the service.
+
+    async def _start(self, end: float) -> str:
+        if self._nameless:
+            raise RefusedError("name_invalid", f"No server can be called {self.name}.", advice="Choose another name.")
+        warn_of_unsent(self, self.user.settings)
+        options, env = sendable(self.user_options), self._env()
+        client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
+        attempt = self._attempt = Attempt()
+        loop = asyncio.get_running_loop()
+
+        async def send() -> Lab:
+            return await client.start_lab(
+                self.user.name,
+                self._lab,
+                start=attempt.start,
+                options=options,
+                env=env,
+                patience=max(10.0, end - loop.time()),
+                replace=True,
+            )
+
+        await attempt.ask(send, Patience(total=self.patience))
+        self._known_start = attempt.start  # the Hub keeps it when `start` returns
+        found = await self._remote.settled(self._story, attempt.start)
+        if not found.running or not found.url:
+            raise failed(found)
+        return found.url
+
+    def _env(self) -> dict[str, str]:
+        return {name: str(value) for name, value in self.get_env().items() if value is not None}
+
+    def _follow(self, url: str) -> None:
+        """Have the Hub know where the server answers."""
+        if self.server is None:
+            return
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if (self.server.proto, self.server.ip, self.server.port) != (parts.scheme, parts.hostname, port):
+            self.log.warning("%s answers at %s now", self._log_name, url)
+            self.server.proto, self.server.ip, self.server.port = parts.scheme, parts.hostname, port
+            self.user.db.commit()
+
+    def _adopt(self, found: Lab, url: str) -> None:
+        """Keep what a Hub that was killed while the lab started has not kept."""
+        self._follow(url)
+        self._known_start, self._arrived = found.start, True
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
+
+    def _worded(self, error: ProblemError) -> Exception:
+        if error.code == "unauthenticated" and not self.auth_state_field:
+            return MisconfiguredError(f"spawnpenny does not know the Hub's token: {error}")
+        if error.code and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return refused(error)
+        self.log.warning("spawnpenny could not start %s: %s (request %s)", self._log_name, error, error.request_id)
+        return unreachable()
+
+    def _late(self) -> RefusedError:
+        attempt = self._attempt
+        if attempt is None or attempt.uncertain or self._remote.trouble is not None:
+            return unreachable()
+        message = f"The server was not there after {self.start_timeout} seconds."
+        return RefusedError(
+            "deadline_exceeded", message, advice="Start it again; if it stays so, tell an administrator."
+        )
+
+    def _not_counted(self, error: Exception) -> Exception:
+        if isinstance(error, RefusedError):
+            uncounted(self, self.user.settings)
+        return error
