@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -97,7 +97,8 @@ def _own_classes(spawner: Any) -> list[str]:
     return [name] if "." in str(spawner) and name not in _CLASSES else []
 
 
-def _remarks(spawner: Any, config: Any) -> list[str]:
+def _remarks(spawner: Any, config: Any) -> Iterator[str]:
     if spawner is None and "KubeSpawner" not in config:
-        return ["It names no spawner, and sets nothing of KubeSpawner: is it the right file?"]
-    return []
+        yield "It names no spawner, and sets nothing of KubeSpawner: is it the right file?"
+    if "JupyterHub" in config and config.JupyterHub.get("internal_ssl"):
+        yield "c.JupyterHub.internal_ssl: it stays; set plugins.lab.internal_ssl to true, so that labs serve TLS."
