@@ -7,7 +7,7 @@ from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.spawns import Key, Kind, Phase, Tls
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     InvalidOptionError,
@@ -55,6 +55,7 @@ __all__ = [
     "Step",
     "StepPort",
     "StrictSchema",
+    "Tls",
     "UnknownOptionError",
     "User",
     "VolumesKeptError",

@@ -51,6 +51,7 @@ def test_the_api_is_as_it_was():
         "Step",
         "StepPort",
         "StrictSchema",
+        "Tls",
         "UnknownOptionError",
         "User",
         "VolumesKeptError",

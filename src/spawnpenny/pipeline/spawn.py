@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.spawns import Kind, Tls
 from spawnpenny.domain.users import User
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ class Stash:
         return key in self._values
 
 
+def _no_cluster(name: str) -> str:
+    raise LookupError(f"no cluster is known here that says where the Service {name} is reached")
+
+
 @dataclass(frozen=True)
 class Spawn:
     """What a step knows of the spawn that it is part of.
@@ -64,6 +68,8 @@ class Spawn:
         in_use: What the user's other spawns use.
         stash: Data between steps.
         cluster: The cluster, as far as the step declared its use.
+        tls: The key and certificates that a lab is to serve TLS with, or None. The key is secret: it goes into one
+            Secret, and nowhere else. None once the spawn runs.
 
     """
 
@@ -81,6 +87,8 @@ class Spawn:
     _patch: Callable[[Spawn, Manifest], Manifest]
     _tell: Callable[[str], None]
     _announce: Callable[[str, str], None]
+    tls: Tls | None = field(default=None, repr=False)
+    _service_host: Callable[[str], str] = field(default=_no_cluster, repr=False)
 
     def patched(self, pod: Manifest) -> Manifest:
         """Return the pod with what all plugins add to it, checked against the hardening rules and the image policy.
@@ -99,3 +107,7 @@ class Spawn:
     def announce(self, *, url: str, pod: str) -> None:
         """Say where what this spawn made is reached, and the uid of the pod whose end is the end of the spawn."""
         self._announce(url, pod)
+
+    def service_host(self, name: str) -> str:
+        """Return the host of a URL that leads to a Service of this name in the user namespace; pure."""
+        return self._service_host(name)

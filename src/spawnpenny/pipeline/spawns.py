@@ -34,6 +34,7 @@ from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
+from spawnpenny.pipeline.hostnames import hostnames
 from spawnpenny.pipeline.keeper import RecordLostError
 from spawnpenny.pipeline.listing import START, Directory
 from spawnpenny.pipeline.people import check_ids, resolve_user
@@ -170,6 +171,15 @@ class Spawns:
                 await self._order_gone(account, run)
             return run
 
+    def hostnames(self, username: str, key: Key) -> tuple[str, ...]:
+        """Return under which names a spawn will be reached by TLS, whether it is there or not.
+
+        Raises:
+            TlsUnsupportedError: It is not.
+
+        """
+        return hostnames(self._world, username, key)
+
     def find(self, username: str, key: Key) -> Run | None:
         """Return a spawn, or None.
 
@@ -301,6 +311,8 @@ class Spawns:
         refuse_collision(context)
         record.steps = [StepProgress(step.name) for step in steps]
         record.asks = context.asks()
+        if record.request.tls is not None:
+            hostnames(self._world, context.account.username, record.key)  # or nobody would make anything of it
         for step in steps:
             step.check(context.spawn())
 

@@ -9,12 +9,12 @@ import json
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final, TypeVar
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
-from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest
+from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest, Tls
 from spawnpenny.domain.users import Group
 from spawnpenny.schemas import StrictSchema, unknown_key
 
@@ -133,6 +133,35 @@ class EnvField(fields.Field[dict[str, str]]):
         return value
 
 
+class PemField(fields.Field[str]):
+    """PEM blocks of some labels and nothing else. They may be secret: no message quotes any of it."""
+
+    def __init__(self, wanted: str, *labels: str, many: bool = False, **kwargs: Any) -> None:
+        super().__init__(error_messages=_wording(wanted), **kwargs)
+        label = "|".join(labels)
+        block = rf"-----BEGIN (?P<label>{label})-----\r?\n(?:[A-Za-z0-9+/=]+\r?\n)+-----END (?P=label)-----\s*"
+        self._form = re.compile(rf"\s*(?:{block}){'+' if many else ''}", re.ASCII)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str) or len(value) > MAX_ENV_BYTES or not self._form.fullmatch(value):
+            raise self.make_error("invalid")
+        return value
+
+
+class TlsSchema(IncomingSchema[Tls]):
+    """The key and certificate of a lab, and the certificates of those whom it lets in."""
+
+    makes: ClassVar[type] = Tls
+    error_messages = _wording("an object with key, cert and ca")
+    key = PemField(
+        "one unencrypted private key in PEM", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", required=True
+    )
+    cert = PemField(
+        "the certificate of that key in PEM, and what it is signed by", "CERTIFICATE", many=True, required=True
+    )
+    ca = PemField("the certificates of whom the lab believes, in PEM", "CERTIFICATE", many=True, required=True)
+
+
 def _start(*, required: bool) -> fields.String:
     wording = _wording("1 to 64 letters, digits, _, . and -", missing="a random id for this start")
     return fields.String(
@@ -172,12 +201,26 @@ class LabBody(IncomingSchema[SpawnRequest]):
             "description": "The environment of the lab. No answer ever carries it.",
         }
     )
+    tls = fields.Nested(
+        TlsSchema,
+        error_messages=_wording("an object with key, cert and ca"),
+        metadata={
+            "writeOnly": True,
+            "description": "What the lab serves TLS with, in PEM. No answer ever carries it.",
+        },
+    )
     timeout = SecondsField(
         10,
         86_400,
         data_key="timeout_s",
         metadata={"description": "How long the caller waits; ours ends 5 seconds earlier, to tell why."},
     )
+
+    @validates_schema
+    def _check_secrets(self, data: dict[str, Any], **kwargs: Any) -> None:
+        tls: Tls | None = data.get("tls")
+        if tls is not None and json_bytes(data.get("env", {})) + json_bytes(asdict(tls)) > MAX_ENV_BYTES:
+            raise ValidationError(f"is, together with env, larger than {MAX_ENV_BYTES} bytes of JSON.", "tls")
 
 
 @dataclass(frozen=True, slots=True)

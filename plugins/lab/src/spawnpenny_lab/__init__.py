@@ -8,6 +8,7 @@ from spawnpenny.api import Manifest, Resources, Settings, Spawn, Step, allow, ho
 from spawnpenny_lab.choice import choose
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
+from spawnpenny_lab.tls import TlsStep, serving_tls
 
 _TOKENS = frozenset({"JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN"})
 
@@ -48,7 +49,8 @@ class PodStep(Step):
         base_url(spawn.env)
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        return [spawn.patched(lab_pod(spawn, choose(spawn.options, self._settings), self._settings))]
+        pod = lab_pod(spawn, choose(spawn.options, self._settings), self._settings)
+        return [spawn.patched(serving_tls(pod, spawn, port=self._settings.port, base_url=base_url(spawn.env)))]
 
     async def apply(self, spawn: Spawn) -> None:
         (wanted,) = self.makes(spawn)
@@ -68,4 +70,5 @@ class PodStep(Step):
 
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
-    return [SecretStep(), PodStep(settings.load("lab", LabSettingsSchema()))]
+    ours = settings.load("lab", LabSettingsSchema())
+    return [SecretStep(), *([TlsStep(ours.port)] if ours.internal_ssl else []), PodStep(ours)]

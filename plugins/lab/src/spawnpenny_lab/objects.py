@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from spawnpenny.api import InvalidOptionError, Manifest, Spawn, User, format_quantity
 from spawnpenny_lab.choice import Choice
+from spawnpenny_lab.service import URL
 from spawnpenny_lab.settings import LabSettings, Size
 
 BASE_URL: Final = "spawnpenny.io/base-url"
@@ -69,9 +70,12 @@ def lab_pod(spawn: Spawn, choice: Choice, settings: LabSettings) -> Manifest:
 
 def lab_url(pod: Manifest, settings: LabSettings) -> str:
     """Return where a running lab answers."""
+    annotations = pod["metadata"]["annotations"]
+    if URL in annotations:
+        return str(annotations[URL])
     address = pod["status"]["podIP"]
     host = f"[{address}]" if ":" in address else address
-    return f"http://{host}:{settings.port}{pod['metadata']['annotations'][BASE_URL]}"
+    return f"http://{host}:{settings.port}{annotations[BASE_URL]}"
 
 
 def _notebook(spawn: Spawn, choice: Choice, settings: LabSettings, prefix: str) -> Manifest:

@@ -31,6 +31,7 @@ class LabSettings:
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = 8888
     grace: int = 10
+    internal_ssl: bool = False
 
 
 class _SizeSchema(StrictSchema[Size]):
@@ -49,3 +50,4 @@ class LabSettingsSchema(StrictSchema[LabSettings]):
     environment = fields.Dict(keys=fields.String(), values=fields.String())
     port = fields.Integer(strict=True, validate=validate.Range(1, 65535))
     grace = fields.Integer(strict=True, validate=validate.Range(0, 600))
+    internal_ssl = fields.Boolean()
