@@ -3,7 +3,9 @@
 from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.permissions import Permission, allow
 from spawnpenny.cluster.port import Manifest
-from spawnpenny.domain.events import Event, EventType
+from spawnpenny.domain.answers import Answer, answers
+from spawnpenny.domain.events import Event, EventType, Severity
+from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
@@ -28,10 +30,14 @@ from spawnpenny.settings import Settings
 
 __all__ = [
     "DEFAULT_LAB",
+    "Answer",
     "Authenticator",
     "Credentials",
     "Event",
     "EventType",
+    "FormChoice",
+    "FormField",
+    "FreeText",
     "Group",
     "Identity",
     "InvalidOptionError",
@@ -48,6 +54,7 @@ __all__ = [
     "Resources",
     "Settings",
     "SettingsError",
+    "Severity",
     "Spawn",
     "SpawnError",
     "Stash",
@@ -60,6 +67,8 @@ __all__ = [
     "User",
     "VolumesKeptError",
     "allow",
+    "answers",
+    "check_form",
     "format_quantity",
     "hookimpl",
     "parse_quantity",

@@ -94,6 +94,7 @@ class _DeadlineSchema(StrictSchema[DeadlineSettings]):
     step = _seconds()
     stop = _seconds()
     history = _seconds()
+    slow = _seconds()
 
 
 class _LimitSchema(StrictSchema[LimitSettings]):

@@ -10,7 +10,9 @@ import pluggy
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.domain.events import Event
+    from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.spawns import Key
+    from spawnpenny.domain.users import User
     from spawnpenny.identity import Authenticator
     from spawnpenny.pipeline.spawn import Spawn
     from spawnpenny.pipeline.step import Step
@@ -88,6 +90,29 @@ def spawnpenny_authenticators(settings: Settings) -> Sequence[Authenticator]:
         @hookimpl
         def spawnpenny_authenticators(settings: Settings) -> list[Authenticator]:
             return [Everybody()]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_form(user: User, settings: Settings) -> Sequence[FormField]:
+    """Contribute fields to the form of a lab: what a request may have in its ``options``.
+
+    Called for each form and for each start of a lab, and once when the service starts, for a user called
+    ``somebody`` with the site's default uid. ``user`` is who the lab would be for: a user whom nobody vouched
+    for has the site's defaults. It must be pure and quick. The fields of all plugins make one form; a request
+    with an option, a choice or a text that is not in it is refused before any step sees it.
+
+    Example::
+
+        from spawnpenny.api import FormChoice, FormField, Settings, User, hookimpl
+
+        @hookimpl
+        def spawnpenny_form(user: User, settings: Settings) -> list[FormField]:
+            choices = [FormChoice("none", "None")]
+            if any(group.name == "genome" for group in user.groups):
+                choices.append(FormChoice("hg38", "Human genome", "Takes a minute longer to start."))
+            return [FormField("dataset", "Data set", tuple(choices))]
     """
     raise NotImplementedError
 

@@ -13,7 +13,9 @@ import pluggy
 import structlog
 
 from spawnpenny import hookspecs, tokens
+from spawnpenny.domain.forms import FormField, check_form
 from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.users import User
 from spawnpenny.errors import PluginError, SpawnpennyError
 from spawnpenny.identity import Authenticator
 from spawnpenny.pipeline.order import Ordered, order
@@ -57,6 +59,8 @@ class Plugins:
             for name, result in self._each("spawnpenny_authenticators", settings=settings)
             for each in _checked(name, "spawnpenny_authenticators", result, Authenticator)
         ]
+        self._settings = settings
+        self.form(User("somebody", settings.users.uid, settings.users.gid))
         self._refuse_unread(settings)
         absent = {entry.name for entry in installed if not manager.has_plugin(entry.name)}
         self._pipelines = {kind: order(self.steps, kind, origin=self.origin, absent=absent) for kind in Kind}
@@ -84,6 +88,22 @@ class Plugins:
         """Return what each plugin adds to a pod, in the order of their steps."""
         found = [(name, patch) for name, patch in self._each("spawnpenny_pod_patch", spawn=spawn, pod=pod) if patch]
         return sorted(found, key=lambda each: (self._rank.get(each[0], len(self._rank)), each[0]))
+
+    def form(self, user: User) -> tuple[FormField, ...]:
+        """Return the fields of the form for a user, of all plugins by their names.
+
+        Raises:
+            PluginError: A plugin's fields are none, or do not fit together with another's.
+
+        """
+        form: dict[str, tuple[FormField, ...]] = {}
+        for name, result in self._each("spawnpenny_form", user=user, settings=self._settings):
+            form[name] = tuple(_checked(name, "spawnpenny_form", result, FormField))
+            try:
+                check_form(each for fields in form.values() for each in fields)
+            except ValueError as error:
+                raise PluginError(f"The form of the plugin {name!r} cannot be shown: {error}.") from None
+        return tuple(each for fields in form.values() for each in fields)
 
     def observe(self, username: str, key: Key, event: Event) -> None:
         """Tell every observer; what one raises is logged and dropped."""

@@ -25,16 +25,7 @@ SCOPES: Final = (
     "lab:self",
 )
 _IMAGES: Final = {
-    "spawnpenny/lab": (
-        "{python}",
-        "-m",
-        "jupyterlab",
-        "--ip={pod_ip}",
-        "--port=8888",
-        "--ServerApp.port_retries=0",
-        "--no-browser",
-        "--allow-root",
-    ),
+    "spawnpenny/lab": ("{python}", "-P", "{lab}", "{pod_ip}"),
     "spawnpenny/shell": ("sh",),
 }
 STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab")
@@ -72,13 +63,14 @@ class DeadlineSettings:
     """How long things may take, in seconds.
 
     For a whole spawn, for one step of it, for stopping, and for how long a failed or ended spawn stays
-    readable.
+    readable. A pod that is not ready after ``slow`` seconds is slow: what the cluster says of it is told.
     """
 
     spawn: float = 300
     step: float = 60
     stop: float = 60
     history: float = 3600
+    slow: float = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,16 +196,21 @@ class Settings:
     tokens: Mapping[str, TokenSettings] = field(default_factory=dict)
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in STANDARD_PLUGINS})
     _read: set[str] = field(default_factory=set, repr=False, compare=False)
+    _loaded: dict[tuple[str, type], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def load(self, plugin: str, schema: StrictSchema[T]) -> T:
-        """Return a plugin's own section, checked by its schema.
+        """Return a plugin's own section, checked by its schema once.
 
         Raises:
             SettingsError: A key is not known, missing or wrong.
 
         """
         self._read.add(plugin)
-        return load_strict(schema, self.plugins.get(plugin) or {}, f"plugins.{plugin}")
+        key = plugin, type(schema)
+        if key not in self._loaded:
+            self._loaded[key] = load_strict(schema, self.plugins.get(plugin) or {}, f"plugins.{plugin}")
+        loaded: T = self._loaded[key]
+        return loaded
 
     def unread(self) -> list[str]:
         """Return the plugins whose section has content that nothing has read."""

@@ -13,6 +13,7 @@ import yaml
 from spawnpenny.broker.election import lease_ref
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import User
+from spawnpenny.pipeline.podevents import PLAIN
 from spawnpenny.replicas.replica import Replica
 from spawnpenny.testing.behaviours import Hold, PullError, Ready
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
@@ -103,6 +104,7 @@ def orders(installation, tmp_path):
 )
 async def test_no_right_is_missing_and_none_is_too_many(installation, apiserver, hollow_node, orders):
     before = apiserver.mark()
+    installation.site.data["deadlines"] = {"slow": 0.1}
     await leave_a_lease(installation)
     async with installation.running() as service:
         await commission(installation, service)
@@ -168,9 +170,22 @@ async def lose_the_thread(installation, service):
 
 async def begin(service, hollow_node, installation):
     hollow_node.behave(labs_of("heidi", installation), Hold())
-    async for event in (await start(service, user="heidi")).events():
-        if event.message == "Waiting for the lab to answer.":
+    run, told = (
+        await start(service, user="heidi"),
+        {"Waiting for the lab to answer.": "Pulling", PLAIN["Pulling"]: "Pulled"},
+    )
+    async for event in run.events():
+        if event.message in told:  # the first is in the list of events, the second comes over the watch
+            await say_of_the_pod(installation, service, told[event.message])
+        if event.message == PLAIN["Pulled"]:
             return
+
+
+async def say_of_the_pod(installation, service, reason):
+    namespace = installation.site.namespace("heidi")
+    pod = service.world.pods.get(namespace, "lab")
+    about = {"kind": "Pod", "namespace": namespace, "name": "lab", "uid": pod["metadata"]["uid"]}
+    await installation.make("Event", f"lab.{reason.lower()}", namespace, involvedObject=about, reason=reason)
 
 
 def labs_of(user, installation):

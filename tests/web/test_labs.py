@@ -50,6 +50,7 @@ async def test_a_lab_tells_phase_url_steps_and_times(hub):
     assert all(step["seconds"] >= 0 for step in lab["steps"])
     assert lab["requested_at"] < lab["deadline"]
     assert lab["reason"] is None
+    assert lab["progress"] == 100
 
 
 async def test_a_lab_is_as_the_openapi_document_says(hub):
@@ -115,11 +116,13 @@ async def test_put_and_delete_at_once_end_in_one_clear_state(hub):
 
 async def test_a_failed_lab_says_why_in_plain_words(hub):
     await put(hub, options={"image": "none"})
-    await events(hub)
+    told = await events(hub)
     lab = await (await hub.get(LAB)).json()
     assert lab["phase"] == "failed"
     assert lab["reason"]["code"] == "image_unavailable"
     assert "not found: the embedded cluster has no command for the image no/such" in lab["reason"]["message"]
+    assert lab["reason"]["advice"].startswith("Choose another image")
+    assert (told[0].get("severity"), told[-1]["severity"]) == (None, "warning")
 
 
 async def test_events_have_ids_and_end_when_the_lab_runs(hub):
@@ -127,6 +130,8 @@ async def test_events_have_ids_and_end_when_the_lab_runs(hub):
     found = await events(hub)
     assert [event["sse"] for event in found] == [(event["id"], event["type"]) for event in found]
     assert found[-1]["phase"] == "running"
+    progress = [event["progress"] for event in found]
+    assert (progress[0], progress[-1], progress) == (5, 100, sorted(progress))
 
 
 async def test_events_go_on_after_the_last_one_seen(hub):

@@ -112,7 +112,6 @@ def test_a_choice_counts_what_it_may_use_and_one_lab():
 @pytest.mark.parametrize(
     ("options", "error", "field", "told"),
     [
-        ({"sise": "small"}, UnknownOptionError, "options.sise", "there are size, image."),
         ({"size": "smal"}, UnknownOptionError, "options.size", "Did you mean 'small'?"),
         ({"image": "quay.io/evil"}, UnknownOptionError, "options.image", "there are default, r."),
         ({"size": {"cpu": 100}}, InvalidOptionError, "options.size", "chosen by its name"),

@@ -23,11 +23,13 @@ from spawnpenny.logs import configure_logs
 @click.option("--once", is_flag=True, help="Run one cell in the lab, stop the lab, and end.")
 @click.option("--clean", is_flag=True, help="End what a killed demo left running, and do nothing else.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Of the service.")
+@click.option("--hub-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Of JupyterHub.")
 @click.option("--user", default="ada", show_default=True, metavar="NAME", help="Whom the lab is for.")
 @click.option("--verbose", is_flag=True, help="Show the service's log.")
-def demo(*, once: bool, clean: bool, port: int, user: str, verbose: bool) -> int:
-    """Start the service on an embedded cluster, and spawn a real JupyterLab through its HTTP API.
+def demo(*, once: bool, clean: bool, port: int, hub_port: int, user: str, verbose: bool) -> int:
+    """Start the service on an embedded cluster, and a JupyterHub that spawns through it.
 
+    Where there is no Node.js for the Hub's proxy, it spawns a JupyterLab by the service's own API instead.
     Everything listens on 127.0.0.0/8. Ctrl-C ends it, with all that it started.
     """
     _check(user)
@@ -40,7 +42,7 @@ def demo(*, once: bool, clean: bool, port: int, user: str, verbose: bool) -> int
     if importlib.util.find_spec("jupyterlab") is None:
         raise exits.UsageError("The demo needs JupyterLab, which comes with: pip install 'spawnpenny[demo]'")
     configure_logs("console", level="INFO" if verbose else "ERROR", stream=sys.stderr)
-    finished = run_until_signal(Demo(DemoSite(folder, user), console, port=port, once=once).run())
+    finished = run_until_signal(Demo(DemoSite(folder, user), console, ports=(port, hub_port), once=once).run())
     if not finished:
         console.print("Ended; nothing is left running.")
     return exits.DONE if finished or not once else exits.FAILED

@@ -13,7 +13,9 @@ from urllib.parse import quote
 from rich.markup import escape
 from rich.table import Table
 
+from spawnpenny.cli.demo_hub import DemoHub, free_port, what_is_missing
 from spawnpenny.cli.demo_kernel import run_cell
+from spawnpenny.cli.demo_visit import Visit
 from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.progress import show_lines
 from spawnpenny.cli.service import worded
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spawnpenny.cli.demo_site import DemoSite
+    from spawnpenny.cluster.port import Cluster
 
 _CELL: Final = "6*7"
 _SMALLEST_UID: Final = 1000
@@ -33,10 +36,11 @@ _STOP_WAIT: Final = 60
 class Demo:
     """One demo."""
 
-    def __init__(self, site: DemoSite, console: Console, *, port: int, once: bool) -> None:
+    def __init__(self, site: DemoSite, console: Console, *, ports: tuple[int, int], once: bool) -> None:
+        """Prepare it; ``ports`` are those of the service and of the Hub."""
         self._site = site
         self._console = console
-        self._port = port
+        self._port, self._hub_port = ports
         self._once = once
 
     async def run(self) -> None:
@@ -52,14 +56,34 @@ class Demo:
                 self._say(f"Port {self._port} is taken.")
             try:
                 async with Client(f"http://127.0.0.1:{port}", self._site.token) as client:
-                    await self._play(client)
+                    await self._play(client, served.cluster)
             except ClientError as error:
                 raise worded(error) from None
 
-    async def _play(self, client: Client) -> None:
+    async def _play(self, client: Client, cluster: Cluster) -> None:
         self._say(f"The service runs at {client.url} (its API: {client.url}/docs).")
         await client.until_ready()
         await self._commission(client)
+        if (missing := what_is_missing()) is None:
+            await self._with_hub(client, cluster)
+        else:
+            self._say(f"\nThere will be no JupyterHub: {escape(missing)}.")
+            await self._without_hub(client)
+
+    async def _with_hub(self, client: Client, cluster: Cluster) -> None:
+        hub = DemoHub(self._site.user, free_port(self._hub_port), self._site.hub_token)
+        if hub.port != self._hub_port != 0:
+            self._say(f"Port {self._hub_port} is taken.")
+        self._say("\n[bold]Starting JupyterHub, which spawns through the service[/bold]")
+        await hub.start(cluster, client.url)
+        self._say(f"JupyterHub runs at {hub.url}, with no right in the cluster.")
+        if self._once:
+            await self._visit(client, hub)
+        else:
+            self._tell_of_hub(client, hub)
+            await asyncio.Event().wait()
+
+    async def _without_hub(self, client: Client) -> None:
         lab = await self._spawn(client)
         if self._once:
             await self._use(client, lab)
@@ -86,37 +110,65 @@ class Demo:
             raise CommandError(f"The lab did not start. {_worded(lab.reason)}")
         return lab
 
+    async def _visit(self, client: Client, hub: DemoHub) -> None:
+        self._say(f"\n[bold]Spawning a JupyterLab at the Hub, as {escape(self._site.user)}[/bold]")
+        async with Visit(hub.url, self._site.user, hub.password) as visit:
+            await visit.start()
+            async for message in visit.progress():
+                self._say(f"  {escape(message)}")
+            self._show(await client.lab(self._site.user), await run_cell(await visit.server(), visit.token, _CELL))
+            began = time.monotonic()
+            await visit.stop()
+        self._say(f"\nThe lab is gone, after {time.monotonic() - began:.2f} s.")
+
     async def _use(self, client: Client, lab: Lab) -> None:
-        result = await run_cell(lab.url or "", self._site.lab_token, _CELL)
-        self._say(f"\nThe lab's kernel says: {_CELL} = [bold]{escape(result)}[/bold]\n")
-        table = Table("step", "state", "seconds", box=None)
-        for step in lab.steps:
-            table.add_row(step.name, step.state, "" if step.seconds is None else f"{step.seconds:.3f}")
-        self._console.print(table)
+        self._show(lab, await run_cell(lab.url or "", self._site.lab_token, _CELL))
         began = time.monotonic()
         if await client.stop_lab(self._site.user, start=lab.start, wait=_STOP_WAIT) is not None:
             raise CommandError(f"The lab was not gone after {_STOP_WAIT} seconds.")
         self._say(f"\nThe lab is gone, after {time.monotonic() - began:.2f} s.")
 
+    def _show(self, lab: Lab, result: str) -> None:
+        self._say(f"\nThe lab's kernel says: {_CELL} = [bold]{escape(result)}[/bold]\n")
+        table = Table("step", "state", "seconds", box=None)
+        for step in lab.steps:
+            table.add_row(step.name, step.state, "" if step.seconds is None else f"{step.seconds:.3f}")
+        self._console.print(table)
+
+    def _tell_of_hub(self, client: Client, hub: DemoHub) -> None:
+        self._say("\n[bold]Open JupyterHub, and start a server:[/bold]")
+        self._say(f"  {hub.url}")
+        self._say(f"  user: {escape(self._site.user)} (or any other name)")
+        self._say(f"  password: {hub.password}")
+        self._tell_of_another(client, self._curl)
+        self._tell_end()
+
     def _tell_how(self, client: Client, lab: Lab) -> None:
-        curl = f"curl -s -H 'Authorization: Bearer {self._site.token}'"
+        curl = self._curl
         url = f"{client.url}{_path(self._site.user)}"
         self._say("\n[bold]The lab runs:[/bold]")
         self._say(f"  {lab.url}lab?token={self._site.lab_token}")
         self._say(f"\nIts status:  {escape(curl)} {escape(url)}")
         self._say(f"To stop it:  {escape(curl)} -X DELETE {escape(url)}")
         self._tell_of_another(client, curl)
-        self._say(f"\nEach user has a home directory of their own in {escape(str(self._site.homes))}")
-        self._say("Ctrl-C ends the demo, with all that it started.")
+        self._tell_end()
 
     def _tell_of_another(self, client: Client, curl: str) -> None:
         other = "grace" if self._site.user != "grace" else "ada"
         token, url = secrets.token_urlsafe(24), f"{client.url}{_path(other)}"
         body = json.dumps({"start": new_start(), "env": {"JUPYTER_TOKEN": token}})
-        self._say(f"\n[bold]A second lab, for {other}:[/bold]")
+        self._say(f"\n[bold]A lab by the service's own API, for {other}:[/bold]")
         self._say(f"  {escape(curl)} -X PUT -d '{escape(body)}' {escape(url)}")
         self._say(f"Its status, which has its url:  {escape(curl)} {escape(url)}")
         self._say(f"Open that url with lab?token={token} after it.")
+
+    def _tell_end(self) -> None:
+        self._say(f"\nEach user has a home directory of their own in {escape(str(self._site.homes))}")
+        self._say("Ctrl-C ends the demo, with all that it started.")
+
+    @property
+    def _curl(self) -> str:
+        return f"curl -s -H 'Authorization: Bearer {self._site.token}'"
 
     def _say(self, text: str) -> None:
         self._console.print(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.api import Manifest, Settings, Spawn, hookimpl
+from spawnpenny.cli.demo_hub import HUB_COMMAND, HUB_IMAGE
 from spawnpenny.configuration import make_settings
 from spawnpenny.settings import EmbeddedSettings
 from spawnpenny.tokens import hash_token
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 LAB_IMAGE: Final = "spawnpenny/lab"
 HOME_IMAGE: Final = "spawnpenny/home"
 _SCOPES: Final = ["admin"]
+_HUB_SCOPES: Final = ["read:any", "delete:any", "spawn:any"]
 
 _MAKE_HOME: Final = """
 import json, pathlib, sys
@@ -46,11 +48,12 @@ class HomePlugin:
 
 @dataclass(frozen=True)
 class DemoSite:
-    """Whom the demo is for, and where it keeps its things. ``token`` is made anew for each demo, and is in no file."""
+    """Whom the demo is for, and where it keeps its things. Tokens are made anew for each demo, and are in no file."""
 
     folder: Path
     user: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    hub_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     lab_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -74,7 +77,10 @@ class DemoSite:
                 "web": {"host": "127.0.0.1", "port": port},
                 "embedded": {"folder": str(self.folder / "cluster"), "images": self._images()},
                 "broker": {"orders": str(orders)},
-                "tokens": {"demo": {"sha256": hash_token(self.token), "scopes": _SCOPES}},
+                "tokens": {
+                    "demo": {"sha256": hash_token(self.token), "scopes": _SCOPES},
+                    "hub": {"sha256": hash_token(self.hub_token), "scopes": _HUB_SCOPES},
+                },
                 "plugins": {
                     "namespace": {},
                     "quota": {},
@@ -87,6 +93,7 @@ class DemoSite:
 
     def _images(self) -> dict[str, list[str]]:
         return {
+            HUB_IMAGE: list(HUB_COMMAND),
             HOME_IMAGE: ["{python}", "-c", _MAKE_HOME, str(self.homes)],
             LAB_IMAGE: [
                 *EmbeddedSettings().images[LAB_IMAGE],

@@ -30,7 +30,7 @@ _STYLES: Final = {
 
 def event_line(event: Event, began: float) -> str:
     """Return an event as a line, with rich's markup; ``began`` is the time of the first one."""
-    style = _STYLES.get(event.state or "", "")
+    style = _STYLES.get(event.state or "", "yellow" if event.severity == "warning" else "")
     message = f"[{style}]{escape(event.message)}[/]" if style else escape(event.message)
     return f"{event.time - began:8.2f} s  {message}"
 

@@ -42,9 +42,10 @@ def state_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is served: on which port, and what is set when another process has taken this one's place."""
+    """What is served: on which port and cluster, and what is set when another process has taken this one's place."""
 
     port: int
+    cluster: Cluster
     replaced: asyncio.Event
 
 
@@ -72,7 +73,7 @@ async def serving(
         app = create_app(settings, plugins, cluster, broker, metrics=metrics)
         where = settings.web.host, settings.web.port
         async with listening(app, *where, move=move, certificate=certificate) as port:
-            yield Served(port, app[SERVICE].membership.heartbeat.lost)
+            yield Served(port, cluster, app[SERVICE].membership.heartbeat.lost)
 
 
 def open_broker(cluster: Cluster, settings: Settings) -> AbstractAsyncContextManager[Broker]:

@@ -18,10 +18,11 @@ DEFAULT_LAB: Final = "~default"
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a lab failed or ended: a stable code, and one plain sentence."""
+    """Why a lab failed or ended: a stable code, one plain sentence, and what its user can do about it, if anything."""
 
     code: str
     message: str
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A lab. ``url`` is where it answers once it runs; times are seconds since the epoch."""
+    """A lab. ``url`` is where it answers once it runs; times are seconds since the epoch.
+
+    ``progress`` is how far it is, from 0 to 100.
+    """
 
     user: str
     lab: str
@@ -48,6 +52,7 @@ class Lab:
     requested_at: float
     deadline: float
     ended_at: float | None
+    progress: int = 0
 
     @property
     def running(self) -> bool:
@@ -90,7 +95,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a lab or of a commissioning; ``phase``, ``step`` and ``state`` as they apply."""
+    """One event of a lab or of a commissioning; ``phase``, ``step``, ``state`` and ``code`` as they apply.
+
+    ``severity`` is ``warning``, or None where all is as it should be; ``progress`` how far it is, from 0 to 100.
+    """
 
     id: str
     type: str
@@ -99,6 +107,10 @@ class Event:
     phase: str | None = None
     step: str | None = None
     state: str | None = None
+    code: str | None = None
+    seconds: float | None = None
+    severity: str | None = None
+    progress: int | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Event:

@@ -18,6 +18,8 @@ from spawnpenny.clients.patience import Patience, Tries
 _CONNECT: Final = 10.0
 _SILENCE: Final = 60.0
 """Seconds of silence after which a connection is taken for dead. Streams send something every 15."""
+_HTML: Final = "text/html"
+_NO_OBJECT: Final = "The answer is no JSON object: is this the URL of spawnpenny?"
 _BETWEEN: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 """What a proxy answers while there is nobody behind it."""
 
@@ -59,19 +61,36 @@ class Connection:
         tries = Tries(self.patience)
         while True:
             try:
-                return await self._once(method, path, query=query, body=body, within=within)
+                status, _, text = await self._once(method, path, query=query, body=body, within=within)
             except ClientError as error:
                 if not repeatable and not (isinstance(error, UnreachableError) and not error.sent):
                     raise
                 await tries.pause(error)
+            else:
+                return None if status == HTTPStatus.NO_CONTENT else _object(text, _NO_OBJECT)
 
-    async def _once(self, method: str, path: str, *, within: float, **more: Any) -> dict[str, Any] | None:
+    async def page(self, path: str, *, query: Mapping[str, str]) -> str:
+        """Ask for a piece of HTML.
+
+        Raises:
+            ClientError: There is no answer, or it is a refusal, or no HTML.
+
+        """
+        tries = Tries(self.patience)
+        while True:
+            try:
+                _, kind, text = await self._once("GET", path, query=query, headers={"Accept": _HTML}, within=_SILENCE)
+            except ClientError as error:
+                await tries.pause(error)
+            else:
+                if kind != _HTML:
+                    raise UnexpectedAnswerError("The answer is no HTML: is this the URL of spawnpenny?")
+                return text
+
+    async def _once(self, method: str, path: str, *, within: float, **more: Any) -> tuple[int, str, str]:
         timeout = aiohttp.ClientTimeout(total=within, sock_connect=_CONNECT)
         async with self.send(method, path, timeout=timeout, **more) as response:
-            text = await response.text(errors="replace")
-        if response.status == HTTPStatus.NO_CONTENT:
-            return None
-        return _object(text, "The answer is no JSON object: is this the URL of spawnpenny?")
+            return response.status, response.content_type, await response.text(errors="replace")
 
     @asynccontextmanager
     async def send(

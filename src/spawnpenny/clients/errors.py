@@ -40,6 +40,7 @@ class ProblemError(ClientError):
         code: What programs compare; empty where something in between answered, such as a proxy.
         status: The HTTP status.
         detail: One plain sentence.
+        advice: What the user can do about it, or empty.
         errors: Each field of the request that is wrong, and why, where some are.
         request_id: The id under which the service's log tells of it.
         facts: All members of the document.
@@ -50,6 +51,7 @@ class ProblemError(ClientError):
         self.status = status
         self.code = str(document.get("code") or "")
         self.detail = str(document.get("detail") or document.get("title") or f"The answer is HTTP {status}.")
+        self.advice = str(document.get("advice") or "")
         self.request_id = str(document.get("request_id") or "")
         self.errors = tuple((str(each.get("field")), str(each.get("message"))) for each in _objects(document))
         self.facts = dict(document)

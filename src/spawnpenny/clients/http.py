@@ -10,7 +10,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
@@ -45,6 +47,8 @@ __all__ = [
 
 _LONGEST_WAIT: Final = 60.0
 """Seconds that one request to stop waits. What takes longer is asked again: proxies cut requests that are silent."""
+_ROOM: Final = 4096
+"""How long a query of ours may become: servers and proxies refuse lines of more than 8 KiB."""
 _SLACK: Final = 30.0
 
 
@@ -57,17 +61,27 @@ class Client:
     """Asks the service at a URL, with a token. It is opened by ``async with``.
 
     What is safe to send twice is sent again when there is no answer, or when the service says when to come back;
-    ``patience`` says for how long.
+    ``patience`` says for how long. ``trust`` holds the authorities that sign the service's certificate, where those of
+    the system do not.
     """
 
-    def __init__(self, url: str, token: str | None = None, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        patience: Patience | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self._token = token
         self._patience = patience or Patience()
+        self._trust = trust
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession()
+        # Each stream of events keeps a connection: with a limit, so many of them would keep all else out.
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=self._trust or True))
         return self
 
     async def __aexit__(
@@ -76,9 +90,9 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    def holding(self, token: str) -> Client:
+    def holding(self, token: str, *, patience: Patience | None = None) -> Client:
         """Return a client for the holder of another token, over the same connections: open as long as this one."""
-        other = Client(self.url, token, patience=self._patience)
+        other = Client(self.url, token, patience=patience or self._patience)
         other._session = self._session
         return other
 
@@ -169,6 +183,23 @@ class Client:
             if loop.time() >= end:
                 return there
 
+    async def form(self, user: str, lab: str = DEFAULT_LAB, *, options: Mapping[str, Any] | None = None) -> str:
+        """Return the HTML of the form for a lab, to stand in a page's form; empty where there is nothing to choose.
+
+        ``clients.forms.options_from_form`` makes options of what was submitted.
+
+        Args:
+            user: Whose lab.
+            lab: Its name.
+            options: What the form begins with, as far as it still fits; else what the lab was last started with.
+
+        Raises:
+            ClientError: It is not known.
+
+        """
+        query = {"lab": lab} | ({"options": _preselected(options)} if options else {})
+        return await self._connection().page(f"{_user(user)}/form", query=query)
+
     def lab_events(self, user: str, lab: str = DEFAULT_LAB, *, after: str | None = None) -> AsyncIterator[Event]:
         """Yield what happens to a lab, each event once, until it runs, has failed or is gone.
 
@@ -254,3 +285,14 @@ def _user(user: str) -> str:
 
 def _lab(user: str, lab: str) -> str:
     return f"{_user(user)}/labs/{quote(lab, safe='~')}"
+
+
+def _preselected(options: Mapping[str, Any]) -> str:
+    """Return options as a query has them: texts, as many as a URL has room for, as they are only a beginning."""
+    kept: dict[str, str] = {}
+    room = _ROOM
+    for name, value in options.items():
+        room -= len(quote(f"{name}{value}")) + len(quote('"": "", '))
+        if isinstance(value, str) and room >= 0:
+            kept[name] = value
+    return json.dumps(kept)

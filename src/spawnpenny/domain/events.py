@@ -20,6 +20,13 @@ class EventType(StrEnum):
     INFO = "info"
 
 
+class Severity(StrEnum):
+    """How bad it is what an event tells; that of Kubernetes' own events."""
+
+    NORMAL = "normal"
+    WARNING = "warning"
+
+
 class About(TypedDict, total=False):
     """What an event may be about, beyond its message: the fields of ``Event`` that are not in each."""
 
@@ -28,6 +35,8 @@ class About(TypedDict, total=False):
     state: str | None
     code: str | None
     seconds: float | None
+    severity: Severity | None
+    progress: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,8 @@ class Event:
 
     ``id`` is ``<generation>-<n>``, ``time`` seconds since the epoch; ``phase``, ``step`` and ``state`` as
     they apply. ``code`` is why a spawn failed or ended. ``seconds`` is how long a step took that has come to its end,
-    and how long after the request a spawn runs, has failed or has ended.
+    and how long after the request a spawn runs, has failed or has ended. ``severity`` is left out where it is normal;
+    ``progress`` is how far the spawn is, from 0 to 100.
     """
 
     id: str
@@ -48,13 +58,16 @@ class Event:
     state: str | None = None
     code: str | None = None
     seconds: float | None = None
+    severity: Severity | None = None
+    progress: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Event:
-        return cls(**{**data, "type": EventType(data["type"])})
+        severity = Severity(data["severity"]) if "severity" in data else None
+        return cls(**{**data, "type": EventType(data["type"]), "severity": severity})
 
 
 class EventLog:

@@ -7,13 +7,14 @@ The command line of an image is what an ENTRYPOINT is to a container image, and 
 - with ``command``, it runs ``command``, then ``args``, and nothing of the image's command line.
 
 In an image's command line (not in ``command`` or ``args``) these are replaced: ``{python}`` by this Python,
-``{pod_ip}`` by the pod's address, ``{home}`` by the container's HOME.
+``{pod_ip}`` by the pod's address, ``{home}`` by the container's HOME, ``{lab}`` by the program ``embedded/lab.py``.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from spawnpenny.cluster.port import Manifest
 
-_PLACEHOLDER: Final = re.compile(r"\{(python|pod_ip|home)\}")
+_PLACEHOLDER: Final = re.compile(r"\{(python|pod_ip|home|lab)\}")
+_LAB: Final = str(Path(__file__).with_name("lab.py"))
 
 
 def argv_of(container: Manifest, image: Sequence[str], *, pod_ip: str, home: str) -> tuple[list[str], list[str]]:
@@ -29,7 +31,7 @@ def argv_of(container: Manifest, image: Sequence[str], *, pod_ip: str, home: str
     command, args = container.get("command") or [], container.get("args") or []
     if command:
         return [], [*command, *args]
-    values = {"python": sys.executable, "pod_ip": pod_ip, "home": home}
+    values = {"python": sys.executable, "pod_ip": pod_ip, "home": home, "lab": _LAB}
     return [_PLACEHOLDER.sub(lambda match: values[match[1]], part) for part in image], list(args)
 
 

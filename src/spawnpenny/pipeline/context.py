@@ -11,7 +11,7 @@ from typing import Unpack, cast
 
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
-from spawnpenny.domain.events import About, EventType
+from spawnpenny.domain.events import About, EventType, Severity
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
@@ -119,6 +119,7 @@ class Context:
             namespace=self._namespace_uid,
             waits=turn.give_back if turn else lambda: None,
             scrub=self.scrub,
+            slow=self.world.settings.deadlines.slow,
         )
         return lambda step: StepPort(step, marks, reach, user)
 
@@ -155,14 +156,15 @@ class Context:
         """Take the caller's secrets out of a text."""
         return scrubbed(text, self.run.record.request.secrets)
 
-    def tell(self, message: str) -> None:
+    def tell(self, message: str, severity: Severity = Severity.NORMAL) -> None:
         """Tell the user something, unless it was told last."""
         message = self.scrub(message)
         if message != self.run.waiting_for:
             self.run.waiting_for = message
-            self.emit(EventType.INFO, message)
+            self.emit(EventType.INFO, message, severity=severity if severity is Severity.WARNING else None)
 
     def emit(self, type_: EventType, message: str, **about: Unpack[About]) -> None:
+        about.setdefault("progress", self.run.record.progress)
         event = self.run.add_event(type_, message, **about)
         self.world.plugins.observe(self.account.username, self.run.record.key, event)
 
@@ -213,7 +215,8 @@ class Context:
         if seconds is not None:
             progress.seconds = seconds = round(seconds, 3)
         took = f" in {seconds:.2f} s" if seconds is not None and state is StepState.DONE else ""
-        self.emit(EventType.STEP, f"{name}: {state}{took}", step=name, state=state, seconds=seconds)
+        severity = Severity.WARNING if state is StepState.FAILED else None
+        self.emit(EventType.STEP, f"{name}: {state}{took}", step=name, state=state, seconds=seconds, severity=severity)
 
 
 @dataclass(frozen=True)

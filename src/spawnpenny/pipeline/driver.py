@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from spawnpenny.cluster.port import Manifest
-from spawnpenny.domain.events import EventType
+from spawnpenny.domain.events import EventType, Severity
 from spawnpenny.domain.spawns import Desired, Kind, Phase, Reason
 from spawnpenny.errors import (
     BrokerRefusedError,
@@ -104,7 +104,9 @@ class Driver:
                 for step, spawn in self._context.retiring():
                     await step.retire(spawn)
             except (ClusterError, BrokerUnavailableError, BrokerRefusedError) as error:
-                self._context.tell(f"Retiring takes long ({error.title.lower()}); it is tried again.")
+                self._context.tell(
+                    f"Retiring takes long ({error.title.lower()}); it is tried again.", severity=Severity.WARNING
+                )
                 self._log.warning("a user cannot be retired yet", error=error.message)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -155,7 +157,10 @@ class Driver:
         self._record.phase = phase
         message, code = (reason.message, reason.code) if reason else ("", None)
         seconds = round(time.time() - self._record.requested_at, 3) if phase in _ARRIVED else None
-        self._context.emit(EventType.PHASE, message or phase, phase=phase, code=code, seconds=seconds)
+        severity = Severity.WARNING if reason else None
+        self._context.emit(
+            EventType.PHASE, message or phase, phase=phase, code=code, seconds=seconds, severity=severity
+        )
         self._log.info("phase", phase=phase, reason=message or None)
 
     def _mark_logs(self) -> None:
@@ -174,9 +179,7 @@ class Driver:
     async def _apply(self) -> None:
         await self._take_away_replaced()
         turn = Turn(self._world.slots)
-        if turn.has_to_wait:
-            self._context.tell("Waiting for its turn, as many spawns are under way.")
-        await turn.take()
+        await turn.take(self._context.tell)
         try:
             self.to_phase(Phase.PENDING)
             begun: set[str] = set()
@@ -284,7 +287,9 @@ class Driver:
                 clean = clean and len(begun) == len(failed)
                 if not begun:
                     break
-            self._context.tell(f"Taking it away takes long ({', '.join(failed)}); it is tried again.")
+            self._context.tell(
+                f"Taking it away takes long ({', '.join(failed)}); it is tried again.", severity=Severity.WARNING
+            )
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         return clean

@@ -6,10 +6,13 @@ It makes no call to the cluster, and waits no longer than there is hope.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.domain.events import Severity
 from spawnpenny.errors import (
     CrashError,
     ImageError,
@@ -19,6 +22,8 @@ from spawnpenny.errors import (
     UnschedulableError,
 )
 from spawnpenny.pipeline import podstate
+from spawnpenny.pipeline.podevents import after_a_while, tell_events
+from spawnpenny.pipeline.spawn import Tell
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.watched import Watched
@@ -35,31 +40,34 @@ _LAG: Final = 1.0
 _DELETED: Final = "The pod was deleted from outside while it was starting."
 
 
-class PodWatch:
-    """Waits for a pod of a known uid.
+def _ignore(*_: object) -> None:
+    """Tell nobody."""
 
-    ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the
-    pod is in, or None.
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears of a pod.
+
+    ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is
+    in, or None; ``quote`` takes secrets out of what is quoted. Once the pod has taken ``slow`` seconds, what the
+    cluster says of it is told as well.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        pods: Watched,
-        ref: Ref,
-        uid: str,
-        *,
-        tell: Callable[[str], None] | None = None,
-        suspect: Callable[[SpawnError | None], None] | None = None,
-        quote: podstate.Quote | None = None,
-    ) -> None:
+    tell: Tell = _ignore
+    suspect: Callable[[SpawnError | None], None] = _ignore
+    quote: podstate.Quote = str
+    slow: float = math.inf
+
+
+class PodWatch:
+    """Waits for a pod of a known uid."""
+
+    def __init__(self, cluster: Cluster, pods: Watched, ref: Ref, uid: str, listener: Listener | None = None) -> None:
         self._cluster = cluster
         self._pods = pods
         self._ref = ref
         self._uid = uid
-        self._tell = tell or _ignore
-        self._suspect = suspect or _ignore
-        self._quote = quote or str
+        self._listener = listener or Listener()
         self._told = ""
         self._state = ""
         self._times: dict[str, int] = {}
@@ -91,12 +99,17 @@ class PodWatch:
 
         await self._appears()
         try:
-            pod = await self._pods.wait_for(self._namespace, self._ref.name, look)
+            async with after_a_while(self._listener.slow, self._tell_events):
+                pod = await self._pods.wait_for(self._namespace, self._ref.name, look)
         finally:
             self._hold_back()
         if pod is None:  # `look` is never content with an absent pod
             raise PodGoneError(_DELETED)
         return pod
+
+    async def _tell_events(self) -> None:
+        listener = self._listener
+        await tell_events(self._cluster, self._ref, self._uid, tell=listener.tell, quote=listener.quote)
 
     async def _appears(self) -> None:
         """Return once the pod was heard of; what was just created may have been deleted before that."""
@@ -118,7 +131,7 @@ class PodWatch:
         if podstate.is_ready(pod):
             return True
         if podstate.is_over(pod):
-            raise podstate.ending(pod, quote=self._quote)
+            raise podstate.ending(pod, quote=self._listener.quote)
         self._weigh(pod)
         return False
 
@@ -126,17 +139,17 @@ class PodWatch:
         if podstate.has_succeeded(pod):
             return True
         if podstate.is_over(pod):
-            raise podstate.ending(pod, quote=self._quote)
+            raise podstate.ending(pod, quote=self._listener.quote)
         self._weigh(pod)
         return False
 
     def _weigh(self, pod: Manifest) -> None:
-        found = podstate.trouble(pod, quote=self._quote)
+        found = podstate.trouble(pod, quote=self._listener.quote)
         state = f"{found.code}: {found.error.message}" if found else ""
         if found is not None and state != self._state and not found.pausing:
             self._times[found.code] = self._times.get(found.code, 0) + 1
         self._state = state
-        self._suspect(found.error if found else None)
+        self._listener.suspect(found.error if found else None)
         if found is None:
             self._hold_back()
         else:
@@ -155,9 +168,11 @@ class PodWatch:
         self._hold_back()
         if isinstance(error, UnschedulableError):
             loop = asyncio.get_running_loop()
-            self._later = loop.call_later(UNSCHEDULABLE_TOLD_AFTER, self._tell, error.message)
+            self._later = loop.call_later(
+                UNSCHEDULABLE_TOLD_AFTER, self._listener.tell, error.message, Severity.WARNING
+            )
         else:
-            self._tell(error.message)
+            self._listener.tell(error.message, Severity.WARNING)
 
     def _hold_back(self) -> None:
         if self._later is not None:
@@ -167,7 +182,3 @@ class PodWatch:
     @property
     def _namespace(self) -> str:
         return self._ref.namespace or ""
-
-
-def _ignore(_: object) -> None:
-    """Tell nobody."""

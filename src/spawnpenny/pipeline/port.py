@@ -21,8 +21,9 @@ from spawnpenny.errors import (
     UndeclaredCallError,
 )
 from spawnpenny.pipeline.broker import Broker
-from spawnpenny.pipeline.pods import PodWatch
+from spawnpenny.pipeline.pods import Listener, PodWatch
 from spawnpenny.pipeline.settle import uninterrupted
+from spawnpenny.pipeline.spawn import Tell
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.watched import Watched
@@ -62,12 +63,13 @@ class Reach:
     cluster: Cluster
     pods: Watched
     broker: Broker
-    tell: Callable[[str], None]
+    tell: Tell
     suspect: Callable[[SpawnError | None], None]
     claimed: Callable[[str], None]
     namespace: Callable[[], str]
     waits: Callable[[], None]
     scrub: Callable[[str], str]
+    slow: float
 
 
 class StepPort:
@@ -242,7 +244,8 @@ class StepPort:
 
     def _watch(self, ref: Ref, uid: str) -> PodWatch:
         reach = self._reach
-        return PodWatch(reach.cluster, reach.pods, ref, uid, tell=reach.tell, suspect=reach.suspect, quote=reach.scrub)
+        listener = Listener(reach.tell, reach.suspect, reach.scrub, reach.slow)
+        return PodWatch(reach.cluster, reach.pods, ref, uid, listener)
 
 
 def _place(ref: Ref) -> str:

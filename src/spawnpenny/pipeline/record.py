@@ -78,6 +78,14 @@ class SpawnRecord:
         """Whether it counts against the user's budget."""
         return not self.phase.over
 
+    @property
+    def progress(self) -> int:
+        """How far it is, from 0 to 100: which part of its steps is done, with something left until it runs."""
+        if self.phase is Phase.RUNNING:
+            return 100
+        done = sum(step.state in {StepState.DONE, StepState.SKIPPED} for step in self.steps)
+        return 5 + 90 * done // len(self.steps) if self.steps and self.phase is not Phase.REQUESTED else 0
+
     def forget_secrets(self) -> None:
         self.request = SpawnRequest(self.request.start, self.request.options, {}, self.request.timeout)
 

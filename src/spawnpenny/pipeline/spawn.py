@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from spawnpenny.domain.events import Severity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind, Tls
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.port import StepPort
 
 T = TypeVar("T")
+Tell = Callable[[str, Severity], None]
 
 
 class StashKey(Generic[T]):
@@ -85,7 +87,7 @@ class Spawn:
     stash: Stash
     cluster: StepPort
     _patch: Callable[[Spawn, Manifest], Manifest]
-    _tell: Callable[[str], None]
+    _tell: Tell
     _announce: Callable[[str, str], None]
     tls: Tls | None = field(default=None, repr=False)
     _service_host: Callable[[str], str] = field(default=_no_cluster, repr=False)
@@ -100,9 +102,9 @@ class Spawn:
         """
         return self._patch(self, pod)
 
-    def tell(self, message: str) -> None:
+    def tell(self, message: str, severity: Severity = Severity.NORMAL) -> None:
         """Tell the user, as an event, what is happening or being waited for. Never put a secret in it."""
-        self._tell(message)
+        self._tell(message, severity)
 
     def announce(self, *, url: str, pod: str) -> None:
         """Say where what this spawn made is reached, and the uid of the pod whose end is the end of the spawn."""

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from spawnpenny.domain.answers import check_options
 from spawnpenny.domain.events import EventLog
 from spawnpenny.domain.names import Names, safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest, StepProgress
@@ -309,6 +310,8 @@ class Spawns:
     def _check(self, context: Context) -> None:
         steps, record = context.pipeline.steps, context.run.record
         refuse_collision(context)
+        if record.key.kind is Kind.LAB:
+            check_options(self._world.plugins.form(context.account.record.user), record.request.options)
         record.steps = [StepProgress(step.name) for step in steps]
         record.asks = context.asks()
         if record.request.tls is not None:

@@ -3,31 +3,59 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 
 
 class Slots:
-    """The places. ``waiting`` are the spawns that wait for one, ``taken`` those that have one."""
+    """The places, given to those who wait in the order in which they came. ``taken`` are the spawns that have one."""
 
     def __init__(self, count: int) -> None:
-        self._free = asyncio.Semaphore(count)
+        self._count = count
+        self._queue: deque[_Waiting] = deque()
         self.taken = 0
-        self.waiting = 0
 
     @property
-    def full(self) -> bool:
-        return self._free.locked()
+    def waiting(self) -> int:
+        """How many spawns wait for a place."""
+        return len(self._queue)
 
-    async def take(self) -> None:
-        self.waiting += 1
+    async def take(self, ahead: Callable[[int], None]) -> None:
+        """Return with a place; ``ahead`` is told how many others are still to get one first, whenever that changes."""
+        if self.taken < self._count and not self._queue:
+            self.taken += 1
+            return
+        waiting = _Waiting(ahead)
+        self._queue.append(waiting)
+        ahead(len(self._queue) - 1)
         try:
-            await self._free.acquire()
-        finally:
-            self.waiting -= 1
-        self.taken += 1
+            await waiting.called.wait()
+        except asyncio.CancelledError:
+            if waiting.called.is_set():
+                self.give_back()
+            else:
+                self._queue.remove(waiting)
+                self._tell()
+            raise
 
     def give_back(self) -> None:
         self.taken -= 1
-        self._free.release()
+        if self._queue:
+            self.taken += 1
+            self._queue.popleft().called.set()
+            self._tell()
+
+    def _tell(self) -> None:
+        for position, waiting in enumerate(self._queue):
+            waiting.ahead(position)
+
+
+class _Waiting:
+    """One who waits for a place."""
+
+    def __init__(self, ahead: Callable[[int], None]) -> None:
+        self.ahead = ahead
+        self.called = asyncio.Event()
 
 
 class Turn:
@@ -37,15 +65,27 @@ class Turn:
         self._slots = slots
         self._held = False
 
-    @property
-    def has_to_wait(self) -> bool:
-        return self._slots.full
+    async def take(self, tell: Callable[[str], None]) -> None:
+        """Return with a place; where that has to be waited for, the position in the queue is told.
 
-    async def take(self) -> None:
-        await self._slots.take()
+        It is told again when no more than half as many are ahead: all that is told of a spawn is kept in its record.
+        """
+        told: int | None = None
+
+        def ahead(count: int) -> None:
+            nonlocal told
+            if told is None or count <= told // 2 < told:
+                told = count
+                tell(f"Many spawns are under way: it waits for its turn, and {_others(count)} ahead of it.")
+
+        await self._slots.take(ahead)
         self._held = True
 
     def give_back(self) -> None:
         if self._held:
             self._held = False
             self._slots.give_back()
+
+
+def _others(count: int) -> str:
+    return {0: "nobody is", 1: "one other is"}.get(count, f"{count} others are")

@@ -8,6 +8,7 @@ import structlog
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
+from spawnpenny.domain.events import Severity
 from spawnpenny.domain.spawns import Desired, Phase
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, Run
@@ -47,7 +48,7 @@ class Vigil:
     def _tell(self, context: Context, message: str) -> None:
         """Tell that a lab which ran does not answer at the moment: the cluster starts its program again."""
         if context.run.waiting_for != message:
-            context.tell(message)
+            context.tell(message, severity=Severity.WARNING)
             log = structlog.get_logger("spawnpenny.spawn").bind(spawn=context.run.record.id)
             log.warning("a running pod is in trouble", user=context.account.username, trouble=message)
 

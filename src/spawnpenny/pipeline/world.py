@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from spawnpenny.cluster.port import Cluster, Manifest
     from spawnpenny.cluster.watched import Watched
     from spawnpenny.domain.events import Event
+    from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.spawns import Key
+    from spawnpenny.domain.users import User
     from spawnpenny.pipeline.spawn import Spawn
 
 
@@ -32,6 +34,8 @@ class Extensions(Protocol):
     def origin(self) -> Mapping[str, str]: ...
 
     def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]: ...
+
+    def form(self, user: User) -> Sequence[FormField]: ...
 
     def observe(self, username: str, key: Key, event: Event) -> None: ...
 

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -23,6 +22,7 @@ import psutil
 
 from spawnpenny.testing.audit import POLICY, AuditEntry, AuditLog
 from spawnpenny.testing.pki import Pki
+from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.processes import Processes
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ ADMIN: Final = "admin"
 ADMIN_GROUP: Final = "system:masters"
 MARKER: Final = "spawnpenny-testing/mark"
 
-_LOOPBACK: Final = "127.0.0.1"
 _SERVICES: Final = "10.96.0.0/16"
-_NAMES: Final = (_LOOPBACK, "10.96.0.1", "localhost", "kubernetes.default.svc")
+_NAMES: Final = (LOOPBACK, "10.96.0.1", "localhost", "kubernetes.default.svc")
 _SHM: Final = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
 _ROOM: Final = 1 << 30  # etcd writes its log in pieces of 64 MB, and a full disk ends it
 _READY: Final = 60.0
@@ -63,7 +62,7 @@ class ApiServer:
         """Take the programs from ``assets``, or from the folder that ``KUBEBUILDER_ASSETS`` names."""
         self._assets = Path(assets or os.environ[ASSETS])
         self._stack = ExitStack()
-        self._ports = dict(zip(("api", "etcd", "peer", "kcm"), _free_ports(4), strict=True))
+        self._ports = dict(zip(("api", "etcd", "peer", "kcm"), free_ports(4), strict=True))
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -90,7 +89,7 @@ class ApiServer:
 
     def server_context(self) -> ssl.SSLContext:
         """Return what another server on loopback needs whom the clients of this one are to trust."""
-        return self._pki.serve(*self._pki.server("loopback", _LOOPBACK, "localhost"))
+        return self._pki.serve(*self._pki.server("loopback", LOOPBACK, "localhost"))
 
     def mark(self) -> int:
         """Return a position in the audit log, after everything that was answered before this call."""
@@ -109,7 +108,7 @@ class ApiServer:
         return [e for e in entries if e.user_agent != MARKER and e.user_agent.startswith(user_agent)]
 
     def _start(self, stack: ExitStack) -> None:
-        self.url = f"https://{_LOOPBACK}:{self._ports['api']}"
+        self.url = f"https://{LOOPBACK}:{self._ports['api']}"
         self._pki = Pki(self._folder / "pki")
         self.ca = self._pki.ca
         self.kubeconfig = self.kubeconfig_for(ADMIN, ADMIN_GROUP)
@@ -125,7 +124,7 @@ class ApiServer:
         self._processes.wait_until(lambda: self._answers(account), "kube-controller-manager", seconds=_READY)
 
     def _etcd(self, data: Path) -> list[str]:
-        client, peer = (f"http://{_LOOPBACK}:{self._ports[name]}" for name in ("etcd", "peer"))
+        client, peer = (f"http://{LOOPBACK}:{self._ports[name]}" for name in ("etcd", "peer"))
         return [
             str(self._assets / "etcd"),
             "--name=test",
@@ -147,9 +146,9 @@ class ApiServer:
         self._account_key = self._pki.key("service-accounts")
         return [
             str(self._assets / "kube-apiserver"),
-            f"--etcd-servers=http://{_LOOPBACK}:{self._ports['etcd']}",
-            f"--bind-address={_LOOPBACK}",
-            f"--advertise-address={_LOOPBACK}",
+            f"--etcd-servers=http://{LOOPBACK}:{self._ports['etcd']}",
+            f"--bind-address={LOOPBACK}",
+            f"--advertise-address={LOOPBACK}",
             f"--secure-port={self._ports['api']}",
             f"--cert-dir={self._folder / 'generated'}",
             f"--tls-cert-file={certificate}",
@@ -176,7 +175,7 @@ class ApiServer:
         argv = [
             program,
             f"--kubeconfig={self.kubeconfig_for('system:kube-controller-manager')}",
-            f"--bind-address={_LOOPBACK}",
+            f"--bind-address={LOOPBACK}",
             f"--secure-port={self._ports['kcm']}",
             f"--cert-dir={self._folder / 'generated-kcm'}",
             "--leader-elect=false",
@@ -204,7 +203,7 @@ class ApiServer:
 
     def _get(self, path: str, headers: dict[str, str] | None = None) -> int:
         # Not urllib: that would ask the environment for a proxy.
-        connection = http.client.HTTPSConnection(_LOOPBACK, self._ports["api"], context=self._client, timeout=10)
+        connection = http.client.HTTPSConnection(LOOPBACK, self._ports["api"], context=self._client, timeout=10)
         try:
             connection.request("GET", path, headers=headers or {"User-Agent": MARKER})
             answer = connection.getresponse()
@@ -234,14 +233,6 @@ def _own_folder(parent: Path, prefix: str) -> Iterator[Path]:
                 shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-", dir=parent) as folder:
         yield Path(folder)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((_LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _version(program: str) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from spawnpenny.testing.kubelet import KubeletLogs
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
     from types import TracebackType
 
     from spawnpenny.cluster.port import Manifest
@@ -51,17 +51,26 @@ class HollowNode:
         ssl_context: With the certificate of somebody who may do this, as ``ApiServer.ssl_context()`` has it.
         name: Of the node.
         pace: Seconds between the statuses of a pod that has several.
+        addresses: Of its pods, in their order; by default such that nobody answers at them.
 
     """
 
-    def __init__(self, url: str, ssl_context: ssl.SSLContext, *, name: str = "hollow", pace: float = 0.05) -> None:
+    def __init__(
+        self,
+        url: str,
+        ssl_context: ssl.SSLContext,
+        *,
+        name: str = "hollow",
+        pace: float = 0.05,
+        addresses: Iterable[str] | None = None,
+    ) -> None:
         self._url = url
         self._ssl = ssl_context
         self._name = name
         self._pace = pace
         self._rules: list[tuple[Matcher, Behaviour]] = []
         self._pods: dict[str, _HollowPod] = {}
-        self._addresses = (f"10.{a}.{b}.{c}" for a, b, c in itertools.product(*[range(1, 255)] * 3))
+        self._addresses = iter(addresses or _nowhere())
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -235,6 +244,10 @@ class HollowNode:
 
 def _path(metadata: Manifest) -> str:
     return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+
+
+def _nowhere() -> Iterator[str]:
+    return (f"10.{a}.{b}.{c}" for a, b, c in itertools.product(*[range(1, 255)] * 3))
 
 
 def _matches(matcher: Matcher, pod: Manifest) -> bool:

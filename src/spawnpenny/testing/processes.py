@@ -12,12 +12,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
 _SET_PDEATHSIG: Final = 1  # from <sys/prctl.h>
 _TAIL: Final = 15
+_PAUSE: Final = 0.05
 
 
 class ProcessError(RuntimeError):
@@ -37,18 +38,23 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._running:
-            _, process = self._running.pop()
-            # A session of its own makes the process the leader of a group of that number, children included.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        self.close()
 
-    def start(self, name: str, argv: Sequence[str]) -> None:
-        """Start a process; ``name`` is for its log file and for messages."""
-        with (self._logs / f"{name}.log").open("wb") as log:
+    def close(self) -> None:
+        """End all processes, the last one first."""
+        while self._running:
+            name, _ = self._running[-1]
+            self.end(name)
+
+    def start(
+        self, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
+        """Start a process; ``name`` is for its log file, which is appended to, and for messages."""
+        with (self._logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - the caller's own program
                 argv,
+                env=env,
+                cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -56,6 +62,37 @@ class Processes:
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, prepared beforehand
             )
         self._running.append((name, process))
+
+    def runs(self, name: str) -> bool:
+        """Return whether a process has been started and not been ended by us."""
+        return any(each == name for each, _ in self._running)
+
+    def pid(self, name: str) -> int:
+        """Return the number of a process that runs."""
+        return self._find(name).pid
+
+    def end(self, name: str, number: signal.Signals = signal.SIGKILL, *, seconds: float = 10) -> None:
+        """End a process, its group included, and wait for that; one that does not heed is killed."""
+        process = self._find(name)
+        if number != signal.SIGKILL and process.poll() is None:
+            process.send_signal(number)
+            _wait_unreaped(process.pid, seconds)
+        # A session of its own makes the process the leader of a group of that number, children included.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._running.remove((name, process))
+
+    def check(self) -> None:
+        """Look whether all processes still run.
+
+        Raises:
+            ProcessError: One of them has ended by itself.
+
+        """
+        for name, process in self._running:
+            if process.poll() is not None:
+                raise ProcessError(f"{name} ended with {process.returncode}:\n{self._tail(name)}")
 
     def wait_until(self, ready: Callable[[], bool], what: str, *, seconds: float) -> None:
         """Wait until a check is true.
@@ -66,17 +103,28 @@ class Processes:
         """
         until = time.monotonic() + seconds
         while not ready():
-            for name, process in self._running:
-                if process.poll() is not None:
-                    raise ProcessError(f"{name} ended with {process.returncode}:\n{self._tail(name)}")
+            self.check()
             if time.monotonic() > until:
                 tails = "\n".join(f"{name}:\n{self._tail(name)}" for name, _ in self._running)
                 raise ProcessError(f"{what} was not ready after {seconds:.0f} s.\n{tails}")
-            time.sleep(0.05)
+            time.sleep(_PAUSE)
+
+    def _find(self, name: str) -> subprocess.Popen[bytes]:
+        for each, process in self._running:
+            if each == name:
+                return process
+        raise ProcessError(f"{name} does not run.")
 
     def _tail(self, name: str) -> str:
         text = (self._logs / f"{name}.log").read_text(errors="replace")
         return "\n".join(text.splitlines()[-_TAIL:])
+
+
+def _wait_unreaped(pid: int, seconds: float) -> None:
+    """Wait for a child's end, and leave it unreaped: its number stays that of its group, and nobody else's."""
+    until = time.monotonic() + seconds
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and time.monotonic() < until:
+        time.sleep(_PAUSE)
 
 
 def _die_with_parent() -> Callable[[], None] | None:

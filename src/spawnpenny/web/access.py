@@ -61,6 +61,7 @@ class Access:
 PUBLIC: Final = Access(public=True)
 READ: Final = Access(frozenset({"read:any"}), frozenset({"spawn:self", "lab:self"}))
 READ_USER: Final = Access(frozenset({"read:any", "commission"}), frozenset({"spawn:self", "lab:self"}))
+READ_FORM: Final = Access(frozenset({"read:any", "spawn:any"}), frozenset({"spawn:self", "lab:self"}))
 READ_ALL: Final = Access(frozenset({"read:any"}))
 SPAWN: Final = Access(frozenset({"spawn:any"}), frozenset({"spawn:self"}))
 STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:self"}))

@@ -106,8 +106,9 @@ def _merged(common: Mapping[int, Codes], own: Mapping[int, Codes]) -> dict[int, 
 
 def _response(answer: Answer) -> dict[str, Any]:
     response: dict[str, Any] = {"description": answer.told}
-    if isinstance(answer.body, str):
-        response["content"] = {answer.body: {"schema": {"type": "string"}}}
+    if isinstance(answer.body, str | tuple):
+        kinds = (answer.body,) if isinstance(answer.body, str) else answer.body
+        response["content"] = {kind: {"schema": {"type": "object" if "json" in kind else "string"}} for kind in kinds}
     elif answer.body is not None:
         response["content"] = {"application/json": {"schema": answer.body}}
     return response

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiohttp import web
 
+from spawnpenny.domain.advice import advice
 from spawnpenny.errors import (
     BodyTooLargeError,
     BrokerUnavailableError,
@@ -63,6 +64,8 @@ def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[
         "instance": instance,
         "request_id": request_id,
     }
+    if told := advice(error.code):
+        members["advice"] = told
     return {**members, **facts, **members}  # in this order, and no fact takes the place of a member
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest, Tls
 from spawnpenny.domain.users import Group
 from spawnpenny.schemas import StrictSchema, unknown_key
@@ -275,6 +276,35 @@ class EventsQuerySchema(QuerySchema[EventsQuery]):
     last_event_id = fields.String(
         validate=validate.Length(max=64, error="has to be the id of an event."),
         metadata={"description": "As the header Last-Event-ID, which counts where both are there."},
+    )
+
+
+class QueryOptionsField(OptionsField):
+    """The same, as the JSON that a query has."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            given = json.loads(value)
+        except (ValueError, RecursionError):
+            raise self.make_error("invalid") from None
+        return super()._deserialize(given, attr, data, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class FormQuery:
+    lab: str = DEFAULT_LAB
+    options: dict[str, Any] | None = None
+
+
+class FormQuerySchema(QuerySchema[FormQuery]):
+    makes: ClassVar[type] = FormQuery
+    lab = fields.String(metadata={"description": "The lab's name; `~default` where it is left out."})
+    options = QueryOptionsField(
+        metadata={
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "A JSON object of what was chosen before: the page begins with it, as far as it fits.",
+        }
     )
 
 

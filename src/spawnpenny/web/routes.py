@@ -12,6 +12,7 @@ from marshmallow import Schema
 from spawnpenny.web import access
 from spawnpenny.web.access import Access
 from spawnpenny.web.events import lab_events, user_events
+from spawnpenny.web.form import HTML, SCHEMA, get_form
 from spawnpenny.web.health import HealthView, get_healthz, get_metrics, get_readyz
 from spawnpenny.web.labs import get_hostnames, get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
 from spawnpenny.web.openapi import get_docs, get_openapi, get_style, go_to_docs
@@ -19,6 +20,7 @@ from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, 
 from spawnpenny.web.requests import (
     DossierBody,
     EventsQuerySchema,
+    FormQuerySchema,
     LabBody,
     PageQuerySchema,
     RetireQuerySchema,
@@ -36,10 +38,10 @@ _LAB = "/v1/users/{user}/labs/{lab}"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One way in which a route answers: what that means, and the schema or the media type of its body."""
+    """One way in which a route answers: what that means, and the schema or the media types of its body."""
 
     told: str
-    body: type[Schema] | str | None = None
+    body: type[Schema] | str | tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,17 @@ _LABS: Final = (
         "lab.list",
         "A user's labs.",
         {200: Answer("All of them, by name.", UserLabsView)},
+    ),
+    Route(
+        "GET",
+        f"{_USER}/form",
+        get_form,
+        access.READ_FORM,
+        "lab.form",
+        "What may be chosen for a lab, as a part of a page or as a schema of `options`.",
+        {200: Answer("By `Accept`: HTML, empty where there is nothing to choose, or JSON Schema.", (SCHEMA, HTML))},
+        query=FormQuerySchema,
+        refusals={409: ("user_conflict",)},
     ),
     Route(
         "GET",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
+from spawnpenny.domain.advice import advice
 from spawnpenny.domain.events import Event, EventType
-from spawnpenny.domain.spawns import Phase, StepState
+from spawnpenny.domain.spawns import Phase, Reason, StepState
 from spawnpenny.web.requests import GroupSchema
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def _told(description: str) -> dict[str, str]:
 class ReasonView(Schema):
     code = fields.String(required=True, metadata=_told("What programs compare."))
     message = fields.String(required=True, metadata=_told("One plain sentence."))
+    advice = fields.String(required=True, allow_none=True, metadata=_told("What the user can do about it."))
 
 
 class StepView(Schema):
@@ -45,6 +47,7 @@ class LabView(Schema):
         ReasonView, required=True, allow_none=True, metadata=_told("Why it failed or ended, if it did.")
     )
     steps = fields.List(fields.Nested(StepView), required=True)
+    progress = fields.Integer(required=True, metadata=_told("How far it is, from 0 to 100."))
     requested_at = fields.Float(required=True, metadata=_told(_EPOCH))
     deadline = fields.Float(required=True, metadata=_told(_EPOCH))
     ended_at = fields.Float(required=True, allow_none=True, metadata=_told(_EPOCH))
@@ -105,6 +108,7 @@ class ProblemView(Schema):
     code = fields.String(required=True, metadata=_told("What programs compare."))
     instance = fields.String(required=True, metadata=_told("The path of the request."))
     request_id = fields.String(required=True, metadata=_told("The id under which the log tells of it."))
+    advice = fields.String(metadata=_told("What the user can do about it, where there is something."))
     errors = fields.List(
         fields.Nested(FieldErrorView), metadata=_told("Each field of the request that is wrong, where some are.")
     )
@@ -120,8 +124,9 @@ def lab_view(username: str, run: Run) -> dict[str, Any]:
         "spawn": record.id,
         "phase": record.phase,
         "url": record.url,
-        "reason": asdict(record.reason) if record.reason else None,
+        "reason": _reason(record.reason),
         "steps": [asdict(step) for step in record.steps],
+        "progress": record.progress,
         "requested_at": record.requested_at,
         "deadline": record.deadline,
         "ended_at": record.ended_at,
@@ -135,7 +140,7 @@ def user_view(account: Account, run: Run) -> dict[str, Any]:
     return {
         **account.record.user.dossier(),
         "status": _status(record.phase),
-        "reason": asdict(record.reason) if record.reason else None,
+        "reason": _reason(record.reason),
         "last_changed": phases[-1].time if phases else record.requested_at,
     }
 
@@ -148,6 +153,10 @@ def user_event_view(event: Event) -> dict[str, Any]:
         if event.message == event.phase:
             told["message"] = told["phase"]
     return told
+
+
+def _reason(reason: Reason | None) -> dict[str, Any] | None:
+    return {**asdict(reason), "advice": advice(reason.code)} if reason else None
 
 
 def _status(phase: Phase) -> str:

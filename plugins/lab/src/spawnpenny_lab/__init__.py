@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from spawnpenny.api import Manifest, Resources, Settings, Spawn, Step, allow, hookimpl
+from spawnpenny.api import FormField, Manifest, Resources, Settings, Spawn, Step, User, allow, hookimpl
 from spawnpenny_lab.choice import choose
+from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
 from spawnpenny_lab.tls import TlsStep, serving_tls
@@ -72,3 +73,8 @@ class PodStep(Step):
 def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("lab", LabSettingsSchema())
     return [SecretStep(), *([TlsStep(ours.port)] if ours.internal_ssl else []), PodStep(ours)]
+
+
+@hookimpl
+def spawnpenny_form(user: User, settings: Settings) -> tuple[FormField, ...]:
+    return lab_form(settings.load("lab", LabSettingsSchema()))

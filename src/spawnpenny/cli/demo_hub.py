@@ -1,0 +1,168 @@
+"""The demo's JupyterHub.
+
+It is a pod of the embedded cluster, with its proxy: so it ends with the cluster, however that ends, and holds nothing
+of the demo's own environment.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import shutil
+import socket
+import sys
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.cli.exits import CommandError
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.port import Manifest, Ref
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.port import Cluster
+
+HUB_IMAGE: Final = "spawnpenny/hub"
+HUB_COMMAND: Final = ("{python}", "-m", "jupyterhub")
+_PROXY: Final = "configurable-http-proxy"
+_NAMESPACE: Final = "jupyterhub"
+_NAME: Final = "hub"
+_CONFIG: Final = """\
+import os
+
+c = get_config()
+here = os.environ["POD_IP"]  # all pods of the demo share this machine
+c.JupyterHub.bind_url = os.environ["PUBLIC_URL"]
+c.JupyterHub.hub_bind_url = f"http://{here}:8081/"
+c.JupyterHub.allow_named_servers = True
+c.JupyterHub.cleanup_servers = False
+c.ConfigurableHTTPProxy.command = [os.environ["PROXY"]]
+c.ConfigurableHTTPProxy.api_url = f"http://{here}:8001"
+
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.password = os.environ["DEMO_PASSWORD"]
+c.Authenticator.allow_all = True
+c.Authenticator.allowed_users = {os.environ["DEMO_USER"]}
+
+c.JupyterHub.spawner_class = "spawnpenny"
+c.SpawnpennySpawner.url = os.environ["SPAWNPENNY_URL"]
+c.SpawnpennySpawner.token = os.environ["SPAWNPENNY_TOKEN"]
+"""
+
+
+def what_is_missing() -> str | None:
+    """Say what keeps a Hub from running here; None where nothing does."""
+    if importlib.util.find_spec("jupyterhub") is None:
+        return "JupyterHub is not installed: pip install 'spawnpenny[demo]'"
+    if shutil.which("node") is None:
+        return "there is no Node.js in PATH, which JupyterHub's proxy runs on"
+    program = shutil.which(_PROXY)
+    if program is None:
+        return f"there is no {_PROXY} in PATH: npm install -g {_PROXY}"
+    with Path(program).open("rb") as file:
+        # The package of that name in Python's index buffers event streams: no progress would be seen.
+        if b"node" not in file.readline():
+            return f"{program} is not the one for Node.js: npm install -g {_PROXY}"
+    return None
+
+
+def free_port(wanted: int) -> int:
+    """Return the wanted port of 127.0.0.1, or a free one where that is taken (or 0)."""
+    for port in (wanted, 0):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(trial.getsockname()[1])
+    raise CommandError("There is no free port on 127.0.0.1.")
+
+
+@dataclass(frozen=True)
+class DemoHub:
+    """A Hub for a user on a port. ``token`` is its own at the service; the password is everybody's."""
+
+    user: str
+    port: int
+    token: str = field(repr=False)
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self, cluster: Cluster, service: str) -> None:
+        """Start it, and wait until it answers.
+
+        Args:
+            cluster: Where.
+            service: The URL of the service.
+
+        Raises:
+            CommandError: It has ended instead.
+
+        """
+        pods = resource_of("Pod")
+        since = (await cluster.list(pods, namespace=_NAMESPACE)).version
+        for manifest in self._manifests(service):
+            _ = await cluster.create(manifest)
+        changes = cluster.watch(pods, since=since, namespace=_NAMESPACE)
+        async with aclosing(changes) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
+            async for event in events:
+                status = event.object.get("status") or {}
+                if any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
+                    return
+                if status.get("phase") in ("Failed", "Succeeded"):
+                    break
+        log = await cluster.log(Ref(pods, _NAME, _NAMESPACE), container="hub", lines=20)
+        raise CommandError(f"JupyterHub has ended:\n{log}")
+
+    def _manifests(self, service: str) -> list[Manifest]:
+        metadata = {"name": _NAME, "namespace": _NAMESPACE}
+        secret = {"SPAWNPENNY_TOKEN": self.token, "DEMO_PASSWORD": self.password}
+        return [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}},
+            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": secret},
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": metadata,
+                "data": {"jupyterhub_config.py": _CONFIG},
+            },
+            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": self._spec(service)},
+        ]
+
+    def _spec(self, service: str) -> Manifest:
+        folder = "/srv/jupyterhub"
+        container = {
+            "name": "hub",
+            "image": HUB_IMAGE,
+            "args": ["--config", f"{folder}/jupyterhub_config.py"],
+            "env": [
+                {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+                *({"name": name, "value": value.replace("$", "$$")} for name, value in self._env(service).items()),
+            ],
+            "envFrom": [{"secretRef": {"name": _NAME}}],
+            "volumeMounts": [{"name": "config", "mountPath": folder}],
+            "readinessProbe": {"httpGet": {"path": "/hub/health", "port": 8081}, "periodSeconds": 1},
+        }
+        return {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 5,
+            "containers": [container],
+            "volumes": [{"name": "config", "configMap": {"name": _NAME}}],
+        }
+
+    def _env(self, service: str) -> dict[str, str]:
+        node, proxy = shutil.which("node") or "", shutil.which(_PROXY) or ""
+        return {
+            "PUBLIC_URL": self.url,
+            "SPAWNPENNY_URL": service,
+            "DEMO_USER": self.user,
+            "PROXY": proxy,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(Path(node).parent), "/usr/bin", "/bin"]),
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
+        }

@@ -1,0 +1,106 @@
+"""What a user reads when there is no server, and which failures the Hub counts.
+
+JupyterHub 6 counts no ``SpawnException`` towards ``consecutive_failure_limit``. JupyterHub 5 has none, and counts every
+failure: ``uncounted`` takes those back that say nothing about the Hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Final
+
+from jupyterhub import spawner as hub
+from tornado import web
+
+from spawnpenny.clients.errors import ProblemError
+from spawnpenny.clients.http import Lab
+
+_OTHERS: Final = "Tell an administrator."
+_ADVICE: Final[Mapping[str, str]] = {
+    "quota_exceeded": "Choose a smaller size, or stop another server first.",
+    "too_many_spawns": "Stop another server first.",
+    "too_many_requests": "Wait a little, then start it again.",
+    "option_unknown": "Choose among what the form offers.",
+    "option_invalid": "Choose among what the form offers.",
+    "request_invalid": "Choose among what the form offers.",
+    "name_invalid": "Choose another name for the server.",
+    "start_conflict": "Wait until the other one is there, or stop it.",
+    "unauthenticated": "Log out of the Hub, and log in again.",
+    "forbidden": _OTHERS,
+    "name_collision": _OTHERS,
+    "user_conflict": _OTHERS,
+}
+UNREACHABLE: Final = "The service that starts servers does not answer."
+LATER: Final = "Try again in a few minutes; if it stays so, tell an administrator."
+
+_Base: Any = getattr(hub, "SpawnException", web.HTTPError)
+COUNTS_ALL: Final = not hasattr(hub, "SpawnException")
+"""Whether this JupyterHub counts a failure whatever it is: it is one before 6."""
+
+
+class RefusedError(_Base):  # type: ignore[misc]  # which class it is depends on JupyterHub's version
+    """There is no server, for a reason that a restart of the Hub would not change.
+
+    Attributes:
+        code: What programs compare; the Hub's metrics have it as ``reason``.
+        jupyterhub_message: What the user reads.
+
+    """
+
+    def __init__(self, code: str, message: str, *, advice: str | None = None, status: int = 400) -> None:
+        self.code = code
+        self.jupyterhub_message = f"{message} {advice}" if advice else message
+        self.jupyterhub_html_message = "<br>".join(escape(each) for each in (message, advice) if each)
+        if COUNTS_ALL:
+            super().__init__(status, self.jupyterhub_message, reason=code)
+        else:
+            html = self.jupyterhub_html_message
+            super().__init__(self.jupyterhub_message, reason=code, message_html=html, status_code=status)
+
+
+class MisconfiguredError(Exception):
+    """The Hub cannot ask the service for anything, as its configuration is wrong. It counts as the Hub's failure."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.jupyterhub_message = f"The Hub may not start servers. {_OTHERS}"
+
+
+def refused(error: ProblemError) -> RefusedError:
+    """Word a refusal of the service."""
+    told = [f"{field}: {message}" for field, message in error.errors if message not in error.detail]
+    message = " ".join([error.detail, *told])
+    status = error.status if error.status not in {web.HTTPError(401).status_code, 404} else 403
+    return RefusedError(error.code or "refused", message, advice=_ADVICE.get(error.code), status=status)
+
+
+def unreachable() -> RefusedError:
+    """Word that the service could not be asked, or could not answer."""
+    return RefusedError("service_unavailable", UNREACHABLE, advice=LATER, status=503)
+
+
+def failed(lab: Lab) -> RefusedError:
+    """Word why a lab that was accepted does not run."""
+    if lab.reason is None:
+        return RefusedError("spawn_failed", f"The server is {lab.phase}.", advice="Start it again.")
+    advice = getattr(lab.reason, "advice", None)
+    return RefusedError(lab.reason.code, lab.reason.message, advice=advice)
+
+
+def uncounted(spawner: Any, settings: dict[str, Any]) -> None:
+    """Have a JupyterHub that counts every failure not count the one that ``start`` is about to raise.
+
+    It counts when the spawn's future is done, by the spawner's limit then, and calls back in the order of asking.
+    """
+    future: asyncio.Future[Any] | None = spawner._spawn_future  # noqa: SLF001 - there is no other way to know
+    if not COUNTS_ALL or future is None or future.done():
+        return
+    limit, spawner.consecutive_failure_limit = spawner.consecutive_failure_limit, 0
+
+    def take_back(_: asyncio.Future[Any]) -> None:
+        spawner.consecutive_failure_limit = limit
+        settings["failure_count"] = max(0, settings.get("failure_count", 0) - 1)
+
+    future.add_done_callback(take_back)

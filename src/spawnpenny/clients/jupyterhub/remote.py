@@ -1,0 +1,115 @@
+"""A server's lab, as the service has it, looked at and stopped with the Hub's own token."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+from spawnpenny.clients.errors import ClientError, ProblemError
+from spawnpenny.clients.http import Client, Lab, Patience
+from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
+from spawnpenny.clients.jupyterhub.story import Story
+
+_LOOK: Final = 8.0
+"""Seconds in which it has to be known how a server is; the Hub asks again."""
+_HURRY: Final = Patience(total=3.0)
+_PAUSE: Final = 1.0
+_WAIT: Final = 60.0
+Connect = Callable[[Patience | None], Awaitable[Client]]
+
+
+class RemoteLab:
+    """The lab of that name of a user. ``connect`` gives a client that holds the Hub's token."""
+
+    def __init__(self, connect: Connect, user: str, name: str, log: logging.Logger) -> None:
+        self._connect = connect
+        self._where = (user, name)
+        self._log = log
+        self.trouble: Exception | None = None
+        """Why it is not known at the moment, where it was asked for and is not."""
+
+    async def look(self) -> Lab | None:
+        """Return it, or None where there surely is none.
+
+        Raises:
+            Exception: It is not known.
+
+        """
+        try:
+            async with asyncio.timeout(_LOOK):
+                client = await self._connect(_HURRY)
+                return await client.lab(*self._where)
+        except ProblemError as error:
+            if _gone(error):
+                return None
+            raise
+
+    async def settled(self, story: Story, start: str | None = None) -> Lab:
+        """Wait until it runs or is over, however long the service does not answer; tell the story meanwhile.
+
+        Raises:
+            RefusedError: It is gone, or another start than that took its place.
+
+        """
+        last: str | None = None
+        while True:
+            try:
+                client = await self._connect(None)
+                async for event in client.lab_events(*self._where, after=last):
+                    last = event.id
+                    self.trouble = None
+                    story.take(event)
+                found = await client.lab(*self._where)
+            except (ClientError, MisconfiguredError) as error:
+                if _gone(error):
+                    raise RefusedError("lab_gone", "The server was stopped while it was starting.") from None
+                self._tell(error, story)
+            else:
+                self.trouble = None
+                if start is not None and found.start != start:
+                    message = "Another start of the server took the place of this one."
+                    raise RefusedError("start_conflict", message, status=409)
+                if found.running or found.over:
+                    return found
+            await asyncio.sleep(_PAUSE)
+
+    async def away(self, start: str | None, within: float) -> None:
+        """Stop it, and return once it is gone. With ``start``, only if that is the present one.
+
+        Raises:
+            TimeoutError: It was not gone in time, or it is not known whether it is.
+
+        """
+        async with asyncio.timeout(within):
+            while not await self._away(start):  # noqa: ASYNC110 - nothing tells that the service answers again
+                await asyncio.sleep(_PAUSE)
+
+    async def _away(self, start: str | None) -> bool:
+        try:
+            client = await self._connect(None)
+            if start is None:
+                start = (await client.lab(*self._where)).start
+            left = await client.stop_lab(*self._where, start=start, wait=_WAIT)
+        except (ClientError, MisconfiguredError) as error:
+            if _gone(error) or getattr(error, "status", None) == HTTPStatus.UNPROCESSABLE_ENTITY:
+                return True  # what cannot be asked for cannot be there
+            self._tell(error)
+            return False
+        self.trouble = None
+        return left is None
+
+    def _tell(self, error: Exception, story: Story | None = None) -> None:
+        if self.trouble is None:
+            user, name = self._where
+            self._log.warning("spawnpenny does not say how %s's lab %s is, and is asked again: %s", user, name, error)
+            if story is not None:
+                story.tell("The service that starts servers does not answer at the moment: waiting for it.")
+        self.trouble = error
+
+
+def _gone(error: Exception) -> bool:
+    found = isinstance(error, ProblemError) and error.status == HTTPStatus.NOT_FOUND
+    return found and getattr(error, "code", "") == "lab_not_found"

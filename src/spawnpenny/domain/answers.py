@@ -1,0 +1,150 @@
+"""What a request chose of a form."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormField, FreeText, every_field
+from spawnpenny.errors import InvalidOptionError, InvalidRequestError, UnknownOptionError
+
+_TOLD: Final = 64
+_REFUSED: Final = re.compile(REFUSED_IN_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one field has: the value of a choice, or a text that the user wrote."""
+
+    value: str
+    written: bool = False
+
+
+def answers(form: Sequence[FormField], options: Mapping[str, Any]) -> dict[str, Answer]:
+    """Return what each field of a form has, its default where nothing was chosen. Other options are not looked at.
+
+    Raises:
+        UnknownOptionError: A choice is not among those of its field.
+        InvalidOptionError: A choice is no text, a text does not fit, or a field has both.
+
+    """
+    found, wrong = _look(form, options)
+    _refuse(wrong)
+    return {field.name: answer for field, answer in found}
+
+
+def check_options(form: Sequence[FormField], options: Mapping[str, Any]) -> None:
+    """Hold the options of a request to the whole form.
+
+    Raises:
+        UnknownOptionError: There is no such option, or not with what else was chosen, or no such choice.
+        InvalidOptionError: A choice is no text, a text does not fit, or a field has both.
+
+    """
+    found, wrong = _look(form, options)
+    if not wrong:  # or what does not apply may only follow from what is wrong
+        known = {key for field, _ in found for key in _keys(field)}
+        elsewhere = {key for field in every_field(form) for key in _keys(field)}
+        wrong = [_unknown(key, known, elsewhere) for key in options if key not in known]
+    _refuse(wrong)
+
+
+def _keys(field: FormField) -> Iterator[str]:
+    if field.choices:
+        yield field.name
+    if field.free_text is not None:
+        yield field.text_name
+
+
+def _look(
+    form: Sequence[FormField], options: Mapping[str, Any]
+) -> tuple[list[tuple[FormField, Answer]], list[InvalidRequestError]]:
+    found: list[tuple[FormField, Answer]] = []
+    wrong: list[InvalidRequestError] = []
+    rest = list(form)
+    while rest:
+        field = rest.pop(0)
+        try:
+            answer = answer_of(field, options)
+        except InvalidRequestError as error:
+            wrong.append(error)
+            continue
+        found.append((field, answer))
+        choice = None if answer.written else field.choice(answer.value)
+        rest.extend(choice.fields if choice else ())
+    return found, wrong
+
+
+def answer_of(field: FormField, options: Mapping[str, Any]) -> Answer:
+    """Return what one field has.
+
+    Raises:
+        UnknownOptionError: The choice is not among the field's.
+        InvalidOptionError: The choice is no text, the text does not fit, or there are both, or none and no default.
+
+    """
+    if field.free_text is not None and field.text_name in options:
+        if field.choices and field.name in options:
+            raise InvalidOptionError(
+                f"Send {field.name} or {field.text_name}, not both.", field=f"options.{field.name}"
+            )
+        return Answer(_text(field, field.free_text, options[field.text_name]), written=True)
+    default = field.default
+    if default is None:
+        raise InvalidOptionError(f"{field.label} has to be given.", field=f"options.{field.text_name}")
+    if field.name not in options:
+        return Answer(default.value)
+    value = options[field.name]
+    if not isinstance(value, str):
+        raise InvalidOptionError(f"The {field.name} is chosen by its name, a string.", field=f"options.{field.name}")
+    if field.choice(value) is None:
+        raise _no_such_choice(field, value)
+    return Answer(value)
+
+
+def _text(field: FormField, free: FreeText, text: Any) -> str:
+    place = f"options.{field.text_name}"
+    if not isinstance(text, str):
+        raise InvalidOptionError(f"{free.label} is a text.", field=place)
+    if not text or len(text) > MAX_TEXT or _REFUSED.search(text):
+        raise InvalidOptionError(
+            f"{free.label} has to be 1 to {MAX_TEXT} characters, none of them {{ }} or a control character.",
+            field=place,
+        )
+    if free.pattern is not None and not re.fullmatch(free.pattern, text):
+        told = (free.message or f"it has to match {free.pattern}").rstrip(".")
+        raise InvalidOptionError(f"{free.label} {text[:_TOLD]!r} does not fit: {told}.", field=place)
+    return text
+
+
+def _no_such_choice(field: FormField, value: str) -> UnknownOptionError:
+    values = [each.value for each in field.choices]
+    by_label = {each.label: each.value for each in field.choices}
+    nearest = difflib.get_close_matches(value, [*values, *by_label], n=1)
+    hint = f" Did you mean {by_label.get(nearest[0], nearest[0])!r}?" if nearest else ""
+    other = f" Anything else goes into {field.text_name}." if field.free_text is not None else ""
+    return UnknownOptionError(
+        f"There is no {field.name} {value[:_TOLD]!r}; there are {', '.join(values)}.{hint}{other}",
+        field=f"options.{field.name}",
+    )
+
+
+def _unknown(key: str, known: set[str], elsewhere: set[str]) -> InvalidRequestError:
+    told = key[:_TOLD]
+    if key in elsewhere:
+        message = f"The option {told!r} does not go with what else was chosen; there are {', '.join(sorted(known))}."
+    else:
+        nearest = difflib.get_close_matches(key, known, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        message = f"There is no option {told!r}; there are {', '.join(sorted(known)) or 'none'}.{hint}"
+    return UnknownOptionError(message, field=f"options.{told}")
+
+
+def _refuse(wrong: Sequence[InvalidRequestError]) -> None:
+    """Raise what is wrong: as one error, of the first one's kind, with all that is wrong in its ``errors``."""
+    if wrong:
+        errors = [each for error in wrong for each in error.facts["errors"]]
+        raise type(wrong[0])(" ".join(each["message"] for each in errors), errors=errors)

@@ -1,0 +1,37 @@
+"""What the image ``spawnpenny/lab`` runs, with the pod's address and further arguments.
+
+It becomes ``jupyterhub-singleuser`` where a Hub's environment is given, else ``jupyter lab``. Each listens on the
+pod's own address: on this machine all pods have the same ports, and a Hub says 0.0.0.0.
+
+It is run by its path, and imports nothing of ours: a pod gets none of the service's environment, which may say where
+spawnpenny is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_PORT: Final = 8888
+_COMMON: Final = ("--ServerApp.port_retries=0", "--no-browser", "--allow-root")
+
+
+def command(address: str, env: Mapping[str, str], arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the environment of the lab."""
+    if "JUPYTERHUB_API_TOKEN" not in env:
+        own = [f"--ip={address}", f"--port={_PORT}", *_COMMON]
+        return [sys.executable, "-m", "jupyterlab", *own, *arguments], dict(env)
+    url = urlsplit(env.get("JUPYTERHUB_SERVICE_URL") or f"http://0.0.0.0:{_PORT}/")
+    here = url._replace(netloc=f"{address}:{url.port or _PORT}").geturl()
+    argv = [sys.executable, "-m", "jupyterhub.singleuser", *_COMMON, *arguments]
+    return argv, {**env, "JUPYTERHUB_SERVICE_URL": here}
+
+
+if __name__ == "__main__":
+    argv, environ = command(sys.argv[1], os.environ, sys.argv[2:])
+    os.execve(argv[0], argv, environ)  # noqa: S606 - what an image's entry point does

@@ -1,0 +1,94 @@
+"""A site's service with its web server, in the test's own process, that can be killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.mortal import MortalCluster
+from spawnpenny.testing.ports import LOOPBACK, free_ports
+from spawnpenny.testing.site import Site
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+
+
+class MortalService:
+    """Serves a site on one port of loopback; ``async with`` starts and ends it.
+
+    The site's cluster, and the pods on it, outlive it: on the embedded cluster those are real labs.
+
+    Attributes:
+        url: Where it answers, before and after a kill.
+
+    """
+
+    def __init__(self, site: Site, *, tls: ssl.SSLContext | None = None) -> None:
+        (self._port,) = free_ports(1)
+        self.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{self._port}"
+        self._site = site
+        self._tls = tls
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start it; it is ready when this returns."""
+        self._cluster = MortalCluster(self._site.cluster)
+        self._ending = asyncio.Event()
+        begun = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run(begun))
+        _ = await asyncio.wait({self._task, begun}, return_when=asyncio.FIRST_COMPLETED)
+        if not begun.done():
+            await self._task
+
+    async def stop(self) -> None:
+        """End it as SIGTERM does."""
+        self._ending.set()
+        if self._task is not None:
+            await self._task
+
+    async def kill(self) -> None:
+        """End it as SIGKILL does: its connections break, nothing that it does arrives anywhere, and its port is free."""
+        if self._task is None:
+            return
+        self._cluster.die()
+        for listener in list(self._runner.sites):
+            await listener.stop()
+        if self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+        self._cluster.bury()
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+
+    async def _run(self, begun: asyncio.Future[None]) -> None:
+        settings = self._site.settings
+        plugins = load_plugins(settings, extra=self._site.plugins)
+        async with run_local_broker(self._cluster, settings) as broker:
+            app = create_app(settings, plugins, self._cluster, broker)
+            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+            await self._runner.setup()
+            try:
+                await web.TCPSite(self._runner, LOOPBACK, self._port, ssl_context=self._tls).start()
+                await app[SERVICE].until_ready()
+                begun.set_result(None)
+                await self._ending.wait()
+            finally:
+                await self._runner.cleanup()

@@ -1,0 +1,65 @@
+"""The spawn form of a user: a part of a page for people, a schema for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from spawnpenny.domain.names import check_lab
+from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.pipeline.people import resolve_user
+from spawnpenny.web.exchange import asker
+from spawnpenny.web.formpage import form_page
+from spawnpenny.web.formschema import form_schema
+from spawnpenny.web.intake import query_of, username_of
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.requests import FormQuery, FormQuerySchema
+
+if TYPE_CHECKING:
+    from spawnpenny.pipeline.account import Account
+
+HTML: Final = "text/html"
+SCHEMA: Final = "application/schema+json"
+_JSON: Final = "application/json"
+
+
+async def get_form(request: web.Request) -> web.Response:
+    username = username_of(request)
+    query = query_of(request, FormQuerySchema())
+    key = Key(Kind.LAB, check_lab(query.lab))
+    service = request.app[SERVICE]
+    account = service.spawns.account(username)
+    user = resolve_user(username, asker(request), account.known if account else None, service.settings.users)
+    form = service.plugins.form(user)
+    kind = _wanted(request.headers.getall("Accept", []))
+    text = form_page(form, _chosen(query, account, key)) if kind == HTML else json.dumps(form_schema(form))
+    return web.Response(text=text, content_type=kind, headers={"Vary": "Accept"})
+
+
+def _chosen(query: FormQuery, account: Account | None, key: Key) -> dict[str, Any]:
+    """Return what the form begins with: what the caller knows of, else what the lab was started with."""
+    if query.options is not None or account is None:
+        return query.options or {}
+    run = account.runs.get(key)
+    return run.record.request.options if run is not None else {}
+
+
+def _wanted(accepted: list[str]) -> str:
+    """Return which of the media types a caller likes best; the schema where nothing is said."""
+    liked = {HTML: 0.0, SCHEMA: 0.0, _JSON: 0.0}
+    for part in ",".join(accepted).split(","):
+        name, *parameters = (each.strip().lower() for each in part.split(";"))
+        if name in liked:
+            liked[name] = max(liked[name], _quality(parameters))
+    best = max(liked.values())
+    return next(kind for kind in (SCHEMA, _JSON, HTML) if liked[kind] == best)
+
+
+def _quality(parameters: list[str]) -> float:
+    given = next((each.removeprefix("q=") for each in parameters if each.startswith("q=")), "1")
+    try:
+        return float(given)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,74 @@
+"""A form as JSON Schema: what it takes is what a start of a lab takes as ``options``, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormChoice, FormField, FreeText
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def form_schema(form: Sequence[FormField]) -> dict[str, Any]:
+    """Return the schema of the ``options`` that fit a form."""
+    return {
+        "$schema": _DIALECT,
+        "title": "options",
+        **_object(form),
+        "type": "object",
+        "unevaluatedProperties": False,
+    }
+
+
+def _object(fields: Sequence[FormField]) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    rules: list[dict[str, Any]] = []
+    for field in fields:
+        if field.choices:
+            properties[field.name] = _choices(field)
+        if field.free_text is not None:
+            properties[field.text_name] = _text(field, field.free_text)
+            if field.choices:
+                rules.append({"not": {"required": [field.name, field.text_name]}})
+        rules.extend(_further(field, choice) for choice in field.choices if choice.fields)
+    required = [field.text_name for field in fields if not field.choices]
+    return {
+        "properties": properties,
+        **({"required": required} if required else {}),
+        **({"allOf": rules} if rules else {}),
+    }
+
+
+def _choices(field: FormField) -> dict[str, Any]:
+    default = field.default
+    return {
+        **_told(field.label, field.description),
+        "oneOf": [{"const": each.value, **_told(each.label, each.description)} for each in field.choices],
+        **({"default": default.value} if default is not None else {}),
+    }
+
+
+def _text(field: FormField, free: FreeText) -> dict[str, Any]:
+    return {
+        **_told(free.label, free.message or ("" if field.choices else field.description)),
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_TEXT,
+        "not": {"pattern": REFUSED_IN_TEXT},
+        **({"pattern": f"^(?:{free.pattern})$"} if free.pattern is not None else {}),
+    }
+
+
+def _further(field: FormField, choice: FormChoice) -> dict[str, Any]:
+    """Return the rule that the fields of a choice are there where it is chosen, or holds as nothing else was."""
+    chosen: dict[str, Any] = {"properties": {field.name: {"const": choice.value}}}
+    if choice is not field.default:
+        chosen["required"] = [field.name]
+    elif field.free_text is not None:
+        chosen["not"] = {"required": [field.text_name]}
+    return {"if": chosen, "then": _object(choice.fields)}
+
+
+def _told(label: str, description: str) -> dict[str, str]:
+    return {"title": label, **({"description": description} if description else {})}

@@ -1,0 +1,128 @@
+"""A real Hub before the service on the embedded cluster, both killable, and Chromium before the Hub: one for a module."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest_asyncio
+from playwright.async_api import async_playwright
+
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.settings import EmbeddedSettings
+from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
+from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.site import Site, make_site
+from spawnpenny.tokens import hash_token
+
+LAB = EmbeddedSettings().images["spawnpenny/lab"]
+HELD = 'read -r go < "$0" && exec "$@"'
+"""What an image runs that becomes the lab once the test says so."""
+CONFIG = """
+import json
+from spawnpenny.clients.jupyterhub import SpawnpennySpawner
+
+class Spawner(SpawnpennySpawner):
+    async def poll(self):
+        told = await super().poll()
+        with open("polls", "a") as file:
+            file.write(json.dumps([self.user.name, self.name, told]) + chr(10))
+        return told
+
+c.JupyterHub.spawner_class = Spawner
+c.Spawner.poll_interval = 1
+c.Spawner.consecutive_failure_limit = 1
+c.SpawnpennySpawner.url = {url!r}
+c.SpawnpennySpawner.token = "hub-token"
+"""
+PLUGINS = {
+    "namespace": {},
+    "quota": {"labs": 2, "cpu": 4, "memory": "8Gi"},
+    "user": {},
+    "lab": {
+        "sizes": {"small": {"cpu": 1, "memory": "1Gi"}, "large": {"cpu": 4, "memory": "8Gi"}},
+        "images": {"default": "spawnpenny/lab", "held": "spawnpenny/held", "gone": "registry.example/gone:1"},
+    },
+}
+
+
+@dataclass
+class Hall:
+    """All of it. ``polls`` is the file with each answer of each poll of the Hub's."""
+
+    site: Site
+    service: MortalService
+    hub: JupyterHub
+    browser: object
+    held: Path
+
+    @property
+    def polls(self):
+        return self.hub.folder / "polls"
+
+    async def login(self, user):
+        """Log in, in a browser of the user's own; return its page."""
+        context = await self.browser.new_context(viewport={"width": 1000, "height": 640})
+        context.set_default_timeout(30_000)
+        page = await context.new_page()
+        await page.goto(f"{self.hub.url}hub/login?next=/hub/home")
+        await page.fill("#username_input", user)
+        await page.fill("#password_input", PASSWORD)
+        await page.click("#login_submit")
+        await page.wait_for_url("**/hub/home")
+        return page
+
+    async def pods(self, user):
+        """Return the uids of a user's pods, by name."""
+        found = await self.site.objects("Pod", user=user)
+        return {name: pod["metadata"]["uid"] for name, pod in found.items()}
+
+    async def until_it_waits(self, user, name=""):
+        """Follow a spawn until its lab is being waited for."""
+        async for event in self.hub.progress(user, name):
+            if "Waiting for the lab" in event["message"]:
+                return
+        raise AssertionError(f"It is over:\n{self.hub.tail()}")
+
+    async def until_polled(self, user, times=2):
+        """Wait until the Hub has asked so many times more how a user's lab is."""
+        before = self.count(user)
+        await self.hub.until(lambda: self._polled(user, before + times), f"{times} polls of {user}'s lab")
+
+    def count(self, user):
+        return self.polls.read_text().count(f'["{user}"') if self.polls.exists() else 0
+
+    async def release(self):
+        """Let the next held lab begin."""
+        await asyncio.to_thread(self.held.write_text, "go\n")
+
+    async def _polled(self, user, count):
+        return self.count(user) >= count
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium():
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hall(tmp_path_factory, chromium):
+    folder = tmp_path_factory.mktemp("hall")
+    held = folder / "held"
+    os.mkfifo(held)
+    images = {"spawnpenny/lab": LAB, "spawnpenny/held": ("sh", "-c", HELD, str(held), *LAB)}
+    async with EmbeddedCluster(folder / "cluster", images) as cluster:
+        site = await make_site(cluster)
+        scopes = ["read:any", "delete:any", "spawn:any"]
+        site.data |= {"plugins": PLUGINS, "tokens": {"hub": {"sha256": hash_token("hub-token"), "scopes": scopes}}}
+        async with MortalService(site) as service:
+            config = CONFIG.format(url=service.url)
+            async with JupyterHub(folder / "hub", config, python=sys.executable) as hub:
+                yield Hall(site, service, hub, chromium, held)

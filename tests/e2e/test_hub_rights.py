@@ -1,0 +1,201 @@
+"""A real Hub beside the service on the real API server: it holds no right there, and never asks it for anything.
+
+The Hub writes down, by Python's own audit hook, each connection that it makes, each module of Kubernetes that it loads,
+and each file of credentials that it opens. The service is a process of its own, and is killed by SIGKILL meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import sys
+
+import aiohttp
+import psutil
+import pytest
+import yaml
+from aiohttp import web
+
+from spawnpenny.testing.apiserver import ADMIN_GROUP
+from spawnpenny.testing.behaviours import Hold, Ready
+from spawnpenny.testing.hollow_node import HollowNode
+from spawnpenny.testing.jupyterhub import JupyterHub
+from spawnpenny.testing.ports import free_ports
+from spawnpenny.testing.processes import Processes
+from spawnpenny.testing.site import make_site
+from spawnpenny.tokens import hash_token
+
+SERVICE = "the-service"
+WATCHED = """
+import json, os, sys
+
+_file = os.open(os.environ["CALLS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+def _note(event, args):
+    if event == "socket.connect":
+        _write("connect", args[1])
+    elif event == "import" and args[0].partition(".")[0].startswith(("kube", "kr8s", "lightkube")):
+        _write("import", args[0])
+    elif event == "open" and isinstance(args[0], str) and ("serviceaccount" in args[0] or "kube" in args[0]):
+        _write("open", args[0])
+
+def _write(what, value):
+    os.write(_file, (json.dumps([what, value]) + "\\n").encode())
+
+sys.addaudithook(_note)
+"""
+CONFIG = """
+import json, os, sys
+from spawnpenny.clients.jupyterhub import SpawnpennySpawner
+
+class Spawner(SpawnpennySpawner):
+    async def poll(self):
+        told = await super().poll()
+        with open("polls", "a") as file:
+            file.write(json.dumps([self.user.name, told]) + chr(10))
+        return told
+
+c.JupyterHub.spawner_class = Spawner
+c.Spawner.poll_interval = 1
+"""
+
+
+class Service:
+    """``spawnpenny serve`` as a process, which alone has a kubeconfig."""
+
+    def __init__(self, site, apiserver, folder):
+        (self.port,) = free_ports(1)
+        self.token = secrets.token_hex(16)
+        site.data |= {
+            "web": {"host": "127.0.0.1", "port": self.port},
+            "broker": {"separate": False},
+            "replicas": {"name": "one"},
+            "tokens": {
+                "hub": {
+                    "sha256": hash_token(self.token),
+                    "scopes": ["read:any", "delete:any", "spawn:any"],
+                }
+            },
+        }
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._settings = folder / "settings.yaml"
+        self._settings.write_text(yaml.safe_dump(site.data))
+        self._env = {**os.environ, "KUBECONFIG": str(apiserver.kubeconfig_for(SERVICE, ADMIN_GROUP))}
+        self._processes = Processes(folder)
+
+    async def __aenter__(self):
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_):
+        self._processes.close()
+
+    async def start(self):
+        argv = [sys.executable, "-m", "spawnpenny", "serve", "--settings", str(self._settings)]
+        self._processes.start("service", argv, env=self._env)
+        async with asyncio.timeout(30), aiohttp.ClientSession(self.url) as session:
+            while True:
+                self._processes.check()
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get("/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.05)
+
+    def kill(self):
+        self._processes.end("service")
+
+
+@pytest.fixture
+async def labs():
+    """Answer as labs do at some addresses of this machine, and return the addresses."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", lambda _: web.json_response({"version": "1"}))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    addresses = [f"127.{66 + os.getpid() % 100}.{os.getpid() // 100 % 250}.{number}" for number in range(1, 7)]
+    for address in addresses:
+        await web.TCPSite(runner, address, 8888).start()
+    yield addresses
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def node(apiserver, labs):
+    async with HollowNode(apiserver.url, apiserver.ssl_context(), addresses=labs) as node:
+        yield node
+
+
+@pytest.fixture
+async def service(apiserver, kubernetes_cluster, node, tmp_path):
+    async with Service(await make_site(kubernetes_cluster), apiserver, tmp_path) as service:
+        yield service
+
+
+@pytest.fixture(params=["5", "6"])
+async def hub(request, service, tmp_path):
+    python = sys.executable if request.param == "6" else os.environ.get("SPAWNPENNY_JUPYTERHUB5")
+    if not python:
+        pytest.skip("SPAWNPENNY_JUPYTERHUB5 is not set: there is no JupyterHub 5 to test with")
+    folder, home = tmp_path / "hub", tmp_path / "home"
+    home.mkdir()
+    (home / "sitecustomize.py").write_text(WATCHED)
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "CALLS": str(home / "calls"),
+        "PYTHONPATH": os.pathsep.join([str(home), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "SPAWNPENNY_URL": service.url,
+        "SPAWNPENNY_TOKEN": service.token,
+    }
+    async with JupyterHub(folder, CONFIG, python=python, env=env) as hub:
+        yield hub
+
+
+def noted(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+async def test_the_hub_spawns_with_no_right_and_no_call_to_kubernetes_while_the_service_is_killed(
+    hub, service, node, apiserver, labs, tmp_path
+):
+    api_port = int(apiserver.url.rpartition(":")[2])
+    since = apiserver.mark()
+    await hub.start_server("ada")
+    await hub.until_ready("ada")
+    node.behave({"hub.jupyter.org/username": "grace"}, Hold())
+    await hub.start_server("grace")
+    await hub.until(lambda: told(hub, "grace", "Waiting for the lab"), "The lab")
+    before = len(noted(hub.folder / "polls"))
+    service.kill()
+    await hub.until(lambda: polled(hub, "ada", before + 1), "A poll")
+    assert (await hub.server("grace"))["pending"] == "spawn"
+    await service.start()
+    node.behave({"hub.jupyter.org/username": "grace"}, Ready())
+    assert (await hub.until_ready("grace"))["ready"]
+    assert (await hub.server("ada"))["ready"]
+    assert [told for told in noted(hub.folder / "polls") if told[1] is not None] == []
+    for user in ("ada", "grace"):
+        await hub.stop_server(user)
+
+    calls = noted(tmp_path / "home" / "calls")
+    assert [call for call in calls if call[0] != "connect"] == []
+    ports = {call[1][1] for call in calls if isinstance(call[1], list)}
+    assert service.port in ports  # the hook notes what is connected to
+    assert ports <= {service.port, hub.hub_port, hub.api_port, 8888, 0, 53}
+    assert api_port not in {each.raddr.port for each in psutil.Process(hub.pid).net_connections() if each.raddr}
+    users = {entry.user for entry in apiserver.audit(since)}
+    assert SERVICE in users
+    assert {user for user in users if not user.startswith("system:")} == {SERVICE, "admin"}
+    assert "system:anonymous" not in users
+
+
+async def told(hub, user, text):
+    return (await hub.server(user)) is not None
+
+
+async def polled(hub, user, count):
+    return len(noted(hub.folder / "polls")) >= count
