@@ -14,6 +14,7 @@ from traitlets import default
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Lab, Patience
 from spawnpenny.clients.jupyterhub.attempt import Attempt
+from spawnpenny.clients.jupyterhub.certificates import Certificates
 from spawnpenny.clients.jupyterhub.choices import chosen, sendable
 from spawnpenny.clients.jupyterhub.credentials import hub_token, user_credential
 from spawnpenny.clients.jupyterhub.refusals import (
@@ -36,7 +37,7 @@ _ADOPT: Final = 10.0
 """Seconds in which a lab whose URL the Hub knows has to be found; then that URL is taken."""
 
 
-class SpawnpennySpawner(SpawnpennyTraits, Spawner):  # type: ignore[misc]  # JupyterHub has no types
+class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignore[misc]  # JupyterHub has no types
     """Starts servers through the spawnpenny service, which creates what they need; the Hub needs no Kubernetes rights.
 
     What a server is made of (images, sizes, storage, profiles) is in the service's settings. Of JupyterHub's traits,
@@ -176,7 +177,7 @@ class SpawnpennySpawner(SpawnpennyTraits, Spawner):  # type: ignore[misc]  # Jup
     # The way to the service.
 
     async def _start(self, end: float) -> str:
-        options, env = sendable(self.user_options), self._env()
+        options, env, tls = sendable(self.user_options), self._env(), self.take_certificates()
         user, name = self.user.name, self.name or DEFAULT_LAB
         client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
         attempt = self._attempt = Attempt()
@@ -189,6 +190,7 @@ class SpawnpennySpawner(SpawnpennyTraits, Spawner):  # type: ignore[misc]  # Jup
                 start=attempt.start,
                 options=options,
                 env=env,
+                tls=tls,
                 patience=max(10.0, end - loop.time()),
                 replace=True,
             )
