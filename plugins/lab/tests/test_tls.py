@@ -62,7 +62,7 @@ def test_the_service_leads_to_the_pod_of_this_spawn_alone(secure):
 
 def test_the_pod_is_another_only_by_what_tls_needs(secure):
     plain = lab_pod(secure, choose({}, SETTINGS), SETTINGS)
-    pod = serving_tls(plain, secure, port=8888, base_url="/user/ada/")
+    pod = serving_tls(plain, secure)
     (before,), (notebook,) = plain["spec"]["containers"], pod["spec"]["containers"]
     folder = "/etc/jupyterhub/ssl"
     assert notebook == {
@@ -87,7 +87,7 @@ def test_the_pod_is_another_only_by_what_tls_needs(secure):
 
 def test_a_pod_without_a_certificate_is_as_it_was(spawn):
     plain = lab_pod(spawn, choose({}, SETTINGS), SETTINGS)
-    assert serving_tls(plain, spawn, port=8888, base_url="/") is plain
+    assert serving_tls(plain, spawn) is plain
 
 
 @pytest.mark.parametrize("name", ["x" * 63, "Größe", "1st", "a.b", "a--b"])

@@ -51,7 +51,7 @@ class PodStep(Step):
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
         pod = lab_pod(spawn, choose(spawn.options, self._settings), self._settings)
-        return [spawn.patched(serving_tls(pod, spawn, port=self._settings.port, base_url=base_url(spawn.env)))]
+        return [spawn.patched(serving_tls(pod, spawn))]
 
     async def apply(self, spawn: Spawn) -> None:
         (wanted,) = self.makes(spawn)
@@ -72,7 +72,7 @@ class PodStep(Step):
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("lab", LabSettingsSchema())
-    return [SecretStep(), *([TlsStep(ours.port)] if ours.internal_ssl else []), PodStep(ours)]
+    return [SecretStep(), *([TlsStep(lambda _: ours.port)] if ours.internal_ssl else []), PodStep(ours)]
 
 
 @hookimpl

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from spawnpenny.api import Manifest, Names, Spawn, Step, Tls, allow
+from spawnpenny_lab.objects import BASE_URL
 from spawnpenny_lab.service import SERVICE, URL, lab_service, lab_url, service_name
 
 FOLDER: Final = "/etc/jupyterhub/ssl"
 _KEY, _CERT, _CA = "ssl.key", "ssl.crt", "notebooks-ca_trust.crt"
+_PORT: Final = "notebook-port"
 _VOLUME: Final = "jupyterhub-internal-certs"
 _MODE: Final = 0o440
 """The files are root's, and of the pod's fsGroup, which is the user's own group."""
@@ -27,14 +30,14 @@ class TlsStep(Step):
         allow("create", "get", "delete", on="services"),
     )
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: Callable[[Spawn], int]) -> None:
         self._port = port
 
     def services(self, names: Names) -> tuple[str, ...]:
         return (service_name(names),)
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        return [tls_secret(spawn, spawn.tls), lab_service(spawn, self._port)] if spawn.tls else []
+        return [tls_secret(spawn, spawn.tls), lab_service(spawn, self._port(spawn))] if spawn.tls else []
 
     async def revert(self, spawn: Spawn) -> None:
         await spawn.cluster.discard("Service", service_name(spawn.names))
@@ -52,7 +55,7 @@ def tls_secret(spawn: Spawn, tls: Tls) -> Manifest:
     }
 
 
-def serving_tls(pod: Manifest, spawn: Spawn, *, port: int, base_url: str) -> Manifest:
+def serving_tls(pod: Manifest, spawn: Spawn) -> Manifest:
     """Return a lab's pod as it has to be where its request has a certificate; as it is where not.
 
     It finds the files as JupyterHub's single-user server looks for them. It lets nobody in without a certificate, and
@@ -62,13 +65,14 @@ def serving_tls(pod: Manifest, spawn: Spawn, *, port: int, base_url: str) -> Man
         return pod
     metadata, spec = pod["metadata"], pod["spec"]
     notebook, *others = spec["containers"]
+    port = next(each["containerPort"] for each in notebook["ports"] if each["name"] == _PORT)
     volume = {"name": _VOLUME, "secret": {"secretName": _secret_name(spawn.names), "defaultMode": _MODE}}
     return {
         **pod,
         "metadata": {
             **metadata,
-            "labels": {**metadata.get("labels", {}), SERVICE: service_name(spawn.names)},
-            "annotations": {**metadata.get("annotations", {}), URL: lab_url(spawn, port, base_url)},
+            "labels": {**metadata["labels"], SERVICE: service_name(spawn.names)},
+            "annotations": {**metadata["annotations"], URL: lab_url(spawn, port, metadata["annotations"][BASE_URL])},
         },
         "spec": {
             **spec,
@@ -92,7 +96,7 @@ def _serving(notebook: dict[str, Any]) -> dict[str, Any]:
             *notebook.get("volumeMounts", ()),
             {"name": _VOLUME, "mountPath": FOLDER, "readOnly": True},
         ],
-        "readinessProbe": {**probe, "tcpSocket": {"port": "notebook-port"}},
+        "readinessProbe": {**probe, "tcpSocket": {"port": _PORT}},
     }
 
 
