@@ -10,6 +10,7 @@ from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Key, Kind, Phase, Tls
+from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     InvalidOptionError,
@@ -25,11 +26,12 @@ from spawnpenny.identity import Authenticator, Credentials, Identity
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
-from spawnpenny.schemas import QuantityField, StrictSchema
+from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField
 from spawnpenny.settings import Settings
 
 __all__ = [
     "DEFAULT_LAB",
+    "SERVER_FIELDS",
     "Answer",
     "Authenticator",
     "Credentials",
@@ -62,6 +64,7 @@ __all__ = [
     "Step",
     "StepPort",
     "StrictSchema",
+    "TemplateField",
     "Tls",
     "UnknownOptionError",
     "User",
@@ -69,6 +72,9 @@ __all__ = [
     "allow",
     "answers",
     "check_form",
+    "expand",
+    "expand_all",
+    "fields_of",
     "format_quantity",
     "hookimpl",
     "parse_quantity",

@@ -54,12 +54,12 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
 
 
 @hookspec
-def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest) -> Manifest | None:
+def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
     """Add to a lab or Dask pod before it is created; return what to merge into it, or None.
 
     Called for each pod that a step passes to ``spawn.patched``. It must be pure and quick: no I/O, no change
     to ``pod``. Patches are merged in the order of the plugins' steps, as Kubernetes merges; two plugins that
-    set one key to different values are refused.
+    set one key to different values are refused. As with any hook, an argument that is not used may be left out.
 
     Example::
 

@@ -50,6 +50,7 @@ class Plugins:
 
     def __init__(self, manager: pluggy.PluginManager, settings: Settings, installed: Sequence[EntryPoint]) -> None:
         self._manager = manager
+        self._settings = settings
         self._installed = installed
         self._steps: dict[str, tuple[Step, ...]] = {}
         for name, result in self._each("spawnpenny_steps", settings=settings):
@@ -86,7 +87,8 @@ class Plugins:
 
     def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]:
         """Return what each plugin adds to a pod, in the order of their steps."""
-        found = [(name, patch) for name, patch in self._each("spawnpenny_pod_patch", spawn=spawn, pod=pod) if patch]
+        asked = self._each("spawnpenny_pod_patch", spawn=spawn, pod=pod, settings=self._settings)
+        found = [(name, patch) for name, patch in asked if patch]
         return sorted(found, key=lambda each: (self._rank.get(each[0], len(self._rank)), each[0]))
 
     def form(self, user: User) -> tuple[FormField, ...]:

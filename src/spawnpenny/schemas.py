@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
 from spawnpenny.domain.quantities import parse_quantity
+from spawnpenny.domain.templates import fields_of
 from spawnpenny.errors import SettingsError
 from spawnpenny.sources import variable
 
@@ -54,6 +55,18 @@ class QuantityField(fields.Field[Decimal]):
         if quantity < 0:
             raise ValidationError(f"{value} is negative.")
         return quantity
+
+
+class TemplateField(fields.String):
+    """A text with fields in braces, such as ``claim-{username}``, kept as it is: ``expand`` fills it in for a lab."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            fields_of(text)
+        except ValueError as error:
+            raise ValidationError(f"{text!r} is not a template: {error}.") from None
+        return text
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

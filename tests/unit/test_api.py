@@ -24,6 +24,7 @@ assert threading.active_count() == 1
 def test_the_api_is_as_it_was():
     assert api.__all__ == [
         "DEFAULT_LAB",
+        "SERVER_FIELDS",
         "Answer",
         "Authenticator",
         "Credentials",
@@ -56,6 +57,7 @@ def test_the_api_is_as_it_was():
         "Step",
         "StepPort",
         "StrictSchema",
+        "TemplateField",
         "Tls",
         "UnknownOptionError",
         "User",
@@ -63,6 +65,9 @@ def test_the_api_is_as_it_was():
         "allow",
         "answers",
         "check_form",
+        "expand",
+        "expand_all",
+        "fields_of",
         "format_quantity",
         "hookimpl",
         "parse_quantity",

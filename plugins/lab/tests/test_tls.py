@@ -61,7 +61,7 @@ def test_the_service_leads_to_the_pod_of_this_spawn_alone(secure):
 
 
 def test_the_pod_is_another_only_by_what_tls_needs(secure):
-    plain = lab_pod(secure, choose({}, SETTINGS), SETTINGS)
+    plain = lab_pod(secure, choose({}, SETTINGS))
     pod = serving_tls(plain, secure)
     (before,), (notebook,) = plain["spec"]["containers"], pod["spec"]["containers"]
     folder = "/etc/jupyterhub/ssl"
@@ -82,11 +82,11 @@ def test_the_pod_is_another_only_by_what_tls_needs(secure):
         "volumes": [{"name": "jupyterhub-internal-certs", "secret": {"secretName": "lab.tls", "defaultMode": 0o440}}],
     }
     assert pod["metadata"]["labels"] == {**plain["metadata"]["labels"], "spawnpenny.io/service": "lab"}
-    assert lab_url({**pod, "status": {"podIP": "10.0.0.1"}}, SETTINGS) == "https://lab.lab-ada.svc:8888/user/ada/"
+    assert lab_url({**pod, "status": {"podIP": "10.0.0.1"}}) == "https://lab.lab-ada.svc:8888/user/ada/"
 
 
 def test_a_pod_without_a_certificate_is_as_it_was(spawn):
-    plain = lab_pod(spawn, choose({}, SETTINGS), SETTINGS)
+    plain = lab_pod(spawn, choose({}, SETTINGS))
     assert serving_tls(plain, spawn) is plain
 
 
@@ -186,7 +186,7 @@ async def test_what_a_lab_prints_of_its_key_is_not_told(kube_site, hollow_node):
 async def test_a_certificate_is_refused_where_it_is_not_opened(embedded_site):
     async with embedded_site.service() as service:
         for ask in (start(service, tls=TLS), _hostnames(service)):
-            with pytest.raises(TlsUnsupportedError, match="plugins.lab.internal_ssl"):
+            with pytest.raises(TlsUnsupportedError, match=r"plugins\.lab\.internal_ssl"):
                 await ask
         assert service.spawns.account("ada") is None
 

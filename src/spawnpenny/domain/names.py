@@ -23,7 +23,7 @@ MAX_SLUG: Final = 48
 
 _LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
-_HASH_LENGTH: Final = 8
+HASH_LENGTH: Final = 8
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
 
@@ -31,12 +31,14 @@ def safe_slug(name: str, *, max_length: int = MAX_SLUG) -> str:
     """Return a DNS label for any name: the same for the same name, another for another but for hash collisions."""
     if "--" not in name and len(name) <= max_length and _LABEL.fullmatch(name):
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
-    room = max_length - _HASH_LENGTH - len("---")
-    readable = _UNSAFE.sub("-", name.lower()).lstrip("-")[:room].rstrip("-")
-    if readable[:1].isdigit():
-        readable = f"x-{readable[: room - 2]}"
-    return f"{readable or 'x'}---{digest}"
+    digest = hashlib.sha256(name.encode()).hexdigest()[:HASH_LENGTH]
+    return f"{readable(name, max_length - HASH_LENGTH - len('---'))}---{digest}"
+
+
+def readable(name: str, room: int) -> str:
+    """Return what can be read of a name in a DNS label, up to so many characters: never empty, never unique."""
+    text = _UNSAFE.sub("-", name.lower()).lstrip("-")[:room].rstrip("-")
+    return f"x-{text[: room - 2]}" if text[:1].isdigit() else text or "x"
 
 
 def check_username(name: str) -> str:

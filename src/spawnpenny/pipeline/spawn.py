@@ -10,6 +10,7 @@ from spawnpenny.domain.events import Severity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind, Tls
+from spawnpenny.domain.templates import template_fields
 from spawnpenny.domain.users import User
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class Spawn:
     _announce: Callable[[str, str], None]
     tls: Tls | None = field(default=None, repr=False)
     _service_host: Callable[[str], str] = field(default=_no_cluster, repr=False)
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """What templates of this spawn are expanded with: ``expand("claim-{username}", spawn.fields)``."""
+        return template_fields(self.user.username, self.name, self.names)
 
     def patched(self, pod: Manifest) -> Manifest:
         """Return the pod with what all plugins add to it, checked against the hardening rules and the image policy.

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import math
 
-from spawnpenny.api import FormField, Manifest, Resources, Settings, Spawn, Step, User, allow, hookimpl
+from spawnpenny.api import (
+    FormField,
+    InvalidOptionError,
+    Manifest,
+    Resources,
+    Settings,
+    Spawn,
+    Step,
+    UnknownOptionError,
+    allow,
+    hookimpl,
+)
+from spawnpenny_lab.budget import counted
 from spawnpenny_lab.choice import choose
 from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
@@ -23,8 +35,11 @@ class SecretStep(Step):
     needs = frozenset({"namespace"})
     permissions = (allow("create", "get", "delete", on="secrets"),)
 
+    def __init__(self, settings: LabSettings) -> None:
+        self._settings = settings
+
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        return [lab_secret(spawn)]
+        return [lab_secret(spawn, choose(spawn.options, self._settings).port)]
 
     async def revert(self, spawn: Spawn) -> None:
         await spawn.cluster.discard("Secret", spawn.names.base)
@@ -44,13 +59,13 @@ class PodStep(Step):
         self._settings = settings
 
     def asks(self, spawn: Spawn) -> Resources:
-        return choose(spawn.options, self._settings).resources
+        return counted(lab_pod(spawn, choose(spawn.options, self._settings)))
 
     def check(self, spawn: Spawn) -> None:
         base_url(spawn.env)
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        pod = lab_pod(spawn, choose(spawn.options, self._settings), self._settings)
+        pod = lab_pod(spawn, choose(spawn.options, self._settings))
         return [spawn.patched(serving_tls(pod, spawn))]
 
     async def apply(self, spawn: Spawn) -> None:
@@ -60,21 +75,28 @@ class PodStep(Step):
         pod = await spawn.cluster.ensure(wanted)
         spawn.tell("Waiting for the lab to answer.")
         ready = await spawn.cluster.wait(pod)
-        spawn.announce(url=lab_url(ready, self._settings), pod=ready["metadata"]["uid"])
+        spawn.announce(url=lab_url(ready), pod=ready["metadata"]["uid"])
 
     def url(self, spawn: Spawn, pod: Manifest) -> str | None:
-        return lab_url(pod, self._settings) if pod["metadata"]["name"] == spawn.names.base else None
+        return lab_url(pod) if pod["metadata"]["name"] == spawn.names.base else None
 
     async def revert(self, spawn: Spawn) -> None:
-        await spawn.cluster.discard("Pod", spawn.names.base, grace=self._settings.grace)
+        await spawn.cluster.discard("Pod", spawn.names.base, grace=self._grace(spawn))
+
+    def _grace(self, spawn: Spawn) -> int:
+        try:
+            return choose(spawn.options, self._settings).delete_grace_period
+        except (InvalidOptionError, UnknownOptionError):  # it was chosen when the settings had it
+            return self._settings.template.delete_grace_period
 
 
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("lab", LabSettingsSchema())
-    return [SecretStep(), *([TlsStep(lambda _: ours.port)] if ours.internal_ssl else []), PodStep(ours)]
+    secure = [TlsStep(lambda spawn: choose(spawn.options, ours).port)] if ours.internal_ssl else []
+    return [SecretStep(ours), *secure, PodStep(ours)]
 
 
 @hookimpl
-def spawnpenny_form(user: User, settings: Settings) -> tuple[FormField, ...]:
+def spawnpenny_form(settings: Settings) -> tuple[FormField, ...]:
     return lab_form(settings.load("lab", LabSettingsSchema()))

@@ -1,35 +1,61 @@
-"""What a request chose: a size and an image by name, never by content."""
+"""What a request chose, by names and never by content: a profile with its options, or a size and an image."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from spawnpenny.api import Resources, answers
+from spawnpenny.api import Answer, InvalidOptionError, answers
 from spawnpenny_lab.form import lab_form
-from spawnpenny_lab.settings import LabSettings, Size
+from spawnpenny_lab.profiles import Profile
+from spawnpenny_lab.settings import LabSettings
+from spawnpenny_lab.template import Template
+from spawnpenny_lab.trial import MisfitError, Part, put_together
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The size and the image of one lab."""
-
-    size: Size
-    image: str
-
-    @property
-    def resources(self) -> Resources:
-        return Resources(self.size.cpu, self.size.memory, labs=1)
-
-
-def choose(options: Mapping[str, Any], settings: LabSettings) -> Choice:
-    """Return what a request's options stand for. Options of other plugins are not looked at.
+def choose(options: Mapping[str, Any], settings: LabSettings) -> Template:
+    """Return what the pod is made of that a request's options stand for. Options of other plugins are not looked at.
 
     Raises:
-        UnknownOptionError: There is no such size or image.
-        InvalidOptionError: A choice is not a name.
+        UnknownOptionError: There is no such profile, choice, size or image.
+        InvalidOptionError: A choice is no text, or a text does not fit.
 
     """
     chosen = answers(lab_form(settings), options)
-    return Choice(settings.sizes[chosen["size"].value], settings.images[chosen["image"].value])
+    template = settings.template
+    if settings.profile_list:
+        profile = next(each for each in settings.profile_list if each.slug == chosen["profile"].value)
+        return _profiled(template, profile, chosen)
+    if "size" in chosen:
+        template = settings.sizes[chosen["size"].value].of(template)
+    if "image" in chosen:
+        template = replace(template, image=settings.images[chosen["image"].value])
+    return template
+
+
+def _profiled(template: Template, profile: Profile, chosen: Mapping[str, Answer]) -> Template:
+    parts = [Part("", profile.kubespawner_override)]
+    for name, option in profile.profile_options.items():
+        answer = chosen[name]
+        key = f"{name}--unlisted-choice" if answer.written else name
+        parts.append(Part(f"options.{key}", option.override(answer.value, written=answer.written), name))
+    try:
+        return put_together(template, parts)
+    except MisfitError as error:
+        # Each choice was tried when the service started: it is a text that does not fit, or two choices together.
+        raise _refusal(error, chosen) from None
+
+
+def _refusal(error: MisfitError, chosen: Mapping[str, Answer]) -> InvalidOptionError:
+    errors = []
+    for part, key, told in error.wrong:
+        value = chosen[part.option].value if part.option else ""
+        errors.append({"field": part.place, "message": f"{value!r} does not fit: {key}: {_first(told)}"})
+    return InvalidOptionError(" ".join(each["message"] for each in errors), errors=errors)
+
+
+def _first(messages: Any) -> str:
+    while isinstance(messages, Mapping | list):
+        messages = next(iter(messages.values() if isinstance(messages, Mapping) else messages))
+    return str(messages)

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import FormChoice, FormField, format_quantity
-from spawnpenny_lab.settings import LabSettings, Size
+from typing import TYPE_CHECKING
+
+from spawnpenny.api import FormChoice, FormField, FreeText, format_quantity
+from spawnpenny_lab.profiles import Option, Profile, UnlistedChoice
+
+if TYPE_CHECKING:
+    from spawnpenny_lab.settings import LabSettings, Size
 
 
 def lab_form(settings: LabSettings) -> tuple[FormField, ...]:
-    """Return what a request may choose: a size and an image."""
+    """Return what a request may choose: a profile with its options, or a size and an image."""
+    if settings.profile_list:
+        return (FormField("profile", "Profile", tuple(_profile(each) for each in settings.profile_list)),)
     sizes = tuple(FormChoice(name, name, _told(size)) for name, size in settings.sizes.items())
     images = tuple(FormChoice(name, name) for name in settings.images)
-    return FormField("size", "Size", sizes), FormField("image", "Image", images)
+    fields = FormField("size", "Size", sizes), FormField("image", "Image", images)
+    return tuple(each for each in fields if each.choices)
+
+
+def _profile(profile: Profile) -> FormChoice:
+    options = tuple(_option(name, each) for name, each in profile.profile_options.items())
+    return FormChoice(profile.slug, profile.display_name, profile.description, profile.default, options)
+
+
+def _option(name: str, option: Option) -> FormField:
+    choices = tuple(FormChoice(key, each.display_name, "", each.default) for key, each in option.choices.items())
+    return FormField(name, option.display_name, choices, free_text=_text(option, option.unlisted_choice))
+
+
+def _text(option: Option, unlisted: UnlistedChoice) -> FreeText | None:
+    if not unlisted.enabled:
+        return None
+    return FreeText(
+        unlisted.display_name or option.display_name,
+        unlisted.display_name_in_choices,
+        unlisted.validation_regex,
+        unlisted.validation_message,
+    )
 
 
 def _told(size: Size) -> str:

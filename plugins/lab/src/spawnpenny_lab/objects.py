@@ -1,18 +1,28 @@
-"""The manifests of a lab: pure functions of the spawn, the choice and the settings."""
+"""The manifests of a lab: pure functions of the spawn and its template."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
-from spawnpenny.api import InvalidOptionError, Manifest, Spawn, User, format_quantity
-from spawnpenny_lab.choice import Choice
+from spawnpenny.api import DEFAULT_LAB, InvalidOptionError, Manifest, Spawn, format_quantity, safe_slug
+from spawnpenny_lab.environment import variables
+from spawnpenny_lab.expand import expanded
+from spawnpenny_lab.overlay import overlaid
+from spawnpenny_lab.placement import filled, listed, placement
+from spawnpenny_lab.security import hardened, notebook_security, pod_security
 from spawnpenny_lab.service import URL
-from spawnpenny_lab.settings import LabSettings, Size
+from spawnpenny_lab.template import Template
 
 BASE_URL: Final = "spawnpenny.io/base-url"
+NOTEBOOK: Final = "notebook"
+NOTEBOOK_PORT: Final = "notebook-port"
+_SERVICE_URL: Final = re.compile(r"(https?://(?:\[[^\]/]*\]|[^:/]*)):[0-9]+(/.*)?")
 _PREFIX: Final = re.compile(r"/(?:[^\s?#]*/)?")
+_LABEL_VALUE: Final = re.compile(r"(?!.*--)[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
+_MAX_HASHED_LABEL: Final = 32
 
 
 def base_url(env: Mapping[str, str]) -> str:
@@ -31,104 +41,140 @@ def base_url(env: Mapping[str, str]) -> str:
     return prefix
 
 
-def lab_secret(spawn: Spawn) -> Manifest:
-    """Return the Secret with the caller's environment: the one place in the user namespace that holds it."""
+def lab_secret(spawn: Spawn, port: int) -> Manifest:
+    """Return the Secret with the caller's environment: the one place in the user namespace that holds it.
+
+    A Hub says in it where the server has to listen, but the port is for the settings to say.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
         "metadata": {"name": spawn.names.base},
-        "stringData": dict(spawn.env),
+        "stringData": {**spawn.env, **_service_url(spawn.env, port)},
     }
 
 
-def lab_pod(spawn: Spawn, choice: Choice, settings: LabSettings) -> Manifest:
-    """Return the lab's pod, hardened: the user's uid and gid, no token, no capabilities, no way to more."""
+def lab_pod(spawn: Spawn, template: Template) -> Manifest:
+    """Return the lab's pod: the user's own and hardened, but for what the template says."""
     prefix = base_url(spawn.env)
+    template = expanded(template, spawn, prefix)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": spawn.names.base,
-            "labels": {
-                "app": "jupyterhub",
-                "component": "singleuser-server",
-                "hub.jupyter.org/username": spawn.names.user,
-                "hub.jupyter.org/servername": spawn.names.lab,
-            },
-            "annotations": {BASE_URL: prefix},
+            "labels": _labels(spawn, template),
+            "annotations": {**_annotations(spawn), **template.extra_annotations, BASE_URL: prefix},
         },
-        "spec": {
-            "restartPolicy": "OnFailure",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "securityContext": _pod_security(spawn.user),
-            "containers": [_notebook(spawn, choice, settings, prefix)],
-        },
+        "spec": _spec(spawn, template, prefix),
     }
 
 
-def lab_url(pod: Manifest, settings: LabSettings) -> str:
+def lab_url(pod: Manifest) -> str:
     """Return where a running lab answers."""
     annotations = pod["metadata"]["annotations"]
     if URL in annotations:
         return str(annotations[URL])
     address = pod["status"]["podIP"]
     host = f"[{address}]" if ":" in address else address
-    return f"http://{host}:{settings.port}{annotations[BASE_URL]}"
+    return f"http://{host}:{_port(pod)}{annotations[BASE_URL]}"
 
 
-def _notebook(spawn: Spawn, choice: Choice, settings: LabSettings, prefix: str) -> Manifest:
+def _service_url(env: Mapping[str, str], port: int) -> dict[str, str]:
+    found = _SERVICE_URL.fullmatch(env.get("JUPYTERHUB_SERVICE_URL", ""))
+    return {"JUPYTERHUB_SERVICE_URL": f"{found[1]}:{port}{found[2] or ''}"} if found else {}
+
+
+def _port(pod: Manifest) -> int:
+    ports = (port for container in pod["spec"]["containers"] for port in container.get("ports") or ())
+    return next(int(port["containerPort"]) for port in ports if port.get("name") == NOTEBOOK_PORT)
+
+
+def _labels(spawn: Spawn, template: Template) -> dict[str, str]:
+    """Return what Zero to JupyterHub's network policies and dashboards select pods by."""
+    return {
+        "hub.jupyter.org/username": _label(spawn.user.username),
+        **template.extra_labels,
+        **template.common_labels,
+        "app.kubernetes.io/component": template.component_label,
+        "component": template.component_label,
+        "hub.jupyter.org/servername": _label(_server(spawn)),
+    }
+
+
+def _annotations(spawn: Spawn) -> dict[str, str]:
+    server = _server(spawn)
+    named = {"hub.jupyter.org/servername": server} if server else {}
+    return {"hub.jupyter.org/username": spawn.user.username, **named}
+
+
+def _server(spawn: Spawn) -> str:
+    return "" if spawn.name == DEFAULT_LAB else spawn.name
+
+
+def _label(name: str) -> str:
+    """Return a name as KubeSpawner has it in a label: as it is where it can be a value, else as a slug."""
+    return name if not name or _LABEL_VALUE.fullmatch(name) else safe_slug(name, max_length=_MAX_HASHED_LABEL)
+
+
+def _spec(spawn: Spawn, template: Template, prefix: str) -> Manifest:
+    spec: dict[str, Any] = {
+        "restartPolicy": "OnFailure",
+        "automountServiceAccountToken": template.automount_service_account_token is True,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(spawn.user, template),
+        "containers": [_notebook(spawn, template, prefix), *listed(template.extra_containers)],
+        **filled(
+            {
+                "initContainers": listed(template.init_containers),
+                "volumes": listed(template.volumes),
+                "imagePullSecrets": list(template.image_pull_secrets),
+                "serviceAccountName": template.service_account,
+            }
+        ),
+        **placement(template),
+    }
+    spec = overlaid(spec, template.extra_pod_config)
+    for kind in ("containers", "initContainers"):
+        if kind in spec:
+            spec[kind] = [each if each["name"] == NOTEBOOK else hardened(each) for each in spec[kind]]
+    return spec
+
+
+def _notebook(spawn: Spawn, template: Template, prefix: str) -> Manifest:
     container: dict[str, Any] = {
-        "name": "notebook",
-        "image": choice.image,
-        "ports": [{"name": "notebook-port", "containerPort": settings.port}],
+        "name": NOTEBOOK,
+        "image": template.image,
+        "ports": [{"name": NOTEBOOK_PORT, "containerPort": template.port}],
         "envFrom": [{"secretRef": {"name": spawn.names.base}}],
-        "env": [{"name": name, "value": value} for name, value in _environment(choice, settings).items()],
-        "resources": _resources(choice.size),
+        "env": variables(template, spawn.env.keys()),
+        "resources": _resources(template),
         "readinessProbe": {
-            "httpGet": {"path": f"{prefix}api", "port": "notebook-port"},
+            "httpGet": {"path": f"{prefix}api", "port": NOTEBOOK_PORT},
             "periodSeconds": 1,
             "timeoutSeconds": 5,
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": notebook_security(template),
+        **filled(
+            {
+                "imagePullPolicy": template.image_pull_policy,
+                "command": list(template.command),
+                "args": [*template.cmd, *template.args],
+                "workingDir": template.working_dir,
+                "volumeMounts": listed(template.volume_mounts),
+                "lifecycle": dict(template.lifecycle_hooks),
+            }
+        ),
     }
-    if settings.command:
-        container["command"] = list(settings.command)
-    return container
+    return overlaid(container, template.extra_container_config)
 
 
-def _environment(choice: Choice, settings: LabSettings) -> dict[str, str]:
-    """Return what JupyterHub's spawners tell a server of itself, and what the site sets."""
-    size = choice.size
-    return {
-        "JUPYTER_IMAGE": choice.image,
-        "JUPYTER_IMAGE_SPEC": choice.image,
-        "CPU_LIMIT": format(size.cpu.normalize(), "f"),
-        "CPU_GUARANTEE": format((size.cpu_guarantee or size.cpu).normalize(), "f"),
-        "MEM_LIMIT": str(int(size.memory)),
-        "MEM_GUARANTEE": str(int(size.memory_guarantee or size.memory)),
-        **settings.environment,
-    }
+def _resources(template: Template) -> Manifest:
+    limits = _amounts(template.cpu_limit, template.mem_limit) | dict(template.extra_resource_limits)
+    requests = _amounts(template.cpu_guarantee, template.mem_guarantee) | dict(template.extra_resource_guarantees)
+    return filled({"limits": limits, "requests": requests})
 
 
-def _resources(size: Size) -> Manifest:
-    guarantee = (size.cpu_guarantee or size.cpu, size.memory_guarantee or size.memory)
-    return {
-        "limits": {"cpu": format_quantity(size.cpu), "memory": format_quantity(size.memory)},
-        "requests": {"cpu": format_quantity(guarantee[0]), "memory": format_quantity(guarantee[1])},
-    }
-
-
-def _pod_security(user: User) -> Manifest:
-    return {
-        "runAsUser": user.uid,
-        "runAsGroup": user.gid,
-        "runAsNonRoot": True,
-        "fsGroup": user.gid,
-        "supplementalGroups": [group.id for group in user.groups],
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+def _amounts(cpu: Decimal | None, memory: Decimal | None) -> dict[str, str]:
+    return {name: format_quantity(amount) for name, amount in (("cpu", cpu), ("memory", memory)) if amount}

@@ -1,14 +1,21 @@
-"""The settings of the lab plugin: sizes and images that a request may choose."""
+"""The settings of the lab plugin: what a lab's pod is made of, and the sizes and images that a request may choose."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any, Final
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
-from spawnpenny.api import QuantityField, StrictSchema
+from spawnpenny.api import QuantityField, StrictSchema, check_form
+from spawnpenny_lab.form import lab_form
+from spawnpenny_lab.keys import TemplateKeys
+from spawnpenny_lab.profiles import Profile, ProfileListField
+from spawnpenny_lab.template import Template
+from spawnpenny_lab.trial import try_profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +27,37 @@ class Size:
     cpu_guarantee: Decimal | None = None
     memory_guarantee: Decimal | None = None
 
+    def of(self, template: Template) -> Template:
+        """Return the template in this size."""
+        return replace(
+            template,
+            cpu_limit=self.cpu,
+            mem_limit=self.memory,
+            cpu_guarantee=self.cpu_guarantee,
+            mem_guarantee=self.memory_guarantee,
+        )
+
+
+SMALL: Final = Size(Decimal(1), Decimal(2 * 2**30))
+
 
 @dataclass(frozen=True, slots=True)
 class LabSettings:
-    """What a lab can be. The first size and the first image are the defaults."""
+    """What a lab can be: one of the profiles, where there are any, else of one of the sizes and images.
 
-    sizes: Mapping[str, Size] = field(default_factory=lambda: {"small": Size(Decimal(1), Decimal(2 * 2**30))})
-    images: Mapping[str, str] = field(default_factory=lambda: {"default": "spawnpenny/lab"})
-    command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    port: int = 8888
-    grace: int = 10
+    ``template`` is the lab that profiles change, or else that of the first size and the first image.
+    """
+
+    sizes: Mapping[str, Size] = field(default_factory=lambda: {"small": SMALL})
+    images: Mapping[str, str] = field(default_factory=lambda: {"default": Template().image})
+    template: Template = field(default_factory=lambda: SMALL.of(Template()))
+    profile_list: tuple[Profile, ...] = ()
     internal_ssl: bool = False
+
+    @property
+    def port(self) -> int:
+        """Where labs listen."""
+        return self.template.port
 
 
 class _SizeSchema(StrictSchema[Size]):
@@ -42,12 +68,60 @@ class _SizeSchema(StrictSchema[Size]):
     memory_guarantee = QuantityField()
 
 
-class LabSettingsSchema(StrictSchema[LabSettings]):
+_RESOURCES: Final = ("cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee")
+
+
+class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
     makes = LabSettings
     sizes = fields.Dict(keys=fields.String(), values=fields.Nested(_SizeSchema), validate=validate.Length(min=1))
     images = fields.Dict(keys=fields.String(), values=fields.String(), validate=validate.Length(min=1))
-    command = fields.List(fields.String())
-    environment = fields.Dict(keys=fields.String(), values=fields.String())
-    port = fields.Integer(strict=True, validate=validate.Range(1, 65535))
+    profile_list = ProfileListField()
     grace = fields.Integer(strict=True, validate=validate.Range(0, 600))
     internal_ssl = fields.Boolean()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> LabSettings:
+        _refuse_both(data, "images", "image")
+        _refuse_both(data, "grace", "delete_grace_period")
+        for key in _RESOURCES:
+            _refuse_both(data, "sizes", key)
+        profiles = data.get("profile_list", ())
+        for key in ("sizes", "images") if profiles else ():
+            _refuse_both(data, "profile_list", key)
+        if "grace" in data:
+            data["delete_grace_period"] = data["grace"]
+        template = Template(
+            **{each.name: data[each.name] for each in dataclasses.fields(Template) if each.name in data}
+        )
+        images = data.get("images", {} if "image" in data or profiles else {"default": template.image})
+        if images:
+            template = replace(template, image=next(iter(images.values())))
+        sizes = data.get("sizes", {} if set(_RESOURCES) & data.keys() or profiles else {"small": SMALL})
+        template = next(iter(sizes.values())).of(template) if sizes else _limited(template, data)
+        settings = LabSettings(sizes, images, template, profiles, data.get("internal_ssl", False))
+        _check(settings)
+        try_profiles(profiles, template)
+        return settings
+
+
+def _check(settings: LabSettings) -> None:
+    try:
+        check_form(lab_form(settings))
+    except ValueError as error:
+        raise ValidationError(f"{error}.", "profile_list" if settings.profile_list else "sizes") from None
+
+
+def _refuse_both(data: Mapping[str, Any], one: str, other: str) -> None:
+    if one in data and other in data:
+        raise ValidationError(f"{one} says the same: set one of them.", other)
+
+
+def _limited(template: Template, data: Mapping[str, Any]) -> Template:
+    """Return the template with a limit that is not said: that of the default size, or the guarantee if that is more."""
+    cpu = max(SMALL.cpu, template.cpu_guarantee or Decimal(0))
+    memory = max(SMALL.memory, template.mem_guarantee or Decimal(0))
+    return replace(
+        template,
+        cpu_limit=data.get("cpu_limit", cpu),
+        mem_limit=data.get("mem_limit", memory),
+    )

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from spawnpenny.api import Manifest, Names, Spawn, Step, Tls, allow
-from spawnpenny_lab.objects import BASE_URL
+from spawnpenny_lab.objects import BASE_URL, NOTEBOOK, NOTEBOOK_PORT
 from spawnpenny_lab.service import SERVICE, URL, lab_service, lab_url, service_name
 
 FOLDER: Final = "/etc/jupyterhub/ssl"
 _KEY, _CERT, _CA = "ssl.key", "ssl.crt", "notebooks-ca_trust.crt"
-_PORT: Final = "notebook-port"
 _VOLUME: Final = "jupyterhub-internal-certs"
 _MODE: Final = 0o440
 """The files are root's, and of the pod's fsGroup, which is the user's own group."""
@@ -64,8 +63,8 @@ def serving_tls(pod: Manifest, spawn: Spawn) -> Manifest:
     if spawn.tls is None:
         return pod
     metadata, spec = pod["metadata"], pod["spec"]
-    notebook, *others = spec["containers"]
-    port = next(each["containerPort"] for each in notebook["ports"] if each["name"] == _PORT)
+    notebook = next(each for each in spec["containers"] if each["name"] == NOTEBOOK)
+    port = next(each["containerPort"] for each in notebook["ports"] if each.get("name") == NOTEBOOK_PORT)
     volume = {"name": _VOLUME, "secret": {"secretName": _secret_name(spawn.names), "defaultMode": _MODE}}
     return {
         **pod,
@@ -77,7 +76,7 @@ def serving_tls(pod: Manifest, spawn: Spawn) -> Manifest:
         "spec": {
             **spec,
             "volumes": [*spec.get("volumes", ()), volume],
-            "containers": [_serving(notebook), *others],
+            "containers": [_serving(each) if each is notebook else each for each in spec["containers"]],
         },
     }
 
@@ -88,7 +87,9 @@ def _serving(notebook: dict[str, Any]) -> dict[str, Any]:
         "JUPYTERHUB_SSL_CERTFILE": f"{FOLDER}/{_CERT}",
         "JUPYTERHUB_SSL_CLIENT_CA": f"{FOLDER}/{_CA}",
     }
-    probe = {key: value for key, value in notebook.get("readinessProbe", {}).items() if key != "httpGet"}
+    probe = dict(notebook.get("readinessProbe", {}))
+    if probe.pop("httpGet", None) is not None:  # one that the site has made otherwise is the site's
+        probe["tcpSocket"] = {"port": NOTEBOOK_PORT}
     return {
         **notebook,
         "env": [*notebook.get("env", ()), *({"name": name, "value": path} for name, path in paths.items())],
@@ -96,7 +97,7 @@ def _serving(notebook: dict[str, Any]) -> dict[str, Any]:
             *notebook.get("volumeMounts", ()),
             {"name": _VOLUME, "mountPath": FOLDER, "readOnly": True},
         ],
-        "readinessProbe": {**probe, "tcpSocket": {"port": _PORT}},
+        "readinessProbe": probe,
     }
 
 

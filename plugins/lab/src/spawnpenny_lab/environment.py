@@ -1,0 +1,57 @@
+"""The variables of a lab's container, in an order in which they can refer to each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from spawnpenny.api import Manifest
+from spawnpenny_lab.template import Template
+
+_REFERENCE: Final = re.compile(r"\$\(([^)]+)\)")
+
+
+def variables(template: Template, known: Collection[str]) -> list[Manifest]:
+    """Return what JupyterHub's spawners tell a server of itself, and what the site sets.
+
+    Args:
+        template: The lab's.
+        known: What is there already: the names in the caller's environment.
+
+    """
+    environment: dict[str, str | Mapping[str, Any]] = {**_told(template), **template.environment}
+    by_key = {
+        key: {"name": key, **value} if isinstance(value, Mapping) else {"name": key, "value": value}
+        for key, value in environment.items()
+    }
+    return _ordered(by_key, known)
+
+
+def _told(template: Template) -> dict[str, str]:
+    told = {
+        "CPU_LIMIT": template.cpu_limit and format(template.cpu_limit.normalize(), "f"),
+        "CPU_GUARANTEE": template.cpu_guarantee and format(template.cpu_guarantee.normalize(), "f"),
+        "MEM_LIMIT": template.mem_limit and str(int(template.mem_limit)),
+        "MEM_GUARANTEE": template.mem_guarantee and str(int(template.mem_guarantee)),
+        "JUPYTERHUB_ROOT_DIR": template.notebook_dir,
+        "JUPYTERHUB_DEFAULT_URL": template.default_url,
+        "JUPYTER_IMAGE": template.image,
+        "JUPYTER_IMAGE_SPEC": template.image,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _ordered(by_key: Mapping[str, Manifest], known: Collection[str]) -> list[Manifest]:
+    """Sort by key, but what others refer to as ``$(NAME)`` before them; what goes round in a circle comes last."""
+    waiting = dict(sorted(by_key.items()))
+    ordered: list[Manifest] = []
+    there = set(known)
+    while ready := [key for key, variable in waiting.items() if _references(variable) <= there]:
+        ordered += [waiting.pop(key) for key in ready]
+        there |= {variable["name"] for variable in ordered}
+    return ordered + list(waiting.values())
+
+
+def _references(variable: Manifest) -> set[str]:
+    return set(_REFERENCE.findall(variable.get("value") or "")) - {variable["name"]}

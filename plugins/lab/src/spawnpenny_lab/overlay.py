@@ -1,0 +1,49 @@
+"""Lays a site's further configuration of a pod or container over what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from spawnpenny.api import Manifest
+
+_KEYS: Final = {
+    "containers": "name",
+    "initContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "imagePullSecrets": "name",
+    "volumeMounts": "mountPath",
+    "ports": "containerPort",
+}
+_MERGED_ENTRIES: Final = frozenset({"containers", "initContainers"})
+_REPLACED: Final = frozenset({"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
+"""Of these, what is there cannot be part of another: a probe has one action."""
+
+
+def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> Manifest:
+    """Return an object with another's values: maps are merged, so are lists whose entries have a key; else it replaces.
+
+    ``envFrom`` is added to, as the lab's own Secret is in it.
+    """
+    result = dict(base)
+    for key, value in over.items():
+        there = base.get(key)
+        if isinstance(there, Mapping) and isinstance(value, Mapping) and key not in _REPLACED:
+            result[key] = overlaid(there, value)
+        elif isinstance(there, Sequence) and isinstance(value, Sequence) and key in _KEYS:
+            result[key] = _overlaid_entries(there, value, key)
+        elif isinstance(there, Sequence) and key == "envFrom":
+            result[key] = [*there, *value]
+        else:
+            result[key] = value
+    return result
+
+
+def _overlaid_entries(base: Sequence[Any], over: Sequence[Any], key: str) -> list[Any]:
+    name = _KEYS[key]
+    by_name = {entry.get(name): entry for entry in base}
+    for entry in over:
+        there = by_name.get(entry.get(name))
+        by_name[entry.get(name)] = overlaid(there, entry) if there and key in _MERGED_ENTRIES else entry
+    return list(by_name.values())

@@ -1,0 +1,154 @@
+"""Profiles: what a user may choose among, in KubeSpawner's format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validate
+
+from spawnpenny.api import StrictSchema
+from spawnpenny_lab.slugs import slugify
+
+VALUE: Final = "{value}"
+"""What stands for the user's text in the override of an unlisted choice."""
+Override = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of an option's choices, and what it changes."""
+
+    display_name: str
+    default: bool = False
+    kubespawner_override: Override = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UnlistedChoice:
+    """What a user may write instead; ``{value}`` in the override is that text."""
+
+    enabled: bool = False
+    display_name: str = ""
+    display_name_in_choices: str = "Other..."
+    validation_regex: str | None = None
+    validation_message: str | None = None
+    kubespawner_override: Override = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One thing to choose in a profile."""
+
+    display_name: str
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    unlisted_choice: UnlistedChoice = UnlistedChoice()
+
+    @property
+    def default(self) -> str | None:
+        """The key of the choice that holds where nothing is chosen: the first that says so, else the first."""
+        return next((key for key, each in self.choices.items() if each.default), next(iter(self.choices), None))
+
+    def override(self, value: str, *, written: bool) -> Override:
+        """Return what a choice changes, or a text."""
+        if not written:
+            return self.choices[value].kubespawner_override
+        filled: Override = fill_in(self.unlisted_choice.kubespawner_override, value)
+        return filled
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One of the profiles."""
+
+    display_name: str
+    slug: str
+    description: str = ""
+    default: bool = False
+    kubespawner_override: Override = field(default_factory=dict)
+    profile_options: Mapping[str, Option] = field(default_factory=dict)
+
+
+def fill_in(override: Any, value: str) -> Any:
+    """Put a text where ``{value}`` stands. It is put in once: nothing in the text itself is filled in."""
+    if isinstance(override, str):
+        return override.replace(VALUE, value)
+    if isinstance(override, Mapping):
+        return {fill_in(key, value): fill_in(inner, value) for key, inner in override.items()}
+    if isinstance(override, list | tuple):
+        return [fill_in(inner, value) for inner in override]
+    return override
+
+
+def _name(**kwargs: Any) -> fields.String:
+    return fields.String(validate=validate.Length(1, 1000), **kwargs)
+
+
+def _override() -> fields.Dict:
+    return fields.Dict(keys=fields.String())
+
+
+class _ChoiceSchema(StrictSchema[Choice]):
+    makes = Choice
+    display_name = _name(required=True)
+    default = fields.Boolean()
+    kubespawner_override = _override()
+
+
+class _UnlistedChoiceSchema(StrictSchema[UnlistedChoice]):
+    makes = UnlistedChoice
+    enabled = fields.Boolean()
+    display_name = _name()
+    display_name_in_choices = _name()
+    validation_regex = fields.String(allow_none=True)
+    validation_message = fields.String(allow_none=True)
+    kubespawner_override = _override()
+
+
+class _OptionSchema(StrictSchema[Option]):
+    makes = Option
+    display_name = _name(required=True)
+    choices = fields.Dict(keys=fields.String(), values=fields.Nested(_ChoiceSchema))
+    unlisted_choice = fields.Nested(_UnlistedChoiceSchema)
+
+
+class _ProfileSchema(StrictSchema[Profile]):
+    makes = Profile
+    display_name = _name(required=True)
+    slug = _name(load_default="")
+    description = fields.String()
+    default = fields.Boolean()
+    kubespawner_override = _override()
+    profile_options = fields.Dict(keys=fields.String(), values=fields.Nested(_OptionSchema))
+
+
+class ProfileListField(fields.Field[tuple[Profile, ...]]):
+    """A list of profiles, or a map by any key, whose values come in the order of the keys."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[Profile, ...]:
+        if not isinstance(value, list | tuple | Mapping):
+            raise ValidationError("Write a list of profiles, or a map with such values.")
+        entries = sorted(value.items()) if isinstance(value, Mapping) else enumerate(value)
+        loaded: dict[str, Profile] = {}
+        errors: dict[str, Any] = {}
+        for key, entry in entries:
+            try:
+                loaded[str(key)] = _profile(entry, loaded)
+            except ValidationError as error:
+                errors[str(key)] = error.messages
+        if errors:
+            raise ValidationError(errors)
+        return tuple(loaded.values())
+
+
+def _profile(entry: Any, others: Mapping[str, Profile]) -> Profile:
+    profile: Profile = _ProfileSchema().load(entry)
+    try:
+        profile = profile if profile.slug else replace(profile, slug=slugify(profile.display_name))
+    except ValueError:
+        raise ValidationError({"slug": [f"{profile.display_name!r} makes no slug: write one."]}) from None
+    twice = next((key for key, each in others.items() if each.slug == profile.slug), None)
+    if twice is not None:
+        raise ValidationError({"slug": [f"{profile.slug!r} is the slug of {twice} too."]})
+    return profile

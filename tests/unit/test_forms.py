@@ -1,0 +1,243 @@
+"""Forms: what is one, what a request may choose of it, and the JSON Schema that says the same."""
+
+from __future__ import annotations
+
+import string
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from spawnpenny.api import Answer, FormChoice, FormField, FreeText, answers, check_form
+from spawnpenny.clients.forms import options_from_form
+from spawnpenny.domain.answers import check_options
+from spawnpenny.domain.forms import MAX_TEXT
+from spawnpenny.errors import InvalidOptionError, InvalidRequestError, UnknownOptionError
+from spawnpenny.web.formschema import form_schema
+
+IMAGE = FormField(
+    "image",
+    "Image",
+    (FormChoice("r", "R"), FormChoice("python", "Python", default=True)),
+    free_text=FreeText("Another image", pattern=r"[a-z]+:\d+", message="write name:tag"),
+)
+NAME = FormField("name", "Name of the run", free_text=FreeText("Name"))
+FORM = (
+    FormField(
+        "profile",
+        "Profile",
+        (
+            FormChoice("cpu", "CPU"),
+            FormChoice("gpu", "With a GPU", fields=(IMAGE,)),
+            FormChoice("batch", "Batch", fields=(NAME,)),
+        ),
+    ),
+    FormField("dataset", "Data set", (FormChoice("none", "None"), FormChoice("hg38", "Human genome"))),
+)
+ONE, BATCH = FormChoice("1", "One"), {"profile": "batch"}
+
+
+def field(name="f", choices=(ONE,), **more):
+    return FormField(name, "F", choices, **more)
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ([field(), field()], "two fields are called 'f'"),
+        ([field(), field("g", (FormChoice("1", "One", fields=(field(),)),))], "two fields are called 'f'"),
+        ([field(choices=(FormChoice("1", "", fields=(field("g"), field("g"))),))], "two fields of f.1 are called 'g'"),
+        ([field(choices=(ONE, ONE))], "two choices of f have the value '1'"),
+        ([field(choices=())], "the field f has neither choices nor a text"),
+        ([field("a--b")], "a field cannot be called 'a--b'"),
+        ([field("_xsrf")], "a field cannot be called '_xsrf'"),
+        ([field("")], "a field cannot be called ''"),
+        ([field("unlisted-choice")], "a field cannot be called 'unlisted-choice'"),
+        ([field(choices=(FormChoice("", "x"),))], "a choice of f cannot have the value ''"),
+        ([field(choices=(FormChoice("a\nb", "x"),))], r"a choice of f cannot have the value 'a\nb'"),
+        ([field(choices=(FormChoice("unlisted-choice", ""),), free_text=FreeText("T"))], "stands for the text"),
+        ([field(free_text=FreeText("T", pattern="("))], "the pattern of f is no regular expression: "),
+        ([field(free_text=FreeText("T", pattern="a(?i)"))], "the pattern of f is no regular expression: "),
+        ([field(choices=(FormChoice("a-", "", fields=(field("g"),)),))], "the value of f.a- ends with -"),
+        (
+            [field(choices=(FormChoice("1", "", fields=(field("g", (FormChoice("2", "", fields=(IMAGE,)),)),)),))],
+            "the choices of f.1.g have fields",
+        ),
+    ],
+)
+def test_what_is_no_form_is_told(form, told):
+    with pytest.raises(ValueError, match=r".") as refused:
+        check_form(form)
+    assert told in str(refused.value)
+
+
+def test_two_choices_of_one_field_may_have_a_field_of_the_same_name():
+    check_form([field(choices=(FormChoice("1", "", fields=(IMAGE,)), FormChoice("2", "", fields=(IMAGE,))))])
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        ({}, {"profile": Answer("cpu"), "dataset": Answer("none")}),
+        ({"profile": "gpu"}, {"profile": Answer("gpu"), "dataset": Answer("none"), "image": Answer("python")}),
+        (
+            {"profile": "gpu", "image": "r", "dataset": "hg38"},
+            {"profile": Answer("gpu"), "dataset": Answer("hg38"), "image": Answer("r")},
+        ),
+        (
+            {"profile": "gpu", "image--unlisted-choice": "julia:1"},
+            {"profile": Answer("gpu"), "dataset": Answer("none"), "image": Answer("julia:1", written=True)},
+        ),
+        (
+            {"profile": "batch", "name--unlisted-choice": "x" * MAX_TEXT},
+            {"profile": Answer("batch"), "dataset": Answer("none"), "name": Answer("x" * MAX_TEXT, written=True)},
+        ),
+    ],
+)
+def test_what_is_not_chosen_has_its_default(options, chosen):
+    check_options(FORM, options)
+    assert answers(FORM, options) == chosen
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "key", "told"),
+    [
+        ({"profil": "gpu"}, UnknownOptionError, "profil", "there are dataset, profile. Did you mean 'profile'?"),
+        ({"profile": "gpus"}, UnknownOptionError, "profile", "there are cpu, gpu, batch. Did you mean 'gpu'?"),
+        ({"profile": "With a GPU"}, UnknownOptionError, "profile", "Did you mean 'gpu'?"),
+        ({"profile": ""}, UnknownOptionError, "profile", "There is no profile ''"),
+        ({"profile": None}, InvalidOptionError, "profile", "chosen by its name, a string."),
+        ({"profile": ["gpu"]}, InvalidOptionError, "profile", "chosen by its name, a string."),
+        ({"image": "r"}, UnknownOptionError, "image", "'image' does not go with what else was chosen"),
+        ({"profile": "gpu", "image": "perl"}, UnknownOptionError, "image", "else goes into image--unlisted-choice."),
+        ({"profile": "gpu", "image": "r", "image--unlisted-choice": "a:1"}, InvalidOptionError, "image", "not both."),
+        (
+            {"profile": "gpu", "image--unlisted-choice": "julia:1.x"},
+            InvalidOptionError,
+            "image--unlisted-choice",
+            "Another image 'julia:1.x' does not fit: write name:tag.",
+        ),
+        ({"profile": "gpu", "image--unlisted-choice": ""}, InvalidOptionError, "image--unlisted-choice", "1 to 256"),
+        ({"profile": "gpu", "image--unlisted-choice": 1}, InvalidOptionError, "image--unlisted-choice", "is a text."),
+        ({"profile": "batch"}, InvalidOptionError, "name--unlisted-choice", "Name of the run has to be given."),
+        ({"profile": "batch", "name": "x"}, InvalidOptionError, "name--unlisted-choice", "has to be given."),
+        *(
+            (BATCH | {NAME.text_name: text}, InvalidOptionError, NAME.text_name, "1 to 256")
+            for text in ("x" * (MAX_TEXT + 1), "{username}", "a\nb", "a\n", "\x00", "a\u2028b")
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_does(options, error, key, told):
+    with pytest.raises(error) as refused:
+        check_options(FORM, options)
+    assert [each["field"] for each in refused.value.facts["errors"]] == [f"options.{key}"]
+    assert told in str(refused.value)
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(UnknownOptionError) as refused:
+        check_options(FORM, {"profile": "gpus", "dataset": "hg39"})
+    assert [each["field"] for each in refused.value.facts["errors"]] == ["options.profile", "options.dataset"]
+    assert all(each["message"] in str(refused.value) for each in refused.value.facts["errors"])
+
+
+def test_a_long_text_is_not_matched_with_a_pattern_that_would_take_for_ever():
+    slow = FormField("f", "F", free_text=FreeText("T", pattern="(a*)*b"))
+    with pytest.raises(InvalidOptionError):
+        check_options([slow], {"f--unlisted-choice": "a" * (MAX_TEXT + 1)})
+
+
+NAMES = ["image", "size", "x y", "é"]
+VALUES = ["a", "b-1", "c--d", "<b>", "none"]
+PATTERNS = [None, "", "[a-z]+", r"a|b\d", r"^x$", "(?s:.)*", "\\w{2,4}"]
+TEXTS = st.one_of(
+    st.sampled_from(["a", "b1", "ab", "x", "", "x\n", "{", "é", "a" * MAX_TEXT, "a" * (MAX_TEXT + 1)]),
+    st.text(string.printable, max_size=4),
+)
+
+
+@st.composite
+def fields(draw, names, depth=1):
+    made = []
+    for name in draw(st.lists(st.sampled_from(names), unique=True, max_size=2)):
+        choices = tuple(
+            FormChoice(value, value, default=draw(st.booleans()), fields=further)
+            for value in draw(st.lists(st.sampled_from(VALUES), unique=True, max_size=3))
+            for further in [draw(fields([f"{name} of", f"{name} in"], depth - 1)) if depth else ()]
+        )
+        text = draw(st.booleans()) or not choices
+        free = FreeText("T", pattern=draw(st.sampled_from(PATTERNS))) if text else None
+        made.append(FormField(name, name, choices, free_text=free))
+    return tuple(made)
+
+
+@st.composite
+def forms_and_options(draw):
+    form = draw(fields(NAMES))
+    keys = {key for each in form for choice in (each, *each.choices) for key in _keys(choice)} | {"image", "other"}
+    anything = st.none() | st.booleans() | st.integers() | st.lists(st.text(max_size=1), max_size=1)
+    values = st.sampled_from(VALUES) | TEXTS | anything
+    return form, draw(st.dictionaries(st.sampled_from(sorted(keys)), values, max_size=4))
+
+
+def _keys(part):
+    fields = [part] if isinstance(part, FormField) else part.fields
+    return [key for each in fields for key in (each.name, each.text_name)]
+
+
+@given(forms_and_options())
+def test_the_schema_takes_what_is_taken_and_nothing_else(case):
+    form, options = case
+    check_form(form)
+    schema = form_schema(form)
+    Draft202012Validator.check_schema(schema)
+    taken = False
+    with suppress(InvalidRequestError):
+        check_options(form, options)
+        taken = True
+    assert Draft202012Validator(schema).is_valid(options) == taken
+
+
+@pytest.mark.parametrize(
+    ("submitted", "options"),
+    [
+        ({}, {}),
+        ({"profile": ["cpu"], "_xsrf": ["secret"], "dataset": ["hg38"]}, {"profile": "cpu", "dataset": "hg38"}),
+        (
+            {"profile": ["gpu"], "profile-option-gpu--image": ["r"], "profile-option-cpu--image": ["x"]},
+            {"profile": "gpu", "image": "r"},
+        ),
+        (
+            {
+                "profile": ["gpu"],
+                "profile-option-gpu--image": ["unlisted-choice"],
+                "profile-option-gpu--image--unlisted-choice": ["a:1"],
+            },
+            {"profile": "gpu", "image--unlisted-choice": "a:1"},
+        ),
+        (
+            {
+                "profile": ["gpu"],
+                "profile-option-gpu--image": ["r"],
+                "profile-option-gpu--image--unlisted-choice": ["left over"],
+            },
+            {"profile": "gpu", "image": "r"},
+        ),
+        (
+            {"profile": ["gpu"], "profile-option-gpu--image--unlisted-choice": ["a:1"]},
+            {"profile": "gpu", "image--unlisted-choice": "a:1"},
+        ),
+        (
+            {"profile": ["gpu"], "profile-option-gpu--a100--image": ["r"], "profile-option-gpu--image": ["python"]},
+            {"profile": "gpu", "image": "python"},
+        ),
+        ({"profile": ["gpu--a100"], "profile-option-gpu--a100--image": ["r"]}, {"profile": "gpu--a100", "image": "r"}),
+        ({"profile-option-gpu--image": ["r"]}, {}),
+        ({"dataset": ["unlisted-choice"], "dataset--unlisted-choice": ["x"]}, {"dataset--unlisted-choice": "x"}),
+        ({"empty": []}, {}),
+    ],
+)
+def test_a_submitted_form_stands_for_options(submitted, options):
+    assert options_from_form(submitted) == options
