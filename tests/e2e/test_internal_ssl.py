@@ -129,8 +129,8 @@ async def test_the_hub_that_was_killed_finds_its_server_again(running):
     assert (await running.hub.until_ready("ada", "second"))["ready"]
     headers = {"Authorization": f"token {running.hub.token}"}
     async with aiohttp.ClientSession(running.hub.url, headers=headers) as browser:
-        async with browser.get("user/ada/second/api") as answer:
-            assert answer.status == 200
+        answer = await browser.get("user/ada/second/api")
+        assert answer.status == 200
 
 
 async def test_no_key_is_in_the_log_of_the_hub(running):
