@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+import yaml
+from marshmallow import ValidationError
+from spawnpenny_lab.budget import counted
 from spawnpenny_lab.choice import choose
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
-from spawnpenny_lab.settings import LabSettings, Size
+from spawnpenny_lab.settings import LabSettingsSchema
+from spawnpenny_lab.template import Template
 
-from spawnpenny.api import InvalidOptionError, Resources, UnknownOptionError
+from spawnpenny.api import InvalidOptionError, Kind, Names, Resources, SettingsError, UnknownOptionError, User
+from spawnpenny.configuration import make_settings
 
 GIB = 2**30
-SETTINGS = LabSettings(
-    sizes={
-        "small": Size(Decimal("0.5"), Decimal(2 * GIB)),
-        "large": Size(Decimal(4), Decimal(8 * GIB), cpu_guarantee=Decimal(1), memory_guarantee=Decimal(4 * GIB)),
+SETTINGS = {
+    "sizes": {
+        "small": {"cpu": "0.5", "memory": "2Gi"},
+        "large": {"cpu": 4, "memory": "8Gi", "cpu_guarantee": 1, "memory_guarantee": "4Gi"},
     },
-    images={"default": "quay.io/lab:1", "r": "quay.io/r:1"},
-    environment={"SITE": "physics"},
-)
+    "images": {"default": "quay.io/lab:1", "r": "quay.io/r:1"},
+    "environment": {"SITE": "physics"},
+}
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def settings_of(section):
+    return make_settings({"plugins": {"lab": section}}).load("lab", LabSettingsSchema())
+
+
+def pod_of(spawn, section, options=None):
+    return lab_pod(spawn, choose(options or {}, settings_of(section)))
+
+
+def notebook_of(spawn, section):
+    return pod_of(spawn, section)["spec"]["containers"][0]
+
+
+def golden(name, pod):
+    path, pod = GOLDEN / f"{name}.yaml", json.loads(json.dumps(pod))
+    if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
+        path.write_text(yaml.safe_dump(pod, allow_unicode=True))
+    assert pod == yaml.safe_load(path.read_text())
 
 
 def test_the_callers_environment_goes_into_the_secret(spawn):
-    assert lab_secret(spawn) == {
+    assert lab_secret(spawn, 8888) == {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
@@ -33,80 +62,43 @@ def test_the_callers_environment_goes_into_the_secret(spawn):
     }
 
 
+@pytest.mark.parametrize(
+    ("told", "listened"),
+    [
+        ("http://0.0.0.0:8888/user/ada/", "http://0.0.0.0:9999/user/ada/"),
+        ("https://[::]:8888/", "https://[::]:9999/"),
+        ("http://:8888", "http://:9999"),
+        ("whatever", "whatever"),
+    ],
+)
+def test_a_hub_cannot_know_the_port_that_the_settings_name(spawn, told, listened):
+    spawn = replace(spawn, env={"JUPYTERHUB_SERVICE_URL": told})
+    assert lab_secret(spawn, 9999)["stringData"] == {"JUPYTERHUB_SERVICE_URL": listened}
+
+
 def test_the_pod_is_hardened_and_the_users_own(spawn):
-    assert lab_pod(spawn, choose({"size": "large"}, SETTINGS), SETTINGS) == {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": "lab",
-            "labels": {
-                "app": "jupyterhub",
-                "component": "singleuser-server",
-                "hub.jupyter.org/username": "ada",
-                "hub.jupyter.org/servername": "",
-            },
-            "annotations": {"spawnpenny.io/base-url": "/user/ada/"},
-        },
-        "spec": {
-            "restartPolicy": "OnFailure",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "securityContext": {
-                "runAsUser": 2001,
-                "runAsGroup": 2002,
-                "runAsNonRoot": True,
-                "fsGroup": 2002,
-                "supplementalGroups": [3001],
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "notebook",
-                    "image": "quay.io/lab:1",
-                    "ports": [{"name": "notebook-port", "containerPort": 8888}],
-                    "envFrom": [{"secretRef": {"name": "lab"}}],
-                    "env": [
-                        {"name": "JUPYTER_IMAGE", "value": "quay.io/lab:1"},
-                        {"name": "JUPYTER_IMAGE_SPEC", "value": "quay.io/lab:1"},
-                        {"name": "CPU_LIMIT", "value": "4"},
-                        {"name": "CPU_GUARANTEE", "value": "1"},
-                        {"name": "MEM_LIMIT", "value": "8589934592"},
-                        {"name": "MEM_GUARANTEE", "value": "4294967296"},
-                        {"name": "SITE", "value": "physics"},
-                    ],
-                    "resources": {
-                        "limits": {"cpu": "4", "memory": "8Gi"},
-                        "requests": {"cpu": "1", "memory": "4Gi"},
-                    },
-                    "readinessProbe": {
-                        "httpGet": {"path": "/user/ada/api", "port": "notebook-port"},
-                        "periodSeconds": 1,
-                        "timeoutSeconds": 5,
-                    },
-                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-                }
-            ],
-        },
-    }
+    golden("plain", pod_of(spawn, SETTINGS, {"size": "large"}))
+
+
+def test_a_pod_of_all_settings(spawn):
+    section = yaml.safe_load((GOLDEN / "everything.settings.yaml").read_text())
+    pod = pod_of(spawn, section)
+    golden("everything", pod)
+    assert set(section) >= {each.name for each in dataclasses.fields(Template)} - {"command", "slug_scheme"}
 
 
 def test_no_value_of_the_callers_environment_is_in_the_pod(spawn):
-    assert "s3cr3t" not in str(lab_pod(spawn, choose({}, SETTINGS), SETTINGS))
+    assert "s3cr3t" not in str(pod_of(spawn, SETTINGS))
 
 
 def test_the_sites_command_stands_instead_of_the_images(spawn):
-    settings = replace(SETTINGS, command=("start.sh", "lab"))
-    (container,) = lab_pod(spawn, choose({}, settings), settings)["spec"]["containers"]
-    assert container["command"] == ["start.sh", "lab"]
+    container = notebook_of(spawn, {"command": ["start.sh", "lab"], "args": ["--debug"]})
+    assert (container["command"], container["args"]) == (["start.sh", "lab"], ["--debug"])
 
 
 def test_the_first_size_and_image_are_the_defaults():
-    choice = choose({}, SETTINGS)
-    assert (choice.size, choice.image) == (SETTINGS.sizes["small"], "quay.io/lab:1")
-
-
-def test_a_choice_counts_what_it_may_use_and_one_lab():
-    assert choose({"size": "large"}, SETTINGS).resources == Resources(Decimal(4), Decimal(8 * GIB), labs=1)
+    template = choose({}, settings_of(SETTINGS))
+    assert (template.cpu_limit, template.mem_limit, template.image) == (Decimal("0.5"), 2 * GIB, "quay.io/lab:1")
 
 
 @pytest.mark.parametrize(
@@ -120,9 +112,97 @@ def test_a_choice_counts_what_it_may_use_and_one_lab():
 )
 def test_what_cannot_be_chosen_is_refused_with_what_can(options, error, field, told):
     with pytest.raises(error) as refused:
-        choose(options, SETTINGS)
+        choose(options, settings_of(SETTINGS))
     assert refused.value.facts["errors"][0]["field"] == field
     assert told in str(refused.value)
+
+
+def test_where_the_template_says_the_size_and_the_image_there_is_no_choice():
+    with pytest.raises(UnknownOptionError, match=r"there are none\."):
+        choose({"size": "small"}, settings_of({"image": "quay.io/lab:1", "mem_limit": "4G"}))
+
+
+def test_a_misspelt_override_is_told():
+    with pytest.raises(ValidationError, match="did you mean 'image'") as refused:
+        Template().overridden({"imag": "x", "environment": {"A": None}})
+    assert set(refused.value.messages) == {"imag"}
+
+
+@pytest.mark.parametrize(("field", "hint"), [("pvc_name", "the plugin storage"), ("hubnamespace", "write its name")])
+def test_a_field_of_kubespawner_that_is_elsewhere_says_where(field, hint):
+    with pytest.raises(SettingsError, match=hint):
+        settings_of({"extra_labels": {"x": f"{{{field}}}"}})
+
+
+def test_a_map_of_what_is_there_is_laid_over_and_a_probe_is_replaced(spawn):
+    probe = {"exec": {"command": ["true"]}}
+    further = {
+        "envFrom": [{"configMapRef": {"name": "site"}}],
+        "securityContext": {"readOnlyRootFilesystem": True},
+        "resources": {"limits": {"memory": "1Gi"}},
+        "readiness_probe": probe,
+    }
+    notebook = notebook_of(spawn, {"extra_container_config": further})
+    assert notebook["envFrom"] == [{"secretRef": {"name": "lab"}}, {"configMapRef": {"name": "site"}}]
+    assert notebook["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert notebook["resources"]["limits"] == {"cpu": "1", "memory": "1Gi"}
+    assert notebook["readinessProbe"] == probe
+
+
+def test_a_container_that_a_site_adds_to_the_pods_configuration_stands_beside_the_lab(spawn):
+    added = {"name": "cron", "image": "cron:1"}
+    notebook, cron = pod_of(spawn, {"extra_pod_config": {"containers": [added]}})["spec"]["containers"]
+    assert notebook["name"] == "notebook"
+    assert cron == added | {"securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}}
+
+
+def test_nobody_runs_as_another_by_the_settings_of_the_pod_alone(spawn):
+    context = pod_of(spawn, {"supplemental_gids": [5000, 3001]})["spec"]["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (2001, 2002, 2002)
+    assert context["supplementalGroups"] == [3001, 5000]
+
+
+def test_all_containers_run_as_whom_the_settings_name(spawn):
+    pod = pod_of(spawn, {"uid": 5001, "init_containers": [{"name": "init", "image": "x"}]})
+    assert pod["spec"]["securityContext"]["runAsUser"] == 5001
+    assert pod["spec"]["containers"][0]["securityContext"]["runAsUser"] == 5001
+    assert "runAsUser" not in pod["spec"]["initContainers"][0]["securityContext"]
+
+
+@pytest.mark.parametrize("username", ["{pod_name}", "{unescaped_servername}", "..x", "{", "a}b"])
+def test_a_users_name_brings_in_no_field_and_leaves_no_folder(spawn, username):
+    names = Names.of(username, Kind.LAB, "lab", prefix="lab-")
+    spawn = replace(spawn, user=User(username, 2001, 2002), names=names)
+    mounts = [{"name": "home", "mountPath": "/x", "subPath": "{username}"}]
+    section = {"volume_mounts": mounts, "extra_annotations": {"who": "{unescaped_username}"}}
+    pod = pod_of(spawn, section)
+    assert pod["metadata"]["annotations"]["who"] == username
+    assert pod["spec"]["containers"][0]["volumeMounts"][0]["subPath"] == names.user
+
+
+@pytest.mark.parametrize(
+    ("section", "cpu", "memory"),
+    [
+        ({}, "1", 2 * GIB),
+        ({"mem_limit": "4G", "cpu_limit": None}, "0", 4 * GIB),
+        ({"extra_resource_limits": {"cpu": 3}}, "3", 2 * GIB),
+        ({"extra_containers": [{"name": "a", "image": "a", "resources": {"limits": {"cpu": "500m"}}}]}, "1.5", 2 * GIB),
+        ({"init_containers": [{"name": "a", "image": "a", "resources": {"limits": {"cpu": "500m"}}}]}, "1", 2 * GIB),
+        ({"init_containers": [{"name": "a", "image": "a", "resources": {"limits": {"memory": "3Gi"}}}]}, "1", 3 * GIB),
+        (
+            {
+                "init_containers": [
+                    {"name": "a", "image": "a", "restartPolicy": "Always", "resources": {"limits": {"cpu": 1}}},
+                    {"name": "b", "image": "b", "resources": {"limits": {"cpu": 2}}},
+                ]
+            },
+            "3",
+            2 * GIB,
+        ),
+    ],
+)
+def test_a_lab_counts_what_its_containers_may_use(spawn, section, cpu, memory):
+    assert counted(pod_of(spawn, section)) == Resources(Decimal(cpu), Decimal(memory), labs=1)
 
 
 @pytest.mark.parametrize("prefix", ["/", "/user/ada/", "/user/ada%40x.org/lab-1/"])
@@ -138,5 +218,10 @@ def test_a_prefix_that_is_no_path_is_refused(prefix):
 
 @pytest.mark.parametrize(("address", "host"), [("10.0.0.1", "10.0.0.1"), ("fd00::1", "[fd00::1]")])
 def test_the_url_is_of_the_pods_address(address, host):
-    pod = {"metadata": {"annotations": {"spawnpenny.io/base-url": "/user/ada/"}}, "status": {"podIP": address}}
-    assert lab_url(pod, SETTINGS) == f"http://{host}:8888/user/ada/"
+    ports = [{"containerPort": 8888, "name": "notebook-port"}]
+    pod = {
+        "metadata": {"annotations": {"spawnpenny.io/base-url": "/user/ada/"}},
+        "spec": {"containers": [{"name": "sidecar"}, {"name": "notebook", "ports": ports}]},
+        "status": {"podIP": address},
+    }
+    assert lab_url(pod) == f"http://{host}:8888/user/ada/"

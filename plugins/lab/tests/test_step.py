@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
+import yaml
 
 from spawnpenny.api import InvalidOptionError, SettingsError, UnknownOptionError
 from spawnpenny.testing.site import lab, settled, start, stop
+
+GOLDEN = Path(__file__).parent / "golden"
 
 
 async def test_a_lab_runs_and_says_where(site):
@@ -23,6 +27,79 @@ async def test_the_environment_is_in_the_labs_own_secret(site):
         found = await site.objects("Secret", spawn=run.record.id)
         assert set(found) == {"Secret/lab"}
         assert base64.b64decode(found["Secret/lab"]["data"]["TOKEN"]).decode() == "Grüße"
+
+
+async def test_the_api_server_takes_and_keeps_a_pod_of_all_settings(kube_site):
+    kube_site.data["plugins"]["lab"] = yaml.safe_load((GOLDEN / "everything.settings.yaml").read_text())
+    kube_site.data["pods"] = {"allow": ["privileged", "privilegeEscalation", "serviceAccountToken"]}
+    kube_site.data["broker"] = {"pod_security": "privileged"}
+    async with kube_site.service() as service:
+        run = await settled(await start(service, env={"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"}))
+        assert run.record.reason is None
+        assert run.record.url.endswith(":9999/user/ada/")
+        stored = await kube_site.read("Pod", "lab")
+    namespaced = (GOLDEN / "everything.yaml").read_text().replace("lab-ada/lab", f"{kube_site.namespace()}/lab")
+    sent = yaml.safe_load(namespaced)
+    sent["spec"]["securityContext"]["supplementalGroups"] = [5004]
+    assert lost(sent, stored) == []
+
+
+def lost(sent, stored, path="pod"):
+    """Name what of a manifest is not in what is stored, where there may be more."""
+    if isinstance(sent, dict):
+        return [each for key, value in sent.items() for each in lost(value, stored.get(key, {}), f"{path}.{key}")]
+    if isinstance(sent, list):
+        pairs = zip(sent, stored, strict=False)
+        return [f"{path}: too few"] * (len(stored) < len(sent)) + [
+            each for index, (one, other) in enumerate(pairs) for each in lost(one, other, f"{path}[{index}]")
+        ]
+    return [] if sent == stored else [f"{path}: {stored!r} for {sent!r}"]
+
+
+async def test_a_lab_is_ready_when_all_that_its_settings_name_is_there(embedded_site):
+    asked = ["sh", "-c", "test -e owner-ada && test -e beside && test \"$GREETING\" = 'Hello ada'"]
+    home = [{"name": "home", "mountPath": "/home/{username}"}]
+    shell = {"image": "spawnpenny/shell", "workingDir": "/home/{username}", "volumeMounts": home}
+    embedded_site.data["plugins"]["lab"] = {
+        "environment": {"GREETING": "Hello $(WHO)", "WHO": "{username}"},
+        "volumes": {"home": {"name": "home", "emptyDir": {}}},
+        "volume_mounts": home,
+        "working_dir": "/home/{username}",
+        "init_containers": [{**shell, "name": "before", "args": ["-c", "touch owner-{username}"]}],
+        "extra_containers": {"1": {**shell, "name": "beside", "args": ["-c", "touch beside; exec sleep 60"]}},
+        "extra_container_config": {"readiness_probe": {"exec": {"command": asked}, "periodSeconds": 1}},
+        "extra_pod_config": {"terminationGracePeriodSeconds": 5},
+        "delete_grace_period": 1,
+    }
+    async with embedded_site.service() as service:
+        run = await settled(await start(service))
+        assert run.record.reason is None
+        await stop(service)
+        assert "Pod/lab" not in await embedded_site.objects()
+
+
+@pytest.mark.parametrize(
+    ("section", "opening"),
+    [
+        ({"uid": 0}, "root"),
+        ({"privileged": True, "allow_privilege_escalation": True}, "privileged"),
+        ({"allow_privilege_escalation": None}, "privilegeEscalation"),
+        ({"container_security_context": {"capabilities": {"add": ["NET_ADMIN"]}}}, "capabilities"),
+        ({"automount_service_account_token": True, "service_account": "default"}, "serviceAccountToken"),
+        ({"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}, "hostPath"),
+        ({"extra_pod_config": {"hostNetwork": True}}, "hostNetwork"),
+        (
+            {"init_containers": [{"name": "i", "image": "x", "securityContext": {"runAsUser": 0}}]},
+            "root",
+        ),
+    ],
+)
+async def test_what_settings_ask_for_is_refused_until_it_is_opened_by_name(embedded_site, section, opening):
+    embedded_site.data["plugins"]["lab"] = section
+    async with embedded_site.service() as service:
+        run = await settled(await start(service))
+        assert run.record.reason.code == "pod_not_hardened"
+        assert repr(opening) in run.record.reason.message
 
 
 async def test_pod_and_secret_go_with_the_lab(site):
@@ -57,6 +134,29 @@ async def test_a_request_that_cannot_be_met_is_refused_before_anything_is_made(e
         ({"sizes": {"small": {"cpu": 1}}}, "sizes.small.memory"),
         ({"port": 0}, "port"),
         ({"grace": -1}, "grace"),
+        ({"grace": 1, "delete_grace_period": 1}, "delete_grace_period"),
+        ({"images": {"a": "b"}, "image": "b"}, "image"),
+        ({"sizes": {"small": {"cpu": 1, "memory": "1Gi"}}, "mem_limit": "1G"}, "mem_limit"),
+        ({"mem_limit": "1Q"}, "mem_limit"),
+        ({"mem_limit": "1G", "mem_guarantee": "2G"}, "mem_guarantee"),
+        ({"args": ["--debug"]}, "args"),
+        ({"privileged": True}, "privileged"),
+        ({"image_pull_policy": "always"}, "image_pull_policy"),
+        ({"volumes": {"home": {"name": "home", "hostpath": {}}}}, "volumes.home"),
+        ({"volume_mounts": [{"name": "home"}]}, "volume_mounts.0"),
+        ({"extra_containers": [{"name": "x"}]}, "extra_containers.0"),
+        ({"tolerations": "all"}, "tolerations"),
+        ({"extra_pod_config": {"dnsPolcy": "None"}}, "extra_pod_config"),
+        ({"extra_labels": {"spawnpenny.io/user": "eve"}}, "extra_labels"),
+        ({"pod_security_context": {"run_as_user": 1}}, "pod_security_context"),
+        ({"environment": {"DEBUG": 1}}, "environment.DEBUG"),
+        ({"environment": {"X": {"value": "x", "valueFrom": {}}}}, "environment.X"),
+        ({"environment": {"X": "{usernam}"}}, "environment.X"),
+        ({"working_dir": "/home/{username.x}"}, "working_dir"),
+        ({"notebook_dir": "/home/{user_server}"}, "notebook_dir"),
+        ({"volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}]}, "volumes.0"),
+        ({"extra_annotations": {"x": "{userid}"}}, "extra_annotations.x"),
+        ({"extra_pod_config": {"hostAliases": [{"hostnames": ["{"]}]}}, "extra_pod_config"),
     ],
 )
 async def test_settings_that_make_no_lab_are_refused(embedded_site, section, place):
