@@ -128,8 +128,8 @@ async def test_the_hub_that_was_killed_finds_its_server_again(running):
     await running.hub.restart()
     assert (await running.hub.until_ready("ada", "second"))["ready"]
     headers = {"Authorization": f"token {running.hub.token}"}
-    async with aiohttp.ClientSession(running.hub.url, headers=headers) as browser:
-        answer = await browser.get("user/ada/second/api")
+    path = "user/ada/second/api"
+    async with aiohttp.ClientSession(running.hub.url, headers=headers) as browser, browser.get(path) as answer:
         assert answer.status == 200
 
 

@@ -61,14 +61,14 @@ async def test_a_client_is_told_that_there_are_no_certificates_here(server):
 
 @pytest.mark.parametrize("name", ["ada", "ada-lab", "reader", "admin"])
 async def test_who_may_read_a_lab_may_read_its_names(secure, name):
-    async with secure.client(name) as client:
-        assert (await client.get(HOSTNAMES)).status == 200
+    async with secure.client(name) as client, client.get(HOSTNAMES) as answer:
+        assert answer.status == 200
 
 
 @pytest.mark.parametrize("name", ["bob", "nobody", None])
 async def test_others_may_not(secure, name):
-    async with secure.client(name) as client:
-        assert (await client.get(HOSTNAMES)).status in {401, 403}
+    async with secure.client(name) as client, client.get(HOSTNAMES) as answer:
+        assert answer.status in {401, 403}
 
 
 async def test_what_a_real_authority_makes_is_taken(ada):
@@ -79,7 +79,8 @@ async def test_what_a_real_authority_makes_is_taken(ada):
         "cert": "".join(each.bytes().decode() for each in made.cert_chain_pems).replace("\n", "\r\n"),
         "ca": authority.cert_pem.bytes().decode(),
     }
-    assert (await put(ada, tls)).status == 202
+    async with await put(ada, tls) as answer:
+        assert answer.status == 202
 
 
 @pytest.mark.parametrize(
