@@ -6,18 +6,26 @@ from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.answers import Answer, answers
 from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
-from spawnpenny.domain.names import DEFAULT_LAB, Names, safe_slug
+from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Key, Kind, Phase, Tls
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
+    ClusterError,
+    ForbiddenError,
+    InvalidNameError,
     InvalidOptionError,
+    NotReadyError,
     ProvisionError,
     QuotaExceededError,
     SettingsError,
     SpawnError,
+    StorageInUseError,
+    StorageKeptError,
+    StorageNotOursError,
+    UnauthenticatedError,
     UnknownOptionError,
     VolumesKeptError,
 )
@@ -27,26 +35,31 @@ from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField
-from spawnpenny.settings import Settings
+from spawnpenny.settings import SCOPES, Settings
 
 __all__ = [
     "DEFAULT_LAB",
+    "SCOPES",
     "SERVER_FIELDS",
     "Answer",
     "Authenticator",
+    "ClusterError",
     "Credentials",
     "Event",
     "EventType",
+    "ForbiddenError",
     "FormChoice",
     "FormField",
     "FreeText",
     "Group",
     "Identity",
+    "InvalidNameError",
     "InvalidOptionError",
     "Key",
     "Kind",
     "Manifest",
     "Names",
+    "NotReadyError",
     "Permission",
     "Phase",
     "ProvisionError",
@@ -63,15 +76,20 @@ __all__ = [
     "StashKey",
     "Step",
     "StepPort",
+    "StorageInUseError",
+    "StorageKeptError",
+    "StorageNotOursError",
     "StrictSchema",
     "TemplateField",
     "Tls",
+    "UnauthenticatedError",
     "UnknownOptionError",
     "User",
     "VolumesKeptError",
     "allow",
     "answers",
     "check_form",
+    "check_username",
     "expand",
     "expand_all",
     "fields_of",

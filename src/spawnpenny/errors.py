@@ -333,6 +333,37 @@ class StepFailedError(SpawnError):
     title = "A step failed"
 
 
+class StorageNotOursError(SpawnError):
+    """A volume claim of that name is there which belongs to somebody else."""
+
+    code = "storage_not_ours"
+    title = "The storage is not this lab's"
+
+
+class StorageInUseError(SpawnpennyError):
+    """Storage that one lab at a time may have is in use."""
+
+    code = "storage_in_use"
+    status = 409
+    title = "Another lab has the storage"
+
+
+class PurgeConflictError(SpawnpennyError):
+    """The storage of a lab is being deleted: nothing starts on it before that is done."""
+
+    code = "purge_conflict"
+    status = 409
+    title = "The storage is being deleted"
+
+
+class StorageKeptError(SpawnpennyError):
+    """A lab's storage was to be deleted, and is kept; the message says why, and what would let it go."""
+
+    code = "storage_kept"
+    status = 409
+    title = "The storage is kept"
+
+
 class VolumesKeptError(SpawnpennyError):
     """Storage goes only by an explicit purge."""
 

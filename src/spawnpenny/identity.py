@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from spawnpenny.domain.users import Group
 
@@ -36,13 +38,28 @@ class Identity:
 
 
 class Authenticator(ABC):
-    """Turns credentials into an identity; contributed by the hook ``spawnpenny_authenticators``."""
+    """Turns credentials into an identity; contributed by the hook ``spawnpenny_authenticators``.
+
+    It is an asynchronous context, entered in the service's event loop before the first request and left after the last:
+    the place to open what it asks with, and to close it. One that raises as it is entered stops the service from
+    starting.
+    """
 
     @abstractmethod
     async def authenticate(self, credentials: Credentials) -> Identity | None:
-        """Return the identity, or None where these credentials are not known here.
+        """Return the identity, or None where these credentials are not known here, so that the next one is asked.
 
         Raises:
-            NotReadyError: It cannot be told now, as whoever knows does not answer.
+            UnauthenticatedError: They are of a kind that only this one knows, and are not good (any more).
+            ForbiddenError: It is known whose they are, and that they are not for spawnpenny.
+            NotReadyError: It cannot be told now, as whoever knows does not answer. The others are asked all the same.
 
         """
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None

@@ -139,7 +139,7 @@ class Plugins:
         ]
 
     def _each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: str(impl.plugin_name)):
+        for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=_place):
             yield impl.plugin_name, _called(impl, hook, arguments)
 
     def _ranks(self) -> dict[str, int]:
@@ -228,6 +228,11 @@ def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
         nearest = difflib.get_close_matches(wrong[0], known, n=1) if wrong else []
         hint = f"Did you mean {nearest[0]}?" if nearest else f"There are {', '.join(known)}."
         raise PluginError(f"The plugin {plugin!r} has a hook {', '.join(wrong)}, which there is not. {hint}") from None
+
+
+def _place(impl: pluggy.HookImpl) -> tuple[bool, str]:
+    # What is built in comes first: no static token is looked up elsewhere. The rest is by name.
+    return impl.plugin_name not in _BUILT_IN, str(impl.plugin_name)
 
 
 def _called(impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:

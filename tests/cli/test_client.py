@@ -253,6 +253,22 @@ async def test_a_user_is_retired(command):
     assert (await command("user", "show", "ada")).code == 3
 
 
+@pytest.fixture
+def purging(site):
+    """Have labs with storage, and a token that may delete it."""
+    site.data["plugins"]["storage"] = {"retain": False}
+    site.data["tokens"]["purger"] = {"sha256": hash_token("purger-token"), "scopes": [*SCOPES, "purge"]}
+
+
+async def test_storage_is_deleted_with_a_lab_where_the_token_allows_it(purging, site, command):
+    await command("lab", "start", "ada")
+    refused = await command("lab", "stop", "ada", "--purge")
+    assert (refused.code, "needs the scope purge" in refused.err) == (3, True)
+    gone = await command("lab", "stop", "ada", "--purge", token="purger-token")
+    assert (gone.code, gone.out) == (0, "ada's lab ~default is gone, and so is its storage.\n")
+    assert await site.objects("Pod", "PersistentVolumeClaim") == {}
+
+
 async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
     file = tmp_path / "token"
     file.write_text("hub-token\n")

@@ -11,8 +11,11 @@ import socket
 import sys
 
 import aiohttp
+import psutil
 import pytest
 
+from spawnpenny.cli.demo_visit import Visit
+from spawnpenny.cli.exits import CommandError
 from spawnpenny.embedded.folder import Folder
 from spawnpenny.embedded.orphans import NODE, clean, marked
 
@@ -75,19 +78,31 @@ def left(tmp_path):
     return find
 
 
-async def test_once_runs_a_cell_in_a_real_lab_and_leaves_nothing(spawnpenny, left, tmp_path):
-    code, told = await (await spawnpenny("demo", "--once", "--port", "0", "--user", "Ada L.")).end()
+FREE = ("--port", "0", "--hub-port", "0")
+
+
+async def test_once_runs_a_cell_in_a_lab_that_a_real_hub_spawned_and_leaves_nothing(spawnpenny, left, tmp_path):
+    code, told = await (await spawnpenny("demo", "--once", *FREE, "--user", "Ada L.")).end()
     assert code == 0, told
+    assert re.search(r"JupyterHub runs at .*quota: done.*Waiting for the lab to answer", told, re.DOTALL)
     assert "6*7 = 42" in told
     assert re.search(r"lab\.pod +done +\d", told)
     assert left() == []
     (welcome,) = (tmp_path / "spawnpenny" / "demo" / "homes").glob("*/welcome.md")
-    assert "Hello Ada L." in welcome.read_text()
+    assert "Hello ada l." in welcome.read_text()
+
+
+async def test_without_the_hubs_proxy_it_says_so_and_runs_a_cell_all_the_same(spawnpenny, left, tmp_path):
+    code, told = await (await spawnpenny("demo", "--once", *FREE, PATH=str(tmp_path))).end()
+    assert code == 0, told
+    assert "There will be no JupyterHub: there is no Node.js in PATH" in told
+    assert "6*7 = 42" in told
+    assert left() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_demo_that_is_asked_to_end_leaves_no_process(spawnpenny, left, number):
-    command = await spawnpenny("demo", "--port", "0")
+    command = await spawnpenny("demo", *FREE)
     await command.until("Ctrl-C ends the demo")
     assert left()
     code, told = await command.end(number)
@@ -95,18 +110,36 @@ async def test_a_demo_that_is_asked_to_end_leaves_no_process(spawnpenny, left, n
 
 
 async def test_what_a_killed_demo_left_is_ended_by_clean(spawnpenny, left):
-    command = await spawnpenny("demo", "--port", "0")
+    command = await spawnpenny("demo", *FREE)
     await command.until("Ctrl-C ends the demo")
     await command.end(signal.SIGKILL)
-    assert left()
+    assert any("configurable-http-proxy" in " ".join(psutil.Process(pid).cmdline()) for pid in left())
     code, told = await (await spawnpenny("demo", "--clean")).end()
     assert (code, left()) == (0, []), told
 
 
-async def test_the_demo_says_how_to_use_it_and_its_words_work(spawnpenny):
+async def test_the_demo_says_how_to_log_in_at_the_hub_and_that_works(spawnpenny):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = await spawnpenny("demo", "--port", str(port))
+        command = await spawnpenny("demo", "--port", "0", "--hub-port", str(port))
+        await command.until(f"Port {port} is taken")
+        url = (await command.until(r"^ +(http://127.0.0.1:\d+)"))[1]
+        password = (await command.until(r"password: (\S+)"))[1]
+        async with Visit(url, "ada", password) as visit:
+            await visit.start()
+            async for _ in visit.progress():
+                pass
+            assert (await visit.server()).startswith(f"{url}/user/ada/")
+        with pytest.raises(CommandError, match="refused"):
+            async with Visit(url, "ada", "another"):
+                pass
+        assert (await command.end(signal.SIGINT))[0] == 0
+
+
+async def test_the_demo_without_a_hub_says_how_to_use_it_and_its_words_work(spawnpenny, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = await spawnpenny("demo", "--port", str(port), PATH=str(tmp_path))
         await command.until(f"Port {port} is taken")
         lab = (await command.until(r"(http://127\.\S+/lab\?token=\S+)"))[1]
         token, status = (await command.until(r"Its status: .*'(Authorization: \S+ \S+)' (\S+)")).groups()
@@ -119,8 +152,8 @@ async def test_the_demo_says_how_to_use_it_and_its_words_work(spawnpenny):
         assert (await command.end(signal.SIGINT))[0] == 0
 
 
-async def test_the_curl_of_the_demo_starts_a_second_lab_in_another_home(spawnpenny, tmp_path):
-    command = await spawnpenny("demo", "--port", "0")
+async def test_the_curl_of_the_demo_starts_a_lab_in_another_home(spawnpenny, tmp_path):
+    command = await spawnpenny("demo", *FREE)
     authorization, body, url = (
         await command.until(r"curl -s -H '(Authorization: .*)' -X PUT -d '(.*)' (\S+)")
     ).groups()
@@ -143,9 +176,9 @@ async def test_the_curl_of_the_demo_starts_a_second_lab_in_another_home(spawnpen
 
 
 async def test_a_second_demo_says_that_the_first_one_runs(spawnpenny):
-    first = await spawnpenny("demo", "--port", "0")
+    first = await spawnpenny("demo", *FREE)
     await first.until("The service runs")
-    code, told = await (await spawnpenny("demo", "--once", "--port", "0")).end()
+    code, told = await (await spawnpenny("demo", "--once", *FREE)).end()
     assert code == 2
     assert f"process {first.process.pid}" in told
     await first.end(signal.SIGTERM)

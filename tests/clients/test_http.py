@@ -112,6 +112,24 @@ async def test_the_example_in_the_docs_prints_where_the_lab_is(hub, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == (await hub.lab("ada")).url
 
 
+async def test_a_form_begins_with_what_is_told_as_far_as_a_url_has_room(hub):
+    assert await hub.form("ada", "a b?&") == await hub.form("ada", options={"image": "gone", "files": [b"x"]})
+    assert 'value="slow" selected' in await hub.form("ada", options={"image": "slow", "notes": "ß" * 10_000})
+    assert 'value="slow" selected' not in await hub.form("ada", options={"notes": "x" * 10_000, "image": "slow"})
+
+
+async def test_a_form_is_html_or_a_refusal(script, client_of):
+    client = await client_of(script.port)
+    script.answers = [problem(503, "not_ready", **{"Retry-After": "0"}), lab]
+    with pytest.raises(UnexpectedAnswerError, match="no HTML"):
+        await client.form("ada")
+    script.answers = [problem(409, "user_conflict")]
+    with pytest.raises(ProblemError) as refused:
+        await client.form("ada")
+    assert refused.value.code == "user_conflict"
+    assert [each[2]["Accept"] for each in script.asked] == ["text/html"] * 3
+
+
 async def test_a_stop_returns_the_lab_where_it_is_not_waited_for(hub):
     await hub.start_lab("ada", start="s1")
     await all_of(hub.lab_events("ada"))

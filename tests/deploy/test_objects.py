@@ -72,6 +72,13 @@ def apart(each, suffix):
     return each
 
 
+def namespaces_elsewhere(objects):
+    """Return the namespaces that a deployment counts on, and that others have made."""
+    made = {each["metadata"]["name"] for each in objects if each["kind"] == "Namespace"}
+    used = {each["metadata"]["namespace"] for each in objects if "namespace" in each["metadata"]}
+    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in sorted(used - made)]
+
+
 def unlike(sent, stored, path=""):
     """Name what was written and is not stored so: the API server drops a misspelt key without a word."""
     if isinstance(sent, dict) and isinstance(stored, dict):
@@ -85,7 +92,8 @@ def unlike(sent, stored, path=""):
 async def test_what_the_api_server_serves_is_stored_as_it_is_written(api, objects, judged):
     suffix, made = f"-{secrets.token_hex(3)}", []
     try:
-        for each in sorted((apart(each, suffix) for each in objects), key=lambda each: each["kind"] != "Namespace"):
+        everything = (apart(each, suffix) for each in [*objects, *namespaces_elsewhere(objects)])
+        for each in sorted(everything, key=lambda each: each["kind"] != "Namespace"):
             path = await api.path(each)
             if path is not None:
                 made.append((path, each))

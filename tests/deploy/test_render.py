@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from spawnpenny_namespace.settings import NamespaceSettingsSchema
 
 from spawnpenny.broker.orders import OrdersFile
 from spawnpenny.cli.command import command
@@ -22,8 +23,13 @@ from spawnpenny.web.routes import routes
 
 ROOT = Path(__file__).parents[2]
 WEB, BROKER = "spawnpenny", "spawnpenny-broker"
-ELSEWHERE = {("Secret", "spawnpenny", "spawnpenny-tls")}
-"""Made by cert-manager or by the site, as the component tls says."""
+ELSEWHERE = {
+    ("Secret", "spawnpenny", "spawnpenny-tls"),
+    ("Secret", "spawnpenny", "spawnpenny-hub"),
+    ("Namespace", None, "jupyterhub"),
+}
+"""Made by cert-manager, by the site or by its Hub's chart, as the components tls and jupyterhub say."""
+SECRETS = {("spawnpenny-hub", "sha256"): "0a" * 32}
 
 
 def of_kind(objects, kind):
@@ -61,11 +67,16 @@ def settings(objects, name):
     pod = {"metadata.name": f"{name}-abc12", "status.podIP": "10.1.2.3"}
     environ = {}
     for each in container(objects, name)["env"]:
-        value = each["value"] if "value" in each else pod[each["valueFrom"]["fieldRef"]["fieldPath"]]
+        value = each["value"] if "value" in each else elsewhere(pod, **each["valueFrom"])
         environ[each["name"]] = re.sub(r"\$\((\w+)\)", lambda found: environ[found[1]], value)
     for keys, value in overrides(environ):
         put(data, keys, value)
     return make_settings(data)
+
+
+def elsewhere(pod, *, fieldRef=None, secretKeyRef=None):  # noqa: N803 - as Kubernetes writes them
+    """Return what a variable has from the pod, or from a Secret."""
+    return pod[fieldRef["fieldPath"]] if fieldRef else SECRETS[secretKeyRef["name"], secretKeyRef["key"]]
 
 
 def test_the_settings_load_and_say_who_a_replica_is(objects):
@@ -190,6 +201,8 @@ def test_whatever_an_object_names_is_there(objects):
                 wanted.add(("ConfigMap", namespace, volume["configMap"]["name"]))
             if "secret" in volume:
                 wanted.add(("Secret", namespace, volume["secret"]["secretName"]))
+        refs = [variable.get("valueFrom", {}) for part in spec["containers"] for variable in part["env"]]
+        wanted |= {("Secret", namespace, ref["secretKeyRef"]["name"]) for ref in refs if "secretKeyRef" in ref}
     for each in (*of_kind(objects, "RoleBinding"), *of_kind(objects, "ClusterRoleBinding")):
         role = each["roleRef"]
         namespace = each["metadata"].get("namespace") if role["kind"] == "Role" else None
@@ -259,6 +272,75 @@ def test_with_reads_by_namespace_nobody_reads_the_pods_of_all(rendered, name):
     assert [rule for rule in roles["spawnpenny"] if "pods" in rule["resources"]] == []
     (pods,) = [rule for rule in roles["spawnpenny-tenant"] if "pods" in rule["resources"]]
     assert {"list", "watch"} <= set(pods["verbs"])
+
+
+def test_beside_a_hub_spawnpenny_knows_its_token_and_asks_it_whose_others_are(rendered):
+    web = settings(rendered("components/jupyterhub"), WEB)
+    assert web.tokens["hub"].sha256 == SECRETS["spawnpenny-hub", "sha256"]
+    assert (web.tokens["hub"].scopes, web.tokens["hub"].user) == (("read:any", "delete:any"), None)
+    asked = {"api_url": "http://hub.jupyterhub.svc:8081/hub/api", "scopes": ["lab:self"]}
+    assert web.plugins["jupyterhub"] == asked
+    assert web.plugins.keys() == {*settings(rendered("base"), WEB).plugins, "jupyterhub"}
+
+
+def test_beside_a_hub_nobody_gets_more_rights(rendered):
+    more = names(rendered("components/jupyterhub")) - names(rendered("base"))
+    assert more == {
+        ("NetworkPolicy", WEB, "web-to-hub"),
+        ("NetworkPolicy", "jupyterhub", "spawnpenny-hub"),
+        ("NetworkPolicy", "jupyterhub", "spawnpenny-proxy"),
+    }
+
+
+def test_hub_proxy_labs_and_spawnpenny_reach_each_other_and_no_more(rendered):
+    policies = of_kind(rendered("components/jupyterhub"), "NetworkPolicy")
+    hub, proxy, web, lab = (("jupyterhub", "hub"), ("jupyterhub", "proxy"), (WEB, "web"), ("lab-ada", "lab"))
+    pods = {
+        hub: {"app": "jupyterhub", "component": "hub", "release": "jupyterhub"},
+        proxy: {"app": "jupyterhub", "component": "proxy", "release": "jupyterhub"},
+        web: deployment(rendered("base"), WEB)["spec"]["template"]["metadata"]["labels"],
+        lab: {"app.kubernetes.io/managed-by": "spawnpenny"},
+    }
+    ports = {hub: 8081, web: 8080, lab: 8888, proxy: 8000}
+    ways = {(one, other) for one in pods for other in pods if one != other}
+    out = {(a, b) for a, b in ways if lets(policies, "egress", a, b, pods, ports[b])}
+    into = {(a, b) for a, b in ways if lets(policies, "ingress", b, a, pods, ports[b])}
+    # What leaves a lab, and what comes into it, is for the policy in its own namespace; the rest is the chart's.
+    assert out - into - {(hub, lab), (proxy, lab)} == set()
+    assert out == {(hub, web), (hub, lab), (proxy, lab), (web, hub)}
+    assert into == {(hub, web), (lab, web), (web, hub), (lab, hub)}
+
+
+def lets(policies, direction, pod, peer, pods, port):
+    """Whether a policy for a pod lets through what goes to, or comes from, another one."""
+    labels = {"kubernetes.io/metadata.name": peer[0]}
+    labels |= {"spawnpenny.io/managed-by": "spawnpenny"} if peer[0].startswith("lab-") else {}
+    rules = [
+        rule
+        for policy in policies
+        if policy["metadata"]["namespace"] == pod[0]
+        and policy["spec"]["podSelector"].get("matchLabels", {}).items() <= pods[pod].items()
+        for rule in policy["spec"].get(direction, ())
+    ]
+    return any(
+        port in [each["port"] for each in rule["ports"]]
+        and ("namespaceSelector" in found or peer[0] == pod[0])
+        and "ipBlock" not in found
+        and found.get("namespaceSelector", {}).get("matchLabels", {}).items() <= labels.items()
+        and found.get("podSelector", {}).get("matchLabels", {}).items() <= pods[peer].items()
+        for rule in rules
+        for found in rule[{"ingress": "from", "egress": "to"}[direction]]
+    )
+
+
+def test_the_components_policies_are_for_the_pods_that_the_namespace_plugin_expects(rendered):
+    network = NamespaceSettingsSchema().load({}).network
+    policies = {
+        each["metadata"]["name"]: each["spec"] for each in of_kind(rendered("components/jupyterhub"), "NetworkPolicy")
+    }
+    assert policies["spawnpenny-hub"]["podSelector"]["matchLabels"] == network.hub.labels
+    assert policies["spawnpenny-proxy"]["podSelector"]["matchLabels"] == network.proxy.labels
+    assert [each["port"] for each in policies["spawnpenny-hub"]["ingress"][0]["ports"]] == list(network.hub.ports)
 
 
 def test_no_role_grants_by_a_wildcard(objects):

@@ -1,16 +1,19 @@
-"""A real Hub before the service on the embedded cluster, both killable, and Chromium before the Hub: one for a module."""
+"""A real Hub before the service on the embedded cluster, both killable, and Chromium before the Hub."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.settings import EmbeddedSettings
@@ -19,7 +22,9 @@ from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.site import Site, make_site
 from spawnpenny.tokens import hash_token
 
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LAB = EmbeddedSettings().images["spawnpenny/lab"]
+GONE = "registry.example/lab:2019"
 HELD = 'read -r go < "$0" && exec "$@"'
 """What an image runs that becomes the lab once the test says so."""
 CONFIG = """
@@ -39,14 +44,39 @@ c.Spawner.consecutive_failure_limit = 1
 c.SpawnpennySpawner.url = {url!r}
 c.SpawnpennySpawner.token = "hub-token"
 """
+SMALL = {"cpu_limit": 1, "cpu_guarantee": 0.1, "mem_limit": "1G", "mem_guarantee": "100M"}
+PROFILES = [
+    {
+        "display_name": "Small",
+        "description": "For a first look: 1 CPU, 1 GB of memory.",
+        "default": True,
+        "kubespawner_override": SMALL,
+        "profile_options": {
+            "image": {
+                "display_name": "Image",
+                "choices": {
+                    "lab": {"display_name": "JupyterLab", "kubespawner_override": {"image": "spawnpenny/lab"}},
+                    "gone": {"display_name": "An old one", "kubespawner_override": {"image": GONE}},
+                },
+            }
+        },
+    },
+    {
+        "display_name": "Huge",
+        "description": "16 CPU, 64 GB of memory.",
+        "kubespawner_override": {"cpu_limit": 16, "mem_limit": "64G"},
+    },
+    {
+        "display_name": "Held",
+        "description": "Begins when the test says so.",
+        "kubespawner_override": {**SMALL, "image": "spawnpenny/held"},
+    },
+]
 PLUGINS = {
     "namespace": {},
     "quota": {"labs": 2, "cpu": 4, "memory": "8Gi"},
     "user": {},
-    "lab": {
-        "sizes": {"small": {"cpu": 1, "memory": "1Gi"}, "large": {"cpu": 4, "memory": "8Gi"}},
-        "images": {"default": "spawnpenny/lab", "held": "spawnpenny/held", "gone": "registry.example/gone:1"},
-    },
+    "lab": {"profile_list": PROFILES},
 }
 
 
@@ -96,9 +126,23 @@ class Hall:
     def count(self, user):
         return self.polls.read_text().count(f'["{user}"') if self.polls.exists() else 0
 
+    @asynccontextmanager
+    async def service_killed(self):
+        """Kill the service, and start it again."""
+        await self.service.kill()
+        try:
+            yield
+        finally:
+            await self.service.start()
+
     async def release(self):
         """Let the next held lab begin."""
         await asyncio.to_thread(self.held.write_text, "go\n")
+
+    def ends_polled(self):
+        """Return the polls so far that did not answer "it runs"."""
+        told = [json.loads(line) for line in self.polls.read_text().splitlines()]
+        return [each for each in told if each[2] is not None]
 
     async def _polled(self, user, count):
         return self.count(user) >= count
@@ -108,6 +152,7 @@ class Hall:
 async def chromium():
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        expect.set_options(timeout=20_000)
         yield browser
         await browser.close()
 
@@ -126,3 +171,15 @@ async def hall(tmp_path_factory, chromium):
             config = CONFIG.format(url=service.url)
             async with JupyterHub(folder / "hub", config, python=sys.executable) as hub:
                 yield Hall(site, service, hub, chromium, held)
+
+
+@pytest.fixture
+def picture():
+    """Keep what a page shows as a picture of the docs, where goldens are written."""
+
+    async def take(page, name):
+        if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
+            IMAGES.mkdir(exist_ok=True)
+            await page.screenshot(path=IMAGES / f"{name}.png", clip={"x": 0, "y": 0, "width": 1000, "height": 420})
+
+    return take

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
+from aiohttp import web
 from jupyterhub import orm
 from jupyterhub.app import JupyterHub
-from jupyterhub.objects import Hub
+from jupyterhub.objects import Hub, Server
 from jupyterhub.roles import assign_default_roles, create_role, get_default_roles
 from jupyterhub.user import User
 from traitlets.config import Config
 
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client, Patience
 from spawnpenny.clients.jupyterhub import SpawnpennySpawner
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 TOKENS = {
     "hub": (["read:any", "delete:any", "spawn:any"], None),
@@ -42,6 +39,7 @@ async def site(tmp_path):
         site = await make_site(cluster)
         site.data["plugins"]["lab"] = {
             "images": {"default": "spawnpenny/lab", "slow": "slow", "broken": "broken", "none": "no/such"},
+            "sizes": {"small": {"cpu": "0.1", "memory": "64Mi"}, "huge": {"cpu": 100, "memory": "1Ti"}},
             "grace": 1,
         }
         site.data["tokens"] = {
@@ -51,98 +49,130 @@ async def site(tmp_path):
         yield site
 
 
-@asynccontextmanager
-async def serve(site, port=0):
-    """Serve a site, ready, until the context ends; yield the port."""
-    async with run_local_broker(site.cluster, site.settings) as broker:
-        app = create_app(site.settings, load_plugins(site.settings), site.cluster, broker)
-        async with listening(app, "127.0.0.1", port) as taken:
-            await app[SERVICE].until_ready()
-            yield taken
-
-
-@pytest.fixture
-def serving():
-    return serve
-
-
 @pytest.fixture
 async def service(site):
-    async with serve(site) as port:
-        yield f"http://127.0.0.1:{port}"
+    async with MortalService(site) as service:
+        yield service
+
+
+class Gate:
+    """Stands before a service: notes who asks for what, and holds requests of a method, or the answers to them."""
+
+    def __init__(self, behind):
+        self.behind = behind
+        self.asked = []
+        self.holds = self.holds_answer = None
+        self.held, self.open = asyncio.Event(), asyncio.Event()
+
+    @property
+    def tokens(self):
+        return {(method, token) for method, _, token in self.asked}
+
+    async def handle(self, request):
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ").removesuffix("-token")
+        self.asked.append((request.method, request.path, token))
+        body = await request.read()
+        if request.method == self.holds:
+            await self._hold()
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(request.method, f"{self.behind}{request.rel_url}", data=body, headers=headers) as answer,
+        ):
+            if request.method == self.holds_answer:
+                await self._hold()
+            if answer.status == 204:
+                return web.Response(status=204)
+            told = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]})
+            await told.prepare(request)
+            async for chunk in answer.content.iter_any():
+                await told.write(chunk)
+            return told
+
+    async def _hold(self):
+        self.held.set()
+        await self.open.wait()
+
+
+@pytest.fixture
+async def gate(service, aiohttp_server):
+    gate = Gate(service.url)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", gate.handle)
+    server = await aiohttp_server(app, shutdown_timeout=0.1)
+    gate.url = f"http://127.0.0.1:{server.port}"
+    yield gate
+    gate.open.set()
 
 
 @pytest.fixture
 async def client(service):
-    async with Client(service, "hub-token", patience=Patience(total=10, first=0.01, most=0.1)) as client:
+    async with Client(service.url, "hub-token", patience=Patience(total=10, first=0.01, most=0.1)) as client:
         yield client
 
 
 class InHub:
-    """A Hub's users and database, without its web server: users spawn and stop as its handlers have them do."""
+    """A Hub's users and database, without its web server."""
 
-    def __init__(self, folder):
-        self._folder = folder
-        self.begin()
-
-    def begin(self):
-        """Begin anew, as a Hub that was killed does: all that is kept is the database."""
-        app = JupyterHub(db_url=f"sqlite:///{self._folder}/hub.sqlite", config=Config(), log_level=10)
-        app.init_db()
+    def __init__(self):
+        self.app = JupyterHub(db_url="sqlite:///:memory:", config=Config())
+        self.app.init_db()
         for role in get_default_roles():
-            create_role(app.db, role)
-        self.app = app
-        self.settings = {"hub": Hub(), "internal_ssl": False, "base_url": "/", "failure_count": 0}
+            create_role(self.app.db, role)
+        self.settings = {"hub": Hub(), "internal_ssl": False}
         self.users = {}
 
     def user(self, name="ada"):
         if name not in self.users:
-            found = self.app.db.query(orm.User).filter_by(name=name).one_or_none()
-            if found is None:
-                found = orm.User(name=name)
-                self.app.db.add(found)
-                self.app.db.commit()
-                assign_default_roles(self.app.db, found)
+            found = orm.User(name=name)
+            self.app.db.add(found)
+            self.app.db.commit()
+            assign_default_roles(self.app.db, found)
             self.users[name] = User(found, self.settings)
         return self.users[name]
 
-    def close(self):
-        self.app.db.close()
-        self.app.db.get_bind().dispose()
+    def spawner(self, name="ada", server="", **traits):
+        user = self.user(name)
+        if server not in user.orm_spawners:
+            user._new_orm_spawner(server, server)
+        traits = {"token": "hub-token", "poll_interval": 0, "start_timeout": 30} | traits
+        spawner = user._new_spawner(server, spawner_class=SpawnpennySpawner, hub=self.settings["hub"], **traits)
+        user.spawners[server] = spawner
+        return spawner
 
 
 @pytest.fixture
-async def in_hub(tmp_path):
-    in_hub = InHub(tmp_path)
+async def in_hub():
+    in_hub = InHub()
     yield in_hub
-    in_hub.close()
+    in_hub.app.db.close()
+    in_hub.app.db.get_bind().dispose()
+
+
+@pytest.fixture
+def configured(in_hub):
+    """Make a user's spawner as a Hub does."""
+    return in_hub.spawner
 
 
 @pytest.fixture
 def spawner_of(in_hub, service):
-    """Make a user's spawner, configured as a Hub would."""
+    """Make a user's spawner, of a Hub that has the service's URL."""
 
     def make(name="ada", server="", **traits):
-        user = in_hub.user(name)
-        config = {"url": service, "token": "hub-token", "poll_interval": 0, "start_timeout": 30} | traits
-        user.settings["spawner_class"] = SpawnpennySpawner
-        user.settings["config"] = None
-        if server not in user.orm_spawners:
-            user._new_orm_spawner(server, server)
-        spawner = user._new_spawner(server, spawner_class=SpawnpennySpawner, hub=in_hub.settings["hub"], **config)
-        user.spawners[server] = spawner
-        return spawner
+        return in_hub.spawner(name, server, **{"url": service.url} | traits)
 
     return make
 
 
 @pytest.fixture
-def eventually():
-    """Wait until an async function answers true, for 15 s at most."""
+def server_of(in_hub):
+    """Make a server as the Hub's database has one that is starting."""
 
-    async def wait(fact):
-        async with asyncio.timeout(15):
-            while not await fact():  # noqa: ASYNC110 - what it waits for is in another process
-                await asyncio.sleep(0.02)
+    def make():
+        found = orm.Server(base_url="/user/ada/")
+        in_hub.app.db.add(found)
+        in_hub.app.db.commit()
+        return Server(orm_server=found)
 
-    return wait
+    return make

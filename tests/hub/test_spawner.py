@@ -2,6 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from contextlib import suppress
+
+import pytest
+import trustme
+
+from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
+from spawnpenny.testing.mortal_service import MortalService
+
+SLOW = {"image": "slow"}
+
+
+async def messages(spawner):
+    return [each["message"] async for each in spawner.progress()]
+
+
+async def begin(spawner):
+    """Have a server start, until the service has accepted it."""
+    task = asyncio.create_task(spawner.start())
+    await asyncio.sleep(0)  # it is under way: whoever looks now sees it
+    async for _ in spawner.progress():
+        return task
+    raise AssertionError("nothing was told")
+
+
+async def abandon(task):
+    """Leave a start as a Hub that is killed does."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
 
 async def test_a_server_starts_runs_and_stops(spawner_of, client):
     spawner = spawner_of()
@@ -10,3 +42,363 @@ async def test_a_server_starts_runs_and_stops(spawner_of, client):
     assert (lab.url, lab.start, await spawner.poll()) == (url, spawner.get_state()["start"], None)
     await spawner.stop()
     assert await spawner.poll() == 0
+
+
+async def test_named_servers_are_apart(spawner_of, client):
+    default, named = spawner_of(), spawner_of(server="gpu")
+    await default.start()
+    await named.start()
+    assert [lab.lab for lab in await client.labs_of("ada")] == ["gpu", "~default"]
+    await named.stop()
+    assert (await default.poll(), await named.poll()) == (None, 0)
+
+
+async def test_no_server_passes_for_the_default_one(spawner_of, client):
+    await spawner_of().start()
+    impostor = spawner_of(server="~default")
+    with pytest.raises(RefusedError, match="No server can be called ~default"):
+        await impostor.start()
+    await impostor.stop()
+    await impostor.delete_forever()
+    assert (await client.lab("ada")).running
+    assert await impostor.poll() == 0
+
+
+async def test_the_environment_reaches_the_lab_alone(spawner_of, site, monkeypatch):
+    monkeypatch.setenv("SPAWNPENNY_TOKEN", "of-the-hub")
+    spawner = spawner_of(environment={"GREETING": "hello", "NUMBER": 7}, default_url="/lab", notebook_dir="/work")
+    spawner.api_token = "of-the-server"
+    await spawner.start()
+    (secret,) = (await site.objects("Secret")).values()
+    env = secret["data"] if "stringData" not in secret else secret["stringData"]
+    assert {"JUPYTERHUB_API_TOKEN", "GREETING", "NUMBER", "JUPYTERHUB_DEFAULT_URL", "JUPYTERHUB_ROOT_DIR"} <= set(env)
+    assert "SPAWNPENNY_TOKEN" not in env
+    assert spawner.get_env()["JUPYTERHUB_SERVICE_URL"].startswith("http://0.0.0.0:8888/")
+
+
+async def test_a_start_takes_the_place_of_what_the_hub_forgot(spawner_of, client):
+    await client.start_lab("ada", start="forgotten")
+    spawner = spawner_of()
+    await spawner.start()
+    assert (await client.lab("ada")).start == spawner.get_state()["start"]
+
+
+async def test_what_replaces_a_start_is_not_stopped_with_it(spawner_of, client):
+    spawner = spawner_of(user_options=SLOW)
+    task = await begin(spawner)
+    await client.start_lab("ada", start="another", replace=True)
+    with pytest.raises(RefusedError, match=r"took the place|was stopped"):
+        await task
+    await spawner.stop()
+    assert (await client.lab("ada")).start == "another"
+
+
+async def test_a_start_outlives_the_service(spawner_of, service, client):
+    spawner = spawner_of(patience=0)
+    spawner.user_options = SLOW
+    task = await begin(spawner)
+    await service.kill()
+    assert await spawner.poll() is None
+    await service.start()
+    assert await spawner.poll() is None
+    assert not task.done()
+    await client.stop_lab("ada", wait=10)
+    with pytest.raises(RefusedError, match="was stopped while it was starting"):
+        await task
+
+
+async def test_a_stop_is_tried_until_the_service_is_back(spawner_of, service, site):
+    spawner = spawner_of(patience=0)
+    await spawner.start()
+    await service.kill()
+    stop = asyncio.create_task(spawner.stop())
+    async with asyncio.timeout(10):
+        while spawner._remote.trouble is None:  # noqa: ASYNC110 - it has come to nothing once
+            await asyncio.sleep(0.01)
+    await service.start()
+    await stop
+    assert await site.objects("Pod") == {}
+
+
+async def test_a_stop_that_comes_to_nothing_says_so_and_keeps_its_key(spawner_of, service, site):
+    spawner = spawner_of(patience=0, stop_timeout=0.2)
+    await spawner.start()
+    await service.kill()
+    with pytest.raises(RuntimeError, match=r"ada was not gone after 0.2 seconds: .* cannot be reached"):
+        await spawner.stop()
+    await service.start()
+    spawner.stop_timeout = 10
+    await spawner.stop()
+    assert await site.objects("Pod") == {}
+
+
+async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, server_of):
+    task = await begin(spawner_of())
+    await abandon(task)
+    spawner = spawner_of()
+    spawner.server = server_of()
+    assert await spawner.poll() is None
+    url = await spawner.get_url()
+    lab = await client.lab("ada")
+    assert (url, lab.running) == (f"{lab.url.rstrip('/')}/user/ada/", True)
+    assert spawner.orm_spawner.state == {"start": lab.start}
+    await spawner.stop()
+    assert await client.labs_of("ada") == ()
+
+
+async def test_where_a_server_runs_is_known_without_the_service(spawner_of, service, server_of):
+    spawner = spawner_of()
+    spawner.server = server_of()
+    url = await spawner.start()
+    spawner._follow(url)
+    state, known = spawner.get_state(), spawner.server.url
+    await service.kill()
+    after = spawner_of(patience=0)
+    after.load_state(state)
+    assert await after.poll() is None
+    assert await after.get_url() == known
+
+
+@pytest.mark.parametrize("moment", ["before", "on its way", "accepted", "unanswered"])
+async def test_a_cancelled_start_leaves_nothing(spawner_of, client, gate, site, moment):
+    spawner = spawner_of(url=gate.url, user_options=SLOW)
+    gate.holds = "PUT" if moment == "on its way" else None
+    gate.holds_answer = "PUT" if moment == "unanswered" else None
+    task = asyncio.create_task(spawner.start())
+    if moment == "accepted":
+        await asyncio.sleep(0)
+        async for _ in spawner.progress():
+            break
+    elif moment != "before":
+        await gate.held.wait()
+    await abandon(task)
+    status = await spawner.poll()
+    if moment != "before":
+        assert status is None
+    stop = asyncio.create_task(spawner.stop())
+    await asyncio.sleep(0)
+    gate.open.set()
+    await stop
+    assert await client.labs_of("ada") == ()
+    assert await site.objects("Pod", "Secret") == {}
+
+
+async def test_a_cancelled_start_that_never_got_away_needs_no_service(spawner_of, service):
+    spawner = spawner_of(patience=0)
+    await service.kill()
+    with pytest.raises(RefusedError, match="does not answer"):
+        await spawner.start()
+    assert await spawner.poll() is None
+    async with asyncio.timeout(1):
+        await spawner.stop()
+
+
+async def test_all_who_watch_share_one_stream(spawner_of, gate):
+    spawner = spawner_of(url=gate.url)
+    task = asyncio.create_task(spawner.start())
+    await asyncio.sleep(0)
+    first, second = await asyncio.gather(messages(spawner), messages(spawner))
+    await task
+    assert first == second
+    assert any("Waiting for the lab" in each for each in first)
+    streams = [path for _, path, _ in gate.asked if path.endswith("/events")]
+    assert len(streams) == 2  # the second request hears that nothing follows
+
+
+async def test_progress_goes_up_and_leaves_the_end_to_the_hub(spawner_of):
+    spawner = spawner_of()
+    task = asyncio.create_task(spawner.start())
+    await asyncio.sleep(0)
+    told = [each["progress"] async for each in spawner.progress()]
+    await task
+    assert told == sorted(told)
+    assert told[-1] == 95
+    assert await messages(spawner) == []
+
+
+async def test_an_outage_is_told_to_who_watches(spawner_of, service):
+    spawner = spawner_of(patience=0, user_options=SLOW)
+    task = await begin(spawner)
+    await service.kill()
+    async for each in spawner.progress():
+        if "does not answer at the moment" in each["message"]:
+            break
+    await service.start()
+    await abandon(task)
+    await spawner.stop()
+
+
+async def test_a_lab_that_is_elsewhere_now_is_followed(spawner_of, server_of):
+    spawner = spawner_of()
+    spawner.server = server_of()
+    await spawner.start()
+    spawner.server.ip, spawner.server.port = "127.0.0.99", 1
+    assert await spawner.poll() is None
+    assert (spawner.server.ip, spawner.server.port) != ("127.0.0.99", 1)
+    assert spawner.server.port == 8888
+
+
+async def test_the_form_is_that_of_the_service(spawner_of):
+    form = await spawner_of().get_options_form()
+    assert 'name="image"' in form
+
+
+async def test_a_form_that_cannot_be_had_says_so(spawner_of, service):
+    spawner = spawner_of(patience=0)
+    await service.kill()
+    assert "The service that starts servers does not answer." in await spawner.get_options_form()
+
+
+async def test_what_the_form_says_starts_that(spawner_of):
+    spawner = spawner_of()
+    spawner.user_options = spawner.run_options_from_form({"image": ["none"]})
+    with pytest.raises(RefusedError, match=r"no/such") as refusal:
+        await spawner.start()
+    assert refusal.value.code == "image_unavailable"
+
+
+async def test_a_file_is_refused(spawner_of, gate):
+    spawner = spawner_of(url=gate.url)
+    upload = {"filename": "a.txt", "body": b"a", "content_type": "text/plain"}
+    spawner.user_options = spawner.run_options_from_form({"notes_file": [upload]})
+    with pytest.raises(RefusedError, match="notes_file is a file"):
+        await spawner.start()
+    assert gate.asked == []
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "advice"),
+    [
+        ({"image": "nothing"}, "option_unknown", "choose again"),
+        ({"image": 7}, "option_invalid", "choose again"),
+        ({"colour": "red"}, "option_unknown", "choose again"),
+        ({"size": "huge"}, "quota_exceeded", "something smaller"),
+        ({"image": "none"}, "image_unavailable", "another image"),
+        ({"image": "broken"}, "pod_crashed", "Start it again"),
+    ],
+)
+async def test_a_refusal_tells_why_and_what_to_do(spawner_of, client, options, code, advice):
+    spawner = spawner_of(user_options=options)
+    with pytest.raises(RefusedError) as refusal:
+        await spawner.start()
+    told = refusal.value
+    assert (told.code, told.reason) == (code, code)
+    assert advice in told.jupyterhub_message
+    assert told.jupyterhub_message.startswith(told.jupyterhub_html_message.partition("<br>")[0][:10])
+    assert told.status_code < 500
+    assert await spawner.poll() is not None
+
+
+async def test_a_hub_that_is_not_known_has_failed_itself(spawner_of):
+    with pytest.raises(MisconfiguredError, match="does not know the Hub's token"):
+        await spawner_of(token="wrong").start()
+    with pytest.raises(MisconfiguredError, match="no token"):
+        await spawner_of(token="").start()
+    assert await spawner_of(token="wrong").poll() is None
+
+
+class TestAuthority:
+    @staticmethod
+    def credential(spawner, state):
+        async def get_auth_state():
+            return state
+
+        object.__setattr__(spawner.user, "get_auth_state", get_auth_state)
+
+    async def test_a_server_is_made_with_the_users_own_credential_and_all_else_with_the_hubs(self, spawner_of, gate):
+        spawner = spawner_of(url=gate.url, token="careful-token", auth_state_field="tokens.access")
+        self.credential(spawner, {"tokens": {"access": "ada-token"}})
+        await spawner.start()
+        await spawner.poll()
+        await spawner.stop()
+        assert gate.tokens == {("PUT", "ada"), ("GET", "careful"), ("DELETE", "careful")}
+
+    @pytest.mark.parametrize("state", [None, {}, {"tokens": None}, {"tokens": {"access": ""}}, {"tokens": "access"}])
+    async def test_without_one_nothing_is_asked_for(self, spawner_of, gate, state):
+        spawner = spawner_of(url=gate.url, auth_state_field="tokens.access")
+        self.credential(spawner, state)
+        with pytest.raises(RefusedError, match="log in again") as refusal:
+            await spawner.start()
+        assert refusal.value.code == "credential_missing"
+        assert gate.asked == []
+
+    async def test_anothers_credential_starts_nothing(self, spawner_of):
+        spawner = spawner_of(auth_state_field="token")
+        self.credential(spawner, {"token": "bob-token"})
+        with pytest.raises(RefusedError) as refusal:
+            await spawner.start()
+        assert refusal.value.code == "forbidden"
+
+    async def test_one_that_has_expired_is_the_users_matter(self, spawner_of):
+        spawner = spawner_of(auth_state_field="token")
+        self.credential(spawner, {"token": "expired"})
+        with pytest.raises(RefusedError, match="Log out and in again") as refusal:
+            await spawner.start()
+        assert (refusal.value.code, refusal.value.status_code) == ("unauthenticated", 403)
+
+    async def test_the_hubs_token_is_read_from_its_file_each_time(self, spawner_of, tmp_path):
+        file = tmp_path / "token"
+        file.write_text("wrong\n")
+        spawner = spawner_of(token="", token_file=str(file))
+        with pytest.raises(MisconfiguredError):
+            await spawner.start()
+        file.write_text("hub-token\n")
+        await spawner.start()
+        file.unlink()
+        assert await spawner.poll() is None
+
+
+async def test_a_service_with_a_certificate_is_trusted_by_its_authority(configured, site, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(serving)
+    async with MortalService(site, tls=serving) as service:
+        with pytest.raises(RefusedError, match="does not answer"):
+            await configured(url=service.url, patience=0).start()
+        spawner = configured(url=service.url, ca_file=str(tmp_path / "ca.pem"))
+        assert await spawner.start()
+
+
+async def test_no_secret_is_logged(spawner_of, service, caplog):
+    spawner = spawner_of(environment={"PASSWORD": "of-the-lab"}, patience=0, stop_timeout=0.1)
+    spawner.log.propagate = True
+    spawner.api_token = "of-the-server"
+    await spawner.start()
+    await service.kill()
+    await spawner.poll()
+    with suppress(RuntimeError):
+        await spawner.stop()
+    with suppress(RefusedError):
+        await spawner.start()
+    assert "cannot be known" in caplog.text
+    for secret in ("of-the-lab", "of-the-server", "hub-token"):
+        assert secret not in caplog.text
+
+
+async def test_what_is_set_and_not_used_is_told_once(spawner_of, caplog):
+    for server in ("a", "b"):
+        await spawner_of(server=server, mem_limit="1G", cmd=["jupyterhub-singleuser"]).start()
+    told = [each.message for each in caplog.records if "is not used" in each.message]
+    assert told == [
+        "SpawnpennySpawner.mem_limit is not used: what servers are made of is in the settings of the service."
+    ]
+
+
+async def test_the_default_server_goes_only_with_its_user(spawner_of, gate, caplog):
+    for server in ("gpu", ""):
+        spawner = spawner_of(server=server, url=gate.url, token="purger-token", retire_users=True)
+        await spawner.delete_forever()
+    deleted = [path for method, path, _ in gate.asked if method == "DELETE"]
+    assert deleted == ["/v1/users/ada/labs/gpu", "/v1/users/ada/labs/~default", "/v1/users/ada"]
+
+
+async def test_storage_is_kept_without_the_scope(spawner_of, caplog):
+    await spawner_of().delete_forever()
+    assert "The storage of ada's lab ~default is kept: the Hub's token has not the scope `purge`." in caplog.text
+
+
+async def test_a_server_keeps_its_name_unless_it_may_change(spawner_of):
+    with pytest.raises(RefusedError, match="old keeps its name"):
+        await spawner_of(server="old").rename("old", "new")
+    await spawner_of(server="old", allow_rename=True).rename("old", "new")

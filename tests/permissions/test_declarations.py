@@ -55,6 +55,20 @@ def test_each_part_that_declares_permissions_is_asked_for_them():
     assert found - {id(None)} == {id(part.declared) for part in parts()}
 
 
+@pytest.mark.parametrize(
+    ("section", "verbs", "pods"),
+    [
+        ({}, {"create", "get", "patch"}, False),
+        ({"expand": False}, {"create", "get"}, False),
+        ({"retain": False}, {"create", "get", "patch", "delete"}, True),
+    ],
+)
+def test_storage_may_be_deleted_where_a_setting_says_so(section, verbs, pods):
+    found = roles(Settings(plugins={"namespace": {}, "storage": section}))[None, "spawnpenny-tenant"]
+    assert {verb for rule in found if "persistentvolumeclaims" in rule["resources"] for verb in rule["verbs"]} == verbs
+    assert any("pods" in rule["resources"] and "list" in rule["verbs"] for rule in found) == pods
+
+
 def roles(settings=None, **extra):
     """Return the rules of each role, by kind and name."""
     settings = settings or Settings()

@@ -21,6 +21,7 @@ TWICE = [(first, second) for first in range(1, 9) for second in range(10)]
 if os.environ.get("SPAWNPENNY_TEST_ALL") != "1":
     TWICE = [(1, 0), (2, 5), (5, 3), (7, 8), (8, 5), (8, 9)]  # one run in CI takes these; the others take minutes
 STOP = [(at, when) for at in range(4) for when in ("before", "after")]
+PURGE = [(0, "after"), (2, "after"), (3, "after"), (4, "before")]  # record, pod, Secret, claim, record
 
 
 async def kill(apiserver, site, work, at, when):
@@ -97,6 +98,16 @@ async def test_a_stop_that_was_accepted_is_carried_out_after_the_death_of_the_se
         else:
             assert service.spawns.find("ada", lab()) is None
             assert not {"Pod/lab", "Secret/lab"} & set(await kube_site.objects())
+
+
+@pytest.mark.parametrize(("at", "when"), PURGE)
+async def test_a_purge_that_was_accepted_is_carried_out_after_the_death_of_the_service(apiserver, kube_site, at, when):
+    kube_site.data["plugins"]["storage"] = {"retain": False}
+    await kill(apiserver, kube_site, "purge", at, when)
+    async with kube_site.service() as service:
+        await after_restart(service)
+        assert service.spawns.find("ada", lab()) is None
+        assert await kube_site.objects("Pod", "Secret", "PersistentVolumeClaim") == {}
 
 
 def volume_claim(site):

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.testing.faults import FaultyCluster
-from spawnpenny.testing.site import Site, lab, settled, start, stop
+from spawnpenny.testing.site import HUB, Site, lab, settled, start, stop
 
 SHARED: Final = ("ResourceQuota", "LimitRange", "ConfigMap", "NetworkPolicy")
 
@@ -56,6 +56,16 @@ async def take_away(told: dict[str, Any], faulty: FaultyCluster) -> None:
         await stop(service)
 
 
+async def purge(told: dict[str, Any], faulty: FaultyCluster) -> None:
+    """Die in deleting the storage of a lab that runs."""
+    async with Site(told["data"], faulty).service() as service:
+        await settled(await start(service, "faulty"))
+        faulty.arm(told["at"], **{told["when"]: die})
+        run = await service.spawns.purge("ada", lab(), identity=HUB)
+        if run is not None:
+            await run.until_gone()
+
+
 async def recover(told: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in carrying on with what an earlier service left."""
     faulty.arm(told["at"], **{told["when"]: die})
@@ -76,7 +86,7 @@ def volume_claim(site: Site) -> dict[str, Any]:
 
 async def main() -> None:
     told = json.loads(sys.argv[1])
-    works = {"spawn": spawn, "beside": spawn_beside, "stop": take_away, "recover": recover}
+    works = {"spawn": spawn, "beside": spawn_beside, "stop": take_away, "purge": purge, "recover": recover}
     async with await KubernetesCluster.connect(told["kubeconfig"]) as cluster:
         await works[told["work"]](told, FaultyCluster(cluster))
 

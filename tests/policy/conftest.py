@@ -36,6 +36,7 @@ HERE = Path(__file__).parent
 WRITES = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE"}
 NONE = {"metadata": {"name": ""}}
 RESTRICTED = {"runAsUser": 1000, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 CONTAINER = {
     "name": "c",
     "image": "i",
@@ -209,6 +210,7 @@ async def prepare(admin, site, names):
         ("ConfigMap", names["provision"], "held", {}, {}),
         ("Lease", names["state"], "held", {}, {}),
         ("NetworkPolicy", tenant, "held", {}, {"spec": {"podSelector": {}}}),
+        ("PersistentVolumeClaim", tenant, "held", {}, {"spec": CLAIM}),
         ("ServiceAccount", names["provision"], "other", {}, {}),
         ("ServiceAccount", tenant, "other", {}, {}),
     ]

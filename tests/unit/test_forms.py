@@ -6,14 +6,14 @@ import string
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from spawnpenny.api import Answer, FormChoice, FormField, FreeText, answers, check_form
 from spawnpenny.clients.forms import options_from_form
 from spawnpenny.domain.answers import check_options
-from spawnpenny.domain.forms import MAX_TEXT
+from spawnpenny.domain.forms import MAX_TEXT, every_field
 from spawnpenny.errors import InvalidOptionError, InvalidRequestError, UnknownOptionError
 from spawnpenny.web.formschema import form_schema
 
@@ -174,20 +174,37 @@ def fields(draw, names, depth=1):
 
 
 @st.composite
+def chosen(draw, form):
+    """Choose as a user would: of each field a choice with what belongs to it, or a text, or nothing."""
+    options = {}
+    for each in form:
+        if each.free_text is not None and draw(st.booleans()):
+            options[each.text_name] = draw(TEXTS)
+        elif each.choices and draw(st.booleans()):
+            choice = draw(st.sampled_from(each.choices))
+            options |= {each.name: choice.value} | draw(chosen(choice.fields))
+        elif each.default is not None:
+            options |= draw(chosen(each.default.fields))
+    return options
+
+
+@st.composite
 def forms_and_options(draw):
+    """Make a form, and options that fit it, but for what is done to them then."""
     form = draw(fields(NAMES))
-    keys = {key for each in form for choice in (each, *each.choices) for key in _keys(choice)} | {"image", "other"}
-    anything = st.none() | st.booleans() | st.integers() | st.lists(st.text(max_size=1), max_size=1)
-    values = st.sampled_from(VALUES) | TEXTS | anything
-    return form, draw(st.dictionaries(st.sampled_from(sorted(keys)), values, max_size=4))
+    options = draw(chosen(form))
+    keys = sorted({key for each in every_field(form) for key in (each.name, each.text_name)} | {"other"})
+    anything = st.sampled_from(VALUES) | TEXTS | st.none() | st.booleans() | st.integers() | st.just([])
+    return form, options | draw(st.dictionaries(st.sampled_from(keys), anything, max_size=1))
 
 
-def _keys(part):
-    fields = [part] if isinstance(part, FormField) else part.fields
-    return [key for each in fields for key in (each.name, each.text_name)]
+TEXT_OR = FormField("f", "F", (FormChoice("1", "1", fields=(IMAGE,)),), free_text=FreeText("T"))
 
 
 @given(forms_and_options())
+@example(((TEXT_OR,), {"f--unlisted-choice": "x", "image": "r"}))
+@example(((TEXT_OR,), {"f--unlisted-choice": "x{y}"}))
+@example(((TEXT_OR,), {"f--unlisted-choice": "x\n"}))
 def test_the_schema_takes_what_is_taken_and_nothing_else(case):
     form, options = case
     check_form(form)

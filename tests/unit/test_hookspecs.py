@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from spawnpenny import hookspecs
-from spawnpenny.api import Credentials, Event, EventType, Key, Kind
+from spawnpenny.api import Credentials, Event, EventType, Group, Key, Kind, User
 from spawnpenny.plugins import load_plugins
 from spawnpenny.settings import Settings
 
@@ -63,6 +63,15 @@ async def test_the_example_of_an_authenticator_knows_everybody(example):
     (everybody,) = example("spawnpenny_authenticators").authenticators
     identity = await everybody.authenticate(Credentials(token=None, headers={}))
     assert (identity.name, identity.scopes) == ("guest", {"read:any"})
+
+
+def test_the_example_of_a_form_is_for_the_user(example):
+    plugins = example("spawnpenny_form")
+    values = {
+        groups: [each.value for field in plugins.form(User("ada", 1, 1, groups)) for each in field.choices][:2]
+        for groups in ((), (Group("genome", 2),))
+    }
+    assert values == {(): ["none", "small"], (Group("genome", 2),): ["none", "hg38"]}
 
 
 def test_the_example_of_an_observer_tells_of_a_failure(example, capsys):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spawnpenny.api import Event, EventType, Key, Kind, hookimpl
+from spawnpenny.api import Event, EventType, FormChoice, FormField, Key, Kind, SettingsError, hookimpl
 from spawnpenny.configuration import make_settings
 from spawnpenny.errors import PluginError
 from spawnpenny.plugins import load_plugins
@@ -162,3 +162,47 @@ def test_pod_patches_come_in_the_order_of_the_steps(spawn, make_step, plugin_of)
 
 def test_a_patch_of_nothing_is_left_out(spawn):
     assert load_plugins(only(), extra={"mine": patching(SimpleNamespace())}).pod_patches(spawn, {}) == []
+
+
+def form_of(*fields):
+    @hookimpl
+    def spawnpenny_form(settings):
+        return list(fields)
+
+    return SimpleNamespace(spawnpenny_form=spawnpenny_form)
+
+
+QUEUE = FormField("queue", "Queue", (FormChoice("day", "Day"),))
+
+
+@pytest.mark.parametrize(
+    ("plugins", "told"),
+    [
+        (
+            {"one": form_of(QUEUE), "two": form_of(QUEUE)},
+            "The form of the plugin 'two' cannot be shown: two fields are called 'queue'.",
+        ),
+        (
+            {"own": form_of(FormField("size", "Size", QUEUE.choices))},
+            "The form of the plugin 'own' cannot be shown: two fields are called 'size'.",
+        ),
+        (
+            {"one": form_of("queue")},
+            "The hook spawnpenny_form of the plugin 'one' has to return a list of FormField objects.",
+        ),
+        ({"one": form_of(FormField("a", "A"))}, "'one' cannot be shown: the field a has neither choices nor a text."),
+    ],
+)
+def test_a_form_that_cannot_be_shown_is_told_with_its_plugin(plugins, told):
+    assert told in refusal(**plugins)
+
+
+def test_a_plugin_with_nothing_but_a_form_reads_its_settings(install):
+    source = (
+        "from spawnpenny.api import StrictSchema, hookimpl\n"
+        "class Schema(StrictSchema):\n    makes = dict\n"
+        "@hookimpl\ndef spawnpenny_form(settings):\n    settings.load('shy', Schema())\n    return []\n"
+    )
+    install("spawnpenny-shy", "shy", "shy_plugin", source)
+    with pytest.raises(SettingsError, match=r"plugins\.shy\.colour: 'colour' is not known here"):
+        load_plugins(only("shy", shy={"colour": "red"}))

@@ -107,7 +107,7 @@ def breaking(site):
 
 
 async def test_the_unknown_stays_unknown_to_the_caller_and_is_in_the_log(breaking, logged, hub):
-    response = await hub.get(LAB)
+    response = await hub.get(LAB, headers={"Authorization": "Bearer of-nobody"})
     told = await response.json()
     assert (response.status, told["code"]) == (500, "internal_error")
     (line,) = [line for line in logged() if "exception" in line]

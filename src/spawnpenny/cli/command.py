@@ -13,6 +13,7 @@ from spawnpenny.cli.check import check
 from spawnpenny.cli.demo import demo
 from spawnpenny.cli.doctor import doctor
 from spawnpenny.cli.lab import lab
+from spawnpenny.cli.migrate import migrate
 from spawnpenny.cli.openapi import openapi
 from spawnpenny.cli.permissions import permissions
 from spawnpenny.cli.pipeline import pipeline
@@ -36,6 +37,7 @@ command.add_command(check)
 command.add_command(demo)
 command.add_command(doctor)
 command.add_command(lab)
+command.add_command(migrate)
 command.add_command(openapi)
 command.add_command(permissions)
 command.add_command(pipeline)

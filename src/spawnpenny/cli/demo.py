@@ -32,6 +32,7 @@ def demo(*, once: bool, clean: bool, port: int, hub_port: int, user: str, verbos
     Where there is no Node.js for the Hub's proxy, it spawns a JupyterLab by the service's own API instead.
     Everything listens on 127.0.0.0/8. Ctrl-C ends it, with all that it started.
     """
+    user = user.lower()  # as JupyterHub has names
     _check(user)
     folder = state_folder() / "demo"
     console = Console(highlight=False, soft_wrap=True)

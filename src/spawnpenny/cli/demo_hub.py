@@ -38,6 +38,7 @@ c.JupyterHub.bind_url = os.environ["PUBLIC_URL"]
 c.JupyterHub.hub_bind_url = f"http://{here}:8081/"
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.cleanup_servers = False
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}  # its API answers at once, and the progress is seen
 c.ConfigurableHTTPProxy.command = [os.environ["PROXY"]]
 c.ConfigurableHTTPProxy.api_url = f"http://{here}:8001"
 
@@ -46,6 +47,8 @@ c.DummyAuthenticator.password = os.environ["DEMO_PASSWORD"]
 c.Authenticator.allow_all = True
 c.Authenticator.allowed_users = {os.environ["DEMO_USER"]}
 
+# The users here have no credential but the password, so that the Hub's own token starts labs (scope spawn:any). Where
+# they have one, c.SpawnpennySpawner.auth_state_field names it, and the Hub needs read:any and delete:any alone.
 c.JupyterHub.spawner_class = "spawnpenny"
 c.SpawnpennySpawner.url = os.environ["SPAWNPENNY_URL"]
 c.SpawnpennySpawner.token = os.environ["SPAWNPENNY_TOKEN"]

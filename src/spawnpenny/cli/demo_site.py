@@ -21,6 +21,38 @@ LAB_IMAGE: Final = "spawnpenny/lab"
 HOME_IMAGE: Final = "spawnpenny/home"
 _SCOPES: Final = ["admin"]
 _HUB_SCOPES: Final = ["read:any", "delete:any", "spawn:any"]
+_PROFILES: Final = [
+    {
+        "display_name": "Small",
+        "description": "1 CPU and 1 GB of memory.",
+        "default": True,
+        "kubespawner_override": {"cpu_limit": 1, "mem_limit": "1G"},
+    },
+    {
+        "display_name": "Medium",
+        "description": "2 CPU and as much memory as you choose.",
+        "kubespawner_override": {"cpu_limit": 2},
+        "profile_options": {
+            "memory": {
+                "display_name": "Memory",
+                "choices": {
+                    "2": {"display_name": "2 GB", "kubespawner_override": {"mem_limit": "2G"}},
+                    "4": {"display_name": "4 GB", "kubespawner_override": {"mem_limit": "4G"}},
+                },
+            }
+        },
+    },
+    {
+        "display_name": "More than your quota",
+        "description": "16 CPU, to see how a refusal reads.",
+        "kubespawner_override": {"cpu_limit": 16},
+    },
+    {
+        "display_name": "An image that is not there",
+        "description": "To see how a failure reads.",
+        "kubespawner_override": {"image": "registry.example/lab:2019"},
+    },
+]
 
 _MAKE_HOME: Final = """
 import json, pathlib, sys
@@ -85,7 +117,7 @@ class DemoSite:
                     "namespace": {},
                     "quota": {},
                     "user": {},
-                    "lab": {"images": {"default": LAB_IMAGE}},
+                    "lab": {"image": LAB_IMAGE, "profile_list": _PROFILES},
                 },
             },
             source="the demo",

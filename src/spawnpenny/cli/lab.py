@@ -81,16 +81,18 @@ def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wa
 @_user
 @_name
 @service_options
+@click.option("--purge", is_flag=True, help="The lab's storage goes as well; needs the scope purge.")
 @click.option("--wait/--no-wait", default=True, help="Return when it is gone.")
 @click.option("--timeout", type=click.FloatRange(0), default=_STOP_WAIT, show_default=True, metavar="SECONDS")
-def stop(*, target: Target, user: str, name: str, wait: bool, timeout: float) -> int:
+def stop(*, target: Target, user: str, name: str, purge: bool, wait: bool, timeout: float) -> int:
     """Stop a lab, and return when it is gone."""
 
     async def work(client: Client) -> int:
-        there = await client.stop_lab(user, name, wait=timeout if wait else 0)
+        there = await client.stop_lab(user, name, purge=purge, wait=timeout if wait else 0)
         if there is not None and wait:
             raise CommandError(f"The lab was not gone after {timeout:g} seconds; it goes on being stopped.")
-        click.echo(f"{user}'s lab {name} is {'being stopped' if there else 'gone'}.")
+        along = ", and so is its storage" if purge else ""
+        click.echo(f"{user}'s lab {name} is {'being stopped' if there else 'gone'}{along}.")
         return DONE
 
     return target.run(work, interrupted="The lab goes on being stopped.")

@@ -161,17 +161,24 @@ class Client:
         return read(Hostnames, await self._have("GET", f"{_lab(user, lab)}/hostnames")).hostnames
 
     async def stop_lab(
-        self, user: str, lab: str = DEFAULT_LAB, *, start: str | None = None, wait: float = 0
+        self, user: str, lab: str = DEFAULT_LAB, *, start: str | None = None, purge: bool = False, wait: float = 0
     ) -> Lab | None:
         """Stop a lab; return None once it is gone, or the lab where that takes longer than ``wait`` seconds.
 
         With ``start``, only if that is the present one; without, whichever is there when the service is asked first.
+        ``purge``: the storage that is this lab's alone goes as well, also where the lab is gone already.
+
+        Raises:
+            ProblemError: With the code ``storage_kept``, the lab is gone and its storage stays, for the reason told.
+            ClientError: It was not accepted.
+
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + wait
         while True:
             part = max(0.0, min(end - loop.time(), _LONGEST_WAIT))
             query = {"wait": f"{part:.3f}"} | ({"start": start} if start else {})
+            query |= {"purge": "storage"} if purge else {}
             # Without a start, a request that was lost and comes again could stop what was started meanwhile.
             answer = await self._ask(
                 "DELETE", _lab(user, lab), query=query, repeatable=start is not None, within=part + _SLACK

@@ -1,7 +1,7 @@
 """Templates: texts with fields in braces, which become the names and values of one lab.
 
-The fields are KubeSpawner's, with its slugs (``kubespawner.slugs``), so that the names of a site that moves stay as they
-are. ``{{`` and ``}}`` stand for braces.
+The fields are KubeSpawner's, with its slugs (``kubespawner.slugs``), so that the names of a site that moves stay as
+they are. ``{{`` and ``}}`` stand for braces.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ class Run:
     ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known,
     as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
     being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
-    nothing of it is left, not even its history; ``moved`` when another replica goes on with it.
+    nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
+    storage stays that was to go with it.
     """
 
     record: SpawnRecord
@@ -48,6 +49,7 @@ class Run:
     previous: Run | None = None
     ending: bool = False
     waiting_for: str = ""
+    kept: str = ""
     trouble: SpawnError | None = None
 
     def add_event(self, type_: EventType, message: str, **about: Unpack[About]) -> Event:

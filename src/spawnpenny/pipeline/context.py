@@ -98,6 +98,12 @@ class Context:
                     seen.add(step.name)
                     yield step, replace(self.spawn(), cluster=port(step))
 
+    def purging(self) -> Iterator[tuple[Step, Spawn]]:
+        """Yield all steps, the last one first, and the spawn as each sees it."""
+        port = self._ports()
+        for step in reversed(self.pipeline.steps):
+            yield step, replace(self.spawn(), cluster=port(step))
+
     def _ports(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Callable[[Step], StepPort]:
         record, user = self.run.record, self.account.record.user
         marks = Marks(

@@ -66,7 +66,7 @@ def _wrong_methods(step: Step) -> str | None:
         )
     if step.scope == "user" and has_revert:
         return "is of scope user, shared by a user's spawns, and so it may not have a revert."
-    for method in ("apply", "revert"):
+    for method in ("apply", "revert", "retire", "purge"):
         if not inspect.iscoroutinefunction(getattr(step, method)):
             return f"has a {method} that is not async."
     return None

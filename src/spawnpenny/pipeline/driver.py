@@ -32,6 +32,7 @@ from spawnpenny.errors import (
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.context import Context
+from spawnpenny.pipeline.purging import purge
 from spawnpenny.pipeline.record import Replaced
 from spawnpenny.pipeline.settle import settle
 from spawnpenny.pipeline.turns import Turn
@@ -88,6 +89,8 @@ class Driver:
             await self._take_away()
         if self._record.key.kind is Kind.USER and not await self._retire():
             return
+        if self._record.purge:
+            await purge(self._context)
         async with self._account.lock:
             self._account.forget(self._run)
         await self._persist()

@@ -73,7 +73,7 @@ def check_pod(pod: Manifest, *, allowed: Sequence[str], images: Sequence[str]) -
             ``pods.images`` lacks.
 
     """
-    for opening, what in _asked(pod):
+    for opening, what in asked(pod):
         if opening not in allowed:
             raise HardeningError(
                 f"The pod asks for {what}, which the settings do not open. To open it, add {opening!r} to pods.allow."
@@ -83,7 +83,8 @@ def check_pod(pod: Manifest, *, allowed: Sequence[str], images: Sequence[str]) -
             raise HardeningError(f"The image {container['image']} matches none of the patterns in pods.images.")
 
 
-def _asked(pod: Manifest) -> Iterator[tuple[str, str]]:
+def asked(pod: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield the openings that a pod asks for, each with what it is that it asks for."""
     spec: dict[str, Any] = pod["spec"]
     yield from _annotations(pod["metadata"].get("annotations") or {})
     for key in ("hostNetwork", "hostPID", "hostIPC"):

@@ -85,12 +85,12 @@ class StepPort:
         self._reach = reach
         self._user = user
 
-    async def ensure(self, manifest: Manifest, *, resource: Resource | None = None) -> Manifest:
+    async def ensure(self, manifest: Manifest, *, resource: Resource | None = None, patch: bool = True) -> Manifest:
         """Create an object in the user namespace, and return it as stored.
 
         Where one of that name is there already, a ``spawn`` step keeps it if it carries this spawn's mark (it needs
-        ``get`` for that), and a ``user`` step patches it (``patch``). Namespace, labels and annotations are added here.
-        ``resource`` is needed for kinds that spawnpenny does not know.
+        ``get`` for that), and a ``user`` step patches it (``patch``), or with ``patch=False`` keeps it likewise.
+        Namespace, labels and annotations are added here. Kinds that spawnpenny does not know need ``resource``.
 
         Raises:
             NotOursError: Something else has the name.
@@ -100,18 +100,37 @@ class StepPort:
         resource = resource or resource_of(manifest["kind"])
         self._demand("create", resource)
         marked = self._mark(manifest)
-        return await uninterrupted(self._ensure(marked, Ref.of(marked, resource)))
+        return await uninterrupted(self._ensure(marked, Ref.of(marked, resource), patch=patch))
 
-    async def discard(self, kind: str | Resource, name: str, *, grace: int | None = None) -> None:
+    async def change(self, there: Manifest, patch: Manifest) -> Manifest:
+        """Merge a patch (RFC 7386) into an object of this user that ``read`` returned; return it as stored.
+
+        Raises:
+            NotOursError: The object does not carry our marks.
+            ClusterError: The cluster refused, or the object has changed since.
+
+        """
+        resource = resource_of(there["kind"])
+        self._demand("patch", resource, there["metadata"]["name"])
+        ref = Ref.of(there, resource)
+        if not self.is_ours(there):
+            raise NotOursError(str(ref))
+        metadata = {**patch.get("metadata", {}), "resourceVersion": there["metadata"]["resourceVersion"]}
+        return await uninterrupted(self._reach.cluster.patch(ref, {**patch, "metadata": metadata}))
+
+    async def discard(
+        self, kind: str | Resource, name: str, *, grace: int | None = None, labels: Mapping[str, str] | None = None
+    ) -> None:
         """Delete an object that this spawn made; one that is absent or carries another mark is left as it is.
 
-        It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart.
-        Returns when a pod is gone, with its containers; any other object at once. ``grace`` is in seconds.
+        It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart. Returns when a
+        pod is gone, with its containers; any other object at once. ``grace`` is in seconds. A ``user`` step deletes
+        what carries the user's marks, and all of ``labels``.
         """
         resource = kind if isinstance(kind, Resource) else resource_of(kind)
         self._demand("delete", resource, name)
         ref = Ref(resource, name, self._marks.names.namespace)
-        uid = await uninterrupted(self._discard(ref, grace))
+        uid = await uninterrupted(self._discard(ref, grace, labels or {}))
         if uid is not None and resource.kind == "Pod":
             await until_gone(self._reach.cluster, self._reach.pods, ref, uid)
 
@@ -165,6 +184,16 @@ class StepPort:
         self._demand("provision", None)
         await self._reach.broker.provision(self._user, order)
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """The labels that say that an object is of this installation and this user, and a spawn's own its spawn's."""
+        return self._marks.labels(own=self._step.scope == "spawn")
+
+    def is_ours(self, manifest: Manifest) -> bool:
+        """Whether an object carries all of ``marks``."""
+        carried = manifest["metadata"].get("labels") or {}
+        return all(carried.get(key) == value for key, value in self.marks.items())
+
     def namespace_hash(self) -> str:
         """Return what changes when the site has namespaces made otherwise."""
         return self._reach.broker.namespace_hash()
@@ -194,17 +223,17 @@ class StepPort:
         }
         return {**manifest, "metadata": marked}
 
-    async def _ensure(self, manifest: Manifest, ref: Ref) -> Manifest:
+    async def _ensure(self, manifest: Manifest, ref: Ref, *, patch: bool) -> Manifest:
         try:
             stored = await self._reach.cluster.create(manifest, ref.resource)
         except AlreadyExistsError:
-            stored = await self._found(manifest, ref)
+            stored = await self._found(manifest, ref, patch=patch)
         if self._step.scope == "spawn":
             self._marks.uids[_place(ref)] = stored["metadata"]["uid"]
         return stored
 
-    async def _found(self, manifest: Manifest, ref: Ref) -> Manifest:
-        if self._step.scope == "user":
+    async def _found(self, manifest: Manifest, ref: Ref, *, patch: bool) -> Manifest:
+        if self._step.scope == "user" and patch:
             self._demand("patch", ref.resource, ref.name)
             return await self._patch(manifest, ref)
         there = await self._own(ref)
@@ -222,18 +251,13 @@ class StepPort:
         """Return the object, if it is there and carries this spawn's mark."""
         self._demand("get", ref.resource, ref.name)
         there = await self._reach.cluster.read(ref)
-        return there if there is not None and self._is_ours(there) else None
+        return there if there is not None and self.is_ours(there) else None
 
-    def _is_ours(self, manifest: Manifest) -> bool:
-        carried = manifest["metadata"].get("labels", {})
-        wanted = self._marks.labels(own=self._step.scope == "spawn")
-        return all(carried.get(key) == value for key, value in wanted.items())
-
-    async def _discard(self, ref: Ref, grace: int | None) -> str | None:
+    async def _discard(self, ref: Ref, grace: int | None, labels: Mapping[str, str]) -> str | None:
         uid = self._marks.uids.get(_place(ref))
         if uid is None:
             there = await self._own(ref)
-            if there is None:
+            if there is None or not labels.items() <= there["metadata"]["labels"].items():
                 return None
             uid = there["metadata"]["uid"]
         try:

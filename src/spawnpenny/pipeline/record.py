@@ -50,7 +50,7 @@ class SpawnRecord:
     """One spawn. Times are seconds since the epoch.
 
     ``env`` and ``tls`` are kept until the spawn runs or failed; ``uids`` are those of the objects that it made,
-    by ``Kind/name``; ``reverted`` says that nothing of it is left.
+    by ``Kind/name``; ``reverted`` says that nothing of it is left, ``purge`` that its storage is to go with it.
     """
 
     key: Key
@@ -68,6 +68,7 @@ class SpawnRecord:
     pod: str | None = None
     ended_at: float | None = None
     reverted: bool = False
+    purge: bool = False
     steps: list[StepProgress] = field(default_factory=list)
     uids: dict[str, str] = field(default_factory=dict)
     replaces: list[Replaced] = field(default_factory=list)
@@ -109,6 +110,7 @@ class SpawnRecord:
             "pod": self.pod,
             "ended_at": self.ended_at,
             "reverted": self.reverted,
+            **({"purge": True} if self.purge else {}),
             "steps": [[step.name, step.state, step.seconds] for step in self.steps],
             "uids": self.uids,
             "replaces": [asdict(each) for each in self.replaces],
@@ -133,6 +135,7 @@ class SpawnRecord:
             pod=data["pod"],
             ended_at=data["ended_at"],
             reverted=data["reverted"],
+            purge=data.get("purge", False),  # told only where it is so
             steps=[StepProgress(name, StepState(state), seconds) for name, state, seconds in data["steps"]],
             uids=dict(data["uids"]),
             replaces=[Replaced(**each) for each in data["replaces"]],

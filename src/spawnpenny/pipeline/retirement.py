@@ -1,4 +1,4 @@
-"""Retiring a user: when it is refused, and what stands for one whom nobody commissioned."""
+"""Retiring a user: when it is refused, and what stands for what is to go and of which there is no record."""
 
 from __future__ import annotations
 
@@ -7,37 +7,52 @@ import time
 from typing import Final
 
 from spawnpenny.domain.events import EventLog
+from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import UserConflictError
 from spawnpenny.pipeline.acceptance import oldest_history
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.record import SpawnRecord
+from spawnpenny.pipeline.world import World
 
 COMMISSIONING: Final = Key(Kind.USER, "")
 
 
-def retirement(account: Account) -> Run:
-    """Add to an account what stands for its user while that one is retired, and return it."""
-    oldest = oldest_history(account, COMMISSIONING)
+def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> Run:
+    """Add to an account what stands for a user who is retired, or a lab whose storage goes, and return it.
+
+    Raises:
+        TooManySpawnsError: There is no room for it.
+
+    """
+    oldest = oldest_history(account, key)
     if oldest is not None:
         account.forget(oldest)
         oldest.vanish()
     account.record.generation += 1
     generation, now = account.record.generation, time.time()
     record = SpawnRecord(
-        key=COMMISSIONING,
+        key=key,
         id=secrets.token_hex(8),
         generation=generation,
         request=SpawnRequest(secrets.token_hex(8)),
-        by="",
+        by=by,
         requested_at=now,
         deadline=now,
         phase=Phase.RUNNING,
+        reverted=key.kind is not Kind.USER,
         log=EventLog(generation),
     )
-    run = account.runs[COMMISSIONING] = Run(record)
-    account.record.spawns[COMMISSIONING] = record
+    run = account.runs[key] = Run(record)
+    account.record.spawns[key] = record
     return run
+
+
+def has_namespace(world: World, username: str) -> bool:
+    """Whether a user has a namespace, also where there is no record of the user."""
+    names = Names.of(username, Kind.USER, "", prefix=world.settings.namespaces.prefix)
+    there = world.namespaces.get(None, names.namespace)
+    return there is not None and "deletionTimestamp" not in there["metadata"]
 
 
 def refuse_retiring(account: Account) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from spawnpenny.domain.answers import check_options
 from spawnpenny.domain.events import EventLog
-from spawnpenny.domain.names import Names, safe_slug
+from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest, StepProgress
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
@@ -39,8 +39,15 @@ from spawnpenny.pipeline.hostnames import hostnames
 from spawnpenny.pipeline.keeper import RecordLostError
 from spawnpenny.pipeline.listing import START, Directory
 from spawnpenny.pipeline.people import check_ids, resolve_user
+from spawnpenny.pipeline.purging import refuse_while_purging
 from spawnpenny.pipeline.record import SpawnRecord
-from spawnpenny.pipeline.retirement import COMMISSIONING, refuse_retiring, refuse_to_retire, retirement
+from spawnpenny.pipeline.retirement import (
+    COMMISSIONING,
+    has_namespace,
+    refuse_retiring,
+    refuse_to_retire,
+    stand_in,
+)
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
 
@@ -89,6 +96,7 @@ class Spawns:
             existing = account.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
                 return Started(existing, new=False)
+            refuse_while_purging(existing, key)
             if existing is not None and existing.record.active and not replace:
                 raise conflict(existing, key)
             return Started(await self._accept(account, user, key, request, identity), new=True)
@@ -136,20 +144,15 @@ class Spawns:
         async with self._locked(username) as account:
             refuse_to_retire(account, purge=purge)
             run = account.runs.get(COMMISSIONING)
-            if run is None and not account.record.applied and not self._has_namespace(account):
+            if run is None and not account.record.applied and not has_namespace(self._world, username):
                 return None  # retired already, or never more than written down
-            run = run or retirement(account)
+            run = run or stand_in(account)
             if run.record.desired is not Desired.GONE:
                 run.record.request = replace(run.record.request, options={"purge": purge})
                 run.record.reverted = False
                 account.record.applied.clear()  # what comes after, or in between, may rely on nothing of it
                 await self._order_gone(account, run)
             return run
-
-    def _has_namespace(self, account: Account) -> bool:
-        names = Names.of(account.username, Kind.USER, "", prefix=self._world.settings.namespaces.prefix)
-        there = self._world.namespaces.get(None, names.namespace)
-        return there is not None and "deletionTimestamp" not in there["metadata"]
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:
         """Have a spawn taken away; return it, or None where there is nothing to stop.
@@ -180,6 +183,36 @@ class Spawns:
 
         """
         return hostnames(self._world, username, key)
+
+    async def purge(self, username: str, key: Key, *, identity: Identity, start: str | None = None) -> Run | None:
+        """Have the storage that is a spawn's alone taken away for good, and the spawn first, where it is there.
+
+        Return the spawn, or what stands for it; ``kept`` says why storage was kept, once it is gone. None where there
+        is nothing to take away.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+            ElsewhereError: Another replica looks after the user.
+
+        """
+        self._demand_ready()
+        if self.account(username) is None and not has_namespace(self._world, username):
+            return None
+        async with self._locked(username) as account:
+            run = account.runs.get(key)
+            if start is not None and (run is None or run.record.request.start != start):
+                return None
+            if run is None:
+                if not has_namespace(self._world, username):
+                    return None
+                refuse_retiring(account)
+                if account.known is None:
+                    account.record.user = resolve_user(username, identity, None, self._world.settings.users)
+                run = stand_in(account, key, identity.name)
+            if not (run.record.purge and run.record.desired is Desired.GONE):
+                run.record.purge = True
+                await self._order_gone(account, run)
+            return run
 
     def find(self, username: str, key: Key) -> Run | None:
         """Return a spawn, or None.

@@ -29,7 +29,8 @@ class Step(ABC):
         needs: Steps or families that must come before; where one is absent, the service does not start.
         after: Steps or families that come before this one where they are there.
         before: Steps or families that come after this one where they are there.
-        permissions: What it uses of the cluster; anything else is refused before a call is made.
+        permissions: What it uses of the cluster; anything else is refused before a call is made. An object may have
+            others than its class, as its settings want.
         deadline: Seconds that ``apply`` may take, within the spawn's own deadline; None for the setting
             ``deadlines.step``, ``math.inf`` for a step that waits as long as the spawn does.
 
@@ -41,7 +42,7 @@ class Step(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     after: ClassVar[frozenset[str]] = frozenset()
     before: ClassVar[frozenset[str]] = frozenset()
-    permissions: ClassVar[tuple[Permission, ...]] = ()
+    permissions: tuple[Permission, ...] = ()
     deadline: ClassVar[float | None] = None
 
     def check(self, spawn: Spawn) -> None:  # noqa: B027 - most steps have nothing to refuse
@@ -93,6 +94,17 @@ class Step(ABC):
 
         Raises:
             SpawnError: The user stays, with this reason.
+
+        """
+
+    async def purge(self, spawn: Spawn) -> None:  # noqa: B027 - most steps keep no storage
+        """Take away for good the storage that is this lab's alone, once the lab is gone and somebody asked for it.
+
+        Called for every step of the pipeline, in reverse order, also where such a lab never was. It may be called
+        again, so it is idempotent; it has ``deadlines.stop`` seconds. What all of the user's labs share stays.
+
+        Raises:
+            StorageKeptError: Storage stays, for this reason.
 
         """
 

@@ -189,6 +189,7 @@ class ApiServer:
             "--kube-api-burst=1000",
             "--resource-quota-sync-period=5s",
             "--namespace-sync-period=5s",
+            "--pvclaimbinder-sync-period=1s",
             "--concurrent-namespace-syncs=20",
             "--concurrent-resource-quota-syncs=20",
             "--concurrent-serviceaccount-token-syncs=20",

@@ -38,7 +38,7 @@ PROXY: Final = "configurable-http-proxy"
 
 _UP: Final = 40.0
 _READY: Final = 45.0
-_PAUSE: Final = 0.05
+_PAUSE: Final = 0.1
 _SCOPES: Final = (
     "admin:users",
     "admin:servers",
@@ -58,6 +58,7 @@ c.JupyterHub.hub_bind_url = {hub_url!r}
 c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.cleanup_servers = False
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}
 c.JupyterHub.cleanup_proxy = False
 c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = {password!r}
@@ -210,7 +211,7 @@ class JupyterHub:
     async def start_server(
         self, user: str, name: str = "", options: Mapping[str, Any] | None = None, *, token: str | None = None
     ) -> int:
-        """Ask for a user's server, and return the status; ``until_ready`` waits for it."""
+        """Ask for a user's server, and return the status, which is told at once; ``until_ready`` waits for it."""
         await self.add_user(user)
         status, answer = await self.api("POST", _server(user, name), dict(options or {}), token=token)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from spawnpenny.errors import ForbiddenError, UnauthenticatedError
+from spawnpenny.errors import ForbiddenError, NotReadyError, UnauthenticatedError
 from spawnpenny.identity import Credentials, Identity
 from spawnpenny.settings import SCOPES
 from spawnpenny.web.exchange import exchange
@@ -101,10 +101,17 @@ async def _admit(request: web.Request, access: Access) -> None:
 
 async def _authenticate(request: web.Request) -> Identity:
     credentials = Credentials(_token(request.headers.get("Authorization")), request.headers, request.remote)
+    unsure: NotReadyError | None = None
     for authenticator in request.app[SERVICE].plugins.authenticators:
-        identity = await authenticator.authenticate(credentials)
+        try:
+            identity = await authenticator.authenticate(credentials)
+        except NotReadyError as error:
+            unsure = unsure or error
+            continue
         if identity is not None:
             return identity
+    if unsure is not None:
+        raise unsure
     raise UnauthenticatedError(
         "Send a token that is known here, as Authorization: Bearer <token>."
         if credentials.token is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -58,9 +59,12 @@ def create_app(
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         counted = CountedBroker(broker, metrics.claims)
-        async with metrics.observing(plugins), run_service(settings, plugins, cluster, counted) as service:
-            app[SERVICE] = service
-            metrics.stand(service, app[LIMITS].streams)
+        async with AsyncExitStack() as stack:
+            for authenticator in plugins.authenticators:
+                await stack.enter_async_context(authenticator)
+            await stack.enter_async_context(metrics.observing(plugins))
+            app[SERVICE] = await stack.enter_async_context(run_service(settings, plugins, cluster, counted))
+            metrics.stand(app[SERVICE], app[LIMITS].streams)
             yield
 
     async def asking_others(app: web.Application) -> AsyncIterator[None]:

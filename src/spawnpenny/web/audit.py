@@ -65,4 +65,5 @@ def _tell(request: web.Request, here: Exchange, status: int | None, seconds: flo
         status=status,
         code=here.code,
         spawn=here.spawn,
+        **({"purge": "storage"} if here.purge else {}),
     )

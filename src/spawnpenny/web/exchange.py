@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
+from spawnpenny.errors import ForbiddenError
+
 if TYPE_CHECKING:
     from spawnpenny.identity import Identity
     from spawnpenny.pipeline.account import Run
@@ -20,12 +22,16 @@ _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer. ``code`` is the error's, ``spawn`` the id of the spawn that it is about."""
+    """One request and its answer.
+
+    ``code`` is the error's, ``spawn`` the id of the spawn that it is about; ``purge`` says that storage is to go.
+    """
 
     id: str
     identity: Identity | None = None
     code: str | None = None
     spawn: str | None = None
+    purge: bool = False
 
     def about(self, run: Run) -> None:
         """Note which spawn the request is about: every later line of it carries the spawn's id."""
@@ -51,6 +57,18 @@ def exchange(request: web.Request) -> Exchange:
 def find(request: web.BaseRequest) -> Exchange | None:
     """Return the exchange of a request, or None where it never came as far as to have one."""
     return request.get(_KEY)
+
+
+def demand_purge(request: web.Request) -> None:
+    """Refuse to delete storage for who may not, and note that it is asked for.
+
+    Raises:
+        ForbiddenError: The scope ``purge`` is missing: no other one stands for it.
+
+    """
+    exchange(request).purge = True
+    if "purge" not in asker(request).scopes:
+        raise ForbiddenError("Deleting storage needs the scope purge, by name.", scopes=["purge"])
 
 
 def asker(request: web.Request) -> Identity:

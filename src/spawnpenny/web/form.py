@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from aiohttp import web
+from marshmallow import fields
 
-from spawnpenny.domain.names import check_lab
+from spawnpenny.domain.names import DEFAULT_LAB, check_lab
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.pipeline.people import resolve_user
 from spawnpenny.web.exchange import asker
@@ -15,7 +17,7 @@ from spawnpenny.web.formpage import form_page
 from spawnpenny.web.formschema import form_schema
 from spawnpenny.web.intake import query_of, username_of
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.requests import FormQuery, FormQuerySchema
+from spawnpenny.web.requests import OptionsField, QuerySchema
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.account import Account
@@ -23,6 +25,35 @@ if TYPE_CHECKING:
 HTML: Final = "text/html"
 SCHEMA: Final = "application/schema+json"
 _JSON: Final = "application/json"
+
+
+class QueryOptionsField(OptionsField):
+    """Options as the JSON that a query has."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            given = json.loads(value)
+        except (ValueError, RecursionError):
+            raise self.make_error("invalid") from None
+        return super()._deserialize(given, attr, data, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class FormQuery:
+    lab: str = DEFAULT_LAB
+    options: dict[str, Any] | None = None
+
+
+class FormQuerySchema(QuerySchema[FormQuery]):
+    makes: ClassVar[type] = FormQuery
+    lab = fields.String(metadata={"description": "The lab's name; `~default` where it is left out."})
+    options = QueryOptionsField(
+        metadata={
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "A JSON object of what was chosen before: the page begins with it, as far as it fits.",
+        }
+    )
 
 
 async def get_form(request: web.Request) -> web.Response:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from spawnpenny.domain.spawns import Key, Kind
-from spawnpenny.errors import ElsewhereError, InvalidRequestError, LabNotFoundError
+from spawnpenny.errors import ElsewhereError, InvalidRequestError, LabNotFoundError, StorageKeptError
 from spawnpenny.pipeline.listing import START
-from spawnpenny.web.exchange import asker, exchange
+from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import body_of, lab_of, query_of, username_of
 from spawnpenny.web.keys import CLOSING, LIMITS, SERVICE
 from spawnpenny.web.requests import (
@@ -59,12 +59,19 @@ async def get_hostnames(request: web.Request) -> web.Response:
 async def stop_lab(request: web.Request) -> web.Response:
     username, lab = username_of(request), lab_of(request)
     query = query_of(request, StopQuerySchema())
-    run = await request.app[SERVICE].spawns.stop(username, Key(Kind.LAB, lab), start=query.start)
+    spawns, key = request.app[SERVICE].spawns, Key(Kind.LAB, lab)
+    if query.purge:
+        demand_purge(request)
+        run = await spawns.purge(username, key, identity=asker(request), start=query.start)
+    else:
+        run = await spawns.stop(username, key, start=query.start)
     if run is None:
         return web.Response(status=204)
     exchange(request).about(run)
     if query.wait:
         await until_gone(request, run, query.wait)
+    if query.purge and run.gone and run.kept:
+        raise StorageKeptError(run.kept)
     return web.Response(status=204) if run.gone else web.json_response(lab_view(username, run), status=202)
 
 

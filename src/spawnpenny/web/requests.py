@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest, Tls
 from spawnpenny.domain.users import Group
 from spawnpenny.schemas import StrictSchema, unknown_key
+from spawnpenny.web.pem import CERTIFICATE, PRIVATE_KEY, PemField
 
 T = TypeVar("T")
 
@@ -134,19 +134,8 @@ class EnvField(fields.Field[dict[str, str]]):
         return value
 
 
-class PemField(fields.Field[str]):
-    """PEM blocks of some labels and nothing else. They may be secret: no message quotes any of it."""
-
-    def __init__(self, wanted: str, *labels: str, many: bool = False, **kwargs: Any) -> None:
-        super().__init__(error_messages=_wording(wanted), **kwargs)
-        label = "|".join(labels)
-        block = rf"-----BEGIN (?P<label>{label})-----\r?\n(?:[A-Za-z0-9+/=]+\r?\n)+-----END (?P=label)-----\s*"
-        self._form = re.compile(rf"\s*(?:{block}){'+' if many else ''}", re.ASCII)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if not isinstance(value, str) or len(value) > MAX_ENV_BYTES or not self._form.fullmatch(value):
-            raise self.make_error("invalid")
-        return value
+def _pem(labels: tuple[str, ...], wanted: str, *, many: bool = False) -> PemField:
+    return PemField(labels, most=MAX_ENV_BYTES, many=many, required=True, error_messages=_wording(wanted))
 
 
 class TlsSchema(IncomingSchema[Tls]):
@@ -154,13 +143,9 @@ class TlsSchema(IncomingSchema[Tls]):
 
     makes: ClassVar[type] = Tls
     error_messages = _wording("an object with key, cert and ca")
-    key = PemField(
-        "one unencrypted private key in PEM", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", required=True
-    )
-    cert = PemField(
-        "the certificate of that key in PEM, and what it is signed by", "CERTIFICATE", many=True, required=True
-    )
-    ca = PemField("the certificates of whom the lab believes, in PEM", "CERTIFICATE", many=True, required=True)
+    key = _pem(PRIVATE_KEY, "one unencrypted private key in PEM")
+    cert = _pem(CERTIFICATE, "the certificate of that key in PEM, and what it is signed by", many=True)
+    ca = _pem(CERTIFICATE, "the certificates of whom the lab believes, in PEM", many=True)
 
 
 def _start(*, required: bool) -> fields.String:
@@ -173,6 +158,13 @@ def _start(*, required: bool) -> fields.String:
             "pattern": "^[A-Za-z0-9_.-]{1,64}$",
             "description": "The caller's own random id of this start.",
         },
+    )
+
+
+def _purge(what: str) -> fields.String:
+    return fields.String(
+        validate=validate.OneOf(["storage"], error="can only be storage."),
+        metadata={"description": f"`storage`: {what}. Needs the scope `purge`."},
     )
 
 
@@ -243,12 +235,14 @@ class StartQuerySchema(QuerySchema[StartQuery]):
 class StopQuery:
     wait: float = 0
     start: str | None = None
+    purge: str | None = None
 
 
 class StopQuerySchema(QuerySchema[StopQuery]):
     makes: ClassVar[type] = StopQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."})
     start = _start(required=False)
+    purge = _purge("the volume claim that is this lab's alone goes as well")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,10 +254,7 @@ class RetireQuery:
 class RetireQuerySchema(QuerySchema[RetireQuery]):
     makes: ClassVar[type] = RetireQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when it is done, or after so long."})
-    purge = fields.String(
-        validate=validate.OneOf(["storage"], error="can only be storage."),
-        metadata={"description": "`storage`: the user's volume claims go as well. Needs the scope `purge`."},
-    )
+    purge = _purge("the user's volume claims go as well")
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,35 +267,6 @@ class EventsQuerySchema(QuerySchema[EventsQuery]):
     last_event_id = fields.String(
         validate=validate.Length(max=64, error="has to be the id of an event."),
         metadata={"description": "As the header Last-Event-ID, which counts where both are there."},
-    )
-
-
-class QueryOptionsField(OptionsField):
-    """The same, as the JSON that a query has."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
-        try:
-            given = json.loads(value)
-        except (ValueError, RecursionError):
-            raise self.make_error("invalid") from None
-        return super()._deserialize(given, attr, data, **kwargs)
-
-
-@dataclass(frozen=True, slots=True)
-class FormQuery:
-    lab: str = DEFAULT_LAB
-    options: dict[str, Any] | None = None
-
-
-class FormQuerySchema(QuerySchema[FormQuery]):
-    makes: ClassVar[type] = FormQuery
-    lab = fields.String(metadata={"description": "The lab's name; `~default` where it is left out."})
-    options = QueryOptionsField(
-        metadata={
-            "type": "string",
-            "contentMediaType": "application/json",
-            "description": "A JSON object of what was chosen before: the page begins with it, as far as it fits.",
-        }
     )
 
 

@@ -12,7 +12,7 @@ from marshmallow import Schema
 from spawnpenny.web import access
 from spawnpenny.web.access import Access
 from spawnpenny.web.events import lab_events, user_events
-from spawnpenny.web.form import HTML, SCHEMA, get_form
+from spawnpenny.web.form import HTML, SCHEMA, FormQuerySchema, get_form
 from spawnpenny.web.health import HealthView, get_healthz, get_metrics, get_readyz
 from spawnpenny.web.labs import get_hostnames, get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
 from spawnpenny.web.openapi import get_docs, get_openapi, get_style, go_to_docs
@@ -20,7 +20,6 @@ from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, 
 from spawnpenny.web.requests import (
     DossierBody,
     EventsQuerySchema,
-    FormQuerySchema,
     LabBody,
     PageQuerySchema,
     RetireQuerySchema,
@@ -90,7 +89,7 @@ _LABS: Final = (
             **_BODY,
             **_CHANGE,
             403: ("quota_exceeded",),
-            409: ("start_conflict", "name_collision", "user_conflict"),
+            409: ("start_conflict", "name_collision", "user_conflict", "storage_in_use", "purge_conflict"),
             422: ("option_unknown", "option_invalid", "tls_unsupported"),
             429: _TOO_MANY,
         },
@@ -111,13 +110,18 @@ _LABS: Final = (
         stop_lab,
         access.STOP,
         "lab.stop",
-        "Stop a lab; with `start`, only if that is the present one.",
+        "Stop a lab; with `start`, only if that is the present one; with `purge=storage`, its storage goes as well.",
         {
             202: Answer("It is being stopped.", LabView),
             204: Answer("It is gone, or was not there, or is another start."),
         },
         query=StopQuerySchema,
-        refusals=_CHANGE,
+        refusals={
+            **_CHANGE,
+            403: ("forbidden",),
+            409: ("storage_kept", "user_conflict"),
+            429: ("too_many_spawns",),
+        },
     ),
     Route(
         "GET",

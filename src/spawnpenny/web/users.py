@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from spawnpenny.domain.users import User
-from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserNotFoundError
+from spawnpenny.errors import InvalidRequestError, UserNotFoundError
 from spawnpenny.pipeline.retirement import COMMISSIONING
-from spawnpenny.web.exchange import asker, exchange
+from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import body_of, query_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.labs import until_gone
@@ -42,8 +42,8 @@ async def commission_user(request: web.Request) -> web.Response:
 async def retire_user(request: web.Request) -> web.Response:
     username = username_of(request)
     query = query_of(request, RetireQuerySchema())
-    if query.purge and "purge" not in asker(request).scopes:
-        raise ForbiddenError("Deleting storage needs the scope purge, by name.", scopes=["purge"])
+    if query.purge:
+        demand_purge(request)
     service = request.app[SERVICE]
     run = await service.spawns.retire(username, purge=query.purge is not None)
     if run is None:

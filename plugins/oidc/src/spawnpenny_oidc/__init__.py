@@ -1,10 +1,15 @@
-"""Callers who hold a token of an OpenID Connect provider."""
+"""Callers who hold a token of an OpenID Connect provider.
+
+Adds an authenticator, which checks the signature of a token, and takes the user from its claims.
+"""
 
 from __future__ import annotations
 
 from spawnpenny.api import Authenticator, Settings, hookimpl
+from spawnpenny_oidc.settings import OidcSettingsSchema
+from spawnpenny_oidc.tokens import SignedTokens
 
 
 @hookimpl
 def spawnpenny_authenticators(settings: Settings) -> list[Authenticator]:
-    return []
+    return [SignedTokens(settings.load("oidc", OidcSettingsSchema()))]

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import Settings, Step, hookimpl
+from spawnpenny.api import Kind, Manifest, Settings, Spawn, Step, hookimpl
+from spawnpenny_storage.objects import CONTAINER, mount
+from spawnpenny_storage.settings import StorageSettings, StorageSettingsSchema
+from spawnpenny_storage.step import StorageStep
 
 
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
-    return []
+    return [StorageStep(_section(settings))]
+
+
+@hookimpl
+def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
+    has_lab = any(each["name"] == CONTAINER for each in pod["spec"]["containers"])
+    return mount(spawn, _section(settings)) if spawn.kind is Kind.LAB and has_lab else None
+
+
+def _section(settings: Settings) -> StorageSettings:
+    return settings.load("storage", StorageSettingsSchema())

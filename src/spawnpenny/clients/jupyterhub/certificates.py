@@ -10,10 +10,10 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final
 
-from traitlets import HasTraits, default
+from traitlets import default
 
 from spawnpenny.clients.errors import ClientError, ProblemError
-from spawnpenny.clients.http import DEFAULT_LAB
+from spawnpenny.clients.jupyterhub.access import Access
 from spawnpenny.clients.jupyterhub.refusals import unreachable
 
 IN_POD: Final = {
@@ -25,15 +25,12 @@ IN_POD: Final = {
 _PARTS: Final = {"key": "keyfile", "cert": "certfile", "ca": "cafile"}
 
 
-class Certificates(HasTraits):
+class Certificates(Access):
     """What a spawner does where ``c.JupyterHub.internal_ssl`` is set; mixed in before JupyterHub's Spawner."""
 
-    user: Any
-    name: Any
     log: Any
     ssl_alt_names: Any
     _log_name: Any
-    _client: Any
     _worded: Any
     _not_counted: Any
     _certificates: dict[str, str] | None = None
@@ -68,13 +65,12 @@ class Certificates(HasTraits):
     async def _hostnames(self) -> tuple[str, ...]:
         try:
             client = await self._client()
-            found: tuple[str, ...] = await client.hostnames(self.user.name, self.name or DEFAULT_LAB)
+            return await client.hostnames(self.user.name, self._lab)
         except ProblemError as error:
             raise self._not_counted(self._worded(error)) from None
         except ClientError as error:
             self.log.warning("spawnpenny was not asked for the names of %s: %s", self._log_name, error)
             raise self._not_counted(unreachable()) from None
-        return found
 
 
 def _texts(paths: dict[str, str]) -> dict[str, str]:

@@ -7,8 +7,8 @@ failure: ``uncounted`` takes those back that say nothing about the Hub.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from html import escape
+from http import HTTPStatus
 from typing import Any, Final
 
 from jupyterhub import spawner as hub
@@ -17,24 +17,11 @@ from tornado import web
 from spawnpenny.clients.errors import ProblemError
 from spawnpenny.clients.http import Lab
 
-_OTHERS: Final = "Tell an administrator."
-_ADVICE: Final[Mapping[str, str]] = {
-    "quota_exceeded": "Choose a smaller size, or stop another server first.",
-    "too_many_spawns": "Stop another server first.",
-    "too_many_requests": "Wait a little, then start it again.",
-    "option_unknown": "Choose among what the form offers.",
-    "option_invalid": "Choose among what the form offers.",
-    "request_invalid": "Choose among what the form offers.",
-    "name_invalid": "Choose another name for the server.",
-    "start_conflict": "Wait until the other one is there, or stop it.",
-    "unauthenticated": "Log out of the Hub, and log in again.",
-    "forbidden": _OTHERS,
-    "name_collision": _OTHERS,
-    "user_conflict": _OTHERS,
-}
 UNREACHABLE: Final = "The service that starts servers does not answer."
 LATER: Final = "Try again in a few minutes; if it stays so, tell an administrator."
 
+_MISLEADING: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND})
+"""What a browser would take for an answer about the Hub's own page."""
 _Base: Any = getattr(hub, "SpawnException", web.HTTPError)
 COUNTS_ALL: Final = not hasattr(hub, "SpawnException")
 """Whether this JupyterHub counts a failure whatever it is: it is one before 6."""
@@ -65,15 +52,15 @@ class MisconfiguredError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.jupyterhub_message = f"The Hub may not start servers. {_OTHERS}"
+        self.jupyterhub_message = "The Hub is not set up to start servers. Tell an administrator."
 
 
 def refused(error: ProblemError) -> RefusedError:
     """Word a refusal of the service."""
     told = [f"{field}: {message}" for field, message in error.errors if message not in error.detail]
     message = " ".join([error.detail, *told])
-    status = error.status if error.status not in {web.HTTPError(401).status_code, 404} else 403
-    return RefusedError(error.code or "refused", message, advice=_ADVICE.get(error.code), status=status)
+    status = HTTPStatus.FORBIDDEN if error.status in _MISLEADING else error.status
+    return RefusedError(error.code, message, advice=error.advice or None, status=status)
 
 
 def unreachable() -> RefusedError:
@@ -85,8 +72,7 @@ def failed(lab: Lab) -> RefusedError:
     """Word why a lab that was accepted does not run."""
     if lab.reason is None:
         return RefusedError("spawn_failed", f"The server is {lab.phase}.", advice="Start it again.")
-    advice = getattr(lab.reason, "advice", None)
-    return RefusedError(lab.reason.code, lab.reason.message, advice=advice)
+    return RefusedError(lab.reason.code, lab.reason.message, advice=lab.reason.advice)
 
 
 def uncounted(spawner: Any, settings: dict[str, Any]) -> None:

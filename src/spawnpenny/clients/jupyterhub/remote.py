@@ -9,16 +9,16 @@ from http import HTTPStatus
 from typing import Final
 
 from spawnpenny.clients.errors import ClientError, ProblemError
-from spawnpenny.clients.http import Client, Lab, Patience
+from spawnpenny.clients.http import Client, Lab
 from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
 from spawnpenny.clients.jupyterhub.story import Story
 
 _LOOK: Final = 8.0
 """Seconds in which it has to be known how a server is; the Hub asks again."""
-_HURRY: Final = Patience(total=3.0)
+_HURRY: Final = 3.0
 _PAUSE: Final = 1.0
 _WAIT: Final = 60.0
-Connect = Callable[[Patience | None], Awaitable[Client]]
+Connect = Callable[..., Awaitable[Client]]
 
 
 class RemoteLab:
@@ -41,11 +41,16 @@ class RemoteLab:
         try:
             async with asyncio.timeout(_LOOK):
                 client = await self._connect(_HURRY)
-                return await client.lab(*self._where)
-        except ProblemError as error:
+                found = await client.lab(*self._where)
+        except Exception as error:
             if _gone(error):
+                self.trouble = None
                 return None
+            self._tell(error)
             raise
+        else:
+            self.trouble = None
+            return found
 
     async def settled(self, story: Story, start: str | None = None) -> Lab:
         """Wait until it runs or is over, however long the service does not answer; tell the story meanwhile.
@@ -57,7 +62,7 @@ class RemoteLab:
         last: str | None = None
         while True:
             try:
-                client = await self._connect(None)
+                client = await self._connect()
                 async for event in client.lab_events(*self._where, after=last):
                     last = event.id
                     self.trouble = None
@@ -89,7 +94,7 @@ class RemoteLab:
 
     async def _away(self, start: str | None) -> bool:
         try:
-            client = await self._connect(None)
+            client = await self._connect()
             if start is None:
                 start = (await client.lab(*self._where)).start
             left = await client.stop_lab(*self._where, start=start, wait=_WAIT)
@@ -104,7 +109,8 @@ class RemoteLab:
     def _tell(self, error: Exception, story: Story | None = None) -> None:
         if self.trouble is None:
             user, name = self._where
-            self._log.warning("spawnpenny does not say how %s's lab %s is, and is asked again: %s", user, name, error)
+            why = error if str(error) else type(error).__name__
+            self._log.warning("How %s's lab %s is cannot be known, and is asked again: %s", user, name, why)
             if story is not None:
                 story.tell("The service that starts servers does not answer at the moment: waiting for it.")
         self.trouble = error

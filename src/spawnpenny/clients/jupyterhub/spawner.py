@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import cached_property
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from jupyterhub.spawner import Spawner
-from traitlets import default
 
 from spawnpenny.clients.errors import ClientError, ProblemError
-from spawnpenny.clients.http import DEFAULT_LAB, Client, Lab, Patience
+from spawnpenny.clients.http import DEFAULT_LAB, Lab, Patience
 from spawnpenny.clients.jupyterhub.attempt import Attempt
 from spawnpenny.clients.jupyterhub.certificates import Certificates
-from spawnpenny.clients.jupyterhub.choices import chosen, sendable
-from spawnpenny.clients.jupyterhub.credentials import hub_token, user_credential
+from spawnpenny.clients.jupyterhub.deletion import purge, retire
+from spawnpenny.clients.jupyterhub.options import Choices, sendable
 from spawnpenny.clients.jupyterhub.refusals import (
     MisconfiguredError,
     RefusedError,
@@ -26,18 +27,15 @@ from spawnpenny.clients.jupyterhub.refusals import (
     unreachable,
 )
 from spawnpenny.clients.jupyterhub.remote import RemoteLab
-from spawnpenny.clients.jupyterhub.sharing import shared_client
 from spawnpenny.clients.jupyterhub.story import Story
-from spawnpenny.clients.jupyterhub.traits import SpawnpennyTraits
+from spawnpenny.clients.jupyterhub.traits import warn_of_unsent
 
 _START: Final = "start"
 _MARGIN: Final = 1.0
 """Seconds before ``start_timeout`` at which ``start`` gives up, to say why: the Hub only says that it took too long."""
-_ADOPT: Final = 10.0
-"""Seconds in which a lab whose URL the Hub knows has to be found; then that URL is taken."""
 
 
-class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignore[misc]  # JupyterHub has no types
+class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  # JupyterHub has no types
     """Starts servers through the spawnpenny service, which creates what they need; the Hub needs no Kubernetes rights.
 
     What a server is made of (images, sizes, storage, profiles) is in the service's settings. Of JupyterHub's traits,
@@ -54,7 +52,15 @@ class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignor
         self._story = Story()
         self._starting = False
         super().__init__(*args, **kwargs)
-        self._remote = RemoteLab(self._client, self.user.name, self.name or DEFAULT_LAB, self.log)
+
+    @cached_property
+    def _remote(self) -> RemoteLab:
+        return RemoteLab(self._client, self.user.name, self._lab, self.log)
+
+    @property
+    def _nameless(self) -> bool:
+        """The service would take this server for the default one."""
+        return bool(self.name == DEFAULT_LAB)
 
     # What the Hub keeps of it.
 
@@ -103,6 +109,8 @@ class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignor
     async def stop(self, now: bool = False) -> None:
         """Stop the server, and return once its pod is gone."""
         start = self._known_start
+        if self._nameless:
+            return
         if self._attempt is not None:
             await self._attempt.over()
             if self._attempt.void:
@@ -119,20 +127,23 @@ class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignor
 
     async def poll(self) -> int | None:
         """Return None unless the server surely is over. It never raises: a Hub whose poll raises forgets servers."""
+        if self._nameless:
+            return 0
         attempt = self._attempt
-        if attempt is not None and attempt.uncertain:
-            return None
-        try:
-            found = await self._remote.look()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it does not say that the server is over
-            self.log.warning("It is not known whether %s runs: %s", self._log_name, error or type(error).__name__)
-            return None
-        if self._attempt is not attempt or (attempt is not None and attempt.uncertain):
-            return None  # begun meanwhile
+        if attempt is None or not attempt.uncertain:
+            try:
+                found = await self._remote.look()
+            except Exception:  # noqa: BLE001 - whatever it is, and the log has it, it does not say that the server is over
+                return None
+            if self._attempt is attempt and (attempt is None or not attempt.uncertain):  # none was begun meanwhile
+                return self._status(found)
+        return None
+
+    def _status(self, found: Lab | None) -> int | None:
         if found is None:
             return 0
         if found.over:
-            return int(getattr(found.reason, "exit_code", None) or 1)
+            return 1
         if self._attempt is None and self._known_start is None:
             self._known_start = found.start
         if found.running and found.url and not self._starting:
@@ -142,15 +153,12 @@ class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignor
     async def get_url(self) -> str:
         """Return where the server answers, after a restart of the Hub: once it runs, where it was still starting."""
         try:
-            async with asyncio.timeout(_ADOPT if self._arrived else None):
-                found = await self._remote.settled(self._story)
-            if found.running and found.url:
+            found = await (self._remote.look() if self._arrived else self._remote.settled(self._story))
+            if found is not None and found.running and found.url:
                 self._adopt(found, found.url)
-        except (TimeoutError, RefusedError) as error:
-            self.log.warning("%s was not found by spawnpenny: %s", self._log_name, error or "it does not answer")
-        except Exception:  # a Hub whose get_url raises does not start
-            self.log.exception("Where %s answers could not be found out", self._log_name)
-        return str(self.server.url)
+        except Exception as error:  # noqa: BLE001 - a Hub whose get_url raises does not start
+            self.log.warning("Where %s answers is not known: %s", self._log_name, error or type(error).__name__)
+        return str(self.server.url) if self.server else ""
 
     async def progress(self) -> AsyncGenerator[dict[str, Any]]:
         """Yield what happens while the server starts; all who look share one stream from the service."""
@@ -160,33 +168,42 @@ class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignor
             async for each in told:
                 yield each
 
-    # What a user chooses.
+    # The end, and other names.
 
-    @default("options_form")
-    def _form_of_the_service(self) -> Any:
-        return type(self)._fetched_form  # noqa: SLF001 - its own
+    async def delete_forever(self) -> None:
+        """Delete the storage, and retire the user, as far as the traits say so and the Hub's token allows it.
 
-    async def _fetched_form(self) -> str:
-        form = getattr(await self._client(), "form", None)
-        return str(await form(self.user.name, self.name or DEFAULT_LAB)) if form else ""
+        JupyterHub never removes a default server but with its user.
+        """
+        if self._nameless:
+            return
+        client = await self._client()
+        if self.purge_storage:
+            await purge(client, self.user.name, self._lab, self.log)
+        if self.retire_users and not self.name:
+            await retire(client, self.user.name, self.log, storage=self.purge_storage)
 
-    @default("options_from_form")
-    def _options_of_the_form(self) -> Any:
-        return chosen
+    async def rename(self, old_name: str, new_name: str) -> None:
+        """Refuse another name, unless it is allowed: storage goes by the name."""
+        if not self.allow_rename:
+            message = f"The server {old_name} keeps its name: its storage would stay behind with the old one."
+            raise RefusedError("rename_refused", message, advice="Change its display name.", status=HTTPStatus.CONFLICT)
 
     # The way to the service.
 
     async def _start(self, end: float) -> str:
+        if self._nameless:
+            raise RefusedError("name_invalid", f"No server can be called {self.name}.", advice="Choose another name.")
+        warn_of_unsent(self, self.user.settings)
         options, env, tls = sendable(self.user_options), self._env(), self.take_certificates()
-        user, name = self.user.name, self.name or DEFAULT_LAB
         client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
         attempt = self._attempt = Attempt()
         loop = asyncio.get_running_loop()
 
         async def send() -> Lab:
             return await client.start_lab(
-                user,
-                name,
+                self.user.name,
+                self._lab,
                 start=attempt.start,
                 options=options,
                 env=env,
@@ -195,7 +212,7 @@ class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignor
                 replace=True,
             )
 
-        self._story.expect(await attempt.ask(send, Patience(total=self.patience)))
+        await attempt.ask(send, Patience(total=self.patience))
         self._known_start = attempt.start  # the Hub keeps it when `start` returns
         found = await self._remote.settled(self._story, attempt.start)
         if not found.running or not found.url:
@@ -204,19 +221,6 @@ class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignor
 
     def _env(self) -> dict[str, str]:
         return {name: str(value) for name, value in self.get_env().items() if value is not None}
-
-    async def _authority(self) -> str:
-        if self.auth_state_field:
-            return await user_credential(self.user, self.auth_state_field)
-        return hub_token(self.token, self.token_file)
-
-    async def _shared(self) -> Client:
-        return await shared_client(self.user.settings, self.url, self.ca_file)
-
-    async def _client(self, patience: Patience | None = None) -> Client:
-        """Return a client that holds the Hub's own token."""
-        token = hub_token(self.token, self.token_file)
-        return (await self._shared()).holding(token, patience=patience or Patience(total=self.patience))
 
     def _follow(self, url: str) -> None:
         """Have the Hub know where the server answers."""
@@ -239,7 +243,7 @@ class SpawnpennySpawner(SpawnpennyTraits, Certificates, Spawner):  # type: ignor
     def _worded(self, error: ProblemError) -> Exception:
         if error.code == "unauthenticated" and not self.auth_state_field:
             return MisconfiguredError(f"spawnpenny does not know the Hub's token: {error}")
-        if error.status < 500:  # noqa: PLR2004 - it is the caller's
+        if error.code and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return refused(error)
         self.log.warning("spawnpenny could not start %s: %s (request %s)", self._log_name, error, error.request_id)
         return unreachable()

@@ -7,12 +7,10 @@ from collections.abc import AsyncGenerator
 from html import escape
 from typing import Any, Final
 
-from spawnpenny.clients.http import Event, Lab
+from spawnpenny.clients.http import Event
 
-_FIRST: Final = 5
-_STEPS: Final = 85
-"""Of a hundred: what the steps make up. The rest is JupyterHub's, which asks the lab when it runs."""
-_COMPLETE: Final = frozenset({"done", "skipped"})
+_MOST: Final = 95
+"""Of a hundred: the rest is JupyterHub's, which asks the lab whether it answers, and sets up the way to it."""
 
 
 class Story:
@@ -23,23 +21,13 @@ class Story:
         self._more = asyncio.Event()
         self._over = False
         self._percent = 0
-        self._steps: set[str] = set()
-        self._complete: set[str] = set()
-
-    def expect(self, lab: Lab) -> None:
-        """Know of which steps the spawn consists."""
-        self._steps |= {step.name for step in lab.steps}
 
     def take(self, event: Event) -> None:
         """Tell of an event."""
-        if event.step:
-            self._steps.add(event.step)
-            if event.state in _COMPLETE:
-                self._complete.add(event.step)
-        self.tell(event.message, self._reached(event), warning=getattr(event, "severity", None) == "warning")
+        self.tell(event.message, event.progress or 0, warning=event.severity == "warning")
 
     def tell(self, message: str, percent: int = 0, *, warning: bool = False) -> None:
-        self._percent = max(self._percent, percent)
+        self._percent = max(self._percent, min(percent, _MOST))
         told: dict[str, Any] = {"progress": self._percent, "message": message}
         if warning:
             told["html_message"] = f"<strong>{escape(message)}</strong>"
@@ -63,10 +51,6 @@ class Story:
                 return
             if more is self._more:
                 await more.wait()
-
-    def _reached(self, event: Event) -> int:
-        share = len(self._complete) / len(self._steps) if self._steps else 0
-        return 95 if event.phase == "running" else _FIRST + round(_STEPS * share)
 
     def _wake(self) -> None:
         more, self._more = self._more, asyncio.Event()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import MutableMapping
+from typing import Any, Final
 
 from traitlets import Bool, Float, HasTraits, Integer, List, Unicode, default
+
+_UNSENT: Final = ("cmd", "args", "cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee")
+_WARNED: Final = "spawnpenny_warned"
 
 
 class SpawnpennyTraits(HasTraits):
@@ -120,6 +124,13 @@ class SpawnpennyTraits(HasTraits):
         help="The port at which the server listens in its pod: that of `plugins.lab.port` in the service's settings.",
     ).tag(config=True)
 
+    start_timeout = Integer(
+        300,
+        help="""
+        Seconds in which a server has to run. The service is told, and gives up 5 seconds earlier, to say why.
+        """,
+    ).tag(config=True)
+
     env_keep = List(
         Unicode(),
         help="Environment variables of the Hub that are passed on to servers. Default: none.",
@@ -136,3 +147,15 @@ class SpawnpennyTraits(HasTraits):
     @default("env_keep")
     def _keep_nothing(self) -> list[Any]:
         return []
+
+
+def warn_of_unsent(spawner: Any, settings: MutableMapping[str, Any]) -> None:
+    """Tell the log once a Hub of each trait of JupyterHub's that is set and does nothing here."""
+    warned: set[str] = settings.setdefault(_WARNED, set())
+    traits = spawner.traits()
+    for name in _UNSENT:
+        if name not in warned and getattr(spawner, name) != traits[name].default(spawner):
+            warned.add(name)
+            spawner.log.warning(
+                "SpawnpennySpawner.%s is not used: what servers are made of is in the settings of the service.", name
+            )

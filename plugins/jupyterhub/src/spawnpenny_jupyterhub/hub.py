@@ -1,0 +1,107 @@
+"""The Hub's API, and the one thing that is asked there: whose a token is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+import structlog
+
+from spawnpenny.api import NotReadyError, SettingsError
+from spawnpenny_jupyterhub.settings import HubSettings
+
+_MAX_ANSWER: Final = 1024 * 1024
+_CONNECTIONS: Final = 16
+_HUBS_OWN: Final = "X-JupyterHub-Version"
+"""On every answer of the Hub itself, and on none of a proxy before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a token is: the name, ``user`` or ``service``, and the scopes of the token, as the Hub says."""
+
+    name: str
+    kind: str
+    scopes: frozenset[str]
+
+
+class HubApi:
+    """Asks the Hub; an asynchronous context, which keeps the connections."""
+
+    def __init__(self, settings: HubSettings) -> None:
+        self._settings = settings
+        self._url = f"{settings.api_url.rstrip('/')}/user"
+        self._session: aiohttp.ClientSession | None = None
+        self._log = structlog.get_logger("spawnpenny.jupyterhub")
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._trust())
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def owner(self, token: str) -> Owner | None:
+        """Return whose a token is, or None where the Hub does not know it.
+
+        Raises:
+            NotReadyError: The Hub does not answer, or something else answers in its place.
+
+        """
+        if self._session is None:
+            raise RuntimeError("the Hub is asked outside of the context")
+        headers = {"Authorization": f"token {token}", "Accept": "application/json"}
+        try:
+            async with self._session.get(self._url, headers=headers, allow_redirects=False) as answer:
+                if _HUBS_OWN not in answer.headers:
+                    raise self._unanswered(f"what answers with {answer.status} is no JupyterHub")
+                if answer.status in {401, 403}:
+                    return None
+                if answer.status != 200:  # noqa: PLR2004 - the one status with an owner
+                    raise self._unanswered(f"it answers with {answer.status}")
+                return self._read(await self._whole(answer.content))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unanswered(type(error).__name__) from None
+
+    async def _whole(self, content: aiohttp.StreamReader) -> bytes:
+        try:
+            await content.readexactly(_MAX_ANSWER + 1)
+        except asyncio.IncompleteReadError as ended:
+            return ended.partial
+        raise self._unanswered(f"its answer is larger than {_MAX_ANSWER} bytes")
+
+    def _read(self, raw: bytes) -> Owner:
+        try:
+            model: Any = json.loads(raw)
+            name, kind, scopes = model["name"], model["kind"], model["scopes"]
+        except (ValueError, LookupError, TypeError):
+            raise self._unanswered("its answer has not the form that JupyterHub 5 and 6 give it") from None
+        if not isinstance(name, str) or not isinstance(scopes, list):
+            raise self._unanswered("its answer names no owner")
+        return Owner(name, str(kind), frozenset(str(each) for each in scopes))
+
+    def _unanswered(self, why: str) -> NotReadyError:
+        self._log.warning("JupyterHub does not say whose a token is", url=self._url, why=why)
+        return NotReadyError("JupyterHub, which knows whose the token is, does not answer; try again.")
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        authority = self._settings.authority
+        try:
+            return True if authority is None else ssl.create_default_context(cafile=authority)
+        except OSError as error:  # which an SSLError is, too
+            told = f"plugins.jupyterhub.authority: {authority} holds no certificate that can be read"
+            raise SettingsError(f"{told} ({error.strerror or type(error).__name__}).") from None

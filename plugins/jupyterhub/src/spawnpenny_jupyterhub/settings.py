@@ -1,0 +1,60 @@
+"""The settings of the jupyterhub plugin: where the Hub's API is, and what its users may do here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from marshmallow import fields, validate
+
+from spawnpenny.api import SCOPES, StrictSchema
+
+MAX_CACHE: Final = 60.0
+"""Seconds after which the Hub is asked again at the latest: so long a token that was revoked may still be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """Where the Hub's API is, and what its users may do here.
+
+    ``service`` is our name among the Hub's services, access to which a token has to carry. ``scopes`` are what each
+    such token is good for, ``grants`` further ones by a scope of the Hub. ``cache`` and ``timeout`` are in seconds.
+    """
+
+    api_url: str
+    service: str = "spawnpenny"
+    scopes: tuple[str, ...] = ("lab:self",)
+    grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    authority: str | None = None
+    cache: float = MAX_CACHE
+    timeout: float = 5.0
+
+
+class _ScopesField(fields.List[Any]):
+    def __init__(self, **more: Any) -> None:
+        super().__init__(fields.String(validate=validate.OneOf(SCOPES)), **more)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return tuple(super()._deserialize(*args, **kwargs))
+
+
+class HubSettingsSchema(StrictSchema[HubSettings]):
+    makes = HubSettings
+    api_url = fields.Url(
+        required=True,
+        schemes={"http", "https"},
+        require_tld=False,
+        error_messages={
+            "required": "Say where the Hub's API is, such as http://hub.jupyterhub.svc:8081/hub/api.",
+            "invalid": "This is not an address, such as http://hub.jupyterhub.svc:8081/hub/api.",
+        },
+    )
+    service = fields.String(
+        validate=validate.Regexp(r"\A[\w.@~-]+\Z", error="This is not the name of a service of JupyterHub.")
+    )
+    scopes = _ScopesField()
+    grants = fields.Dict(keys=fields.String(validate=validate.Length(min=1)), values=_ScopesField())
+    authority = fields.String(allow_none=True)
+    cache = fields.Float(validate=validate.Range(0, MAX_CACHE, error=f"Seconds: 0 to {MAX_CACHE:g}."))
+    timeout = fields.Float(validate=validate.Range(0.1, 30, error="Seconds: 0.1 to 30."))

@@ -1,0 +1,59 @@
+"""The authenticator: a user's token of JupyterHub becomes the identity of that user."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from spawnpenny.api import Authenticator, Credentials, ForbiddenError, Identity
+from spawnpenny_jupyterhub.hub import HubApi, Owner
+from spawnpenny_jupyterhub.memory import Memory
+from spawnpenny_jupyterhub.settings import HubSettings
+
+_FORM: Final = re.compile(r"[0-9A-Za-z]{24,128}", re.ASCII)
+"""What the Hub mints are 32 hex digits, and what its OAuth gives out are letters and digits; a JWT has dots."""
+
+
+class HubTokens(Authenticator):
+    """Knows the tokens of JupyterHub's users, by asking the Hub. What is no such token goes nowhere."""
+
+    def __init__(self, settings: HubSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._hub = HubApi(settings)
+        self._memory: Memory[Owner] = Memory(settings.cache, clock)
+        self._access = frozenset({"access:services", f"access:services!service={settings.service}"})
+
+    async def __aenter__(self) -> Self:
+        await self._hub.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._memory.forget()
+        await self._hub.__aexit__(kind, error, trace)
+
+    async def authenticate(self, credentials: Credentials) -> Identity | None:
+        token = credentials.token
+        if token is None or not _FORM.fullmatch(token):
+            return None
+        owner = await self._memory.recall(token, self._hub.owner)
+        return None if owner is None else self._identity(owner)
+
+    def _identity(self, owner: Owner) -> Identity:
+        if owner.kind != "user":
+            raise ForbiddenError(
+                f"The token is of JupyterHub's {owner.kind} {owner.name!r}; only those of users are taken. "
+                "A service has a token of its own in the settings of spawnpenny."
+            )
+        if not owner.scopes & self._access:
+            raise ForbiddenError(
+                f"The token of {owner.name} does not carry JupyterHub's scope "
+                f"access:services!service={self._settings.service}."
+            )
+        granted = [scopes for scope, scopes in self._settings.grants.items() if scope in owner.scopes]
+        scopes = frozenset(self._settings.scopes).union(*granted)
+        return Identity(f"jupyterhub:{owner.name}", scopes, username=owner.name)

@@ -1,0 +1,104 @@
+"""Where the provider's keys come from: a file, an address, or what the provider's description says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+import structlog
+
+from spawnpenny.api import NotReadyError, SettingsError
+from spawnpenny_oidc.settings import OidcSettings
+
+_MAX_ANSWER: Final = 512 * 1024
+_DESCRIPTION: Final = "/.well-known/openid-configuration"
+
+
+class Provider:
+    """Fetches the provider's keys; an asynchronous context, which keeps the connections."""
+
+    def __init__(self, settings: OidcSettings) -> None:
+        self._settings = settings
+        self._session: aiohttp.ClientSession | None = None
+        self._log = structlog.get_logger("spawnpenny.oidc")
+
+    async def __aenter__(self) -> Self:
+        if self._settings.jwks_file is not None:
+            await self._check_file(self._settings.jwks_file)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._trust()),
+            timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def keys(self) -> list[dict[str, Any]]:
+        """Return the keys, as a JSON Web Key Set has them.
+
+        Raises:
+            NotReadyError: The provider does not answer, or what it answers is no set of keys.
+
+        """
+        settings = self._settings
+        try:
+            if settings.jwks_file is not None:
+                found = json.loads(await asyncio.to_thread(Path(settings.jwks_file).read_bytes))
+            else:
+                found = await self._get(settings.jwks_uri or await self._described())
+            return [each for each in found["keys"] if isinstance(each, dict)]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unanswered(type(error).__name__) from None
+        except (ValueError, LookupError, TypeError):
+            raise self._unanswered("what it answers is no set of keys") from None
+
+    async def _described(self) -> str:
+        issuer = self._settings.issuer
+        found = await self._get(f"{issuer.rstrip('/')}{_DESCRIPTION}")
+        if found["issuer"] != issuer:
+            raise self._unanswered(f"its description is that of another issuer, {str(found['issuer'])[:200]!r}")
+        address = str(found["jwks_uri"])
+        if not address.startswith("https://"):
+            raise self._unanswered(f"its description has the keys at {address[:200]!r}, which is not https")
+        return address
+
+    async def _get(self, url: str) -> Any:
+        if self._session is None:
+            raise RuntimeError("the provider is asked outside of the context")
+        async with self._session.get(url, headers={"Accept": "application/json"}, allow_redirects=False) as answer:
+            if answer.status != 200:  # noqa: PLR2004 - the one status with content
+                raise self._unanswered(f"{url} answers with {answer.status}")
+            try:
+                await answer.content.readexactly(_MAX_ANSWER + 1)
+            except asyncio.IncompleteReadError as ended:
+                return json.loads(ended.partial)
+            raise self._unanswered(f"{url} answers with more than {_MAX_ANSWER} bytes")
+
+    def _unanswered(self, why: str) -> NotReadyError:
+        self._log.warning("the keys of the identity provider cannot be had", issuer=self._settings.issuer, why=why)
+        return NotReadyError("The identity provider, whose keys say whether the token is good, does not answer.")
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        authority = self._settings.authority
+        try:
+            return True if authority is None else ssl.create_default_context(cafile=authority)
+        except OSError as error:  # which an SSLError is, too
+            told = f"plugins.oidc.authority: {authority} holds no certificate that can be read"
+            raise SettingsError(f"{told} ({error.strerror or type(error).__name__}).") from None
+
+    async def _check_file(self, file: str) -> None:
+        try:
+            await self.keys()
+        except NotReadyError:
+            raise SettingsError(f"plugins.oidc.jwks_file: {file} holds no set of keys that can be read.") from None

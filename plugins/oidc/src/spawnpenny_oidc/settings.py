@@ -1,0 +1,118 @@
+"""The settings of the oidc plugin: whose tokens are taken, and which of their claims say what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from spawnpenny.api import SCOPES, StrictSchema
+
+ALGORITHMS: Final = (
+    *("RS256", "RS384", "RS512"),
+    *("PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512"),
+    "EdDSA",
+)
+"""Those with a public key. With a shared secret, as HS256 has it, whoever checks a token could make one."""
+MAX_ID: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSettings:
+    """Which claim says what of the user; None where the provider does not say it."""
+
+    username: str = "preferred_username"
+    uid: str | None = None
+    gid: str | None = None
+    groups: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OidcSettings:
+    """Whose tokens are taken, and which of their claims say what.
+
+    The keys come from ``jwks_file`` or ``jwks_uri``, or else from where the provider's own description says.
+    ``required`` are claims that a token has to carry, ``gids`` the numbers of groups that come by name alone.
+    ``refresh``, ``leeway`` and ``timeout`` are in seconds.
+    """
+
+    issuer: str
+    audience: tuple[str, ...]
+    algorithms: tuple[str, ...] = ("RS256", "ES256")
+    jwks_uri: str | None = None
+    jwks_file: str | None = None
+    authority: str | None = None
+    claims: ClaimSettings = ClaimSettings()
+    lowercase: bool = False
+    gids: Mapping[str, int] = field(default_factory=dict)
+    required: Mapping[str, Any] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ("spawn:self",)
+    refresh: float = 3600.0
+    leeway: float = 30.0
+    timeout: float = 5.0
+
+
+class _Tuple(fields.List[Any]):
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return tuple(super()._deserialize(*args, **kwargs))
+
+
+class _ClaimSchema(StrictSchema[ClaimSettings]):
+    makes = ClaimSettings
+    username = fields.String(validate=validate.Length(min=1))
+    uid = fields.String(allow_none=True, validate=validate.Length(min=1))
+    gid = fields.String(allow_none=True, validate=validate.Length(min=1))
+    groups = fields.String(allow_none=True, validate=validate.Length(min=1))
+
+
+def _https(url: str) -> None:
+    if not (url.startswith("https://") and urlsplit(url).hostname):
+        raise ValidationError("This has to begin with https://, as anybody on the way could put in keys of their own.")
+
+
+class OidcSettingsSchema(StrictSchema[OidcSettings]):
+    makes = OidcSettings
+    issuer = fields.String(
+        required=True,
+        validate=validate.Length(min=1),
+        error_messages={"required": "Say whose tokens are taken: the claim iss, such as https://login.example.org."},
+    )
+    audience = _Tuple(
+        fields.String(validate=validate.Length(min=1)),
+        required=True,
+        validate=validate.Length(min=1, error="Name at least one audience."),
+        error_messages={"required": "Say for whom the tokens are: a list of what the claim aud may be."},
+    )
+    algorithms = _Tuple(
+        fields.String(
+            validate=validate.OneOf(ALGORITHMS, error="Not one of those with a public key: {choices}."),
+        ),
+        validate=validate.Length(min=1, error="Name at least one algorithm."),
+    )
+    jwks_uri = fields.String(allow_none=True, validate=_https)
+    jwks_file = fields.String(allow_none=True)
+    authority = fields.String(allow_none=True)
+    claims = fields.Nested(_ClaimSchema)
+    lowercase = fields.Boolean()
+    gids = fields.Dict(
+        keys=fields.String(), values=fields.Integer(strict=True, validate=validate.Range(min=1, max=MAX_ID))
+    )
+    required = fields.Dict(keys=fields.String())
+    scopes = _Tuple(fields.String(validate=validate.OneOf(SCOPES)))
+    refresh = fields.Float(validate=validate.Range(60, 86_400, error="Seconds: 60 to 86400."))
+    leeway = fields.Float(validate=validate.Range(0, 120, error="Seconds: 0 to 120."))
+    timeout = fields.Float(validate=validate.Range(0.1, 30, error="Seconds: 0.1 to 30."))
+
+    @validates_schema
+    def _one_source(self, data: Mapping[str, Any], **_: Any) -> None:
+        if data.get("jwks_uri") and data.get("jwks_file"):
+            raise ValidationError("Name one of jwks_uri and jwks_file, not both.", "jwks_file")
+        if not (data.get("jwks_uri") or data.get("jwks_file")) and "issuer" in data:
+            try:
+                _https(data["issuer"])
+            except ValidationError as error:
+                raise ValidationError(error.messages, "issuer") from None

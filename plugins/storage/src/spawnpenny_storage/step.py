@@ -1,0 +1,147 @@
+"""The step ``storage``: a claim is there before the lab, is never taken away by undoing, and goes by a purge alone."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Final
+
+from spawnpenny.api import (
+    ClusterError,
+    InvalidNameError,
+    Manifest,
+    QuotaExceededError,
+    Severity,
+    Spawn,
+    Step,
+    StorageInUseError,
+    StorageKeptError,
+    StorageNotOursError,
+    allow,
+    format_quantity,
+    parse_quantity,
+)
+from spawnpenny_storage.objects import LAB, LAB_NAME, claim, claim_name, mounts, owner
+from spawnpenny_storage.settings import ONE_POD, StorageSettings, is_claim_name
+
+_CLAIM: Final = "PersistentVolumeClaim"
+_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 5.0
+
+
+class StorageStep(Step):
+    """Have the volume claim of a lab, or of its user."""
+
+    name = "storage"
+    kinds = frozenset({"lab"})
+    scope = "user"
+    needs = frozenset({"namespace"})
+    before = frozenset({"lab"})
+    deadline = math.inf  # it waits for an earlier claim to go, as long as the spawn does
+
+    def __init__(self, settings: StorageSettings) -> None:
+        self._settings = settings
+        verbs = ("create", "get", *(("patch",) if settings.expand else ()), *(() if settings.retain else ("delete",)))
+        claims = allow(*verbs, on="persistentvolumeclaims")
+        self.permissions = (claims,) if settings.retain else (claims, allow("list", on="pods"))
+
+    def check(self, spawn: Spawn) -> None:
+        name, modes = claim_name(spawn, self._settings), self._settings.access_modes
+        if not is_claim_name(name):
+            raise InvalidNameError(f"The names of user and lab come to a volume claim {name!r}, which cannot be made.")
+        if self._settings.per == "user" and ONE_POD in modes and spawn.in_use.labs:
+            raise StorageInUseError("Only one lab at a time can have the storage, and another one runs. Stop it first.")
+
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        return [claim(spawn, self._settings)]
+
+    def fingerprint(self, spawn: Spawn) -> str:
+        # Of another lab it is another claim, and one that was deleted has to be made anew: every spawn looks.
+        return spawn.id
+
+    async def apply(self, spawn: Spawn) -> None:
+        there = await self._had(spawn)
+        if self._settings.expand:
+            await self._expand(spawn, there)
+
+    async def purge(self, spawn: Spawn) -> None:
+        name = claim_name(spawn, self._settings)
+        there = await spawn.cluster.read(_CLAIM, name)
+        if there is None:
+            return
+        if kept := self._kept(spawn, there):
+            raise StorageKeptError(f"The volume claim {name} is kept: {kept}")
+        holders = sorted(pod["metadata"]["name"] for pod in await spawn.cluster.list("Pod") if mounts(pod, name))
+        if holders:
+            raise StorageKeptError(f"The volume claim {name} is kept: it is mounted by {', '.join(holders)}.")
+        await spawn.cluster.discard(_CLAIM, name, labels=owner(spawn, self._settings))
+        await self._gone(spawn, there)
+        spawn.tell(f"The volume claim {name} is deleted.")
+
+    async def _had(self, spawn: Spawn) -> Manifest:
+        """Return the claim, made where it was not there."""
+        (wanted,) = self.makes(spawn)
+        name = wanted["metadata"]["name"]
+        while (there := await spawn.cluster.read(_CLAIM, name)) is not None:
+            self._refuse_foreign(spawn, there)
+            if "deletionTimestamp" not in there["metadata"]:
+                return there
+            spawn.tell(f"Waiting for the volume claim {name} to go, which is being deleted, to make it anew.")
+            await self._gone(spawn, there)
+        return await spawn.cluster.ensure(wanted, patch=False)
+
+    def _refuse_foreign(self, spawn: Spawn, there: Manifest) -> None:
+        name = there["metadata"]["name"]
+        if not spawn.cluster.is_ours(there):
+            marks = ", ".join(f"{key}={value}" for key, value in spawn.cluster.marks.items())
+            raise StorageNotOursError(
+                f"The volume claim {name} was not made for this user, so it is not mounted. "
+                f"An administrator who wants it to be gives it the labels {marks}."
+            )
+        if (lab := _lab(there)) is not None and not self._is_of(spawn, there):
+            raise StorageNotOursError(
+                f"The volume claim {name} is that of the lab {lab or 'without a name'!r} alone. "
+                f"An administrator who wants it to be all labs' takes its label {LAB} away."
+            )
+
+    def _is_of(self, spawn: Spawn, there: Manifest) -> bool:
+        """Whether a claim is the lab's alone."""
+        named = (there["metadata"].get("annotations") or {}).get(LAB_NAME, spawn.name)
+        return self._settings.per == "lab" and _lab(there) == spawn.names.lab and named == spawn.name
+
+    def _kept(self, spawn: Spawn, there: Manifest) -> str:
+        """Return why a claim is not to be deleted with this lab, or nothing."""
+        if not spawn.cluster.is_ours(there):
+            return "it was not made for this user."
+        if self._settings.per == "user" or _lab(there) is None:
+            return "it is for all labs of the user, and goes when the user is retired with purge=storage."
+        if not self._is_of(spawn, there):
+            return "it is another lab's."
+        return "the setting plugins.storage.retain keeps all." if self._settings.retain else ""
+
+    async def _expand(self, spawn: Spawn, there: Manifest) -> None:
+        """Have a claim grow to what the settings say; never shrink, and never fail a lab for that."""
+        requests, wanted = there["spec"]["resources"].get("requests") or {}, self._settings.capacity
+        if parse_quantity(requests.get("storage", "0")) >= wanted:
+            return
+        size = format_quantity(wanted)
+        try:
+            await spawn.cluster.change(there, {"spec": {"resources": {"requests": {"storage": size}}}})
+        except (ClusterError, QuotaExceededError) as error:
+            told = f"The storage stays at {requests.get('storage')}, as it cannot grow to {size}: {error.title}."
+            spawn.tell(told, Severity.WARNING)
+
+    async def _gone(self, spawn: Spawn, there: Manifest) -> None:
+        """Wait until a claim that is being deleted is gone: it stays while a pod mounts it."""
+        name, pause = there["metadata"]["name"], _PAUSE
+        while (now := await spawn.cluster.read(_CLAIM, name)) is not None:
+            if now["metadata"]["uid"] != there["metadata"]["uid"]:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _lab(there: Manifest) -> str | None:
+    """Return the slug of the lab whose a claim is alone, or None where it is for all of the user's."""
+    lab: str | None = (there["metadata"].get("labels") or {}).get(LAB)
+    return lab

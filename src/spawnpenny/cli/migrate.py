@@ -1,0 +1,167 @@
+"""``spawnpenny migrate``: move a site from KubeSpawner."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import yaml
+
+from spawnpenny.cli import exits
+from spawnpenny.migration.carry import carry
+from spawnpenny.migration.loading import load_config
+from spawnpenny.migration.objects import GET, read_objects
+from spawnpenny.migration.plan import Planner, Site
+from spawnpenny.migration.script import write_script
+from spawnpenny.migration.trial import try_settings
+from spawnpenny.migration.values import load_values
+from spawnpenny.sources import read_yaml
+
+if TYPE_CHECKING:
+    from spawnpenny.migration.carried import Carried
+    from spawnpenny.migration.plan import Plan
+
+_HUB: Final = (
+    'c.JupyterHub.spawner_class = "spawnpenny"',
+    'c.SpawnpennySpawner.url = "http://spawnpenny.spawnpenny:8080"',
+    'c.SpawnpennySpawner.token_file = "/etc/spawnpenny/token"',
+)
+_HEAD: Final = """\
+# Written by `spawnpenny migrate kubespawner` from {source}.
+# It has no quota, as KubeSpawner has none: add `quota` to the plugins. Add the Hub's token to `tokens`.
+"""
+_VALUES: Final = frozenset({".yaml", ".yml"})
+
+
+@click.group()
+def migrate() -> None:
+    """Move a site from another spawner."""
+
+
+@migrate.command()
+@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--namespace", default="jupyterhub", show_default=True, help="Where the Hub runs.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("settings.yaml"),
+    show_default=True,
+    help="Where our settings go; a file that is there is kept.",
+)
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings that there are, to be added to: with tokens, installation, the namespaces' prefix.",
+)
+@click.option(
+    "--objects",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="What kubectl told of the cluster, - for the standard input; needed for --script.",
+)
+@click.option(
+    "--script",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the script that makes the users' namespaces and volumes ours.",
+)
+@click.option(
+    "--users",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The Hub's users, one in a line: whose namespace is to be known though nothing is in it.",
+)
+def kubespawner(
+    *,
+    config: Path,
+    namespace: str,
+    output: Path,
+    base: Path | None,
+    objects: Path | None,
+    script: Path | None,
+    users: Path | None,
+) -> int:
+    """Write the settings that CONFIG comes to, and say what else is to be done.
+
+    CONFIG is a jupyterhub_config.py, which is run, or the values.yaml of Zero to JupyterHub. Nothing is changed in a
+    cluster: with --script, a script is written for an administrator to read and run. It ends with 0 where all was
+    carried over, and with 1 where something is left to do by hand.
+    """
+    _refuse_what_is_there(output, script)
+    if (script is None) != (objects is None):
+        raise exits.UsageError(f"--script and --objects go together. Have kubectl tell of the cluster: {GET}")
+    found = None if objects is None else read_objects(_read(objects))
+    names = () if users is None else _read(users).split("\n")
+    configured = load_values(config) if config.suffix in _VALUES else load_config(config)
+    carried = carry(configured, namespace)
+    if base is not None:
+        carried.add_to(read_yaml(base))
+    settings = try_settings(carried)
+    text = yaml.safe_dump(carried.settings, sort_keys=False, allow_unicode=True)
+    _write(output, _HEAD.format(source=config.name) + text, mode=0o600)
+    for line in _told(carried, output):
+        click.echo(line)
+    if found is None or script is None:
+        return exits.FAILED if carried.lost else exits.DONE
+    by_user = configured.traits.get("enable_user_namespaces")
+    template = configured.traits.get("user_namespace_template") or "{hubnamespace}-{username}"
+    site = Site(namespace, template if by_user else None)
+    plan = Planner(site, settings, found).plan(name.strip() for name in names if name.strip())
+    _write(script, write_script(plan, str(config)), mode=0o700)
+    for line in _told_of_script(plan, script):
+        click.echo(line)
+    return exits.FAILED if carried.lost or plan.left else exits.DONE
+
+
+def _refuse_what_is_there(*paths: Path | None) -> None:
+    for path in paths:
+        if path is not None and path.exists():
+            raise exits.UsageError(f"There is a file {path} already: move it away, or name another.")
+
+
+def _read(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise exits.UsageError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _write(path: Path, text: str, *, mode: int) -> None:
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise exits.CommandError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _told(carried: Carried, output: Path) -> Iterator[str]:
+    yield f"The settings are in {output}. Look them over: spawnpenny check --settings {shlex.quote(str(output))}"
+    yield ""
+    yield "jupyterhub_config.py then has this in place of KubeSpawner's:"
+    yield ""
+    yield from (f"    {line}" for line in _HUB)
+    yield from (f"    {name} = {value}" for name, value in carried.hub.items())
+    yield from _listed("Not carried over:", carried.lost)
+    yield from _listed("To know:", carried.notes)
+
+
+def _told_of_script(plan: Plan, script: Path) -> Iterator[str]:
+    yield ""
+    yield f"The script is {script}. Read it, have every server stopped, and run it with your own rights:"
+    yield ""
+    path = shlex.quote(str(script))
+    yield f"    sh {path}            # says what it would do"
+    yield f"    sh {path} --apply    # does it"
+    yield from _listed("The script leaves alone:", plan.left)
+
+
+def _listed(title: str, lines: list[str]) -> Iterator[str]:
+    if lines:
+        yield ""
+        yield title
+        yield ""
+        yield from (f"  - {line}" for line in lines)

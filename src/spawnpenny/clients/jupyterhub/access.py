@@ -1,0 +1,36 @@
+"""The way to the service: one client for all of a Hub's spawners, with the right token."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from spawnpenny.clients.http import DEFAULT_LAB, Client, Patience
+from spawnpenny.clients.jupyterhub.credentials import hub_token, user_credential
+from spawnpenny.clients.jupyterhub.sharing import shared_client
+from spawnpenny.clients.jupyterhub.traits import SpawnpennyTraits
+
+
+class Access(SpawnpennyTraits):
+    """What a spawner asks the service with, as its traits say."""
+
+    user: Any
+    name: str
+
+    @property
+    def _lab(self) -> str:
+        """What the service calls this server."""
+        return self.name or DEFAULT_LAB
+
+    async def _authority(self) -> str:
+        if self.auth_state_field:
+            return await user_credential(self.user, self.auth_state_field)
+        return hub_token(self.token, self.token_file)
+
+    async def _shared(self) -> Client:
+        return await shared_client(self.user.settings, self.url, self.ca_file)
+
+    async def _client(self, most: float = inf) -> Client:
+        """Return a client that holds the Hub's own token, and has at most so many seconds of patience."""
+        token = hub_token(self.token, self.token_file)
+        return (await self._shared()).holding(token, patience=Patience(total=min(self.patience, most)))

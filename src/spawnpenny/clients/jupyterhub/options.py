@@ -1,0 +1,73 @@
+"""What a user chooses: the page that offers it, and what of it can be sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Final
+
+from traitlets import default
+
+from spawnpenny.clients.errors import ClientError
+from spawnpenny.clients.forms import options_from_form
+from spawnpenny.clients.jupyterhub.access import Access
+from spawnpenny.clients.jupyterhub.refusals import LATER, UNREACHABLE, MisconfiguredError, RefusedError
+
+_HURRY: Final = 3.0
+"""Seconds of patience for a page that somebody waits for."""
+
+
+class Choices(Access):
+    """The form, and what is made of it. Each trait gives way to what an administrator sets."""
+
+    log: Any
+    orm_spawner: Any
+
+    @default("options_form")
+    def _form_of_the_service(self) -> Any:
+        return type(self)._fetched_form  # noqa: SLF001 - its own
+
+    async def _fetched_form(self) -> str:
+        """Return the form. JupyterHub puts it into its page as it is, and not as a template."""
+        try:
+            client = await self._client(_HURRY)
+            return await client.form(self.user.name, self._lab, options=self.orm_spawner.user_options)
+        except (ClientError, MisconfiguredError) as error:
+            self.log.warning("There is no form for %s: %s", self.user.name, error)
+            return _unavailable()
+
+    @default("options_from_form")
+    def _options_of_the_form(self) -> Any:
+        return options_from_form
+
+    @default("apply_user_options")
+    def _options_are_sent(self) -> Any:
+        return _nothing_to_apply
+
+
+def sendable(options: Any) -> dict[str, Any]:
+    """Return a user's options, once it is sure that they can be sent.
+
+    Raises:
+        RefusedError: They are what JSON cannot say, such as files.
+
+    """
+    if not isinstance(options, dict):
+        raise RefusedError("option_invalid", "A server's options are an object of names and values.", status=422)
+    for name, value in options.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            message = f"The option {name} is a file, or something else that is no text: servers take none."
+            raise RefusedError("option_invalid", message, advice="Leave it out.", status=422) from None
+    return options
+
+
+def _unavailable() -> str:
+    """Return what stands in the place of a form that cannot be had."""
+    return f'<p class="alert alert-danger" role="alert">{escape(UNREACHABLE)} {escape(LATER)}</p>'
+
+
+def _nothing_to_apply(spawner: Any, user_options: Mapping[str, Any]) -> None:
+    """Leave the options to the service, and keep JupyterHub from telling that nobody handles them."""

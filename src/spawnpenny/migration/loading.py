@@ -1,0 +1,104 @@
+"""Reads a ``jupyterhub_config.py``: it is a program, and is run."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from spawnpenny.errors import SettingsError
+from spawnpenny.migration.traits import RENAMED
+
+_CLASSES: Final = ("Spawner", "KubeSpawner")
+_COMMON_LABELS: Final = {
+    "app.kubernetes.io/name": "jupyterhub",
+    "app.kubernetes.io/managed-by": "spawnpenny",
+    "app": "jupyterhub",
+    "heritage": "jupyterhub",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What a site has set of KubeSpawner's traits, and what there is besides that cannot be carried."""
+
+    traits: Mapping[str, Any]
+    own_class: str = ""
+    """The site's own spawner class, where it has one."""
+    unread: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def load_config(path: Path) -> Configured:
+    """Run a configuration file, and return what it sets.
+
+    Raises:
+        SettingsError: It cannot be read, fails, or traitlets is not installed.
+
+    """
+    config = _run(path)
+    spawner = config.JupyterHub.get("spawner_class") if "JupyterHub" in config else None
+    own = _own_classes(spawner)
+    traits: dict[str, Any] = {}
+    for name in (*_CLASSES, *own):
+        if name in config:
+            traits |= {key: _value(key, value, traits.get(key)) for key, value in config[name].items()}
+    remarks = tuple(_remarks(spawner, config))
+    return Configured({RENAMED.get(key, key): value for key, value in traits.items()}, ", ".join(own), remarks)
+
+
+def _run(path: Path) -> Any:
+    try:
+        from traitlets.config.loader import (  # noqa: PLC0415 - it comes with JupyterHub and JupyterLab
+            ConfigFileNotFound,
+            PyFileConfigLoader,
+        )
+    except ModuleNotFoundError:
+        raise SettingsError("A jupyterhub_config.py is read by traitlets: pip install traitlets") from None
+    try:
+        return PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
+    except ConfigFileNotFound:
+        raise SettingsError(f"There is no file {path}.") from None
+    except Exception as error:  # noqa: BLE001 - whatever the site's own code raises
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).name == path.name]
+        line = f" at line {frames[-1].lineno}" if frames else ""
+        raise SettingsError(
+            f"{path} failed{line}: {type(error).__name__}: {error}. It is run as the Hub runs it, and may need the "
+            "environment, the files and the packages that the Hub has."
+        ) from None
+
+
+def _value(name: str, value: Any, before: Any) -> Any:
+    """Return a value, or what ``c.KubeSpawner.volumes.append(…)`` and the like come to."""
+    if not hasattr(value, "get_value"):
+        return value
+    from traitlets.config.loader import LazyConfigValue  # noqa: PLC0415 - see above
+
+    if not isinstance(value, LazyConfigValue):
+        return value
+    if before is None:
+        empty: Any = {} if value.to_dict().get("update") else []
+        before = dict(_COMMON_LABELS) if name == "common_labels" else empty
+    return value.get_value(before)
+
+
+def _own_classes(spawner: Any) -> list[str]:
+    """Return the names of the site's classes, the most general one first: their sections count as well."""
+    if isinstance(spawner, type):
+        names = [
+            each.__name__ for each in reversed(spawner.__mro__) if each.__module__.partition(".")[0] != "kubespawner"
+        ]
+        return (
+            [each for each in names[names.index("Spawner") + 1 :] if each not in _CLASSES] if "Spawner" in names else []
+        )
+    name = str(spawner or "").rpartition(".")[2]
+    return [name] if "." in str(spawner) and name not in _CLASSES else []
+
+
+def _remarks(spawner: Any, config: Any) -> Iterator[str]:
+    if spawner is None and "KubeSpawner" not in config:
+        yield "It names no spawner, and sets nothing of KubeSpawner: is it the right file?"
+    if "JupyterHub" in config and config.JupyterHub.get("internal_ssl"):
+        yield "c.JupyterHub.internal_ssl: it stays; set plugins.lab.internal_ssl to true, so that labs serve TLS."

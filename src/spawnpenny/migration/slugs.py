@@ -1,0 +1,22 @@
+"""The namespaces that KubeSpawner gives its users, under both of its slug schemes."""
+
+from __future__ import annotations
+
+from spawnpenny.domain.names import DEFAULT_LAB, Names
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.templates import expand, template_fields
+
+
+def namespace_names(template: str, username: str, hub_namespace: str) -> set[str]:
+    """Return the namespaces that KubeSpawner may have made for a user by a ``user_namespace_template``.
+
+    One for each slug scheme; none where the template names what nobody but the Hub knows.
+    """
+    names = Names.of(username, Kind.LAB, DEFAULT_LAB, prefix="")
+    hub = "user" if hub_namespace == "default" else hub_namespace
+    fields = {**template_fields(username, DEFAULT_LAB, names), "hubnamespace": hub}
+    slugs = fields["safe_username"], fields["escaped_username"]
+    try:
+        return {expand(template, {**fields, "username": slug, "user_server": slug}) for slug in slugs}
+    except ValueError:
+        return set()

@@ -1,0 +1,217 @@
+"""What becomes of each of KubeSpawner's traits: the one table that the command carries by, and the page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Fate(StrEnum):
+    """What becomes of a trait."""
+
+    SETTING = "setting"
+    """A setting of the service; the command carries its value."""
+    HUB = "Hub"
+    """JupyterHub's own, or our spawner's: it stays in jupyterhub_config.py."""
+    HAND = "by hand"
+    """There is something for it, but the value cannot be carried."""
+    NONE = "not needed"
+    """There is nothing left for it to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A trait of KubeSpawner's; ``to`` is the setting, the trait of our spawner, or what there is instead."""
+
+    name: str
+    fate: Fate
+    to: str
+    remark: str = ""
+
+
+def _lab(name: str, remark: str = "") -> Trait:
+    return Trait(name, Fate.SETTING, f"plugins.lab.{name}", remark)
+
+
+def _storage(name: str, key: str, remark: str = "") -> Trait:
+    return Trait(name, Fate.SETTING, f"plugins.storage.{key}", remark)
+
+
+def _hub(name: str, remark: str = "") -> Trait:
+    return Trait(name, Fate.HUB, f"c.SpawnpennySpawner.{name}", remark)
+
+
+def _hand(name: str, to: str, remark: str = "") -> Trait:
+    return Trait(name, Fate.HAND, to, remark)
+
+
+def _none(name: str, remark: str) -> Trait:
+    return Trait(name, Fate.NONE, "", remark)
+
+
+_USER = "in place of a callable, the user's own come from the authenticator or from commissioning"
+_THERE = "what it names has to be in each user's namespace"
+_API = "the Hub does not speak to Kubernetes"
+_NAMES = "the names of pods, Services and Secrets follow from the lab's; nobody has to know them"
+_HOOK = "what it sets on the spawner about the pod does nothing here"
+
+_POD: Final = (
+    _lab("image", "`pods.images` limits which there may be"),
+    _lab("image_pull_policy"),
+    _lab("image_pull_secrets", _THERE),
+    _lab("cmd"),
+    _lab("args"),
+    _lab("working_dir"),
+    _lab("notebook_dir"),
+    _lab("default_url"),
+    _lab("port"),
+    _lab("environment", "a callable stays in `c.SpawnpennySpawner.environment`"),
+    _lab("lifecycle_hooks"),
+    _lab("delete_grace_period", "the default is 10 seconds, not 1"),
+    _lab("cpu_limit"),
+    _lab("cpu_guarantee"),
+    _lab("mem_limit"),
+    _lab("mem_guarantee"),
+    _lab("extra_resource_limits"),
+    _lab("extra_resource_guarantees"),
+    _lab("volumes", "the user's own claim is `plugins.storage`'s; " + _THERE),
+    _lab("volume_mounts", "where the user's own claim is mounted is `plugins.storage.mount_path`"),
+    _lab("init_containers"),
+    _lab("extra_containers"),
+    _lab("extra_container_config"),
+    _lab("extra_pod_config"),
+    _lab("slug_scheme", "in `plugins.storage`, name the slug itself: `{escaped_username}`"),
+    _lab("component_label"),
+    _lab("common_labels"),
+    _lab("extra_labels"),
+    _lab("extra_annotations"),
+    _lab("node_selector"),
+    _lab("tolerations"),
+    _lab("node_affinity_preferred"),
+    _lab("node_affinity_required"),
+    _lab("pod_affinity_preferred"),
+    _lab("pod_affinity_required"),
+    _lab("pod_anti_affinity_preferred"),
+    _lab("pod_anti_affinity_required"),
+    _lab("scheduler_name"),
+    _lab("priority_class_name"),
+    _lab("uid", _USER),
+    _lab("gid", _USER),
+    _lab("fs_gid", _USER),
+    _lab("supplemental_gids", _USER),
+    _lab("privileged", "opened by name in `pods.allow`"),
+    _lab("allow_privilege_escalation", "opened by name in `pods.allow`"),
+    _lab("container_security_context", "over the hardened one; what that refuses is opened in `pods.allow`"),
+    _lab("pod_security_context", "over the hardened one; what that refuses is opened in `pods.allow`"),
+    _lab("service_account", _THERE),
+    _lab("automount_service_account_token", "opened by name in `pods.allow`"),
+    _lab("profile_list", "in place of a callable: all profiles for all, or a plugin of the site"),
+)
+_STORAGE: Final = (
+    Trait("storage_pvc_ensure", Fate.SETTING, "plugins.storage", "loading the plugin is what makes claims"),
+    _storage("storage_capacity", "capacity"),
+    _storage("storage_class", "storage_class"),
+    _storage("storage_access_modes", "access_modes"),
+    _storage("storage_selector", "selector"),
+    _storage("storage_extra_labels", "extra_labels"),
+    _storage("storage_extra_annotations", "extra_annotations"),
+    _storage("pvc_name_template", "pvc_name_template", "`plugins.storage.per` says whether labs share a claim"),
+    _storage("delete_pvc", "retain", "the other way round; the Hub's token needs the scope `purge` as well"),
+    _none("remember_pvc_name", "a claim's name follows from the template; the script moves volumes to it"),
+    _none("handle_legacy_names", "the script moves volumes to the present names"),
+)
+_NAMESPACES: Final = (
+    _none("enable_user_namespaces", "each user has a namespace"),
+    Trait("user_namespace_template", Fate.SETTING, "namespaces.prefix", "the prefix; then comes the user's safe slug"),
+    _hand("user_namespace_labels", "", "the broker gives its own labels alone; others are an administrator's to give"),
+    _hand("user_namespace_annotations", "", "as for the labels"),
+    _none("namespace", "each user has a namespace"),
+)
+_PLACES: Final = (
+    _none("pod_name_template", _NAMES),
+    _none("dns_name_template", _NAMES),
+    _none("secret_name_template", _NAMES),
+    _none("secret_mount_path", "certificates are mounted at a fixed folder, and the environment names it"),
+    _none("services_enabled", "a lab has a Service where it serves TLS, and is reached by its pod's address otherwise"),
+    _none("pod_connect_ip", "the service tells where a lab answers"),
+    _none("get_pod_url", "the service tells where a lab answers"),
+    Trait("ip", Fate.HUB, "c.SpawnpennySpawner.ip"),
+    Trait("hub_connect_ip", Fate.HUB, "c.JupyterHub.hub_connect_ip"),
+    _hand("hub_connect_port", "c.SpawnpennySpawner.hub_connect_url", "deprecated since JupyterHub 0.8"),
+)
+_HOOKS: Final = (
+    _hand("modify_pod_hook", "spawnpenny_pod_patch", "a hook of a plugin: additions to the pod, as data"),
+    _hand("after_pod_created_hook", "spawnpenny_steps", "a step of a plugin, which needs `lab.pod`"),
+    _hand("profile_form_template", "spawnpenny_form", "the service makes the form, from fields"),
+    _hand("additional_profile_form_template_paths", "spawnpenny_form", "the service makes the form, from fields"),
+)
+_API_OF_KUBERNETES: Final = (
+    _none("k8s_api_host", _API),
+    _none("k8s_api_ssl_ca_cert", _API),
+    _none("k8s_api_verify_ssl", _API),
+    _none("k8s_api_threadpool_workers", "without effect since KubeSpawner 3"),
+    _none("k8s_api_request_timeout", _API),
+    _none("k8s_api_request_retry_timeout", f"{_API}; how long the service is asked is `c.SpawnpennySpawner.patience`"),
+    _none("events_enabled", "what happens is always told"),
+    _none("delete_stopped_pods", "the pod of a lab that has ended is always taken away"),
+    _none("slow_spawn_message", "the progress says what is being waited for, and why"),
+    _none("slow_spawn_message_threshold", "the progress says what is being waited for, and why"),
+    _none("slow_spawn_message_frequency", "the progress says what is being waited for, and why"),
+)
+_OF_JUPYTERHUB: Final = (
+    _hub("apply_user_options", _HOOK),
+    _hub("auth_state_hook"),
+    _hub("consecutive_failure_limit", "a refusal of the service never counts"),
+    _hub("debug"),
+    _hub("disable_user_config"),
+    _hub("env_keep"),
+    _hub("group_overrides", _HOOK),
+    _hub("http_timeout"),
+    _hub("hub_connect_url"),
+    _hub("oauth_client_allowed_scopes"),
+    _hub("oauth_roles"),
+    _hub("options_form", "without it, the form is the service's"),
+    _hub("options_from_form", "what it returns are the options that the service checks"),
+    _hub("poll_interval"),
+    _hub("poll_jitter"),
+    _hub("post_stop_hook"),
+    _hub("pre_spawn_hook", _HOOK),
+    _hub("progress_ready_hook"),
+    _hub("server_token_scopes"),
+    _hub("ssl_alt_names"),
+    _hub("ssl_alt_names_include_local"),
+    _hub("start_timeout", "`deadlines.spawn` is the service's own; the shorter of both holds"),
+)
+TRAITS: Final = {
+    trait.name: trait
+    for group in (_POD, _STORAGE, _NAMESPACES, _PLACES, _HOOKS, _API_OF_KUBERNETES, _OF_JUPYTERHUB)
+    for trait in group
+}
+RENAMED: Final = {
+    "image_spec": "image",
+    **{
+        f"singleuser_{name}": name
+        for name in (
+            *("working_dir", "service_account", "extra_labels", "extra_annotations", "image_pull_policy"),
+            *("image_pull_secrets", "node_selector", "uid", "fs_gid", "supplemental_gids", "privileged"),
+            *("extra_pod_config", "init_containers", "extra_container_config", "extra_containers"),
+        )
+    },
+    "singleuser_image_spec": "image",
+    "user_storage_class": "storage_class",
+    "user_storage_pvc_ensure": "storage_pvc_ensure",
+    "user_storage_capacity": "storage_capacity",
+    "user_storage_extra_labels": "storage_extra_labels",
+    "user_storage_access_modes": "storage_access_modes",
+}
+"""Names that KubeSpawner still takes, and what they are called now."""
+
+
+def table() -> str:
+    """Return the table of the page ``from-kubespawner``."""
+    rows = (
+        f"| `{trait.name}` | {trait.fate} | {f'`{trait.to}`' if trait.to else ''} | {trait.remark} |"
+        for trait in TRAITS.values()
+    )
+    return "\n".join(("| KubeSpawner | becomes | here | remarks |", "|---|---|---|---|", *rows))

@@ -1,0 +1,81 @@
+"""The page for sites that come from KubeSpawner says of each of its traits what becomes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from kubespawner import KubeSpawner
+
+from spawnpenny import hookspecs
+from spawnpenny.clients.jupyterhub import SpawnpennySpawner
+from spawnpenny.migration.objects import GET
+from spawnpenny.migration.traits import RENAMED, TRAITS, Fate, table
+from spawnpenny.settings import Settings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "from-kubespawner.md").read_text()
+PLUGINS = {
+    "lab": "spawnpenny_lab.settings:LabSettingsSchema",
+    "storage": "spawnpenny_storage.settings:StorageSettingsSchema",
+    "namespace": "spawnpenny_namespace.settings:NamespaceSettingsSchema",
+}
+
+
+def is_setting(key):
+    first, *rest = key.split(".")
+    if first == "plugins" and len(rest) > 1:
+        module, _, schema = PLUGINS[rest[0]].partition(":")
+        fields = getattr(import_module(module), schema)().load_fields
+        return rest[1] in fields
+    if first == "plugins":
+        return rest[0] in PLUGINS
+    found = Settings()
+    for part in (first, *rest):
+        if part not in {each.name for each in dataclasses.fields(found)}:
+            return False
+        found = getattr(found, part)
+    return True
+
+
+def test_each_trait_of_the_installed_kubespawner_is_there_and_no_other():
+    assert TRAITS.keys() == KubeSpawner.class_traits(config=True).keys()
+
+
+def test_the_page_has_the_table_that_the_command_carries_by():
+    assert PAGE.endswith(f"\n\n{table()}\n")
+
+
+@pytest.mark.parametrize(
+    "trait", [each for each in TRAITS.values() if each.fate is Fate.SETTING], ids=lambda it: it.name
+)
+def test_the_setting_that_a_trait_becomes_is_one(trait):
+    assert is_setting(trait.to)
+
+
+def test_the_settings_that_the_page_and_its_remarks_name_are_ones():
+    named = set(re.findall(r"`((?:plugins|pods|deadlines|namespaces)\.[a-z_.]+)", PAGE))
+    assert [key for key in named if not is_setting(key)] == []
+
+
+def test_what_stays_on_the_hub_is_a_trait_of_our_spawner():
+    ours = SpawnpennySpawner.class_traits(config=True)
+    named = re.findall(r"c\.SpawnpennySpawner\.(\w+)", PAGE)
+    assert [name for name in named if name not in ours] == []
+
+
+def test_the_hooks_are_ours():
+    named = {each.to for each in TRAITS.values() if each.to.startswith("spawnpenny_")}
+    assert named <= vars(hookspecs).keys()
+
+
+def test_old_names_of_traits_lead_to_traits():
+    assert set(RENAMED.values()) <= TRAITS.keys()
+    known = {old for old in KubeSpawner._deprecated_traits if "escalationsingleuser" not in old}  # a comma is missing
+    assert known <= RENAMED.keys()
+
+
+def test_the_page_has_the_command_that_tells_of_the_cluster():
+    assert f"{GET} > objects.json" in PAGE

@@ -1,0 +1,181 @@
+"""The spawner in real Hubs, JupyterHub 6 and 5: what they count, what they stop, what they delete."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+import spawnpenny
+from spawnpenny.clients.http import Client
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
+from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.processes import ProcessError
+from spawnpenny.testing.site import SMALL_LAB, make_site
+from spawnpenny.tokens import hash_token
+
+FIVE = os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")
+PYTHONS = {"6": sys.executable, "5": FIVE}
+ENV = {**os.environ, "PYTHONPATH": str(Path(spawnpenny.__file__).parents[1])}
+LIMIT = 2
+CONFIG = """
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 30}}
+c.JupyterHub.spawner_class = "spawnpenny"
+c.SpawnpennySpawner.url = {url!r}
+c.SpawnpennySpawner.token = {token!r}
+c.SpawnpennySpawner.consecutive_failure_limit = {limit}
+c.SpawnpennySpawner.patience = 1
+c.SpawnpennySpawner.retire_users = True
+c.SpawnpennySpawner.environment = {{"PASSWORD": "of-the-lab"}}
+"""
+SCOPES = ["read:any", "delete:any", "spawn:any", "purge", "commission"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def python_of(version):
+    if not PYTHONS[version]:
+        pytest.skip("SPAWNPENNY_JUPYTERHUB5 does not say where the Python with JupyterHub 5 is")
+    return PYTHONS[version]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory):
+    images = {"spawnpenny/lab": SMALL_LAB, "slow": ("{python}", "-c", "import signal; signal.pause()")}
+    async with EmbeddedCluster(tmp_path_factory.mktemp("hubs") / "cluster", images) as cluster:
+        site = await make_site(cluster)
+        site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": SCOPES}}
+        names = {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such", "{{ 6 * 7 }}": "slow"}
+        site.data["plugins"]["lab"] = {"images": names, "grace": 1}
+        async with MortalService(site) as service:
+            service.site = site
+            yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["6", "5"])
+async def hub(request, service, tmp_path_factory):
+    config = CONFIG.format(url=service.url, token="hub-token", limit=LIMIT)
+    folder = tmp_path_factory.mktemp(f"hub{request.param}")
+    async with JupyterHub(folder, config, python=python_of(request.param), env=ENV) as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(service):
+    async with Client(service.url, "hub-token") as client:
+        yield client
+
+
+async def asked(hub, user, options=None):
+    """Ask for a server, and return status and message."""
+    await hub.add_user(user)
+    status, answer = await hub.api("POST", f"users/{user}/server", options or {})
+    return status, answer["message"] if isinstance(answer, dict) else answer
+
+
+async def test_a_server_starts_is_told_of_and_stops(hub, client):
+    await hub.start_server("ada")
+    server = await hub.until_ready("ada")
+    lab = await client.lab("ada")
+    assert (server["state"], lab.running) == ({"start": lab.start}, True)
+    await hub.stop_server("ada")
+    assert await client.labs_of("ada") == ()
+    assert "of-the-lab" not in hub.log.read_text()
+    assert "hub-token" not in hub.log.read_text()
+    assert "unhandled user_options" not in hub.log.read_text()
+
+
+async def test_refusals_are_told_and_not_counted(hub, service):
+    for _ in range(LIMIT + 1):
+        status, message = await asked(hub, "bob", {"image": "none"})
+        assert (status, "no/such" in message, "another image" in message) == (400, True, True)
+    status, message = await asked(hub, "bob", {"image": "nothing"})
+    assert (status, "There is no image 'nothing'" in message) == (422, True)
+    await service.kill()
+    try:
+        for _ in range(LIMIT + 1):
+            status, message = await asked(hub, "bob", {"image": "default"})
+            assert (status, message.startswith("The service that starts servers does not answer.")) == (503, True)
+    finally:
+        await service.start()
+    await hub.start_server("bob", options={"image": "default"})
+    await hub.until_ready("bob")
+    assert "consecutive spawns failed" not in hub.log.read_text()
+    await hub.stop_server("bob")
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing(hub, service, client):
+    task = asyncio.create_task(asked(hub, "carl", {"image": "slow"}))
+    async for event in hub_progress(hub, "carl"):
+        if "Waiting for the lab" in event["message"]:
+            break
+    await hub.stop_server("carl")
+    await task
+    assert await client.labs_of("carl") == ()
+    assert await service.site.objects("Pod", "Secret", user="carl") == {}
+
+
+async def hub_progress(hub, user):
+    """Follow a spawn that is being asked for."""
+    await hub.until(lambda: pending(hub, user), f"{user}'s spawn")
+    async for event in hub.progress(user):
+        yield event
+
+
+async def pending(hub, user):
+    status, answer = await hub.api("GET", f"users/{user}")
+    return status == 200 and (answer["servers"].get("", {}).get("pending") == "spawn")
+
+
+async def test_a_deleted_user_is_retired(hub, client):
+    await hub.start_server("dora")
+    await hub.until_ready("dora")
+    await hub.stop_server("dora")
+    status, _ = await hub.api("DELETE", "users/dora")
+    assert status == 204
+    log = hub.log.read_text()
+    assert "The storage of dora's lab ~default is gone." in log
+    assert "dora is retired." in log
+
+
+async def test_the_page_shows_the_form_as_it_is(hub):
+    """A label in the settings that looks like a template is text, in JupyterHub's page too."""
+    async with aiohttp.ClientSession(hub.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        async with browser.get("/hub/login"):
+            xsrf = {"_xsrf": next(each.value for each in browser.cookie_jar if each.key == "_xsrf")}
+        login = {"username": "emil", "password": PASSWORD}
+        async with browser.post("/hub/login?next=/hub/spawn", params=xsrf, data=login) as answer:
+            page = await answer.text()
+    assert answer.url.path == "/hub/spawn"
+    assert 'value="{{ 6 * 7 }}"' in page
+
+
+async def test_a_hub_whose_token_is_not_known_gives_up(service, tmp_path):
+    config = CONFIG.format(url=service.url, token="wrong", limit=LIMIT)
+    async with JupyterHub(tmp_path, config, env=ENV) as hub:
+        for _ in range(LIMIT):
+            status, _ = await asked(hub, "ada")
+            assert status == 500
+        with pytest.raises(ProcessError):
+            await hub.until(never, "nothing")
+        assert f"Aborting due to {LIMIT} consecutive spawn failures" in hub.log.read_text()
+
+
+async def never():
+    return False
+
+
+async def test_a_hub_that_ends_leaves_no_connection_open(service, tmp_path):
+    config = CONFIG.format(url=service.url, token="hub-token", limit=LIMIT)
+    async with JupyterHub(tmp_path, config, env=ENV) as hub:
+        await hub.start_server("fred")
+        await hub.until_ready("fred")
+    log = hub.log.read_text()
+    assert "Leaving single-user servers running" in log
+    assert "Unclosed" not in log

@@ -1,0 +1,222 @@
+"""What a site's configuration comes to: what our plugins make is held to what the real KubeSpawner makes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes_asyncio.client import ApiClient
+from kubespawner import KubeSpawner
+from traitlets.config.loader import PyFileConfigLoader
+
+from spawnpenny.cli.command import run
+from spawnpenny.configuration import load_settings
+from spawnpenny.domain.names import DEFAULT_LAB
+from spawnpenny.domain.quantities import parse_quantity
+from spawnpenny.domain.users import User
+from spawnpenny.migration.samples import Workshop
+from spawnpenny.migration.slugs import namespace_names
+
+CONFIGS = Path(__file__).parent / "configs"
+SITE = CONFIGS / "jupyterhub_config.py"
+CHOICES = [
+    {},
+    {"profile": "small", "image": "r"},
+    {"profile": "small", "image--unlisted-choice": "quay.io/me/mine:1"},
+    {"profile": "gpu"},
+]
+PLACEMENT = (
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "priorityClassName",
+    "schedulerName",
+    "imagePullSecrets",
+    "dnsConfig",
+)
+TOLD = {"CPU_LIMIT", "CPU_GUARANTEE", "MEM_LIMIT", "MEM_GUARANTEE", "JUPYTER_IMAGE", "JUPYTERHUB_DEFAULT_URL"}
+OWN = {"TEAM", "HOME_OF", "WORKERS"}
+
+
+@pytest.fixture
+def migrate(tmp_path, capsys):
+    """Run the command on a configuration; return its exit code, what it said, and the settings that it wrote."""
+
+    def run_it(config, *arguments, name="jupyterhub_config.py"):
+        file = config
+        if not isinstance(config, Path):
+            file = tmp_path / name
+            file.write_text(config)
+        output = tmp_path / "settings.yaml"
+        code = run(["migrate", "kubespawner", str(file), "--output", str(output), *arguments])
+        told = capsys.readouterr()
+        return code, told.out + told.err, output
+
+    return run_it
+
+
+def placed(spec, container):
+    """Return a container's mounts with what is mounted, whatever the volumes are called."""
+    volumes = {each["name"]: {key: value for key, value in each.items() if key != "name"} for each in spec["volumes"]}
+    return {
+        each["mountPath"]: (volumes[each["name"]], each.get("subPath"), bool(each.get("readOnly")))
+        for each in container.get("volumeMounts") or ()
+    }
+
+
+def amounts(container):
+    resources = container["resources"]
+    return {
+        kind: {name: parse_quantity(str(value)) for name, value in (resources.get(kind) or {}).items()}
+        for kind in ("limits", "requests")
+    }
+
+
+def number(value):
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def gist(pod):
+    """Return what matters of a pod, in one form for both makers."""
+    spec = pod["spec"]
+    notebook = next(each for each in spec["containers"] if each["name"] == "notebook")
+    contexts = {**(spec.get("securityContext") or {}), **(notebook.get("securityContext") or {})}
+    labels = {key: value for key, value in pod["metadata"]["labels"].items() if key != "app.kubernetes.io/managed-by"}
+    return {
+        "labels": labels,
+        "annotations": {
+            k: v
+            for k, v in pod["metadata"]["annotations"].items()
+            if k.startswith(("example.org", "hub.jupyter.org/user", "hub.jupyter.org/server"))
+        },
+        "placement": {key: spec.get(key) for key in PLACEMENT},
+        "container": {key: notebook.get(key) for key in ("image", "imagePullPolicy", "args", "command", "ports")},
+        "env": {each["name"]: number(each["value"]) for each in notebook["env"] if each["name"] in TOLD | OWN},
+        "resources": amounts(notebook),
+        "mounts": placed(spec, notebook),
+        "security": {key: contexts.get(key) for key in ("runAsUser", "fsGroup", "allowPrivilegeEscalation")},
+        "init": [
+            ({key: each[key] for key in ("name", "image", "command")}, placed(spec, each))
+            for each in spec["initContainers"]
+        ],
+    }
+
+
+def as_json(model):
+    return ApiClient.__new__(ApiClient).sanitize_for_serialization(model)
+
+
+@pytest.mark.parametrize(("user", "server"), [("ada", ""), ("Ada.Lovelace@example.org", "work")])
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+async def test_a_lab_is_made_of_the_same(migrate, spawner_of, user, server, choice):
+    code, told, output = await asyncio.to_thread(migrate, SITE, "--namespace", "jhub")
+    assert code == 0, told
+    workshop = Workshop(load_settings(str(output)))
+    ours = workshop.pod(choice, user=User(user, 1000, 100), lab=server or DEFAULT_LAB)
+
+    spawner = spawner_of(user, server, config=PyFileConfigLoader(SITE.name, path=str(CONFIGS)).load_config())
+    spawner.user_options = choice
+    await spawner.load_user_options()
+    assert gist(ours) == gist(as_json(await spawner.get_pod_manifest()))
+
+    (claim,) = workshop.claims(user, server)
+    theirs = as_json(spawner.get_pvc_manifest())
+    assert claim["metadata"]["name"] == theirs["metadata"]["name"]
+    assert claim["spec"] == theirs["spec"]
+
+
+def test_what_cannot_be_carried_is_told_with_what_to_do(migrate):
+    code, told, output = migrate(CONFIGS / "by_hand.py")
+    assert code == 1
+    settings = yaml.safe_load(output.read_text())
+    assert settings["plugins"]["lab"]["image"] == "quay.io/ours/lab:1"
+    lost, known = told.partition("Not carried over:")[2].split("To know:")
+    for name in (
+        "The class Ours: what its code does",
+        "modify_pod_hook: a hook of a plugin: additions to the pod, as data. Here there is spawnpenny_pod_patch.",
+        "uid: the function <lambda> cannot be carried. A user's own come from the authenticator",
+        "imgae: KubeSpawner has no such trait",
+        "user_namespace_labels: the broker gives its own labels alone",
+        "{userid}, the Hub's number of a user",
+        "profile_list[0].kubespawner_override.gid: the function",
+        "profile 'Big', storage_capacity: a profile cannot override it here. It is plugins.storage.capacity for all.",
+        "This is more than mem_limit",
+        "pods.allow: hostPath: the hardening rules refuse a volume of the kind hostPath.",
+    ):
+        assert name in lost
+    assert "environment.API_TOKEN: if it is secret" in known
+    assert "environment.WHEN: the function <lambda> stays on the Hub" in known
+    assert "The ConfigMap site has to be in the namespace of each user" in known
+    assert "    c.SpawnpennySpawner.http_timeout = 77" in told
+    assert "    c.SpawnpennySpawner.pre_spawn_hook = ...  # copy it: it was c.KubeSpawner.pre_spawn_hook" in told
+
+
+def test_values_are_for_the_file_alone(migrate):
+    _, told, output = migrate(CONFIGS / "by_hand.py")
+    assert "hunter2" not in told
+    assert "hunter2" in output.read_text()
+    assert output.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_there_is_kept(migrate):
+    _, _, output = migrate(SITE)
+    before = output.read_text()
+    code, told, _ = migrate(CONFIGS / "by_hand.py")
+    assert (code, output.read_text()) == (2, before)
+    assert "There is a file" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("import os\nos.environ['NO_SUCH_THING']", "failed at line 2: KeyError: 'NO_SUCH_THING'"),
+        ("c.KubeSpawner.image = ", "failed: SyntaxError"),
+    ],
+)
+def test_a_configuration_that_fails_is_told_with_its_line(migrate, text, says):
+    code, told, output = migrate(text)
+    assert code == 2
+    assert says in told
+    assert not output.exists()
+
+
+def test_a_user_namespace_keeps_its_name(migrate):
+    text = "c.KubeSpawner.enable_user_namespaces = True"
+    assert migrate(text, "--namespace", "jhub")[0] == 0
+    code, told, output = migrate(text + "\nc.KubeSpawner.user_namespace_template = '{username}-labs'", name="other.py")
+    assert code == 2, told  # the settings are there
+    output.unlink()
+    code, told, _ = migrate(text + "\nc.KubeSpawner.user_namespace_template = '{username}-labs'", name="other.py")
+    assert (code, "'{username}-labs' is no prefix" in told) == (1, True)
+
+
+def test_the_values_of_zero_to_jupyterhub_are_carried(migrate):
+    code, told, output = migrate(CONFIGS / "values.yaml")
+    assert code == 1, told
+    settings = load_settings(str(output))
+    pod = Workshop(settings).pod({"profile": "big"}, user=User("ada", 1000, 100))
+    found = gist(pod | {"spec": {"initContainers": [], **pod["spec"]}})
+    assert found["container"]["image"] == "quay.io/jupyter/scipy-notebook:1"
+    assert found["container"]["args"] == ["jupyterhub-singleuser"]
+    assert found["labels"]["hub.jupyter.org/network-access-hub"] == "true"
+    assert found["resources"]["limits"] == {"cpu": 4, "memory": 8 * 2**30}
+    assert found["resources"]["requests"]["memory"] == 2**30
+    assert found["mounts"]["/home/jovyan"] == ({"persistentVolumeClaim": {"claimName": "claim-ada"}}, None, False)
+    assert found["mounts"]["/shared"] == ({"nfs": {"server": "files", "path": "/shared"}}, None, False)
+    assert found["placement"]["schedulerName"] == "user-scheduler"
+    assert found["placement"]["tolerations"] == [{"key": "labs", "operator": "Exists"}]
+    assert "hub.extraConfig.more: it is Python" in told
+    assert "pods.allow: nfs" in told
+
+
+@pytest.mark.parametrize("name", ["ada", "Ada@x", "ada--b", "9lives", "Émilie", "a" * 60])
+@pytest.mark.parametrize("scheme", ["safe", "escape"])
+def test_the_namespace_of_a_user_is_known_under_both_schemes(spawner_of, monkeypatch, name, scheme):
+    monkeypatch.setattr(KubeSpawner, "_namespace_default", lambda self: "jhub")
+    spawner = spawner_of(name, enable_user_namespaces=True, slug_scheme=scheme)
+    assert spawner.namespace in namespace_names("{hubnamespace}-{username}", name, "jhub")

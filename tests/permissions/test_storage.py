@@ -1,0 +1,45 @@
+"""Storage under the accounts that a deployment has: what the plugin declares is all that it needs."""
+
+from __future__ import annotations
+
+import pytest
+
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.testing.site import HUB, lab, settled, start, stop
+
+CLAIM = "persistentvolumeclaims"
+STORAGE = {"plugins": {"storage": {"retain": False}}}
+
+
+def calls(apiserver, installation, since, until=None):
+    """Return the verbs of the service's requests about claims between two marks."""
+    later = len(apiserver.audit(until)) if until else 0
+    entries = apiserver.audit(since)
+    mine = installation.user_of("service")
+    return [each.verb for each in entries[: len(entries) - later] if (each.user, each.resource) == (mine, CLAIM)]
+
+
+@pytest.mark.parametrize("installation", [STORAGE], indirect=True)
+async def test_claims_come_and_go_with_the_rights_that_are_printed(installation, apiserver):
+    before = apiserver.mark()
+    async with installation.running() as service:
+        for name in ("~default", "gpu"):
+            run = await settled(await start(service, name=name))
+            assert run.record.phase is Phase.RUNNING, run.record.reason
+        await stop(service)
+        again = apiserver.mark()
+        await settled(await start(service, "again"))
+        assert calls(apiserver, installation, before, again) == ["get", "create"] * 2
+        assert calls(apiserver, installation, again) == ["get"]
+        await stop(service)
+        installation.site.data["plugins"]["storage"]["capacity"] = "20Gi"
+    async with installation.running() as service:
+        run = await settled(await start(service, "grown"))
+        assert run.record.phase is Phase.RUNNING, run.record.reason
+        run = await service.spawns.purge("ada", lab(), identity=HUB)
+        await run.until_gone()
+        assert run.kept == ""
+    entries = [each for each in apiserver.audit(before) if each.user == installation.user_of("service")]
+    used = {each.verb for each in entries if each.resource == CLAIM and each.authorized}
+    assert used == {"create", "get", "patch", "delete"}
+    assert ("list", "pods") in {(each.verb, each.resource) for each in entries if each.authorized and each.namespace}
