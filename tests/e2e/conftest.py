@@ -39,6 +39,7 @@ class Spawner(SpawnpennySpawner):
         return told
 
 c.JupyterHub.spawner_class = Spawner
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 2}}  # so that pages tell of what is refused at once
 c.Spawner.poll_interval = 1
 c.Spawner.consecutive_failure_limit = 1
 c.SpawnpennySpawner.url = {url!r}
@@ -67,9 +68,9 @@ PROFILES = [
         "kubespawner_override": {"cpu_limit": 16, "mem_limit": "64G"},
     },
     {
-        "display_name": "Held",
-        "description": "Begins when the test says so.",
-        "kubespawner_override": {**SMALL, "image": "spawnpenny/held"},
+        "display_name": "Course",
+        "description": "The image of your course, which takes a while.",
+        "kubespawner_override": {**SMALL, "image": "spawnpenny/course"},
     },
 ]
 PLUGINS = {
@@ -162,7 +163,7 @@ async def hall(tmp_path_factory, chromium):
     folder = tmp_path_factory.mktemp("hall")
     held = folder / "held"
     os.mkfifo(held)
-    images = {"spawnpenny/lab": LAB, "spawnpenny/held": ("sh", "-c", HELD, str(held), *LAB)}
+    images = {"spawnpenny/lab": LAB, "spawnpenny/course": ("sh", "-c", HELD, str(held), *LAB)}
     async with EmbeddedCluster(folder / "cluster", images) as cluster:
         site = await make_site(cluster)
         scopes = ["read:any", "delete:any", "spawn:any"]
@@ -177,9 +178,9 @@ async def hall(tmp_path_factory, chromium):
 def picture():
     """Keep what a page shows as a picture of the docs, where goldens are written."""
 
-    async def take(page, name):
+    async def take(page, name, height=420):
         if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
             IMAGES.mkdir(exist_ok=True)
-            await page.screenshot(path=IMAGES / f"{name}.png", clip={"x": 0, "y": 0, "width": 1000, "height": 420})
+            await page.screenshot(path=IMAGES / f"{name}.png", clip={"x": 0, "y": 0, "width": 1000, "height": height})
 
     return take

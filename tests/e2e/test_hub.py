@@ -17,7 +17,9 @@ from spawnpenny.cli.demo_kernel import run_cell
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
-HELD = {"profile": "held"}
+TOLD = ".spawn-error-msg, #progress-message"
+"""Where the Hub tells why there is no server: above the form at once, else on the page of the progress."""
+HELD = {"profile": "course"}
 
 
 async def start(page, profile, image=None):
@@ -36,33 +38,26 @@ async def in_lab(page):
     await page.wait_for_selector("#jp-main-dock-panel")
 
 
-async def test_a_user_chooses_follows_the_steps_runs_a_cell_and_has_a_second_server(hall):
+async def test_a_user_chooses_follows_the_steps_runs_a_cell_and_has_a_second_server(hall, picture):
     page = await hall.login("ada")
+    await page.goto(f"{hall.hub.url}hub/spawn")
+    await picture(page, "hub-form", height=640)
+    await at_home(page, hall)
     await start(page, "Small", image="JupyterLab")
     await page.wait_for_url("**/hub/spawn-pending/**")
     await page.click("#progress-details summary")
-    log = page.locator("#progress-log")
     for told in ("quota: done", "lab.secret: done", "Waiting for the lab to answer"):
-        await expect(log).to_contain_text(told)
+        await expect(page.locator("#progress-log")).to_contain_text(told)
+    await picture(page, "hub-progress", height=640)
     await in_lab(page)
     assert await cell(page, "6*7") == "42"
-
-    await at_home(page, hall)
-    await page.fill(".new-server-name", "second")
-    await page.click(".new-server-btn")
-    await page.click("#start-second")
-    await page.wait_for_url("**/hub/spawn/ada/second")
-    await page.click("#spawn_form [type=submit]")
+    await add(page, hall, "second")
     await in_lab(page)
     assert "/user/ada/second/lab" in page.url
     assert len(await hall.pods("ada")) == 2
-
-    await at_home(page, hall)
-    await page.click("#stop-second")
-    await expect(page.locator("#start-second")).to_be_visible()
+    await stop(page, hall, "second")
     assert len(await hall.pods("ada")) == 1
-    await page.click("#stop")
-    await expect(page.locator("#start")).to_contain_text("Start")
+    await stop(page, hall)
     assert await hall.pods("ada") == {}
 
 
@@ -95,7 +90,7 @@ async def test_a_killed_hub_loses_no_lab_and_adopts_the_spawn_in_flight(hall, ru
 
 async def test_a_killed_service_loses_no_lab_and_the_page_of_a_spawn_in_flight_gets_to_its_lab(hall, running):
     page = await hall.login("eve")
-    await start(page, "Held")
+    await start(page, "Course")
     await expect(page.locator("#progress-message")).to_contain_text("Waiting for the lab")
     before = {user: await hall.pods(user) for user in (running, "eve")}
     async with hall.service_killed():
@@ -113,27 +108,47 @@ async def test_a_killed_service_loses_no_lab_and_the_page_of_a_spawn_in_flight_g
 async def test_a_refusal_by_the_quota_is_read_with_its_numbers(hall, picture):
     page = await hall.login("henry")
     await start(page, "Huge")
-    await expect(page.locator("main, body").first).to_contain_text("limit")
+    await expect(page.locator(TOLD)).to_contain_text("asked 16, in use 0, limit 4")
     await picture(page, "hub-quota")
 
 
 async def test_a_profile_that_is_not_there_is_told(hall, picture):
     page = await hall.login("irene")
     await page.goto(f"{hall.hub.url}hub/spawn/irene?profile=smal")
-    await expect(page.locator("body")).to_contain_text("Did you mean")
+    await expect(page.locator(TOLD)).to_contain_text("There is no profile 'smal'")
+    await expect(page.locator(TOLD)).to_contain_text("Did you mean 'small'?")
     await picture(page, "hub-unknown-profile")
 
 
 async def test_an_image_that_cannot_be_pulled_is_told(hall, picture):
     page = await hall.login("judy")
     await start(page, "Small", image="An old one")
-    await expect(page.locator("#progress-message")).to_contain_text("registry.example/lab:2019")
+    await expect(page.locator(TOLD)).to_contain_text("The image registry.example/lab:2019 cannot be pulled")
     await picture(page, "hub-image")
 
 
 async def test_none_of_these_failures_counts_for_the_hub(hall):
     assert "consecutive spawn" not in hall.hub.log.read_text()
     assert await hall.hub.api("GET", "") == (200, {"version": jupyterhub.__version__})
+
+
+async def add(page, hall, name):
+    """Add a named server and start it, from the Hub's home page."""
+    await at_home(page, hall)
+    await page.fill(".new-server-name", name)
+    await page.click(".new-server-btn")
+    await page.click(f"#start-{name}")
+    await page.wait_for_url(f"**/hub/spawn/*/{name}")
+    await page.click("#spawn_form [type=submit]")
+
+
+async def stop(page, hall, name=None):
+    """Stop a server from the Hub's home page."""
+    await at_home(page, hall)
+    await page.click(f"#stop-{name}" if name else "#stop")
+    started = page.locator(f"#start-{name}" if name else "#start")
+    await expect(started).to_contain_text("start", ignore_case=True)
+    await expect(started).to_be_visible()
 
 
 async def at_home(page, hall):

@@ -38,7 +38,7 @@ c.JupyterHub.bind_url = os.environ["PUBLIC_URL"]
 c.JupyterHub.hub_bind_url = f"http://{here}:8081/"
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.cleanup_servers = False
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}  # its API answers at once, and the progress is seen
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 2}  # its API answers soon, and the progress is seen
 c.ConfigurableHTTPProxy.command = [os.environ["PROXY"]]
 c.ConfigurableHTTPProxy.api_url = f"http://{here}:8001"
 

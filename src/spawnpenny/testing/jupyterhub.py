@@ -13,23 +13,22 @@ The proxy outlives the Hub, as it does in a cluster: labs are reached through it
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
-from urllib.parse import quote
+from typing import Final, Self
 
 import aiohttp
 import psutil
 
+from spawnpenny.testing.hub_api import HubApi
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.processes import ProcessError, Processes
 
@@ -37,8 +36,6 @@ PASSWORD: Final = "a-password-of-tests"  # noqa: S105 - of a Hub that lives as l
 PROXY: Final = "configurable-http-proxy"
 
 _UP: Final = 40.0
-_READY: Final = 45.0
-_PAUSE: Final = 0.1
 _SCOPES: Final = (
     "admin:users",
     "admin:servers",
@@ -72,7 +69,7 @@ c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"], "scopes": {sc
 """
 
 
-class JupyterHub:
+class JupyterHub(HubApi):
     """A JupyterHub in a folder of its own; ``async with`` starts it with its proxy, and ends both.
 
     Users log in with any name and ``PASSWORD``; ``admin`` is an administrator.
@@ -104,16 +101,14 @@ class JupyterHub:
         """
         self.folder = folder
         self.python = python
-        self.token = secrets.token_hex(16)
         self.log = folder / "jupyterhub.log"
         self._config = config
         self._env = dict(os.environ if env is None else env)
         self._proxy_token = secrets.token_hex(16)
         public, self.hub_port, self.api_port = free_ports(3)
-        self.url = f"http://{LOOPBACK}:{public}/"
+        super().__init__(f"http://{LOOPBACK}:{public}/", secrets.token_hex(16))
         self._public_port = public
         self._processes = Processes(folder)
-        self._session: aiohttp.ClientSession | None = None
 
     @property
     def pid(self) -> int:
@@ -136,8 +131,6 @@ class JupyterHub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
-        if error is not None:
-            error.add_note(f"The end of {self.log}:\n{self.tail()}")
 
     async def start(self) -> None:
         """Start the Hub (the proxy runs), and wait until it answers.
@@ -148,7 +141,7 @@ class JupyterHub:
         """
         argv = [self.python, "-m", "jupyterhub", "--config", "jupyterhub_config.py"]
         self._processes.start("jupyterhub", argv, env=self._env, cwd=self.folder)
-        await self._until(self._healthy, "The Hub", _UP)
+        await self.until(self._healthy, "The Hub", seconds=_UP)
 
     async def kill(self) -> None:
         """End the Hub as SIGKILL does, with what it runs itself, as in a container; its proxy and pods go on."""
@@ -167,101 +160,17 @@ class JupyterHub:
             await self._end(signal.SIGTERM)
         self._processes.close()
 
+    def check(self) -> None:
+        self._processes.check()
+
+    def failure(self, message: str) -> ProcessError:
+        return ProcessError(f"{message}\n{self.tail()}")
+
     def tail(self, lines: int = 40) -> str:
         """Return the end of the Hub's log."""
         with suppress(FileNotFoundError):
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         return ""
-
-    async def api(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
-        """Ask the Hub's REST API (``path`` is what follows ``/hub/api/``), and return status and answer.
-
-        ``token`` is another one than the service's own.
-        """
-        if self._session is None:
-            raise ProcessError("The Hub has not been started.")
-        headers = {"Authorization": f"token {token}"} if token else None
-        async with self._session.request(method, f"/hub/api/{path}", json=body, headers=headers) as answer:
-            text = await answer.text()
-            return answer.status, json.loads(text) if answer.content_type == "application/json" else text
-
-    async def have(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
-        """Ask the Hub's REST API for what has to succeed, and return the answer.
-
-        Raises:
-            ProcessError: It did not.
-
-        """
-        status, answer = await self.api(method, path, body, token=token)
-        if status >= HTTPStatus.BAD_REQUEST:
-            raise ProcessError(f"{method} {path}: {status} {answer}\n{self.tail()}")
-        return answer
-
-    async def add_user(self, user: str) -> None:
-        """Make a user known, as a first login does."""
-        status, answer = await self.api("POST", _user(user))
-        if status not in (HTTPStatus.CREATED, HTTPStatus.CONFLICT):
-            raise ProcessError(f"{user} was not made: {status} {answer}")
-
-    async def token_of(self, user: str, **more: Any) -> str:
-        """Make an API token of a user; ``more`` are further fields of the request, such as ``scopes``."""
-        made: str = (await self.have("POST", f"{_user(user)}/tokens", {"note": "test", **more}))["token"]
-        return made
-
-    async def start_server(
-        self, user: str, name: str = "", options: Mapping[str, Any] | None = None, *, token: str | None = None
-    ) -> int:
-        """Ask for a user's server, and return the status, which is told at once; ``until_ready`` waits for it."""
-        await self.add_user(user)
-        status, answer = await self.api("POST", _server(user, name), dict(options or {}), token=token)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise ProcessError(f"{user}'s server {name!r} was not asked for: {status} {answer}\n{self.tail()}")
-        return status
-
-    async def stop_server(self, user: str, name: str = "", *, remove: bool = False) -> None:
-        """Stop a user's server and wait until the Hub has it as stopped; ``remove`` forgets a named one."""
-        await self.have("DELETE", _server(user, name), {"remove": remove} if name else None)
-        await self.until(lambda: self._stopped(user, name), f"The end of {user}'s server {name!r}")
-
-    async def server(self, user: str, name: str = "") -> dict[str, Any] | None:
-        """Return what the Hub says of a server that is active, pending or stopped but kept by name; else None."""
-        found: dict[str, Any] | None = (await self.have("GET", _user(user)))["servers"].get(name)
-        return found
-
-    async def until_ready(self, user: str, name: str = "") -> dict[str, Any]:
-        """Wait until a server is ready, and return what the Hub says of it.
-
-        Raises:
-            ProcessError: It is not in time, or the Hub has given it up.
-
-        """
-        async with asyncio.timeout(_READY):
-            while True:
-                found = await self.server(user, name)
-                if found is None or not (found["ready"] or found["pending"]):
-                    raise ProcessError(f"{user}'s server {name!r} did not start.\n{self.tail()}")
-                if found["ready"]:
-                    return found
-                await asyncio.sleep(_PAUSE)
-
-    async def progress(self, user: str, name: str = "") -> AsyncIterator[dict[str, Any]]:
-        """Follow the progress of a server that starts, as the progress page does."""
-        if self._session is None:
-            raise ProcessError("The Hub has not been started.")
-        async with self._session.get(f"/hub/api/{_server(user, name)}/progress") as answer:
-            answer.raise_for_status()
-            async for line in answer.content:
-                if line.startswith(b"data:"):
-                    yield json.loads(line.removeprefix(b"data:"))
-
-    async def until(self, fact: Any, what: str, seconds: float = _READY) -> None:
-        """Wait until an async function answers true.
-
-        Raises:
-            ProcessError: It does not in time, or the Hub has ended; with the end of its log.
-
-        """
-        await self._until(fact, what, seconds)
 
     def _base(self) -> str:
         return _BASE.format(
@@ -306,24 +215,3 @@ class JupyterHub:
                 return answer.status == HTTPStatus.OK
         except (aiohttp.ClientError, TimeoutError):
             return False
-
-    async def _stopped(self, user: str, name: str) -> bool:
-        found = await self.server(user, name)
-        return found is None or bool(found.get("stopped"))
-
-    async def _until(self, fact: Any, what: str, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while not await fact():
-            self._processes.check()
-            if loop.time() > end:
-                raise ProcessError(f"{what} was not there after {seconds:.0f} s.\n{self.tail()}")
-            await asyncio.sleep(_PAUSE)
-
-
-def _user(user: str) -> str:
-    return f"users/{quote(user, safe='')}"
-
-
-def _server(user: str, name: str) -> str:
-    return f"{_user(user)}/servers/{quote(name, safe='')}" if name else f"{_user(user)}/server"

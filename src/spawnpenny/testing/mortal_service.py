@@ -62,7 +62,7 @@ class MortalService:
             await self._task
 
     async def kill(self) -> None:
-        """End it as SIGKILL does: its connections break, nothing that it does arrives anywhere, and its port is free."""
+        """End it as SIGKILL does: connections break, nothing that it does arrives anywhere, its port is free."""
         if self._task is None:
             return
         self._cluster.die()

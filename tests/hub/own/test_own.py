@@ -1,0 +1,122 @@
+"""JupyterHub's own tests of spawners, pages and API, from the installed packages, with our spawner in place of theirs.
+
+``exceptions.json`` names those that do not apply, and why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import xml.etree.ElementTree as ET
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import spawnpenny
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.site import make_site
+from spawnpenny.tokens import hash_token
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import listening
+
+HERE = Path(__file__).parent
+TOKEN = "the-hub-of-the-tests"
+MOCK_SERVER = """
+import os, runpy, urllib.parse
+url = urllib.parse.urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
+os.environ["JUPYTERHUB_SERVICE_URL"] = url._replace(netloc="{pod_ip}:8888").geturl()
+runpy.run_module("jupyterhub.tests.mocksu", run_name="__main__")
+"""
+MODULES = ("test_spawner", "test_named_servers", "test_pages", "test_api")
+FULL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
+LIVES = "test_spawn or test_slow or test_bad_spawn or test_never_spawn or test_progress or test_create_named"
+SAMPLES = {
+    "jupyterhub6": {
+        "test_spawner": "",
+        "test_named_servers": "create_or_start or stop or default_server",
+        "test_pages": "spawn and not form",
+        "test_api": LIVES,
+    },
+    "jupyterhub5": {"test_spawner": LIVES},
+}
+PYTHONS = {"jupyterhub6": sys.executable, "jupyterhub5": os.environ.get("SPAWNPENNY_JUPYTERHUB5")}
+
+
+@asynccontextmanager
+async def serving(folder, python):
+    """Run a service whose labs are JupyterHub's mock servers; yield its URL."""
+    async with EmbeddedCluster(folder, {"spawnpenny/lab": (python, "-c", MOCK_SERVER)}) as cluster:
+        site = await make_site(cluster)
+        site.data["plugins"] = {"namespace": {}, "user": {}, "lab": {"grace": 1}}
+        site.data["tokens"] = {"hub": {"sha256": hash_token(TOKEN), "scopes": ["admin"]}}
+        site.data["limits"] = {"starts": 6000}
+        settings = site.settings
+        async with run_local_broker(cluster, settings) as broker:
+            app = create_app(settings, load_plugins(settings), cluster, broker)
+            async with listening(app, "127.0.0.1", 0) as port:
+                await app[SERVICE].until_ready()
+                yield f"http://127.0.0.1:{port}"
+
+
+async def run(python, module, which, url, folder):
+    """Run JupyterHub's tests of a module; return all that they wrote, which passed, and which did not."""
+    folder.mkdir()
+    source = Path(spawnpenny.__file__).parents[1]
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("SPAWNPENNY", "PYTEST", "PYTHON"))}
+    env |= {
+        "PYTHONPATH": f"{source}:{HERE}",
+        "SPAWNPENNY_URL": url,
+        "SPAWNPENNY_TOKEN": TOKEN,
+        "SPAWNPENNY_EXCEPTIONS": str(HERE / "exceptions.json"),
+    }
+    loops = [f"asyncio_default_{what}_loop_scope=module" for what in ("fixture", "test")]
+    options = [part for each in ("asyncio_mode=auto", *loops) for part in ("-o", each)]
+    quiet = ["-q", "--no-header", "-p", "no:cacheprovider", "-W", "ignore", "-c", os.devnull, "--rootdir", str(folder)]
+    process = await asyncio.create_subprocess_exec(
+        *(python, "-m", "pytest", "-p", "swapped", *quiet, *options, "--junitxml", "results.xml"),
+        *("-k", which, "--pyargs", f"jupyterhub.tests.{module}"),
+        cwd=folder,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return output.decode(errors="replace"), results(folder / "results.xml")
+
+
+def results(path):
+    """Return which tests passed, and which did not."""
+    passed, others = set(), set()
+    for case in ET.parse(path).iter("testcase"):
+        (others if list(case.iter("failure")) + list(case.iter("error")) else passed).add(case.get("name"))
+    return passed, others
+
+
+def cases():
+    """Yield which tests of which modules run: all of them in a full run, else a sample that has each kind."""
+    for version in PYTHONS:
+        for module in MODULES:
+            which = "" if FULL else SAMPLES[version].get(module)
+            if which is not None:
+                yield pytest.param(version, module, which, id=f"{version}-{module}")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("version", "module", "which"), list(cases()))
+async def test_jupyterhubs_own_tests_pass_with_our_spawner(version, module, which, tmp_path):
+    python = PYTHONS[version]
+    if python is None:
+        pytest.skip("SPAWNPENNY_JUPYTERHUB5 names no Python of an environment with JupyterHub 5")
+    async with serving(tmp_path / "cluster", python) as url:
+        output, (passed, others) = await run(python, module, which, url, tmp_path / "hub")
+    assert passed, output[-5000:]
+    assert others == set(), output[-20000:]
