@@ -9,7 +9,7 @@ from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.spawns import Key, Kind, Phase, Tls
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
@@ -81,6 +81,7 @@ __all__ = [
     "StorageNotOursError",
     "StrictSchema",
     "TemplateField",
+    "Tls",
     "UnauthenticatedError",
     "UnknownOptionError",
     "User",

@@ -111,6 +111,20 @@ class InvalidOptionError(InvalidRequestError):
     title = "The option is not valid"
 
 
+class TlsUnsupportedError(InvalidRequestError):
+    """Nothing that the pipeline makes is reached by TLS."""
+
+    code = "tls_unsupported"
+    title = "Labs are not given certificates here"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"This service gives no {kind} a certificate of its own. "
+            "An administrator opens it by the setting plugins.lab.internal_ssl.",
+            field="tls",
+        )
+
+
 class NoSuchRouteError(SpawnpennyError):
     code = "route_not_found"
     status = 404

@@ -77,16 +77,19 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     return f"{key!r} is not known here; {hint}"
 
 
-def flatten(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (dotted field, message) for each message of a marshmallow ``ValidationError``."""
+def flatten(messages: Any, path: str = "", *, dicts: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield (dotted field, message) for each message of a marshmallow ``ValidationError``.
+
+    ``dicts`` says that the schema may have Dict fields, and so that no field of it is called ``key`` or ``value``.
+    """
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
             # marshmallow puts "key" or "value" between a Dict field and its entries
-            step = "" if key == "_schema" or set(messages) <= {"key", "value"} else str(key)
-            yield from flatten(inner, ".".join(part for part in (path, step) if part))
+            step = "" if key == "_schema" or (dicts and set(messages) <= {"key", "value"}) else str(key)
+            yield from flatten(inner, ".".join(part for part in (path, step) if part), dicts=dicts)
     elif isinstance(messages, list):
         for message in messages:
-            yield from flatten(message, path)
+            yield from flatten(message, path, dicts=dicts)
     else:
         yield path, str(messages)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from spawnpenny.cluster.kinds import resource_of
@@ -200,3 +202,35 @@ async def test_a_limit_range_fills_in_what_a_container_leaves_out(kit):
         "limits": {"cpu": "500m"},
         "requests": {"cpu": "100m"},
     }
+
+
+def service(kit, name="s", **spec):
+    metadata = {"name": name, "namespace": kit.namespace}
+    ports = [{"name": "notebook", "port": 8888}]
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports, **spec}}
+
+
+async def test_a_service_has_an_address_and_leads_to_the_same_port(kit):
+    made = await kit.cluster.create(service(kit, selector={"a": "b"}))
+    assert ip_address(made["spec"]["clusterIP"])
+    assert made["spec"]["type"] == "ClusterIP"
+    (port,) = made["spec"]["ports"]
+    assert (port["port"], port["targetPort"], port["protocol"]) == (8888, 8888, "TCP")
+
+
+async def test_a_changed_service_keeps_its_address(kit):
+    made = await kit.cluster.create(service(kit, selector={"a": "b"}))
+    changed = await kit.cluster.patch(Ref.of(made), {"spec": {"selector": {"a": "c"}}})
+    assert changed["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+
+
+async def test_a_service_without_an_address_of_its_own_stays_so(kit):
+    made = await kit.cluster.create(service(kit, clusterIP="None"))
+    assert made["spec"]["clusterIP"] == "None"
+
+
+async def test_where_a_service_is_reached_is_known_before_it_is_there(kit):
+    before = kit.cluster.service_host(kit.namespace, "s")
+    await kit.cluster.create(service(kit, selector={"a": "b"}))
+    assert kit.cluster.service_host(kit.namespace, "s") == before
+    assert len({before, *(kit.cluster.service_host(kit.namespace, name) for name in "tu")}) == 3

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from spawnpenny.domain.names import DEFAULT_LAB
-from spawnpenny.domain.spawns import Phase
+from spawnpenny.domain.spawns import Phase, Tls
 from spawnpenny.testing.site import lab, make_site, settled, start, stop
 
 
@@ -64,6 +64,19 @@ async def test_a_second_lab_of_a_user_costs_no_more_than_a_respawn(kube_site, co
         with counted() as second:
             await settled(await start(service, name="second"))
     assert len(second) == 4
+
+
+async def test_a_certificate_costs_a_secret_and_a_service(kube_site, counted):
+    kube_site.data["plugins"]["lab"] = {"internal_ssl": True}
+    async with kube_site.service() as service:
+        await settled(await start(service, name=DEFAULT_LAB))
+        with counted() as secure:
+            run = await settled(await start(service, name="secure", tls=Tls("a key", "a certificate", "an authority")))
+            assert run.record.phase is Phase.RUNNING
+        with counted() as delete:
+            await stop(service, name="secure")
+    assert sorted(secure) == ["create pods", *["create secrets"] * 2, "create services", *["update secrets"] * 2]
+    assert sorted(delete) == ["delete pods", *["delete secrets"] * 2, "delete services", *["update secrets"] * 2]
 
 
 async def test_labs_that_run_cost_nothing_but_the_leases(kubernetes_cluster, hollow_node, apiserver, until_no_claims):

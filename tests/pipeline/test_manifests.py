@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.domain.spawns import SpawnRequest
+from spawnpenny.domain.spawns import SpawnRequest, Tls
 from spawnpenny.domain.users import Group
 from spawnpenny.identity import Identity
 from spawnpenny.testing.faults import FaultyCluster
@@ -37,12 +37,11 @@ class Recording(FaultyCluster):
         return stored
 
 
-@pytest.fixture
-async def created(kube_site):
-    """Spawn one lab on the real API server; return what was sent and what was stored, by kind."""
+async def record(kube_site, **more):
+    """Spawn one lab on the real API server; return what was sent and what was stored, by kind and name."""
     recording = Recording(kube_site.cluster)
     site = replace(kube_site, cluster=recording)
-    request = SpawnRequest("start-1", {"size": "small"}, {"JUPYTER_TOKEN": "s3cr3t", "GREETING": "Grüße"})
+    request = SpawnRequest("start-1", {"size": "small"}, {"JUPYTER_TOKEN": "s3cr3t", "GREETING": "Grüße"}, **more)
     async with site.service() as service:
         started = await service.spawns.start(ADA.username, lab(), request, identity=ADA)
         run = await settled(started.run)
@@ -53,22 +52,52 @@ async def created(kube_site):
         if sent["metadata"].get("namespace", "").endswith("-state"):
             continue
         text = json.dumps(sent).replace(installation, "golden").replace(mark, "SPAWN")
-        found[sent["kind"]] = (json.loads(text), sent, stored)
+        found[sent["kind"], sent["metadata"]["name"]] = (json.loads(text), sent, stored)
     return found
+
+
+@pytest.fixture
+async def created(kube_site):
+    found = await record(kube_site)
+    return {kind: each for (kind, _), each in found.items()}
+
+
+@pytest.fixture
+async def secured(kube_site):
+    """Have what a lab with a certificate brings, by the names of the golden files."""
+    kube_site.data["plugins"]["lab"] = {"internal_ssl": True}
+    found = await record(kube_site, tls=Tls("a key", "a certificate", "an authority"))
+    names = {"pod-tls": ("Pod", "lab"), "secret-tls": ("Secret", "lab.tls"), "service-tls": ("Service", "lab")}
+    return {name: found[key] for name, key in names.items()}
 
 
 async def test_the_objects_of_a_spawn_are_as_the_golden_files_say(created):
     assert sorted(created) == sorted(NAMES)
     for kind, (sent, _, _) in created.items():
-        path = GOLDEN / f"{kind.lower()}.yaml"
-        if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(yaml.safe_dump(sent, sort_keys=True, allow_unicode=True))
-        assert sent == yaml.safe_load(path.read_text()), kind
+        check_golden(kind.lower(), sent)
+
+
+async def test_the_objects_of_a_spawn_with_a_certificate_are_as_the_golden_files_say(secured):
+    for name, (sent, _, _) in secured.items():
+        sent["metadata"]["annotations"].pop("spawnpenny.io/hash", None)  # of what has the names of this run in it
+        check_golden(name, sent)
+
+
+def check_golden(name, sent):
+    path = GOLDEN / f"{name}.yaml"
+    if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(sent, sort_keys=True, allow_unicode=True))
+    assert sent == yaml.safe_load(path.read_text()), name
 
 
 async def test_the_api_server_stores_all_that_was_sent(created):
     for _, sent, stored in created.values():
+        assert missing(with_data(sent), stored) == []
+
+
+async def test_the_api_server_stores_all_that_was_sent_for_a_certificate(secured):
+    for _, sent, stored in secured.values():
         assert missing(with_data(sent), stored) == []
 
 

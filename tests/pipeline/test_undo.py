@@ -10,13 +10,14 @@ from dataclasses import replace
 
 import pytest
 
-from spawnpenny.domain.spawns import Phase
+from spawnpenny.domain.spawns import Phase, Tls
 from spawnpenny.errors import ClusterForbiddenError, SpawnpennyError
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import lab, settled, start, stop
 
 FIRST_SPAWN = range(10)  # record, namespace, binding, policy, quota, limits, files, Secret, pod, record
 RESPAWN = range(4)  # record, Secret, pod, record
+RESPAWN_WITH_TLS = range(6)  # and the Secret with the key, and the Service
 
 
 def refuse(call: str):
@@ -32,10 +33,10 @@ def faulty(site):
     return FaultyCluster(site.cluster)
 
 
-async def attempt(service):
+async def attempt(service, **more):
     """Start the lab; return how it ended, or None where it was not even accepted."""
     try:
-        return await settled(await start(service, "faulty"))
+        return await settled(await start(service, "faulty", **more))
     except SpawnpennyError:
         return None
 
@@ -88,6 +89,18 @@ async def test_a_spawn_cancelled_at_any_call_ends_gone(site, faulty, at):
         assert service.spawns.find("ada", lab()) is None
         assert not [name for name in await site.objects() if name.startswith(("Pod/", "Secret/"))]
         await check_promises(site, service, None)
+
+
+@pytest.mark.parametrize("at", RESPAWN_WITH_TLS)
+async def test_a_spawn_with_a_certificate_that_fails_leaves_nothing_behind(embedded_site, at):
+    faulty = FaultyCluster(embedded_site.cluster)
+    embedded_site.data["plugins"]["lab"] = {"internal_ssl": True}
+    async with replace(embedded_site, cluster=faulty).service() as service:
+        await settled(await start(service, name="other"))
+        faulty.arm(at, before=afailing)
+        run = await attempt(service, tls=Tls("a key", "a certificate", "an authority"))
+        assert run is None or run.record.request.tls is None
+        await check_promises(embedded_site, service, run)
 
 
 async def test_these_are_all_the_calls_that_change_something(site, faulty):

@@ -20,7 +20,7 @@ from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Ref
 from spawnpenny.cluster.sockets import Sockets
-from spawnpenny.domain.spawns import Phase
+from spawnpenny.domain.spawns import Phase, Tls
 from spawnpenny.domain.users import Group, User
 from spawnpenny.embedded.merge import merge_patch
 from spawnpenny.permissions.grants import gather
@@ -157,9 +157,12 @@ async def live(site, node, web, private):
         await spawned(service, user="Eve@example.org")
         await stop(service, user="Eve@example.org")
     site.data["plugins"] |= {"quota": {"memory": "20Gi", "container": {"cpu": 1}}, "user": {"home": "/homes"}}
+    site.data["plugins"]["lab"] = {"internal_ssl": True}
     site.data["housekeeping"] = {"idle": 1e-6}
     async with run_broker(private, site.settings), theirs.service() as service:
         await spawned(service, "changed", replace=True)
+        await spawned(service, name="secure", tls=Tls("a key", "a certificate", "an authority"))
+        await stop(service, name="secure")
         await stop(service, user="bob")
         await service.housekeeper.keep_house()
         assert service.spawns.account("bob") is None

@@ -66,6 +66,7 @@ def test_the_api_is_as_it_was():
         "StorageNotOursError",
         "StrictSchema",
         "TemplateField",
+        "Tls",
         "UnauthenticatedError",
         "UnknownOptionError",
         "User",

@@ -196,5 +196,5 @@ def test_what_a_program_wrote_is_cleaned_before_it_is_cut():
     told = f"{'x' * 285} {secret}"
     ended = {"terminated": {"exitCode": 1, "message": told}}
     pod = {"metadata": {}, "status": {"containerStatuses": [{"name": "notebook", "state": ended}]}}
-    error = podstate.ending(pod, quote=lambda text: scrubbed(text, {"TOKEN": secret}))
+    error = podstate.ending(pod, quote=lambda text: scrubbed(text, [secret]))
     assert "s3cr3t" not in error.message

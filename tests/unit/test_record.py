@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,10 +16,18 @@ from spawnpenny.domain import labels, spawns
 from spawnpenny.domain.events import EventLog, EventType
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Reason, SpawnRequest, StepProgress, StepState
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Reason, SpawnRequest, StepProgress, StepState, Tls
 from spawnpenny.domain.users import Group, User
 from spawnpenny.pipeline.keeper import RecordKeeper, read_record
-from spawnpenny.pipeline.record import SCHEMA, Applied, RecordTooNewError, Replaced, SpawnRecord, UserRecord
+from spawnpenny.pipeline.record import (
+    SCHEMA,
+    Applied,
+    RecordTooNewError,
+    RecordUnreadableError,
+    Replaced,
+    SpawnRecord,
+    UserRecord,
+)
 from spawnpenny.settings import Settings
 from spawnpenny.web.requests import MAX_OPTIONS_BYTES, json_bytes
 
@@ -32,7 +41,7 @@ SPAWNS = st.builds(
     key=st.builds(Key, st.sampled_from(Kind), WORDS),
     id=WORDS,
     generation=st.just(7),
-    request=st.builds(SpawnRequest, WORDS, TABLES, TABLES, st.none()),
+    request=st.builds(SpawnRequest, WORDS, TABLES, TABLES, st.none(), st.none() | st.builds(Tls, WORDS, WORDS, WORDS)),
     by=WORDS,
     requested_at=TIMES,
     deadline=TIMES,
@@ -84,9 +93,9 @@ def test_the_events_of_a_stored_spawn_go_on_where_they_were():
         assert read.spawns[key].log.since(None) == spawn.log.since(None)
 
 
-def test_a_forgotten_env_is_nowhere_in_the_record():
+def test_forgotten_secrets_are_nowhere_in_the_record():
     spawn = next(iter(full_record().spawns.values()))
-    spawn.forget_env()
+    spawn.forget_secrets()
     assert "s3cr3t" not in json.dumps(spawn.to_json())
 
 
@@ -111,8 +120,9 @@ def full_record():
 
 
 def full_spawn(name):
-    env = filled("é", spawns.MAX_ENV_BYTES, S="s3cr3t")
-    request = SpawnRequest("s" * 64, filled('"', MAX_OPTIONS_BYTES), env)
+    tls = Tls("s3cr3t", "\n" * 1000, "\n" * 1000)
+    env = filled("é", spawns.MAX_ENV_BYTES - json_bytes(asdict(tls)), S="s3cr3t")
+    request = SpawnRequest("s" * 64, filled('"', MAX_OPTIONS_BYTES), env, tls=tls)
     spawn = SpawnRecord(Key(Kind.LAB, name), "i" * 16, 1, request, "b" * 255, 1e9, 1e9, asks=Resources(labs=1))
     spawn.log = EventLog(1)
     for _ in range(spawns.MAX_EVENTS):
@@ -154,9 +164,17 @@ def keeper_of(site):
 def test_a_record_of_the_schema_before_is_read_whole():
     stored = json.loads(Path(__file__).with_name("records").joinpath(f"schema-{SCHEMA - 1}.json").read_text())
     record = UserRecord.from_json(stored)
+    assert [spawn.request.tls for spawn in record.spawns.values()] == [None, None]
     written = record.to_json()
-    assert {key: written[key] for key in stored} == {**stored, "schema": SCHEMA}
-    assert written.keys() == stored.keys()
+    assert [spawn.pop("tls") for spawn in written["spawns"]] == [None, None]
+    assert written == {**stored, "schema": SCHEMA}
+
+
+def test_a_record_of_two_schemas_before_is_refused():
+    stored = json.loads(Path(__file__).with_name("records").joinpath(f"schema-{SCHEMA - 1}.json").read_text())
+    secret = {"data": {"record": base64.b64encode(json.dumps({**stored, "schema": SCHEMA - 2}).encode()).decode()}}
+    with pytest.raises(RecordUnreadableError):
+        read_record(secret)
 
 
 def test_a_newer_record_is_refused():

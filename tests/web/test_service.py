@@ -68,7 +68,12 @@ def test_each_refusal_in_the_openapi_document_is_one_that_there_is():
     assert {("lab.start", 422, "option_unknown"), ("lab.start", 422, "option_invalid")} <= set(refusals())
 
 
-async def test_head_answers_wherever_get_does_and_brings_no_body(hub, caller):
+@pytest.fixture
+def with_certificates(site):
+    site.data["plugins"]["lab"]["internal_ssl"] = True
+
+
+async def test_head_answers_wherever_get_does_and_brings_no_body(with_certificates, hub, caller):
     await hub.put(LAB, json={"start": "s", "options": {"image": "slow"}})
     await hub.put("/v1/users/ada", json={"uid": 1234})
     admin = await caller("admin")

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from spawnpenny.clients.errors import UnexpectedAnswerError
 
 T = TypeVar("T")
-Answer = TypeVar("Answer", "Lab", "User", "Event", "Page")
+Answer = TypeVar("Answer", "Lab", "User", "Event", "Page", "Hostnames")
 
 DEFAULT_LAB: Final = "~default"
 """The name of a user's default lab."""
@@ -142,6 +142,17 @@ class Page:
     def from_json(cls, data: Mapping[str, Any]) -> Page:
         labs = tuple(Lab.from_json(each) for each in data["labs"])
         return cls(labs, data.get("next"), tuple(data.get("unknown", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Hostnames:
+    """Under which names a lab is reached by TLS."""
+
+    hostnames: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Hostnames:
+        return cls(tuple(str(each) for each in data["hostnames"]))
 
 
 def read(cls: type[Answer], data: Mapping[str, Any]) -> Answer:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from spawnpenny.clients.answers import DEFAULT_LAB, Event, Group, Lab, Page, Reason, Step, User, read
+from spawnpenny.clients.answers import DEFAULT_LAB, Event, Group, Hostnames, Lab, Page, Reason, Step, User, read
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
 from spawnpenny.clients.patience import Patience
@@ -105,7 +105,7 @@ class Client:
         """
         await self._ask("GET", "/readyz")
 
-    async def start_lab(
+    async def start_lab(  # noqa: PLR0913 - each is a member of the request
         self,
         user: str,
         lab: str = DEFAULT_LAB,
@@ -113,6 +113,7 @@ class Client:
         start: str,
         options: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        tls: Mapping[str, str] | None = None,
         patience: float | None = None,
         replace: bool = False,
     ) -> Lab:
@@ -124,6 +125,7 @@ class Client:
             start: A random id of this start; ``new_start`` makes one.
             options: What was chosen: size, image, and so on.
             env: The lab's environment. No answer ever carries it.
+            tls: What the lab serves TLS with: ``key``, ``cert`` and ``ca``, in PEM. No answer ever carries it.
             patience: How many seconds the caller waits for the lab; the service gives up a little earlier, to tell why.
             replace: Stop another start that is there, rather than be refused.
 
@@ -132,6 +134,8 @@ class Client:
 
         """
         body: dict[str, Any] = {"start": start, "options": dict(options or {}), "env": dict(env or {})}
+        if tls is not None:
+            body["tls"] = dict(tls)
         if patience is not None:
             body["timeout_s"] = patience
         query = {"replace": "true"} if replace else {}
@@ -146,6 +150,15 @@ class Client:
 
         """
         return read(Lab, await self._have("GET", _lab(user, lab)))
+
+    async def hostnames(self, user: str, lab: str = DEFAULT_LAB) -> tuple[str, ...]:
+        """Return the alternative names (``DNS:…``, ``IP:…``) for the certificate of a lab, there or not.
+
+        Raises:
+            ProblemError: With the code ``tls_unsupported``, this service gives labs no certificates.
+
+        """
+        return read(Hostnames, await self._have("GET", f"{_lab(user, lab)}/hostnames")).hostnames
 
     async def stop_lab(
         self, user: str, lab: str = DEFAULT_LAB, *, start: str | None = None, purge: bool = False, wait: float = 0

@@ -220,6 +220,10 @@ class KubernetesCluster:
             return ""
         return text.decode(errors="replace")
 
+    def service_host(self, namespace: str, name: str) -> str:
+        """Return its name in the cluster's DNS, without the cluster's own domain, which is a search domain of pods."""
+        return f"{name}.{namespace}.svc"
+
     async def _object(self, call: Call, request: Request) -> Manifest:
         manifest: Manifest = json.loads(await self._api.call(call, request))
         return manifest

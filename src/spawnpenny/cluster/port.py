@@ -149,6 +149,10 @@ class Cluster(Protocol):
         """
         ...
 
+    def service_host(self, namespace: str, name: str) -> str:
+        """Return the host at which a Service of this name is or would be reached: a DNS name, or an address."""
+        ...
+
     async def close(self) -> None:
         """Let go of connections, and of processes where the cluster has its own."""
         ...

@@ -36,6 +36,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "step_failed": _AGAIN,
     "storage_in_use": "Stop the other one first.",
     "storage_not_ours": _ADMINISTRATOR,
+    "tls_unsupported": _ADMINISTRATOR,
     "too_many_requests": "Wait a minute, then start it again.",
     "too_many_spawns": "Stop something that you do not need.",
     "unauthenticated": "Log out and in again; if it stays so, tell an administrator.",

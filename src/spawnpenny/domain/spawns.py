@@ -54,6 +54,15 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """What a lab serves TLS with, and whom it believes: PEM texts. The key is secret."""
+
+    key: str = field(repr=False)
+    cert: str = field(repr=False)
+    ca: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SpawnRequest:
     """What a caller asks for. ``start`` is the caller's own random id of this start; ``timeout`` is in seconds."""
 
@@ -61,6 +70,13 @@ class SpawnRequest:
     options: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict, repr=False)
     timeout: float | None = None
+    tls: Tls | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be quoted: the values of env, and the key, also line by line, as a program may print it."""
+        lines = [line for line in self.tls.key.splitlines() if not line.startswith("-----")] if self.tls else []
+        return (*self.env.values(), *lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,6 @@ class StepProgress:
 MAX_SPAWNS: Final = 10
 """How many spawns one user's record holds."""
 MAX_ENV_BYTES: Final = 32 * 1024
-"""How large the names and values of one caller's env may be, together."""
+"""How large the names and values of one caller's env may be, together and with the TLS key and certificates."""
 MAX_EVENTS: Final = 64
 MAX_EVENT_BYTES: Final = 512

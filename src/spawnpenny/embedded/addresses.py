@@ -1,8 +1,9 @@
-"""Loopback addresses for pods: one each, so that every pod can use the same port number."""
+"""Loopback addresses for pods: one each, so that every pod can use the same port number; and for Services."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import secrets
 import socket
 from collections import deque
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _FIRST, _LAST = 64, 254
+_HOSTS: Final = 254
+_PODS: Final = 127
+"""The third numbers from 1 to this one are for pods, those after it for Services."""
 _CLAIM_PORT: Final = 61_827
 """Above the ports that Linux hands out by itself."""
 
@@ -61,19 +65,35 @@ class Addresses:
 
     def take(self) -> str:
         """Return an address that no pod has; one that was given back comes last, as its ports may linger."""
-        hosts = 254
-        if self._next < hosts * hosts:
-            address = f"127.{self._network}.{self._next // hosts + 1}.{self._next % hosts + 1}"
+        if self._next < _PODS * _HOSTS:
+            address = self._address(self._next)
             self._next += 1
         else:
             address = self._freed.popleft()
         self._taken.add(address)
         return address
 
+    def of_service(self, name: str) -> str:
+        """Return the address that goes with a name; another name can come to the same one."""
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % ((_HOSTS - _PODS) * _HOSTS)
+        return self._address(_PODS * _HOSTS + number)
+
+    def take_service(self, address: str) -> bool:
+        """Take the address of a Service for a pod, unless a pod has it, or it is none."""
+        parts = address.split(".")
+        if address in self._taken or parts[:2] != ["127", str(self._network)] or int(parts[2]) <= _PODS:
+            return False
+        self._taken.add(address)
+        return True
+
     def give_back(self, address: str) -> None:
         if address in self._taken:
             self._taken.remove(address)
-            self._freed.append(address)
+            if int(address.split(".")[2]) <= _PODS:
+                self._freed.append(address)
+
+    def _address(self, number: int) -> str:
+        return f"127.{self._network}.{number // _HOSTS + 1}.{number % _HOSTS + 1}"
 
 
 def _bind(address: str) -> socket.socket | None:

@@ -1,7 +1,7 @@
 """The embedded cluster: the verbs of the port, carried out on the store and on the process node.
 
 For trying out, for plugin authors and for tests. Not a Kubernetes: there are no owner references, no
-finalizers but a namespace's own, no DNS and no Services that forward; ``embedded.node`` tells what its pods
+finalizers but a namespace's own, no DNS, and Services are but addresses; ``embedded.node`` tells what its pods
 lack. Objects are in memory and go when the cluster is closed; the folders of volume claims stay, and are
 found again by a claim of the same name.
 """
@@ -157,6 +157,9 @@ class EmbeddedCluster:
             raise refuse(InvalidObjectError, "read the log of", ref, f"it has no container {container!r}")
         return self._node.log(stored.uid, container, lines)
 
+    def service_host(self, namespace: str, name: str) -> str:
+        return self._node.services.address(namespace, name)
+
     async def close(self) -> None:
         """End all pods at the same time; then no process and no pod's folder is left."""
         self._store.close()
@@ -183,6 +186,8 @@ class EmbeddedCluster:
             if before is not None and key in before.manifest["metadata"]:
                 metadata[key] = before.manifest["metadata"][key]
         fill_in(manifest, before.manifest if before else None)
+        if ref.resource.kind == "Service":
+            self._node.services.complete(ref, manifest)
 
     def _change(self, verb: str, before: Stored, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]

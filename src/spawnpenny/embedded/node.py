@@ -3,7 +3,7 @@
 For trying out, for plugin authors and for tests. It keeps nobody from anything: a process sees all that its
 user may see. It ignores securityContext, resources (they count against quotas, and bind nobody), image pull
 policies and secrets, node selectors, affinity and tolerations, host settings, lifecycle hooks,
-NetworkPolicies and service links. There is no DNS: pods are reached by podIP.
+NetworkPolicies and service links. There is no DNS: pods are reached by podIP, and by the address of a Service.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from spawnpenny.embedded.logs import tail
 from spawnpenny.embedded.orphans import NODE, sweep
 from spawnpenny.embedded.pod import Pod
 from spawnpenny.embedded.processes import Starter
+from spawnpenny.embedded.services import Services
 from spawnpenny.embedded.sources import Sources
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Node:
         self._images = images
         self._store = store
         self._addresses = Addresses()
+        self.services = Services(store, self._addresses)
         self._pods: dict[str, Pod] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stack = AsyncExitStack()
@@ -81,7 +83,7 @@ class Node:
         manifest["spec"]["nodeName"] = _NAME
         pod = Pod(
             manifest,
-            address=self._addresses.take(),
+            address=self.services.take_address(manifest),
             host=self._addresses.host,
             folder=self._folder,
             tools=self._tools,

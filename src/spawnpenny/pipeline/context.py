@@ -68,6 +68,8 @@ class Context:
             _patch=self._patch,
             _tell=self.tell,
             _announce=self._announce,
+            tls=record.request.tls,
+            _service_host=self._service_host,
         )
 
     def runner(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Runner:
@@ -157,8 +159,8 @@ class Context:
         return next((url for step in self.pipeline.steps if (url := step.url(spawn, pod)) is not None), None)
 
     def scrub(self, text: str) -> str:
-        """Take the values of the caller's env out of a text."""
-        return scrubbed(text, self.run.record.request.env)
+        """Take the caller's secrets out of a text."""
+        return scrubbed(text, self.run.record.request.secrets)
 
     def tell(self, message: str, severity: Severity = Severity.NORMAL) -> None:
         """Tell the user something, unless it was told last."""
@@ -192,6 +194,9 @@ class Context:
         )
         check_pod(merged, allowed=pods.allow, images=pods.images)
         return merged
+
+    def _service_host(self, name: str) -> str:
+        return self.world.cluster.service_host(self.names.namespace, name)
 
     def _announce(self, url: str, pod: str) -> None:
         self.run.record.url, self.run.record.pod = url, pod

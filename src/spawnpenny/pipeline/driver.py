@@ -226,7 +226,7 @@ class Driver:
             # It ended after its step was done, when nobody waited for it and the vigil did not count it as running yet.
             await self._undo(_end_of_pod(pod))
             return
-        self._record.forget_env()
+        self._record.forget_secrets()
         self.to_phase(Phase.RUNNING)
         await self._persist()
 
@@ -244,7 +244,7 @@ class Driver:
         self._record.reason = reason
         self._record.ended_at = time.time()
         self._record.url = None
-        self._record.forget_env()
+        self._record.forget_secrets()
         self._run.trouble = None  # by its traceback it holds all that was under way
         self.to_phase(phase, reason)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from spawnpenny.domain.events import Event, EventLog
 from spawnpenny.domain.resources import Resources, total
-from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Reason, SpawnRequest, StepProgress, StepState
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Reason, SpawnRequest, StepProgress, StepState, Tls
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SpawnpennyError
 
@@ -49,8 +49,8 @@ class Replaced:
 class SpawnRecord:
     """One spawn. Times are seconds since the epoch.
 
-    ``env`` is kept until the spawn runs or failed; ``uids`` are those of the objects that it made, by
-    ``Kind/name``; ``reverted`` says that nothing of it is left, ``purge`` that its storage is to go with it.
+    ``env`` and ``tls`` are kept until the spawn runs or failed; ``uids`` are those of the objects that it made,
+    by ``Kind/name``; ``reverted`` says that nothing of it is left, ``purge`` that its storage is to go with it.
     """
 
     key: Key
@@ -87,7 +87,7 @@ class SpawnRecord:
         done = sum(step.state in {StepState.DONE, StepState.SKIPPED} for step in self.steps)
         return 5 + 90 * done // len(self.steps) if self.steps and self.phase is not Phase.REQUESTED else 0
 
-    def forget_env(self) -> None:
+    def forget_secrets(self) -> None:
         self.request = SpawnRequest(self.request.start, self.request.options, {}, self.request.timeout)
 
     def to_json(self) -> dict[str, Any]:
@@ -98,6 +98,7 @@ class SpawnRecord:
             "start": self.request.start,
             "options": self.request.options,
             "env": self.request.env,
+            "tls": asdict(self.request.tls) if self.request.tls else None,
             "by": self.by,
             "requested_at": self.requested_at,
             "deadline": self.deadline,
@@ -122,7 +123,7 @@ class SpawnRecord:
             key=Key.parse(data["key"]),
             id=data["id"],
             generation=data["generation"],
-            request=SpawnRequest(data["start"], dict(data["options"]), dict(data["env"])),
+            request=SpawnRequest(data["start"], dict(data["options"]), dict(data["env"]), tls=_tls(data)),
             by=data["by"],
             requested_at=data["requested_at"],
             deadline=data["deadline"],
@@ -237,8 +238,13 @@ class UserRecord:
 
         Raises:
             RecordTooNewError: A newer spawnpenny wrote it.
+            RecordUnreadableError: One wrote it that is older than the one before.
 
         """
+        if data["schema"] < SCHEMA - 1:
+            raise RecordUnreadableError(
+                f"The record has schema {data['schema']}; this spawnpenny reads from {SCHEMA - 1}."
+            )
         if data["schema"] > SCHEMA:
             raise RecordTooNewError(f"The record has schema {data['schema']}; this spawnpenny reads up to {SCHEMA}.")
         spawns = [SpawnRecord.from_json(spawn) for spawn in data["spawns"]]
@@ -252,5 +258,10 @@ class UserRecord:
             spawns={spawn.key: spawn for spawn in spawns},
             generation=data["generation"],
             written=data["written"],
-            idle_since=data.get("idle_since"),  # from schema 2 on
+            idle_since=data["idle_since"],
         )
+
+
+def _tls(data: Mapping[str, Any]) -> Tls | None:
+    told = data.get("tls")  # from schema 3 on
+    return Tls(**told) if told else None

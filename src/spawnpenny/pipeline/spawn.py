@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from spawnpenny.domain.events import Severity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.spawns import Kind, Tls
 from spawnpenny.domain.templates import template_fields
 from spawnpenny.domain.users import User
 
@@ -50,6 +50,10 @@ class Stash:
         return key in self._values
 
 
+def _no_cluster(name: str) -> str:
+    raise LookupError(f"no cluster is known here that says where the Service {name} is reached")
+
+
 @dataclass(frozen=True)
 class Spawn:
     """What a step knows of the spawn that it is part of.
@@ -67,6 +71,8 @@ class Spawn:
         in_use: What the user's other spawns use.
         stash: Data between steps.
         cluster: The cluster, as far as the step declared its use.
+        tls: The key and certificates that a lab is to serve TLS with, or None. The key is secret: it goes into one
+            Secret, and nowhere else. None once the spawn runs.
 
     """
 
@@ -84,6 +90,8 @@ class Spawn:
     _patch: Callable[[Spawn, Manifest], Manifest]
     _tell: Tell
     _announce: Callable[[str, str], None]
+    tls: Tls | None = field(default=None, repr=False)
+    _service_host: Callable[[str], str] = field(default=_no_cluster, repr=False)
 
     @property
     def fields(self) -> Mapping[str, str]:
@@ -107,3 +115,7 @@ class Spawn:
     def announce(self, *, url: str, pod: str) -> None:
         """Say where what this spawn made is reached, and the uid of the pod whose end is the end of the spawn."""
         self._announce(url, pod)
+
+    def service_host(self, name: str) -> str:
+        """Return the host of a URL that leads to a Service of this name in the user namespace; pure."""
+        return self._service_host(name)

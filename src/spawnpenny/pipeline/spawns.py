@@ -35,6 +35,7 @@ from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
+from spawnpenny.pipeline.hostnames import hostnames
 from spawnpenny.pipeline.keeper import RecordLostError
 from spawnpenny.pipeline.listing import START, Directory
 from spawnpenny.pipeline.people import check_ids, resolve_user
@@ -173,6 +174,15 @@ class Spawns:
             if run.record.desired is not Desired.GONE:
                 await self._order_gone(account, run)
             return run
+
+    def hostnames(self, username: str, key: Key) -> tuple[str, ...]:
+        """Return under which names a spawn will be reached by TLS, whether it is there or not.
+
+        Raises:
+            TlsUnsupportedError: It is not.
+
+        """
+        return hostnames(self._world, username, key)
 
     async def purge(self, username: str, key: Key, *, identity: Identity, start: str | None = None) -> Run | None:
         """Have the storage that is a spawn's alone taken away for good, and the spawn first, where it is there.
@@ -337,6 +347,8 @@ class Spawns:
             check_options(self._world.plugins.form(context.account.record.user), record.request.options)
         record.steps = [StepProgress(step.name) for step in steps]
         record.asks = context.asks()
+        if record.request.tls is not None:
+            hostnames(self._world, context.account.username, record.key)  # or nobody would make anything of it
         for step in steps:
             step.check(context.spawn())
 

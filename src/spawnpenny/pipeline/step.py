@@ -11,6 +11,7 @@ from spawnpenny.domain.resources import Resources
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
+    from spawnpenny.domain.names import Names
     from spawnpenny.pipeline.spawn import Spawn
 
 Scope = Literal["user", "spawn"]
@@ -58,6 +59,14 @@ class Step(ABC):
 
     def makes(self, spawn: Spawn) -> Sequence[Manifest]:
         """Return the manifests of what this step makes. Pure."""
+        return ()
+
+    def services(self, names: Names) -> Sequence[str]:
+        """Return the names of the Services through which what it runs is reached by TLS, where a request has ``tls``.
+
+        Pure: whoever makes the certificate asks before the spawn begins. Where no step of a kind has one, a request
+        with ``tls`` is refused.
+        """
         return ()
 
     def fingerprint(self, spawn: Spawn) -> Any:

@@ -106,6 +106,7 @@ class FencedCluster:
         self.list = cluster.list
         self.watch = cluster.watch
         self.log = cluster.log
+        self.service_host = cluster.service_host
         self.close = cluster.close
 
     async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:

@@ -74,6 +74,9 @@ class FaultyCluster:
     async def log(self, ref: Ref, *, container: str, lines: int) -> str:
         return await self.cluster.log(ref, container=container, lines=lines)
 
+    def service_host(self, namespace: str, name: str) -> str:
+        return self.cluster.service_host(namespace, name)
+
     async def close(self) -> None:
         await self.cluster.close()
 

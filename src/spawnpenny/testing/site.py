@@ -88,7 +88,7 @@ class Site:
         """Return what is in a user's namespace, by ``Kind/name``; with ``spawn`` only what carries that mark."""
         wanted = {**labels.ours(self.settings.installation), **({labels.SPAWN: spawn} if spawn else {})}
         found: dict[str, Manifest] = {}
-        for kind in kinds or ("Pod", "Secret", "ConfigMap", "ResourceQuota", "LimitRange", "NetworkPolicy"):
+        for kind in kinds or ("Pod", "Secret", "Service", "ConfigMap", "ResourceQuota", "LimitRange", "NetworkPolicy"):
             listing = await self.cluster.list(resource_of(kind), namespace=self.namespace(user), labels=wanted)
             found |= {f"{kind}/{each['metadata']['name']}": each for each in listing.items}
         return found

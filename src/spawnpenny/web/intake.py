@@ -152,7 +152,7 @@ def _load(schema: IncomingSchema[T], data: Mapping[str, Any]) -> T:
     except ValidationError as error:
         errors = [
             {"field": field, "message": f"{field or repr(field)} {message}"}
-            for field, message in flatten(error.messages)
+            for field, message in flatten(error.messages, dicts=False)
         ]
         raise InvalidRequestError(" ".join(each["message"] for each in errors), errors=errors) from None
     return loaded

@@ -49,6 +49,13 @@ async def get_lab(request: web.Request) -> web.Response:
     return web.json_response(lab_view(username, run))
 
 
+async def get_hostnames(request: web.Request) -> web.Response:
+    query_of(request, NoQuerySchema())
+    key = Key(Kind.LAB, lab_of(request))
+    found = request.app[SERVICE].spawns.hostnames(username_of(request), key)
+    return web.json_response({"hostnames": found})
+
+
 async def stop_lab(request: web.Request) -> web.Response:
     username, lab = username_of(request), lab_of(request)
     query = query_of(request, StopQuerySchema())

@@ -9,14 +9,15 @@ import json
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final, TypeVar
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
-from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest
+from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest, Tls
 from spawnpenny.domain.users import Group
 from spawnpenny.schemas import StrictSchema, unknown_key
+from spawnpenny.web.pem import CERTIFICATE, PRIVATE_KEY, PemField
 
 T = TypeVar("T")
 
@@ -133,6 +134,20 @@ class EnvField(fields.Field[dict[str, str]]):
         return value
 
 
+def _pem(labels: tuple[str, ...], wanted: str, *, many: bool = False) -> PemField:
+    return PemField(labels, most=MAX_ENV_BYTES, many=many, required=True, error_messages=_wording(wanted))
+
+
+class TlsSchema(IncomingSchema[Tls]):
+    """The key and certificate of a lab, and the certificates of those whom it lets in."""
+
+    makes: ClassVar[type] = Tls
+    error_messages = _wording("an object with key, cert and ca")
+    key = _pem(PRIVATE_KEY, "one unencrypted private key in PEM")
+    cert = _pem(CERTIFICATE, "the certificate of that key in PEM, and what it is signed by", many=True)
+    ca = _pem(CERTIFICATE, "the certificates of whom the lab believes, in PEM", many=True)
+
+
 def _start(*, required: bool) -> fields.String:
     wording = _wording("1 to 64 letters, digits, _, . and -", missing="a random id for this start")
     return fields.String(
@@ -179,12 +194,26 @@ class LabBody(IncomingSchema[SpawnRequest]):
             "description": "The environment of the lab. No answer ever carries it.",
         }
     )
+    tls = fields.Nested(
+        TlsSchema,
+        error_messages=_wording("an object with key, cert and ca"),
+        metadata={
+            "writeOnly": True,
+            "description": "What the lab serves TLS with, in PEM. No answer ever carries it.",
+        },
+    )
     timeout = SecondsField(
         10,
         86_400,
         data_key="timeout_s",
         metadata={"description": "How long the caller waits; ours ends 5 seconds earlier, to tell why."},
     )
+
+    @validates_schema
+    def _check_secrets(self, data: dict[str, Any], **kwargs: Any) -> None:
+        tls: Tls | None = data.get("tls")
+        if tls is not None and json_bytes(data.get("env", {})) + json_bytes(asdict(tls)) > MAX_ENV_BYTES:
+            raise ValidationError(f"is, together with env, larger than {MAX_ENV_BYTES} bytes of JSON.", "tls")
 
 
 @dataclass(frozen=True, slots=True)

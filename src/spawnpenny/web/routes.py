@@ -14,7 +14,7 @@ from spawnpenny.web.access import Access
 from spawnpenny.web.events import lab_events, user_events
 from spawnpenny.web.form import HTML, SCHEMA, FormQuerySchema, get_form
 from spawnpenny.web.health import HealthView, get_healthz, get_metrics, get_readyz
-from spawnpenny.web.labs import get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
+from spawnpenny.web.labs import get_hostnames, get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
 from spawnpenny.web.openapi import get_docs, get_openapi, get_style, go_to_docs
 from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, get_plugins
 from spawnpenny.web.requests import (
@@ -27,7 +27,7 @@ from spawnpenny.web.requests import (
     StopQuerySchema,
 )
 from spawnpenny.web.users import commission_user, get_user, retire_user
-from spawnpenny.web.views import LabsView, LabView, UserLabsView, UserView
+from spawnpenny.web.views import HostnamesView, LabsView, LabView, UserLabsView, UserView
 
 Codes = tuple[str, ...]
 METRICS_ROUTE: Final = "service.metrics"
@@ -90,7 +90,7 @@ _LABS: Final = (
             **_CHANGE,
             403: ("quota_exceeded",),
             409: ("start_conflict", "name_collision", "user_conflict", "storage_in_use", "purge_conflict"),
-            422: ("option_unknown", "option_invalid"),
+            422: ("option_unknown", "option_invalid", "tls_unsupported"),
             429: _TOO_MANY,
         },
     ),
@@ -136,6 +136,16 @@ _LABS: Final = (
         },
         query=EventsQuerySchema,
         refusals={404: ("lab_not_found",), 429: ("too_many_requests",)},
+    ),
+    Route(
+        "GET",
+        f"{_LAB}/hostnames",
+        get_hostnames,
+        access.READ,
+        "lab.hostnames",
+        "Under which names a lab is reached by TLS, known before it is started.",
+        {200: Answer("What its certificate has to name.", HostnamesView)},
+        refusals={422: ("tls_unsupported",)},
     ),
     Route(
         "GET",

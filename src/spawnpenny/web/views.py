@@ -72,6 +72,12 @@ class UserLabsView(Schema):
     labs = fields.List(fields.Nested(LabView), required=True)
 
 
+class HostnamesView(Schema):
+    hostnames = fields.List(
+        fields.String(), required=True, metadata=_told("Alternative names for a certificate: `DNS:…` and `IP:…`.")
+    )
+
+
 class UserView(Schema):
     """A commissioned user."""
 

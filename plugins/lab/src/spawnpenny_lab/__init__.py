@@ -21,6 +21,7 @@ from spawnpenny_lab.choice import choose
 from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
+from spawnpenny_lab.tls import TlsStep, serving_tls
 
 _TOKENS = frozenset({"JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN"})
 
@@ -64,7 +65,8 @@ class PodStep(Step):
         base_url(spawn.env)
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        return [spawn.patched(lab_pod(spawn, choose(spawn.options, self._settings)))]
+        pod = lab_pod(spawn, choose(spawn.options, self._settings))
+        return [spawn.patched(serving_tls(pod, spawn))]
 
     async def apply(self, spawn: Spawn) -> None:
         (wanted,) = self.makes(spawn)
@@ -91,7 +93,8 @@ class PodStep(Step):
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("lab", LabSettingsSchema())
-    return [SecretStep(ours), PodStep(ours)]
+    secure = [TlsStep(lambda spawn: choose(spawn.options, ours).port)] if ours.internal_ssl else []
+    return [SecretStep(ours), *secure, PodStep(ours)]
 
 
 @hookimpl

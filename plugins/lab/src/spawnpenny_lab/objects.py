@@ -13,6 +13,7 @@ from spawnpenny_lab.expand import expanded
 from spawnpenny_lab.overlay import overlaid
 from spawnpenny_lab.placement import filled, listed, placement
 from spawnpenny_lab.security import hardened, notebook_security, pod_security
+from spawnpenny_lab.service import URL
 from spawnpenny_lab.template import Template
 
 BASE_URL: Final = "spawnpenny.io/base-url"
@@ -72,9 +73,12 @@ def lab_pod(spawn: Spawn, template: Template) -> Manifest:
 
 def lab_url(pod: Manifest) -> str:
     """Return where a running lab answers."""
+    annotations = pod["metadata"]["annotations"]
+    if URL in annotations:
+        return str(annotations[URL])
     address = pod["status"]["podIP"]
     host = f"[{address}]" if ":" in address else address
-    return f"http://{host}:{_port(pod)}{pod['metadata']['annotations'][BASE_URL]}"
+    return f"http://{host}:{_port(pod)}{annotations[BASE_URL]}"
 
 
 def _service_url(env: Mapping[str, str], port: int) -> dict[str, str]:

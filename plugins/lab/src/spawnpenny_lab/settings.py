@@ -52,6 +52,7 @@ class LabSettings:
     images: Mapping[str, str] = field(default_factory=lambda: {"default": Template().image})
     template: Template = field(default_factory=lambda: SMALL.of(Template()))
     profile_list: tuple[Profile, ...] = ()
+    internal_ssl: bool = False
 
     @property
     def port(self) -> int:
@@ -76,6 +77,7 @@ class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
     images = fields.Dict(keys=fields.String(), values=fields.String(), validate=validate.Length(min=1))
     profile_list = ProfileListField()
     grace = fields.Integer(strict=True, validate=validate.Range(0, 600))
+    internal_ssl = fields.Boolean()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> LabSettings:
@@ -96,7 +98,7 @@ class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
             template = replace(template, image=next(iter(images.values())))
         sizes = data.get("sizes", {} if set(_RESOURCES) & data.keys() or profiles else {"small": SMALL})
         template = next(iter(sizes.values())).of(template) if sizes else _limited(template, data)
-        settings = LabSettings(sizes, images, template, profiles)
+        settings = LabSettings(sizes, images, template, profiles, data.get("internal_ssl", False))
         _check(settings)
         try_profiles(profiles, template)
         return settings

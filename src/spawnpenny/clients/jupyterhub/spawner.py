@@ -14,8 +14,8 @@ from jupyterhub.spawner import Spawner
 
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.http import DEFAULT_LAB, Lab, Patience
-from spawnpenny.clients.jupyterhub.access import Access
 from spawnpenny.clients.jupyterhub.attempt import Attempt
+from spawnpenny.clients.jupyterhub.certificates import Certificates
 from spawnpenny.clients.jupyterhub.deletion import purge, retire
 from spawnpenny.clients.jupyterhub.options import Choices, sendable
 from spawnpenny.clients.jupyterhub.refusals import (
@@ -35,7 +35,7 @@ _MARGIN: Final = 1.0
 """Seconds before ``start_timeout`` at which ``start`` gives up, to say why: the Hub only says that it took too long."""
 
 
-class SpawnpennySpawner(Choices, Access, Spawner):  # type: ignore[misc]  # JupyterHub has no types
+class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  # JupyterHub has no types
     """Starts servers through the spawnpenny service, which creates what they need; the Hub needs no Kubernetes rights.
 
     What a server is made of (images, sizes, storage, profiles) is in the service's settings. Of JupyterHub's traits,
@@ -195,7 +195,7 @@ class SpawnpennySpawner(Choices, Access, Spawner):  # type: ignore[misc]  # Jupy
         if self._nameless:
             raise RefusedError("name_invalid", f"No server can be called {self.name}.", advice="Choose another name.")
         warn_of_unsent(self, self.user.settings)
-        options, env = sendable(self.user_options), self._env()
+        options, env, tls = sendable(self.user_options), self._env(), self.take_certificates()
         client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
         attempt = self._attempt = Attempt()
         loop = asyncio.get_running_loop()
@@ -207,6 +207,7 @@ class SpawnpennySpawner(Choices, Access, Spawner):  # type: ignore[misc]  # Jupy
                 start=attempt.start,
                 options=options,
                 env=env,
+                tls=tls,
                 patience=max(10.0, end - loop.time()),
                 replace=True,
             )

@@ -1,0 +1,77 @@
+"""JupyterHub's internal SSL: a server's certificate, for names that the service tells before there is a server.
+
+JupyterHub makes key and certificate as files on the Hub, which other hosts do not see; they go to the service with the
+request that starts the server.
+"""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any, Final
+
+from traitlets import default
+
+from spawnpenny.clients.errors import ClientError, ProblemError
+from spawnpenny.clients.jupyterhub.access import Access
+from spawnpenny.clients.jupyterhub.refusals import unreachable
+
+IN_POD: Final = {
+    "keyfile": "/etc/jupyterhub/ssl/ssl.key",
+    "certfile": "/etc/jupyterhub/ssl/ssl.crt",
+    "cafile": "/etc/jupyterhub/ssl/notebooks-ca_trust.crt",
+}
+"""Where a lab finds them: the service's lab plugin says so."""
+_PARTS: Final = {"key": "keyfile", "cert": "certfile", "ca": "cafile"}
+
+
+class Certificates(Access):
+    """What a spawner does where ``c.JupyterHub.internal_ssl`` is set; mixed in before JupyterHub's Spawner."""
+
+    log: Any
+    ssl_alt_names: Any
+    _log_name: Any
+    _worded: Any
+    _not_counted: Any
+    _certificates: dict[str, str] | None = None
+
+    @default("ssl_alt_names_include_local")
+    def _not_for_this_machine(self) -> bool:
+        return False
+
+    async def create_certs(self) -> dict[str, str]:
+        """Make a key and a certificate for the server, with the names that the service tells and those of the site."""
+        configured = self.ssl_alt_names
+        names = configured(self) if callable(configured) else configured
+        names = await names if isawaitable(names) else names
+        self.ssl_alt_names = [*names, *await self._hostnames()]
+        try:
+            paths: dict[str, str] = await super().create_certs()  # type: ignore[misc]  # it is JupyterHub's
+        finally:
+            self.ssl_alt_names = configured
+        # At once: the files are named after the user, and those of another server of the user overwrite them.
+        self._certificates = _texts(paths)
+        return paths
+
+    async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
+        """Return where the files will be in the pod; what is in them was read when they were made."""
+        return dict(IN_POD)
+
+    def take_certificates(self) -> dict[str, str] | None:
+        """Return what the server serves TLS with, for the service, and forget it; None without internal SSL."""
+        taken, self._certificates = self._certificates, None
+        return taken
+
+    async def _hostnames(self) -> tuple[str, ...]:
+        try:
+            client = await self._client()
+            return await client.hostnames(self.user.name, self._lab)
+        except ProblemError as error:
+            raise self._not_counted(self._worded(error)) from None
+        except ClientError as error:
+            self.log.warning("spawnpenny was not asked for the names of %s: %s", self._log_name, error)
+            raise self._not_counted(unreachable()) from None
+
+
+def _texts(paths: dict[str, str]) -> dict[str, str]:
+    return {part: Path(paths[file]).read_text(encoding="ascii") for part, file in _PARTS.items()}
