@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import xml.etree.ElementTree as ET
@@ -120,3 +121,10 @@ async def test_jupyterhubs_own_tests_pass_with_our_spawner(version, module, whic
         output, (passed, others) = await run(python, module, which, url, tmp_path / "hub")
     assert passed, output[-5000:]
     assert others == set(), output[-20000:]
+
+
+def test_the_page_says_which_of_them_do_not_apply_and_why():
+    page = (HERE.parents[2] / "docs" / "jupyterhub.md").read_text(encoding="utf-8")
+    for module, tests in json.loads((HERE / "exceptions.json").read_text(encoding="utf-8")).items():
+        for test, why in tests.items():
+            assert f"| `{module}.py`: `{test}` | {why} |\n" in page
