@@ -212,8 +212,7 @@ class QuotaExceededError(SpawnpennyError):
 
     def __init__(self, resource: str, *, asked: str, used: str, limit: str) -> None:
         super().__init__(
-            f"Not enough {resource} left in the quota: asked {asked}, in use {used}, limit {limit}. "
-            "Stop something that is running, or ask for less.",
+            f"Not enough {resource} left in the quota: asked {asked}, in use {used}, limit {limit}.",
             resource=resource,
             asked=asked,
             used=used,

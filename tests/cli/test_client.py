@@ -274,7 +274,10 @@ async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
     file.write_text("hub-token\n")
     assert (await command("lab", "list", "--token-file", str(file), token=None)).code == 0
     refused = await command("lab", "list", token="other")
-    assert (refused.code, refused.err) == (3, "The token is not known here.\n")
+    assert (refused.code, refused.err) == (
+        3,
+        "The token is not known here. Log in again, or take another token; if it stays so, tell an administrator.\n",
+    )
 
 
 @pytest.mark.parametrize(

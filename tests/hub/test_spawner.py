@@ -332,7 +332,7 @@ class TestAuthority:
     async def test_one_that_has_expired_is_the_users_matter(self, spawner_of):
         spawner = spawner_of(auth_state_field="token")
         self.credential(spawner, {"token": "expired"})
-        with pytest.raises(RefusedError, match="Log out and in again") as refusal:
+        with pytest.raises(RefusedError, match="Log in again") as refusal:
             await spawner.start()
         assert (refusal.value.code, refusal.value.status_code) == ("unauthenticated", 403)
 

@@ -179,4 +179,4 @@ def _path(user: str) -> str:
 
 
 def _worded(reason: Reason | None) -> str:
-    return reason.message if reason else "It gives no reason."
+    return reason.told if reason else "It gives no reason."

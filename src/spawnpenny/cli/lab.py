@@ -192,7 +192,7 @@ def _outcome(found: Lab, output: str) -> int:
     elif found.running:
         click.echo(found.url)
     if not found.running:
-        why = found.reason.message if found.reason else f"It is {found.phase}."
+        why = found.reason.told if found.reason else f"It is {found.phase}."
         click.echo(f"The lab did not start. {why}", err=True)
     return DONE if found.running else FAILED
 
@@ -201,7 +201,7 @@ def _show(found: Lab) -> None:
     console = Console(highlight=False, soft_wrap=True)
     facts = [("user", found.user), ("lab", found.lab), ("phase", found.phase)]
     facts += [("url", found.url)] if found.url else []
-    facts += [("reason", f"{found.reason.message} ({found.reason.code})")] if found.reason else []
+    facts += [("reason", f"{found.reason.told} ({found.reason.code})")] if found.reason else []
     for key, value in facts:
         console.print(Text(f"{key:7} {value}"))
     if found.steps:

@@ -60,7 +60,7 @@ def worded(error: ClientError) -> CommandError:
     if not isinstance(error, ProblemError):
         return CommandError(str(error))
     if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return RefusedError(error.detail)
+        return RefusedError(f"{error.detail} {error.advice}".rstrip())
     where = f" (request {error.request_id})" if error.request_id else ""
     return CommandError(f"{error.detail}{where}")
 

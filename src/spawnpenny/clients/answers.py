@@ -24,6 +24,11 @@ class Reason:
     message: str
     advice: str | None = None
 
+    @property
+    def told(self) -> str:
+        """The sentence, and what to do about it."""
+        return f"{self.message} {self.advice}" if self.advice else self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -14,7 +14,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "claim_expired": "Start it again in a minute; if it stays so, tell an administrator.",
     "cluster_unavailable": "Start it again in a minute; if it stays so, tell an administrator.",
     "deadline_exceeded": "Start it again: what took long is often quick the second time. Else tell an administrator.",
-    "forbidden": "Log out and in again; if it stays so, tell an administrator.",
+    "forbidden": "Log in again, or take another token; if it stays so, tell an administrator.",
     "image_unavailable": "Choose another image, or check the name that you wrote; else tell an administrator.",
     "name_collision": "Choose another name.",
     "name_invalid": "Choose another name.",
@@ -39,7 +39,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "tls_unsupported": _ADMINISTRATOR,
     "too_many_requests": "Wait a minute, then start it again.",
     "too_many_spawns": "Stop something that you do not need.",
-    "unauthenticated": "Log out and in again; if it stays so, tell an administrator.",
+    "unauthenticated": "Log in again, or take another token; if it stays so, tell an administrator.",
     "unschedulable": "Choose something smaller, or try again later, when others have stopped theirs.",
 }
 
