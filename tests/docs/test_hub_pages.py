@@ -63,7 +63,7 @@ def test_the_settings_of_the_page_load_and_keep_what_it_says_of_spawn_any(block)
 def test_every_yaml_block_is_values_of_the_chart_or_part_of_an_overlay():
     known = {"hub", "rbac", "scheduling", "prePuller", "singleuser"}, {"components"}, {"patches"}
     for block in map(yaml.safe_load, blocks("zero-to-jupyterhub.md")):
-        assert any(block.keys() <= keys for keys in known), block
+        assert any(block.keys() <= keys for keys in known) or load_plugins(make_settings(block)), block
 
 
 def test_every_trait_in_the_values_is_one_that_there_is():

@@ -151,8 +151,11 @@ class Hall:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium():
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not in PATH")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         expect.set_options(timeout=20_000)
         yield browser
         await browser.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 import xml.etree.ElementTree as ET
 from contextlib import asynccontextmanager
@@ -117,6 +118,8 @@ async def test_jupyterhubs_own_tests_pass_with_our_spawner(version, module, whic
     python = PYTHONS[version]
     if python is None:
         pytest.skip("SPAWNPENNY_JUPYTERHUB5 names no Python of an environment with JupyterHub 5")
+    if shutil.which("configurable-http-proxy") is None:
+        pytest.skip("configurable-http-proxy is not in PATH: npm ci --prefix tools/node")
     async with serving(tmp_path / "cluster", python) as url:
         output, (passed, others) = await run(python, module, which, url, tmp_path / "hub")
     assert passed, output[-5000:]
