@@ -35,7 +35,23 @@ def kubespawners(template, username, lab, scheme="safe"):
 @pytest.mark.parametrize("field", SHARED)
 @given(username=NAMES, lab=NAMES | st.just(DEFAULT_LAB))
 def test_each_field_is_what_kubespawner_makes_of_it(field, username, lab):
-    assert expand(f"claim-{{{field}}}", fields(username, lab)) == kubespawners(f"claim-{{{field}}}", username, lab)
+    ours, theirs = (
+        expand(f"claim-{{{field}}}", fields(username, lab)),
+        kubespawners(f"claim-{{{field}}}", username, lab),
+    )
+    assert (ours.rstrip("-") if field.startswith("unescaped") else ours) == theirs
+
+
+@pytest.mark.parametrize("username", ["ada-", ".-", "..-", "-"])
+def test_a_name_as_it_is_written_is_never_another_ones(username):
+    assert expand("{unescaped_username}", fields(username)) == username
+    assert expand("homes/{unescaped_username}", fields(username)) == f"homes/{username}"
+    assert expand("{unescaped_username}-{servername}", fields(username)) == username
+    assert expand("{unescaped_username}-{unescaped_servername}", fields("ada", "b-")) == "ada-b-"
+
+
+def test_a_template_may_be_filled_in_as_it_is():
+    assert expand("/home/{username}-{servername}", {"username": "ada-", "servername": ""}, trim=False) == "/home/ada--"
 
 
 @given(username=NAMES, lab=NAMES | st.just(DEFAULT_LAB))

@@ -41,6 +41,7 @@ SERVER_FIELDS: Final = frozenset(
     }
 )
 """Those that differ between the labs of a user."""
+_AS_WRITTEN: Final = frozenset({"unescaped_username", "unescaped_servername"})
 _UNESCAPED: Final = frozenset(string.ascii_lowercase + string.digits)
 
 
@@ -66,34 +67,34 @@ def template_fields(username: str, lab: str, names: Names) -> dict[str, str]:
     }
 
 
-def expand(template: str, fields: Mapping[str, str]) -> str:
+def expand(template: str, fields: Mapping[str, str], *, trim: bool = True) -> str:
     """Return a template with its fields filled in.
 
-    A ``-`` at the end that came from an empty field goes, as KubeSpawner has it.
+    A ``-`` at the end that came from an empty field goes, as KubeSpawner has it, but for ``trim=False``; one that is
+    part of an unescaped name stays, as without it the name is somebody else's.
 
     Raises:
         ValueError: It names what is no field.
 
     """
-    parts = []
+    parts: list[tuple[str, bool]] = []
     for literal, field in _parse(template):
-        parts.append(literal)
+        parts.append((literal, False))
         if field is not None:
             if field not in fields:
                 raise ValueError(f"there is no field {{{field}}}; there are {', '.join(sorted(fields))}")
-            parts.append(fields[field])
-    text = "".join(parts)
-    return text if template.endswith("-") else text.rstrip("-")
+            parts.append((fields[field], field in _AS_WRITTEN))
+    return _trimmed(parts) if trim and not template.endswith("-") else "".join(text for text, _ in parts)
 
 
-def expand_all(value: Any, fields: Mapping[str, str]) -> Any:
+def expand_all(value: Any, fields: Mapping[str, str], *, trim: bool = True) -> Any:
     """Return JSON data with every text in it expanded, but for the keys."""
     if isinstance(value, str):
-        return expand(value, fields)
+        return expand(value, fields, trim=trim)
     if isinstance(value, Mapping):
-        return {key: expand_all(inner, fields) for key, inner in value.items()}
+        return {key: expand_all(inner, fields, trim=trim) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [expand_all(inner, fields) for inner in value]
+        return [expand_all(inner, fields, trim=trim) for inner in value]
     return value
 
 
@@ -108,6 +109,16 @@ def fields_of(template: str) -> frozenset[str]:
     if unknown := sorted(named - set(FIELDS)):
         raise ValueError(f"there is no field {{{unknown[0]}}}; there are {', '.join(FIELDS)}")
     return named
+
+
+def _trimmed(parts: list[tuple[str, bool]]) -> str:
+    """Return texts in one without a ``-`` at their end; those that are marked are not touched."""
+    while parts:
+        text, as_written = parts.pop()
+        kept = text if as_written else text.rstrip("-")
+        if kept:
+            return "".join(text for text, _ in parts) + kept
+    return ""
 
 
 def _parse(template: str) -> list[tuple[str, str | None]]:

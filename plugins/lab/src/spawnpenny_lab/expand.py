@@ -58,8 +58,8 @@ def expanded(template: Template, spawn: Spawn, prefix: str) -> Template:
     return replace(
         template,
         **{key: expand_all(getattr(template, key), fields) for key in EXPANDED},
-        notebook_dir=expand_all(template.notebook_dir, server),
-        default_url=expand_all(template.default_url, server),
+        notebook_dir=expand_all(template.notebook_dir, server, trim=False),
+        default_url=expand_all(template.default_url, server, trim=False),
     )
 
 
