@@ -127,14 +127,25 @@ async def labs():
 
 
 @pytest.fixture
-async def node(apiserver, labs):
-    async with HollowNode(apiserver.url, apiserver.ssl_context(), addresses=labs) as node:
+async def site(kubernetes_cluster):
+    return await make_site(kubernetes_cluster)
+
+
+@pytest.fixture
+async def node(apiserver, site, labs):
+    left, prefix = iter(labs), site.settings.namespaces.prefix
+
+    def address(pod):
+        """Give one of the labs' to a pod of this site: other tests leave pods on the API server."""
+        return next(left) if pod["metadata"]["namespace"].startswith(prefix) else None
+
+    async with HollowNode(apiserver.url, apiserver.ssl_context(), address=address) as node:
         yield node
 
 
 @pytest.fixture
-async def service(apiserver, kubernetes_cluster, node, tmp_path):
-    async with Service(await make_site(kubernetes_cluster), apiserver, tmp_path) as service:
+async def service(apiserver, site, node, tmp_path):
+    async with Service(site, apiserver, tmp_path) as service:
         yield service
 
 

@@ -183,7 +183,7 @@ async def begin(service, hollow_node, installation):
 
 async def say_of_the_pod(installation, service, reason):
     namespace = installation.site.namespace("heidi")
-    pod = service.world.pods.get(namespace, "lab")
+    pod = await service.world.pods.wait_for(namespace, "lab", lambda found: found is not None)
     about = {"kind": "Pod", "namespace": namespace, "name": "lab", "uid": pod["metadata"]["uid"]}
     await installation.make("Event", f"lab.{reason.lower()}", namespace, involvedObject=about, reason=reason)
 

@@ -126,6 +126,7 @@ class Context:
             waits=turn.give_back if turn else lambda: None,
             scrub=self.scrub,
             slow=self.world.settings.deadlines.slow,
+            told=self.world.told,
         )
         return lambda step: StepPort(step, marks, reach, user)
 

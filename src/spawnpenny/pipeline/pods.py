@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
@@ -50,13 +51,14 @@ class Listener:
 
     ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is
     in, or None; ``quote`` takes secrets out of what is quoted. Once the pod has taken ``slow`` seconds, what the
-    cluster says of it is told as well.
+    cluster says of it is told as well, while ``told`` is held: that costs a list and a watch.
     """
 
     tell: Tell = _ignore
     suspect: Callable[[SpawnError | None], None] = _ignore
     quote: podstate.Quote = str
     slow: float = math.inf
+    told: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
 
 
 class PodWatch:
@@ -109,7 +111,8 @@ class PodWatch:
 
     async def _tell_events(self) -> None:
         listener = self._listener
-        await tell_events(self._cluster, self._ref, self._uid, tell=listener.tell, quote=listener.quote)
+        async with listener.told:
+            await tell_events(self._cluster, self._ref, self._uid, tell=listener.tell, quote=listener.quote)
 
     async def _appears(self) -> None:
         """Return once the pod was heard of; what was just created may have been deleted before that."""

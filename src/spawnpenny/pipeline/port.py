@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -70,6 +71,7 @@ class Reach:
     waits: Callable[[], None]
     scrub: Callable[[str], str]
     slow: float
+    told: asyncio.Semaphore
 
 
 class StepPort:
@@ -268,7 +270,7 @@ class StepPort:
 
     def _watch(self, ref: Ref, uid: str) -> PodWatch:
         reach = self._reach
-        listener = Listener(reach.tell, reach.suspect, reach.scrub, reach.slow)
+        listener = Listener(reach.tell, reach.suspect, reach.scrub, reach.slow, reach.told)
         return PodWatch(reach.cluster, reach.pods, ref, uid, listener)
 
 

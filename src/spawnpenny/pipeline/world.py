@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.pipeline.broker import Broker
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from spawnpenny.domain.spawns import Key
     from spawnpenny.domain.users import User
     from spawnpenny.pipeline.spawn import Spawn
+
+
+MOST_TOLD: Final = 50
+"""How many slow pods have their events listed and watched at once; the next ones are told of when some are done."""
 
 
 class Extensions(Protocol):
@@ -42,7 +47,10 @@ class Extensions(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """The cluster, what is watched of it, whose users are, who makes namespaces, the records, plugins and settings."""
+    """The cluster, what is watched of it, whose users are, who makes namespaces, the records, plugins and settings.
+
+    ``told`` is held for each pod whose events are followed.
+    """
 
     settings: Settings
     cluster: Cluster
@@ -53,6 +61,7 @@ class World:
     keeper: RecordKeeper
     plugins: Extensions
     slots: Slots = field(init=False)
+    told: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_TOLD))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slots", Slots(self.settings.limits.spawning))

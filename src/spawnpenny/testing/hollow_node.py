@@ -19,7 +19,7 @@ from spawnpenny.testing.kubelet import KubeletLogs
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
     from types import TracebackType
 
     from spawnpenny.cluster.port import Manifest
@@ -51,7 +51,7 @@ class HollowNode:
         ssl_context: With the certificate of somebody who may do this, as ``ApiServer.ssl_context()`` has it.
         name: Of the node.
         pace: Seconds between the statuses of a pod that has several.
-        addresses: Of its pods, in their order; by default such that nobody answers at them.
+        address: Gives a pod's; None, or by default, is one at which nobody answers.
 
     """
 
@@ -62,7 +62,7 @@ class HollowNode:
         *,
         name: str = "hollow",
         pace: float = 0.05,
-        addresses: Iterable[str] | None = None,
+        address: Callable[[Manifest], str | None] | None = None,
     ) -> None:
         self._url = url
         self._ssl = ssl_context
@@ -70,7 +70,8 @@ class HollowNode:
         self._pace = pace
         self._rules: list[tuple[Matcher, Behaviour]] = []
         self._pods: dict[str, _HollowPod] = {}
-        self._addresses = iter(addresses or _nowhere())
+        self._address = address or _none
+        self._nowhere = _nowhere()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -174,7 +175,7 @@ class HollowNode:
         uid = manifest["metadata"]["uid"]
         pod = self._pods.get(uid)
         if pod is None:
-            pod = self._pods[uid] = _HollowPod(manifest, next(self._addresses))
+            pod = self._pods[uid] = _HollowPod(manifest, self._address(manifest) or next(self._nowhere))
             if manifest.get("status", {}).get("phase") == "Pending":
                 self._begin(pod, self._play(pod))
         pod.manifest = manifest
@@ -244,6 +245,10 @@ class HollowNode:
 
 def _path(metadata: Manifest) -> str:
     return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+
+
+def _none(_: Manifest) -> None:
+    """Give no address."""
 
 
 def _nowhere() -> Iterator[str]:
