@@ -215,6 +215,22 @@ async def test_a_service_that_is_killed_loses_no_lab_and_adopts_the_spawn_in_fli
         await hub.stop_server(user)
 
 
+async def test_a_hub_that_is_killed_adopts_the_spawn_in_flight(hub, node):
+    node.behave({"hub.jupyter.org/username": "grace"}, Hold())
+    await hub.start_server("grace")
+    await until_it_waits(hub, "grace")
+    await hub.kill()
+    await hub.start()
+    node.behave({"hub.jupyter.org/username": "grace"}, Ready())
+    await hub.until(lambda: is_ready(hub, "grace"), "grace's server")
+    assert [told for told in noted(hub.folder / "polls") if told[1] is not None] == []
+    await hub.stop_server("grace")
+
+
+async def is_ready(hub, user):
+    return ((await hub.server(user)) or {}).get("ready")
+
+
 async def until_it_waits(hub, user):
     async for event in hub.progress(user):
         if "Waiting for the lab" in event["message"]:
