@@ -93,7 +93,7 @@ async def answering(aiohttp_server):
                 (404, "route_not_found"),
                 (404, "user_not_found"),
                 (410, "lab_not_found"),
-                (422, "name_invalid"),
+                (422, "request_invalid"),
                 (429, "too_many_requests"),
                 (500, "internal_error"),
                 (500, "lab_not_found"),
@@ -108,7 +108,7 @@ async def answering(aiohttp_server):
     ],
 )
 async def test_only_a_sure_end_is_told_as_one(configured, answering, monkeypatch, answer, told):
-    monkeypatch.setattr(remote, "_LOOK", 0.5)
+    monkeypatch.setattr(remote, "LOOK", 0.5)
     spawner = configured(url=await answering(answer), patience=0)
     spawner.load_state({"start": "ours"})
     assert await spawner.poll() == told

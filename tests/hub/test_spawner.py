@@ -141,7 +141,7 @@ async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, ser
     url = await spawner.get_url()
     lab = await client.lab("ada")
     assert (url, lab.running) == (f"{lab.url.rstrip('/')}/user/ada/", True)
-    assert spawner.orm_spawner.state == {"start": lab.start}
+    assert spawner.orm_spawner.state == {"start": lab.start, "user": "ada"}
     await spawner.stop()
     assert await client.labs_of("ada") == ()
 
@@ -396,6 +396,62 @@ async def test_the_default_server_goes_only_with_its_user(spawner_of, gate, capl
 async def test_storage_is_kept_without_the_scope(spawner_of, caplog):
     await spawner_of().delete_forever()
     assert "The storage of ada's lab ~default is kept: the Hub's token has not the scope `purge`." in caplog.text
+
+
+async def test_nothing_of_a_user_is_deleted_while_another_server_runs(spawner_of, gate):
+    other = spawner_of(server="gpu")
+    await other.start()
+    other._spawn_pending = True
+    await spawner_of(url=gate.url, token="purger-token", retire_users=True).delete_forever()
+    assert [method for method, _, _ in gate.asked if method == "DELETE"] == []
+    other._spawn_pending = False
+    await other.stop()
+
+
+async def test_a_server_of_a_user_who_was_renamed_is_still_found_and_stopped(spawner_of, client, in_hub):
+    spawner = spawner_of()
+    await spawner.start()
+    state = spawner.get_state()
+    in_hub.user().orm_user.name = "eve"
+    for each in (spawner, after := spawner_of()):
+        each.load_state(state)
+        assert await each.poll() is None
+    await after.stop()
+    assert await client.labs_of("ada") == ()
+    after.clear_state()
+    await after.start()
+    assert [lab.user for lab in await client.labs_of("eve")] == ["eve"]
+    await after.stop()
+
+
+async def test_what_took_the_place_of_a_server_that_ran_is_stopped_with_it(spawner_of, client, site):
+    spawner = spawner_of()
+    await spawner.start()
+    await client.start_lab("ada", start="anothers", replace=True)
+    async for _ in client.lab_events("ada"):
+        pass
+    assert await spawner.poll() is None
+    await spawner.stop()
+    assert await client.labs_of("ada") == ()
+    assert await site.objects("Pod") == {}
+
+
+async def test_a_lab_runs_also_where_its_events_are_refused(spawner_of, site, service):
+    await service.kill()
+    site.data["limits"] = {"user_streams": 1}
+    await service.start()
+    slow = await begin(spawner_of(server="slow", user_options=SLOW))
+    url = await spawner_of().start()
+    assert url.startswith("http://127.")
+    await abandon(slow)
+
+
+@pytest.mark.parametrize("server", ["a" * 64])
+async def test_a_server_with_a_name_that_the_service_refuses_is_not_there(spawner_of, server, server_of):
+    spawner = spawner_of(server=server)
+    spawner.server = server_of()
+    assert await spawner.poll() == 0
+    assert await spawner.get_url() == spawner.server.url
 
 
 async def test_a_server_keeps_its_name_unless_it_may_change(spawner_of):

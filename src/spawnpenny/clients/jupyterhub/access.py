@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Patience
 from spawnpenny.clients.jupyterhub.credentials import hub_token, user_credential
 from spawnpenny.clients.jupyterhub.sharing import shared_client
 from spawnpenny.clients.jupyterhub.traits import SpawnpennyTraits
+
+LOOK: Final = 8.0
+"""Seconds in which what somebody waits for has to be known."""
 
 
 class Access(SpawnpennyTraits):

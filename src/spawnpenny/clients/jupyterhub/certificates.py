@@ -6,6 +6,7 @@ request that starts the server.
 
 from __future__ import annotations
 
+import asyncio
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final
@@ -64,12 +65,15 @@ class Certificates(Access):
 
     async def _hostnames(self) -> tuple[str, ...]:
         try:
-            client = await self._client()
-            return await client.hostnames(self.user.name, self._lab)
+            async with asyncio.timeout(self.patience):
+                client = await self._client()
+                return await client.hostnames(self.user.name, self._lab)
         except ProblemError as error:
             raise self._not_counted(self._worded(error)) from None
-        except ClientError as error:
-            self.log.warning("spawnpenny was not asked for the names of %s: %s", self._log_name, error)
+        except (ClientError, TimeoutError) as error:
+            self.log.warning(
+                "spawnpenny was not asked for the names of %s: %s", self._log_name, error or "it is silent"
+            )
             raise self._not_counted(unreachable()) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from html import escape
@@ -11,7 +12,7 @@ from traitlets import default
 
 from spawnpenny.clients.errors import ClientError
 from spawnpenny.clients.forms import options_from_form
-from spawnpenny.clients.jupyterhub.access import Access
+from spawnpenny.clients.jupyterhub.access import LOOK, Access
 from spawnpenny.clients.jupyterhub.refusals import LATER, UNREACHABLE, MisconfiguredError, RefusedError
 
 _HURRY: Final = 3.0
@@ -31,10 +32,11 @@ class Choices(Access):
     async def _fetched_form(self) -> str:
         """Return the form. JupyterHub puts it into its page as it is, and not as a template."""
         try:
-            client = await self._client(_HURRY)
-            return await client.form(self.user.name, self._lab, options=self.orm_spawner.user_options)
-        except (ClientError, MisconfiguredError) as error:
-            self.log.warning("There is no form for %s: %s", self.user.name, error)
+            async with asyncio.timeout(LOOK):
+                client = await self._client(_HURRY)
+                return await client.form(self.user.name, self._lab, options=self.orm_spawner.user_options)
+        except (ClientError, MisconfiguredError, TimeoutError) as error:
+            self.log.warning("There is no form for %s: %s", self.user.name, error or "the service is silent")
             return _unavailable()
 
     @default("options_from_form")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Final
 
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.http import Client, Lab
+from spawnpenny.clients.jupyterhub.access import LOOK
 from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
 from spawnpenny.clients.jupyterhub.story import Story
 
-_LOOK: Final = 8.0
-"""Seconds in which it has to be known how a server is; the Hub asks again."""
 _HURRY: Final = 3.0
 _PAUSE: Final = 1.0
 _WAIT: Final = 60.0
@@ -25,6 +25,7 @@ class RemoteLab:
     """The lab of that name of a user. ``connect`` gives a client that holds the Hub's token."""
 
     def __init__(self, connect: Connect, user: str, name: str, log: logging.Logger) -> None:
+        self.user = user
         self._connect = connect
         self._where = (user, name)
         self._log = log
@@ -39,7 +40,7 @@ class RemoteLab:
 
         """
         try:
-            async with asyncio.timeout(_LOOK):
+            async with asyncio.timeout(LOOK):
                 client = await self._connect(_HURRY)
                 found = await client.lab(*self._where)
         except Exception as error:
@@ -62,11 +63,8 @@ class RemoteLab:
         last: str | None = None
         while True:
             try:
-                client = await self._connect()
-                async for event in client.lab_events(*self._where, after=last):
-                    last = event.id
-                    self.trouble = None
-                    story.take(event)
+                client = await self._connect(_HURRY)
+                last = await self._followed(client, story, last)
                 found = await client.lab(*self._where)
             except (ClientError, MisconfiguredError) as error:
                 if _gone(error):
@@ -80,6 +78,25 @@ class RemoteLab:
                 if found.running or found.over:
                     return found
             await asyncio.sleep(_PAUSE)
+
+    async def _followed(self, client: Client, story: Story, last: str | None) -> str | None:
+        """Tell the story for as long as the stream goes on, but not for ever; return the id of the last event.
+
+        A stream is a courtesy: one that is refused or says nothing says nothing of the lab.
+        """
+        try:
+            stream = client.lab_events(*self._where, after=last)
+            async with asyncio.timeout(_WAIT), aclosing(stream) as events:  # type: ignore[type-var]  # it is a generator
+                async for event in events:
+                    last = event.id
+                    self.trouble = None
+                    story.take(event)
+        except TimeoutError:
+            return last
+        except ClientError as error:
+            if _gone(error):
+                raise
+        return last
 
     async def away(self, start: str | None, within: float) -> None:
         """Stop it, and return once it is gone. With ``start``, only if that is the present one.
@@ -96,11 +113,14 @@ class RemoteLab:
         try:
             client = await self._connect()
             if start is None:
-                start = (await client.lab(*self._where)).start
+                found = await client.lab(*self._where)
+                if found.over:
+                    return True
+                start = found.start
             left = await client.stop_lab(*self._where, start=start, wait=_WAIT)
         except (ClientError, MisconfiguredError) as error:
-            if _gone(error) or getattr(error, "status", None) == HTTPStatus.UNPROCESSABLE_ENTITY:
-                return True  # what cannot be asked for cannot be there
+            if _gone(error):
+                return True
             self._tell(error)
             return False
         self.trouble = None
@@ -117,5 +137,8 @@ class RemoteLab:
 
 
 def _gone(error: Exception) -> bool:
-    found = isinstance(error, ProblemError) and error.status == HTTPStatus.NOT_FOUND
-    return found and getattr(error, "code", "") == "lab_not_found"
+    """Whether the service says that there is no such lab; under a name that it refuses, there cannot be one."""
+    return isinstance(error, ProblemError) and (error.status, error.code) in {
+        (HTTPStatus.NOT_FOUND, "lab_not_found"),
+        (HTTPStatus.UNPROCESSABLE_ENTITY, "name_invalid"),
+    }

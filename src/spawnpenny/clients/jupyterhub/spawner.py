@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from spawnpenny.clients.jupyterhub.story import Story
 from spawnpenny.clients.jupyterhub.traits import warn_of_unsent
 
 _START: Final = "start"
+_USER: Final = "user"
 _MARGIN: Final = 1.0
 """Seconds before ``start_timeout`` at which ``start`` gives up, to say why: the Hub only says that it took too long."""
 
@@ -47,15 +47,21 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._attempt: Attempt | None = None
         self._known_start: str | None = None
+        self._known_user: str | None = None
+        self._looked_at: RemoteLab | None = None
         self._arrived = False
         self._untouched = False
         self._story = Story()
         self._starting = False
         super().__init__(*args, **kwargs)
 
-    @cached_property
+    @property
     def _remote(self) -> RemoteLab:
-        return RemoteLab(self._client, self.user.name, self._lab, self.log)
+        """The lab, under the name that its user had when it was started: users may be renamed meanwhile."""
+        user = self._known_user or self.user.name
+        if self._looked_at is None or self._looked_at.user != user:
+            self._looked_at = RemoteLab(self._client, user, self._lab, self.log)
+        return self._looked_at
 
     @property
     def _nameless(self) -> bool:
@@ -66,19 +72,19 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         super().load_state(state)
-        self._known_start = state.get(_START)
+        self._known_start, self._known_user = state.get(_START), state.get(_USER)
         self._arrived = self._known_start is not None
         self._untouched = False
 
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = super().get_state()
         if self._known_start is not None:
-            state[_START] = self._known_start
+            state |= {_START: self._known_start, _USER: self._remote.user}
         return state
 
     def clear_state(self) -> None:
         super().clear_state()
-        self._attempt = self._known_start = None
+        self._attempt = self._known_start = self._known_user = None
         self._arrived, self._untouched = False, True
         self._story.end()
         self._story = Story()
@@ -120,10 +126,13 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
             return  # nothing was asked for since the Hub had nothing
         try:
             await self._remote.away(start, self.stop_timeout)
+            if self._arrived:  # what somebody else started in its place is this server, for the Hub
+                await self._remote.away(None, self.stop_timeout)
         except TimeoutError:
             why = self._remote.trouble or "it is still there"
             raise RuntimeError(f"{self._log_name} was not gone after {self.stop_timeout:g} seconds: {why}") from None
-        self._attempt, self._known_start = None, None
+        self._attempt = self._known_start = self._known_user = None
+        self._arrived = False
 
     async def poll(self) -> int | None:
         """Return None unless the server surely is over. It never raises: a Hub whose poll raises forgets servers."""
@@ -177,6 +186,9 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         """
         if self._nameless:
             return
+        if not self.name and any(each.active for each in self.user.spawners.values()):
+            self.log.warning("All of %s's is kept: another server of the user runs", self.user.name)
+            return
         client = await self._client()
         if self.purge_storage:
             await purge(client, self.user.name, self._lab, self.log)
@@ -197,7 +209,8 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         warn_of_unsent(self, self.user.settings)
         options, env, tls = sendable(self.user_options), self._env(), self.take_certificates()
         client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
-        attempt = self._attempt = Attempt()
+        attempt, self._known_user = Attempt(), self.user.name
+        self._attempt = attempt
         loop = asyncio.get_running_loop()
 
         async def send() -> Lab:
@@ -217,6 +230,7 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         found = await self._remote.settled(self._story, attempt.start)
         if not found.running or not found.url:
             raise failed(found)
+        self._arrived = True
         return found.url
 
     def _env(self) -> dict[str, str]:
