@@ -52,6 +52,12 @@ def test_usernames_are_as_they_come_unless_lower_case_is_asked_for():
     assert identity(claims, claims={"username": "email"}, lowercase=True).username == "ada@example.org"
 
 
+def test_no_other_letter_becomes_an_ascii_one_in_lower_case():
+    with pytest.raises(ForbiddenError, match="becomes another one in lower case"):
+        identity({"preferred_username": "\u212aate"}, lowercase=True)
+    assert identity({"preferred_username": "\u212aate"}).username == "\u212aate"
+
+
 @pytest.mark.parametrize(
     ("required", "claims", "taken"),
     [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import ssl
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,6 +19,8 @@ from spawnpenny_jupyterhub.settings import HubSettings
 
 _MAX_ANSWER: Final = 1024 * 1024
 _CONNECTIONS: Final = 16
+_QUIET: Final = 30.0
+"""Seconds between two lines in the log that say the same."""
 _HUBS_OWN: Final = "X-JupyterHub-Version"
 """On every answer of the Hub itself, and on none of a proxy before it."""
 
@@ -37,7 +41,7 @@ class HubApi:
         self._settings = settings
         self._url = f"{settings.api_url.rstrip('/')}/user"
         self._session: aiohttp.ClientSession | None = None
-        self._log = structlog.get_logger("spawnpenny.jupyterhub")
+        self._quiet_until, self._untold = -math.inf, 0
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._trust())
@@ -95,7 +99,11 @@ class HubApi:
         return Owner(name, str(kind), frozenset(str(each) for each in scopes))
 
     def _unanswered(self, why: str) -> NotReadyError:
-        self._log.warning("JupyterHub does not say whose a token is", url=self._url, why=why)
+        self._untold += 1
+        if time.monotonic() >= self._quiet_until:
+            log = structlog.get_logger("spawnpenny.jupyterhub")
+            log.warning("JupyterHub does not say whose tokens are", url=self._url, why=why, times=self._untold)
+            self._quiet_until, self._untold = time.monotonic() + _QUIET, 0
         return NotReadyError("JupyterHub, which knows whose the token is, does not answer; try again.")
 
     def _trust(self) -> ssl.SSLContext | bool:

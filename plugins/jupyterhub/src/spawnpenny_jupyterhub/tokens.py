@@ -40,7 +40,7 @@ class HubTokens(Authenticator):
         token = credentials.token
         if token is None or not _FORM.fullmatch(token):
             return None
-        owner = await self._memory.recall(token, self._hub.owner)
+        owner = await self._memory.recall(token, self._hub.owner, asker=credentials.remote)
         return None if owner is None else self._identity(owner)
 
     def _identity(self, owner: Owner) -> Identity:

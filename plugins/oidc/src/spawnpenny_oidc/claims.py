@@ -61,6 +61,8 @@ def _username(claims: Mapping[str, Any], settings: OidcSettings) -> str:
     found = _find(claims, name)
     if not isinstance(found, str):
         raise ForbiddenError(f"The token has no username: its claim {name!r} is missing, or no text.")
+    if settings.lowercase and any(not each.isascii() and each.lower().isascii() for each in found):
+        raise ForbiddenError(f"The token's claim {name!r} has a letter that becomes another one in lower case.")
     try:
         return check_username(found.lower() if settings.lowercase else found)
     except InvalidNameError as error:
