@@ -56,12 +56,12 @@ async def service(site):
 
 
 class Gate:
-    """Stands before a service: notes who asks for what, and holds requests of a method, or the answers to them."""
+    """Stands before a service: notes who asks for what, and holds requests of a method or path, or answers."""
 
     def __init__(self, behind):
         self.behind = behind
         self.asked = []
-        self.holds = self.holds_answer = None
+        self.holds = self.holds_answer = self.holds_path = None
         self.held, self.open = asyncio.Event(), asyncio.Event()
 
     @property
@@ -72,7 +72,7 @@ class Gate:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ").removesuffix("-token")
         self.asked.append((request.method, request.path, token))
         body = await request.read()
-        if request.method == self.holds:
+        if request.method == self.holds or (self.holds_path and request.path.endswith(self.holds_path)):
             await self._hold()
         headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
         async with (

@@ -64,8 +64,9 @@ async def test_two_servers_that_start_at_once_get_each_its_own(opened, client, c
         assert spawner.take_certificates() is None
 
 
-async def test_a_server_is_started_with_its_certificate_and_answers_by_tls(opened, client, certified):
-    spawner = certified()
+@pytest.mark.parametrize("patience", [0, 30])
+async def test_a_server_is_started_with_its_certificate_and_answers_by_tls(opened, client, certified, patience):
+    spawner = certified(patience=patience)
     spawner.cert_paths = await spawner.move_certs(await spawner.create_certs())
     url = await spawner.start()
     (name,) = await client.hostnames("ada")

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from spawnpenny.clients.jupyterhub import remote
+from spawnpenny.clients.jupyterhub import certificates, options, remote
+from spawnpenny.clients.jupyterhub.refusals import RefusedError
 
 LAB = {
     "user": "ada",
@@ -81,6 +82,7 @@ async def answering(aiohttp_server):
         pytest.param(lab("failed"), 1, id="failed"),
         pytest.param(lab("exited"), 1, id="exited"),
         pytest.param(problem(404, "lab_not_found"), 0, id="lab_not_found"),
+        pytest.param(problem(422, "name_invalid"), 0, id="name_invalid"),
         *(
             pytest.param(lab(phase), None, id=phase)
             for phase in ("requested", "pending", "running", "stopping", "undoing", "of-a-newer-service")
@@ -93,6 +95,7 @@ async def answering(aiohttp_server):
                 (404, "route_not_found"),
                 (404, "user_not_found"),
                 (410, "lab_not_found"),
+                (400, "name_invalid"),
                 (422, "request_invalid"),
                 (429, "too_many_requests"),
                 (500, "internal_error"),
@@ -135,3 +138,17 @@ async def test_what_the_hub_knew_is_kept_where_nothing_is_known(configured, in_h
     spawner.server = server_of()
     spawner.load_state({"start": "ours"})
     assert await spawner.get_url() == spawner.server.url
+
+
+async def test_a_form_and_a_certificate_do_not_wait_for_a_service_that_is_silent(
+    configured, answering, monkeypatch, caplog
+):
+    for module in (certificates, options):
+        monkeypatch.setattr(module, "LOOK", 0.1)
+    spawner = configured(url=await answering(never), patience=0)
+    async with asyncio.timeout(5):
+        assert "The service that starts servers does not answer." in await spawner.get_options_form()
+        with pytest.raises(RefusedError, match="does not answer") as refusal:
+            await spawner.create_certs()
+    assert refusal.value.code == "service_unavailable"
+    assert caplog.text.count("the service is silent") == 2

@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 import trustme
 
+from spawnpenny.clients.jupyterhub import remote
 from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
 from spawnpenny.testing.mortal_service import MortalService
 
@@ -64,6 +65,18 @@ async def test_no_server_passes_for_the_default_one(spawner_of, client):
     assert await impostor.poll() == 0
 
 
+async def test_a_server_whose_name_the_service_refuses_is_not_there(spawner_of, server_of):
+    spawner = spawner_of(server="a" * 64)
+    spawner.server = server_of()
+    with pytest.raises(RefusedError) as refusal:
+        await spawner.start()
+    assert (refusal.value.code, await spawner.poll()) == ("name_invalid", 0)
+    async with asyncio.timeout(5):
+        assert await spawner.get_url() == spawner.server.url
+        spawner.load_state({"start": "ours"})
+        await spawner.stop()
+
+
 async def test_the_environment_reaches_the_lab_alone(spawner_of, site, monkeypatch):
     monkeypatch.setenv("SPAWNPENNY_TOKEN", "of-the-hub")
     spawner = spawner_of(environment={"GREETING": "hello", "NUMBER": 7}, default_url="/lab", notebook_dir="/work")
@@ -91,6 +104,23 @@ async def test_what_replaces_a_start_is_not_stopped_with_it(spawner_of, client):
         await task
     await spawner.stop()
     assert (await client.lab("ada")).start == "another"
+
+
+@pytest.mark.parametrize("hub", ["goes on", "restarted"])
+async def test_what_replaced_a_server_that_ran_is_stopped_as_that_server(spawner_of, client, site, hub):
+    spawner = spawner_of()
+    await spawner.start()
+    state = spawner.get_state()
+    await client.start_lab("ada", start="another", replace=True)
+    async for _ in client.lab_events("ada"):
+        pass
+    if hub == "restarted":
+        spawner = spawner_of()
+        spawner.load_state(state)
+    assert ((await client.lab("ada")).running, await spawner.poll()) == (True, None)
+    await spawner.stop()
+    assert await client.labs_of("ada") == ()
+    assert await site.objects("Pod") == {}
 
 
 async def test_a_start_outlives_the_service(spawner_of, service, client):
@@ -144,6 +174,31 @@ async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, ser
     assert spawner.orm_spawner.state == {"start": lab.start, "user": "ada"}
     await spawner.stop()
     assert await client.labs_of("ada") == ()
+
+
+@pytest.mark.parametrize("hub", ["goes on", "restarted", "restarted from an old one"])
+async def test_a_server_outlives_its_users_name(spawner_of, in_hub, client, site, server_of, hub):
+    spawner = spawner_of()
+    url = await spawner.start()
+    state = spawner.get_state()
+    if hub == "restarted from an old one":
+        del state["user"]
+        spawner = spawner_of()
+        spawner.load_state(state)
+        state = spawner.get_state()
+    in_hub.user().orm_user.name = "eve"
+    if hub == "restarted":
+        spawner = spawner_of()
+        spawner.load_state(state)
+    spawner.server = server_of()
+    assert await spawner.poll() is None
+    assert (await spawner.get_url()).startswith(url)
+    assert spawner.get_state()["user"] == "ada"
+    await spawner.stop()
+    assert await site.objects("Pod") == {}
+    spawner.clear_state()
+    await spawner.start()
+    assert (spawner.get_state()["user"], (await client.lab("eve")).running) == ("eve", True)
 
 
 async def test_where_a_server_runs_is_known_without_the_service(spawner_of, service, server_of):
@@ -203,6 +258,21 @@ async def test_all_who_watch_share_one_stream(spawner_of, gate):
     assert any("Waiting for the lab" in each for each in first)
     streams = [path for _, path, _ in gate.asked if path.endswith("/events")]
     assert len(streams) == 2  # the second request hears that nothing follows
+
+
+async def test_a_server_that_runs_is_there_also_where_its_events_are_refused(spawner_of, site, service):
+    await service.kill()
+    site.data["limits"] = {"user_streams": 1}
+    await service.start()
+    slow = await begin(spawner_of(server="slow", user_options=SLOW))  # it has the one stream
+    assert (await spawner_of(start_timeout=15).start()).startswith("http://")
+    await abandon(slow)
+
+
+async def test_a_server_that_runs_is_there_also_where_its_events_fall_silent(spawner_of, gate, monkeypatch):
+    monkeypatch.setattr(remote, "_SILENCE", 0.1)
+    gate.holds_path = "/events"
+    assert (await spawner_of(url=gate.url, start_timeout=15).start()).startswith("http://")
 
 
 async def test_progress_goes_up_and_leaves_the_end_to_the_hub(spawner_of):
@@ -393,65 +463,24 @@ async def test_the_default_server_goes_only_with_its_user(spawner_of, gate, capl
     assert deleted == ["/v1/users/ada/labs/gpu", "/v1/users/ada/labs/~default", "/v1/users/ada"]
 
 
+async def test_nothing_goes_with_a_user_of_whom_a_server_runs(spawner_of, gate, server_of, caplog):
+    other = spawner_of(server="gpu")
+    await other.start()
+    other.server = server_of()
+    spawner = spawner_of(url=gate.url, token="purger-token", retire_users=True)
+    assert (other.active, spawner.active) == (True, False)
+    await spawner.delete_forever()
+    assert gate.asked == []
+    assert "All of ada's is kept, as these servers are not stopped: gpu" in caplog.text
+    await other.stop()
+    other.server = None
+    await spawner.delete_forever()
+    assert [path for _, path, _ in gate.asked] == ["/v1/users/ada/labs/~default", "/v1/users/ada"]
+
+
 async def test_storage_is_kept_without_the_scope(spawner_of, caplog):
     await spawner_of().delete_forever()
     assert "The storage of ada's lab ~default is kept: the Hub's token has not the scope `purge`." in caplog.text
-
-
-async def test_nothing_of_a_user_is_deleted_while_another_server_runs(spawner_of, gate):
-    other = spawner_of(server="gpu")
-    await other.start()
-    other._spawn_pending = True
-    await spawner_of(url=gate.url, token="purger-token", retire_users=True).delete_forever()
-    assert [method for method, _, _ in gate.asked if method == "DELETE"] == []
-    other._spawn_pending = False
-    await other.stop()
-
-
-async def test_a_server_of_a_user_who_was_renamed_is_still_found_and_stopped(spawner_of, client, in_hub):
-    spawner = spawner_of()
-    await spawner.start()
-    state = spawner.get_state()
-    in_hub.user().orm_user.name = "eve"
-    for each in (spawner, after := spawner_of()):
-        each.load_state(state)
-        assert await each.poll() is None
-    await after.stop()
-    assert await client.labs_of("ada") == ()
-    after.clear_state()
-    await after.start()
-    assert [lab.user for lab in await client.labs_of("eve")] == ["eve"]
-    await after.stop()
-
-
-async def test_what_took_the_place_of_a_server_that_ran_is_stopped_with_it(spawner_of, client, site):
-    spawner = spawner_of()
-    await spawner.start()
-    await client.start_lab("ada", start="anothers", replace=True)
-    async for _ in client.lab_events("ada"):
-        pass
-    assert await spawner.poll() is None
-    await spawner.stop()
-    assert await client.labs_of("ada") == ()
-    assert await site.objects("Pod") == {}
-
-
-async def test_a_lab_runs_also_where_its_events_are_refused(spawner_of, site, service):
-    await service.kill()
-    site.data["limits"] = {"user_streams": 1}
-    await service.start()
-    slow = await begin(spawner_of(server="slow", user_options=SLOW))
-    url = await spawner_of().start()
-    assert url.startswith("http://127.")
-    await abandon(slow)
-
-
-@pytest.mark.parametrize("server", ["a" * 64])
-async def test_a_server_with_a_name_that_the_service_refuses_is_not_there(spawner_of, server, server_of):
-    spawner = spawner_of(server=server)
-    spawner.server = server_of()
-    assert await spawner.poll() == 0
-    assert await spawner.get_url() == spawner.server.url
 
 
 async def test_a_server_keeps_its_name_unless_it_may_change(spawner_of):

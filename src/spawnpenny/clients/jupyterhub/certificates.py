@@ -14,7 +14,7 @@ from typing import Any, Final
 from traitlets import default
 
 from spawnpenny.clients.errors import ClientError, ProblemError
-from spawnpenny.clients.jupyterhub.access import Access
+from spawnpenny.clients.jupyterhub.access import LOOK, Access
 from spawnpenny.clients.jupyterhub.refusals import unreachable
 
 IN_POD: Final = {
@@ -65,15 +65,14 @@ class Certificates(Access):
 
     async def _hostnames(self) -> tuple[str, ...]:
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(max(LOOK, self.patience)):
                 client = await self._client()
                 return await client.hostnames(self.user.name, self._lab)
         except ProblemError as error:
             raise self._not_counted(self._worded(error)) from None
         except (ClientError, TimeoutError) as error:
-            self.log.warning(
-                "spawnpenny was not asked for the names of %s: %s", self._log_name, error or "it is silent"
-            )
+            why = str(error) or "the service is silent"
+            self.log.warning("spawnpenny was not asked for the names of %s: %s", self._log_name, why)
             raise self._not_counted(unreachable()) from None
 
 

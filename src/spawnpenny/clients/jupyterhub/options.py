@@ -36,7 +36,7 @@ class Choices(Access):
                 client = await self._client(_HURRY)
                 return await client.form(self.user.name, self._lab, options=self.orm_spawner.user_options)
         except (ClientError, MisconfiguredError, TimeoutError) as error:
-            self.log.warning("There is no form for %s: %s", self.user.name, error or "the service is silent")
+            self.log.warning("There is no form for %s: %s", self.user.name, str(error) or "the service is silent")
             return _unavailable()
 
     @default("options_from_form")

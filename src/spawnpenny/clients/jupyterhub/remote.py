@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from http import HTTPStatus
 from typing import Final
 
@@ -18,6 +17,8 @@ from spawnpenny.clients.jupyterhub.story import Story
 _HURRY: Final = 3.0
 _PAUSE: Final = 1.0
 _WAIT: Final = 60.0
+_SILENCE: Final = 20.0
+"""Seconds without an event after which the lab itself is looked at."""
 Connect = Callable[..., Awaitable[Client]]
 
 
@@ -80,16 +81,17 @@ class RemoteLab:
             await asyncio.sleep(_PAUSE)
 
     async def _followed(self, client: Client, story: Story, last: str | None) -> str | None:
-        """Tell the story for as long as the stream goes on, but not for ever; return the id of the last event.
+        """Tell the story until the stream ends, fails or falls silent; return the id of the last event.
 
-        A stream is a courtesy: one that is refused or says nothing says nothing of the lab.
+        How the lab is does not hang on it: a stream may be refused, and of a record made anew, whose events have lower
+        ids, nothing is told.
         """
+        loop = asyncio.get_running_loop()
         try:
-            stream = client.lab_events(*self._where, after=last)
-            async with asyncio.timeout(_WAIT), aclosing(stream) as events:  # type: ignore[type-var]  # it is a generator
-                async for event in events:
-                    last = event.id
-                    self.trouble = None
+            async with asyncio.timeout(_SILENCE) as patience:
+                async for event in client.lab_events(*self._where, after=last):
+                    patience.reschedule(loop.time() + _SILENCE)
+                    last, self.trouble = event.id, None
                     story.take(event)
         except TimeoutError:
             return last
@@ -98,16 +100,19 @@ class RemoteLab:
                 raise
         return last
 
-    async def away(self, start: str | None, within: float) -> None:
+    async def away(self, start: str | None, within: float, *, others: bool = False) -> None:
         """Stop it, and return once it is gone. With ``start``, only if that is the present one.
+
+        With ``others``, what took the place of that start is stopped as well.
 
         Raises:
             TimeoutError: It was not gone in time, or it is not known whether it is.
 
         """
         async with asyncio.timeout(within):
-            while not await self._away(start):  # noqa: ASYNC110 - nothing tells that the service answers again
-                await asyncio.sleep(_PAUSE)
+            for each in (start, None) if start and others else (start,):
+                while not await self._away(each):  # noqa: ASYNC110 - nothing tells that the service answers again
+                    await asyncio.sleep(_PAUSE)
 
     async def _away(self, start: str | None) -> bool:
         try:

@@ -57,7 +57,7 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
 
     @property
     def _remote(self) -> RemoteLab:
-        """The lab, under the name that its user had when it was started: users may be renamed meanwhile."""
+        """The lab, under the name that its user had when it was started: the Hub may have renamed the user since."""
         user = self._known_user or self.user.name
         if self._looked_at is None or self._looked_at.user != user:
             self._looked_at = RemoteLab(self._client, user, self._lab, self.log)
@@ -72,22 +72,27 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         super().load_state(state)
-        self._known_start, self._known_user = state.get(_START), state.get(_USER)
-        self._arrived = self._known_start is not None
+        start = state.get(_START)
+        self._known(start, (state.get(_USER) or self.user.name) if start else None)
+        self._arrived = start is not None
         self._untouched = False
 
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = super().get_state()
         if self._known_start is not None:
-            state |= {_START: self._known_start, _USER: self._remote.user}
+            state |= {_START: self._known_start, _USER: self._known_user}
         return state
 
     def clear_state(self) -> None:
         super().clear_state()
-        self._attempt = self._known_start = self._known_user = None
+        self._attempt = None
+        self._known(None, None)
         self._arrived, self._untouched = False, True
         self._story.end()
         self._story = Story()
+
+    def _known(self, start: str | None, user: str | None) -> None:
+        self._known_start, self._known_user = start, user
 
     # A server's life.
 
@@ -125,14 +130,12 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         elif self._untouched:
             return  # nothing was asked for since the Hub had nothing
         try:
-            await self._remote.away(start, self.stop_timeout)
-            if self._arrived:  # what somebody else started in its place is this server, for the Hub
-                await self._remote.away(None, self.stop_timeout)
+            await self._remote.away(start, self.stop_timeout, others=self._arrived)
         except TimeoutError:
             why = self._remote.trouble or "it is still there"
             raise RuntimeError(f"{self._log_name} was not gone after {self.stop_timeout:g} seconds: {why}") from None
-        self._attempt = self._known_start = self._known_user = None
-        self._arrived = False
+        self._attempt, self._arrived = None, False
+        self._known(None, None)
 
     async def poll(self) -> int | None:
         """Return None unless the server surely is over. It never raises: a Hub whose poll raises forgets servers."""
@@ -154,7 +157,7 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         if found.over:
             return 1
         if self._attempt is None and self._known_start is None:
-            self._known_start = found.start
+            self._known(found.start, self._remote.user)
         if found.running and found.url and not self._starting:
             self._follow(found.url)
         return None
@@ -166,7 +169,7 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
             if found is not None and found.running and found.url:
                 self._adopt(found, found.url)
         except Exception as error:  # noqa: BLE001 - a Hub whose get_url raises does not start
-            self.log.warning("Where %s answers is not known: %s", self._log_name, error or type(error).__name__)
+            self.log.warning("Where %s answers is not known: %s", self._log_name, str(error) or type(error).__name__)
         return str(self.server.url) if self.server else ""
 
     async def progress(self) -> AsyncGenerator[dict[str, Any]]:
@@ -182,12 +185,16 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
     async def delete_forever(self) -> None:
         """Delete the storage, and retire the user, as far as the traits say so and the Hub's token allows it.
 
-        JupyterHub never removes a default server but with its user.
+        JupyterHub never removes a default server but with its user, and not while another server of the user runs.
         """
         if self._nameless:
             return
-        if not self.name and any(each.active for each in self.user.spawners.values()):
-            self.log.warning("All of %s's is kept: another server of the user runs", self.user.name)
+        if not self.name and (active := [name for name, each in self.user.spawners.items() if each.active]):
+            self.log.warning(
+                "All of %s's is kept, as these servers are not stopped: %s",
+                self.user.name,
+                ", ".join(name or DEFAULT_LAB for name in sorted(active)),
+            )
             return
         client = await self._client()
         if self.purge_storage:
@@ -209,13 +216,13 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         warn_of_unsent(self, self.user.settings)
         options, env, tls = sendable(self.user_options), self._env(), self.take_certificates()
         client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
-        attempt, self._known_user = Attempt(), self.user.name
-        self._attempt = attempt
+        attempt, user = Attempt(), self.user.name
+        self._attempt, self._known_user, self._arrived = attempt, user, False
         loop = asyncio.get_running_loop()
 
         async def send() -> Lab:
             return await client.start_lab(
-                self.user.name,
+                user,
                 self._lab,
                 start=attempt.start,
                 options=options,
@@ -226,7 +233,7 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
             )
 
         await attempt.ask(send, Patience(total=self.patience))
-        self._known_start = attempt.start  # the Hub keeps it when `start` returns
+        self._known(attempt.start, user)  # the Hub keeps it when `start` returns
         found = await self._remote.settled(self._story, attempt.start)
         if not found.running or not found.url:
             raise failed(found)
@@ -250,7 +257,8 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
     def _adopt(self, found: Lab, url: str) -> None:
         """Keep what a Hub that was killed while the lab started has not kept."""
         self._follow(url)
-        self._known_start, self._arrived = found.start, True
+        self._known(found.start, self._remote.user)
+        self._arrived = True
         self.orm_spawner.state = self.get_state()
         self.user.db.commit()
 
