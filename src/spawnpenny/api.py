@@ -34,8 +34,9 @@ from spawnpenny.identity import Authenticator, Credentials, Identity
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
-from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField
+from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField, TupleField
 from spawnpenny.settings import SCOPES, Settings
+from spawnpenny.trust import trusting
 
 __all__ = [
     "DEFAULT_LAB",
@@ -82,6 +83,7 @@ __all__ = [
     "StrictSchema",
     "TemplateField",
     "Tls",
+    "TupleField",
     "UnauthenticatedError",
     "UnknownOptionError",
     "User",
@@ -97,4 +99,5 @@ __all__ = [
     "hookimpl",
     "parse_quantity",
     "safe_slug",
+    "trusting",
 ]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from marshmallow import fields, validate
 
 from spawnpenny.errors import SettingsError
-from spawnpenny.schemas import StrictSchema, load_strict
+from spawnpenny.schemas import StrictSchema, TupleField, load_strict
 from spawnpenny.settings import (
     SCOPES,
     BrokerSettings,
@@ -33,11 +33,6 @@ from spawnpenny.settings import (
 from spawnpenny.sources import overrides, put, read_yaml
 
 _MAX_PREFIX: Final = 15
-
-
-class _Tuple(fields.List[Any]):
-    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(*args, **kwargs))
 
 
 def _text(pattern: str, told: str) -> fields.String:
@@ -114,8 +109,8 @@ class _UserSchema(StrictSchema[UserSettings]):
 
 class _PodSchema(StrictSchema[PodSettings]):
     makes = PodSettings
-    allow = _Tuple(fields.String())
-    images = _Tuple(fields.String())
+    allow = TupleField(fields.String())
+    images = TupleField(fields.String())
 
 
 class _BrokerSchema(StrictSchema[BrokerSettings]):
@@ -158,7 +153,7 @@ class _HousekeepingSchema(StrictSchema[HousekeepingSettings]):
 class _EmbeddedSchema(StrictSchema[EmbeddedSettings]):
     makes = EmbeddedSettings
     folder = fields.String(allow_none=True)
-    images = fields.Dict(keys=fields.String(), values=_Tuple(fields.String(), validate=validate.Length(min=1)))
+    images = fields.Dict(keys=fields.String(), values=TupleField(fields.String(), validate=validate.Length(min=1)))
 
 
 class _TokenSchema(StrictSchema[TokenSettings]):
@@ -167,7 +162,7 @@ class _TokenSchema(StrictSchema[TokenSettings]):
         required=True,
         validate=validate.Regexp(r"\A[0-9a-f]{64}\Z", error="This is not the SHA-256 of a token, in hex."),
     )
-    scopes = _Tuple(fields.String(validate=validate.OneOf(SCOPES)), required=True)
+    scopes = TupleField(fields.String(validate=validate.OneOf(SCOPES)), required=True)
     user = fields.String(allow_none=True)
 
 

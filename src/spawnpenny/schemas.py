@@ -69,6 +69,13 @@ class TemplateField(fields.String):
         return text
 
 
+class TupleField(fields.List[Any]):
+    """A list that is loaded as a tuple, so that what it is in stays frozen."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return tuple(super()._deserialize(value, attr, data, **kwargs))
+
+
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """Word the refusal of a key that nobody knows."""
     choices = sorted(known)

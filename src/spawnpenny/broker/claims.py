@@ -20,7 +20,7 @@ from spawnpenny.domain.names import check_username, safe_slug
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import InvalidNameError, InvalidRequestError
 from spawnpenny.pipeline.people import MAX_GROUPS
-from spawnpenny.schemas import StrictSchema, flatten
+from spawnpenny.schemas import StrictSchema, TupleField, flatten
 from spawnpenny.settings import Settings
 
 KIND: Final = "claim"
@@ -148,11 +148,6 @@ class _Flag(fields.Boolean):
         return value
 
 
-class _Tuple(fields.List[Any]):
-    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(*args, **kwargs))
-
-
 def _check_user(name: str) -> None:
     try:
         check_username(name)
@@ -178,7 +173,7 @@ class _DossierSchema(StrictSchema[User]):
     username = fields.String(required=True, validate=_check_user)
     uid = _Id()
     gid = _Id()
-    groups = _Tuple(fields.Nested(_GroupSchema), required=True, validate=validate.Length(max=MAX_GROUPS))
+    groups = TupleField(fields.Nested(_GroupSchema), required=True, validate=validate.Length(max=MAX_GROUPS))
 
 
 class _ClaimSchema(StrictSchema[Claim]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from spawnpenny.errors import ElsewhereError
+from spawnpenny.trust import trusting
 from spawnpenny.web.exchange import HEADER, exchange
 from spawnpenny.web.intake import username_of
 from spawnpenny.web.keys import CLOSING, SERVICE
@@ -35,9 +35,14 @@ _DROPPED: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "c
 
 @asynccontextmanager
 async def relaying(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    """Keep connections to the other replicas for as long as the application runs."""
+    """Keep connections to the other replicas for as long as the application runs.
+
+    Raises:
+        SettingsError: The file with the authority of their certificates cannot be read.
+
+    """
     limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
-    connector = aiohttp.TCPConnector(limit=0, ssl=_trust(settings))
+    connector = aiohttp.TCPConnector(limit=0, ssl=trusting("web.authority", settings.web.authority) or True)
     async with aiohttp.ClientSession(
         connector=connector, timeout=limits, trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     ) as session:
@@ -112,9 +117,3 @@ async def _copy(answer: aiohttp.ClientResponse, response: web.StreamResponse) ->
     async for chunk in answer.content.iter_any():
         await response.write(chunk)
     await response.write_eof()
-
-
-def _trust(settings: Settings) -> ssl.SSLContext | bool:
-    """Return what the certificates of other replicas are checked with."""
-    authority = settings.web.authority
-    return True if authority is None else ssl.create_default_context(cafile=authority)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import ssl
 import time
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,7 +13,7 @@ from typing import Any, Final, Self
 import aiohttp
 import structlog
 
-from spawnpenny.api import NotReadyError, SettingsError
+from spawnpenny.api import NotReadyError, trusting
 from spawnpenny_jupyterhub.settings import HubSettings
 
 _MAX_ANSWER: Final = 1024 * 1024
@@ -44,7 +43,8 @@ class HubApi:
         self._quiet_until, self._untold = -math.inf, 0
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._trust())
+        trust = trusting("plugins.jupyterhub.authority", self._settings.authority)
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trust or True)
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
@@ -105,11 +105,3 @@ class HubApi:
             log.warning("JupyterHub does not say whose tokens are", url=self._url, why=why, times=self._untold)
             self._quiet_until, self._untold = time.monotonic() + _QUIET, 0
         return NotReadyError("JupyterHub, which knows whose the token is, does not answer; try again.")
-
-    def _trust(self) -> ssl.SSLContext | bool:
-        authority = self._settings.authority
-        try:
-            return True if authority is None else ssl.create_default_context(cafile=authority)
-        except OSError as error:  # which an SSLError is, too
-            told = f"plugins.jupyterhub.authority: {authority} holds no certificate that can be read"
-            raise SettingsError(f"{told} ({error.strerror or type(error).__name__}).") from None

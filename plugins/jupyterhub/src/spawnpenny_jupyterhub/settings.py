@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from marshmallow import fields, validate
 
-from spawnpenny.api import SCOPES, StrictSchema
+from spawnpenny.api import SCOPES, StrictSchema, TupleField
 
 MAX_CACHE: Final = 60.0
 """Seconds after which the Hub is asked again at the latest: so long a token that was revoked may still be taken."""
@@ -31,12 +31,8 @@ class HubSettings:
     timeout: float = 5.0
 
 
-class _ScopesField(fields.List[Any]):
-    def __init__(self, **more: Any) -> None:
-        super().__init__(fields.String(validate=validate.OneOf(SCOPES)), **more)
-
-    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(*args, **kwargs))
+def _scopes() -> TupleField:
+    return TupleField(fields.String(validate=validate.OneOf(SCOPES)))
 
 
 class HubSettingsSchema(StrictSchema[HubSettings]):
@@ -53,8 +49,8 @@ class HubSettingsSchema(StrictSchema[HubSettings]):
     service = fields.String(
         validate=validate.Regexp(r"\A[\w.@~-]+\Z", error="This is not the name of a service of JupyterHub.")
     )
-    scopes = _ScopesField()
-    grants = fields.Dict(keys=fields.String(validate=validate.Length(min=1)), values=_ScopesField())
+    scopes = _scopes()
+    grants = fields.Dict(keys=fields.String(validate=validate.Length(min=1)), values=_scopes())
     authority = fields.String(allow_none=True)
     cache = fields.Float(validate=validate.Range(0, MAX_CACHE, error=f"Seconds: 0 to {MAX_CACHE:g}."))
     timeout = fields.Float(validate=validate.Range(0.1, 30, error="Seconds: 0.1 to 30."))

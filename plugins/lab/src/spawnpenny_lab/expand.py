@@ -24,7 +24,7 @@ EXPANDED: Final = (
     "service_account",
 )
 """The keys of a template whose values (but not the keys in them) name the spawn's names."""
-SERVER_FIELDS: Final = ("username", "base_url")
+JUPYTERHUB_FIELDS: Final = ("username", "base_url")
 """What JupyterHub's own templates may name: the true username, and the path under which the lab answers."""
 _ELSEWHERE: Final = {
     "{pvc_name}": "the plugin storage names the claim, and adds its volume and mount by itself",

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from spawnpenny_lab import models
-from spawnpenny_lab.expand import SERVER_FIELDS
+from spawnpenny_lab.expand import JUPYTERHUB_FIELDS
 from spawnpenny_lab.fields import (
     AmountsField,
     BytesField,
@@ -36,8 +36,8 @@ class TemplateKeys(Schema):
     cmd = CommandField()
     args = CommandField()
     working_dir = TextField(template=True, allow_none=True)
-    notebook_dir = TextField(fields=SERVER_FIELDS, allow_none=True)
-    default_url = TextField(fields=SERVER_FIELDS, allow_none=True)
+    notebook_dir = TextField(fields=JUPYTERHUB_FIELDS, allow_none=True)
+    default_url = TextField(fields=JUPYTERHUB_FIELDS, allow_none=True)
     port = fields.Integer(strict=True, validate=validate.Range(1, 65535))
     environment = EnvironmentField()
     lifecycle_hooks = ObjectField(models.LIFECYCLE)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import Manifest, StrictSchema
+from spawnpenny.api import Manifest, StrictSchema, TupleField
 
 Block = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -108,13 +108,6 @@ class BlockField(fields.Field[Block]):
             return ipaddress.ip_network(value)
         except ValueError:
             raise ValidationError(f"{value!r} is not a range of addresses, such as 10.0.0.0/8.") from None
-
-
-class TupleField(fields.List[Any]):
-    """A list that is loaded as a tuple, so that the settings stay frozen."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(value, attr, data, **kwargs))
 
 
 def _port(**more: Any) -> fields.Integer:

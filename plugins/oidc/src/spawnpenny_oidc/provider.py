@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -12,7 +11,7 @@ from typing import Any, Final, Self
 import aiohttp
 import structlog
 
-from spawnpenny.api import NotReadyError, SettingsError
+from spawnpenny.api import NotReadyError, SettingsError, trusting
 from spawnpenny_oidc.settings import OidcSettings
 
 _MAX_ANSWER: Final = 512 * 1024
@@ -30,8 +29,9 @@ class Provider:
     async def __aenter__(self) -> Self:
         if self._settings.jwks_file is not None:
             await self._check_file(self._settings.jwks_file)
+        trust = trusting("plugins.oidc.authority", self._settings.authority)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._trust()),
+            connector=aiohttp.TCPConnector(ssl=trust or True),
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
             trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -88,14 +88,6 @@ class Provider:
     def _unanswered(self, why: str) -> NotReadyError:
         self._log.warning("the keys of the identity provider cannot be had", issuer=self._settings.issuer, why=why)
         return NotReadyError("The identity provider, whose keys say whether the token is good, does not answer.")
-
-    def _trust(self) -> ssl.SSLContext | bool:
-        authority = self._settings.authority
-        try:
-            return True if authority is None else ssl.create_default_context(cafile=authority)
-        except OSError as error:  # which an SSLError is, too
-            told = f"plugins.oidc.authority: {authority} holds no certificate that can be read"
-            raise SettingsError(f"{told} ({error.strerror or type(error).__name__}).") from None
 
     async def _check_file(self, file: str) -> None:
         try:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from spawnpenny.api import SCOPES, StrictSchema
+from spawnpenny.api import SCOPES, StrictSchema, TupleField
 
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512"),
@@ -56,11 +56,6 @@ class OidcSettings:
     timeout: float = 5.0
 
 
-class _Tuple(fields.List[Any]):
-    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(*args, **kwargs))
-
-
 class _ClaimSchema(StrictSchema[ClaimSettings]):
     makes = ClaimSettings
     username = fields.String(validate=validate.Length(min=1))
@@ -81,13 +76,13 @@ class OidcSettingsSchema(StrictSchema[OidcSettings]):
         validate=validate.Length(min=1),
         error_messages={"required": "Say whose tokens are taken: the claim iss, such as https://login.example.org."},
     )
-    audience = _Tuple(
+    audience = TupleField(
         fields.String(validate=validate.Length(min=1)),
         required=True,
         validate=validate.Length(min=1, error="Name at least one audience."),
         error_messages={"required": "Say for whom the tokens are: a list of what the claim aud may be."},
     )
-    algorithms = _Tuple(
+    algorithms = TupleField(
         fields.String(
             validate=validate.OneOf(ALGORITHMS, error="Not one of those with a public key: {choices}."),
         ),
@@ -102,7 +97,7 @@ class OidcSettingsSchema(StrictSchema[OidcSettings]):
         keys=fields.String(), values=fields.Integer(strict=True, validate=validate.Range(min=1, max=MAX_ID))
     )
     required = fields.Dict(keys=fields.String())
-    scopes = _Tuple(fields.String(validate=validate.OneOf(SCOPES)))
+    scopes = TupleField(fields.String(validate=validate.OneOf(SCOPES)))
     refresh = fields.Float(validate=validate.Range(60, 86_400, error="Seconds: 60 to 86400."))
     leeway = fields.Float(validate=validate.Range(0, 120, error="Seconds: 0 to 120."))
     timeout = fields.Float(validate=validate.Range(0.1, 30, error="Seconds: 0.1 to 30."))
