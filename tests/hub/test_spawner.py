@@ -364,6 +364,8 @@ async def test_a_hub_that_is_not_known_has_failed_itself(spawner_of):
         await spawner_of(token="wrong").start()
     with pytest.raises(MisconfiguredError, match="no token"):
         await spawner_of(token="").start()
+    with pytest.raises(MisconfiguredError, match="set auth_state_field, or give it spawn:any"):
+        await spawner_of(token="careful-token").start()
     assert await spawner_of(token="wrong").poll() is None
 
 

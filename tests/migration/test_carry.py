@@ -208,7 +208,8 @@ def test_the_values_of_zero_to_jupyterhub_are_carried(migrate):
     assert found["resources"]["requests"]["memory"] == 2**30
     assert found["mounts"]["/home/jovyan"] == ({"persistentVolumeClaim": {"claimName": "claim-ada"}}, None, False)
     assert found["mounts"]["/shared"] == ({"nfs": {"server": "files", "path": "/shared"}}, None, False)
-    assert found["placement"]["schedulerName"] == "user-scheduler"
+    assert found["placement"]["schedulerName"] is None
+    assert "set scheduler_name, as <release>-user-scheduler" in told
     assert found["placement"]["tolerations"] == [{"key": "labs", "operator": "Exists"}]
     assert "hub.extraConfig.more: it is Python" in told
     assert "pods.allow: nfs" in told

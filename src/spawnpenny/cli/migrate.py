@@ -30,10 +30,12 @@ _HUB: Final = (
     'c.JupyterHub.spawner_class = "spawnpenny"',
     'c.SpawnpennySpawner.url = "http://spawnpenny.spawnpenny:8080"',
     'c.SpawnpennySpawner.token_file = "/etc/spawnpenny/token"',
+    'c.SpawnpennySpawner.hub_connect_url = "http://hub.{namespace}:8081"',
+    "c.JupyterHub.cleanup_servers = False",
 )
 _HEAD: Final = """\
 # Written by `spawnpenny migrate kubespawner` from {source}.
-# It has no quota, as KubeSpawner has none: add `quota` to the plugins. Add the Hub's token to `tokens`.
+# KubeSpawner has no quota: where the plugins lack `quota`, add it. `tokens` has to have the Hub's token.
 """
 _VALUES: Final = frozenset({".yaml", ".yml"})
 
@@ -103,7 +105,7 @@ def kubespawner(
     settings = try_settings(carried)
     text = yaml.safe_dump(carried.settings, sort_keys=False, allow_unicode=True)
     _write(output, _HEAD.format(source=config.name) + text, mode=0o600)
-    for line in _told(carried, output):
+    for line in _told(carried, output, namespace):
         click.echo(line)
     if found is None or script is None:
         return exits.FAILED if carried.lost else exits.DONE
@@ -138,13 +140,16 @@ def _write(path: Path, text: str, *, mode: int) -> None:
         raise exits.CommandError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _told(carried: Carried, output: Path) -> Iterator[str]:
+def _told(carried: Carried, output: Path, namespace: str) -> Iterator[str]:
     yield f"The settings are in {output}. Look them over: spawnpenny check --settings {shlex.quote(str(output))}"
     yield ""
     yield "jupyterhub_config.py then has this in place of KubeSpawner's:"
     yield ""
-    yield from (f"    {line}" for line in _HUB)
+    yield from (f"    {line.format(namespace=namespace)}" for line in _HUB)
     yield from (f"    {name} = {value}" for name, value in carried.hub.items())
+    yield ""
+    yield "Labs are in other namespaces than the Hub from now on: hub_connect_url is where they find it. The Hub's"
+    yield "token needs read:any and delete:any, and the users' credentials (auth_state_field) or spawn:any, too."
     yield from _listed("Not carried over:", carried.lost)
     yield from _listed("To know:", carried.notes)
 

@@ -104,10 +104,6 @@ def _image(values: Mapping[str, Any], single: Mapping[str, Any]) -> dict[str, An
 def _placement(values: Mapping[str, Any], single: Mapping[str, Any], traits: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     scheduling = values.get("scheduling") or {}
-    if _at(scheduling, "userScheduler.enabled") is not False:
-        found["scheduler_name"] = "user-scheduler"
-    if _at(scheduling, "podPriority.enabled"):
-        found["priority_class_name"] = "priority"
     tolerations = [*(_at(scheduling, "userPods.tolerations") or ()), *(single.get("extraTolerations") or ())]
     if tolerations:
         found["tolerations"] = tolerations
@@ -173,4 +169,9 @@ def _remarks(values: Mapping[str, Any], single: Mapping[str, Any]) -> Iterator[s
     if single.get("extraFiles"):
         yield "singleuser.extraFiles: make a Secret or ConfigMap with them by a plugin's step, and mount it."
     if _at(values, "scheduling.userScheduler.enabled") is not False:
-        yield "scheduling.userScheduler: labs name the chart's scheduler; keep it, or take scheduler_name out."
+        yield (
+            "scheduling.userScheduler: labs are placed by the cluster's own scheduler; to have them placed by the "
+            "chart's, keep that, and set scheduler_name, as <release>-user-scheduler."
+        )
+    if _at(values, "scheduling.podPriority.enabled"):
+        yield "scheduling.podPriority: set priority_class_name to the chart's class, as <release>-default-priority."

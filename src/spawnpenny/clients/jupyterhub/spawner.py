@@ -265,6 +265,10 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
     def _worded(self, error: ProblemError) -> Exception:
         if error.code == "unauthenticated" and not self.auth_state_field:
             return MisconfiguredError(f"spawnpenny does not know the Hub's token: {error}")
+        if error.code == "forbidden" and not self.auth_state_field:
+            return MisconfiguredError(
+                "The Hub's token may create no servers: set auth_state_field, or give it spawn:any."
+            )
         if error.code and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return refused(error)
         self.log.warning("spawnpenny could not start %s: %s (request %s)", self._log_name, error, error.request_id)
