@@ -6,7 +6,9 @@ import pytest
 from certipy import Certipy
 from cryptography import x509
 
+from spawnpenny.clients.jupyterhub.certificates import IN_POD
 from spawnpenny.clients.jupyterhub.refusals import RefusedError
+from spawnpenny.cluster.kinds import resource_of
 
 
 @pytest.fixture
@@ -33,6 +35,14 @@ def names_in(pem):
     found = x509.load_pem_x509_certificate(pem.encode()).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     of_kind = {x509.DNSName: "DNS", x509.IPAddress: "IP"}
     return {f"{of_kind[type(each)]}:{each.value}" for each in found.value}
+
+
+async def told_in_pod(cluster):
+    """Return where the one lab that runs is told to find its key and certificates."""
+    (pod,) = (await cluster.list(resource_of("Pod"), labels={"component": "singleuser-server"})).items
+    env = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
+    names = {"keyfile": "KEYFILE", "certfile": "CERTFILE", "cafile": "CLIENT_CA"}
+    return {part: env[f"JUPYTERHUB_SSL_{name}"] for part, name in names.items()}
 
 
 async def of_the_site(spawner):
@@ -65,12 +75,13 @@ async def test_two_servers_that_start_at_once_get_each_its_own(opened, client, c
 
 
 @pytest.mark.parametrize("patience", [0, 30])
-async def test_a_server_is_started_with_its_certificate_and_answers_by_tls(opened, client, certified, patience):
+async def test_a_server_is_started_with_its_certificate_and_answers_by_tls(opened, client, certified, site, patience):
     spawner = certified(patience=patience)
     spawner.cert_paths = await spawner.move_certs(await spawner.create_certs())
     url = await spawner.start()
     (name,) = await client.hostnames("ada")
     assert url == f"https://{name.removeprefix('IP:')}:8888/"
+    assert await told_in_pod(site.cluster) == IN_POD
     await spawner.stop()
 
 

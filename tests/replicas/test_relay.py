@@ -13,7 +13,9 @@ import pytest
 import trustme
 
 from spawnpenny.broker.local import run_local_broker
+from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.domain.names import safe_slug
+from spawnpenny.errors import SettingsError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.tokens import hash_token
@@ -152,3 +154,24 @@ async def test_a_request_is_passed_on_only_to_who_has_the_replicas_certificate(s
         await one.put(LAB, json={"start": "s1"})
         await heard(service)
         assert (await two.get(LAB)).status == status
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file"), (b"nothing", "no certificate"), (b"", "no certificate")]
+)
+async def test_an_authority_that_cannot_be_read_stops_the_replica(site, tmp_path, content, why):
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    site.data["web"] = {"authority": str(file)}
+    with pytest.raises(SettingsError, match=rf"^web\.authority: '{file}' .*\(.*{why}.*name a PEM file"):
+        async with replica(site, "a"):
+            pass
+    assert (await site.cluster.list(resource_of("Lease"))).items == ()  # nothing has begun
+
+
+async def test_an_authority_without_a_name_is_not_that_of_the_machine(site):
+    site.data["web"] = {"authority": ""}
+    with pytest.raises(SettingsError, match=r"^web\.authority: '' "):
+        async with replica(site, "a"):
+            pass

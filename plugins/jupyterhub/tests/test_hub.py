@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog
 import trustme
+from spawnpenny_jupyterhub.memory import MOST_BY_ONE
 
 from spawnpenny.api import Credentials, ForbiddenError, Identity, NotReadyError, SettingsError
 from spawnpenny.testing.jupyterhub import PROXY
@@ -21,8 +23,8 @@ def api(hub):
     return f"http://{LOOPBACK}:{hub.hub_port}/hub/api"
 
 
-def bearer(token):
-    return Credentials(token, {})
+def bearer(token, remote=None):
+    return Credentials(token, {}, remote)
 
 
 def asked(hub):
@@ -146,6 +148,30 @@ async def _answers(known, token):
         return await known.authenticate(bearer(token)) is not None
     except NotReadyError:
         return False
+
+
+@pytest.mark.parametrize("hub", ["6"], indirect=True)
+async def test_who_makes_up_tokens_keeps_neither_the_hub_busy_nor_another_out(hub, ask):
+    token, before = await hub.token_of("ada"), asked(hub)
+    async with ask(api(hub)) as known:
+        flood = [known.authenticate(bearer(f"{each:032x}", "192.0.2.1")) for each in range(3000)]
+        *told, adas = await asyncio.gather(
+            *flood, known.authenticate(bearer(token, "192.0.2.2")), return_exceptions=True
+        )
+        assert adas.username == "ada"
+        assert sum(isinstance(each, NotReadyError) for each in told) == 3000 - MOST_BY_ONE
+        await hub.until(lambda: _is(lambda: asked(hub) > before + MOST_BY_ONE), "The Hub's log")
+        assert asked(hub) == before + MOST_BY_ONE + 1
+
+
+async def test_a_hub_that_is_away_is_logged_now_and_then_with_how_often(ask, clock):
+    with structlog.testing.capture_logs() as lines:
+        async with ask(f"http://{LOOPBACK}:{free_ports(1)[0]}/hub/api") as known:
+            for seconds in (0, 0, 29.9, 0.2, 0):
+                clock.now += seconds
+                with pytest.raises(NotReadyError):
+                    await known.authenticate(bearer("0" * 32))
+    assert [(line["log_level"], line["times"]) for line in lines] == [("warning", 1), ("warning", 3)]
 
 
 async def test_an_authority_that_cannot_be_read_stops_the_service(ask, tmp_path):

@@ -176,6 +176,12 @@ async def test_keys_may_come_from_an_address_or_a_file(provider, taking, tmp_pat
             pass
 
 
+async def test_an_authority_that_cannot_be_read_stops_the_service(taking, tmp_path):
+    with pytest.raises(SettingsError, match=r"plugins\.oidc\.authority"):
+        async with taking(authority=str(tmp_path / "none.crt")):
+            pass
+
+
 @pytest.mark.parametrize(
     ("section", "told"),
     [

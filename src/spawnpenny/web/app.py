@@ -71,8 +71,8 @@ def create_app(
         async with relaying(app, settings):
             yield
 
+    app.cleanup_ctx.append(asking_others)  # first: what the settings have wrong is told before anything runs
     app.cleanup_ctx.append(running)
-    app.cleanup_ctx.append(asking_others)
     return app
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -36,8 +36,8 @@ class Owner:
 class HubApi:
     """Asks the Hub; an asynchronous context, which keeps the connections."""
 
-    def __init__(self, settings: HubSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: HubSettings, clock: Callable[[], float]) -> None:
+        self._settings, self._clock = settings, clock
         self._url = f"{settings.api_url.rstrip('/')}/user"
         self._session: aiohttp.ClientSession | None = None
         self._quiet_until, self._untold = -math.inf, 0
@@ -100,8 +100,8 @@ class HubApi:
 
     def _unanswered(self, why: str) -> NotReadyError:
         self._untold += 1
-        if time.monotonic() >= self._quiet_until:
+        if self._clock() >= self._quiet_until:
             log = structlog.get_logger("spawnpenny.jupyterhub")
             log.warning("JupyterHub does not say whose tokens are", url=self._url, why=why, times=self._untold)
-            self._quiet_until, self._untold = time.monotonic() + _QUIET, 0
+            self._quiet_until, self._untold = self._clock() + _QUIET, 0
         return NotReadyError("JupyterHub, which knows whose the token is, does not answer; try again.")
