@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 MOST_ASKED: Final = 64
 """How many tokens are asked for at once: whoever makes some up does not keep the Hub busy."""
-MOST_BY_ONE: Final = 16
+MOST_BY_ONE: Final = 8
 """How many of them from one address, so that others have room."""
 _REFUSALS: Final = 5.0  # seconds
 
