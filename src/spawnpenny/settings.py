@@ -23,12 +23,13 @@ SCOPES: Final = (
     "logs",
     "admin",
     "lab:self",
+    "routes",
 )
 _IMAGES: Final = {
     "spawnpenny/lab": ("{python}", "-P", "{lab}", "{pod_ip}"),
     "spawnpenny/shell": ("sh",),
 }
-STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab")
+STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab", "dask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,25 @@ class HousekeepingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Where Dask clusters are asked for and reached.
+
+    ``address`` is the base URL at which labs reach the API (None: labs are told of no gateway), ``proxy_address`` the
+    host and port at which they reach schedulers, ``public_address`` the URL at which browsers reach dashboards (None:
+    there are none). ``host``, ``port`` and ``dashboard_port`` are where ``spawnpenny proxy`` listens, ``service`` is
+    the URL at which it reaches the API.
+    """
+
+    address: str | None = None
+    proxy_address: str | None = None
+    public_address: str | None = None
+    service: str = "http://127.0.0.1:8080"
+    host: str = "0.0.0.0"  # noqa: S104 - in a container, behind a Service
+    port: int = 8786
+    dashboard_port: int = 8787
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddedSettings:
     """The embedded cluster's folder, and which command line stands for which image.
 
@@ -192,6 +212,7 @@ class Settings:
     broker: BrokerSettings = BrokerSettings()
     replicas: ReplicaSettings = ReplicaSettings()
     housekeeping: HousekeepingSettings = HousekeepingSettings()
+    gateway: GatewaySettings = GatewaySettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     tokens: Mapping[str, TokenSettings] = field(default_factory=dict)
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in STANDARD_PLUGINS})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,8 @@ from spawnpenny.errors import InvalidNameError
 DEFAULT_LAB: Final = "~default"
 MAX_USERNAME: Final = 255
 MAX_LAB: Final = 63
+MAX_CLUSTER: Final = 51
+"""What Python's idna codec leaves of 63 for the name behind ``daskgateway-``."""
 MAX_SLUG: Final = 48
 """KubeSpawner's: a slug fits into a label with room for a prefix."""
 
@@ -54,6 +57,16 @@ def check_username(name: str) -> str:
 def check_lab(name: str) -> str:
     """Return the lab's name if it may be used, as ``check_username`` does; ``~default`` is the default lab."""
     return _check(name, "lab", MAX_LAB)
+
+
+def check_cluster(name: str) -> str:
+    """Return the Dask cluster's name if it may be one, as ``check_username`` does."""
+    return _check(name, "cluster", MAX_CLUSTER)
+
+
+def new_cluster_name() -> str:
+    """Return a name for a new Dask cluster: a DNS label that no other cluster of anybody has."""
+    return f"c{secrets.token_hex(10)}"
 
 
 def _check(name: str, field: str, max_length: int) -> str:

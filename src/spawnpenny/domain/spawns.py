@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -63,14 +63,47 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """The lab inside of which something was asked for: its name, the id of its spawn, and the image that it runs."""
+
+    lab: str
+    spawn: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many workers a Dask cluster is to have.
+
+    They are ``count``. Where ``adaptive``, the cluster's work says how many, not fewer than ``minimum`` and not more
+    than ``maximum`` (None: as many as there is room for).
+    """
+
+    count: int = 0
+    minimum: int = 0
+    maximum: int | None = None
+    adaptive: bool = False
+
+    def held(self, count: int) -> Scale:
+        """Return the same with another count, within its bounds where it is adaptive."""
+        if self.adaptive:
+            count = max(self.minimum, count if self.maximum is None else min(count, self.maximum))
+        return replace(self, count=count)
+
+
+@dataclass(frozen=True, slots=True)
 class SpawnRequest:
-    """What a caller asks for. ``start`` is the caller's own random id of this start; ``timeout`` is in seconds."""
+    """What a caller asks for. ``start`` is the caller's own random id of this start; ``timeout`` is in seconds.
+
+    ``caller`` is the lab that asked, where one did.
+    """
 
     start: str
     options: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict, repr=False)
     timeout: float | None = None
     tls: Tls | None = field(default=None, repr=False)
+    caller: Caller | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -1,0 +1,97 @@
+"""What may be chosen for a Dask cluster, and whether a choice is one: the cluster options of dask-gateway.
+
+The types and their bounds are those of dask-gateway's protocol (``dask_gateway.options``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from spawnpenny.errors import InvalidOptionError, UnknownOptionError
+
+
+class OptionType(StrEnum):
+    STRING = "string"
+    BOOL = "bool"
+    INT = "int"
+    FLOAT = "float"
+    SELECT = "select"
+    MAPPING = "mapping"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOption:
+    """One option. ``minimum`` and ``maximum`` bound a number, ``choices`` are those of a ``select``."""
+
+    name: str
+    type: OptionType
+    default: Any
+    label: str = ""
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> Any:
+        """Return the value, if it is one of this option.
+
+        Raises:
+            InvalidOptionError: It is not; the message says what would be.
+
+        """
+        if not self._fits(value):
+            raise InvalidOptionError(f"The option {self.name!r} has to be {self._wanted()}.", field=self.name)
+        return float(value) if self.type is OptionType.FLOAT else value
+
+    def _fits(self, value: Any) -> bool:
+        match self.type:
+            case OptionType.STRING:
+                return isinstance(value, str)
+            case OptionType.BOOL:
+                return isinstance(value, bool)
+            case OptionType.INT:
+                return type(value) is int and self._within(value)
+            case OptionType.FLOAT:
+                return type(value) in {int, float} and math.isfinite(value) and self._within(value)
+            case OptionType.SELECT:
+                return isinstance(value, str) and value in self.choices
+            case OptionType.MAPPING:
+                return isinstance(value, dict)
+
+    def _within(self, value: float) -> bool:
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+
+    def _wanted(self) -> str:
+        match self.type:
+            case OptionType.STRING:
+                return "a text"
+            case OptionType.BOOL:
+                return "true or false"
+            case OptionType.SELECT:
+                return f"one of {', '.join(self.choices)}"
+            case OptionType.MAPPING:
+                return "an object of names and values"
+            case OptionType.INT | OptionType.FLOAT:
+                kind = "a whole number" if self.type is OptionType.INT else "a number"
+                least = "" if self.minimum is None else f" from {self.minimum:g}"
+                most = "" if self.maximum is None else f" {'up ' if not least else ''}to {self.maximum:g}"
+                return f"{kind}{least}{most}"
+
+
+def check_cluster_options(options: Sequence[ClusterOption], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was chosen, with the defaults of all that was not.
+
+    Raises:
+        UnknownOptionError: There is no such option.
+        InvalidOptionError: A value is not one of its option.
+
+    """
+    known = {option.name: option for option in options}
+    unknown = sorted(given.keys() - known.keys())
+    if unknown:
+        raise UnknownOptionError(unknown[0], sorted(known))
+    return {name: option.check(given[name]) if name in given else option.default for name, option in known.items()}
