@@ -141,12 +141,20 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
     if status < HTTPStatus.BAD_REQUEST:
         where = response.headers.get("Location", "elsewhere")
         raise UnexpectedAnswerError(f"{response.url} leads to {where}: use that URL.")
-    document: dict[str, Any] = {}
-    if response.content_type == "application/problem+json":
-        document = _object(await response.text(errors="replace"), "The refusal is no JSON object.")
-    elif status in _BETWEEN:
+    document = await _problem(response)
+    if not document and status in _BETWEEN:
         raise UnreachableError(f"Nothing answers behind {response.url.host}: HTTP {status}.", sent=True)
     raise ProblemError(status, document, retry_after=_seconds(response.headers.get("Retry-After")))
+
+
+async def _problem(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    """Return the problem document of a refusal; under ``/gateway`` it is the Dask gateway protocol's."""
+    if response.content_type == "application/problem+json":
+        return _object(await response.text(errors="replace"), "The refusal is no JSON object.")
+    if response.content_type == "application/json":
+        error = _object(await response.text(errors="replace"), "The refusal is no JSON object.").get("error")
+        return {"detail": error} if isinstance(error, str) else {}
+    return {}
 
 
 def _object(text: str, wrong: str) -> dict[str, Any]:
