@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final, Self
 
 from dask.utils import parse_timedelta
+from distributed.client import Client
 from distributed.core import Status, rpc
 from distributed.deploy.cluster import Cluster
 from distributed.utils import LoopRunner
@@ -25,6 +26,8 @@ from spawnpenny.clients.errors import ClientError
 
 _LAST_WORD: Final = 5.0
 """Seconds that an interrupted start waits for the name of what it has asked for."""
+_MOMENT: Final = 1.0
+"""Seconds that a client has, at the end of the process, to take its leave."""
 
 
 class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no types
@@ -191,6 +194,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         if not self._connects:
             await self._create()
         self._there = True
+        self._mind_the_exit()
         async with progress(self._place, self.name, keep=self._keep, show=self._show):
             report = await self._gateway.until_running(self.name)
         if self._n_workers is not None:
@@ -208,7 +212,6 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         finally:
             if creating.done() and not creating.cancelled() and creating.exception() is None:
                 self.name, self._there = creating.result(), True
-                self._mind_the_exit()
             creating.cancel()
 
     async def _connect(self, report: Report) -> None:
@@ -265,7 +268,12 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         if self._farewell is not None:
             self._farewell.over()
         ends = self._there and self._shutdown_on_close
-        self._farewell = Farewell(self._place, self.name) if ends else None
+        self._farewell = Farewell(self._place, self.name, self._let_client_go) if ends else None
+
+    def _let_client_go(self) -> None:
+        client = Client.current()
+        if client.cluster is self:
+            client.close(timeout=_MOMENT)
 
     def _keep(self, message: str) -> None:
         self._cluster_manager_logs.append((dt.datetime.now(), message))  # noqa: DTZ005 - as distributed's own

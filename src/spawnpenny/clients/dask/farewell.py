@@ -6,8 +6,9 @@ import atexit
 import http.client
 import logging
 import os
-import urllib.error
 import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
@@ -21,12 +22,14 @@ _PATIENCE: Final = 3.0
 class Farewell:
     """Stops a cluster when the interpreter exits, unless ``over`` is called before.
 
-    It is one plain request from the thread that exits: no event loop, and no other thread, could be relied on by then.
+    It is one plain request from the thread that exits: no event loop, and no other thread, can be relied on by then.
+    Before it, so that no client is left to complain of a lost scheduler, ``last`` has a moment.
     """
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: Place, name: str, last: Callable[[], None]) -> None:
         self._place = place
         self._name = name
+        self._last = last
         self._process = os.getpid()
         atexit.register(self._say)
 
@@ -36,6 +39,8 @@ class Farewell:
     def _say(self) -> None:
         if os.getpid() != self._process:  # a fork's end is not the end of its parent's clusters
             return
+        with suppress(Exception):
+            self._last()
         request = urllib.request.Request(  # noqa: S310 - it is where the cluster was made
             f"{self._place.url}/gateway/api/v1/clusters/{quote(self._name, safe='')}",
             method="DELETE",

@@ -21,6 +21,8 @@ _API: Final = "/gateway/api/v1"
 _CLUSTERS: Final = f"{_API}/clusters/"
 _PAUSE: Final = 0.2
 """Seconds between two questions that wait: a service that is about to end answers them at once."""
+_PROMPT: Final = 10.0
+"""Seconds that an end may take to be accepted: whoever closes a cluster waits for it."""
 _RESTART: Final = Patience(total=120.0)
 """How long it may be away while a cluster is waited for."""
 
@@ -129,7 +131,7 @@ class Gateway:
         return _message(await self._ask("POST", f"{_cluster(name)}/adapt", body=body))
 
     async def stop(self, name: str) -> None:
-        await self._ask("DELETE", _cluster(name), patience=Patience(total=10.0))
+        await self._ask("DELETE", _cluster(name), within=_PROMPT, patience=Patience(total=_PROMPT))
 
     async def _have(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         answer: dict[str, Any] | None = await self._ask(method, path, **more)
