@@ -280,7 +280,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
 
     def _show(self, message: str) -> None:
         if not self.quiet:
-            print(message)  # noqa: T201 - as distributed's own clusters do
+            print(message, flush=True)  # noqa: T201 - as distributed's own clusters do
 
     def _do(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Do it, and say what is to be said of it; in an event loop a task, as widgets await nothing."""
