@@ -105,6 +105,8 @@ async def test_the_buttons_of_its_widget_adapt_and_scale_it(dask, ada, cluster):
     told = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
     assert (told["minimum"], told["maximum"], told["adaptive"]) == (1, 2, True)
     assert "Scaling mode: Adaptive" in await ada.run("cluster._scaling_status()")
+    await ada.run(f"with SpawnpennyCluster.from_name({cluster!r}) as other: mode = other._scaling_status()")
+    assert "Scaling mode: Adaptive" in await ada.run("mode")
     await ada.run("manual.children[0].value = 1; manual.children[1].click()")
     told = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
     assert (told["count"], told["adaptive"]) == (1, False)
@@ -255,7 +257,11 @@ async def test_an_interrupted_start_ends_what_it_had_begun(dask):
     before = await clusters(dask)
     program = f"{IMPORT}\nSpawnpennyCluster(image='spawnpenny/slow')"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, env={**os.environ, **dask.env("ada"), "PYTHONPATH": HERE}, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-c",
+        program,
+        env={**os.environ, **dask.env("ada"), "PYTHONPATH": HERE},
+        stderr=asyncio.subprocess.PIPE,
     )
 
     async def begun():

@@ -15,17 +15,17 @@ from distributed.deploy.cluster import Cluster
 from distributed.utils import LoopRunner
 
 from spawnpenny.clients.dask.adaptivity import Adaptivity
+from spawnpenny.clients.dask.creation import create
 from spawnpenny.clients.dask.errors import ClusterError, ClusterWarning
 from spawnpenny.clients.dask.farewell import Farewell
 from spawnpenny.clients.dask.gateway import Gateway, Report
 from spawnpenny.clients.dask.place import Place
 from spawnpenny.clients.dask.progress import progress
 from spawnpenny.clients.dask.reach import ClusterSecurity, scheduler_of, security_of
+from spawnpenny.clients.dask.remarks import Remarks
 from spawnpenny.clients.dask.versions import told
 from spawnpenny.clients.errors import ClientError
 
-_LAST_WORD: Final = 5.0
-"""Seconds that an interrupted start waits for the name of what it has asked for."""
 _MOMENT: Final = 1.0
 """Seconds that a client has, at the end of the process, to take its leave."""
 
@@ -92,7 +92,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         self._shutdown_on_close = not self._connects if shutdown_on_close is None else shutdown_on_close
         self._closing = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
-        self._unsaid: list[str] = []
+        self._remarks = Remarks()
         self._dashboard = ""
         self.security: ClusterSecurity | None = None
         super().__init__(asynchronous=asynchronous, name=name, quiet=quiet)
@@ -157,6 +157,11 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
             self._loop_runner.stop()
         return closing
 
+    def shutdown(self, timeout: float | None = None) -> Any:
+        """Close the connections and end the cluster, whoever made it."""
+        self.shutdown_on_close = True
+        return self.close(timeout)
+
     def __await__(self) -> Generator[Any, Any, Self]:
         return self._begun().__await__()
 
@@ -164,7 +169,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         self._loop_runner.start()
         try:
             self.sync(self._start)
-            self._speak(stacklevel=4)
+            self._remarks.tell(stacklevel=4)
         except BaseException:
             self.close()  # again, where _start was interrupted and is still at it
             raise
@@ -174,7 +179,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
             self._starting = asyncio.create_task(self._start())
         if self._starting is not None:
             await self._starting
-            self._speak(stacklevel=2)
+            self._remarks.tell(stacklevel=2)
         return self
 
     async def _start(self) -> None:
@@ -192,27 +197,19 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
 
     async def _come_up(self) -> None:
         if not self._connects:
-            await self._create()
-        self._there = True
-        self._mind_the_exit()
+            await create(self._gateway, self._options, self._accepted)
         async with progress(self._place, self.name, keep=self._keep, show=self._show):
             report = await self._gateway.until_running(self.name)
+        if self._connects:
+            self._accepted(self.name)
+            self._adaptive = await self._gateway.adaptivity(self.name)
         if self._n_workers is not None:
             await self._scale(self._n_workers)
         await self._connect(report)
 
-    async def _create(self) -> None:
-        """Have it made. An interruption lets the answer come first: a cluster without its name could not be ended."""
-        creating = asyncio.create_task(self._gateway.create(self._options))
-        try:
-            await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            await asyncio.wait([creating], timeout=_LAST_WORD)
-            raise
-        finally:
-            if creating.done() and not creating.cancelled() and creating.exception() is None:
-                self.name, self._there = creating.result(), True
-            creating.cancel()
+    def _accepted(self, name: str) -> None:
+        self.name, self._there = name, True
+        self._mind_the_exit()
 
     async def _connect(self, report: Report) -> None:
         self._link(report)
@@ -220,7 +217,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         address = await scheduler_of(report, self.security, self._place.proxy, self._straight)
         self.scheduler_comm = rpc(address, connection_args=self.security.get_connection_args("client"))
         try:
-            self._hear(told(self.name, (await self.scheduler_comm.versions())["packages"]))
+            self._remarks.hear(told(self.name, (await self.scheduler_comm.versions())["packages"]))
             await super()._start()
         except OSError as error:  # distributed's own errors of comms are of it
             message = f"The scheduler of the Dask cluster {self.name} cannot be reached at {address}: {error}"
@@ -242,11 +239,11 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
             self._mind_the_exit()
 
     async def _scale(self, n: int) -> None:
-        self._hear(await self._gateway.scale(self.name, n))
+        self._remarks.hear(await self._gateway.scale(self.name, n))
         self._adaptive = None
 
     async def _adapt(self, adaptivity: Adaptivity) -> None:
-        self._hear(
+        self._remarks.hear(
             await self._gateway.adapt(
                 self.name,
                 minimum=adaptivity.minimum,
@@ -287,23 +284,13 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         if self.asynchronous:
             return asyncio.ensure_future(self._said(function, *args))
         result = self.sync(function, *args)
-        self._speak(stacklevel=4)
+        self._remarks.tell(stacklevel=4)
         return result
 
     async def _said(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         result = await function(*args)
-        self._speak(stacklevel=2)
+        self._remarks.tell(stacklevel=2)
         return result
-
-    def _hear(self, message: str | None) -> None:
-        if message:
-            self._unsaid.append(message)
-
-    def _speak(self, *, stacklevel: int) -> None:
-        """Warn of what was heard: in the thread that called, where its filters of warnings are its own."""
-        unsaid, self._unsaid = self._unsaid, []
-        for message in unsaid:
-            warnings.warn(message, ClusterWarning, stacklevel=stacklevel)
 
 
 def _at_once(function: Callable[[], Awaitable[Any]], asynchronous: bool) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -12,9 +13,10 @@ from urllib.parse import quote
 import aiohttp
 
 from spawnpenny.clients.connection import Connection
+from spawnpenny.clients.dask.adaptivity import Adaptivity
 from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.dask.place import Place
-from spawnpenny.clients.errors import ProblemError, UnexpectedAnswerError
+from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError
 from spawnpenny.clients.patience import Patience
 
 _API: Final = "/gateway/api/v1"
@@ -129,6 +131,17 @@ class Gateway:
         """Have as many workers as there is work for, and return what is to be said of it, where fewer fit."""
         body = {"minimum": minimum, "maximum": maximum, "active": active}
         return _message(await self._ask("POST", f"{_cluster(name)}/adapt", body=body))
+
+    async def adaptivity(self, name: str) -> Adaptivity | None:
+        """Return within which bounds a cluster adapts, or None where it does not, or is not known to."""
+        user = self._place.user
+        if user is None:
+            return None
+        with suppress(ClientError):  # it is for show
+            path = f"/v1/users/{quote(user, safe='')}/dask/{quote(name, safe='')}"
+            scale = (await self._have("GET", path)).get("scale") or {}
+            return Adaptivity(scale.get("minimum"), scale.get("maximum")) if scale.get("adaptive") else None
+        return None
 
     async def stop(self, name: str) -> None:
         await self._ask("DELETE", _cluster(name), within=_PROMPT, patience=Patience(total=_PROMPT))
