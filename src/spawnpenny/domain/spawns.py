@@ -107,9 +107,13 @@ class SpawnRequest:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be quoted: the values of env, and the key, also line by line, as a program may print it."""
+        """What must not be quoted: the values of env, those of options that are mappings, and the key.
+
+        The key also line by line, as a program may print it.
+        """
+        given = [str(inner) for value in self.options.values() if isinstance(value, dict) for inner in value.values()]
         lines = [line for line in self.tls.key.splitlines() if not line.startswith("-----")] if self.tls else []
-        return (*self.env.values(), *lines)
+        return (*self.env.values(), *given, *lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import logging
 import os
 import platform
 import time
+from pathlib import Path
 from typing import Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
@@ -30,7 +31,7 @@ MAX_BODY = 64 * 1024
 logger = logging.getLogger("distributed.spawnpenny")
 
 
-class Watch(SchedulerPlugin):
+class Watch(SchedulerPlugin):  # type: ignore[misc]
     """Knows since when there is no client, and holds what runs in the background."""
 
     name = "spawnpenny-control"
@@ -44,14 +45,17 @@ class Watch(SchedulerPlugin):
         self.versions = {"python": platform.python_version(), **_versions()}
 
     def add_client(self, scheduler: Any, client: str) -> None:
-        self.alone_since = None
+        if client in self.clients():
+            self.alone_since = None
 
     def remove_client(self, scheduler: Any, client: str) -> None:
         if not [each for each in self.clients() if each != client]:
             self.alone_since = time.monotonic()
 
     def clients(self) -> list[str]:
-        return [client for client in self.scheduler.clients if client != "fire-and-forget"]
+        """Return the clients from outside: those of tasks are the cluster's own."""
+        own = ("fire-and-forget", "Client-worker-")
+        return [client for client in self.scheduler.clients if not client.startswith(own)]
 
     def state(self) -> dict[str, Any]:
         idle, alone = self.scheduler.idle_since, self.alone_since
@@ -71,12 +75,12 @@ class Watch(SchedulerPlugin):
             "versions": self.versions,
         }
 
-    def chosen(self, count: int) -> list[str]:
+    def chosen(self, count: int, among: list[str] | None) -> list[str]:
         """Return the names of so many workers that can best be spared, of those that do not leave already."""
         workers = self.scheduler.workers
-        leaving = {address for address, worker in workers.items() if worker.status.name.startswith("clos")}
-        spared = self.scheduler.workers_to_close(n=count + len(leaving))
-        return [str(workers[address].name) for address in spared if address not in leaving][:count]
+        spared = [workers[address] for address in self.scheduler.workers_to_close(n=len(workers))]
+        staying = [str(worker.name) for worker in spared if not worker.status.name.startswith("clos")]
+        return [name for name in staying if among is None or name in among][:count]
 
     async def retire(self, names: list[str]) -> list[str]:
         """Move what only these workers hold to others, and close them; return those that do close.
@@ -134,14 +138,22 @@ class Retire(Closed):
     def _asked(self) -> list[str]:
         try:
             body = json.loads(self.request.body)
-            names, count = body.get("names"), body.get("count")
-        except (ValueError, AttributeError):
+            names, count, among = (body.get(key) for key in ("names", "count", "among"))
+        except (ValueError, AttributeError, RecursionError):
             raise HTTPError(400) from None
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            return names
-        if type(count) is int and count >= 0:
-            return self.watch.chosen(count)
+        if _are_names(names):
+            return list(names)
+        if type(count) is int and count >= 0 and (among is None or _are_names(among)):
+            return self.watch.chosen(count, among)
         raise HTTPError(400)
+
+
+def _silent(handler: RequestHandler) -> None:
+    """Log no request: there is one a second."""
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _versions() -> dict[str, str | None]:
@@ -156,12 +168,11 @@ def _versions() -> dict[str, str | None]:
 
 async def dask_setup(scheduler: Any) -> None:
     """Start to listen; distributed calls this once the scheduler does."""
-    with open(os.path.join(os.path.dirname(__file__), "control")) as file:
-        watch = Watch(scheduler, file.read().strip())
+    watch = Watch(scheduler, Path(__file__).with_name("control").read_text().strip())
     scheduler.add_plugin(watch)
     application = Application(
         [("/health", Health), ("/state", State, {"watch": watch}), ("/retire", Retire, {"watch": watch})],
-        log_function=lambda handler: None,
+        log_function=_silent,
     )
     watch.server = HTTPServer(application, max_body_size=MAX_BODY)
     watch.server.listen(PORT, address=os.environ["SPAWNPENNY_POD_IP"])
