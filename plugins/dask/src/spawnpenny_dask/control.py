@@ -88,10 +88,10 @@ class Control:
         names = told.get("names") if isinstance(told, dict) else None
         return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
 
-    async def _ask(self, method: str, path: str, timeout: aiohttp.ClientTimeout, body: Any = None) -> Any:
+    async def _ask(self, method: str, path: str, patience: aiohttp.ClientTimeout, body: Any = None) -> Any:
         try:
             async with self._session.request(
-                method, f"{self._url}{path}", headers=self._headers, json=body, timeout=timeout, allow_redirects=False
+                method, f"{self._url}{path}", headers=self._headers, json=body, timeout=patience, allow_redirects=False
             ) as response:
                 if not response.ok:
                     raise SilentError(f"it answers with {response.status}")

@@ -15,6 +15,7 @@ AT_ONCE: Final = 8
 _LAG: Final = 10.0
 """Seconds after which a pod that was created and not heard of since does not count."""
 _SETTLING: Final = 2.0
+_LOOK: Final = 0.5
 
 
 def worker_pods(spawn: Spawn) -> list[Manifest]:
@@ -22,10 +23,14 @@ def worker_pods(spawn: Spawn) -> list[Manifest]:
     return [pod for pod in spawn.cluster.pods() if PART in pod["metadata"].get("labels", {})]
 
 
-class Fleet:
-    """The workers' pods: as they were last heard of, with what was done since."""
+def _none(name: str) -> Manifest:
+    raise LookupError(f"nothing says what {name} would be")
 
-    def __init__(self, spawn: Spawn, make: Callable[[str], Manifest]) -> None:
+
+class Fleet:
+    """The workers' pods: as they were last heard of, with what was done since. ``make`` makes one of a name."""
+
+    def __init__(self, spawn: Spawn, make: Callable[[str], Manifest] = _none) -> None:
         self._spawn = spawn
         self._make = make
         self._begun: dict[str, tuple[float, Manifest]] = {}
@@ -51,16 +56,20 @@ class Fleet:
         await _all_of([self._start() for _ in range(min(count, AT_ONCE))])
 
     async def remove(self, pods: Collection[Manifest]) -> None:
-        """Delete pods; those that are gone are fine."""
+        """Delete pods; those that are gone are fine.
+
+        Raises:
+            ClusterError: One was refused; the others are deleted.
+
+        """
         limit = asyncio.Semaphore(AT_ONCE)
+        await _all_of([self._remove(pod, limit) for pod in pods])
 
-        async def remove(pod: Manifest) -> None:
-            async with limit:
-                await self._spawn.cluster.remove(pod)
-            self._begun.pop(name_of(pod), None)
-            self._removed.add(_uid(pod))
-
-        await _all_of([remove(pod) for pod in pods])
+    async def discard(self) -> None:
+        """Delete all, and return when they are gone."""
+        while worker_pods(self._spawn):
+            await self.remove([pod for pod in self.pods() if not is_leaving(pod)])
+            await self._spawn.news(_LOOK)
 
     async def settle(self) -> None:
         """Return when all that was made has been heard of, so that whoever takes it away sees it."""
@@ -80,13 +89,11 @@ class Fleet:
             del self._begun[name]
             raise
 
-
-async def discard_workers(spawn: Spawn) -> None:
-    """Delete all workers, and return when they are gone."""
-    fleet = Fleet(spawn, lambda name: {})
-    while worker_pods(spawn):
-        await fleet.remove([pod for pod in fleet.pods() if not is_leaving(pod)])
-        await spawn.news(0.5)
+    async def _remove(self, pod: Manifest, limit: asyncio.Semaphore) -> None:
+        async with limit:
+            await self._spawn.cluster.remove(pod)
+        self._begun.pop(name_of(pod), None)
+        self._removed.add(_uid(pod))
 
 
 async def _all_of(work: Iterable[Coroutine[None, None, None]]) -> None:

@@ -31,7 +31,7 @@ _OF_WORKERS: Final = {
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-"""What distributed's nanny sets for a worker (``distributed.nanny.pre-spawn-environ``), and nobody where it has none."""
+"""What distributed's nanny sets for a worker (``distributed.nanny.pre-spawn-environ``), and nobody else does."""
 
 
 def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings) -> Manifest:

@@ -160,21 +160,27 @@ def _wrong(name: str, option: SiteOption) -> dict[str, list[str]]:
 
 
 def _wrong_value(name: str, option: SiteOption) -> dict[str, str]:
+    return _wrong_target(option) or _wrong_bounds(name, option)
+
+
+def _wrong_target(option: SiteOption) -> dict[str, str]:
     kind = option.type
     if kind in {OptionType.SELECT, OptionType.BOOL}:
-        if option.sets is not None:
-            return {"sets": f"A {kind} sets what its choices or overrides say."}
-    elif option.sets is None:
+        return {} if option.sets is None else {"sets": f"A {kind} sets what its choices or overrides say."}
+    if option.sets is None:
         return {"sets": f"What does it set? There are {', '.join(sorted(_TYPES))}."}
-    elif kind not in _TYPES[option.sets]:
+    if kind not in _TYPES[option.sets]:
         return {"type": f"{option.sets} is set by an option of the type {' or '.join(sorted(_TYPES[option.sets]))}."}
-    if kind not in _NUMBERS and not (option.minimum is None and option.maximum is None):
+    return {}
+
+
+def _wrong_bounds(name: str, option: SiteOption) -> dict[str, str]:
+    if option.type not in _NUMBERS and not (option.minimum is None and option.maximum is None):
         return {"min": "Only a number has min and max."}
-    offered = option.offered(name, _EMPTY.get(kind))
+    offered = option.offered(name, _EMPTY.get(option.type))
     if offered.minimum is not None and offered.maximum is not None and offered.minimum > offered.maximum:
         return {"min": f"No number is from {offered.minimum:g} to {offered.maximum:g}."}
-    least = _LEAST.get(option.sets or "")
-    if least and offered.minimum is not None and offered.minimum <= 0:
+    if _LEAST.get(option.sets or "") and offered.minimum is not None and offered.minimum <= 0:
         return {"min": "This has to be more than nothing."}
     return _wrong_default(option, offered)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from spawnpenny.api import Manifest, Severity, Spawn, SpawnError, SpawnpennyError, pod_ending, pod_trouble
+from spawnpenny.api import Manifest, Severity, Spawn, SpawnpennyError, pod_ending, pod_trouble
 from spawnpenny_dask.plan import is_leaving, is_over
 
 _SILENCE: Final = 30.0

@@ -38,8 +38,8 @@ class DaskSettings:
     image_pull_secrets: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    scheduler: Role = Role()
-    worker: WorkerRole = WorkerRole()
+    scheduler: Role = field(default_factory=Role)
+    worker: WorkerRole = field(default_factory=WorkerRole)
     options: Mapping[str, SiteOption] = field(default_factory=_usual_options)
     max_clusters: int = 5
     max_workers: int = 100

@@ -21,7 +21,7 @@ from spawnpenny_dask.choice import Design, choose
 from spawnpenny_dask.control import Control, asking
 from spawnpenny_dask.credentials import TOKEN, credentials, new_secrets
 from spawnpenny_dask.endings import Limits
-from spawnpenny_dask.fleet import Fleet, discard_workers
+from spawnpenny_dask.fleet import Fleet
 from spawnpenny_dask.objects import pod_host, scheduler_pod, scheduler_url, worker_pod
 from spawnpenny_dask.roles import Role
 from spawnpenny_dask.settings import DaskSettings
@@ -136,7 +136,7 @@ class WorkersStep(_DaskStep):
             await Tending(charge).run()
 
     async def revert(self, spawn: Spawn) -> None:
-        await discard_workers(spawn)
+        await Fleet(spawn).discard()
 
 
 def _means(role: Role, clusters: int = 0) -> Resources:
