@@ -107,13 +107,9 @@ class SpawnRequest:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be quoted: the values of env, those of options that are mappings, and the key.
-
-        The key also line by line, as a program may print it.
-        """
-        given = [str(inner) for value in self.options.values() if isinstance(value, dict) for inner in value.values()]
+        """What must not be quoted: the values of env, and the key, also line by line, as a program may print it."""
         lines = [line for line in self.tls.key.splitlines() if not line.startswith("-----")] if self.tls else []
-        return (*self.env.values(), *given, *lines)
+        return (*self.env.values(), *lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,12 +213,10 @@ class Context:
 
     def _origin(self) -> str:
         record = self.run.record
-        # An option that is a mapping holds what its user wrote, such as environment variables: it may be secret.
-        told = {name: value for name, value in record.request.options.items() if not isinstance(value, dict)}
         origin = {
             "key": str(record.key),
             "start": record.request.start,
-            "options": told,
+            "options": record.request.options,
             "by": record.by,
             "user": self.account.record.user.dossier(),
             "commissioned": self.account.record.commissioned,

@@ -95,6 +95,7 @@ class SiteOption:
             minimum=self.minimum if self.minimum is not None else _LEAST.get(self.sets or ""),
             maximum=self.maximum,
             choices=tuple(self.choices),
+            secret=self.sets == "environment",
         )
 
     def brought(self, value: Any) -> Overrides:
