@@ -59,8 +59,9 @@ def _tell(request: web.Request, here: Exchange, status: int | None, seconds: flo
     structlog.get_logger("spawnpenny.audit").info(
         route.name or request.method,
         who=who,
-        user=request.match_info.get("user"),
+        user=request.match_info.get("user", here.own_user),
         lab=request.match_info.get("lab"),
+        **({"cluster": cluster} if (cluster := request.match_info.get("cluster", here.cluster)) else {}),
         remote=request.remote,
         status=status,
         code=here.code,
