@@ -132,7 +132,8 @@ def _user_behind(identity: Identity) -> str:
 async def _authenticate(request: web.Request, schemes: frozenset[str]) -> Identity:
     credentials = Credentials(_token(request.headers.get("Authorization"), schemes), request.headers, request.remote)
     unsure: NotReadyError | None = None
-    for authenticator in request.app[SERVICE].plugins.authenticators:
+    service = request.app[SERVICE]
+    for authenticator in (service.lab_tokens, *service.plugins.authenticators):
         try:
             identity = await authenticator.authenticate(credentials)
         except NotReadyError as error:
