@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from marshmallow import ValidationError, fields, validates_schema
 
 from spawnpenny.gateway.status import ACTIVE, Status
-from spawnpenny.web.requests import BodySchema, OptionsField, QuerySchema, integer, wording
+from spawnpenny.web.requests import BodySchema, OptionsField, QuerySchema, integer, wordings
 
 MAX_WORKERS: Final = 1_000_000
 
@@ -65,7 +65,7 @@ class AdaptBody(BodySchema[Adapt]):
     active = fields.Boolean(
         truthy={True},
         falsy={False},
-        error_messages=wording("true or false"),
+        error_messages=wordings("true or false"),
         metadata={"description": "With false, the cluster keeps the workers that it has."},
     )
 
@@ -77,7 +77,7 @@ class AdaptBody(BodySchema[Adapt]):
 
 
 class FlagField(fields.Field[bool]):
-    """A flag of a query as dask-gateway reads it: ``?wait`` and ``?wait=1`` say so; 0, and what is no number, do not."""
+    """A flag of a query as dask-gateway reads it: ``?wait`` and ``?wait=1`` say yes; 0, and what is no number, no."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         try:

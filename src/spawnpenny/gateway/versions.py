@@ -6,7 +6,6 @@ told to nobody else.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -67,7 +66,7 @@ class Versions:
             async with self._http.get(url, headers=headers, allow_redirects=False) as answer:
                 text = await answer.content.read(_MOST_BYTES)
                 return _versions(json.loads(text)) if answer.ok else None
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, RecursionError):
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError):
             return None
 
 

@@ -49,9 +49,8 @@ def create_app(
     app = web.Application(
         middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
     )
-    app[CLOSING] = asyncio.Event()
-    app[DOCUMENT] = make_document(table)
-    app[METRICS], app[LIMITS], app[TICKETS] = metrics, Limits(settings.limits), Tickets()
+    app[CLOSING], app[DOCUMENT] = asyncio.Event(), make_document(table)
+    app[METRICS], app[LIMITS] = metrics, Limits(settings.limits)
     for route in table:
         # An empty name, and braces in one, come as far as the check that says what is wrong with it.
         pattern = _PART.sub(r"{\1:[^/]*}", route.path)
@@ -66,7 +65,6 @@ def create_app(
             for authenticator in plugins.authenticators:
                 await stack.enter_async_context(authenticator)
             await stack.enter_async_context(metrics.observing(plugins))
-            app[VERSIONS] = await stack.enter_async_context(Versions())
             app[SERVICE] = await stack.enter_async_context(run_service(settings, plugins, cluster, counted))
             metrics.stand(app[SERVICE], app[LIMITS].streams)
             yield
@@ -76,8 +74,15 @@ def create_app(
             yield
 
     app.cleanup_ctx.append(asking_others)  # first: what the settings have wrong is told before anything runs
+    app.cleanup_ctx.append(_gateway)
     app.cleanup_ctx.append(running)
     return app
+
+
+async def _gateway(app: web.Application) -> AsyncIterator[None]:
+    async with Versions() as versions:
+        app[TICKETS], app[VERSIONS] = Tickets(), versions
+        yield
 
 
 async def _let_go(app: web.Application) -> None:

@@ -16,7 +16,7 @@ from spawnpenny.web.dask import (
 )
 from spawnpenny.web.requests import EventsQuerySchema
 from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
-from spawnpenny.web.views import UserDaskView, DaskView, TicketView
+from spawnpenny.web.views import DaskView, TicketView, UserDaskView
 
 _CLUSTERS: Final = "/v1/users/{user}/dask"
 _CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"

@@ -20,7 +20,7 @@ from spawnpenny.web.requests import (
     NoQuerySchema,
     QuerySchema,
     QuerySecondsField,
-    wording,
+    wordings,
 )
 from spawnpenny.web.runs import run_of, runs_of, stopping
 from spawnpenny.web.views import dask_view
@@ -53,7 +53,7 @@ class TicketBody(BodySchema[Ticket]):
     ticket = fields.String(
         required=True,
         validate=validate.Length(1, 128, error="has to be a ticket, a text."),
-        error_messages=wording("a ticket, a text"),
+        error_messages=wordings("a ticket, a text"),
     )
 
 
@@ -85,7 +85,11 @@ async def redeem_ticket(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     asked = await body_of(request, TicketBody())
     run = run_of(request, user_of(request), key_of(request))
-    if run is None or not request.app[TICKETS].use(run.record.id, asked.ticket) or run.record.phase is not Phase.RUNNING:
+    if (
+        run is None
+        or not request.app[TICKETS].use(run.record.id, asked.ticket)
+        or run.record.phase is not Phase.RUNNING
+    ):
         raise UnknownTicketError
     return web.json_response({"uid": run.record.pod})
 

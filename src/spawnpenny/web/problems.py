@@ -85,7 +85,11 @@ def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log = structlog.get_logger("spawnpenny.web")
         log.warning("a request could not be served", code=error.code, error=error.message)
-    status, kind, body = error.status, CONTENT_TYPE, document(error, instance=request.rel_url.raw_path, request_id=here.id)
+    status, kind, body = (
+        error.status,
+        CONTENT_TYPE,
+        document(error, instance=request.rel_url.raw_path, request_id=here.id),
+    )
     if is_gateways(request.path):
         kind = "application/json"
         status, body = refusal(error.status, error.code, body["detail"], request_id=here.id)

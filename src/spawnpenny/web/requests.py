@@ -45,7 +45,7 @@ def json_bytes(data: Any) -> int:
         raise ValidationError("holds half a surrogate pair, which is not text.") from None
 
 
-def wording(wanted: str, *, missing: str = "") -> dict[str, Any]:
+def wordings(wanted: str, *, missing: str = "") -> dict[str, Any]:
     """Return the messages of a field that has to be what ``wanted`` says, for all that may be wrong with it."""
     wrong = f"has to be {wanted}."
     kinds = ("null", "invalid", "invalid_utf8", "too_large", "type", "validator_failed")
@@ -85,7 +85,7 @@ class SecondsField(fields.Field[float]):
 
     def __init__(self, least: float, most: float, **kwargs: Any) -> None:
         told = {"type": "number", "minimum": least, "maximum": most}
-        wording = wording(f"a number of seconds from {least:g} to {most:g}")
+        wording = wordings(f"a number of seconds from {least:g} to {most:g}")
         super().__init__(metadata=told | kwargs.pop("metadata", {}), error_messages=wording, **kwargs)
         self._least, self._most = least, most
 
@@ -110,7 +110,7 @@ class QuerySecondsField(SecondsField):
 class OptionsField(fields.Field[dict[str, Any]]):
     """The caller's choices: a JSON object of bounded size. What they mean is for the plugins to say."""
 
-    default_error_messages = wording("an object of options and what is chosen")
+    default_error_messages = wordings("an object of options and what is chosen")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -123,7 +123,7 @@ class OptionsField(fields.Field[dict[str, Any]]):
 class EnvField(fields.Field[dict[str, str]]):
     """The lab's environment. It is secret: no message quotes a value, nor what is not a name."""
 
-    default_error_messages = wording("an object of names and texts")
+    default_error_messages = wordings("an object of names and texts")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
         if not isinstance(value, dict):
@@ -141,21 +141,21 @@ class EnvField(fields.Field[dict[str, str]]):
 
 
 def _pem(labels: tuple[str, ...], wanted: str, *, many: bool = False) -> PemField:
-    return PemField(labels, most=MAX_ENV_BYTES, many=many, required=True, error_messages=wording(wanted))
+    return PemField(labels, most=MAX_ENV_BYTES, many=many, required=True, error_messages=wordings(wanted))
 
 
 class TlsSchema(IncomingSchema[Tls]):
     """The key and certificate of a lab, and the certificates of those whom it lets in."""
 
     makes: ClassVar[type] = Tls
-    error_messages = wording("an object with key, cert and ca")
+    error_messages = wordings("an object with key, cert and ca")
     key = _pem(PRIVATE_KEY, "one unencrypted private key in PEM")
     cert = _pem(CERTIFICATE, "the certificate of that key in PEM, and what it is signed by", many=True)
     ca = _pem(CERTIFICATE, "the certificates of whom the lab believes, in PEM", many=True)
 
 
 def _start(*, required: bool) -> fields.String:
-    wording = wording("1 to 64 letters, digits, _, . and -", missing="a random id for this start")
+    wording = wordings("1 to 64 letters, digits, _, . and -", missing="a random id for this start")
     return fields.String(
         required=required,
         validate=validate.Regexp(r"\A[A-Za-z0-9_.-]{1,64}\Z", error=wording["invalid"]),
@@ -175,7 +175,7 @@ def _purge(what: str) -> fields.String:
 
 
 def integer(least: int, most: int, what: str, **kwargs: Any) -> fields.Integer:
-    wording = wording(f"{what} from {least} to {most}")
+    wording = wordings(f"{what} from {least} to {most}")
     bounds = validate.Range(least, most, error=wording["invalid"])
     return fields.Integer(validate=bounds, error_messages=wording, **kwargs)
 
@@ -202,7 +202,7 @@ class LabBody(BodySchema[SpawnRequest]):
     )
     tls = fields.Nested(
         TlsSchema,
-        error_messages=wording("an object with key, cert and ca"),
+        error_messages=wordings("an object with key, cert and ca"),
         metadata={
             "writeOnly": True,
             "description": "What the lab serves TLS with, in PEM. No answer ever carries it.",
@@ -232,7 +232,7 @@ class StartQuerySchema(QuerySchema[StartQuery]):
     replace = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
-        error_messages=wording("true or false"),
+        error_messages=wordings("true or false"),
         metadata={"description": "Stop another start of this lab first, rather than refuse."},
     )
 
@@ -314,12 +314,12 @@ def _id(**kwargs: Any) -> fields.Integer:
 
 class GroupSchema(IncomingSchema[Group]):
     makes: ClassVar[type] = Group
-    error_messages = wording("an object with name and id")
-    name = fields.String(required=True, validate=_check_group_name, error_messages=wording("the group's name, a text"))
+    error_messages = wordings("an object with name and id")
+    name = fields.String(required=True, validate=_check_group_name, error_messages=wordings("the group's name, a text"))
     id = _id(required=True)
 
 
-_GROUPS: Final = wording(f"a list of at most {MAX_GROUPS} objects with name and id")
+_GROUPS: Final = wordings(f"a list of at most {MAX_GROUPS} objects with name and id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +336,7 @@ class DossierBody(BodySchema[Dossier]):
     makes: ClassVar[type] = Dossier
     example: ClassVar[dict[str, Any]] = {"uid": 1234, "gid": 1234, "groups": [{"name": "staff", "id": 50}]}
     username = fields.String(
-        error_messages=wording("the user of the path, or left out"),
+        error_messages=wordings("the user of the path, or left out"),
         metadata={"description": "That of the path, or left out."},
     )
     uid = _id(required=True)

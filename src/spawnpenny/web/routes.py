@@ -277,4 +277,6 @@ _SERVICE: Final = (
 
 def routes(*, metrics: bool = True) -> tuple[Route, ...]:
     """Return all routes, with or without the one of the metrics."""
-    return tuple(each for each in (*_LABS, *CLUSTERS, *_USERS, *GATEWAY, *_SERVICE) if metrics or each.name != METRICS_ROUTE)
+    return tuple(
+        each for each in (*_LABS, *CLUSTERS, *_USERS, *GATEWAY, *_SERVICE) if metrics or each.name != METRICS_ROUTE
+    )
