@@ -40,7 +40,7 @@ OPTIONS = (
     ClusterOption("image", OptionType.STRING, "small"),
     ClusterOption("queue", OptionType.SELECT, "short", choices=("short", "long")),
     ClusterOption("gpu", OptionType.BOOL, default=False),
-    ClusterOption("environment", OptionType.MAPPING, {}),
+    ClusterOption("environment", OptionType.MAPPING, {}, secret=True),
 )
 
 
@@ -157,9 +157,9 @@ async def serve(site, name=None, port=0):
         settings = replace(settings, replicas=told)
     async with run_local_broker(site.cluster, settings) as broker:
         app = create_app(settings, load_plugins(settings, extra=site.plugins), site.cluster, broker)
-        async with listening(app, "127.0.0.1", port) as port:
+        async with listening(app, "127.0.0.1", port) as taken:
             await app[SERVICE].until_ready()
-            yield Server(app, port)
+            yield Server(app, taken)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ async def test_a_cluster_from_its_start_to_its_end(server, gateway):
     await gateway._wait_for_start(name)
     report = await gateway.get_cluster(name)
     assert report.status is ClusterStatus.RUNNING
-    assert report.options["environment"] == ["A"]
+    assert "environment" not in report.options
     assert report.security.get_connection_args("client")["ssl_context"].get_ca_certs()
     (listed,) = await gateway.list_clusters()
     assert (listed.name, listed.security, listed.dashboard_link) == (name, None, None)
@@ -71,6 +71,7 @@ async def test_a_report_has_no_key_more_and_each_one_a_certificate_of_its_own(se
     assert one["status"] == "RUNNING"
     assert (type(one["start_time"]), one["stop_time"], one["dashboard_route"]) == (int, None, None)
     assert one["options"]["workers"] == {"running": 0, "pending": 0}
+    assert one["options"]["scheduler"] == run_of(server, name).record.url
     assert one["tls_key"] != two["tls_key"]
     assert one["tls_cert"].count("BEGIN CERTIFICATE") == 2
     assert run_of(server, name).record.secrets["authority"] not in str(one)

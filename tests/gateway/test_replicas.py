@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -29,7 +30,7 @@ async def test_who_waits_when_the_service_ends_is_told_how_far_it_is_and_goes_on
         held = asyncio.create_task(client.get(f"{CLUSTERS}{name}?wait"))
         run = next(iter(server.service.spawns.account("ada").runs.values()))
         async with asyncio.timeout(10):
-            while not run.bell.next()._waiters:  # nothing else tells that a request is held
+            while not run.bell.next()._waiters:  # noqa: ASYNC110 - nothing else tells that a request is held
                 await asyncio.sleep(0)
     answer = await held
     assert (answer.status, (await answer.json())["status"]) == (200, "PENDING")
@@ -57,21 +58,23 @@ async def test_a_service_that_does_not_know_yet_lets_the_client_wait(server, gat
 
 async def test_any_replica_answers(site, serving):
     site.data["gateway"] = {"public_address": "https://dask.example.org"}
-    async with serving(site, "a", free_port()) as one, serving(site, "b", free_port()) as two:
-        async with one.gateway() as first, two.gateway() as second, two.client("proxy") as proxy:
-            name = await first.submit()
-            await two.service.membership.ownership.heard_of(safe_slug("ada"))
-            report = await second._wait_for_start(name)
-            assert report.security is not None
-            await second.scale_cluster(name, 2)
-            assert next(iter(one.service.spawns.account("ada").runs.values())).record.scale.count == 2
-            ticket = report.dashboard_link.split("/")[-2]
-            redeemed = await proxy.post(f"/v1/users/ada/dask/{name}/ticket", json={"ticket": ticket})
-            assert redeemed.status == 200
-            other = await second.submit()
-            assert {each.name for each in await first.list_clusters()} == {name, other}
-            await second.stop_cluster(name)
-            await second.stop_cluster(other)
+    async with AsyncExitStack() as stack:
+        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        first, second = [await stack.enter_async_context(each.gateway()) for each in (one, two)]
+        proxy = await stack.enter_async_context(two.client("proxy"))
+        name = await first.submit()
+        await two.service.membership.ownership.heard_of(safe_slug("ada"))
+        report = await second._wait_for_start(name)
+        assert report.security is not None
+        await second.scale_cluster(name, 2)
+        assert next(iter(one.service.spawns.account("ada").runs.values())).record.scale.count == 2
+        ticket = report.dashboard_link.split("/")[-2]
+        redeemed = await proxy.post(f"/v1/users/ada/dask/{name}/ticket", json={"ticket": ticket})
+        assert redeemed.status == 200
+        other = await second.submit()
+        assert {each.name for each in await first.list_clusters()} == {name, other}
+        await second.stop_cluster(name)
+        await second.stop_cluster(other)
 
 
 async def test_a_replica_that_goes_on_with_a_user_answers_who_waits_at_it(site, serving):

@@ -6,6 +6,8 @@ import base64
 
 import pytest
 
+from spawnpenny.web.routes import routes
+
 GATEWAY = "/gateway/api/v1"
 CLUSTERS = f"{GATEWAY}/clusters/"
 
@@ -108,6 +110,24 @@ async def test_nothing_has_to_be_chosen(caller, body):
     response = await (await caller("ada")).post(CLUSTERS, json=body)
     assert response.status == 201
     assert (await response.json()).keys() == {"name"}
+
+
+async def test_a_start_that_is_sent_again_is_the_same_cluster_and_another_users_is_not(caller):
+    names = []
+    for who in ("ada", "ada-lab", "bob"):
+        answer = await (await caller(who)).post(f"{CLUSTERS}?start=s1", json={})
+        assert answer.status == 201
+        names.append((await answer.json())["name"])
+    assert names[0] == names[1] != names[2]
+
+
+async def test_each_route_answers_head_too(caller):
+    ada = await caller("ada")
+    name = (await (await ada.post(CLUSTERS, json={})).json())["name"]
+    for route in routes():
+        if route.method == "GET" and (route.access.gateway or "{cluster}" in route.path):
+            response = await ada.head(route.path.format(user="ada", cluster=name))
+            assert (response.status, await response.read()) == (200, b""), route.path
 
 
 @pytest.mark.parametrize(

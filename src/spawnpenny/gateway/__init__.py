@@ -1,1 +1,1 @@
-"""The gateway of Dask clusters: the protocol of dask-gateway, and the proxy that leads to schedulers."""
+"""Where Dask clusters are asked for, and how they are reached."""

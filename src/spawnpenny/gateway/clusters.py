@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from spawnpenny.domain.names import new_cluster_name
+from spawnpenny.domain.names import cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import DaskNotFoundError, SpawnNotRunningError
 from spawnpenny.gateway.options import field_of
 from spawnpenny.gateway.refusals import worded
 from spawnpenny.gateway.report import full_report, report
-from spawnpenny.gateway.requests import ClusterQuerySchema, ClustersQuerySchema, StartOfClusterBody
+from spawnpenny.gateway.requests import ClusterQuerySchema, ClustersQuerySchema, StartOfClusterBody, StartQuerySchema
 from spawnpenny.gateway.status import status_of
 from spawnpenny.pipeline.people import resolve_user
 from spawnpenny.web.dask import find_cluster, key_of
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import body_of, query_of, user_of
-from spawnpenny.web.keys import LIMITS, SERVICE, TICKETS, VERSIONS
+from spawnpenny.web.keys import LIMITS, SERVICE, TICKETS
 from spawnpenny.web.requests import NoQuerySchema
 from spawnpenny.web.runs import run_of, runs_of
 from spawnpenny.web.waiting import until
@@ -54,13 +55,14 @@ async def get_options(request: web.Request) -> web.Response:
 
 
 async def start_cluster(request: web.Request) -> web.Response:
-    query_of(request, NoQuerySchema())
+    query = query_of(request, StartQuerySchema())
     username, service, identity = user_of(request), request.app[SERVICE], asker(request)
     asked = await body_of(request, StartOfClusterBody())
     service.spawns.account(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)
-    key = Key(Kind.DASK, new_cluster_name())
-    wanted = SpawnRequest(secrets.token_hex(8), asked.cluster_options or {}, caller=identity.lab)
+    start = query.start or secrets.token_hex(16)
+    key = Key(Kind.DASK, cluster_name(username, start))
+    wanted = SpawnRequest(start, asked.cluster_options or {}, caller=identity.lab)
     started = await service.spawns.start(username, key, wanted, identity=identity)
     exchange(request).about(started.run)
     return web.json_response({"name": key.name}, status=201)
@@ -72,7 +74,7 @@ async def get_report(request: web.Request) -> web.Response:
     if query.wait:
         await until(request, run, _decided(run), HELD)
         _demand_up(user_of(request), run)
-    return web.json_response(await _full_report(request, run))
+    return web.json_response(_full_report(request, run))
 
 
 async def list_reports(request: web.Request) -> web.Response:
@@ -91,16 +93,13 @@ async def end_cluster(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def _full_report(request: web.Request, run: Run) -> dict[str, Any]:
-    service, record, facts = request.app[SERVICE], run.record, dict[str, Any]()
+def _full_report(request: web.Request, run: Run) -> dict[str, Any]:
+    service, record = request.app[SERVICE], run.record
     if record.phase is not Phase.RUNNING:
-        return full_report(record, ticket=None, facts=facts)
-    facts["workers"] = workers_of(service, user_of(request))[record.id].told()
-    told = await request.app[VERSIONS].of(run)
-    if told is not None:
-        facts["versions"] = told
+        return report(record)
+    workers = workers_of(service, user_of(request))[record.id]
     ticket = request.app[TICKETS].new(record.id) if service.settings.gateway.public_address else None
-    return full_report(record, ticket=ticket, facts=facts)
+    return full_report(record, ticket=ticket, facts={"scheduler": record.url, "workers": asdict(workers)})
 
 
 async def _decided(run: Run) -> None:

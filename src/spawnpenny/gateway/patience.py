@@ -41,10 +41,14 @@ async def patient(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except NotReadyError:
-            starts = request.method == "POST" and request.path.endswith("/clusters/")
-            if starts or loop.time() >= until or request.app[CLOSING].is_set():
+            if _may_have_begun(request) or loop.time() >= until or request.app[CLOSING].is_set():
                 raise
         await _pause(moved)
+
+
+def _may_have_begun(request: web.Request) -> bool:
+    """Whether asking for it again may make a second cluster."""
+    return request.method == "POST" and request.path.endswith("/clusters/") and "start" not in request.query
 
 
 async def _pause(moved: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.authority import Authority
-from spawnpenny.gateway.status import Status, status_of
+from spawnpenny.gateway.status import status_of
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.record import SpawnRecord
@@ -31,7 +31,7 @@ def report(record: SpawnRecord) -> dict[str, Any]:
         "status": status_of(record),
         "start_time": _milliseconds(record.requested_at),
         "stop_time": None if record.ended_at is None else _milliseconds(record.ended_at),
-        "options": shown_options(record),
+        "options": record.request.options,
         "dashboard_route": None,
         "tls_cert": None,
         "tls_key": None,
@@ -39,21 +39,22 @@ def report(record: SpawnRecord) -> dict[str, Any]:
 
 
 def full_report(record: SpawnRecord, *, ticket: str | None, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the report of a single cluster, for its owner.
+    """Return the report of a running cluster for its owner: with a new certificate, and the way to its dashboard.
 
-    Where it runs, a new certificate to connect with, and the way to its dashboard, if there is a ``ticket`` for it.
-    ``facts`` are further members of ``options``, the only place where there may be any.
+    Args:
+        record: The cluster's.
+        ticket: For the dashboard; None where there are none.
+        facts: Further members of ``options``, the only place where there may be any.
+
     """
-    told = report(record)
-    told["options"] = {**facts, **told["options"]}
-    if told["status"] is Status.RUNNING:
-        credentials = client_credentials(record)
-        told |= {
-            "dashboard_route": f"/clusters/{record.key.name}/{ticket}/status" if ticket else None,
-            "tls_cert": credentials.cert if credentials else None,
-            "tls_key": credentials.key if credentials else None,
-        }
-    return told
+    credentials = client_credentials(record)
+    return {
+        **report(record),
+        "options": {**record.request.options, **facts},
+        "dashboard_route": f"/clusters/{record.key.name}/{ticket}/status" if ticket else None,
+        "tls_cert": credentials.cert if credentials else None,
+        "tls_key": credentials.key if credentials else None,
+    }
 
 
 def client_credentials(record: SpawnRecord) -> Credentials | None:
@@ -64,12 +65,6 @@ def client_credentials(record: SpawnRecord) -> Credentials | None:
     authority = Authority.load(kept)
     leaf = authority.leaf("client", CLIENT_DAYS)
     return Credentials(f"{leaf.certificate.rstrip()}\n{authority.certificate}", leaf.key)
-
-
-def shown_options(record: SpawnRecord) -> dict[str, Any]:
-    """Return what was chosen; of a mapping, such as the environment, the names alone: its values may be secret."""
-    options = record.request.options
-    return {name: sorted(value) if isinstance(value, dict) else value for name, value in options.items()}
 
 
 def _milliseconds(seconds: float) -> int:

@@ -8,9 +8,19 @@ from typing import Any, ClassVar, Final
 from marshmallow import ValidationError, fields, validates_schema
 
 from spawnpenny.gateway.status import ACTIVE, Status
-from spawnpenny.web.requests import BodySchema, OptionsField, QuerySchema, integer, wordings
+from spawnpenny.web.requests import BodySchema, OptionsField, QuerySchema, integer, start_field, wordings
 
 MAX_WORKERS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class StartQuery:
+    start: str | None = None
+
+
+class StartQuerySchema(QuerySchema[StartQuery]):
+    makes: ClassVar[type] = StartQuery
+    start = start_field(required=False)
 
 
 @dataclass(frozen=True, slots=True)

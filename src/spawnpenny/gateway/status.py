@@ -33,7 +33,7 @@ _OF: Final[Mapping[Phase, Status]] = {
     Phase.FAILED: Status.FAILED,
     Phase.EXITED: Status.FAILED,
 }
-_MEANT: Final = frozenset({"cluster_idle", "cluster_lifetime", "lab_gone"})
+_MEANT: Final = frozenset({"cluster_idle", "cluster_alone", "cluster_lifetime", "cluster_lab_gone"})
 """Reasons by which a cluster ends as it was meant to."""
 
 

@@ -51,7 +51,7 @@ class ReportView(Schema):
     stop_time = fields.Integer(required=True, allow_none=True)
     options = fields.Dict(
         required=True,
-        metadata=told("What was chosen; where it runs, `workers` and `versions` too. Of a mapping the names alone."),
+        metadata=told("What was chosen, but for what is secret; where it runs, `scheduler` and `workers`."),
     )
     dashboard_route = fields.String(
         required=True, allow_none=True, metadata=told("With a new one-time ticket; goes after `public_address`.")

@@ -11,12 +11,11 @@ from aiohttp import web
 
 from spawnpenny.gateway.patience import patient
 from spawnpenny.gateway.tickets import Tickets
-from spawnpenny.gateway.versions import Versions
 from spawnpenny.service import run_service
 from spawnpenny.web.access import guard
 from spawnpenny.web.audit import chronicle, put_headers
 from spawnpenny.web.document import make_document
-from spawnpenny.web.keys import CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS, VERSIONS
+from spawnpenny.web.keys import CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
@@ -50,7 +49,7 @@ def create_app(
         middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
     )
     app[CLOSING], app[DOCUMENT] = asyncio.Event(), make_document(table)
-    app[METRICS], app[LIMITS] = metrics, Limits(settings.limits)
+    app[METRICS], app[LIMITS], app[TICKETS] = metrics, Limits(settings.limits), Tickets()
     for route in table:
         # An empty name, and braces in one, come as far as the check that says what is wrong with it.
         pattern = _PART.sub(r"{\1:[^/]*}", route.path)
@@ -74,15 +73,8 @@ def create_app(
             yield
 
     app.cleanup_ctx.append(asking_others)  # first: what the settings have wrong is told before anything runs
-    app.cleanup_ctx.append(_gateway)
     app.cleanup_ctx.append(running)
     return app
-
-
-async def _gateway(app: web.Application) -> AsyncIterator[None]:
-    async with Versions() as versions:
-        app[TICKETS], app[VERSIONS] = Tickets(), versions
-        yield
 
 
 async def _let_go(app: web.Application) -> None:

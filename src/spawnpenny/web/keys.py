@@ -8,7 +8,6 @@ from typing import Any, Final
 from aiohttp import web
 
 from spawnpenny.gateway.tickets import Tickets
-from spawnpenny.gateway.versions import Versions
 from spawnpenny.service import Service
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.registry import Metrics
@@ -21,4 +20,3 @@ DOCUMENT: Final = web.AppKey("DOCUMENT", dict[str, Any])
 METRICS: Final = web.AppKey("METRICS", Metrics)
 LIMITS: Final = web.AppKey("LIMITS", Limits)
 TICKETS: Final = web.AppKey("TICKETS", Tickets)
-VERSIONS: Final = web.AppKey("VERSIONS", Versions)

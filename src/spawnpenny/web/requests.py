@@ -154,7 +154,7 @@ class TlsSchema(IncomingSchema[Tls]):
     ca = _pem(CERTIFICATE, "the certificates of whom the lab believes, in PEM", many=True)
 
 
-def _start(*, required: bool) -> fields.String:
+def start_field(*, required: bool) -> fields.String:
     wording = wordings("1 to 64 letters, digits, _, . and -", missing="a random id for this start")
     return fields.String(
         required=required,
@@ -190,7 +190,7 @@ class LabBody(BodySchema[SpawnRequest]):
         "env": {"JUPYTER_TOKEN": "a secret of your own"},
         "timeout_s": 300,
     }
-    start = _start(required=True)
+    start = start_field(required=True)
     options = OptionsField(metadata={"type": "object", "description": "What the user chose: size, image, and so on."})
     env = EnvField(
         metadata={
@@ -247,7 +247,7 @@ class StopQuery:
 class StopQuerySchema(QuerySchema[StopQuery]):
     makes: ClassVar[type] = StopQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."})
-    start = _start(required=False)
+    start = start_field(required=False)
     purge = _purge("the volume claim that is this lab's alone goes as well")
 
 

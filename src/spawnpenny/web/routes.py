@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spawnpenny.gateway.routes import GATEWAY
+from spawnpenny.gateway.protocol import GATEWAY
 from spawnpenny.web import access
 from spawnpenny.web.cluster_routes import CLUSTERS
 from spawnpenny.web.events import lab_events, user_events

@@ -10,7 +10,6 @@ from marshmallow import INCLUDE, Schema, fields, validate
 from spawnpenny.domain.advice import advice
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Phase, Reason, StepState
-from spawnpenny.gateway.report import shown_options
 from spawnpenny.web.requests import GroupSchema
 
 if TYPE_CHECKING:
@@ -103,9 +102,7 @@ class DaskView(SpawnView):
     cluster = fields.String(required=True)
     scale = fields.Nested(ScaleView, required=True)
     workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are."))
-    options = fields.Dict(
-        required=True, metadata=told("What was chosen. Of a mapping, such as the environment, the names alone.")
-    )
+    options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
     lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
 
 
@@ -166,7 +163,7 @@ def dask_view(username: str, run: Run, workers: Workers) -> dict[str, Any]:
         **_spawn_view(username, run),
         "scale": asdict(record.scale),
         "workers": asdict(workers),
-        "options": shown_options(record),
+        "options": record.request.options,
         "lab": record.request.caller.lab if record.request.caller else None,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spawnpenny.domain import labels
@@ -25,9 +25,6 @@ class Workers:
 
     running: int = 0
     pending: int = 0
-
-    def told(self) -> dict[str, int]:
-        return asdict(self)
 
 
 def workers_of(service: Service, username: str) -> Mapping[str, Workers]:

@@ -20,6 +20,7 @@ from spawnpenny.gateway.requests import (
     ClustersQuerySchema,
     ScaleToBody,
     StartOfClusterBody,
+    StartQuerySchema,
 )
 from spawnpenny.gateway.scaling import adapt_cluster, scale_cluster
 from spawnpenny.gateway.views import (
@@ -102,12 +103,13 @@ GATEWAY: Final = (
         start_cluster,
         access.GATEWAY,
         "gateway.start",
-        "Start a Dask cluster.",
+        "Start a Dask cluster. The same `start` again is the same cluster.",
         {
             201: Answer("Accepted: it is durable, and under way.", StartedClusterView),
             **_COMMON,
             409: Answer("It does not fit the quota, is not allowed, or there are too many.", GatewayErrorView),
         },
+        query=StartQuerySchema,
         body=StartOfClusterBody,
         problems=False,
     ),
