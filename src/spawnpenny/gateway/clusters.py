@@ -11,7 +11,7 @@ from aiohttp import web
 
 from spawnpenny.domain.names import cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
-from spawnpenny.errors import DaskNotFoundError, SpawnNotRunningError
+from spawnpenny.errors import DaskNotFoundError, InvalidRequestError, SpawnNotRunningError
 from spawnpenny.gateway.options import field_of
 from spawnpenny.gateway.refusals import worded
 from spawnpenny.gateway.report import full_report, report
@@ -58,6 +58,8 @@ async def start_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StartQuerySchema())
     username, service, identity = user_of(request), request.app[SERVICE], asker(request)
     asked = await body_of(request, StartOfClusterBody())
+    if not any(step.scope == "spawn" for step in service.plugins.pipelines[Kind.DASK].steps):
+        raise InvalidRequestError("No plugin here makes Dask clusters. An administrator adds one to the settings.")
     service.spawns.account(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)
     start = query.start or secrets.token_hex(16)
