@@ -16,7 +16,8 @@ DASK = "/v1/users/ada/dask"
 async def start(ada, **options):
     answer = await ada.post(CLUSTERS, json={"cluster_options": options})
     name = (await answer.json())["name"]
-    assert (await ada.get(f"{CLUSTERS}{name}?wait")).status == 200
+    async with ada.get(f"{CLUSTERS}{name}?wait") as report:
+        assert (await report.json())["status"] == "RUNNING"
     return name
 
 
