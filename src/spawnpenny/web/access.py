@@ -67,6 +67,7 @@ SPAWN: Final = Access(frozenset({"spawn:any"}), frozenset({"spawn:self"}))
 STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:self"}))
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))
+ROUTES: Final = Access(frozenset({"routes"}))
 
 
 def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 from marshmallow import Schema
 
+from spawnpenny.gateway.routes import get_routes
 from spawnpenny.web import access
 from spawnpenny.web.access import Access
 from spawnpenny.web.events import lab_events, user_events
@@ -311,6 +312,20 @@ _SERVICE: Final = (
         "service.style",
         "The looks of /docs.",
         {200: Answer("A style sheet.", "text/css")},
+    ),
+    Route(
+        "GET",
+        "/v1/routes",
+        get_routes,
+        access.ROUTES,
+        "gateway.routes",
+        "Where the schedulers of all Dask clusters are, and each change, as server-sent events: for the proxy.",
+        {
+            200: Answer(
+                "First one event `routes` with all, then an event `route` for each that changes.", "text/event-stream"
+            )
+        },
+        refusals={503: ("not_ready",)},
     ),
 )
 
