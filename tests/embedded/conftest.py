@@ -26,6 +26,7 @@ IMAGES: Mapping[str, Sequence[str]] = {
         "{python}", "-m", "jupyterlab", "--ip={pod_ip}", "--port=8888", "--no-browser", "--allow-root",
         "--ServerApp.root_dir={home}", "--IdentityProvider.token=secret",
     ],
+    "spawnpenny/lab": ["{python}", "-P", "{lab}", "{pod_ip}"],
 }  # fmt: skip
 PODS = resource_of("Pod")
 

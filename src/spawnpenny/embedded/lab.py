@@ -3,6 +3,10 @@
 It becomes ``jupyterhub-singleuser`` where a Hub's environment is given, else ``jupyter lab``. Each listens on the
 pod's own address: on this machine all pods have the same ports, and a Hub says 0.0.0.0.
 
+Where the first further argument is no option but a program, it becomes that, as ``start.sh`` of the Jupyter Docker
+Stacks does: so one image runs labs and the pods of Dask clusters. ``python`` is the Python that runs this file, and
+the programs beside it come first in PATH: an image whose command line names another Python is another environment.
+
 It is run by its path, and imports nothing of ours: a pod gets none of the service's environment, which may say where
 spawnpenny is.
 """
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -22,16 +27,21 @@ _COMMON: Final = ("--ServerApp.port_retries=0", "--no-browser", "--allow-root")
 
 
 def command(address: str, env: Mapping[str, str], arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the command line and the environment of the lab."""
+    """Return the command line and the environment of what the container is to be."""
+    beside = str(Path(sys.executable).parent)
+    environ = {**env, "PATH": os.pathsep.join([beside, env.get("PATH", os.defpath)])}
+    if arguments and not arguments[0].startswith("-"):
+        program, *rest = arguments
+        return [sys.executable if program in {"python", "python3"} else program, *rest], environ
     if "JUPYTERHUB_API_TOKEN" not in env:
         own = [f"--ip={address}", f"--port={_PORT}", *_COMMON]
-        return [sys.executable, "-m", "jupyterlab", *own, *arguments], dict(env)
+        return [sys.executable, "-m", "jupyterlab", *own, *arguments], environ
     url = urlsplit(env.get("JUPYTERHUB_SERVICE_URL") or f"http://0.0.0.0:{_PORT}/")
     here = url._replace(netloc=f"{address}:{url.port or _PORT}").geturl()
     argv = [sys.executable, "-m", "jupyterhub.singleuser", *_COMMON, *arguments]
-    return argv, {**env, "JUPYTERHUB_SERVICE_URL": here}
+    return argv, {**environ, "JUPYTERHUB_SERVICE_URL": here}
 
 
 if __name__ == "__main__":
     argv, environ = command(sys.argv[1], os.environ, sys.argv[2:])
-    os.execve(argv[0], argv, environ)  # noqa: S606 - what an image's entry point does
+    os.execvpe(argv[0], argv, environ)  # noqa: S606 - what an image's entry point does
