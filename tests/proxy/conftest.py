@@ -94,9 +94,7 @@ async def service():
 
 
 def settings_for(port, **more):
-    gateway = GatewaySettings(
-        service=f"http://127.0.0.1:{port}", host="127.0.0.1", port=0, dashboard_port=0, **more
-    )
+    gateway = GatewaySettings(service=f"http://127.0.0.1:{port}", host="127.0.0.1", port=0, dashboard_port=0, **more)
     return replace(Settings(), gateway=gateway)
 
 

@@ -49,7 +49,7 @@ _BUSY: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "Too much of this 
 
 
 class Dashboards:
-    """Answers what browsers ask for."""
+    """Answers what browsers ask for. Once ``closing`` is set, websockets end."""
 
     def __init__(
         self, table: RouteTable, feed: Feed, service: Connection, token: str, limits: ProxyLimits, *, prefix: str = ""
@@ -63,6 +63,7 @@ class Dashboards:
         self._path = re.compile(f"(?:{re.escape(prefix)})?{_PATH}", re.ASCII)
         self._asking: Counter[tuple[str, str]] = Counter()
         self._redeeming = asyncio.Semaphore(_REDEEMING)
+        self.closing = asyncio.Event()
 
     async def answer(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
         """Answer a request for a path of a dashboard, with the session that dashboards are asked by."""
@@ -122,7 +123,7 @@ class Dashboards:
             return notice(*_BUSY)
         with self._counted(key):
             if is_socket:
-                return await relay(request, session, url, way=way, seconds=left)
+                return await relay(request, session, url, way=way, closing=self.closing, seconds=left)
             return await forward(request, session, url)
 
     @contextmanager

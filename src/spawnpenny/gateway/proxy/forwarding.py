@@ -103,9 +103,9 @@ async def _copy(answer: aiohttp.ClientResponse, response: web.StreamResponse) ->
 
 
 async def relay(
-    request: web.Request, session: aiohttp.ClientSession, url: URL, *, way: Way, seconds: float
+    request: web.Request, session: aiohttp.ClientSession, url: URL, *, way: Way, closing: asyncio.Event, seconds: float
 ) -> web.StreamResponse:
-    """Join a websocket to the dashboard's, until either ends, the route goes, or so many seconds are over.
+    """Join a websocket to the dashboard's, until either ends, the route or we go, or so many seconds are over.
 
     The dashboard chooses among the sub-protocols that the browser offers; bokeh's are ``bokeh`` and a token. It is told
     no Origin, as a sandboxed page has none: who may connect is said by the address.
@@ -129,7 +129,9 @@ async def relay(
     async with upstream:
         await socket.prepare(request)
         with way.cutting(gone.set):
-            await until_first(_pump(socket, upstream), _pump(upstream, socket), gone.wait(), seconds=seconds)
+            await until_first(
+                _pump(socket, upstream), _pump(upstream, socket), gone.wait(), closing.wait(), seconds=seconds
+            )
         await socket.close(code=upstream.close_code or aiohttp.WSCloseCode.GOING_AWAY)
     return socket
 

@@ -122,7 +122,12 @@ def _application(dashboards: Dashboards, table: RouteTable, upstream: aiohttp.Cl
             return web.json_response({"status": "starting"}, status=503)
         return web.json_response({"status": "ready"})
 
+    async def close(app: web.Application) -> None:
+        del app
+        dashboards.closing.set()
+
     app = web.Application(client_max_size=1024)
+    app.on_shutdown.append(close)
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)
     app.router.add_route("*", "/{path:.*}", show)
