@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
 import json
+import logging
 import shutil
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+import structlog
 import trustme
 from aiohttp import web
 from aiohttp_sse import sse_response
@@ -18,6 +21,7 @@ from playwright.async_api import async_playwright
 
 from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.server import running_proxy
+from spawnpenny.logs import configure_logs
 from spawnpenny.settings import GatewaySettings, Settings
 from spawnpenny.web.serving import listening
 
@@ -215,3 +219,15 @@ async def browser():
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+def logged():
+    """Write the log as the command does, and return a function that gives its lines."""
+    stream = io.StringIO()
+    handlers, level = logging.root.handlers[:], logging.root.level
+    configure_logs("json", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
