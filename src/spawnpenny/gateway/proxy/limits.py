@@ -18,7 +18,7 @@ class ProxyLimits:
     """
 
     connections: int = 10_000
-    of_cluster: int = 500
+    of_cluster: int = 200
     greeting: int = 1000
     of_address: int = 100
     hello: float = 10.0

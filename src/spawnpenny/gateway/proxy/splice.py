@@ -6,8 +6,8 @@ import asyncio
 import socket
 from typing import Final
 
-_AHEAD: Final = 256 * 1024
-"""Bytes that are held for a side that reads slowly before the other is not read any more: as many as one read has."""
+_AHEAD: Final = 64 * 1024
+"""Bytes that are held for a side that reads slowly before the other is not read any more. More is not faster."""
 _PROBES: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
