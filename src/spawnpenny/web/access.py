@@ -86,7 +86,6 @@ GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
 ROUTES: Final = Access(frozenset({"routes"}))
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))
-ROUTES: Final = Access(frozenset({"routes"}))
 
 
 def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
