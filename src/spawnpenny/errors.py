@@ -334,6 +334,26 @@ class ProvisionError(SpawnError):
     title = "The user's provisioning failed"
 
 
+class ClusterIdleError(SpawnError):
+    code = "cluster_idle"
+    title = "The Dask cluster had nothing to do"
+
+
+class ClusterAloneError(SpawnError):
+    code = "cluster_alone"
+    title = "No client was connected to the Dask cluster"
+
+
+class ClusterLifetimeError(SpawnError):
+    code = "cluster_lifetime"
+    title = "The Dask cluster ran as long as one may"
+
+
+class ClusterLabGoneError(SpawnError):
+    code = "cluster_lab_gone"
+    title = "The lab of the Dask cluster has ended"
+
+
 class NotOursError(SpawnError):
     """An object of that name exists and is not this spawn's."""
 
