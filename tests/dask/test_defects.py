@@ -1,0 +1,130 @@
+"""Each defect that was found in the original (reference: docs/dask.md), as a test that it is not here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+
+import pytest
+import pytest_asyncio
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def cluster(dask, ada):
+    """A running cluster of ada's without workers, in her notebook as ``cluster``; its name."""
+    name = await ada.run("cluster = gateway.new_cluster(); cluster.name")
+    yield name
+    await ada.run("cluster.shutdown()")
+
+
+async def scale(dask, cluster, count):
+    status, told = await dask.ask("POST", f"/gateway/api/v1/clusters/{cluster}/scale", {"count": count})
+    assert (status, told["ok"]) == (200, True), told
+
+
+async def until_workers(dask, cluster, count):
+    async def that_many():
+        return len(await dask.workers(cluster)) == count
+
+    await dask.until(that_many, f"{count} workers")
+
+
+async def test_lost_scale_the_last_of_many_requests_is_the_one_that_holds(dask, cluster):
+    """Its scale that arrived while a heartbeat was answered was acknowledged and forgotten."""
+    for count in (3, 0, 2, 1, 4, 1):
+        await scale(dask, cluster, count)
+    await asyncio.gather(*(scale(dask, cluster, count) for count in (3, 2)))
+    await scale(dask, cluster, 1)
+    await until_workers(dask, cluster, 1)
+    assert (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]["count"] == 1
+
+
+async def test_lost_scale_a_service_that_is_killed_after_its_answer_has_kept_it(dask, cluster):
+    await scale(dask, cluster, 2)
+    await dask.service.kill()
+    await dask.service.start()
+    await until_workers(dask, cluster, 2)
+
+
+async def test_pending_scale_down_takes_the_right_number(dask, cluster):
+    """It took pending pods by a negative slice: of ten that waited, scale(0) took none."""
+    await scale(dask, cluster, 4)
+    await scale(dask, cluster, 1)
+    await until_workers(dask, cluster, 1)
+    await scale(dask, cluster, 3)
+    await scale(dask, cluster, 0)
+    await until_workers(dask, cluster, 0)
+
+
+async def test_keys_in_lists_there_are_none(dask, cluster):
+    """Each list of clusters carried the private key of each."""
+    _, listed = await dask.ask("GET", "/gateway/api/v1/clusters/")
+    assert cluster in listed
+    assert "PRIVATE KEY" not in json.dumps(listed)
+    _, one = await dask.ask("GET", f"/gateway/api/v1/clusters/{cluster}")
+    assert "PRIVATE KEY" in one["tls_key"]
+    _, again = await dask.ask("GET", f"/gateway/api/v1/clusters/{cluster}")
+    assert again["tls_key"] != one["tls_key"]
+
+
+async def test_console_scripts_none_is_needed(dask, cluster):
+    """It ran dask-scheduler and dask-worker, which distributed has no more."""
+    await scale(dask, cluster, 1)
+    await until_workers(dask, cluster, 1)
+    for pod in await dask.pods(cluster):
+        (container,) = pod["spec"]["containers"]
+        assert "command" not in container
+        assert re.search(r"python -m distributed\.cli\.dask_(scheduler|worker)", " ".join(container["args"]))
+
+
+async def test_vanished_worker_is_replaced_and_its_work_done(dask, ada, cluster):
+    """Its reconciliation failed on a pod that was gone already, and waited up to five minutes."""
+    await ada.run("""
+        cluster.scale(2)
+        client = cluster.get_client()
+        client.wait_for_workers(2, timeout=30)
+        work = client.map(lambda n: n * n, range(20))
+        _ = client.gather(work)
+    """)
+    lost, kept = await dask.workers(cluster)
+    await dask.vanish(lost)
+
+    async def replaced():
+        names = {pod["metadata"]["name"] for pod in await dask.workers(cluster)}
+        return len(names) == 2 and lost["metadata"]["name"] not in names
+
+    await dask.until(replaced, "another worker in its place")
+    assert await ada.run("client.wait_for_workers(2, timeout=30); sum(client.gather(work))") == 2470
+
+
+async def test_killed_scheduler_is_told_with_its_reason_and_its_log_and_nothing_is_left(dask, ada):
+    """Its cluster was FAILED and gone, with its pods and logs, and nobody could say why."""
+    name = await ada.run("doomed = gateway.new_cluster(); doomed.scale(1); doomed.name")
+    await until_workers(dask, name, 1)
+    await dask.kill(await dask.scheduler(name))
+
+    async def over():
+        return (await dask.ask("GET", f"/v1/users/ada/dask/{name}"))[1]["phase"] == "exited"
+
+    await dask.until(over, "the cluster is over")
+    _, told = await dask.ask("GET", f"/v1/users/ada/dask/{name}")
+    assert "137" in told["reason"]["message"]
+
+    async def gone():
+        return not await dask.pods(name)
+
+    await dask.until(gone, "no pod of the cluster")
+    assert await ada.run(f"gateway.get_cluster({name!r})") is None
+
+
+async def test_closed_workers_are_forgotten(dask, ada, cluster):
+    """Each of its heartbeats told of every worker that had ever been closed."""
+    for _ in range(3):
+        await ada.run("cluster.scale(1); cluster.get_client().wait_for_workers(1, timeout=30)")
+        await ada.run("cluster.scale(0)")
+        await until_workers(dask, cluster, 0)
+    _, told = await dask.ask("GET", f"/v1/users/ada/dask/{cluster}")
+    assert told["workers"] == {"running": 0, "pending": 0}
