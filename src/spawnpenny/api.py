@@ -4,12 +4,14 @@ from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.permissions import Permission, allow
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.answers import Answer, answers
+from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
+from spawnpenny.domain.labels import PART
 from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Key, Kind, Phase, Tls
+from spawnpenny.domain.spawns import Caller, Key, Kind, Phase, Scale, Tls
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
@@ -40,11 +42,14 @@ from spawnpenny.trust import trusting
 
 __all__ = [
     "DEFAULT_LAB",
+    "PART",
     "SCOPES",
     "SERVER_FIELDS",
     "Answer",
     "Authenticator",
+    "Caller",
     "ClusterError",
+    "ClusterOption",
     "Credentials",
     "Event",
     "EventType",
@@ -61,6 +66,7 @@ __all__ = [
     "Manifest",
     "Names",
     "NotReadyError",
+    "OptionType",
     "Permission",
     "Phase",
     "ProvisionError",
@@ -68,6 +74,7 @@ __all__ = [
     "QuotaExceededError",
     "Resource",
     "Resources",
+    "Scale",
     "Settings",
     "SettingsError",
     "Severity",

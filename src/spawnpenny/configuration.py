@@ -20,6 +20,7 @@ from spawnpenny.settings import (
     BrokerSettings,
     DeadlineSettings,
     EmbeddedSettings,
+    GatewaySettings,
     HousekeepingSettings,
     LimitSettings,
     NamespaceSettings,
@@ -54,6 +55,10 @@ def _seconds() -> fields.Float:
 
 def _count() -> fields.Integer:
     return fields.Integer(strict=True, validate=validate.Range(min=1))
+
+
+def _url(**more: Any) -> fields.Url:
+    return fields.Url(schemes={"http", "https"}, require_tld=False, **more)
 
 
 def _posix_id() -> fields.Integer:
@@ -139,7 +144,7 @@ class _ReplicaSchema(StrictSchema[ReplicaSettings]):
         ),
     )
     certified = fields.String(allow_none=True)
-    address = fields.Url(schemes={"http", "https"}, require_tld=False, allow_none=True)
+    address = _url(allow_none=True)
     lease = _seconds()
 
 
@@ -148,6 +153,20 @@ class _HousekeepingSchema(StrictSchema[HousekeepingSettings]):
     every = _seconds()
     idle = fields.Float(validate=validate.Range(min=0, error="Seconds; 0 for never."))
     share = fields.Float(validate=validate.Range(0, 1, error="A share: from 0 to 1."))
+
+
+class _GatewaySchema(StrictSchema[GatewaySettings]):
+    makes = GatewaySettings
+    address = _url(allow_none=True)
+    proxy_address = fields.String(
+        allow_none=True,
+        validate=validate.Regexp(r"\A[^\s/:]+:[0-9]{1,5}\Z", error="A host and a port, such as spawnpenny:8786."),
+    )
+    public_address = _url(allow_none=True)
+    service = _url()
+    host = fields.String()
+    port = fields.Integer(strict=True, validate=validate.Range(0, 65535))
+    dashboard_port = fields.Integer(strict=True, validate=validate.Range(0, 65535))
 
 
 class _EmbeddedSchema(StrictSchema[EmbeddedSettings]):
@@ -179,6 +198,7 @@ class _SettingsSchema(StrictSchema[Settings]):
     broker = fields.Nested(_BrokerSchema)
     replicas = fields.Nested(_ReplicaSchema)
     housekeeping = fields.Nested(_HousekeepingSchema)
+    gateway = fields.Nested(_GatewaySchema)
     embedded = fields.Nested(_EmbeddedSchema)
     tokens = fields.Dict(keys=fields.String(), values=fields.Nested(_TokenSchema))
     plugins = fields.Dict(keys=_name(), values=fields.Dict(allow_none=True))

@@ -181,6 +181,14 @@ class StartConflictError(SpawnpennyError):
     title = "Another start of this lab is there"
 
 
+class SpawnNotRunningError(SpawnpennyError):
+    """What is asked for can be done of a spawn that runs, or comes up, only."""
+
+    code = "not_running"
+    status = 409
+    title = "It does not run"
+
+
 class NameCollisionError(SpawnpennyError):
     """Two names come to the same Kubernetes name."""
 

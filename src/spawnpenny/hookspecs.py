@@ -9,6 +9,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
+    from spawnpenny.domain.cluster_options import ClusterOption
     from spawnpenny.domain.events import Event
     from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.spawns import Key
@@ -113,6 +114,25 @@ def spawnpenny_form(user: User, settings: Settings) -> Sequence[FormField]:
             if any(group.name == "genome" for group in user.groups):
                 choices.append(FormChoice("hg38", "Human genome", "Takes a minute longer to start."))
             return [FormField("dataset", "Data set", tuple(choices))]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_cluster_options(user: User, settings: Settings) -> Sequence[ClusterOption]:
+    """Contribute what may be chosen for a Dask cluster: what a request may have in its cluster options.
+
+    Called for each question and for each start of a cluster, and once when the service starts, for a user called
+    ``somebody`` with the site's default uid. It must be pure and quick. A request with an option or a value that
+    does not fit is refused before any step sees it; what is not chosen is the option's default in ``spawn.options``.
+
+    Example::
+
+        from spawnpenny.api import ClusterOption, OptionType, Settings, User, hookimpl
+
+        @hookimpl
+        def spawnpenny_cluster_options(user: User, settings: Settings) -> list[ClusterOption]:
+            return [ClusterOption("team", OptionType.SELECT, "blue", "Who pays", choices=("blue", "red"))]
     """
     raise NotImplementedError
 

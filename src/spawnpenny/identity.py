@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from spawnpenny.domain.spawns import Caller
 from spawnpenny.domain.users import Group
 
 
@@ -26,7 +27,7 @@ class Identity:
 
     ``name`` is for the audit log. ``username`` is the user that it speaks for, where it speaks for one: the
     scopes that end in ``:self`` are about that user. uid, gid and groups are what the authenticator vouches
-    for; None where it says nothing of them.
+    for; None where it says nothing of them. ``lab`` is the lab that asks, where the token is a lab's own.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Identity:
     uid: int | None = None
     gid: int | None = None
     groups: tuple[Group, ...] | None = None
+    lab: Caller | None = None
 
 
 class Authenticator(ABC):

@@ -13,6 +13,7 @@ import pluggy
 import structlog
 
 from spawnpenny import hookspecs, tokens
+from spawnpenny.domain.cluster_options import ClusterOption
 from spawnpenny.domain.forms import FormField, check_form
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
@@ -61,7 +62,9 @@ class Plugins:
             for each in _checked(name, "spawnpenny_authenticators", result, Authenticator)
         ]
         self._settings = settings
-        self.form(User("somebody", settings.users.uid, settings.users.gid))
+        somebody = User("somebody", settings.users.uid, settings.users.gid)
+        self.form(somebody)
+        self.cluster_options(somebody)
         self._refuse_unread(settings)
         absent = {entry.name for entry in installed if not manager.has_plugin(entry.name)}
         self._pipelines = {kind: order(self.steps, kind, origin=self.origin, absent=absent) for kind in Kind}
@@ -106,6 +109,24 @@ class Plugins:
             except ValueError as error:
                 raise PluginError(f"The form of the plugin {name!r} cannot be shown: {error}.") from None
         return tuple(each for fields in form.values() for each in fields)
+
+    def cluster_options(self, user: User) -> tuple[ClusterOption, ...]:
+        """Return what a user may choose for a Dask cluster, of all plugins by their names.
+
+        Raises:
+            PluginError: A plugin's options are none, two have one name, or a default is not one of its option.
+
+        """
+        found: dict[str, ClusterOption] = {}
+        for name, result in self._each("spawnpenny_cluster_options", user=user, settings=self._settings):
+            for option in _checked(name, "spawnpenny_cluster_options", result, ClusterOption):
+                if option.name in found:
+                    raise PluginError(
+                        f"The plugin {name!r} has a cluster option {option.name!r} that there is already."
+                    )
+                _check_default(name, option)
+                found[option.name] = option
+        return tuple(found.values())
 
     def observe(self, username: str, key: Key, event: Event) -> None:
         """Tell every observer; what one raises is logged and dropped."""
@@ -243,6 +264,13 @@ def _called(impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> A
     except Exception as error:
         told = f"The hook {hook} of the plugin {impl.plugin_name!r} failed: {type(error).__name__}: {error}"
         raise PluginError(told) from error
+
+
+def _check_default(plugin: str, option: ClusterOption) -> None:
+    try:
+        option.check(option.default)
+    except SpawnpennyError as error:
+        raise PluginError(f"A cluster option of the plugin {plugin!r} has a wrong default: {error.message}") from None
 
 
 def _checked(plugin: str, hook: str, found: Any, wanted: type[Any]) -> Sequence[Any]:

@@ -20,6 +20,7 @@ from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.hardening import check_openings
 from spawnpenny.pipeline.keeper import RecordKeeper
+from spawnpenny.pipeline.labtokens import LabTokens
 from spawnpenny.pipeline.recovery import Recovery
 from spawnpenny.pipeline.spawns import Spawns
 from spawnpenny.pipeline.tasks import Tasks
@@ -50,6 +51,7 @@ class Service:
     world: World
     membership: Membership
     housekeeper: Housekeeper
+    lab_tokens: LabTokens
     moved: Bell = field(default_factory=Bell)
     _taken_over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -84,7 +86,8 @@ async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, br
     world = _world(settings, plugins, cluster, broker, membership)
     recovery = Recovery(world, accounts, tasks)
     housekeeper = Housekeeper(world, accounts, plugins.steps, recovery.record_again)
-    service = Service(settings, plugins, Spawns(world, accounts, tasks), world, membership, housekeeper)
+    spawns, lab_tokens = Spawns(world, accounts, tasks), LabTokens(world.pods, settings.installation)
+    service = Service(settings, plugins, spawns, world, membership, housekeeper, lab_tokens)
     tasks.run(world.pods.run())
     tasks.run(world.namespaces.run())
     tasks.run(_take_over(service, recovery, accounts, tasks))

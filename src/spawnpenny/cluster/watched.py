@@ -46,6 +46,7 @@ class Watched(ABC):
     def __init__(self) -> None:
         self.synced = asyncio.Event()
         self._objects: dict[Key, Manifest] = {}
+        self._by_namespace: dict[str | None, dict[str, Manifest]] = {}
         self._subscriptions: set[Subscription] = set()
         self._waiters: dict[Key, set[_Waiter]] = {}
 
@@ -70,6 +71,10 @@ class Watched(ABC):
 
     def items(self) -> tuple[Manifest, ...]:
         return tuple(self._objects.values())
+
+    def within(self, namespace: str) -> tuple[Manifest, ...]:
+        """Return what there is in a namespace."""
+        return tuple(self._by_namespace.get(namespace, {}).values())
 
     @contextmanager
     def subscribe(self) -> Iterator[Subscription]:
@@ -111,7 +116,8 @@ class Watched(ABC):
     def take_list(self, namespace: str | None, manifests: Iterable[Manifest]) -> None:
         """Take in a list of all that there is in a namespace (None: in all of them)."""
         found = {_key(manifest): manifest for manifest in manifests}
-        here = {key for key in self._objects if namespace is None or key[0] == namespace}
+        names = self._by_namespace.get(namespace, {})
+        here = self._objects.keys() if namespace is None else {(namespace, name) for name in names}
         for key in here - found.keys():
             self._remove(key, self._objects[key])
         for manifest in found.values():
@@ -137,12 +143,20 @@ class Watched(ABC):
             return
         manifest["metadata"].pop("managedFields", None)
         self._objects[key] = manifest
+        self._by_namespace.setdefault(key[0], {})[key[1]] = manifest
         self._tell(key, WatchEvent("MODIFIED" if known is not None else "ADDED", manifest), manifest)
 
     def _remove(self, key: Key, last: Manifest) -> None:
         if self._objects.pop(key, None) is not None:
+            self._leave(*key)
             last["metadata"].pop("managedFields", None)
             self._tell(key, WatchEvent("DELETED", last), None)
+
+    def _leave(self, namespace: str | None, name: str) -> None:
+        there = self._by_namespace[namespace]
+        del there[name]
+        if not there:
+            del self._by_namespace[namespace]
 
     def _tell(self, key: Key, event: WatchEvent, state: Manifest | None) -> None:
         for subscription in self._subscriptions:

@@ -44,7 +44,8 @@ class ClusterOption:
 
         """
         if not self._fits(value):
-            raise InvalidOptionError(f"The option {self.name!r} has to be {self._wanted()}.", field=self.name)
+            told = f"The option {self.name!r} has to be {self._wanted()}."
+            raise InvalidOptionError(told, field=f"options.{self.name}")
         return float(value) if self.type is OptionType.FLOAT else value
 
     def _fits(self, value: Any) -> bool:
@@ -93,5 +94,8 @@ def check_cluster_options(options: Sequence[ClusterOption], given: Mapping[str, 
     known = {option.name: option for option in options}
     unknown = sorted(given.keys() - known.keys())
     if unknown:
-        raise UnknownOptionError(unknown[0], sorted(known))
+        raise UnknownOptionError(
+            f"There is no cluster option {unknown[0]!r}. There are: {', '.join(sorted(known)) or 'none'}.",
+            field=f"options.{unknown[0]}",
+        )
     return {name: option.check(given[name]) if name in given else option.default for name, option in known.items()}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import MAX_SPAWNS, Key
+from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Phase
 from spawnpenny.domain.users import User
-from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError
+from spawnpenny.errors import NameCollisionError, SpawnNotRunningError, StartConflictError, TooManySpawnsError
 from spawnpenny.identity import Identity
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.context import Context
@@ -22,6 +22,19 @@ def conflict(existing: Run, key: Key) -> StartConflictError:
         phase=phase,
         start=existing.record.request.start,
     )
+
+
+def demand_up(run: Run) -> None:
+    """Refuse to change a spawn that is on its way out.
+
+    Raises:
+        SpawnNotRunningError: It is being stopped, has failed or has ended.
+
+    """
+    phase, key = run.record.phase, run.record.key
+    if run.record.desired is Desired.GONE or phase.over or phase is Phase.UNDOING:
+        why = f" {run.record.reason.message}" if run.record.reason else ""
+        raise SpawnNotRunningError(f"The {key.kind} {key.name!r} is {phase}.{why}", phase=phase)
 
 
 def refuse_collision(context: Context) -> None:

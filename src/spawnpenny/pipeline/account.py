@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Unpack
 
@@ -37,7 +38,7 @@ class Run:
     as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
     being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
     nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
-    storage stays that was to go with it.
+    storage stays that was to go with it. ``news`` is set when what is tended has changed.
     """
 
     record: SpawnRecord
@@ -51,6 +52,7 @@ class Run:
     waiting_for: str = ""
     kept: str = ""
     trouble: SpawnError | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add_event(self, type_: EventType, message: str, **about: Unpack[About]) -> Event:
         event = self.record.log.add(type_, time.time(), message, **about)
@@ -71,6 +73,13 @@ class Run:
         while run is not None:
             run.vanish()
             run = run.previous
+
+    async def until_news(self, seconds: float) -> None:
+        """Return when there is something new since the last call, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.news.wait()
+        self.news.clear()
 
     def vanish(self) -> None:
         """Say that nothing is left of it."""

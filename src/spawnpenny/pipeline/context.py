@@ -15,18 +15,21 @@ from spawnpenny.domain.events import About, EventType, Severity
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
-from spawnpenny.domain.spawns import Kind, StepProgress, StepState
-from spawnpenny.errors import ClusterForbiddenError, SpawnError
+from spawnpenny.domain.spawns import Key, Kind, Scale, StepProgress, StepState
+from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.pipeline.labtokens import token_hash
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.patches import merge_patches
 from spawnpenny.pipeline.port import Marks, Reach, StepPort
 from spawnpenny.pipeline.record import Applied, Replaced
 from spawnpenny.pipeline.runner import Runner
+from spawnpenny.pipeline.scaling import Fitted, fit
 from spawnpenny.pipeline.scrub import scrubbed
-from spawnpenny.pipeline.spawn import Spawn, Stash
+from spawnpenny.pipeline.spawn import Life, Spawn, Stash
 from spawnpenny.pipeline.step import Step
+from spawnpenny.pipeline.tending import tending_steps
 from spawnpenny.pipeline.turns import Turn
 from spawnpenny.pipeline.world import World
 
@@ -70,6 +73,9 @@ class Context:
             _announce=self._announce,
             tls=record.request.tls,
             _service_host=self._service_host,
+            secrets=record.secrets,
+            caller=record.request.caller,
+            _life=Life(self._scale, self._resize, self.run.until_news, self._lab_runs),
         )
 
     def runner(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Runner:
@@ -114,6 +120,7 @@ class Context:
             names=self.names,
             uids=replaced.uids if replaced else record.uids,
             origin=self._origin(),
+            token=token_hash(record.request.env),
         )
         reach = Reach(
             cluster=self.world.cluster,
@@ -130,10 +137,39 @@ class Context:
         )
         return lambda step: StepPort(step, marks, reach, user)
 
+    def tending(self) -> list[tuple[Step, Spawn]]:
+        """Return the steps that look after the running spawn, and the spawn as each sees it."""
+        port, spawn = self._ports(), self.spawn()
+        return [(step, replace(spawn, cluster=port(step))) for step in tending_steps(self.pipeline)]
+
     def asks(self) -> Resources:
         """Return what the spawn will use of the user's budget, of all its steps together."""
-        spawn = self.spawn()
+        return self._asked(self.spawn())
+
+    def _asked(self, spawn: Spawn) -> Resources:
         return total(step.asks(spawn) for step in self.pipeline.steps)
+
+    def fit(self, wanted: Scale) -> Fitted:
+        """Return what of a scale fits into the user's budget, by all steps' own checks; fewer than now always do."""
+        spawn = self.spawn()
+
+        def refusal(count: int) -> QuotaExceededError | None:
+            scaled = replace(spawn, _life=Life(lambda: replace(wanted, count=count)))
+            scaled = replace(scaled, asks=self._asked(scaled))
+            try:
+                for step in self.pipeline.steps:
+                    step.check(scaled)
+            except QuotaExceededError as error:
+                return error
+            return None
+
+        return fit(wanted, now=self.run.record.scale.count, refusal=refusal)
+
+    def take(self, scale: Scale) -> None:
+        """Have the spawn be of this scale, and count it so."""
+        self.run.record.scale = scale
+        self.run.record.asks = self.asks()
+        self.run.news.set()
 
     def pod(self) -> Manifest | None:
         """Return the pod whose end is the end of the spawn, as the cluster last told of it."""
@@ -161,7 +197,7 @@ class Context:
 
     def scrub(self, text: str) -> str:
         """Take the caller's secrets out of a text."""
-        return scrubbed(text, self.run.record.request.secrets)
+        return scrubbed(text, self.run.record.hidden)
 
     def tell(self, message: str, severity: Severity = Severity.NORMAL) -> None:
         """Tell the user something, unless it was told last."""
@@ -195,6 +231,20 @@ class Context:
         )
         check_pod(merged, allowed=pods.allow, images=pods.images)
         return merged
+
+    def _scale(self) -> Scale:
+        return self.run.record.scale
+
+    def _resize(self, count: int) -> int:
+        scale = self.run.record.scale.held(count)
+        if scale.count != self.run.record.scale.count:
+            self.take(self.fit(scale).scale)
+        return self.run.record.scale.count
+
+    def _lab_runs(self) -> bool:
+        caller = self.run.record.request.caller
+        lab = self.account.runs.get(Key(Kind.LAB, caller.lab)) if caller else None
+        return lab is not None and caller is not None and lab.record.id == caller.spawn and lab.record.active
 
     def _service_host(self, name: str) -> str:
         return self.world.cluster.service_host(self.names.namespace, name)

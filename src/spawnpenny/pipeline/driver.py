@@ -35,6 +35,7 @@ from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.purging import purge
 from spawnpenny.pipeline.record import Replaced
 from spawnpenny.pipeline.settle import settle
+from spawnpenny.pipeline.tending import tend
 from spawnpenny.pipeline.turns import Turn
 from spawnpenny.pipeline.world import World
 
@@ -73,7 +74,17 @@ class Driver:
             self._log.exception("a spawn failed unexpectedly")
             await self._undo(StepFailedError(self._unexpected()))
         else:
-            await self._arrive()
+            if await self._arrive():
+                await self.tend()
+
+    async def tend(self) -> None:
+        """Look after the running spawn, until it ends or somebody takes it away."""
+        self._mark_logs()
+        try:
+            await tend(self._context.tending())
+        except SpawnError as error:
+            self._run.ending = True
+            await self._end(error)
 
     async def go_down(self, after: asyncio.Task[None] | None = None, *, written: bool = True) -> None:
         """Take the spawn away, and forget it.
@@ -128,17 +139,24 @@ class Driver:
         await self._persist()
         return False
 
-    async def end_of_pod(self, pod: Manifest | None) -> None:
-        """Say why the pod of a running spawn is no more (None: it is gone), and take away what is left."""
+    async def end_of_pod(self, pod: Manifest | None, after: asyncio.Task[None] | None = None) -> None:
+        """Say why the pod of a running spawn is no more (None: it is gone), and take away what is left.
+
+        ``after`` is what has looked after it until now.
+        """
         self._mark_logs()
+        await self._end_of(after)
         if pod is None:
             pod = await self._found_again()
             if pod is not None and not podstate.is_lost(pod):
                 self._run.ending = False  # without a pause since the pod was looked at: no event is missed
                 self._log.warning("a pod was told as gone that is there")
+                await self.tend()
                 return
-        error = _end_of_pod(pod)
-        self._close(Phase.EXITED, Reason(error.code, error.message))
+        await self._end(_end_of_pod(pod))
+
+    async def _end(self, error: SpawnError) -> None:
+        self._close(Phase.EXITED, Reason(error.code, self._context.scrub(error.message)))
         await self._persist()
         await self.clear()
 
@@ -176,7 +194,8 @@ class Driver:
     async def _end_of(self, after: asyncio.Task[None] | None) -> None:
         if after is not None and not after.done():
             after.cancel()
-            self._context.tell("Waiting for what was under way to end.")
+            if self._record.phase not in {Phase.RUNNING, Phase.STOPPING}:  # looking after what runs ends at once
+                self._context.tell("Waiting for what was under way to end.")
             await settle({after})
 
     async def _apply(self) -> None:
@@ -220,15 +239,16 @@ class Driver:
                 )
         return False
 
-    async def _arrive(self) -> None:
+    async def _arrive(self) -> bool:
         pod = self._context.pod()
         if self._record.pod is not None and (pod is None or podstate.is_lost(pod)):
             # It ended after its step was done, when nobody waited for it and the vigil did not count it as running yet.
             await self._undo(_end_of_pod(pod))
-            return
+            return False
         self._record.forget_secrets()
         self.to_phase(Phase.RUNNING)
         await self._persist()
+        return True
 
     async def _undo(self, error: SpawnpennyError) -> None:
         reason = Reason(error.code, self._context.scrub(error.message))
@@ -245,6 +265,7 @@ class Driver:
         self._record.ended_at = time.time()
         self._record.url = None
         self._record.forget_secrets()
+        self._record.secrets.clear()
         self._run.trouble = None  # by its traceback it holds all that was under way
         self.to_phase(phase, reason)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -37,7 +38,10 @@ _MAPS_OF_SPECS: Final = {"ResourceQuota": "hard", "NetworkPolicy": "podSelector"
 
 @dataclass(frozen=True)
 class Marks:
-    """What the objects of one spawn are marked with, and the uids of those that it made (shared with the record)."""
+    """What the objects of one spawn are marked with, and the uids of those that it made (shared with the record).
+
+    ``token`` is the hash of the lab's own token, where it has one.
+    """
 
     installation: str
     username: str
@@ -46,6 +50,7 @@ class Marks:
     names: Names
     uids: dict[str, str]
     origin: str = ""
+    token: str = ""
 
     def labels(self, *, own: bool) -> dict[str, str]:
         common = {**labels.ours(self.installation), labels.USER: self.names.user}
@@ -149,6 +154,28 @@ class StepPort:
         listing = await self._reach.cluster.list(resource, namespace=self._marks.names.namespace, labels=labels)
         return listing.items
 
+    def pods(self) -> tuple[Manifest, ...]:
+        """Return the pods of this spawn as they were last heard of: no call is made."""
+        found = self._reach.pods.within(self._marks.names.namespace)
+        return tuple(pod for pod in found if self.is_ours(pod))
+
+    async def remove(self, pod: Manifest) -> None:
+        """Delete a pod of this spawn that ``ensure`` or ``pods`` returned, by its uid; one that is gone is fine.
+
+        It does not wait for the pod to end.
+
+        Raises:
+            NotOursError: The pod does not carry our marks.
+            ClusterError: The cluster refused.
+
+        """
+        ref = Ref.of(pod)
+        self._demand("delete", ref.resource, ref.name)
+        if not self.is_ours(pod):
+            raise NotOursError(str(ref))
+        with suppress(ConflictError):  # another pod has the name by now
+            await uninterrupted(self._reach.cluster.delete(ref, uid=pod["metadata"]["uid"]))
+
     async def wait(self, pod: Manifest, *, until: Literal["ready", "succeeded"] = "ready") -> Manifest:
         """Wait for a pod that ``ensure`` returned; what is being waited for is told to the user.
 
@@ -215,8 +242,10 @@ class StepPort:
         annotations = {labels.USERNAME: self._marks.username}
         if manifest["kind"] != "Secret":  # the hash of a short secret can be guessed
             annotations[labels.HASH] = content_hash(manifest)
-        if manifest["kind"] == "Pod" and own:
+        if manifest["kind"] == "Pod" and own and not _is_part(manifest):
             annotations[labels.ORIGIN] = self._marks.origin
+            if self._marks.token:
+                annotations[labels.LAB_KEY] = self._marks.token
         marked = {
             **metadata,
             "namespace": self._marks.names.namespace,
@@ -230,7 +259,7 @@ class StepPort:
             stored = await self._reach.cluster.create(manifest, ref.resource)
         except AlreadyExistsError:
             stored = await self._found(manifest, ref, patch=patch)
-        if self._step.scope == "spawn":
+        if self._step.scope == "spawn" and not _is_part(manifest):  # there may be any number of parts
             self._marks.uids[_place(ref)] = stored["metadata"]["uid"]
         return stored
 
@@ -272,6 +301,10 @@ class StepPort:
         reach = self._reach
         listener = Listener(reach.tell, reach.suspect, reach.scrub, reach.slow, reach.told)
         return PodWatch(reach.cluster, reach.pods, ref, uid, listener)
+
+
+def _is_part(manifest: Manifest) -> bool:
+    return labels.PART in manifest["metadata"].get("labels", {})
 
 
 def _place(ref: Ref) -> str:

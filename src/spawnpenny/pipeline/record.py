@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from spawnpenny.domain.events import Event, EventLog
 from spawnpenny.domain.resources import Resources, total
-from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Reason, SpawnRequest, StepProgress, StepState, Tls
+from spawnpenny.domain.spawns import (
+    Caller,
+    Desired,
+    Key,
+    Kind,
+    Phase,
+    Reason,
+    Scale,
+    SpawnRequest,
+    StepProgress,
+    StepState,
+    Tls,
+)
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SpawnpennyError
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """What this spawnpenny writes; it reads the one before as well."""
 
 
@@ -49,8 +61,9 @@ class Replaced:
 class SpawnRecord:
     """One spawn. Times are seconds since the epoch.
 
-    ``env`` and ``tls`` are kept until the spawn runs or failed; ``uids`` are those of the objects that it made,
-    by ``Kind/name``; ``reverted`` says that nothing of it is left, ``purge`` that its storage is to go with it.
+    ``env`` and ``tls`` are kept until the spawn runs or failed, ``secrets`` until it is over: they are what its steps
+    keep of it. ``uids`` are those of the objects that it made, by ``Kind/name``; ``reverted`` says that nothing of it
+    is left, ``purge`` that its storage is to go with it; ``scale`` is how many workers a Dask cluster is to have.
     """
 
     key: Key
@@ -71,6 +84,8 @@ class SpawnRecord:
     purge: bool = False
     steps: list[StepProgress] = field(default_factory=list)
     uids: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    scale: Scale = field(default_factory=Scale)
     replaces: list[Replaced] = field(default_factory=list)
     log: EventLog = field(default_factory=lambda: EventLog(0))
 
@@ -87,8 +102,15 @@ class SpawnRecord:
         done = sum(step.state in {StepState.DONE, StepState.SKIPPED} for step in self.steps)
         return 5 + 90 * done // len(self.steps) if self.steps and self.phase is not Phase.REQUESTED else 0
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What must not be quoted of it: what the caller sent, and what its steps keep."""
+        lines = [line for text in self.secrets.values() for line in text.splitlines() if not line.startswith("-----")]
+        return (*self.request.secrets, *lines)
+
     def forget_secrets(self) -> None:
-        self.request = SpawnRequest(self.request.start, self.request.options, {}, self.request.timeout)
+        """Forget what the caller sent that is secret: it is where it was wanted."""
+        self.request = replace(self.request, env={}, tls=None)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -111,6 +133,9 @@ class SpawnRecord:
             "ended_at": self.ended_at,
             "reverted": self.reverted,
             **({"purge": True} if self.purge else {}),
+            **({"secrets": self.secrets} if self.secrets else {}),
+            **({"scale": asdict(self.scale)} if self.scale != Scale() else {}),
+            **({"caller": asdict(self.request.caller)} if self.request.caller else {}),
             "steps": [[step.name, step.state, step.seconds] for step in self.steps],
             "uids": self.uids,
             "replaces": [asdict(each) for each in self.replaces],
@@ -123,7 +148,9 @@ class SpawnRecord:
             key=Key.parse(data["key"]),
             id=data["id"],
             generation=data["generation"],
-            request=SpawnRequest(data["start"], dict(data["options"]), dict(data["env"]), tls=_tls(data)),
+            request=SpawnRequest(
+                data["start"], dict(data["options"]), dict(data["env"]), tls=_tls(data), caller=_caller(data)
+            ),
             by=data["by"],
             requested_at=data["requested_at"],
             deadline=data["deadline"],
@@ -138,6 +165,8 @@ class SpawnRecord:
             purge=data.get("purge", False),  # told only where it is so
             steps=[StepProgress(name, StepState(state), seconds) for name, state, seconds in data["steps"]],
             uids=dict(data["uids"]),
+            secrets=dict(data.get("secrets", {})),
+            scale=Scale(**data.get("scale", {})),
             replaces=[Replaced(**each) for each in data["replaces"]],
             log=EventLog(data["generation"], [Event.from_json(event) for event in data["events"]]),
         )
@@ -263,5 +292,10 @@ class UserRecord:
 
 
 def _tls(data: Mapping[str, Any]) -> Tls | None:
-    told = data.get("tls")  # from schema 3 on
+    told = data["tls"]
     return Tls(**told) if told else None
+
+
+def _caller(data: Mapping[str, Any]) -> Caller | None:
+    told = data.get("caller")  # from schema 4 on, as what is told of Dask clusters alone
+    return Caller(**told) if told else None

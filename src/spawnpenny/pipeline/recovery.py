@@ -32,6 +32,7 @@ from spawnpenny.pipeline.driver import Driver, persist
 from spawnpenny.pipeline.keeper import RecordLostError, read_record, username_of
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 from spawnpenny.pipeline.tasks import Tasks
+from spawnpenny.pipeline.tending import tending_steps
 from spawnpenny.pipeline.world import World
 from spawnpenny.replicas.ownership import slug_of
 
@@ -137,7 +138,8 @@ class Recovery:
         for pod in self.world.pods.items():
             carried = pod["metadata"].get("labels", {})
             wanted = known or self.accounts.by_slug(carried.get(labels.USER, "")) is None
-            if wanted and carried.get(labels.SPAWN) and not podstate.is_over(pod):
+            is_one = carried.get(labels.SPAWN) and labels.PART not in carried
+            if wanted and is_one and not podstate.is_over(pod):
                 self._record_again(pod, again)
         return again
 
@@ -206,7 +208,9 @@ class Recovery:
             return True
         if record.phase.over:
             return not record.reverted
-        return record.phase is not Phase.RUNNING or self._has_ended(account, run)
+        if record.phase is not Phase.RUNNING or self._has_ended(account, run):
+            return True
+        return bool(tending_steps(Context(self.world, account, run).pipeline))
 
     def _has_ended(self, account: Account, run: Run) -> bool:
         pod = Context(self.world, account, run).pod()
@@ -214,9 +218,12 @@ class Recovery:
 
     def _is_ready(self, account: Account, run: Run) -> bool:
         namespace = Context(self.world, account, run).names.namespace
-        pods = [pod for pod in self.world.pods.items() if pod["metadata"]["namespace"] == namespace]
+        pods = self.world.pods.within(namespace)
         return any(
-            pod["metadata"]["labels"].get(labels.SPAWN) == run.record.id and podstate.is_ready(pod) for pod in pods
+            pod["metadata"]["labels"].get(labels.SPAWN) == run.record.id
+            and labels.PART not in pod["metadata"]["labels"]
+            and podstate.is_ready(pod)
+            for pod in pods
         )
 
     async def _take_over(self, account: Account, runs: list[Run]) -> None:
@@ -256,7 +263,7 @@ class Recovery:
         elif record.phase.over:
             work = driver.clear()
         elif record.phase is Phase.RUNNING:
-            work = driver.end_of_pod(context.pod())
+            work = driver.end_of_pod(context.pod()) if self._has_ended(account, run) else driver.tend()
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
             if self._is_ready(account, run):  # it may have been told as running: it gets the time to be so again

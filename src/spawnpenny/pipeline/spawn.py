@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from spawnpenny.domain.events import Severity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Kind, Tls
+from spawnpenny.domain.spawns import Caller, Kind, Scale, Tls
 from spawnpenny.domain.templates import template_fields
 from spawnpenny.domain.users import User
 
@@ -50,6 +51,32 @@ class Stash:
         return key in self._values
 
 
+def _no_scale() -> Scale:
+    return Scale()
+
+
+def _keep(count: int) -> int:
+    return count
+
+
+async def _no_news(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+def _no_lab() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a spawn that is tended asks of the service."""
+
+    scale: Callable[[], Scale] = _no_scale
+    resize: Callable[[int], int] = _keep
+    news: Callable[[float], Awaitable[None]] = _no_news
+    lab_runs: Callable[[], bool] = _no_lab
+
+
 def _no_cluster(name: str) -> str:
     raise LookupError(f"no cluster is known here that says where the Service {name} is reached")
 
@@ -71,6 +98,8 @@ class Spawn:
         in_use: What the user's other spawns use.
         stash: Data between steps.
         cluster: The cluster, as far as the step declared its use.
+        secrets: What its steps keep of it, as ``Step.keeps`` named it. It goes into Secrets, and nowhere else.
+        caller: The lab that asked for it, or None.
         tls: The key and certificates that a lab is to serve TLS with, or None. The key is secret: it goes into one
             Secret, and nowhere else. None once the spawn runs.
 
@@ -92,6 +121,26 @@ class Spawn:
     _announce: Callable[[str, str], None]
     tls: Tls | None = field(default=None, repr=False)
     _service_host: Callable[[str], str] = field(default=_no_cluster, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    caller: Caller | None = None
+    _life: Life = field(default_factory=Life, repr=False)
+
+    @property
+    def scale(self) -> Scale:
+        """How many workers it is to have, now."""
+        return self._life.scale()
+
+    def resize(self, count: int) -> int:
+        """Have an adaptive cluster of this many workers, or as many as there is room for; return how many."""
+        return self._life.resize(count)
+
+    async def news(self, seconds: float) -> None:
+        """Return when one of its pods, or its scale, has changed since the last call, or after so many seconds."""
+        await self._life.news(seconds)
+
+    def lab_runs(self) -> bool:
+        """Whether the lab that asked for it still runs; False where none did."""
+        return self._life.lab_runs()
 
     @property
     def fields(self) -> Mapping[str, str]:

@@ -14,18 +14,21 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from spawnpenny.domain.answers import check_options
+from spawnpenny.domain.cluster_options import check_cluster_options
 from spawnpenny.domain.events import EventLog
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest, StepProgress
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale, SpawnRequest, StepProgress
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     NotReadyError,
+    QuotaExceededError,
     UnavailableError,
     UserConflictError,
 )
 from spawnpenny.identity import Identity
 from spawnpenny.pipeline.acceptance import (
     conflict,
+    demand_up,
     oldest_history,
     refuse_collision,
     to_replace,
@@ -37,6 +40,7 @@ from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
 from spawnpenny.pipeline.hostnames import hostnames
 from spawnpenny.pipeline.keeper import RecordLostError
+from spawnpenny.pipeline.labtokens import VARIABLE, new_lab_token
 from spawnpenny.pipeline.listing import START, Directory
 from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.purging import refuse_while_purging
@@ -63,6 +67,15 @@ class Started:
 
     run: Run
     new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What scaling answered: the spawn, its scale now, and why that is not all that was wanted, with the numbers."""
+
+    run: Run
+    scale: Scale
+    refusal: QuotaExceededError | None
 
 
 class Spawns:
@@ -153,6 +166,36 @@ class Spawns:
                 account.record.applied.clear()  # what comes after, or in between, may rely on nothing of it
                 await self._order_gone(account, run)
             return run
+
+    async def scale(self, username: str, key: Key, wanted: Scale) -> Scaled | None:
+        """Have a Dask cluster be of another scale: when this returns, it is durable; None where there is no such one.
+
+        What does not fit into the user's budget is cut to what does.
+
+        Raises:
+            SpawnNotRunningError: It is being stopped, has failed or has ended.
+            NotReadyError: The state of the cluster is not known (yet).
+            ElsewhereError: Another replica looks after the user.
+
+        """
+        self._demand_ready()
+        if self.account(username) is None:
+            return None
+        async with self._locked(username) as account:
+            run = account.runs.get(key)
+            if run is None:
+                return None
+            demand_up(run)
+            context, before = Context(self._world, account, run), run.record.scale
+            fitted = context.fit(wanted.held(wanted.count))
+            context.take(fitted.scale)
+            try:
+                await self._world.keeper.save(account.record)
+            except BaseException as error:
+                context.take(before)
+                self._write_back(account, account.record.user, error)
+                raise
+            return Scaled(run, fitted.scale, fitted.refusal)
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:
         """Have a spawn taken away; return it, or None where there is nothing to stop.
@@ -337,6 +380,9 @@ class Spawns:
         )
         record.replaces = to_replace(account, account.runs.get(key))
         run = Run(record)
+        if key.kind is Kind.LAB:
+            token = new_lab_token(Context(self._world, account, run).names)
+            record.request = replace(request, env={**request.env, VARIABLE: token})
         self._check(Context(self._world, account, run))
         return run
 
@@ -345,12 +391,18 @@ class Spawns:
         refuse_collision(context)
         if record.key.kind is Kind.LAB:
             check_options(self._world.plugins.form(context.account.record.user), record.request.options)
+        if record.key.kind is Kind.DASK:
+            offered = self._world.plugins.cluster_options(context.account.record.user)
+            options = check_cluster_options(offered, record.request.options)
+            record.request = replace(record.request, options=options)
         record.steps = [StepProgress(step.name) for step in steps]
         record.asks = context.asks()
         if record.request.tls is not None:
             hostnames(self._world, context.account.username, record.key)  # or nobody would make anything of it
         for step in steps:
             step.check(context.spawn())
+        for step in steps:
+            record.secrets |= step.keeps(context.spawn())
 
     async def _order_gone(self, account: Account, run: Run) -> None:
         run.record.desired = Desired.GONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from spawnpenny.cluster.permissions import Permission
@@ -75,6 +75,24 @@ class Step(ABC):
         It is skipped while this is unchanged.
         """
         return self.makes(spawn)
+
+    def keeps(self, spawn: Spawn) -> Mapping[str, str]:
+        """Return secrets to keep in the spawn's record, by names that no other step has: ``spawn.secrets`` has them.
+
+        Asked once, when a request is accepted. They are kept until the spawn is over, and nowhere else.
+        """
+        return {}
+
+    async def tend(self, spawn: Spawn) -> None:  # noqa: B027 - most steps are done when they are applied
+        """Hold what the step made as ``spawn.scale`` and the step's own rules want it, for as long as the spawn runs.
+
+        It begins when the spawn runs, and anew when the service, or another replica, has taken it over: it works from
+        what there is. It is cancelled when the spawn is to go; ``spawn.news`` says when to look again.
+
+        Raises:
+            SpawnError: The spawn is to end, for this reason. Any other exception is logged, and it begins anew.
+
+        """
 
     async def apply(self, spawn: Spawn) -> None:
         """Make it so. May be called again after a crash of the service, so it works from names and is idempotent.

@@ -9,7 +9,7 @@ import structlog
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.events import Severity
-from spawnpenny.domain.spawns import Desired, Phase
+from spawnpenny.domain.spawns import Desired, Kind, Phase
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
@@ -34,6 +34,7 @@ class Vigil:
                 self._look(change.object, deleted=change.type == "DELETED")
 
     def _look(self, pod: Manifest, *, deleted: bool) -> None:
+        self._stir(pod)
         found = self._running(pod)
         if found is None:
             return
@@ -41,9 +42,17 @@ class Vigil:
         if deleted or podstate.is_lost(pod):
             lost = pod if podstate.is_lost(pod) else None
             context.run.ending = True
-            context.run.task = self.tasks.start(Driver(context).end_of_pod(lost))
+            context.run.task = self.tasks.start(Driver(context).end_of_pod(lost, context.run.task))
         elif (trouble := podstate.trouble(pod, quote=None)) is not None and not podstate.is_ready(pod):
             self._tell(context, trouble.error.message)
+
+    def _stir(self, pod: Manifest) -> None:
+        """Say that there is news to whoever looks after the spawn of a pod."""
+        carried = pod["metadata"].get("labels", {})
+        account = self.accounts.by_slug(carried.get(labels.USER, ""))
+        for run in account.runs.values() if account else ():
+            if run.record.key.kind is Kind.DASK:  # the end of a lab is news to it, too
+                run.news.set()
 
     def _tell(self, context: Context, message: str) -> None:
         """Tell that a lab which ran does not answer at the moment: the cluster starts its program again."""

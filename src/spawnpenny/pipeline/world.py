@@ -18,6 +18,7 @@ from spawnpenny.settings import Settings
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Cluster, Manifest
     from spawnpenny.cluster.watched import Watched
+    from spawnpenny.domain.cluster_options import ClusterOption
     from spawnpenny.domain.events import Event
     from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.spawns import Key
@@ -41,6 +42,8 @@ class Extensions(Protocol):
     def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]: ...
 
     def form(self, user: User) -> Sequence[FormField]: ...
+
+    def cluster_options(self, user: User) -> Sequence[ClusterOption]: ...
 
     def observe(self, username: str, key: Key, event: Event) -> None: ...
 

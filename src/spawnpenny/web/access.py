@@ -102,7 +102,8 @@ async def _admit(request: web.Request, access: Access) -> None:
 async def _authenticate(request: web.Request) -> Identity:
     credentials = Credentials(_token(request.headers.get("Authorization")), request.headers, request.remote)
     unsure: NotReadyError | None = None
-    for authenticator in request.app[SERVICE].plugins.authenticators:
+    service = request.app[SERVICE]
+    for authenticator in (service.lab_tokens, *service.plugins.authenticators):
         try:
             identity = await authenticator.authenticate(credentials)
         except NotReadyError as error:

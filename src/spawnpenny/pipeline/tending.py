@@ -1,0 +1,61 @@
+"""Looks after a running spawn: its steps' ``tend``, side by side, begun anew when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from spawnpenny.errors import SpawnError
+from spawnpenny.pipeline.order import Ordered
+from spawnpenny.pipeline.settle import settle
+from spawnpenny.pipeline.spawn import Spawn
+from spawnpenny.pipeline.step import Step
+
+_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+_CALM: Final = 60.0
+"""Seconds after which what failed before is forgotten: the next pause is a short one again."""
+
+
+def tending_steps(pipeline: Ordered) -> list[Step]:
+    """Return the steps of a pipeline that look after what runs."""
+    return [step for step in pipeline.steps if type(step).tend is not Step.tend]
+
+
+async def tend(tended: Sequence[tuple[Step, Spawn]]) -> None:
+    """Look after a spawn until cancelled, or until all steps say that there is nothing to look after.
+
+    Raises:
+        SpawnError: The spawn is to end, for this reason.
+
+    """
+    tasks = {asyncio.create_task(_tend(step, spawn), name=step.name) for step, spawn in tended}
+    try:
+        if tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await settle(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
+
+
+async def _tend(step: Step, spawn: Spawn) -> None:
+    log, loop, pause = structlog.get_logger("spawnpenny.tending"), asyncio.get_running_loop(), _PAUSE
+    while True:
+        began = loop.time()
+        try:
+            return await step.tend(spawn)
+        except SpawnError:
+            raise
+        except Exception:
+            log.warning("a step that looks after a spawn failed; it begins anew", step=step.name, exc_info=True)
+        if loop.time() - began > _CALM:
+            pause = _PAUSE
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
