@@ -1,4 +1,4 @@
-"""A site with Dask for each module: real schedulers and workers, the unmodified client, the proxy as its own process."""
+"""A site with Dask for each module: real schedulers and workers, the unmodified client, the proxy as a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMAGES = ["spawnpenny/lab", "spawnpenny/old", GONE]
 
 @pytest.fixture(scope="module")
 def oldest():
-    """The Python of the oldest distributed that is supported."""
+    """Have the Python of the oldest distributed that is supported."""
     python = os.environ.get("SPAWNPENNY_JUPYTERHUB5")
     if not python:
         pytest.skip("SPAWNPENNY_JUPYTERHUB5 does not say where the Python with the oldest distributed is")
@@ -32,7 +32,7 @@ async def dask(tmp_path_factory):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ada(dask):
-    """A notebook of ada's, outside of any lab, with the client imported."""
+    """Have a notebook of ada's, outside of any lab, with the client imported."""
     async with dask.notebook("ada") as notebook:
         await notebook.run("""
             import numpy as np

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(dask, ada):
-    """A cluster of ada's with a worker, in the notebook as ``cluster`` and ``client``; its name."""
+    """Have a cluster of ada's with a worker, in the notebook as ``cluster`` and ``client``; its name."""
     name = await ada.run("""
         cluster = gateway.new_cluster()
         cluster.scale(1)
@@ -31,7 +31,7 @@ async def test_options_are_shown_with_their_bounds_and_a_wrong_one_is_refused_by
     assert "worker_cores" in await ada.run("list(gateway.cluster_options())")
     with pytest.raises(CellError, match="worker_cors"):
         await ada.run("gateway.new_cluster(worker_cors=2)")
-    with pytest.raises(CellError, match="worker_cores.*whole number|worker_cores.*number"):
+    with pytest.raises(CellError, match=r"worker_cores.*number"):
         await ada.run("gateway.new_cluster(worker_cores=10_000)")
     assert await ada.run("gateway.list_clusters()") == []
 

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def cluster(dask, ada):
-    """A running cluster of ada's without workers, in her notebook as ``cluster``; its name."""
+    """Have a running cluster of ada's without workers, in her notebook as ``cluster``; its name."""
     name = await ada.run("cluster = gateway.new_cluster(); cluster.name")
     yield name
     await ada.run("cluster.shutdown()")
@@ -89,7 +89,7 @@ async def test_vanished_worker_is_replaced_and_its_work_done(dask, ada, cluster)
         work = client.map(lambda n: n * n, range(20))
         _ = client.gather(work)
     """)
-    lost, kept = await dask.workers(cluster)
+    lost, _ = await dask.workers(cluster)
     await dask.vanish(lost)
 
     async def replaced():

@@ -15,14 +15,14 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(ada):
-    """A running cluster of ada's, in her notebook as ``cluster``."""
+    """Have a running cluster of ada's, in her notebook as ``cluster``."""
     yield await ada.run("cluster = gateway.new_cluster(); cluster.name")
     await ada.run("cluster.shutdown()")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bob(dask):
-    """A notebook of bob's, with a cluster of his own."""
+    """Have a notebook of bob's, with a cluster of his own."""
     async with dask.notebook("bob") as notebook:
         await notebook.run("""
             from dask_gateway import Gateway
@@ -70,7 +70,7 @@ async def test_another_users_cluster_is_not_there_by_name(dask, bob, cluster):
 
 
 async def test_another_users_cluster_lets_nobody_in_by_sni(dask, bob, cluster):
-    with pytest.raises(CellError, match="(?i)tls|certificate|closed|timed out"):
+    with pytest.raises(CellError, match=r"(?i)tls|certificate|closed|timed out"):
         await bob.run(f"""
             import asyncio
             from distributed.core import connect
