@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import dask_gateway
 import pytest
 import yaml
 from dask_gateway_server.backends.base import ClusterConfig
@@ -44,8 +45,6 @@ def test_the_settings_load():
 
 
 def test_the_clients_own_settings_are_those_that_it_reads():
-    import dask_gateway
-
     (shown,) = blocks("text")
     known = yaml.safe_load((Path(dask_gateway.__file__).parent / "gateway.yaml").read_text())["gateway"]
     given = yaml.safe_load(shown)["gateway"]
