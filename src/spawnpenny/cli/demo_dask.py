@@ -76,7 +76,7 @@ class DemoDask:
                     "apiVersion": "v1",
                     "kind": "Secret",
                     "metadata": metadata,
-                    "stringData": {"SPAWNPENNY_TOKEN": self.token},
+                    "stringData": {"SPAWNPENNY_PROXY_TOKEN": self.token},
                 },
                 {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": self._spec()},
             ],

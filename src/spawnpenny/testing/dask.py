@@ -70,7 +70,7 @@ class DaskProxy:
             "SPAWNPENNY_GATEWAY__HOST": LOOPBACK,
             "SPAWNPENNY_GATEWAY__PORT": str(self.port),
             "SPAWNPENNY_GATEWAY__DASHBOARD_PORT": str(self.dashboard_port),
-            "SPAWNPENNY_TOKEN": self._token,
+            "SPAWNPENNY_PROXY_TOKEN": self._token,
         }
         self._processes.start("proxy", [sys.executable, "-m", "spawnpenny", "proxy"], env=env)
         ports = (self.port, self.dashboard_port)
