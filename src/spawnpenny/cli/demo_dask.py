@@ -94,6 +94,9 @@ class DemoDask:
             "image": PROXY_IMAGE,
             "env": env_of(env),
             "envFrom": [{"secretRef": {"name": _NAME}}],
-            "readinessProbe": {"tcpSocket": {"host": _HOST, "port": self.port}, "periodSeconds": 1},
+            "readinessProbe": {
+                "httpGet": {"host": _HOST, "path": "/readyz", "port": self.dashboard_port},
+                "periodSeconds": 1,
+            },
         }
         return {"restartPolicy": "Never", "terminationGracePeriodSeconds": 5, "containers": [container]}

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.request import urlopen
 
 import aiohttp
 
@@ -73,8 +73,7 @@ class DaskProxy:
             "SPAWNPENNY_PROXY_TOKEN": self._token,
         }
         self._processes.start("proxy", [sys.executable, "-m", "spawnpenny", "proxy"], env=env)
-        ports = (self.port, self.dashboard_port)
-        await asyncio.to_thread(self._processes.wait_until, lambda: all(map(_listens, ports)), "The proxy", seconds=_UP)
+        await asyncio.to_thread(self._processes.wait_until, self._ready, "The proxy", seconds=_UP)
 
     async def stop(self) -> None:
         """End it."""
@@ -86,6 +85,14 @@ class DaskProxy:
 
     async def __aexit__(self, *ended: object) -> None:
         await self.stop()
+
+    def _ready(self) -> bool:
+        """Whether it listens and knows the routes."""
+        try:
+            with urlopen(f"http://{LOOPBACK}:{self.dashboard_port}/readyz", timeout=1):  # noqa: S310 - its own address
+                return True
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -279,8 +286,3 @@ def _tokens(users: Sequence[str]) -> dict[str, Any]:
         **{user: {"scopes": ["spawn:self"], "user": user} for user in users},
     }
     return {name: {"sha256": hash_token(f"{name}-token"), **rest} for name, rest in scopes.items()}
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as trial:
-        return trial.connect_ex((LOOPBACK, port)) == 0
