@@ -129,6 +129,7 @@ async def test_what_the_lab_is_to_be_and_its_environment_are_sent(command, site,
     assert started.code == 0, started.err
     assert SECRET not in started.out + started.err
     kept = (await site.read("Secret", "lab-mine"))["data"]
+    assert kept.pop("SPAWNPENNY_TOKEN")
     assert {key: base64.b64decode(value).decode() for key, value in kept.items()} == {
         "FROM_FILE": f"{SECRET}=x",
         "GREETING": "Grüße",

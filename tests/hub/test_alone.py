@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 (entry,) = entry_points(group="jupyterhub.spawners", name="spawnpenny")
 spawner = entry.load()
-server = "kubernetes kubernetes_asyncio marshmallow pluggy click structlog".split()
+server = "kubernetes kubernetes_asyncio marshmallow pluggy structlog".split()
 print(json.dumps({
     "class": spawner.__name__,
     "installed": [name for name in server if name != "pluggy" and find_spec(name)],  # pytest brings that one

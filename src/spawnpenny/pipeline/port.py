@@ -159,10 +159,10 @@ class StepPort:
         found = self._reach.pods.within(self._marks.names.namespace)
         return tuple(pod for pod in found if self.is_ours(pod))
 
-    async def remove(self, pod: Manifest) -> None:
+    async def remove(self, pod: Manifest, *, wait: bool = False) -> None:
         """Delete a pod of this spawn that ``ensure`` or ``pods`` returned, by its uid; one that is gone is fine.
 
-        It does not wait for the pod to end.
+        ``wait`` has it return when the pod is gone, with its containers.
 
         Raises:
             NotOursError: The pod does not carry our marks.
@@ -173,8 +173,10 @@ class StepPort:
         self._demand("delete", ref.resource, ref.name)
         if not self.is_ours(pod):
             raise NotOursError(str(ref))
+        uid = pod["metadata"]["uid"]
         with suppress(ConflictError):  # another pod has the name by now
-            await uninterrupted(self._reach.cluster.delete(ref, uid=pod["metadata"]["uid"]))
+            if await uninterrupted(self._reach.cluster.delete(ref, uid=uid)) and wait:
+                await until_gone(self._reach.cluster, self._reach.pods, ref, uid)
 
     async def wait(self, pod: Manifest, *, until: Literal["ready", "succeeded"] = "ready") -> Manifest:
         """Wait for a pod that ``ensure`` returned; what is being waited for is told to the user.

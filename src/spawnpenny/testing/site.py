@@ -103,6 +103,12 @@ class Site:
         return Ref(resource, name, (namespace or self.namespace()) if resource.namespaced else None)
 
 
+async def start_cluster(service: Service, name: str = "c1", *, user: str = "ada", **more: Any) -> Run:
+    """Start a Dask cluster; ``more`` are further fields of the request."""
+    request, key = SpawnRequest(f"start-{name}", **more), Key(Kind.DASK, name)
+    return (await service.spawns.start(user, key, request, identity=HUB)).run
+
+
 async def start(
     service: Service,
     start_id: str = "s1",
@@ -122,7 +128,7 @@ async def settled(run: Run) -> Run:
     """Wait until nothing further happens to a spawn by itself."""
     async for _ in run.events():
         pass
-    if run.task is not None:
+    if run.task is not None and run.record.key.kind is not Kind.DASK:  # that of a cluster looks after it for good
         await run.task
     return run
 

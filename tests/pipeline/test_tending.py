@@ -1,0 +1,227 @@
+"""A spawn that is looked after as long as it runs: scaled, cut to the budget, gone on with after a restart, ended."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from spawnpenny.api import ClusterOption, OptionType, Resources, SpawnError, Step, allow, hookimpl
+from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.errors import InvalidOptionError, SpawnNotRunningError, UnavailableError, UnknownOptionError
+from spawnpenny.pipeline.context import Context
+from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.site import settled, start_cluster
+
+CLUSTER = Key(Kind.DASK, "c1")
+
+
+class OverError(SpawnError):
+    code = "over"
+
+
+class Herd(Step):
+    """A head, and as many sheep as are wanted."""
+
+    name = "dask"
+    kinds = frozenset({"dask"})
+    scope = "spawn"
+    needs = frozenset({"namespace"})
+    permissions = (allow("create", "get", "delete", on="pods"),)
+
+    def __init__(self):
+        self.over = False
+        self.tended = asyncio.Event()
+        self.mistakes = 0
+
+    def asks(self, spawn):
+        return Resources(cpu=1 + spawn.scale.count)
+
+    def keeps(self, spawn):
+        return {"password": f"secret of {spawn.name}"}
+
+    async def apply(self, spawn):
+        pod = await spawn.cluster.wait(await spawn.cluster.ensure(self._pod(spawn.names.base)))
+        spawn.announce(url="tls://there:8786", pod=pod["metadata"]["uid"])
+
+    async def tend(self, spawn):
+        if self.mistakes:
+            self.mistakes -= 1
+            raise RuntimeError("a mistake")
+        assert spawn.secrets["password"] == f"secret of {spawn.name}"
+        while not self.over:
+            self.tended.set()
+            await self._herd(spawn)
+            await spawn.news(60)
+        raise OverError("The herd was sold.")
+
+    async def _herd(self, spawn):
+        there = {pod["metadata"]["name"]: pod for pod in spawn.cluster.pods()}
+        del there[spawn.names.base]
+        wanted = {spawn.names.own(f"w-{number}") for number in range(spawn.scale.count)}
+        for name in wanted - there.keys():
+            await spawn.cluster.ensure(self._pod(name, part="worker"))
+        for name in there.keys() - wanted:
+            await spawn.cluster.remove(there[name])
+
+    async def revert(self, spawn):
+        for pod in spawn.cluster.pods():
+            await spawn.cluster.remove(pod, wait=True)
+        await spawn.cluster.discard("Pod", spawn.names.base)
+
+    def _pod(self, name, part=None):
+        labels = {"spawnpenny.io/part": part} if part else {}
+        container = {
+            "name": "main",
+            "image": "spawnpenny/lab",
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        }
+        spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
+
+
+@pytest.fixture
+def herd(any_site):
+    """Have the site's clusters be herds, with a budget of 6 CPU."""
+    step = Herd()
+
+    @hookimpl
+    def spawnpenny_steps(settings):
+        return [step]
+
+    @hookimpl
+    def spawnpenny_cluster_options(user, settings):
+        return [ClusterOption("wool", OptionType.SELECT, "white", choices=("white", "black"))]
+
+    hooks = {"spawnpenny_steps": spawnpenny_steps, "spawnpenny_cluster_options": spawnpenny_cluster_options}
+    any_site.plugins = {"herd": SimpleNamespace(**hooks)}
+    any_site.data["plugins"]["quota"] = {"cpu": 6}
+    return step
+
+
+async def until_pods(service, site, count):
+    """Wait until the cluster has so many pods of the user."""
+    async with asyncio.timeout(30):
+        with service.world.pods.subscribe() as changes:
+            while len(service.world.pods.within(site.namespace())) != count:
+                await anext(changes)
+
+
+async def test_it_is_scaled_cut_to_the_budget_and_gone_when_it_is_stopped(any_site, herd):
+    async with any_site.service() as service:
+        run = await settled(await start_cluster(service))
+        assert run.record.phase is Phase.RUNNING
+        assert run.record.request.options == {"wool": "white"}
+        scaled = await service.spawns.scale("ada", CLUSTER, Scale(3))
+        assert (scaled.scale.count, scaled.refusal) == (3, None)
+        await until_pods(service, any_site, 4)
+        scaled = await service.spawns.scale("ada", CLUSTER, Scale(99))
+        assert scaled.scale.count == run.record.scale.count == 5
+        assert scaled.refusal.facts == {"resource": "cpu", "asked": "100", "used": "0", "limit": "6"}
+        scaled = await service.spawns.scale("ada", CLUSTER, Scale(1))
+        await until_pods(service, any_site, 2)
+        assert await service.spawns.scale("ada", Key(Kind.DASK, "other"), Scale(1)) is None
+        await service.spawns.stop("ada", CLUSTER)
+        with pytest.raises(SpawnNotRunningError):
+            await service.spawns.scale("ada", CLUSTER, Scale(1))
+        await run.until_gone()
+        assert not await any_site.objects("Pod")
+
+
+async def test_the_next_service_goes_on_looking_after_it(any_site, herd):
+    async with any_site.service() as service:
+        await settled(await start_cluster(service))
+        await service.spawns.scale("ada", CLUSTER, Scale(2))
+        await until_pods(service, any_site, 3)
+    lost = await any_site.read("Pod", "dask-c1.w-1")
+    await any_site.cluster.delete(any_site.ref("Pod", "dask-c1.w-1"), uid=lost["metadata"]["uid"], grace=0)
+    async with any_site.service() as service:
+        await until_pods(service, any_site, 3)
+        run = service.spawns.find("ada", CLUSTER)
+        assert (run.record.phase, run.record.scale.count) == (Phase.RUNNING, 2)
+
+
+async def test_what_adapts_is_held_within_its_bounds_and_the_budget(any_site, herd):
+    async with any_site.service() as service:
+        run = await settled(await start_cluster(service))
+        scaled = await service.spawns.scale("ada", CLUSTER, Scale(0, minimum=2, maximum=4, adaptive=True))
+        assert scaled.scale.count == 2
+        ((_, spawn),) = Context(service.world, service.spawns.account("ada"), run).tending()
+        assert [spawn.resize(count) for count in (3, 9, 0)] == [3, 4, 2]
+        await service.spawns.scale("ada", CLUSTER, Scale(0, adaptive=True))
+        assert spawn.resize(9) == 5
+        await until_pods(service, any_site, 6)
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_a_step_that_says_why_ends_it_and_the_reason_stays(any_site, herd):
+    async with any_site.service() as service:
+        run = await settled(await start_cluster(service))
+        await herd.tended.wait()
+        herd.over = True
+        await service.spawns.scale("ada", CLUSTER, Scale(1))
+        async with asyncio.timeout(30):
+            await run.task
+        assert (run.record.phase, run.record.reason.code) == (Phase.EXITED, "over")
+        assert run.record.reverted
+        assert not run.record.secrets
+        assert not await any_site.objects("Pod")
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_the_end_of_its_own_pod_is_its_end_and_not_that_of_another_one(any_site, herd):
+    async with any_site.service() as service:
+        run = await settled(await start_cluster(service))
+        await service.spawns.scale("ada", CLUSTER, Scale(1))
+        await until_pods(service, any_site, 2)
+        await any_site.cluster.delete(any_site.ref("Pod", "dask-c1.w-0"), grace=0)
+        await until_pods(service, any_site, 1)
+        await until_pods(service, any_site, 2)
+        assert run.record.phase is Phase.RUNNING
+        await any_site.cluster.delete(any_site.ref("Pod", "dask-c1"), grace=0)
+        await until_pods(service, any_site, 0)
+        await run.task
+        assert (run.record.phase, run.record.reason.code) == (Phase.EXITED, "pod_gone")
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_a_mistake_of_a_step_is_made_good_and_ends_nothing(any_site, herd):
+    herd.mistakes = 1
+    async with any_site.service() as service:
+        run = await settled(await start_cluster(service))
+        async with asyncio.timeout(30):
+            await herd.tended.wait()
+        assert run.record.phase is Phase.RUNNING
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_a_scale_that_cannot_be_written_is_not_done(any_site, herd):
+    faulty = FaultyCluster(any_site.cluster)
+    async with any_site.service(cluster=faulty) as service:
+        run = await settled(await start_cluster(service))
+        await herd.tended.wait()  # it is written by then that it runs
+        faulty.arm(0, before=refuse)
+        with pytest.raises(UnavailableError):
+            await service.spawns.scale("ada", CLUSTER, Scale(1))
+        assert run.record.scale == Scale()
+        assert (await service.spawns.scale("ada", CLUSTER, Scale(1))).scale.count == 1
+
+
+async def refuse(call):
+    raise UnavailableError("The cluster does not answer.")
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+@pytest.mark.parametrize(
+    ("options", "error"), [({"wool": "red"}, InvalidOptionError), ({"wol": 1}, UnknownOptionError)]
+)
+async def test_options_are_held_to_what_the_plugins_offer(any_site, herd, options, error):
+    async with any_site.service() as service:
+        with pytest.raises(error):
+            await start_cluster(service, options=options)
