@@ -89,7 +89,7 @@ class DaskProxy:
     def _ready(self) -> bool:
         """Whether it listens and knows the routes."""
         try:
-            with urlopen(f"http://{LOOPBACK}:{self.dashboard_port}/readyz", timeout=1):  # noqa: S310 - its own address
+            with urlopen(f"http://{LOOPBACK}:{self.dashboard_port}/readyz", timeout=1):
                 return True
         except OSError:
             return False
