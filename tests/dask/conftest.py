@@ -10,7 +10,19 @@ import pytest_asyncio
 from spawnpenny.testing.dask import dask_site
 
 GONE = "registry.example/dask:2019"
-IMAGES = ["spawnpenny/lab", "spawnpenny/old", GONE]
+BARE = "spawnpenny/bare"
+"""A Python without distributed."""
+HELD = "spawnpenny/held"
+"""A worker that begins once there is a ticket for it, a folder that it takes away."""
+WAIT = 'until rmdir "$(ls -d "$0"/* | head -n 1)" 2> /dev/null; do sleep 0.1; done; exec "$@"'
+OPTIONS = {
+    "worker_cores": {"type": "int", "min": 1, "max": 4},
+    "worker_memory": {"type": "float", "min": 0.5, "max": 8},
+    "scheduler_cores": {"type": "float", "max": 100},
+    "image": {"type": "string"},
+    "held": {"type": "bool", "overrides": {"worker_extra_container_config": {"image": HELD}}},
+    "environment": {"type": "mapping"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +34,23 @@ def oldest():
     return python
 
 
+@pytest.fixture(scope="module")
+def tickets(tmp_path_factory):
+    """Have the folder of what lets held workers begin: each folder in it one of them."""
+    return tmp_path_factory.mktemp("tickets")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def dask(tmp_path_factory):
-    old = os.environ.get("SPAWNPENNY_JUPYTERHUB5", "/no/such/python")
-    images = {"spawnpenny/old": [old, "-P", "{lab}", "{pod_ip}"]}
-    async with dask_site(tmp_path_factory.mktemp("dask"), images=images) as site:
+async def dask(request, tmp_path_factory, tickets):
+    """Run a site; a module's ``DASK`` are further settings of the plugin."""
+    lab = ["-P", "{lab}", "{pod_ip}"]
+    images = {
+        "spawnpenny/old": [os.environ.get("SPAWNPENNY_JUPYTERHUB5", "/no/such/python"), *lab],
+        BARE: ["sh", "-c", 'exec {python} -S "$@"'],
+        HELD: ["sh", "-c", WAIT, str(tickets), "{python}", *lab],
+    }
+    plugin = {"options": OPTIONS, "worker": {"memory": "1Gi"}, **getattr(request.module, "DASK", {})}
+    async with dask_site(tmp_path_factory.mktemp("dask"), images=images, plugins={"dask": plugin}) as site:
         yield site
 
 

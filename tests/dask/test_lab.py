@@ -8,6 +8,7 @@ import pytest
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
+DASK = {"end_with_lab": True}
 CELL = """
 import json
 from dask_gateway import Gateway

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import distributed
 import pytest
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
@@ -26,12 +29,22 @@ async def test_the_oldest_distributed_on_both_sides(dask, oldest):
         assert notebook.warnings == []
 
 
-async def test_versions_that_do_not_match_are_told_before_work_starts(dask, oldest, ada):
+async def test_a_lab_that_is_newer_than_its_cluster_is_told_before_work_starts(dask, oldest, ada):
     await ada.run("""
         cluster = gateway.new_cluster(image='spawnpenny/old')
         client = cluster.get_client()
     """)
-    (warning,) = [each for each in ada.warnings if "ersion" in each]
-    assert "2024.1.0" in warning
-    assert "distributed" in warning
+    (warning,) = [each for each in ada.warnings if each.startswith("VersionMismatchWarning")]
+    assert re.search(rf"distributed +\| {re.escape(distributed.__version__)} +\| 2024\.1\.0", warning)
     await ada.run("cluster.shutdown()")
+
+
+async def test_a_lab_that_is_older_than_its_cluster_is_told_too(dask, oldest):
+    async with dask.notebook("bob", python=oldest) as notebook:
+        await notebook.run("""
+            from dask_gateway import Gateway
+            cluster = Gateway().new_cluster()
+            client = cluster.get_client()
+        """)
+        (warning,) = [each for each in notebook.warnings if each.startswith("VersionMismatchWarning")]
+    assert re.search(rf"distributed +\| 2024\.1\.0 +\| {re.escape(distributed.__version__)}", warning)

@@ -12,13 +12,14 @@ import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.request import urlopen
 
 import aiohttp
+import psutil
 
 from spawnpenny.cli.demo_kernel import run_cell
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Lab, new_start
@@ -216,8 +217,13 @@ class DaskSite:
 
     async def kill(self, pod: Manifest) -> None:
         """End all processes of a pod, as the kernel does where it is out of memory."""
-        for process in await asyncio.to_thread(marked, {POD_UID: pod["metadata"]["uid"]}):
-            process.kill()
+        for process in await self.processes(pod):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    async def processes(self, pod: Manifest) -> list[psutil.Process]:
+        """Return all processes of a pod."""
+        return await asyncio.to_thread(marked, {POD_UID: pod["metadata"]["uid"]})
 
     async def until(self, fact: Callable[[], Awaitable[Any]], what: str, *, seconds: float = _PATIENCE) -> Any:
         """Ask until the answer is true, and return it.
