@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -97,7 +98,10 @@ def herd(any_site):
 
     @hookimpl
     def spawnpenny_cluster_options(user, settings):
-        return [ClusterOption("wool", OptionType.SELECT, "white", choices=("white", "black"))]
+        return [
+            ClusterOption("wool", OptionType.SELECT, "white", choices=("white", "black")),
+            ClusterOption("environment", OptionType.MAPPING, {}, secret=True),
+        ]
 
     hooks = {"spawnpenny_steps": spawnpenny_steps, "spawnpenny_cluster_options": spawnpenny_cluster_options}
     any_site.plugins = {"herd": SimpleNamespace(**hooks)}
@@ -215,6 +219,19 @@ async def test_a_scale_that_cannot_be_written_is_not_done(any_site, herd):
 
 async def refuse(call):
     raise UnavailableError("The cluster does not answer.")
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_a_secret_option_is_for_the_steps_and_the_record_alone(any_site, herd):
+    async with any_site.service() as service:
+        run = await settled(await start_cluster(service, options={"environment": {"PASSWORD": "s3cr3t"}}))
+        ((_, spawn),) = Context(service.world, service.spawns.account("ada"), run).tending()
+        assert spawn.options == {"wool": "white", "environment": {"PASSWORD": "s3cr3t"}}
+        assert run.record.request.options == {"wool": "white"}
+        assert "s3cr3t" not in repr(run.record)
+        assert "s3cr3t" not in json.dumps(await any_site.read("Pod", "dask-c1"))
+        spawn.tell("It says s3cr3t.")
+        assert "s3cr3t" not in str(run.record.log.since(None))
 
 
 @pytest.mark.parametrize("any_site", ["embedded"], indirect=True)

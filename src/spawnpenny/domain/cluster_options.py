@@ -25,7 +25,11 @@ class OptionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClusterOption:
-    """One option. ``minimum`` and ``maximum`` bound a number, ``choices`` are those of a ``select``."""
+    """One option. ``minimum`` and ``maximum`` bound a number, ``choices`` are those of a ``select``.
+
+    What is chosen for a ``secret`` one, such as environment variables, is kept as the caller's environment is: it is in
+    no answer, no event and no annotation.
+    """
 
     name: str
     type: OptionType
@@ -35,6 +39,7 @@ class ClusterOption:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    secret: bool = False
 
     def check(self, value: Any) -> Any:
         """Return the value, if it is one of this option.
@@ -81,6 +86,11 @@ class ClusterOption:
                 least = "" if self.minimum is None else f" from {self.minimum:g}"
                 most = "" if self.maximum is None else f" {'up ' if not least else ''}to {self.maximum:g}"
                 return f"{kind}{least}{most}"
+
+
+def secret_options(options: Sequence[ClusterOption]) -> frozenset[str]:
+    """Return the names of those whose values are secret."""
+    return frozenset(option.name for option in options if option.secret)
 
 
 def check_cluster_options(options: Sequence[ClusterOption], given: Mapping[str, Any]) -> dict[str, Any]:

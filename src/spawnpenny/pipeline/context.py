@@ -62,7 +62,7 @@ class Context:
             name=record.key.name,
             user=self.account.record.user,
             names=self.names,
-            options=record.request.options,
+            options=record.options,
             env=record.request.env,
             asks=record.asks,
             in_use=self.account.record.in_use(but=record.key),

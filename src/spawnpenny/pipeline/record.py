@@ -6,8 +6,9 @@ schema version: a newer one is refused, so that an older replica never adopts it
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from spawnpenny.errors import SpawnpennyError
 
 SCHEMA: Final = 4
 """What this spawnpenny writes; it reads the one before as well."""
+_OPTION: Final = "option."
 
 
 class RecordTooNewError(SpawnpennyError):
@@ -103,10 +105,29 @@ class SpawnRecord:
         return 5 + 90 * done // len(self.steps) if self.steps and self.phase is not Phase.REQUESTED else 0
 
     @property
+    def options(self) -> dict[str, Any]:
+        """What was chosen for it, with what is secret of that."""
+        hidden = {
+            name.removeprefix(_OPTION): json.loads(text)
+            for name, text in self.secrets.items()
+            if name.startswith(_OPTION)
+        }
+        return {**self.request.options, **hidden}
+
+    def choose(self, options: Mapping[str, Any], *, secret: Collection[str] = ()) -> None:
+        """Note what was chosen, and what is secret of it apart from the rest."""
+        self.secrets |= {f"{_OPTION}{name}": json.dumps(options[name]) for name in options if name in secret}
+        shown = {name: value for name, value in options.items() if name not in secret}
+        self.request = replace(self.request, options=shown)
+
+    @property
     def hidden(self) -> tuple[str, ...]:
         """What must not be quoted of it: what the caller sent, and what its steps keep."""
         lines = [line for text in self.secrets.values() for line in text.splitlines() if not line.startswith("-----")]
-        return (*self.request.secrets, *lines)
+        values = [
+            str(value) for name in self.secrets if name.startswith(_OPTION) for value in _values(self.secrets[name])
+        ]
+        return (*self.request.secrets, *lines, *values)
 
     def forget_secrets(self) -> None:
         """Forget what the caller sent that is secret: it is where it was wanted."""
@@ -289,6 +310,11 @@ class UserRecord:
             written=data["written"],
             idle_since=data["idle_since"],
         )
+
+
+def _values(text: str) -> Iterable[Any]:
+    value = json.loads(text)
+    return value.values() if isinstance(value, dict) else (value,)
 
 
 def _tls(data: Mapping[str, Any]) -> Tls | None:

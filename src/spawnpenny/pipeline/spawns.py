@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from spawnpenny.domain.answers import check_options
-from spawnpenny.domain.cluster_options import check_cluster_options
+from spawnpenny.domain.cluster_options import check_cluster_options, secret_options
 from spawnpenny.domain.events import EventLog
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale, SpawnRequest, StepProgress
@@ -393,8 +393,7 @@ class Spawns:
             check_options(self._world.plugins.form(context.account.record.user), record.request.options)
         if record.key.kind is Kind.DASK:
             offered = self._world.plugins.cluster_options(context.account.record.user)
-            options = check_cluster_options(offered, record.request.options)
-            record.request = replace(record.request, options=options)
+            record.choose(check_cluster_options(offered, record.request.options), secret=secret_options(offered))
         record.steps = [StepProgress(step.name) for step in steps]
         record.asks = context.asks()
         if record.request.tls is not None:

@@ -29,18 +29,19 @@ _PING: Final = 15.0
 async def lab_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
     _, run = find_lab(request)
-    return await _stream(request, run, query.last_event_id)
+    return await stream(request, run, query.last_event_id)
 
 
 async def user_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
     _, run = find_user(request)
-    return await _stream(request, run, query.last_event_id, tell=user_event_view)
+    return await stream(request, run, query.last_event_id, tell=user_event_view)
 
 
-async def _stream(
+async def stream(
     request: web.Request, run: Run, asked: str | None, *, tell: Callable[[Event], dict[str, Any]] = Event.to_json
 ) -> web.StreamResponse:
+    """Answer with the events of a spawn; ``asked`` is the id of the last one that the caller has, if any."""
     last_id = request.headers.get("Last-Event-ID") or asked
     log = run.record.log
     if last_id and run.settled and log.position(last_id) and not log.since(last_id):
