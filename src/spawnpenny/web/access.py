@@ -86,6 +86,7 @@ GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
 ROUTES: Final = Access(frozenset({"routes"}))
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))
+ROUTES: Final = Access(frozenset({"routes"}))
 
 
 def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from spawnpenny.gateway.protocol import GATEWAY
+from spawnpenny.gateway.routes import get_routes
 from spawnpenny.web import access
 from spawnpenny.web.cluster_routes import CLUSTERS
 from spawnpenny.web.events import lab_events, user_events
@@ -271,6 +272,20 @@ _SERVICE: Final = (
         "service.style",
         "The looks of /docs.",
         {200: Answer("A style sheet.", "text/css")},
+    ),
+    Route(
+        "GET",
+        "/v1/routes",
+        get_routes,
+        access.ROUTES,
+        "gateway.routes",
+        "Where the schedulers of all Dask clusters are, and each change, as server-sent events: for the proxy.",
+        {
+            200: Answer(
+                "First one event `routes` with all, then an event `route` for each that changes.", "text/event-stream"
+            )
+        },
+        refusals={503: ("not_ready",)},
     ),
 )
 
