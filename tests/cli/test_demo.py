@@ -81,7 +81,9 @@ def left(tmp_path):
 FREE = ("--port", "0", "--hub-port", "0")
 
 
-async def test_once_runs_cells_in_a_lab_that_a_real_hub_spawned_one_with_dask_and_leaves_nothing(spawnpenny, left, tmp_path):
+async def test_once_runs_cells_in_a_lab_that_a_real_hub_spawned_one_with_dask_and_leaves_nothing(
+    spawnpenny, left, tmp_path
+):
     code, told = await (await spawnpenny("demo", "--once", *FREE, "--user", "Ada L.")).end()
     assert code == 0, told
     assert re.search(r"JupyterHub runs at .*quota: done.*Waiting for the lab to answer", told, re.DOTALL)
