@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from .conftest import Proxy
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
+PAGE = Path(__file__).parents[2] / "docs/dask-native.md"
 HERE = str(Path(spawnpenny.__file__).parents[1])
 IMPORT = "from spawnpenny.clients.dask import SpawnpennyCluster"
 USE = """
@@ -81,6 +83,16 @@ async def clusters(dask):
     """Return the user's clusters that are not over or about to be."""
     told = (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
     return [each["cluster"] for each in told if each["phase"] in {"requested", "pending", "running"}]
+
+
+async def test_the_cells_of_its_page_run_in_their_order(dask):
+    first, *further = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    async with notebook(dask) as other:
+        assert await other.run(first) == 4950
+        for cell in further:
+            found = await other.run(cell)
+        assert found == await other.run("[cluster.name]")
+        assert other.warnings == []
 
 
 async def test_it_computes_scales_and_gives_its_logs(dask, ada, cluster):
