@@ -85,7 +85,6 @@ STOP_CLUSTER: Final = Access(STOP.any, STOP.own | {"lab:self"})
 GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))
-ROUTES: Final = Access(frozenset({"routes"}))
 
 
 def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
