@@ -52,13 +52,13 @@ class Service:
             changes.put_nowait({"cluster": cluster, "route": route})
 
     @asynccontextmanager
-    async def serving(self, port=0):
+    async def serving(self, wanted=0):
         app = web.Application()
         app.router.add_get("/v1/routes", self._routes)
         app.router.add_post("/v1/users/{user}/dask/{cluster}/ticket", self._ticket)
         self._closing.clear()
         app.on_shutdown.append(self._close)
-        async with listening(app, "127.0.0.1", port) as port:
+        async with listening(app, "127.0.0.1", wanted) as port:
             yield port
 
     async def _close(self, app):
@@ -132,9 +132,13 @@ async def proxy(proxying):
 
 async def told(proxy, cluster, present=True):
     """Return once the proxy knows of a cluster, or knows it no more."""
-    async with asyncio.timeout(10):
-        while (proxy.table.get(cluster) is not None) != present:
-            await asyncio.sleep(0.005)
+    if present:
+        assert await proxy.table.find(cluster, 10) is not None
+    elif (way := proxy.table.get(cluster)) is not None:
+        gone = asyncio.Event()
+        async with asyncio.timeout(10):
+            with way.cutting(gone.set):
+                await gone.wait()
 
 
 @pytest.fixture(name="told")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 import time
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -289,49 +291,45 @@ const asked = ASKED;
 </script>"""
 
 
-async def test_a_hostile_page_in_the_dashboards_place_gets_nothing(service, proxy, browser, told):
-    """It is opened from a page of the API's own host, by somebody who has cookies there and at the proxy."""
-    import json  # noqa: PLC0415
+class Hub:
+    """A page of the Hub's own host, which leads to a dashboard, and an API at the same host."""
 
-    seen = []
-    api = web.Application()
+    def __init__(self):
+        self.link = ""
+        self.asked = []
 
-    async def get_api(request):
-        seen.append(("api", request.headers.get("Cookie"), request.headers.get("Origin")))
-        response = web.Response(text=f'<title>hub</title><a id="open" target="_blank" rel="opener" href="{link}">x</a>')
-        response.content_type = "text/html"
-        return response
+    async def answer(self, request):
+        self.asked.append(request.headers)
+        text = f'<title>hub</title><a id="open" target="_blank" rel="opener" href="{self.link}">dashboard</a>'
+        return web.Response(text=text, content_type="text/html")
 
-    async def get_page(request):
-        seen.append(("page", request.headers.get("Cookie"), request.headers.get("Authorization")))
-        other = at(proxy, f"/clusters/c2/{capability('c2', 'uid-2')}/status")
-        asked = [
-            ["api", f"{hub}/v1/users/ada", {"credentials": "include"}],
-            ["ownOther", other, {"credentials": "include"}],
-            ["ticket", at(proxy, f"/clusters/c2/{TICKET}/status"), {"method": "POST", "credentials": "include"}],
-            ["scheduler", at(proxy, f"/clusters/c1/{right}/api/v1/get_workers"), {}],
-        ]
-        return web.Response(
-            text=HOSTILE.replace("ASKED", json.dumps(asked)),
-            content_type="text/html",
-            headers={"Set-Cookie": "planted=1; Path=/", "Content-Security-Policy": "sandbox allow-same-origin"},
-        )
 
-    page_app = web.Application()
-    page_app.router.add_get("/{path:.*}", get_page)
-    api.router.add_get("/{path:.*}", get_api)
-    right = capability()
-    link = at(proxy, f"/clusters/c1/{right}/status")
-    async with listening(page_app, "127.0.0.1", 0) as port, listening(api, "127.0.0.1", 0) as hub_port:
-        hub = f"http://localhost:{hub_port}"
-        service.put("c1", "127.0.0.1", 1, dashboard=port)
-        service.put("c2", "127.0.0.1", 1, dashboard=port, uid="uid-2", user="bob")
-        service.tickets["bob", "c2", TICKET] = "uid-2"
-        await told(proxy, "c2")
-        context = await browser.new_context()
-        await context.add_cookies(
-            [{"name": "hub", "value": "secret", "url": url} for url in (hub, at(proxy), f"http://127.0.0.1:{hub_port}")]
-        )
+class Hostile:
+    """A page in a dashboard's place, which tries what it can for whoever looks at it."""
+
+    def __init__(self):
+        self.tries = []
+        self.asked = []
+
+    async def answer(self, request):
+        self.asked.append(request.headers)
+        headers = {"Set-Cookie": "planted=1; Path=/", "Content-Security-Policy": "sandbox allow-same-origin"}
+        text = HOSTILE.replace("ASKED", json.dumps(self.tries))
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+@asynccontextmanager
+async def answering(what):
+    app = web.Application()
+    app.router.add_get("/{path:.*}", what.answer)
+    async with listening(app, "127.0.0.1", 0) as port:
+        yield port
+
+
+async def look(browser, hub, *known):
+    """Open the dashboard from the Hub's page, as somebody who has a cookie at the known hosts; return what it found."""
+    async with await browser.new_context() as context:
+        await context.add_cookies([{"name": "hub", "value": "secret", "url": url} for url in (hub, *known)])
         start = await context.new_page()
         await start.goto(f"{hub}/")
         async with context.expect_page() as opened:
@@ -339,15 +337,33 @@ async def test_a_hostile_page_in_the_dashboards_place_gets_nothing(service, prox
         page = await opened.value
         await page.wait_for_function("document.title.startsWith('{')")
         found = json.loads(await page.title())
-        assert found.pop("origin") == "null"
-        assert found.pop("navigate") in {"tried", "none"}
-        assert set(found.values()) == {"none"}, found
-        assert start.url == f"{hub}/"
-        cookies = await context.cookies()
-        assert {cookie["name"] for cookie in cookies} == {"hub"}
-    assert {credential for who, *credentials in seen if who == "page" for credential in credentials} == {None}
-    # The browser may send what a page cannot read; a cookie of the Hub's goes only where its own rules say.
-    assert all(origin in {None, "null"} for who, _, origin in seen if who == "api")
+        return found, start.url, {cookie["name"] for cookie in await context.cookies()}
+
+
+async def test_a_hostile_page_in_the_dashboards_place_gets_nothing(service, proxy, browser, told):
+    hub, hostile = Hub(), Hostile()
+    async with answering(hostile) as port, answering(hub) as hub_port:
+        where = f"http://localhost:{hub_port}"
+        service.put("c1", "127.0.0.1", 1, dashboard=port)
+        service.put("c2", "127.0.0.1", 1, dashboard=port, uid="uid-2", user="bob")
+        service.tickets["bob", "c2", TICKET] = "uid-2"
+        await told(proxy, "c2")
+        mine, theirs = f"/clusters/c1/{capability()}", f"/clusters/c2/{capability('c2', 'uid-2')}"
+        hub.link = at(proxy, f"{mine}/status")
+        credentials = {"credentials": "include"}
+        hostile.tries = [
+            ["api", f"{where}/v1/users/ada", credentials],
+            ["another", at(proxy, f"{theirs}/status"), credentials],
+            ["ticket", at(proxy, f"/clusters/c2/{TICKET}/status"), {"method": "POST", **credentials}],
+            ["scheduler", at(proxy, f"{mine}/api/v1/get_workers"), {}],
+        ]
+        found, start, cookies = await look(browser, where, at(proxy))
+    assert found.pop("origin") == "null"
+    assert set(found.values()) == {"none"}, found
+    assert (start, cookies) == (f"{where}/", {"hub"})
+    assert not {"Cookie", "Authorization", "Referer", "Origin"} & {name for each in hostile.asked for name in each}
+    # The browser may ask what the page then cannot read.
+    assert {each["Origin"] for each in hub.asked if "Origin" in each} == {"null"}
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ async def test_each_direction_ends_by_itself(service, proxy, listen, hello, told
 
 
 async def test_who_does_not_read_holds_the_other_side_back(service, proxy, listen, hello, told):
-    written, size = 0, 64 * 1024 * 1024
+    written, size, stuck = 0, 64 * 1024 * 1024, asyncio.Event()
 
     async def flood(reader, writer):
         nonlocal written
@@ -98,7 +98,12 @@ async def test_who_does_not_read_holds_the_other_side_back(service, proxy, liste
         for number in range(size // 65536):
             writer.write(struct.pack(">I", number) * 16384)
             written += 65536
-            await writer.drain()
+            try:
+                async with asyncio.timeout(0.5):
+                    await writer.drain()
+            except TimeoutError:
+                stuck.set()
+                await writer.drain()
 
     async with listen(flood) as port:
         service.put("c1", "127.0.0.1", port)
@@ -106,10 +111,7 @@ async def test_who_does_not_read_holds_the_other_side_back(service, proxy, liste
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=65536)
         writer.write(hello("daskgateway-c1"))
         assert await reader.readexactly(4) == struct.pack(">I", 0)
-        before = -1
-        while before != written:  # until it stands still
-            before = written
-            await asyncio.sleep(0.3)
+        await asyncio.wait_for(stuck.wait(), PATIENCE)
         assert written < size / 2  # what is under way is in the kernels' buffers, and bounded here
         taken = 4
         while data := await reader.read(1 << 20):
@@ -119,15 +121,16 @@ async def test_who_does_not_read_holds_the_other_side_back(service, proxy, liste
 
 
 async def test_a_hello_may_be_slow_and_a_connection_without_one_is_closed(service, proxying, listen, hello, told):
-    async with listen(echo) as port, proxying(ProxyLimits(hello=2)) as proxy:
+    async with listen(echo) as port, proxying(ProxyLimits(hello=1)) as proxy:
         service.put("c1", "127.0.0.1", port)
         await told(proxy, "c1")
         reader, writer = await dial(proxy)
         data = hello("daskgateway-c1")
-        for piece in data[:20], data[20:300], data[300:]:
+        for piece in data[:20], data[20:300]:
             writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.01)
+            with pytest.raises(TimeoutError):  # so that each comes alone
+                await asyncio.wait_for(reader.readexactly(1), 0.05)
+        writer.write(data[300:])
         assert await reader.readexactly(len(data)) == data
         writer.close()
         silent, silent_writer = await dial(proxy)
@@ -171,8 +174,8 @@ async def test_who_comes_before_the_route_is_held_until_it_is_told(service, prox
         data = hello("daskgateway-c1")
         writer.write(data)
         async with asyncio.timeout(PATIENCE):
-            while not proxy.table._held:
-                await asyncio.sleep(0.005)
+            while not proxy.table._held:  # noqa: ASYNC110 - nothing else tells that somebody waits
+                await asyncio.sleep(0)
         service.put("c1", "127.0.0.1", port)
         async with asyncio.timeout(PATIENCE):
             assert await reader.readexactly(len(data)) == data

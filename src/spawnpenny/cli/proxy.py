@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -48,6 +49,7 @@ def proxy(file: str | None, token_file: str | None, drain: float, log_level: str
 
 async def _run(settings: Settings, token: str, drain: float) -> None:
     log = structlog.get_logger("spawnpenny.proxy")
+    _open_many_files()
     async with running_proxy(settings, token) as proxy:
         where = {"host": settings.gateway.host, "port": proxy.port, "dashboard_port": proxy.dashboard_port}
         log.info("listening", **where, service=settings.gateway.service)
@@ -56,6 +58,12 @@ async def _run(settings: Settings, token: str, drain: float) -> None:
         finally:
             log.info("ending", connections=len(proxy.passthrough))
             await proxy.drain(drain)
+
+
+def _open_many_files() -> None:
+    """Have as many connections as the machine allows: each that goes through is two files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _token(file: str | None) -> str:
