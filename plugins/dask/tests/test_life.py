@@ -101,21 +101,21 @@ async def test_a_cluster_that_nobody_uses_ends(dask_site):
         assert not await site.site.objects("Pod", "Secret")
 
 
-async def test_a_cluster_ends_with_its_lifetime_also_where_it_is_at_work(dask_site):
-    async with dask_site.running(lifetime=3) as site:
+async def test_a_cluster_ends_with_its_lifetime(dask_site):
+    async with dask_site.running(lifetime=1, idle_timeout=0) as site:
         await site.cluster()
-        await site.scale(1)
-        await site.until_workers(1)
         assert (await site.ended()).code == "cluster_lifetime"
-        assert not await site.site.objects("Pod", "Secret")
 
 
 async def test_a_cluster_ends_with_its_lab_where_it_is_so_set(dask_site):
     async with dask_site.running(end_with_lab=True) as site:
         lab = await settled(await start(site.service))
         await site.cluster(caller=Caller("~default", lab.record.id, "dask"))
+        await site.scale(1)
+        await site.until_workers(1)
         await stop(site.service)
         assert (await site.ended()).code == "cluster_lab_gone"
+        assert not await site.site.objects("Pod", "Secret")
 
 
 async def test_an_image_without_distributed_is_told_and_nothing_is_left(dask_site):
@@ -171,3 +171,17 @@ async def test_the_api_server_takes_the_pods_as_restricted_ones(kube_site, hollo
                 await anext(changes)
         await (await service.spawns.stop("ada", run.record.key)).until_gone()
         assert not await kube_site.objects("Pod", "Secret")
+
+
+async def test_workers_with_a_nanny_are_let_go_like_others(dask_site):
+    async with dask_site.running(worker={"nanny": True, "memory": "1Gi"}) as site:
+        await site.cluster()
+        await site.scale(2)
+        await site.until_workers(2)
+        kept = "client.wait_for_workers(2); client.publish_dataset(kept=client.scatter(list(range(30))))"
+        await site.python_in("c1", kept)
+        await site.scale(1)
+        await site.until_workers(1)
+        assert await site.python_in("c1", "print(sum(client.gather(client.get_dataset('kept'))))") == "435"
+        assert not [message for message in site.events() if "worker" in message and "ended" in message]
+        await site.stop()
