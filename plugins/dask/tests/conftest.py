@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import secrets
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import aiohttp
 import pytest
 
 from spawnpenny.api import Caller, Key, Kind, QuotaExceededError, Scale
@@ -17,6 +19,12 @@ async def test_a_cluster_computes_scales_and_leaves_nothing(any_dask_site):
         run = await site.cluster(environment={"COLOUR": "deep blue"})
         assert run.record.reason is None
         assert run.record.url.startswith("tls://127.")
+        assert await asked_without_its_token(run) == {
+            "/health": 200,
+            "/state": 401,
+            "/retire": 401,
+            "dashboard /api": 404,
+        }
         await site.scale(3)
         await site.until_workers(3)
         script = """
@@ -34,6 +42,18 @@ client.publish_dataset(kept=client.scatter(list(range(30))))
         await site.until_workers(0)
         await site.stop()
         assert not await site.site.objects("Pod", "Secret")
+
+
+async def asked_without_its_token(run):
+    """Return how a scheduler answers whoever reaches it."""
+    host, found = run.record.url.removeprefix("tls://").removesuffix(":8786"), {}
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer guess"}) as session:
+        for path, method in (("/health", "GET"), ("/state", "GET"), ("/retire", "POST")):
+            async with session.request(method, f"http://{host}:8788{path}", json={"count": 1}) as answer:
+                found[path] = answer.status
+        async with session.post(f"http://{host}:8787/api/v1/retire_workers", json={}) as answer:
+            found["dashboard /api"] = answer.status
+    return found
 
 
 async def test_no_scale_is_lost_and_pending_workers_go_first(dask_site):
@@ -147,14 +167,14 @@ async def test_more_clusters_or_workers_than_there_may_be_are_refused_with_the_n
 
 async def test_the_api_server_takes_the_pods_as_restricted_ones(kube_site, hollow_node):
     hollow_node.behave("dask-*", Ready())
-    kube_site.data["plugins"]["dask"] = {}
-    async with kube_site.service() as service:
+    kube_site.data["plugins"] |= {"dask": {}, "quota": {"cpu": 21, "memory": "41Gi"}}
+    async with kube_site.service() as service, asyncio.timeout(40):
         request = SpawnRequest("s", options={"environment": {"COLOUR": "blue"}})
         run = (await service.spawns.start("ada", Key(Kind.DASK, "c1"), request, identity=HUB)).run
         while run.record.phase != "running":
-            await run.until_news(1)
-        await service.spawns.scale("ada", run.record.key, Scale(20))
+            await asyncio.sleep(0.05)
+        await service.spawns.scale("ada", run.record.key, Scale(30))
         while len(await kube_site.objects("Pod")) < 21:
-            await run.until_news(1)
+            await asyncio.sleep(0.05)
         await (await service.spawns.stop("ada", run.record.key)).until_gone()
         assert not await kube_site.objects("Pod", "Secret")

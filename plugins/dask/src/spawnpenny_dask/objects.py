@@ -121,7 +121,7 @@ class _Pod:
             "app.kubernetes.io/component": self._role,
             "app.kubernetes.io/managed-by": "spawnpenny",
             "dask.org/component": self._role,
-            "dask.org/cluster-name": self._spawn.name,
+            "dask.org/cluster-name": self._spawn.names.lab,
         }
         return {
             "apiVersion": "v1",

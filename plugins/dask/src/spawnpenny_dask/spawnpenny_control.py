@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import importlib.metadata
+import inspect
 import json
 import logging
 import os
@@ -166,10 +167,25 @@ def _versions() -> dict[str, str | None]:
     return found
 
 
+def _be_asked_by_newer(scheduler: Any) -> None:
+    """Let a newer client ask which scheduler this is, with arguments that are not known here.
+
+    It asks that before versions are compared: else it would fail by a TypeError, and never say that they differ.
+    """
+    identity = scheduler.handlers["identity"]
+    known = inspect.signature(identity).parameters
+
+    def tolerant(**given: Any) -> Any:
+        return identity(**{name: value for name, value in given.items() if name in known})
+
+    scheduler.handlers["identity"] = tolerant
+
+
 async def dask_setup(scheduler: Any) -> None:
     """Start to listen; distributed calls this once the scheduler does."""
     watch = Watch(scheduler, Path(__file__).with_name("control").read_text().strip())
     scheduler.add_plugin(watch)
+    _be_asked_by_newer(scheduler)
     application = Application(
         [("/health", Health), ("/state", State, {"watch": watch}), ("/retire", Retire, {"watch": watch})],
         log_function=_silent,
