@@ -61,21 +61,23 @@ async def world(site, proxy_at):
 async def cluster_of(user, world):
     """Have a cluster of a user's, by dask-gateway's own client, to which nothing of spawnpenny is known."""
     port, proxy = world
-    async with Gateway(
-        f"http://127.0.0.1:{port}/gateway",
-        proxy_address=f"gateway://127.0.0.1:{proxy.port}",
-        public_address=f"http://127.0.0.1:{proxy.dashboard_port}",
-        auth=BasicAuth(user, f"{user}-token"),
-        asynchronous=True,
-    ) as gateway:
-        async with await gateway.new_cluster() as cluster:
-            yield cluster
+    async with (
+        Gateway(
+            f"http://127.0.0.1:{port}/gateway",
+            proxy_address=f"gateway://127.0.0.1:{proxy.port}",
+            public_address=f"http://127.0.0.1:{proxy.dashboard_port}",
+            auth=BasicAuth(user, f"{user}-token"),
+            asynchronous=True,
+        ) as gateway,
+        await gateway.new_cluster() as cluster,
+    ):
+        yield cluster
 
 
 async def test_dask_works_through_the_proxy_and_its_dashboard_shows_it(world, browser):
     async with cluster_of("ada", world) as cluster, cluster.get_client() as client:
         await cluster.scale(1)
-        assert await client.submit(lambda x: bytes(x), 20_000_000, pure=False) == bytes(20_000_000)
+        assert await client.submit(bytes, 20_000_000, pure=False) == bytes(20_000_000)
         page = await browser.new_page()
         await page.goto(cluster.dashboard_link)
         await page.wait_for_url("**/cap.*/status")
