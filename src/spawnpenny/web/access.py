@@ -83,6 +83,7 @@ SPAWN: Final = Access(frozenset({"spawn:any"}), frozenset({"spawn:self"}))
 STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:self"}))
 STOP_CLUSTER: Final = Access(STOP.any, STOP.own | {"lab:self"})
 GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
+ROUTES: Final = Access(frozenset({"routes"}))
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))
 
