@@ -81,6 +81,7 @@ def left(tmp_path):
 FREE = ("--port", "0", "--hub-port", "0")
 
 
+@pytest.mark.timeout(120)
 async def test_once_runs_cells_in_a_lab_that_a_real_hub_spawned_one_with_dask_and_leaves_nothing(
     spawnpenny, left, tmp_path
 ):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _CELL: Final = "6*7"
 _SMALLEST_UID: Final = 1000
 _STOP_WAIT: Final = 60
+_DASK_PATIENCE: Final = 180.0
 
 
 class Demo:
@@ -148,7 +149,7 @@ class Demo:
             self._say("\n[bold]A Dask cluster, from a cell in the lab[/bold]")
             self._say(_indented(demo_dask.CELL))
             began = time.monotonic()
-            result = await run_cell(url, token, demo_dask.CELL)
+            result = await run_cell(url, token, demo_dask.CELL, patience=_DASK_PATIENCE)
             self._say(f"Its two workers say: [bold]{escape(result)}[/bold], after {time.monotonic() - began:.2f} s.")
 
     def _show(self, lab: Lab) -> None:
