@@ -103,12 +103,13 @@ def marks(pod):
 async def replicas(kube_site, hollow_schedulers):
     """Have two replicas: the first one has begun."""
     kube_site.data["plugins"] |= {"dask": {"max_clusters": 10}, "quota": {"cpu": 200, "memory": "400Gi"}}
-    kube_site.data["replicas"] = {"lease": 3}
+    kube_site.data["replicas"] = {"lease": 15 if ALL else 5}
     found = [LivingReplica(name, kube_site, MortalCluster(kube_site.cluster)) for name in ("one", "two")]
     await found[0].begin()
     yield found
-    await found[0].bury()
-    await found[1].end()
+    for replica in found:
+        replica.kill()
+        await replica.bury()
 
 
 async def taken_over(service):
