@@ -13,10 +13,11 @@ from aiohttp import web
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
 
-from spawnpenny.api import ClusterOption, OptionType, Resources, SpawnError, Step, allow, hookimpl
+from spawnpenny.api import ClusterOption, OptionType, Resources, Step, allow, hookimpl
 from spawnpenny.authority import Authority
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.errors import ClusterIdleError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
@@ -42,10 +43,6 @@ OPTIONS = (
     ClusterOption("gpu", OptionType.BOOL, default=False),
     ClusterOption("environment", OptionType.MAPPING, {}, secret=True),
 )
-
-
-class EndedError(SpawnError):
-    code = "cluster_idle"
 
 
 class Flock(Step):
@@ -80,7 +77,7 @@ class Flock(Step):
                 await spawn.cluster.ensure(self._pod(spawn, spawn.names.own(f"w-{number}"), "worker"))
             ended, news = asyncio.create_task(self.over.wait()), asyncio.create_task(spawn.news(60))
             await asyncio.wait({ended, news}, return_when=asyncio.FIRST_COMPLETED)
-        raise EndedError("Nothing ran on it for an hour.")
+        raise ClusterIdleError("Nothing ran on it for an hour.")
 
     async def revert(self, spawn):
         for pod in spawn.cluster.pods():

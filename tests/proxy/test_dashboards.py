@@ -168,6 +168,13 @@ async def test_a_redirect_goes_nowhere(proxy, shown, client, status):
         assert "Location" not in page.headers
 
 
+async def test_what_a_browser_has_already_is_not_sent_again(proxy, shown, client):
+    headers = {"If-None-Match": '"1"'}
+    async with client.get(at(proxy, f"/clusters/c1/{capability()}/304"), headers=headers) as page:
+        assert (page.status, await page.read()) == (304, b"")
+    assert shown[0].headers["If-None-Match"] == '"1"'
+
+
 @pytest.mark.parametrize(
     "path",
     [

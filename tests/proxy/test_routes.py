@@ -62,6 +62,7 @@ def make_pod(name, *, part=None, ports=()):
         "name": "main",
         "image": "scheduler",
         "ports": list(ports),
+        **({"readinessProbe": {"tcpSocket": {"port": "tls"}, "periodSeconds": 1}} if ports else {}),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

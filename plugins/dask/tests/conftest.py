@@ -1,4 +1,4 @@
-"""Sites on which Dask clusters run, of the newest distributed that we support and of the oldest; a spawn for pure functions."""
+"""Sites on which Dask clusters run, of the newest and the oldest distributed; a spawn for the pure functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ import pytest
 from pytest_asyncio import fixture as async_fixture
 
 from spawnpenny.api import Authority, Group, Key, Kind, Names, Resources, Scale, Spawn, Stash, User
-from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.testing.site import HUB, SMALL_LAB, make_site
+from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start_cluster
 
 PYTHONS = {"newest": sys.executable, "oldest": os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")}
 TIMEOUT = 40
@@ -30,7 +29,6 @@ class DaskSite:
     folder: Path
     python: str = sys.executable
     service: Any = None
-    names: dict[Any, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def running(self, **section):
@@ -41,27 +39,25 @@ class DaskSite:
 
     async def cluster(self, name="c1", *, caller=None, **options):
         """Start a cluster, and wait until it runs or failed."""
-        request = SpawnRequest(f"s-{name}", options=options, caller=caller)
-        run = (await self.service.spawns.start("ada", key(name), request, identity=HUB)).run
-        await until(lambda: run.record.phase in {"running", "failed"})
-        return run
+        return await settled(await start_cluster(self.service, name, options=options, caller=caller))
 
     async def scale(self, count=0, name="c1", **more):
         """Scale a cluster; return what was taken."""
         return await self.service.spawns.scale("ada", key(name), Scale(count, **more))
 
-    async def workers(self, name="c1"):
-        """Return the pods of a cluster's workers."""
-        found = await self.site.objects("Pod")
-        return [pod for path, pod in found.items() if path.startswith(f"Pod/dask-{name}.w-")]
+    def workers(self, name="c1"):
+        """Return the names of the workers that the service knows, but for those on their way out."""
+        pods = self.service.world.pods.within(self.site.namespace())
+        staying = {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
+        return {each for each in staying if each.startswith(f"dask-{name}.w-")}
 
-    async def until_workers(self, count, name="c1"):
-        """Wait until there are so many pods of workers, none of them on its way out."""
-        run = self.run(name)
+    async def until_workers(self, count, name="c1", *, but=()):
+        """Wait until there are so many workers, none of them one of ``but``; return their names."""
         async with asyncio.timeout(TIMEOUT):
-            while not (len(pods := await self.workers(name)) == count and not any(map(is_leaving, pods))):
-                await until_change(run)
-        return {pod["metadata"]["name"] for pod in pods}
+            with self.service.world.pods.subscribe() as changes:
+                while len(names := self.workers(name)) != count or names & set(but):
+                    await anext(changes)
+        return names
 
     async def stop(self, name="c1"):
         """Stop a cluster, and wait until it is gone."""
@@ -71,12 +67,11 @@ class DaskSite:
     async def ended(self, name="c1"):
         """Wait until a cluster has ended by itself and nothing is left of it; return why it did."""
         run = self.run(name)
-        await until(lambda: run.record.phase.over and run.record.reverted)
+        async with asyncio.timeout(TIMEOUT):
+            while not run.record.phase.over:
+                await run.bell.next().wait()
+            await run.task
         return run.record.reason
-
-    async def until(self, reached):
-        """Wait for a condition that nothing tells of."""
-        await until(reached)
 
     def run(self, name="c1"):
         return self.service.spawns.account("ada").runs[key(name)]
@@ -90,7 +85,9 @@ class DaskSite:
         for file, content in files.items():
             (self.folder / file).write_text(content)
         env = {f"{tls}{file}": str(self.folder / file) for file in files}
-        program = f"from distributed import Client\nclient = Client({run.record.url!r}, timeout=20)\n{script}"
+        program = (
+            f"from distributed import Client\nclient = Client({run.record.url!r}, timeout=20)\n{script}\nclient.close()"
+        )
         process = await asyncio.create_subprocess_exec(
             self.python, "-c", program, env={"PATH": "/usr/bin:/bin", **env}, stdout=asyncio.subprocess.PIPE
         )
@@ -104,22 +101,6 @@ class DaskSite:
 
 def key(name="c1"):
     return Key(Kind.DASK, name)
-
-
-def is_leaving(pod):
-    return "deletionTimestamp" in pod["metadata"]
-
-
-async def until_change(run):
-    """Return a little later: pods are listed, and nothing tells this test of them."""
-    await asyncio.sleep(0.05)
-
-
-async def until(reached):
-    """Wait for a condition that nothing tells of."""
-    async with asyncio.timeout(TIMEOUT):
-        while not reached():
-            await asyncio.sleep(0.02)
 
 
 @async_fixture

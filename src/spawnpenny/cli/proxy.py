@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -63,7 +64,8 @@ async def _run(settings: Settings, token: str, drain: float) -> None:
 def _open_many_files() -> None:
     """Have as many connections as the machine allows: each that goes through is two files."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(ValueError, OSError):  # not every system takes its own maximum
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _token(file: str | None) -> str:

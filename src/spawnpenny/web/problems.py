@@ -47,7 +47,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         return _answer(request, _translate(request, error))
     except Exception as error:
-        if isinstance(error, ConnectionError) and request.transport is None:
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             raise  # the caller is gone: nobody to answer
         structlog.get_logger("spawnpenny.web").exception("a request failed unexpectedly")
         return _answer(request, SpawnpennyError(_INTERNAL))

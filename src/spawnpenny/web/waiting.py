@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from spawnpenny.errors import ElsewhereError
+from spawnpenny.gateway.waiting import until_first
 from spawnpenny.web.keys import CLOSING
 
 if TYPE_CHECKING:
@@ -23,14 +23,6 @@ async def until(request: web.Request, run: Run, happened: Coroutine[Any, Any, No
         ElsewhereError: Another replica goes on with it.
 
     """
-    waits: set[asyncio.Task[Any]] = {
-        asyncio.create_task(happened),
-        asyncio.create_task(request.app[CLOSING].wait()),
-    }
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waits:
-            task.cancel()
+    await until_first(happened, request.app[CLOSING].wait(), seconds=seconds)
     if run.moved:
         raise ElsewhereError(None)

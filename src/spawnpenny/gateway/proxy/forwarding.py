@@ -35,6 +35,8 @@ _LARGEST: Final = 256 * 1024 * 1024
 _HEARTBEAT: Final = 30.0
 _LARGEST_DOWN: Final = 20 * 1024 * 1024  # as bokeh has it
 _LARGEST_UP: Final = 4 * 1024 * 1024
+_UNSENT: Final = frozenset({1005, 1006, 1015})
+"""What stands for a websocket's end without a code: never sent."""
 _BROKEN: Final = (
     HTTPStatus.BAD_GATEWAY,
     "The dashboard does not answer",
@@ -132,7 +134,8 @@ async def relay(
             await until_first(
                 _pump(socket, upstream), _pump(upstream, socket), gone.wait(), closing.wait(), seconds=seconds
             )
-        await socket.close(code=upstream.close_code or aiohttp.WSCloseCode.GOING_AWAY)
+        code = upstream.close_code
+        await socket.close(code=aiohttp.WSCloseCode.GOING_AWAY if code is None or code in _UNSENT else code)
     return socket
 
 

@@ -16,6 +16,8 @@ from spawnpenny.gateway.proxy.table import RouteTable
 PREFIX: Final = "daskgateway-"
 """In front of the cluster's name, in the server's name that Dask's clients send."""
 
+_TELL_EVERY: Final = 10.0
+
 
 class Passthrough:
     """All connections that are passed through. ``visitor`` is what a listener makes of each that comes.
@@ -32,6 +34,8 @@ class Passthrough:
         self._open: set[Visitor] = set()
         self._greeting: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turned_away = 0
+        self._tell_at = 0.0
 
     def __len__(self) -> int:
         return len(self._open)
@@ -47,7 +51,7 @@ class Passthrough:
             or self._greeting.total() >= limits.greeting
             or self._greeting[visitor.address] >= limits.of_address
         ):
-            self.log.warning("too many connections", open=len(self._open), address=visitor.address)
+            self._tell_of_refused(visitor.address)
             return False
         self._open.add(visitor)
         self.empty.clear()
@@ -80,11 +84,22 @@ class Passthrough:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _tell_of_refused(self, address: str) -> None:
+        """Tell of connections that are too many, and not of each: whoever makes them could fill the log."""
+        self._turned_away += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._tell_at:
+            self.log.warning("too many connections", open=len(self._open), refused=self._turned_away, last=address)
+            self._turned_away, self._tell_at = 0, now + _TELL_EVERY
+
     async def _connect(self, visitor: Visitor, name: str, begun: bytes) -> None:
-        refusal = await self._refused(visitor, name, begun)
-        if refusal:
-            self.log.debug("a connection is closed", server_name=name, address=visitor.address, why=refusal)
-            visitor.transport.close()
+        refusal: str | None = "it was broken off"
+        try:
+            refusal = await self._refused(visitor, name, begun)
+        finally:
+            if refusal:
+                self.log.debug("a connection is closed", server_name=name, address=visitor.address, why=refusal)
+                visitor.transport.close()
 
     async def _refused(self, visitor: Visitor, name: str, begun: bytes) -> str | None:
         """Return why there is no connection to a scheduler, or None once there is."""
