@@ -123,6 +123,15 @@ async def taken_over(service):
                 break
 
 
+async def check_only_the_lab_is_left(site, service, uid):
+    for user in USERS:
+        left = {"Pod/lab", "Secret/lab"} if user == "ada" else set()
+        assert set(await site.objects("Pod", "Secret", user=user)) == left
+    pod, run = await site.read("Pod", "lab"), service.spawns.find("ada", lab())
+    assert (pod["metadata"]["uid"], run.record.phase) == (uid, Phase.RUNNING)
+    assert [event.phase for event in run.record.log.since(None) if event.phase] == ["pending", "running"]
+
+
 @pytest.mark.timeout(180)
 async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_site, hollow_node, replicas, capsys):
     one, two = replicas
@@ -131,12 +140,10 @@ async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_sit
     beside = await settled(await start(one.service))
     await clusters.each(clusters.start)
     took("up")
-    await clusters.each(clusters.scale, PLACES, WORKERS)
-    await clusters.each(clusters.until, PLACES, WORKERS)
-    took("scaled up")
-    await clusters.each(clusters.scale, PLACES, WORKERS // 2)
-    await clusters.each(clusters.until, PLACES, WORKERS // 2)
-    took("scaled down")
+    for count, way in ((WORKERS, "up"), (WORKERS // 2, "down")):
+        await clusters.each(clusters.scale, PLACES, count)
+        await clusters.each(clusters.until, PLACES, count)
+        took(f"scaled {way}")
     await two.begin()
     await clusters.each(clusters.scale, PLACES, WORKERS)
     one.kill()
@@ -150,14 +157,9 @@ async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_sit
     took("some schedulers killed")
     await clusters.each(clusters.stop, [place for place in PLACES if place not in LOST])
     took("stopped")
-    for user in USERS:
-        left = {"Pod/lab", "Secret/lab"} if user == "ada" else set()
-        assert set(await kube_site.objects("Pod", "Secret", user=user)) == left
-    pod, run = await kube_site.read("Pod", "lab"), two.service.spawns.find("ada", lab())
-    assert (pod["metadata"]["uid"], run.record.phase) == (beside.record.pod, Phase.RUNNING)
-    assert [event.phase for event in run.record.log.since(None) if event.phase] == ["pending", "running"]
+    await check_only_the_lab_is_left(kube_site, two.service, beside.record.pod)
     with capsys.disabled():
-        print(took)
+        print(took)  # noqa: T201 - what a reader of the log wants to know
 
 
 class Took:
