@@ -1,8 +1,8 @@
 """Finds and takes away what carries the mark of a spawn that there is not.
 
 Such a thing is left where a revert failed by a mistake of its own, or an answer was lost twice. It is taken away when
-two passes in a row have found it, by its uid, and never of more spawns than ``housekeeping.share`` of all labs, or one:
-more is no leftover but a mistake, and somebody has to look.
+two passes in a row have found it, by its uid, and never of more spawns than ``housekeeping.share`` of all labs and Dask
+clusters, or one: more is no leftover but a mistake, and somebody has to look.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Leftovers:
         due = {uid: each for uid, each in found.items() if uid in self._suspects}
         self._suspects = frozenset(found)
         spawns = len({each["metadata"]["labels"][labels.SPAWN] for each in due.values()})
-        allowed = max(1, int(self.world.settings.housekeeping.share * len(self.world.pods.items())))
+        standing = sum(labels.PART not in pod["metadata"].get("labels", {}) for pod in self.world.pods.items())
+        allowed = max(1, int(self.world.settings.housekeeping.share * standing))
         self.held_back = spawns if spawns > allowed else 0
         log = structlog.get_logger("spawnpenny.housekeeping")
         if self.held_back:
