@@ -106,6 +106,13 @@ async def test_a_ticket_is_used_up_by_its_form_and_not_by_looking_at_it(service,
     assert service.posted == [TICKET, TICKET]
 
 
+async def test_what_is_too_long_for_a_ticket_is_not_asked_about(service, proxy, shown, client):
+    for length, status in ((128, 403), (129, 404)):
+        async with client.post(at(proxy, f"/clusters/c1/{'t' * length}/status")) as answer:
+            assert answer.status == status
+    assert [len(ticket) for ticket in service.posted] == [128]
+
+
 async def test_a_ticket_for_another_scheduler_opens_nothing(service, proxy, shown, client):
     service.tickets["ada", "c1", TICKET] = "uid-0"
     async with client.post(at(proxy, f"/clusters/c1/{TICKET}/status"), allow_redirects=False) as answer:
