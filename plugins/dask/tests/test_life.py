@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import aiohttp
 import pytest
 
 from spawnpenny.api import Caller, QuotaExceededError, Scale
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.embedded.orphans import POD_UID, marked
+from spawnpenny.pipeline.podstate import is_ready
 from spawnpenny.testing.behaviours import Ready
 from spawnpenny.testing.site import settled, start, start_cluster, stop
 
@@ -81,6 +85,35 @@ async def test_what_is_lost_is_replaced_also_while_the_service_was_away(dask_sit
         assert await site.until_workers(1, but=second) != first
         assert await site.python_in("c1", "client.wait_for_workers(1); print(1)") == "1"
         await site.stop()
+
+
+async def test_a_scheduler_that_is_busy_outlives_the_loss_of_its_record(dask_site):
+    async with dask_site.running() as site:
+        await site.cluster()
+        await site.scale(1)
+        workers = await site.until_workers(1)
+        scheduler = await site.site.read("Pod", "dask-c1")
+        busy = await asyncio.to_thread(marked, {POD_UID: scheduler["metadata"]["uid"]})
+        for process in busy:
+            process.suspend()
+        await until_ready(site.service, site.site.namespace(), "dask-c1", ready=False)
+    record = site.site.ref("Secret", "user-ada", site.site.settings.namespaces.state)
+    await site.site.cluster.delete(record)
+    async with dask_site.running() as site:
+        assert site.run().record.phase is Phase.PENDING
+        for process in busy:
+            process.resume()
+        await settled(site.run())
+        assert site.run().record.phase is Phase.RUNNING
+        assert (await site.site.read("Pod", "dask-c1"))["metadata"]["uid"] == scheduler["metadata"]["uid"]
+        assert site.workers() == workers
+        await site.stop()
+        assert not await site.site.objects("Pod", "Secret")
+
+
+async def until_ready(service, namespace, name, *, ready):
+    async with asyncio.timeout(30):
+        await service.world.pods.wait_for(namespace, name, lambda pod: pod and is_ready(pod) is ready)
 
 
 async def test_an_adaptive_cluster_follows_its_work(dask_site):

@@ -32,7 +32,7 @@ from spawnpenny.gateway.proxy.table import RouteTable, Way
 LASTS: Final = 12 * 3600
 """Seconds for which a dashboard may be looked at by one ticket."""
 _REDEEMING: Final = 32
-_PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,200})(?P<rest>/.*)?"
+_PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,128})(?P<rest>/.*)?"
 _ABSENT: Final = (HTTPStatus.NOT_FOUND, "There is nothing here", "Ask your Dask cluster for its dashboard link.")
 _ENDED: Final = (
     HTTPStatus.NOT_FOUND,
