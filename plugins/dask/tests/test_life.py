@@ -97,7 +97,7 @@ async def test_a_cluster_that_nobody_uses_ends(dask_site):
     async with dask_site.running(idle_timeout=1) as site:
         await site.cluster()
         reason = await site.ended()
-        assert (reason.code, reason.message) == ("cluster_idle", "The cluster had nothing to do for 1 seconds.")
+        assert (reason.code, reason.message) == ("cluster_idle", "The cluster had nothing to do for 1 second.")
         assert not await site.site.objects("Pod", "Secret")
 
 
