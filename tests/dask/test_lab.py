@@ -34,4 +34,4 @@ async def test_in_a_lab_it_needs_no_argument_and_its_cluster_ends_with_it(dask):
 
     await dask.until(gone, "no pod of the cluster")
     told = (await dask.ask("GET", f"/v1/users/ada/dask/{name}"))[1]
-    assert "lab" in told["reason"]["message"]
+    assert told["reason"]["code"] == "cluster_lab_gone"
