@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from dataclasses import dataclass
 
 import pytest
@@ -127,52 +126,27 @@ async def taken_over(service):
 
 
 @pytest.mark.timeout(300 if ALL else 60)
-async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_site, hollow_node, replicas, capsys):
+async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_site, hollow_node, replicas):
     one, two = replicas
-    took = Took()
     clusters = Clusters(kube_site, one.service)
     beside = await settled(await start(one.service))
     await clusters.each(clusters.start)
-    took("up")
     await clusters.each(clusters.scale, PLACES, WORKERS)
     await clusters.each(clusters.until, PLACES, WORKERS)
-    took("scaled up")
     await clusters.each(clusters.scale, PLACES, WORKERS // 2)
     await clusters.each(clusters.until, PLACES, WORKERS // 2)
-    took("scaled down")
     await two.begin()
     await clusters.each(clusters.scale, PLACES, WORKERS)
     one.kill()
     await taken_over(two.service)
     clusters = Clusters(kube_site, two.service)
     await clusters.each(clusters.until, PLACES, WORKERS)
-    took("service killed, scaled up by the other")
     await asyncio.gather(*(clusters.lose_two(hollow_node, *place) for place in PLACES))
-    took("two workers of each replaced")
     await asyncio.gather(*(clusters.lose_the_scheduler(hollow_node, *place) for place in LOST))
-    took("some schedulers killed")
     await clusters.each(clusters.stop, [place for place in PLACES if place not in LOST])
-    took("stopped")
     for user in USERS:
         left = {"Pod/lab", "Secret/lab"} if user == "ada" else set()
         assert set(await kube_site.objects("Pod", "Secret", user=user)) == left
     pod, run = await kube_site.read("Pod", "lab"), two.service.spawns.find("ada", lab())
     assert (pod["metadata"]["uid"], run.record.phase) == (beside.record.pod, Phase.RUNNING)
     assert [event.phase for event in run.record.log.since(None) if event.phase] == ["pending", "running"]
-    with capsys.disabled():
-        print(took)
-
-
-class Took:
-    """How long each part took."""
-
-    def __init__(self):
-        self.last, self.parts = time.monotonic(), []
-
-    def __call__(self, part):
-        now = time.monotonic()
-        self.parts.append(f"{part} {now - self.last:.1f} s")
-        self.last = now
-
-    def __str__(self):
-        return f"\n{len(PLACES)} clusters of {WORKERS} workers: {', '.join(self.parts)}"

@@ -60,8 +60,7 @@ async def test_the_calls_of_a_cluster_from_its_start_to_its_end(dask_site, hollo
         with counted() as nothing_to_do:
             for _ in range(5):
                 await until_looked_at(service, hollow_schedulers, dask_site)
-                assert service.spawns.find("ada", C1).record.scale.count == 5
-                assert len(service.spawns.all(Kind.DASK)) == 1
+                assert [run.record.scale.count for _, run in service.spawns.all(Kind.DASK)] == [5]
         with counted() as stopped:
             await (await service.spawns.stop("ada", C1)).until_gone()
         with counted() as again:
