@@ -194,6 +194,42 @@ async def test_the_end_of_its_own_pod_is_its_end_and_not_that_of_another_one(any
         assert (run.record.phase, run.record.reason.code) == (Phase.EXITED, "pod_gone")
 
 
+class Dog(Step):
+    """Looks after the herd, too."""
+
+    name = "dog"
+    kinds = frozenset({"dask"})
+    scope = "spawn"
+    needs = frozenset({"dask"})
+
+    async def apply(self, spawn):
+        pass
+
+    async def revert(self, spawn):
+        pass
+
+    async def tend(self, spawn):
+        pass
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_what_is_news_to_one_step_is_so_to_the_others(any_site, herd):
+    @hookimpl
+    def spawnpenny_steps(settings):
+        return [Dog()]
+
+    any_site.plugins["dog"] = SimpleNamespace(spawnpenny_steps=spawnpenny_steps)
+    any_site.data["plugins"]["dog"] = {}
+    async with any_site.service() as service:
+        run = await settled(await start_cluster(service))
+        await herd.tended.wait()
+        (_, one), (_, other) = Context(service.world, service.spawns.account("ada"), run).tending()
+        await service.spawns.scale("ada", CLUSTER, Scale(adaptive=True))
+        async with asyncio.timeout(5):
+            await one.news(60)
+            await other.news(60)
+
+
 @pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
 async def test_a_mistake_of_a_step_is_made_good_and_ends_nothing(any_site, herd):
     herd.mistakes = 1

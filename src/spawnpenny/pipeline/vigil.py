@@ -49,10 +49,14 @@ class Vigil:
     def _stir(self, pod: Manifest) -> None:
         """Say that there is news to whoever looks after the spawn of a pod."""
         carried = pod["metadata"].get("labels", {})
-        account = self.accounts.by_slug(carried.get(labels.USER, ""))
+        account, is_part_of_one = (
+            self.accounts.by_slug(carried.get(labels.USER, "")),
+            carried.get(labels.KIND) == Kind.DASK,
+        )
         for run in account.runs.values() if account else ():
-            if run.record.key.kind is Kind.DASK:  # the end of a lab is news to it, too
-                run.news.set()
+            marks = {run.record.id, *(replaced.id for replaced in run.record.replaces)}
+            if run.record.key.kind is Kind.DASK and (carried.get(labels.SPAWN) in marks or not is_part_of_one):
+                run.news.tell()  # the end of a lab is news to it, too
 
     def _tell(self, context: Context, message: str) -> None:
         """Tell that a lab which ran does not answer at the moment: the cluster starts its program again."""

@@ -67,7 +67,7 @@ class HollowSchedulers:
         self._node = node
         self._by_address: dict[str, HollowScheduler] = {}
         self._addresses: Addresses | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -151,14 +151,15 @@ class HollowSchedulers:
         return scheduler
 
     def _begin(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.append(asyncio.create_task(work))
 
     async def _settle(self) -> None:
+        """End what is under way, and tell what went wrong."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for told in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(told, Exception):
+                raise told
 
 
 def _control_port(pod: Manifest) -> int | None:
