@@ -1,5 +1,6 @@
 """All that a plugin may import."""
 
+from spawnpenny.authority import Authority, Leaf
 from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.permissions import Permission, allow
 from spawnpenny.cluster.port import Manifest
@@ -15,7 +16,11 @@ from spawnpenny.domain.spawns import Caller, Key, Kind, Phase, Scale, Tls
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
+    ClusterAloneError,
     ClusterError,
+    ClusterIdleError,
+    ClusterLabGoneError,
+    ClusterLifetimeError,
     ForbiddenError,
     InvalidNameError,
     InvalidOptionError,
@@ -24,6 +29,7 @@ from spawnpenny.errors import (
     QuotaExceededError,
     SettingsError,
     SpawnError,
+    SpawnpennyError,
     StorageInUseError,
     StorageKeptError,
     StorageNotOursError,
@@ -33,6 +39,8 @@ from spawnpenny.errors import (
 )
 from spawnpenny.hookspecs import hookimpl
 from spawnpenny.identity import Authenticator, Credentials, Identity
+from spawnpenny.pipeline.podstate import ending as pod_ending
+from spawnpenny.pipeline.podstate import trouble as pod_trouble
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
@@ -47,8 +55,13 @@ __all__ = [
     "SERVER_FIELDS",
     "Answer",
     "Authenticator",
+    "Authority",
     "Caller",
+    "ClusterAloneError",
     "ClusterError",
+    "ClusterIdleError",
+    "ClusterLabGoneError",
+    "ClusterLifetimeError",
     "ClusterOption",
     "Credentials",
     "Event",
@@ -63,6 +76,7 @@ __all__ = [
     "InvalidOptionError",
     "Key",
     "Kind",
+    "Leaf",
     "Manifest",
     "Names",
     "NotReadyError",
@@ -80,6 +94,7 @@ __all__ = [
     "Severity",
     "Spawn",
     "SpawnError",
+    "SpawnpennyError",
     "Stash",
     "StashKey",
     "Step",
@@ -105,6 +120,8 @@ __all__ = [
     "format_quantity",
     "hookimpl",
     "parse_quantity",
+    "pod_ending",
+    "pod_trouble",
     "safe_slug",
     "trusting",
 ]

@@ -164,6 +164,30 @@ class LabNotFoundError(SpawnpennyError):
         super().__init__(f"{username} has no lab {lab!r}.", user=username, lab=lab)
 
 
+class DaskNotFoundError(SpawnpennyError):
+    code = "dask_not_found"
+    status = 404
+    title = "There is no such Dask cluster"
+
+    def __init__(self, username: str, cluster: str) -> None:
+        super().__init__(
+            f"Cluster {cluster} not found: {username} has no Dask cluster of that name, or no more.",
+            user=username,
+            cluster=cluster,
+        )
+
+
+class UnknownTicketError(SpawnpennyError):
+    """A ticket for a dashboard is not known (any more)."""
+
+    code = "ticket_unknown"
+    status = 404
+    title = "The ticket is not good"
+
+    def __init__(self) -> None:
+        super().__init__("The ticket is not known, or was used. A new report of the cluster has a new one.")
+
+
 class UserNotFoundError(SpawnpennyError):
     code = "user_not_found"
     status = 404
@@ -308,6 +332,26 @@ class DeadlineError(SpawnError):
 class ProvisionError(SpawnError):
     code = "provision_failed"
     title = "The user's provisioning failed"
+
+
+class ClusterIdleError(SpawnError):
+    code = "cluster_idle"
+    title = "The Dask cluster had nothing to do"
+
+
+class ClusterAloneError(SpawnError):
+    code = "cluster_alone"
+    title = "No client was connected to the Dask cluster"
+
+
+class ClusterLifetimeError(SpawnError):
+    code = "cluster_lifetime"
+    title = "The Dask cluster ran as long as one may"
+
+
+class ClusterLabGoneError(SpawnError):
+    code = "cluster_lab_gone"
+    title = "The lab of the Dask cluster has ended"
 
 
 class NotOursError(SpawnError):

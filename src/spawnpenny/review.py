@@ -95,6 +95,7 @@ def _unusual(settings: Settings) -> Iterator[str]:
     yield from _unusual_tokens(settings)
     yield from _unusual_pods(settings)
     yield from _unusual_broker(settings)
+    yield from _unusual_gateway(settings)
 
 
 def _unusual_tokens(settings: Settings) -> Iterator[str]:
@@ -124,3 +125,13 @@ def _unusual_broker(settings: Settings) -> Iterator[str]:
     orders = settings.broker.orders
     if orders is not None and settings.broker.separate and not Path(orders).is_file():
         yield f"There is no orders file {orders} here; the broker needs it where it runs."
+
+
+def _unusual_gateway(settings: Settings) -> Iterator[str]:
+    gateway = settings.gateway
+    if gateway.address is not None and gateway.proxy_address is None:
+        yield "gateway.proxy_address is not set: Dask's clients look for schedulers at the port of gateway.address."
+    offered = gateway.proxy_address is not None or gateway.public_address is not None
+    scopes = {scope for token in settings.tokens.values() for scope in token.scopes}
+    if offered and not scopes & {"routes", "admin"}:
+        yield "No token has the scope routes: the proxy of Dask clusters is told of none."

@@ -81,20 +81,27 @@ def left(tmp_path):
 FREE = ("--port", "0", "--hub-port", "0")
 
 
-async def test_once_runs_a_cell_in_a_lab_that_a_real_hub_spawned_and_leaves_nothing(spawnpenny, left, tmp_path):
+@pytest.mark.timeout(120)
+async def test_once_runs_cells_in_a_lab_that_a_real_hub_spawned_one_with_dask_and_leaves_nothing(
+    spawnpenny, left, tmp_path
+):
     code, told = await (await spawnpenny("demo", "--once", *FREE, "--user", "Ada L.")).end()
     assert code == 0, told
     assert re.search(r"JupyterHub runs at .*quota: done.*Waiting for the lab to answer", told, re.DOTALL)
     assert "6*7 = 42" in told
+    assert re.search(r"Gateway\(\)\.new_cluster\(\).*two workers say: 328350", told, re.DOTALL)
     assert re.search(r"lab\.pod +done +\d", told)
     assert left() == []
     (welcome,) = (tmp_path / "spawnpenny" / "demo" / "homes").glob("*/welcome.md")
     assert "Hello ada l." in welcome.read_text()
 
 
-async def test_without_the_hubs_proxy_it_says_so_and_runs_a_cell_all_the_same(spawnpenny, left, tmp_path):
-    code, told = await (await spawnpenny("demo", "--once", *FREE, PATH=str(tmp_path))).end()
+async def test_without_the_hubs_proxy_and_dask_it_says_so_and_runs_a_cell_all_the_same(spawnpenny, left, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['distributed'] = None")  # as if not there
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    code, told = await (await spawnpenny("demo", "--once", *FREE, PATH=str(tmp_path), PYTHONPATH=path)).end()
     assert code == 0, told
+    assert "There will be no Dask: distributed is not installed" in told
     assert "There will be no JupyterHub: there is no Node.js in PATH" in told
     assert "6*7 = 42" in told
     assert left() == []

@@ -37,8 +37,15 @@ def bound(binding):
     return binding["roleRef"]["kind"], binding["roleRef"]["name"], subjects
 
 
-@pytest.mark.parametrize(("name", "reads"), [("base", "cluster"), ("components/namespace-reads", "namespace")])
-def test_the_roles_are_what_the_command_prints(rendered, tmp_path, name, reads):
+@pytest.mark.parametrize(
+    ("name", "environ"),
+    [
+        ("base", {}),
+        ("components/namespace-reads", {"SPAWNPENNY_NAMESPACES__READS": "namespace"}),
+        ("components/dask", {"SPAWNPENNY_PLUGINS__DASK": "{}"}),
+    ],
+)
+def test_the_roles_are_what_the_command_prints(rendered, tmp_path, name, environ):
     objects = rendered(name)
     (settings,) = [
         each["data"]["settings.yaml"]
@@ -48,6 +55,6 @@ def test_the_roles_are_what_the_command_prints(rendered, tmp_path, name, reads):
     file = tmp_path / "settings.yaml"
     file.write_text(settings)
     arguments = ["permissions", "--settings", str(file), "--output", "yaml"]
-    printed = CliRunner().invoke(command, arguments, env={"SPAWNPENNY_NAMESPACES__READS": reads})
+    printed = CliRunner().invoke(command, arguments, env=environ)
     assert printed.exit_code == 0, printed.output
     assert rights(objects) == rights(yaml.safe_load_all(printed.stdout))

@@ -22,14 +22,15 @@ from spawnpenny.sources import overrides, put
 from spawnpenny.web.routes import routes
 
 ROOT = Path(__file__).parents[2]
-WEB, BROKER = "spawnpenny", "spawnpenny-broker"
+WEB, BROKER, PROXY = "spawnpenny", "spawnpenny-broker", "spawnpenny-proxy"
 ELSEWHERE = {
     ("Secret", "spawnpenny", "spawnpenny-tls"),
     ("Secret", "spawnpenny", "spawnpenny-hub"),
+    ("Secret", "spawnpenny", "spawnpenny-proxy"),
     ("Namespace", None, "jupyterhub"),
 }
-"""Made by cert-manager, by the site or by its Hub's chart, as the components tls and jupyterhub say."""
-SECRETS = {("spawnpenny-hub", "sha256"): "0a" * 32}
+"""Made by cert-manager, by the site or by its Hub's chart, as the components tls, jupyterhub and dask say."""
+SECRETS = {("spawnpenny-hub", "sha256"): "0a" * 32, ("spawnpenny-proxy", "sha256"): "0b" * 32}
 
 
 def of_kind(objects, kind):
@@ -63,7 +64,7 @@ def config(objects, name):
 
 def settings(objects, name):
     """Return the settings that a Deployment's process has: its file, and its environment."""
-    data = yaml.safe_load(config(objects, name)["settings.yaml"])
+    data = yaml.safe_load(config(objects, name)["settings.yaml"]) if name != PROXY else {}
     pod = {"metadata.name": f"{name}-abc12", "status.podIP": "10.1.2.3"}
     environ = {}
     for each in container(objects, name)["env"]:
@@ -167,7 +168,8 @@ def test_service_and_network_policy_lead_to_the_port_of_the_settings(objects):
     (policy,) = [each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"] == "web"]
     (way_in,) = policy["spec"]["ingress"]
     assert named["containerPort"] == port
-    assert [(each["port"], each["targetPort"]) for each in service["spec"]["ports"]] == [(port, named["name"])]
+    (web, *_) = service["spec"]["ports"]
+    assert (web["port"], web["targetPort"]) == (port, named["name"])
     assert [each["port"] for each in way_in["ports"]] == [port]
 
 
@@ -178,15 +180,20 @@ def test_every_command_of_a_pod_is_one_that_there_is(objects):
 
 
 def test_selectors_select_the_pods_of_the_deployments(objects):
-    labels = {
-        each["metadata"]["namespace"]: each["spec"]["template"]["metadata"]["labels"]
-        for each in of_kind(objects, "Deployment")
-    }
+    pods = {each["metadata"]["name"]: each["spec"]["template"] for each in of_kind(objects, "Deployment")}
     for each in (*of_kind(objects, "Deployment"), *of_kind(objects, "PodDisruptionBudget")):
         selected = each["spec"]["selector"]["matchLabels"]
-        assert selected.items() <= labels[each["metadata"]["namespace"]].items()
-    for each in of_kind(objects, "Service"):
-        assert each["spec"]["selector"].items() <= labels[each["metadata"]["namespace"]].items()
+        assert [name for name, pod in pods.items() if selected.items() <= pod["metadata"]["labels"].items()] == [
+            each["metadata"]["name"]
+        ]
+    (service,) = of_kind(objects, "Service")
+    served = {
+        (port["name"], port["containerPort"])
+        for name, pod in pods.items()
+        if name != BROKER and service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+        for port in pod["spec"]["containers"][0]["ports"]
+    }
+    assert {(each["targetPort"], each["port"]) for each in service["spec"]["ports"]} == served
 
 
 def test_whatever_an_object_names_is_there(objects):
@@ -231,6 +238,7 @@ def test_only_the_two_deployments_have_a_token_mounted(objects):
         each["metadata"]["name"]: each["spec"]["template"]["spec"]["automountServiceAccountToken"]
         for each in of_kind(objects, "Deployment")
     }
+    assert mounted.pop(PROXY, False) is False
     assert mounted == {WEB: True, BROKER: True}
 
 
@@ -341,6 +349,66 @@ def test_the_components_policies_are_for_the_pods_that_the_namespace_plugin_expe
     assert policies["spawnpenny-hub"]["podSelector"]["matchLabels"] == network.hub.labels
     assert policies["spawnpenny-proxy"]["podSelector"]["matchLabels"] == network.proxy.labels
     assert [each["port"] for each in policies["spawnpenny-hub"]["ingress"][0]["ports"]] == list(network.hub.ports)
+
+
+def test_labs_reach_schedulers_by_the_proxy_which_has_no_rights(rendered):
+    objects, base = rendered("components/dask"), rendered("base")
+    web, proxy = settings(objects, WEB), settings(objects, PROXY)
+    assert web.gateway.address == proxy.gateway.service
+    (service,) = of_kind(objects, "Service")
+    ports = {each["name"]: each["port"] for each in service["spec"]["ports"]}
+    where = f"{service['metadata']['name']}.{service['metadata']['namespace']}"
+    assert (web.gateway.address, web.gateway.proxy_address) == (f"http://{where}:{ports['web']}", f"{where}:8786")
+    assert (ports["tls"], ports["dashboard"]) == (proxy.gateway.port, proxy.gateway.dashboard_port)
+    assert (web.tokens["proxy"].sha256, web.tokens["proxy"].scopes) == (SECRETS[PROXY, "sha256"], ("routes",))
+    assert "dask" in web.plugins
+    bindings = [*of_kind(objects, "RoleBinding"), *of_kind(objects, "ClusterRoleBinding")]
+    assert PROXY not in {subject["name"] for each in bindings for subject in each["subjects"]}
+    assert {each for each in names(objects) - names(base) if each[0] != "NetworkPolicy"} == {
+        ("Deployment", WEB, PROXY),
+        ("PodDisruptionBudget", WEB, PROXY),
+        ("ServiceAccount", WEB, PROXY),
+    }
+
+
+def test_the_proxys_command_and_probes_are_what_there_is(rendered):
+    objects = rendered("components/dask")
+    each, pod = container(objects, PROXY), deployment(objects, PROXY)["spec"]["template"]["spec"]
+    done = CliRunner().invoke(command, [*each["args"], "--help"])
+    assert done.exit_code == 0, done.output
+    waits = float(each["args"][each["args"].index("--drain") + 1])
+    assert pod["terminationGracePeriodSeconds"] > waits + float(each["lifecycle"]["preStop"]["exec"]["command"][1])
+    (token,) = (volume["secret"] for volume in pod["volumes"] if "secret" in volume)
+    assert token["items"] == [{"key": "token", "path": "token"}]
+    for kind, path in (("startup", "/healthz"), ("liveness", "/healthz"), ("readiness", "/readyz")):
+        assert each[f"{kind}Probe"]["httpGet"] == {"path": path, "port": "dashboard", "scheme": "HTTP"}
+
+
+def test_labs_proxy_service_and_schedulers_reach_each_other_and_no_more(rendered):
+    objects = rendered("components/dask")
+    policies = of_kind(objects, "NetworkPolicy")
+    network = NamespaceSettingsSchema().load({}).network
+    web, proxy, lab, scheduler = (WEB, "web"), (WEB, "proxy"), ("lab-ada", "lab"), ("lab-ada", "scheduler")
+    browser = ("ingress-nginx", "ingress")
+    pods = {
+        web: deployment(objects, WEB)["spec"]["template"]["metadata"]["labels"],
+        proxy: deployment(objects, PROXY)["spec"]["template"]["metadata"]["labels"],
+        lab: {"spawnpenny.io/kind": "lab"},
+        scheduler: {"spawnpenny.io/kind": "dask"},
+        browser: {"app.kubernetes.io/name": "ingress-nginx"},
+    }
+    assert (network.service.labels.items() <= pods[web].items(), network.service.ports) == (True, (8080,))
+    assert (network.dask_proxy.labels.items() <= pods[proxy].items(), network.dask_proxy.ports) == (True, (8786,))
+    ports = (8080, 8786, 8787, 8788)
+    ways = [(one, other, port) for one in pods for other in pods for port in ports if one != other]
+    out = {(a, b, port) for a, b, port in ways if lets(policies, "egress", a, b, pods, port)}
+    into = {(a, b, port) for a, b, port in ways if lets(policies, "ingress", b, a, pods, port)}
+    assert out == {(proxy, web, 8080), (proxy, scheduler, 8786), (proxy, scheduler, 8787), (web, scheduler, 8788)}
+    assert into == {
+        *((pod, web, 8080) for pod in (proxy, lab, scheduler)),
+        *((pod, proxy, 8786) for pod in (lab, scheduler)),
+        (browser, proxy, 8787),
+    }
 
 
 def test_no_role_grants_by_a_wildcard(objects):

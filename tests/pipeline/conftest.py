@@ -68,3 +68,19 @@ def until_no_claims():
                 await anext(changes)
 
     return wait
+
+
+@pytest.fixture
+def counted(apiserver):
+    """Return what was asked of the API server in a block, but for the informers' lists and watches."""
+
+    class Counter:
+        def __enter__(self):
+            self.mark, self.calls = apiserver.mark(), []
+            return self.calls
+
+        def __exit__(self, *error):
+            entries = apiserver.audit(self.mark, user_agent="spawnpenny/")
+            self.calls += [f"{each.verb} {each.resource}" for each in entries if each.verb not in {"list", "watch"}]
+
+    return Counter

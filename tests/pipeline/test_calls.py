@@ -4,27 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.spawns import Phase, Tls
 from spawnpenny.testing.site import lab, make_site, settled, start, stop
-
-
-@pytest.fixture
-def counted(apiserver):
-    """Return what was asked of the API server in a block, but for the informers' lists and watches."""
-
-    class Counter:
-        def __enter__(self):
-            self.mark, self.calls = apiserver.mark(), []
-            return self.calls
-
-        def __exit__(self, *error):
-            entries = apiserver.audit(self.mark, user_agent="spawnpenny/")
-            self.calls += [f"{each.verb} {each.resource}" for each in entries if each.verb not in {"list", "watch"}]
-
-    return Counter
 
 
 async def test_the_calls_of_a_lab_from_first_spawn_to_last_delete(kube_site, counted):

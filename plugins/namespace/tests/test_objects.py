@@ -50,14 +50,23 @@ def test_the_policy_is_about_every_pod_and_both_directions():
     assert spec["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_only_hub_and_proxy_come_in_and_only_to_labs():
-    hub, own = policy()["ingress"]
+def test_hub_and_proxy_come_in_to_labs_and_spawnpenny_to_schedulers():
+    hub, web, proxy, own = policy()["ingress"]
     assert hub == {
         "from": [
             pods("jupyterhub", app="jupyterhub", component="hub"),
             pods("jupyterhub", app="jupyterhub", component="proxy"),
         ],
         "ports": [{"port": "notebook-port", "protocol": "TCP"}],
+    }
+    mine = {"app.kubernetes.io/name": "spawnpenny"}
+    assert web == {
+        "from": [pods("spawnpenny", **mine, **{"app.kubernetes.io/component": "web"})],
+        "ports": [{"port": "control", "protocol": "TCP"}],
+    }
+    assert proxy == {
+        "from": [pods("spawnpenny", **mine, **{"app.kubernetes.io/component": "proxy"})],
+        "ports": [{"port": "tls", "protocol": "TCP"}, {"port": "dashboard", "protocol": "TCP"}],
     }
     assert own == {"from": [{"podSelector": {}}]}
 

@@ -18,6 +18,7 @@ from spawnpenny.cli.openapi import openapi
 from spawnpenny.cli.permissions import permissions
 from spawnpenny.cli.pipeline import pipeline
 from spawnpenny.cli.plugins import plugins
+from spawnpenny.cli.proxy import proxy
 from spawnpenny.cli.serve import serve
 from spawnpenny.cli.user import user
 from spawnpenny.errors import SpawnpennyError
@@ -42,6 +43,7 @@ command.add_command(openapi)
 command.add_command(permissions)
 command.add_command(pipeline)
 command.add_command(plugins)
+command.add_command(proxy)
 command.add_command(serve)
 command.add_command(user)
 

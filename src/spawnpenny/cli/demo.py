@@ -20,7 +20,7 @@ from spawnpenny.logs import configure_logs
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Run one cell in the lab, stop the lab, and end.")
+@click.option("--once", is_flag=True, help="Run cells in the lab, one of them with Dask, stop the lab, and end.")
 @click.option("--clean", is_flag=True, help="End what a killed demo left running, and do nothing else.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Of the service.")
 @click.option("--hub-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Of JupyterHub.")

@@ -1,8 +1,4 @@
-"""The demo's JupyterHub.
-
-It is a pod of the embedded cluster, with its proxy: so it ends with the cluster, however that ends, and holds nothing
-of the demo's own environment.
-"""
+"""The demo's JupyterHub: a pod of the embedded cluster, with its proxy."""
 
 from __future__ import annotations
 
@@ -10,19 +6,15 @@ import importlib.util
 import os
 import secrets
 import shutil
-import socket
 import sys
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.cli.exits import CommandError
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Manifest, Ref
+from spawnpenny.cli.demo_pods import env_of, run_pod
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.port import Cluster
+    from spawnpenny.cluster.port import Cluster, Manifest
 
 HUB_IMAGE: Final = "spawnpenny/hub"
 HUB_COMMAND: Final = ("{python}", "-m", "jupyterhub")
@@ -71,19 +63,6 @@ def what_is_missing() -> str | None:
     return None
 
 
-def free_port(wanted: int) -> int:
-    """Return the wanted port of 127.0.0.1, or a free one where that is taken (or 0)."""
-    for port in (wanted, 0):
-        with socket.socket() as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(trial.getsockname()[1])
-    raise CommandError("There is no free port on 127.0.0.1.")
-
-
 @dataclass(frozen=True)
 class DemoHub:
     """A Hub for a user on a port. ``token`` is its own at the service; the password is everybody's."""
@@ -108,20 +87,7 @@ class DemoHub:
             CommandError: It has ended instead.
 
         """
-        pods = resource_of("Pod")
-        since = (await cluster.list(pods, namespace=_NAMESPACE)).version
-        for manifest in self._manifests(service):
-            _ = await cluster.create(manifest)
-        changes = cluster.watch(pods, since=since, namespace=_NAMESPACE)
-        async with aclosing(changes) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
-            async for event in events:
-                status = event.object.get("status") or {}
-                if any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
-                    return
-                if status.get("phase") in ("Failed", "Succeeded"):
-                    break
-        log = await cluster.log(Ref(pods, _NAME, _NAMESPACE), container="hub", lines=20)
-        raise CommandError(f"JupyterHub has ended:\n{log}")
+        await run_pod(cluster, self._manifests(service))
 
     def _manifests(self, service: str) -> list[Manifest]:
         metadata = {"name": _NAME, "namespace": _NAMESPACE}
@@ -146,7 +112,7 @@ class DemoHub:
             "args": ["--config", f"{folder}/jupyterhub_config.py"],
             "env": [
                 {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-                *({"name": name, "value": value.replace("$", "$$")} for name, value in self._env(service).items()),
+                *env_of(self._env(service)),
             ],
             "envFrom": [{"secretRef": {"name": _NAME}}],
             "volumeMounts": [{"name": "config", "mountPath": folder}],
@@ -167,5 +133,4 @@ class DemoHub:
             "DEMO_USER": self.user,
             "PROXY": proxy,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(Path(node).parent), "/usr/bin", "/bin"]),
-            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         }

@@ -17,8 +17,10 @@ from spawnpenny.cli.exits import CommandError
 _PATIENCE: Final = 60.0
 
 
-async def run_cell(url: str, token: str, code: str) -> str:
+async def run_cell(url: str, token: str, code: str, *, patience: float = _PATIENCE) -> str:
     """Run code in a new kernel of a lab, and return its result as text; the kernel is ended after it.
+
+    It may take as many seconds as the patience.
 
     Raises:
         CommandError: The kernel does not start, does not answer, or the code fails.
@@ -26,7 +28,7 @@ async def run_cell(url: str, token: str, code: str) -> str:
     """
     headers = {"Authorization": f"token {token}"}
     try:
-        async with asyncio.timeout(_PATIENCE), aiohttp.ClientSession(url, headers=headers) as session:
+        async with asyncio.timeout(patience), aiohttp.ClientSession(url, headers=headers) as session:
             async with session.post("api/kernels", json={"name": "python3"}) as response:
                 response.raise_for_status()
                 kernel = (await response.json())["id"]
@@ -37,7 +39,7 @@ async def run_cell(url: str, token: str, code: str) -> str:
                 async with session.delete(f"api/kernels/{kernel}"):
                     pass
     except TimeoutError:
-        raise CommandError(f"The kernel did not answer within {_PATIENCE:.0f} seconds.") from None
+        raise CommandError(f"The kernel did not answer within {patience:.0f} seconds.") from None
     except aiohttp.ClientError as error:
         raise CommandError(f"The lab did not run the cell: {error}.") from None
 

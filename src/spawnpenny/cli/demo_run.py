@@ -7,14 +7,18 @@ import json
 import os
 import secrets
 import time
+from textwrap import indent
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from rich.markup import escape
 from rich.table import Table
 
-from spawnpenny.cli.demo_hub import DemoHub, free_port, what_is_missing
+from spawnpenny.cli import demo_dask
+from spawnpenny.cli.demo_dask import DemoDask
+from spawnpenny.cli.demo_hub import DemoHub, what_is_missing
 from spawnpenny.cli.demo_kernel import run_cell
+from spawnpenny.cli.demo_pods import free_port
 from spawnpenny.cli.demo_visit import Visit
 from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.progress import show_lines
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 _CELL: Final = "6*7"
 _SMALLEST_UID: Final = 1000
 _STOP_WAIT: Final = 60
+_DASK_PATIENCE: Final = 180.0
 
 
 class Demo:
@@ -42,6 +47,7 @@ class Demo:
         self._console = console
         self._port, self._hub_port = ports
         self._once = once
+        self._dask: DemoDask | None = None
 
     async def run(self) -> None:
         """Run the demo: to its end with ``once``, else until it is cancelled.
@@ -50,10 +56,14 @@ class Demo:
             CommandError: Something did not go as it should.
 
         """
-        async with serving(self._site.settings(self._port), extra=self._site.plugins, move=True) as served:
-            port = served.port
-            if port != self._port != 0:
-                self._say(f"Port {self._port} is taken.")
+        port = free_port(self._port)  # known beforehand, as labs are told of it
+        if port != self._port != 0:
+            self._say(f"Port {self._port} is taken.")
+        if (missing := demo_dask.what_is_missing()) is None:
+            self._dask = DemoDask(port)
+        else:
+            self._say(f"There will be no Dask: {escape(missing)}.")
+        async with serving(self._site.settings(port, self._dask), extra=self._site.plugins) as served:
             try:
                 async with Client(f"http://127.0.0.1:{port}", self._site.token) as client:
                     await self._play(client, served.cluster)
@@ -63,6 +73,9 @@ class Demo:
     async def _play(self, client: Client, cluster: Cluster) -> None:
         self._say(f"The service runs at {client.url} (its API: {client.url}/docs).")
         await client.until_ready()
+        if self._dask is not None:
+            await self._dask.start(cluster)
+            self._say("Beside it runs the proxy, which leads to Dask clusters and their dashboards.")
         await self._commission(client)
         if (missing := what_is_missing()) is None:
             await self._with_hub(client, cluster)
@@ -116,20 +129,30 @@ class Demo:
             await visit.start()
             async for message in visit.progress():
                 self._say(f"  {escape(message)}")
-            self._show(await client.lab(self._site.user), await run_cell(await visit.server(), visit.token, _CELL))
+            await self._use_kernel(client, await visit.server(), visit.token)
             began = time.monotonic()
             await visit.stop()
         self._say(f"\nThe lab is gone, after {time.monotonic() - began:.2f} s.")
 
     async def _use(self, client: Client, lab: Lab) -> None:
-        self._show(lab, await run_cell(lab.url or "", self._site.lab_token, _CELL))
+        await self._use_kernel(client, lab.url or "", self._site.lab_token)
         began = time.monotonic()
         if await client.stop_lab(self._site.user, start=lab.start, wait=_STOP_WAIT) is not None:
             raise CommandError(f"The lab was not gone after {_STOP_WAIT} seconds.")
         self._say(f"\nThe lab is gone, after {time.monotonic() - began:.2f} s.")
 
-    def _show(self, lab: Lab, result: str) -> None:
+    async def _use_kernel(self, client: Client, url: str, token: str) -> None:
+        result = await run_cell(url, token, _CELL)
         self._say(f"\nThe lab's kernel says: {_CELL} = [bold]{escape(result)}[/bold]\n")
+        self._show(await client.lab(self._site.user))
+        if self._dask is not None:
+            self._say("\n[bold]A Dask cluster, from a cell in the lab[/bold]")
+            self._say(_indented(demo_dask.CELL))
+            began = time.monotonic()
+            result = await run_cell(url, token, demo_dask.CELL, patience=_DASK_PATIENCE)
+            self._say(f"Its two workers say: [bold]{escape(result)}[/bold], after {time.monotonic() - began:.2f} s.")
+
+    def _show(self, lab: Lab) -> None:
         table = Table("step", "state", "seconds", box=None)
         for step in lab.steps:
             table.add_row(step.name, step.state, "" if step.seconds is None else f"{step.seconds:.3f}")
@@ -140,6 +163,7 @@ class Demo:
         self._say(f"  {hub.url}")
         self._say(f"  user: {escape(self._site.user)} (or any other name)")
         self._say(f"  password: {hub.password}")
+        self._tell_of_dask()
         self._tell_of_another(client, self._curl)
         self._tell_end()
 
@@ -150,8 +174,16 @@ class Demo:
         self._say(f"  {lab.url}lab?token={self._site.lab_token}")
         self._say(f"\nIts status:  {escape(curl)} {escape(url)}")
         self._say(f"To stop it:  {escape(curl)} -X DELETE {escape(url)}")
+        self._tell_of_dask()
         self._tell_of_another(client, curl)
         self._tell_end()
+
+    def _tell_of_dask(self) -> None:
+        if self._dask is None:
+            return
+        self._say("\n[bold]A Dask cluster, in a notebook of any lab here:[/bold]")
+        self._say(_indented(demo_dask.CELL))
+        self._say("Its dashboard is a link of one use, which another line gives:  cluster.dashboard_link")
 
     def _tell_of_another(self, client: Client, curl: str) -> None:
         other = "grace" if self._site.user != "grace" else "ada"
@@ -172,6 +204,10 @@ class Demo:
 
     def _say(self, text: str) -> None:
         self._console.print(text)
+
+
+def _indented(code: str) -> str:
+    return escape(indent(code, "  "))
 
 
 def _path(user: str) -> str:

@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.api import Manifest, Settings, Spawn, hookimpl
+from spawnpenny.api import Kind, Manifest, Settings, Spawn, hookimpl
+from spawnpenny.cli.demo_dask import PROXY_COMMAND, PROXY_IMAGE, PROXY_SCOPES
 from spawnpenny.cli.demo_hub import HUB_COMMAND, HUB_IMAGE
 from spawnpenny.configuration import make_settings
 from spawnpenny.settings import EmbeddedSettings
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from spawnpenny.cli.demo_dask import DemoDask
+
 LAB_IMAGE: Final = "spawnpenny/lab"
 HOME_IMAGE: Final = "spawnpenny/home"
 _SCOPES: Final = ["admin"]
+_QUOTA: Final = {"cpu": 16, "memory": "32Gi"}
 _HUB_SCOPES: Final = ["read:any", "delete:any", "spawn:any"]
 _PROFILES: Final = [
     {
@@ -44,8 +48,8 @@ _PROFILES: Final = [
     },
     {
         "display_name": "More than your quota",
-        "description": "16 CPU, to see how a refusal reads.",
-        "kubespawner_override": {"cpu_limit": 16},
+        "description": "32 CPU, to see how a refusal reads.",
+        "kubespawner_override": {"cpu_limit": 32},
     },
     {
         "display_name": "An image that is not there",
@@ -66,6 +70,12 @@ name, uid = dossier["username"], dossier["uid"]
 """What the commission container of the demo's site runs: as a real one would, it reads the dossier and makes a home."""
 
 
+_LAB_ARGS: Final = (
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdates",
+    "--LabApp.extension_manager=readonly",
+)
+
+
 class HomePlugin:
     """A plugin of the demo's site: each lab works in its user's home directory, which the order has made."""
 
@@ -74,8 +84,11 @@ class HomePlugin:
 
     @hookimpl
     def spawnpenny_pod_patch(self, spawn: Spawn) -> Manifest:
+        if spawn.kind is not Kind.LAB:
+            return {}
         home = str(self._homes / spawn.names.user).replace("$", "$$")  # Kubernetes expands $(NAME) in args
-        return {"spec": {"containers": [{"name": "notebook", "args": [f"--ServerApp.root_dir={home}"]}]}}
+        args = [*_LAB_ARGS, f"--ServerApp.root_dir={home}"]
+        return {"spec": {"containers": [{"name": "notebook", "args": args}]}}
 
 
 @dataclass(frozen=True)
@@ -97,8 +110,8 @@ class DemoSite:
     def plugins(self) -> Mapping[str, object]:
         return {"demo-home": HomePlugin(self.homes)}
 
-    def settings(self, port: int) -> Settings:
-        """Write the orders file, and return the settings."""
+    def settings(self, port: int, dask: DemoDask | None) -> Settings:
+        """Write the orders file, and return the settings; without Dask where that is None."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         orders = self.folder / "orders.json"  # JSON is YAML
         orders.write_text(json.dumps(_orders()), encoding="utf-8")
@@ -109,29 +122,32 @@ class DemoSite:
                 "web": {"host": "127.0.0.1", "port": port},
                 "embedded": {"folder": str(self.folder / "cluster"), "images": self._images()},
                 "broker": {"orders": str(orders)},
-                "tokens": {
-                    "demo": {"sha256": hash_token(self.token), "scopes": _SCOPES},
-                    "hub": {"sha256": hash_token(self.hub_token), "scopes": _HUB_SCOPES},
-                },
+                "gateway": dask.settings if dask else {},
+                "tokens": self._tokens(dask),
                 "plugins": {
                     "namespace": {},
-                    "quota": {},
+                    "quota": _QUOTA,
                     "user": {},
                     "lab": {"image": LAB_IMAGE, "profile_list": _PROFILES},
+                    **({"dask": {}} if dask else {}),
                 },
             },
             source="the demo",
         )
 
+    def _tokens(self, dask: DemoDask | None) -> dict[str, Any]:
+        return {
+            "demo": {"sha256": hash_token(self.token), "scopes": _SCOPES},
+            "hub": {"sha256": hash_token(self.hub_token), "scopes": _HUB_SCOPES},
+            **({"proxy": {"sha256": hash_token(dask.token), "scopes": list(PROXY_SCOPES)}} if dask else {}),
+        }
+
     def _images(self) -> dict[str, list[str]]:
         return {
             HUB_IMAGE: list(HUB_COMMAND),
             HOME_IMAGE: ["{python}", "-c", _MAKE_HOME, str(self.homes)],
-            LAB_IMAGE: [
-                *EmbeddedSettings().images[LAB_IMAGE],
-                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdates",
-                "--LabApp.extension_manager=readonly",
-            ],
+            LAB_IMAGE: list(EmbeddedSettings().images[LAB_IMAGE]),
+            PROXY_IMAGE: list(PROXY_COMMAND),
         }
 
 

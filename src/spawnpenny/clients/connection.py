@@ -12,7 +12,13 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
+from spawnpenny.clients.errors import (
+    ClientError,
+    GatewayProblemError,
+    ProblemError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from spawnpenny.clients.patience import Patience, Tries
 
 _CONNECT: Final = 10.0
@@ -142,11 +148,24 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
         where = response.headers.get("Location", "elsewhere")
         raise UnexpectedAnswerError(f"{response.url} leads to {where}: use that URL.")
     document: dict[str, Any] = {}
+    retry_after = _seconds(response.headers.get("Retry-After"))
     if response.content_type == "application/problem+json":
         document = _object(await response.text(errors="replace"), "The refusal is no JSON object.")
+    elif told := _told_by_gateway(response.content_type, await response.text(errors="replace")):
+        raise GatewayProblemError(status, {"detail": told}, retry_after=retry_after)
     elif status in _BETWEEN:
         raise UnreachableError(f"Nothing answers behind {response.url.host}: HTTP {status}.", sent=True)
-    raise ProblemError(status, document, retry_after=_seconds(response.headers.get("Retry-After")))
+    raise ProblemError(status, document, retry_after=retry_after)
+
+
+def _told_by_gateway(kind: str, text: str) -> str | None:
+    """Return what the Dask gateway protocol says of a refusal, None where it is not of that protocol."""
+    try:
+        document = json.loads(text) if kind == "application/json" else None
+    except ValueError:
+        return None
+    error = document.get("error") if isinstance(document, dict) else None
+    return error if isinstance(error, str) else None
 
 
 def _object(text: str, wrong: str) -> dict[str, Any]:

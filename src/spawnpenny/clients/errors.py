@@ -63,6 +63,18 @@ class ProblemError(ClientError):
         return self._retry_after if self.status in _LATER else None
 
 
+class GatewayProblemError(ProblemError):
+    """A route of the Dask gateway protocol refused, or could not.
+
+    That protocol's client shows the words of few statuses, so that a status says little: what may go through later is
+    said by ``Retry-After`` alone.
+    """
+
+    @property
+    def retry_after(self) -> float | None:
+        return self._retry_after
+
+
 def _objects(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     found = document.get("errors")
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -64,9 +63,9 @@ def check_cluster(name: str) -> str:
     return _check(name, "cluster", MAX_CLUSTER)
 
 
-def new_cluster_name() -> str:
-    """Return a name for a new Dask cluster: a DNS label that no other cluster of anybody has."""
-    return f"c{secrets.token_hex(10)}"
+def cluster_name(username: str, start: str) -> str:
+    """Return the name of the Dask cluster that a start is of: a DNS label that no other start of anybody comes to."""
+    return f"c{hashlib.sha256(f'{username}/{start}'.encode()).hexdigest()[:20]}"
 
 
 def _check(name: str, field: str, max_length: int) -> str:

@@ -118,6 +118,20 @@ class HollowNode:
         behaviour = Fail(exit_code, reason or "Error") if exit_code or reason else Succeed()
         await self.set_status(namespace, name, next(behaviour.statuses(pod)))
 
+    def give_addresses(self, address: Callable[[Manifest], str | None]) -> None:
+        """Have pods to come get these addresses, as the argument ``address`` has it."""
+        self._address = address
+
+    def pods(self) -> list[Manifest]:
+        """Return the pods as the API server last told of them."""
+        return [pod.manifest for pod in self._pods.values()]
+
+    async def read_secret(self, namespace: str, name: str) -> dict[str, str]:
+        """Return what a Secret holds (in base64), as a kubelet would mount it."""
+        secret = await self._send("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        data: dict[str, str] = secret.get("data", {})
+        return data
+
     def write_log(self, namespace: str, name: str, text: str) -> None:
         """Say what a pod's containers have written."""
         self._kubelet.texts[namespace, name] = text

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from spawnpenny.cluster.kubernetes import KubernetesCluster
     from spawnpenny.testing.apiserver import ApiServer
     from spawnpenny.testing.hollow_node import HollowNode
+    from spawnpenny.testing.hollow_scheduler import HollowSchedulers
     from spawnpenny.testing.proxy import FaultProxy
     from spawnpenny.testing.site import Site
 
@@ -62,6 +63,15 @@ async def hollow_node(apiserver: ApiServer) -> AsyncIterator[HollowNode]:
 
     async with HollowNode(apiserver.url, apiserver.ssl_context()) as node:
         yield node
+
+
+@async_fixture
+async def hollow_schedulers(hollow_node: HollowNode) -> AsyncIterator[HollowSchedulers]:
+    """Have the schedulers of Dask clusters on the node answer as real ones do."""
+    from spawnpenny.testing.hollow_scheduler import HollowSchedulers  # noqa: PLC0415 - see above
+
+    async with HollowSchedulers(hollow_node) as schedulers:
+        yield schedulers
 
 
 @async_fixture

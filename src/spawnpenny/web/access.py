@@ -8,19 +8,23 @@ What the scopes open:
 ``delete:any`` stopping everybody's labs
 ``commission`` making users known, and reading them
 ``spawn:self`` reading, starting and stopping what is of the token's own user
-``lab:self``   reading what is of the token's own user
+``lab:self``   reading what is of the token's own user; starting, scaling and stopping that user's Dask clusters
+``routes``     where schedulers are, and using up tickets for their dashboards: what the proxy needs
 ``admin``      the pipelines and plugins, and all of the above; ``logs`` and ``purge`` have to be given by name
 =============  =====================================================================================
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from spawnpenny.errors import ForbiddenError, NotReadyError, UnauthenticatedError
+from spawnpenny.domain.names import check_username
+from spawnpenny.errors import ForbiddenError, InvalidRequestError, NotReadyError, UnauthenticatedError
 from spawnpenny.identity import Credentials, Identity
 from spawnpenny.settings import SCOPES
 from spawnpenny.web.exchange import exchange
@@ -31,17 +35,29 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler, Middleware
 
-_SCHEMES: Final = ("bearer", "token")  # "token" is what Jupyter's own clients send
+_SCHEMES: Final = frozenset({"bearer", "token"})  # "token" is what Jupyter's own clients send
+_GATEWAY_SCHEMES: Final = _SCHEMES | {"basic", "jupyterhub"}  # what dask-gateway's client sends
+_IN_USERNAME: Final = "x-oauth-basic"
+"""A password that says that the token is the username, as Gafaelfawr and GitHub have it."""
 _BY_NAME_ONLY: Final = frozenset({"logs", "purge"})
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may use a route: who has one of the scopes ``any``, or one of ``own`` where the path's user is their own."""
+    """Who may use a route: who has one of the scopes ``any``, or one of ``own`` where the path's user is their own.
+
+    ``gateway``: it is of the gateway protocol, which has no user in the path and is about whoever asks.
+    """
 
     any: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
     public: bool = field(default=False, kw_only=True)
+    gateway: bool = field(default=False, kw_only=True)
+
+    @property
+    def schemes(self) -> frozenset[str]:
+        """How a token may be sent, as the Authorization header calls it."""
+        return _GATEWAY_SCHEMES if self.gateway else _SCHEMES
 
     def __post_init__(self) -> None:
         unknown = (self.any | self.own) - set(SCOPES)
@@ -65,6 +81,9 @@ READ_FORM: Final = Access(frozenset({"read:any", "spawn:any"}), frozenset({"spaw
 READ_ALL: Final = Access(frozenset({"read:any"}))
 SPAWN: Final = Access(frozenset({"spawn:any"}), frozenset({"spawn:self"}))
 STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:self"}))
+STOP_CLUSTER: Final = Access(STOP.any, STOP.own | {"lab:self"})
+GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
+ROUTES: Final = Access(frozenset({"routes"}))
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))
 
@@ -90,17 +109,28 @@ def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
 
 
 async def _admit(request: web.Request, access: Access) -> None:
-    identity = await _authenticate(request)
-    exchange(request).identity = identity
-    username = request.match_info.get("user")
+    identity = await _authenticate(request, access.schemes)
+    here = exchange(request)
+    here.identity = identity
+    if access.gateway:
+        here.own_user = _user_behind(identity)
+    username = request.match_info.get("user", here.own_user)
     if not access.allows(identity, username):
         wanted = sorted(access.any) + [f"{scope} (for one's own)" for scope in sorted(access.own)]
         needs = "the scope" if len(wanted) == 1 else "one of the scopes"
         raise ForbiddenError(f"This needs {needs} {', '.join(wanted)}.", scopes=sorted(access.any | access.own))
 
 
-async def _authenticate(request: web.Request) -> Identity:
-    credentials = Credentials(_token(request.headers.get("Authorization")), request.headers, request.remote)
+def _user_behind(identity: Identity) -> str:
+    if identity.username is None:
+        raise InvalidRequestError(
+            "The token speaks for no user, so that no Dask cluster can be its own. Send a lab's own token, or a user's."
+        )
+    return check_username(identity.username)
+
+
+async def _authenticate(request: web.Request, schemes: frozenset[str]) -> Identity:
+    credentials = Credentials(_token(request.headers.get("Authorization"), schemes), request.headers, request.remote)
     unsure: NotReadyError | None = None
     service = request.app[SERVICE]
     for authenticator in (service.lab_tokens, *service.plugins.authenticators):
@@ -120,6 +150,18 @@ async def _authenticate(request: web.Request) -> Identity:
     )
 
 
-def _token(header: str | None) -> str | None:
-    scheme, _, token = (header or "").strip().partition(" ")
-    return token.strip() or None if scheme.lower() in _SCHEMES else None
+def _token(header: str | None, schemes: frozenset[str]) -> str | None:
+    scheme, _, sent = (header or "").strip().partition(" ")
+    if scheme.lower() not in schemes:
+        return None
+    token = _basic_token(sent.strip()) if scheme.lower() == "basic" else sent.strip()
+    return token or None
+
+
+def _basic_token(sent: str) -> str:
+    """Return the password; where that says so, the username."""
+    try:
+        username, _, password = base64.b64decode(sent, validate=True).decode("latin-1").partition(":")
+    except (binascii.Error, ValueError):  # ValueError: it is not ASCII
+        return ""
+    return username if password == _IN_USERNAME else password

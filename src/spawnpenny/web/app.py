@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from spawnpenny.gateway.patience import patient
+from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import run_service
 from spawnpenny.web.access import guard
 from spawnpenny.web.audit import chronicle, put_headers
 from spawnpenny.web.document import make_document
-from spawnpenny.web.keys import CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE
+from spawnpenny.web.keys import CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
@@ -44,11 +46,10 @@ def create_app(
     table = routes(metrics=settings.web.metrics)
     accesses = {(method, route.path): route.access for route in table for method in route.methods}
     app = web.Application(
-        middlewares=[chronicle, problems, guard(accesses), relay], client_max_size=settings.web.max_body
+        middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
     )
-    app[CLOSING] = asyncio.Event()
-    app[DOCUMENT] = make_document(table)
-    app[METRICS], app[LIMITS] = metrics, Limits(settings.limits)
+    app[CLOSING], app[DOCUMENT] = asyncio.Event(), make_document(table)
+    app[METRICS], app[LIMITS], app[TICKETS] = metrics, Limits(settings.limits), Tickets()
     for route in table:
         # An empty name, and braces in one, come as far as the check that says what is wrong with it.
         pattern = _PART.sub(r"{\1:[^/]*}", route.path)

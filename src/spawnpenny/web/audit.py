@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
+from spawnpenny.errors import UnauthenticatedError
+from spawnpenny.gateway.refusals import is_gateways
 from spawnpenny.web.exchange import HEADER, Exchange, begin, find
 from spawnpenny.web.keys import METRICS
 
@@ -54,16 +56,23 @@ def _tell(request: web.Request, here: Exchange, status: int | None, seconds: flo
     who = here.identity.name if here.identity else None
     log = structlog.get_logger("spawnpenny.access")
     (log.debug if request.path in _OFTEN else log.info)("request", **told, who=who, remote=request.remote)
-    if request.method in _READING or request.match_info.http_exception is not None:
+    if request.method in _READING or request.match_info.http_exception is not None or _asks_how(request, here):
         return
     structlog.get_logger("spawnpenny.audit").info(
         route.name or request.method,
         who=who,
-        user=request.match_info.get("user"),
+        user=request.match_info.get("user", here.own_user),
         lab=request.match_info.get("lab"),
+        **({"cluster": cluster} if (cluster := request.match_info.get("cluster", here.cluster)) else {}),
         remote=request.remote,
         status=status,
         code=here.code,
         spawn=here.spawn,
         **({"purge": "storage"} if here.purge else {}),
     )
+
+
+def _asks_how(request: web.Request, here: Exchange) -> bool:
+    """Whether it is dask-gateway's client that asks each time whether it has to say who it is."""
+    anonymous = here.code == UnauthenticatedError.code and "Authorization" not in request.headers
+    return anonymous and is_gateways(request.path)

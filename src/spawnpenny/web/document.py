@@ -10,17 +10,18 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from spawnpenny.domain.names import MAX_LAB, MAX_USERNAME
+from spawnpenny.domain.names import MAX_CLUSTER, MAX_LAB, MAX_USERNAME
 from spawnpenny.web.problems import CONTENT_TYPE
 from spawnpenny.web.views import ProblemView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from spawnpenny.web.routes import Answer, Codes, Route
+    from spawnpenny.web.route import Answer, Codes, Route
 
 _LOCATIONS: Final = {
     "user": ("The username, percent-encoded.", MAX_USERNAME),
+    "cluster": ("The Dask cluster's name.", MAX_CLUSTER),
     "lab": ("The lab's name, percent-encoded; `~default` is the default one.", MAX_LAB),
 }
 _COMMON: Final = {
@@ -91,7 +92,8 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     responses = {str(status): _response(answer) for status, answer in route.answers.items()}
-    refusals = dict(route.refusals) if route.access.public else _merged(_COMMON, route.refusals)
+    common = {} if route.access.public or not route.problems else _COMMON
+    refusals = _merged(common, route.refusals)
     for status, codes in sorted(refusals.items()):
         responses[str(status)] = {
             "description": ", ".join(f"`{code}`" for code in codes),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from spawnpenny.domain.events import Event
+from spawnpenny.gateway.waiting import until_first
 from spawnpenny.web.intake import query_of, username_of
 from spawnpenny.web.keys import CLOSING, LIMITS
 from spawnpenny.web.labs import find_lab
@@ -29,18 +29,19 @@ _PING: Final = 15.0
 async def lab_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
     _, run = find_lab(request)
-    return await _stream(request, run, query.last_event_id)
+    return await stream(request, run, query.last_event_id)
 
 
 async def user_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
     _, run = find_user(request)
-    return await _stream(request, run, query.last_event_id, tell=user_event_view)
+    return await stream(request, run, query.last_event_id, tell=user_event_view)
 
 
-async def _stream(
+async def stream(
     request: web.Request, run: Run, asked: str | None, *, tell: Callable[[Event], dict[str, Any]] = Event.to_json
 ) -> web.StreamResponse:
+    """Answer with the events of a spawn; ``asked`` is the id of the last one that the caller has, if any."""
     last_id = request.headers.get("Last-Event-ID") or asked
     log = run.record.log
     if last_id and run.settled and log.position(last_id) and not log.since(last_id):
@@ -53,7 +54,7 @@ async def _stream(
         response.headers["Cache-Control"] = "no-store"
         await response.prepare(request)
         async with response:
-            await _until_first(
+            await until_first(
                 _send(response, run, last_id, tell),
                 response.wait(),  # ends when the caller is gone
                 request.app[CLOSING].wait(),
@@ -67,14 +68,3 @@ async def _send(
     async with aclosing(run.events(last_id)) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
         async for event in events:
             await response.send(json.dumps(tell(event)), id=event.id, event=event.type)
-
-
-async def _until_first(*works: Any) -> None:
-    tasks = {asyncio.ensure_future(work) for work in works}
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        # Gathered, so that no error of a caller who went away is left unlooked at.
-        await asyncio.gather(*tasks, return_exceptions=True)

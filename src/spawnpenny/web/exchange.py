@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
+from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import ForbiddenError
 
 if TYPE_CHECKING:
@@ -24,18 +25,23 @@ _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 class Exchange:
     """One request and its answer.
 
-    ``code`` is the error's, ``spawn`` the id of the spawn that it is about; ``purge`` says that storage is to go.
+    ``own_user`` is who asks, where the route is about them; ``code`` is the error's, ``spawn`` the id of the spawn that
+    it is about, and ``cluster`` its name where it is a Dask cluster; ``purge`` says that storage is to go.
     """
 
     id: str
     identity: Identity | None = None
+    own_user: str | None = None
     code: str | None = None
     spawn: str | None = None
+    cluster: str | None = None
     purge: bool = False
 
     def about(self, run: Run) -> None:
         """Note which spawn the request is about: every later line of it carries the spawn's id."""
         self.spawn = run.record.id
+        if run.record.key.kind is Kind.DASK:
+            self.cluster = run.record.key.name
         structlog.contextvars.bind_contextvars(spawn=run.record.id)
 
 

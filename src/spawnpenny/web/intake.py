@@ -11,9 +11,10 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 from marshmallow import ValidationError
 
-from spawnpenny.domain.names import check_lab, check_username
+from spawnpenny.domain.names import check_cluster, check_lab, check_username
 from spawnpenny.errors import BodyTooLargeError, InvalidNameError, InvalidRequestError, MalformedBodyError
 from spawnpenny.schemas import flatten
+from spawnpenny.web.exchange import exchange
 from spawnpenny.web.requests import IncomingSchema
 
 if TYPE_CHECKING:
@@ -45,6 +46,39 @@ def lab_of(request: web.Request) -> str:
 
     """
     return check_lab(_segment(request, "lab", "lab"))
+
+
+def cluster_of(request: web.Request) -> str:
+    """Return the Dask cluster of the path.
+
+    Raises:
+        InvalidNameError: It may not be used.
+
+    """
+    return check_cluster(_segment(request, "cluster", "cluster"))
+
+
+def subject_of(request: web.Request) -> str | None:
+    """Return the user whom a request is about: that of the path, else whoever asks, where the route is about them.
+
+    Raises:
+        InvalidNameError: The name may not be used.
+
+    """
+    return username_of(request) if "user" in request.match_info else exchange(request).own_user
+
+
+def user_of(request: web.Request) -> str:
+    """Return the user whom a request is about, for routes that are about one.
+
+    Raises:
+        InvalidNameError: The name may not be used.
+
+    """
+    username = subject_of(request)
+    if username is None:
+        raise RuntimeError("a handler of a route that is about nobody asked for the user")
+    return username
 
 
 def _segment(request: web.Request, part: str, field: str) -> str:

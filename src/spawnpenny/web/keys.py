@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import Service
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.registry import Metrics
@@ -18,3 +19,4 @@ DOCUMENT: Final = web.AppKey("DOCUMENT", dict[str, Any])
 """The OpenAPI document."""
 METRICS: Final = web.AppKey("METRICS", Metrics)
 LIMITS: Final = web.AppKey("LIMITS", Limits)
+TICKETS: Final = web.AppKey("TICKETS", Tickets)

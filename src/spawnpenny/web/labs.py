@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from spawnpenny.domain.spawns import Key, Kind
-from spawnpenny.errors import ElsewhereError, InvalidRequestError, LabNotFoundError, StorageKeptError
+from spawnpenny.errors import InvalidRequestError, LabNotFoundError, StorageKeptError
 from spawnpenny.pipeline.listing import START
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import body_of, lab_of, query_of, username_of
-from spawnpenny.web.keys import CLOSING, LIMITS, SERVICE
+from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.requests import (
     NO_PAGE,
     LabBody,
@@ -21,6 +20,7 @@ from spawnpenny.web.requests import (
     StartQuerySchema,
     StopQuerySchema,
 )
+from spawnpenny.web.runs import run_of, runs_of, stopping
 from spawnpenny.web.views import lab_view
 
 if TYPE_CHECKING:
@@ -65,22 +65,16 @@ async def stop_lab(request: web.Request) -> web.Response:
         run = await spawns.purge(username, key, identity=asker(request), start=query.start)
     else:
         run = await spawns.stop(username, key, start=query.start)
-    if run is None:
-        return web.Response(status=204)
-    exchange(request).about(run)
-    if query.wait:
-        await until_gone(request, run, query.wait)
-    if query.purge and run.gone and run.kept:
+    answer = await stopping(request, run, query.wait, lambda run: lab_view(username, run))
+    if query.purge and run is not None and run.gone and run.kept:
         raise StorageKeptError(run.kept)
-    return web.Response(status=204) if run.gone else web.json_response(lab_view(username, run), status=202)
+    return answer
 
 
 async def list_labs_of_user(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     username = username_of(request)
-    account = request.app[SERVICE].spawns.account(username)
-    runs = sorted(account.runs.items(), key=lambda each: each[0].name) if account else []
-    labs = [lab_view(username, run) for key, run in runs if key.kind is Kind.LAB]
+    labs = [lab_view(username, run) for run in runs_of(request, username, Kind.LAB)]
     return web.json_response({"labs": labs})
 
 
@@ -103,10 +97,9 @@ def find_lab(request: web.Request) -> tuple[str, Run]:
 
     """
     username, lab = username_of(request), lab_of(request)
-    run = request.app[SERVICE].spawns.find(username, Key(Kind.LAB, lab))
+    run = run_of(request, username, Key(Kind.LAB, lab))
     if run is None:
         raise LabNotFoundError(username, lab)
-    exchange(request).about(run)
     return username, run
 
 
@@ -122,26 +115,6 @@ def _count(request: web.Request, username: str, key: Key, start: str) -> None:
     wait = limit.count(username)
     if wait and (existing is None or existing.record.request.start != start):
         raise limit.refusal(username, wait)
-
-
-async def until_gone(request: web.Request, run: Run, seconds: float) -> None:
-    """Wait until nothing of a spawn is left, for so long, and no longer than the service runs.
-
-    Raises:
-        ElsewhereError: Another replica goes on with it.
-
-    """
-    waits: set[asyncio.Task[Any]] = {
-        asyncio.create_task(run.until_gone()),
-        asyncio.create_task(request.app[CLOSING].wait()),
-    }
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waits:
-            task.cancel()
-    if run.moved:
-        raise ElsewhereError(None)
 
 
 def _place(cursor: str) -> tuple[str, str]:

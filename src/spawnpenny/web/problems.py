@@ -1,4 +1,4 @@
-"""The one edge from errors to HTTP: every error becomes a problem document (RFC 9457).
+"""The one edge from errors to HTTP: every error becomes a problem document (RFC 9457), or what Dask's client takes.
 
 ``type`` is an absolute URI, as the RFC advises: a relative one would mean another thing under each path. It is a name,
 made of the code, in the same domain as our labels; nothing is fetched from there.
@@ -24,6 +24,7 @@ from spawnpenny.errors import (
     SpawnpennyError,
     UnauthenticatedError,
 )
+from spawnpenny.gateway.refusals import is_gateways, refusal
 from spawnpenny.web.exchange import exchange
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _RETRY_AFTER: Final = 5
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into a problem document; what we did not foresee is logged, and not shown."""
+    """Turn every error into an answer; what we did not foresee is logged, and not shown."""
     try:
         return await handler(request)
     except SpawnpennyError as error:
@@ -46,7 +47,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         return _answer(request, _translate(request, error))
     except Exception as error:
-        if isinstance(error, ConnectionError) and request.transport is None:
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             raise  # the caller is gone: nobody to answer
         structlog.get_logger("spawnpenny.web").exception("a request failed unexpectedly")
         return _answer(request, SpawnpennyError(_INTERNAL))
@@ -84,12 +85,16 @@ def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log = structlog.get_logger("spawnpenny.web")
         log.warning("a request could not be served", code=error.code, error=error.message)
-    body = document(error, instance=request.rel_url.raw_path, request_id=here.id)
+    status, kind, body = (
+        error.status,
+        CONTENT_TYPE,
+        document(error, instance=request.rel_url.raw_path, request_id=here.id),
+    )
+    if is_gateways(request.path):
+        kind = "application/json"
+        status, body = refusal(error.status, error.code, body["detail"], request_id=here.id)
     response = web.Response(
-        status=error.status,
-        text=json.dumps(body, default=str),
-        content_type=CONTENT_TYPE,
-        headers=_headers(error),
+        status=status, text=json.dumps(body, default=str), content_type=kind, headers=_headers(error)
     )
     if isinstance(error, BodyTooLargeError):
         response.force_close()  # rather than read the rest of it

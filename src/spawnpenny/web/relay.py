@@ -14,7 +14,7 @@ from yarl import URL
 from spawnpenny.errors import ElsewhereError
 from spawnpenny.trust import trusting
 from spawnpenny.web.exchange import HEADER, exchange
-from spawnpenny.web.intake import username_of
+from spawnpenny.web.intake import subject_of
 from spawnpenny.web.keys import CLOSING, SERVICE
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ async def relay(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _look(request: web.Request) -> None:
     """Have "not known here" not be told as "not there". A start needs it not: its record would not be the first."""
-    if request.method != "PUT" and "user" in request.match_info and RELAYED not in request.headers:
-        await request.app[SERVICE].spawns.look_for(username_of(request))
+    username = subject_of(request)
+    if request.method != "PUT" and username is not None and RELAYED not in request.headers:
+        await request.app[SERVICE].spawns.look_for(username)
 
 
 async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:

@@ -45,7 +45,7 @@ def json_bytes(data: Any) -> int:
         raise ValidationError("holds half a surrogate pair, which is not text.") from None
 
 
-def _wording(wanted: str, *, missing: str = "") -> dict[str, Any]:
+def wordings(wanted: str, *, missing: str = "") -> dict[str, Any]:
     """Return the messages of a field that has to be what ``wanted`` says, for all that may be wrong with it."""
     wrong = f"has to be {wanted}."
     kinds = ("null", "invalid", "invalid_utf8", "too_large", "type", "validator_failed")
@@ -65,6 +65,12 @@ class IncomingSchema(StrictSchema[T]):
         return unknown_key(key, known).removeprefix(f"{key!r} ")
 
 
+class BodySchema(IncomingSchema[T]):
+    """The body of a request, with an example of it."""
+
+    example: ClassVar[dict[str, Any]]
+
+
 class QuerySchema(IncomingSchema[T]):
     """The query parameters of a route."""
 
@@ -79,7 +85,7 @@ class SecondsField(fields.Field[float]):
 
     def __init__(self, least: float, most: float, **kwargs: Any) -> None:
         told = {"type": "number", "minimum": least, "maximum": most}
-        wording = _wording(f"a number of seconds from {least:g} to {most:g}")
+        wording = wordings(f"a number of seconds from {least:g} to {most:g}")
         super().__init__(metadata=told | kwargs.pop("metadata", {}), error_messages=wording, **kwargs)
         self._least, self._most = least, most
 
@@ -104,7 +110,7 @@ class QuerySecondsField(SecondsField):
 class OptionsField(fields.Field[dict[str, Any]]):
     """The caller's choices: a JSON object of bounded size. What they mean is for the plugins to say."""
 
-    default_error_messages = _wording("an object of options and what is chosen")
+    default_error_messages = wordings("an object of options and what is chosen")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -117,7 +123,7 @@ class OptionsField(fields.Field[dict[str, Any]]):
 class EnvField(fields.Field[dict[str, str]]):
     """The lab's environment. It is secret: no message quotes a value, nor what is not a name."""
 
-    default_error_messages = _wording("an object of names and texts")
+    default_error_messages = wordings("an object of names and texts")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
         if not isinstance(value, dict):
@@ -135,21 +141,21 @@ class EnvField(fields.Field[dict[str, str]]):
 
 
 def _pem(labels: tuple[str, ...], wanted: str, *, many: bool = False) -> PemField:
-    return PemField(labels, most=MAX_ENV_BYTES, many=many, required=True, error_messages=_wording(wanted))
+    return PemField(labels, most=MAX_ENV_BYTES, many=many, required=True, error_messages=wordings(wanted))
 
 
 class TlsSchema(IncomingSchema[Tls]):
     """The key and certificate of a lab, and the certificates of those whom it lets in."""
 
     makes: ClassVar[type] = Tls
-    error_messages = _wording("an object with key, cert and ca")
+    error_messages = wordings("an object with key, cert and ca")
     key = _pem(PRIVATE_KEY, "one unencrypted private key in PEM")
     cert = _pem(CERTIFICATE, "the certificate of that key in PEM, and what it is signed by", many=True)
     ca = _pem(CERTIFICATE, "the certificates of whom the lab believes, in PEM", many=True)
 
 
-def _start(*, required: bool) -> fields.String:
-    wording = _wording("1 to 64 letters, digits, _, . and -", missing="a random id for this start")
+def start_field(*, required: bool) -> fields.String:
+    wording = wordings("1 to 64 letters, digits, _, . and -", missing="a random id for this start")
     return fields.String(
         required=required,
         validate=validate.Regexp(r"\A[A-Za-z0-9_.-]{1,64}\Z", error=wording["invalid"]),
@@ -168,13 +174,13 @@ def _purge(what: str) -> fields.String:
     )
 
 
-def _integer(least: int, most: int, what: str, **kwargs: Any) -> fields.Integer:
-    wording = _wording(f"{what} from {least} to {most}")
+def integer(least: int, most: int, what: str, **kwargs: Any) -> fields.Integer:
+    wording = wordings(f"{what} from {least} to {most}")
     bounds = validate.Range(least, most, error=wording["invalid"])
     return fields.Integer(validate=bounds, error_messages=wording, **kwargs)
 
 
-class LabBody(IncomingSchema[SpawnRequest]):
+class LabBody(BodySchema[SpawnRequest]):
     """What starts a lab."""
 
     makes: ClassVar[type] = SpawnRequest
@@ -184,7 +190,7 @@ class LabBody(IncomingSchema[SpawnRequest]):
         "env": {"JUPYTER_TOKEN": "a secret of your own"},
         "timeout_s": 300,
     }
-    start = _start(required=True)
+    start = start_field(required=True)
     options = OptionsField(metadata={"type": "object", "description": "What the user chose: size, image, and so on."})
     env = EnvField(
         metadata={
@@ -196,7 +202,7 @@ class LabBody(IncomingSchema[SpawnRequest]):
     )
     tls = fields.Nested(
         TlsSchema,
-        error_messages=_wording("an object with key, cert and ca"),
+        error_messages=wordings("an object with key, cert and ca"),
         metadata={
             "writeOnly": True,
             "description": "What the lab serves TLS with, in PEM. No answer ever carries it.",
@@ -226,7 +232,7 @@ class StartQuerySchema(QuerySchema[StartQuery]):
     replace = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
-        error_messages=_wording("true or false"),
+        error_messages=wordings("true or false"),
         metadata={"description": "Stop another start of this lab first, rather than refuse."},
     )
 
@@ -241,7 +247,7 @@ class StopQuery:
 class StopQuerySchema(QuerySchema[StopQuery]):
     makes: ClassVar[type] = StopQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."})
-    start = _start(required=False)
+    start = start_field(required=False)
     purge = _purge("the volume claim that is this lab's alone goes as well")
 
 
@@ -278,7 +284,7 @@ class PageQuery:
 
 class PageQuerySchema(QuerySchema[PageQuery]):
     makes: ClassVar[type] = PageQuery
-    limit = _integer(1, MAX_PAGE, "a number", metadata={"description": "How many labs; 100 where it is left out."})
+    limit = integer(1, MAX_PAGE, "a number", metadata={"description": "How many labs; 100 where it is left out."})
     after = fields.String(
         validate=validate.Length(max=400, error=NO_PAGE), metadata={"description": "The `next` of the page before."}
     )
@@ -303,17 +309,17 @@ def _check_group_name(name: str) -> None:
 
 
 def _id(**kwargs: Any) -> fields.Integer:
-    return _integer(0, _MAX_ID, "a whole number", strict=True, **kwargs)
+    return integer(0, _MAX_ID, "a whole number", strict=True, **kwargs)
 
 
 class GroupSchema(IncomingSchema[Group]):
     makes: ClassVar[type] = Group
-    error_messages = _wording("an object with name and id")
-    name = fields.String(required=True, validate=_check_group_name, error_messages=_wording("the group's name, a text"))
+    error_messages = wordings("an object with name and id")
+    name = fields.String(required=True, validate=_check_group_name, error_messages=wordings("the group's name, a text"))
     id = _id(required=True)
 
 
-_GROUPS: Final = _wording(f"a list of at most {MAX_GROUPS} objects with name and id")
+_GROUPS: Final = wordings(f"a list of at most {MAX_GROUPS} objects with name and id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,13 +330,13 @@ class Dossier:
     username: str | None = None
 
 
-class DossierBody(IncomingSchema[Dossier]):
+class DossierBody(BodySchema[Dossier]):
     """What describes a user."""
 
     makes: ClassVar[type] = Dossier
     example: ClassVar[dict[str, Any]] = {"uid": 1234, "gid": 1234, "groups": [{"name": "staff", "id": 50}]}
     username = fields.String(
-        error_messages=_wording("the user of the path, or left out"),
+        error_messages=wordings("the user of the path, or left out"),
         metadata={"description": "That of the path, or left out."},
     )
     uid = _id(required=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
-from aiohttp import web
-from marshmallow import Schema
-
+from spawnpenny.gateway.protocol import GATEWAY
+from spawnpenny.gateway.routes import get_routes
 from spawnpenny.web import access
-from spawnpenny.web.access import Access
+from spawnpenny.web.cluster_routes import CLUSTERS
 from spawnpenny.web.events import lab_events, user_events
 from spawnpenny.web.form import HTML, SCHEMA, FormQuerySchema, get_form
 from spawnpenny.web.health import HealthView, get_healthz, get_metrics, get_readyz
@@ -26,50 +23,14 @@ from spawnpenny.web.requests import (
     StartQuerySchema,
     StopQuerySchema,
 )
+from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
 from spawnpenny.web.users import commission_user, get_user, retire_user
 from spawnpenny.web.views import HostnamesView, LabsView, LabView, UserLabsView, UserView
 
-Codes = tuple[str, ...]
 METRICS_ROUTE: Final = "service.metrics"
-_USER = "/v1/users/{user}"
-_LAB = "/v1/users/{user}/labs/{lab}"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One way in which a route answers: what that means, and the schema or the media types of its body."""
-
-    told: str
-    body: type[Schema] | str | tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One route. ``name`` is what audit log and OpenAPI document call it; ``refusals`` are the codes of its own."""
-
-    method: str
-    path: str
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    access: Access
-    name: str
-    summary: str
-    answers: Mapping[int, Answer]
-    query: type[Schema] | None = None
-    body: type[LabBody | DossierBody] | None = None
-    refusals: Mapping[int, Codes] = field(default_factory=dict)
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """What the router takes: HEAD too, wherever GET is taken."""
-        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
-
-
+_USER: Final = "/v1/users/{user}"
+_LAB: Final = f"{_USER}/labs/{{lab}}"
 _TOO_MANY: Final = ("too_many_spawns", "too_many_requests")
-_BODY: Final[Mapping[int, Codes]] = {400: ("body_malformed",), 413: ("body_too_large",)}
-_CHANGE: Final[Mapping[int, Codes]] = {
-    502: ("cluster_error",),
-    503: ("cluster_unavailable", "record_lost", "record_too_new", "record_unreadable"),
-}
 
 _LABS: Final = (
     Route(
@@ -86,8 +47,8 @@ _LABS: Final = (
         query=StartQuerySchema,
         body=LabBody,
         refusals={
-            **_BODY,
-            **_CHANGE,
+            **BODY_REFUSED,
+            **CHANGE_REFUSED,
             403: ("quota_exceeded",),
             409: ("start_conflict", "name_collision", "user_conflict", "storage_in_use", "purge_conflict"),
             422: ("option_unknown", "option_invalid", "tls_unsupported"),
@@ -117,7 +78,7 @@ _LABS: Final = (
         },
         query=StopQuerySchema,
         refusals={
-            **_CHANGE,
+            **CHANGE_REFUSED,
             403: ("forbidden",),
             409: ("storage_kept", "user_conflict"),
             429: ("too_many_spawns",),
@@ -192,7 +153,7 @@ _USERS: Final = (
             200: Answer("The same dossier is active or under way already.", UserView),
         },
         body=DossierBody,
-        refusals={**_BODY, **_CHANGE, 409: ("user_conflict", "name_collision"), 429: _TOO_MANY},
+        refusals={**BODY_REFUSED, **CHANGE_REFUSED, 409: ("user_conflict", "name_collision"), 429: _TOO_MANY},
     ),
     Route(
         "GET",
@@ -216,7 +177,7 @@ _USERS: Final = (
             204: Answer("It is done, or nothing is known of the user."),
         },
         query=RetireQuerySchema,
-        refusals={**_CHANGE, 403: ("forbidden",), 409: ("user_conflict",)},
+        refusals={**CHANGE_REFUSED, 403: ("forbidden",), 409: ("user_conflict",)},
     ),
     Route(
         "GET",
@@ -312,9 +273,25 @@ _SERVICE: Final = (
         "The looks of /docs.",
         {200: Answer("A style sheet.", "text/css")},
     ),
+    Route(
+        "GET",
+        "/v1/routes",
+        get_routes,
+        access.ROUTES,
+        "gateway.routes",
+        "Where the schedulers of all Dask clusters are, and each change, as server-sent events: for the proxy.",
+        {
+            200: Answer(
+                "First one event `routes` with all, then an event `route` for each that changes.", "text/event-stream"
+            )
+        },
+        refusals={503: ("not_ready",)},
+    ),
 )
 
 
 def routes(*, metrics: bool = True) -> tuple[Route, ...]:
     """Return all routes, with or without the one of the metrics."""
-    return tuple(each for each in (*_LABS, *_USERS, *_SERVICE) if metrics or each.name != METRICS_ROUTE)
+    return tuple(
+        each for each in (*_LABS, *CLUSTERS, *_USERS, *GATEWAY, *_SERVICE) if metrics or each.name != METRICS_ROUTE
+    )

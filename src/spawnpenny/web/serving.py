@@ -22,7 +22,13 @@ _PATIENCE: Final = 5.0
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, host: str, port: int, *, move: bool = False, certificate: Certificate | None = None
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    move: bool = False,
+    certificate: Certificate | None = None,
+    named: str = "web.host and web.port",
 ) -> AsyncIterator[int]:
     """Listen until the context ends; yield the port.
 
@@ -32,6 +38,7 @@ async def listening(
         port: 0 for any free one.
         move: Take a free port where this one is taken.
         certificate: Serve HTTPS with it, not HTTP.
+        named: The settings that host and port are from.
 
     Raises:
         SettingsError: The port is taken, or the host is not this machine's.
@@ -41,17 +48,20 @@ async def listening(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PATIENCE)
     await runner.setup()
     try:
-        await _listen(runner, host, port, move=move, tls=None if certificate is None else certificate.context)
+        tls = None if certificate is None else certificate.context
+        await _listen(runner, host, port, move=move, tls=tls, named=named)
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int, *, move: bool, tls: ssl.SSLContext | None) -> None:
+async def _listen(
+    runner: web.AppRunner, host: str, port: int, *, move: bool, tls: ssl.SSLContext | None, named: str
+) -> None:
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         if not (move and error.errno == errno.EADDRINUSE):
             why = error.strerror or str(error)
-            raise SettingsError(f"web.host and web.port: cannot listen on {host}:{port}: {why}.") from None
+            raise SettingsError(f"{named}: cannot listen on {host}:{port}: {why}.") from None
         await web.TCPSite(runner, host, 0, ssl_context=tls).start()

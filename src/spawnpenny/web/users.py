@@ -12,9 +12,9 @@ from spawnpenny.pipeline.retirement import COMMISSIONING
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import body_of, query_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
-from spawnpenny.web.labs import until_gone
 from spawnpenny.web.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.views import user_view
+from spawnpenny.web.waiting import until
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.account import Account, Run
@@ -50,7 +50,7 @@ async def retire_user(request: web.Request) -> web.Response:
         return web.Response(status=204)
     exchange(request).about(run)
     if query.wait:
-        await until_gone(request, run, query.wait)
+        await until(request, run, run.until_gone(), query.wait)
     account = service.spawns.account(username)
     if run.gone or account is None:
         return web.Response(status=204)

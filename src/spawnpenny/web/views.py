@@ -14,43 +14,49 @@ from spawnpenny.web.requests import GroupSchema
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.account import Account, Run
+    from spawnpenny.web.workers import Workers
 
 _EPOCH: Final = "Seconds since the epoch."
 
 
-def _told(description: str) -> dict[str, str]:
+def told(description: str) -> dict[str, str]:
     return {"description": description}
 
 
 class ReasonView(Schema):
-    code = fields.String(required=True, metadata=_told("What programs compare."))
-    message = fields.String(required=True, metadata=_told("One plain sentence."))
-    advice = fields.String(required=True, allow_none=True, metadata=_told("What the user can do about it."))
+    code = fields.String(required=True, metadata=told("What programs compare."))
+    message = fields.String(required=True, metadata=told("One plain sentence."))
+    advice = fields.String(required=True, allow_none=True, metadata=told("What the user can do about it."))
 
 
 class StepView(Schema):
     name = fields.String(required=True)
     state = fields.String(required=True, validate=validate.OneOf([*StepState]))
-    seconds = fields.Float(required=True, allow_none=True, metadata=_told("How long it took."))
+    seconds = fields.Float(required=True, allow_none=True, metadata=told("How long it took."))
 
 
-class LabView(Schema):
-    """A lab."""
+class SpawnView(Schema):
+    """What labs and Dask clusters have in common."""
 
     user = fields.String(required=True)
-    lab = fields.String(required=True)
-    start = fields.String(required=True, metadata=_told("What the caller sent."))
-    spawn = fields.String(required=True, metadata=_told("The id under which logs tell of it."))
+    spawn = fields.String(required=True, metadata=told("The id under which logs tell of it."))
     phase = fields.String(required=True, validate=validate.OneOf([*Phase]))
-    url = fields.String(required=True, allow_none=True, metadata=_told("Where it answers, once `phase` is `running`."))
+    url = fields.String(required=True, allow_none=True, metadata=told("Where it answers, once `phase` is `running`."))
     reason = fields.Nested(
-        ReasonView, required=True, allow_none=True, metadata=_told("Why it failed or ended, if it did.")
+        ReasonView, required=True, allow_none=True, metadata=told("Why it failed or ended, if it did.")
     )
     steps = fields.List(fields.Nested(StepView), required=True)
-    progress = fields.Integer(required=True, metadata=_told("How far it is, from 0 to 100."))
-    requested_at = fields.Float(required=True, metadata=_told(_EPOCH))
-    deadline = fields.Float(required=True, metadata=_told(_EPOCH))
-    ended_at = fields.Float(required=True, allow_none=True, metadata=_told(_EPOCH))
+    progress = fields.Integer(required=True, metadata=told("How far it is, from 0 to 100."))
+    requested_at = fields.Float(required=True, metadata=told(_EPOCH))
+    deadline = fields.Float(required=True, metadata=told(_EPOCH))
+    ended_at = fields.Float(required=True, allow_none=True, metadata=told(_EPOCH))
+
+
+class LabView(SpawnView):
+    """A lab."""
+
+    lab = fields.String(required=True)
+    start = fields.String(required=True, metadata=told("What the caller sent."))
 
 
 class LabsView(Schema):
@@ -58,13 +64,13 @@ class LabsView(Schema):
     next = fields.String(
         required=True,
         allow_none=True,
-        metadata=_told("What to send as `after`; null on the last page."),
+        metadata=told("What to send as `after`; null on the last page."),
     )
     unknown_ = fields.List(  # Schema has an `unknown` of its own
         fields.String(),
         required=True,
         data_key="unknown",
-        metadata=_told("Users whose record cannot be read: their labs may run, and are not listed."),
+        metadata=told("Users whose record cannot be read: their labs may run, and are not listed."),
     )
 
 
@@ -74,8 +80,38 @@ class UserLabsView(Schema):
 
 class HostnamesView(Schema):
     hostnames = fields.List(
-        fields.String(), required=True, metadata=_told("Alternative names for a certificate: `DNS:…` and `IP:…`.")
+        fields.String(), required=True, metadata=told("Alternative names for a certificate: `DNS:…` and `IP:…`.")
     )
+
+
+class ScaleView(Schema):
+    count = fields.Integer(required=True, metadata=told("How many workers it is to have."))
+    minimum = fields.Integer(required=True)
+    maximum = fields.Integer(required=True, allow_none=True, metadata=told("Null: as many as there is room for."))
+    adaptive = fields.Boolean(required=True, metadata=told("Whether its work says how many, within the bounds."))
+
+
+class WorkersView(Schema):
+    running = fields.Integer(required=True)
+    pending = fields.Integer(required=True)
+
+
+class DaskView(SpawnView):
+    """A Dask cluster."""
+
+    cluster = fields.String(required=True)
+    scale = fields.Nested(ScaleView, required=True)
+    workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are."))
+    options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
+    lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
+
+
+class UserDaskView(Schema):
+    clusters = fields.List(fields.Nested(DaskView), required=True)
+
+
+class TicketView(Schema):
+    uid = fields.String(required=True, metadata=told("Of the scheduler's pod, whose dashboard may be shown."))
 
 
 class UserView(Schema):
@@ -87,7 +123,7 @@ class UserView(Schema):
     gid = fields.Integer(required=True)
     groups = fields.List(fields.Nested(GroupSchema), required=True)
     reason = fields.Nested(ReasonView, required=True, allow_none=True)
-    last_changed = fields.Float(required=True, metadata=_told(_EPOCH))
+    last_changed = fields.Float(required=True, metadata=told(_EPOCH))
 
 
 class FieldErrorView(Schema):
@@ -104,23 +140,39 @@ class ProblemView(Schema):
     type = fields.String(required=True)
     title = fields.String(required=True)
     status = fields.Integer(required=True)
-    detail = fields.String(required=True, metadata=_told("One plain sentence."))
-    code = fields.String(required=True, metadata=_told("What programs compare."))
-    instance = fields.String(required=True, metadata=_told("The path of the request."))
-    request_id = fields.String(required=True, metadata=_told("The id under which the log tells of it."))
-    advice = fields.String(metadata=_told("What the user can do about it, where there is something."))
+    detail = fields.String(required=True, metadata=told("One plain sentence."))
+    code = fields.String(required=True, metadata=told("What programs compare."))
+    instance = fields.String(required=True, metadata=told("The path of the request."))
+    request_id = fields.String(required=True, metadata=told("The id under which the log tells of it."))
+    advice = fields.String(metadata=told("What the user can do about it, where there is something."))
     errors = fields.List(
-        fields.Nested(FieldErrorView), metadata=_told("Each field of the request that is wrong, where some are.")
+        fields.Nested(FieldErrorView), metadata=told("Each field of the request that is wrong, where some are.")
     )
 
 
 def lab_view(username: str, run: Run) -> dict[str, Any]:
-    """Return a lab as LabView. Never add the request to it whole: that has env."""
+    """Return a lab as LabView."""
+    return {"lab": run.record.key.name, "start": run.record.request.start, **_spawn_view(username, run)}
+
+
+def dask_view(username: str, run: Run, workers: Workers) -> dict[str, Any]:
+    """Return a Dask cluster as DaskView."""
+    record = run.record
+    return {
+        "cluster": record.key.name,
+        **_spawn_view(username, run),
+        "scale": asdict(record.scale),
+        "workers": asdict(workers),
+        "options": record.request.options,
+        "lab": record.request.caller.lab if record.request.caller else None,
+    }
+
+
+def _spawn_view(username: str, run: Run) -> dict[str, Any]:
+    """Return what SpawnView has. Never add the request to it whole: that has env."""
     record = run.record
     return {
         "user": username,
-        "lab": record.key.name,
-        "start": record.request.start,
         "spawn": record.id,
         "phase": record.phase,
         "url": record.url,
@@ -147,12 +199,12 @@ def user_view(account: Account, run: Run) -> dict[str, Any]:
 
 def user_event_view(event: Event) -> dict[str, Any]:
     """Return an event of a commissioning: its phases are the words that UserView has as ``status``."""
-    told = event.to_json()
+    data = event.to_json()
     if event.type is EventType.PHASE and event.phase in set(Phase):
-        told["phase"] = _status(Phase(event.phase))
+        data["phase"] = _status(Phase(event.phase))
         if event.message == event.phase:
-            told["message"] = told["phase"]
-    return told
+            data["message"] = data["phase"]
+    return data
 
 
 def _reason(reason: Reason | None) -> dict[str, Any] | None:

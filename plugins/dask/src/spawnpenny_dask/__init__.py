@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import Settings, Step, hookimpl
+from spawnpenny.api import ClusterOption, Manifest, Settings, Spawn, Step, hookimpl
+from spawnpenny_dask.labs import lab_patch
+from spawnpenny_dask.settings import DaskSettingsSchema
+from spawnpenny_dask.steps import CredentialsStep, SchedulerStep, WorkersStep
 
 
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
-    return []
+    ours = settings.load("dask", DaskSettingsSchema())
+    return [CredentialsStep(ours), SchedulerStep(ours), WorkersStep(ours)]
+
+
+@hookimpl
+def spawnpenny_cluster_options(settings: Settings) -> list[ClusterOption]:
+    return settings.load("dask", DaskSettingsSchema()).offered()
+
+
+@hookimpl
+def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
+    return lab_patch(spawn, pod, settings)

@@ -12,6 +12,9 @@ from spawnpenny_namespace.settings import LINK_LOCAL, Block, NetworkSettings, Pe
 NAME: Final = "spawnpenny"
 LAB_PORT: Final = "notebook-port"
 """By name: labs may listen on any port, and no other pod of the user has one of this name."""
+CONTROL_PORT: Final = "control"
+SCHEDULER_PORTS: Final = ("tls", "dashboard")
+"""Of the scheduler of a Dask cluster, by name: a worker has none of these."""
 _EVERYWHERE: Final[tuple[Block, ...]] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 _OWN: Final[Manifest] = {"podSelector": {}}
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
@@ -35,13 +38,18 @@ def network_policy(settings: NetworkSettings) -> Manifest:
 
 def _ingress(settings: NetworkSettings) -> list[Manifest]:
     callers = [_pods(settings.hub), _pods(settings.proxy)]
-    return [{"from": callers, "ports": [_port(LAB_PORT)]}, {"from": [_OWN]}]
+    return [
+        {"from": callers, "ports": [_port(LAB_PORT)]},
+        {"from": [_pods(settings.service)], "ports": [_port(CONTROL_PORT)]},
+        {"from": [_pods(settings.dask_proxy)], "ports": [_port(name) for name in SCHEDULER_PORTS]},
+        {"from": [_OWN]},
+    ]
 
 
 def _egress(settings: NetworkSettings) -> Iterator[Manifest]:
     dns = [_port(number, protocol) for number in settings.dns.ports for protocol in ("UDP", "TCP")]
     yield {"to": [_pods(settings.dns)], "ports": dns}
-    for peer in (settings.hub, settings.service):
+    for peer in (settings.hub, settings.service, settings.dask_proxy):
         yield {"to": [_pods(peer)], "ports": [_port(number) for number in peer.ports]}
     yield {"to": [_OWN]}
     if settings.internet:

@@ -65,13 +65,24 @@ class Dns(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Service(Listener):
-    """spawnpenny itself, which labs ask for Dask clusters."""
+    """spawnpenny itself, which labs ask for Dask clusters, and which asks schedulers how they are."""
 
     namespace: str = "spawnpenny"
     labels: Mapping[str, str] = field(
         default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny", "app.kubernetes.io/component": "web"}
     )
-    ports: tuple[int, ...] = (8080, 8786)
+    ports: tuple[int, ...] = (8080,)
+
+
+@dataclass(frozen=True, slots=True)
+class DaskProxy(Listener):
+    """The proxy through which schedulers and their dashboards are reached: ``spawnpenny proxy``."""
+
+    namespace: str = "spawnpenny"
+    labels: Mapping[str, str] = field(
+        default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny", "app.kubernetes.io/component": "proxy"}
+    )
+    ports: tuple[int, ...] = (8786,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,7 @@ class NetworkSettings:
     proxy: Peer = field(default_factory=Proxy)
     dns: Listener = field(default_factory=Dns)
     service: Listener = field(default_factory=Service)
+    dask_proxy: Listener = field(default_factory=DaskProxy)
     internet: bool = True
     private: tuple[Block, ...] = tuple(ipaddress.ip_network(each) for each in _PRIVATE)
     api_server: tuple[Block, ...] = ()
@@ -131,6 +143,10 @@ class _DnsSchema(_HubSchema):
 
 class _ServiceSchema(_HubSchema):
     makes = Service
+
+
+class _DaskProxySchema(_HubSchema):
+    makes = DaskProxy
 
 
 class _ProxySchema(StrictSchema[Proxy]):
@@ -221,6 +237,7 @@ class _NetworkSchema(StrictSchema[NetworkSettings]):
     proxy = fields.Nested(_ProxySchema)
     dns = fields.Nested(_DnsSchema)
     service = fields.Nested(_ServiceSchema)
+    dask_proxy = fields.Nested(_DaskProxySchema)
     internet = fields.Boolean()
     private = TupleField(BlockField())
     api_server = TupleField(BlockField())

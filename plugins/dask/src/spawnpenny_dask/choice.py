@@ -1,0 +1,63 @@
+"""What one cluster is made of: the settings, and what its user chose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from spawnpenny.api import Caller, InvalidOptionError
+from spawnpenny_dask.options import Overrides, checked_environment
+from spawnpenny_dask.overlay import overlaid
+from spawnpenny_dask.roles import Role, WorkerRole
+from spawnpenny_dask.settings import DaskSettings
+
+_ROLES = ("scheduler", "worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """One cluster: its image, its pods, the user's own variables (which may be secret), and when it is idle."""
+
+    image: str
+    scheduler: Role
+    worker: WorkerRole
+    idle_timeout: float
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def choose(options: Mapping[str, Any], settings: DaskSettings, caller: Caller | None) -> Design:
+    """Return what a cluster of these options is made of; those of other plugins are not looked at.
+
+    Raises:
+        InvalidOptionError: The image is no name of one, or the environment none.
+
+    """
+    image = settings.image or (caller.image if caller else settings.fallback_image)
+    design = Design(image, settings.scheduler, settings.worker, settings.idle_timeout)
+    for name, option in settings.options.items():
+        if name in options:
+            design = _overridden(design, option.brought(options[name]))
+    if not design.image or len(design.image) > 1000 or any(each.isspace() for each in design.image):  # noqa: PLR2004
+        raise InvalidOptionError("The image has to be the name of one.", field="options.image")
+    return replace(design, environment=checked_environment(design.environment))
+
+
+def _overridden(design: Design, over: Overrides) -> Design:
+    given = {each.name: getattr(over, each.name) for each in fields(Overrides)}
+    roles: dict[str, Any] = {}
+    for role in _ROLES:
+        there = getattr(design, role)
+        keys = {key.removeprefix(f"{role}_"): value for key, value in given.items() if key.startswith(f"{role}_")}
+        laid = {
+            key: overlaid(getattr(there, key), value) if isinstance(value, Mapping) else value
+            for key, value in keys.items()
+            if value is not None
+        }
+        roles[role] = replace(there, **laid)
+    return Design(
+        image=over.image or design.image,
+        idle_timeout=design.idle_timeout if over.idle_timeout is None else over.idle_timeout,
+        environment={**design.environment, **over.environment},
+        **roles,
+    )

@@ -1,0 +1,114 @@
+"""Asks a scheduler's control API, which ``spawnpenny_control`` answers inside of the pod."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+
+from spawnpenny_dask.objects import CONTROL_PORT
+
+_PATIENCE: Final = aiohttp.ClientTimeout(total=3)
+_CHUNK: Final = 64 * 1024
+_MAX_ANSWER: Final = 4 * 2**20
+_RETIRING: Final = aiohttp.ClientTimeout(total=10)
+
+
+class SilentError(Exception):
+    """The scheduler did not answer, or not in a way that can be understood: nothing is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a scheduler tells of itself: its workers' status by name, and how many it would like.
+
+    ``idle`` and ``alone`` are the seconds since when it has had nothing to do, and no client; None where it has.
+    """
+
+    workers: Mapping[str, str] = field(default_factory=dict)
+    target: int = 0
+    idle: float | None = None
+    alone: float | None = None
+
+
+@asynccontextmanager
+async def asking() -> AsyncIterator[aiohttp.ClientSession]:
+    """Have what schedulers are asked by."""
+    headers = {"Accept-Encoding": "identity"}
+    async with aiohttp.ClientSession(headers=headers, auto_decompress=False, trust_env=False) as session:
+        yield session
+
+
+class Control:
+    """The control API of the scheduler at a host."""
+
+    def __init__(self, session: aiohttp.ClientSession, host: str, token: str) -> None:
+        self._session = session
+        self._url = f"http://{host}:{CONTROL_PORT}"
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def is_up(self) -> bool:
+        """Whether the scheduler takes connections."""
+        try:
+            async with self._session.get(f"{self._url}/health", timeout=_PATIENCE, allow_redirects=False) as response:
+                return response.ok
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    async def state(self) -> State:
+        """Return what the scheduler tells of itself.
+
+        Raises:
+            SilentError: It does not.
+
+        """
+        told = await self._ask("GET", "/state", _PATIENCE)
+        try:
+            return State(
+                workers={str(name): str(worker["status"]) for name, worker in told["workers"].items()},
+                target=int(told["target"]),
+                idle=_seconds(told["idle"]),
+                alone=_seconds(told["alone"]),
+            )
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise SilentError("it answers what is no state") from error
+
+    async def retire(self, count: int, *, among: Sequence[str]) -> frozenset[str]:
+        """Have the scheduler spare so many of these workers; return who goes, as soon as their data has moved.
+
+        Raises:
+            SilentError: It does not answer. It may have understood: its state shows that.
+
+        """
+        told = await self._ask("POST", "/retire", _RETIRING, {"count": count, "among": list(among)})
+        names = told.get("names") if isinstance(told, dict) else None
+        return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
+
+    async def _ask(self, method: str, path: str, patience: aiohttp.ClientTimeout, body: Any = None) -> Any:
+        try:
+            async with self._session.request(
+                method, f"{self._url}{path}", headers=self._headers, json=body, timeout=patience, allow_redirects=False
+            ) as response:
+                if not response.ok:
+                    raise SilentError(f"it answers with {response.status}")
+                return await _json(response)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
+            raise SilentError(type(error).__name__) from error
+
+
+async def _json(response: aiohttp.ClientResponse) -> Any:
+    """Return what was answered. The program that answers is its user's: what it sends is bounded."""
+    body = b""
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > _MAX_ANSWER:
+            raise SilentError("it answers too much")
+    return json.loads(body)
+
+
+def _seconds(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,206 @@
+"""The manifests of a cluster: pure functions of the spawn and its design."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from spawnpenny.api import PART, Manifest, Spawn, User, expand_all, format_quantity
+from spawnpenny_dask.choice import Design
+from spawnpenny_dask.overlay import overlaid
+from spawnpenny_dask.roles import Role
+from spawnpenny_dask.settings import DaskSettings
+
+SCHEDULER: Final = "scheduler"
+WORKER: Final = "worker"
+SCHEDULER_PORT: Final = 8786
+DASHBOARD_PORT: Final = 8787
+CONTROL_PORT: Final = 8788
+FILES: Final = "/etc/spawnpenny-dask"
+"""Where a pod finds what the cluster's Secret has for it."""
+CONTROL: Final = "spawnpenny_control.py"
+DEATH_TIMEOUT: Final = 60
+_IP: Final = "$(SPAWNPENNY_POD_IP)"
+_VARIABLE: Final = "env."
+_GRACE: Final = 10
+_ROUTES: Final = ("prometheus", "info", "json")
+"""Of the scheduler's own HTTP routes; ``api``, which anybody could retire workers with, is not among them."""
+_OF_WORKERS: Final = {
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""What distributed's nanny sets for a worker (``distributed.nanny.pre-spawn-environ``), and nobody else does."""
+
+
+def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings) -> Manifest:
+    """Return the scheduler's pod. It is Ready when it takes connections."""
+    arguments = [
+        *("python", "-m", "distributed.cli.dask_scheduler"),
+        *("--protocol", "tls", "--host", _IP, "--port", str(SCHEDULER_PORT)),
+        *("--dashboard-address", f"{_IP}:{DASHBOARD_PORT}", "--preload", f"{FILES}/{CONTROL}"),
+    ]
+    container: Manifest = {
+        "args": arguments,
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # or nobody hears that the image has no distributed
+        "ports": [
+            {"name": "tls", "containerPort": SCHEDULER_PORT},
+            {"name": "dashboard", "containerPort": DASHBOARD_PORT},
+            {"name": "control", "containerPort": CONTROL_PORT},
+        ],
+        "readinessProbe": {
+            "httpGet": {"path": "/health", "port": "control"},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,
+        },
+    }
+    routes = [*(f"distributed.http.scheduler.{each}" for each in _ROUTES), "distributed.http.health"]
+    ours = {"DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": repr([*routes, "distributed.http.statics"])}
+    pod = _Pod(spawn, design, settings, SCHEDULER, design.scheduler)
+    # An autoscaler that moves a scheduler ends the cluster.
+    annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+    return pod.manifest(spawn.names.base, container, variables=[], ours=ours, annotations=annotations)
+
+
+def worker_pod(spawn: Spawn, design: Design, settings: DaskSettings, *, name: str, scheduler: str) -> Manifest:
+    """Return the pod of a worker of this name, for the scheduler at an address (``tls://host:port``)."""
+    role = design.worker
+    arguments = [
+        *("python", "-m", "distributed.cli.dask_worker", scheduler, "--host", _IP, "--name", name),
+        *("--nthreads", str(role.nthreads), "--memory-limit", str(int(role.memory))),
+        *("--nanny" if role.nanny else "--no-nanny", "--no-dashboard", "--dashboard-address", f"{_IP}:0"),
+        *("--death-timeout", str(DEATH_TIMEOUT)),
+    ]
+    variables = [{"name": key, "value": value} for key, value in _OF_WORKERS.items()]
+    pod = _Pod(spawn, design, settings, WORKER, role)
+    manifest = pod.manifest(name, {"args": arguments}, variables=variables, ours={}, annotations={})
+    manifest["metadata"]["labels"][PART] = WORKER
+    return manifest
+
+
+def scheduler_url(pod: Manifest) -> str:
+    """Return where a scheduler takes connections, of a pod that has an address."""
+    return f"tls://{pod_host(pod)}:{SCHEDULER_PORT}"
+
+
+def pod_host(pod: Manifest) -> str:
+    """Return a pod's address as it stands in a URL; empty where it has none yet."""
+    address = pod.get("status", {}).get("podIP") or ""
+    return f"[{address}]" if ":" in address else address
+
+
+def variable_key(name: str) -> str:
+    """Return under which key the cluster's Secret has a variable of the user's."""
+    return f"{_VARIABLE}{name}"
+
+
+class _Pod:
+    """What the pods of a cluster have in common."""
+
+    def __init__(self, spawn: Spawn, design: Design, settings: DaskSettings, role: str, means: Role) -> None:
+        self._spawn = spawn
+        self._design = design
+        self._settings = settings
+        self._role = role
+        self._means = means
+
+    def manifest(
+        self,
+        name: str,
+        container: Manifest,
+        *,
+        variables: Sequence[Manifest],
+        ours: Mapping[str, str],
+        annotations: Mapping[str, str],
+    ) -> Manifest:
+        """Return the pod; ``variables`` may be set otherwise by the user and the site, ``ours`` not."""
+        fields = self._spawn.fields
+        labels = {
+            "app.kubernetes.io/name": "dask",
+            "app.kubernetes.io/component": self._role,
+            "app.kubernetes.io/managed-by": "spawnpenny",
+            "dask.org/component": self._role,
+            "dask.org/cluster-name": self._spawn.names.lab,
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": name,
+                "labels": {**expand_all(self._means.extra_labels, fields), **labels},
+                "annotations": {**annotations, **expand_all(self._means.extra_annotations, fields)},
+            },
+            "spec": self._spec(self._container(container, variables, ours)),
+        }
+
+    def _spec(self, container: Manifest) -> Manifest:
+        spec = {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": _GRACE,
+            "securityContext": _security(self._spawn.user),
+            "containers": [container],
+            "volumes": [{"name": "spawnpenny-dask", "secret": self._files()}],
+        }
+        further = {
+            "nodeSelector": dict(self._means.node_selector),
+            "tolerations": list(self._means.tolerations),
+            "priorityClassName": self._means.priority_class_name,
+            "imagePullSecrets": [{"name": name} for name in self._settings.image_pull_secrets],
+        }
+        spec |= {key: value for key, value in further.items() if value}
+        return overlaid(spec, expand_all(self._means.extra_pod_config, self._spawn.fields))
+
+    def _container(self, own: Manifest, variables: Sequence[Manifest], ours: Mapping[str, str]) -> Manifest:
+        means, settings = self._means, self._settings
+        container = {
+            "name": self._role,
+            "image": self._design.image,
+            **own,
+            "env": self._env(variables, ours),
+            "resources": {"limits": {"cpu": format_quantity(means.cores), "memory": format_quantity(means.memory)}},
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [{"name": "spawnpenny-dask", "mountPath": FILES, "readOnly": True}],
+        }
+        further = {"imagePullPolicy": settings.image_pull_policy, "command": list(settings.command)}
+        container |= {key: value for key, value in further.items() if value}
+        return overlaid(container, expand_all(means.extra_container_config, self._spawn.fields))
+
+    def _env(self, variables: Sequence[Manifest], ours: Mapping[str, str]) -> list[Manifest]:
+        secret = self._spawn.names.base
+        users = [
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": variable_key(name)}}}
+            for name in sorted(self._design.environment)
+        ]
+        sites = [{"name": name, "value": value} for name, value in sorted(self._settings.environment.items())]
+        address = {"name": "SPAWNPENNY_POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+        own = [{"name": name, "value": value} for name, value in {**self._tls(), **ours}.items()]
+        by_name = {each["name"]: each for each in [*variables, *users, *sites, address, *own]}
+        return list(by_name.values())
+
+    def _tls(self) -> dict[str, str]:
+        prefix = "DASK_DISTRIBUTED__COMM"
+        certificate, key = f"{FILES}/{self._role}.crt", f"{FILES}/{self._role}.key"
+        tls = {f"{prefix}__REQUIRE_ENCRYPTION": "True", f"{prefix}__TLS__CA_FILE": f"{FILES}/ca.crt"}
+        for role in (self._role, "client"):  # a task may be a client of its own cluster
+            tls |= {f"{prefix}__TLS__{role.upper()}__CERT": certificate, f"{prefix}__TLS__{role.upper()}__KEY": key}
+        return tls
+
+    def _files(self) -> Manifest:
+        control = ["control", CONTROL] if self._role == SCHEDULER else []
+        keys = ["ca.crt", f"{self._role}.crt", f"{self._role}.key", *control]
+        items = [{"key": key, "path": key} for key in keys]
+        return {"secretName": self._spawn.names.base, "defaultMode": 0o440, "items": items}
+
+
+def _security(user: User) -> dict[str, Any]:
+    return {
+        "runAsUser": user.uid,
+        "runAsGroup": user.gid,
+        "runAsNonRoot": user.uid != 0,
+        "fsGroup": user.gid,
+        "supplementalGroups": [group.id for group in user.groups],
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }

@@ -1,0 +1,226 @@
+"""What users may choose for a cluster, as a site says it, and what each choice sets."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validate
+
+from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, StrictSchema
+from spawnpenny_dask.roles import GIB, GibField, ObjectField, PositiveField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What a choice sets; None where it leaves a setting as it is. Maps are laid over those that are there."""
+
+    image: str | None = None
+    worker_cores: Decimal | None = None
+    worker_memory: Decimal | None = None
+    worker_threads: int | None = None
+    scheduler_cores: Decimal | None = None
+    scheduler_memory: Decimal | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    idle_timeout: float | None = None
+    worker_extra_container_config: Mapping[str, Any] = field(default_factory=dict)
+    worker_extra_pod_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+class OverridesSchema(StrictSchema[Overrides]):
+    makes = Overrides
+    image = fields.String()
+    worker_cores = PositiveField()
+    worker_memory = GibField()
+    worker_threads = fields.Integer(strict=True, validate=validate.Range(min=1))
+    scheduler_cores = PositiveField()
+    scheduler_memory = GibField()
+    environment = fields.Dict(keys=fields.String(), values=fields.String())
+    idle_timeout = fields.Float(validate=validate.Range(min=0))
+    worker_extra_container_config = ObjectField()
+    worker_extra_pod_config = ObjectField()
+
+
+_NUMBERS: Final = frozenset({OptionType.INT, OptionType.FLOAT})
+_TYPES: Final[Mapping[str, frozenset[OptionType]]] = {
+    "image": frozenset({OptionType.STRING}),
+    "worker_cores": _NUMBERS,
+    "worker_memory": _NUMBERS,
+    "worker_threads": frozenset({OptionType.INT}),
+    "scheduler_cores": _NUMBERS,
+    "scheduler_memory": _NUMBERS,
+    "environment": frozenset({OptionType.MAPPING}),
+    "idle_timeout": _NUMBERS,
+}
+"""What an option can set by its value alone, and of which types it is then."""
+_LEAST: Final = {
+    "worker_cores": 0.1,
+    "worker_memory": 0.1,
+    "worker_threads": 1,
+    "scheduler_cores": 0.1,
+    "scheduler_memory": 0.1,
+    "idle_timeout": 0,
+}
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+MAX_ENVIRONMENT: Final = 32 * 1024
+_EMPTY: Final[Mapping[OptionType, Any]] = {OptionType.STRING: "", OptionType.BOOL: False, OptionType.MAPPING: {}}
+
+
+@dataclass(frozen=True, slots=True)
+class SiteOption:
+    """An option as a site wrote it: ``sets`` names what its value is, ``choices`` and ``overrides`` what it brings."""
+
+    type: OptionType
+    default: Any = None
+    label: str = ""
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    sets: str | None = None
+    choices: Mapping[str, Overrides] = field(default_factory=dict)
+    overrides: Overrides | None = None
+
+    def offered(self, name: str, default: Any) -> ClusterOption:
+        """Return it as clients see it; ``default`` is where the site says none."""
+        return ClusterOption(
+            name=name,
+            type=self.type,
+            default=default if self.default is None else self.default,
+            label=self.label or name.replace("_", " ").capitalize(),
+            description=self.description,
+            minimum=self.minimum if self.minimum is not None else _LEAST.get(self.sets or ""),
+            maximum=self.maximum,
+            choices=tuple(self.choices),
+            secret=self.sets == "environment",
+        )
+
+    def brought(self, value: Any) -> Overrides:
+        """Return what a value of it sets."""
+        if self.sets is not None:
+            return _single(self.sets, value)
+        if self.type is OptionType.SELECT:
+            return self.choices.get(value) or Overrides()  # the settings may have changed since
+        return self.overrides if value and self.overrides is not None else Overrides()
+
+
+class SiteOptionSchema(StrictSchema[SiteOption]):
+    makes = SiteOption
+    type = fields.Enum(OptionType, by_value=True, required=True)
+    default = fields.Raw()
+    label = fields.String()
+    description = fields.String()
+    minimum = fields.Float(data_key="min")
+    maximum = fields.Float(data_key="max")
+    sets = fields.String(validate=validate.OneOf(sorted(_TYPES)))
+    choices = fields.Dict(keys=fields.String(), values=fields.Nested(OverridesSchema), validate=validate.Length(min=1))
+    overrides = fields.Nested(OverridesSchema)
+
+
+class OptionsField(fields.Dict):
+    """Options by name, in the order in which they are shown and applied."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keys=fields.String(), values=fields.Nested(SiteOptionSchema), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        options: dict[str, SiteOption] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        named = {name: _named(name, option) for name, option in options.items()}
+        errors = {name: told for name, option in named.items() if (told := _wrong(name, option))}
+        if errors:
+            raise ValidationError(errors)
+        return named
+
+
+def _named(name: str, option: SiteOption) -> SiteOption:
+    if option.type is OptionType.SELECT:
+        first = next(iter(option.choices), None)
+        return replace(option, default=first if option.default is None else option.default)
+    if option.type is OptionType.BOOL or option.sets or name not in _TYPES:
+        return option
+    return replace(option, sets=name)
+
+
+def _wrong(name: str, option: SiteOption) -> dict[str, list[str]]:
+    """Return what is wrong with an option, by key."""
+    kind, told = option.type, dict[str, str]()
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        told[""] = f"{name!r} is no name that Python code could have: clients set options as attributes."
+    if option.choices and kind is not OptionType.SELECT:
+        told["choices"] = "Only a select has choices."
+    if not option.choices and kind is OptionType.SELECT:
+        told["choices"] = "A select needs choices."
+    if option.overrides is not None and kind is not OptionType.BOOL:
+        told["overrides"] = "Only a bool has overrides; those of a select stand under its choices."
+    if option.overrides is None and kind is OptionType.BOOL:
+        told["overrides"] = "A bool needs overrides: what it sets where it is true."
+    return {key: [text] for key, text in {**told, **_wrong_value(name, option)}.items()}
+
+
+def _wrong_value(name: str, option: SiteOption) -> dict[str, str]:
+    return _wrong_target(option) or _wrong_bounds(name, option)
+
+
+def _wrong_target(option: SiteOption) -> dict[str, str]:
+    kind = option.type
+    if kind in {OptionType.SELECT, OptionType.BOOL}:
+        return {} if option.sets is None else {"sets": f"A {kind} sets what its choices or overrides say."}
+    if option.sets is None:
+        return {"sets": f"What does it set? There are {', '.join(sorted(_TYPES))}."}
+    if kind not in _TYPES[option.sets]:
+        return {"type": f"{option.sets} is set by an option of the type {' or '.join(sorted(_TYPES[option.sets]))}."}
+    return {}
+
+
+def _wrong_bounds(name: str, option: SiteOption) -> dict[str, str]:
+    if option.type not in _NUMBERS and not (option.minimum is None and option.maximum is None):
+        return {"min": "Only a number has min and max."}
+    offered = option.offered(name, _EMPTY.get(option.type))
+    if offered.minimum is not None and offered.maximum is not None and offered.minimum > offered.maximum:
+        return {"min": f"No number is from {offered.minimum:g} to {offered.maximum:g}."}
+    if _LEAST.get(option.sets or "") and offered.minimum is not None and offered.minimum <= 0:
+        return {"min": "This has to be more than nothing."}
+    return _wrong_default(option, offered)
+
+
+def _wrong_default(option: SiteOption, offered: ClusterOption) -> dict[str, str]:
+    try:
+        if option.default is not None:
+            option.brought(offered.check(option.default))
+    except InvalidOptionError as error:
+        return {"default": error.message}
+    return {}
+
+
+def checked_environment(given: Mapping[str, Any], option: str = "environment") -> dict[str, str]:
+    """Return variables, if they can be some; their values are not quoted.
+
+    Raises:
+        InvalidOptionError: A name or a value cannot be one, or they are too large together.
+
+    """
+    for name, value in given.items():
+        if not _VARIABLE.fullmatch(name):
+            raise InvalidOptionError(f"{name!r} is no name of a variable.", field=f"options.{option}")
+        if not isinstance(value, str) or "\0" in value:
+            raise InvalidOptionError(f"The variable {name!r} has to be a text.", field=f"options.{option}")
+    if sum(len(name.encode()) + len(value.encode()) for name, value in given.items()) > MAX_ENVIRONMENT:
+        raise InvalidOptionError(
+            f"The environment has more than the {MAX_ENVIRONMENT} bytes that are taken.", field=f"options.{option}"
+        )
+    return dict(given)
+
+
+def _single(key: str, value: Any) -> Overrides:
+    if key in {"worker_cores", "scheduler_cores"}:
+        value = Decimal(str(value))
+    elif key in {"worker_memory", "scheduler_memory"}:
+        value = Decimal(int(value * GIB))
+    elif key == "environment":
+        value = checked_environment(value)
+    elif key == "image":
+        value = value or None
+    return replace(Overrides(), **{key: value})

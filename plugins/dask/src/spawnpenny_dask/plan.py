@@ -1,0 +1,74 @@
+"""What is to be done about the workers of a cluster: a pure function of what there is and what there should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spawnpenny.api import Manifest
+
+Registered = Mapping[str, str]
+"""The workers that the scheduler knows, by name, with their status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many workers to start, which pods to delete, and how many workers the scheduler is to spare."""
+
+    start: int = 0
+    remove: tuple[Manifest, ...] = ()
+    retire: int = 0
+
+    @property
+    def settled(self) -> bool:
+        return self == Plan()
+
+
+def plan(wanted: int, pods: Sequence[Manifest], registered: Registered | None) -> Plan:
+    """Return what brings the workers of these pods to a number.
+
+    Surplus pods that never were a worker of the scheduler's go first, the newest before older ones; the scheduler says
+    which of the others it can spare. ``registered`` is None where the scheduler does not tell: then nothing goes that
+    may be at work.
+    """
+    here = [pod for pod in pods if not is_leaving(pod)]
+    over = tuple(pod for pod in here if is_over(pod))
+    staying = [pod for pod in here if not is_over(pod) and not _retires(pod, registered)]
+    surplus = len(staying) - wanted
+    if surplus <= 0:
+        return Plan(start=-surplus, remove=over)
+    idle = sorted((pod for pod in staying if _never_worked(pod, registered)), key=_age, reverse=True)[:surplus]
+    return Plan(remove=(*over, *idle), retire=surplus - len(idle) if registered is not None else 0)
+
+
+def name_of(pod: Manifest) -> str:
+    name: str = pod["metadata"]["name"]
+    return name
+
+
+def is_leaving(pod: Manifest) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def is_over(pod: Manifest) -> bool:
+    return _phase(pod) in {"Succeeded", "Failed"}
+
+
+def _retires(pod: Manifest, registered: Registered | None) -> bool:
+    """Whether the scheduler has told it to go: its data moves, then it ends by itself."""
+    return (registered or {}).get(name_of(pod), "").startswith("clos")
+
+
+def _never_worked(pod: Manifest, registered: Registered | None) -> bool:
+    if registered is None:
+        return _phase(pod) == "Pending"
+    return name_of(pod) not in registered
+
+
+def _age(pod: Manifest) -> tuple[str, str]:
+    return pod["metadata"].get("creationTimestamp", ""), name_of(pod)
+
+
+def _phase(pod: Manifest) -> str:
+    phase: str = pod.get("status", {}).get("phase", "Pending")
+    return phase

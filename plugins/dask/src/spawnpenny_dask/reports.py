@@ -1,0 +1,75 @@
+"""What a user is told about a running cluster: each trouble once, not each time that it is looked at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from spawnpenny.api import Manifest, Severity, Spawn, SpawnpennyError, pod_ending, pod_trouble
+from spawnpenny_dask.plan import is_leaving, is_over
+
+_SILENCE: Final = 30.0
+"""Seconds for which a scheduler may be busy with other things."""
+_PLACING: Final = 30.0
+"""Seconds that it may take to find a machine for a worker."""
+_FRESH: Final = 600.0
+"""Seconds after which the same trouble is told again."""
+
+
+class Reports:
+    """Tells the user."""
+
+    def __init__(self, spawn: Spawn, clock: Callable[[], float] = time.monotonic) -> None:
+        self._spawn = spawn
+        self._clock = clock
+        self._told: dict[str, float] = {}
+        self._silent_since: float | None = None
+
+    def silent(self, why: str) -> None:
+        """Tell that the scheduler has not answered for long."""
+        now = self._clock()
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        if now - self._silent_since >= _SILENCE:
+            self._tell(
+                "The scheduler does not say how it is "
+                f"({why}): no worker that may be at work is taken away until it does."
+            )
+
+    def answered(self) -> None:
+        self._silent_since = None
+
+    def ended(self, pod: Manifest, count: int) -> None:
+        """Tell that workers have ended which were not told to; another may take the place of each."""
+        who = "A worker has" if count == 1 else f"{count} workers have"
+        self._tell(f"{who} ended. {pod_ending(pod, quote=None).message}")
+
+    def look(self, pods: Sequence[Manifest]) -> None:
+        """Tell what keeps workers from starting."""
+        for pod in pods:
+            found = None if is_leaving(pod) or is_over(pod) else pod_trouble(pod, quote=None)
+            if found is not None and (found.code != "unschedulable" or _age(pod) >= _PLACING):
+                self._tell(f"A worker does not start. {found.error.message}")
+                return
+
+    def refused(self, error: SpawnpennyError) -> None:
+        """Tell that a worker cannot be made; that the cluster does not answer is none of the user's concern."""
+        if error.status != 503:  # noqa: PLR2004 - Service Unavailable
+            self._tell(f"A worker cannot be made; it is tried again. {error.message}")
+
+    def kept(self, count: int) -> None:
+        """Tell that workers stay which were to go."""
+        who = "One worker stays" if count == 1 else f"{count} workers stay"
+        self._tell(f"{who} for now: a task of theirs cannot be moved, or no other worker has room for their data.")
+
+    def _tell(self, message: str) -> None:
+        now = self._clock()
+        if now - self._told.get(message, -_FRESH) >= _FRESH:
+            self._told = {text: at for text, at in self._told.items() if now - at < _FRESH} | {message: now}
+            self._spawn.tell(message, Severity.WARNING)
+
+
+def _age(pod: Manifest) -> float:
+    created = pod["metadata"].get("creationTimestamp")
+    return time.time() - datetime.fromisoformat(created).timestamp() if created else 0.0

@@ -1,0 +1,121 @@
+"""What the pods of a cluster may use, and where they run: the settings of its scheduler and of its workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validate
+
+from spawnpenny.api import QuantityField, StrictSchema, TupleField, fields_of
+
+GIB: Final = 2**30
+_OURS: Final = "spawnpenny.io/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One kind of pod: cores and bytes, placement, and what a site adds to it."""
+
+    cores: Decimal = Decimal(1)
+    memory: Decimal = Decimal(GIB)
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    priority_class_name: str | None = None
+    extra_labels: Mapping[str, str] = field(default_factory=dict)
+    extra_annotations: Mapping[str, str] = field(default_factory=dict)
+    extra_container_config: Mapping[str, Any] = field(default_factory=dict)
+    extra_pod_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRole(Role):
+    """A worker: one process with so many threads (None: as many as it has cores), under a nanny or not."""
+
+    memory: Decimal = Decimal(2 * GIB)
+    threads: int | None = None
+    nanny: bool = False
+
+    @property
+    def nthreads(self) -> int:
+        return self.threads or max(1, int(self.cores))
+
+
+class PositiveField(QuantityField):
+    """A Kubernetes quantity that is more than nothing."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        quantity = super()._deserialize(value, attr, data, **kwargs)
+        if not quantity:
+            raise ValidationError("This has to be more than nothing.")
+        return quantity
+
+
+class GibField(PositiveField):
+    """Memory: a number is in GiB, a string is a Kubernetes quantity."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        quantity = super()._deserialize(value, attr, data, **kwargs)
+        return Decimal(int(quantity if isinstance(value, str) else quantity * GIB))
+
+
+class StringsField(fields.Dict):
+    """Strings by name, none of them spawnpenny's own."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keys=fields.String(), values=fields.String(), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        strings: dict[str, str] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        for key, text in strings.items():
+            if key.startswith(_OURS):
+                raise ValidationError(f"{key!r} is spawnpenny's own.")
+            _check_templates(text)
+        return strings
+
+
+class ObjectField(fields.Dict):
+    """Part of a Kubernetes object, in whose strings templates are filled in."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keys=fields.String(), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        part: dict[str, Any] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        _check_templates(part)
+        return part
+
+
+class RoleSchema(StrictSchema[Role]):
+    makes = Role
+    cores = PositiveField()
+    memory = PositiveField()
+    node_selector = fields.Dict(keys=fields.String(), values=fields.String())
+    tolerations = TupleField(fields.Dict(keys=fields.String()))
+    priority_class_name = fields.String(allow_none=True)
+    extra_labels = StringsField()
+    extra_annotations = StringsField()
+    extra_container_config = ObjectField()
+    extra_pod_config = ObjectField()
+
+
+class WorkerRoleSchema(RoleSchema):
+    makes = WorkerRole
+    threads = fields.Integer(strict=True, validate=validate.Range(min=1), allow_none=True)
+    nanny = fields.Boolean()
+
+
+def _check_templates(value: Any) -> None:
+    if isinstance(value, str):
+        try:
+            fields_of(value)
+        except ValueError as error:
+            raise ValidationError(f"{value!r} is not a template: {error}.") from None
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            _check_templates(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_templates(inner)

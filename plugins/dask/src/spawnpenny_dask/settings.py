@@ -1,0 +1,108 @@
+"""The settings of the Dask plugin: what a cluster is made of, what users may choose of it, and when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, post_load, validate
+
+from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, StrictSchema, TupleField
+from spawnpenny_dask.options import OptionsField, SiteOption, checked_environment
+from spawnpenny_dask.roles import GIB, Role, RoleSchema, WorkerRole, WorkerRoleSchema
+
+IMAGE: Final = "spawnpenny/lab"
+
+
+def _usual_options() -> dict[str, SiteOption]:
+    return {
+        "worker_cores": SiteOption(OptionType.FLOAT, label="Cores of a worker", sets="worker_cores"),
+        "worker_memory": SiteOption(OptionType.FLOAT, label="Memory of a worker (GiB)", sets="worker_memory"),
+        "image": SiteOption(OptionType.STRING, label="Image (empty: this lab's)", sets="image"),
+        "environment": SiteOption(OptionType.MAPPING, label="Environment variables", sets="environment"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class DaskSettings:
+    """What a Dask cluster can be.
+
+    ``image`` is that of all clusters (None: of the lab that asks, or ``fallback_image`` where none does). Timeouts and
+    ``lifetime`` are in seconds; 0 is never.
+    """
+
+    image: str | None = None
+    fallback_image: str = IMAGE
+    image_pull_policy: str | None = None
+    image_pull_secrets: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scheduler: Role = field(default_factory=Role)
+    worker: WorkerRole = field(default_factory=WorkerRole)
+    options: Mapping[str, SiteOption] = field(default_factory=_usual_options)
+    max_clusters: int = 5
+    max_workers: int = 100
+    idle_timeout: float = 1800
+    client_timeout: float = 0
+    lifetime: float = 0
+    end_with_lab: bool = False
+
+    def offered(self) -> list[ClusterOption]:
+        """Return the options as clients see them, with what a cluster has where nothing is chosen."""
+        own: dict[str, Any] = {
+            "worker_cores": float(self.worker.cores),
+            "worker_memory": float(self.worker.memory / GIB),
+            "worker_threads": self.worker.nthreads,
+            "scheduler_cores": float(self.scheduler.cores),
+            "scheduler_memory": float(self.scheduler.memory / GIB),
+            "idle_timeout": self.idle_timeout,
+            "environment": {},
+            "image": "",
+        }
+        return [option.offered(name, _default(option, own)) for name, option in self.options.items()]
+
+
+def _default(option: SiteOption, own: Mapping[str, Any]) -> Any:
+    if option.sets is None:
+        return False if option.type is OptionType.BOOL else None
+    value = own[option.sets]
+    return int(value) if option.type is OptionType.INT and value == int(value) else value
+
+
+def _seconds() -> fields.Float:
+    return fields.Float(validate=validate.Range(min=0))
+
+
+class DaskSettingsSchema(StrictSchema[DaskSettings]):
+    makes = DaskSettings
+    image = fields.String(allow_none=True)
+    fallback_image = fields.String()
+    image_pull_policy = fields.String(allow_none=True, validate=validate.OneOf(["Always", "IfNotPresent", "Never"]))
+    image_pull_secrets = TupleField(fields.String())
+    command = TupleField(fields.String())
+    environment = fields.Dict(keys=fields.String(), values=fields.String())
+    scheduler = fields.Nested(RoleSchema)
+    worker = fields.Nested(WorkerRoleSchema)
+    options = OptionsField()
+    max_clusters = fields.Integer(strict=True, validate=validate.Range(min=0))
+    max_workers = fields.Integer(strict=True, validate=validate.Range(min=0))
+    idle_timeout = _seconds()
+    client_timeout = _seconds()
+    lifetime = _seconds()
+    end_with_lab = fields.Boolean()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> DaskSettings:
+        settings = DaskSettings(**data)
+        try:
+            checked_environment(settings.environment)
+        except InvalidOptionError as error:
+            raise ValidationError(error.message, "environment") from None
+        for option in settings.offered():
+            try:
+                option.check(option.default)
+            except InvalidOptionError as error:
+                told = f"{error.message} Without a default of its own it has what a cluster has: {option.default!r}."
+                raise ValidationError({option.name: [told]}, "options") from None
+        return settings

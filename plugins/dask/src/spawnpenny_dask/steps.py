@@ -1,0 +1,183 @@
+"""The steps of a Dask cluster: its credentials, its scheduler, its workers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+from collections.abc import Coroutine, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from spawnpenny.api import (
+    Manifest,
+    QuotaExceededError,
+    Resources,
+    Spawn,
+    Step,
+    allow,
+)
+from spawnpenny_dask.choice import Design, choose
+from spawnpenny_dask.control import Control, asking
+from spawnpenny_dask.credentials import TOKEN, credentials, new_secrets
+from spawnpenny_dask.endings import Limits
+from spawnpenny_dask.fleet import Fleet
+from spawnpenny_dask.objects import pod_host, scheduler_pod, scheduler_url, worker_pod
+from spawnpenny_dask.roles import Role
+from spawnpenny_dask.settings import DaskSettings
+from spawnpenny_dask.tending import Charge, Tending
+from spawnpenny_dask.wishes import Wishes
+
+_KNOCK: Final = 0.05
+"""Seconds between two looks whether a scheduler is up: a kubelet would look once a second."""
+_POD: Final = "Pod"
+
+
+class _DaskStep(Step):
+    kinds = frozenset({"dask"})
+    scope = "spawn"
+
+    def __init__(self, settings: DaskSettings) -> None:
+        self._settings = settings
+
+    def _design(self, spawn: Spawn) -> Design:
+        return choose(spawn.options, self._settings, spawn.caller)
+
+
+class CredentialsStep(_DaskStep):
+    """Keep the cluster's certificates, and the variables of its user, where only its pods read them."""
+
+    name = "dask.credentials"
+    needs = frozenset({"namespace"})
+    permissions = (allow("create", "get", "delete", on="secrets"),)
+
+    def keeps(self, spawn: Spawn) -> Mapping[str, str]:
+        return new_secrets(spawn)
+
+    def check(self, spawn: Spawn) -> None:
+        self._design(spawn)
+
+    async def apply(self, spawn: Spawn) -> None:
+        await spawn.cluster.ensure(credentials(spawn, self._design(spawn).environment))
+
+    async def revert(self, spawn: Spawn) -> None:
+        await spawn.cluster.discard("Secret", spawn.names.base)
+
+
+class SchedulerStep(_DaskStep):
+    """Run the scheduler, and wait until it takes connections."""
+
+    name = "dask.scheduler"
+    needs = frozenset({"namespace", "dask.credentials"})
+    permissions = (allow("create", "get", "delete", on="pods"),)
+    deadline = math.inf
+
+    def asks(self, spawn: Spawn) -> Resources:
+        return _means(self._design(spawn).scheduler, clusters=1)
+
+    def check(self, spawn: Spawn) -> None:
+        there, most = spawn.in_use.clusters, self._settings.max_clusters
+        if there + 1 > most:
+            raise QuotaExceededError("Dask clusters", asked="1", used=str(there), limit=str(most))
+
+    async def apply(self, spawn: Spawn) -> None:
+        pod = await spawn.cluster.ensure(spawn.patched(scheduler_pod(spawn, self._design(spawn), self._settings)))
+        spawn.tell("Waiting for the scheduler to answer.")
+        ready = await _first(spawn.cluster.wait(pod), _answers(spawn, pod))
+        spawn.announce(url=scheduler_url(ready), pod=ready["metadata"]["uid"])
+
+    def url(self, spawn: Spawn, pod: Manifest) -> str | None:
+        return scheduler_url(pod) if pod["metadata"]["name"] == spawn.names.base and pod_host(pod) else None
+
+    async def revert(self, spawn: Spawn) -> None:
+        await spawn.cluster.discard(_POD, spawn.names.base)
+
+
+class WorkersStep(_DaskStep):
+    """Hold as many workers as there should be, for as long as the cluster is of use."""
+
+    name = "dask.workers"
+    needs = frozenset({"namespace", "dask.credentials", "dask.scheduler"})
+    permissions = (
+        allow("create", "get", "delete", on="pods"),
+        allow("get", on="secrets"),
+    )
+
+    def asks(self, spawn: Spawn) -> Resources:
+        one, count = _means(self._design(spawn).worker), spawn.scale.count
+        return Resources(one.cpu * count, one.memory * count)
+
+    def check(self, spawn: Spawn) -> None:
+        count, most = spawn.scale.count, self._settings.max_workers
+        if count > most:
+            raise QuotaExceededError("workers", asked=str(count), used="0", limit=str(most))
+
+    async def apply(self, spawn: Spawn) -> None:
+        """Make nothing yet: ``tend`` does, once the scheduler runs."""
+
+    async def tend(self, spawn: Spawn) -> None:
+        scheduler = await _until_placed(spawn)
+        token, forgotten = await _token(spawn)
+        design, settings, url = self._design(spawn), self._settings, scheduler_url(scheduler)
+
+        def make(name: str) -> Manifest:
+            return spawn.patched(worker_pod(spawn, design, settings, name=name, scheduler=url))
+
+        async with asking() as session:
+            charge = Charge(
+                spawn=spawn,
+                control=Control(session, pod_host(scheduler), token),
+                fleet=Fleet(spawn, make),
+                limits=Limits(design.idle_timeout, settings.client_timeout, settings.lifetime),
+                wishes=Wishes(spawn, most=settings.max_workers, forgotten=forgotten),
+                born=datetime.fromisoformat(scheduler["metadata"]["creationTimestamp"]).timestamp(),
+                lab=spawn.caller.lab if spawn.caller and settings.end_with_lab else None,
+            )
+            await Tending(charge).run()
+
+    async def revert(self, spawn: Spawn) -> None:
+        await Fleet(spawn).discard()
+
+
+def _means(role: Role, clusters: int = 0) -> Resources:
+    return Resources(role.cores, role.memory, clusters=clusters)
+
+
+async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:
+    """Return the scheduler's pod as soon as it takes connections."""
+    there = await _until_placed(spawn, pod["metadata"]["uid"])
+    async with asking() as session:
+        control = Control(session, pod_host(there), "")
+        while not await control.is_up():  # noqa: ASYNC110 - it is up in another process
+            await asyncio.sleep(_KNOCK)
+    return there
+
+
+async def _until_placed(spawn: Spawn, uid: str | None = None) -> Manifest:
+    """Return the scheduler's pod once it is heard of, and has an address."""
+    while True:
+        for pod in spawn.cluster.pods():
+            its = pod["metadata"]
+            if its["name"] == spawn.names.base and uid in {None, its["uid"]} and pod_host(pod):
+                return pod
+        await spawn.news(1)
+
+
+async def _token(spawn: Spawn) -> tuple[str, bool]:
+    """Return the token of the control API, and whether the record that had it was lost."""
+    if TOKEN in spawn.secrets:
+        return spawn.secrets[TOKEN], False
+    secret = await spawn.cluster.read("Secret", spawn.names.base)
+    return base64.b64decode(secret["data"][TOKEN]).decode() if secret else "", True
+
+
+async def _first(*work: Coroutine[Any, Any, Manifest]) -> Manifest:
+    """Return what comes first, and break off the rest; what fails first is raised."""
+    tasks = {asyncio.create_task(each) for each in work}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(iter(done)).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

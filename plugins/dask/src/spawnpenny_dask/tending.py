@@ -1,0 +1,148 @@
+"""Looks after a running cluster: as many workers as there should be, and its end when it is no more of use.
+
+Level-triggered: each turn looks at what there is and at what there should be, and does what is missing. So nothing is
+lost that changes meanwhile, and a service that comes back goes on from what it finds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from spawnpenny.api import ClusterError, Manifest, QuotaExceededError, Spawn, SpawnError
+from spawnpenny_dask.backoff import Backoff
+from spawnpenny_dask.control import Control, SilentError, State
+from spawnpenny_dask.endings import Limits, lab_gone
+from spawnpenny_dask.fleet import Fleet
+from spawnpenny_dask.plan import is_leaving, is_over, name_of, plan
+from spawnpenny_dask.reports import Reports
+from spawnpenny_dask.spared import Spared
+from spawnpenny_dask.wishes import Wishes
+
+_BUSY: Final = 1.0
+_QUIET: Final = 10.0
+"""Seconds between two looks at a cluster: while something is under way, and where nothing is."""
+_AGAIN: Final = 10.0
+"""Seconds until the scheduler is asked again to spare workers that it would not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One cluster that is looked after.
+
+    ``born`` is when it came up (seconds since the epoch), ``lab`` the one with which it ends, if any.
+    """
+
+    spawn: Spawn
+    control: Control
+    fleet: Fleet
+    limits: Limits
+    wishes: Wishes
+    born: float
+    lab: str | None = None
+
+
+class Tending:
+    """Looks after one cluster."""
+
+    def __init__(self, charge: Charge, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._charge = charge
+        self._clock = clock
+        self._reports = Reports(charge.spawn, clock)
+        self._backoff = Backoff()
+        self._spared = Spared(clock)
+        self._ask_again = 0.0
+
+    async def run(self) -> None:
+        """Look after it for ever.
+
+        Raises:
+            SpawnError: It is to end.
+
+        """
+        charge = self._charge
+        try:
+            while True:
+                state = await self._state()
+                age = time.time() - charge.born
+                self._demand_its_use(state, age)
+                pause = await self._turn(state)
+                await charge.spawn.news(max(_BUSY, min(pause, charge.limits.left(state, age))))
+        finally:
+            await charge.fleet.settle()
+
+    def _demand_its_use(self, state: State | None, age: float) -> None:
+        charge = self._charge
+        if charge.lab is not None and not charge.spawn.lab_runs():
+            raise lab_gone(charge.lab)
+        if (end := charge.limits.exceeded(state, age)) is not None:
+            raise end
+
+    async def _state(self) -> State | None:
+        try:
+            state = await self._charge.control.state()
+        except SilentError as error:
+            self._reports.silent(str(error))
+            return None
+        self._reports.answered()
+        return state
+
+    async def _turn(self, state: State | None) -> float:
+        """Do what is to be done now, and return in how many seconds to look again at the latest."""
+        pods = self._charge.fleet.pods()
+        self._look(pods)
+        wanted = self._charge.wishes.wanted(state, pods)
+        registered = self._spared.seen_in(state.workers) if state else None
+        todo = plan(wanted, pods, registered)
+        await self._remove(todo.remove)
+        if todo.start:
+            await self._start(todo.start)
+        if todo.retire:
+            await self._retire(todo.retire, pods, registered or {})
+        if todo.start > 0 and (left := self._backoff.left(self._clock())):
+            return left
+        busy = state is None or not todo.settled or any(name_of(pod) not in state.workers for pod in pods)
+        return _BUSY if busy or self._charge.spawn.scale.adaptive else _QUIET
+
+    def _look(self, pods: list[Manifest]) -> None:
+        ended = [pod for pod in pods if is_over(pod) and not is_leaving(pod) and name_of(pod) not in self._spared]
+        if ended:
+            self._backoff.failed(self._clock())
+            self._reports.ended(ended[0], len(ended))
+        else:
+            self._reports.look(pods)
+
+    async def _start(self, count: int) -> None:
+        if self._backoff.left(self._clock()):
+            return
+        try:
+            await self._charge.fleet.start(count)
+        except (ClusterError, QuotaExceededError, SpawnError) as error:
+            self._backoff.failed(self._clock())
+            self._reports.refused(error)
+
+    async def _remove(self, pods: tuple[Manifest, ...]) -> None:
+        try:
+            await self._charge.fleet.remove(pods)
+        except ClusterError as error:
+            self._reports.refused(error)
+
+    async def _retire(self, count: int, pods: list[Manifest], registered: dict[str, str]) -> None:
+        if self._clock() < self._ask_again:
+            return
+        ours = [pod for pod in pods if name_of(pod) in registered]
+        try:
+            going = await self._charge.control.retire(count, among=[name_of(pod) for pod in ours])
+        except SilentError:
+            return  # the next turn's state tells what came of it
+        self._spared.add(going)
+        if len(going) == count:
+            return
+        scale = self._charge.spawn.scale
+        if scale.count == 0 and not scale.adaptive:  # nobody was to be left who could take their data
+            await self._remove(tuple(pod for pod in ours if name_of(pod) not in going))
+            return
+        self._ask_again = self._clock() + _AGAIN
+        self._reports.kept(count - len(going))

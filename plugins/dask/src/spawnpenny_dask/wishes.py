@@ -1,0 +1,48 @@
+"""How many workers a cluster is to have now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from spawnpenny.api import Manifest, Scale, Severity, Spawn
+from spawnpenny_dask.adaptive import Adaptive
+from spawnpenny_dask.control import State
+from spawnpenny_dask.plan import is_leaving, is_over
+
+
+class Wishes:
+    """Knows what the user asked for, and in an adaptive cluster what its scheduler would like.
+
+    ``forgotten`` says that the cluster's record was lost, and with it what the user asked for: then what is there
+    stays, until the user says more.
+    """
+
+    def __init__(
+        self, spawn: Spawn, *, most: int, forgotten: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._spawn = spawn
+        self._most = most
+        self._forgotten = forgotten
+        self._clock = clock
+        self._adaptive = Adaptive()
+        self._told = False
+
+    def wanted(self, state: State | None, pods: Sequence[Manifest]) -> int:
+        """Return how many workers there are to be."""
+        scale = self._spawn.scale
+        if self._forgotten and scale == Scale():
+            return sum(not is_over(pod) and not is_leaving(pod) for pod in pods)
+        if not scale.adaptive:
+            self._adaptive.forget()
+        elif state is not None:
+            target = min(state.target, self._most)
+            count = scale.held(self._adaptive.wanted(self._clock(), target, scale.count)).count
+            if count != scale.count:
+                self._tell(count, self._spawn.resize(count))
+        return self._spawn.scale.count
+
+    def _tell(self, count: int, got: int) -> None:
+        if got < count and not self._told:
+            self._spawn.tell(f"The cluster could use {count} workers; the quota has room for {got}.", Severity.WARNING)
+        self._told = got < count

@@ -1,0 +1,68 @@
+"""A scheduler is its user's own program: what it answers is not believed to be well-formed, small, or quick."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+from spawnpenny_dask import control as control_module
+from spawnpenny_dask.control import Control, SilentError, asking
+
+GOOD = {"workers": {"w": {"status": "running"}}, "target": 2, "idle": 1, "alone": None}
+
+
+@pytest.fixture
+async def answering(aiohttp_server, monkeypatch):
+    """Have a control API that answers what a test says."""
+
+    async def serve(handler):
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handler)
+        server = await aiohttp_server(app)
+        monkeypatch.setattr(control_module, "CONTROL_PORT", server.port)
+
+    return serve
+
+
+async def test_a_state_is_what_the_scheduler_tells(answering):
+    async def handler(request):
+        assert request.headers["Authorization"] == "Bearer token"
+        return web.json_response(GOOD)
+
+    await answering(handler)
+    async with asking() as session:
+        state = await Control(session, "127.0.0.1", "token").state()
+    assert (state.workers, state.target, state.idle, state.alone) == ({"w": "running"}, 2, 1.0, None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(status=401),
+        web.Response(status=302, headers={"Location": "http://169.254.169.254/"}),
+        web.Response(text="no JSON"),
+        web.Response(text="[" * 100_000),
+        web.Response(text="[]"),
+        web.Response(text='{"workers": [], "target": 1, "idle": null, "alone": null}'),
+        web.Response(text='{"workers": {}, "target": Infinity, "idle": null, "alone": null}'),
+        web.Response(text='{"workers": {}, "target": null, "idle": null, "alone": null}'),
+        web.Response(text='"' + "x" * 5_000_000 + '"'),
+    ],
+    ids=lambda answer: f"{answer.status}-{(answer.text or '')[:50]}",
+)
+async def test_whatever_else_it_answers_nothing_is_known_of_it(answering, answer):
+    async def handler(request):
+        return answer
+
+    await answering(handler)
+    async with asking() as session:
+        with pytest.raises(SilentError):
+            await Control(session, "127.0.0.1", "token").state()
+
+
+async def test_nobody_there_is_nothing_known_as_well(unused_tcp_port, monkeypatch):
+    monkeypatch.setattr(control_module, "CONTROL_PORT", unused_tcp_port)
+    async with asking() as session:
+        control = Control(session, "127.0.0.1", "token")
+        assert not await control.is_up()
+        with pytest.raises(SilentError):
+            await control.retire(1, among=["w"])

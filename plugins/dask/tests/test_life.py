@@ -1,0 +1,187 @@
+"""Dask clusters on a whole site, with real schedulers and workers."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+
+from spawnpenny.api import Caller, QuotaExceededError, Scale
+from spawnpenny.testing.behaviours import Ready
+from spawnpenny.testing.site import settled, start, start_cluster, stop
+
+
+async def test_a_cluster_computes_scales_and_leaves_nothing(any_dask_site):
+    async with any_dask_site.running() as site:
+        run = await site.cluster(environment={"COLOUR": "deep blue"})
+        assert run.record.reason is None
+        assert run.record.url.startswith("tls://127.")
+        assert await asked_without_its_token(run) == {
+            "/health": 200,
+            "/state": 401,
+            "/retire": 401,
+            "dashboard /api": 404,
+        }
+        await site.scale(3)
+        await site.until_workers(3)
+        script = """
+from distributed import get_client
+client.wait_for_workers(3)
+print(client.submit(lambda: __import__("os").environ["COLOUR"]).result())
+print(client.submit(lambda: get_client().submit(sum, [1, 2]).result()).result())
+client.publish_dataset(kept=client.scatter(list(range(30))))
+"""
+        assert (await site.python_in("c1", script)).split("\n") == ["deep blue", "3"]
+        await site.scale(1)
+        await site.until_workers(1)
+        assert await site.python_in("c1", "print(sum(client.gather(client.get_dataset('kept'))))") == "435"
+        await site.scale(0)  # then nobody is left who could take the data
+        await site.until_workers(0)
+        await site.stop()
+        assert not await site.site.objects("Pod", "Secret")
+
+
+async def asked_without_its_token(run):
+    """Return how a scheduler answers whoever reaches it."""
+    host, found = run.record.url.removeprefix("tls://").removesuffix(":8786"), {}
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer guess"}) as session:
+        for path, method in (("/health", "GET"), ("/state", "GET"), ("/retire", "POST")):
+            async with session.request(method, f"http://{host}:8788{path}", json={"count": 1}) as answer:
+                found[path] = answer.status
+        async with session.post(f"http://{host}:8787/api/v1/retire_workers", json={}) as answer:
+            found["dashboard /api"] = answer.status
+    return found
+
+
+async def test_no_scale_is_lost_and_pending_workers_go_first(dask_site):
+    async with dask_site.running() as site:
+        await site.cluster()
+        await site.scale(1)
+        first = await site.until_workers(1)
+        assert await site.python_in("c1", "client.wait_for_workers(1); print(1)") == "1"
+        await site.scale(4)
+        await site.until_workers(4)
+        await site.scale(2)
+        await site.scale(3)
+        await site.scale(1)
+        assert await site.until_workers(1) == first
+        await site.stop()
+
+
+async def test_what_is_lost_is_replaced_also_while_the_service_was_away(dask_site):
+    async with dask_site.running() as site:
+        await site.cluster()
+        await site.scale(1)
+        first = await site.until_workers(1)
+        await site.site.cluster.delete(site.site.ref("Pod", *first))
+        second = await site.until_workers(1, but=first)
+    await site.site.cluster.delete(site.site.ref("Pod", *second))
+    async with dask_site.running() as site:
+        assert await site.until_workers(1, but=second) != first
+        assert await site.python_in("c1", "client.wait_for_workers(1); print(1)") == "1"
+        await site.stop()
+
+
+async def test_an_adaptive_cluster_follows_its_work(dask_site):
+    async with dask_site.running() as site:
+        await site.cluster()
+        await site.scale(adaptive=True, maximum=2)
+        slow = "print(sum(client.gather(client.map(lambda n: __import__('time').sleep(0.2) or n, range(30)))))"
+        assert await site.python_in("c1", slow) == "435"
+        assert site.run().record.scale.count == 2
+        await site.until_workers(0)
+
+
+async def test_a_cluster_that_nobody_uses_ends(dask_site):
+    async with dask_site.running(idle_timeout=1) as site:
+        await site.cluster()
+        reason = await site.ended()
+        assert (reason.code, reason.message) == ("cluster_idle", "The cluster had nothing to do for 1 seconds.")
+        assert not await site.site.objects("Pod", "Secret")
+
+
+async def test_a_cluster_ends_with_its_lifetime(dask_site):
+    async with dask_site.running(lifetime=1, idle_timeout=0) as site:
+        await site.cluster()
+        assert (await site.ended()).code == "cluster_lifetime"
+
+
+async def test_a_cluster_ends_with_its_lab_where_it_is_so_set(dask_site):
+    async with dask_site.running(end_with_lab=True) as site:
+        lab = await settled(await start(site.service))
+        await site.cluster(caller=Caller("~default", lab.record.id, "dask"))
+        await site.scale(1)
+        await site.until_workers(1)
+        await stop(site.service)
+        assert (await site.ended()).code == "cluster_lab_gone"
+        assert not await site.site.objects("Pod", "Secret")
+
+
+async def test_an_image_without_distributed_is_told_and_nothing_is_left(dask_site):
+    async with dask_site.running() as site:
+        run = await site.cluster(image="none")
+        assert run.record.reason.code == "pod_crashed"
+        assert not await site.site.objects("Pod", "Secret")
+
+
+async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site):
+    broken = {"extra_container_config": {"args": ["python", "-c", "raise SystemExit(3)"]}}
+    async with dask_site.running(worker=broken) as site:
+        await site.cluster()
+        with site.service.world.pods.subscribe() as changes:
+            await site.scale(1)
+            seen = set()
+            while len(seen) < 3:
+                seen |= {(await anext(changes)).object["metadata"]["name"]} - {"dask-c1"}
+        told = [message for message in site.events() if "A worker" in message]
+        assert told == ["A worker has ended. The container worker ended by itself with exit code 3."]
+
+
+async def test_what_a_user_sets_is_in_the_clusters_secret_alone(dask_site):
+    async with dask_site.running() as site:
+        await site.cluster(environment={"COLOUR": "deep blue"})
+        await site.scale(1)
+        await site.until_workers(1)
+        assert "deep blue" not in json.dumps(await site.site.objects("Pod", "ConfigMap"))
+
+
+async def test_more_clusters_or_workers_than_there_may_be_are_refused_with_the_numbers(dask_site):
+    async with dask_site.running(max_clusters=1, max_workers=2) as site:
+        await site.cluster()
+        scaled = await site.scale(3)
+        assert scaled.scale.count == 2
+        with pytest.raises(QuotaExceededError) as refused:
+            await site.cluster("c2")
+        assert refused.value.facts == {"resource": "Dask clusters", "asked": "1", "used": "1", "limit": "1"}
+        await site.stop()
+        assert scaled.refusal.facts == {"resource": "workers", "asked": "3", "used": "0", "limit": "2"}
+
+
+async def test_the_api_server_takes_the_pods_as_restricted_ones(kube_site, hollow_node):
+    hollow_node.behave("dask-*", Ready())
+    kube_site.data["plugins"] |= {"dask": {}, "quota": {"cpu": 21, "memory": "41Gi"}}
+    async with kube_site.service() as service:
+        run = await settled(await start_cluster(service, options={"environment": {"COLOUR": "blue"}}))
+        assert run.record.reason is None
+        scaled = await service.spawns.scale("ada", run.record.key, Scale(30))
+        assert scaled.scale.count == 20
+        with service.world.pods.subscribe() as changes:
+            while len(service.world.pods.within(kube_site.namespace())) < 21:
+                await anext(changes)
+        await (await service.spawns.stop("ada", run.record.key)).until_gone()
+        assert not await kube_site.objects("Pod", "Secret")
+
+
+async def test_workers_with_a_nanny_are_let_go_like_others(dask_site):
+    async with dask_site.running(worker={"nanny": True, "memory": "1Gi"}) as site:
+        await site.cluster()
+        await site.scale(2)
+        await site.until_workers(2)
+        kept = "client.wait_for_workers(2); client.publish_dataset(kept=client.scatter(list(range(30))))"
+        await site.python_in("c1", kept)
+        await site.scale(1)
+        await site.until_workers(1)
+        assert await site.python_in("c1", "print(sum(client.gather(client.get_dataset('kept'))))") == "435"
+        assert not [message for message in site.events() if "worker" in message and "ended" in message]
+        await site.stop()

@@ -1,0 +1,118 @@
+"""What users may choose, and what their choices bring."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from spawnpenny_dask.choice import choose
+from spawnpenny_dask.settings import DaskSettingsSchema
+
+from spawnpenny.api import Caller, InvalidOptionError, SettingsError
+from spawnpenny.configuration import make_settings
+from spawnpenny.domain.cluster_options import check_cluster_options
+
+GIB = 2**30
+LAB = Caller("~default", "mark", "quay.io/lab:7")
+SITE = {
+    "worker": {"cores": 2},
+    "options": {
+        "size": {
+            "type": "select",
+            "choices": {
+                "small": {"worker_cores": 1, "worker_memory": 2},
+                "large": {"worker_cores": 4, "worker_memory": "12Gi", "environment": {"BIG": "1"}},
+            },
+        },
+        "gpu": {
+            "type": "bool",
+            "overrides": {"worker_extra_container_config": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}},
+        },
+        "idle_minutes": {"type": "int", "sets": "idle_timeout", "default": 600, "min": 60, "max": 3600},
+        "environment": {"type": "mapping"},
+    },
+}
+
+
+def settings_of(section):
+    return make_settings({"plugins": {"dask": section}}).load("dask", DaskSettingsSchema())
+
+
+def design_of(section, caller=LAB, **given):
+    settings = settings_of(section)
+    return choose(check_cluster_options(settings.offered(), given), settings, caller)
+
+
+def test_by_default_a_cluster_is_of_the_settings_and_the_image_of_the_lab():
+    design = design_of({})
+    assert (design.image, design.worker.cores, design.worker.memory) == ("quay.io/lab:7", 1, 2 * GIB)
+    assert design_of({"image": "quay.io/dask:1"}).image == "quay.io/dask:1"
+    assert design_of({}, caller=None).image == "spawnpenny/lab"
+
+
+def test_the_usual_options_set_what_they_name():
+    design = design_of({}, worker_cores=1.5, worker_memory=0.5, image="quay.io/mine:1", environment={"A": "b"})
+    assert (design.worker.cores, design.worker.memory, design.worker.nthreads) == (Decimal("1.5"), GIB // 2, 1)
+    assert (design.image, design.environment) == ("quay.io/mine:1", {"A": "b"})
+
+
+def test_a_choice_brings_several_things():
+    design = design_of(SITE, size="large", gpu=True, environment={"A": "b"})
+    assert (design.worker.cores, design.worker.memory, design.idle_timeout) == (4, 12 * GIB, 600)
+    assert design.worker.extra_container_config == {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    assert design.environment == {"BIG": "1", "A": "b"}
+    assert design_of(SITE).worker.cores == 1
+
+
+def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_it():
+    for section in ({}, SITE):
+        for option in settings_of(section).offered():
+            assert option.check(option.default) == option.default
+            assert option.name.isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"environment": {"A B": "c"}}, "'A B' is no name of a variable."),
+        ({"environment": {"A": 1}}, "The variable 'A' has to be a text."),
+        ({"environment": {"A": "x" * 40_000}}, "The environment has more than the 32768 bytes that are taken."),
+        ({"image": "a b"}, "The image has to be the name of one."),
+        ({"worker_cores": 0}, "The option 'worker_cores' has to be a number from 0.1."),
+    ],
+)
+def test_what_cannot_be_chosen_is_told_without_its_value(given, told):
+    with pytest.raises(InvalidOptionError) as refused:
+        design_of({}, **given)
+    assert refused.value.message == told
+
+
+@pytest.mark.parametrize(
+    ("section", "place"),
+    [
+        ({"workers": {}}, "workers"),
+        ({"worker": {"cores": 0}}, "worker.cores"),
+        ({"worker": {"memory": "2Q"}}, "worker.memory"),
+        ({"worker": {"extra_labels": {"spawnpenny.io/part": "x"}}}, "worker.extra_labels"),
+        ({"worker": {"extra_pod_config": {"volumes": [{"name": "{usernam}"}]}}}, "worker.extra_pod_config"),
+        ({"image_pull_policy": "always"}, "image_pull_policy"),
+        ({"environment": {"A B": "c"}}, "environment"),
+        ({"idle_timeout": -1}, "idle_timeout"),
+        ({"options": {"worker cores": {"type": "float", "sets": "worker_cores"}}}, "options.worker cores"),
+        ({"options": {"cores": {"type": "float"}}}, "options.cores.sets"),
+        ({"options": {"worker_cores": {"type": "string"}}}, "options.worker_cores.type"),
+        ({"options": {"worker_cores": {"type": "number"}}}, "options.worker_cores.type"),
+        ({"options": {"worker_cores": {"type": "int", "min": 2, "max": 1}}}, "options.worker_cores.min"),
+        ({"options": {"worker_cores": {"type": "int", "min": 0}}}, "options.worker_cores.min"),
+        ({"options": {"worker_cores": {"type": "int", "max": 4, "default": 5}}}, "options.worker_cores.default"),
+        ({"worker": {"cores": 8}, "options": {"worker_cores": {"type": "int", "max": 4}}}, "options.worker_cores"),
+        ({"options": {"size": {"type": "select"}}}, "options.size.choices"),
+        ({"options": {"size": {"type": "select", "choices": {"s": {"cores": 1}}}}}, "options.size.choices.s.cores"),
+        ({"options": {"gpu": {"type": "bool"}}}, "options.gpu.overrides"),
+        ({"options": {"image": {"type": "string", "min": 1}}}, "options.image.min"),
+    ],
+)
+def test_settings_that_make_no_cluster_are_refused(section, place):
+    with pytest.raises(SettingsError) as refused:
+        settings_of(section)
+    assert f"plugins.dask.{place}: " in str(refused.value)

@@ -1,0 +1,100 @@
+"""What is decided about a cluster's workers: pure functions."""
+
+from __future__ import annotations
+
+import pytest
+from spawnpenny_dask.adaptive import CALM, Adaptive
+from spawnpenny_dask.backoff import LONGEST, Backoff
+from spawnpenny_dask.control import State
+from spawnpenny_dask.endings import Limits
+from spawnpenny_dask.plan import Plan, plan
+from spawnpenny_dask.spared import Spared
+
+
+def pod(number, phase="Running", **metadata):
+    created = f"2026-11-23T06:00:{number:02d}Z"
+    return {
+        "metadata": {"name": f"w-{number}", "creationTimestamp": created, **metadata},
+        "status": {"phase": phase},
+    }
+
+
+PODS = [pod(number) for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "registered", "removed", "retired"),
+    [
+        (5, "", [], 0),
+        (4, "", ["w-4"], 0),
+        (0, "", ["w-4", "w-3", "w-2", "w-1", "w-0"], 0),
+        (2, "01", ["w-4", "w-3", "w-2"], 0),
+        (1, "01", ["w-4", "w-3", "w-2"], 1),
+        (2, "34", ["w-2", "w-1", "w-0"], 0),
+        (0, "01234", [], 5),
+    ],
+)
+def test_pending_workers_go_first_and_the_newest_before_older_ones(wanted, registered, removed, retired):
+    done = plan(wanted, PODS, {f"w-{number}": "running" for number in registered})
+    assert [each["metadata"]["name"] for each in done.remove] == removed
+    assert (done.start, done.retire) == (0, retired)
+
+
+def test_what_may_be_at_work_stays_while_the_scheduler_does_not_tell():
+    assert plan(0, PODS, None) == Plan()
+    assert [each["metadata"]["name"] for each in plan(0, [*PODS, pod(5, "Pending")], None).remove] == ["w-5"]
+
+
+def test_what_is_over_is_removed_and_what_leaves_is_replaced():
+    pods = [pod(0, "Failed"), pod(1, "Succeeded"), pod(2, deletionTimestamp="now"), pod(3), pod(4)]
+    done = plan(3, pods, {"w-3": "running", "w-4": "closing_gracefully"})
+    assert [each["metadata"]["name"] for each in done.remove] == ["w-0", "w-1"]
+    assert (done.start, done.retire) == (2, 0)
+
+
+def test_what_the_scheduler_let_go_is_not_counted_and_its_end_is_no_failure():
+    now = 0.0
+    spared = Spared(lambda: now)
+    spared.add(["w-0", "w-1"])
+    registered = spared.seen_in({"w-1": "running", "w-2": "running"})  # the data of w-1 had nowhere to go
+    assert plan(2, PODS[:3], registered) == Plan()
+    assert ("w-0" in spared, "w-1" in spared) == (True, False)
+    now = 31.0
+    assert "w-0" not in spared.seen_in({})
+
+
+def test_adaptive_goes_up_at_once_and_down_only_when_less_has_done_for_a_while():
+    adaptive, count, counts = Adaptive(), 0, []
+    for second, target in enumerate([3, 0, 5, 1, 1, 4, 1, 1, 2, 1, 0, 0, 0, 0, 0, 0]):
+        count = adaptive.wanted(float(second), target, count)
+        counts.append(count)
+    assert counts == [3, 3, 5, 5, 5, 5, 5, 4, 4, 4, 2, 2, 2, 1, 0, 0]
+    assert CALM == 4
+
+
+def test_one_worker_lost_is_replaced_at_once_and_many_with_longer_and_longer_pauses():
+    backoff, now, pauses = Backoff(), 0.0, []
+    for _ in range(9):
+        backoff.failed(now)
+        pauses.append(backoff.left(now))
+        now += pauses[-1] + 1
+    assert pauses == [0, 2, 4, 8, 16, 32, LONGEST, LONGEST, LONGEST]
+    backoff.failed(now + 200)
+    assert backoff.left(now + 200) == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "state", "age", "code"),
+    [
+        (Limits(idle=60), State(idle=60.0), 61, "cluster_idle"),
+        (Limits(idle=60), State(idle=59.0), 61, None),
+        (Limits(idle=60), State(), 61, None),
+        (Limits(idle=60, alone=60), None, 1000, None),
+        (Limits(alone=60), State(alone=60.0, idle=60.0), 61, "cluster_alone"),
+        (Limits(), State(alone=1e6, idle=1e6), 1e6, None),
+        (Limits(lifetime=3600), None, 3600, "cluster_lifetime"),
+    ],
+)
+def test_a_cluster_ends_when_a_limit_is_reached_and_never_for_a_scheduler_that_does_not_tell(limits, state, age, code):
+    end = limits.exceeded(state, age)
+    assert (end and end.code) == code

@@ -1,0 +1,85 @@
+"""``spawnpenny proxy``: pass TLS through to the schedulers of Dask clusters, and serve their dashboards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import structlog
+
+from spawnpenny.cli.exits import UsageError
+from spawnpenny.cli.options import settings_option
+from spawnpenny.cli.signals import run_until_signal
+from spawnpenny.configuration import load_settings
+from spawnpenny.gateway.proxy.server import running_proxy
+from spawnpenny.logs import configure_logs
+
+if TYPE_CHECKING:
+    from spawnpenny.settings import Settings
+
+VARIABLE: Final = "SPAWNPENNY_PROXY_TOKEN"
+
+
+@click.command()
+@settings_option
+@click.option("--token-file", metavar="FILE", help=f"Holds the proxy's token; default: the token is in ${VARIABLE}.")
+@click.option(
+    "--drain",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 86_400),
+    default=0,
+    show_default=True,
+    help="How long, when asked to end, to wait for the connections that there are.",
+)
+@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="INFO")
+def proxy(file: str | None, token_file: str | None, drain: float, log_level: str) -> None:
+    """Run the proxy of Dask clusters until it is asked to end (SIGTERM, Ctrl-C).
+
+    Its token needs the scope routes. It holds no rights in Kubernetes, and no key of any cluster.
+    """
+    settings = load_settings(file)
+    configure_logs("console" if sys.stderr.isatty() else "json", level=log_level)
+    run_until_signal(_run(settings, _token(token_file), drain))
+
+
+async def _run(settings: Settings, token: str, drain: float) -> None:
+    log = structlog.get_logger("spawnpenny.proxy")
+    _open_many_files()
+    async with running_proxy(settings, token) as proxy:
+        where = {"host": settings.gateway.host, "port": proxy.port, "dashboard_port": proxy.dashboard_port}
+        log.info("listening", **where, service=settings.gateway.service)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.info("ending", connections=len(proxy.passthrough))
+            await proxy.drain(drain)
+
+
+def _open_many_files() -> None:
+    """Have as many connections as the machine allows: each that goes through is two files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # not every system takes its own maximum
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _token(file: str | None) -> str:
+    if file is None:
+        token = os.environ.get(VARIABLE, "")
+        if not token.strip():
+            raise UsageError(f"Name the file with the proxy's token by --token-file, or set ${VARIABLE}.")
+        return token.strip()
+    try:
+        token = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"--token-file: {file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--token-file: {file} is not UTF-8.") from None
+    if not token:
+        raise UsageError(f"--token-file: {file} is empty.")
+    return token

@@ -1,0 +1,16 @@
+"""Dask clusters from inside a lab, or from wherever the service is reached. It needs the extra ``spawnpenny[dask]``.
+
+>>> with SpawnpennyCluster(worker_cores=2, n_workers=4) as cluster:
+...     client = cluster.get_client()
+...     client.submit(sum, [1, 2, 3]).result()
+"""
+
+from __future__ import annotations
+
+from spawnpenny.clients.dask.adaptivity import Adaptivity
+from spawnpenny.clients.dask.cluster import SpawnpennyCluster
+from spawnpenny.clients.dask.errors import ClusterError, ClusterWarning
+from spawnpenny.clients.dask.gateway import Report
+from spawnpenny.clients.errors import ClientError
+
+__all__ = ["Adaptivity", "ClientError", "ClusterError", "ClusterWarning", "Report", "SpawnpennyCluster"]

@@ -1,0 +1,22 @@
+"""What can go wrong with a Dask cluster, and what its user should know."""
+
+from __future__ import annotations
+
+from spawnpenny.clients.errors import ClientError
+
+
+class ClusterError(ClientError):
+    """A Dask cluster was refused, failed, or is gone. ``str(error)`` is what the service says of it.
+
+    Attributes:
+        status: The HTTP status of the answer that said so, if one did.
+
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ClusterWarning(UserWarning):
+    """A Dask cluster is not what was asked for, or may not work as it should."""

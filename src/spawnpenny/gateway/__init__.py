@@ -1,0 +1,1 @@
+"""Where Dask clusters are asked for, and how they are reached."""

@@ -1,0 +1,45 @@
+"""What stands in the address of a dashboard once its ticket is used up: the right to look at one scheduler for a while.
+
+``cap.<when it ends>.<signature>``. The signature is over cluster, uid of the scheduler's pod and end, by a key made of
+the proxy's own token: every replica of the proxy makes and knows the same, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import Final
+
+_MARK: Final = "cap"
+_FORM: Final = re.compile(r"cap\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})", re.ASCII)
+_PURPOSE: Final = b"spawnpenny: dashboards, 1"
+
+
+def is_capability(text: str) -> bool:
+    """Whether a text claims to be one; a ticket never does."""
+    return text.startswith(f"{_MARK}.")
+
+
+class Capabilities:
+    """Makes and checks them."""
+
+    def __init__(self, token: str) -> None:
+        self._key = hmac.digest(token.encode(), _PURPOSE, "sha256")
+
+    def make(self, cluster: str, uid: str, until: int) -> str:
+        """Return the right to look at a cluster's scheduler until a time, in seconds since 1970."""
+        return f"{_MARK}.{until}.{self._sign(cluster, uid, until)}"
+
+    def until(self, text: str, cluster: str, uid: str) -> int | None:
+        """Return until when a text is the right to look at a cluster's scheduler; None where it never was."""
+        found = _FORM.fullmatch(text)
+        if found is None:
+            return None
+        until = int(found[1])
+        return until if hmac.compare_digest(found[2], self._sign(cluster, uid, until)) else None
+
+    def _sign(self, cluster: str, uid: str, until: int) -> str:
+        told = b"\0".join(part.encode() for part in (cluster, uid, str(until)))
+        return base64.urlsafe_b64encode(hmac.new(self._key, told, hashlib.sha256).digest()).rstrip(b"=").decode()

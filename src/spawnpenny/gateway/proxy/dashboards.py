@@ -1,0 +1,137 @@
+"""The dashboards of all clusters, at an origin of their own: ``/clusters/<cluster>/<ticket or capability>/…``.
+
+A ticket is used up by a form, and becomes a capability in the address: there are no cookies at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from spawnpenny.clients.connection import Connection
+from spawnpenny.clients.errors import ClientError, ProblemError
+from spawnpenny.gateway.proxy.capability import Capabilities, is_capability
+from spawnpenny.gateway.proxy.feed import Feed
+from spawnpenny.gateway.proxy.forwarding import forward, relay, target
+from spawnpenny.gateway.proxy.limits import ProxyLimits
+from spawnpenny.gateway.proxy.pages import notice, ticket_page
+from spawnpenny.gateway.proxy.paths import is_open
+from spawnpenny.gateway.proxy.table import RouteTable, Way
+
+LASTS: Final = 12 * 3600
+"""Seconds for which a dashboard may be looked at by one ticket."""
+_REDEEMING: Final = 32
+_PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,200})(?P<rest>/.*)?"
+_ABSENT: Final = (HTTPStatus.NOT_FOUND, "There is nothing here", "Ask your Dask cluster for its dashboard link.")
+_ENDED: Final = (
+    HTTPStatus.NOT_FOUND,
+    "This Dask cluster does not run",
+    "It has ended, or is not running yet. In a notebook, cluster.dashboard_link is a new link to one that runs.",
+)
+_SPENT: Final = (
+    HTTPStatus.FORBIDDEN,
+    "This link is used up",
+    "A link to a dashboard works once, and for a while. In a notebook, cluster.dashboard_link is a new one.",
+)
+_LATER: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "It is not known right now. Load the page again.")
+_BUSY: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "Too much of this dashboard is being looked at.")
+
+
+class Dashboards:
+    """Answers what browsers ask for. Once ``closing`` is set, websockets end."""
+
+    def __init__(
+        self, table: RouteTable, feed: Feed, service: Connection, token: str, limits: ProxyLimits, *, prefix: str = ""
+    ) -> None:
+        self._table = table
+        self._feed = feed
+        self._service = service
+        self._capabilities = Capabilities(token)
+        self._limits = limits
+        # Whoever is in front may take the prefix of the public address away, or leave it.
+        self._path = re.compile(f"(?:{re.escape(prefix)})?{_PATH}", re.ASCII)
+        self._asking: Counter[tuple[str, str]] = Counter()
+        self._redeeming = asyncio.Semaphore(_REDEEMING)
+        self.closing = asyncio.Event()
+
+    async def answer(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
+        """Answer a request for a path of a dashboard, with the session that dashboards are asked by."""
+        found = self._path.fullmatch(request.rel_url.raw_path)
+        rest = (found and found["rest"]) or ""
+        if found is None or not is_open(rest):
+            return notice(*_ABSENT)
+        way = await self._table.find(found["cluster"], self._limits.unknown)
+        if way is None or way.route.dashboard is None:
+            return notice(*(_ENDED if self._table.synced.is_set() else _LATER))
+        if self._feed.silence() > self._limits.fresh:
+            return notice(*_LATER)
+        if is_capability(found["right"]):
+            return await self._show(request, session, way, found["right"], rest)
+        if request.method == "POST":
+            return await self._redeem(way, found["right"], rest)
+        return ticket_page()
+
+    async def _redeem(self, way: Way, ticket: str, rest: str) -> web.Response:
+        route = way.route
+        path = f"/v1/users/{quote(route.user, safe='')}/dask/{quote(route.cluster, safe='')}/ticket"
+        try:
+            async with self._redeeming:
+                told = await self._service.ask("POST", path, body={"ticket": ticket}, repeatable=False)
+        except ProblemError as error:
+            return notice(*(_SPENT if error.status == HTTPStatus.NOT_FOUND else self._later(error)))
+        except ClientError as error:
+            return notice(*self._later(error))
+        if told is None or told.get("uid") != route.uid:
+            return notice(*_SPENT)
+        right = self._capabilities.make(route.cluster, route.uid, int(time.time()) + LASTS)
+        # Relative, so that a prefix that somebody in front takes away is kept.
+        where = f"{'../' * rest.count('/')}{right}{rest if rest.strip('/') else '/status'}"
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": where, "Referrer-Policy": "no-referrer"})
+
+    def _later(self, error: ClientError) -> tuple[int, str, str]:
+        structlog.get_logger("spawnpenny.proxy").warning("a ticket cannot be looked at", error=str(error))
+        return _LATER
+
+    async def _show(
+        self, request: web.Request, session: aiohttp.ClientSession, way: Way, right: str, rest: str
+    ) -> web.StreamResponse:
+        until = self._capabilities.until(right, way.route.cluster, way.route.uid)
+        left = 0.0 if until is None else until - time.time()
+        if left <= 0:
+            return notice(*_SPENT)
+        if not rest.strip("/"):
+            where = "status" if rest else f"{right}/status"
+            return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": where})
+        if request.method not in {"GET", "HEAD"}:
+            return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        url = target(way, rest, request.rel_url.raw_query_string)
+        is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+        most = self._limits.sockets if is_socket else self._limits.requests
+        key = ("socket" if is_socket else "request", way.route.cluster)
+        if self._asking[key] >= most or self._asking.total() >= self._limits.dashboards:
+            return notice(*_BUSY)
+        with self._counted(key):
+            if is_socket:
+                return await relay(request, session, url, way=way, closing=self.closing, seconds=left)
+            return await forward(request, session, url)
+
+    @contextmanager
+    def _counted(self, key: tuple[str, str]) -> Iterator[None]:
+        self._asking[key] += 1
+        try:
+            yield
+        finally:
+            self._asking[key] -= 1
+            if not self._asking[key]:
+                del self._asking[key]

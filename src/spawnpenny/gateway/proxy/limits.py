@@ -1,0 +1,31 @@
+"""What the proxy takes at once, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyLimits:
+    """Bounds of the proxy: counts at once, times in seconds.
+
+    ``connections`` are passed through in all, ``of_cluster`` to one cluster. ``greeting`` have not said where to yet,
+    in all, ``of_address`` from one address; each has ``hello`` seconds for that. A cluster that nothing was told of is
+    waited for ``unknown`` seconds, its scheduler for ``dial``. A connection that only one side still speaks on is cut
+    after ``half`` seconds without a byte. ``requests`` and ``sockets`` are of one cluster's dashboard, ``dashboards``
+    in all. Dashboards are shown as long as the service was heard of within ``fresh`` seconds: another pod may have got
+    the address since.
+    """
+
+    connections: int = 10_000
+    of_cluster: int = 200
+    greeting: int = 1000
+    of_address: int = 100
+    hello: float = 10.0
+    unknown: float = 1.0
+    dial: float = 5.0
+    half: float = 120.0
+    requests: int = 64
+    sockets: int = 64
+    dashboards: int = 2000
+    fresh: float = 60.0

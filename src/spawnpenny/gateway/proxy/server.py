@@ -1,0 +1,144 @@
+"""The proxy, put together: two listeners, and the table that the service keeps filled."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from spawnpenny.clients.connection import Connection
+from spawnpenny.clients.patience import Patience
+from spawnpenny.errors import SettingsError
+from spawnpenny.gateway.proxy.dashboards import Dashboards
+from spawnpenny.gateway.proxy.feed import Feed
+from spawnpenny.gateway.proxy.forwarding import upstream_session
+from spawnpenny.gateway.proxy.limits import ProxyLimits
+from spawnpenny.gateway.proxy.passthrough import Passthrough
+from spawnpenny.gateway.proxy.table import RouteTable
+from spawnpenny.trust import trusting
+from spawnpenny.web.serving import listening
+
+if TYPE_CHECKING:
+    from spawnpenny.settings import Settings
+
+_BACKLOG: Final = 1024
+_PATIENCE: Final = Patience(total=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A running proxy: ``port`` is for TLS, ``dashboard_port`` for HTTP, ``table`` what it knows."""
+
+    port: int
+    dashboard_port: int
+    table: RouteTable
+    passthrough: Passthrough
+    _listener: asyncio.Server
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more TLS connections, and wait so long for those that there are to end."""
+        self._listener.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.passthrough.empty.wait()
+
+
+@asynccontextmanager
+async def running_proxy(settings: Settings, token: str, *, limits: ProxyLimits | None = None) -> AsyncIterator[Proxy]:
+    """Run the proxy until the context ends, which cuts all that goes through it.
+
+    Args:
+        settings: Where it listens, and where the service is: ``gateway``, and ``web.authority`` where that has TLS.
+        token: One of the service's with the scope ``routes``.
+        limits: What it takes at once.
+
+    Raises:
+        SettingsError: A port is taken, or a setting cannot be used.
+
+    """
+    limits = limits or ProxyLimits()
+    table = RouteTable()
+    trust = trusting("web.authority", settings.web.authority)
+    connector = aiohttp.TCPConnector(limit=0, ssl=trust or True)
+    async with (
+        aiohttp.ClientSession(connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
+        upstream_session() as upstream,
+    ):
+        service = Connection(session, settings.gateway.service, token, _PATIENCE)
+        feed = Feed(table, service)
+        prefix = URL(settings.gateway.public_address or "").raw_path.rstrip("/")
+        dashboards = Dashboards(table, feed, service, token, limits, prefix=prefix)
+        passthrough = Passthrough(table, limits)
+        following = asyncio.ensure_future(feed.run())
+        app = _application(dashboards, table, upstream)
+        gateway = settings.gateway
+        try:
+            async with (
+                listening(
+                    app, gateway.host, gateway.dashboard_port, named="gateway.host and gateway.dashboard_port"
+                ) as dashboard_port,
+                _passing(passthrough, gateway.host, gateway.port) as listener,
+            ):
+                port = listener.sockets[0].getsockname()[1]
+                yield Proxy(port, dashboard_port, table, passthrough, listener)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _passing(passthrough: Passthrough, host: str, port: int) -> AsyncIterator[asyncio.Server]:
+    loop = asyncio.get_running_loop()
+    try:
+        listener = await loop.create_server(passthrough.visitor, host, port, backlog=_BACKLOG)
+    except OSError as error:
+        why = error.strerror or errno.errorcode.get(error.errno or 0, str(error))
+        raise SettingsError(f"gateway.host and gateway.port: cannot listen on {host}:{port}: {why}.") from None
+    try:
+        yield listener
+    finally:
+        listener.close()
+        await passthrough.close()
+
+
+def _application(dashboards: Dashboards, table: RouteTable, upstream: aiohttp.ClientSession) -> web.Application:
+    async def show(request: web.Request) -> web.StreamResponse:
+        return await dashboards.answer(request, upstream)
+
+    async def get_healthz(request: web.Request) -> web.Response:
+        del request
+        return web.json_response({"status": "ok"})
+
+    async def get_readyz(request: web.Request) -> web.Response:
+        del request
+        if not table.synced.is_set():
+            return web.json_response({"status": "starting"}, status=503)
+        return web.json_response({"status": "ready"})
+
+    async def close(app: web.Application) -> None:
+        del app
+        dashboards.closing.set()
+
+    app = web.Application(client_max_size=1024)
+    app.on_shutdown.append(close)
+    app.router.add_get("/healthz", get_healthz)
+    app.router.add_get("/readyz", get_readyz)
+    app.router.add_route("*", "/{path:.*}", show)
+    app.on_response_prepare.append(_put_headers)
+    return app
+
+
+async def _put_headers(request: web.Request, response: web.StreamResponse) -> None:
+    del request
+    response.headers["Server"] = "spawnpenny"
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'")

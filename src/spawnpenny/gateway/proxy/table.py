@@ -1,0 +1,100 @@
+"""Where the schedulers are: what the service told last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+MOST_HELD: Final = 512
+"""How many wait at once for a cluster that nothing was told of yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the scheduler of a cluster is: the pod's uid and address, and its ports, ``dashboard`` if it has one."""
+
+    cluster: str
+    user: str
+    uid: str
+    address: str
+    tls: int
+    dashboard: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """A route in use. What is called once when it is no more is in ``cuts``."""
+
+    route: Route
+    cuts: set[Callable[[], None]] = field(default_factory=set)
+
+    @contextmanager
+    def cutting(self, cut: Callable[[], None]) -> Iterator[None]:
+        """Have something called when the route goes, as long as the context lasts."""
+        self.cuts.add(cut)
+        try:
+            yield
+        finally:
+            self.cuts.discard(cut)
+
+
+class RouteTable:
+    """The routes, by cluster. ``synced`` is set once all of them were told."""
+
+    def __init__(self) -> None:
+        self.synced = asyncio.Event()
+        self._ways: dict[str, Way] = {}
+        self._held: dict[str, set[asyncio.Future[Way]]] = {}
+        self._waiting = 0
+
+    def __len__(self) -> int:
+        return len(self._ways)
+
+    def get(self, cluster: str) -> Way | None:
+        return self._ways.get(cluster)
+
+    async def find(self, cluster: str, seconds: float) -> Way | None:
+        """Return the way to a cluster, which may be told of within so many seconds."""
+        way = self._ways.get(cluster)
+        if way is not None or self._waiting >= MOST_HELD:
+            return way
+        told: asyncio.Future[Way] = asyncio.get_running_loop().create_future()
+        self._held.setdefault(cluster, set()).add(told)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                return await told
+        except TimeoutError:
+            return None
+        finally:
+            self._waiting -= 1
+            held = self._held[cluster]
+            held.discard(told)
+            if not held:
+                del self._held[cluster]
+
+    def replace(self, routes: Mapping[str, Route]) -> None:
+        """Take in all routes that there are."""
+        for cluster in self._ways.keys() - routes.keys():
+            self.put(cluster, None)
+        for cluster, route in routes.items():
+            self.put(cluster, route)
+        self.synced.set()
+
+    def put(self, cluster: str, route: Route | None) -> None:
+        """Take in a change. What goes over a route that is no more, or is another's now, is cut."""
+        known = self._ways.get(cluster)
+        if known is not None:
+            if known.route == route:
+                return
+            del self._ways[cluster]
+            for cut in tuple(known.cuts):
+                cut()
+        if route is not None:
+            way = self._ways[cluster] = Way(route)
+            for held in self._held.get(cluster, ()):
+                if not held.done():
+                    held.set_result(way)

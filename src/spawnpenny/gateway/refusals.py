@@ -1,0 +1,49 @@
+"""Refusals as dask-gateway's client takes them: ``{"error": text}``, with a status whose text it shows its user.
+
+Of 404, 409, 422 and 500 it shows the text; of all others, such as 403, 429 and 503, it shows no more than the number.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from spawnpenny.domain.advice import advice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spawnpenny.domain.spawns import Reason
+
+PREFIX: Final = "/gateway"
+_SHOWN: Final[Mapping[int, int]] = {
+    HTTPStatus.BAD_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.FORBIDDEN: HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS: HTTPStatus.CONFLICT,
+    HTTPStatus.BAD_GATEWAY: HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def is_gateways(path: str) -> bool:
+    """Whether a path is the gateway protocol's, also where there is no such route."""
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
+
+
+def refusal(status: int, code: str, told: str, *, request_id: str) -> tuple[int, dict[str, Any]]:
+    """Return status and body of a refusal, of an error's status and code, and of what is told of it."""
+    shown = _SHOWN.get(status, status)
+    text = f"{told} Its request_id is {request_id}." if shown == HTTPStatus.INTERNAL_SERVER_ERROR else told
+    return shown, {"error": advised(code, text)}
+
+
+def worded(reason: Reason) -> str:
+    """Word why a cluster failed or ended, with what its user can do about it."""
+    return advised(reason.code, reason.message)
+
+
+def advised(code: str, text: str) -> str:
+    """Add to a sentence what its reader can do about it."""
+    what_helps = advice(code)
+    return f"{text} {what_helps}" if what_helps else text

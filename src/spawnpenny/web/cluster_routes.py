@@ -1,0 +1,83 @@
+"""The routes of Dask clusters as the REST API has them; they are made and scaled by the gateway protocol's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spawnpenny.web import access
+from spawnpenny.web.dask import (
+    StopClusterQuerySchema,
+    TicketBody,
+    cluster_events,
+    get_cluster,
+    list_clusters_of_user,
+    redeem_ticket,
+    stop_cluster,
+)
+from spawnpenny.web.requests import EventsQuerySchema
+from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
+from spawnpenny.web.views import DaskView, TicketView, UserDaskView
+
+_CLUSTERS: Final = "/v1/users/{user}/dask"
+_CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"
+
+CLUSTERS: Final = (
+    Route(
+        "GET",
+        _CLUSTERS,
+        list_clusters_of_user,
+        access.READ,
+        "dask.list",
+        "A user's Dask clusters.",
+        {200: Answer("All of them, by name.", UserDaskView)},
+    ),
+    Route(
+        "GET",
+        _CLUSTER,
+        get_cluster,
+        access.READ,
+        "dask.get",
+        "How far a Dask cluster is, and how many workers it has.",
+        {200: Answer("The cluster.", DaskView)},
+        refusals={404: ("dask_not_found",)},
+    ),
+    Route(
+        "DELETE",
+        _CLUSTER,
+        stop_cluster,
+        access.STOP_CLUSTER,
+        "dask.stop",
+        "Stop a Dask cluster.",
+        {
+            202: Answer("It is being stopped.", DaskView),
+            204: Answer("It is gone, or was not there."),
+        },
+        query=StopClusterQuerySchema,
+        refusals=CHANGE_REFUSED,
+    ),
+    Route(
+        "GET",
+        f"{_CLUSTER}/events",
+        cluster_events,
+        access.READ,
+        "dask.events",
+        "What happened to a Dask cluster and what happens, as server-sent events.",
+        {
+            200: Answer("Ends when the cluster runs, has failed or is gone.", "text/event-stream"),
+            204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
+        },
+        query=EventsQuerySchema,
+        refusals={404: ("dask_not_found",), 429: ("too_many_requests",)},
+    ),
+    Route(
+        "POST",
+        f"{_CLUSTER}/ticket",
+        redeem_ticket,
+        access.ROUTES,
+        "dask.ticket",
+        "Use up a one-time ticket for a cluster's dashboard; for `spawnpenny proxy`.",
+        {200: Answer("It was good, and is used up.", TicketView)},
+        body=TicketBody,
+        refusals={**BODY_REFUSED, 404: ("ticket_unknown",)},
+    ),
+)

@@ -1,0 +1,28 @@
+"""Waits in a handler: for so long, and no longer than the service runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spawnpenny.errors import ElsewhereError
+from spawnpenny.gateway.waiting import until_first
+from spawnpenny.web.keys import CLOSING
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from aiohttp import web
+
+    from spawnpenny.pipeline.account import Run
+
+
+async def until(request: web.Request, run: Run, happened: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Wait until something has happened to a spawn, for so long, and no longer than the service runs.
+
+    Raises:
+        ElsewhereError: Another replica goes on with it.
+
+    """
+    await until_first(happened, request.app[CLOSING].wait(), seconds=seconds)
+    if run.moved:
+        raise ElsewhereError(None)

@@ -1,0 +1,178 @@
+"""Many Dask clusters at once on the real API server: scaled, killed, cleaned, and a lab beside them is untouched.
+
+SPAWNPENNY_TEST_ALL=1 has 20 clusters of 20 workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from spawnpenny.domain import labels
+from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.errors import ElsewhereError
+from spawnpenny.replicas.ownership import record_name
+from spawnpenny.testing.mortal import MortalCluster
+from spawnpenny.testing.replica import LivingReplica
+from spawnpenny.testing.site import lab, settled, start, start_cluster
+
+ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
+USERS = ("ada", "bob", "eve", "grace") if ALL else ("ada", "bob")
+EACH = 5 if ALL else 3
+"""Clusters of each user."""
+WORKERS = 20 if ALL else 8
+PLACES = [(user, f"c{number}") for user in USERS for number in range(EACH)]
+LOST = PLACES[:: EACH + 1]
+"""Those whose schedulers are killed."""
+
+
+@dataclass
+class Clusters:
+    """The clusters of all users, as one of the services sees them."""
+
+    site: object
+    service: object
+
+    async def each(self, work, places=PLACES, *args):
+        """Do the same with several clusters at once."""
+        return await asyncio.gather(*(work(*place, *args) for place in places))
+
+    async def start(self, user, name):
+        run = await settled(await start_cluster(self.service, name, user=user))
+        assert run.record.phase is Phase.RUNNING, run.record.reason
+
+    async def scale(self, user, name, count):
+        """Scale one: it is durable when this returns."""
+        scaled = await self.service.spawns.scale(user, Key(Kind.DASK, name), Scale(count))
+        assert (scaled.scale.count, scaled.refusal) == (count, None)
+
+    async def until(self, user, name, count, without=frozenset()):
+        """Wait until one has so many workers that run, and no others; return their names."""
+        with self.service.world.pods.subscribe() as changes:
+            while True:
+                pods = self.workers(user, name)
+                names = {pod["metadata"]["name"] for pod in pods}
+                if len(pods) == count and all(map(runs, pods)) and not names & without:
+                    return names
+                await anext(changes)
+
+    async def lose_two(self, node, user, name):
+        """Have two workers of a cluster end; return when they are replaced."""
+        count = self.run(user, name).record.scale.count
+        killed, deleted = [pod["metadata"] for pod in self.workers(user, name)][:2]
+        await node.exit(killed["namespace"], killed["name"], 137, "OOMKilled")
+        await self.site.cluster.delete(self.site.ref("Pod", deleted["name"], deleted["namespace"]))
+        await self.until(user, name, count, frozenset({killed["name"], deleted["name"]}))
+        assert self.run(user, name).record.phase is Phase.RUNNING
+
+    async def lose_the_scheduler(self, node, user, name):
+        """Have a scheduler end; return when nothing is left of the cluster but why."""
+        run = self.run(user, name)
+        await node.exit(self.site.namespace(user), f"dask-{name}", 137, "OOMKilled")
+        while not (run.record.phase.over and run.record.reverted):
+            await run.bell.next().wait()
+        assert run.record.phase is Phase.EXITED
+        assert "memory" in run.record.reason.message
+        assert await self.site.objects(user=user, spawn=run.record.id) == {}
+
+    async def stop(self, user, name):
+        await (await self.service.spawns.stop(user, Key(Kind.DASK, name))).until_gone()
+
+    def workers(self, user, name):
+        mark = self.run(user, name).record.id
+        pods = self.service.world.pods.within(self.site.namespace(user))
+        return [pod for pod in pods if labels.PART in marks(pod) and marks(pod)[labels.SPAWN] == mark]
+
+    def run(self, user, name):
+        return self.service.spawns.find(user, Key(Kind.DASK, name))
+
+
+def runs(pod):
+    return pod.get("status", {}).get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+
+
+def marks(pod):
+    return pod["metadata"]["labels"]
+
+
+@pytest.fixture
+async def replicas(kube_site, hollow_schedulers):
+    """Have two replicas: the first one has begun."""
+    kube_site.data["plugins"] |= {"dask": {"max_clusters": 10}, "quota": {"cpu": 200, "memory": "400Gi"}}
+    kube_site.data["replicas"] = {"lease": 3}
+    found = [LivingReplica(name, kube_site, MortalCluster(kube_site.cluster)) for name in ("one", "two")]
+    await found[0].begin()
+    yield found
+    await found[0].bury()
+    await found[1].end()
+
+
+async def taken_over(service):
+    """Wait until a service looks after all users."""
+    ownership = service.membership.ownership
+    for user in USERS:
+        await ownership.records.wait_for(ownership.namespace, record_name(user), lambda record: record is not None)
+        while True:
+            moved = service.moved.next()
+            try:
+                service.spawns.find(user, lab())
+            except ElsewhereError:
+                await moved.wait()
+            else:
+                break
+
+
+@pytest.mark.timeout(300 if ALL else 60)
+async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_site, hollow_node, replicas, capsys):
+    one, two = replicas
+    took = Took()
+    clusters = Clusters(kube_site, one.service)
+    beside = await settled(await start(one.service))
+    await clusters.each(clusters.start)
+    took("up")
+    await clusters.each(clusters.scale, PLACES, WORKERS)
+    await clusters.each(clusters.until, PLACES, WORKERS)
+    took("scaled up")
+    await clusters.each(clusters.scale, PLACES, WORKERS // 2)
+    await clusters.each(clusters.until, PLACES, WORKERS // 2)
+    took("scaled down")
+    await two.begin()
+    await clusters.each(clusters.scale, PLACES, WORKERS)
+    one.kill()
+    await taken_over(two.service)
+    clusters = Clusters(kube_site, two.service)
+    await clusters.each(clusters.until, PLACES, WORKERS)
+    took("service killed, scaled up by the other")
+    await asyncio.gather(*(clusters.lose_two(hollow_node, *place) for place in PLACES))
+    took("two workers of each replaced")
+    await asyncio.gather(*(clusters.lose_the_scheduler(hollow_node, *place) for place in LOST))
+    took("some schedulers killed")
+    await clusters.each(clusters.stop, [place for place in PLACES if place not in LOST])
+    took("stopped")
+    for user in USERS:
+        left = {"Pod/lab", "Secret/lab"} if user == "ada" else set()
+        assert set(await kube_site.objects("Pod", "Secret", user=user)) == left
+    pod, run = await kube_site.read("Pod", "lab"), two.service.spawns.find("ada", lab())
+    assert (pod["metadata"]["uid"], run.record.phase) == (beside.record.pod, Phase.RUNNING)
+    assert [event.phase for event in run.record.log.since(None) if event.phase] == ["pending", "running"]
+    with capsys.disabled():
+        print(took)
+
+
+class Took:
+    """How long each part took."""
+
+    def __init__(self):
+        self.last, self.parts = time.monotonic(), []
+
+    def __call__(self, part):
+        now = time.monotonic()
+        self.parts.append(f"{part} {now - self.last:.1f} s")
+        self.last = now
+
+    def __str__(self):
+        return f"\n{len(PLACES)} clusters of {WORKERS} workers: {', '.join(self.parts)}"

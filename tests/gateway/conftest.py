@@ -1,0 +1,187 @@
+"""The gateway on a real embedded cluster, with Dask clusters whose pods are small, and dask-gateway's own client."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+from aiohttp import web
+from dask_gateway import Gateway
+from dask_gateway.auth import BasicAuth
+
+from spawnpenny.api import ClusterOption, OptionType, Resources, Step, allow, hookimpl
+from spawnpenny.authority import Authority
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.errors import ClusterIdleError
+from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.site import SMALL_LAB, make_site
+from spawnpenny.tokens import hash_token
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import listening
+
+TOKENS = {
+    "ada": (["spawn:self"], "ada"),
+    "ada-lab": (["lab:self"], "ada"),
+    "bob": (["spawn:self"], "bob"),
+    "admin": (["admin"], None),
+    "hub": (["read:any", "delete:any", "spawn:any"], None),
+    "nobody": ([], "ada"),
+    "proxy": (["routes"], None),
+}
+SLOW = ("{python}", "-c", "import signal; signal.pause()")
+OPTIONS = (
+    ClusterOption("worker_cores", OptionType.INT, 1, "Cores", minimum=1, maximum=2),
+    ClusterOption("worker_memory", OptionType.FLOAT, 1, minimum=0.25, maximum=8),
+    ClusterOption("image", OptionType.STRING, "small"),
+    ClusterOption("queue", OptionType.SELECT, "short", choices=("short", "long")),
+    ClusterOption("gpu", OptionType.BOOL, default=False),
+    ClusterOption("environment", OptionType.MAPPING, {}, secret=True),
+)
+
+
+class Flock(Step):
+    """A Dask cluster without Dask: pods that answer and do no more."""
+
+    name = "dask"
+    kinds = frozenset({"dask"})
+    scope = "spawn"
+    needs = frozenset({"namespace"})
+    permissions = (allow("create", "get", "delete", on="pods"),)
+
+    def __init__(self):
+        self.over = asyncio.Event()
+
+    def asks(self, spawn):
+        return Resources(cpu=1 + spawn.scale.count * spawn.options["worker_cores"])
+
+    def keeps(self, spawn):
+        return {"authority": Authority.create(spawn.name).pem}
+
+    async def apply(self, spawn):
+        pod = await spawn.cluster.wait(await spawn.cluster.ensure(self._pod(spawn, spawn.names.base)))
+        spawn.announce(url=self.url(spawn, pod), pod=pod["metadata"]["uid"])
+
+    def url(self, spawn, pod):
+        return f"tls://{pod['status']['podIP']}:8786" if pod["metadata"]["name"] == spawn.names.base else None
+
+    async def tend(self, spawn):
+        while not self.over.is_set():
+            there = len(spawn.cluster.pods()) - 1
+            for number in range(there, spawn.scale.count):
+                await spawn.cluster.ensure(self._pod(spawn, spawn.names.own(f"w-{number}"), "worker"))
+            ended, news = asyncio.create_task(self.over.wait()), asyncio.create_task(spawn.news(60))
+            await asyncio.wait({ended, news}, return_when=asyncio.FIRST_COMPLETED)
+        raise ClusterIdleError("Nothing ran on it for an hour.")
+
+    async def revert(self, spawn):
+        for pod in spawn.cluster.pods():
+            await spawn.cluster.remove(pod)
+        await spawn.cluster.discard("Pod", spawn.names.base)
+
+    def _pod(self, spawn, name, part=None):
+        labels = {"spawnpenny.io/part": part} if part else {}
+        container = {
+            "name": "main",
+            "image": spawn.options["image"],
+            "readinessProbe": {"httpGet": {"port": 8888}, "periodSeconds": 1},
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        }
+        spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
+
+
+@pytest.fixture
+async def flock():
+    """Return the step that makes clusters; ``over`` ends them."""
+    return Flock()
+
+
+@pytest.fixture
+async def site(tmp_path, flock):
+    images = {"spawnpenny/lab": SMALL_LAB, "small": SMALL_LAB, "slow": SLOW}
+    async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
+        site = await make_site(cluster)
+        site.data["plugins"]["quota"] = {"cpu": 6}
+        site.data["deadlines"] = {"stop": 10}
+        site.data["tokens"] = {
+            name: {"sha256": hash_token(f"{name}-token"), "scopes": scopes, "user": user}
+            for name, (scopes, user) in TOKENS.items()
+        }
+        steps, options = hookimpl(lambda settings: [flock]), hookimpl(lambda user, settings: list(OPTIONS))
+        site.plugins = {"flock": SimpleNamespace(spawnpenny_steps=steps, spawnpenny_cluster_options=options)}
+        yield site
+
+
+@dataclass
+class Server:
+    """A served application."""
+
+    app: web.Application
+    port: int
+
+    @property
+    def service(self):
+        return self.app[SERVICE]
+
+    def client(self, name=None):
+        """Make a client that sends the token of that name, or none."""
+        headers = {"Authorization": f"Bearer {name}-token"} if name else {}
+        return aiohttp.ClientSession(f"http://127.0.0.1:{self.port}", headers=headers)
+
+    def gateway(self, name="ada"):
+        """Make dask-gateway's own client, which sends the token of that name as a password."""
+        auth = BasicAuth("lab", f"{name}-token")
+        return Gateway(f"http://127.0.0.1:{self.port}/gateway/", auth=auth, asynchronous=True)
+
+
+@asynccontextmanager
+async def serve(site, name=None, port=0):
+    """Serve a site, ready, until the context ends; several at once under different names."""
+    settings = site.settings
+    if name is not None:
+        told = replace(settings.replicas, name=name, address=f"http://127.0.0.1:{port}")
+        settings = replace(settings, replicas=told)
+    async with run_local_broker(site.cluster, settings) as broker:
+        app = create_app(settings, load_plugins(settings, extra=site.plugins), site.cluster, broker)
+        async with listening(app, "127.0.0.1", port) as taken:
+            await app[SERVICE].until_ready()
+            yield Server(app, taken)
+
+
+@pytest.fixture
+def serving():
+    return serve
+
+
+@pytest.fixture
+async def server(site):
+    async with serve(site) as server:
+        yield server
+
+
+@pytest.fixture
+async def caller(server):
+    """Make clients, which are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def make(name=None):
+            return await stack.enter_async_context(server.client(name))
+
+        yield make
+
+
+@pytest.fixture
+async def gateway(server):
+    async with server.gateway() as gateway:
+        yield gateway

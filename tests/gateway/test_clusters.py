@@ -1,0 +1,140 @@
+"""Dask clusters by the REST API: seen and stopped like labs, and the tickets of their dashboards."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import structlog
+
+from spawnpenny.gateway.tickets import MOST, Tickets
+
+CLUSTERS = "/gateway/api/v1/clusters/"
+DASK = "/v1/users/ada/dask"
+
+
+async def start(ada, **options):
+    answer = await ada.post(CLUSTERS, json={"cluster_options": options})
+    name = (await answer.json())["name"]
+    async with ada.get(f"{CLUSTERS}{name}?wait") as report:
+        assert (await report.json())["status"] == "RUNNING"
+    return name
+
+
+async def test_a_cluster_is_seen_like_a_lab(caller):
+    ada, hub = await caller("ada"), await caller("hub")
+    name = await start(ada, environment={"A": "s3cret"})
+    seen = await (await hub.get(f"{DASK}/{name}")).json()
+    assert (seen["user"], seen["cluster"], seen["phase"], seen["lab"]) == ("ada", name, "running", None)
+    assert seen["scale"] == {"count": 0, "minimum": 0, "maximum": None, "adaptive": False}
+    assert seen["workers"] == {"running": 0, "pending": 0}
+    assert (seen["options"]["image"], "environment" in seen["options"]) == ("small", False)
+    assert {step["state"] for step in seen["steps"]} <= {"done", "skipped"}
+    assert (await (await ada.get(DASK)).json()) == {"clusters": [seen]}
+    events = await (await ada.get(f"{DASK}/{name}/events")).text()
+    assert '"phase": "running"' in events
+    assert "s3cret" not in events + str(seen)
+
+
+async def test_workers_are_counted_as_they_come(caller, server):
+    ada = await caller("ada")
+    name = await start(ada)
+    namespace = server.service.settings.namespaces.prefix + "ada"
+    with server.service.world.pods.subscribe() as changes:
+        assert (await ada.post(f"{CLUSTERS}{name}/scale", json={"count": 2})).status == 200
+        while (workers := (await (await ada.get(f"{DASK}/{name}")).json())["workers"]) != {"running": 2, "pending": 0}:
+            assert sum(workers.values()) <= 2
+            await anext(changes)
+    assert len(server.service.world.pods.within(namespace)) == 3
+
+
+@pytest.mark.parametrize("who", ["ada", "ada-lab", "hub"])
+async def test_a_cluster_is_stopped_like_a_lab_and_by_a_lab_too(caller, who):
+    name = await start(await caller("ada"))
+    client = await caller(who)
+    assert (await client.delete(f"{DASK}/{name}?wait=30")).status == 204
+    gone = await client.get(f"{DASK}/{name}")
+    assert (gone.status, (await gone.json())["code"]) == (404, "dask_not_found")
+    assert (await client.delete(f"{DASK}/{name}")).status == 204
+
+
+@pytest.mark.parametrize(("who", "allowed"), [("bob", set()), ("proxy", {"ticket"}), ("nobody", set())])
+async def test_a_cluster_is_nobody_elses_business(caller, who, allowed):
+    client, opened = await caller(who), set()
+    for name, (method, path) in {
+        "list": ("GET", DASK),
+        "get": ("GET", f"{DASK}/c1"),
+        "events": ("GET", f"{DASK}/c1/events"),
+        "stop": ("DELETE", f"{DASK}/c1"),
+        "ticket": ("POST", f"{DASK}/c1/ticket"),
+    }.items():
+        if (await client.request(method, path, json={"ticket": "x"})).status != 403:
+            opened.add(name)
+    assert opened == allowed
+
+
+@pytest.fixture
+def public(site):
+    site.data["gateway"] = {"public_address": "https://dask.example.org"}
+
+
+async def test_a_ticket_opens_one_dashboard_once(public, caller, server):
+    ada, proxy = await caller("ada"), await caller("proxy")
+    names = [await start(ada) for _ in range(2)]
+    report = await (await ada.get(f"{CLUSTERS}{names[0]}")).json()
+    route = report["dashboard_route"].split("/")
+    ticket = route.pop(3)
+    assert route == ["", "clusters", names[0], "status"]
+    for name, sent, status in (
+        (names[1], ticket, 404),
+        (names[0], f"{ticket}x", 404),
+        ("none", ticket, 404),
+        (names[0], ticket, 200),
+        (names[0], ticket, 404),
+    ):
+        answer = await proxy.post(f"{DASK}/{name}/ticket", json={"ticket": sent})
+        body = await answer.json()
+        assert answer.status == status
+        if status == 200:
+            (pod,) = [each for each in server.service.world.pods.items() if each["metadata"]["name"].endswith(names[0])]
+            assert body == {"uid": pod["metadata"]["uid"]}
+        else:
+            assert body["code"] == "ticket_unknown"
+    listed = await (await ada.get(CLUSTERS)).json()
+    assert {each["dashboard_route"] for each in listed.values()} == {None}
+
+
+def test_there_are_so_many_tickets_of_a_cluster_and_no_more():
+    tickets = Tickets()
+    first, *rest = [tickets.new("a") for _ in range(MOST + 1)]
+    tickets.new("b")
+    assert not tickets.use("a", first)
+    assert all(tickets.use("a", each) for each in rest)
+    assert not any(tickets.use("a", each) for each in rest)
+
+
+async def test_each_change_is_in_the_audit_log_and_no_secret(public, caller):
+    ada, proxy = await caller("ada"), await caller("proxy")
+    with structlog.testing.capture_logs() as lines:
+        name = await start(ada, environment={"A": "s3cret"})
+        await ada.post(f"{CLUSTERS}{name}/scale", json={"count": 1})
+        await ada.post(f"{CLUSTERS}{name}/adapt", json={"maximum": 2})
+        report = await (await ada.get(f"{CLUSTERS}{name}")).json()
+        ticket = report["dashboard_route"].split("/")[3]
+        await proxy.post(f"{DASK}/{name}/ticket", json={"ticket": ticket})
+        await ada.delete(f"{CLUSTERS}{name}")
+        await (await caller()).delete(f"{CLUSTERS}{name}")  # as the client asks first
+    audit = [
+        (line["event"], line["user"], line["cluster"], line["status"])
+        for line in lines
+        if "code" in line and "who" in line and "lab" in line
+    ]
+    assert audit == [
+        ("gateway.start", "ada", name, 201),
+        ("gateway.scale", "ada", name, 200),
+        ("gateway.adapt", "ada", name, 200),
+        ("dask.ticket", "ada", name, 200),
+        ("gateway.stop", "ada", name, 204),
+    ]
+    text = json.dumps(lines, default=str)
+    assert not any(secret in text for secret in ("s3cret", ticket, "PRIVATE KEY", "ada-token"))

@@ -1,0 +1,88 @@
+"""The gateway through a restart, and with several replicas: no client gives a cluster up for it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+
+import pytest
+
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.errors import NotReadyError
+from spawnpenny.web.keys import SERVICE
+
+CLUSTERS = "/gateway/api/v1/clusters/"
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+async def test_who_waits_when_the_service_ends_is_told_how_far_it_is_and_goes_on_with_the_next(site, serving):
+    port = free_port()
+    async with serving(site, "a", port) as server:
+        gateway = server.gateway()
+        name = await gateway.submit(image="slow")
+        client = server.client("ada")
+        held = asyncio.create_task(client.get(f"{CLUSTERS}{name}?wait"))
+        run = next(iter(server.service.spawns.account("ada").runs.values()))
+        async with asyncio.timeout(10):
+            while not run.bell.next()._waiters:  # noqa: ASYNC110 - nothing else tells that a request is held
+                await asyncio.sleep(0)
+    answer = await held
+    assert (answer.status, (await answer.json())["status"]) == (200, "PENDING")
+    async with serving(site, "a", port):
+        assert (await gateway.get_cluster(name)).name == name
+        await gateway.stop_cluster(name)
+        await client.close()
+    await gateway._cleanup()
+
+
+async def test_a_service_that_does_not_know_yet_lets_the_client_wait(server, gateway):
+    name = await gateway.submit()
+    service = server.app[SERVICE]
+    service.spawns.ready = False
+    with pytest.raises(NotReadyError):
+        service.spawns.account("ada")
+    asked = asyncio.create_task(gateway.get_cluster(name))
+    async with server.client("ada") as ada:
+        assert (await ada.get("/v1/users/ada/dask")).status == 503
+    assert not asked.done()
+    service.taken_over()
+    service.moved.ring()
+    assert (await asyncio.wait_for(asked, 10)).name == name
+
+
+async def test_any_replica_answers(site, serving):
+    site.data["gateway"] = {"public_address": "https://dask.example.org"}
+    async with AsyncExitStack() as stack:
+        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        first, second = [await stack.enter_async_context(each.gateway()) for each in (one, two)]
+        proxy = await stack.enter_async_context(two.client("proxy"))
+        name = await first.submit()
+        await two.service.membership.ownership.heard_of(safe_slug("ada"))
+        report = await second._wait_for_start(name)
+        assert report.security is not None
+        await second.scale_cluster(name, 2)
+        assert next(iter(one.service.spawns.account("ada").runs.values())).record.scale.count == 2
+        ticket = report.dashboard_link.split("/")[-2]
+        redeemed = await proxy.post(f"/v1/users/ada/dask/{name}/ticket", json={"ticket": ticket})
+        assert redeemed.status == 200
+        other = await second.submit()
+        assert {each.name for each in await first.list_clusters()} == {name, other}
+        await second.stop_cluster(name)
+        await second.stop_cluster(other)
+
+
+async def test_a_replica_that_goes_on_with_a_user_answers_who_waits_at_it(site, serving):
+    site.data["replicas"] = {"lease": 2}
+    async with serving(site, "b", free_port()) as two, two.gateway() as second:
+        async with serving(site, "a", free_port()) as one, one.gateway() as first:
+            name = await first.submit()
+            await two.service.membership.ownership.heard_of(safe_slug("ada"))
+            await first._wait_for_start(name)
+        report = await asyncio.wait_for(second.get_cluster(name), 20)
+        assert report.security is not None

@@ -1,0 +1,110 @@
+"""``spawnpenny proxy``, as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from spawnpenny.cli.command import command, run
+
+TOKEN = "the-proxys-token"
+PATIENCE = 30
+
+
+async def echo(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+async def line_with(process, event):
+    """Return the next line of the log that tells of an event, and all that came until then."""
+    async with asyncio.timeout(PATIENCE):
+        while raw := await process.stderr.readline():
+            if json.loads(raw)["event"] == event:
+                return json.loads(raw)
+    raise AssertionError(f"it ended before it told of {event}")
+
+
+@pytest.fixture
+async def start(service):
+    """Start the command before the service; it is killed at the end, if it still runs."""
+    processes = []
+
+    async def start(*arguments, port, **env):
+        more = {"SERVICE": f"http://127.0.0.1:{port}", "HOST": "127.0.0.1", "PORT": "0", "DASHBOARD_PORT": "0"}
+        env = {**os.environ, **{f"SPAWNPENNY_GATEWAY__{name}": value for name, value in more.items()}, **env}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "spawnpenny", "proxy", *arguments, env=env, stderr=asyncio.subprocess.PIPE
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_when_asked_to_end_it_takes_nothing_new_and_waits_for_what_there_is(
+    service, start, listen, hello, tmp_path
+):
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    data = hello("daskgateway-c1")
+    async with service.serving() as port, listen(echo) as scheduler:
+        service.put("c1", "127.0.0.1", scheduler)
+        process = await start("--token-file", str(file), "--drain", "60", port=port)
+        where = await line_with(process, "listening")
+        reader, writer = await asyncio.open_connection("127.0.0.1", where["port"])
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+        process.send_signal(signal.SIGTERM)
+        assert (await line_with(process, "ending"))["connections"] == 1
+        writer.write(b"still")
+        assert await reader.readexactly(5) == b"still"
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", where["port"])
+        writer.close()
+        async with asyncio.timeout(PATIENCE):
+            assert await process.wait() == 0
+        assert TOKEN not in (await process.stderr.read()).decode() + str(where)
+
+
+async def test_two_proxies_cannot_have_one_port_and_it_is_said_which_setting(service, start):
+    async with service.serving() as port:
+        first = await start(port=port, SPAWNPENNY_PROXY_TOKEN=TOKEN)
+        taken = str((await line_with(first, "listening"))["port"])
+        second = await start(port=port, SPAWNPENNY_PROXY_TOKEN=TOKEN, SPAWNPENNY_GATEWAY__PORT=taken)
+        async with asyncio.timeout(PATIENCE):
+            told = (await second.stderr.read()).decode()
+            assert await second.wait() == 2
+        assert re.search(rf"gateway.host and gateway.port: cannot listen on 127.0.0.1:{taken}: .*in use", told)
+
+
+def test_without_a_token_it_says_where_one_is_looked_for(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("SPAWNPENNY_PROXY_TOKEN", raising=False)
+    assert run(["proxy"]) == 2
+    assert "--token-file" in capsys.readouterr().err
+    empty = tmp_path / "empty"
+    empty.touch()
+    for file, why in ((empty, "is empty"), (tmp_path / "none", "cannot be read")):
+        assert run(["proxy", "--token-file", str(file)]) == 2
+        assert why in capsys.readouterr().err
+
+
+def test_check_tells_of_a_proxy_that_nobody_tells_anything(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("gateway: {address: 'http://there:8080', proxy_address: 'there:8786'}\nplugins: {namespace: {}}\n")
+    told = CliRunner().invoke(command, ["check", "--settings", str(file)])
+    assert "note: No token has the scope routes" in told.output
+    file.write_text(f"{file.read_text()}tokens: {{proxy: {{sha256: '{'0b' * 32}', scopes: [routes]}}}}\n")
+    assert "scope routes" not in CliRunner().invoke(command, ["check", "--settings", str(file)]).output

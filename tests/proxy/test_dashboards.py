@@ -1,0 +1,421 @@
+"""Dashboards in a real browser: a scheduler's own plots, and what a hostile page in their place gets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from spawnpenny.gateway.proxy.capability import Capabilities
+from spawnpenny.gateway.proxy.limits import ProxyLimits
+from spawnpenny.gateway.proxy.paths import is_open
+from spawnpenny.testing.processes import Processes
+from spawnpenny.web.serving import listening
+
+TOKEN, TICKET = "the-proxys-token", "t" * 43
+PATIENCE = 30
+
+
+def at(proxy, path=""):
+    return f"http://127.0.0.1:{proxy.dashboard_port}{path}"
+
+
+def capability(cluster="c1", uid="uid-1", lasts=60):
+    return Capabilities(TOKEN).make(cluster, uid, int(time.time()) + lasts)
+
+
+def raw(proxy, path):
+    """Return a URL of which nothing is made better."""
+    return URL(at(proxy, path), encoded=True)
+
+
+@pytest.fixture
+async def client():
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        yield client
+
+
+@pytest.fixture
+async def dashboard():
+    """Serve a user's own program in the place of a dashboard; what it was asked is in its list."""
+    asked = []
+    app = web.Application()
+
+    async def answer(request):
+        asked.append(request)
+        where = request.path.rpartition("/")[2]
+        headers = {"Set-Cookie": "mine=1; Path=/", "Clear-Site-Data": '"*"', "Access-Control-Allow-Origin": "*"}
+        headers |= {"Content-Security-Policy": "default-src *", "Location": "http://evil.example/", "X-Other": "x"}
+        status = int(where) if where.isdigit() else 200
+        return web.Response(status=status, text="mine", headers=headers, content_type="text/html")
+
+    async def echo(request):
+        asked.append(request)
+        socket = web.WebSocketResponse(protocols=("bokeh",))
+        await socket.prepare(request)
+        async for message in socket:
+            if message.data == "bye":
+                await socket.close(code=4001)
+            elif message.type is aiohttp.WSMsgType.TEXT:
+                await socket.send_str(message.data)
+            else:
+                await socket.send_bytes(message.data)
+        return socket
+
+    app.router.add_get("/status/ws", echo)
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with listening(app, "127.0.0.1", 0) as port:
+        yield port, asked
+
+
+@pytest.fixture
+async def shown(service, proxy, dashboard, told):
+    """Have a cluster with that dashboard; return the list of what it is asked."""
+    port, asked = dashboard
+    service.put("c1", "127.0.0.1", 1, dashboard=port)
+    await told(proxy, "c1")
+    return asked
+
+
+async def test_a_ticket_is_used_up_by_its_form_and_not_by_looking_at_it(service, proxy, shown, client):
+    service.tickets["ada", "c1", TICKET] = "uid-1"
+    link = at(proxy, f"/clusters/c1/{TICKET}/status")
+    for _ in range(2):  # a link's preview
+        async with client.get(link) as page:
+            assert page.status == 200
+            assert "<form method" in await page.text()
+    assert service.posted == []
+    async with client.post(link, allow_redirects=False) as answer:
+        assert answer.status == 303
+        assert "Set-Cookie" not in answer.headers
+        where = answer.headers["Location"]
+    assert where.startswith("../cap.")
+    async with client.get(URL(link).join(URL(where))) as page:
+        assert (page.status, await page.text()) == (200, "mine")
+    async with client.post(link, allow_redirects=False) as again:
+        assert again.status == 403
+        assert "used up" in await again.text()
+    assert service.posted == [TICKET, TICKET]
+
+
+async def test_a_ticket_for_another_scheduler_opens_nothing(service, proxy, shown, client):
+    service.tickets["ada", "c1", TICKET] = "uid-0"
+    async with client.post(at(proxy, f"/clusters/c1/{TICKET}/status"), allow_redirects=False) as answer:
+        assert answer.status == 403
+    assert shown == []
+
+
+async def test_a_capability_is_for_one_scheduler_and_for_its_time(service, proxy, shown, client, told):
+    port = service.routes["c1"]["dashboard"]
+    service.put("c2", "127.0.0.1", 1, dashboard=port, uid="uid-2", user="bob")
+    await told(proxy, "c2")
+    good = capability()
+    mark, until, signature = good.split(".")
+    wrong = {
+        "another cluster": ("c2", good),
+        "an older scheduler": ("c1", capability(uid="uid-0")),
+        "over": ("c1", capability(lasts=-1)),
+        "longer": ("c1", f"{mark}.{int(until) + 1}.{signature}"),
+        "damaged": ("c1", good[:-2]),
+        "made up": ("c1", "cap.99999999999." + "A" * 43),
+        "of another proxy": ("c1", Capabilities("other").make("c1", "uid-1", int(until))),
+    }
+    for why, (cluster, right) in wrong.items():
+        async with client.get(at(proxy, f"/clusters/{cluster}/{right}/status")) as page:
+            assert page.status == 403, why
+            assert "dashboard_link is a new one" in await page.text()
+    assert shown == []
+    async with client.get(at(proxy, f"/clusters/c1/{good}")) as page:  # by way of …/status
+        assert (page.status, str(page.url)) == (200, at(proxy, f"/clusters/c1/{good}/status"))
+    async with client.get(at(proxy, f"/clusters/none/{good}/status")) as page:
+        assert page.status == 404
+
+
+async def test_no_credential_goes_up_and_nothing_but_content_comes_back(proxy, shown, client):
+    headers = {
+        "Cookie": "hub=secret",
+        "Authorization": "Bearer secret",
+        "Proxy-Authorization": "Basic c2VjcmV0",
+        "X-Forwarded-User": "secret",
+        "Referer": "http://hub/secret",
+        "Origin": "http://hub",
+        "Accept": "text/html",
+    }
+    async with client.get(at(proxy, f"/clusters/c1/{capability()}/status?theme=dark"), headers=headers) as page:
+        assert (page.status, await page.text()) == (200, "mine")
+        allowed = {"Content-Type", "Content-Length", "Date", "Server", "Cache-Control", "Referrer-Policy"}
+        assert set(page.headers) <= allowed | {"Content-Security-Policy", "X-Content-Type-Options"}
+        assert page.headers["Content-Security-Policy"] == "sandbox allow-scripts allow-forms allow-popups"
+        assert page.headers["Server"] == "spawnpenny"
+    (asked,) = shown
+    assert asked.path_qs == "/status?theme=dark"
+    assert set(asked.headers) <= {"Host", "Accept", "Accept-Encoding"}
+    assert "secret" not in str(asked.headers)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_goes_nowhere(proxy, shown, client, status):
+    async with client.get(at(proxy, f"/clusters/c1/{capability()}/{status}"), allow_redirects=False) as page:
+        assert page.status == 502
+        assert "Location" not in page.headers
+
+
+async def test_what_a_browser_has_already_is_not_sent_again(proxy, shown, client):
+    headers = {"If-None-Match": '"1"'}
+    async with client.get(at(proxy, f"/clusters/c1/{capability()}/304"), headers=headers) as page:
+        assert (page.status, await page.read()) == (304, b"")
+    assert shown[0].headers["If-None-Match"] == '"1"'
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/retire_workers",
+        "/API/v1",
+        "//api/v1",
+        "/%61pi/v1",
+        "/%2561pi/v1",
+        "/api",
+        "/api;x/v1",
+        "/api%2Fv1",
+        "/%2Fapi",
+        "\\api",
+        "/%5Capi",
+        "/x/../api/v1",
+        "/x/%2e%2e/api/v1",
+        "/./api",
+        "/statics/..%2fapi",
+        "/%00/api",
+        "/jupyter/lab",
+        "/%252525252561pi",
+        "/ap%69.",
+    ],
+)
+async def test_the_schedulers_own_api_is_not_reached_however_it_is_written(proxy, shown, client, path):
+    for method in ("GET", "POST", "PUT"):
+        async with client.request(method, raw(proxy, f"/clusters/c1/{capability()}{path}")) as page:
+            assert page.status in {400, 404}
+    assert shown == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/status", "/info/worker/tls%3A%2F%2F10.0.0.1%3A40331.html", "/info/task/x%27%2C%200.html", "/api-docs", ""],
+)
+def test_pages_of_dask_are_open(path):
+    assert is_open(path)
+
+
+async def test_only_reading_is_passed_on(proxy, shown, client):
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+        async with client.request(method, at(proxy, f"/clusters/c1/{capability()}/status")) as page:
+            assert page.status == 405
+            assert not any(name.startswith("Access-Control") for name in page.headers)
+    assert shown == []
+
+
+async def test_a_websocket_goes_through_with_its_protocols_and_ends_with_its_route(service, proxy, shown, client, told):
+    url = at(proxy, f"/clusters/c1/{capability()}/status/ws")
+    headers = {"Cookie": "hub=secret", "Authorization": "Bearer secret"}
+    async with client.ws_connect(url, protocols=("bokeh", "token-of-bokeh"), origin="null", headers=headers) as socket:
+        assert socket.protocol == "bokeh"
+        await socket.send_str("text")
+        assert await socket.receive_str(timeout=PATIENCE) == "text"
+        await socket.send_bytes(b"\0" * 2_000_000)
+        assert await socket.receive_bytes(timeout=PATIENCE) == b"\0" * 2_000_000
+        (asked,) = shown
+        assert asked.headers["Sec-WebSocket-Protocol"].replace(" ", "") == "bokeh,token-of-bokeh"
+        assert not {"Origin", "Cookie", "Authorization"} & set(asked.headers)
+        service.remove("c1")
+        assert (await socket.receive(timeout=PATIENCE)).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+    async with client.get(url) as page:
+        assert page.status == 404
+
+
+async def test_how_a_websocket_was_ended_is_passed_on(proxy, shown, client):
+    async with client.ws_connect(at(proxy, f"/clusters/c1/{capability()}/status/ws")) as socket:
+        await socket.send_str("bye")
+        message = await socket.receive(timeout=PATIENCE)
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4001)
+
+
+async def test_a_dashboard_that_is_not_there_is_said_to_be(service, proxy, client, told):
+    service.put("c1", "127.0.0.1", 1, dashboard=1)
+    await told(proxy, "c1")
+    for path, more in (("/status", {}), ("/status/ws", {"Upgrade": "websocket", "Connection": "Upgrade"})):
+        async with client.get(at(proxy, f"/clusters/c1/{capability()}{path}"), headers=more) as page:
+            assert page.status == 502
+            assert "does not answer" in await page.text()
+
+
+async def test_no_dashboard_is_shown_when_the_service_was_silent_too_long(service, proxying, dashboard, client, told):
+    async with proxying(ProxyLimits(fresh=0)) as proxy:
+        service.put("c1", "127.0.0.1", 1, dashboard=dashboard[0])
+        await told(proxy, "c1")
+        async with client.get(at(proxy, f"/clusters/c1/{capability()}/status")) as page:
+            assert page.status == 503
+    assert dashboard[1] == []
+
+
+async def test_the_public_addresss_prefix_may_be_taken_away_or_left(service, proxying, dashboard, client, told):
+    async with proxying(public_address="https://hub.example/services/dask/") as proxy:
+        service.put("c1", "127.0.0.1", 1, dashboard=dashboard[0])
+        await told(proxy, "c1")
+        for prefix, status in (("", 200), ("/services/dask", 200), ("/other", 404)):
+            async with client.get(at(proxy, f"{prefix}/clusters/c1/{capability()}/status")) as page:
+                assert page.status == status
+
+
+HOSTILE = """<!doctype html><title>mine</title><body><script>
+const told = {};
+const tries = {
+  cookie: () => document.cookie, setCookie: () => { document.cookie = "x=1"; return document.cookie; },
+  local: () => localStorage.length, session: () => sessionStorage.length, indexed: () => indexedDB.open("x"),
+  parent: () => opener && opener.document.title, worker: () => navigator.serviceWorker.register("sw.js"),
+  databases: () => indexedDB.databases(),
+};
+const reads = async (url, more) => { const got = await fetch(url, more); return `${got.status} ${await got.text()}`; };
+const asked = ASKED;
+(async () => {
+  for (const [name, work] of Object.entries(tries)) {
+    try { told[name] = `got ${await work()}`; } catch (error) { told[name] = "none"; }
+  }
+  for (const [name, url, more] of asked) {
+    try { told[name] = `got ${await reads(url, more)}`; } catch (error) { told[name] = "none"; }
+  }
+  try { opener.location = "about:blank#taken"; told.navigate = "tried"; } catch (error) { told.navigate = "none"; }
+  told.origin = self.origin;
+  document.title = JSON.stringify(told);
+})();
+</script>"""
+
+
+class Hub:
+    """A page of the Hub's own host, which leads to a dashboard, and an API at the same host."""
+
+    def __init__(self):
+        self.link = ""
+        self.asked = []
+
+    async def answer(self, request):
+        self.asked.append(request.headers)
+        text = f'<title>hub</title><a id="open" target="_blank" rel="opener" href="{self.link}">dashboard</a>'
+        return web.Response(text=text, content_type="text/html")
+
+
+class Hostile:
+    """A page in a dashboard's place, which tries what it can for whoever looks at it."""
+
+    def __init__(self):
+        self.tries = []
+        self.asked = []
+
+    async def answer(self, request):
+        self.asked.append(request.headers)
+        headers = {"Set-Cookie": "planted=1; Path=/", "Content-Security-Policy": "sandbox allow-same-origin"}
+        text = HOSTILE.replace("ASKED", json.dumps(self.tries))
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+@asynccontextmanager
+async def answering(what):
+    app = web.Application()
+    app.router.add_get("/{path:.*}", what.answer)
+    async with listening(app, "127.0.0.1", 0) as port:
+        yield port
+
+
+async def look(browser, hub, *known):
+    """Open the dashboard from the Hub's page, as somebody who has a cookie at the known hosts; return what it found."""
+    async with await browser.new_context() as context:
+        await context.add_cookies([{"name": "hub", "value": "secret", "url": url} for url in (hub, *known)])
+        start = await context.new_page()
+        await start.goto(f"{hub}/")
+        async with context.expect_page() as opened:
+            await start.click("#open")
+        page = await opened.value
+        await page.wait_for_function("document.title.startsWith('{')")
+        found = json.loads(await page.title())
+        return found, start.url, {cookie["name"] for cookie in await context.cookies()}
+
+
+async def test_a_hostile_page_in_the_dashboards_place_gets_nothing(service, proxy, browser, told):
+    hub, hostile = Hub(), Hostile()
+    async with answering(hostile) as port, answering(hub) as hub_port:
+        where = f"http://localhost:{hub_port}"
+        service.put("c1", "127.0.0.1", 1, dashboard=port)
+        service.put("c2", "127.0.0.1", 1, dashboard=port, uid="uid-2", user="bob")
+        service.tickets["bob", "c2", TICKET] = "uid-2"
+        await told(proxy, "c2")
+        mine, theirs = f"/clusters/c1/{capability()}", f"/clusters/c2/{capability('c2', 'uid-2')}"
+        hub.link = at(proxy, f"{mine}/status")
+        credentials = {"credentials": "include"}
+        hostile.tries = [
+            ["api", f"{where}/v1/users/ada", credentials],
+            ["another", at(proxy, f"{theirs}/status"), credentials],
+            ["ticket", at(proxy, f"/clusters/c2/{TICKET}/status"), {"method": "POST", **credentials}],
+            ["scheduler", at(proxy, f"{mine}/api/v1/get_workers"), {}],
+        ]
+        found, start, cookies = await look(browser, where, at(proxy))
+    assert found.pop("origin") == "null"
+    assert set(found.values()) == {"none"}, found
+    assert (start, cookies) == (f"{where}/", {"hub"})
+    assert not {"Cookie", "Authorization", "Referer", "Origin"} & {name for each in hostile.asked for name in each}
+    # The browser may ask what the page then cannot read.
+    assert {each["Origin"] for each in hub.asked if "Origin" in each} == {"null"}
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """Run a real scheduler with its dashboard; return the dashboard's port."""
+    with Processes(tmp_path) as processes:
+        command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+        processes.start("scheduler", [*command, "--dashboard-address", "127.0.0.1:0"])
+        log = tmp_path / "scheduler.log"
+        found = re.compile(r"dashboard at:\s+http://127\.0\.0\.1:(\d+)/")
+        processes.wait_until(lambda: found.search(log.read_text()) is not None, "the scheduler", seconds=30)
+        yield int(found.search(log.read_text())[1])
+
+
+async def test_a_real_dashboard_shows_live_plots_in_its_sandbox(service, proxying, scheduler, browser, told):
+    async with proxying(public_address="http://127.0.0.1") as proxy:
+        service.put("c1", "127.0.0.1", 1, dashboard=scheduler)
+        service.tickets["ada", "c1", TICKET] = "uid-1"
+        await told(proxy, "c1")
+        page = await browser.new_page()
+        sockets, frames, failed = [], asyncio.Event(), []
+
+        def note(socket):
+            sockets.append(socket)
+            socket.on("framereceived", lambda _: frames.set())
+
+        page.on("websocket", note)
+        page.on("requestfailed", lambda request: failed.append(request.url))
+        await page.goto(at(proxy, f"/clusters/c1/{TICKET}/status"))  # the form submits itself
+        await page.wait_for_url("**/cap.*/status")
+        await page.wait_for_function("() => self.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle")
+        async with asyncio.timeout(PATIENCE):
+            await frames.wait()
+        assert await page.evaluate("self.origin") == "null"
+        assert await page.evaluate("Bokeh.documents[0].roots().length") > 0
+        assert all("/clusters/c1/cap." in socket.url for socket in sockets)
+        assert failed == []
+        async with aiohttp.ClientSession() as client:
+            base = page.url.removesuffix("/status")
+            for path, status in (
+                ("/info/main/workers.html", 200),
+                ("/individual-plots.json", 200),
+                ("/health", 200),
+                ("/api/v1/get_workers", 404),
+                ("/", 200),
+            ):
+                async with client.get(f"{base}{path}") as answer:
+                    assert answer.status == status, path

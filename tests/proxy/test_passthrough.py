@@ -1,0 +1,270 @@
+"""What goes through the proxy: TLS from end to end, whole, both ways, to the right scheduler alone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import random
+import socket
+import struct
+from contextlib import AsyncExitStack
+
+import pytest
+
+from spawnpenny.gateway.proxy.limits import ProxyLimits
+
+PATIENCE = 20
+
+
+async def echo(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+async def digest(reader, writer):
+    """Answer only once the other side has ended, as only TCP's half-close can say."""
+    seen = hashlib.sha256()
+    while data := await reader.read(65536):
+        seen.update(data)
+    writer.write(seen.digest())
+
+
+async def is_closed(reader):
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+def dial(proxy, **more):
+    return asyncio.open_connection("127.0.0.1", proxy.port, **more)
+
+
+async def test_many_clusters_get_each_its_own_connections_whole(service, proxy, listen, server_tls, client_tls, told):
+    clusters = [f"c{number}" for number in range(4)]
+    seen = []
+
+    def named(cluster):
+        async def handle(reader, writer):
+            seen.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.write(cluster.encode())
+            await echo(reader, writer)
+
+        return handle
+
+    async def talk(cluster):
+        # The certificate is checked: another scheduler's, or the proxy's own, would not do.
+        reader, writer = await dial(proxy, ssl=client_tls, server_hostname=f"daskgateway-{cluster}")
+        assert await reader.readexactly(len(cluster)) == cluster.encode()
+        payload = os.urandom(random.randrange(1, 3_000_000))
+        writer.write(payload)
+        assert await reader.readexactly(len(payload)) == payload
+        writer.close()
+        await writer.wait_closed()
+
+    async with AsyncExitStack() as stack:
+        for cluster in clusters:
+            port = await stack.enter_async_context(listen(named(cluster), tls=server_tls(cluster)))
+            service.put(cluster, "127.0.0.1", port)
+            await told(proxy, cluster)
+        await asyncio.gather(*(talk(random.choice(clusters)) for _ in range(40)))
+    async with asyncio.timeout(PATIENCE):
+        await proxy.passthrough.empty.wait()
+    assert len(seen) == 40
+
+
+async def test_each_direction_ends_by_itself(service, proxy, listen, hello, told):
+    async with listen(digest) as port:
+        service.put("c1", "127.0.0.1", port)
+        await told(proxy, "c1")
+        reader, writer = await dial(proxy)
+        data = hello("daskgateway-c1") + os.urandom(2_000_000)
+        writer.write(data)
+        writer.write_eof()
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read() == hashlib.sha256(data).digest()
+        writer.close()
+
+
+async def test_who_does_not_read_holds_the_other_side_back(service, proxy, listen, hello, told):
+    written, size, stuck = 0, 64 * 1024 * 1024, asyncio.Event()
+
+    async def flood(reader, writer):
+        nonlocal written
+        await reader.read(1)
+        for number in range(size // 65536):
+            writer.write(struct.pack(">I", number) * 16384)
+            written += 65536
+            try:
+                async with asyncio.timeout(0.5):
+                    await writer.drain()
+            except TimeoutError:
+                stuck.set()
+                await writer.drain()
+
+    async with listen(flood) as port:
+        service.put("c1", "127.0.0.1", port)
+        await told(proxy, "c1")
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=65536)
+        writer.write(hello("daskgateway-c1"))
+        assert await reader.readexactly(4) == struct.pack(">I", 0)
+        await asyncio.wait_for(stuck.wait(), PATIENCE)
+        assert written < size / 2  # what is under way is in the kernels' buffers, and bounded here
+        taken = 4
+        while data := await reader.read(1 << 20):
+            taken += len(data)
+        assert taken == size
+        writer.close()
+
+
+async def test_a_hello_may_be_slow_and_a_connection_without_one_is_closed(service, proxying, listen, hello, told):
+    async with listen(echo) as port, proxying(ProxyLimits(hello=1)) as proxy:
+        service.put("c1", "127.0.0.1", port)
+        await told(proxy, "c1")
+        reader, writer = await dial(proxy)
+        data = hello("daskgateway-c1")
+        for piece in data[:20], data[20:300]:
+            writer.write(piece)
+            with pytest.raises(TimeoutError):  # so that each comes alone
+                await asyncio.wait_for(reader.readexactly(1), 0.05)
+        writer.write(data[300:])
+        assert await reader.readexactly(len(data)) == data
+        writer.close()
+        silent, silent_writer = await dial(proxy)
+        silent_writer.write(data[:100])
+        assert await is_closed(silent)
+        silent_writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHost: daskgateway-c1\r\n\r\n",
+        b"\x16\x03\x01\xff\xff" + bytes(100),
+        b"\x00" * 1000,
+        None,
+        "daskgateway-other",
+        "c1",
+        "daskgateway-c1.example.org",
+    ],
+    ids=["http", "large record", "zeros", "no name", "unknown", "no prefix", "longer"],
+)
+async def test_what_names_no_cluster_is_closed_and_reaches_nobody(service, proxying, listen, hello, told, sent):
+    reached = []
+
+    async def note(reader, writer):
+        reached.append(await reader.read(10))
+
+    async with listen(note) as port, proxying(ProxyLimits(unknown=0.05)) as proxy:
+        service.put("c1", "127.0.0.1", port)
+        await told(proxy, "c1")
+        reader, writer = await dial(proxy)
+        writer.write(sent if isinstance(sent, bytes) else hello(sent))
+        assert await is_closed(reader)
+        writer.close()
+    assert reached == []
+
+
+async def test_who_comes_before_the_route_is_held_until_it_is_told(service, proxy, listen, hello):
+    async with listen(echo) as port:
+        reader, writer = await dial(proxy)
+        data = hello("daskgateway-c1")
+        writer.write(data)
+        async with asyncio.timeout(PATIENCE):
+            while not proxy.table._held:  # noqa: ASYNC110 - nothing else tells that somebody waits
+                await asyncio.sleep(0)
+        service.put("c1", "127.0.0.1", port)
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.readexactly(len(data)) == data
+        writer.close()
+
+
+@pytest.mark.parametrize("how", ["gone", "another pod"])
+async def test_connections_of_a_route_that_is_no_more_are_cut_and_no_others(service, proxy, listen, hello, told, how):
+    async with listen(echo) as port:
+        streams = {}
+        for cluster in ("c1", "c2"):
+            service.put(cluster, "127.0.0.1", port)
+            await told(proxy, cluster)
+            data = hello(f"daskgateway-{cluster}")
+            streams[cluster] = reader, writer = await dial(proxy)
+            writer.write(data)
+            assert await reader.readexactly(len(data)) == data
+        if how == "gone":
+            service.remove("c1")
+        else:
+            service.put("c1", "127.0.0.1", port, uid="uid-2")
+        assert await is_closed(streams["c1"][0])
+        reader, writer = streams["c2"]
+        writer.write(b"still here")
+        assert await reader.readexactly(10) == b"still here"
+        for _, each in streams.values():
+            each.close()
+
+
+async def test_a_scheduler_that_is_not_there_or_resets_closes_the_connection(service, proxy, listen, hello, told):
+    async def reset(reader, writer):
+        await reader.read(1)
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        service.put("c1", "127.0.0.1", free.getsockname()[1])
+        async with listen(reset) as port:
+            service.put("c2", "127.0.0.1", port)
+            await told(proxy, "c2")
+            for cluster in ("c1", "c2"):
+                reader, writer = await dial(proxy)
+                writer.write(hello(f"daskgateway-{cluster}"))
+                assert await is_closed(reader)
+                writer.close()
+
+
+async def test_one_address_and_one_cluster_cannot_take_all_connections(service, proxying, listen, hello, told):
+    limits = ProxyLimits(of_cluster=2, of_address=3, unknown=0.05)
+    async with listen(echo) as port, proxying(limits) as proxy, AsyncExitStack() as stack:
+
+        async def come(cluster=None):
+            reader, writer = await dial(proxy)
+            stack.callback(writer.close)
+            data = hello(f"daskgateway-{cluster}") if cluster else b""
+            writer.write(data)
+            return reader, data
+
+        for cluster in ("c1", "c2"):
+            service.put(cluster, "127.0.0.1", port)
+            await told(proxy, cluster)
+        for reader, data in [await come("c1"), await come("c1")]:
+            assert await reader.readexactly(len(data)) == data
+        assert await is_closed((await come("c1"))[0])
+        reader, data = await come("c2")
+        assert await reader.readexactly(len(data)) == data
+        for _ in range(3):  # who has not said where to yet
+            await come()
+        assert await is_closed((await come("c2"))[0])
+
+
+async def test_what_is_known_stays_while_the_service_is_away_and_is_put_right_when_it_is_back(
+    service, proxy_at, listen, hello, told
+):
+    data = hello("daskgateway-c1")
+    async with AsyncExitStack() as stack, listen(echo) as port:
+        service.put("c1", "127.0.0.1", port)
+        first = AsyncExitStack()
+        where = await first.enter_async_context(service.serving())
+        proxy = await stack.enter_async_context(proxy_at(where))
+        await told(proxy, "c1")
+        await first.aclose()
+        service.routes["c2"] = service.routes.pop("c1")
+        reader, writer = await dial(proxy)
+        stack.callback(writer.close)
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+        await stack.enter_async_context(service.serving(where))
+        assert await is_closed(reader)
+        await told(proxy, "c2")

@@ -1,0 +1,112 @@
+"""All of it for real: dask-gateway's own client, the service, the plugin, the proxy, and a browser at the dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from dask_gateway import Gateway
+from dask_gateway.auth import BasicAuth
+
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.site import SMALL_LAB, make_site
+from spawnpenny.tokens import hash_token
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import listening
+
+PROXY_TOKEN = "the-proxys-token"
+USERS = ("ada", "bob")
+
+
+@pytest.fixture
+async def site(tmp_path):
+    images = {"spawnpenny/lab": SMALL_LAB, "dask": ("env", f"PATH={Path(sys.executable).parent}:/usr/bin:/bin")}
+    async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
+        site = await make_site(cluster)
+        site.data["plugins"]["dask"] = {"image": "dask"}
+        site.data["tokens"] = {
+            user: {"sha256": hash_token(f"{user}-token"), "scopes": ["spawn:self"], "user": user} for user in USERS
+        } | {"proxy": {"sha256": hash_token(PROXY_TOKEN), "scopes": ["routes"]}}
+        yield site
+
+
+@pytest.fixture
+async def world(site, proxy_at):
+    """Run service and proxy; yield the service's port and the proxy."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with proxy_at(port) as proxy:
+        public = f"http://127.0.0.1:{proxy.dashboard_port}"
+        site.data["gateway"] = {"proxy_address": f"127.0.0.1:{proxy.port}", "public_address": public}
+        settings = site.settings
+        async with run_local_broker(site.cluster, settings) as broker:
+            app = create_app(settings, load_plugins(settings, extra=site.plugins), site.cluster, broker)
+            async with listening(app, "127.0.0.1", port):
+                await app[SERVICE].until_ready()
+                await proxy.table.synced.wait()
+                yield port, proxy
+
+
+@asynccontextmanager
+async def cluster_of(user, world):
+    """Have a cluster of a user's, by dask-gateway's own client, to which nothing of spawnpenny is known."""
+    port, proxy = world
+    async with (
+        Gateway(
+            f"http://127.0.0.1:{port}/gateway",
+            proxy_address=f"gateway://127.0.0.1:{proxy.port}",
+            public_address=f"http://127.0.0.1:{proxy.dashboard_port}",
+            auth=BasicAuth(user, f"{user}-token"),
+            asynchronous=True,
+        ) as gateway,
+        await gateway.new_cluster() as cluster,
+    ):
+        yield cluster
+
+
+async def test_dask_works_through_the_proxy_and_its_dashboard_shows_it(world, browser):
+    async with cluster_of("ada", world) as cluster, cluster.get_client() as client:
+        await cluster.scale(1)
+        assert await client.submit(bytes, 20_000_000, pure=False) == bytes(20_000_000)
+        page = await browser.new_page()
+        await page.goto(cluster.dashboard_link)
+        await page.wait_for_url("**/cap.*/status")
+        await page.wait_for_function("() => self.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle")
+        assert await page.evaluate("self.origin") == "null"
+        await page.goto(cluster.dashboard_link)
+        await page.get_by_text("This link is used up").wait_for()
+
+
+async def test_nobody_gets_at_the_cluster_of_another_by_name_or_ticket(world):
+    port, proxy = world
+    async with cluster_of("ada", world) as ada, cluster_of("bob", world) as bob:
+        async with aiohttp.ClientSession(headers={"Authorization": "Bearer bob-token"}) as client:
+            async with client.get(f"http://127.0.0.1:{port}/v1/routes") as answer:
+                assert answer.status == 403
+            url = bob.dashboard_link.replace(bob.name, ada.name)
+            async with client.post(url) as answer:  # bob's ticket
+                assert answer.status == 403
+        # bob's certificate, at ada's scheduler: it is closed in the handshake, before a byte of Dask's is read.
+        mine = bob.security.get_connection_args("tls")["ssl_context"]
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", proxy.port, ssl=blind(mine), server_hostname=f"daskgateway-{ada.name}"
+        )
+        with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+            await asyncio.wait_for(reader.readexactly(1), 20)
+        writer.close()
+
+
+def blind(context):
+    """Return a context that shows the same certificate, and believes whoever answers."""
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
