@@ -120,7 +120,9 @@ async def test_what_a_killed_demo_left_is_ended_by_clean(spawnpenny, left):
     command = await spawnpenny("demo", *FREE)
     await command.until("Ctrl-C ends the demo")
     await command.end(signal.SIGKILL)
-    assert any("configurable-http-proxy" in " ".join(psutil.Process(pid).cmdline()) for pid in left())
+    commands = [" ".join(psutil.Process(pid).cmdline()) for pid in left()]
+    assert any("configurable-http-proxy" in each for each in commands)
+    assert any(each.endswith("spawnpenny proxy") for each in commands)
     code, told = await (await spawnpenny("demo", "--clean")).end()
     assert (code, left()) == (0, []), told
 

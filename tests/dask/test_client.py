@@ -63,10 +63,11 @@ async def test_a_scale_down_keeps_the_data(dask, ada, cluster):
 
 async def test_adapt_follows_the_work_up_and_down(dask, ada, cluster):
     await ada.run("""
-        import time
+        from distributed import Event
         cluster.adapt(minimum=1, maximum=2)
-        work = client.map(lambda n: time.sleep(0.5), range(12), pure=False)
+        work = client.map(lambda n: Event("enough").wait(60), range(40))
         client.wait_for_workers(2, timeout=30)
+        Event("enough").set()
         client.gather(work)
         del work
     """)

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from spawnpenny.domain.answers import check_options
-from spawnpenny.domain.cluster_options import check_cluster_options, secret_options
-from spawnpenny.domain.events import EventLog
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale, SpawnRequest, StepProgress
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale, SpawnRequest
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     NotReadyError,
@@ -30,8 +26,6 @@ from spawnpenny.pipeline.acceptance import (
     conflict,
     demand_up,
     oldest_history,
-    refuse_collision,
-    to_replace,
     trial,
 )
 from spawnpenny.pipeline.account import Account, Run
@@ -40,11 +34,10 @@ from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
 from spawnpenny.pipeline.hostnames import hostnames
 from spawnpenny.pipeline.keeper import RecordLostError
-from spawnpenny.pipeline.labtokens import VARIABLE, new_lab_token
 from spawnpenny.pipeline.listing import START, Directory
+from spawnpenny.pipeline.making import make_run
 from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.purging import refuse_while_purging
-from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.retirement import (
     COMMISSIONING,
     has_namespace,
@@ -57,8 +50,6 @@ from spawnpenny.pipeline.world import World
 
 _HEARSAY: Final = 2.0
 """Seconds in which a record that another replica wrote is heard of."""
-MARGIN: Final = 5.0
-"""Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +334,7 @@ class Spawns:
         """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
         existing = account.runs.get(key)
         attempt = trial(account, user, identity, commissioned=commissioned)
-        run = self._make(attempt, key, request, identity)
+        run = make_run(self._world, attempt, key, request, by=identity.name)
         oldest = oldest_history(account, key)
         if oldest is not None:
             attempt.record.spawns.pop(oldest.record.key)
@@ -364,44 +355,6 @@ class Spawns:
         driver = Driver(Context(self._world, account, run))
         self._launch(run, driver.come_up(existing.task if existing else None))
         return run
-
-    def _make(self, account: Account, key: Key, request: SpawnRequest, identity: Identity) -> Run:
-        now, deadlines = time.time(), self._world.settings.deadlines
-        patience = deadlines.spawn if request.timeout is None else min(deadlines.spawn, request.timeout - MARGIN)
-        record = SpawnRecord(
-            key=key,
-            id=secrets.token_hex(8),
-            generation=account.record.generation,
-            request=request,
-            by=identity.name,
-            requested_at=now,
-            deadline=now + patience,
-            log=EventLog(account.record.generation),
-        )
-        record.replaces = to_replace(account, account.runs.get(key))
-        run = Run(record)
-        if key.kind is Kind.LAB:
-            token = new_lab_token(Context(self._world, account, run).names)
-            record.request = replace(request, env={**request.env, VARIABLE: token})
-        self._check(Context(self._world, account, run))
-        return run
-
-    def _check(self, context: Context) -> None:
-        steps, record = context.pipeline.steps, context.run.record
-        refuse_collision(context)
-        if record.key.kind is Kind.LAB:
-            check_options(self._world.plugins.form(context.account.record.user), record.request.options)
-        if record.key.kind is Kind.DASK:
-            offered = self._world.plugins.cluster_options(context.account.record.user)
-            record.choose(check_cluster_options(offered, record.request.options), secret=secret_options(offered))
-        record.steps = [StepProgress(step.name) for step in steps]
-        record.asks = context.asks()
-        if record.request.tls is not None:
-            hostnames(self._world, context.account.username, record.key)  # or nobody would make anything of it
-        for step in steps:
-            step.check(context.spawn())
-        for step in steps:
-            record.secrets |= step.keeps(context.spawn())
 
     async def _order_gone(self, account: Account, run: Run) -> None:
         run.record.desired = Desired.GONE

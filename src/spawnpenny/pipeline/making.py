@@ -1,0 +1,78 @@
+"""Makes the record of a new spawn: what was asked for, held to what the plugins offer and to what there is room for."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import replace
+from typing import Final
+
+from spawnpenny.domain.answers import check_options
+from spawnpenny.domain.cluster_options import check_cluster_options, secret_options
+from spawnpenny.domain.events import EventLog
+from spawnpenny.domain.spawns import Key, Kind, SpawnRequest, StepProgress
+from spawnpenny.pipeline.acceptance import refuse_collision, to_replace
+from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.context import Context
+from spawnpenny.pipeline.hostnames import hostnames
+from spawnpenny.pipeline.labtokens import VARIABLE, new_lab_token
+from spawnpenny.pipeline.record import SpawnRecord
+from spawnpenny.pipeline.world import World
+
+MARGIN: Final = 5.0
+"""Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
+
+
+def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *, by: str) -> Run:
+    """Return a new spawn of an account, of which nothing is written or begun yet.
+
+    Raises:
+        InvalidRequestError, QuotaExceededError, NameCollisionError, TooManySpawnsError: Why it is refused.
+
+    """
+    now = time.time()
+    record = SpawnRecord(
+        key=key,
+        id=secrets.token_hex(8),
+        generation=account.record.generation,
+        request=request,
+        by=by,
+        requested_at=now,
+        deadline=now + _patience(world, request),
+        log=EventLog(account.record.generation),
+    )
+    record.replaces = to_replace(account, account.runs.get(key))
+    context = Context(world, account, Run(record))
+    refuse_collision(context)
+    _choose(context)
+    _check(context)
+    return context.run
+
+
+def _patience(world: World, request: SpawnRequest) -> float:
+    most = world.settings.deadlines.spawn
+    return most if request.timeout is None else min(most, request.timeout - MARGIN)
+
+
+def _choose(context: Context) -> None:
+    """Hold the options to what is offered, and give a lab the token of its own."""
+    record, user, plugins = context.run.record, context.account.record.user, context.world.plugins
+    if record.key.kind is Kind.LAB:
+        check_options(plugins.form(user), record.request.options)
+        env = {**record.request.env, VARIABLE: new_lab_token(context.names)}
+        record.request = replace(record.request, env=env)
+    if record.key.kind is Kind.DASK:
+        offered = plugins.cluster_options(user)
+        record.choose(check_cluster_options(offered, record.request.options), secret=secret_options(offered))
+
+
+def _check(context: Context) -> None:
+    steps, record = context.pipeline.steps, context.run.record
+    record.steps = [StepProgress(step.name) for step in steps]
+    record.asks = context.asks()
+    if record.request.tls is not None:
+        hostnames(context.world, context.account.username, record.key)  # or nobody would make anything of it
+    for step in steps:
+        step.check(context.spawn())
+    for step in steps:
+        record.secrets |= step.keeps(context.spawn())
