@@ -42,12 +42,16 @@ def test_the_pipeline_is_printed_with_its_order_and_its_reasons(capsys):
     assert steps.index("namespace") < steps.index("quota") < steps.index("lab.secret") < steps.index("lab.pod")
     assert "(side by side)" in told
     assert "needs lab.secret" in told
+    assert "ignored" not in told
+
+
+def test_what_is_ignored_is_printed_and_who_names_it_when_asked_for(capsys, settings):
+    without = settings("plugins: {namespace: {}, quota: {}, user: {}, lab: {}}")
+    assert run(["pipeline", "--settings", without]) == 0
+    told = capsys.readouterr().out
     assert "ignored, as no loaded plugin has it: dask" in told
     assert "quota says before dask" not in told
-
-
-def test_who_names_what_is_ignored_is_printed_when_asked_for(capsys):
-    assert run(["pipeline", "--all"]) == 0
+    assert run(["pipeline", "--all", "--settings", without]) == 0
     assert "ignored: quota says before dask, which no loaded plugin has" in capsys.readouterr().out
 
 

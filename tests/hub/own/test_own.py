@@ -41,8 +41,6 @@ SAMPLES = {
     "jupyterhub6": {
         "test_spawner": "",
         "test_named_servers": "create_or_start or stop or default_server",
-        "test_pages": "spawn and not form",
-        "test_api": LIVES,
     },
     "jupyterhub5": {"test_spawner": LIVES},
 }
