@@ -47,11 +47,12 @@ class Vigil:
             self._tell(context, trouble.error.message)
 
     def _stir(self, pod: Manifest) -> None:
-        """Say that there is news to whoever looks after the spawn of a pod."""
+        """Say that there is news to whoever looks after the spawn of a pod, or one that was asked for inside of it."""
         carried = pod["metadata"].get("labels", {})
-        account = self.accounts.by_slug(carried.get(labels.USER, ""))
+        account, spawn = self.accounts.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
         for run in account.runs.values() if account else ():
-            if run.record.key.kind is Kind.DASK:  # the end of a lab is news to it, too
+            caller = run.record.request.caller
+            if run.record.key.kind is Kind.DASK and spawn in {run.record.id, caller.spawn if caller else None}:
                 run.news.set()
 
     def _tell(self, context: Context, message: str) -> None:
