@@ -1,7 +1,7 @@
 """Dask clusters by spawnpenny and by dask-gateway-server, side by side: the same client, the same machine, one run.
 
 Each round goes through all of them, one way and then the other. Pods are processes in both. What is called bare starts
-the same processes by hand, with no gateway: the floor. Run with ``make bench``.
+the same processes by hand, with no gateway: the floor. Run with ``make bench``; ``docs/dask-benchmarks.md`` says more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from spawnpenny.testing.notebook import Notebook
+from spawnpenny.testing.ports import free_ports
 
 HERE = Path(__file__).parent
 ROUNDS = 5
@@ -20,16 +21,20 @@ ROUNDS_AT_ONCE = 2
 AT_ONCE = 8
 CLUSTERS = 10
 USERS = [f"user{number}" for number in range(5)]
+CONNECTIONS = (1, 4)
+SECONDS = 0.4
 BARE = "bare processes"
 THEIRS = "dask-gateway-server"
 OURS = "spawnpenny"
+PAST = f"{THEIRS}, past its proxy"
+PATIENCE = 180
 
 
 @pytest.fixture
 async def notebook(tmp_path):
     """Have a notebook that knows what users do."""
     async with Notebook(tmp_path / "notebook", env={"PYTHONPATH": str(HERE)}) as notebook:
-        await notebook.run("import dask_load; from dask_user import bare, bulk, lists, many_at_once, one_cluster")
+        await notebook.run("import dask_load; from dask_user import bare, lists, many_at_once, one_cluster")
         yield notebook
 
 
@@ -44,67 +49,75 @@ def pem(tmp_path):
 
 
 async def bench_one_cluster(gateways, notebook, pem):
-    """A user starts a cluster, has a result, and scales up."""
-    ways = {BARE: f"bare({str(pem)!r})"} | {each.name: f"one_cluster({each.place()!r})" for each in gateways}
+    """Start a cluster, have a result, and scale up."""
+    ways = {BARE: f"bare({str(pem)!r}, {free_ports(2)!r})"} | {
+        each.name: f"one_cluster({each.place()!r})" for each in gateways
+    }
     seconds = {name: {"running": [], "result": [], "four": []} for name in ways}
-    for number in range(ROUNDS):
-        for name in list(ways) if number % 2 else list(reversed(ways)):
-            for what, took in (await notebook.run(ways[name])).items():
-                seconds[name][what].append(took)
-            for each in gateways:
-                await each.settle()
-    tell("new_cluster to RUNNING", seconds, "running")
-    tell("RUNNING to the first result, of one worker", seconds, "result")
-    tell("scale 1 to 4, all registered", seconds, "four")
+    for name in in_turn(ways, ROUNDS):
+        for what, took in (await notebook.run(ways[name], patience=PATIENCE)).items():
+            seconds[name][what].append(took)
+        for each in gateways:
+            await each.settle()
+    tell("new_cluster to RUNNING, s", seconds, "running")
+    tell("RUNNING to the first result, of one worker, s", seconds, "result")
+    tell("scale from 1 to 4, until all are registered, s", seconds, "four")
 
 
 async def bench_many_at_once(gateways, notebook):
-    """A user starts eight clusters at once, and has a result in each."""
-    seconds = {each.name: {"running": [], "result": []} for each in gateways}
-    for number in range(ROUNDS_AT_ONCE):
-        for each in gateways if number % 2 else list(reversed(gateways)):
-            took = await notebook.run(f"many_at_once({each.place()!r}, {AT_ONCE})", patience=120)
-            for what, value in took.items():
-                seconds[each.name][what].append(value)
-            await each.settle()
-    tell(f"{AT_ONCE} clusters at once, all RUNNING", seconds, "running")
-    tell("then a result in each, of one worker", seconds, "result")
+    """Start eight clusters at once, and have a result in each."""
+    ways = {each.name: each for each in gateways}
+    seconds = {name: {"running": [], "result": []} for name in ways}
+    for name in in_turn(ways, ROUNDS_AT_ONCE):
+        took = await notebook.run(f"many_at_once({ways[name].place()!r}, {AT_ONCE})", patience=PATIENCE)
+        for what, value in took.items():
+            seconds[name][what].append(value)
+        await ways[name].settle()
+    tell(f"{AT_ONCE} clusters at once, until all are RUNNING, s", seconds, "running")
+    tell("then until a result in each, of one worker, s", seconds, "result")
 
 
 async def bench_lists(gateways, notebook):
-    """Five users have ten clusters each, and list them."""
-    sides = [each for each in gateways if not each.options]
-    for each in sides:
-        took = await notebook.run(f"dask_load.start({places(each, each.light)!r}, {CLUSTERS})", patience=120)
-        told = {name: [value * 1000 for value in values] for name, values in took.items()}
-        print(f"\n{each.name}: {len(told['posts'])} POSTs, median {statistics.median(told['posts']):.1f} ms; ")
-        slow = statistics.quantiles(told["waits"], n=20)[-1]
-        print(f"  whoever asked for the version meanwhile waited {statistics.median(told['waits']):.1f} ms, p95 {slow:.1f}")
-    ways = {each.name: places(each) for each in sides}
-    ways |= {f"{each.name}, past its proxy": places(each, address=each.straight) for each in sides if each.name != OURS}
-    rates = {name: {1: [], 4: []} for name in ways}
-    seconds = {name: {"client": []} for name in ways}
-    for _ in range(ROUNDS):
-        for name, where in ways.items():
-            for connections, found in rates[name].items():
-                found.append((await notebook.run(f"dask_load.rate({where!r}, {connections}, 0.5)"))["rate"])
-            took = await notebook.run(f"lists({where[0]!r}, {where!r}, 5)")
-            assert took["clusters"] == CLUSTERS * len(USERS)
-            seconds[name]["client"] += took["seconds"]
-    for each in sides:
+    """Have five users list their ten clusters each."""
+    sides = {each.name: each for each in gateways if each.name in {THEIRS, OURS}}
+    began = {}
+    for name, each in sides.items():
+        light = places(each, options=each.light)
+        began[name] = await notebook.run(f"dask_load.start({light!r}, {CLUSTERS})", patience=PATIENCE)
+    ways = {THEIRS: places(sides[THEIRS]), OURS: places(sides[OURS])}
+    ways[PAST] = places(sides[THEIRS], address=sides[THEIRS].straight)
+    seconds, rates = {name: {"lists": []} for name in ways}, {name: {} for name in ways}
+    for name in in_turn(ways, ROUNDS):
+        for connections in CONNECTIONS:
+            told = await notebook.run(f"dask_load.rate({ways[name]!r}, {connections}, {SECONDS})")
+            rates[name].setdefault(connections, []).append(told["rate"])
+        took = await notebook.run(f"lists({ways[name][0]!r}, {ways[name]!r}, 5)")
+        assert took["clusters"] == CLUSTERS * len(USERS)
+        seconds[name]["lists"] += took["seconds"]
+    for each in sides.values():
         await notebook.run(f"dask_load.stop({places(each)!r})")
-    print(rates)
-    tell("list_clusters() of five users, ten clusters each", seconds, "client")
+    tell(f"POST of {CLUSTERS * len(USERS)} clusters, one after the other, s", began, "posts")
+    tell("whoever asks for the version meanwhile waits, s", began, "waits")
+    tell(f"list_clusters() of {len(USERS)} users with {CLUSTERS} each, s", seconds, "lists")
+    for connections in CONNECTIONS:
+        tell(f"lists a second, {len(USERS)} users with {connections} connections each", rates, connections, best=max)
 
 
-def places(gateway, options=(), **more):
-    return [gateway.place(user, options=dict(options), **more) for user in USERS]
+def places(gateway, **more):
+    return [gateway.place(user, **more) for user in USERS]
 
 
-def tell(what, seconds, key):
-    print(f"\n{what} (s)" + " " * max(1, 44 - len(what)) + "median  min   of bare, of theirs")
-    base = {name: statistics.median(seconds[name][key]) for name in (BARE, THEIRS) if name in seconds}
-    for name, times in seconds.items():
-        median = statistics.median(times[key])
-        ratios = "".join(f"{median / each:8.2f}" for each in base.values())
-        print(f"  {name:44} {median:6.3f} {min(times[key]):6.3f} {ratios}")
+def in_turn(ways, rounds):
+    """Return all ways so many times, every other time the other way round, so that none is always after the same."""
+    names = list(ways)
+    return [name for number in range(rounds) for name in (reversed(names) if number % 2 else names)]
+
+
+def tell(what, measured, key, *, best=min):
+    base = {name: statistics.median(measured[name][key]) for name in (BARE, THEIRS) if name in measured}
+    heads = "".join(f"{'of bare' if name == BARE else 'of theirs':>11}" for name in base)
+    print(f"\n{what:58}{'median':>10}{best.__name__:>10}{heads}")
+    for name, found in measured.items():
+        median = statistics.median(found[key])
+        ratios = "".join(f"{median / each:11.2f}" for each in base.values())
+        print(f"  {name:56}{median:10.4g}{best(found[key]):10.4g}{ratios}")

@@ -26,7 +26,7 @@ from spawnpenny.testing.processes import Processes
 from spawnpenny.web.serving import listening
 
 HERE = Path(__file__).parent
-CLUSTERS = ["bench0", "bench1", "bench2", "bench3"]
+CLUSTERS = [f"bench{number}" for number in range(10)]
 MEGABYTES = 500
 ROUNDS = 5
 CONNECTS = 200
@@ -139,7 +139,9 @@ async def connects(ways, load, empty):
         await load.run(f"held += hold({way.port}, {CLUSTERS!r}, {IDLE})")
     full = {name: way.megabytes() for name, way in ways.items()}
     crowded = await connect_times(ways, load)
-    print(f"\nconnect to answer (ms)          alone: median   p99   beside {IDLE}: median   p99   MB: empty, {IDLE} open")
+    print(
+        f"\nconnect to answer (ms)          alone: median   p99   beside {IDLE}: median   p99   MB: empty, {IDLE} open"
+    )
     for name in ways:
         (one, one_p99), (many, many_p99) = told(alone[name]), told(crowded[name])
         memory = f"{empty[name]:9.1f} {full[name]:7.1f}" if empty[name] else ""

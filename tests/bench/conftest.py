@@ -1,4 +1,4 @@
-"""For the benchmarks: what they print is not to be lost in the log, nor the log to be timed; and the gateways of Dask."""
+"""For the benchmarks: what they print is not to be lost in the log, nor the log to be timed. And the gateways."""
 
 from __future__ import annotations
 

@@ -75,10 +75,14 @@ async def _start(places, count):
     bystander.cancel()
     async with asyncio.timeout(PATIENCE):
         for place in places:
-            async with connected(place) as connection:
-                while len(await _listed(connection, "running")) < count:
-                    await asyncio.sleep(LOOK)
+            await _until_running(place, count)
     return {"posts": posts, "waits": waits}
+
+
+async def _until_running(place, count):
+    async with connected(place) as connection:
+        while len(await _listed(connection, "running")) < count:  # noqa: ASYNC110 - in another process
+            await asyncio.sleep(LOOK)
 
 
 async def _wait(place, waits):

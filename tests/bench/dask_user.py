@@ -66,21 +66,6 @@ async def _result(cluster, client):
     assert await client.submit(pow, 2, 5).result(timeout=PATIENCE) == 32
 
 
-def bulk(place, megabytes, times):
-    """Have an array of so many megabytes brought from a worker: the seconds, several times."""
-    with gateway_at(place) as gateway, gateway.new_cluster(**place["options"]) as cluster:
-        cluster.scale(1)
-        with cluster.get_client() as client:
-            future = client.submit(bytes, megabytes * 2**20)
-            future.result()
-            seconds = []
-            for _ in range(times):
-                began = time.perf_counter()
-                client.gather(future)
-                seconds.append(time.perf_counter() - began)
-            return seconds
-
-
 def lists(place, users, times):
     """List the clusters of each user: the seconds for all users, several times."""
     with ExitStack() as stack:
@@ -93,16 +78,16 @@ def lists(place, users, times):
         return {"seconds": seconds, "clusters": sum(found)}
 
 
-def bare(pem):
+def bare(pem, ports):
     """Do what ``one_cluster`` does with no gateway at all: processes started by hand, asked until they are up.
 
-    ``pem`` is a certificate with its key, which is its own authority.
+    ``pem`` is a certificate with its authority's and its key; ``ports`` are the scheduler's and its dashboard's.
     """
     tls = ["--tls-ca-file", pem, "--tls-cert", pem, "--tls-key", pem, "--host", "127.0.0.1"]
     program = [sys.executable, "-m"]
-    scheduler_port, dashboard_port = "18786", "18787"
-    address = f"tls://127.0.0.1:{scheduler_port}"
-    scheduler = ["distributed.cli.dask_scheduler", "--protocol", "tls", "--port", scheduler_port]
+    port, dashboard = map(str, ports)
+    address = f"tls://127.0.0.1:{port}"
+    scheduler = ["distributed.cli.dask_scheduler", "--protocol", "tls", "--port", port]
     worker = ["distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard", "--nthreads", "1"]
     security = Security(require_encryption=True, tls_ca_file=pem, tls_client_cert=pem, tls_client_key=pem)
     processes = []
@@ -115,9 +100,9 @@ def bare(pem):
             start(*worker, "--memory-limit", str(2 * 2**30))
 
     began = time.perf_counter()
-    start(*scheduler, "--dashboard-address", f"127.0.0.1:{dashboard_port}")
+    start(*scheduler, "--dashboard-address", f"127.0.0.1:{dashboard}")
     try:
-        until(lambda: answers(f"http://127.0.0.1:{dashboard_port}/health"))
+        until(lambda: answers(f"http://127.0.0.1:{dashboard}/health"))
         running = time.perf_counter()
         with Client(address, security=security) as client:
             return {"running": running - began, **scaled(client, scale)}

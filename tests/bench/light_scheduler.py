@@ -30,7 +30,7 @@ class Control(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):  # noqa: N802 - the name that the library looks for
+    def do_GET(self):
         body = json.dumps(STATE).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
