@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from spawnpenny.broker.election import lease_ref
-from spawnpenny.domain.spawns import Phase
+from spawnpenny.domain import labels
+from spawnpenny.domain.spawns import Phase, Scale
 from spawnpenny.domain.users import User
 from spawnpenny.pipeline.podevents import PLAIN
 from spawnpenny.replicas.replica import Replica
 from spawnpenny.testing.behaviours import Hold, PullError, Ready
-from spawnpenny.testing.site import HUB, lab, settled, start, stop
+from spawnpenny.testing.site import HUB, lab, settled, start, start_cluster, stop
 
 CLUSTER, TENANT = "all namespaces", "user namespaces"
 CONTAINER = {"name": "c", "image": "spawnpenny/shell", "args": ["-c", "true"]}
@@ -102,13 +103,17 @@ def orders(installation, tmp_path):
     [pytest.param({}, id="broker apart"), pytest.param({"broker": {"separate": False}}, id="one process")],
     indirect=True,
 )
-async def test_no_right_is_missing_and_none_is_too_many(installation, apiserver, hollow_node, orders):
+async def test_no_right_is_missing_and_none_is_too_many(
+    installation, apiserver, hollow_node, hollow_schedulers, orders
+):
     before = apiserver.mark()
     installation.site.data["deadlines"] = {"slow": 0.1}
+    installation.site.data["plugins"]["dask"] = {}
     await leave_a_lease(installation)
     async with installation.running() as service:
         await commission(installation, service)
         await come_and_go(service)
+        await compute(installation, service, hollow_node)
         await fail(service, hollow_node, installation)
         await lose_the_thread(installation, service)
         await begin(service, hollow_node, installation)
@@ -151,6 +156,31 @@ async def come_and_go(service):
         run = await settled(await start(service, start_id, **more))
         assert run.record.phase is Phase.RUNNING, run.record.reason
     await stop(service)
+
+
+async def compute(installation, service, hollow_node):
+    """Have a Dask cluster that is scaled, loses a worker, and is stopped."""
+    cluster, namespace = await settled(await start_cluster(service)), installation.site.namespace()
+    assert cluster.record.phase is Phase.RUNNING, cluster.record.reason
+    await service.spawns.scale("ada", cluster.record.key, Scale(3))
+    names = await until_workers(service, namespace, 3)
+    await hollow_node.exit(namespace, min(names), 137, "OOMKilled")
+    await service.world.pods.wait_for(namespace, min(names), lambda pod: pod is None)
+    await until_workers(service, namespace, 3)
+    await service.spawns.scale("ada", cluster.record.key, Scale(1))
+    await until_workers(service, namespace, 1)
+    await (await service.spawns.stop("ada", cluster.record.key)).until_gone()
+
+
+async def until_workers(service, namespace, count):
+    """Wait until there are so many workers; return their names."""
+    with service.world.pods.subscribe() as changes:
+        while True:
+            pods = [pod["metadata"] for pod in service.world.pods.within(namespace)]
+            names = {pod["name"] for pod in pods if labels.PART in pod["labels"]}
+            if len(names) == count:
+                return names
+            await anext(changes)
 
 
 async def fail(service, hollow_node, installation):

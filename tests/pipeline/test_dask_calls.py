@@ -28,7 +28,7 @@ async def until_looked_at(service, schedulers, site):
     looked = scheduler.asked["GET /state"]
     async with asyncio.timeout(30):
         while scheduler.asked["GET /state"] < looked + 2:  # the first one may have been under way
-            service.spawns.find("ada", C1).news.set()
+            service.spawns.find("ada", C1).news.tell()
             await asyncio.sleep(0.02)
 
 
@@ -58,10 +58,8 @@ async def test_the_calls_of_a_cluster_from_its_start_to_its_end(dask_site, hollo
             await service.spawns.scale("ada", C1, Scale(5))
             await until_workers(service, hollow_schedulers, dask_site, 5)
         with counted() as nothing_to_do:
-            for _ in range(5):
-                await until_looked_at(service, hollow_schedulers, dask_site)
-                assert service.spawns.find("ada", C1).record.scale.count == 5
-                assert len(service.spawns.all(Kind.DASK)) == 1
+            await until_looked_at(service, hollow_schedulers, dask_site)
+            assert [run.record.scale.count for _, run in service.spawns.all(Kind.DASK)] == [5]
         with counted() as stopped:
             await (await service.spawns.stop("ada", C1)).until_gone()
         with counted() as again:
@@ -95,3 +93,16 @@ async def test_the_calls_of_what_happens_by_itself(dask_site, hollow_schedulers,
     assert Counter(adapted) == RECORD | {"create pods": 4}
     assert sorted(lost) == ["create pods", "delete pods"]
     assert [call for call in restarted if "leases" not in call] == ["update secrets"]
+
+
+async def test_what_happens_to_a_cluster_is_not_looked_at_by_the_users_others(dask_site, hollow_schedulers):
+    async with dask_site.service() as service:
+        for name in ("c1", "c2"):
+            await settled(await start_cluster(service, name))
+        await until_looked_at(service, hollow_schedulers, dask_site)
+        other = hollow_schedulers.of(dask_site.namespace(), "dask-c2")
+        before = other.asked["GET /state"]
+        for count in (12, 0):
+            await service.spawns.scale("ada", C1, Scale(count))
+            await until_workers(service, hollow_schedulers, dask_site, count)
+        assert other.asked["GET /state"] <= before + 1  # it is looked at from time to time

@@ -17,9 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain import labels
+from spawnpenny.domain.spawns import Key, Kind, Scale
+from spawnpenny.pipeline.account import Run
+from spawnpenny.service import Service
 from spawnpenny.testing.faults import FaultyCluster
-from spawnpenny.testing.site import HUB, Site, lab, settled, start, stop
+from spawnpenny.testing.site import HUB, Site, lab, settled, start, start_cluster, stop
 
+CLUSTER: Final = Key(Kind.DASK, "c1")
 SHARED: Final = ("ResourceQuota", "LimitRange", "ConfigMap", "NetworkPolicy")
 
 
@@ -66,6 +72,55 @@ async def purge(told: dict[str, Any], faulty: FaultyCluster) -> None:
             await run.until_gone()
 
 
+async def make_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
+    """Die in starting a Dask cluster with two workers, beside a lab."""
+    site = Site(told["data"], faulty)
+    async with site.service() as service:
+        await settled(await start(service, name="other"))
+        faulty.arm(told["at"], **{told["when"]: die})
+        await with_workers(site, service)
+
+
+async def stop_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
+    """Die in stopping a Dask cluster with two workers."""
+    site = Site(told["data"], faulty)
+    async with site.service() as service:
+        await settled(await start(service, name="other"))
+        await with_workers(site, service)
+        faulty.arm(told["at"], **{told["when"]: die})
+        run = await service.spawns.stop("ada", CLUSTER)
+        if run is not None:
+            await run.until_gone()
+
+
+async def lose_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
+    """Die in clearing up after a Dask cluster of which somebody deleted the scheduler."""
+    site = Site(told["data"], faulty)
+    async with site.service() as service:
+        await settled(await start(service, name="other"))
+        run = await with_workers(site, service)
+        faulty.arm(told["at"], **{told["when"]: die})
+        await faulty.cluster.delete(site.ref("Pod", "dask-c1"))
+        while not run.record.reverted:
+            await run.bell.next().wait()
+        await asyncio.sleep(5)  # for the last call, which nothing tells of
+
+
+async def with_workers(site: Site, service: Service) -> Run:
+    """Return a cluster once it has two workers that run."""
+    run = await settled(await start_cluster(service))
+    with service.world.pods.subscribe() as changes:
+        await service.spawns.scale("ada", CLUSTER, Scale(2))
+        while [each.get("status", {}).get("phase") for each in workers(site, service)] != ["Running"] * 2:
+            await anext(changes)
+    return run
+
+
+def workers(site: Site, service: Service) -> list[Manifest]:
+    pods = service.world.pods.within(site.namespace())
+    return [pod for pod in pods if labels.PART in pod["metadata"]["labels"]]
+
+
 async def recover(told: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in carrying on with what an earlier service left."""
     faulty.arm(told["at"], **{told["when"]: die})
@@ -87,6 +142,7 @@ def volume_claim(site: Site) -> dict[str, Any]:
 async def main() -> None:
     told = json.loads(sys.argv[1])
     works = {"spawn": spawn, "beside": spawn_beside, "stop": take_away, "purge": purge, "recover": recover}
+    works |= {"make_cluster": make_cluster, "stop_cluster": stop_cluster, "lose_cluster": lose_cluster}
     async with await KubernetesCluster.connect(told["kubeconfig"]) as cluster:
         await works[told["work"]](told, FaultyCluster(cluster))
 

@@ -220,6 +220,13 @@ def test_the_golden_lab_keeps_the_restricted_standard(lab_pod):
     assert violated(lab_pod, "restricted") == set()
 
 
+@pytest.mark.parametrize("role", ["scheduler", "worker"])
+@pytest.mark.parametrize("golden", ["plain", "everything"])
+def test_the_pods_of_a_dask_cluster_keep_the_restricted_standard(golden, role):
+    pods = yaml.safe_load((ROOT / "plugins" / "dask" / "tests" / "golden" / f"{golden}.yaml").read_text())
+    assert violated(pods[role], "restricted") == set()
+
+
 @pytest.mark.parametrize(("control", "path", "value"), VIOLATIONS, ids=IDS)
 def test_each_violation_is_caught_by_its_control_and_refused_by_our_rules(lab_pod, control, path, value):
     pod = changed(lab_pod, (path, value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Unpack
@@ -30,6 +30,32 @@ class Bell:
         return self._rung
 
 
+class News:
+    """Says that something has changed, to each reader once."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._bell = Bell()
+
+    def tell(self) -> None:
+        self._number += 1
+        self._bell.ring()
+
+    def reader(self) -> Callable[[float], Awaitable[None]]:
+        """Return what returns when there is something new since the last call, or after so many seconds."""
+        heard = self._number
+
+        async def until_news(seconds: float) -> None:
+            nonlocal heard
+            if heard == self._number:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._bell.next().wait()
+            heard = self._number
+
+        return until_news
+
+
 @dataclass
 class Run:
     """One spawn under way, or standing.
@@ -38,7 +64,7 @@ class Run:
     as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
     being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
     nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
-    storage stays that was to go with it. ``news`` is set when what is tended has changed.
+    storage stays that was to go with it. ``news`` tells when what is tended has changed.
     """
 
     record: SpawnRecord
@@ -52,7 +78,7 @@ class Run:
     waiting_for: str = ""
     kept: str = ""
     trouble: SpawnError | None = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    news: News = field(default_factory=News)
 
     def add_event(self, type_: EventType, message: str, **about: Unpack[About]) -> Event:
         event = self.record.log.add(type_, time.time(), message, **about)
@@ -73,13 +99,6 @@ class Run:
         while run is not None:
             run.vanish()
             run = run.previous
-
-    async def until_news(self, seconds: float) -> None:
-        """Return when there is something new since the last call, or after so many seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.news.wait()
-        self.news.clear()
 
     def vanish(self) -> None:
         """Say that nothing is left of it."""
@@ -192,6 +211,8 @@ class Account:
             del self.runs[key]
         if self.record.spawns.get(key) is run.record:
             del self.record.spawns[key]
+        for other in self.runs.values():
+            other.news.tell()  # it may be one that ends with this one
 
     def step_lock(self, step: str) -> asyncio.Lock:
         return self.step_locks.setdefault(step, asyncio.Lock())

@@ -75,7 +75,7 @@ class Context:
             _service_host=self._service_host,
             secrets=record.secrets,
             caller=record.request.caller,
-            _life=Life(self._scale, self._resize, self.run.until_news, self._lab_runs),
+            _life=Life(self._scale, self._resize, self.run.news.reader(), self._lab_runs),
         )
 
     def runner(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Runner:
@@ -139,8 +139,8 @@ class Context:
 
     def tending(self) -> list[tuple[Step, Spawn]]:
         """Return the steps that look after the running spawn, and the spawn as each sees it."""
-        port, spawn = self._ports(), self.spawn()
-        return [(step, replace(spawn, cluster=port(step))) for step in tending_steps(self.pipeline)]
+        port = self._ports()  # and a spawn each: what is news to one step is so to the others, too
+        return [(step, replace(self.spawn(), cluster=port(step))) for step in tending_steps(self.pipeline)]
 
     def asks(self) -> Resources:
         """Return what the spawn will use of the user's budget, of all its steps together."""
@@ -169,7 +169,7 @@ class Context:
         """Have the spawn be of this scale, and count it so."""
         self.run.record.scale = scale
         self.run.record.asks = self.asks()
-        self.run.news.set()
+        self.run.news.tell()
 
     def pod(self) -> Manifest | None:
         """Return the pod whose end is the end of the spawn, as the cluster last told of it."""

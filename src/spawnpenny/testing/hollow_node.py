@@ -106,7 +106,7 @@ class HollowNode:
 
     async def set_status(self, namespace: str, name: str, status: Manifest) -> None:
         """Give a pod a status by hand, and let its behaviour rest."""
-        for pod in self._pods.values():
+        for pod in tuple(self._pods.values()):
             metadata = pod.manifest["metadata"]
             if (metadata["namespace"], metadata["name"]) == (namespace, name):
                 await _cancelled(pod.task)
@@ -156,7 +156,7 @@ class HollowNode:
 
     async def _end(self, run: asyncio.Task[None]) -> None:
         await _cancelled(run)
-        for pod in self._pods.values():
+        for pod in tuple(self._pods.values()):
             await _cancelled(pod.task)
 
     async def _list(self) -> str:

@@ -67,7 +67,7 @@ class HollowSchedulers:
         self._node = node
         self._by_address: dict[str, HollowScheduler] = {}
         self._addresses: Addresses | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -110,17 +110,16 @@ class HollowSchedulers:
 
     async def _state(self, request: web.Request) -> web.Response:
         scheduler = await self._authorized(request)
-        told = {"idle": scheduler.idle, "alone": scheduler.alone, "clients": 0, "target": scheduler.target}
-        workers = {name: {"address": "", "status": "running", "nthreads": 1} for name in self._workers(scheduler)}
-        return web.json_response({**told, "workers": workers, "versions": {}})
+        told = {"idle": scheduler.idle, "alone": scheduler.alone, "target": scheduler.target}
+        workers = {name: {"status": "running"} for name in self._workers(scheduler)}
+        return web.json_response({**told, "workers": workers})
 
     async def _retire(self, request: web.Request) -> web.Response:
         """Let workers go, which end well a moment later, as real ones do."""
         scheduler = await self._authorized(request)
         body = await request.json()
         there = self._workers(scheduler)
-        names = [name for name in body.get("names") or body.get("among") or there if name in there]
-        going = names if body.get("names") else names[: body["count"]]
+        going = [name for name in body["among"] if name in there][: body["count"]]
         scheduler.retired |= set(going)
         for name in going:
             self._begin(self._node.exit(scheduler.namespace, name))
@@ -152,14 +151,15 @@ class HollowSchedulers:
         return scheduler
 
     def _begin(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.append(asyncio.create_task(work))
 
     async def _settle(self) -> None:
+        """End what is under way, and tell what went wrong."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for told in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(told, Exception):
+                raise told
 
 
 def _control_port(pod: Manifest) -> int | None:
