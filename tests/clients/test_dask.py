@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -301,19 +300,3 @@ async def test_versions_that_do_not_match_are_told_before_work_starts(dask, ada,
     assert warning.startswith("ClusterWarning: ")
     assert "there" in warning.partition("distributed is ")[2].partition(",")[0]
     assert "2024.1.0" in warning
-
-
-async def test_in_a_lab_it_needs_no_argument(dask):
-    async with dask.lab("ada") as lab:
-        told = await lab.run(f"""
-import json
-import sys
-sys.path.insert(0, {HERE!r})
-{IMPORT}
-with SpawnpennyCluster(n_workers=1) as cluster:
-    result = cluster.get_client().submit(pow, 7, 2).result()
-json.dumps([cluster.name, result])
-""")
-        name, result = json.loads(eval(told))
-        assert result == 49
-        assert name not in await clusters(dask)

@@ -15,12 +15,19 @@ from spawnpenny.testing.notebook import CellError
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def cluster(dask, ada):
-    """Have a running cluster of ada's without workers, in her notebook as ``cluster``; its name."""
-    name = await ada.run("cluster = gateway.new_cluster(); cluster.name")
-    yield name
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def adas(ada):
+    """Have a running cluster of ada's, in her notebook as ``cluster``; its name."""
+    yield await ada.run("cluster = gateway.new_cluster(); cluster.name")
     await ada.run("cluster.shutdown()")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def cluster(dask, adas):
+    """Have that cluster without workers."""
+    yield adas
+    await scale(dask, adas, 0)
+    await until_workers(dask, adas, 0)
 
 
 async def scale(dask, cluster, count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -34,6 +35,20 @@ async def test_a_cluster_is_seen_like_a_lab(caller):
     events = await (await ada.get(f"{DASK}/{name}/events")).text()
     assert '"phase": "running"' in events
     assert "s3cret" not in events + str(seen)
+
+
+@pytest.mark.parametrize("adapt", [{"active": False}, {"active": True, "maximum": 5}])
+async def test_a_scale_is_not_lost_to_an_adapt_that_comes_while_it_is_written(caller, server, adapt):
+    ada = await caller("ada")
+    name = await start(ada)
+    account = server.service.spawns.account("ada")
+    async with asyncio.TaskGroup() as asking, account.lock:  # another write of the user's record is under way
+        for number, (what, body) in enumerate((("scale", {"count": 2}), ("adapt", adapt)), 1):
+            asking.create_task(ada.post(f"{CLUSTERS}{name}/{what}", json=body))
+            async with asyncio.timeout(10):
+                while len(account.lock._waiters or ()) < number:  # noqa: ASYNC110 - nothing else tells of it
+                    await asyncio.sleep(0)
+    assert (await (await ada.get(f"{DASK}/{name}")).json())["scale"]["count"] == 2
 
 
 async def test_workers_are_counted_as_they_come(caller, server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -35,6 +36,7 @@ class Herd(Step):
         self.over = False
         self.tended = asyncio.Event()
         self.mistakes = 0
+        self.turns = Counter()
 
     def asks(self, spawn):
         return Resources(cpu=1 + spawn.scale.count)
@@ -53,6 +55,7 @@ class Herd(Step):
         assert spawn.secrets["password"] == f"secret of {spawn.name}"
         while not self.over:
             self.tended.set()
+            self.turns[spawn.name] += 1
             await self._herd(spawn)
             await spawn.news(60)
         raise OverError("The herd was sold.")
@@ -161,6 +164,21 @@ async def test_what_adapts_is_held_within_its_bounds_and_the_budget(any_site, he
         await service.spawns.scale("ada", CLUSTER, Scale(0, adaptive=True))
         assert spawn.resize(9) == 5
         await until_pods(service, any_site, 6)
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_pods_of_another_cluster_of_the_user_are_no_news_to_it(any_site, herd):
+    async with any_site.service() as service:
+        for name in ("c1", "c2"):
+            await settled(await start_cluster(service, name))
+        await until_pods(service, any_site, 2)
+        before = herd.turns.copy()
+        await service.spawns.scale("ada", Key(Kind.DASK, "c2"), Scale(4))
+        async with asyncio.timeout(30):
+            while herd.turns["c2"] < before["c2"] + 4:
+                herd.tended.clear()
+                await herd.tended.wait()
+        assert herd.turns["c1"] <= before["c1"] + 1  # of its own
 
 
 @pytest.mark.parametrize("any_site", ["embedded"], indirect=True)

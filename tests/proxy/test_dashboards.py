@@ -106,6 +106,13 @@ async def test_a_ticket_is_used_up_by_its_form_and_not_by_looking_at_it(service,
     assert service.posted == [TICKET, TICKET]
 
 
+async def test_what_is_too_long_for_a_ticket_is_not_asked_about(service, proxy, shown, client):
+    for length, status in ((128, 403), (129, 404)):
+        async with client.post(at(proxy, f"/clusters/c1/{'t' * length}/status")) as answer:
+            assert answer.status == status
+    assert [len(ticket) for ticket in service.posted] == [128]
+
+
 async def test_a_ticket_for_another_scheduler_opens_nothing(service, proxy, shown, client):
     service.tickets["ada", "c1", TICKET] = "uid-0"
     async with client.post(at(proxy, f"/clusters/c1/{TICKET}/status"), allow_redirects=False) as answer:
@@ -166,6 +173,39 @@ async def test_a_redirect_goes_nowhere(proxy, shown, client, status):
     async with client.get(at(proxy, f"/clusters/c1/{capability()}/{status}"), allow_redirects=False) as page:
         assert page.status == 502
         assert "Location" not in page.headers
+
+
+async def test_a_websocket_is_not_led_elsewhere(service, proxy, shown, client, told):
+    async def lead(request):
+        raise web.HTTPFound(f"http://127.0.0.1:{service.routes['c1']['dashboard']}/status/ws")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", lead)
+    async with listening(app, "127.0.0.1", 0) as port:
+        service.put("c2", "127.0.0.1", 1, dashboard=port, uid="uid-2", user="bob")
+        await told(proxy, "c2")
+        with pytest.raises(aiohttp.WSServerHandshakeError) as error:
+            await client.ws_connect(at(proxy, f"/clusters/c2/{capability('c2', 'uid-2')}/status/ws"))
+    assert error.value.status == 502
+    assert shown == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["101 x", "999 x", "200 x\r\nContent-Type: multipart/x-mixed-replace; boundary=x"],
+)
+async def test_what_is_no_plain_answer_is_not_passed_on(service, proxy, client, told, listen, head):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {head}\r\n\r\n--x\r\nSet-Cookie: planted=1\r\n\r\n".encode())
+        await writer.drain()
+
+    async with listen(answer) as port:
+        service.put("c1", "127.0.0.1", 1, dashboard=port)
+        await told(proxy, "c1")
+        async with client.get(at(proxy, f"/clusters/c1/{capability()}/status")) as page:
+            assert page.status == 502
+            assert "planted" not in await page.text()
 
 
 async def test_what_a_browser_has_already_is_not_sent_again(proxy, shown, client):

@@ -249,6 +249,22 @@ async def test_one_address_and_one_cluster_cannot_take_all_connections(service, 
         assert await is_closed((await come("c2"))[0])
 
 
+async def test_who_says_nothing_gives_way_to_who_comes_after(service, proxying, listen, hello, told):
+    async with listen(echo) as port, proxying(ProxyLimits(greeting=2)) as proxy, AsyncExitStack() as stack:
+        service.put("c1", "127.0.0.1", port)
+        await told(proxy, "c1")
+        silent = [await dial(proxy) for _ in range(2)]
+        reader, writer = await dial(proxy)
+        for _, each in (*silent, (reader, writer)):
+            stack.callback(each.close)
+        data = hello("daskgateway-c1")
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+        assert await is_closed(silent[0][0])
+        silent[1][1].write(data)
+        assert await silent[1][0].readexactly(len(data)) == data
+
+
 async def test_what_is_known_stays_while_the_service_is_away_and_is_put_right_when_it_is_back(
     service, proxy_at, listen, hello, told
 ):

@@ -69,13 +69,14 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(site):
+async def serve(site, *, ready=True):
     """Serve a site, ready, as the command does (aiohttp's test server cancels handlers), until the context ends."""
     async with run_local_broker(site.cluster, site.settings) as broker:
         plugins = load_plugins(site.settings, extra=site.plugins)
         app = create_app(site.settings, plugins, site.cluster, broker)
         async with listening(app, "127.0.0.1", 0) as port:
-            await app[SERVICE].until_ready()
+            if ready:
+                await app[SERVICE].until_ready()
             yield Server(app, port)
 
 

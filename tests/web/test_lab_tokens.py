@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
+from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.web.keys import SERVICE
 
 LABS = "/v1/users/ada/labs"
@@ -63,6 +66,34 @@ async def test_it_is_good_as_long_as_its_own_pod_and_that_labs_next_one_has_anot
     second = await token_of(site)
     assert await as_lab(first, "GET", LABS) == (401, "unauthenticated")
     assert await as_lab(second, "GET", LABS) == (200, None)
+
+
+class LatePods(FaultyCluster):
+    """Tells of its pods once it is let."""
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.told = asyncio.Event()
+
+    async def list(self, resource, **where):
+        if resource.kind == "Pod":
+            await self.told.wait()
+        return await super().list(resource, **where)
+
+
+async def test_until_the_pods_are_known_it_is_not_said_to_be_unknown(site, serving):
+    async with serving(site) as server, server.client("hub") as hub:
+        await start(hub)
+        token = await token_of(site)
+    late = replace(site, cluster=LatePods(site.cluster))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serving(late, ready=False) as server, server.client() as lab:
+        async with lab.get(LABS, headers=headers) as response:
+            assert (response.status, (await response.json())["code"]) == (503, "not_ready")
+        late.cluster.told.set()
+        await server.app[SERVICE].until_ready()
+        async with lab.get(LABS, headers=headers) as response:
+            assert response.status == 200
 
 
 @pytest.mark.parametrize("change", [lambda token: token[:-1], lambda token: "sp-lab.%%%.x", lambda token: "sp-lab."])

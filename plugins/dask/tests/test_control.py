@@ -26,11 +26,12 @@ async def answering(aiohttp_server, monkeypatch):
 async def test_a_state_is_what_the_scheduler_tells(answering):
     async def handler(request):
         assert request.headers["Authorization"] == "Bearer token"
-        return web.json_response(GOOD)
+        more = {"workers": {**GOOD["workers"], "stranger": {"status": "closing"}}}
+        return web.json_response({**GOOD, **more})
 
     await answering(handler)
     async with asking() as session:
-        state = await Control(session, "127.0.0.1", "token").state()
+        state = await Control(session, "127.0.0.1", "token").state(among={"w"})
     assert (state.workers, state.target, state.idle, state.alone) == ({"w": "running"}, 2, 1.0, None)
 
 
@@ -45,7 +46,7 @@ async def test_a_state_is_what_the_scheduler_tells(answering):
         web.Response(text='{"workers": [], "target": 1, "idle": null, "alone": null}'),
         web.Response(text='{"workers": {}, "target": Infinity, "idle": null, "alone": null}'),
         web.Response(text='{"workers": {}, "target": null, "idle": null, "alone": null}'),
-        web.Response(text='"' + "x" * 5_000_000 + '"'),
+        web.Response(text='"' + "x" * 1_100_000 + '"'),
     ],
     ids=lambda answer: f"{answer.status}-{(answer.text or '')[:50]}",
 )
@@ -56,7 +57,16 @@ async def test_whatever_else_it_answers_nothing_is_known_of_it(answering, answer
     await answering(handler)
     async with asking() as session:
         with pytest.raises(SilentError):
-            await Control(session, "127.0.0.1", "token").state()
+            await Control(session, "127.0.0.1", "token").state(among={"w"})
+
+
+async def test_it_can_let_go_no_worker_but_those_it_was_asked_about(answering):
+    async def handler(request):
+        return web.json_response({"names": ["w", "another", 7]})
+
+    await answering(handler)
+    async with asking() as session:
+        assert await Control(session, "127.0.0.1", "token").retire(1, among=["w", "v"]) == {"w"}
 
 
 async def test_nobody_there_is_nothing_known_as_well(unused_tcp_port, monkeypatch):

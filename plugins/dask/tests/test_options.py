@@ -56,6 +56,10 @@ def test_the_usual_options_set_what_they_name():
     assert (design.image, design.environment) == ("quay.io/mine:1", {"A": "b"})
 
 
+def test_a_number_of_any_size_is_one_that_a_quota_can_refuse():
+    assert design_of({}, worker_memory=1e308).worker.memory > 10**300
+
+
 def test_a_choice_brings_several_things():
     design = design_of(SITE, size="large", gpu=True, environment={"A": "b"})
     assert (design.worker.cores, design.worker.memory, design.idle_timeout) == (4, 12 * GIB, 600)
@@ -79,6 +83,7 @@ def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_i
         ({"environment": {"A": "x" * 40_000}}, "The environment has more than the 32768 bytes that are taken."),
         ({"image": "a b"}, "The image has to be the name of one."),
         ({"worker_cores": 0}, "The option 'worker_cores' has to be a number from 0.1."),
+        ({"worker_memory": 10**400}, "The option 'worker_memory' has to be a number from 0.1."),
     ],
 )
 def test_what_cannot_be_chosen_is_told_without_its_value(given, told):

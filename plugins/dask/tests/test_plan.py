@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from spawnpenny_dask.adaptive import CALM, Adaptive
 from spawnpenny_dask.backoff import LONGEST, Backoff
 from spawnpenny_dask.control import State
 from spawnpenny_dask.endings import Limits
 from spawnpenny_dask.plan import Plan, plan
+from spawnpenny_dask.reports import Reports
 from spawnpenny_dask.spared import Spared
 
 
@@ -98,3 +101,13 @@ def test_one_worker_lost_is_replaced_at_once_and_many_with_longer_and_longer_pau
 def test_a_cluster_ends_when_a_limit_is_reached_and_never_for_a_scheduler_that_does_not_tell(limits, state, age, code):
     end = limits.exceeded(state, age)
     assert (end and end.code) == code
+
+
+def test_an_image_that_cannot_be_pulled_is_told_once_whatever_the_cluster_calls_it():
+    told = []
+    reports = Reports(SimpleNamespace(tell=lambda message, severity: told.append(message)), lambda: 0.0)
+    for reason, message in (("ErrImagePull", "manifest unknown: not found"), ("ImagePullBackOff", "Back-off pulling")):
+        waiting = {"reason": reason, "message": message}
+        container = {"name": "worker", "image": "none", "state": {"waiting": waiting}}
+        reports.look([{**pod(0), "status": {"phase": "Pending", "containerStatuses": [container]}}])
+    assert told == ["A worker does not start. The image none cannot be pulled: manifest unknown: not found."]

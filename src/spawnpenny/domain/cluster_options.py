@@ -62,7 +62,7 @@ class ClusterOption:
             case OptionType.INT:
                 return type(value) is int and self._within(value)
             case OptionType.FLOAT:
-                return type(value) in {int, float} and math.isfinite(value) and self._within(value)
+                return _is_number(value) and self._within(value)
             case OptionType.SELECT:
                 return isinstance(value, str) and value in self.choices
             case OptionType.MAPPING:
@@ -86,6 +86,14 @@ class ClusterOption:
                 least = "" if self.minimum is None else f" from {self.minimum:g}"
                 most = "" if self.maximum is None else f" {'up ' if not least else ''}to {self.maximum:g}"
                 return f"{kind}{least}{most}"
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that is finite as a float, too; JSON has whole numbers that are not."""
+    try:
+        return type(value) in {int, float} and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def secret_options(options: Sequence[ClusterOption]) -> frozenset[str]:

@@ -123,4 +123,4 @@ def _demand_up(username: str, run: Run) -> None:
     if record.phase in _ENDED and record.reason is not None:
         raise SpawnNotRunningError(worded(record.reason), phase=record.phase)
     if record.phase is Phase.STOPPING:
-        raise SpawnNotRunningError(f"Cluster {record.key.name} is being stopped.", phase=record.phase)
+        raise SpawnNotRunningError(f"The Dask cluster {record.key.name!r} is being stopped.", phase=record.phase)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from spawnpenny.domain.spawns import Scale
@@ -24,13 +26,13 @@ async def scale_cluster(request: web.Request) -> web.Response:
 async def adapt_cluster(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     asked = await body_of(request, AdaptBody())
-    now = find_cluster(request).record.scale.count
+    find_cluster(request)
     if not asked.active:
-        return await _scaled(request, Scale(now))
-    return await _scaled(request, Scale(now, asked.minimum or 0, asked.maximum, adaptive=True))
+        return await _scaled(request, lambda now: Scale(now.count))
+    return await _scaled(request, lambda now: Scale(now.count, asked.minimum or 0, asked.maximum, adaptive=True))
 
 
-async def _scaled(request: web.Request, wanted: Scale) -> web.Response:
+async def _scaled(request: web.Request, wanted: Scale | Callable[[Scale], Scale]) -> web.Response:
     username, key = user_of(request), key_of(request)
     scaled = await request.app[SERVICE].spawns.scale(username, key, wanted)
     if scaled is None:

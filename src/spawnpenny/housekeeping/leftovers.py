@@ -1,8 +1,8 @@
 """Finds and takes away what carries the mark of a spawn that there is not.
 
 Such a thing is left where a revert failed by a mistake of its own, or an answer was lost twice. It is taken away when
-two passes in a row have found it, by its uid, and never of more spawns than ``housekeeping.share`` of all labs and Dask
-clusters, or one: more is no leftover but a mistake, and somebody has to look.
+two passes in a row have found it, by its uid, and never of more spawns than ``housekeeping.share`` of all, or one:
+more is no leftover but a mistake, and somebody has to look.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Leftovers:
         found = {each["metadata"]["uid"]: each for each in (*self._pods(), *await self._others())}
         due = {uid: each for uid, each in found.items() if uid in self._suspects}
         self._suspects = frozenset(found)
-        spawns = len({each["metadata"]["labels"][labels.SPAWN] for each in due.values()})
-        standing = sum(labels.PART not in pod["metadata"].get("labels", {}) for pod in self.world.pods.items())
-        allowed = max(1, int(self.world.settings.housekeeping.share * standing))
+        spawns = len(_marks(due.values()))
+        # Not of all pods: a Dask cluster has a hundred, and a mistake would take all labs away.
+        allowed = max(1, int(self.world.settings.housekeeping.share * len(_marks(self.world.pods.items()))))
         self.held_back = spawns if spawns > allowed else 0
         log = structlog.get_logger("spawnpenny.housekeeping")
         if self.held_back:
@@ -113,6 +113,12 @@ class Leftovers:
         except SpawnpennyError as error:
             log = structlog.get_logger("spawnpenny.housekeeping")
             log.warning("what is left over cannot be taken away", what=str(ref), error=error.message)
+
+
+def _marks(manifests: Iterable[Manifest]) -> set[str]:
+    """Return the spawns that objects are of."""
+    found = (manifest["metadata"].get("labels", {}).get(labels.SPAWN) for manifest in manifests)
+    return {mark for mark in found if mark}
 
 
 def _is_left(manifest: Manifest, account: Account) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Phase
+from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Kind, Phase
 from spawnpenny.domain.users import User
 from spawnpenny.errors import NameCollisionError, SpawnNotRunningError, StartConflictError, TooManySpawnsError
 from spawnpenny.identity import Identity
@@ -13,12 +15,19 @@ from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.record import Replaced
 
+_WHAT: Final[Mapping[Kind, str]] = {Kind.LAB: "lab", Kind.DASK: "Dask cluster"}
+_ENDING: Final[Mapping[Phase, str]] = {
+    Phase.UNDOING: "has failed",
+    Phase.FAILED: "has failed",
+    Phase.EXITED: "has ended",
+}
+
 
 def conflict(existing: Run, key: Key) -> StartConflictError:
     """Word the refusal of another start."""
-    phase = existing.record.phase
+    phase, what = existing.record.phase, f"{_WHAT[key.kind]} {key.name!r}"
     return StartConflictError(
-        f"Another start of the {key.kind} {key.name!r} is there and {phase}. Stop it, or start with replace=true.",
+        f"Another start of the {what} is there and {phase}. Stop it, or start with replace=true.",
         phase=phase,
         start=existing.record.request.start,
     )
@@ -34,7 +43,8 @@ def demand_up(run: Run) -> None:
     phase, key = run.record.phase, run.record.key
     if run.record.desired is Desired.GONE or phase.over or phase is Phase.UNDOING:
         why = f" {run.record.reason.message}" if run.record.reason else ""
-        raise SpawnNotRunningError(f"The {key.kind} {key.name!r} is {phase}.{why}", phase=phase)
+        ending = _ENDING.get(phase, "is being stopped")
+        raise SpawnNotRunningError(f"The {_WHAT[key.kind]} {key.name!r} {ending}.{why}", phase=phase)
 
 
 def refuse_collision(context: Context) -> None:

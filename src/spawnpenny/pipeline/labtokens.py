@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Caller, Key, Kind
-from spawnpenny.errors import UnauthenticatedError
+from spawnpenny.errors import NotReadyError, UnauthenticatedError
 from spawnpenny.identity import Authenticator, Credentials, Identity
 from spawnpenny.pipeline import podstate
 
@@ -57,6 +57,8 @@ class LabTokens(Authenticator):
             return None
         pod = self._pod(token)
         if pod is None:
+            if not self.pods.synced.is_set():
+                raise NotReadyError
             raise UnauthenticatedError("The token is that of a lab which does not run any more.")
         return _identity(pod)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -158,10 +158,11 @@ class Spawns:
                 await self._order_gone(account, run)
             return run
 
-    async def scale(self, username: str, key: Key, wanted: Scale) -> Scaled | None:
+    async def scale(self, username: str, key: Key, wanted: Scale | Callable[[Scale], Scale]) -> Scaled | None:
         """Have a Dask cluster be of another scale: when this returns, it is durable; None where there is no such one.
 
-        What does not fit into the user's budget is cut to what does.
+        ``wanted`` is that, or makes it of the scale as it is when no other request changes it any more. What does not
+        fit into the user's budget is cut to what does.
 
         Raises:
             SpawnNotRunningError: It is being stopped, has failed or has ended.
@@ -178,7 +179,8 @@ class Spawns:
                 return None
             demand_up(run)
             context, before = Context(self._world, account, run), run.record.scale
-            fitted = context.fit(wanted.held(wanted.count))
+            asked = wanted if isinstance(wanted, Scale) else wanted(before)
+            fitted = context.fit(asked.held(asked.count))
             context.take(fitted.scale)
             try:
                 await self._world.keeper.save(account.record)

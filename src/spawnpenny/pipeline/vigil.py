@@ -47,16 +47,12 @@ class Vigil:
             self._tell(context, trouble.error.message)
 
     def _stir(self, pod: Manifest) -> None:
-        """Say that there is news to whoever looks after the spawn of a pod."""
+        """Say that there is news to whoever looks after the spawn of a pod, or one that was asked for inside of it."""
         carried = pod["metadata"].get("labels", {})
-        account, is_part_of_one = (
-            self.accounts.by_slug(carried.get(labels.USER, "")),
-            carried.get(labels.KIND) == Kind.DASK,
-        )
+        account, spawn = self.accounts.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
         for run in account.runs.values() if account else ():
-            marks = {run.record.id, *(replaced.id for replaced in run.record.replaces)}
-            if run.record.key.kind is Kind.DASK and (carried.get(labels.SPAWN) in marks or not is_part_of_one):
-                run.news.tell()  # the end of a lab is news to it, too
+            if run.record.key.kind is Kind.DASK and spawn in _heard_of(run):
+                run.news.tell()
 
     def _tell(self, context: Context, message: str) -> None:
         """Tell that a lab which ran does not answer at the moment: the cluster starts its program again."""
@@ -73,3 +69,10 @@ class Vigil:
             if account is not None and standing and record.pod == pod["metadata"]["uid"]:
                 return account, run
         return None
+
+
+def _heard_of(run: Run) -> set[str]:
+    """Return the marks of the spawns whose pods are news to one: its own, those it replaces, the lab that asked."""
+    record = run.record
+    caller = {record.request.caller.spawn} if record.request.caller else set()
+    return {record.id, *(replaced.id for replaced in record.replaces), *caller}

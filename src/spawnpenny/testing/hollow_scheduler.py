@@ -110,17 +110,16 @@ class HollowSchedulers:
 
     async def _state(self, request: web.Request) -> web.Response:
         scheduler = await self._authorized(request)
-        told = {"idle": scheduler.idle, "alone": scheduler.alone, "clients": 0, "target": scheduler.target}
-        workers = {name: {"address": "", "status": "running", "nthreads": 1} for name in self._workers(scheduler)}
-        return web.json_response({**told, "workers": workers, "versions": {}})
+        told = {"idle": scheduler.idle, "alone": scheduler.alone, "target": scheduler.target}
+        workers = {name: {"status": "running"} for name in self._workers(scheduler)}
+        return web.json_response({**told, "workers": workers})
 
     async def _retire(self, request: web.Request) -> web.Response:
         """Let workers go, which end well a moment later, as real ones do."""
         scheduler = await self._authorized(request)
         body = await request.json()
         there = self._workers(scheduler)
-        names = [name for name in body.get("names") or body.get("among") or there if name in there]
-        going = names if body.get("names") else names[: body["count"]]
+        going = [name for name in body["among"] if name in there][: body["count"]]
         scheduler.retired |= set(going)
         for name in going:
             self._begin(self._node.exit(scheduler.namespace, name))

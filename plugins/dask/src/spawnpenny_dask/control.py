@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +14,8 @@ from spawnpenny_dask.objects import CONTROL_PORT
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=3)
 _CHUNK: Final = 64 * 1024
-_MAX_ANSWER: Final = 4 * 2**20
+_MAX_ANSWER: Final = 2**20
+"""Bytes: of some 7,000 workers. To read them takes this process's time, which all users share."""
 _RETIRING: Final = aiohttp.ClientTimeout(total=10)
 
 
@@ -59,8 +60,8 @@ class Control:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 
-    async def state(self) -> State:
-        """Return what the scheduler tells of itself.
+    async def state(self, *, among: Collection[str]) -> State:
+        """Return what the scheduler tells of itself, and of these workers: of others it may tell without end.
 
         Raises:
             SilentError: It does not.
@@ -69,7 +70,7 @@ class Control:
         told = await self._ask("GET", "/state", _PATIENCE)
         try:
             return State(
-                workers={str(name): str(worker["status"]) for name, worker in told["workers"].items()},
+                workers={str(name): str(worker["status"]) for name, worker in told["workers"].items() if name in among},
                 target=int(told["target"]),
                 idle=_seconds(told["idle"]),
                 alone=_seconds(told["alone"]),
@@ -86,7 +87,7 @@ class Control:
         """
         told = await self._ask("POST", "/retire", _RETIRING, {"count": count, "among": list(among)})
         names = told.get("names") if isinstance(told, dict) else None
-        return frozenset(map(str, names)) if isinstance(names, list) else frozenset()
+        return frozenset(among) & set(map(str, names)) if isinstance(names, list) else frozenset()
 
     async def _ask(self, method: str, path: str, patience: aiohttp.ClientTimeout, body: Any = None) -> Any:
         try:
@@ -102,7 +103,7 @@ class Control:
 
 async def _json(response: aiohttp.ClientResponse) -> Any:
     """Return what was answered. The program that answers is its user's: what it sends is bounded."""
-    body = b""
+    body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > _MAX_ANSWER:

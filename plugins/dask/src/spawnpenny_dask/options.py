@@ -218,7 +218,7 @@ def _single(key: str, value: Any) -> Overrides:
     if key in {"worker_cores", "scheduler_cores"}:
         value = Decimal(str(value))
     elif key in {"worker_memory", "scheduler_memory"}:
-        value = Decimal(int(value * GIB))
+        value = Decimal(int(Decimal(str(value)) * GIB))  # a float would overflow
     elif key == "environment":
         value = checked_environment(value)
     elif key == "image":

@@ -50,7 +50,7 @@ class Reports:
         for pod in pods:
             found = None if is_leaving(pod) or is_over(pod) else pod_trouble(pod, quote=None)
             if found is not None and (found.code != "unschedulable" or _age(pod) >= _PLACING):
-                self._tell(f"A worker does not start. {found.error.message}")
+                self._tell(f"A worker does not start. {found.error.message}", about=found.code)
                 return
 
     def refused(self, error: SpawnpennyError) -> None:
@@ -63,10 +63,11 @@ class Reports:
         who = "One worker stays" if count == 1 else f"{count} workers stay"
         self._tell(f"{who} for now: a task of theirs cannot be moved, or no other worker has room for their data.")
 
-    def _tell(self, message: str) -> None:
-        now = self._clock()
-        if now - self._told.get(message, -_FRESH) >= _FRESH:
-            self._told = {text: at for text, at in self._told.items() if now - at < _FRESH} | {message: now}
+    def _tell(self, message: str, *, about: str | None = None) -> None:
+        """Tell it, if the same was not told lately; ``about`` names what is the same in other words, too."""
+        now, trouble = self._clock(), about or message
+        if now - self._told.get(trouble, -_FRESH) >= _FRESH:
+            self._told = {each: at for each, at in self._told.items() if now - at < _FRESH} | {trouble: now}
             self._spawn.tell(message, Severity.WARNING)
 
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import importlib.metadata
 import inspect
 import json
 import logging
 import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 
 PORT = 8788
-PACKAGES = ("distributed", "dask", "msgpack", "cloudpickle", "tornado", "toolz", "numpy", "pandas", "lz4")
 PATIENCE = 2.0
 """Seconds until an answer says which workers are being retired, though data still moves."""
 MAX_BODY = 64 * 1024
@@ -43,7 +40,6 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         self.alone_since: float | None = time.monotonic()
         self.retiring: set[asyncio.Task[Any]] = set()
         self.server: Any = None
-        self.versions = {"python": platform.python_version(), **_versions()}
 
     def add_client(self, scheduler: Any, client: str) -> None:
         if client in self.clients():
@@ -61,27 +57,18 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
     def state(self) -> dict[str, Any]:
         idle, alone = self.scheduler.idle_since, self.alone_since
         return {
-            "workers": {
-                str(worker.name): {
-                    "address": worker.address,
-                    "status": worker.status.name,
-                    "nthreads": worker.nthreads,
-                }
-                for worker in self.scheduler.workers.values()
-            },
+            "workers": {str(worker.name): {"status": worker.status.name} for worker in self.scheduler.workers.values()},
             "idle": None if idle is None else max(0.0, time.time() - idle),
             "alone": None if alone is None else time.monotonic() - alone,
-            "clients": len(self.clients()),
             "target": int(self.scheduler.adaptive_target()),
-            "versions": self.versions,
         }
 
-    def chosen(self, count: int, among: list[str] | None) -> list[str]:
-        """Return the names of so many workers that can best be spared, of those that do not leave already."""
+    def chosen(self, count: int, among: list[str]) -> list[str]:
+        """Return the names of so many of these workers that can best be spared, but for those that leave already."""
         workers = self.scheduler.workers
         spared = [workers[address] for address in self.scheduler.workers_to_close(n=len(workers))]
         staying = [str(worker.name) for worker in spared if not worker.status.name.startswith("clos")]
-        return [name for name in staying if among is None or name in among][:count]
+        return [name for name in staying if name in among][:count]
 
     async def retire(self, names: list[str]) -> list[str]:
         """Move what only these workers hold to others, and close them; return those that do close.
@@ -139,14 +126,12 @@ class Retire(Closed):
     def _asked(self) -> list[str]:
         try:
             body = json.loads(self.request.body)
-            names, count, among = (body.get(key) for key in ("names", "count", "among"))
+            count, among = body.get("count"), body.get("among")
         except (ValueError, AttributeError, RecursionError):
             raise HTTPError(400) from None
-        if _are_names(names):
-            return list(names)
-        if type(count) is int and count >= 0 and (among is None or _are_names(among)):
-            return self.watch.chosen(count, among)
-        raise HTTPError(400)
+        if type(count) is not int or count < 0 or not _are_names(among):
+            raise HTTPError(400)
+        return self.watch.chosen(count, among)
 
 
 def _silent(handler: RequestHandler) -> None:
@@ -155,16 +140,6 @@ def _silent(handler: RequestHandler) -> None:
 
 def _are_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found
 
 
 def _be_asked_by_newer(scheduler: Any) -> None:

@@ -14,12 +14,13 @@ from spawnpenny.api import (
     QuotaExceededError,
     Resources,
     Spawn,
+    SpawnError,
     Step,
     allow,
 )
 from spawnpenny_dask.choice import Design, choose
 from spawnpenny_dask.control import Control, asking
-from spawnpenny_dask.credentials import TOKEN, credentials, new_secrets
+from spawnpenny_dask.credentials import AUTHORITY, TOKEN, credentials, new_secrets
 from spawnpenny_dask.endings import Limits
 from spawnpenny_dask.fleet import Fleet
 from spawnpenny_dask.objects import pod_host, scheduler_pod, scheduler_url, worker_pod
@@ -58,6 +59,11 @@ class CredentialsStep(_DaskStep):
         self._design(spawn)
 
     async def apply(self, spawn: Spawn) -> None:
+        if AUTHORITY not in spawn.secrets:  # the record was lost: what the pods that run have stays theirs
+            there = await spawn.cluster.read("Secret", spawn.names.base)
+            if there is None or not spawn.cluster.is_ours(there):
+                raise SpawnError("The credentials of the cluster are lost. Start another one.")
+            return
         await spawn.cluster.ensure(credentials(spawn, self._design(spawn).environment))
 
     async def revert(self, spawn: Spawn) -> None:

@@ -82,7 +82,7 @@ class Tending:
 
     async def _state(self) -> State | None:
         try:
-            state = await self._charge.control.state()
+            state = await self._charge.control.state(among={name_of(pod) for pod in self._charge.fleet.pods()})
         except SilentError as error:
             self._reports.silent(str(error))
             return None

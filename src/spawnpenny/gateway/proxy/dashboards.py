@@ -32,7 +32,7 @@ from spawnpenny.gateway.proxy.table import RouteTable, Way
 LASTS: Final = 12 * 3600
 """Seconds for which a dashboard may be looked at by one ticket."""
 _REDEEMING: Final = 32
-_PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,200})(?P<rest>/.*)?"
+_PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,128})(?P<rest>/.*)?"
 _ABSENT: Final = (HTTPStatus.NOT_FOUND, "There is nothing here", "Ask your Dask cluster for its dashboard link.")
 _ENDED: Final = (
     HTTPStatus.NOT_FOUND,
@@ -42,7 +42,10 @@ _ENDED: Final = (
 _SPENT: Final = (
     HTTPStatus.FORBIDDEN,
     "This link is used up",
-    "A link to a dashboard works once, and for a while. In a notebook, cluster.dashboard_link is a new one.",
+    (
+        "A link to a dashboard works once, and for a while. In a notebook, cluster.gateway.get_cluster(cluster.name)"
+        ".dashboard_link is a new one; of a SpawnpennyCluster, cluster.new_dashboard_link() is."
+    ),
 )
 _LATER: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "It is not known right now. Load the page again.")
 _BUSY: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "Too much of this dashboard is being looked at.")

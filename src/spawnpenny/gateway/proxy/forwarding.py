@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Final
 
 import aiohttp
@@ -51,16 +52,28 @@ _ELSEWHERE: Final = (
 
 @asynccontextmanager
 async def upstream_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open what dashboards are asked with: nothing that one answers is kept for the next request."""
+    """Open what dashboards are asked with: nothing that one answers is kept for the next request, and none leads on."""
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(_stay)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
+        trace_configs=[tracing],
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE),
     ) as session:
         yield session
+
+
+async def _stay(
+    session: aiohttp.ClientSession, context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
+) -> None:
+    """Refuse to be led elsewhere: a websocket's handshake follows redirects, and cannot be told not to."""
+    del session, context
+    redirect.response.close()
+    raise aiohttp.ClientError("a dashboard leads elsewhere")
 
 
 def target(way: Way, path: str, query: str) -> URL:
@@ -81,6 +94,8 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
             status = answer.status
             if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST and status != HTTPStatus.NOT_MODIFIED:
                 return notice(*_ELSEWHERE)
+            if not _is_content(answer):
+                return notice(*_BROKEN)
             response.set_status(status)
             response.headers.update({name: answer.headers[name] for name in _ANSWERED if name in answer.headers})
             response.headers.update(SANDBOX)
@@ -92,6 +107,16 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
         if request.transport is not None:
             request.transport.abort()  # half an answer: whoever reads it has to see that it broke
     return response
+
+
+def _is_content(answer: aiohttp.ClientResponse) -> bool:
+    """Whether an answer is one to a request for content, and no more than that.
+
+    After a 101 whoever is in front may take the connection for another protocol's, and hand on what comes as it is. The
+    parts of a multipart answer have headers of their own, of which browsers have taken Set-Cookie.
+    """
+    known = HTTPStatus.OK <= answer.status < 600  # noqa: PLR2004 - past the last class of statuses
+    return known and "multipart/" not in answer.headers.get("Content-Type", "").lower()
 
 
 async def _copy(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:

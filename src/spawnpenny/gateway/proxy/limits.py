@@ -10,11 +10,11 @@ class ProxyLimits:
     """Bounds of the proxy: counts at once, times in seconds.
 
     ``connections`` are passed through in all, ``of_cluster`` to one cluster. ``greeting`` have not said where to yet,
-    in all, ``of_address`` from one address; each has ``hello`` seconds for that. A cluster that nothing was told of is
-    waited for ``unknown`` seconds, its scheduler for ``dial``. A connection that only one side still speaks on is cut
-    after ``half`` seconds without a byte. ``requests`` and ``sockets`` are of one cluster's dashboard, ``dashboards``
-    in all. Dashboards are shown as long as the service was heard of within ``fresh`` seconds: another pod may have got
-    the address since.
+    in all (then the oldest gives way), ``of_address`` from one address; each has ``hello`` seconds for that. A cluster
+    that nothing was told of is waited for ``unknown`` seconds, its scheduler for ``dial``. A connection that only one
+    side still speaks on is cut after ``half`` seconds without a byte. ``requests`` and ``sockets`` are of one cluster's
+    dashboard, ``dashboards`` in all. Dashboards are shown as long as the service was heard of within ``fresh`` seconds:
+    another pod may have got the address since.
     """
 
     connections: int = 10_000

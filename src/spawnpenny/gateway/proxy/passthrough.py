@@ -32,7 +32,8 @@ class Passthrough:
         self.empty = asyncio.Event()
         self.empty.set()
         self._open: set[Visitor] = set()
-        self._greeting: Counter[str] = Counter()
+        self._greeting: dict[Visitor, None] = {}
+        self._of_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._turned_away = 0
         self._tell_at = 0.0
@@ -44,25 +45,31 @@ class Passthrough:
         return Visitor(self)
 
     def admit(self, visitor: Visitor) -> bool:
-        """Count a connection that has just been made; return False where there are too many."""
+        """Count a connection that has just been made; return False where there are too many.
+
+        Of those that have not said where to the oldest gives way: one user has many addresses, and could hold them all,
+        but who has something to say says it at once.
+        """
         limits = self.limits
-        if (
-            len(self._open) >= limits.connections
-            or self._greeting.total() >= limits.greeting
-            or self._greeting[visitor.address] >= limits.of_address
-        ):
+        if len(self._open) >= limits.connections or self._of_address[visitor.address] >= limits.of_address:
             self._tell_of_refused(visitor.address)
             return False
+        if len(self._greeting) >= limits.greeting:
+            oldest = next(iter(self._greeting))
+            self._tell_of_refused(oldest.address)
+            oldest.give_way()
         self._open.add(visitor)
         self.empty.clear()
-        self._greeting[visitor.address] += 1
+        self._greeting[visitor] = None
+        self._of_address[visitor.address] += 1
         return True
 
     def greeted(self, visitor: Visitor) -> None:
         """Say that a connection has told where to, or is gone before."""
-        self._greeting[visitor.address] -= 1
-        if not self._greeting[visitor.address]:
-            del self._greeting[visitor.address]
+        del self._greeting[visitor]
+        self._of_address[visitor.address] -= 1
+        if not self._of_address[visitor.address]:
+            del self._of_address[visitor.address]
 
     def leave(self, visitor: Visitor) -> None:
         """Say that a connection is gone."""
@@ -153,6 +160,11 @@ class Visitor(Side):
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._passthrough.limits.hello, self.transport.abort)
         self.transport.resume_reading()
+
+    def give_way(self) -> None:
+        """End, for one that has more to say."""
+        self._greeted()
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._hello is None:
