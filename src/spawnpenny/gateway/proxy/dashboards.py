@@ -42,7 +42,10 @@ _ENDED: Final = (
 _SPENT: Final = (
     HTTPStatus.FORBIDDEN,
     "This link is used up",
-    "A link to a dashboard works once, and for a while. In a notebook, cluster.dashboard_link is a new one.",
+    (
+        "A link to a dashboard works once, and for a while. In a notebook, cluster.gateway.get_cluster(cluster.name)"
+        ".dashboard_link is a new one; of a SpawnpennyCluster, cluster.new_dashboard_link() is."
+    ),
 )
 _LATER: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "It is not known right now. Load the page again.")
 _BUSY: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "Too much of this dashboard is being looked at.")
