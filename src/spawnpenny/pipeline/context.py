@@ -168,7 +168,7 @@ class Context:
     def take(self, scale: Scale) -> None:
         """Have the spawn be of this scale, and count it so."""
         self.run.record.scale = scale
-        self.run.record.asks = self.asks()
+        self.run.record.asks = self._asked(replace(self.spawn(), _life=Life(lambda: scale)))
         self.run.news.tell()
 
     def pod(self) -> Manifest | None:
@@ -234,9 +234,11 @@ class Context:
         return merged
 
     def _scale(self) -> Scale:
-        return self.run.record.scale
+        return self.run.standing or self.run.record.scale
 
     def _resize(self, count: int) -> int:
+        if self.run.standing is not None:
+            return self.run.standing.count
         scale = self.run.record.scale.held(count)
         if scale.count != self.run.record.scale.count:
             self.take(self.fit(scale).scale)
