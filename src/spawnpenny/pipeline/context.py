@@ -6,7 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Unpack, cast
 
 from spawnpenny.cluster.kinds import resource_of
@@ -217,6 +217,7 @@ class Context:
             "start": record.request.start,
             "options": record.request.options,
             "by": record.by,
+            **({"caller": asdict(record.request.caller)} if record.request.caller else {}),
             "user": self.account.record.user.dossier(),
             "commissioned": self.account.record.commissioned,
             "vouched": self.account.record.vouched,
