@@ -33,14 +33,26 @@ async def bob(dask):
         await notebook.run("own.shutdown()")
 
 
-async def test_an_image_that_cannot_be_pulled_is_told_by_the_exception(ada):
+async def until_undone(dask):
+    """Wait until what has failed is undone: until then it takes from the quota."""
+
+    async def over():
+        found = (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
+        return all(each["phase"] == "failed" for each in found) and not await dask.site.objects("Pod", "Secret")
+
+    await dask.until(over, "nothing left of what has failed")
+
+
+async def test_an_image_that_cannot_be_pulled_is_told_by_the_exception(dask, ada):
     with pytest.raises(CellError, match=f"image {GONE} cannot be pulled"):
         await ada.run(f"gateway.new_cluster(image={GONE!r})")
+    await until_undone(dask)
 
 
-async def test_an_image_without_distributed_is_told_by_the_exception(ada):
+async def test_an_image_without_distributed_is_told_by_the_exception(dask, ada):
     with pytest.raises(CellError, match="No module named 'distributed'"):
         await ada.run(f"gateway.new_cluster(image={BARE!r})")
+    await until_undone(dask)
 
 
 async def test_a_cluster_that_does_not_fit_the_quota_is_refused_with_the_numbers(ada):

@@ -103,6 +103,11 @@ def test_a_plugin_that_is_left_out_asks_for_nothing():
     assert "resourcequotas" not in str(roles(Settings(plugins=plugins)))
 
 
+def test_dask_needs_no_right_that_labs_do_not_need():
+    plugins = {name: {} for name in ("namespace", "quota", "user", "lab")}
+    assert roles(Settings(plugins=plugins)) == roles(Settings(plugins={**plugins, "dask": {}}))
+
+
 def test_per_namespace_reads_leave_no_right_to_read_other_pods():
     made = roles(Settings(namespaces=NamespaceSettings(reads="namespace")))
     assert "pods" not in str(made[None, "spawnpenny"])

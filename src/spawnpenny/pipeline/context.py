@@ -6,7 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Unpack, cast
 
 from spawnpenny.cluster.kinds import resource_of
@@ -165,11 +165,10 @@ class Context:
 
         return fit(wanted, now=self.run.record.scale.count, refusal=refusal)
 
-    def take(self, scale: Scale) -> None:
-        """Have the spawn be of this scale, and count it so."""
+    def count(self, scale: Scale) -> None:
+        """Note that the spawn is to be of this scale, and what it uses so. Whoever looks after it is told later."""
         self.run.record.scale = scale
         self.run.record.asks = self.asks()
-        self.run.news.tell()
 
     def pod(self) -> Manifest | None:
         """Return the pod whose end is the end of the spawn, as the cluster last told of it."""
@@ -218,6 +217,7 @@ class Context:
             "start": record.request.start,
             "options": record.request.options,
             "by": record.by,
+            **({"caller": asdict(record.request.caller)} if record.request.caller else {}),
             "user": self.account.record.user.dossier(),
             "commissioned": self.account.record.commissioned,
             "vouched": self.account.record.vouched,
@@ -238,7 +238,7 @@ class Context:
     def _resize(self, count: int) -> int:
         scale = self.run.record.scale.held(count)
         if scale.count != self.run.record.scale.count:
-            self.take(self.fit(scale).scale)
+            self.count(self.fit(scale).scale)
         return self.run.record.scale.count
 
     def _lab_runs(self) -> bool:

@@ -21,7 +21,7 @@ from spawnpenny.cluster.port import Cluster, Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.domain.spawns import Desired, Key, Phase, SpawnRequest
+from spawnpenny.domain.spawns import Caller, Desired, Key, Phase, SpawnRequest
 from spawnpenny.domain.users import User
 from spawnpenny.errors import ClusterError, ElsewhereError, SpawnpennyError
 from spawnpenny.pipeline import podstate
@@ -187,11 +187,12 @@ class Recovery:
     def _record_of(self, pod: Manifest) -> SpawnRecord:
         told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
         now = time.time()
+        caller = Caller(**told["caller"]) if "caller" in told else None
         return SpawnRecord(
             key=Key.parse(told["key"]),
             id=pod["metadata"]["labels"][labels.SPAWN],
             generation=0,
-            request=SpawnRequest(told["start"], told["options"]),
+            request=SpawnRequest(told["start"], told["options"], caller=caller),
             by=told["by"],
             requested_at=now,
             deadline=now + self.world.settings.deadlines.spawn,

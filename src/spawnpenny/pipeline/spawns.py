@@ -181,13 +181,14 @@ class Spawns:
             context, before = Context(self._world, account, run), run.record.scale
             asked = wanted if isinstance(wanted, Scale) else wanted(before)
             fitted = context.fit(asked.held(asked.count))
-            context.take(fitted.scale)
+            context.count(fitted.scale)
             try:
                 await self._world.keeper.save(account.record)
             except BaseException as error:
-                context.take(before)
+                context.count(before)
                 self._write_back(account, account.record.user, error)
                 raise
+            run.news.tell()
             return Scaled(run, fitted.scale, fitted.refusal)
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:

@@ -72,7 +72,7 @@ class Vigil:
 
 
 def _heard_of(run: Run) -> set[str]:
-    """Return the marks of the spawns whose pods are news to one: its own, those it replaces, that of the lab that asked."""
+    """Return the marks of the spawns whose pods are news to one: its own, those it replaces, the lab that asked."""
     record = run.record
     caller = {record.request.caller.spawn} if record.request.caller else set()
     return {record.id, *(replaced.id for replaced in record.replaces), *caller}
