@@ -96,9 +96,10 @@ def _place(error: yaml.YAMLError, text: str) -> str:
 
 
 def put(data: dict[str, Any], keys: list[str], value: Any) -> None:
-    """Set a value in nested mappings."""
+    """Set a value in nested mappings; an empty mapping is there then, and takes nothing away from one that is."""
     for key in keys[:-1]:
         inner = data.get(key)
         data[key] = dict(inner) if isinstance(inner, Mapping) else {}
         data = data[key]
-    data[keys[-1]] = value
+    if value != {} or not isinstance(data.get(keys[-1]), Mapping):
+        data[keys[-1]] = value

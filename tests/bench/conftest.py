@@ -143,8 +143,9 @@ async def ours(folder):
     told = {"folder": str(folder), "users": USERS, "light": str(LIGHT_SCHEDULER)}
     with (folder / "ours.log").open("wb") as log:
         pipe = asyncio.subprocess.PIPE
+        argv = [sys.executable, str(HERE / "dask_ours.py"), json.dumps(told)]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(HERE / "dask_ours.py"), json.dumps(told), stdin=pipe, stdout=pipe, stderr=log
+            *argv, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True
         )
     try:
         line = await process.stdout.readline()

@@ -93,7 +93,8 @@ def bare(pem, ports):
     processes = []
 
     def start(*arguments):
-        processes.append(subprocess.Popen([*program, *arguments, *tls]))
+        # In a session of its own, as each pod of the gateways is: Linux shares the processor out by sessions.
+        processes.append(subprocess.Popen([*program, *arguments, *tls], start_new_session=True))
 
     def scale(count):
         for _ in range(count - len(processes) + 1):

@@ -171,9 +171,8 @@ async def test_killed_scheduler_is_told_with_its_reason_and_nothing_is_left(dask
 
 async def test_closed_workers_are_forgotten(dask, ada, cluster):
     """Each of its heartbeats told of every worker that had ever been closed."""
-    for _ in range(3):
-        await ada.run("cluster.scale(2); cluster.get_client().wait_for_workers(2, timeout=30); cluster.scale(0)")
-        await until_workers(dask, cluster, 0)
+    await ada.run("cluster.scale(2); cluster.get_client().wait_for_workers(2, timeout=30); cluster.scale(0)")
+    await until_workers(dask, cluster, 0)
 
     async def only_its_scheduler():
         return len(await dask.pods(cluster)) == 1

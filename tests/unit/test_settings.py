@@ -57,6 +57,12 @@ def test_the_environment_overrides_one_key_and_leaves_the_rest(file):
     assert (settings.web.port, settings.web.host) == (82, "127.0.0.1")
 
 
+def test_an_empty_section_of_the_environment_is_there_and_takes_nothing_away(file):
+    environ = {"SPAWNPENNY_PLUGINS__DASK": "{}"}
+    assert load_settings(file("plugins: {dask: {max_clusters: 2}}"), environ).plugins == {"dask": {"max_clusters": 2}}
+    assert load_settings(file("plugins: {lab: {}}"), environ).plugins == {"lab": {}, "dask": {}}
+
+
 def test_the_environment_reaches_nested_keys_that_no_file_has():
     environ = {"SPAWNPENNY_TOKENS__HUB__SHA256": SHA, "SPAWNPENNY_TOKENS__HUB__SCOPES": "[read:any, 'spawn:any']"}
     assert load_settings(None, environ).tokens == {"hub": TokenSettings(SHA, ("read:any", "spawn:any"))}

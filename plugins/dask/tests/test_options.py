@@ -82,8 +82,8 @@ def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_i
         ({"environment": {"A": 1}}, "The variable 'A' has to be a text."),
         ({"environment": {"A": "x" * 40_000}}, "The environment has more than the 32768 bytes that are taken."),
         ({"image": "a b"}, "The image has to be the name of one."),
-        ({"worker_cores": 0}, "The option 'worker_cores' has to be a number from 0.1."),
-        ({"worker_memory": 10**400}, "The option 'worker_memory' has to be a number from 0.1."),
+        ({"worker_cores": 0}, "The option 'worker_cores' has to be a number of at least 0.1."),
+        ({"worker_memory": 10**400}, "The option 'worker_memory' has to be a number of at least 0.1."),
     ],
 )
 def test_what_cannot_be_chosen_is_told_without_its_value(given, told):

@@ -103,6 +103,13 @@ def test_a_cluster_ends_when_a_limit_is_reached_and_never_for_a_scheduler_that_d
     assert (end and end.code) == code
 
 
+@pytest.mark.parametrize(("limits", "silence", "ends"), [(60, 60.0, True), (60, 59.0, False), (0, 1e6, False)])
+def test_a_scheduler_that_answers_nobody_ends_its_cluster_as_an_idle_one_would(limits, silence, ends):
+    end = Limits(idle=limits).hung(silence)
+    assert (end is not None) is ends
+    assert end is None or end.message == "The cluster's scheduler has not answered for 1 minute."
+
+
 def test_an_image_that_cannot_be_pulled_is_told_once_whatever_the_cluster_calls_it():
     told = []
     reports = Reports(SimpleNamespace(tell=lambda message, severity: told.append(message)), lambda: 0.0)

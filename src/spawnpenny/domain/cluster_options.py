@@ -83,9 +83,7 @@ class ClusterOption:
                 return "an object of names and values"
             case OptionType.INT | OptionType.FLOAT:
                 kind = "a whole number" if self.type is OptionType.INT else "a number"
-                least = "" if self.minimum is None else f" from {self.minimum:g}"
-                most = "" if self.maximum is None else f" {'up ' if not least else ''}to {self.maximum:g}"
-                return f"{kind}{least}{most}"
+                return f"{kind}{_bounds(self.minimum, self.maximum)}"
 
 
 def _is_number(value: Any) -> bool:
@@ -94,6 +92,12 @@ def _is_number(value: Any) -> bool:
         return type(value) in {int, float} and math.isfinite(value)
     except OverflowError:
         return False
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    if least is None:
+        return "" if most is None else f" of at most {most:g}"
+    return f" of at least {least:g}" if most is None else f" from {least:g} to {most:g}"
 
 
 def secret_options(options: Sequence[ClusterOption]) -> frozenset[str]:

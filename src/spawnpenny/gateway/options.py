@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
+
+_FAR: Final = 1e9
 
 
 def field_of(option: ClusterOption) -> dict[str, Any]:
@@ -20,15 +22,18 @@ def field_of(option: ClusterOption) -> dict[str, Any]:
 
 def _bounds(option: ClusterOption) -> dict[str, Any]:
     match option.type:
-        case OptionType.INT:
-            return {"min": _whole(option.minimum), "max": _whole(option.maximum)}
-        case OptionType.FLOAT:
-            return {"min": option.minimum, "max": option.maximum}
+        case OptionType.INT | OptionType.FLOAT:
+            return _range(option)
         case OptionType.SELECT:
             return {"options": list(option.choices)}
         case _:
             return {}
 
 
-def _whole(bound: float | None) -> int | None:
-    return None if bound is None else int(bound)
+def _range(option: ClusterOption) -> dict[str, Any]:
+    """Return both bounds or none: of one that is missing the client's form makes an infinity, which no page is told."""
+    if option.minimum is None and option.maximum is None:
+        return {"min": None, "max": None}
+    bounds = (-_FAR if option.minimum is None else option.minimum, _FAR if option.maximum is None else option.maximum)
+    least, most = (int(bound) if option.type is OptionType.INT else bound for bound in bounds)
+    return {"min": least, "max": most}

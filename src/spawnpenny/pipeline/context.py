@@ -165,11 +165,10 @@ class Context:
 
         return fit(wanted, now=self.run.record.scale.count, refusal=refusal)
 
-    def take(self, scale: Scale) -> None:
-        """Have the spawn be of this scale, and count it so."""
+    def count(self, scale: Scale) -> None:
+        """Note that the spawn is to be of this scale, and what it uses so. Whoever looks after it is told later."""
         self.run.record.scale = scale
         self.run.record.asks = self._asked(replace(self.spawn(), _life=Life(lambda: scale)))
-        self.run.news.tell()
 
     def pod(self) -> Manifest | None:
         """Return the pod whose end is the end of the spawn, as the cluster last told of it."""
@@ -241,7 +240,7 @@ class Context:
             return self.run.standing.count
         scale = self.run.record.scale.held(count)
         if scale.count != self.run.record.scale.count:
-            self.take(self.fit(scale).scale)
+            self.count(self.fit(scale).scale)
         return self.run.record.scale.count
 
     def _lab_runs(self) -> bool:

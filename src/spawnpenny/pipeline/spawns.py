@@ -182,16 +182,16 @@ class Spawns:
             asked = wanted if isinstance(wanted, Scale) else wanted(before)
             fitted = context.fit(asked.held(asked.count))
             run.standing = before  # or workers would go, or come, by what may not get written
-            context.take(fitted.scale)
+            context.count(fitted.scale)
             try:
                 await self._world.keeper.save(account.record)
             except BaseException as error:
-                context.take(before)
+                context.count(before)
                 self._write_back(account, account.record.user, error)
                 raise
             finally:
                 run.standing = None
-                run.news.tell()
+            run.news.tell()
             return Scaled(run, fitted.scale, fitted.refusal)
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:

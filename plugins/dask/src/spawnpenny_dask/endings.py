@@ -34,6 +34,12 @@ class Limits:
             return ClusterAloneError(f"No client was connected to the cluster for {_told(self.alone)}.")
         return None
 
+    def hung(self, silence: float) -> SpawnError | None:
+        """Return why a cluster is to end whose scheduler has answered nobody for so many seconds."""
+        if self.idle and silence >= self.idle:
+            return ClusterIdleError(f"The cluster's scheduler has not answered for {_told(self.idle)}.")
+        return None
+
     def left(self, state: State | None, age: float) -> float:
         """Return for how many seconds none of it can be exceeded."""
         left = [self.lifetime - age] if self.lifetime else []

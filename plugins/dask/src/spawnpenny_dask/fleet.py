@@ -46,6 +46,12 @@ class Fleet:
         new = [pod for _, pod in self._begun.values()]
         return [*(pod for pod in heard.values() if _uid(pod) not in self._removed), *new]
 
+    def scheduler_is_ready(self) -> bool:
+        """Whether the cluster itself says that the scheduler answers."""
+        ours = [pod for pod in self._spawn.cluster.pods() if name_of(pod) == self._spawn.names.base]
+        conditions = [each for pod in ours for each in pod.get("status", {}).get("conditions", ())]
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
     async def start(self, count: int) -> None:
         """Start some, side by side.
 

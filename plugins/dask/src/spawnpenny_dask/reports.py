@@ -37,6 +37,10 @@ class Reports:
                 f"({why}): no worker that may be at work is taken away until it does."
             )
 
+    def silence(self) -> float:
+        """Return for how many seconds the scheduler has not answered."""
+        return 0.0 if self._silent_since is None else self._clock() - self._silent_since
+
     def answered(self) -> None:
         self._silent_since = None
 

@@ -77,7 +77,12 @@ class Tending:
         charge = self._charge
         if charge.lab is not None and not charge.spawn.lab_runs():
             raise lab_gone(charge.lab)
-        if (end := charge.limits.exceeded(state, age)) is not None:
+        end = charge.limits.exceeded(state, age)
+        if (
+            end is None and state is None and not charge.fleet.scheduler_is_ready()
+        ):  # the kubelet does not reach it either
+            end = charge.limits.hung(self._reports.silence())
+        if end is not None:
             raise end
 
     async def _state(self) -> State | None:

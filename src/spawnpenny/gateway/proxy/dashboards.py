@@ -18,6 +18,7 @@ from urllib.parse import quote
 import aiohttp
 import structlog
 from aiohttp import web
+from yarl import URL
 
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError, ProblemError
@@ -64,7 +65,7 @@ class Dashboards:
         self._limits = limits
         # Whoever is in front may take the prefix of the public address away, or leave it.
         self._path = re.compile(f"(?:{re.escape(prefix)})?{_PATH}", re.ASCII)
-        self._asking: Counter[tuple[str, str]] = Counter()
+        self._asking, self._sockets = _Users(), _Users()
         self._redeeming = asyncio.Semaphore(_REDEEMING)
         self.closing = asyncio.Event()
 
@@ -118,23 +119,40 @@ class Dashboards:
             return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": where})
         if request.method not in {"GET", "HEAD"}:
             return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
-        url = target(way, rest, request.rel_url.raw_query_string)
+        return await self._pass_on(request, session, way, target(way, rest, request.rel_url.raw_query_string), left)
+
+    async def _pass_on(
+        self, request: web.Request, session: aiohttp.ClientSession, way: Way, url: URL, left: float
+    ) -> web.StreamResponse:
+        """Ask the dashboard itself, for so many seconds at most, where its user has not too much of it open."""
         is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
-        most = self._limits.sockets if is_socket else self._limits.requests
-        key = ("socket" if is_socket else "request", way.route.cluster)
-        if self._asking[key] >= most or self._asking.total() >= self._limits.dashboards:
-            return notice(*_BUSY)
-        with self._counted(key):
-            if is_socket:
+        limits, user = self._limits, way.route.user
+        if is_socket:
+            if not self._sockets.has_room(user, limits.sockets, limits.all_sockets):
+                return notice(*_BUSY)
+            with self._sockets.counted(user):
                 return await relay(request, session, url, way=way, closing=self.closing, seconds=left)
+        if not self._asking.has_room(user, limits.requests, limits.dashboards):
+            return notice(*_BUSY)
+        with self._asking.counted(user):
             return await forward(request, session, url)
 
+
+class _Users:
+    """What users have open at once."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def has_room(self, user: str, most: int, most_in_all: int) -> bool:
+        return self._open[user] < most and self._open.total() < most_in_all
+
     @contextmanager
-    def _counted(self, key: tuple[str, str]) -> Iterator[None]:
-        self._asking[key] += 1
+    def counted(self, user: str) -> Iterator[None]:
+        self._open[user] += 1
         try:
             yield
         finally:
-            self._asking[key] -= 1
-            if not self._asking[key]:
-                del self._asking[key]
+            self._open[user] -= 1
+            if not self._open[user]:
+                del self._open[user]

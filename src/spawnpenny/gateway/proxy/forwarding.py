@@ -17,6 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from spawnpenny.gateway.proxy.pages import notice
+from spawnpenny.gateway.proxy.paths import is_open
 from spawnpenny.gateway.proxy.table import Way
 from spawnpenny.gateway.waiting import until_first
 
@@ -34,8 +35,9 @@ _SILENCE: Final = 60.0
 _LONGEST: Final = 600.0
 _LARGEST: Final = 256 * 1024 * 1024
 _HEARTBEAT: Final = 30.0
-_LARGEST_DOWN: Final = 20 * 1024 * 1024  # as bokeh has it
-_LARGEST_UP: Final = 4 * 1024 * 1024
+_LARGEST_DOWN: Final = 4 * 1024 * 1024
+_LARGEST_UP: Final = 256 * 1024
+"""Of a websocket's messages: one of a large cluster's dashboard has some hundred KiB."""
 _UNSENT: Final = frozenset({1005, 1006, 1015})
 """What stands for a websocket's end without a code: never sent."""
 _BROKEN: Final = (
@@ -83,7 +85,7 @@ def target(way: Way, path: str, query: str) -> URL:
 
 
 async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL) -> web.StreamResponse:
-    """Ask a dashboard, and hand its answer on as it comes."""
+    """Ask a dashboard, and hand its answer on as it comes; it may lead to another page of its own."""
     headers = {name: request.headers[name] for name in _ASKED if name in request.headers}
     response = web.StreamResponse()
     try:
@@ -93,7 +95,7 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
         ):
             status = answer.status
             if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST and status != HTTPStatus.NOT_MODIFIED:
-                return notice(*_ELSEWHERE)
+                return _led(url, answer.headers.get("Location", ""))
             if not _is_content(answer):
                 return notice(*_BROKEN)
             response.set_status(status)
@@ -107,6 +109,20 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
         if request.transport is not None:
             request.transport.abort()  # half an answer: whoever reads it has to see that it broke
     return response
+
+
+def _led(url: URL, location: str) -> web.StreamResponse:
+    """Lead the browser to where a dashboard leads, where that is one of its pages: by a path from here."""
+    try:
+        wanted = url.join(URL(location))
+    except ValueError:
+        return notice(*_ELSEWHERE)
+    path = wanted.raw_path
+    if not location or wanted.origin() != url.origin() or not is_open(path) or path.startswith("//"):
+        return notice(*_ELSEWHERE)
+    query = f"?{wanted.raw_query_string}" if wanted.raw_query_string else ""
+    where = f"./{'../' * (url.raw_path.count('/') - 1)}{path.removeprefix('/')}{query}"
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers={**SANDBOX, "Location": where})
 
 
 def _is_content(answer: aiohttp.ClientResponse) -> bool:

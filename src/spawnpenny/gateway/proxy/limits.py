@@ -12,8 +12,9 @@ class ProxyLimits:
     ``connections`` are passed through in all, ``of_cluster`` to one cluster. ``greeting`` have not said where to yet,
     in all (then the oldest gives way), ``of_address`` from one address; each has ``hello`` seconds for that. A cluster
     that nothing was told of is waited for ``unknown`` seconds, its scheduler for ``dial``. A connection that only one
-    side still speaks on is cut after ``half`` seconds without a byte. ``requests`` and ``sockets`` are of one cluster's
-    dashboard, ``dashboards`` in all. Dashboards are shown as long as the service was heard of within ``fresh`` seconds:
+    side still speaks on is cut after ``half`` seconds without a byte. ``requests`` and ``sockets`` are of one user's
+    dashboards, ``dashboards`` and ``all_sockets`` in all: of each websocket a message is held until it is whole, so
+    these bound the memory. Dashboards are shown as long as the service was heard of within ``fresh`` seconds:
     another pod may have got the address since.
     """
 
@@ -26,6 +27,7 @@ class ProxyLimits:
     dial: float = 5.0
     half: float = 120.0
     requests: int = 64
-    sockets: int = 64
+    sockets: int = 24
+    all_sockets: int = 160
     dashboards: int = 2000
     fresh: float = 60.0
