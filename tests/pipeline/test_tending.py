@@ -271,6 +271,31 @@ async def test_a_scale_that_cannot_be_written_is_not_done(any_site, herd):
         assert (await service.spawns.scale("ada", CLUSTER, Scale(1))).scale.count == 1
 
 
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_a_scale_is_not_done_before_it_is_written(any_site, herd):
+    faulty, begun, go = FaultyCluster(any_site.cluster), asyncio.Event(), asyncio.Event()
+
+    async def hold(call):
+        begun.set()
+        await go.wait()
+
+    async with any_site.service(cluster=faulty) as service:
+        run = await settled(await start_cluster(service))
+        await herd.tended.wait()
+        faulty.arm(0, before=hold)
+        scaling = asyncio.create_task(service.spawns.scale("ada", CLUSTER, Scale(2)))
+        await begun.wait()
+        ((_, spawn),) = Context(service.world, service.spawns.account("ada"), run).tending()
+        assert (spawn.scale, run.record.asks.cpu) == (Scale(), 3)  # what it will use is counted already
+        herd.tended.clear()
+        run.news.tell()
+        await herd.tended.wait()  # it looks
+        go.set()
+        assert (await scaling).scale == spawn.scale == Scale(2)
+        assert faulty.calls[0].startswith("replace Secret")
+        await until_pods(service, any_site, 3)
+
+
 async def refuse(call):
     raise UnavailableError("The cluster does not answer.")
 

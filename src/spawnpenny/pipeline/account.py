@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Unpack
 
 from spawnpenny.domain.events import About, Event, EventType
-from spawnpenny.domain.spawns import Desired, Key, Kind, Phase
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale
 from spawnpenny.errors import ElsewhereError, SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 
@@ -64,7 +64,8 @@ class Run:
     as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
     being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
     nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
-    storage stays that was to go with it. ``news`` tells when what is tended has changed.
+    storage stays that was to go with it. ``news`` tells when what is tended has changed; ``standing`` is the scale that
+    holds while another one is being written.
     """
 
     record: SpawnRecord
@@ -79,6 +80,7 @@ class Run:
     kept: str = ""
     trouble: SpawnError | None = None
     news: News = field(default_factory=News)
+    standing: Scale | None = None
 
     def add_event(self, type_: EventType, message: str, **about: Unpack[About]) -> Event:
         event = self.record.log.add(type_, time.time(), message, **about)

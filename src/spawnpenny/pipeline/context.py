@@ -168,7 +168,7 @@ class Context:
     def count(self, scale: Scale) -> None:
         """Note that the spawn is to be of this scale, and what it uses so. Whoever looks after it is told later."""
         self.run.record.scale = scale
-        self.run.record.asks = self.asks()
+        self.run.record.asks = self._asked(replace(self.spawn(), _life=Life(lambda: scale)))
 
     def pod(self) -> Manifest | None:
         """Return the pod whose end is the end of the spawn, as the cluster last told of it."""
@@ -233,9 +233,11 @@ class Context:
         return merged
 
     def _scale(self) -> Scale:
-        return self.run.record.scale
+        return self.run.standing or self.run.record.scale
 
     def _resize(self, count: int) -> int:
+        if self.run.standing is not None:
+            return self.run.standing.count
         scale = self.run.record.scale.held(count)
         if scale.count != self.run.record.scale.count:
             self.count(self.fit(scale).scale)

@@ -181,6 +181,7 @@ class Spawns:
             context, before = Context(self._world, account, run), run.record.scale
             asked = wanted if isinstance(wanted, Scale) else wanted(before)
             fitted = context.fit(asked.held(asked.count))
+            run.standing = before  # or workers would go, or come, by what may not get written
             context.count(fitted.scale)
             try:
                 await self._world.keeper.save(account.record)
@@ -188,6 +189,8 @@ class Spawns:
                 context.count(before)
                 self._write_back(account, account.record.user, error)
                 raise
+            finally:
+                run.standing = None
             run.news.tell()
             return Scaled(run, fitted.scale, fitted.refusal)
 
