@@ -129,6 +129,8 @@ def _unusual_broker(settings: Settings) -> Iterator[str]:
 
 def _unusual_gateway(settings: Settings) -> Iterator[str]:
     gateway = settings.gateway
+    if "dask" in settings.plugins and gateway.address is None:
+        yield "gateway.address is not set: labs are not told where Dask clusters are asked for."
     if gateway.address is not None and gateway.proxy_address is None:
         yield "gateway.proxy_address is not set: Dask's clients look for schedulers at the port of gateway.address."
     offered = gateway.proxy_address is not None or gateway.public_address is not None

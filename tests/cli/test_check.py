@@ -54,6 +54,7 @@ def test_people_get_a_line_for_each(check):
     ("text", "unusual"),
     [
         ("{}", "There are no tokens"),
+        ("{}", "gateway.address is not set"),
         (f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}", "may start labs for everybody"),
         (f"tokens: {{hub: {{sha256: {HASH}, scopes: [purge]}}}}", "may delete users' storage"),
         ("pods: {images: ['*']}", "any image"),
@@ -72,7 +73,7 @@ def test_what_is_unusual_is_told(told, text, unusual):
 
 def test_settings_in_which_nothing_is_unusual_are_told_so(told):
     text = f"tokens: {{hub: {{sha256: {HASH}, scopes: ['read:any']}}}}\npods: {{images: ['registry.example.org/*']}}"
-    assert told(text)["unusual"] == []
+    assert told(f"{text}\nplugins: {{namespace: {{}}, lab: {{}}}}")["unusual"] == []
 
 
 def test_all_problems_are_told_at_once(check):
