@@ -89,8 +89,7 @@ async def test_a_stream_whose_caller_goes_away_is_given_back(limited):
     server, hub = limited
     await begin(hub, lab())
     streams = server.app[LIMITS].streams
-    async with server.client("ada") as ada:
-        response = await ada.get(f"{lab()}/events")
+    async with server.client("ada") as ada, ada.get(f"{lab()}/events") as response:
         await response.content.readline()
         assert streams.total == 1
     await hub.delete(lab(), params={"wait": 30})
