@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ from spawnpenny.testing.replica import LivingReplica
 from spawnpenny.testing.site import lab, settled, start, start_cluster
 
 USERS = ("ada", "bob", "eve", "grace")
-EACH = 5
-"""Clusters of each user."""
+EACH = 5 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 1
+"""Clusters of each user: twenty in all in a full run, else four."""
 WORKERS = 20
 PLACES = [(user, f"c{number}") for user in USERS for number in range(EACH)]
 LOST = PLACES[:: EACH + 1]

@@ -36,14 +36,7 @@ runpy.run_module("jupyterhub.tests.mocksu", run_name="__main__")
 """
 MODULES = ("test_spawner", "test_named_servers", "test_pages", "test_api")
 FULL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
-LIVES = "test_spawn or test_slow or test_bad_spawn or test_never_spawn or test_progress or test_create_named"
-SAMPLES = {
-    "jupyterhub6": {
-        "test_spawner": "",
-        "test_named_servers": "create_or_start or stop or default_server",
-    },
-    "jupyterhub5": {"test_spawner": LIVES},
-}
+SAMPLES = {"jupyterhub6": {"test_spawner": ""}, "jupyterhub5": {}}
 PYTHONS = {"jupyterhub6": sys.executable, "jupyterhub5": os.environ.get("SPAWNPENNY_JUPYTERHUB5")}
 
 
