@@ -10,6 +10,7 @@ from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.labels import PART
 from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
+from spawnpenny.domain.overlay import overlaid
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Caller, Key, Kind, Phase, Scale, Tls
@@ -119,6 +120,7 @@ __all__ = [
     "fields_of",
     "format_quantity",
     "hookimpl",
+    "overlaid",
     "parse_quantity",
     "pod_ending",
     "pod_trouble",

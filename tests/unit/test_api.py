@@ -93,6 +93,7 @@ def test_the_api_is_as_it_was():
         "fields_of",
         "format_quantity",
         "hookimpl",
+        "overlaid",
         "parse_quantity",
         "pod_ending",
         "pod_trouble",

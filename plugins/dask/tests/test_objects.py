@@ -122,3 +122,11 @@ def test_a_lab_is_told_of_the_gateway_where_it_is_not_told_otherwise(spawn):
 def test_without_a_gateway_labs_and_with_one_the_pods_of_clusters_are_left_alone(spawn):
     assert lab_patch(replace(spawn, kind=Kind.LAB), LAB, make_settings({})) is None
     assert lab_patch(spawn, LAB, make_settings({"gateway": GATEWAY})) is None
+
+
+def test_a_probe_of_the_site_takes_the_place_of_ours_as_in_a_lab(spawn):
+    probe = {"exec": {"command": ["true"]}}
+    over = {"readinessProbe": probe, "envFrom": [{"configMapRef": {"name": "site"}}]}
+    pods = pods_of(spawn, {"image": "dask", "scheduler": {"extra_container_config": over}})
+    (container,) = pods["scheduler"]["spec"]["containers"]
+    assert (container["readinessProbe"], container["envFrom"]) == (probe, over["envFrom"])

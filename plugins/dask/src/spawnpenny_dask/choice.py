@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from spawnpenny.api import Caller, InvalidOptionError
+from spawnpenny.api import Caller, InvalidOptionError, overlaid
 from spawnpenny_dask.options import Overrides, checked_environment
-from spawnpenny_dask.overlay import overlaid
 from spawnpenny_dask.roles import Role, WorkerRole
 from spawnpenny_dask.settings import DaskSettings
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from spawnpenny.api import PART, Manifest, Spawn, User, expand_all, format_quantity
+from spawnpenny.api import PART, Manifest, Spawn, User, expand_all, format_quantity, overlaid
 from spawnpenny_dask.choice import Design
-from spawnpenny_dask.overlay import overlaid
 from spawnpenny_dask.roles import Role
 from spawnpenny_dask.settings import DaskSettings
 

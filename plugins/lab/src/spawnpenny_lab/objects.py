@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from spawnpenny.api import DEFAULT_LAB, InvalidOptionError, Manifest, Spawn, format_quantity, safe_slug
+from spawnpenny.api import DEFAULT_LAB, InvalidOptionError, Manifest, Spawn, format_quantity, overlaid, safe_slug
 from spawnpenny_lab.environment import variables
 from spawnpenny_lab.expand import expanded
-from spawnpenny_lab.overlay import overlaid
 from spawnpenny_lab.placement import filled, listed, placement
 from spawnpenny_lab.security import hardened, notebook_security, pod_security
 from spawnpenny_lab.service import URL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from spawnpenny.api import Manifest
+Manifest = dict[str, Any]
 
 _KEYS: Final = {
     "containers": "name",
@@ -24,7 +24,7 @@ _REPLACED: Final = frozenset({"lifecycle", "livenessProbe", "readinessProbe", "s
 def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> Manifest:
     """Return an object with another's values: maps are merged, so are lists whose entries have a key; else it replaces.
 
-    ``envFrom`` is added to, as the lab's own Secret is in it.
+    ``envFrom`` is added to, as what a plugin has in it is needed.
     """
     result = dict(base)
     for key, value in over.items():
