@@ -41,6 +41,9 @@ from spawnpenny.errors import (
 from spawnpenny.hookspecs import hookimpl
 from spawnpenny.identity import Authenticator, Credentials, Identity
 from spawnpenny.pipeline.podstate import ending as pod_ending
+from spawnpenny.pipeline.podstate import is_lost as pod_is_lost
+from spawnpenny.pipeline.podstate import is_ready as pod_is_ready
+from spawnpenny.pipeline.podstate import side_troubles as pod_side_troubles
 from spawnpenny.pipeline.podstate import trouble as pod_trouble
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
@@ -123,6 +126,9 @@ __all__ = [
     "overlaid",
     "parse_quantity",
     "pod_ending",
+    "pod_is_lost",
+    "pod_is_ready",
+    "pod_side_troubles",
     "pod_trouble",
     "safe_slug",
     "trusting",

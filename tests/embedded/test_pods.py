@@ -69,6 +69,36 @@ async def test_a_failed_init_container_fails_the_pod_and_nothing_else_runs(site)
     assert await site.log(ref) == ""
 
 
+async def test_a_native_sidecar_runs_beside_the_containers_and_ends_after_them(site):
+    shared = {
+        "volumeMounts": [{"name": "shared", "mountPath": "/shared"}],
+        "env": [{"name": "AT", "value": "/shared/at"}],
+    }
+    sidecar = site.container(
+        "sh", "trap 'echo last; exit 0' TERM; touch $AT; while :; do sleep 0.05; done", name="proxy", **shared
+    )
+    ref = await site.run(
+        site.container("sh", "until test -e $AT; do sleep 0.05; done; echo seen", **shared),
+        initContainers=[sidecar | {"restartPolicy": "Always"}, site.container("sh", "true", name="init")],
+        volumes=[{"name": "shared", "emptyDir": {}}],
+    )
+    pod = await site.until(ref, site.ended)
+    assert pod["status"]["phase"] == "Succeeded"
+    assert await site.log(ref) == "seen\n"
+    assert (await site.log(ref, "proxy")).endswith("last\n")
+    ended = [site.state_of(pod, name)["state"]["terminated"]["finishedAt"] for name in ("main", "proxy")]
+    assert ended == sorted(ended)
+
+
+async def test_a_native_sidecar_that_does_not_start_holds_the_containers_back(site):
+    sidecar = site.container("sh", "exit 1", name="proxy") | {"restartPolicy": "Always"}
+    sidecar["startupProbe"] = {"exec": {"command": ["false"]}, "periodSeconds": 1}
+    ref = await site.run(site.container("sh", "echo ran"), initContainers=[sidecar])
+    pod = await site.until(ref, lambda pod: str(pod["status"]).count("CrashLoopBackOff"))
+    assert pod["status"]["phase"] == "Pending"
+    assert site.state_of(pod)["state"]["waiting"]["reason"] == "PodInitializing"
+
+
 async def test_a_crashing_container_is_restarted_at_once_and_then_backs_off(site):
     ref = await site.run(site.container("sh", "echo why; exit 1"), restartPolicy="Always")
     state = site.state_of(await site.until(ref, site.waiting_for("CrashLoopBackOff")))

@@ -120,11 +120,12 @@ def order_pod(user: User, order: Order, orders: Orders, metadata: Manifest, *, s
     All containers but the last are init containers, so that each waits for the one before.
     """
     containers = [_with_dossier(container) for container in orders.containers(order)]
+    annotations = {**metadata["annotations"], labels.CONTAINER: containers[-1]["name"]}
     dossier = {"name": _MOUNT["name"], "configMap": {"name": order_name(user, order)}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": order_name(user, order), **metadata},
+        "metadata": {"name": order_name(user, order), **metadata, "annotations": annotations},
         "spec": {
             "restartPolicy": "Never",
             "activeDeadlineSeconds": seconds,

@@ -65,8 +65,10 @@ class Container:
         *,
         log: Path,
         policy: str,
+        native: bool = False,
     ) -> None:
-        self.view = ContainerView(spec["name"], spec["image"])
+        self.view = ContainerView(spec["name"], spec["image"], native=native)
+        self.started = asyncio.Event()
         self._spec = spec
         self._pod = pod.manifest
         self._tools = pod.tools
@@ -174,13 +176,14 @@ class Container:
                 # The next start is by the restart policy, as after any other end.
                 self._kill(process)
 
-        self._set_ready(ready and "startupProbe" not in probes)
+        if "startupProbe" not in probes:
+            self._has_started(ready=ready)
         async with asyncio.TaskGroup() as group:
             if (startup := probes.get("startupProbe")) is not None:
                 starting = group.create_task(startup.watch(alive))
                 await up.wait()
                 starting.cancel()
-                self._set_ready(ready)
+                self._has_started(ready=ready)
             if (readiness := probes.get("readinessProbe")) is not None:
                 group.create_task(readiness.watch(self._set_ready))
             if (liveness := probes.get("livenessProbe")) is not None:
@@ -216,12 +219,17 @@ class Container:
 
         self._insisting = asyncio.create_task(insist())
 
+    def _has_started(self, *, ready: bool) -> None:
+        self.view.started = True
+        self.started.set()
+        self._set_ready(ready)
+
     def _set_ready(self, ready: bool) -> None:
         self.view.ready = ready
         self._publish()
 
     def _wait(self, reason: str, message: str) -> None:
-        self.view.ready = False
+        self.view.ready = self.view.started = False
         self.view.state = {"waiting": {"reason": reason, "message": message}}
         self._publish()
 
@@ -236,7 +244,7 @@ class Container:
             message = tail(self._log, 80)[-_MESSAGE_BYTES:]
         if message:
             ended["message"] = message
-        self.view.ready = False
+        self.view.ready = self.view.started = False
         self.view.state = {"terminated": ended}
         self._publish()
 

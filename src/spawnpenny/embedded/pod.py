@@ -55,7 +55,12 @@ class Pod:
         # An init container that has succeeded is done, whatever the policy.
         first = "OnFailure" if policy == "Always" else policy
         around = Surroundings(self._manifest, tools, self._grace, self._prepare, self._show)
-        self._inits = [self._container(init, around, first) for init in spec.get("initContainers") or ()]
+        self._inits = [
+            self._container(
+                init, around, init.get("restartPolicy", first), native=init.get("restartPolicy") == "Always"
+            )
+            for init in spec.get("initContainers") or ()
+        ]
         self._containers = [self._container(container, around, policy) for container in spec["containers"]]
         self._view = PodView(
             inits=[container.view for container in self._inits],
@@ -106,13 +111,25 @@ class Pod:
     async def _run_containers(self) -> None:
         await self._placed()
         await self._mounted()
-        for init in self._inits:
-            if await init.run() != 0:
-                return
-            init.view.ready = True
-        async with asyncio.TaskGroup() as group:
-            for container in self._containers:
-                group.create_task(container.run())
+        async with asyncio.TaskGroup() as beside:
+            sidecars: list[asyncio.Task[int]] = []
+            try:
+                for init in self._inits:
+                    if init.view.native:
+                        sidecars.append(beside.create_task(init.run()))
+                        await init.started.wait()
+                    elif await init.run() != 0:
+                        return
+                    else:
+                        init.view.ready = True
+                async with asyncio.TaskGroup() as group:
+                    for container in self._containers:
+                        group.create_task(container.run())
+            finally:  # sidecars end after all others, with what is left of the pod's grace
+                if sidecars:
+                    self._grace.begin(self._manifest["spec"]["terminationGracePeriodSeconds"])
+                for sidecar in reversed(sidecars):
+                    sidecar.cancel()
 
     async def _placed(self) -> None:
         """Wait until all volume claims are there, as the scheduler does."""
@@ -138,8 +155,9 @@ class Pod:
                 return
             await asyncio.sleep(_RETRY)
 
-    def _container(self, spec: Manifest, around: Surroundings, policy: str) -> Container:
-        return Container(spec, around, log=self._folder.log(self._uid, spec["name"]), policy=policy)
+    def _container(self, spec: Manifest, around: Surroundings, policy: str, *, native: bool = False) -> Container:
+        log = self._folder.log(self._uid, spec["name"])
+        return Container(spec, around, log=log, policy=policy, native=native)
 
     def _prepare(self, spec: Manifest, image: Sequence[str]) -> Launch:
         return prepare(

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ContainerView:
-    """What a container does, and whether that is final (``settled``: it will not be started again)."""
+    """What a container does, and whether that is final (``settled``: it will not be started again).
+
+    ``native`` marks an init container that runs beside the program: nothing waits for its end, only for its start.
+    """
 
     name: str
     image: str
@@ -24,6 +27,8 @@ class ContainerView:
     restarts: int = 0
     ready: bool = False
     settled: bool = False
+    native: bool = False
+    started: bool = False
 
     @property
     def exit_code(self) -> int | None:
@@ -35,6 +40,15 @@ class ContainerView:
         return self.settled and self.exit_code == 0
 
     @property
+    def has_failed(self) -> bool:
+        return self.settled and not self.succeeded
+
+    @property
+    def lets_go_on(self) -> bool:
+        """Whether what comes after this init container may start."""
+        return self.started if self.native else self.succeeded
+
+    @property
     def has_run(self) -> bool:
         return "waiting" not in self.state or bool(self.last)
 
@@ -44,7 +58,7 @@ class ContainerView:
             "image": self.image,
             "imageID": "",
             "ready": self.ready,
-            "started": "running" in self.state,
+            "started": self.started,
             "restartCount": self.restarts,
             "state": self.state,
             "lastState": self.last,
@@ -85,19 +99,21 @@ class PodView:
         return status
 
     def _phase(self) -> str:
-        if self.failed is not None or any(view.settled and not view.succeeded for view in self.inits):
+        if self.failed is not None or any(view.has_failed for view in self.inits if not view.native):
             return "Failed"
-        if self.unschedulable or not all(view.succeeded for view in self.inits):
-            return "Pending"
-        if all(view.settled for view in self.containers):
+        beside = any("running" in view.state for view in self.inits if view.native)
+        if all(view.settled for view in self.containers) and not beside:
             return "Succeeded" if all(view.succeeded for view in self.containers) else "Failed"
+        if self.unschedulable or not all(view.lets_go_on for view in self.inits):
+            return "Pending"
         return "Running" if any(view.has_run for view in self.containers) else "Pending"
 
     def _conditions(self) -> list[Manifest]:
         if self.unschedulable:
             return [self._condition("PodScheduled", self.unschedulable, "Unschedulable")]
-        waiting = _named((view for view in self.inits if not view.succeeded), "with incomplete status")
-        unready = _named((view for view in self.containers if not view.ready), "with unready status")
+        waiting = _named((view for view in self.inits if not view.lets_go_on), "with incomplete status")
+        beside = (view for view in self.inits if view.native)
+        unready = _named((view for view in (*beside, *self.containers) if not view.ready), "with unready status")
         reason = "PodCompleted" if self._phase() == "Succeeded" else "ContainersNotReady"
         return [
             self._condition("Initialized", waiting, "ContainersNotInitialized"),

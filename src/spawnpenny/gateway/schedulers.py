@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Kind
+from spawnpenny.pipeline.pod_containers import own_spec
+from spawnpenny.pipeline.podstate import is_over
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest, WatchEvent
@@ -74,7 +76,8 @@ def _route_of(pod: Manifest) -> dict[str, Any] | None:
     """
     metadata, status = pod["metadata"], pod.get("status", {})
     address, ports = status.get("podIP"), _ports(pod)
-    if not address or status.get("phase") != "Running" or "deletionTimestamp" in metadata or _TLS not in ports:
+    going = "deletionTimestamp" in metadata or is_over(pod)
+    if not address or status.get("phase") != "Running" or going or _TLS not in ports:
         return None
     return {
         "user": metadata.get("annotations", {}).get(labels.USERNAME, ""),
@@ -86,10 +89,4 @@ def _route_of(pod: Manifest) -> dict[str, Any] | None:
 
 
 def _ports(pod: Manifest) -> dict[str, int]:
-    containers = pod["spec"].get("containers", ())
-    return {
-        port["name"]: port["containerPort"]
-        for container in containers
-        for port in container.get("ports", ())
-        if "name" in port
-    }
+    return {port["name"]: port["containerPort"] for port in own_spec(pod).get("ports", ()) if "name" in port}

@@ -64,8 +64,8 @@ class Run:
     as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
     being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
     nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
-    storage stays that was to go with it. ``news`` tells when what is tended has changed; ``standing`` is the scale that
-    holds while another one is being written.
+    storage stays that was to go with it. ``warned`` names what its user was warned of once. ``news`` tells when what is
+    tended has changed; ``standing`` is the scale that holds while another one is being written.
     """
 
     record: SpawnRecord
@@ -79,6 +79,7 @@ class Run:
     waiting_for: str = ""
     kept: str = ""
     trouble: SpawnError | None = None
+    warned: set[str] = field(default_factory=set)
     news: News = field(default_factory=News)
     standing: Scale | None = None
 

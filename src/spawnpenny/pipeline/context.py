@@ -17,6 +17,7 @@ from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Kind, Scale, StepProgress, StepState
 from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError
+from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.hardening import check_pod
 from spawnpenny.pipeline.labtokens import token_hash
@@ -128,6 +129,7 @@ class Context:
             broker=self.world.broker,
             tell=self.tell,
             suspect=self._suspect,
+            notice=self.notice,
             claimed=self._claimed,
             namespace=self._namespace_uid,
             waits=turn.give_back if turn else lambda: None,
@@ -204,6 +206,15 @@ class Context:
         if message != self.run.waiting_for:
             self.run.waiting_for = message
             self.emit(EventType.INFO, message, severity=severity if severity is Severity.WARNING else None)
+
+    def notice(self, pod: Manifest) -> None:
+        """Warn of containers beside the program that are in trouble: once of each, as they decide nothing."""
+        for container, error in podstate.side_troubles(pod):
+            about = f"{container}: {error.code}"
+            if about not in self.run.warned:
+                self.run.warned.add(about)
+                message = self.scrub(f"{error.message} It only runs beside the program.")
+                self.emit(EventType.INFO, message, severity=Severity.WARNING)
 
     def emit(self, type_: EventType, message: str, **about: Unpack[About]) -> None:
         about.setdefault("progress", self.run.record.progress)

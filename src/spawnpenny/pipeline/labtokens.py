@@ -22,6 +22,7 @@ from spawnpenny.domain.spawns import Caller, Key, Kind
 from spawnpenny.errors import NotReadyError, UnauthenticatedError
 from spawnpenny.identity import Authenticator, Credentials, Identity
 from spawnpenny.pipeline import podstate
+from spawnpenny.pipeline.pod_containers import own_spec
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
@@ -78,7 +79,7 @@ def _identity(pod: Manifest) -> Identity:
     metadata = pod["metadata"]
     username = metadata["annotations"][labels.USERNAME]
     key = Key.parse(_origin(metadata)["key"])
-    caller = Caller(key.name, metadata["labels"][labels.SPAWN], pod["spec"]["containers"][0]["image"])
+    caller = Caller(key.name, metadata["labels"][labels.SPAWN], own_spec(pod)["image"])
     return Identity(f"lab:{username}/{key.name}", _SCOPES, username=username, lab=caller)
 
 

@@ -50,12 +50,14 @@ class Listener:
     """Who hears of a pod.
 
     ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is
-    in, or None; ``quote`` takes secrets out of what is quoted. Once the pod has taken ``slow`` seconds, what the
-    cluster says of it is told as well, while ``told`` is held: that costs a list and a watch.
+    in, or None, ``notice`` with each state of the pod that is not yet what is waited for; ``quote`` takes secrets out
+    of what is quoted. Once the pod has taken ``slow`` seconds, what the cluster says of it is told as well, while
+    ``told`` is held: that costs a list and a watch.
     """
 
     tell: Tell = _ignore
     suspect: Callable[[SpawnError | None], None] = _ignore
+    notice: Callable[[Manifest], None] = _ignore
     quote: podstate.Quote = str
     slow: float = math.inf
     told: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
@@ -76,7 +78,7 @@ class PodWatch:
         self._later: asyncio.TimerHandle | None = None
 
     async def ready(self) -> Manifest:
-        """Return the pod once it is Ready.
+        """Return the pod once its own container is ready.
 
         Raises:
             SpawnError: It ended, was deleted, or is in trouble that does not pass.
@@ -85,10 +87,10 @@ class PodWatch:
         return await self._until(self._is_ready)
 
     async def succeeded(self) -> Manifest:
-        """Return the pod once all of its containers have ended with exit code 0.
+        """Return the pod once its own container has ended with exit code 0.
 
         Raises:
-            SpawnError: One ended otherwise, the pod was deleted, or is in trouble that does not pass.
+            SpawnError: It ended otherwise, the pod was deleted, or is in trouble that does not pass.
 
         """
         return await self._until(self._has_succeeded)
@@ -147,6 +149,7 @@ class PodWatch:
         return False
 
     def _weigh(self, pod: Manifest) -> None:
+        self._listener.notice(pod)
         found = podstate.trouble(pod, quote=self._listener.quote)
         state = f"{found.code}: {found.error.message}" if found else ""
         if found is not None and state != self._state and not found.pausing:
@@ -160,7 +163,7 @@ class PodWatch:
             self._say(found.error)
 
     def _judge(self, found: podstate.Trouble, pod: Manifest) -> None:
-        times = podstate.crashes(pod) if found.code == CrashError.code else self._times.get(found.code, 0)
+        times = podstate.failed_starts(pod) if found.code == CrashError.code else self._times.get(found.code, 0)
         if found.hopeless or times >= PATIENCE.get(found.code, times + 1):
             raise found.error
 

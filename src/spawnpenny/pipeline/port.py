@@ -19,6 +19,7 @@ from spawnpenny.errors import (
     AlreadyExistsError,
     ConflictError,
     NotOursError,
+    PluginError,
     SpawnError,
     UndeclaredCallError,
 )
@@ -71,6 +72,7 @@ class Reach:
     broker: Broker
     tell: Tell
     suspect: Callable[[SpawnError | None], None]
+    notice: Callable[[Manifest], None]
     claimed: Callable[[str], None]
     namespace: Callable[[], str]
     waits: Callable[[], None]
@@ -244,6 +246,8 @@ class StepPort:
         annotations = {labels.USERNAME: self._marks.username}
         if manifest["kind"] != "Secret":  # the hash of a short secret can be guessed
             annotations[labels.HASH] = content_hash(manifest)
+        if manifest["kind"] == "Pod":
+            annotations[labels.CONTAINER] = self._container_of(manifest)
         if manifest["kind"] == "Pod" and own and not _is_part(manifest):
             annotations[labels.ORIGIN] = self._marks.origin
             if self._marks.token:
@@ -255,6 +259,18 @@ class StepPort:
             "annotations": {**metadata.get("annotations", {}), **annotations},
         }
         return {**manifest, "metadata": marked}
+
+    def _container_of(self, pod: Manifest) -> str:
+        """Return the container of a pod that decides: what a webhook adds to the pod comes later, and never does."""
+        names = [container["name"] for container in pod["spec"]["containers"]]
+        if self._step.container is None:
+            return str(names[0])
+        if self._step.container not in names:
+            raise PluginError(
+                f"The step {self._step.name!r} declares the container {self._step.container!r}, "
+                f"and its pod has only: {', '.join(names)}."
+            )
+        return self._step.container
 
     async def _ensure(self, manifest: Manifest, ref: Ref, *, patch: bool) -> Manifest:
         try:
@@ -301,7 +317,7 @@ class StepPort:
 
     def _watch(self, ref: Ref, uid: str) -> PodWatch:
         reach = self._reach
-        listener = Listener(reach.tell, reach.suspect, reach.scrub, reach.slow, reach.told)
+        listener = Listener(reach.tell, reach.suspect, reach.notice, reach.scrub, reach.slow, reach.told)
         return PodWatch(reach.cluster, reach.pods, ref, uid, listener)
 
 

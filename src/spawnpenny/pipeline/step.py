@@ -29,6 +29,8 @@ class Step(ABC):
         needs: Steps or families that must come before; where one is absent, the service does not start.
         after: Steps or families that come before this one where they are there.
         before: Steps or families that come after this one where they are there.
+        container: The container of its pods that decides: while that one runs and is ready, so is the spawn, and when
+            it ends, so does the spawn, whatever the containers beside it do. None for the first one of a pod.
         permissions: What it uses of the cluster; anything else is refused before a call is made. An object may have
             others than its class, as its settings want.
         deadline: Seconds that ``apply`` may take, within the spawn's own deadline; None for the setting
@@ -42,6 +44,7 @@ class Step(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     after: ClassVar[frozenset[str]] = frozenset()
     before: ClassVar[frozenset[str]] = frozenset()
+    container: ClassVar[str | None] = None
     permissions: tuple[Permission, ...] = ()
     deadline: ClassVar[float | None] = None
 

@@ -43,7 +43,9 @@ class Vigil:
             lost = pod if podstate.is_lost(pod) else None
             context.run.ending = True
             context.run.task = self.tasks.start(Driver(context).end_of_pod(lost, context.run.task))
-        elif (trouble := podstate.trouble(pod, quote=None)) is not None and not podstate.is_ready(pod):
+            return
+        context.notice(pod)
+        if (trouble := podstate.trouble(pod, quote=None)) is not None and not podstate.is_ready(pod):
             self._tell(context, trouble.error.message)
 
     def _stir(self, pod: Manifest) -> None:

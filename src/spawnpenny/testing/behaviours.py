@@ -148,11 +148,18 @@ def make_status(
         "startTime": pod.get("status", {}).get("startTime") or _now(),
         "conditions": [_condition(kind, met=value) for kind, value in met.items()],
         "initContainerStatuses": [
-            _container(each, terminated(0) if begun else state, common | {"ready": begun, "lastState": {}})
-            for each in pod["spec"].get("initContainers", ())
+            _init(each, state, common, begun=begun) for each in pod["spec"].get("initContainers", ())
         ],
         "containerStatuses": [_container(each, state, common) for each in pod["spec"]["containers"]],
     }
+
+
+def _init(container: Manifest, state: Manifest, common: Manifest, *, begun: bool) -> Manifest:
+    """Make the status of an init container: done when the others begin, or running on beside them."""
+    fresh = common | {"ready": begun, "lastState": {}, "restartCount": 0}
+    if begun and container.get("restartPolicy") == "Always" and "terminated" not in state:
+        return _container(container, {"running": {"startedAt": _now()}}, fresh | {"started": True})
+    return _container(container, terminated(0) if begun else state, fresh)
 
 
 def _container(container: Manifest, state: Manifest, common: Manifest) -> Manifest:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Final
 
-from spawnpenny.api import PART, Manifest, Spawn
+from spawnpenny.api import PART, Manifest, Spawn, pod_is_ready
 from spawnpenny_dask.plan import is_leaving, name_of
 
 AT_ONCE: Final = 8
@@ -48,9 +48,7 @@ class Fleet:
 
     def scheduler_is_ready(self) -> bool:
         """Whether the cluster itself says that the scheduler answers."""
-        ours = [pod for pod in self._spawn.cluster.pods() if name_of(pod) == self._spawn.names.base]
-        conditions = [each for pod in ours for each in pod.get("status", {}).get("conditions", ())]
-        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+        return any(name_of(pod) == self._spawn.names.base and pod_is_ready(pod) for pod in self._spawn.cluster.pods())
 
     async def start(self, count: int) -> None:
         """Start some, side by side.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spawnpenny.api import Manifest
+from spawnpenny.api import Manifest, pod_is_lost
 
 Registered = Mapping[str, str]
 """The workers that the scheduler knows, by name, with their status."""
@@ -51,7 +51,8 @@ def is_leaving(pod: Manifest) -> bool:
 
 
 def is_over(pod: Manifest) -> bool:
-    return _phase(pod) in {"Succeeded", "Failed"}
+    """Say whether a worker will not be at work again: another one takes its place."""
+    return pod_is_lost(pod)
 
 
 def _retires(pod: Manifest, registered: Registered | None) -> bool:

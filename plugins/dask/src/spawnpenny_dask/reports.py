@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from spawnpenny.api import Manifest, Severity, Spawn, SpawnpennyError, pod_ending, pod_trouble
+from spawnpenny.api import Manifest, Severity, Spawn, SpawnpennyError, pod_ending, pod_side_troubles, pod_trouble
 from spawnpenny_dask.plan import is_leaving, is_over
 
 _SILENCE: Final = 30.0
@@ -50,9 +50,12 @@ class Reports:
         self._tell(f"{who} ended. {pod_ending(pod, quote=None).message}")
 
     def look(self, pods: Sequence[Manifest]) -> None:
-        """Tell what keeps workers from starting."""
-        for pod in pods:
-            found = None if is_leaving(pod) or is_over(pod) else pod_trouble(pod, quote=None)
+        """Tell what keeps workers from starting, and which containers beside them are in trouble."""
+        staying = [pod for pod in pods if not is_leaving(pod) and not is_over(pod)]
+        for container, error in (found for pod in staying for found in pod_side_troubles(pod)):
+            self._tell(f"{error.message} It only runs beside a worker.", about=f"{container}: {error.code}")
+        for pod in staying:
+            found = pod_trouble(pod, quote=None)
             if found is not None and (found.code != "unschedulable" or _age(pod) >= _PLACING):
                 self._tell(f"A worker does not start. {found.error.message}", about=found.code)
                 return

@@ -23,7 +23,7 @@ from spawnpenny_dask.control import Control, asking
 from spawnpenny_dask.credentials import AUTHORITY, TOKEN, credentials, new_secrets
 from spawnpenny_dask.endings import Limits
 from spawnpenny_dask.fleet import Fleet
-from spawnpenny_dask.objects import pod_host, scheduler_pod, scheduler_url, worker_pod
+from spawnpenny_dask.objects import SCHEDULER, WORKER, pod_host, scheduler_pod, scheduler_url, worker_pod
 from spawnpenny_dask.roles import Role
 from spawnpenny_dask.settings import DaskSettings
 from spawnpenny_dask.tending import Charge, Tending
@@ -75,6 +75,7 @@ class SchedulerStep(_DaskStep):
 
     name = "dask.scheduler"
     needs = frozenset({"namespace", "dask.credentials"})
+    container = SCHEDULER
     permissions = (allow("create", "get", "delete", on="pods"),)
     deadline = math.inf
 
@@ -104,6 +105,7 @@ class WorkersStep(_DaskStep):
 
     name = "dask.workers"
     needs = frozenset({"namespace", "dask.credentials", "dask.scheduler"})
+    container = WORKER
     permissions = (
         allow("create", "get", "delete", on="pods"),
         allow("get", on="secrets"),

@@ -19,7 +19,7 @@ from spawnpenny.api import (
 from spawnpenny_lab.budget import counted
 from spawnpenny_lab.choice import choose
 from spawnpenny_lab.form import lab_form
-from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
+from spawnpenny_lab.objects import NOTEBOOK, base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
 from spawnpenny_lab.tls import TlsStep, serving_tls
 
@@ -52,6 +52,7 @@ class PodStep(Step):
     kinds = frozenset({"lab"})
     scope = "spawn"
     needs = frozenset({"namespace", "lab.secret"})
+    container = NOTEBOOK
     permissions = (allow("create", "get", "delete", on="pods"),)
     deadline = math.inf
 

@@ -86,7 +86,8 @@ def _service_url(env: Mapping[str, str], port: int) -> dict[str, str]:
 
 
 def _port(pod: Manifest) -> int:
-    ports = (port for container in pod["spec"]["containers"] for port in container.get("ports") or ())
+    notebook = next(each for each in pod["spec"]["containers"] if each["name"] == NOTEBOOK)
+    ports = notebook.get("ports") or ()
     return next(int(port["containerPort"]) for port in ports if port.get("name") == NOTEBOOK_PORT)
 
 
