@@ -31,7 +31,7 @@ async def test_a_state_is_what_the_scheduler_tells(answering):
 
     await answering(handler)
     async with asking() as session:
-        state = await Control(session, "127.0.0.1", "token").state(among={"w"})
+        state = await Control(session, lambda: "127.0.0.1", "token").state(among={"w"})
     assert (state.workers, state.target, state.idle, state.alone) == ({"w": "running"}, 2, 1.0, None)
 
 
@@ -57,7 +57,7 @@ async def test_whatever_else_it_answers_nothing_is_known_of_it(answering, answer
     await answering(handler)
     async with asking() as session:
         with pytest.raises(SilentError):
-            await Control(session, "127.0.0.1", "token").state(among={"w"})
+            await Control(session, lambda: "127.0.0.1", "token").state(among={"w"})
 
 
 async def test_it_can_let_go_no_worker_but_those_it_was_asked_about(answering):
@@ -66,13 +66,13 @@ async def test_it_can_let_go_no_worker_but_those_it_was_asked_about(answering):
 
     await answering(handler)
     async with asking() as session:
-        assert await Control(session, "127.0.0.1", "token").retire(1, among=["w", "v"]) == {"w"}
+        assert await Control(session, lambda: "127.0.0.1", "token").retire(1, among=["w", "v"]) == {"w"}
 
 
 async def test_nobody_there_is_nothing_known_as_well(unused_tcp_port, monkeypatch):
     monkeypatch.setattr(control_module, "CONTROL_PORT", unused_tcp_port)
     async with asking() as session:
-        control = Control(session, "127.0.0.1", "token")
+        control = Control(session, lambda: "127.0.0.1", "token")
         assert not await control.is_up()
         with pytest.raises(SilentError):
             await control.retire(1, among=["w"])

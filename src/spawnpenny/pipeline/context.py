@@ -8,6 +8,9 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Unpack, cast
+from urllib.parse import urlsplit
+
+import structlog
 
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
@@ -196,6 +199,28 @@ class Context:
         spawn = self.spawn()
         return next((url for step in self.pipeline.steps if (url := step.url(spawn, pod)) is not None), None)
 
+    def new_url(self) -> str | None:
+        """Return where the running spawn is reached by now, where its pod is ready at another address than before."""
+        pod, url = self.pod(), self.run.record.url
+        if pod is None or url is None or not podstate.is_ready(pod) or _is_host(pod["status"].get("podIP"), url):
+            return None
+        try:
+            found = self.url(pod)
+        except Exception:
+            log = structlog.get_logger("spawnpenny.spawn").bind(spawn=self.run.record.id)
+            log.warning("it cannot be seen where a pod is reached", exc_info=True)
+            return None
+        return found if found != url else None
+
+    def follow(self) -> bool:
+        """Take over a new address of the running spawn's pod, and tell the user; return whether it has one."""
+        url = self.new_url()
+        if url is None:
+            return False
+        self.run.record.url = url
+        self.emit(EventType.INFO, f"Its pod has another address now. It is reached at {url}.")
+        return True
+
     def scrub(self, text: str) -> str:
         """Take the caller's secrets out of a text."""
         return scrubbed(text, self.run.record.hidden)
@@ -324,6 +349,16 @@ class SharedSteps:
             and namespace["metadata"]["uid"] == uid
             and "deletionTimestamp" not in namespace["metadata"]
         )
+
+
+def _is_host(address: str | None, url: str) -> bool:
+    """Say whether a URL leads to an address; also where there is no address to compare."""
+    if not address:
+        return True
+    try:
+        return urlsplit(url).hostname == address.lower()
+    except ValueError:
+        return False
 
 
 def _silent(name: str, state: StepState, seconds: float | None) -> None:

@@ -245,6 +245,7 @@ class Driver:
             # It ended after its step was done, when nobody waited for it and the vigil did not count it as running yet.
             await self._undo(_end_of_pod(pod))
             return False
+        _ = self._context.follow()  # nobody did, between the end of its step and now
         self._record.forget_secrets()
         self.to_phase(Phase.RUNNING)
         await self._persist()

@@ -211,7 +211,8 @@ class Recovery:
             return not record.reverted
         if record.phase is not Phase.RUNNING or self._has_ended(account, run):
             return True
-        return bool(tending_steps(Context(self.world, account, run).pipeline))
+        context = Context(self.world, account, run)
+        return bool(tending_steps(context.pipeline)) or context.new_url() is not None
 
     def _has_ended(self, account: Account, run: Run) -> bool:
         pod = Context(self.world, account, run).pod()
@@ -233,6 +234,8 @@ class Recovery:
         for run in runs:
             account.record.generation += 1
             run.record.generation = run.record.log.generation = account.record.generation
+            if run.record.phase is Phase.RUNNING:
+                _ = Context(self.world, account, run).follow()
         try:
             async with account.lock:
                 account.demand_here()

@@ -132,7 +132,7 @@ class Step(ABC):
     def url(self, spawn: Spawn, pod: Manifest) -> str | None:
         """Return where what this step runs in a Ready pod is reached, or None where the pod is not this step's.
 
-        Pure; asked for a pod that is found running when the service starts, and of which no record tells.
+        Pure. It is called for a pod that is found running without a record, and for one whose address has changed.
         """
         return None
 

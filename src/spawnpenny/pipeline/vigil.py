@@ -14,7 +14,7 @@ from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
-from spawnpenny.pipeline.driver import Driver
+from spawnpenny.pipeline.driver import Driver, persist
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
 
@@ -45,6 +45,8 @@ class Vigil:
             context.run.task = self.tasks.start(Driver(context).end_of_pod(lost, context.run.task))
             return
         context.notice(pod)
+        if context.follow():
+            self.tasks.run(persist(self.world, context.account))
         if (trouble := podstate.trouble(pod, quote=None)) is not None and not podstate.is_ready(pod):
             self._tell(context, trouble.error.message)
 

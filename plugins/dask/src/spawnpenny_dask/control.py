@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -45,17 +45,20 @@ async def asking() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Control:
-    """The control API of the scheduler at a host."""
+    """The control API of a scheduler; ``host`` returns where that is at the moment."""
 
-    def __init__(self, session: aiohttp.ClientSession, host: str, token: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, host: Callable[[], str], token: str) -> None:
         self._session = session
-        self._url = f"http://{host}:{CONTROL_PORT}"
+        self._host = host
         self._headers = {"Authorization": f"Bearer {token}"}
+
+    def _url(self, path: str) -> str:
+        return f"http://{self._host()}:{CONTROL_PORT}{path}"
 
     async def is_up(self) -> bool:
         """Whether the scheduler takes connections."""
         try:
-            async with self._session.get(f"{self._url}/health", timeout=_PATIENCE, allow_redirects=False) as response:
+            async with self._session.get(self._url("/health"), timeout=_PATIENCE, allow_redirects=False) as response:
                 return response.ok
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
@@ -92,7 +95,7 @@ class Control:
     async def _ask(self, method: str, path: str, patience: aiohttp.ClientTimeout, body: Any = None) -> Any:
         try:
             async with self._session.request(
-                method, f"{self._url}{path}", headers=self._headers, json=body, timeout=patience, allow_redirects=False
+                method, self._url(path), headers=self._headers, json=body, timeout=patience, allow_redirects=False
             ) as response:
                 if not response.ok:
                     raise SilentError(f"it answers with {response.status}")

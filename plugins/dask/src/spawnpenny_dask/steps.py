@@ -126,15 +126,19 @@ class WorkersStep(_DaskStep):
     async def tend(self, spawn: Spawn) -> None:
         scheduler = await _until_placed(spawn)
         token, forgotten = await _token(spawn)
-        design, settings, url = self._design(spawn), self._settings, scheduler_url(scheduler)
+        design, settings = self._design(spawn), self._settings
+
+        def now() -> Manifest:
+            """Return the scheduler's pod as it is: its address may change."""
+            return _placed(spawn) or scheduler
 
         def make(name: str) -> Manifest:
-            return spawn.patched(worker_pod(spawn, design, settings, name=name, scheduler=url))
+            return spawn.patched(worker_pod(spawn, design, settings, name=name, scheduler=scheduler_url(now())))
 
         async with asking() as session:
             charge = Charge(
                 spawn=spawn,
-                control=Control(session, pod_host(scheduler), token),
+                control=Control(session, lambda: pod_host(now()), token),
                 fleet=Fleet(spawn, make),
                 limits=Limits(design.idle_timeout, settings.client_timeout, settings.lifetime),
                 wishes=Wishes(spawn, most=settings.max_workers, forgotten=forgotten),
@@ -155,7 +159,7 @@ async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:
     """Return the scheduler's pod as soon as it takes connections."""
     there = await _until_placed(spawn, pod["metadata"]["uid"])
     async with asking() as session:
-        control = Control(session, pod_host(there), "")
+        control = Control(session, lambda: pod_host(there), "")
         while not await control.is_up():  # noqa: ASYNC110 - it is up in another process
             await asyncio.sleep(_KNOCK)
     return there
@@ -163,12 +167,18 @@ async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:
 
 async def _until_placed(spawn: Spawn, uid: str | None = None) -> Manifest:
     """Return the scheduler's pod once it is heard of, and has an address."""
-    while True:
-        for pod in spawn.cluster.pods():
-            its = pod["metadata"]
-            if its["name"] == spawn.names.base and uid in {None, its["uid"]} and pod_host(pod):
-                return pod
+    while (pod := _placed(spawn, uid)) is None:
         await spawn.news(1)
+    return pod
+
+
+def _placed(spawn: Spawn, uid: str | None = None) -> Manifest | None:
+    """Return the scheduler's pod as it was last heard of, where it has an address."""
+    for pod in spawn.cluster.pods():
+        its = pod["metadata"]
+        if its["name"] == spawn.names.base and uid in {None, its["uid"]} and pod_host(pod):
+            return pod
+    return None
 
 
 async def _token(spawn: Spawn) -> tuple[str, bool]:

@@ -1,0 +1,97 @@
+"""Pods that change their address: a machine restarts, or a sandbox is made anew, and the pod stays the same."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.testing.behaviours import make_status, terminated
+from spawnpenny.testing.site import lab, settled, start
+
+RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+ADDRESSES = [("10.9.9.9", "http://10.9.9.9:8888/"), ("fd00::9", "http://[fd00::9]:8888/")]
+
+
+async def move(site, hollow_node, address, *, ready=True):
+    pod = await site.read("Pod", "lab")
+    status = make_status(pod, "Running", RUNNING, ready=ready, restarts=1, last=terminated(255, "Unknown"))
+    place = {"podIP": address, "podIPs": [{"ip": address}]}
+    await hollow_node.set_status(site.namespace(), "lab", status | place)
+
+
+async def until_url(run, url):
+    while run.record.url != url:
+        await run.bell.next().wait()
+
+
+def told(run):
+    return [event.message for event in run.record.log.since(None) if "another address" in event.message]
+
+
+async def stored(service, site, url):
+    """Wait until the record in the cluster has a URL."""
+    secrets = service.world.ownership.records
+    await secrets.wait_for(site.settings.namespaces.state, "user-ada", lambda found: url in _text(found))
+
+
+def _text(secret):
+    return base64.b64decode(secret["data"]["record"]).decode() if secret else ""
+
+
+@pytest.mark.parametrize(("address", "url"), ADDRESSES)
+async def test_a_running_lab_is_followed_to_its_pods_new_address(kube_site, hollow_node, address, url):
+    async with kube_site.service() as service:
+        run = await settled(await start(service))
+        before = run.record.url
+        await move(kube_site, hollow_node, address, ready=False)
+        await service.world.pods.wait_for(
+            kube_site.namespace(), "lab", lambda pod: pod["status"].get("podIP") == address
+        )
+        assert run.record.url == before  # nothing answers there yet
+        await move(kube_site, hollow_node, address)
+        await until_url(run, url)
+        assert told(run) == [f"Its pod has another address now. It is reached at {url}."]
+        await stored(service, kube_site, url)
+    async with kube_site.service() as service:
+        run = service.spawns.find("ada", lab())
+        assert (run.record.url, len(told(run))) == (url, 1)
+
+
+async def test_an_address_that_changed_while_no_service_ran_is_followed_by_the_next(kube_site, hollow_node):
+    async with kube_site.service() as service:
+        await settled(await start(service))
+    await move(kube_site, hollow_node, "10.9.9.9")
+    async with kube_site.service() as service:
+        run = service.spawns.find("ada", lab())
+        await until_url(run, "http://10.9.9.9:8888/")
+        await stored(service, kube_site, "http://10.9.9.9:8888/")
+
+
+async def test_a_lab_whose_address_stays_costs_no_call(kube_site, hollow_node, counted):
+    async with kube_site.service() as service:
+        run = await settled(await start(service))
+        pod = await kube_site.read("Pod", "lab")
+        with counted() as calls:
+            status = make_status(pod, "Running", RUNNING, ready=True, restarts=3)
+            await hollow_node.set_status(kube_site.namespace(), "lab", status)
+            await service.world.pods.wait_for(
+                kube_site.namespace(), "lab", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 3
+            )
+        assert calls == []
+        assert told(run) == []
+
+
+async def test_a_faulty_url_of_a_plugin_ends_no_watching(kube_site, hollow_node, monkeypatch):
+    async with kube_site.service() as service:
+        run = await settled(await start(service))
+        step = next(step for step in service.world.plugins.pipelines[Kind.LAB].steps if step.name == "lab.pod")
+        with monkeypatch.context() as broken:
+            broken.setattr(type(step), "url", lambda *_: 1 / 0)
+            await move(kube_site, hollow_node, "10.9.9.8")
+            await service.world.pods.wait_for(
+                kube_site.namespace(), "lab", lambda pod: pod["status"].get("podIP") == "10.9.9.8"
+            )
+        await move(kube_site, hollow_node, "10.9.9.9")
+        await until_url(run, "http://10.9.9.9:8888/")
