@@ -1,5 +1,6 @@
 # Everything that is installed comes from outside, as wheels in dist/ (`make wheels`): no step here needs a network, and
-# what the image holds is what requirements-server.txt has the hashes of.
+# what the image holds is what requirements-server.txt has the hashes of, spawnpenny, and each other wheel that a site
+# put into dist/ or wheels/.
 #
 # The base needs python3 with venv, of the version that the wheels are for.
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
@@ -10,7 +11,7 @@ COPY dist/ /build/dist/
 RUN python3 -m venv /opt/spawnpenny \
     && export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INDEX=1 PIP_FIND_LINKS=/build/dist PIP_ROOT_USER_ACTION=ignore \
     && /opt/spawnpenny/bin/python -m pip install --quiet --require-hashes -r /build/requirements-server.txt \
-    && /opt/spawnpenny/bin/python -m pip install --quiet --no-deps /build/dist/spawnpenny*.whl \
+    && /opt/spawnpenny/bin/python -m pip install --quiet --no-deps /build/dist/*.whl \
     && /opt/spawnpenny/bin/python -m pip check \
     && /opt/spawnpenny/bin/python -m pip uninstall --quiet --yes pip setuptools
 

@@ -12,7 +12,7 @@ NODE_READY := $(if $(shell command -v npm),$(NODE)/.ready)
 export PATH := $(CURDIR)/$(NODE)/.bin:$(PATH)
 ARGS ?=
 
-# The image: its name, the program that builds it, the Python of its base, and that base where it is not the Dockerfile's own.
+# The image: a site's own wheels lie in wheels/. Its name, the program that builds it, the Python of its base, and that base where it is not the Dockerfile's own.
 IMAGE ?= spawnpenny:latest
 BUILDER ?= docker
 IMAGE_PYTHON ?= 3.11
@@ -58,6 +58,7 @@ wheels: $(READY)
 	    . $(patsubst %/pyproject.toml,./%,$(PLUGINS))
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: \
 	    --python-version $(IMAGE_PYTHON) --dest dist -r requirements-server.txt
+	$(if $(wildcard wheels/*.whl),cp wheels/*.whl dist/)
 
 image: wheels
 	$(BUILDER) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$$($(BIN)/spawnpenny --version) \

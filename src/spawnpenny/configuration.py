@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ from marshmallow import fields, validate
 from spawnpenny.errors import SettingsError
 from spawnpenny.schemas import StrictSchema, TupleField, load_strict
 from spawnpenny.settings import (
+    PLUGIN_GROUP,
     SCOPES,
+    STANDARD_PLUGINS,
     BrokerSettings,
     DeadlineSettings,
     EmbeddedSettings,
@@ -214,9 +217,20 @@ def load_settings(file: str | None = None, environ: Mapping[str, str] | None = N
     environ = os.environ if environ is None else environ
     path = file or environ.get("SPAWNPENNY_SETTINGS")
     data = read_yaml(Path(path)) if path else {}
+    return combine(data, environ, source=path or "the environment")
+
+
+def combine(data: Mapping[str, Any], environ: Mapping[str, str], *, source: str) -> Settings:
+    """Make settings from what a settings file holds, and the environment over it.
+
+    Raises:
+        SettingsError: A setting is wrong.
+
+    """
+    data = _with_plugins(data)
     for keys, value in overrides(environ):
         put(data, keys, value)
-    return make_settings(data, source=path or "the environment", environ=environ)
+    return make_settings(data, source=source, environ=environ)
 
 
 def make_settings(
@@ -233,9 +247,17 @@ def make_settings(
         SettingsError: A setting is wrong.
 
     """
-    settings = load_strict(_SettingsSchema(), data, "", source, environ)
+    settings = load_strict(_SettingsSchema(), _with_plugins(data), "", source, environ)
     if settings.users.uid < settings.users.min_uid:
         raise SettingsError(
             f"users.uid is {settings.users.uid}, below users.min_uid ({settings.users.min_uid}), in {source}."
         )
     return settings
+
+
+def _with_plugins(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Load the standard plugins that are installed, where there is no section ``plugins``: a site may leave one out."""
+    if "plugins" in data:
+        return dict(data)
+    installed = {entry.name for entry in entry_points(group=PLUGIN_GROUP)}
+    return {**data, "plugins": {name: {} for name in STANDARD_PLUGINS if name in installed}}

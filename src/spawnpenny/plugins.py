@@ -21,6 +21,7 @@ from spawnpenny.errors import PluginError, SpawnpennyError
 from spawnpenny.identity import Authenticator
 from spawnpenny.pipeline.order import Ordered, order
 from spawnpenny.pipeline.step import Step
+from spawnpenny.settings import PLUGIN_GROUP
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.spawn import Spawn
     from spawnpenny.settings import Settings
 
-GROUP = "spawnpenny"
 _BUILT_IN: Mapping[str, object] = {"spawnpenny.tokens": tokens}
 """Plugins that are always there. No plugin that the settings name can have a dot in its name."""
 
@@ -195,7 +195,7 @@ def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = Non
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     extra = extra or {}
-    installed = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    installed = sorted(entry_points(group=PLUGIN_GROUP), key=lambda entry: entry.name)
     _refuse_twice(installed)
     by_name = {entry.name: entry for entry in installed}
     for name in settings.plugins:

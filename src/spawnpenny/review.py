@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spawnpenny.broker.orders import OrdersFile
-from spawnpenny.configuration import load_settings
+from spawnpenny.configuration import load_settings, make_settings
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError, SettingsError
+from spawnpenny.permissions.comparison import differences
+from spawnpenny.permissions.grants import gather
+from spawnpenny.permissions.manifests import make_manifests
+from spawnpenny.permissions.rendered import Rendered
+from spawnpenny.permissions.rules import make_rules, rights_of
 from spawnpenny.pipeline.hardening import check_openings
 from spawnpenny.plugins import Plugins, load_plugins
-from spawnpenny.settings import Settings
+from spawnpenny.settings import STANDARD_PLUGINS, Settings
 
 T = TypeVar("T")
+_MEND = "Have the overlay give exactly what is needed: spawnpenny permissions --overlay OVERLAY --output kustomize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +39,41 @@ def review(file: str | None) -> Review:
     settings = _tried(told.problems, lambda: load_settings(file))
     if settings is None:
         return told
-    plugins = _tried(told.problems, lambda: load_plugins(settings))
-    _tried(told.problems, lambda: check_openings(settings.pods.allow))
+    plugins = _judge(settings, told)
     if settings.cluster == "embedded" or not settings.broker.separate:
         _tried(told.problems, OrdersFile(settings.broker.orders).read)
     told.problems.extend(_certificates(settings))
+    told.unusual.extend(_unusual_orders(settings))
+    if plugins is not None and settings.cluster == "kubernetes":
+        told.unusual.extend(_unusual_rights(settings, plugins))
+    return told
+
+
+def review_deployment(deployment: Rendered) -> Review:
+    """Judge the settings in a rendered deployment, and compare its roles with what they need."""
+    told = Review()
+    settings = _tried(told.problems, deployment.settings)
+    if settings is None:
+        return told
+    plugins = _judge(settings, told)
+    _tried(told.problems, deployment.orders)
+    told.problems.extend(deployment.disagreements())
+    if plugins is not None:
+        found = list(differences(deployment, make_manifests(gather(settings, plugins), settings)))
+        told.problems.extend(found)
+        if found:
+            told.problems.append(_MEND)
+    return told
+
+
+def _judge(settings: Settings, told: Review) -> Plugins | None:
+    plugins = _tried(told.problems, lambda: load_plugins(settings))
+    _tried(told.problems, lambda: check_openings(settings.pods.allow))
     told.used.update(_used(settings, plugins))
     told.unusual.extend(_unusual(settings))
-    return told
+    if plugins is not None:
+        told.unusual.extend(_unusual_plugins(plugins))
+    return plugins
 
 
 def _tried(problems: list[str], work: Callable[[], T]) -> T | None:
@@ -98,6 +131,31 @@ def _unusual(settings: Settings) -> Iterator[str]:
     yield from _unusual_gateway(settings)
 
 
+def _unusual_plugins(plugins: Plugins) -> Iterator[str]:
+    for each in plugins.infos():
+        if each.name in STANDARD_PLUGINS and not each.loaded:
+            yield (
+                f"The standard plugin {each.name} is installed and not loaded: a section plugins replaces the standard "
+                "list. Name it there, too, to have it."
+            )
+
+
+def _unusual_rights(settings: Settings, plugins: Plugins) -> Iterator[str]:
+    """Yield what the plugins need in user namespaces beyond the roles of the base, which are the standard plugins'."""
+    standard = make_settings({})
+    more = _tenant_rights(settings, plugins) - _tenant_rights(standard, load_plugins(standard))
+    if more:
+        yield (
+            f"The plugins need more than the base's role gives: {', '.join(sorted(more))}. Have the overlay give it: "
+            "spawnpenny permissions --overlay OVERLAY --output kustomize"
+        )
+
+
+def _tenant_rights(settings: Settings, plugins: Plugins) -> set[str]:
+    grants = gather(settings, plugins)
+    return rights_of(rule.manifest() for rule in make_rules(g.permission for g in grants if g.zone == "tenant"))
+
+
 def _unusual_tokens(settings: Settings) -> Iterator[str]:
     if not settings.tokens:
         yield "There are no tokens: only what authenticators of plugins know is let in."
@@ -122,6 +180,9 @@ def _unusual_broker(settings: Settings) -> Iterator[str]:
         yield "broker.purge lets namespaces be deleted with the volume claims in them."
     if settings.cluster == "kubernetes" and not settings.broker.separate:
         yield "broker.separate is false: the service has the broker's rights too, which amount to the cluster."
+
+
+def _unusual_orders(settings: Settings) -> Iterator[str]:
     orders = settings.broker.orders
     if orders is not None and settings.broker.separate and not Path(orders).is_file():
         yield f"There is no orders file {orders} here; the broker needs it where it runs."

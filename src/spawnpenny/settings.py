@@ -29,7 +29,10 @@ _IMAGES: Final = {
     "spawnpenny/lab": ("{python}", "-P", "{lab}", "{pod_ip}"),
     "spawnpenny/shell": ("sh",),
 }
+PLUGIN_GROUP: Final = "spawnpenny"
+"""The entry points by which plugins are found."""
 STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab", "dask")
+"""Those of them that are installed are loaded where the settings have no section ``plugins``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise SettingsError(f"The settings file {path} is not UTF-8.") from None
-    data = _parse(text, f"The settings file {path}")
+    return parse_mapping(text, f"The settings file {path}")
+
+
+def parse_mapping(text: str, what: str) -> dict[str, Any]:
+    """Return the mapping that a text holds; ``what`` begins the message.
+
+    Raises:
+        SettingsError: It is not YAML, or holds none.
+
+    """
+    data = _parse(text, what)
     if not isinstance(data, dict | None):
-        raise SettingsError(f"The settings file {path} holds no mapping at its top.")
+        raise SettingsError(f"{what} holds no mapping at its top.")
     return data or {}
 
 

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from spawnpenny.cli.command import run
+from spawnpenny.settings import STANDARD_PLUGINS
 
 HASH = "0123456789abcdef" * 4
+NEEDED_BY = {"namespace": ("quota", "user", "lab", "dask")}
 
 
 @pytest.fixture
@@ -72,8 +74,16 @@ def test_what_is_unusual_is_told(told, text, unusual):
 
 
 def test_settings_in_which_nothing_is_unusual_are_told_so(told):
-    text = f"tokens: {{hub: {{sha256: {HASH}, scopes: ['read:any']}}}}\npods: {{images: ['registry.example.org/*']}}"
-    assert told(f"{text}\nplugins: {{namespace: {{}}, lab: {{}}}}")["unusual"] == []
+    text = f"tokens: {{hub: {{sha256: {HASH}, scopes: ['read:any', routes]}}}}\npods: {{images: ['example.org/*']}}"
+    text += "\ngateway: {address: 'http://spawnpenny:8080', proxy_address: 'spawnpenny:8786'}"
+    assert told(text)["unusual"] == []
+
+
+@pytest.mark.parametrize("name", STANDARD_PLUGINS)
+def test_a_standard_plugin_that_a_list_leaves_out_is_told(told, name):
+    listed = ", ".join(f"{each}: {{}}" for each in STANDARD_PLUGINS if each not in {name, *NEEDED_BY.get(name, ())})
+    found = [each for each in told(f"plugins: {{{listed}}}")["unusual"] if "a section plugins replaces" in each]
+    assert [each.split()[3] for each in found] == sorted({name, *NEEDED_BY.get(name, ())})
 
 
 def test_all_problems_are_told_at_once(check):

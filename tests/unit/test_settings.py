@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -10,7 +11,7 @@ from spawnpenny.configuration import load_settings, make_settings
 from spawnpenny.errors import SettingsError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.schemas import StrictSchema
-from spawnpenny.settings import STANDARD_PLUGINS, Settings, TokenSettings
+from spawnpenny.settings import PLUGIN_GROUP, STANDARD_PLUGINS, Settings, TokenSettings
 
 SHA = "0a" * 32
 NO_SETTINGS = {name: {} for name in STANDARD_PLUGINS}
@@ -37,6 +38,22 @@ def refusal(data=None, *, file=None, environ=None):
 def test_without_file_and_environment_there_are_the_defaults_and_the_standard_plugins():
     assert load_settings(None, {}) == Settings()
     assert tuple(Settings().plugins) == STANDARD_PLUGINS
+
+
+def test_a_standard_plugin_that_is_not_installed_is_not_missed(monkeypatch):
+    without = [each for each in entry_points(group=PLUGIN_GROUP) if each.name not in {"dask", "quota"}]
+    for module in ("configuration", "plugins"):
+        monkeypatch.setattr(f"spawnpenny.{module}.entry_points", lambda group: without)
+    settings = load_settings(None, {})
+    assert set(settings.plugins) == {"namespace", "user", "lab"}
+    load_plugins(settings)
+
+
+def test_the_environment_adds_to_the_standard_plugins_and_to_a_list(file):
+    environ = {"SPAWNPENNY_PLUGINS__STORAGE": "{capacity: 5Gi}", "SPAWNPENNY_PLUGINS__LAB__PORT": "9999"}
+    assert load_settings(None, environ).plugins == NO_SETTINGS | {"storage": {"capacity": "5Gi"}, "lab": {"port": 9999}}
+    listed = load_settings(file("plugins: {namespace: {}}"), environ)
+    assert set(listed.plugins) == {"namespace", "storage", "lab"}
 
 
 def test_an_empty_file_changes_nothing(file):

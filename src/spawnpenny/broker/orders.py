@@ -71,14 +71,20 @@ class OrdersFile:
             stat = self._path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if stamp != self._stamp:
-                self._orders = _parse(self._path.read_text(encoding="utf-8"), str(self._path))
+                self._orders = parse_orders(self._path.read_text(encoding="utf-8"), str(self._path))
                 self._stamp = stamp
         except OSError as error:
             raise SettingsError(f"The orders file {self._path} cannot be read: {error.strerror}.") from None
         return self._orders
 
 
-def _parse(text: str, source: str) -> Orders:
+def parse_orders(text: str, source: str) -> Orders:
+    """Return the orders in the text of an orders file.
+
+    Raises:
+        SettingsError: It is not what it should be.
+
+    """
     try:
         data = yaml.safe_load(text) or {}
         orders: Orders = _OrdersSchema().load(data)

@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spawnpenny.cli import exits
-from spawnpenny.cli.options import settings_option
-from spawnpenny.review import review
+from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
+from spawnpenny.review import review, review_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @click.command()
 @settings_option
+@deployment_options
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def check(file: str | None, output: str) -> int:
+def check(file: str | None, overlay: Path | None, rendered: Path | None, output: str) -> int:
     """Check settings and plugins without a cluster, and print what a service would use. No secret is printed.
 
-    It ends with 2 where a service would not start with them.
+    With --overlay or --rendered it also compares the deployment's roles with what the settings and plugins need. It
+    ends with 2 where a service would not start, or would lack a right.
     """
-    told = review(file)
+    deployment = deployment_of(file, overlay, rendered)
+    told = review(file) if deployment is None else review_deployment(deployment)
     if output == "json":
         click.echo(json.dumps(asdict(told), indent=2, ensure_ascii=False))
     else:

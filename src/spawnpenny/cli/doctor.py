@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from spawnpenny.cli import exits
-from spawnpenny.cli.options import settings_option
+from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
 from spawnpenny.configuration import load_settings
 from spawnpenny.doctor.examine import examine
 from spawnpenny.doctor.finding import Finding, Level
@@ -19,6 +19,7 @@ from spawnpenny.plugins import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from spawnpenny.plugins import Plugins
     from spawnpenny.settings import Settings
@@ -28,17 +29,27 @@ _WORDS: Final = {Level.OK: "ok", Level.UNKNOWN: "?", Level.WARNING: "warning", L
 
 @click.command()
 @settings_option
+@deployment_options
 @click.option("--url", help="Where the service answers; without it, it is not asked.")
 @click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Instead of the pod's own account, or kubectl's.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def doctor(file: str | None, url: str | None, kubeconfig: str | None, output: str) -> int:
+def doctor(
+    *,
+    file: str | None,
+    overlay: Path | None,
+    rendered: Path | None,
+    url: str | None,
+    kubeconfig: str | None,
+    output: str,
+) -> int:
     """Look a deployment on Kubernetes over: what is wrong with it, and what to do.
 
     It changes nothing, and uses the rights at hand: an administrator's tell most, the service's own account's some.
     It ends with 0 where nothing is wrong, which leaves room for warnings, and with 1 otherwise.
     """
     configure_logs("console", level="ERROR")  # what cannot be reached is told by the findings
-    settings = load_settings(file)
+    deployment = deployment_of(file, overlay, rendered)
+    settings = load_settings(file) if deployment is None else deployment.settings()
     if settings.cluster != "kubernetes":
         raise exits.UsageError("The doctor looks at deployments on Kubernetes; these settings have another cluster.")
     found = asyncio.run(_examine(settings, load_plugins(settings), url, kubeconfig))

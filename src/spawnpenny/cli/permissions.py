@@ -3,47 +3,70 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 import yaml
 
-from spawnpenny.cli.options import settings_option
+from spawnpenny.cli import exits
+from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
 from spawnpenny.configuration import load_settings
 from spawnpenny.permissions.grants import gather
+from spawnpenny.permissions.kustomize import FOLDER, is_taken_in, make_component, standing_in, write_component
 from spawnpenny.permissions.manifests import make_manifests
 from spawnpenny.permissions.table import make_table
 from spawnpenny.plugins import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from spawnpenny.cluster.port import Manifest
     from spawnpenny.settings import Settings
 
 
 @click.command()
 @settings_option
+@deployment_options
 @click.option(
     "--output",
-    type=click.Choice(["table", "yaml", "json"]),
+    type=click.Choice(["table", "yaml", "json", "kustomize"]),
     default="table",
     show_default=True,
-    help="A table to read, or the roles and bindings as manifests.",
+    help="A table to read, the roles and bindings as manifests, or a component for an overlay.",
 )
-def permissions(file: str | None, output: str) -> None:
+def permissions(file: str | None, overlay: Path | None, rendered: Path | None, output: str) -> None:
     """Print the rights that the service and the broker need of Kubernetes, for exactly the plugins in the settings.
 
-    The manifests have no service accounts and no namespaces: those are the deployment's.
+    The manifests have no service accounts and no namespaces: those are the deployment's. The kustomize component gives
+    the roles of the base these rights; with --overlay it is written into the overlay.
     """
-    settings = load_settings(file)
+    with standing_in(overlay) if overlay is not None else nullcontext():
+        deployment = deployment_of(file, overlay, rendered)
+    settings = load_settings(file) if deployment is None else deployment.settings()
     grants = gather(settings, load_plugins(settings))
-    if output == "table":
+    if output == "kustomize":
+        _give_component(make_manifests(grants, settings), settings, overlay)
+    elif output == "table":
         click.echo("\n".join((*make_table(grants, settings), "", *_notes(settings))))
     elif output == "yaml":
         click.echo(yaml.safe_dump_all(make_manifests(grants, settings), sort_keys=False), nl=False)
     else:
         items = make_manifests(grants, settings)
         click.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2))
+
+
+def _give_component(manifests: list[Manifest], settings: Settings, overlay: Path | None) -> None:
+    if not settings.broker.separate:
+        raise exits.UsageError("broker.separate is false, and the base has roles for two accounts: use --output yaml.")
+    text = make_component(manifests)
+    if overlay is None:
+        click.echo(text, nl=False)
+        return
+    click.echo(f"Written: {write_component(overlay, text)}")
+    if not is_taken_in(overlay):
+        click.echo(f"The overlay does not take it in yet: add `- {FOLDER}` to its components, after all others.")
 
 
 def _notes(settings: Settings) -> Iterator[str]:

@@ -12,7 +12,8 @@ from spawnpenny.cli import exits
 from spawnpenny.cli.options import settings_option
 from spawnpenny.configuration import load_settings
 from spawnpenny.errors import PluginError, SettingsError
-from spawnpenny.plugins import GROUP, load_plugins
+from spawnpenny.plugins import load_plugins
+from spawnpenny.settings import PLUGIN_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ def _print(found: Iterable[Row]) -> None:
 
 def _unloaded(settings: Settings) -> Iterator[Row]:
     """Yield what can be said of plugins that are not loaded, as they do not fit together."""
-    installed = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    installed = sorted(entry_points(group=PLUGIN_GROUP), key=lambda entry: entry.name)
     for entry in installed:
         source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
         wanted = entry.name in settings.plugins

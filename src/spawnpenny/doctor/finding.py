@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+APPLY: Final = (
+    "Have the overlay bring it, or the next `kubectl apply -k` takes it away again: "
+    "spawnpenny permissions --overlay OVERLAY --output kustomize, then kubectl apply -k OVERLAY"
+)
+"""What mends a right or a rule that is not as the settings want it."""
 
 
 class Level(StrEnum):

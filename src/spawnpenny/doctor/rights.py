@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.doctor.access import Access, CannotTellError, Right
-from spawnpenny.doctor.finding import Finding, failure, few, ok, unknown
+from spawnpenny.doctor.finding import APPLY, Finding, failure, few, ok, unknown
 from spawnpenny.permissions.manifests import namespace_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _ADMISSION: Final = "admissionregistration.k8s.io"
-_APPLY: Final = "Apply what `spawnpenny permissions --output yaml` prints, with these settings."
 _TAKE_AWAY: Final = "Take the role or the binding away that gives this; `spawnpenny permissions` prints what is needed."
 
 DANGEROUS: Final = (
@@ -59,7 +58,7 @@ async def check_needed(deployment: Deployment) -> list[Finding]:
             continue
         for namespace, rights in _by_namespace(missing).items():
             told = f"The account {where[1]} of {where[0]} may not {_told(rights)} {_where(namespace)}."
-            found.append(failure(told, _APPLY))
+            found.append(failure(told, APPLY))
     return found or [ok("The accounts have the rights that they need.")]
 
 

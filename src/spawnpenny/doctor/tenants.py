@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from spawnpenny.broker.namespaces import tenant_binding
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
-from spawnpenny.doctor.finding import Finding, failure, few, ok
+from spawnpenny.doctor.finding import APPLY, Finding, failure, few, ok
 from spawnpenny.permissions.manifests import make_manifests
+from spawnpenny.permissions.rules import rights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from spawnpenny.doctor.deployment import Deployment
 
 _LEVEL: Final = "pod-security.kubernetes.io/enforce"
 _AT_ONCE: Final = 8
-_APPLY: Final = "Apply what `spawnpenny permissions --output yaml` prints, with these settings."
 
 
 async def check_role(deployment: Deployment) -> list[Finding]:
@@ -26,15 +24,15 @@ async def check_role(deployment: Deployment) -> list[Finding]:
     name = deployment.settings.broker.role
     there = await deployment.cluster.read(Ref(resource_of("ClusterRole"), name))
     if there is None:
-        return [failure(f"The ClusterRole {name} is not there.", _APPLY)]
+        return [failure(f"The ClusterRole {name} is not there.", APPLY)]
     made = make_manifests(deployment.grants, deployment.settings)
     (wanted,) = (each for each in made if each["kind"] == "ClusterRole" and each["metadata"]["name"] == name)
-    want, have = _rights(wanted.get("rules") or ()), _rights(there.get("rules") or ())
+    want, have = rights_of(wanted.get("rules") or ()), rights_of(there.get("rules") or ())
     found = []
     if want - have:
-        found.append(failure(f"The ClusterRole {name} lacks what steps need: {few(sorted(want - have))}.", _APPLY))
+        found.append(failure(f"The ClusterRole {name} lacks what steps need: {few(sorted(want - have))}.", APPLY))
     if have - want:
-        found.append(failure(f"The ClusterRole {name} gives what no step needs: {few(sorted(have - want))}.", _APPLY))
+        found.append(failure(f"The ClusterRole {name} gives what no step needs: {few(sorted(have - want))}.", APPLY))
     return found or [ok(f"The ClusterRole {name} is what the steps need.")]
 
 
@@ -79,14 +77,3 @@ async def check_pod_security(deployment: Deployment) -> list[Finding]:
             f"pod-security.kubernetes.io/warn={level}, or change broker.pod_security.",
         )
     ]
-
-
-def _rights(rules: Iterable[dict[str, Any]]) -> set[str]:
-    return {
-        f"{verb} {resource}{f'.{group}' if group else ''}{f' {name}' if name else ''}"
-        for rule in rules
-        for group in rule.get("apiGroups") or [""]
-        for resource in rule.get("resources") or rule.get("nonResourceURLs") or []
-        for name in rule.get("resourceNames") or [""]
-        for verb in rule["verbs"]
-    }

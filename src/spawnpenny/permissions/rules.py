@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,18 @@ class Rule:
     def manifest(self) -> dict[str, Any]:
         names = {"resourceNames": list(self.names)} if self.names else {}
         return {"apiGroups": [self.group], "resources": list(self.resources), **names, "verbs": list(self.verbs)}
+
+
+def rights_of(rules: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the single rights of a role's rules, in words: ``get configmaps``, ``bind clusterroles.GROUP NAME``."""
+    return {
+        f"{verb} {resource}{f'.{group}' if group else ''}{f' {name}' if name else ''}"
+        for rule in rules
+        for group in rule.get("apiGroups") or [""]
+        for resource in rule.get("resources") or rule.get("nonResourceURLs") or []
+        for name in rule.get("resourceNames") or [""]
+        for verb in rule["verbs"]
+    }
 
 
 def in_order(verbs: Iterable[str]) -> tuple[str, ...]:
