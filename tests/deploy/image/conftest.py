@@ -19,6 +19,31 @@ ROOT = Path(__file__).parents[3]
 TOOLS = ("buildah", "debootstrap", "apt-get", "unshare")
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
+PYPROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "acme-labs"
+version = "7.1"
+dependencies = ["spawnpenny[server]"]
+
+[project.entry-points.spawnpenny]
+acme = "acme_labs"
+
+[tool.hatch.build]
+include = ["acme_labs.py"]
+"""
+PLUGIN = """\
+from spawnpenny.api import hookimpl
+
+
+@hookimpl
+def spawnpenny_steps(settings):
+    return []
+"""
+
 
 def missing():
     """Say what this machine lacks for it, or nothing."""
@@ -54,6 +79,15 @@ def make_base(folder):
         package.unlink()
 
 
+def make_plugin(folder):
+    """Write a plugin of a site's own, whose name is nothing like ours."""
+    plugin = folder / "acme"
+    plugin.mkdir()
+    (plugin / "pyproject.toml").write_text(PYPROJECT)
+    (plugin / "acme_labs.py").write_text(PLUGIN)
+    return plugin
+
+
 def make_context(folder, base):
     """Fill a folder with what the Dockerfile takes, as `make wheels` does, for the Python of the base."""
     for name in ("Dockerfile", ".dockerignore", "requirements-server.txt"):
@@ -62,7 +96,7 @@ def make_context(folder, base):
     version = run("chroot", str(base), "python3", "-c", told).strip()
     pip, dist = (sys.executable, "-m", "pip"), str(folder / "dist")
     ours = [str(ROOT), *(str(path.parent) for path in sorted(ROOT.glob("plugins/*/pyproject.toml")))]
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", dist, *ours)
+    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", dist, *ours, str(make_plugin(folder)))
     wheels = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", version)
     run(*pip, "download", *wheels, "--dest", dist, "-r", str(ROOT / "requirements-server.txt"))
 

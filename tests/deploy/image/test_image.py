@@ -39,6 +39,12 @@ def test_it_has_the_standard_plugins_and_prints_their_pipeline(spawnpenny):
     assert [name for name in ("namespace", "quota", "user.files", "lab.secret", "lab.pod") if name not in printed] == []
 
 
+def test_it_has_a_sites_own_plugin_whatever_its_wheel_is_called(spawnpenny):
+    printed = spawnpenny("plugins", environ={"SPAWNPENNY_PLUGINS__ACME": "{}"})
+    (line,) = [line for line in printed.splitlines() if "acme" in line]
+    assert line.split() == ["acme", "yes", "acme-labs", "7.1", "acme_labs"]
+
+
 @pytest.mark.parametrize("settings", sorted(KUSTOMIZE.rglob("settings.yaml")), ids=lambda path: path.parent.name)
 def test_it_takes_the_settings_of_the_deployment(spawnpenny, settings):
     environ = {"SPAWNPENNY_SETTINGS": "/mnt/settings.yaml"}
