@@ -35,7 +35,7 @@ async def test_a_fault_exits_1_with_what_to_do(doctor, ward):
     code, told = await doctor()
     assert (code, told.splitlines()[-1]) == (1, "Something is wrong.")
     assert "FAILURE  role" in told
-    assert "-> Apply what `spawnpenny permissions --output yaml` prints, with these settings." in told
+    assert "spawnpenny permissions --overlay OVERLAY --output kustomize, then kubectl apply -k OVERLAY" in told
 
 
 async def test_programs_get_json(doctor):
