@@ -46,6 +46,7 @@ from spawnpenny.pipeline.podstate import is_ready as pod_is_ready
 from spawnpenny.pipeline.podstate import side_troubles as pod_side_troubles
 from spawnpenny.pipeline.podstate import trouble as pod_trouble
 from spawnpenny.pipeline.port import StepPort
+from spawnpenny.pipeline.root_capabilities import hardened_container
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField, TupleField
@@ -122,6 +123,7 @@ __all__ = [
     "expand_all",
     "fields_of",
     "format_quantity",
+    "hardened_container",
     "hookimpl",
     "overlaid",
     "parse_quantity",

@@ -16,7 +16,8 @@ from spawnpenny.permissions.grants import gather
 from spawnpenny.permissions.manifests import make_manifests
 from spawnpenny.permissions.rendered import Rendered
 from spawnpenny.permissions.rules import make_rules, rights_of
-from spawnpenny.pipeline.hardening import check_openings
+from spawnpenny.pipeline.pod_openings import check_openings, is_opening, opening_level
+from spawnpenny.pipeline.pod_security import LEVELS, strictest
 from spawnpenny.plugins import Plugins, load_plugins
 from spawnpenny.settings import STANDARD_PLUGINS, Settings
 
@@ -171,7 +172,17 @@ def _unusual_pods(settings: Settings) -> Iterator[str]:
         yield "pods.images lets pods have any image."
     if settings.pods.allow:
         yield f"pods.allow opens the hardening rules for {', '.join(settings.pods.allow)}."
-    if settings.broker.pod_security == "privileged":
+    level = settings.broker.pod_security
+    levels = {word: opening_level(word) for word in settings.pods.allow if is_opening(word)}
+    beyond = [word for word, least in levels.items() if LEVELS.index(least) > LEVELS.index(level)]
+    if beyond:
+        least = strictest(*levels.values())
+        yield (
+            f"pods.allow opens {', '.join(beyond)}, but broker.pod_security is {level}: Kubernetes refuses pods with "
+            f"that. Set broker.pod_security: {least} for the service and the broker; where the fence is installed, "
+            f"list {least} in its levels."
+        )
+    if level == "privileged":
         yield "broker.pod_security is privileged: Kubernetes refuses no pod in user namespaces."
 
 

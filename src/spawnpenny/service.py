@@ -18,9 +18,9 @@ from spawnpenny.housekeeping.housekeeper import Housekeeper
 from spawnpenny.pipeline.account import Bell
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.broker import Broker
-from spawnpenny.pipeline.hardening import check_openings
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.labtokens import LabTokens
+from spawnpenny.pipeline.pod_openings import check_openings
 from spawnpenny.pipeline.recovery import Recovery
 from spawnpenny.pipeline.spawns import Spawns
 from spawnpenny.pipeline.tasks import Tasks

@@ -60,6 +60,12 @@ def test_people_get_a_line_for_each(check):
         (f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}", "may start labs for everybody"),
         (f"tokens: {{hub: {{sha256: {HASH}, scopes: [purge]}}}}", "may delete users' storage"),
         ("pods: {images: ['*']}", "any image"),
+        ("pods: {allow: [nfs, root]}", "pods.allow opens nfs, root, but broker.pod_security is restricted"),
+        ("pods: {allow: ['capabilities:CHOWN']}", "Set broker.pod_security: baseline for the service and the broker"),
+        (
+            "{pods: {allow: [root, hostPath, serviceAccountToken]}, broker: {pod_security: baseline}}",
+            "pods.allow opens hostPath, but broker.pod_security is baseline",
+        ),
         ("pods: {allow: [hostPath]}", "opens the hardening rules for hostPath"),
         ("broker: {separate: false}", "amount to the cluster"),
         ("broker: {purge: true}", "volume claims"),

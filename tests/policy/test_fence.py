@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from spawnpenny.errors import HardeningError
-from spawnpenny.pipeline.hardening import OPENINGS, check_pod
+from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.pipeline.pod_openings import OPENINGS
 from spawnpenny.testing.fence import load_policies
 
 HERE = Path(__file__).parent
@@ -121,7 +122,8 @@ def test_the_fence_and_the_pipeline_have_the_same_rules_for_pods(key, scene):
 @pytest.mark.parametrize("key", PODS, ids=" by ".join)
 def test_a_pod_that_the_fence_admits_keeps_the_rules_of_the_pipeline(key, scene):
     entry, admission = scene.allowed[key]
-    check_pod(admission.object, allowed=["hostPath"] if "paths" in entry else [], images=["*"])
+    paths = ["hostPath"] if "paths" in entry else []
+    check_pod(admission.object, allowed=[*entry.get("opened", ()), *paths], images=["*"])
 
 
 def test_each_opening_of_the_pipeline_is_tried():

@@ -92,6 +92,7 @@ def test_the_api_is_as_it_was():
         "expand_all",
         "fields_of",
         "format_quantity",
+        "hardened_container",
         "hookimpl",
         "overlaid",
         "parse_quantity",

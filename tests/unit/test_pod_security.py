@@ -1,6 +1,6 @@
 """The pod security standards, as a table of their own, held against our pods and our hardening rules.
 
-The table is https://kubernetes.io/docs/concepts/security/pod-security-standards as of Kubernetes 1.34, control by
+The table is https://kubernetes.io/docs/concepts/security/pod-security-standards as of Kubernetes 1.36, control by
 control, with the fields and values that it names. Nothing here is taken from the hardening rules that it judges.
 """
 
@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from spawnpenny.errors import HardeningError
-from spawnpenny.pipeline.hardening import OPENINGS, check_pod
+from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.pipeline.pod_openings import OPENINGS, opening_level
+from spawnpenny.pipeline.pod_security import required_level
 
 ROOT = Path(__file__).parents[2]
 LEVELS = ("privileged", "baseline", "restricted")
@@ -36,11 +38,14 @@ SYSCTLS = {
     "net.ipv4.tcp_keepalive_intvl",
     "net.ipv4.tcp_keepalive_probes",
     "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem",
     "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_wmem",
 }
 SELINUX_TYPES = {"container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
 VOLUMES = {
-    *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
+    *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected"),
+    "secret",
 }
 
 
@@ -81,6 +86,11 @@ def inherited(field, *, required):
     return control
 
 
+def in_user_namespace(control):
+    """Make a control that does not hold for pods with a user namespace of their own."""
+    return lambda pod: pod["spec"].get("hostUsers") is False or control(pod)
+
+
 def everywhere(field):
     return f"securityContext.{field}", f"C.securityContext.{field}"
 
@@ -104,16 +114,17 @@ BASELINE = {
         only(*everywhere("seLinuxOptions.type"), allowed={None, "", *SELINUX_TYPES})(pod)
         and only(*everywhere("seLinuxOptions.user"), *everywhere("seLinuxOptions.role"), allowed={None, ""})(pod)
     ),
-    "/proc Mount Type": only("C.securityContext.procMount", allowed={None, "Default"}),
+    "/proc Mount Type": in_user_namespace(only("C.securityContext.procMount", allowed={None, "Default"})),
     "Seccomp": only(*everywhere("seccompProfile.type"), allowed={None, "RuntimeDefault", "Localhost"}),
     "Sysctls": only("securityContext.sysctls.*.name", allowed=SYSCTLS),
 }
 RESTRICTED = {
+    "/proc Mount Type": only("C.securityContext.procMount", allowed={None, "Default"}),
     "Volume Types": lambda pod: all(VOLUMES & volume.keys() for volume in pod["spec"].get("volumes", [])),
     "Privilege Escalation": only("C.securityContext.allowPrivilegeEscalation", allowed={False}),
-    "Running as Non-root": inherited("runAsNonRoot", required={True}),
-    "Running as Non-root user": lambda pod: all(
-        value != 0 for path in everywhere("runAsUser") for value in each(pod["spec"], path)
+    "Running as Non-root": in_user_namespace(inherited("runAsNonRoot", required={True})),
+    "Running as Non-root user": in_user_namespace(
+        lambda pod: all(value != 0 for path in everywhere("runAsUser") for value in each(pod["spec"], path))
     ),
     "Seccomp (required)": inherited("seccompProfile.type", required={"RuntimeDefault", "Localhost"}),
     "Capabilities (dropped)": lambda pod: (
@@ -175,6 +186,12 @@ COVERS = [
     ("spec.ephemeralContainers", [{"name": "e", "image": "e"}]),
 ]
 """What may hide a violation from a check that looks at pod and containers together, or at some containers only."""
+OF_USE = [
+    ("", f"{OF_CONTAINER}.seLinuxOptions", {"type": "container_t"}),
+    ("", f"{OF_POD}.sysctls", [{"name": "net.ipv4.tcp_rmem", "value": "1"}]),
+    ("", "spec.automountServiceAccountToken", True),
+]
+"""What an opening is of use for at a level at which most of what it opens is refused."""
 IDS = [f"{number}-{control}" for number, (control, _, _) in enumerate(VIOLATIONS)]
 
 
@@ -242,6 +259,30 @@ def test_nothing_that_covers_a_violation_hides_it_from_our_rules(lab_pod):
     changes = [(path, value) for _, path, value in VIOLATIONS] + COVERS
     pods = [changed(lab_pod, *pair) for pair in itertools.permutations(changes, 2)]
     assert [violated(pod, "restricted") for pod in pods if passes(pod) and violated(pod, "restricted")] == []
+
+
+def test_the_level_of_a_pod_is_that_of_the_table(lab_pod):
+    variants = [
+        ("spec.hostUsers", False),
+        ("spec.hostUsers", True),
+        ("spec.volumes.0", {"name": "v", "image": {"reference": "x"}}),
+        (f"{OF_POD}.sysctls", [{"name": "net.ipv4.tcp_rmem", "value": "1"}]),
+        (f"{OF_CONTAINER}.seLinuxOptions", {"type": "container_engine_t", "level": "s0"}),
+        (f"{OF_CONTAINER}.capabilities", {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
+        (f"{OF_CONTAINER}.capabilities", None),
+    ]
+    changes = [(path, value) for _, path, value in VIOLATIONS] + COVERS + variants
+    pods = [lab_pod, *(changed(lab_pod, *pair) for pair in itertools.permutations(changes, 2))]
+    strictest = ("restricted", "baseline", "privileged")
+    wrong = [pod for pod in pods if required_level(pod) != next(each for each in strictest if not violated(pod, each))]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_an_opening_has_the_strictest_level_at_which_it_is_of_use(lab_pod, opening):
+    opened = [changed(lab_pod, (path, value)) for _, path, value in [*VIOLATIONS, *OF_USE]]
+    levels = [required_level(pod) for pod in opened if not passes(pod) and passes(pod, opening)]
+    assert max(levels, key=LEVELS.index) == opening_level(opening)
 
 
 @pytest.mark.parametrize("opening", OPENINGS)

@@ -9,9 +9,23 @@ import pytest
 import yaml
 
 from spawnpenny.api import InvalidOptionError, SettingsError, UnknownOptionError
+from spawnpenny.pipeline.pod_security import required_level
 from spawnpenny.testing.site import lab, settled, start, stop
 
 GOLDEN = Path(__file__).parent / "golden"
+SUDO = {
+    f"capabilities:{name}" for name in ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
+}
+
+
+def root(command, name="i", **context):
+    """Return a container that runs a command as root."""
+    return {
+        "name": name,
+        "image": "spawnpenny/shell",
+        "args": ["-c", command],
+        "securityContext": {"runAsUser": 0, **context},
+    }
 
 
 async def test_a_lab_runs_and_says_where(site):
@@ -79,27 +93,85 @@ async def test_a_lab_is_ready_when_all_that_its_settings_name_is_there(embedded_
 
 
 @pytest.mark.parametrize(
-    ("section", "opening"),
+    ("section", "openings", "level"),
     [
-        ({"uid": 0}, "root"),
-        ({"privileged": True, "allow_privilege_escalation": True}, "privileged"),
-        ({"allow_privilege_escalation": None}, "privilegeEscalation"),
-        ({"container_security_context": {"capabilities": {"add": ["NET_ADMIN"]}}}, "capabilities"),
-        ({"automount_service_account_token": True, "service_account": "default"}, "serviceAccountToken"),
-        ({"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}, "hostPath"),
-        ({"extra_pod_config": {"hostNetwork": True}}, "hostNetwork"),
+        ({"uid": 0}, {"root", *SUDO}, "baseline"),
+        ({"privileged": True, "allow_privilege_escalation": True}, {"privileged", "privilegeEscalation"}, "privileged"),
+        ({"allow_privilege_escalation": None}, {"privilegeEscalation", *SUDO}, "baseline"),
         (
-            {"init_containers": [{"name": "i", "image": "x", "securityContext": {"runAsUser": 0}}]},
-            "root",
+            {"uid": 0, "allow_privilege_escalation": True, "environment": {"GRANT_SUDO": "yes"}},
+            {"root", "privilegeEscalation", *SUDO},
+            "baseline",
+        ),
+        (
+            {"container_security_context": {"capabilities": {"add": ["NET_ADMIN"]}}},
+            {"capabilities:NET_ADMIN"},
+            "privileged",
+        ),
+        ({"container_security_context": {"capabilities": {"drop": ["KILL"]}}}, {"capabilities"}, "baseline"),
+        (
+            {"automount_service_account_token": True, "service_account": "default"},
+            {"serviceAccountToken"},
+            "restricted",
+        ),
+        ({"volumes": [{"name": "x", "hostPath": {"path": "/srv"}}]}, {"hostPath"}, "privileged"),
+        ({"extra_pod_config": {"hostNetwork": True}}, {"hostNetwork"}, "privileged"),
+        ({"extra_container_config": {"securityContext": {"runAsUser": 0}}}, {"root", *SUDO}, "baseline"),
+        ({"pod_security_context": {"runAsUser": 0}}, {"root", *SUDO}, "baseline"),
+        ({"init_containers": [root("true || chown 1000 /h")]}, {"root", "capabilities:CHOWN"}, "baseline"),
+        (
+            {"extra_containers": [root("exec sleep 60", capabilities={"add": ["CAP_FOWNER"]})]},
+            {"root", "capabilities:FOWNER"},
+            "baseline",
+        ),
+        (
+            {"extra_pod_config": {"initContainers": [root("true || mkdir x && chmod 700 .")]}},
+            {"root", "capabilities:DAC_OVERRIDE", "capabilities:FOWNER"},
+            "baseline",
+        ),
+        (
+            {"init_containers": [root("exit 0", privileged=True)]},
+            {"root", "privileged", "privilegeEscalation"},
+            "privileged",
         ),
     ],
 )
-async def test_what_settings_ask_for_is_refused_until_it_is_opened_by_name(embedded_site, section, opening):
-    embedded_site.data["plugins"]["lab"] = section
+async def test_a_refusal_has_the_settings_with_which_the_lab_starts(embedded_site, section, openings, level):
+    embedded_site.data["plugins"]["lab"] = {"image": "spawnpenny/lab", **section}
+    embedded_site.data["pods"] = {"allow": ["serviceAccountToken"][level == "restricted" :], "images": ["*penny/*"]}
+    given = set(embedded_site.data["pods"]["allow"])
     async with embedded_site.service() as service:
         run = await settled(await start(service))
-        assert run.record.reason.code == "pod_not_hardened"
-        assert repr(opening) in run.record.reason.message
+    assert run.record.reason.code == "pod_not_hardened"
+    pasted = yaml.safe_load(run.record.reason.message.partition("\n")[2])
+    assert set(pasted["pods"]["allow"]) == openings | given
+    assert pasted.get("broker", {"pod_security": "restricted"})["pod_security"] == level
+    embedded_site.data |= pasted
+    async with embedded_site.service() as service:
+        run = await settled(await start(service, "s2"))
+        assert run.record.reason is None
+        pod = await embedded_site.read("Pod", "lab")
+    assert required_level(pod) == level
+
+
+async def test_a_root_container_has_the_usual_capabilities_that_are_opened_and_no_others(embedded_site):
+    named = root("exit 0", name="named", capabilities={"add": ["NET_ADMIN"]})
+    user = {"name": "user", "image": "spawnpenny/shell", "args": ["-c", "exit 0"]}
+    embedded_site.data["plugins"]["lab"] = {"init_containers": [root("exit 0"), named, user]}
+    got = {}
+    for opened in (["capabilities:NET_ADMIN", "capabilities:FOWNER", "capabilities:CHOWN"], ["capabilities"]):
+        embedded_site.data["pods"] = {"allow": ["root", *opened]}
+        async with embedded_site.service() as service:
+            assert (await settled(await start(service))).record.reason is None
+            pod = await embedded_site.read("Pod", "lab")
+            containers = [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
+            got[opened[0]] = [each["securityContext"].get("capabilities") for each in containers]
+            await stop(service)
+    none, admin = {"drop": ["ALL"]}, {"drop": ["ALL"], "add": ["NET_ADMIN"]}
+    assert got == {
+        "capabilities:NET_ADMIN": [{"drop": ["ALL"], "add": ["CHOWN", "FOWNER"]}, admin, none, none],
+        "capabilities": [None, admin, none, none],
+    }
 
 
 async def test_pod_and_secret_go_with_the_lab(site):

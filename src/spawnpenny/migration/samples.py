@@ -16,8 +16,8 @@ from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidOptionError
-from spawnpenny.pipeline.hardening import asked
 from spawnpenny.pipeline.patches import merge_patches
+from spawnpenny.pipeline.pod_needs import pod_needs
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash
 from spawnpenny.plugins import Plugins, load_plugins
@@ -85,10 +85,8 @@ class Workshop:
     def openings(self) -> dict[str, str]:
         """Return what pods need in ``pods.allow`` that is not there, and what for."""
         found: dict[str, str] = {}
-        for pod in self.pods():
-            for opening, what in asked(pod):
-                if opening not in self.settings.pods.allow:
-                    found.setdefault(opening, what)
+        for opening in pod_needs(self.pods()).closed(self.settings.pods.allow):
+            found.setdefault(opening.word, opening.reason)
         return found
 
     def _choices(self) -> Iterator[dict[str, str]]:

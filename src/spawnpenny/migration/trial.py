@@ -30,7 +30,7 @@ def try_settings(carried: Carried) -> Workshop:
     for opening, what in needed.items():
         carried.lose(
             f"pods.allow: {opening}",
-            f"the hardening rules refuse {what}",
+            f"the hardening rules refuse it: {what}",
             f"Do without it, or open it: add {opening} to pods.allow and, where the fence is installed, to it "
             "(docs/settings.md, Openings, says which broker.pod_security that takes).",
         )

@@ -265,7 +265,7 @@ class Context:
         merged = merge_patches(
             pod, self.world.plugins.pod_patches(spawn, copy.deepcopy(pod)), base=f"the {spawn.kind} plugin"
         )
-        check_pod(merged, allowed=pods.allow, images=pods.images)
+        check_pod(merged, allowed=pods.allow, images=pods.images, broker=self.world.settings.broker)
         return merged
 
     def _scale(self) -> Scale:

@@ -11,7 +11,8 @@ from spawnpenny_dask.steps import CredentialsStep, SchedulerStep, WorkersStep
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("dask", DaskSettingsSchema())
-    return [CredentialsStep(ours), SchedulerStep(ours), WorkersStep(ours)]
+    allowed = settings.pods.allow
+    return [CredentialsStep(ours), SchedulerStep(ours, allowed), WorkersStep(ours, allowed)]
 
 
 @hookimpl

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from spawnpenny.api import PART, Manifest, Spawn, User, expand_all, format_quantity, overlaid
+from spawnpenny.api import PART, Manifest, Spawn, User, expand_all, format_quantity, hardened_container, overlaid
 from spawnpenny_dask.choice import Design
 from spawnpenny_dask.roles import Role
 from spawnpenny_dask.settings import DaskSettings
@@ -33,8 +33,11 @@ _OF_WORKERS: Final = {
 """What distributed's nanny sets for a worker (``distributed.nanny.pre-spawn-environ``), and nobody else does."""
 
 
-def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings) -> Manifest:
-    """Return the scheduler's pod. It is Ready when it takes connections."""
+def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed: Collection[str] = ()) -> Manifest:
+    """Return the scheduler's pod. It is Ready when it takes connections.
+
+    ``allowed`` is the setting ``pods.allow``, from which containers that may be root have their capabilities.
+    """
     arguments = [
         *("python", "-m", "distributed.cli.dask_scheduler"),
         *("--protocol", "tls", "--host", _IP, "--port", str(SCHEDULER_PORT)),
@@ -56,13 +59,15 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings) -> Manif
     }
     routes = [*(f"distributed.http.scheduler.{each}" for each in _ROUTES), "distributed.http.health"]
     ours = {"DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": repr([*routes, "distributed.http.statics"])}
-    pod = _Pod(spawn, design, settings, SCHEDULER, design.scheduler)
+    pod = _Pod(spawn, design, settings, SCHEDULER, design.scheduler, allowed)
     # An autoscaler that moves a scheduler ends the cluster.
     annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
     return pod.manifest(spawn.names.base, container, variables=[], ours=ours, annotations=annotations)
 
 
-def worker_pod(spawn: Spawn, design: Design, settings: DaskSettings, *, name: str, scheduler: str) -> Manifest:
+def worker_pod(
+    spawn: Spawn, design: Design, settings: DaskSettings, allowed: Collection[str] = (), *, name: str, scheduler: str
+) -> Manifest:
     """Return the pod of a worker of this name, for the scheduler at an address (``tls://host:port``)."""
     role = design.worker
     arguments = [
@@ -72,7 +77,7 @@ def worker_pod(spawn: Spawn, design: Design, settings: DaskSettings, *, name: st
         *("--death-timeout", str(DEATH_TIMEOUT)),
     ]
     variables = [{"name": key, "value": value} for key, value in _OF_WORKERS.items()]
-    pod = _Pod(spawn, design, settings, WORKER, role)
+    pod = _Pod(spawn, design, settings, WORKER, role, allowed)
     manifest = pod.manifest(name, {"args": arguments}, variables=variables, ours={}, annotations={})
     manifest["metadata"]["labels"][PART] = WORKER
     return manifest
@@ -97,12 +102,15 @@ def variable_key(name: str) -> str:
 class _Pod:
     """What the pods of a cluster have in common."""
 
-    def __init__(self, spawn: Spawn, design: Design, settings: DaskSettings, role: str, means: Role) -> None:
+    def __init__(
+        self, spawn: Spawn, design: Design, settings: DaskSettings, role: str, means: Role, allowed: Collection[str]
+    ) -> None:
         self._spawn = spawn
         self._design = design
         self._settings = settings
         self._role = role
         self._means = means
+        self._allowed = allowed
 
     def manifest(
         self,
@@ -134,7 +142,7 @@ class _Pod:
         }
 
     def _spec(self, container: Manifest) -> Manifest:
-        spec = {
+        spec: Manifest = {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -150,7 +158,12 @@ class _Pod:
             "imagePullSecrets": [{"name": name} for name in self._settings.image_pull_secrets],
         }
         spec |= {key: value for key, value in further.items() if value}
-        return overlaid(spec, expand_all(self._means.extra_pod_config, self._spawn.fields))
+        spec = overlaid(spec, expand_all(self._means.extra_pod_config, self._spawn.fields))
+        of_pod = {"runAsNonRoot": spec["securityContext"]["runAsUser"] != 0, **spec["securityContext"]}
+        for kind in ("containers", "initContainers"):
+            if kind in spec:
+                spec[kind] = [hardened_container(each, of_pod=of_pod, allowed=self._allowed) for each in spec[kind]]
+        return {**spec, "securityContext": of_pod}
 
     def _container(self, own: Manifest, variables: Sequence[Manifest], ours: Mapping[str, str]) -> Manifest:
         means, settings = self._means, self._settings
@@ -160,7 +173,6 @@ class _Pod:
             **own,
             "env": self._env(variables, ours),
             "resources": {"limits": {"cpu": format_quantity(means.cores), "memory": format_quantity(means.memory)}},
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
             "volumeMounts": [{"name": "spawnpenny-dask", "mountPath": FILES, "readOnly": True}],
         }
         further = {"imagePullPolicy": settings.image_pull_policy, "command": list(settings.command)}
@@ -198,7 +210,6 @@ def _security(user: User) -> dict[str, Any]:
     return {
         "runAsUser": user.uid,
         "runAsGroup": user.gid,
-        "runAsNonRoot": user.uid != 0,
         "fsGroup": user.gid,
         "supplementalGroups": [group.id for group in user.groups],
         "seccompProfile": {"type": "RuntimeDefault"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -38,8 +38,9 @@ class _DaskStep(Step):
     kinds = frozenset({"dask"})
     scope = "spawn"
 
-    def __init__(self, settings: DaskSettings) -> None:
+    def __init__(self, settings: DaskSettings, allowed: Collection[str] = ()) -> None:
         self._settings = settings
+        self._allowed = allowed
 
     def _design(self, spawn: Spawn) -> Design:
         return choose(spawn.options, self._settings, spawn.caller)
@@ -88,7 +89,8 @@ class SchedulerStep(_DaskStep):
             raise QuotaExceededError("Dask clusters", asked="1", used=str(there), limit=str(most))
 
     async def apply(self, spawn: Spawn) -> None:
-        pod = await spawn.cluster.ensure(spawn.patched(scheduler_pod(spawn, self._design(spawn), self._settings)))
+        wanted = scheduler_pod(spawn, self._design(spawn), self._settings, self._allowed)
+        pod = await spawn.cluster.ensure(spawn.patched(wanted))
         spawn.tell("Waiting for the scheduler to answer.")
         ready = await _first(spawn.cluster.wait(pod), _answers(spawn, pod))
         spawn.announce(url=scheduler_url(ready), pod=ready["metadata"]["uid"])
@@ -133,7 +135,8 @@ class WorkersStep(_DaskStep):
             return _placed(spawn) or scheduler
 
         def make(name: str) -> Manifest:
-            return spawn.patched(worker_pod(spawn, design, settings, name=name, scheduler=scheduler_url(now())))
+            url = scheduler_url(now())
+            return spawn.patched(worker_pod(spawn, design, settings, self._allowed, name=name, scheduler=url))
 
         async with asking() as session:
             charge = Charge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from spawnpenny.api import (
     FormField,
@@ -56,17 +57,18 @@ class PodStep(Step):
     permissions = (allow("create", "get", "delete", on="pods"),)
     deadline = math.inf
 
-    def __init__(self, settings: LabSettings) -> None:
+    def __init__(self, settings: LabSettings, allowed: Collection[str]) -> None:
         self._settings = settings
+        self._allowed = allowed
 
     def asks(self, spawn: Spawn) -> Resources:
-        return counted(lab_pod(spawn, choose(spawn.options, self._settings)))
+        return counted(lab_pod(spawn, choose(spawn.options, self._settings), self._allowed))
 
     def check(self, spawn: Spawn) -> None:
         base_url(spawn.env)
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        pod = lab_pod(spawn, choose(spawn.options, self._settings))
+        pod = lab_pod(spawn, choose(spawn.options, self._settings), self._allowed)
         return [spawn.patched(serving_tls(pod, spawn))]
 
     async def apply(self, spawn: Spawn) -> None:
@@ -95,7 +97,7 @@ class PodStep(Step):
 def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("lab", LabSettingsSchema())
     secure = [TlsStep(lambda spawn: choose(spawn.options, ours).port)] if ours.internal_ssl else []
-    return [SecretStep(ours), *secure, PodStep(ours)]
+    return [SecretStep(ours), *secure, PodStep(ours, settings.pods.allow)]
 
 
 @hookimpl

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from spawnpenny.api import DEFAULT_LAB, InvalidOptionError, Manifest, Spawn, format_quantity, overlaid, safe_slug
+from spawnpenny.api import (
+    DEFAULT_LAB,
+    InvalidOptionError,
+    Manifest,
+    Spawn,
+    format_quantity,
+    hardened_container,
+    overlaid,
+    safe_slug,
+)
 from spawnpenny_lab.environment import variables
 from spawnpenny_lab.expand import expanded
 from spawnpenny_lab.placement import filled, listed, placement
-from spawnpenny_lab.security import hardened, notebook_security, pod_security
+from spawnpenny_lab.security import notebook_security, pod_security
 from spawnpenny_lab.service import URL
 from spawnpenny_lab.template import Template
 
@@ -54,8 +63,11 @@ def lab_secret(spawn: Spawn, port: int) -> Manifest:
     }
 
 
-def lab_pod(spawn: Spawn, template: Template) -> Manifest:
-    """Return the lab's pod: the user's own and hardened, but for what the template says."""
+def lab_pod(spawn: Spawn, template: Template, allowed: Collection[str] = ()) -> Manifest:
+    """Return the lab's pod: the user's own and hardened, but for what the template says.
+
+    ``allowed`` is the setting ``pods.allow``, from which containers that may be root have their capabilities.
+    """
     prefix = base_url(spawn.env)
     template = expanded(template, spawn, prefix)
     return {
@@ -66,7 +78,7 @@ def lab_pod(spawn: Spawn, template: Template) -> Manifest:
             "labels": _labels(spawn, template),
             "annotations": {**_annotations(spawn), **template.extra_annotations, BASE_URL: prefix},
         },
-        "spec": _spec(spawn, template, prefix),
+        "spec": _spec(spawn, template, prefix, allowed),
     }
 
 
@@ -118,7 +130,7 @@ def _label(name: str) -> str:
     return name if not name or _LABEL_VALUE.fullmatch(name) else safe_slug(name, max_length=_MAX_HASHED_LABEL)
 
 
-def _spec(spawn: Spawn, template: Template, prefix: str) -> Manifest:
+def _spec(spawn: Spawn, template: Template, prefix: str, allowed: Collection[str]) -> Manifest:
     spec: dict[str, Any] = {
         "restartPolicy": "OnFailure",
         "automountServiceAccountToken": template.automount_service_account_token is True,
@@ -135,11 +147,20 @@ def _spec(spawn: Spawn, template: Template, prefix: str) -> Manifest:
         ),
         **placement(template),
     }
-    spec = overlaid(spec, template.extra_pod_config)
+    return _hardened(overlaid(spec, template.extra_pod_config), template, allowed)
+
+
+def _hardened(spec: Manifest, template: Template, allowed: Collection[str]) -> Manifest:
+    of_pod = {"runAsNonRoot": spec["securityContext"]["runAsUser"] != 0, **spec["securityContext"]}
+    hardened: Manifest = {**spec, "securityContext": of_pod}
+    escalation = {NOTEBOOK: template.allow_privilege_escalation}
     for kind in ("containers", "initContainers"):
         if kind in spec:
-            spec[kind] = [each if each["name"] == NOTEBOOK else hardened(each) for each in spec[kind]]
-    return spec
+            hardened[kind] = [
+                hardened_container(each, of_pod=of_pod, allowed=allowed, escalation=escalation.get(each["name"], False))
+                for each in spec[kind]
+            ]
+    return hardened
 
 
 def _notebook(spawn: Spawn, template: Template, prefix: str) -> Manifest:

@@ -1,0 +1,176 @@
+"""Everything that pods need to be opened for, and the settings to paste that open it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.domain import labels
+from spawnpenny.pipeline.pod_openings import CAPABILITY, Opening, is_open, opening_level, pod_openings
+from spawnpenny.pipeline.pod_security import LEVELS, required_level, strictest
+from spawnpenny.pipeline.root_capabilities import likely_capabilities
+from spawnpenny.settings import BrokerSettings, PodSettings, Settings
+
+_LEVEL: Final = "pod-security.kubernetes.io/"
+
+
+@dataclass(frozen=True, slots=True)
+class PodNeeds:
+    """What pods need beyond the hardening rules.
+
+    Attributes:
+        openings: The words for ``pods.allow``, with what needs them, whether the settings have them or not.
+        level: The strictest Pod Security level (``restricted``, ``baseline``, ``privileged``) that takes the pods.
+        likely: Capabilities that root containers without any are likely to need, as words for ``pods.allow``. A pod
+            without them is made and starts, but what its command does as root may fail.
+
+    """
+
+    openings: tuple[Opening, ...] = ()
+    level: str = LEVELS[0]
+    likely: tuple[Opening, ...] = ()
+
+    def closed(self, allowed: Collection[str]) -> list[Opening]:
+        """Return the openings that ``pods.allow`` lacks: the pods are refused for these."""
+        return [each for each in self.openings if not is_open(each.word, allowed)]
+
+    def likely_closed(self, allowed: Collection[str]) -> list[Opening]:
+        """Return the likely capabilities that ``pods.allow`` lacks: the pods start, and may fail for these."""
+        return [each for each in self.likely if not is_open(each.word, allowed)]
+
+    def level_lacks(self, level: str) -> bool:
+        """Whether Kubernetes refuses the pods in a namespace of a level (the setting ``broker.pod_security``)."""
+        return LEVELS.index(self.level) > LEVELS.index(level)
+
+    def wanted(self, allowed: Sequence[str]) -> list[str]:
+        """Return ``pods.allow`` as it has to be: what it has, and what the pods need and are likely to need."""
+        missing = [each.word for each in (*self.closed(allowed), *self.likely_closed(allowed))]
+        found = dict.fromkeys((*allowed, *missing))
+        return [word for word in found if not ("capabilities" in found and word.startswith(CAPABILITY))]
+
+    def wanted_level(self, level: str) -> str:
+        """Return ``broker.pod_security`` as it has to be: this level, or a laxer one that takes the pods."""
+        return strictest(level, self.level, *(opening_level(each.word) for each in self.likely))
+
+    def host_paths(self) -> list[str]:
+        """Return the folders of machines that the pods mount, which the fence lists."""
+        return sorted({each.path for each in self.openings if each.path is not None})
+
+
+def pod_needs(pods: Iterable[Manifest]) -> PodNeeds:
+    """Return what pods need, all together: give one pod, or the pods of all profiles.
+
+    The pods are those that a plugin makes, with all patches merged: ``spawn.patched`` refuses by the same rules.
+    """
+    openings: dict[Opening, None] = {}
+    likely: dict[Opening, None] = {}
+    levels = [LEVELS[0]]
+    for pod in pods:
+        openings |= dict.fromkeys(pod_openings(pod))
+        likely |= {Opening(f"{CAPABILITY}{name}", reason): None for name, reason in likely_capabilities(pod)}
+        levels.append(required_level(pod))
+    return PodNeeds(tuple(openings), strictest(*levels), tuple(likely))
+
+
+def settings_to_paste(needs: PodNeeds, pods: PodSettings, broker: BrokerSettings) -> str:
+    """Return the sections ``pods`` and ``broker`` of the settings that open what pods need, as YAML.
+
+    They are whole, with what the settings have in them: they replace the sections of that name, in the service's
+    settings and in the broker's. Empty where nothing has to change.
+    """
+    allowed, level = needs.wanted(pods.allow), needs.wanted_level(broker.pod_security)
+    sections: dict[str, Any] = {}
+    if allowed != list(pods.allow):
+        sections["pods"] = {"allow": allowed} | ({} if pods.images == ("*",) else {"images": list(pods.images)})
+    if level != broker.pod_security:
+        sections["broker"] = {**_changed(broker), "pod_security": level}
+    return _yaml(sections) if sections else ""
+
+
+def fence_to_paste(needs: PodNeeds, pods: PodSettings, broker: BrokerSettings) -> str:
+    """Return the patches of the fence for an overlay's ``kustomization.yaml`` that open what pods need, as YAML."""
+    opened = [word for word in needs.wanted(pods.allow) if word != "hostPath"]
+    level = needs.wanted_level(broker.pod_security)
+    of_service = {3: ("opened", opened), 4: ("hostPaths", needs.host_paths())}
+    of_broker = {8: ("levels", [level] if level != LEVELS[0] else [])}
+    patches = [
+        {"target": {"kind": "ValidatingAdmissionPolicy", "name": f"spawnpenny-{account}"}, "patch": _patch(variables)}
+        for account, variables in (("service", of_service), ("broker", of_broker))
+        if any(values for _, values in variables.values())
+    ]
+    return _yaml({"patches": patches}) if patches else ""
+
+
+def advice_to_paste(needs: PodNeeds, settings: Settings) -> str:
+    """Return all that opens what pods need, as text for an administrator; empty where nothing has to change.
+
+    The text is YAML: the settings, then as a second document the patches of the fence, with comments that say where
+    they go.
+    """
+    changed = settings_to_paste(needs, settings.pods, settings.broker)
+    if not changed:
+        return ""
+    parts = [
+        "# In the settings of the service and of the broker, in place of the sections of these names:",
+        changed.rstrip(),
+    ]
+    level = needs.wanted_level(settings.broker.pod_security)
+    if level != settings.broker.pod_security:
+        ours = f"{labels.USER},{labels.INSTALLATION}={settings.installation}"
+        parts += [
+            "# Namespaces that exist keep their level until it is changed:",
+            f"# kubectl label --overwrite namespace --selector={ours} {_LEVEL}enforce={level} {_LEVEL}warn={level}",
+        ]
+    if fence := fence_to_paste(needs, settings.pods, settings.broker):
+        parts += ["---", "# In kustomization.yaml of the overlay, where the fence is installed:", fence.rstrip()]
+    return "\n".join(parts) + "\n"
+
+
+def sentences(openings: Iterable[Opening]) -> str:
+    """Return what needs openings as one clause: ``the pod …; the container …``."""
+    return "; ".join(dict.fromkeys(each.reason for each in openings))
+
+
+class _Literal(str):
+    """A text that YAML writes as a block."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+
+_Dumper.add_representer(
+    _Literal, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
+)
+
+
+def _yaml(data: dict[str, Any]) -> str:
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000, default_flow_style=None)
+    return text
+
+
+def _patch(variables: dict[int, tuple[str, list[str]]]) -> _Literal:
+    """Return a JSON patch of a policy's variables, which tests the name before it replaces the value."""
+    lines = []
+    for place, (name, values) in variables.items():
+        if values:
+            expression = f"[{', '.join(repr(each) for each in values)}]"
+            lines += [
+                f"- {{op: test, path: /spec/variables/{place}/name, value: {name}}}",
+                f'- {{op: replace, path: /spec/variables/{place}/expression, value: "{expression}"}}',
+            ]
+    return _Literal("\n".join(lines) + "\n")
+
+
+def _changed(section: Any) -> dict[str, Any]:
+    """Return the keys of a section of the settings that do not have their default."""
+    default = type(section)()
+    names = section.__dataclass_fields__
+    return {name: getattr(section, name) for name in names if getattr(section, name) != getattr(default, name)}
