@@ -146,7 +146,7 @@ def test_what_cannot_be_carried_is_told_with_what_to_do(migrate):
         "profile_list[0].kubespawner_override.gid: the function",
         "profile 'Big', storage_capacity: a profile cannot override it here. It is plugins.storage.capacity for all.",
         "This is more than mem_limit",
-        "pods.allow: hostPath: the hardening rules refuse a volume of the kind hostPath.",
+        "pods.allow: hostPath: the hardening rules refuse it: the volume ",
     ):
         assert name in lost
     assert "environment.API_TOKEN: if it is secret" in known
