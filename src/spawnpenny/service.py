@@ -10,6 +10,8 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.cluster.reads import watch_namespaces, watch_pods
@@ -41,8 +43,8 @@ PERMISSIONS: Final[Declared] = {
 class Service:
     """A running service: ``spawns`` to start and stop, ``plugins`` to tell of.
 
-    ``spawns.ready`` says whether it knows the cluster, ``membership`` how it stands among the replicas; ``moved`` rings
-    when users were taken over, or let go of, as other replicas are alive.
+    ``spawns.ready`` says whether it knows the cluster, ``membership`` how it stands among the replicas, ``supervisor``
+    whether its tasks run; ``moved`` rings when users were taken over, or let go of, as other replicas are alive.
     """
 
     settings: Settings
@@ -52,6 +54,7 @@ class Service:
     membership: Membership
     housekeeper: Housekeeper
     lab_tokens: LabTokens
+    supervisor: Supervisor
     moved: Bell = field(default_factory=Bell)
     _taken_over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -66,14 +69,18 @@ class Service:
 
 
 @asynccontextmanager
-async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker) -> AsyncIterator[Service]:
+async def run_service(
+    settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, *, supervisor: Supervisor | None = None
+) -> AsyncIterator[Service]:
     """Run the service until the context ends.
 
     It answers ``not_ready`` until it has taken over what it finds in the cluster. At the end all that is
-    under way stays as it is: another replica, or the service that starts next, goes on with it.
+    under way stays as it is: another replica, or the service that starts next, goes on with it. ``supervisor`` looks
+    after its tasks until then.
     """
     check_openings(settings.pods.allow)
-    tasks, accounts = Tasks(), Accounts()
+    tasks, accounts, faults = Tasks(), Accounts(), Faults()
+    supervisor = supervisor or Supervisor()
 
     def changed() -> None:
         recovery.consider_all()
@@ -82,24 +89,35 @@ async def run_service(settings: Settings, plugins: Plugins, cluster: Cluster, br
     async def catch_up() -> None:
         await recovery.catch_up(cluster)
 
-    membership = Membership(settings, cluster, changed=changed, catch_up=catch_up)
-    world = _world(settings, plugins, cluster, broker, membership)
+    membership = Membership(settings, cluster, changed=changed, catch_up=catch_up, faults=faults)
+    world = _world(settings, plugins, cluster, broker, membership, faults)
     recovery = Recovery(world, accounts, tasks)
     housekeeper = Housekeeper(world, accounts, plugins.steps, recovery.record_again)
     spawns, lab_tokens = Spawns(world, accounts, tasks), LabTokens(world.pods, settings.installation)
-    service = Service(settings, plugins, spawns, world, membership, housekeeper, lab_tokens)
-    tasks.run(world.pods.run())
-    tasks.run(world.namespaces.run())
-    tasks.run(_take_over(service, recovery, accounts, tasks))
-    try:
+    service = Service(settings, plugins, spawns, world, membership, housekeeper, lab_tokens, supervisor)
+    async with _tasks(service, recovery, tasks):
         yield service
+
+
+@asynccontextmanager
+async def _tasks(service: Service, recovery: Recovery, tasks: Tasks) -> AsyncIterator[None]:
+    """Run the tasks of a service until the context ends."""
+    world, part = service.world, service.supervisor.part()
+    part.supervise("pods informer", world.pods.run)
+    part.supervise("namespaces informer", world.namespaces.run)
+    part.supervise("start-up", lambda: _take_over(service, recovery, part, tasks), finite=True)
+    try:
+        yield
     finally:
         service.spawns.ready = False
+        await part.close()
         await tasks.close()
-        await membership.heartbeat.end()
+        await service.membership.heartbeat.end()
 
 
-def _world(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, membership: Membership) -> World:
+def _world(
+    settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, membership: Membership, faults: Faults
+) -> World:
     mine = labels.ours(settings.installation)
     namespaces = watch_namespaces(cluster, mine)
     fence, me = membership.heartbeat.fence, membership.me.identity
@@ -113,23 +131,24 @@ def _world(settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broke
         broker=FencedBroker(broker, fence),
         keeper=RecordKeeper(records, settings.namespaces.state, settings.installation, me),
         plugins=plugins,
+        faults=faults,
     )
 
 
-async def _take_over(service: Service, recovery: Recovery, accounts: Accounts, tasks: Tasks) -> None:
-    world, membership = service.world, service.membership
+async def _take_over(service: Service, recovery: Recovery, supervisor: Supervisor, tasks: Tasks) -> None:
+    """Begin as a replica, then look after the users; what is already done is not done again after a failure."""
+    world, membership, accounts = service.world, service.membership, recovery.accounts
     await membership.begin()
-    for work in membership.works():
-        tasks.run(work)
+    membership.supervise(supervisor)
     await membership.known()
     await world.pods.synced.wait()
     await world.namespaces.synced.wait()
-    tasks.run(Vigil(world, accounts, tasks).run())
-    tasks.run(service.housekeeper.run())
+    supervisor.supervise("pod watcher", Vigil(world, accounts, tasks).run)
+    service.housekeeper.supervise(supervisor)
 
     def taken_over() -> None:
         service.taken_over()
         users = sum(1 for _ in accounts)
         structlog.get_logger("spawnpenny.service").info("ready", users=users, replica=membership.me.identity)
 
-    await recovery.run(taken_over)
+    supervisor.supervise("adoption", lambda: recovery.run(taken_over))

@@ -15,7 +15,7 @@ import trustme
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.errors import SettingsError
+from spawnpenny.errors import SettingsError, UnavailableError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.tokens import hash_token
@@ -139,6 +139,86 @@ async def test_a_lab_is_there_for_every_replica_as_soon_as_it_is_accepted(site):
         assert len((await (await two.get("/v1/users/ada%40example/labs")).json())["labs"]) == 1
         assert (await two.delete(f"{LAB}?wait=30")).status == 204
         assert (await one.get(LAB)).status == 404
+
+
+class Unrenewed(FaultyCluster):
+    """A cluster that renews no Lease of a replica while ``deaf``."""
+
+    deaf = False
+
+    async def replace(self, manifest, resource=None):
+        if self.deaf and manifest["kind"] == "Lease":
+            raise UnavailableError("no answer")
+        return await super().replace(manifest, resource)
+
+
+async def readiness(client, wanted):
+    """Wait until a replica is ready, or is not any more."""
+    while (await client.get("/readyz")).status != wanted:  # noqa: ASYNC110 - it is asked as a probe does
+        await asyncio.sleep(0.05)
+
+
+async def test_a_replica_that_cannot_write_is_not_ready_and_no_start_is_lost_to_it(site, taken_over):
+    site.data["replicas"] = {"lease": 2}
+    cluster, ada, bob = Unrenewed(site.cluster), "/v1/users/ada/labs/~default", "/v1/users/bob/labs/~default"
+    async with replica(site, "a", cluster=cluster) as (one, _), replica(site, "b") as (two, service):
+        await one.put(ada, json={"start": "s1"})
+        await service.membership.ownership.heard_of("ada")
+        cluster.deaf = True
+        await readiness(one, 503)
+        assert (await two.get("/readyz")).status == 200
+        cluster.arm()
+        assert (await one.put(bob, json={"start": "s1"})).status == 202  # a new user: the other one has him at once
+        await taken_over(service)
+        replaced = await one.put(f"{ada}?replace=true", json={"start": "s2"})
+        assert (replaced.status, (await replaced.json())["start"]) == (202, "s2")
+        assert (await one.delete(f"{bob}?wait=30")).status == 204
+        assert cluster.calls == []
+        cluster.deaf = False
+        await readiness(one, 200)
+        assert (await (await one.get(ada)).json())["start"] == "s2"
+
+
+async def test_a_replica_that_cannot_write_and_is_alone_says_when_to_come_back(site):
+    site.data["replicas"] = {"lease": 1}
+    cluster = Unrenewed(site.cluster)
+    async with replica(site, "a", cluster=cluster) as (one, _):
+        cluster.deaf = True
+        await readiness(one, 503)
+        refused = await one.put(LAB, json={"start": "s1"})
+        assert (refused.status, (await refused.json())["code"]) == (503, "replica_fenced")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (await one.get("/healthz")).status == 200
+
+
+class Broken(FaultyCluster):
+    """A cluster of which the next renewal of a Lease fails by something that nobody foresaw."""
+
+    error = None
+    failed = asyncio.Event()
+
+    async def replace(self, manifest, resource=None):
+        if self.error and manifest["kind"] == "Lease":
+            error, self.error = self.error, None
+            self.failed.set()
+            raise error
+        return await super().replace(manifest, resource)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(24, "Too many open files"), TypeError("nobody foresaw it"), KeyError("spec")]
+)
+async def test_a_renewal_that_fails_unexpectedly_is_followed_by_the_next_one(site, error):
+    site.data["replicas"] = {"lease": 2}
+    cluster = Broken(site.cluster)
+    async with replica(site, "a", cluster=cluster) as (one, service):
+        leases, lease = service.membership.leases, (site.settings.namespaces.state, "replica-a")
+        cluster.error, cluster.failed = error, asyncio.Event()
+        await cluster.failed.wait()
+        before = leases.get(*lease)["metadata"]["resourceVersion"]
+        await leases.wait_for(*lease, lambda there: there["metadata"]["resourceVersion"] != before)
+        assert (await one.put(LAB, json={"start": "s1"})).status == 202
+        assert (await one.get("/readyz")).status == 200
 
 
 @pytest.mark.parametrize(("carried", "status"), [("spawnpenny.test", 200), ("another.test", 503)])

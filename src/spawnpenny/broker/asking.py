@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.broker.answers import result_of
 from spawnpenny.broker.board import Board, board_ref, empty_board
 from spawnpenny.broker.claims import Claim, age, claim_map, is_answered, is_claim, is_taken, lifetime
@@ -43,6 +45,7 @@ class AskingBroker:
         self._settings = settings
         self._maps = maps
         self._tasks = Tasks()
+        self._faults = Faults()
         self._board: Board | None = None
         self._log = structlog.get_logger("spawnpenny.broker")
 
@@ -83,8 +86,9 @@ class AskingBroker:
         while True:
             await asyncio.sleep(self._settings.broker.expire)
             for each in self._maps.items():
-                if is_claim(each) and age(each) > limit:
-                    await self._delete(Ref.of(each))
+                with self._faults.isolated("request", each["metadata"]["name"]):
+                    if is_claim(each) and age(each) > limit:
+                        await self._delete(Ref.of(each))
 
     async def until_board(self) -> None:
         """Return once the board says something, or the broker's patience is over."""
@@ -191,19 +195,22 @@ class AskingBroker:
 
 
 @asynccontextmanager
-async def run_asking(cluster: Cluster, settings: Settings) -> AsyncIterator[AskingBroker]:
+async def run_asking(
+    cluster: Cluster, settings: Settings, *, supervisor: Supervisor | None = None
+) -> AsyncIterator[AskingBroker]:
     """Have a broker that is asked by claims, until the context ends.
 
     A broker that is down keeps nobody from starting: what is on the board from before is good.
     """
     mine = labels.ours(settings.installation)
     maps = Informer(cluster, resource_of("ConfigMap"), labels=mine, namespace=settings.namespaces.state)
-    broker, tasks = AskingBroker(cluster, settings, maps), Tasks()
-    for work in (maps.run(), broker.keep_board(), broker.sweep()):
-        tasks.run(work)
+    broker, part = AskingBroker(cluster, settings, maps), (supervisor or Supervisor()).part()
+    part.supervise("broker requests informer", maps.run)
+    part.supervise("broker status", broker.keep_board)
+    part.supervise("broker request expiry", broker.sweep, essential=False)
     try:
         await broker.until_board()
         yield broker
     finally:
         await broker.close()
-        await tasks.close()
+        await part.close()

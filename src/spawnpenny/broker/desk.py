@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from spawnpenny.aio.faults import Faults
 from spawnpenny.broker import answers
 from spawnpenny.broker.claims import Claim, Verb, age, is_answered, is_claim, is_taken, lifetime, read_claim
 from spawnpenny.broker.lines import Lines
@@ -88,6 +89,7 @@ class Desk:
         self._broker = broker
         self._look = look
         self._tasks = Tasks()
+        self._faults = Faults()
         # Orders take minutes, and must not hold up namespaces.
         self._lines: dict[bool, Lines[_Job]] = {order: Lines(settings.broker.claims) for order in (False, True)}
         self._jobs: dict[str, _Job] = {}
@@ -98,16 +100,19 @@ class Desk:
         self._log = structlog.get_logger("spawnpenny.broker")
 
     async def run(self) -> None:
-        """Answer claims until cancelled."""
+        """Answer claims until cancelled. It may be run again after a failure."""
         with self._claims.subscribe() as changes:
             await self._claims.synced.wait()
-            for manifest in sorted(self._claims.items(), key=lambda each: -age(each)):
-                self._hear(manifest)
+            present = {each["metadata"]["name"] for each in self._claims.items()}
+            for name in self._jobs.keys() - present:  # withdrawn while this did not run
+                self._forget(name)
+            for manifest in sorted(self._claims.items(), key=_made_at):
+                self._hear_alone(manifest)
             async for event in changes:
                 if event.type == "DELETED":
                     self._forget(event.object["metadata"]["name"])
                 else:
-                    self._hear(event.object)
+                    self._hear_alone(event.object)
 
     async def close(self, seconds: float) -> None:
         """Take up nothing more; wait so long for what is under way, but for orders, which go on in the cluster."""
@@ -117,6 +122,11 @@ class Desk:
         for timer in self._moments.values():
             timer.cancel()
         await self._tasks.close()
+
+    def _hear_alone(self, manifest: Manifest) -> None:
+        """Take in one claim; what is wrong with it harms no other one."""
+        with self._faults.isolated("request", manifest["metadata"]["name"]):
+            self._hear(manifest)
 
     def _hear(self, manifest: Manifest) -> None:
         if not is_claim(manifest):
@@ -244,3 +254,8 @@ class Desk:
                 return
             else:
                 return
+
+
+def _made_at(manifest: Manifest) -> str:
+    made: str = manifest["metadata"].get("creationTimestamp") or ""
+    return made

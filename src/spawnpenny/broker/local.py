@@ -6,12 +6,12 @@ account. ``broker.server`` has it answer claims instead.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.broker.namespaces import namespace_hash
 from spawnpenny.broker.orders import Order, Orders, OrdersFile
 from spawnpenny.broker.runs import OrderRuns
@@ -23,7 +23,6 @@ from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import BrokerRefusedError, ForbiddenError, ProvisionError, SettingsError
 from spawnpenny.pipeline.people import check_ids
-from spawnpenny.pipeline.settle import settle
 from spawnpenny.settings import Settings
 
 
@@ -71,7 +70,9 @@ class LocalBroker:
 
 
 @asynccontextmanager
-async def run_local_broker(cluster: Cluster, settings: Settings) -> AsyncIterator[LocalBroker]:
+async def run_local_broker(
+    cluster: Cluster, settings: Settings, *, supervisor: Supervisor | None = None
+) -> AsyncIterator[LocalBroker]:
     """Run a broker until the context ends.
 
     Orders that are under way then go on in the cluster, and are taken up at the next start.
@@ -84,15 +85,14 @@ async def run_local_broker(cluster: Cluster, settings: Settings) -> AsyncIterato
     orders.read()
     namespaces, pods = watched(cluster, settings)
     runs = OrderRuns(cluster, settings, pods)
-    tasks = [asyncio.create_task(work) for work in (namespaces.run(), pods.run(), runs.resume())]
-    for task in tasks:
-        task.add_done_callback(_tell_failure)
+    part = (supervisor or Supervisor()).part()
+    part.supervise("broker namespaces informer", namespaces.run)
+    part.supervise("broker pods informer", pods.run)
+    part.supervise("order adoption", runs.resume, finite=True)
     try:
         yield LocalBroker(settings, Tenants(cluster, settings, namespaces), orders, runs)
     finally:
-        for task in tasks:
-            task.cancel()
-        await settle(tasks)
+        await part.close()
         await runs.close()
 
 
@@ -103,8 +103,3 @@ def watched(cluster: Cluster, settings: Settings) -> tuple[Informer, Informer]:
         Informer(cluster, resource_of("Namespace"), labels=mine),
         Informer(cluster, resource_of("Pod"), labels=mine, namespace=settings.namespaces.provision),
     )
-
-
-def _tell_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        structlog.get_logger("spawnpenny.broker").error("a task of the broker failed", exc_info=error)

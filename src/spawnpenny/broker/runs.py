@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from spawnpenny.aio.faults import Faults
 from spawnpenny.broker.orders import (
     Order,
     Orders,
@@ -50,6 +51,7 @@ class OrderRuns:
         self._cluster = cluster
         self._settings = settings
         self._pods = pods
+        self._faults = Faults()
         self._under_way: dict[str, tuple[str, asyncio.Task[None]]] = {}
 
     async def run(self, user: User, order: Order, orders: Orders) -> None:
@@ -84,10 +86,14 @@ class OrderRuns:
         """Take up the orders whose pods are there already."""
         await self._pods.synced.wait()
         for pod in self._pods.items():
-            name, mark = pod["metadata"]["name"], _mark(pod)
-            is_order = pod["metadata"].get("labels", {}).get(labels.KIND) == "order"
-            if is_order and mark is not None and name not in self._under_way:
-                self._start(name, mark, self._finish(pod))
+            with self._faults.isolated("pod", pod["metadata"]["name"]):
+                self._resume(pod)
+
+    def _resume(self, pod: Manifest) -> None:
+        name, mark = pod["metadata"]["name"], _mark(pod)
+        is_order = pod["metadata"].get("labels", {}).get(labels.KIND) == "order"
+        if is_order and mark is not None and name not in self._under_way:
+            self._start(name, mark, self._finish(pod))
 
     async def close(self) -> None:
         """Stop waiting; the pods go on in the cluster."""

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.broker.desk import Desk
 from spawnpenny.broker.election import Election, lease_ref
 from spawnpenny.broker.local import LocalBroker, watched
@@ -21,7 +22,6 @@ from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
-from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.settings import Settings
 
 PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", "patch", on="configmaps"),)}
@@ -33,7 +33,8 @@ _ENDING: Final = 5.0
 class BrokerServer:
     """A broker that answers claims while it leads. Use it by ``run_broker``."""
 
-    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, supervisor: Supervisor | None = None) -> None:
+        self.supervisor = supervisor or Supervisor()
         self._cluster = cluster
         self._settings = settings
         self._orders = OrdersFile(settings.broker.orders)
@@ -51,8 +52,8 @@ class BrokerServer:
 
     @property
     def ready(self) -> bool:
-        """Whether it knows the cluster, so that it leads or stands by."""
-        return all(informer.synced.is_set() for informer in self.watching)
+        """Whether it knows the cluster and its tasks run, so that it leads or stands by."""
+        return all(informer.synced.is_set() for informer in self.watching) and not self.supervisor.unwell()
 
     @property
     def leading(self) -> bool:
@@ -74,29 +75,33 @@ class BrokerServer:
         broker = LocalBroker(self._settings, self._tenants, self._orders, runs)
         notice = Notice(self._cluster, self._settings, self._maps, broker)
         desk = Desk(self._cluster, self._settings, self._maps, broker, notice.post)
-        await runs.resume()
+        part = self.supervisor.part()
         try:
-            async with asyncio.TaskGroup() as group:
-                _ = group.create_task(notice.run())
-                _ = group.create_task(desk.run())
+            await runs.resume()
+            part.supervise("broker status", notice.run)
+            part.supervise("broker requests", desk.run)
+            await asyncio.Event().wait()  # until it may not lead any more
         finally:
+            await part.close()
             await desk.close(min(_ENDING, self._election.left() / 2))
             await runs.close()
 
 
 @asynccontextmanager
-async def run_broker(cluster: Cluster, settings: Settings) -> AsyncIterator[BrokerServer]:
+async def run_broker(
+    cluster: Cluster, settings: Settings, *, supervisor: Supervisor | None = None
+) -> AsyncIterator[BrokerServer]:
     """Run a broker until the context ends; then another one takes over at once.
 
     Raises:
         SettingsError: The orders file cannot be read, or is not valid.
 
     """
-    server = BrokerServer(cluster, settings)
-    watching, tasks = Tasks(), Tasks()
-    for informer in server.watching:
-        watching.run(informer.run())
-    tasks.run(server.run())
+    server = BrokerServer(cluster, settings, supervisor)
+    watching, tasks = server.supervisor.part(), server.supervisor.part()
+    for name, informer in zip(("namespaces", "pods", "requests", "leases"), server.watching, strict=True):
+        watching.supervise(f"{name} informer", informer.run)
+    tasks.supervise("election", server.run)
     try:
         yield server
     finally:

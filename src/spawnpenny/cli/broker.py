@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from spawnpenny.broker.server import BrokerServer, run_broker
+from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.cli.world import open_cluster
@@ -55,18 +55,22 @@ async def _run(settings: Settings, health_port: int) -> None:
         app.router.add_get("/readyz", _get_readyz)
         async with listening(app, settings.web.host, health_port) as port:
             structlog.get_logger("spawnpenny.broker").info("listening", host=settings.web.host, port=port)
-            await asyncio.Event().wait()
+            await server.supervisor.given_up.wait()
+            raise CommandError("A task that the broker cannot do without keeps failing; the log says which and why.")
 
 
 async def _get_healthz(request: web.Request) -> web.Response:
-    """Answer as long as the process can answer at all."""
-    del request
+    """Answer 200 unless only a restart can help."""
+    if request.app[_SERVER].supervisor.hopeless():
+        return web.json_response({"status": "failing"}, status=503)
     return web.json_response({"status": "ok"})
 
 
 async def _get_readyz(request: web.Request) -> web.Response:
     """Answer 200 once the cluster is known, both where it leads and where it stands by."""
     server = request.app[_SERVER]
+    if unwell := server.supervisor.unwell():
+        return web.json_response({"status": "failing", "tasks": unwell}, status=503)
     if not server.ready:
         return web.json_response({"status": "starting"}, status=503)
     return web.json_response({"status": "leading" if server.leading else "standing by"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import structlog
 
-from spawnpenny.cli.exits import UsageError
+from spawnpenny.cli.exits import CommandError, UsageError
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.configuration import load_settings
@@ -55,7 +54,8 @@ async def _run(settings: Settings, token: str, drain: float) -> None:
         where = {"host": settings.gateway.host, "port": proxy.port, "dashboard_port": proxy.dashboard_port}
         log.info("listening", **where, service=settings.gateway.service)
         try:
-            await asyncio.Event().wait()
+            await proxy.supervisor.given_up.wait()
+            raise CommandError("A task that the proxy cannot do without keeps failing; the log says which and why.")
         finally:
             log.info("ending", connections=len(proxy.passthrough))
             await proxy.drain(drain)

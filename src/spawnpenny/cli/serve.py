@@ -14,6 +14,7 @@ from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.cli.world import serving
 from spawnpenny.configuration import load_settings
+from spawnpenny.gateway.waiting import until_first
 from spawnpenny.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ async def _serve(settings: Settings) -> None:
         if not settings.tokens:
             log.warning("there are no tokens in the settings: only what other authenticators know is let in")
         try:
-            await served.replaced.wait()
+            await until_first(served.replaced.wait(), served.given_up.wait())
+            if served.given_up.is_set():
+                raise CommandError(
+                    "A task that the service cannot do without keeps failing; the log says which and why."
+                )
             raise CommandError("Another process took the place of this one: replicas.name has to differ for each.")
         finally:
             log.info("ending")

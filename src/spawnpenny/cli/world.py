@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
@@ -42,11 +43,16 @@ def state_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is served: on which port and cluster, and what is set when another process has taken this one's place."""
+    """What is served: on which port and cluster.
+
+    ``replaced`` is set when another process has taken this one's place, ``given_up`` when a task that it cannot do
+    without keeps failing.
+    """
 
     port: int
     cluster: Cluster
     replaced: asyncio.Event
+    given_up: asyncio.Event
 
 
 @asynccontextmanager
@@ -65,22 +71,22 @@ async def serving(
 
     """
     plugins, certificate = load_plugins(settings, extra=extra), certificate_of(settings.web)
-    metrics = Metrics()
+    metrics, supervisor = Metrics(), Supervisor()
     async with (
         open_cluster(settings, meter=metrics.calls) as cluster,
-        open_broker(cluster, settings) as broker,
+        open_broker(cluster, settings, supervisor) as broker,
     ):
-        app = create_app(settings, plugins, cluster, broker, metrics=metrics)
+        app = create_app(settings, plugins, cluster, broker, metrics=metrics, supervisor=supervisor)
         where = settings.web.host, settings.web.port
         async with listening(app, *where, move=move, certificate=certificate) as port:
-            yield Served(port, cluster, app[SERVICE].membership.heartbeat.lost)
+            yield Served(port, cluster, app[SERVICE].membership.heartbeat.lost, supervisor.given_up)
 
 
-def open_broker(cluster: Cluster, settings: Settings) -> AbstractAsyncContextManager[Broker]:
+def open_broker(cluster: Cluster, settings: Settings, supervisor: Supervisor) -> AbstractAsyncContextManager[Broker]:
     """Open the way to the broker: by claims to the one that has its own account, or the one in this process."""
     if settings.broker.separate and settings.cluster == "kubernetes":
-        return run_asking(cluster, settings)
-    return run_local_broker(cluster, settings)
+        return run_asking(cluster, settings, supervisor=supervisor)
+    return run_local_broker(cluster, settings, supervisor=supervisor)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from spawnpenny.aio.faults import Faults
 from spawnpenny.cluster.follower import Followed, Follower
 from spawnpenny.cluster.watched import Watched
 
@@ -52,17 +53,19 @@ class NamespacedInformer(Watched):
         self._places: dict[str, _Place] = {}
         self._gate = asyncio.Semaphore(_LISTS_AT_ONCE)
         self._warned = False
+        self._faults = Faults()
         self._log = structlog.stdlib.get_logger("spawnpenny.cluster.informer").bind(resource=followed.resource.plural)
 
     async def run(self) -> None:
+        self._places.clear()  # where an earlier run failed: its followers ended with it
         with self._namespaces.subscribe() as changes:
             await self._namespaces.synced.wait()
             async with asyncio.TaskGroup() as tasks:
                 for namespace in self._namespaces.items():
-                    self._look(namespace["metadata"]["name"], tasks)
+                    self._look_alone(namespace["metadata"]["name"], tasks)
                 _ = tasks.create_task(self._sync([place.follower for place in self._places.values()]))
                 async for change in changes:
-                    self._look(change.object["metadata"]["name"], tasks)
+                    self._look_alone(change.object["metadata"]["name"], tasks)
 
     def staleness(self) -> float:
         """Return the seconds since the last word of the namespace that is silent for longest.
@@ -78,6 +81,11 @@ class NamespacedInformer(Watched):
             place.follower.doubt()
         else:
             self._namespaces.doubt(None)
+
+    def _look_alone(self, name: str, tasks: asyncio.TaskGroup) -> None:
+        """Look at one namespace; what is wrong with it harms no other one."""
+        with self._faults.isolated("namespace", name):
+            self._look(name, tasks)
 
     def _look(self, name: str, tasks: asyncio.TaskGroup) -> None:
         """Follow what is there of a namespace by now: what was told of it may be over already."""

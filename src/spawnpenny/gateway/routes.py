@@ -30,7 +30,7 @@ async def get_routes(request: web.Request) -> web.StreamResponse:
     response = EventSourceResponse(ping_interval=_PING)
     response.headers["Cache-Control"] = "no-store"
     with service.world.pods.subscribe() as changes:
-        telling = _Telling(response, Schedulers(service.world.pods.items()), changes)
+        telling = _Telling(response, Schedulers(service.world.pods.items(), service.world.faults), changes)
         await response.prepare(request)
         async with response:
             await until_first(telling.collect(), telling.tell(), response.wait(), request.app[CLOSING].wait())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from spawnpenny.aio.faults import Faults
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.pipeline.pod_containers import own_spec
@@ -20,7 +21,8 @@ _DASHBOARD: Final = "dashboard"
 class Schedulers:
     """The schedulers that run, by cluster, as the pods say."""
 
-    def __init__(self, pods: Iterable[Manifest]) -> None:
+    def __init__(self, pods: Iterable[Manifest], faults: Faults) -> None:
+        self._faults = faults
         self._routes: dict[str, dict[str, Any]] = {}
         # A name is of the cluster that had it first, should it ever come twice.
         for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", ""))):
@@ -49,7 +51,9 @@ class Schedulers:
         cluster = _cluster_of(pod)
         if cluster is None:
             return
-        route = _route_of(pod)
+        route = None
+        with self._faults.isolated("pod", cluster):
+            route = _route_of(pod)
         if route is None:
             self._drop(cluster, pod)
         elif self._routes.get(cluster, route)["uid"] == route["uid"]:

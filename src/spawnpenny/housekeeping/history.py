@@ -16,13 +16,18 @@ async def forget_history(world: World, accounts: Accounts) -> None:
     """Drop it from memory and from the records."""
     oldest = time.time() - world.settings.deadlines.history
     for account in accounts:
-        async with account.lock:
-            old = [run for run in account.history() if (run.record.ended_at or 0.0) < oldest]
-            for run in old:
-                account.forget(run)
-                run.vanish()
-            if old and not account.moved:
-                await _write_once(world, account)
+        with world.faults.isolated("account", account.slug):
+            await _forget(world, account, oldest)
+
+
+async def _forget(world: World, account: Account, oldest: float) -> None:
+    async with account.lock:
+        old = [run for run in account.history() if (run.record.ended_at or 0.0) < oldest]
+        for run in old:
+            account.forget(run)
+            run.vanish()
+        if old and not account.moved:
+            await _write_once(world, account)
 
 
 async def _write_once(world: World, account: Account) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.housekeeping.dead import forget_the_dead
 from spawnpenny.housekeeping.history import forget_history
 from spawnpenny.housekeeping.idle import Idle
@@ -32,13 +33,12 @@ class Housekeeper:
         self._accounts = accounts
         self._recorded_again = recorded_again
 
-    async def run(self) -> None:
-        """Work until cancelled; a chore that fails is told in the log and done again at its next time."""
-        settings = self._world.settings
-        await asyncio.gather(
-            _repeated(lambda: forget_history(self._world, self._accounts), min(_HISTORY, settings.deadlines.history)),
-            _repeated(self.keep_house, settings.housekeeping.every),
-        )
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Do each chore at its time, until the supervisor is closed."""
+        deadlines, settings = self._world.settings.deadlines, self._world.settings.housekeeping
+        every = min(_HISTORY, deadlines.history)
+        supervisor.supervise("history", lambda: _repeated(self._forget_history, every), essential=False)
+        supervisor.supervise("housekeeping", lambda: _repeated(self.keep_house, settings.every), essential=False)
 
     async def keep_house(self) -> None:
         """Do once what is done from time to time."""
@@ -47,11 +47,14 @@ class Housekeeper:
         await self.idle.let_go()
         await forget_the_dead(self._world)
 
+    async def _forget_history(self) -> None:
+        await forget_history(self._world, self._accounts)
+
 
 async def _repeated(chore: Callable[[], Awaitable[None]], every: float) -> None:
     while True:
         await asyncio.sleep(every)
         try:
             await chore()
-        except Exception:  # noqa: BLE001 - the next time may go better, and the other chores go on
+        except Exception:  # noqa: BLE001 - the next time may go better
             structlog.get_logger("spawnpenny.housekeeping").exception("a chore failed")

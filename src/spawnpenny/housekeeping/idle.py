@@ -33,15 +33,25 @@ class Idle:
         oldest = time.time() - after
         self._kept = {slug: when for slug, when in self._kept.items() if when > oldest}
         for account in self.accounts:
-            if account.is_idle(before=oldest) and account.slug not in self._kept:
-                try:
-                    await self._let_go_of(account, oldest)
-                except (BrokerRefusedError, BrokerUnavailableError, UnavailableError) as error:
-                    self._tell("idle namespaces cannot be released now", account, error)
-                    return
-                except SpawnpennyError as error:
-                    self._kept[account.slug] = time.time()
-                    self._tell("an idle namespace is kept", account, error)
+            done = True
+            with self.world.faults.isolated("account", account.slug):
+                done = await self._look_at(account, oldest)
+            if not done:
+                return
+
+    async def _look_at(self, account: Account, oldest: float) -> bool:
+        """Let go of one namespace where it is idle; return False where none can be released now."""
+        if not account.is_idle(before=oldest) or account.slug in self._kept:
+            return True
+        try:
+            await self._let_go_of(account, oldest)
+        except (BrokerRefusedError, BrokerUnavailableError, UnavailableError) as error:
+            self._tell("idle namespaces cannot be released now", account, error)
+            return False
+        except SpawnpennyError as error:
+            self._kept[account.slug] = time.time()
+            self._tell("an idle namespace is kept", account, error)
+        return True
 
     async def _let_go_of(self, account: Account, oldest: float) -> None:
         """Release under the user's lock: a start that comes now waits, and then gets a namespace of its own."""

@@ -85,15 +85,19 @@ class Leftovers:
         found: list[Manifest] = []
         for account in self.accounts:
             if account.unswept and account.record.namespace:
-                try:
-                    left = [each for each in await self._listed(account) if _is_left(each, account)]
-                except SpawnpennyError as error:
-                    log = structlog.get_logger("spawnpenny.housekeeping")
-                    log.warning("leftovers cannot be looked for", user=account.username, error=error.message)
-                    continue
-                account.unswept = bool(left)
-                found += left
+                with self.world.faults.isolated("account", account.slug):
+                    found += await self._left_of(account)
         return found
+
+    async def _left_of(self, account: Account) -> list[Manifest]:
+        try:
+            left = [each for each in await self._listed(account) if _is_left(each, account)]
+        except SpawnpennyError as error:
+            log = structlog.get_logger("spawnpenny.housekeeping")
+            log.warning("leftovers cannot be looked for", user=account.username, error=error.message)
+            return []
+        account.unswept = bool(left)
+        return left
 
     async def _listed(self, account: Account) -> list[Manifest]:
         settings = self.world.settings

@@ -23,7 +23,7 @@ class Accounts:
 
     def __init__(self) -> None:
         self._by_slug: dict[str, Account] = {}
-        self._refused: dict[str, SpawnpennyError] = {}
+        self._refused: dict[str, tuple[str, SpawnpennyError]] = {}
 
     def __iter__(self) -> Iterator[Account]:
         return iter(tuple(self._by_slug.values()))
@@ -48,21 +48,21 @@ class Accounts:
         account.adopted = None
         self.let_go(account)
 
-    def refuse(self, username: str, error: SpawnpennyError) -> None:
+    def refuse(self, slug: str, username: str, error: SpawnpennyError) -> None:
         """Answer every request about a user with this error: the user's labs may well run, though we cannot tell."""
-        self._refused[username] = error
-        self._by_slug.pop(safe_slug(username), None)
+        self._refused[slug] = username, error
+        self._by_slug.pop(slug, None)
 
-    def welcome(self, username: str) -> None:
+    def welcome(self, slug: str) -> None:
         """Take back that nothing can be told of a user."""
-        self._refused.pop(username, None)
+        self._refused.pop(slug, None)
 
     def refused(self) -> list[str]:
         """Return the users of whom nothing can be told."""
-        return sorted(self._refused)
+        return sorted(username for username, _ in self._refused.values())
 
-    def is_refused(self, username: str) -> bool:
-        return username in self._refused
+    def is_refused(self, slug: str) -> bool:
+        return slug in self._refused
 
     def by_slug(self, slug: str) -> Account | None:
         return self._by_slug.get(slug)
@@ -115,5 +115,5 @@ class Accounts:
 
     def demand_readable(self, username: str) -> None:
         """Raise why nothing can be told of a user, where that is so."""
-        if (error := self._refused.get(username)) is not None:
-            raise error.with_traceback(None)  # or each request would add to it
+        if (refused := self._refused.get(safe_slug(username))) is not None:
+            raise refused[1].with_traceback(None)  # or each request would add to it

@@ -11,11 +11,12 @@ from typing import Final
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
+from spawnpenny.domain.conformity import demand_conforming
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
 from spawnpenny.pipeline.record import RecordUnreadableError, UserRecord
 from spawnpenny.pipeline.settle import uninterrupted
-from spawnpenny.replicas.ownership import record_name
+from spawnpenny.replicas.ownership import record_name, slug_of
 
 PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", "delete", on="secrets"),)}
 _KEY: Final = "record"
@@ -119,10 +120,13 @@ class RecordKeeper:
 
 
 def username_of(secret: Manifest) -> str:
-    """Return whom a record is of, also where it cannot be read."""
-    metadata = secret["metadata"]
-    username: str = metadata.get("annotations", {}).get(labels.USERNAME, metadata["name"])
-    return username
+    """Return whom a record is of, also where it cannot be read: the Secret's name decides, not what it says."""
+    slug = slug_of(secret)
+    username: str = secret["metadata"].get("annotations", {}).get(labels.USERNAME, slug)
+    try:
+        return username if safe_slug(username) == slug else slug
+    except UnicodeEncodeError:
+        return slug
 
 
 def read_record(secret: Manifest) -> UserRecord:
@@ -135,6 +139,7 @@ def read_record(secret: Manifest) -> UserRecord:
     """
     try:
         record = UserRecord.from_json(json.loads(base64.b64decode(secret["data"][_KEY])))
+        _demand_sound(record, secret)
     except SpawnpennyError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, others' records are read
@@ -145,3 +150,13 @@ def read_record(secret: Manifest) -> UserRecord:
     record.version = secret["metadata"]["resourceVersion"]
     record.recorded = True
     return record
+
+
+def _demand_sound(record: UserRecord, secret: Manifest) -> None:
+    """Refuse a record with a value of a wrong type, or of another user: it would harm others later."""
+    demand_conforming(record)
+    for spawn in record.spawns.values():
+        for event in spawn.log.since(None):
+            demand_conforming(event)
+    if safe_slug(record.user.username) != slug_of(secret):
+        raise RecordUnreadableError(f"The record {secret['metadata']['name']} is of another user.")

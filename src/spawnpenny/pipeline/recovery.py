@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ import structlog
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest
 from spawnpenny.domain import labels
+from spawnpenny.domain.conformity import demand_conforming
 from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Caller, Desired, Key, Phase, SpawnRequest
@@ -30,7 +31,7 @@ from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
 from spawnpenny.pipeline.keeper import RecordLostError, read_record, username_of
-from spawnpenny.pipeline.record import SpawnRecord, UserRecord
+from spawnpenny.pipeline.record import RecordUnreadableError, SpawnRecord, UserRecord
 from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.tending import tending_steps
 from spawnpenny.pipeline.world import World
@@ -55,23 +56,25 @@ class Recovery:
     async def run(self, taken_over: Callable[[], None]) -> None:
         """Follow the records until cancelled; ``taken_over`` is called when those that were there are looked after.
 
-        The informers have synced before.
+        The informers have synced before. It may be run again after a failure: what is in memory stays.
         """
         ownership = self.world.ownership
         with ownership.records.subscribe() as changes:
+            if self.begun:
+                self.consider_all()
             await self._take_all_over()
             taken_over()
             async for change in changes:
                 if change.type == "DELETED":
-                    self.accounts.welcome(username_of(change.object))
+                    self.accounts.welcome(slug_of(change.object))
                 else:
-                    self._follow(ownership.latest(change.object))
+                    self._follow_alone(ownership.latest(change.object))
 
     def consider_all(self) -> None:
         """Look at all users again, as other replicas are alive now than before."""
         if self.begun:
             for record in self.world.ownership.records.items():
-                self._follow(record)
+                self._follow_alone(record)
 
     async def catch_up(self, cluster: Cluster) -> None:
         """Look at all users again as they are stored now, whatever was heard of them.
@@ -86,7 +89,23 @@ class Recovery:
         wanted = {**labels.ours(settings.installation), labels.KIND: "record"}
         listing = await cluster.list(resource_of("Secret"), namespace=ownership.namespace, labels=wanted)
         for record in listing.items:
+            self._follow_alone(record)
+
+    def _follow_alone(self, record: Manifest) -> None:
+        """Follow one record; what is wrong with it harms nobody else."""
+        with self._for_one(record):
             self._follow(record)
+
+    @contextmanager
+    def _for_one(self, record: Manifest) -> Iterator[None]:
+        """Work on one record. Where that fails unexpectedly, its user is left alone."""
+        slug, username = slug_of(record), username_of(record)
+        with self.world.faults.isolated("record", slug):
+            try:
+                yield
+            except Exception:
+                self.accounts.refuse(slug, username, RecordUnreadableError(f"The record of {username} cannot be used."))
+                raise
 
     def _follow(self, record: Manifest) -> None:
         """Bring what is in memory into accord with a record that somebody wrote."""
@@ -95,7 +114,7 @@ class Recovery:
             if mine and (self._is_known(held, record["metadata"]["resourceVersion"]) or self._wrote(held, record)):
                 return  # memory knows better
             self.accounts.let_move(held)
-        self.accounts.welcome(username_of(record))
+        self.accounts.welcome(slug_of(record))
         if mine and (account := self._adopt(record)) is not None and (runs := self._under_way(account)):
             self.tasks.run(self._take_over(account, runs))
 
@@ -113,17 +132,20 @@ class Recovery:
     async def _take_all_over(self) -> None:
         ownership, self.begun = self.world.ownership, True
         for record in ownership.records.items():
-            if ownership.is_mine(record):
-                self._adopt(record)
+            with self._for_one(record):
+                if ownership.is_mine(record) and self.accounts.by_slug(slug_of(record)) is None:
+                    self._adopt(record)
         again = self._find_unrecorded()
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def take_over(account: Account, runs: list[Run]) -> None:
+        async def take_over(account: Account) -> None:
             async with slots:
-                await self._take_over(account, runs)
+                with self.world.faults.isolated("account", account.slug):
+                    runs = [run for run in self._under_way(account) if run.task is None]
+                    if runs or account.slug in again:
+                        await self._take_over(account, runs)
 
-        found = [(account, self._under_way(account)) for account in self.accounts]
-        await asyncio.gather(*(take_over(account, runs) for account, runs in found if runs or account.slug in again))
+        await asyncio.gather(*map(take_over, self.accounts))
 
     def record_again(self) -> None:
         """Record the pods again of users who have no record, though there may have been one at the start."""
@@ -140,14 +162,15 @@ class Recovery:
             wanted = known or self.accounts.by_slug(carried.get(labels.USER, "")) is None
             is_one = carried.get(labels.SPAWN) and labels.PART not in carried
             if wanted and is_one and not podstate.is_over(pod):
-                self._record_again(pod, again)
+                with self.world.faults.isolated("pod", f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"):
+                    self._record_again(pod, again)
         return again
 
     def _adopt(self, record: Manifest) -> Account | None:
         try:
             return self.accounts.add(read_record(record))
         except SpawnpennyError as error:
-            self._leave_alone(username_of(record), error)
+            self._leave_alone(slug_of(record), username_of(record), error)
             return None
 
     def _under_way(self, account: Account) -> list[Run]:
@@ -157,14 +180,13 @@ class Recovery:
         metadata = pod["metadata"]
         log = structlog.get_logger("spawnpenny.recovery").bind(pod=metadata["name"], namespace=metadata["namespace"])
         try:
-            username, record, told = metadata["annotations"][labels.USERNAME], self._record_of(pod), _user_of(pod)
+            record, told, slug = self._told_by(pod)
         except (AttributeError, KeyError, TypeError, ValueError):
             log.warning("a pod of ours does not say what it is; it is left alone")
             return
-        if self.accounts.is_refused(username):
+        if self.accounts.is_refused(slug):
             return
-        slug = safe_slug(username)
-        account = self.accounts.by_slug(slug)
+        username, account = told.user.username, self.accounts.by_slug(slug)
         if account is None:
             if not self.world.ownership.is_new_to_me(slug):
                 return
@@ -184,6 +206,20 @@ class Recovery:
         if podstate.is_ready(pod):
             Driver(context).found_running(pod)
 
+    def _told_by(self, pod: Manifest) -> tuple[SpawnRecord, UserRecord, str]:
+        """Return the spawn and the user that a pod's annotations tell of, and the user's slug."""
+        metadata = pod["metadata"]
+        record, told = self._record_of(pod), _user_of(pod)
+        demand_conforming(record)
+        demand_conforming(told)
+        slug = safe_slug(told.user.username)
+        if (
+            metadata["annotations"][labels.USERNAME] != told.user.username
+            or metadata["labels"].get(labels.USER) != slug
+        ):
+            raise ValueError("it says two users")
+        return record, told, slug
+
     def _record_of(self, pod: Manifest) -> SpawnRecord:
         told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
         now = time.time()
@@ -198,10 +234,10 @@ class Recovery:
             deadline=now + self.world.settings.deadlines.spawn,
         )
 
-    def _leave_alone(self, username: str, error: SpawnpennyError) -> None:
+    def _leave_alone(self, slug: str, username: str, error: SpawnpennyError) -> None:
         log = structlog.get_logger("spawnpenny.recovery")
-        log.warning("a user is left alone", user=username, error=error.message)
-        self.accounts.refuse(username, error)
+        log.warning("a user is left alone", user=username, code=error.code, error=error.message)
+        self.accounts.refuse(slug, username, error)
 
     def _is_under_way(self, account: Account, run: Run) -> bool:
         record = run.record
@@ -245,7 +281,7 @@ class Recovery:
         except (ElsewhereError, RecordLostError):
             return  # what somebody else wrote is followed when it is heard of
         except SpawnpennyError as error:
-            self._leave_alone(account.username, error)
+            self._leave_alone(account.slug, account.username, error)
         else:
             self._carry_all_on(account, runs)
 

@@ -28,10 +28,26 @@ class Vigil:
     tasks: Tasks
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled. It may be run again after a failure: what was missed meanwhile is looked at first."""
         with self.world.pods.subscribe() as changes:
+            self._catch_up()
             async for change in changes:
-                self._look(change.object, deleted=change.type == "DELETED")
+                self._look_alone(change.object, deleted=change.type == "DELETED")
+
+    def _catch_up(self) -> None:
+        for pod in self.world.pods.items():
+            self._look_alone(pod, deleted=False)
+        for account in self.accounts:
+            for run in account.runs.values():
+                with self.world.faults.isolated("account", account.slug):
+                    context = Context(self.world, account, run)
+                    if self._stands(run) and run.record.pod is not None and context.pod() is None:
+                        self._end(context, None)
+
+    def _look_alone(self, pod: Manifest, *, deleted: bool) -> None:
+        """Look at one pod; what is wrong with it harms no other one."""
+        with self.world.faults.isolated("pod", f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"):
+            self._look(pod, deleted=deleted)
 
     def _look(self, pod: Manifest, *, deleted: bool) -> None:
         self._stir(pod)
@@ -41,14 +57,17 @@ class Vigil:
         context = Context(self.world, *found)
         if deleted or podstate.is_lost(pod):
             lost = pod if podstate.is_lost(pod) else None
-            context.run.ending = True
-            context.run.task = self.tasks.start(Driver(context).end_of_pod(lost, context.run.task))
+            self._end(context, lost)
             return
         context.notice(pod)
         if context.follow():
             self.tasks.run(persist(self.world, context.account))
         if (trouble := podstate.trouble(pod, quote=None)) is not None and not podstate.is_ready(pod):
             self._tell(context, trouble.error.message)
+
+    def _end(self, context: Context, lost: Manifest | None) -> None:
+        context.run.ending = True
+        context.run.task = self.tasks.start(Driver(context).end_of_pod(lost, context.run.task))
 
     def _stir(self, pod: Manifest) -> None:
         """Say that there is news to whoever looks after the spawn of a pod, or one that was asked for inside of it."""
@@ -68,11 +87,14 @@ class Vigil:
     def _running(self, pod: Manifest) -> tuple[Account, Run] | None:
         account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
         for run in account.runs.values() if account else ():
-            record = run.record
-            standing = record.phase is Phase.RUNNING and record.desired is Desired.RUNNING and not run.ending
-            if account is not None and standing and record.pod == pod["metadata"]["uid"]:
+            if account is not None and self._stands(run) and run.record.pod == pod["metadata"]["uid"]:
                 return account, run
         return None
+
+    @staticmethod
+    def _stands(run: Run) -> bool:
+        record = run.record
+        return record.phase is Phase.RUNNING and record.desired is Desired.RUNNING and not run.ending
 
 
 def _heard_of(run: Run) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from spawnpenny.aio.faults import Faults
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.keeper import RecordKeeper
@@ -52,7 +53,8 @@ class Extensions(Protocol):
 class World:
     """The cluster, what is watched of it, whose users are, who makes namespaces, the records, plugins and settings.
 
-    ``told`` is held for each pod whose events are followed.
+    ``told`` is held for each pod whose events are followed; ``faults`` counts the records, pods and users that could
+    not be handled.
     """
 
     settings: Settings
@@ -64,6 +66,7 @@ class World:
     keeper: RecordKeeper
     plugins: Extensions
     slots: Slots = field(init=False)
+    faults: Faults = field(default_factory=Faults)
     told: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_TOLD))
 
     def __post_init__(self) -> None:

@@ -57,6 +57,7 @@ class Heartbeat:
         self._installation = installation
         self._seconds = seconds
         self._catch_up = catch_up
+        self._version = version_of("spawnpenny")  # read once: a renewal opens no file
         self._held: Manifest | None = None
         self._log = structlog.get_logger("spawnpenny.replicas").bind(replica=replica.identity)
 
@@ -86,6 +87,8 @@ class Heartbeat:
                 await self._renew(pause)
             except (SpawnpennyError, TimeoutError) as error:
                 self._log.warning("the lease could not be renewed", error=str(error) or "no answer in time")
+            except Exception:  # noqa: BLE001 - a replica that never renews again would stay fenced for ever
+                self._log.exception("the lease could not be renewed")
 
     async def end(self) -> None:
         """Give the Lease back, so that others take over at once."""
@@ -145,7 +148,7 @@ class Heartbeat:
             "name": f"replica-{self._replica.name}",
             "namespace": self._namespace,
             "labels": {**labels.ours(self._installation), labels.KIND: "replica"},
-            "annotations": {labels.ADDRESS: self._replica.address, labels.VERSION: version_of("spawnpenny")},
+            "annotations": {labels.ADDRESS: self._replica.address, labels.VERSION: self._version},
         }
         if version is not None:
             metadata["resourceVersion"] = version

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 
+from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster
@@ -30,6 +32,7 @@ class Membership:
         cluster: Where Leases and records are; not behind the fence.
         changed: Called when other replicas are alive than before.
         catch_up: Awaited before anything is written after a time in which others may have taken users over.
+        faults: Where Leases that cannot be understood are counted.
 
     """
 
@@ -40,12 +43,13 @@ class Membership:
         *,
         changed: Callable[[], None],
         catch_up: Callable[[], Awaitable[None]],
+        faults: Faults | None = None,
     ) -> None:
         mine, state = labels.ours(settings.installation), settings.namespaces.state
         self.me = Replica.of(settings)
         self.records = Informer(cluster, resource_of("Secret"), namespace=state, labels={**mine, labels.KIND: "record"})
         self.leases = Informer(cluster, resource_of("Lease"), namespace=state, labels={**mine, labels.KIND: "replica"})
-        self.peers = Peers(self.leases, self.me, changed)
+        self.peers = Peers(self.leases, self.me, changed, faults=faults)
         self.ownership = Ownership(self.me, self.peers, self.records, state)
         self.heartbeat = Heartbeat(
             cluster,
@@ -56,9 +60,12 @@ class Membership:
             catch_up=catch_up,
         )
 
-    def works(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        """Return what has to run for as long as the service does, once it has begun."""
-        return (self.records.run(), self.leases.run(), self.peers.run(), self.heartbeat.run())
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Run what has to run for as long as the service does, once it has begun."""
+        supervisor.supervise("records informer", self.records.run)
+        supervisor.supervise("leases informer", self.leases.run)
+        supervisor.supervise("peers", self.peers.run)
+        supervisor.supervise("heartbeat", self.heartbeat.run, finite=True)  # it ends when its Lease was taken
 
     async def begin(self) -> None:
         """Take the Lease, however long the cluster takes to give it."""

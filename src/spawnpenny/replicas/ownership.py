@@ -82,6 +82,14 @@ class Ownership:
             owner = self._owner(record)
             raise ElsewhereError(None if owner == self.me.identity else self.peers.address(owner))
 
+    def stand_in(self, slug: str) -> str | None:
+        """Return where to ask about a user while this replica may not write; None where no other replica lives."""
+        record = self.records.get(self.namespace, record_name(slug))
+        owner = self._owner(record) if record is not None else self.me.identity
+        if owner == self.me.identity:
+            owner = self.peers.stand_in(slug) or ""
+        return self.peers.address(owner)
+
     async def heard_of(self, slug: str) -> None:
         """Return once another replica's record of a user is known here; the caller sets a time limit."""
         await self.records.wait_for(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from spawnpenny.aio.faults import Faults
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.domain import labels
 from spawnpenny.replicas.replica import Replica
@@ -40,10 +41,13 @@ class Peers:
     ``changed`` is called when another set of replicas is alive; ``known`` is set once those are known that there are.
     """
 
-    def __init__(self, leases: Informer, replica: Replica, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, leases: Informer, replica: Replica, changed: Callable[[], None], *, faults: Faults | None = None
+    ) -> None:
         self._leases = leases
         self._me = replica
         self._changed = changed
+        self._faults = faults or Faults()
         self._sightings: dict[str, _Sighting] = {}
         self._now = 0.0
         self._log = structlog.get_logger("spawnpenny.replicas")
@@ -53,14 +57,19 @@ class Peers:
         """Watch until cancelled."""
         with self._leases.subscribe() as changes:
             for lease in self._leases.items():
-                self._see(lease)
+                with self._faults.isolated("lease", lease["metadata"]["name"]):
+                    self._see(lease)
             living = self.living()
+            if self.known.is_set():  # an earlier run failed, and may have missed a change
+                self._changed()
             self.known.set()
             async for change in changes:
+                name = change.object["metadata"]["name"]
                 if change.type == "DELETED":
-                    self._sightings.pop(change.object["metadata"]["name"], None)
+                    self._sightings.pop(name, None)
                 else:
-                    self._see(change.object)
+                    with self._faults.isolated("lease", name):
+                        self._see(change.object)
                 before, living = living, self.living()
                 if living != before:
                     self._tell(before, living)
@@ -96,7 +105,12 @@ class Peers:
 
         Each has an equal share, and one that comes or goes moves no other's users (rendezvous hashing).
         """
-        return max(self.living(), key=lambda identity: hashlib.sha256(f"{identity}/{slug}".encode()).digest())
+        return max(self.living(), key=lambda identity: _rank(identity, slug))
+
+    def stand_in(self, slug: str) -> str | None:
+        """Return who takes a user over when this replica is dead; None where no other replica lives."""
+        others = self.living() - {self._me.identity}
+        return max(others, key=lambda identity: _rank(identity, slug), default=None)
 
     def _tell(self, before: frozenset[str], living: frozenset[str]) -> None:
         for identity in sorted(living - before):
@@ -116,3 +130,7 @@ class Peers:
         self._sightings[metadata["name"]] = _Sighting(identity, address, seconds, now)
         if identity == self._me.identity:
             self._now = now
+
+
+def _rank(identity: str, slug: str) -> bytes:
+    return hashlib.sha256(f"{identity}/{slug}".encode()).digest()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.gateway.patience import patient
 from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import run_service
@@ -35,12 +36,19 @@ _PART: Final = re.compile(r"\{(\w+)\}")
 
 
 def create_app(
-    settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, *, metrics: Metrics | None = None
+    settings: Settings,
+    plugins: Plugins,
+    cluster: Cluster,
+    broker: Broker,
+    *,
+    metrics: Metrics | None = None,
+    supervisor: Supervisor | None = None,
 ) -> web.Application:
     """Make the application. The service runs from its start to its cleanup; the cluster stays the caller's to close.
 
     ``SERVICE`` of ``web.keys`` is the running service. What is under way when it is cleaned up is left as it is, for
-    the service that starts next. ``metrics`` is what the cluster counts its calls in, where it does.
+    the service that starts next. ``metrics`` is what the cluster counts its calls in, where it does; ``supervisor``
+    looks after the broker's tasks, where there are any in this process, and gets the service's.
     """
     metrics = metrics or Metrics()
     table = routes(metrics=settings.web.metrics)
@@ -63,8 +71,11 @@ def create_app(
         async with AsyncExitStack() as stack:
             for authenticator in plugins.authenticators:
                 await stack.enter_async_context(authenticator)
-            await stack.enter_async_context(metrics.observing(plugins))
-            app[SERVICE] = await stack.enter_async_context(run_service(settings, plugins, cluster, counted))
+            tasks = supervisor or Supervisor()
+            await stack.enter_async_context(metrics.observing(plugins, supervisor=tasks))
+            app[SERVICE] = await stack.enter_async_context(
+                run_service(settings, plugins, cluster, counted, supervisor=tasks)
+            )
             metrics.stand(app[SERVICE], app[LIMITS].streams)
             yield
 

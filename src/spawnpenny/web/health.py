@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiohttp import web
 from marshmallow import Schema, fields
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from spawnpenny.errors import NotReadyError
+from spawnpenny.service import Service
 from spawnpenny.web.keys import METRICS, SERVICE
+
+_LONG: Final = 120.0
+_LEASES: Final = 4
+"""How long the Lease may be lost, in seconds and in lengths of it, before the process is no longer called alive."""
 
 
 class HealthView(Schema):
@@ -15,17 +22,40 @@ class HealthView(Schema):
 
 
 async def get_healthz(request: web.Request) -> web.Response:
-    """Answer as long as the service can answer at all; what it depends on is the business of ``readyz``."""
-    del request
+    """Answer 200 unless only a restart can help; what the service depends on is the business of ``readyz``."""
+    service = request.app.get(SERVICE)
+    if service is not None and (reason := _ailing(service)):
+        raise NotReadyError(reason)
     return web.json_response({"status": "ok"})
 
 
 async def get_readyz(request: web.Request) -> web.Response:
-    if not request.app[SERVICE].spawns.ready:
+    service = request.app[SERVICE]
+    if not service.spawns.ready:
         raise NotReadyError
+    if not service.membership.heartbeat.fence.is_open:
+        raise NotReadyError(
+            "This replica could not renew its Lease, so it may not write; another one may have its users."
+        )
+    if unwell := service.supervisor.unwell():
+        raise NotReadyError(f"Some tasks of this replica failed and are being restarted: {', '.join(unwell)}.")
     return web.json_response({"status": "ready"})
 
 
 async def get_metrics(request: web.Request) -> web.Response:
     """Answer also before the service is ready: that it is not is one of the metrics."""
     return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _ailing(service: Service) -> str:
+    """Return why a restart is called for, or nothing."""
+    if hopeless := service.supervisor.hopeless():
+        return f"Some tasks of this replica keep failing: {', '.join(hopeless)}."
+    membership, lease = service.membership, service.settings.replicas.lease
+    shut = membership.heartbeat.fence.shut_for()
+    # Where the cluster does not answer at all, a restart would only lose what is known.
+    long = max(_LONG, _LEASES * lease)
+    heard = min(membership.records.staleness(), service.world.pods.staleness()) < long
+    if service.spawns.ready and heard and shut > long:
+        return "This replica has not been able to renew its Lease for long, though the cluster answers."
+    return ""

@@ -11,7 +11,8 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from spawnpenny.errors import ElsewhereError
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.trust import trusting
 from spawnpenny.web.exchange import HEADER, exchange
 from spawnpenny.web.intake import subject_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 RELAYED: Final = "X-Spawnpenny-Relayed"
 """Names the replica that passed a request on: it is not passed on twice, as two may not agree whose a user is."""
 _SESSION: Final = web.AppKey("RELAY", aiohttp.ClientSession)
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONNECT: Final = 3.0
 _SILENCE: Final = 120.0  # seconds: longer than any ?wait=, and a stream of events says something every 15
 _KEPT: Final = ("Authorization", "Content-Type", "Accept", "Last-Event-ID", "Accept-Language")
@@ -54,12 +56,39 @@ async def relaying(app: web.Application, settings: Settings) -> AsyncIterator[No
 async def relay(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Have the replica answer that looks after the user. Inside of ``guard``: who asks is known, there and here."""
     try:
+        _stand_back(request)
         await _look(request)
         return await handler(request)
     except ElsewhereError as error:
         if error.address is None or RELAYED in request.headers:
             raise
         return await _passed_on(request, error.address)
+    except ReplicaFencedError:  # it may be done or not: asking for the same again is safe, here and there
+        address = _stand_in(request)
+        if address is None:
+            raise
+        return await _passed_on(request, address)
+
+
+def _stand_back(request: web.Request) -> None:
+    """Leave what changes something to another replica while this one may not write.
+
+    Raises:
+        ElsewhereError: It may not, and another one lives.
+
+    """
+    if request.method in _READING or request.app[SERVICE].membership.heartbeat.fence.is_open:
+        return
+    if (address := _stand_in(request)) is not None:
+        raise ElsewhereError(address)
+
+
+def _stand_in(request: web.Request) -> str | None:
+    """Return the replica to ask in place of this one; None where there is none, or it was asked already."""
+    username, service = subject_of(request), request.app[SERVICE]
+    if username is None or RELAYED in request.headers or not service.spawns.ready:
+        return None
+    return service.membership.ownership.stand_in(safe_slug(username))
 
 
 async def _look(request: web.Request) -> None:

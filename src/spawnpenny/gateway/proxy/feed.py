@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 import structlog
 
+from spawnpenny.aio.faults import Faults
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError
 from spawnpenny.gateway.proxy.table import Route, RouteTable
@@ -39,6 +40,7 @@ class Feed:
         self._table = table
         self._connection = connection
         self._log = structlog.get_logger("spawnpenny.proxy")
+        self._faults = Faults()
         self._told = ""
         self.heard: float | None = None
 
@@ -103,14 +105,23 @@ class Feed:
         try:
             told = json.loads(data)
             if kind == "routes":
-                self._table.replace({cluster: _route(cluster, route) for cluster, route in told.items()})
+                self._table.replace(self._routes(told))
                 self._told = ""
                 self._log.info("the routes are known", clusters=len(self._table))
             elif kind == "route":
                 cluster, route = str(told["cluster"]), told["route"]
-                self._table.put(cluster, None if route is None else _route(cluster, route))
+                known = {} if route is None else self._routes({cluster: route})
+                self._table.put(cluster, known.get(cluster))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FeedError(f"the stream is not one of spawnpenny ({type(error).__name__})") from None
+
+    def _routes(self, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Route]:
+        """Return the routes that can be understood: one that cannot harms no other cluster."""
+        routes: dict[str, Route] = {}
+        for cluster, route in told.items():
+            with self._faults.isolated("route", cluster):
+                routes[cluster] = _route(cluster, route)
+        return routes
 
 
 def _route(cluster: str, told: Mapping[str, Any]) -> Route:

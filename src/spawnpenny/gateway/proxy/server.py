@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.patience import Patience
 from spawnpenny.errors import SettingsError
@@ -34,12 +35,16 @@ _PATIENCE: Final = Patience(total=5.0)
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A running proxy: ``port`` is for TLS, ``dashboard_port`` for HTTP, ``table`` what it knows."""
+    """A running proxy: ``port`` is for TLS, ``dashboard_port`` for HTTP, ``table`` what it knows.
+
+    ``supervisor`` looks after its tasks.
+    """
 
     port: int
     dashboard_port: int
     table: RouteTable
     passthrough: Passthrough
+    supervisor: Supervisor
     _listener: asyncio.Server
 
     async def drain(self, seconds: float) -> None:
@@ -76,8 +81,9 @@ async def running_proxy(settings: Settings, token: str, *, limits: ProxyLimits |
         prefix = URL(settings.gateway.public_address or "").raw_path.rstrip("/")
         dashboards = Dashboards(table, feed, service, token, limits, prefix=prefix)
         passthrough = Passthrough(table, limits)
-        following = asyncio.ensure_future(feed.run())
-        app = _application(dashboards, table, upstream)
+        supervisor = Supervisor()
+        supervisor.supervise("routes", feed.run)
+        app = _application(dashboards, table, upstream, supervisor)
         gateway = settings.gateway
         try:
             async with (
@@ -87,10 +93,9 @@ async def running_proxy(settings: Settings, token: str, *, limits: ProxyLimits |
                 _passing(passthrough, gateway.host, gateway.port) as listener,
             ):
                 port = listener.sockets[0].getsockname()[1]
-                yield Proxy(port, dashboard_port, table, passthrough, listener)
+                yield Proxy(port, dashboard_port, table, passthrough, supervisor, listener)
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await supervisor.close()
 
 
 @asynccontextmanager
@@ -108,18 +113,24 @@ async def _passing(passthrough: Passthrough, host: str, port: int) -> AsyncItera
         await passthrough.close()
 
 
-def _application(dashboards: Dashboards, table: RouteTable, upstream: aiohttp.ClientSession) -> web.Application:
+def _application(
+    dashboards: Dashboards, table: RouteTable, upstream: aiohttp.ClientSession, supervisor: Supervisor
+) -> web.Application:
     async def show(request: web.Request) -> web.StreamResponse:
         return await dashboards.answer(request, upstream)
 
     async def get_healthz(request: web.Request) -> web.Response:
         del request
+        if supervisor.hopeless():
+            return web.json_response({"status": "failing"}, status=503)
         return web.json_response({"status": "ok"})
 
     async def get_readyz(request: web.Request) -> web.Response:
         del request
         if not table.synced.is_set():
             return web.json_response({"status": "starting"}, status=503)
+        if unwell := supervisor.unwell():
+            return web.json_response({"status": "failing", "tasks": unwell}, status=503)
         return web.json_response({"status": "ready"})
 
     async def close(app: web.Application) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, genera
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from spawnpenny.pipeline.settle import settle
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.web.metrics.calls import CallMetrics
 from spawnpenny.web.metrics.claims import ClaimMetrics
 from spawnpenny.web.metrics.loop import LoopMetrics
@@ -42,15 +41,15 @@ class Metrics(Collector):
         build.labels(version("spawnpenny"), platform.python_version()).set(1)
 
     @asynccontextmanager
-    async def observing(self, plugins: Plugins) -> AsyncIterator[None]:
+    async def observing(self, plugins: Plugins, *, supervisor: Supervisor | None = None) -> AsyncIterator[None]:
         """Count what happens in spawns and how late the event loop is, until the context ends."""
-        lag = asyncio.create_task(self._loop.run())
+        part = (supervisor or Supervisor()).part()
+        part.supervise("loop lag", self._loop.run, essential=False)
         try:
             with plugins.observed_by("spawnpenny.metrics", self._spawns):
                 yield
         finally:
-            lag.cancel()
-            await settle({lag})
+            await part.close()
 
     def stand(self, service: Service, streams: StreamLimits) -> None:
         """Tell from now on how things stand in a service."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spawnpenny.domain.spawns import Kind, Phase
@@ -28,6 +28,7 @@ class Standing(Collector):
         yield from self._watched()
         yield from self._at_work()
         yield from self._among_replicas()
+        yield from self._tasks()
 
     def _known(self) -> Iterable[Metric]:
         spawns = self._service.spawns
@@ -66,6 +67,17 @@ class Standing(Collector):
             "spawnpenny_leftovers_held_back", "Spawns that housekeeping would remove, and may not.", left.held_back
         )
 
+    def _tasks(self) -> Iterable[Metric]:
+        supervisor, faults = self._service.supervisor, self._service.world.faults
+        running = GaugeMetricFamily("spawnpenny_task_running", "1 while a task of the service runs.", labels=("task",))
+        for name, runs in supervisor.standing().items():
+            running.add_metric((name,), runs)
+        yield running
+        yield _counter(
+            "spawnpenny_task_failures", "How often a task failed and was restarted.", "task", supervisor.failures
+        )
+        yield _counter("spawnpenny_items_skipped", "Items that could not be handled, by kind.", "kind", faults.counts)
+
     def _at_work(self) -> Iterable[Metric]:
         slots = self._service.world.slots
         yield _gauge("spawnpenny_spawns_under_way", "Spawns that make things at the moment.", slots.taken)
@@ -75,3 +87,10 @@ class Standing(Collector):
 
 def _gauge(name: str, told: str, value: float) -> Metric:
     return GaugeMetricFamily(name, told, value=value)
+
+
+def _counter(name: str, told: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, told, labels=(label,))
+    for value, count in counts.items():
+        family.add_metric((value,), count)
+    return family

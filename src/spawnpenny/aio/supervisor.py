@@ -1,0 +1,183 @@
+"""Supervised tasks: restart those that fail, with back-off, and report those that keep failing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from spawnpenny.cluster.backoff import pauses
+
+Work = Callable[[], Coroutine[Any, Any, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """How failed tasks are restarted, in seconds.
+
+    Pauses double from ``first`` to ``longest``. A task counts as running again once it has run for ``settled``, and
+    its failures are forgotten once it has run for ``calm``. When the failures of an essential one go on for ``alarm``,
+    a restart of the process is called for; when they go on for ``patience``, the task is given up.
+    """
+
+    first: float = 0.1
+    longest: float = 15.0
+    settled: float = 1.0
+    calm: float = 60.0
+    alarm: float = 120.0
+    patience: float = 300.0
+
+
+DEFAULT: Final = Restarts()
+
+
+@dataclass(eq=False, slots=True)
+class Supervised:
+    """One supervised task. ``started`` is when its present run began; None while it waits to be restarted."""
+
+    name: str
+    work: Work
+    essential: bool
+    finite: bool
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+    started: float | None = None
+    failing_since: float | None = None
+    done: bool = False
+
+    async def end(self) -> None:
+        """Cancel it and wait for its end. It may be supervised anew under the same name."""
+        self.done = True
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            await asyncio.wait({self.task})
+
+
+class TaskEndedError(Exception):
+    """A task ended that was to run for ever."""
+
+
+class Supervisor:
+    """The registry of the long-lived tasks of a process, or of a part of it that ends on its own (``part``).
+
+    ``given_up`` is set when an essential task fails for too long: the process cannot do its work any more, and should
+    end. ``failures`` counts the failures of each task by its name.
+    """
+
+    def __init__(self, restarts: Restarts = DEFAULT) -> None:
+        self.given_up = asyncio.Event()
+        self.failures: Counter[str] = Counter()
+        self._restarts = restarts
+        self._tasks: dict[str, Supervised] = {}
+        self._parts: list[Supervisor] = []
+        self._log = structlog.get_logger("spawnpenny.tasks")
+
+    def __iter__(self) -> Iterator[Supervised]:
+        """Yield all tasks, those of its parts too."""
+        yield from tuple(self._tasks.values())
+        for part in tuple(self._parts):
+            yield from part
+
+    def part(self) -> Supervisor:
+        """Return a registry whose tasks are among these, and which is closed on its own."""
+        part = Supervisor(self._restarts)
+        part.given_up, part.failures = self.given_up, self.failures
+        self._parts.append(part)
+        return part
+
+    def supervise(self, name: str, work: Work, *, essential: bool = True, finite: bool = False) -> Supervised:
+        """Run work in a task until ``close``, and restart it whenever it fails.
+
+        Nothing happens where a task of that name is already supervised.
+
+        Args:
+            name: What it is called in the log, in metrics and in ``/readyz``.
+            work: Makes the coroutine, anew for each run. It has to cope with what an earlier run left half done.
+            essential: Whether the process is of no use without it.
+            finite: Whether it may end by itself. For any other task its end counts as a failure.
+
+        """
+        known = self._tasks.get(name)
+        if known is not None and not known.done:
+            return known
+        supervised = self._tasks[name] = Supervised(name, work, essential, finite)
+        supervised.task = asyncio.create_task(self._run(supervised), name=f"supervised {name}")
+        return supervised
+
+    def unwell(self) -> list[str]:
+        """Return the essential tasks that do not run, or have failed just now."""
+        return [each.name for each in self if each.essential and self._is_unwell(each)]
+
+    def hopeless(self) -> list[str]:
+        """Return the essential tasks that have been failing for so long that only a restart of the process may help."""
+        latest = _now() - self._restarts.alarm
+        failing = [(each.name, self._failing_since(each)) for each in self if each.essential]
+        return [name for name, since in failing if since is not None and since < latest]
+
+    def standing(self) -> Mapping[str, bool]:
+        """Return whether each task runs, by its name."""
+        return {each.name: not self._is_unwell(each) for each in self if not each.done}
+
+    async def close(self) -> None:
+        """Cancel all tasks and wait for their end."""
+        running = {each.task for each in self if each.task is not None and not each.task.done()}
+        for each in self:
+            each.done = True
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+
+    def _is_unwell(self, task: Supervised) -> bool:
+        if task.done or task.failing_since is None:
+            return False
+        return task.started is None or _now() - task.started < self._restarts.settled
+
+    def _failing_since(self, task: Supervised) -> float | None:
+        calm = task.started is not None and _now() - task.started >= self._restarts.calm
+        return None if calm or task.done else task.failing_since
+
+    async def _run(self, task: Supervised) -> None:
+        waits = self._pauses()
+        while (error := await self._failure(task)) is not None:
+            now = _now()
+            if self._failing_since(task) is None:
+                task.failing_since, waits = now, self._pauses()
+            task.started = None
+            self.failures[task.name] += 1
+            if task.essential and task.failing_since is not None and now - task.failing_since > self._restarts.patience:
+                self._give_up(task, error)
+                return
+            pause = next(waits)
+            self._log.error("task_failed", task=task.name, restart_in=round(pause, 3), exc_info=error)
+            await asyncio.sleep(pause)
+        task.done = True
+
+    @staticmethod
+    async def _failure(task: Supervised) -> Exception | None:
+        """Run a task once; return why it ended, or None where it may end."""
+        task.started = _now()
+        try:
+            await task.work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the task is restarted
+            return error
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if task.done or current is None or current.cancelling():
+                raise
+            return TaskEndedError("something that it waited for was cancelled")
+        return None if task.finite else TaskEndedError("it ended by itself")
+
+    def _give_up(self, task: Supervised, error: Exception) -> None:
+        self._log.critical("task_given_up", task=task.name, exc_info=error)
+        self.given_up.set()
+
+    def _pauses(self) -> Iterator[float]:
+        return pauses(self._restarts.first, self._restarts.longest)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,224 @@
+"""Long-lived tasks: whatever ends one of them, the service and the broker heal, or say that they cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from spawnpenny.aio.supervisor import Restarts, Supervisor
+from spawnpenny.broker.asking import run_asking
+from spawnpenny.broker.local import run_local_broker
+from spawnpenny.broker.server import run_broker
+from spawnpenny.cluster.port import Ref
+from spawnpenny.domain.spawns import Phase
+from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.site import settled, start
+from spawnpenny.tokens import hash_token
+from spawnpenny.web.app import create_app
+from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import listening
+
+QUICK = Restarts(first=0.01, longest=0.1, settled=0.1)
+SERVICE_TASKS = {
+    "adoption",
+    "heartbeat",
+    "history",
+    "housekeeping",
+    "leases informer",
+    "loop lag",
+    "namespaces informer",
+    "peers",
+    "pod watcher",
+    "pods informer",
+    "records informer",
+}
+LOCAL_BROKER_TASKS = {"broker namespaces informer", "broker pods informer"}
+ASKED_BROKER_TASKS = {"broker request expiry", "broker requests informer", "broker status"}
+BROKER_TASKS = {
+    "broker requests",
+    "broker status",
+    "election",
+    "leases informer",
+    "namespaces informer",
+    "pods informer",
+    "requests informer",
+}
+
+
+async def kill(supervised):
+    """End a task by an error that nobody foresaw, where it waits."""
+    waiter = None
+    while waiter is None or waiter.done():
+        await asyncio.sleep(0)
+        waiter = supervised.task
+        while isinstance(waiter, asyncio.Task):  # it waits for another one: to where that one waits
+            waiter = waiter._fut_waiter
+    waiter.set_exception(OSError(24, "Too many open files"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(0.02)
+
+
+async def until_well(supervisor):
+    await until(lambda: all(supervisor.standing().values()))
+
+
+def running(supervisor):
+    return [task for task in supervisor if not task.done]
+
+
+@asynccontextmanager
+async def serve(site, name, supervisor, *, open_broker=run_local_broker):
+    """Serve a replica as the command does; give a client of it and its service."""
+    site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": ["admin", "spawn:any", "read:any"]}}
+    site.data["replicas"] = {"lease": 2, "name": name}
+    settings = site.settings
+    async with open_broker(site.cluster, settings, supervisor=supervisor) as broker:
+        app = create_app(settings, load_plugins(settings), site.cluster, broker, supervisor=supervisor)
+        async with listening(app, "127.0.0.1", 0) as port:
+            await app[SERVICE].until_ready()
+            headers = {"Authorization": "Bearer hub-token"}
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as client:
+                yield client, app[SERVICE]
+
+
+@pytest.mark.timeout(120)
+async def test_a_service_heals_from_the_unforeseen_end_of_each_of_its_tasks(embedded_site):
+    supervisor, embedded_site.data["replicas"] = Supervisor(QUICK), {"lease": 2}
+    async with embedded_site.service("other") as other, serve(embedded_site, "one", supervisor) as (client, service):
+        tasks = running(supervisor)
+        assert {task.name for task in tasks} >= SERVICE_TASKS | LOCAL_BROKER_TASKS
+        for number, task in enumerate(tasks):
+            await kill(task)
+            await until_well(supervisor)
+            assert (await client.get("/readyz")).status == 200, task.name
+            await works(service, other, f"user{number}")
+        assert {"adoption", "peers", "pod watcher", "housekeeping"} <= set(supervisor.failures)
+    assert not supervisor.given_up.is_set()
+    assert running(supervisor) == []
+
+
+async def works(service, other, user):
+    """Do what each task is for: make and lose a lab, follow another replica, renew the Lease, write."""
+    run = await settled(await start(service, user=user))
+    assert run.record.phase is Phase.RUNNING, run.record.reason
+    (pod,) = service.world.pods.within(f"{service.settings.namespaces.prefix}{user}")
+    await service.world.cluster.delete(Ref.of(pod))
+    while not run.record.phase.over:
+        await run.bell.next().wait()
+    await settled(await start(other, user=f"{user}-2"))
+    await service.membership.ownership.heard_of(f"{user}-2")
+    leases, place = (
+        service.membership.leases,
+        (service.settings.namespaces.state, f"replica-{service.membership.me.name}"),
+    )
+    before = leases.get(*place)["metadata"]["resourceVersion"]
+    await leases.wait_for(*place, lambda lease: lease["metadata"]["resourceVersion"] != before)
+    assert service.membership.heartbeat.fence.is_open
+
+
+@pytest.mark.timeout(120)
+async def test_broker_and_service_heal_from_the_unforeseen_end_of_each_task_between_them(kube_site):
+    kube_site.separate, kube_site.data["broker"] = True, {"lease": 2}
+    brokers, services = Supervisor(QUICK), Supervisor(QUICK)
+    async with (
+        run_broker(kube_site.cluster, kube_site.settings, supervisor=brokers) as broker,
+        serve(kube_site, "one", services, open_broker=run_asking) as (_, service),
+    ):
+        await broker.until_leading()
+        await until(lambda: {task.name for task in running(brokers)} >= BROKER_TASKS)
+        asked = [task for task in running(services) if task.name in ASKED_BROKER_TASKS]
+        assert len(asked) == len(ASKED_BROKER_TASKS)
+        names = [task.name for task in running(brokers)]
+        for number, name in enumerate([*names, *(task.name for task in asked)]):
+            tasks = {task.name: task for task in (asked if number >= len(names) else running(brokers))}
+            await kill(tasks[name])
+            await until_well(brokers)
+            await until_well(services)
+            await until(lambda: broker.leading and broker.ready)
+            await service.world.broker.claim_namespace(f"user{number}")
+    assert not brokers.given_up.is_set()
+    assert running(brokers) == []
+
+
+async def test_nothing_runs_in_a_service_for_long_but_what_is_supervised(embedded_site):
+    supervisor = Supervisor(QUICK)
+    before = asyncio.all_tasks()
+    async with serve(embedded_site, "one", supervisor) as (client, service):
+        await settled(await start(service))
+        await client.get("/readyz")
+        supervised = {task.task for task in supervisor}
+        others = asyncio.all_tasks() - before - supervised
+        names = {task.get_coro().__qualname__ for task in others}
+        # One a connection that is open, and those of the pod that the embedded cluster runs.
+        assert {
+            name for name in names if not name.startswith(("RequestHandler.", "Node.", "Pod.", "Container.", "Probe."))
+        } == set()
+
+
+async def test_a_task_that_keeps_failing_is_told_at_once_and_given_up_in_the_end(embedded_site):
+    supervisor = Supervisor(Restarts(first=0.01, longest=0.02, settled=10, alarm=0.1, patience=0.3))
+    async with serve(embedded_site, "one", supervisor) as (client, _):
+        assert (await client.get("/readyz")).status == (await client.get("/healthz")).status == 200
+        failed = asyncio.Event()
+
+        async def fail():
+            failed.set()
+            raise RuntimeError("for ever")
+
+        supervisor.supervise("broken", fail)
+        await failed.wait()
+        ready = await client.get("/readyz")
+        assert ready.status == 503
+        assert "broken" in (await ready.json())["detail"]
+        await supervisor.given_up.wait()
+        assert (await client.get("/healthz")).status == 503
+        metrics = await (await client.get("/metrics")).text()
+        assert 'spawnpenny_task_running{task="broken"} 0.0' in metrics
+        assert 'spawnpenny_task_failures_total{task="broken"}' in metrics
+
+
+async def test_a_task_that_the_process_can_do_without_leaves_it_ready(embedded_site):
+    supervisor = Supervisor(QUICK)
+    async with serve(embedded_site, "one", supervisor) as (client, _):
+        failures = 0
+
+        async def fail():
+            nonlocal failures
+            failures += 1
+            raise RuntimeError("for ever")
+
+        supervisor.supervise("luxury", fail, essential=False)
+        await until(lambda: failures >= 3)
+        assert (await client.get("/readyz")).status == 200
+
+
+async def test_a_task_that_ends_by_itself_or_by_a_stray_cancellation_is_restarted():
+    supervisor, runs = Supervisor(QUICK), []
+
+    async def end():
+        runs.append("end")
+
+    async def cancelled():
+        runs.append("cancelled")
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    async def once():
+        runs.append("once")
+
+    supervisor.supervise("end", end)
+    supervisor.supervise("cancelled", cancelled)
+    supervisor.supervise("once", once, finite=True)
+    await until(lambda: min(runs.count("end"), runs.count("cancelled")) >= 3)
+    await supervisor.close()
+    assert runs.count("once") == 1
+    assert running(supervisor) == []

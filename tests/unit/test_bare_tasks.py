@@ -1,0 +1,45 @@
+"""Tasks that live long are the supervisor's: each other call that makes one is known, and short."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MAKERS = {"create_task", "ensure_future"}
+SHORT = {
+    "src/spawnpenny/aio/supervisor.py": "the supervisor itself",
+    "src/spawnpenny/broker/desk.py": "the answers to one request",
+    "src/spawnpenny/broker/election.py": "one term of a leader, which ends with it",
+    "src/spawnpenny/broker/runs.py": "one order",
+    "src/spawnpenny/cli/signals.py": "the command, which is awaited",
+    "src/spawnpenny/cluster/namespaced.py": "followers in a group, whose failure ends the supervised informer",
+    "src/spawnpenny/embedded/container.py": "one container",
+    "src/spawnpenny/embedded/node.py": "one pod",
+    "src/spawnpenny/embedded/pod.py": "one pod",
+    "src/spawnpenny/embedded/processes.py": "one process",
+    "src/spawnpenny/gateway/proxy/passthrough.py": "one connection",
+    "src/spawnpenny/gateway/waiting.py": "one request",
+    "src/spawnpenny/pipeline/podevents.py": "one pod that is slow",
+    "src/spawnpenny/pipeline/runner.py": "one step",
+    "src/spawnpenny/pipeline/settle.py": "one call",
+    "src/spawnpenny/pipeline/tasks.py": "one spawn or one call",
+    "src/spawnpenny/pipeline/tending.py": "one spawn; it is restarted there",
+    "src/spawnpenny/web/relay.py": "one request",
+    "plugins/dask/src/spawnpenny_dask/spawnpenny_control.py": "one call, in a scheduler",
+    "plugins/dask/src/spawnpenny_dask/steps.py": "one step",
+    "plugins/jupyterhub/src/spawnpenny_jupyterhub/memory.py": "one call of the Hub",
+}
+
+
+def test_each_place_that_makes_a_task_is_known_to_make_short_ones():
+    files = [*ROOT.glob("src/spawnpenny/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+    found = Counter(
+        str(file.relative_to(ROOT))
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MAKERS
+    )
+    server = {name for name in found if not name.startswith(("src/spawnpenny/clients/", "src/spawnpenny/testing/"))}
+    assert server == set(SHORT)
