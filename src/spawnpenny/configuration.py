@@ -132,6 +132,22 @@ class _BrokerSchema(StrictSchema[BrokerSettings]):
     namespaces = _count()
     releases = _count()
     purge = fields.Boolean()
+    keep_for = TupleField(
+        fields.String(
+            validate=validate.Regexp(
+                r"\A[a-z0-9]+(\.[-a-z0-9]+)+/v[0-9a-z]+\Z",
+                error="This is not a kind as plural.group/version, such as certificates.cert-manager.io/v1.",
+            )
+        )
+    )
+    ignore = TupleField(
+        fields.String(
+            validate=validate.Regexp(
+                r"\A\w+/\S+\Z",
+                error="This is not Kind/name, such as ConfigMap/istio-ca-root-cert; * stands for any text.",
+            )
+        )
+    )
     claims = _count()
     lease = _seconds()
     patience = _seconds()

@@ -426,6 +426,20 @@ class VolumesKeptError(SpawnpennyError):
         super().__init__(f"The namespace {namespace} is kept, as a volume claim lives in it.", namespace=namespace)
 
 
+class NamespaceInUseError(SpawnpennyError):
+    """An idle namespace goes only where nothing of anybody else's is in it."""
+
+    code = "namespace_in_use"
+    status = 409
+    title = "Others use the namespace"
+
+    def __init__(self, namespace: str, objects: str) -> None:
+        super().__init__(
+            f"The namespace {namespace} is kept, as what is in it is not all spawnpenny's: {objects}.",
+            namespace=namespace,
+        )
+
+
 # What the cluster answers.
 
 
@@ -471,6 +485,10 @@ class TerminatingError(ClusterForbiddenError):
 
 class InvalidObjectError(ClusterError):
     code = "cluster_invalid_object"
+
+
+class KindNotServedError(InvalidObjectError):
+    """The cluster has no such kind, or not in this version."""
 
 
 class UnavailableError(ClusterError):

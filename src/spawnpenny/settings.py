@@ -114,8 +114,10 @@ class BrokerSettings:
     The role that it binds in user namespaces, for whom, the pod security level, and the orders. ``separate`` says
     that it is a process of its own, with an account of its own. ``namespaces`` bounds how many it makes, ``releases``
     how many go in an hour, ``claims`` how many it works on at once; ``purge`` lets it delete volume claims with a
-    namespace. ``lease``, ``patience`` and ``expire`` are in seconds: after how long another broker takes over, after
-    how long a claim that nobody took up has failed, and after how long one is not carried out any more.
+    namespace. ``keep_for`` are further kinds that keep an idle namespace where somebody else made one of them,
+    ``ignore`` patterns of objects that do not. ``lease``, ``patience`` and ``expire`` are in seconds: after how long
+    another broker takes over, after how long a claim that nobody took up has failed, and after how long one is not
+    carried out any more.
     """
 
     separate: bool = True
@@ -127,6 +129,8 @@ class BrokerSettings:
     namespaces: int = 10_000
     releases: int = 100
     purge: bool = False
+    keep_for: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
     claims: int = 100
     lease: float = 8
     patience: float = 10

@@ -7,11 +7,13 @@ import asyncio
 import pytest
 import yaml
 
+from spawnpenny.domain import labels
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     BrokerRefusedError,
     ConflictError,
     NameCollisionError,
+    NamespaceInUseError,
     NotOursError,
     ProvisionError,
     VolumesKeptError,
@@ -112,6 +114,49 @@ async def test_storage_goes_where_it_is_asked_for_and_allowed(site, opened):
     uid = await broker.claim_namespace("ada")
     await site.cluster.create(HOME | {"metadata": {"name": "home", "namespace": site.namespace()}})
     await broker.release_namespace("ada", uid, purge=True)
+    assert await is_going(site)
+
+
+DATABASE = {"containers": [{"name": "db", "image": "spawnpenny/shell", "args": ["-c", "sleep 60"]}]}
+PORTS = {"ports": [{"port": 80}], "selector": {"app": "db"}}
+FOREIGN = [
+    ({"kind": "Secret", "type": "Opaque"}, "Secret/theirs"),
+    ({"kind": "ConfigMap", "data": {"a": "1"}}, "ConfigMap/theirs"),
+    ({"kind": "Pod", "spec": DATABASE}, "Pod/theirs"),
+    ({"kind": "Service", "spec": PORTS}, "Service/theirs"),
+    ({"kind": "ServiceAccount"}, "ServiceAccount/theirs"),
+    ({"kind": "ResourceQuota", "spec": {"hard": {"pods": "9"}}}, "ResourceQuota/theirs"),
+]
+
+
+@pytest.mark.parametrize(("manifest", "named"), FOREIGN, ids=[named for _, named in FOREIGN])
+async def test_an_idle_namespace_is_kept_for_whatever_is_not_ours(site, opened, manifest, named):
+    broker = await opened()
+    uid = await broker.claim_namespace("ada")
+    metadata = {"name": "theirs", "namespace": site.namespace(), "labels": {"spawnpenny.io/managed-by": "another"}}
+    await site.cluster.create({"apiVersion": "v1", **manifest, "metadata": metadata})
+    with pytest.raises(NamespaceInUseError, match=named):
+        await broker.release_namespace("ada", uid)
+    assert not await is_going(site)
+    await broker.release_namespace("ada", uid, foreign=True)
+    assert await is_going(site)
+
+
+async def test_what_belongs_to_ours_and_what_the_settings_ignore_keeps_no_namespace(site, opened):
+    site.data["broker"] = {"ignore": ["ConfigMap/istio-*"]}
+    broker = await opened()
+    uid = await broker.claim_namespace("ada")
+    space = {"namespace": site.namespace()}
+    ours = labels.ours(site.settings.installation)
+    owner = await site.cluster.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner", "labels": ours, **space}}
+    )
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    for name, more in (("istio-ca-root-cert", {}), ("made", {"ownerReferences": [reference]})):
+        await site.cluster.create(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **space, **more}}
+        )
+    await broker.release_namespace("ada", uid)
     assert await is_going(site)
 
 

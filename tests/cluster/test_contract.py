@@ -153,6 +153,29 @@ async def test_delete_spares_another_uid(kit):
     assert await kit.cluster.delete(Ref.of(made), uid=made["metadata"]["uid"]) is True
 
 
+async def test_a_namespace_that_was_changed_meanwhile_is_not_deleted(kit):
+    ref = Ref(NAMESPACE, kit.namespace)
+    before = (await kit.cluster.read(ref))["metadata"]
+    await kit.cluster.patch(ref, {"metadata": {"labels": {"kept": "yes"}}})
+    with pytest.raises(ConflictError):
+        await kit.cluster.delete(ref, uid=before["uid"], version=before["resourceVersion"])
+    after = (await kit.cluster.read(ref))["metadata"]
+    assert "deletionTimestamp" not in after
+    assert await kit.cluster.delete(ref, uid=after["uid"], version=after["resourceVersion"]) is True
+
+
+async def test_metadata_comes_without_what_an_object_holds(kit):
+    metadata = {"name": "s", "namespace": kit.namespace, "labels": {"a": "b"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"key": "hidden"}}
+    made = await kit.cluster.create(secret)
+    listed = await kit.cluster.metadata(resource_of("Secret"), namespace=kit.namespace)
+    (found,) = [each for each in listed if each["metadata"]["name"] == "s"]
+    assert found.keys() == {"kind", "metadata"}
+    assert found["kind"] == "Secret"
+    assert found["metadata"]["uid"] == made["metadata"]["uid"]
+    assert found["metadata"]["labels"] == {"a": "b"}
+
+
 async def test_a_namespace_takes_all_that_is_in_it_along(kit):
     made = await kit.cluster.create(kit.config())
     await kit.cluster.create(kit.pod())

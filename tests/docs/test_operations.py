@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from spawnpenny.broker.namespaces import release_role
 from spawnpenny.cluster.kinds import KNOWN
 from spawnpenny.doctor.examine import CHECKS
 from spawnpenny.doctor.kubernetes import OLDEST
@@ -45,7 +46,7 @@ def test_the_policies_and_roles_that_are_deleted_are_those_that_there_are():
     assert f"validatingadmissionpolicies {' '.join(NAMES)}" in COMMANDS
     broker = Settings().broker
     assert f"clusterroles {broker.account} {broker.account}-broker" in COMMANDS
-    assert f"delete clusterrole {broker.role}\n" in COMMANDS
+    assert f"delete clusterrole {broker.role} {release_role(broker)}\n" in COMMANDS
     assert {"pods", "secrets", "namespaces", "clusterroles"} <= {each.plural for each in KNOWN}
 
 

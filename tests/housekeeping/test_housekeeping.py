@@ -112,6 +112,21 @@ async def test_a_namespace_with_a_volume_claim_is_kept(site):
         assert service.spawns.account("ada").record.namespace
 
 
+async def test_an_idle_namespace_with_somebody_elses_object_is_kept_and_asked_about_only_later(site, logged):
+    site.data["housekeeping"] = {"idle": 1e-6}
+    async with site.service() as service:
+        await settled(await start(service))
+        await stop(service)
+        await site.cluster.create(secret(site, "regcred"))
+        site_namespace = (await site.read("Namespace", site.namespace()))["metadata"]["uid"]
+        await service.housekeeper.keep_house()
+        there = await site.read("Namespace", site.namespace())
+        assert there["metadata"]["uid"] == site_namespace
+        assert "deletionTimestamp" not in there["metadata"]
+        (kept,) = [line["why"] for line in logged() if line["event"] == "an idle namespace is kept"]
+        assert kept.endswith("is not all spawnpenny's: Secret/regcred.")
+
+
 async def test_a_commissioned_user_is_not_forgotten(embedded_site):
     embedded_site.data["housekeeping"] = {"idle": 1e-6}
     ada = User("ada", 1234, 1234)

@@ -25,7 +25,7 @@ from spawnpenny.permissions.manifests import make_manifests
 from spawnpenny.permissions.parts import parts
 from spawnpenny.permissions.rules import Rule, make_rules
 from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import NamespaceSettings, Settings
+from spawnpenny.settings import BrokerSettings, NamespaceSettings, Settings
 from spawnpenny.testing.site import settled, start
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -100,7 +100,13 @@ def test_a_kind_of_a_sites_own_is_in_the_tenant_role_and_nowhere_else():
 
 def test_a_plugin_that_is_left_out_asks_for_nothing():
     plugins = {"namespace": {}, "user": {}, "lab": {}}
-    assert "resourcequotas" not in str(roles(Settings(plugins=plugins)))
+    assert "resourcequotas" not in str(roles(Settings(plugins=plugins))[None, "spawnpenny-tenant"])
+
+
+def test_a_kind_that_keeps_a_namespace_is_the_brokers_to_list_where_it_deletes_and_nowhere_else():
+    made = roles(replace(Settings(), broker=BrokerSettings(keep_for=("widgets.acme.example/v1",))))
+    wanted = {"apiGroups": ["acme.example"], "resources": ["widgets"], "verbs": ["list"]}
+    assert [place for place, rules in made.items() if wanted in rules] == [(None, "spawnpenny-tenant-release")]
 
 
 def test_dask_needs_no_right_that_labs_do_not_need():

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from spawnpenny.broker.election import lease_ref
+from spawnpenny.broker.namespaces import release_role
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase, Scale
 from spawnpenny.domain.users import User
@@ -42,6 +43,8 @@ def granted(installation):
         namespace, name = role["metadata"].get("namespace"), role["metadata"]["name"]
         if name == broker.role:
             account, place = installation.user_of("service"), TENANT
+        elif name == release_role(broker):
+            account, place = installation.user_of("broker"), TENANT
         else:
             (subject,) = bindings[namespace, name]["subjects"]
             account = f"system:serviceaccount:{subject['namespace']}:{subject['name']}"

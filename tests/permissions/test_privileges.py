@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 import yaml
 
-from spawnpenny.broker.namespaces import tenant_binding
+from spawnpenny.broker.namespaces import release_binding, tenant_binding
 from spawnpenny.configuration import make_settings
 from spawnpenny.permissions.grants import gather
 from spawnpenny.permissions.manifests import account_of, make_manifests
@@ -29,6 +29,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "privileges.md"
 RULES = Path(__file__).parent / "rules"
 RBAC = "rbac.authorization.k8s.io"
 ALL, TENANTS, OWN = "all namespaces", "user namespaces", "its own namespace"
+LEAVING = "user namespaces that it is to delete"
 FOREIGN = "kube-system"
 READ, WRITE = ("get", "list", "watch"), ("create", "update", "patch", "delete")
 
@@ -127,14 +128,15 @@ async def ours(api, mark, reads):
     spaces = {"state": f"{mark}-state", "broker": f"{mark}-broker", "provision": f"{mark}-provision"}
     broker = {"account": f"{mark}-web", "account_namespace": f"{mark}-home", "role": f"{mark}-tenant"}
     settings = make_settings({"namespaces": spaces | {"prefix": f"{mark}u-", "reads": reads}, "broker": broker})
-    tenant = f"{mark}u-ada"
-    for name in (*spaces.values(), f"{mark}-home", tenant):
+    tenant, leaving = f"{mark}u-ada", f"{mark}u-leaving"
+    for name in (*spaces.values(), f"{mark}-home", tenant, leaving):
         await api.make(manifest("Namespace", name))
     for each in make_manifests(gather(settings, load_plugins(settings)), settings):
         await api.make(each)
     await api.make(tenant_binding(tenant, installation=mark, broker=settings.broker))
+    await api.make(release_binding(leaving, settings))
     own = {names.state: spaces["state"], names.broker: spaces["broker"], names.provision: spaces["provision"]}
-    places = {ALL: "", TENANTS: tenant, **own}
+    places = {ALL: "", TENANTS: tenant, LEAVING: leaving, **own}
     users = ["system:serviceaccount:{}:{}".format(*account_of(each, settings)) for each in ("service", "broker")]
     return users, places, settings.broker.role
 
@@ -197,7 +199,7 @@ def grouped(rights):
     for (_, resource), allowed in verbs.items():
         told = " ".join(verb for verb in VERBS if verb in allowed)
         resources.setdefault("all" if allowed >= {*READ, *WRITE} else told, set()).add(resource)
-    bind = {"bind": "bind (the tenant role alone)"}
+    bind = {"bind": "bind (the two roles for user namespaces alone)"}
     return sorted(
         (bind.get(told, told), ", ".join(f"`{each}`" for each in sorted(of))) for told, of in resources.items()
     )
@@ -210,7 +212,7 @@ def counts_table(accounts):
         everywhere = account.may.get(ALL, set())
         reads = sum(verb in READ for verb, _, _ in everywhere)
         besides = {place: len(account.may.get(place, set()) - everywhere) for place in account.places if place != ALL}
-        users = besides.pop(TENANTS)
+        users = besides.pop(TENANTS) + besides.pop(LEAVING, 0)
         yield f"| {account.name} | {reads} | {len(everywhere) - reads} | {users} | {sum(besides.values())} |"
 
 

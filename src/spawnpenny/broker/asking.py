@@ -52,8 +52,10 @@ class AskingBroker:
     async def claim_namespace(self, username: str) -> str:
         return await self._ask(Claim("namespace", username, secrets.token_hex(8))) or ""
 
-    async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
-        await self._ask(Claim("release", username, secrets.token_hex(8), uid=uid, purge=purge))
+    async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
+        nonce = secrets.token_hex(8)
+        # An older broker takes no claim with a key that it does not know: it is only there where it says something.
+        await self._ask(Claim("release", username, nonce, uid=uid, purge=purge, foreign=foreign or None))
 
     async def provision(self, user: User, order: Order) -> None:
         if self.order_hash(order):  # there is something to run

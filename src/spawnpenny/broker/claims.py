@@ -38,13 +38,17 @@ _LONGEST: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is asked for. ``uid`` is that of the namespace to release; ``nonce`` tells two claims apart."""
+    """What is asked for. ``uid`` is that of the namespace to release; ``nonce`` tells two claims apart.
+
+    ``foreign`` has the namespace go also with what others have put there.
+    """
 
     verb: Verb
     username: str
     nonce: str
     uid: str | None = None
     purge: bool | None = None
+    foreign: bool | None = None
     dossier: User | None = None
 
     @property
@@ -58,6 +62,7 @@ class Claim:
             "nonce": self.nonce,
             "uid": self.uid,
             "purge": self.purge,
+            "foreign": self.foreign,
         }
         dossier = {"dossier": self.dossier.dossier()} if self.dossier is not None else {}
         return {key: value for key, value in about.items() if value is not None} | dossier
@@ -183,6 +188,7 @@ class _ClaimSchema(StrictSchema[Claim]):
     nonce = fields.String(required=True, validate=validate.Length(1, 64))
     uid = fields.String(validate=validate.Length(1, 64))
     purge = _Flag()
+    foreign = _Flag()
     dossier = fields.Nested(_DossierSchema)
 
     @validates_schema
@@ -192,5 +198,7 @@ class _ClaimSchema(StrictSchema[Claim]):
             if (key in data) != wanted:
                 told = "is missing" if wanted else "does not belong there"
                 raise ValidationError(f"With the verb {data['verb']}, this {told}.", key)
+        if "foreign" in data and not release:
+            raise ValidationError(f"With the verb {data['verb']}, this does not belong there.", "foreign")
         if order and data["dossier"].username != data["username"]:
             raise ValidationError("It is about another user.", "dossier")

@@ -230,7 +230,9 @@ class Desk:
             case "namespace":
                 return await self._broker.claim_namespace(claim.username)
             case "release":
-                await self._broker.release_namespace(claim.username, claim.uid or "", purge=claim.purge is True)
+                await self._broker.release_namespace(
+                    claim.username, claim.uid or "", purge=claim.purge is True, foreign=claim.foreign is True
+                )
             case "commission" | "retire" if claim.dossier is not None:
                 await self._look()
                 await self._broker.provision(claim.dossier, claim.verb)

@@ -39,8 +39,8 @@ class LocalBroker:
     async def claim_namespace(self, username: str) -> str:
         return await self._tenants.claim(username)
 
-    async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
-        await self._tenants.release(username, uid, purge=purge)
+    async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
+        await self._tenants.release(username, uid, purge=purge, foreign=foreign)
 
     async def provision(self, user: User, order: Order) -> None:
         try:

@@ -6,7 +6,7 @@ from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.settings import BrokerSettings
+from spawnpenny.settings import BrokerSettings, Settings
 
 
 def user_namespace(username: str, name: str, *, installation: str, broker: BrokerSettings) -> Manifest:
@@ -33,14 +33,37 @@ def tenant_binding(namespace: str, *, installation: str, broker: BrokerSettings)
 
     It is only ever created, so its name says what it binds: for another role or account, there is another one.
     """
-    group = "rbac.authorization.k8s.io"
-    name = f"{broker.role}.{broker.account_namespace}.{broker.account}"
+    return _binding(namespace, installation, broker.role, (broker.account_namespace, broker.account))
+
+
+def release_binding(namespace: str, settings: Settings) -> Manifest:
+    """Return the RoleBinding by which the broker may look into a user namespace before it deletes that."""
+    account = settings.namespaces.broker, broker_account(settings.broker)
+    return _binding(namespace, settings.installation, release_role(settings.broker), account)
+
+
+def broker_account(broker: BrokerSettings) -> str:
+    """Return the name of the broker's own account."""
+    return f"{broker.account}-broker"
+
+
+def release_role(broker: BrokerSettings) -> str:
+    """Return the name of the ClusterRole with which the broker looks into a user namespace that it is to delete."""
+    return f"{broker.role}-release"
+
+
+def _binding(namespace: str, installation: str, role: str, account: tuple[str, str]) -> Manifest:
+    group, (home, name) = "rbac.authorization.k8s.io", account
     return {
         "apiVersion": f"{group}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels.ours(installation)},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": broker.role},
-        "subjects": [{"kind": "ServiceAccount", "name": broker.account, "namespace": broker.account_namespace}],
+        "metadata": {
+            "name": f"{role}.{home}.{name}",
+            "namespace": namespace,
+            "labels": labels.ours(installation),
+        },
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
     }
 
 

@@ -43,7 +43,7 @@ class BrokerServer:
         self._namespaces, self._pods = watched(cluster, settings)
         self._maps = Informer(cluster, resource_of("ConfigMap"), labels=mine, namespace=spaces.state)
         self._leases = Informer(cluster, lease_ref(settings).resource, labels=mine, namespace=spaces.broker)
-        self._tenants = Tenants(cluster, settings, self._namespaces)
+        self._tenants = Tenants(cluster, settings, self._namespaces, apart=True)
         self._election = Election(cluster, settings, self._leases)
 
     @property

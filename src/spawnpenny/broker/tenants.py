@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from spawnpenny.broker.namespaces import tenant_binding, user_namespace
+from spawnpenny.broker.contents import VOLUME_CLAIM, find_foreign
+from spawnpenny.broker.namespaces import release_binding, tenant_binding, user_namespace
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.permissions import Declared, allow
@@ -21,6 +22,7 @@ from spawnpenny.errors import (
     BrokerRefusedError,
     ConflictError,
     NameCollisionError,
+    NamespaceInUseError,
     NotFoundError,
     NotOursError,
     ProvisionError,
@@ -37,7 +39,6 @@ PERMISSIONS: Final[Declared] = {
         allow("get", "list", "watch", "create", "delete", on="namespaces"),
         allow("create", on="rolebindings"),
         allow("bind", on="clusterroles"),
-        allow("list", on="persistentvolumeclaims"),
     ),
 }
 
@@ -51,10 +52,12 @@ _LAG: Final = 30.0
 class Tenants:
     """Makes and deletes user namespaces; ``namespaces`` are those of ours that there are.
 
-    What is there already is never changed: a namespace keeps its labels, a RoleBinding stays.
+    What is there already is never changed: a namespace keeps its labels, a RoleBinding stays. ``apart`` says that the
+    account that this works under is not let into user namespaces by the tenant role.
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings, namespaces: Informer) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, namespaces: Informer, *, apart: bool = False) -> None:
+        self._apart = apart
         self._cluster = cluster
         self._settings = settings
         self._namespaces = namespaces
@@ -77,8 +80,11 @@ class Tenants:
                 return uid
         raise ProvisionError(f"The namespace {name} is deleted again and again while it is being made.")
 
-    async def release(self, username: str, uid: str, *, purge: bool) -> None:
-        """Delete a user's namespace if it has that uid, and no volume claim lives in it or all may be purged."""
+    async def release(self, username: str, uid: str, *, purge: bool, foreign: bool) -> None:
+        """Delete a user's namespace if it has that uid, and nothing lives in it that has to stay.
+
+        Those are volume claims, unless all may be purged, and with ``foreign`` false whatever is not ours.
+        """
         ref = Ref(_NAMESPACE, self._name(username))
         there = await self._cluster.read(ref)
         if there is None:
@@ -88,12 +94,21 @@ class Tenants:
             raise ConflictError(f"The namespace {ref.name} is another one by now.", kind="Namespace", name=ref.name)
         if "deletionTimestamp" in there["metadata"]:
             return
-        if not (purge and self._settings.broker.purge):
-            claims = await self._cluster.list(resource_of("PersistentVolumeClaim"), namespace=ref.name)
-            if claims.items:
-                raise VolumesKeptError(ref.name)
+        await self._refuse_what_stays(ref.name, purge=purge and self._settings.broker.purge, foreign=foreign)
         self._count_release()
-        await self._cluster.delete(ref, uid=uid)
+        await self._cluster.delete(ref, uid=uid, version=there["metadata"]["resourceVersion"])
+
+    async def _refuse_what_stays(self, namespace: str, *, purge: bool, foreign: bool) -> None:
+        """Look into a namespace that is to go; what is made there after this look goes with it."""
+        if purge and foreign:
+            return
+        if self._apart:
+            await self._ensure(release_binding(namespace, self._settings))
+        if not purge and await self._cluster.metadata(VOLUME_CLAIM, namespace=namespace):
+            raise VolumesKeptError(namespace)
+        ours = labels.ours(self._settings.installation)
+        if not foreign and (found := await find_foreign(self._cluster, namespace, ours, self._settings.broker)):
+            raise NamespaceInUseError(namespace, found)
 
     async def refuse_collision(self, username: str) -> None:
         """Refuse a user whose namespace is another one's.
@@ -141,11 +156,12 @@ class Tenants:
         return there
 
     async def _ensure_binding(self, namespace: str) -> None:
-        broker = self._settings.broker
+        settings = self._settings
+        await self._ensure(tenant_binding(namespace, installation=settings.installation, broker=settings.broker))
+
+    async def _ensure(self, binding: Manifest) -> None:
         try:
-            await self._cluster.create(
-                tenant_binding(namespace, installation=self._settings.installation, broker=broker)
-            )
+            await self._cluster.create(binding)
         except AlreadyExistsError:
             return  # its name says what it binds, and for whom
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import yaml
 
+from spawnpenny.broker.namespaces import release_role
 from spawnpenny.cli import exits
 from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
 from spawnpenny.configuration import load_settings
@@ -71,7 +72,9 @@ def _give_component(manifests: list[Manifest], settings: Settings, overlay: Path
 
 def _notes(settings: Settings) -> Iterator[str]:
     if settings.broker.separate:
-        yield f"The broker binds the ClusterRole {settings.broker.role}, and no other, in each user namespace."
+        role = settings.broker.role
+        yield f"The broker binds the ClusterRole {role} for the service in each user namespace. For itself it binds"
+        yield f"{release_role(settings.broker)} in a namespace that it is to delete. It binds no others."
     else:
         yield (
             "broker.separate is false: the service has the broker's rights too, and whoever takes it over can bind "

@@ -41,6 +41,7 @@ _LOG_BYTES: Final = str(1 << 20)
 _LOG_PATIENCE: Final = 3.0  # a node that hands out no logs must not hold up what they would illustrate
 _SILENCE: Final = 150.0  # the API server sends a bookmark a minute: two are missed by then
 _UNAUTHORIZED: Final = 401
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _VERSION: Final = Resource("v1", "Version", "version", namespaced=False, stored=False)
 
 
@@ -163,25 +164,32 @@ class KubernetesCluster:
         except ExpiredError:  # so many pages that the first one's version is forgotten: all at once, then
             return await self._pages(call, selector(labels))
 
-    async def _pages(self, call: Call, query: dict[str, str]) -> Listing:
+    async def _pages(self, call: Call, query: dict[str, str], *, accept: str = "application/json") -> Listing:
         items: list[Manifest] = []
         kind = {
             "apiVersion": call.resource.api_version,
             "kind": call.resource.kind,
         }  # a list leaves them out of its items
         while True:
-            page = await self._object(call, Request("GET", call.path(), query))
+            page = await self._object(call, Request("GET", call.path(), query, accept=accept))
             items += [kind | item for item in page.get("items") or []]
             more = page["metadata"].get("continue")
             if not more:
                 return Listing(tuple(items), page["metadata"]["resourceVersion"])
             query = query | {"continue": more}
 
-    async def delete(self, ref: Ref, *, uid: str | None = None, grace: int | None = None) -> bool:
+    async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
+        listing = await self._pages(Call("list", resource, namespace), {"limit": _PAGE}, accept=_METADATA)
+        return tuple({"kind": resource.kind, "metadata": item["metadata"]} for item in listing.items)
+
+    async def delete(
+        self, ref: Ref, *, uid: str | None = None, version: str | None = None, grace: int | None = None
+    ) -> bool:
         call = Call.on("delete", ref)
         options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
+        conditions = {"uid": uid, "resourceVersion": version}
+        if wanted := {key: value for key, value in conditions.items() if value is not None}:
+            options["preconditions"] = wanted
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         try:
@@ -242,7 +250,7 @@ class _Transport:
     def __init__(self, kubeconfig: str | None, configuration: Any, user_agent: str) -> None:
         self._kubeconfig = kubeconfig
         self._configuration = configuration
-        self._headers = {"Accept": "application/json", "User-Agent": user_agent}
+        self._headers = {"User-Agent": user_agent}
         self._renewal = asyncio.Lock()
         # Two pools: with one, a hundred watches leave no connection for a call. Watches have no limit (0).
         self._sockets = Sockets()
@@ -267,7 +275,7 @@ class _Transport:
         return answer
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout, token: str | None) -> aiohttp.ClientResponse:
-        headers = self._headers | {"Content-Type": request.content_type}
+        headers = self._headers | {"Accept": request.accept, "Content-Type": request.content_type}
         if token:
             headers["Authorization"] = token.strip()
         rest = self._streams if request.streamed else self._calls

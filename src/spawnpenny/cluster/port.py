@@ -110,16 +110,28 @@ class Cluster(Protocol):
         """Return the objects of one namespace, or of all, that carry all of the labels."""
         ...
 
-    async def delete(self, ref: Ref, *, uid: str | None = None, grace: int | None = None) -> bool:
+    async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
+        """Return kind and metadata of all objects of a namespace: what else is in them is not even sent.
+
+        Raises:
+            KindNotServedError: The cluster has no such kind.
+
+        """
+        ...
+
+    async def delete(
+        self, ref: Ref, *, uid: str | None = None, version: str | None = None, grace: int | None = None
+    ) -> bool:
         """Delete an object; return whether there was one. A pod or namespace goes some time after the answer.
 
         Args:
             ref: Which one.
             uid: Delete it only if it has this uid.
+            version: Delete it only if it still has this resourceVersion.
             grace: Seconds that a pod's processes get to end by themselves; None for the pod's own setting.
 
         Raises:
-            ConflictError: It has another uid.
+            ConflictError: It has another uid, or was changed.
 
         """
         ...

@@ -18,6 +18,7 @@ from spawnpenny.errors import (
     ConflictError,
     ExpiredError,
     InvalidObjectError,
+    KindNotServedError,
     NotFoundError,
     QuotaExceededError,
     SpawnpennyError,
@@ -152,7 +153,7 @@ def _not_found(call: Call, status: dict[str, Any]) -> Fault:
     facts, details = _facts(call, status), status.get("details") or {}
     if not details.get("name"):  # not one object is missing, but the whole resource
         resource = call.resource
-        return Fault(InvalidObjectError(f"The cluster has no {resource.plural} in {resource.api_version}.", **facts))
+        return Fault(KindNotServedError(f"The cluster has no {resource.plural} in {resource.api_version}.", **facts))
     of_namespace = details.get("kind") == "namespaces"
     kind = "namespace" if of_namespace else call.resource.kind
     where = f" in {call.namespace}" if call.namespace and not of_namespace else ""

@@ -38,6 +38,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = field(default=None, repr=False)
     content_type: str = "application/json"
+    accept: str = "application/json"
     streamed: bool = False
 
 

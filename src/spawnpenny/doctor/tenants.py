@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.broker.namespaces import tenant_binding
+from spawnpenny.broker.namespaces import release_role, tenant_binding
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.doctor.finding import APPLY, Finding, failure, few, ok
@@ -20,8 +20,14 @@ _AT_ONCE: Final = 8
 
 
 async def check_role(deployment: Deployment) -> list[Finding]:
-    """Compare the tenant role with what the steps declare, right by right."""
-    name = deployment.settings.broker.role
+    """Compare the roles for user namespaces with what the steps and the broker declare, right by right."""
+    broker = deployment.settings.broker
+    names = [broker.role, *([release_role(broker)] if broker.separate else [])]
+    return [finding for name in names for finding in await _check_role(deployment, name)]
+
+
+async def _check_role(deployment: Deployment, name: str) -> list[Finding]:
+    by = "steps need" if name == deployment.settings.broker.role else "the broker needs"
     there = await deployment.cluster.read(Ref(resource_of("ClusterRole"), name))
     if there is None:
         return [failure(f"The ClusterRole {name} is not there.", APPLY)]
@@ -30,10 +36,11 @@ async def check_role(deployment: Deployment) -> list[Finding]:
     want, have = rights_of(wanted.get("rules") or ()), rights_of(there.get("rules") or ())
     found = []
     if want - have:
-        found.append(failure(f"The ClusterRole {name} lacks what steps need: {few(sorted(want - have))}.", APPLY))
+        found.append(failure(f"The ClusterRole {name} lacks what {by}: {few(sorted(want - have))}.", APPLY))
     if have - want:
-        found.append(failure(f"The ClusterRole {name} gives what no step needs: {few(sorted(have - want))}.", APPLY))
-    return found or [ok(f"The ClusterRole {name} is what the steps need.")]
+        whom = "no step needs" if by == "steps need" else "the broker does not need"
+        found.append(failure(f"The ClusterRole {name} gives what {whom}: {few(sorted(have - want))}.", APPLY))
+    return found or [ok(f"The ClusterRole {name} is what {by.replace('steps', 'the steps')}.")]
 
 
 async def check_bindings(deployment: Deployment) -> list[Finding]:

@@ -123,13 +123,21 @@ class EmbeddedCluster:
         found = self._store.select(resource, namespace=namespace, labels=labels)
         return Listing(tuple(stored.copy() for stored in found), self._store.version)
 
-    async def delete(self, ref: Ref, *, uid: str | None = None, grace: int | None = None) -> bool:
+    async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
+        listing = await self.list(resource, namespace=namespace)
+        return tuple({"kind": resource.kind, "metadata": item["metadata"]} for item in listing.items)
+
+    async def delete(
+        self, ref: Ref, *, uid: str | None = None, version: str | None = None, grace: int | None = None
+    ) -> bool:
         await self._turn()
         stored = self._store.find(ref)
         if stored is None:
             return False
         if uid is not None and stored.uid != uid:
             raise refuse(ConflictError, "delete", ref, f"it has the uid {stored.uid}, not {uid}")
+        if version is not None and stored.version != version:
+            raise refuse(ConflictError, "delete", ref, "it has been changed since it was read")
         match ref.resource.kind:
             case "Pod":
                 self._end_pod(stored, grace)

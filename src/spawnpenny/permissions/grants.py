@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from spawnpenny.broker import contents
+from spawnpenny.broker.namespaces import release_role
 from spawnpenny.cluster.permissions import Permission, Zone
 from spawnpenny.housekeeping import leftovers
 from spawnpenny.permissions.parts import Account, Part, parts
@@ -36,6 +38,8 @@ def gather(settings: Settings, plugins: Plugins) -> tuple[Grant, ...]:
         for zone, permissions in leftovers.permissions(plugins.steps).items()
         for permission in permissions
     ]
+    account: Account = "broker" if settings.broker.separate else "service"
+    told += [Grant(account, "tenant", permission, "releases") for permission in contents.permissions(settings.broker)]
     for part in parts():
         if settings.broker.separate or not part.apart:
             told += _of_part(part, settings)
@@ -58,5 +62,8 @@ def _where(part: Part, zone: Zone, permission: Permission, settings: Settings) -
 
 
 def _named(permission: Permission, settings: Settings) -> Permission:
-    """Bind no role but the one that the settings name: ``bind`` on all roles would be all rights."""
-    return replace(permission, names=(settings.broker.role,)) if "bind" in permission.verbs else permission
+    """Bind no role but those that the settings name: ``bind`` on all roles would be all rights."""
+    if "bind" not in permission.verbs:
+        return permission
+    own = (release_role(settings.broker),) if settings.broker.separate else ()
+    return replace(permission, names=(settings.broker.role, *own))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from spawnpenny.broker.namespaces import broker_account, release_role
 from spawnpenny.cluster.permissions import Zone
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.permissions.grants import Grant
@@ -22,7 +23,7 @@ def account_of(account: Account, settings: Settings) -> tuple[str, str]:
     name = settings.broker.account
     if account == "service":
         return settings.broker.account_namespace, name
-    return settings.namespaces.broker, f"{name}-broker"
+    return settings.namespaces.broker, broker_account(settings.broker)
 
 
 def namespace_of(zone: Zone, settings: Settings) -> str | None:
@@ -34,7 +35,8 @@ def namespace_of(zone: Zone, settings: Settings) -> str | None:
 def make_manifests(grants: Iterable[Grant], settings: Settings) -> list[Manifest]:
     """Return the ClusterRoles, Roles and bindings that grant exactly this.
 
-    The tenant role has no binding here: the broker makes one in each user namespace.
+    The roles for user namespaces have no binding here: the broker makes one in each namespace, its own before it
+    deletes that.
     """
     grants = tuple(grants)
     made: list[Manifest] = []
@@ -42,6 +44,8 @@ def make_manifests(grants: Iterable[Grant], settings: Settings) -> list[Manifest
         rules = _rules(grants, account, "cluster")
         made += _bound("ClusterRole", account, rules, settings)
     made.append(_role("ClusterRole", settings.broker.role, _rules(grants, "service", "tenant")))
+    if settings.broker.separate:
+        made.append(_role("ClusterRole", release_role(settings.broker), _rules(grants, "broker", "tenant")))
     for zone in _OWN:
         for account in _ACCOUNTS:
             rules = _rules(grants, account, zone)

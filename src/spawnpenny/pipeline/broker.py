@@ -23,16 +23,18 @@ class Broker(Protocol):
         """
         ...
 
-    async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
+    async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
         """Delete a user's namespace, if it still has that uid; none there is success.
 
         Args:
             username: Whose.
             uid: The namespace's.
             purge: Delete it with the volume claims that live in it, if the broker's settings allow that.
+            foreign: Delete it also with what others have put there, as when the user is retired.
 
         Raises:
             VolumesKeptError: A volume claim lives in it.
+            NamespaceInUseError: Something else lives in it that is not ours.
             NameCollisionError, NotOursError, ConflictError: It is another one.
             BrokerRefusedError: As many were deleted within the hour as may be.
             BrokerUnavailableError: Nobody does it at the moment.

@@ -197,7 +197,7 @@ class StepPort:
         self._reach.claimed(await uninterrupted(self._reach.broker.claim_namespace(self._user.username)))
 
     async def release_namespace(self, *, purge: bool = False) -> None:
-        """Have the broker delete the user's namespace, where there is one.
+        """Have the broker delete the user's namespace, where there is one, with all that is in it.
 
         Raises:
             VolumesKeptError: A volume claim lives there, and ``purge`` is not set or not allowed by the broker.
@@ -205,7 +205,8 @@ class StepPort:
         """
         self._demand("release", None)
         if uid := self._reach.namespace():
-            await uninterrupted(self._reach.broker.release_namespace(self._user.username, uid, purge=purge))
+            broker, username = self._reach.broker, self._user.username
+            await uninterrupted(broker.release_namespace(username, uid, purge=purge, foreign=True))
 
     async def provision(self, order: Literal["commission", "retire"] = "commission") -> None:
         """Have the broker run the site's containers of an order with the user's dossier.

@@ -111,6 +111,7 @@ class FencedCluster:
         self._cluster = cluster
         self.read = cluster.read
         self.list = cluster.list
+        self.metadata = cluster.metadata
         self.watch = cluster.watch
         self.log = cluster.log
         self.service_host = cluster.service_host
@@ -128,9 +129,11 @@ class FencedCluster:
         async with self._fence.writing():
             return await self._cluster.patch(ref, patch)
 
-    async def delete(self, ref: Ref, *, uid: str | None = None, grace: int | None = None) -> bool:
+    async def delete(
+        self, ref: Ref, *, uid: str | None = None, version: str | None = None, grace: int | None = None
+    ) -> bool:
         async with self._fence.writing():
-            return await self._cluster.delete(ref, uid=uid, grace=grace)
+            return await self._cluster.delete(ref, uid=uid, version=version, grace=grace)
 
 
 class FencedBroker:
@@ -146,9 +149,9 @@ class FencedBroker:
         await self._fence.demand_open()
         return await self._broker.claim_namespace(username)
 
-    async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
+    async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
         await self._fence.demand_open()
-        await self._broker.release_namespace(username, uid, purge=purge)
+        await self._broker.release_namespace(username, uid, purge=purge, foreign=foreign)
 
     async def provision(self, user: User, order: Literal["commission", "retire"]) -> None:
         await self._fence.demand_open()

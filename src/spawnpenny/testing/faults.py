@@ -58,8 +58,15 @@ class FaultyCluster:
     ) -> Listing:
         return await self.cluster.list(resource, namespace=namespace, labels=labels)
 
-    async def delete(self, ref: Ref, *, uid: str | None = None, grace: int | None = None) -> bool:
-        return await self._pass(f"delete {ref}", lambda: self.cluster.delete(ref, uid=uid, grace=grace))
+    async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
+        return await self.cluster.metadata(resource, namespace=namespace)
+
+    async def delete(
+        self, ref: Ref, *, uid: str | None = None, version: str | None = None, grace: int | None = None
+    ) -> bool:
+        return await self._pass(
+            f"delete {ref}", lambda: self.cluster.delete(ref, uid=uid, version=version, grace=grace)
+        )
 
     def watch(
         self,

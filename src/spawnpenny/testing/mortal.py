@@ -45,6 +45,9 @@ class MortalCluster(FaultyCluster):
     ) -> Listing:
         return await self._answered(lambda: FaultyCluster.list(self, resource, namespace=namespace, labels=labels))
 
+    async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
+        return await self._answered(lambda: FaultyCluster.metadata(self, resource, namespace=namespace))
+
     async def watch(
         self,
         resource: Resource,

@@ -66,8 +66,10 @@ class CountedBroker:
     async def claim_namespace(self, username: str) -> str:
         return await self._metrics.counted("claim", self._broker.claim_namespace(username))
 
-    async def release_namespace(self, username: str, uid: str, *, purge: bool = False) -> None:
-        await self._metrics.counted("release", self._broker.release_namespace(username, uid, purge=purge))
+    async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
+        await self._metrics.counted(
+            "release", self._broker.release_namespace(username, uid, purge=purge, foreign=foreign)
+        )
 
     async def provision(self, user: User, order: Literal["commission", "retire"]) -> None:
         await self._metrics.counted("provision", self._broker.provision(user, order))
