@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.errors import PluginError, SpawnpennyError
 from spawnpenny.identity import Authenticator
+from spawnpenny.pipeline.declarations import check_name
 from spawnpenny.pipeline.order import Ordered, order
 from spawnpenny.pipeline.step import Step
 from spawnpenny.settings import PLUGIN_GROUP
@@ -56,6 +58,8 @@ class Plugins:
         self._steps: dict[str, tuple[Step, ...]] = {}
         for name, result in self._each("spawnpenny_steps", settings=settings):
             self._steps[name] = tuple(_checked(name, "spawnpenny_steps", result, Step))
+            for step in self._steps[name]:
+                check_name(step, name)
         self._authenticators = [
             each
             for name, result in self._each("spawnpenny_authenticators", settings=settings)
@@ -104,7 +108,9 @@ class Plugins:
         form: dict[str, tuple[FormField, ...]] = {}
         for name, result in self._each("spawnpenny_form", user=user, settings=self._settings):
             form[name] = tuple(_checked(name, "spawnpenny_form", result, FormField))
+            _refuse_same_field(form, name)
             try:
+                check_form(form[name])
                 check_form(each for fields in form.values() for each in fields)
             except ValueError as error:
                 raise PluginError(f"The form of the plugin {name!r} cannot be shown: {error}.") from None
@@ -204,6 +210,7 @@ def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = Non
     for name, plugin in {**_BUILT_IN, **extra}.items():
         _register(manager, name, plugin)
     _refuse_misspelt(manager)
+    _refuse_async(manager)
     return Plugins(manager, settings, installed)
 
 
@@ -249,6 +256,29 @@ def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
         nearest = difflib.get_close_matches(wrong[0], known, n=1) if wrong else []
         hint = f"Did you mean {nearest[0]}?" if nearest else f"There are {', '.join(known)}."
         raise PluginError(f"The plugin {plugin!r} has a hook {', '.join(wrong)}, which there is not. {hint}") from None
+
+
+def _refuse_async(manager: pluggy.PluginManager) -> None:
+    """Refuse hooks that return coroutines: nobody would await them."""
+    for _, plugin in manager.list_name_plugin():
+        for caller in manager.get_hookcallers(plugin) or ():
+            for impl in caller.get_hookimpls():
+                if impl.plugin is plugin and (
+                    inspect.iscoroutinefunction(impl.function) or inspect.isasyncgenfunction(impl.function)
+                ):
+                    raise PluginError(
+                        f"The hook {caller.name} of the plugin {impl.plugin_name!r} is async. Hooks return plain data: "
+                        "write def, and put what has to be awaited into a step."
+                    )
+
+
+def _refuse_same_field(form: Mapping[str, Sequence[FormField]], plugin: str) -> None:
+    names = {field.name for field in form[plugin]}
+    for other, fields in form.items():
+        if other != plugin and (shared := sorted(names & {field.name for field in fields})):
+            raise PluginError(
+                f"The plugins {other!r} and {plugin!r} both have a form field {shared[0]!r}: each name is there once."
+            )
 
 
 def _place(impl: pluggy.HookImpl) -> tuple[bool, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import re
 import signal
 import socket
 import sys
+import termios
 
 import aiohttp
 import psutil
@@ -107,12 +109,31 @@ async def test_without_the_hubs_proxy_and_dask_it_says_so_and_runs_a_cell_all_th
     assert left() == []
 
 
-async def test_a_demo_that_is_asked_to_end_leaves_no_process(spawnpenny, left):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+async def test_a_demo_that_is_asked_to_end_leaves_no_process(spawnpenny, left, number):
     command = await spawnpenny("demo", *FREE)
     await command.until("Ctrl-C ends the demo")
     assert left()
-    code, told = await command.end(signal.SIGINT)
+    code, told = await command.end(number)
     assert (code, left()) == (0, []), told
+
+
+async def test_closing_the_terminal_of_a_demo_leaves_no_process(tmp_path, left):
+    terminal, its_end = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "spawnpenny", "demo", *FREE),
+        **dict.fromkeys(("stdin", "stdout", "stderr"), its_end),
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its_end)
+    told = b""
+    while b"Ctrl-C ends the demo" not in told:
+        told += await asyncio.to_thread(os.read, terminal, 4096)
+    assert left()
+    os.close(terminal)  # the kernel sends SIGHUP, and nothing can be written any more
+    assert (await process.wait(), left()) == (0, [])
 
 
 async def test_what_a_killed_demo_left_is_ended_by_clean(spawnpenny, left):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -15,6 +15,7 @@ from spawnpenny.embedded.cluster import EmbeddedCluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
 IMAGES: Mapping[str, Sequence[str]] = {
@@ -36,10 +37,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cluster"
 
 
-@pytest.fixture
-async def site(folder: Path) -> AsyncIterator[Site]:
+@asynccontextmanager
+async def open_site(folder: Path) -> AsyncIterator[Site]:
     async with EmbeddedCluster(folder, IMAGES) as cluster:
         yield Site(cluster, folder)
+
+
+@pytest.fixture
+def site_in() -> Callable[[Path], AbstractAsyncContextManager[Site]]:
+    """Open a cluster in a folder of the test's choice."""
+    return open_site
+
+
+@pytest.fixture
+async def site(folder: Path) -> AsyncIterator[Site]:
+    async with open_site(folder) as opened:
+        yield opened
 
 
 class Site:

@@ -8,6 +8,7 @@ import pytest
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.embedded.volumes import normal
+from spawnpenny.errors import InvalidObjectError
 
 PRINT_ENV = "import json, os; print(json.dumps(dict(os.environ)))"
 
@@ -103,6 +104,73 @@ async def test_paths_are_rewritten_in_env_args_and_working_dir(site):
     home = site.folder / "pods" / pod["metadata"]["uid"]
     data = home / "root/data"
     assert await site.log(ref) == f"{home}/volumes/v/deep\n{data} {data}/a --dir={data}/b /database\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cat /opt/dossier/name",
+        """python3 -c 'print(open("/opt/dossier/name").read(), end="")'""",
+        """python3 -c "print(open(f'/opt/dossier/{str()}name').read(), end='')" """,
+        'set -e; D=/opt/dossier; cat "$D/name"',
+        'for file in $(ls /opt/dossier/*); do cat <"$file"; done',
+        'cat </opt/dossier/name; rm -rf "${HOME}/opt/dossier" nowhere/opt/dossier /opt/dossiers',
+    ],
+)
+async def test_a_script_finds_a_mounted_path_wherever_it_names_it(site, script):
+    await site.cluster.create(site.make("ConfigMap", "c", data={"name": "ada"}))
+    mounts = [{"name": "c", "mountPath": "/opt/dossier", "readOnly": True}]
+    volumes = [{"name": "c", "configMap": {"name": "c"}}]
+    assert await site.output(script, volumeMounts=mounts, volumes=volumes) == "ada"
+
+
+async def test_what_only_looks_like_a_mounted_path_stays_as_it_is(site):
+    texts = [
+        "$HOME/data",
+        '"$X"/data',
+        "a/data",
+        "/data.old",
+        "/database",
+        "http://host/data",
+        "${X}/data",
+        "$(x)/data",
+    ]
+    mounts = [{"name": "v", "mountPath": "/data"}]
+    ref = await site.run(
+        site.container("sh", *texts, command=["printf", "%s\n"], volumeMounts=mounts),
+        volumes=[{"name": "v", "emptyDir": {}}],
+    )
+    await site.until(ref, site.ended)
+    assert (await site.log(ref)).splitlines() == ["$HOME/data", *texts[1:]]
+
+
+async def test_a_script_is_not_run_where_its_mounted_path_would_need_quotes(site_in, tmp_path):
+    async with site_in(tmp_path / "with a space") as site:
+        ref = await site.run(
+            site.container("sh", "rm -rf /data/x", volumeMounts=[{"name": "v", "mountPath": "/data"}]),
+            volumes=[{"name": "v", "emptyDir": {}}],
+        )
+        pod = await site.until(ref, site.waiting_for("CreateContainerConfigError"))
+        assert "choose a folder without spaces" in site.state_of(pod)["state"]["waiting"]["message"]
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [
+        {"nfs": {"server": "files", "path": "/x"}},
+        {"hostPath": {"path": "/x"}},
+        {"csi": {"driver": "x.example"}},
+        {"projected": {"sources": []}},
+        {"downwardAPI": {"items": []}},
+        {"ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+        {},
+    ],
+    ids=lambda volume: next(iter(volume), "none"),
+)
+async def test_a_volume_that_can_never_be_mounted_is_refused_at_once(site, volume):
+    kind = next(iter(volume), "none")
+    with pytest.raises(InvalidObjectError, match=f"home is of the kind {kind}, which"):
+        await site.run(site.container("sh", "true"), volumes=[{"name": "home", **volume}])
 
 
 async def test_a_claim_keeps_its_files_until_it_is_deleted(site):

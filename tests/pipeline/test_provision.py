@@ -7,8 +7,10 @@ import json
 import pytest
 import yaml
 
+from spawnpenny.broker.orders import OrdersFile
 from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.domain.users import Group, User
+from spawnpenny.errors import SettingsError
 from spawnpenny.testing.behaviours import Fail, Hold
 from spawnpenny.testing.site import HUB, settled, start, stop
 
@@ -81,6 +83,56 @@ async def test_another_dossier_or_another_order_provisions_again(site, ordered):
         assert await provisioned(service, "three") == "done"
         await settled((await service.spawns.commission(ADA, identity=HUB)).run)
         assert await provisioned(service, "four") == "skipped"
+
+
+async def test_the_same_dossier_runs_the_orders_again_after_they_were_edited_and_only_then(site, ordered):
+    path = ordered(site)
+    async with site.service() as service:
+        first = await settled((await service.spawns.commission(ADA, identity=HUB)).run)
+        assert not (await service.spawns.commission(ADA, identity=HUB)).new
+        path.write_text(path.read_text().replace("'true'", "':'"))
+        again = await service.spawns.commission(ADA, identity=HUB)
+        assert again.new
+        assert (await settled(again.run)).record.id != first.record.id
+        assert again.run.record.phase is Phase.RUNNING, again.run.record.reason
+        assert not (await service.spawns.commission(ADA, identity=HUB)).new
+        path.write_text("commission: nonsense")
+        assert not (await service.spawns.commission(ADA, identity=HUB)).new
+
+
+async def test_an_order_with_a_volume_that_cannot_be_mounted_fails_at_once_and_says_so(embedded_site, ordered):
+    path = ordered(embedded_site)
+    path.write_text(path.read_text().replace("volumes: []", "volumes: [{name: homes, nfs: {server: s, path: /h}}]"))
+    async with embedded_site.service() as service:
+        run = await settled((await service.spawns.commission(ADA, identity=HUB)).run)
+        assert "homes is of the kind nfs, which the embedded cluster cannot mount" in run.record.reason.message
+    assert await orders(embedded_site) == {}
+
+
+async def test_an_order_pulls_with_the_secrets_that_the_file_names(kube_site, hollow_node, ordered):
+    path = ordered(kube_site)
+    path.write_text(f"{path.read_text()}pullSecrets: [regcred, 'second.one']\n")
+    hollow_node.behave({"spawnpenny.io/kind": "order"}, Hold())
+    async with kube_site.service() as service:
+        run = await start(service)
+        async for event in run.events():
+            if event.step == "user.provision":
+                break
+        pod = await until_there(kube_site, service)
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "regcred"}, {"name": "second.one"}]
+        await kube_site_done(hollow_node, kube_site, pod)
+        await settled(run)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "told"),
+    [("regcred", "pullSecrets"), ("[{name: regcred}]", "as a text"), ("[Reg_Cred]", "not the name of a Secret")],
+)
+def test_pull_secrets_that_are_no_names_are_refused_with_what_would_be_right(tmp_path, secrets, told):
+    path = tmp_path / "m.yaml"
+    path.write_text(f"pullSecrets: {secrets}")
+    with pytest.raises(SettingsError, match=told):
+        OrdersFile(str(path)).read()
 
 
 async def test_an_order_that_a_killed_service_left_is_taken_up(kube_site, hollow_node, ordered):

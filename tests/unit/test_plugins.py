@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pytest
 
-from spawnpenny.api import Event, EventType, FormChoice, FormField, Key, Kind, SettingsError, hookimpl
+from spawnpenny.api import Event, EventType, FormChoice, FormField, Key, Kind, SettingsError, Step, hookimpl
 from spawnpenny.configuration import make_settings
 from spawnpenny.errors import PluginError
 from spawnpenny.plugins import load_plugins
@@ -115,6 +116,38 @@ def test_steps_that_are_none_are_told_with_their_plugin(nonsense):
     assert told == "The hook spawnpenny_steps of the plugin 'mine' has to return a list of Step objects."
 
 
+@pytest.mark.parametrize("missing", ["name", "kinds", "scope"])
+def test_a_step_that_lacks_an_attribute_is_told_with_its_plugin_and_class(missing):
+    given = {"name": "vault", "kinds": frozenset({"lab"}), "scope": "user"}
+    vault = type("Vault", (Step,), {key: value for key, value in given.items() if key != missing})
+    steps = hookimpl(lambda: [vault()], specname="spawnpenny_steps")
+    told = refusal(mine=SimpleNamespace(spawnpenny_steps=steps))
+    assert "class Vault of" in told
+    assert "plugin 'mine'" in told
+    assert missing in told
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [("needs", {1}), ("permissions", 1), ("deadline", "60"), ("deadline", 0), ("name", 7), ("kinds", {"notebook"})],
+)
+def test_a_step_with_a_wrong_attribute_is_told_with_its_plugin_and_class(attribute, value):
+    given = {"name": "vault", "kinds": frozenset({"lab"}), "scope": "user", attribute: value}
+    vault = type("Vault", (Step,), given)
+    steps = hookimpl(lambda: [vault()], specname="spawnpenny_steps")
+    told = refusal(mine=SimpleNamespace(spawnpenny_steps=steps))
+    assert re.search(rf"class Vault of (the )?plugin 'mine'.*{attribute}", told)
+
+
+@pytest.mark.parametrize("hook", ["spawnpenny_steps", "spawnpenny_form", "spawnpenny_observe"])
+def test_an_async_hook_is_refused_and_leaves_no_coroutine_behind(hook):
+    async def implementation():
+        raise AssertionError
+
+    told = refusal(mine=SimpleNamespace(**{hook: hookimpl(implementation, specname=hook)}))
+    assert told.startswith(f"The hook {hook} of the plugin 'mine' is async.")
+
+
 def test_a_step_that_two_plugins_bring_is_refused(make_step, plugin_of):
     told = refusal(one=plugin_of(make_step("same")), two=plugin_of(make_step("same")))
     assert told == "Two steps are called 'same'; the second is from plugin 'two'."
@@ -180,11 +213,11 @@ QUEUE = FormField("queue", "Queue", (FormChoice("day", "Day"),))
     [
         (
             {"one": form_of(QUEUE), "two": form_of(QUEUE)},
-            "The form of the plugin 'two' cannot be shown: two fields are called 'queue'.",
+            "The plugins 'one' and 'two' both have a form field 'queue'",
         ),
         (
             {"own": form_of(FormField("size", "Size", QUEUE.choices))},
-            "The form of the plugin 'own' cannot be shown: two fields are called 'size'.",
+            "The plugins 'lab' and 'own' both have a form field 'size'",
         ),
         (
             {"one": form_of("queue")},

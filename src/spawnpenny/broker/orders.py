@@ -1,8 +1,9 @@
 """The site's orders: the containers that commission and retire a user, as Moneypenny's ``m.yaml`` has them.
 
 The file is a mapping with ``commission`` and ``retire``, lists of Kubernetes containers that run one after
-the other, and ``volumes``, Kubernetes volumes that they may mount. Each container finds the user's dossier in
-``/opt/dossier/dossier.json``.
+the other, ``volumes``, Kubernetes volumes that they may mount, and ``pullSecrets``, names of Secrets with a registry's
+credentials. Each container finds the user's dossier in ``/opt/dossier/dossier.json``, which ``$SPAWNPENNY_DOSSIER``
+names too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
@@ -21,9 +22,10 @@ from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SettingsError
-from spawnpenny.schemas import StrictSchema, flatten
+from spawnpenny.schemas import StrictSchema, TupleField, flatten
 
 Order = Literal["commission", "retire"]
+_VARIABLE: Final = {"name": "SPAWNPENNY_DOSSIER", "value": "/opt/dossier/dossier.json"}
 _MOUNT: Final = {"name": "spawnpenny-dossier", "mountPath": "/opt/dossier", "readOnly": True}
 
 
@@ -34,6 +36,7 @@ class Orders:
     commission: tuple[dict[str, Any], ...] = ()
     retire: tuple[dict[str, Any], ...] = ()
     volumes: tuple[dict[str, Any], ...] = ()
+    pull_secrets: tuple[str, ...] = ()
 
     def containers(self, order: Order) -> tuple[dict[str, Any], ...]:
         return self.commission if order == "commission" else self.retire
@@ -48,6 +51,15 @@ class _OrdersSchema(StrictSchema[Orders]):
     commission = fields.List(fields.Dict())
     retire = fields.List(fields.Dict())
     volumes = fields.List(fields.Dict())
+    pull_secrets = TupleField(
+        fields.String(
+            validate=validate.Regexp(
+                r"\A[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z", error="This is not the name of a Secret."
+            ),
+            error_messages={"invalid": "This is the name of a Secret, as a text."},
+        ),
+        data_key="pullSecrets",
+    )
 
 
 class OrdersFile:
@@ -137,6 +149,7 @@ def order_pod(user: User, order: Order, orders: Orders, metadata: Manifest, *, s
             "activeDeadlineSeconds": seconds,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
+            **({"imagePullSecrets": [{"name": name} for name in orders.pull_secrets]} if orders.pull_secrets else {}),
             "initContainers": containers[:-1],
             "containers": containers[-1:],
             "volumes": [*orders.volumes, dossier],
@@ -145,7 +158,11 @@ def order_pod(user: User, order: Order, orders: Orders, metadata: Manifest, *, s
 
 
 def _with_dossier(container: dict[str, Any]) -> dict[str, Any]:
-    return {**container, "volumeMounts": [*container.get("volumeMounts", ()), _MOUNT]}
+    return {
+        **container,
+        "env": [_VARIABLE, *(container.get("env") or ())],
+        "volumeMounts": [*(container.get("volumeMounts") or ()), _MOUNT],
+    }
 
 
 def order_metadata(user: User, mark: str, *, namespace: str, installation: str) -> Manifest:

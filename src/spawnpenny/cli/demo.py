@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import suppress
 
 import click
 from rich.console import Console
@@ -45,7 +46,8 @@ def demo(*, once: bool, clean: bool, port: int, hub_port: int, user: str, verbos
     configure_logs("console", level="INFO" if verbose else "ERROR", stream=sys.stderr)
     finished = run_until_signal(Demo(DemoSite(folder, user), console, ports=(port, hub_port), once=once).run())
     if not finished:
-        console.print("Ended; nothing is left running.")
+        with suppress(OSError):  # the terminal may be closed
+            console.print("Ended; nothing is left running.")
     return exits.DONE if finished or not once else exits.FAILED
 
 

@@ -62,7 +62,7 @@ def prepare(
         NODE: mark,
     }
     of_image, own = argv_of(container, image, pod_ip=pod["status"]["podIP"], home=str(home))
-    argv = (*of_image, *(mounts.rewrite(expand(part, given)) for part in own))
+    argv = (*of_image, *(mounts.rewrite_argument(expand(part, given)) for part in own))
     if not argv:
         raise MissingSourceError("no command specified")
     _check_text(argv, env)

@@ -23,6 +23,7 @@ _KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)
 _SHORT_NAMES: Final = frozenset({"Namespace", "Service"})
 # RBAC names are path segments: `system:admin` is one.
 _FREE_NAMES: Final = frozenset({"RoleBinding"})
+SERVED_VOLUMES: Final = frozenset({"configMap", "emptyDir", "persistentVolumeClaim", "secret"})
 _POLICIES: Final = ("Always", "OnFailure", "Never")
 
 
@@ -76,11 +77,23 @@ def _faults_of_keys(manifest: Manifest) -> Iterator[str]:
                 yield f"{part}: the value of {key!r} is not a string"
 
 
+def _faults_of_volumes(spec: Manifest) -> Iterator[str]:
+    """Tell of volumes that no node here will ever mount, rather than have their pod wait for them."""
+    for volume in spec.get("volumes") or ():
+        kinds = sorted(volume.keys() - {"name"})
+        if not set(kinds) & SERVED_VOLUMES or len(kinds) > 1:
+            yield (
+                f"spec.volumes: {volume.get('name')} is of the kind {', '.join(kinds) or 'none'}, which the embedded "
+                f"cluster cannot mount: it has {', '.join(sorted(SERVED_VOLUMES))}"
+            )
+
+
 def _faults_of_pod(spec: Manifest) -> Iterator[str]:
     if not spec.get("containers"):
         yield "spec.containers: is missing"
     if spec.get("restartPolicy", "Always") not in _POLICIES:
         yield f"spec.restartPolicy: is not one of {', '.join(_POLICIES)}"
+    yield from _faults_of_volumes(spec)
     volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
     names: set[str] = set()
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
@@ -101,5 +114,7 @@ def _faults_of_mounts(container: Manifest, volumes: set[str]) -> Iterator[str]:
             yield f"spec.containers: {container['name']} mounts {mount.get('name')!r}, which is no volume"
         if not mount.get("mountPath"):
             yield f"spec.containers: {container['name']} has a mount without mountPath"
+        if mount.get("subPathExpr"):
+            yield f"spec.containers: {container['name']} has a subPathExpr, which the embedded cluster does not expand"
         if mount.get("subPath") and not is_inside(mount["subPath"]):
             yield f"spec.containers: the subPath {mount['subPath']!r} leaves its volume"

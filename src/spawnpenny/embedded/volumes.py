@@ -1,14 +1,15 @@
 """The volumes of a pod, as folders and files, and where its containers see them.
 
 A process here sees the machine's own file system, so a volume cannot lie at its mountPath. It lies at ``<pod
-folder>/root<mountPath>``, and what a container is told in its environment, arguments and working directory is
-rewritten to that (``Mounts.rewrite``). A path that stands inside of a longer text, such as a shell script in
-an argument, is not.
+folder>/root<mountPath>``, and the environment, arguments and working directory of a container are rewritten to that
+(``Mounts.rewrite``), also where a path stands inside of a longer text, such as a shell script in an argument. A path
+that a program has in itself, or puts together, is not.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.embedded.folder import Folder
 
+_GOES_ON: Final = re.compile(r"[\w.~$*?\])}`/-]\Z")
+_OPENING_QUOTE: Final = re.compile(r"""(?:\A|[^\w$)}\]'"])(?:[fFrRbBuU]{1,2})?["']\Z""")
+_NEEDS_NO_QUOTES: Final = re.compile(r"[\w@%+=:,./-]+")
 _READABLE: Final = 0o644
 _OWNER_WRITES: Final = 0o600
 
@@ -105,11 +109,6 @@ class Volumes:
                 items = self._sources.items(kind, source[key], optional=bool(source.get("optional")))
                 _write(path, _chosen(items, source, kind), source.get("defaultMode") or _READABLE)
                 return path
-        if "persistentVolumeClaim" not in spec and "emptyDir" not in spec:
-            kinds = ", ".join(sorted(spec.keys() - {"name"})) or "no kind"
-            raise MissingSourceError(
-                f"the embedded cluster has emptyDir, configMap, secret and persistentVolumeClaim, not {kinds}"
-            )
         return path
 
     def _source(self, mount: Manifest) -> Path:
@@ -147,21 +146,49 @@ class Mounts:
 
     def __init__(self, root: Path, places: Mapping[str, Path]) -> None:
         self.root = root
-        self._places = sorted(places.items(), key=lambda place: -len(place[0]))
+        self._places = places
+        longest_first = "|".join(re.escape(path) for path in sorted(places, key=len, reverse=True))
+        self._pattern = re.compile(rf"(?:{longest_first})(?![\w.-])") if places else None
 
     def rewrite(self, text: str) -> str:
-        """Put the true place for a mountPath that a text begins with, also behind the ``=`` of an option."""
-        option, equals, value = text.partition("=") if text.startswith("-") else ("", "", text)
-        for path, place in self._places:
-            if value == path or value.startswith(f"{path}/"):
-                return f"{option}{equals}{place}{value.removeprefix(path)}"
-        return text
+        """Put the true place for each mountPath in a text where a path begins."""
+
+        def replace(match: re.Match[str]) -> str:
+            begins = _begins_a_path(text, match.start())
+            return str(self._places[match[0]]) if begins else match[0]
+
+        return self._pattern.sub(replace, text) if self._pattern is not None else text
+
+    def rewrite_argument(self, text: str) -> str:
+        """Rewrite a part of a command line, which may be a script.
+
+        Raises:
+            MissingSourceError: The true place would need quoting there, which nobody can do for a script.
+
+        """
+        rewritten = self.rewrite(text)
+        whole = self._pattern is not None and self._pattern.match(text.partition("=")[2] or text)
+        if rewritten != text and not whole and not _NEEDS_NO_QUOTES.fullmatch(str(self.root)):
+            raise MissingSourceError(
+                f"a script that names a mounted path cannot run in the folder {str(self.root)!r}: choose a folder "
+                "without spaces and quotes (embedded.folder)"
+            )
+        return rewritten
 
     def inside(self, path: str) -> Path:
         """Return where a path of the container lies: in its volume, else in the pod's own folder."""
         path = normal(path)
         rewritten = self.rewrite(path)
         return Path(rewritten) if rewritten != path else Path(f"{self.root}{path}")
+
+
+def _begins_a_path(text: str, start: int) -> bool:
+    """Tell whether a path begins at a place of a text, rather than going on there: as in ``$HOME/data``."""
+    before = text[:start]
+    if before.endswith(("'", '"')):
+        # A quote that opens a string, or one that closes it, as in "$HOME"/data.
+        return _OPENING_QUOTE.search(before) is not None
+    return not before or _GOES_ON.search(before) is None
 
 
 def normal(path: str) -> str:

@@ -27,18 +27,32 @@ def check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> None
     """
     seen: set[str] = set()
     for step in steps:
-        name = getattr(step, "name", None)
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise PluginError(
-                f"The step {type(step).__name__} needs a name of up to 63 lower case letters, digits and . - _, "
-                f"not {str(name)[:63]!r}."
-            )
+        check_name(step)
+        name = step.name
         if name in seen:
             raise PluginError(f"Two steps are called {name!r}; the second is from {came_from(name, origin)}.")
         seen.add(name)
         wrong = _wrong(step)
         if wrong:
-            raise PluginError(f"The step {name!r} ({came_from(name, origin)}) {wrong}")
+            where = f"class {type(step).__name__} of {came_from(name, origin)}"
+            raise PluginError(f"The step {name!r} ({where}) {wrong}")
+
+
+def check_name(step: Step, plugin: str | None = None) -> None:
+    """Refuse a step without a name, by its class and plugin: nothing else can say which one it is.
+
+    Raises:
+        PluginError: It has none, or one that cannot be.
+
+    """
+    name = getattr(step, "name", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        of = f" of the plugin {plugin!r}" if plugin else ""
+        has = "and has none" if name is None else f"not {str(name)[:63]!r}"
+        raise PluginError(
+            f"The step class {type(step).__name__}{of} needs a name of up to 63 lower case letters, digits and . - _, "
+            f'{has}. Write: name = "vault"'
+        )
 
 
 def came_from(step: str, origin: Mapping[str, str]) -> str:
@@ -48,12 +62,16 @@ def came_from(step: str, origin: Mapping[str, str]) -> str:
 
 def _wrong(step: Step) -> str | None:
     for word in _SETS:
-        if not isinstance(getattr(step, word, None), frozenset | set):
+        names = getattr(step, word, None)
+        if not isinstance(names, frozenset | set) or not all(isinstance(each, str) for each in names):
             return f"needs {word} as a set of names, such as frozenset({{'lab'}})."
     if unknown := step.kinds - set(Kind):
         return f"names kinds that there are not: {', '.join(sorted(unknown))}; there are {', '.join(Kind)}."
     if getattr(step, "scope", None) not in typing.get_args(Scope):
         return f"is of scope {getattr(step, 'scope', None)!r}; there are user and spawn."
+    deadline: object = step.deadline
+    if deadline is not None and (not isinstance(deadline, int | float) or not deadline > 0):
+        return f"has the deadline {deadline!r}; it is a number of seconds, math.inf, or None."
     return _wrong_methods(step) or _wrong_permissions(step)
 
 
@@ -73,6 +91,8 @@ def _wrong_methods(step: Step) -> str | None:
 
 
 def _wrong_permissions(step: Step) -> str | None:
+    if not isinstance(step.permissions, Sequence):
+        return "needs permissions as a tuple, such as (allow('create', on='configmaps'),)."
     for permission in step.permissions:
         if not isinstance(permission, Permission):
             return f"has a permission {permission!r} that was not made by allow(...)."

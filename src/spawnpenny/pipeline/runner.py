@@ -98,6 +98,14 @@ class Runner:
         self._step_deadline = step_deadline
         self._log = structlog.get_logger("spawnpenny.pipeline")
 
+    def outdated(self) -> list[str]:
+        """Return the names of the shared steps that would make something else than they made last."""
+        return [
+            name
+            for name, step in self._steps.items()
+            if step.scope == "user" and not self._shared.current(step, self._shared.wanted(step, self._views[name]))
+        ]
+
     async def apply(self, begun: set[str]) -> None:
         """Apply all steps; ``begun`` collects the names of those that were started.
 

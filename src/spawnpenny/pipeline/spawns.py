@@ -18,6 +18,7 @@ from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     NotReadyError,
     QuotaExceededError,
+    SpawnpennyError,
     UnavailableError,
     UserConflictError,
 )
@@ -108,7 +109,8 @@ class Spawns:
     async def commission(self, user: User, *, identity: Identity) -> Started:
         """Make a user known with this dossier, and run the site's orders for it.
 
-        The same dossier again, while it is active or under way, is the same spawn.
+        The same dossier again, while it is active or under way, is the same spawn, unless the site's orders have been
+        edited since they ran.
 
         Raises:
             UserConflictError: Another dossier is under way.
@@ -122,7 +124,8 @@ class Spawns:
             existing = account.runs.get(key)
             known, active = account.record.user, existing is not None and existing.record.active
             stays = active and existing is not None and existing.record.desired is Desired.RUNNING
-            if existing is not None and stays and account.record.commissioned and known == user:
+            same = stays and account.record.commissioned and known == user
+            if existing is not None and same and not (existing.settled and self._is_outdated(account, existing)):
                 return Started(existing, new=False)
             if existing is not None and stays and not existing.settled:
                 raise UserConflictError(
@@ -131,6 +134,13 @@ class Spawns:
             request = SpawnRequest(start=secrets.token_hex(8))
             run = await self._accept(account, user, key, request, identity, commissioned=True)
             return Started(run, new=True)
+
+    def _is_outdated(self, account: Account, run: Run) -> bool:
+        """Tell whether a commissioning that has run would do something else now."""
+        try:
+            return bool(Context(self._world, account, run).runner().outdated())
+        except SpawnpennyError:  # the orders cannot be read at the moment: what has run, has run
+            return False
 
     async def retire(self, username: str, *, purge: bool = False) -> Run | None:
         """Have a user's things taken away for good; return the retirement, or None where nothing is known of the user.
