@@ -205,6 +205,14 @@ class StartConflictError(SpawnpennyError):
     title = "Another start of this lab is there"
 
 
+class ForeignStartError(SpawnpennyError):
+    """Another caller started what would be replaced; ``facts`` carry by, client, start and phase."""
+
+    code = "foreign_start"
+    status = 409
+    title = "Another caller started this lab"
+
+
 class SpawnNotRunningError(SpawnpennyError):
     """What is asked for can be done of a spawn that runs, or comes up, only."""
 

@@ -8,10 +8,13 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from jupyterhub.spawner import Spawner
 from kubespawner import KubeSpawner
 
 from spawnpenny import hookspecs
 from spawnpenny.clients.jupyterhub import SpawnpennySpawner
+from spawnpenny.clients.jupyterhub.kubespawner_names import METHODS, MOVED, UNUSED, advice_for
+from spawnpenny.clients.jupyterhub.kubespawner_names import RENAMED as MOVED_RENAMED
 from spawnpenny.migration.objects import GET
 from spawnpenny.migration.traits import RENAMED, TRAITS, Fate, table
 from spawnpenny.settings import Settings
@@ -69,6 +72,35 @@ def test_what_stays_on_the_hub_is_a_trait_of_our_spawner():
 def test_the_hooks_are_ours():
     named = {each.to for each in TRAITS.values() if each.to.startswith("spawnpenny_")}
     assert named <= vars(hookspecs).keys()
+
+
+def test_our_spawner_takes_each_name_of_the_installed_kubespawner():
+    theirs = KubeSpawner.class_traits()
+    assert {name for name in theirs if not Spawner.class_traits().keys() & {name}} <= MOVED.keys()
+    malformed = "singleuser_allow_privilege_escalationsingleuser_lifecycle_hooks"
+    public = {name for name in set(dir(KubeSpawner)) - set(dir(Spawner)) if not name.startswith("_")}
+    assert public - MOVED.keys() - METHODS.keys() == {malformed}
+    assert MOVED_RENAMED == RENAMED
+    assert all(hasattr(KubeSpawner, name) for name in METHODS)
+
+
+def test_the_names_have_the_defaults_of_the_installed_kubespawner():
+    theirs = {name: trait for name, trait in KubeSpawner.class_traits().items() if name in MOVED}
+    default = {name: trait.default() for name, trait in theirs.items() if name != "slow_spawn_message"}
+    assert {name: MOVED[name].default for name in default} == default
+
+
+@pytest.mark.parametrize("name", [name for name in TRAITS if name in MOVED or name in UNUSED])
+def test_the_warning_names_the_place_that_the_page_names(name):
+    place = TRAITS[name].to
+    advice = advice_for(name)
+    assert place.removeprefix("c.SpawnpennySpawner.").removeprefix("c.JupyterHub.") in advice
+
+
+def test_what_jupyterhub_has_and_is_not_used_is_warned_of():
+    settings = {each.name for each in TRAITS.values() if each.fate is Fate.SETTING}
+    used = {"notebook_dir", "default_url", "port", "environment"}
+    assert settings & Spawner.class_traits().keys() - used == set(UNUSED)
 
 
 def test_old_names_of_traits_lead_to_traits():

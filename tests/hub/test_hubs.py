@@ -16,7 +16,6 @@ from spawnpenny.clients.http import Client
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
 from spawnpenny.testing.mortal_service import MortalService
-from spawnpenny.testing.processes import ProcessError
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 
@@ -156,19 +155,60 @@ async def test_the_page_shows_the_form_as_it_is(hub):
     assert 'value="{{ 6 * 7 }}"' in page
 
 
-async def test_a_hub_whose_token_is_not_known_gives_up(service, tmp_path):
-    config = CONFIG.format(url=service.url, token="wrong", limit=LIMIT)
-    async with JupyterHub(tmp_path, config, env=ENV) as hub:
-        for _ in range(LIMIT):
-            status, _ = await asked(hub, "ada")
-            assert status == 500
-        with pytest.raises(ProcessError):
-            await hub.until(never, "nothing")
-        assert f"Aborting due to {LIMIT} consecutive spawn failures" in hub.log.read_text()
+OVERRIDES = """
+c.JupyterHub.load_groups = {"vision": {"users": ["gina"]}}
+c.SpawnpennySpawner.group_overrides = {
+    "01": {
+        "groups": ["vision"],
+        "spawner_override": {
+            "image": "quay.io/gpu:1",
+            "mem_limit": "16G",
+            "node_selector": {"pool": "gpu"},
+            "environment": {"COURSE": "vision"},
+            "node_selektor": {"pool": "gpu"},
+        },
+    }
+}
+async def hook(spawner):
+    await spawner.load_user_options()
+    spawner.volumes.append({"name": "scratch"})
+    spawner.tolerations += [{"key": "gpu"}]
+    spawner.environment["GREETING"] = spawner.image
+c.SpawnpennySpawner.pre_spawn_hook = hook
+c.SpawnpennySpawner.profile_list = [{"display_name": "GPU"}]
+c.KubeSpawner.storage_capacity = "10Gi"
+"""
 
 
-async def never():
-    return False
+@pytest.mark.parametrize("version", ["6", "5"])
+async def test_what_is_written_for_kubespawner_starts_servers_and_is_warned_of(version, service, tmp_path):
+    config = CONFIG.format(url=service.url, token="hub-token", limit=1) + OVERRIDES
+    async with JupyterHub(tmp_path, config, python=python_of(version), env=ENV) as hub:
+        await hub.start_server("gina")
+        await hub.until_ready("gina")
+        await hub.stop_server("gina")
+        log = hub.log.read_text()
+    for name in ("image", "mem_limit", "node_selector", "volumes", "tolerations", "profile_list"):
+        assert log.count(f"SpawnpennySpawner.{name} is used, and does nothing here. Set plugins.lab.{name} in") == 1
+    assert "Servers run the image that the service's settings name, not this one." in log
+    assert (
+        "group_overrides sets node_selektor, which no spawner has: it is left out. Did you mean node_selector?" in log
+    )
+    assert "storage_capacity: Set plugins.storage.capacity in the settings of the service." in log
+    assert "Unhandled error" not in log
+
+
+@pytest.mark.parametrize("version", ["6", "5"])
+async def test_a_wrong_token_is_a_sentence_and_never_ends_the_hub(version, service, tmp_path):
+    config = CONFIG.format(url=service.url, token="wrong", limit=1)
+    async with JupyterHub(tmp_path, config, python=python_of(version), env=ENV) as hub:
+        for _ in range(2):
+            status, message = await asked(hub, "ada")
+            assert (status, message.startswith("This Hub is not set up to start servers.")) == (503, True)
+        log = hub.log.read_text()
+    assert "spawnpenny does not know the Hub's token" in log
+    assert "Unhandled error" not in log
+    assert "consecutive spawn" not in log
 
 
 async def test_a_hub_that_ends_leaves_no_connection_open(service, tmp_path):

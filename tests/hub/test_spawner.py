@@ -357,17 +357,7 @@ async def test_a_refusal_tells_why_and_what_to_do(spawner_of, client, options, c
     assert advice in told.jupyterhub_message
     assert told.jupyterhub_message.startswith(told.jupyterhub_html_message.partition("<br>")[0][:10])
     assert told.status_code < 500
-    assert await spawner.poll() is not None
-
-
-async def test_a_hub_that_is_not_known_has_failed_itself(spawner_of):
-    with pytest.raises(MisconfiguredError, match="does not know the Hub's token"):
-        await spawner_of(token="wrong").start()
-    with pytest.raises(MisconfiguredError, match="no token"):
-        await spawner_of(token="").start()
-    with pytest.raises(MisconfiguredError, match="set auth_state_field, or give it spawn:any"):
-        await spawner_of(token="careful-token").start()
-    assert await spawner_of(token="wrong").poll() is None
+    await spawner.stop()
 
 
 class TestAuthority:
@@ -427,8 +417,10 @@ async def test_a_service_with_a_certificate_is_trusted_by_its_authority(configur
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(serving)
     async with MortalService(site, tls=serving) as service:
-        with pytest.raises(RefusedError, match="does not answer"):
+        with pytest.raises(MisconfiguredError) as refusal:
             await configured(url=service.url, patience=0).start()
+        assert "is not trusted" in refusal.value.cause
+        assert "ca_file" in refusal.value.cause
         spawner = configured(url=service.url, ca_file=str(tmp_path / "ca.pem"))
         assert await spawner.start()
 
@@ -447,15 +439,6 @@ async def test_no_secret_is_logged(spawner_of, service, caplog):
     assert "cannot be known" in caplog.text
     for secret in ("of-the-lab", "of-the-server", "hub-token"):
         assert secret not in caplog.text
-
-
-async def test_what_is_set_and_not_used_is_told_once(spawner_of, caplog):
-    for server in ("a", "b"):
-        await spawner_of(server=server, mem_limit="1G", cmd=["jupyterhub-singleuser"]).start()
-    told = [each.message for each in caplog.records if "is not used" in each.message]
-    assert told == [
-        "SpawnpennySpawner.mem_limit is not used: what servers are made of is in the settings of the service."
-    ]
 
 
 async def test_the_default_server_goes_only_with_its_user(spawner_of, gate, caplog):

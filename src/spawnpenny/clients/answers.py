@@ -12,6 +12,8 @@ from spawnpenny.clients.errors import UnexpectedAnswerError
 T = TypeVar("T")
 Answer = TypeVar("Answer", "Lab", "User", "Event", "Page", "Hostnames")
 
+UNDOING: Final = "undoing"
+"""The phase of a lab that has failed, and of which something is still there."""
 DEFAULT_LAB: Final = "~default"
 """The name of a user's default lab."""
 
@@ -43,7 +45,8 @@ class Step:
 class Lab:
     """A lab. ``url`` is where it answers once it runs; times are seconds since the epoch.
 
-    ``progress`` is how far it is, from 0 to 100.
+    ``progress`` is how far it is, from 0 to 100. ``by`` is the identity that started it, empty where that is not known;
+    ``client`` what the program calls itself that did.
     """
 
     user: str
@@ -58,6 +61,8 @@ class Lab:
     deadline: float
     ended_at: float | None
     progress: int = 0
+    by: str = ""
+    client: str | None = None
 
     @property
     def running(self) -> bool:
@@ -67,6 +72,11 @@ class Lab:
     def over(self) -> bool:
         """Nothing of it is left but its history."""
         return self.phase in {"failed", "exited"}
+
+    @property
+    def doomed(self) -> bool:
+        """It has failed, for a reason that is known, and what was made is still being deleted."""
+        return self.phase == UNDOING and self.reason is not None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Lab:

@@ -13,7 +13,7 @@ import asyncio
 import json
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,7 +21,19 @@ from urllib.parse import quote
 
 import aiohttp
 
-from spawnpenny.clients.answers import DEFAULT_LAB, Event, Group, Hostnames, Lab, Page, Reason, Step, User, read
+from spawnpenny.clients.answers import (
+    DEFAULT_LAB,
+    UNDOING,
+    Event,
+    Group,
+    Hostnames,
+    Lab,
+    Page,
+    Reason,
+    Step,
+    User,
+    read,
+)
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
 from spawnpenny.clients.patience import Patience
@@ -29,6 +41,7 @@ from spawnpenny.clients.streams import follow
 
 __all__ = [
     "DEFAULT_LAB",
+    "UNDOING",
     "Client",
     "ClientError",
     "Event",
@@ -116,6 +129,7 @@ class Client:
         tls: Mapping[str, str] | None = None,
         patience: float | None = None,
         replace: bool = False,
+        program: str | None = None,
     ) -> Lab:
         """Start a lab, and return it as soon as that is durable. The same ``start`` again is the same lab.
 
@@ -127,7 +141,8 @@ class Client:
             env: The lab's environment. No answer ever carries it.
             tls: What the lab serves TLS with: ``key``, ``cert`` and ``ca``, in PEM. No answer ever carries it.
             patience: How many seconds the caller waits for the lab; the service gives up a little earlier, to tell why.
-            replace: Stop another start that is there, rather than be refused.
+            replace: Stop another start that is there, if the same caller made it, rather than be refused.
+            program: What the caller calls itself, where several programs use one token: only the same one replaces it.
 
         Raises:
             ClientError: It was not accepted.
@@ -138,6 +153,8 @@ class Client:
             body["tls"] = dict(tls)
         if patience is not None:
             body["timeout_s"] = patience
+        if program is not None:
+            body["client"] = program
         query = {"replace": "true"} if replace else {}
         return read(Lab, await self._have("PUT", _lab(user, lab), query=query, body=body))
 
@@ -207,7 +224,7 @@ class Client:
         query = {"lab": lab} | ({"options": _preselected(options)} if options else {})
         return await self._connection().page(f"{_user(user)}/form", query=query)
 
-    def lab_events(self, user: str, lab: str = DEFAULT_LAB, *, after: str | None = None) -> AsyncIterator[Event]:
+    def lab_events(self, user: str, lab: str = DEFAULT_LAB, *, after: str | None = None) -> AsyncGenerator[Event]:
         """Yield what happens to a lab, each event once, until it runs, has failed or is gone.
 
         ``after`` is the id of an event: only later ones are yielded. Broken streams are resumed.
@@ -267,7 +284,7 @@ class Client:
             if there is None or there.status == "failed" or loop.time() >= end:
                 return there
 
-    def user_events(self, user: str, *, after: str | None = None) -> AsyncIterator[Event]:
+    def user_events(self, user: str, *, after: str | None = None) -> AsyncGenerator[Event]:
         """Yield what happens in a user's commissioning, as ``lab_events`` does."""
         return follow(self._connection(), f"{_user(user)}/events", after=after)
 

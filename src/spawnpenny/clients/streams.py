@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Final
@@ -21,7 +21,7 @@ from spawnpenny.clients.patience import Tries
 _GONE: Final = frozenset({"lab_not_found", "user_not_found"})
 
 
-async def follow(connection: Connection, path: str, *, after: str | None = None) -> AsyncIterator[Event]:
+async def follow(connection: Connection, path: str, *, after: str | None = None) -> AsyncGenerator[Event]:
     """Yield what happens, each event once, until nothing further happens by itself, or it is gone.
 
     A stream that breaks off, or that a service ends as it shuts down, is taken up after the last event that came.

@@ -19,6 +19,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "cluster_unavailable": "Start it again in a minute; if it stays so, tell an administrator.",
     "deadline_exceeded": "Start it again: what took long is often quick the second time. Else tell an administrator.",
     "forbidden": "Log in again, or take another token; if it stays so, tell an administrator.",
+    "foreign_start": "Stop it where it was started, and start it here then; an administrator can stop it, too.",
     "image_unavailable": "Choose another image, or check the name that you wrote; else tell an administrator.",
     "name_collision": "Choose another name.",
     "name_invalid": "Choose another name.",

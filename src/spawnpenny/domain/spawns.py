@@ -95,7 +95,7 @@ class Scale:
 class SpawnRequest:
     """What a caller asks for. ``start`` is the caller's own random id of this start; ``timeout`` is in seconds.
 
-    ``caller`` is the lab that asked, where one did.
+    ``caller`` is the lab that asked, where one did. ``client`` names the program that asks, such as a Hub.
     """
 
     start: str
@@ -104,6 +104,7 @@ class SpawnRequest:
     timeout: float | None = None
     tls: Tls | None = field(default=None, repr=False)
     caller: Caller | None = None
+    client: str = ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -141,6 +142,8 @@ class StepProgress:
 
 MAX_SPAWNS: Final = 10
 """How many spawns one user's record holds."""
+MAX_CLIENT: Final = 200
+"""How many characters the name of a caller's program may have."""
 MAX_ENV_BYTES: Final = 32 * 1024
 """How large the names and values of one caller's env may be, together and with the TLS key and certificates."""
 MAX_EVENTS: Final = 64

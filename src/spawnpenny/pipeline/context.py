@@ -253,6 +253,8 @@ class Context:
             "start": record.request.start,
             "options": record.request.options,
             "by": record.by,
+            **({"own": True} if record.own else {}),
+            **({"client": record.request.client} if record.request.client else {}),
             **({"caller": asdict(record.request.caller)} if record.request.caller else {}),
             "user": self.account.record.user.dossier(),
             "commissioned": self.account.record.commissioned,

@@ -11,6 +11,7 @@ from spawnpenny.domain.answers import check_options
 from spawnpenny.domain.cluster_options import check_cluster_options, secret_options
 from spawnpenny.domain.events import EventLog
 from spawnpenny.domain.spawns import Key, Kind, SpawnRequest, StepProgress
+from spawnpenny.identity import Identity
 from spawnpenny.pipeline.acceptance import refuse_collision, to_replace
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.context import Context
@@ -23,7 +24,7 @@ MARGIN: Final = 5.0
 """Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
 
 
-def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *, by: str) -> Run:
+def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *, identity: Identity) -> Run:
     """Return a new spawn of an account, of which nothing is written or begun yet.
 
     Raises:
@@ -36,7 +37,8 @@ def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *,
         id=secrets.token_hex(8),
         generation=account.record.generation,
         request=request,
-        by=by,
+        by=identity.name,
+        own=identity.username == account.username,
         requested_at=now,
         deadline=now + _patience(world, request),
         log=EventLog(account.record.generation),

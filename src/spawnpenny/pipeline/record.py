@@ -66,6 +66,7 @@ class SpawnRecord:
     ``env`` and ``tls`` are kept until the spawn runs or failed, ``secrets`` until it is over: they are what its steps
     keep of it. ``uids`` are those of the objects that it made, by ``Kind/name``; ``reverted`` says that nothing of it
     is left, ``purge`` that its storage is to go with it; ``scale`` is how many workers a Dask cluster is to have.
+    ``by`` names the identity that started it, ``own`` says that this one speaks for the user.
     """
 
     key: Key
@@ -84,6 +85,7 @@ class SpawnRecord:
     ended_at: float | None = None
     reverted: bool = False
     purge: bool = False
+    own: bool = False
     steps: list[StepProgress] = field(default_factory=list)
     uids: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
@@ -157,6 +159,8 @@ class SpawnRecord:
             **({"secrets": self.secrets} if self.secrets else {}),
             **({"scale": asdict(self.scale)} if self.scale != Scale() else {}),
             **({"caller": asdict(self.request.caller)} if self.request.caller else {}),
+            **({"client": self.request.client} if self.request.client else {}),
+            **({"own": True} if self.own else {}),
             "steps": [[step.name, step.state, step.seconds] for step in self.steps],
             "uids": self.uids,
             "replaces": [asdict(each) for each in self.replaces],
@@ -170,9 +174,15 @@ class SpawnRecord:
             id=data["id"],
             generation=data["generation"],
             request=SpawnRequest(
-                data["start"], dict(data["options"]), dict(data["env"]), tls=_tls(data), caller=_caller(data)
+                data["start"],
+                dict(data["options"]),
+                dict(data["env"]),
+                tls=_tls(data),
+                caller=_caller(data),
+                client=data.get("client", ""),
             ),
             by=data["by"],
+            own=data.get("own", False),
             requested_at=data["requested_at"],
             deadline=data["deadline"],
             desired=Desired(data["desired"]),

@@ -228,8 +228,9 @@ class Recovery:
             key=Key.parse(told["key"]),
             id=pod["metadata"]["labels"][labels.SPAWN],
             generation=0,
-            request=SpawnRequest(told["start"], told["options"], caller=caller),
-            by=told["by"],
+            request=SpawnRequest(told["start"], told["options"], caller=caller, client=told.get("client", "")),
+            by=told.get("by", ""),
+            own=told.get("own", False),
             requested_at=now,
             deadline=now + self.world.settings.deadlines.spawn,
         )

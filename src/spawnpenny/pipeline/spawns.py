@@ -31,6 +31,7 @@ from spawnpenny.pipeline.acceptance import (
 )
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
+from spawnpenny.pipeline.callers import refuse_foreign
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
 from spawnpenny.pipeline.hostnames import hostnames
@@ -85,10 +86,11 @@ class Spawns:
         """Accept a spawn: when this returns, it is durable and under way.
 
         The same ``request.start`` again is the same spawn. ``replace`` stops another one of that key first,
-        by the uid of its pod.
+        by the uid of its pod, where the same caller started that.
 
         Raises:
             StartConflictError: Another start is there, and ``replace`` is not set.
+            ForeignStartError: Another start is there, and another caller's.
             NotReadyError: The state of the cluster is not known (yet).
             InvalidRequestError, QuotaExceededError, NameCollisionError, UserConflictError, ForbiddenError,
                 TooManySpawnsError: Refused.
@@ -102,8 +104,10 @@ class Spawns:
             if existing is not None and existing.record.request.start == request.start:
                 return Started(existing, new=False)
             refuse_while_purging(existing, key)
-            if existing is not None and existing.record.active and not replace:
-                raise conflict(existing, key)
+            if existing is not None and existing.record.active:
+                if not replace:
+                    raise conflict(existing, key)
+                refuse_foreign(existing, username, request, identity)
             return Started(await self._accept(account, user, key, request, identity), new=True)
 
     async def commission(self, user: User, *, identity: Identity) -> Started:
@@ -350,7 +354,7 @@ class Spawns:
         """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
         existing = account.runs.get(key)
         attempt = trial(account, user, identity, commissioned=commissioned)
-        run = make_run(self._world, attempt, key, request, by=identity.name)
+        run = make_run(self._world, attempt, key, request, identity=identity)
         oldest = oldest_history(account, key)
         if oldest is not None:
             attempt.record.spawns.pop(oldest.record.key)

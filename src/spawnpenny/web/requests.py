@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from spawnpenny.domain.spawns import MAX_ENV_BYTES, SpawnRequest, Tls
+from spawnpenny.domain.spawns import MAX_CLIENT, MAX_ENV_BYTES, SpawnRequest, Tls
 from spawnpenny.domain.users import Group
 from spawnpenny.schemas import StrictSchema, unknown_key
 from spawnpenny.web.pem import CERTIFICATE, PRIVATE_KEY, PemField
@@ -27,6 +27,7 @@ MAX_PAGE: Final = 500
 MAX_GROUPS: Final = 1000
 _ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _MAX_GROUP_NAME: Final = 255
+_CLIENT: Final = f"a name of 1 to {MAX_CLIENT} printable characters"
 NO_PAGE: Final = "has to be the `next` of the page before."
 _MAX_ID: Final = 2**31 - 1
 _LINE_BREAKING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -180,6 +181,11 @@ def integer(least: int, most: int, what: str, **kwargs: Any) -> fields.Integer:
     return fields.Integer(validate=bounds, error_messages=wording, **kwargs)
 
 
+def _printable(text: str) -> None:
+    if not text.isprintable():
+        raise ValidationError(f"has to be {_CLIENT}.")
+
+
 class LabBody(BodySchema[SpawnRequest]):
     """What starts a lab."""
 
@@ -214,6 +220,14 @@ class LabBody(BodySchema[SpawnRequest]):
         data_key="timeout_s",
         metadata={"description": "How long the caller waits; ours ends 5 seconds earlier, to tell why."},
     )
+    client = fields.String(
+        validate=[validate.Length(1, MAX_CLIENT), _printable],
+        error_messages=wordings(_CLIENT),
+        metadata={
+            "description": "What the caller's program calls itself, where several use one token: a Hub sends its URL. "
+            "Only the same one replaces this start."
+        },
+    )
 
     @validates_schema
     def _check_secrets(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -233,7 +247,9 @@ class StartQuerySchema(QuerySchema[StartQuery]):
         truthy={"true"},
         falsy={"false"},
         error_messages=wordings("true or false"),
-        metadata={"description": "Stop another start of this lab first, rather than refuse."},
+        metadata={
+            "description": "Stop another start of this lab first, if the same caller made it, rather than refuse."
+        },
     )
 
 

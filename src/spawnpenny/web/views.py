@@ -57,6 +57,8 @@ class LabView(SpawnView):
 
     lab = fields.String(required=True)
     start = fields.String(required=True, metadata=told("What the caller sent."))
+    by = fields.String(required=True, metadata=told("The identity that started it; empty where that is not known."))
+    client = fields.String(required=True, allow_none=True, metadata=told("What the caller's program calls itself."))
 
 
 class LabsView(Schema):
@@ -152,7 +154,14 @@ class ProblemView(Schema):
 
 def lab_view(username: str, run: Run) -> dict[str, Any]:
     """Return a lab as LabView."""
-    return {"lab": run.record.key.name, "start": run.record.request.start, **_spawn_view(username, run)}
+    record = run.record
+    return {
+        "lab": record.key.name,
+        "start": record.request.start,
+        **_spawn_view(username, run),
+        "by": record.by,
+        "client": record.request.client or None,
+    }
 
 
 def dask_view(username: str, run: Run, workers: Workers) -> dict[str, Any]:

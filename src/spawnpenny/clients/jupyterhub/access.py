@@ -10,6 +10,7 @@ from spawnpenny.clients.jupyterhub.credentials import hub_token, user_credential
 from spawnpenny.clients.jupyterhub.sharing import shared_client
 from spawnpenny.clients.jupyterhub.traits import SpawnpennyTraits
 
+_LONGEST: Final = 200
 LOOK: Final = 8.0
 """Seconds in which what somebody waits for has to be known."""
 
@@ -19,6 +20,17 @@ class Access(SpawnpennyTraits):
 
     user: Any
     name: str
+    hub: Any
+    hub_connect_url: Any
+
+    @property
+    def _program(self) -> str | None:
+        """What the Hub calls itself in the service; None where nothing says so that outlives the Hub's process."""
+        url = self.hub_connect_url
+        if not url and self.hub is not None and (self.hub.connect_url or self.hub.connect_ip):
+            url = self.hub.url
+        name = self.hub_name or (f"JupyterHub {url}" if url else "")
+        return name[:_LONGEST] or None
 
     @property
     def _lab(self) -> str:

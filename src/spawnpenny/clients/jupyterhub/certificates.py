@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from traitlets import default
 
-from spawnpenny.clients.errors import ClientError, ProblemError
+from spawnpenny.clients.errors import ClientError
 from spawnpenny.clients.jupyterhub.access import LOOK, Access
-from spawnpenny.clients.jupyterhub.refusals import unreachable
+from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
+from spawnpenny.clients.jupyterhub.refusals import RefusedError, cause_of
 
 IN_POD: Final = {
     "keyfile": "/etc/jupyterhub/ssl/ssl.key",
@@ -32,7 +33,6 @@ class Certificates(Access):
     log: Any
     ssl_alt_names: Any
     _log_name: Any
-    _worded: Any
     _not_counted: Any
     _certificates: dict[str, str] | None = None
 
@@ -68,12 +68,10 @@ class Certificates(Access):
             async with asyncio.timeout(max(LOOK, self.patience)):
                 client = await self._client()
                 return await client.hostnames(self.user.name, self._lab)
-        except ProblemError as error:
-            raise self._not_counted(self._worded(error)) from None
-        except (ClientError, TimeoutError) as error:
-            why = str(error) or "the service is silent"
-            self.log.warning("spawnpenny was not asked for the names of %s: %s", self._log_name, why)
-            raise self._not_counted(unreachable()) from None
+        except (ClientError, RefusedError, TimeoutError) as error:
+            refusal = diagnosed(error)
+            self.log.warning("spawnpenny did not say the names of %s: %s", self._log_name, cause_of(refusal))
+            raise self._not_counted(refusal) from None
 
 
 def _texts(paths: dict[str, str]) -> dict[str, str]:

@@ -31,9 +31,12 @@ async def user_credential(user: Any, field: str) -> str:
     """Return the credential that a user's login left in ``auth_state``, at a dotted path.
 
     Raises:
+        MisconfiguredError: The Hub keeps no ``auth_state``.
         RefusedError: There is none.
 
     """
+    if problem := auth_state_problem(user.authenticator):
+        raise MisconfiguredError(problem)
     found = await user.get_auth_state()
     for part in field.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
@@ -42,3 +45,13 @@ async def user_credential(user: Any, field: str) -> str:
         advice = "Log out of the Hub, and log in again; if it stays so, tell an administrator."
         raise RefusedError("credential_missing", message, advice=advice, status=403)
     return found
+
+
+def auth_state_problem(authenticator: Any) -> str | None:
+    """Return why a Hub with this authenticator keeps no ``auth_state``, None where it keeps it."""
+    if getattr(authenticator, "enable_auth_state", True):
+        return None
+    return (
+        "SpawnpennySpawner.auth_state_field is set, and logins leave no auth_state: set "
+        "c.Authenticator.enable_auth_state = True and JUPYTERHUB_CRYPT_KEY in the Hub's environment."
+    )

@@ -13,7 +13,8 @@ from traitlets import default
 from spawnpenny.clients.errors import ClientError
 from spawnpenny.clients.forms import options_from_form
 from spawnpenny.clients.jupyterhub.access import LOOK, Access
-from spawnpenny.clients.jupyterhub.refusals import LATER, UNREACHABLE, MisconfiguredError, RefusedError
+from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
+from spawnpenny.clients.jupyterhub.refusals import RefusedError, cause_of
 
 _HURRY: Final = 3.0
 """Seconds of patience for a page that somebody waits for."""
@@ -35,9 +36,10 @@ class Choices(Access):
             async with asyncio.timeout(LOOK):
                 client = await self._client(_HURRY)
                 return await client.form(self.user.name, self._lab, options=self.orm_spawner.user_options)
-        except (ClientError, MisconfiguredError, TimeoutError) as error:
-            self.log.warning("There is no form for %s: %s", self.user.name, str(error) or "the service is silent")
-            return _unavailable()
+        except (ClientError, RefusedError, TimeoutError) as error:
+            refusal = diagnosed(error)
+            self.log.warning("There is no form for %s: %s", self.user.name, cause_of(refusal))
+            return _unavailable(refusal)
 
     @default("options_from_form")
     def _options_of_the_form(self) -> Any:
@@ -66,9 +68,9 @@ def sendable(options: Any) -> dict[str, Any]:
     return options
 
 
-def _unavailable() -> str:
+def _unavailable(refusal: RefusedError) -> str:
     """Return what stands in the place of a form that cannot be had."""
-    return f'<p class="alert alert-danger" role="alert">{escape(UNREACHABLE)} {escape(LATER)}</p>'
+    return f'<p class="alert alert-danger" role="alert">{escape(refusal.jupyterhub_message)}</p>'
 
 
 def _nothing_to_apply(spawner: Any, user_options: Mapping[str, Any]) -> None:

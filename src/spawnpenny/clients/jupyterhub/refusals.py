@@ -19,6 +19,8 @@ from spawnpenny.clients.http import Lab
 
 UNREACHABLE: Final = "The service that starts servers does not answer."
 LATER: Final = "Try again in a few minutes; if it stays so, tell an administrator."
+MISCONFIGURED: Final = "This Hub is not set up to start servers."
+ADMINISTRATOR: Final = "Tell an administrator: the Hub's log says what has to be changed."
 
 _MISLEADING: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND})
 """What a browser would take for an answer about the Hub's own page."""
@@ -47,12 +49,25 @@ class RefusedError(_Base):  # type: ignore[misc]  # which class it is depends on
             super().__init__(self.jupyterhub_message, reason=code, message_html=html, status_code=status)
 
 
-class MisconfiguredError(Exception):
-    """The Hub cannot ask the service for anything, as its configuration is wrong. It counts as the Hub's failure."""
+class MisconfiguredError(RefusedError):
+    """The Hub's configuration does not let it use the service.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.jupyterhub_message = "The Hub is not set up to start servers. Tell an administrator."
+    Attributes:
+        cause: What is wrong and what to set, for the Hub's log; the user reads that an administrator has to act.
+
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__("hub_misconfigured", MISCONFIGURED, advice=ADMINISTRATOR, status=503)
+        self.cause = cause
+
+
+class UnreachableServiceError(RefusedError):
+    """The service does not answer, or has a fault of its own; ``cause`` is for the Hub's log."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__("service_unavailable", UNREACHABLE, advice=LATER, status=503)
+        self.cause = cause
 
 
 def refused(error: ProblemError) -> RefusedError:
@@ -63,9 +78,9 @@ def refused(error: ProblemError) -> RefusedError:
     return RefusedError(error.code, message, advice=error.advice or None, status=status)
 
 
-def unreachable() -> RefusedError:
-    """Word that the service could not be asked, or could not answer."""
-    return RefusedError("service_unavailable", UNREACHABLE, advice=LATER, status=503)
+def cause_of(error: BaseException) -> str:
+    """Return what the Hub's log has of an error: what is wrong, in full."""
+    return str(getattr(error, "cause", "") or error or type(error).__name__)
 
 
 def failed(lab: Lab) -> RefusedError:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Final
 
 from spawnpenny.clients.errors import ClientError, ProblemError
-from spawnpenny.clients.http import Client, Lab
+from spawnpenny.clients.http import UNDOING, Client, Lab
 from spawnpenny.clients.jupyterhub.access import LOOK
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
+from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
+from spawnpenny.clients.jupyterhub.refusals import MISCONFIGURED, MisconfiguredError, RefusedError, cause_of
 from spawnpenny.clients.jupyterhub.story import Story
 
 _HURRY: Final = 3.0
@@ -19,18 +21,24 @@ _PAUSE: Final = 1.0
 _WAIT: Final = 60.0
 _SILENCE: Final = 20.0
 """Seconds without an event after which the lab itself is looked at."""
+_SILENT: Final = "The service that starts servers does not answer at the moment: waiting for it."
+_MISCONFIGURED: Final = f"{MISCONFIGURED} Waiting for an administrator to mend it."
 Connect = Callable[..., Awaitable[Client]]
 
 
 class RemoteLab:
-    """The lab of that name of a user. ``connect`` gives a client that holds the Hub's token."""
+    """The lab of that name of a user.
 
-    def __init__(self, connect: Connect, user: str, name: str, log: logging.Logger) -> None:
+    ``connect`` gives a client that holds the Hub's token; ``program`` is what the Hub calls itself.
+    """
+
+    def __init__(self, connect: Connect, user: str, name: str, log: logging.Logger, *, program: str | None) -> None:
         self.user = user
+        self._program = program
         self._connect = connect
         self._where = (user, name)
         self._log = log
-        self.trouble: Exception | None = None
+        self.trouble: RefusedError | None = None
         """Why it is not known at the moment, where it was asked for and is not."""
 
     async def look(self) -> Lab | None:
@@ -55,7 +63,9 @@ class RemoteLab:
             return found
 
     async def settled(self, story: Story, start: str | None = None) -> Lab:
-        """Wait until it runs or is over, however long the service does not answer; tell the story meanwhile.
+        """Wait until it runs or has failed, however long the service does not answer; tell the story meanwhile.
+
+        It has failed as soon as the service says why, also while what was made is still being deleted.
 
         Raises:
             RefusedError: It is gone, or another start than that took its place.
@@ -74,9 +84,9 @@ class RemoteLab:
             else:
                 self.trouble = None
                 if start is not None and found.start != start:
-                    message = "Another start of the server took the place of this one."
+                    message = f"Another start of the server took the place of this one: {started_by(found)}"
                     raise RefusedError("start_conflict", message, status=409)
-                if found.running or found.over:
+                if found.running or found.over or found.doomed:
                     return found
             await asyncio.sleep(_PAUSE)
 
@@ -89,10 +99,13 @@ class RemoteLab:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_SILENCE) as patience:
-                async for event in client.lab_events(*self._where, after=last):
-                    patience.reschedule(loop.time() + _SILENCE)
-                    last, self.trouble = event.id, None
-                    story.take(event)
+                async with aclosing(client.lab_events(*self._where, after=last)) as events:
+                    async for event in events:
+                        patience.reschedule(loop.time() + _SILENCE)
+                        last, self.trouble = event.id, None
+                        story.take(event)
+                        if event.phase == UNDOING:
+                            break
         except TimeoutError:
             return last
         except ClientError as error:
@@ -100,10 +113,16 @@ class RemoteLab:
                 raise
         return last
 
-    async def away(self, start: str | None, within: float, *, others: bool = False) -> None:
+    def foreign(self, found: Lab, by: str | None) -> bool:
+        """Whether another caller started a lab: not this Hub, whose starts the service has under the name ``by``."""
+        if found.client and self._program and found.client != self._program:
+            return True
+        return bool(by and found.by and found.by != by)
+
+    async def away(self, start: str | None, within: float, *, others: bool = False, by: str | None = None) -> None:
         """Stop it, and return once it is gone. With ``start``, only if that is the present one.
 
-        With ``others``, what took the place of that start is stopped as well.
+        With ``others``, what took the place of that start is stopped as well, unless another caller started it.
 
         Raises:
             TimeoutError: It was not gone in time, or it is not known whether it is.
@@ -111,15 +130,15 @@ class RemoteLab:
         """
         async with asyncio.timeout(within):
             for each in (start, None) if start and others else (start,):
-                while not await self._away(each):  # noqa: ASYNC110 - nothing tells that the service answers again
+                while not await self._away(each, by):  # noqa: ASYNC110 - nothing tells that the service answers again
                     await asyncio.sleep(_PAUSE)
 
-    async def _away(self, start: str | None) -> bool:
+    async def _away(self, start: str | None, by: str | None) -> bool:
         try:
             client = await self._connect()
             if start is None:
                 found = await client.lab(*self._where)
-                if found.over:
+                if found.over or self.foreign(found, by):
                     return True
                 start = found.start
             left = await client.stop_lab(*self._where, start=start, wait=_WAIT)
@@ -132,13 +151,21 @@ class RemoteLab:
         return left is None
 
     def _tell(self, error: Exception, story: Story | None = None) -> None:
-        if self.trouble is None:
+        """Log why the lab's state is not known, and show it to the user who waits; once for each reason."""
+        trouble = diagnosed(error)
+        if self.trouble is None or self.trouble.code != trouble.code:
             user, name = self._where
-            why = error if str(error) else type(error).__name__
-            self._log.warning("How %s's lab %s is cannot be known, and is asked again: %s", user, name, why)
+            cause = cause_of(trouble)
+            self._log.warning("How %s's lab %s is cannot be known, and is asked again: %s", user, name, cause)
             if story is not None:
-                story.tell("The service that starts servers does not answer at the moment: waiting for it.")
-        self.trouble = error
+                story.tell(_MISCONFIGURED if isinstance(trouble, MisconfiguredError) else _SILENT, warning=True)
+        self.trouble = trouble
+
+
+def started_by(found: Lab) -> str:
+    """Name who started a lab, for messages."""
+    program = f" ({found.client})" if found.client else ""
+    return f"{found.by or 'another caller'}{program} started it."
 
 
 def _gone(error: Exception) -> bool:

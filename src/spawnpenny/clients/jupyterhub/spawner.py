@@ -16,26 +16,28 @@ from spawnpenny.clients.http import DEFAULT_LAB, Lab, Patience
 from spawnpenny.clients.jupyterhub.attempt import Attempt
 from spawnpenny.clients.jupyterhub.certificates import Certificates
 from spawnpenny.clients.jupyterhub.deletion import purge, retire
+from spawnpenny.clients.jupyterhub.diagnosis import diagnosed, refused_with_own_credential
+from spawnpenny.clients.jupyterhub.kubespawner_traits import KubeSpawnerTraits, warn_of_unused
 from spawnpenny.clients.jupyterhub.options import Choices, sendable
 from spawnpenny.clients.jupyterhub.refusals import (
     MisconfiguredError,
     RefusedError,
+    UnreachableServiceError,
+    cause_of,
     failed,
-    refused,
     uncounted,
-    unreachable,
 )
-from spawnpenny.clients.jupyterhub.remote import RemoteLab
+from spawnpenny.clients.jupyterhub.remote import RemoteLab, started_by
 from spawnpenny.clients.jupyterhub.story import Story
-from spawnpenny.clients.jupyterhub.traits import warn_of_unsent
 
 _START: Final = "start"
 _USER: Final = "user"
+_BY: Final = "by"
 _MARGIN: Final = 1.0
 """Seconds before ``start_timeout`` at which ``start`` gives up, to say why: the Hub only says that it took too long."""
 
 
-class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  # JupyterHub has no types
+class SpawnpennySpawner(Choices, Certificates, KubeSpawnerTraits, Spawner):  # type: ignore[misc]  # JupyterHub has no types
     """Starts servers through the spawnpenny service, which creates what they need; the Hub needs no Kubernetes rights.
 
     What a server is made of (images, sizes, storage, profiles) is in the service's settings. Of JupyterHub's traits,
@@ -48,9 +50,12 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         self._attempt: Attempt | None = None
         self._known_start: str | None = None
         self._known_user: str | None = None
+        self._known_by: str | None = None
+        self._held_elsewhere = False
         self._looked_at: RemoteLab | None = None
         self._arrived = False
         self._untouched = False
+        self._doomed = False
         self._story = Story()
         self._starting = False
         super().__init__(*args, **kwargs)
@@ -60,7 +65,7 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         """The lab, under the name that its user had when it was started: the Hub may have renamed the user since."""
         user = self._known_user or self.user.name
         if self._looked_at is None or self._looked_at.user != user:
-            self._looked_at = RemoteLab(self._client, user, self._lab, self.log)
+            self._looked_at = RemoteLab(self._client, user, self._lab, self.log, program=self._program)
         return self._looked_at
 
     @property
@@ -73,7 +78,7 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
     def load_state(self, state: Mapping[str, Any]) -> None:
         super().load_state(state)
         start = state.get(_START)
-        self._known(start, (state.get(_USER) or self.user.name) if start else None)
+        self._known(start, (state.get(_USER) or self.user.name) if start else None, state.get(_BY))
         self._arrived = start is not None
         self._untouched = False
 
@@ -81,18 +86,20 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
         state: dict[str, Any] = super().get_state()
         if self._known_start is not None:
             state |= {_START: self._known_start, _USER: self._known_user}
+        if self._known_by:
+            state[_BY] = self._known_by
         return state
 
     def clear_state(self) -> None:
         super().clear_state()
         self._attempt = None
         self._known(None, None)
-        self._arrived, self._untouched = False, True
+        self._arrived, self._untouched, self._doomed, self._held_elsewhere = False, True, False, False
         self._story.end()
         self._story = Story()
 
-    def _known(self, start: str | None, user: str | None) -> None:
-        self._known_start, self._known_user = start, user
+    def _known(self, start: str | None, user: str | None, by: str | None = None) -> None:
+        self._known_start, self._known_user, self._known_by = start, user, by
 
     # A server's life.
 
@@ -106,13 +113,8 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
                 return await self._start(end)
         except TimeoutError:
             raise self._not_counted(self._late()) from None
-        except ProblemError as error:
-            raise self._not_counted(self._worded(error)) from None
-        except ClientError as error:
-            self.log.warning("spawnpenny was not asked for %s's server: %s", self._log_name, error)
-            raise self._not_counted(unreachable()) from None
-        except RefusedError as error:
-            raise self._not_counted(error) from None
+        except (ClientError, RefusedError) as error:
+            raise self._not_counted(self._diagnosed(error)) from None
         finally:
             self._starting = False
             self._story.end()
@@ -126,20 +128,24 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
             await self._attempt.over()
             if self._attempt.void:
                 return
+            if self._doomed:  # the service deletes it already; who waits for the reason does not wait for that
+                self.log.warning("%s has failed, and the service is still deleting it.", self._log_name)
+                return
             start = self._attempt.start
         elif self._untouched:
             return  # nothing was asked for since the Hub had nothing
         try:
-            await self._remote.away(start, self.stop_timeout, others=self._arrived)
+            await self._remote.away(start, self.stop_timeout, others=self._arrived, by=self._known_by)
         except TimeoutError:
-            why = self._remote.trouble or "it is still there"
+            trouble = self._remote.trouble
+            why = "it is still there" if trouble is None else cause_of(trouble)
             raise RuntimeError(f"{self._log_name} was not gone after {self.stop_timeout:g} seconds: {why}") from None
         self._attempt, self._arrived = None, False
         self._known(None, None)
 
     async def poll(self) -> int | None:
         """Return None unless the server surely is over. It never raises: a Hub whose poll raises forgets servers."""
-        if self._nameless:
+        if self._nameless or self._held_elsewhere:
             return 0
         attempt = self._attempt
         if attempt is None or not attempt.uncertain:
@@ -156,20 +162,28 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
             return 0
         if found.over:
             return 1
+        if self._is_foreign(found):
+            self.log.warning("%s was taken over: %s", self._log_name, started_by(found))
+            return 0
         if self._attempt is None and self._known_start is None:
-            self._known(found.start, self._remote.user)
+            self._known(found.start, self._remote.user, found.by)
         if found.running and found.url and not self._starting:
             self._follow(found.url)
         return None
+
+    def _is_foreign(self, found: Lab) -> bool:
+        """Whether another caller of the service started what has the name of this server."""
+        ours = {self._known_start, self._attempt.start if self._attempt else None}
+        return found.start not in ours and self._remote.foreign(found, self._known_by)
 
     async def get_url(self) -> str:
         """Return where the server answers, after a restart of the Hub: once it runs, where it was still starting."""
         try:
             found = await (self._remote.look() if self._arrived else self._remote.settled(self._story))
-            if found is not None and found.running and found.url:
+            if found is not None and found.running and found.url and not self._is_foreign(found):
                 self._adopt(found, found.url)
         except Exception as error:  # noqa: BLE001 - a Hub whose get_url raises does not start
-            self.log.warning("Where %s answers is not known: %s", self._log_name, str(error) or type(error).__name__)
+            self.log.warning("Where %s answers is not known: %s", self._log_name, cause_of(error))
         return str(self.server.url) if self.server else ""
 
     async def progress(self) -> AsyncGenerator[dict[str, Any]]:
@@ -197,10 +211,24 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
             )
             return
         client = await self._client()
+        if await self._belongs_to_another():
+            return
         if self.purge_storage:
             await purge(client, self.user.name, self._lab, self.log)
         if self.retire_users and not self.name:
             await retire(client, self.user.name, self.log, storage=self.purge_storage)
+
+    async def _belongs_to_another(self) -> bool:
+        """Whether another caller's server of this name is there, or may be: nothing is deleted with it."""
+        try:
+            found = await self._remote.look()
+        except Exception as error:  # noqa: BLE001 - whatever it is, what is not known is not deleted
+            self.log.warning("All of %s is kept: %s", self._log_name, cause_of(error))
+            return True
+        if found is None or found.over or not self._is_foreign(found):
+            return False
+        self.log.warning("All of %s is kept: %s", self._log_name, started_by(found))
+        return True
 
     async def rename(self, old_name: str, new_name: str) -> None:
         """Refuse another name, unless it is allowed: storage goes by the name."""
@@ -213,7 +241,7 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
     async def _start(self, end: float) -> str:
         if self._nameless:
             raise RefusedError("name_invalid", f"No server can be called {self.name}.", advice="Choose another name.")
-        warn_of_unsent(self, self.user.settings)
+        warn_of_unused(self)
         options, env, tls = sendable(self.user_options), self._env(), self.take_certificates()
         client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
         attempt, user = Attempt(), self.user.name
@@ -230,11 +258,13 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
                 tls=tls,
                 patience=max(10.0, end - loop.time()),
                 replace=True,
+                program=self._program,
             )
 
-        await attempt.ask(send, Patience(total=self.patience))
-        self._known(attempt.start, user)  # the Hub keeps it when `start` returns
+        accepted = await attempt.ask(send, Patience(total=self.patience))
+        self._known(attempt.start, user, accepted.by)  # the Hub keeps it when `start` returns
         found = await self._remote.settled(self._story, attempt.start)
+        self._doomed = found.doomed
         if not found.running or not found.url:
             raise failed(found)
         self._arrived = True
@@ -257,33 +287,35 @@ class SpawnpennySpawner(Choices, Certificates, Spawner):  # type: ignore[misc]  
     def _adopt(self, found: Lab, url: str) -> None:
         """Keep what a Hub that was killed while the lab started has not kept."""
         self._follow(url)
-        self._known(found.start, self._remote.user)
+        self._known(found.start, self._remote.user, found.by)
         self._arrived = True
         self.orm_spawner.state = self.get_state()
         self.user.db.commit()
 
-    def _worded(self, error: ProblemError) -> Exception:
-        if error.code == "unauthenticated" and not self.auth_state_field:
-            return MisconfiguredError(f"spawnpenny does not know the Hub's token: {error}")
-        if error.code == "forbidden" and not self.auth_state_field:
-            return MisconfiguredError(
-                "The Hub's token may create no servers: set auth_state_field, or give it spawn:any."
-            )
-        if error.code and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return refused(error)
-        self.log.warning("spawnpenny could not start %s: %s (request %s)", self._log_name, error, error.request_id)
-        return unreachable()
+    def _diagnosed(self, error: Exception) -> RefusedError:
+        """Return what the user reads of a start that was not accepted; the log has the cause where that says more."""
+        if isinstance(error, ProblemError) and self.auth_state_field:
+            refusal = refused_with_own_credential(error)
+        else:
+            refusal = diagnosed(error, scope="spawn:any")
+        self._held_elsewhere = refusal.code == "foreign_start"
+        if self._held_elsewhere:
+            self.log.warning("%s is not started: %s", self._log_name, error)
+        if isinstance(refusal, MisconfiguredError | UnreachableServiceError):
+            self.log.warning("spawnpenny could not start %s: %s", self._log_name, refusal.cause)
+        return refusal
 
     def _late(self) -> RefusedError:
         attempt = self._attempt
-        if attempt is None or attempt.uncertain or self._remote.trouble is not None:
-            return unreachable()
+        if self._remote.trouble is not None:
+            return self._remote.trouble
+        if attempt is None or attempt.uncertain:
+            return UnreachableServiceError("It did not say whether it had accepted the start.")
         message = f"The server was not there after {self.start_timeout} seconds."
         return RefusedError(
             "deadline_exceeded", message, advice="Start it again; if it stays so, tell an administrator."
         )
 
-    def _not_counted(self, error: Exception) -> Exception:
-        if isinstance(error, RefusedError):
-            uncounted(self, self.user.settings)
+    def _not_counted(self, error: RefusedError) -> RefusedError:
+        uncounted(self, self.user.settings)
         return error

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any
 
 from traitlets import Bool, Float, HasTraits, Integer, List, Unicode, default
-
-_UNSENT: Final = ("cmd", "args", "cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee")
-_WARNED: Final = "spawnpenny_warned"
 
 
 class SpawnpennyTraits(HasTraits):
@@ -47,6 +43,17 @@ class SpawnpennyTraits(HasTraits):
         A file with the certificates (PEM) of the authorities that sign the service's certificate, for a `url` of https.
 
         It is read when the Hub first calls the service. Default: the authorities that the system trusts.
+        """,
+    ).tag(config=True)
+
+    hub_name = Unicode(
+        help="""
+        What this Hub calls itself in the service, at most 200 characters.
+
+        Where several Hubs use one service, a server that one of them started is never replaced by another: a user who
+        starts it there reads the name of the Hub that has it.
+
+        Default: `JupyterHub` and `hub_connect_url`, of the spawner or of JupyterHub; none where neither is set.
         """,
     ).tag(config=True)
 
@@ -147,15 +154,3 @@ class SpawnpennyTraits(HasTraits):
     @default("env_keep")
     def _keep_nothing(self) -> list[Any]:
         return []
-
-
-def warn_of_unsent(spawner: Any, settings: MutableMapping[str, Any]) -> None:
-    """Tell the log once a Hub of each trait of JupyterHub's that is set and does nothing here."""
-    warned: set[str] = settings.setdefault(_WARNED, set())
-    traits = spawner.traits()
-    for name in _UNSENT:
-        if name not in warned and getattr(spawner, name) != traits[name].default(spawner):
-            warned.add(name)
-            spawner.log.warning(
-                "SpawnpennySpawner.%s is not used: what servers are made of is in the settings of the service.", name
-            )
