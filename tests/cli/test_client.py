@@ -13,6 +13,7 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.plugins import load_plugins
+from spawnpenny.settings import EmbeddedSettings
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
@@ -29,16 +31,19 @@ from spawnpenny.web.serving import listening
 SCOPES = ["read:any", "spawn:any", "delete:any", "commission"]
 SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
 SECRET = "s3cret-value"
+IMAGES = {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB, "jupyter": EmbeddedSettings().images["spawnpenny/lab"]}
 
 
 @pytest.fixture
 async def site(tmp_path):
-    async with EmbeddedCluster(tmp_path / "cluster", {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB}) as cluster:
+    async with EmbeddedCluster(tmp_path / "cluster", IMAGES) as cluster:
         site = await make_site(cluster)
-        images = {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such"}
+        images = {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such", "jupyter": "jupyter"}
         site.data["plugins"]["lab"] = {"images": images, "grace": 1}
         site.data["plugins"]["quota"] = {"labs": 2}
-        site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": SCOPES}}
+        site.data["tokens"] = {
+            name: {"sha256": hash_token(f"{name}-token"), "scopes": SCOPES} for name in ("hub", "other")
+        }
         yield site
 
 
@@ -80,7 +85,7 @@ async def begin():
     started = []
 
     async def begin(*arguments, url=None, token="hub-token", stderr=asyncio.subprocess.PIPE, **environ):
-        more = {"SPAWNPENNY_URL": url, "SPAWNPENNY_TOKEN": token, "COLUMNS": "200", "TERM": "xterm"} | environ
+        more = {"SPAWNPENNY_URL": url, "SPAWNPENNY_TOKEN": token, "COLUMNS": "400", "TERM": "xterm"} | environ
         env = {key: value for key, value in (os.environ | more).items() if value is not None}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "spawnpenny", *arguments), env=env, stdout=asyncio.subprocess.PIPE, stderr=stderr
@@ -110,7 +115,7 @@ def command(begin, url):
 async def test_a_lab_is_started_followed_and_stopped(command, hub):
     started = await command("lab", "start", "ada")
     lab = await hub.lab("ada")
-    assert (started.code, started.out) == (0, f"{lab.url}\n"), started.err
+    assert (started.code, started.out.startswith(lab.url), started.out.count("\n")) == (0, True, 1), started.err
     assert re.search(r"^ +\d+\.\d\d s  lab\.pod: done in", started.err, re.MULTILINE)
     shown = await command("lab", "status", "ada")
     assert f"url     {lab.url}" in shown.out
@@ -125,34 +130,59 @@ async def test_what_the_lab_is_to_be_and_its_environment_are_sent(command, site,
     file = tmp_path / "env"
     file.write_text(f"# of the lab\n\nFROM_FILE={SECRET}=x\nGREETING=file\n")
     chosen = ("--size", "small", "--option", "image=default", "--env", "GREETING", "--env-file", str(file))
-    started = await command("lab", "start", "ada", "mine", *chosen, GREETING="Grüße")
-    assert started.code == 0, started.err
+    token = {"JUPYTER_TOKEN": f"{SECRET}-token", "GREETING": "Grüße"}
+    started = await command("lab", "start", "ada", "mine", *chosen, "--env", "JUPYTER_TOKEN", **token)
+    assert (started.code, "token=" in started.out) == (0, False), started.err
     assert SECRET not in started.out + started.err
     kept = (await site.read("Secret", "lab-mine"))["data"]
     assert kept.pop("SPAWNPENNY_TOKEN")
     assert {key: base64.b64decode(value).decode() for key, value in kept.items()} == {
         "FROM_FILE": f"{SECRET}=x",
         "GREETING": "Grüße",
+        "JUPYTER_TOKEN": f"{SECRET}-token",
     }
+
+
+async def test_without_a_token_the_command_makes_one_and_its_url_opens(command, hub):
+    started = await command("lab", "start", "ada", "--image", "jupyter")
+    assert started.code == 0, started.err
+    async with aiohttp.ClientSession() as stranger, aiohttp.ClientSession() as browser:
+        async with stranger.get(f"{(await hub.lab('ada')).url}lab", allow_redirects=False) as answer:
+            assert answer.status == 302  # to the login
+        async with browser.get(started.out.strip()) as answer:
+            assert (answer.status, "jupyter-config-data" in await answer.text()) == (200, True)
+    assert started.out.partition("token=")[2].strip() not in started.err
+
+
+async def test_a_token_that_the_command_made_is_not_lost_without_waiting(command, site):
+    texts = await command("lab", "start", "ada", "a", "--no-wait")
+    data = await command("lab", "start", "ada", "b", "--no-wait", "--output", "json")
+    for name, token in (("a", texts.err.partition("token=")[2].strip()), ("b", data.json["token"])):
+        await command("lab", "events", "ada", name)
+        kept = (await site.read("Secret", f"lab-{name}"))["data"]["JUPYTER_TOKEN"]
+        assert base64.b64decode(kept).decode() == token
 
 
 async def test_a_lab_that_fails_says_why_and_exits_1(command):
     failed = await command("lab", "start", "ada", "--image", "none")
     assert (failed.code, failed.out) == (1, "")
     assert failed.err.splitlines()[-1].startswith("The lab did not start. ")
-    assert "no command for the image no/such" in failed.err.splitlines()[-1]
+    assert failed.err.count("no command for the image no/such") == 1
+    events = await command("lab", "events", "ada")
+    assert events.out.count("no command for the image no/such") == 1
 
 
 async def test_programs_get_json(command):
     started = await command("lab", "start", "ada", "--output", "json")
-    assert started.json["phase"] == "running"
-    assert (await command("lab", "status", "ada", "--output", "json")).json == started.json
+    lab = started.json
+    assert (lab["phase"], len(lab.pop("token"))) == ("running", 43)
+    assert (await command("lab", "status", "ada", "--output", "json")).json == lab
     told = await command("lab", "events", "ada", "--output", "json")
     events = [json.loads(line) for line in told.out.splitlines()]
     assert events[-1]["phase"] == "running"
     rest = await command("lab", "events", "ada", "--output", "json", "--after", events[-2]["id"])
     assert rest.json == events[-1]
-    assert (await command("lab", "list", "--output", "json")).json == {"labs": [started.json], "unknown": []}
+    assert (await command("lab", "list", "--output", "json")).json == {"labs": [lab], "unknown": []}
 
 
 async def test_all_labs_are_listed_or_one_users_or_some(command, hub):
@@ -173,10 +203,33 @@ async def test_a_start_that_is_not_waited_for_returns_at_once_and_may_be_replace
     assert (first.code, first.out) == (0, "ada's lab ~default is starting.\n")
     refused = await command("lab", "start", "ada")
     assert refused.code == 3
-    assert refused.err.count("\n") == 1
+    assert re.fullmatch(
+        r"ada's lab ~default is (requested|pending) already. Start it anew with --replace, or stop it: "
+        r"`spawnpenny lab stop ada`.\n",
+        refused.err,
+    )
     replaced = await command("lab", "start", "ada", "--replace")
     assert replaced.code == 0, replaced.err
     assert (await command("lab", "stop", "ada", "--no-wait")).out == "ada's lab ~default is being stopped.\n"
+
+
+async def test_a_second_start_says_where_the_first_one_answers(command, hub):
+    await command("lab", "start", "ada", "mine")
+    refused = await command("lab", "start", "ada", "mine")
+    url = (await hub.lab("ada", "mine")).url
+    assert (refused.code, refused.out) == (3, "")
+    assert f"is running already at {url}. Start it anew with --replace" in refused.err
+    assert "`spawnpenny lab stop ada mine`" in refused.err
+
+
+async def test_a_lab_of_another_caller_is_taken_over_by_stopping_it_first(command, site, hub):
+    await hub.start_lab("ada", start="s", program="JupyterHub http://hub/")
+    refused = await command("lab", "start", "ada", "--replace", token="other-token")
+    assert refused.code == 3
+    assert "token:hub (JupyterHub http://hub/) started it" in refused.err
+    assert "stop it first: `spawnpenny lab stop ada`." in refused.err
+    assert (await command("lab", "stop", "ada", token="other-token")).code == 0
+    assert (await command("lab", "start", "ada", token="other-token")).code == 0
 
 
 async def test_a_start_that_another_one_replaces_says_so(begin, url, hub):
@@ -274,7 +327,7 @@ async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
     file = tmp_path / "token"
     file.write_text("hub-token\n")
     assert (await command("lab", "list", "--token-file", str(file), token=None)).code == 0
-    refused = await command("lab", "list", token="other")
+    refused = await command("lab", "list", token="unknown")
     assert (refused.code, refused.err) == (
         3,
         "The token is not known here. Log in again, or take another token; if it stays so, tell an administrator.\n",

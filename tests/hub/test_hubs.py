@@ -82,7 +82,7 @@ async def test_a_server_starts_is_told_of_and_stops(hub, client):
     await hub.start_server("ada")
     server = await hub.until_ready("ada")
     lab = await client.lab("ada")
-    assert (server["state"], lab.running) == ({"start": lab.start, "user": "ada"}, True)
+    assert (server["state"], lab.running) == ({"start": lab.start, "user": "ada", "by": "token:hub"}, True)
     await hub.stop_server("ada")
     assert await client.labs_of("ada") == ()
     assert "of-the-lab" not in hub.log.read_text()

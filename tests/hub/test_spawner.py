@@ -172,7 +172,7 @@ async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, ser
     url = await spawner.get_url()
     lab = await client.lab("ada")
     assert (url, lab.running) == (f"{lab.url.rstrip('/')}/user/ada/", True)
-    assert spawner.orm_spawner.state == {"start": lab.start, "user": "ada"}
+    assert spawner.orm_spawner.state == {"start": lab.start, "user": "ada", "by": "token:hub"}
     await spawner.stop()
     assert await client.labs_of("ada") == ()
 
@@ -461,7 +461,8 @@ async def test_nothing_goes_with_a_user_of_whom_a_server_runs(spawner_of, gate, 
     await other.stop()
     other.server = None
     await spawner.delete_forever()
-    assert [path for _, path, _ in gate.asked] == ["/v1/users/ada/labs/~default", "/v1/users/ada"]
+    deleted = [path for method, path, _ in gate.asked if method == "DELETE"]
+    assert deleted == ["/v1/users/ada/labs/~default", "/v1/users/ada"]
 
 
 async def test_storage_is_kept_without_the_scope(spawner_of, caplog):

@@ -151,7 +151,12 @@ IDS = "has to be a whole number from 0 to 2147483647."
         ("PUT", LAB, '{"start": "s", "timeout_s": null}', "timeout_s has to be a number of seconds from 10 to 86400."),
         ("PUT", LAB, '{"start": "s", "env": []}', "env has to be an object of names and texts."),
         ("PUT", LAB, '{"start": "s", "option": 1}', "option is not known here; did you mean 'options'?"),
-        ("PUT", LAB, '{"start": "s", "": 1}', "'' is not known here; known are env, options, start, timeout_s, tls."),
+        (
+            "PUT",
+            LAB,
+            '{"start": "s", "": 1}',
+            "'' is not known here; known are client, env, options, start, timeout_s, tls.",
+        ),
         ("PUT", f"{LAB}?replace=yes", "{}", "replace has to be true or false."),
         ("GET", "/v1/labs?limit=0", "", "limit has to be a number from 1 to 500."),
         ("GET", "/v1/labs?after=x", "", "after has to be the `next` of the page before."),

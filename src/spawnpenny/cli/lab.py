@@ -14,6 +14,7 @@ from rich.text import Text
 from spawnpenny.cli.exits import DONE, FAILED, CommandError
 from spawnpenny.cli.progress import print_json, show, show_lines
 from spawnpenny.cli.service import Target, output_option, service_options
+from spawnpenny.cli.starting import LAB_TOKEN, new_lab_token, refused_start, url_to_open
 from spawnpenny.cli.variables import lab_environment, pairs
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Lab, ProblemError, new_start
 
@@ -55,21 +56,32 @@ def lab() -> None:
 @click.option("--timeout", type=click.FloatRange(10, 86_400), metavar="SECONDS", help="How long it may take.")
 @click.option("--wait/--no-wait", default=True, help="Follow it until it runs or has failed.")
 def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wanted: Unpack[Wanted]) -> int:
-    """Start a lab, and show how far it is until it runs or has failed. Its URL is all that goes to stdout."""
+    """Start a lab, and show its progress until it runs or has failed. Its URL is all that goes to stdout.
+
+    Without a JUPYTER_TOKEN in the lab's environment, the command makes one, and the URL has it.
+    """
     named = (("size", wanted["size"]), ("image", wanted["image"]))
     options = pairs(wanted["options"], "--option") | {key: value for key, value in named if value is not None}
     env, begun = lab_environment(wanted["names"], wanted["files"]), new_start()
+    token = None if LAB_TOKEN in env else new_lab_token()
+    if token is not None:
+        env[LAB_TOKEN] = token
 
     async def work(client: Client) -> int:
-        started = await client.start_lab(
-            user, name, start=begun, options=options, env=env, patience=wanted["timeout"], replace=wanted["replace"]
-        )
+        try:
+            started = await client.start_lab(
+                user, name, start=begun, options=options, env=env, patience=wanted["timeout"], replace=wanted["replace"]
+            )
+        except ProblemError as error:
+            raise await refused_start(client, user, name, error) from None
         if not wait:
-            click.echo(_json(started) if output == "json" else f"{user}'s lab {name} is starting.")
+            click.echo(_json(started, token) if output == "json" else f"{user}'s lab {name} is starting.")
+            if token is not None and output != "json":
+                click.echo(f"Once it runs, open its URL with lab?token={token}", err=True)
             return DONE
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         await show(client.lab_events(user, name), console, f"{user}'s lab {name}")
-        return _outcome(await _same(client, user, name, begun), output)
+        return _outcome(await _same(client, user, name, begun), output, token)
 
     return target.run(
         work,
@@ -186,11 +198,11 @@ async def _same(client: Client, user: str, name: str, start: str) -> Lab:
     return found
 
 
-def _outcome(found: Lab, output: str) -> int:
+def _outcome(found: Lab, output: str, token: str | None) -> int:
     if output == "json":
-        click.echo(_json(found))
-    elif found.running:
-        click.echo(found.url)
+        click.echo(_json(found, token))
+    elif found.running and found.url:
+        click.echo(url_to_open(found.url, token))
     if not found.running:
         why = found.reason.told if found.reason else f"It is {found.phase}."
         click.echo(f"The lab did not start. {why}", err=True)
@@ -212,5 +224,6 @@ def _show(found: Lab) -> None:
         console.print(table)
 
 
-def _json(found: Lab) -> str:
-    return json.dumps(asdict(found), indent=2, ensure_ascii=False)
+def _json(found: Lab, token: str | None = None) -> str:
+    made = {} if token is None else {"token": token}
+    return json.dumps({**asdict(found), **made}, indent=2, ensure_ascii=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 import click
@@ -84,7 +84,8 @@ class Progress:
 
 
 async def show(events: AsyncIterator[Event], console: Console, what: str) -> None:
-    """Show the events of a spawn as they come, to their end."""
+    """Show the events of a spawn as they come, to their end; why it failed is for the caller to say."""
+    events = _without_reasons(events)
     if not console.is_terminal:
         await show_lines(events, console)
         return
@@ -97,12 +98,20 @@ async def show(events: AsyncIterator[Event], console: Console, what: str) -> Non
             progress.spinner = None
 
 
+async def _without_reasons(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    async for event in events:
+        yield replace(event, message=event.phase) if event.phase and event.code else event
+
+
 async def show_lines(events: AsyncIterator[Event], console: Console) -> None:
-    """Show each event in a line."""
+    """Show each event in a line; a reason that comes with two phases is shown once."""
     began: float | None = None
+    reason = ""
     async for event in events:
         began = event.time if began is None else began
-        console.print(event_line(event, began))
+        again = bool(event.phase and event.code and event.message == reason)
+        reason = event.message if event.code else reason
+        console.print(event_line(replace(event, message=str(event.phase)) if again else event, began))
 
 
 async def print_json(events: AsyncIterator[Event]) -> None:
