@@ -16,6 +16,7 @@ from spawnpenny.permissions.grants import gather
 from spawnpenny.permissions.manifests import make_manifests
 from spawnpenny.permissions.rendered import Rendered
 from spawnpenny.permissions.rules import make_rules, rights_of
+from spawnpenny.pipeline.container_limits import verify_steps
 from spawnpenny.pipeline.pod_openings import check_openings, is_opening, opening_level
 from spawnpenny.pipeline.pod_security import LEVELS, strictest
 from spawnpenny.plugins import Plugins, load_plugins
@@ -70,6 +71,8 @@ def review_deployment(deployment: Rendered) -> Review:
 def _judge(settings: Settings, told: Review) -> Plugins | None:
     plugins = _tried(told.problems, lambda: load_plugins(settings))
     _tried(told.problems, lambda: check_openings(settings.pods.allow))
+    if plugins is not None:
+        _tried(told.problems, lambda: verify_steps(settings, plugins))
     told.used.update(_used(settings, plugins))
     told.unusual.extend(_unusual(settings))
     if plugins is not None:

@@ -20,6 +20,7 @@ from spawnpenny.housekeeping.housekeeper import Housekeeper
 from spawnpenny.pipeline.account import Bell
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.broker import Broker
+from spawnpenny.pipeline.container_limits import verify_steps
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.labtokens import LabTokens
 from spawnpenny.pipeline.pod_openings import check_openings
@@ -79,6 +80,7 @@ async def run_service(
     after its tasks until then.
     """
     check_openings(settings.pods.allow)
+    verify_steps(settings, plugins)
     tasks, accounts, faults = Tasks(), Accounts(), Faults()
     supervisor = supervisor or Supervisor()
 

@@ -61,7 +61,7 @@ CASES = {
     "no resources": {"cpu_limit": 0, "mem_limit": 0},
     "GPUs": {
         "cpu_limit": 2,
-        "extra_resource_limits": {"nvidia.com/gpu": "1", "cpu": "3"},
+        "extra_resource_limits": {"nvidia.com/gpu": "1"},
         "extra_resource_guarantees": {"nvidia.com/gpu": "1"},
     },
     "volumes": {

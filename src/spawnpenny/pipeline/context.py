@@ -22,6 +22,7 @@ from spawnpenny.domain.spawns import Key, Kind, Scale, StepProgress, StepState
 from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.container_limits import container_limits, limited
 from spawnpenny.pipeline.hardening import check_pod
 from spawnpenny.pipeline.labtokens import token_hash
 from spawnpenny.pipeline.order import Ordered
@@ -267,6 +268,7 @@ class Context:
         merged = merge_patches(
             pod, self.world.plugins.pod_patches(spawn, copy.deepcopy(pod)), base=f"the {spawn.kind} plugin"
         )
+        merged = limited(merged, container_limits(self.pipeline.steps))
         check_pod(merged, allowed=pods.allow, images=pods.images, broker=self.world.settings.broker)
         return merged
 

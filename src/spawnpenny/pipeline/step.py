@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from spawnpenny.cluster.permissions import Permission
@@ -59,6 +60,26 @@ class Step(ABC):
     def asks(self, spawn: Spawn) -> Resources:
         """Return what this step will use of the user's budget. Pure, and called before ``check`` of any step."""
         return Resources()
+
+    def container_limits(self) -> Mapping[str, Decimal]:
+        """Return the limits of containers that name none, by resource. Pure.
+
+        For a step whose objects have the cluster refuse pods with a container without limits, as a quota on them does:
+        ``spawn.patched`` gives each container these, or its request if that is more.
+        """
+        return {}
+
+    def verify(self, spawn: Spawn, limits: Mapping[str, Decimal]) -> None:  # noqa: B027 - most steps fit beside all
+        """Refuse settings that do not go with those of the other steps. Pure; called when the service starts.
+
+        Args:
+            spawn: One of nobody's, to make manifests of.
+            limits: What ``container_limits`` of all steps comes to.
+
+        Raises:
+            SettingsError: Which key is wrong, and what would be right.
+
+        """
 
     def makes(self, spawn: Spawn) -> Sequence[Manifest]:
         """Return the manifests of what this step makes. Pure."""

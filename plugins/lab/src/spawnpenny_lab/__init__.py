@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from decimal import Decimal
 
 from spawnpenny.api import (
     FormField,
@@ -17,12 +18,15 @@ from spawnpenny.api import (
     allow,
     hookimpl,
 )
-from spawnpenny_lab.budget import counted
+from spawnpenny_lab.amounts import with_amounts
+from spawnpenny_lab.budget import counted, unlimited, without_limits
 from spawnpenny_lab.choice import choose
+from spawnpenny_lab.container_resources import demand_sound_resources
 from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.objects import NOTEBOOK, base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
 from spawnpenny_lab.tls import TlsStep, serving_tls
+from spawnpenny_lab.trial import templates
 
 _TOKENS = frozenset({"JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN"})
 
@@ -62,14 +66,32 @@ class PodStep(Step):
         self._allowed = allowed
 
     def asks(self, spawn: Spawn) -> Resources:
-        return counted(lab_pod(spawn, choose(spawn.options, self._settings), self._allowed))
+        template = choose(spawn.options, self._settings)
+        pod = lab_pod(spawn, template, self._allowed)
+        try:
+            return counted(spawn.patched(pod))
+        except Exception:  # noqa: BLE001 - it is refused when it is made, with its reason; a patch may lack an earlier step
+            return counted(pod)
+
+    def verify(self, spawn: Spawn, limits: Mapping[str, Decimal]) -> None:
+        missing: dict[str, str] = {}
+        for place, template in templates(self._settings):
+            try:
+                pod = spawn.patched(lab_pod(spawn, template, self._allowed))
+            except Exception:  # noqa: BLE001, S112 - a patch may not know this user: what it makes of others is not known
+                continue
+            missing |= without_limits(pod, limits, place)
+            demand_sound_resources(pod, place)
+        if missing:
+            raise unlimited(missing)
 
     def check(self, spawn: Spawn) -> None:
         base_url(spawn.env)
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        pod = lab_pod(spawn, choose(spawn.options, self._settings), self._allowed)
-        return [spawn.patched(serving_tls(pod, spawn))]
+        template = choose(spawn.options, self._settings)
+        pod = spawn.patched(serving_tls(lab_pod(spawn, template, self._allowed), spawn))
+        return [with_amounts(pod, NOTEBOOK, template.environment)]  # patches may have changed them
 
     async def apply(self, spawn: Spawn) -> None:
         (wanted,) = self.makes(spawn)

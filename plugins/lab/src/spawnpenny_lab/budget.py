@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from spawnpenny.api import Manifest, Resources, parse_quantity
+from spawnpenny.api import Manifest, Resources, SettingsError, parse_quantity
+from spawnpenny_lab.objects import NOTEBOOK
+
+_KEYS: Final = {"cpu": "cpu_limit", "memory": "mem_limit"}
 
 
 def counted(pod: Manifest) -> Resources:
     """Return the limits of a pod: of all its containers together, or of the most that runs before them.
 
-    A container without a limit counts as none: its default is known to the namespace's LimitRange alone.
+    A container without a limit counts as none.
     """
     spec = pod["spec"]
     return Resources(_most(spec, "cpu"), _most(spec, "memory"), labs=1)
+
+
+def without_limits(pod: Manifest, limits: Collection[str], place: str) -> dict[str, str]:
+    """Return the keys of the settings by which a lab has no limit, with the resource, of those that need one."""
+    (notebook,) = [each for each in pod["spec"]["containers"] if each["name"] == NOTEBOOK]
+    own = (notebook.get("resources") or {}).get("limits") or {}
+    keys = {} if place.startswith("sizes.") else _KEYS
+    return {f"{place}{keys.get(each, each)}": each for each in limits if each not in own}
+
+
+def unlimited(missing: Mapping[str, str]) -> SettingsError:
+    """Word the refusal of labs without a limit beside a quota: Kubernetes takes only pods with limits there."""
+    keys = " and ".join(f"plugins.lab.{key}" for key in missing)
+    bounds = " and ".join(f"plugins.quota.{resource}" for resource in dict.fromkeys(missing.values()))
+    return SettingsError(
+        f"By {keys} labs have no limit, but {bounds} bounds the limits of all that a user runs, and Kubernetes takes "
+        f"only pods with limits beside that. Set a limit, no less than the guarantee; or have no bound: {bounds}: null."
+    )
 
 
 def _most(spec: Mapping[str, Any], resource: str) -> Decimal:

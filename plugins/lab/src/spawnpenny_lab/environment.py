@@ -30,10 +30,6 @@ def variables(template: Template, known: Collection[str]) -> list[Manifest]:
 
 def _told(template: Template) -> dict[str, str]:
     told = {
-        "CPU_LIMIT": template.cpu_limit and format(template.cpu_limit.normalize(), "f"),
-        "CPU_GUARANTEE": template.cpu_guarantee and format(template.cpu_guarantee.normalize(), "f"),
-        "MEM_LIMIT": template.mem_limit and str(int(template.mem_limit)),
-        "MEM_GUARANTEE": template.mem_guarantee and str(int(template.mem_guarantee)),
         "JUPYTERHUB_ROOT_DIR": template.notebook_dir,
         "JUPYTERHUB_DEFAULT_URL": template.default_url,
         "JUPYTER_IMAGE": template.image,

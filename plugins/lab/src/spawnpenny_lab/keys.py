@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from spawnpenny_lab import models
+from spawnpenny_lab.container_resources import wrong_resources
 from spawnpenny_lab.expand import JUPYTERHUB_FIELDS
 from spawnpenny_lab.fields import (
     AmountsField,
@@ -87,6 +88,7 @@ class TemplateKeys(Schema):
             limit, guarantee = data.get(f"{resource}_limit"), data.get(f"{resource}_guarantee")
             if limit and guarantee and guarantee > limit:
                 errors[f"{resource}_guarantee"] = f"This is more than {resource}_limit."
+        errors |= wrong_resources(data)
         if data.get("args") and not (data.get("cmd") or data.get("command")):
             errors["args"] = "Arguments need a cmd (or a command): the image's own takes none from here."
         may_escalate = {

@@ -17,6 +17,7 @@ from spawnpenny.api import (
     overlaid,
     safe_slug,
 )
+from spawnpenny_lab.amounts import with_amounts
 from spawnpenny_lab.environment import variables
 from spawnpenny_lab.expand import expanded
 from spawnpenny_lab.placement import filled, listed, placement
@@ -70,7 +71,7 @@ def lab_pod(spawn: Spawn, template: Template, allowed: Collection[str] = ()) -> 
     """
     prefix = base_url(spawn.env)
     template = expanded(template, spawn, prefix)
-    return {
+    pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -80,6 +81,7 @@ def lab_pod(spawn: Spawn, template: Template, allowed: Collection[str] = ()) -> 
         },
         "spec": _spec(spawn, template, prefix, allowed),
     }
+    return with_amounts(pod, NOTEBOOK, template.environment)
 
 
 def lab_url(pod: Manifest) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from spawnpenny.api import QuantityField, StrictSchema, check_form
 from spawnpenny_lab.form import lab_form
@@ -66,6 +66,12 @@ class _SizeSchema(StrictSchema[Size]):
     memory = QuantityField(required=True)
     cpu_guarantee = QuantityField()
     memory_guarantee = QuantityField()
+
+    @validates_schema
+    def _fits_together(self, data: Mapping[str, Any], **_: Any) -> None:
+        for name in ("cpu", "memory"):
+            if data[name] and (data.get(f"{name}_guarantee") or 0) > data[name]:
+                raise ValidationError(f"This is more than {name}.", f"{name}_guarantee")
 
 
 _RESOURCES: Final = ("cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee")

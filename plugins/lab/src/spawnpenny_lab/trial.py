@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from marshmallow import ValidationError
 
 from spawnpenny_lab.profiles import VALUE, Option, Override, Profile, fill_in
 from spawnpenny_lab.template import Template
+
+if TYPE_CHECKING:
+    from spawnpenny_lab.settings import LabSettings
 
 _SAMPLE: Final = "1"
 """Stands for a user's text: a name, a number and an amount at once."""
@@ -104,3 +108,22 @@ def _for_the_text_to_say(override: Override, key: str) -> bool:
     """Whether only a user's text can tell if a value fits, as it is made of it."""
     value = override.get(key)
     return isinstance(value, str) and VALUE in value and key in {each.name for each in fields(Template)}
+
+
+def templates(settings: LabSettings) -> Iterator[tuple[str, Template]]:
+    """Yield what users can choose, as ``try_profiles`` tries it, each with where its limits stand in the settings."""
+    template = settings.template
+    for name, size in settings.sizes.items():
+        yield f"sizes.{name}.", size.of(template)
+    if not settings.sizes and not settings.profile_list:
+        yield "", template
+    for profile in settings.profile_list:
+        for parts in _combinations(profile):
+            filled = [Part(part.place, fill_in(part.override, _SAMPLE), part.option) for part in parts]
+            with suppress(MisfitError):  # what a text says is not known yet
+                place = f"profile_list.{profile.slug}.kubespawner_override."
+                yield place if _sets_limits(parts) else "", put_together(template, filled)
+
+
+def _sets_limits(parts: Sequence[Part]) -> bool:
+    return any({"cpu_limit", "mem_limit"} & part.override.keys() for part in parts)

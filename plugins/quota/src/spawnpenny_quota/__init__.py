@@ -6,6 +6,7 @@ numbers before anything is made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -35,12 +36,23 @@ class ContainerDefaults:
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
-    """What one user may use at a time: labs, cores, bytes."""
+    """What one user may use at a time: labs, cores, bytes; None where nothing bounds it."""
 
     labs: int = 3
-    cpu: Decimal = Decimal(8)
-    memory: Decimal = Decimal(16 * 2**30)
+    cpu: Decimal | None = Decimal(8)
+    memory: Decimal | None = Decimal(16 * 2**30)
     container: ContainerDefaults = ContainerDefaults()
+
+    @property
+    def bounds(self) -> dict[str, Decimal]:
+        """How much all containers together may have, by resource."""
+        return {name: most for name, most in (("cpu", self.cpu), ("memory", self.memory)) if most is not None}
+
+    @property
+    def defaults(self) -> dict[str, Decimal]:
+        """The limits of a container that names none, of what is bounded: a quota on limits takes none without."""
+        own = {"cpu": self.container.cpu, "memory": self.container.memory}
+        return {name: own[name] for name in self.bounds}
 
 
 class _ContainerSchema(StrictSchema[ContainerDefaults]):
@@ -52,14 +64,14 @@ class _ContainerSchema(StrictSchema[ContainerDefaults]):
 class QuotaSettingsSchema(StrictSchema[QuotaSettings]):
     makes = QuotaSettings
     labs = fields.Integer(strict=True, validate=validate.Range(min=0, max=10))
-    cpu = QuantityField()
-    memory = QuantityField()
+    cpu = QuantityField(allow_none=True)
+    memory = QuantityField(allow_none=True)
     container = fields.Nested(_ContainerSchema)
 
 
 def resource_quota(settings: QuotaSettings) -> Manifest:
     """Return the ResourceQuota of a user namespace."""
-    hard = {"limits.cpu": format_quantity(settings.cpu), "limits.memory": format_quantity(settings.memory)}
+    hard = {f"limits.{name}": format_quantity(most) for name, most in settings.bounds.items()}
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -70,11 +82,8 @@ def resource_quota(settings: QuotaSettings) -> Manifest:
 
 def limit_range(settings: QuotaSettings) -> Manifest:
     """Return the LimitRange of a user namespace: with a quota on limits, Kubernetes refuses containers without any."""
-    default = {
-        "cpu": format_quantity(settings.container.cpu),
-        "memory": format_quantity(settings.container.memory),
-    }
-    limits = [{"type": "Container", "default": default, "defaultRequest": default}]
+    default = {name: format_quantity(limit) for name, limit in settings.defaults.items()}
+    limits = [{"type": "Container", "default": default, "defaultRequest": default}] if default else []
     return {
         "apiVersion": "v1",
         "kind": "LimitRange",
@@ -103,10 +112,8 @@ class QuotaStep(Step):
         asked, used, limit = spawn.asks, spawn.in_use, self._settings
         if asked.labs and used.labs + asked.labs > limit.labs:
             raise QuotaExceededError("labs", asked=str(asked.labs), used=str(used.labs), limit=str(limit.labs))
-        for name, wanted, there, most in (
-            ("cpu", asked.cpu, used.cpu, limit.cpu),
-            ("memory", asked.memory, used.memory, limit.memory),
-        ):
+        for name, most in limit.bounds.items():
+            wanted, there = getattr(asked, name), getattr(used, name)
             if wanted + there > most:
                 raise QuotaExceededError(
                     name,
@@ -114,6 +121,9 @@ class QuotaStep(Step):
                     used=format_quantity(there),
                     limit=format_quantity(most),
                 )
+
+    def container_limits(self) -> Mapping[str, Decimal]:
+        return self._settings.defaults
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
         return [resource_quota(self._settings), limit_range(self._settings)]

@@ -1,0 +1,49 @@
+"""What a lab is told of its resources: the limits and requests that its container has in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from decimal import Decimal
+from typing import Any, Final
+
+from spawnpenny.api import Manifest, parse_quantity
+
+
+def _cores(amount: Decimal) -> str:
+    return format(amount.normalize(), "f")
+
+
+def _bytes(amount: Decimal) -> str:
+    return str(int(amount))
+
+
+_VARIABLES: Final[dict[str, tuple[str, str, Callable[[Decimal], str]]]] = {
+    "CPU_GUARANTEE": ("requests", "cpu", _cores),
+    "CPU_LIMIT": ("limits", "cpu", _cores),
+    "MEM_GUARANTEE": ("requests", "memory", _bytes),
+    "MEM_LIMIT": ("limits", "memory", _bytes),
+}
+"""The variables by which JupyterHub's spawners tell a server what it may use."""
+
+
+def with_amounts(pod: Manifest, container: str, own: Collection[str]) -> Manifest:
+    """Return a pod whose container is told of its limits and requests, but for variables that the site sets itself.
+
+    Without a limit there is no variable. A container with a limit and no request has the limit requested, as JupyterHub
+    has no variable for.
+    """
+    spec = pod["spec"]
+    containers = [_told(each, own) if each["name"] == container else each for each in spec["containers"]]
+    return {**pod, "spec": {**spec, "containers": containers}}
+
+
+def _told(container: Manifest, own: Collection[str]) -> Manifest:
+    resources: dict[str, Any] = container.get("resources") or {}
+    amounts = {
+        name: write(parse_quantity(amount))
+        for name, (part, resource, write) in _VARIABLES.items()
+        if name not in own and (amount := (resources.get(part) or {}).get(resource)) is not None
+    }
+    kept = [each for each in container.get("env") or () if each["name"] in own or each["name"] not in _VARIABLES]
+    told = [{"name": name, "value": value} for name, value in amounts.items()]
+    return {**container, "env": [*told, *kept]}

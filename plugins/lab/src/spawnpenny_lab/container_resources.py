@@ -1,0 +1,67 @@
+"""Resources that settings write into containers and pods, beside the keys that are for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from spawnpenny.api import Manifest, SettingsError, parse_quantity
+
+_PARTS: Final = ("limits", "requests")
+
+
+def wrong_resources(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with resources that stand in containers and in the pod's own configuration, by key."""
+    errors: dict[str, str] = {}
+    pod = data.get("extra_pod_config", {})
+    if pod.get("resources"):
+        errors["extra_pod_config"] = (
+            "resources: those of a whole pod are in no quota, and the lab is not told of them. Write cpu_limit, "
+            "mem_limit, cpu_guarantee and mem_guarantee, and resources for each further container."
+        )
+    further = {"limits": data.get("extra_resource_limits", {}), "requests": data.get("extra_resource_guarantees", {})}
+    if wrong := resources_fault({"resources": further}):
+        errors["extra_resource_guarantees"] = wrong
+    for key in ("init_containers", "extra_containers"):
+        entries = data.get(key, ())
+        for place, container in entries.items() if isinstance(entries, Mapping) else enumerate(entries):
+            if wrong := resources_fault(container):
+                errors[key] = f"{place}: {wrong}"
+    return errors
+
+
+def demand_sound_resources(pod: Manifest, place: str) -> None:
+    """Refuse a pod with a container whose resources contradict each other.
+
+    Raises:
+        SettingsError: Which container, and how; ``place`` is where the settings of this pod stand.
+
+    """
+    for kind in ("initContainers", "containers"):
+        for container in pod["spec"].get(kind) or ():
+            if wrong := resources_fault(container):
+                section = f"plugins.lab.{place}".removesuffix(".")
+                raise SettingsError(f"By {section} the container {container['name']} has {wrong}")
+
+
+def _amounts(container: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for part in _PARTS:
+        for name, amount in ((container.get("resources") or {}).get(part) or {}).items():
+            yield part, name, amount
+
+
+def resources_fault(container: Mapping[str, Any]) -> str | None:
+    """Say why Kubernetes would not take the resources of a container."""
+    amounts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
+    for part, name, amount in _amounts(container):
+        try:
+            amounts[part][name] = parse_quantity(amount)
+        except ValueError as error:
+            return f"resources.{part}.{name}: {error}."
+    for name, request in amounts["requests"].items():
+        limit = amounts["limits"].get(name)
+        if limit is not None and request > limit:
+            return f"resources.requests.{name} is more than resources.limits.{name}, which Kubernetes refuses."
+        if "/" in name and limit != request:
+            return f"resources.requests.{name}: Kubernetes takes it only with the same in resources.limits."
+    return None
