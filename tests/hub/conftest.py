@@ -29,16 +29,23 @@ TOKENS = {
     "bob": (["spawn:self"], "bob"),
 }
 SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
+STUBBORN_LAB = ("{python}", "-c", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()")
 BROKEN_LAB = ("{python}", "-c", "raise SystemExit(3)")
 
 
 @pytest.fixture
 async def site(tmp_path):
-    images = {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB, "broken": BROKEN_LAB}
+    images = {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB, "broken": BROKEN_LAB, "stubborn": STUBBORN_LAB}
     async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
         site = await make_site(cluster)
         site.data["plugins"]["lab"] = {
-            "images": {"default": "spawnpenny/lab", "slow": "slow", "broken": "broken", "none": "no/such"},
+            "images": {
+                "default": "spawnpenny/lab",
+                "slow": "slow",
+                "broken": "broken",
+                "stubborn": "stubborn",
+                "none": "no/such",
+            },
             "sizes": {"small": {"cpu": "0.1", "memory": "64Mi"}, "huge": {"cpu": 100, "memory": "1Ti"}},
             "grace": 1,
         }

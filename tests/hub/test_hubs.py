@@ -206,7 +206,8 @@ async def test_a_wrong_token_is_a_sentence_and_never_ends_the_hub(version, servi
             status, message = await asked(hub, "ada")
             assert (status, message.startswith("This Hub is not set up to start servers.")) == (503, True)
         log = hub.log.read_text()
-    assert "spawnpenny does not know the Hub's token" in log
+    found = "spawnpenny cannot be used as this Hub is configured: spawnpenny does not know the Hub's token"
+    assert log.count(found) == 1
     assert "Unhandled error" not in log
     assert "consecutive spawn" not in log
 

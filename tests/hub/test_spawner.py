@@ -360,6 +360,25 @@ async def test_a_refusal_tells_why_and_what_to_do(spawner_of, client, options, c
     await spawner.stop()
 
 
+async def test_a_reason_does_not_wait_for_what_is_still_being_deleted(spawner_of, site, service, client):
+    await service.kill()
+    site.data["plugins"]["lab"]["grace"] = 300
+    await service.start()
+    spawner = spawner_of(user_options={"image": "stubborn"}, start_timeout=11)
+    with pytest.raises(RefusedError, match="It was not ready within") as refusal:
+        await spawner.start()
+    assert refusal.value.code == "deadline_exceeded"
+    assert (await client.lab("ada")).phase == "undoing"
+    assert await spawner.poll() is None
+    await spawner.stop()
+    assert (await client.lab("ada")).phase == "undoing"
+    for pod in (await site.objects("Pod")).values():
+        await site.cluster.delete(site.ref("Pod", pod["metadata"]["name"]), uid=pod["metadata"]["uid"], grace=0)
+    async for _ in client.lab_events("ada"):
+        pass
+    assert (await client.lab("ada")).phase == "failed"
+
+
 class TestAuthority:
     @staticmethod
     def credential(spawner, state):

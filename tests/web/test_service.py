@@ -173,3 +173,10 @@ async def test_a_start_goes_on_when_its_caller_hangs_up(hang_up, server):
     hang_up.writer.write(head.encode() + body)
     await asyncio.wait_for(hang_up.applied.wait(), 10)
     assert server.app[SERVICE].spawns.find("ada", Key(Kind.LAB, "~default")) is not None
+
+
+async def test_a_token_can_ask_whose_it_is(caller):
+    answer = await (await (await caller("ada")).get("/v1/whoami")).json()
+    assert answer == {"name": "token:ada", "username": "ada", "scopes": ["spawn:self"]}
+    assert (await (await caller("nobody")).get("/v1/whoami")).status == 403
+    assert (await (await caller()).get("/v1/whoami")).status == 401

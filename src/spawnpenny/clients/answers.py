@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from spawnpenny.clients.errors import UnexpectedAnswerError
 
 T = TypeVar("T")
-Answer = TypeVar("Answer", "Lab", "User", "Event", "Page", "Hostnames")
+Answer = TypeVar("Answer", "Lab", "User", "Event", "Page", "Hostnames", "Caller")
 
 UNDOING: Final = "undoing"
 """The phase of a lab that has failed, and of which something is still there."""
@@ -168,6 +168,19 @@ class Hostnames:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Hostnames:
         return cls(tuple(str(each) for each in data["hostnames"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a token belongs to: what records call the identity, the user that it speaks for, and its scopes."""
+
+    name: str
+    username: str | None
+    scopes: frozenset[str]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Caller:
+        return cls(str(data["name"]), data["username"], frozenset(map(str, data["scopes"])))
 
 
 def read(cls: type[Answer], data: Mapping[str, Any]) -> Answer:

@@ -24,6 +24,7 @@ import aiohttp
 from spawnpenny.clients.answers import (
     DEFAULT_LAB,
     UNDOING,
+    Caller,
     Event,
     Group,
     Hostnames,
@@ -42,6 +43,7 @@ from spawnpenny.clients.streams import follow
 __all__ = [
     "DEFAULT_LAB",
     "UNDOING",
+    "Caller",
     "Client",
     "ClientError",
     "Event",
@@ -117,6 +119,15 @@ class Client:
 
         """
         await self._ask("GET", "/readyz")
+
+    async def whoami(self) -> Caller:
+        """Return who the token belongs to, and its scopes.
+
+        Raises:
+            ClientError: It is not known.
+
+        """
+        return read(Caller, await self._have("GET", "/v1/whoami"))
 
     async def start_lab(  # noqa: PLR0913 - each is a member of the request
         self,

@@ -86,6 +86,7 @@ GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
 ROUTES: Final = Access(frozenset({"routes"}))
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))
+ANY_SCOPE: Final = Access(frozenset(SCOPES))
 
 
 def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:

@@ -26,6 +26,7 @@ from spawnpenny.web.requests import (
 from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
 from spawnpenny.web.users import commission_user, get_user, retire_user
 from spawnpenny.web.views import HostnamesView, LabsView, LabView, UserLabsView, UserView
+from spawnpenny.web.whoami import IdentityView, get_whoami
 
 METRICS_ROUTE: Final = "service.metrics"
 _USER: Final = "/v1/users/{user}"
@@ -203,6 +204,15 @@ _USERS: Final = (
 )
 
 _SERVICE: Final = (
+    Route(
+        "GET",
+        "/v1/whoami",
+        get_whoami,
+        access.ANY_SCOPE,
+        "service.whoami",
+        "Who asks, and with which scopes.",
+        {200: Answer("The identity behind the token.", IdentityView)},
+    ),
     Route(
         "GET",
         "/v1/pipelines",

@@ -1,15 +1,62 @@
-"""What goes with a server, or with a user, that is deleted from the Hub for good."""
+"""Delete what goes with a server, or with a user, that is deleted from the Hub for good."""
 
 from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from spawnpenny.clients.errors import ClientError, ProblemError
-from spawnpenny.clients.http import Client, User
+from spawnpenny.clients.http import DEFAULT_LAB, Client, User
+from spawnpenny.clients.jupyterhub.access import Access
+from spawnpenny.clients.jupyterhub.refusals import cause_of
+from spawnpenny.clients.jupyterhub.remote import started_by
 
 _WAIT: Final = 60.0
+
+
+class Deletion(Access):
+    """What a spawner does when its server, or its user, is deleted for good; mixed in before JupyterHub's Spawner."""
+
+    log: Any
+    _log_name: Any
+    _nameless: Any
+    _remote: Any
+    _is_foreign: Any
+
+    async def delete_forever(self) -> None:
+        """Delete the storage, and retire the user, as far as the traits say so and the Hub's token allows it.
+
+        JupyterHub never removes a default server but with its user, and not while another server of the user runs.
+        """
+        if self._nameless:
+            return
+        if not self.name and (active := [name for name, each in self.user.spawners.items() if each.active]):
+            self.log.warning(
+                "All of %s's is kept, as these servers are not stopped: %s",
+                self.user.name,
+                ", ".join(name or DEFAULT_LAB for name in sorted(active)),
+            )
+            return
+        client = await self._client()
+        if await self._belongs_to_another():
+            return
+        if self.purge_storage:
+            await purge(client, self.user.name, self._lab, self.log)
+        if self.retire_users and not self.name:
+            await retire(client, self.user.name, self.log, storage=self.purge_storage)
+
+    async def _belongs_to_another(self) -> bool:
+        """Whether another caller's server of this name is there, or may be: nothing is deleted with it."""
+        try:
+            found = await self._remote.look()
+        except Exception as error:  # noqa: BLE001 - whatever it is, what is not known is not deleted
+            self.log.warning("All of %s is kept: %s", self._log_name, cause_of(error))
+            return True
+        if found is None or found.over or not self._is_foreign(found):
+            return False
+        self.log.warning("All of %s is kept: %s", self._log_name, started_by(found))
+        return True
 
 
 async def purge(client: Client, user: str, lab: str, log: logging.Logger) -> None:

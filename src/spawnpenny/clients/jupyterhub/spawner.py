@@ -15,7 +15,7 @@ from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.http import DEFAULT_LAB, Lab, Patience
 from spawnpenny.clients.jupyterhub.attempt import Attempt
 from spawnpenny.clients.jupyterhub.certificates import Certificates
-from spawnpenny.clients.jupyterhub.deletion import purge, retire
+from spawnpenny.clients.jupyterhub.deletion import Deletion
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed, refused_with_own_credential
 from spawnpenny.clients.jupyterhub.kubespawner_traits import KubeSpawnerTraits, warn_of_unused
 from spawnpenny.clients.jupyterhub.options import Choices, sendable
@@ -28,6 +28,7 @@ from spawnpenny.clients.jupyterhub.refusals import (
     uncounted,
 )
 from spawnpenny.clients.jupyterhub.remote import RemoteLab, started_by
+from spawnpenny.clients.jupyterhub.startup import StartupCheck
 from spawnpenny.clients.jupyterhub.story import Story
 
 _START: Final = "start"
@@ -37,7 +38,7 @@ _MARGIN: Final = 1.0
 """Seconds before ``start_timeout`` at which ``start`` gives up, to say why: the Hub only says that it took too long."""
 
 
-class SpawnpennySpawner(Choices, Certificates, KubeSpawnerTraits, Spawner):  # type: ignore[misc]  # JupyterHub has no types
+class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawnerTraits, Spawner):  # type: ignore[misc]  # JupyterHub has no types
     """Starts servers through the spawnpenny service, which creates what they need; the Hub needs no Kubernetes rights.
 
     What a server is made of (images, sizes, storage, profiles) is in the service's settings. Of JupyterHub's traits,
@@ -195,40 +196,6 @@ class SpawnpennySpawner(Choices, Certificates, KubeSpawnerTraits, Spawner):  # t
                 yield each
 
     # The end, and other names.
-
-    async def delete_forever(self) -> None:
-        """Delete the storage, and retire the user, as far as the traits say so and the Hub's token allows it.
-
-        JupyterHub never removes a default server but with its user, and not while another server of the user runs.
-        """
-        if self._nameless:
-            return
-        if not self.name and (active := [name for name, each in self.user.spawners.items() if each.active]):
-            self.log.warning(
-                "All of %s's is kept, as these servers are not stopped: %s",
-                self.user.name,
-                ", ".join(name or DEFAULT_LAB for name in sorted(active)),
-            )
-            return
-        client = await self._client()
-        if await self._belongs_to_another():
-            return
-        if self.purge_storage:
-            await purge(client, self.user.name, self._lab, self.log)
-        if self.retire_users and not self.name:
-            await retire(client, self.user.name, self.log, storage=self.purge_storage)
-
-    async def _belongs_to_another(self) -> bool:
-        """Whether another caller's server of this name is there, or may be: nothing is deleted with it."""
-        try:
-            found = await self._remote.look()
-        except Exception as error:  # noqa: BLE001 - whatever it is, what is not known is not deleted
-            self.log.warning("All of %s is kept: %s", self._log_name, cause_of(error))
-            return True
-        if found is None or found.over or not self._is_foreign(found):
-            return False
-        self.log.warning("All of %s is kept: %s", self._log_name, started_by(found))
-        return True
 
     async def rename(self, old_name: str, new_name: str) -> None:
         """Refuse another name, unless it is allowed: storage goes by the name."""
