@@ -24,6 +24,7 @@ PLUGINS = {
     "lab": "spawnpenny_lab.settings:LabSettingsSchema",
     "storage": "spawnpenny_storage.settings:StorageSettingsSchema",
     "namespace": "spawnpenny_namespace.settings:NamespaceSettingsSchema",
+    "dask": "spawnpenny_dask.settings:DaskSettingsSchema",
 }
 
 

@@ -16,6 +16,8 @@ from kubernetes_asyncio.client import ApiClient
 from kubespawner import KubeSpawner
 from traitlets.config import Config
 
+from spawnpenny.cli.command import run
+
 _TIMEOUT = 60
 
 
@@ -84,3 +86,21 @@ def spawner_of(monkeypatch):
         return KubeSpawner(_mock=True, user=person, hub=hub, orm_spawner=orm, config=config)
 
     return make
+
+
+@pytest.fixture
+def migrate(tmp_path, capsys):
+    """Run the command on a configuration; return its exit code, what it said, and the settings that it wrote."""
+
+    def run_it(config, *arguments, name="jupyterhub_config.py", more=()):
+        file = config
+        if not isinstance(config, Path):
+            file = tmp_path / name
+            file.write_text(config)
+        output = tmp_path / "settings.yaml"
+        files = [str(each) for each in (file, *more)]
+        code = run(["migrate", "kubespawner", *files, "--output", str(output), *arguments])
+        told = capsys.readouterr()
+        return code, told.out + told.err, output
+
+    return run_it

@@ -14,12 +14,11 @@ import yaml
 
 from spawnpenny.cli import exits
 from spawnpenny.migration.carry import carry
-from spawnpenny.migration.loading import load_config
 from spawnpenny.migration.objects import GET, read_objects
 from spawnpenny.migration.plan import Planner, Site
+from spawnpenny.migration.reading import read_configuration
 from spawnpenny.migration.script import write_script
 from spawnpenny.migration.trial import try_settings
-from spawnpenny.migration.values import load_values
 from spawnpenny.sources import read_yaml
 
 if TYPE_CHECKING:
@@ -30,14 +29,20 @@ _HUB: Final = (
     'c.JupyterHub.spawner_class = "spawnpenny"',
     'c.SpawnpennySpawner.url = "http://spawnpenny.spawnpenny:8080"',
     'c.SpawnpennySpawner.token_file = "/etc/spawnpenny/token"',
-    'c.SpawnpennySpawner.hub_connect_url = "http://hub.{namespace}:8081"',
     "c.JupyterHub.cleanup_servers = False",
 )
+_CONNECT: Final = "c.SpawnpennySpawner.hub_connect_url"
 _HEAD: Final = """\
 # Written by `spawnpenny migrate kubespawner` from {source}.
 # KubeSpawner has no quota: where the plugins lack `quota`, add it. `tokens` has to have the Hub's token.
 """
-_VALUES: Final = frozenset({".yaml", ".yml"})
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what stands twice in data twice: an anchor is nothing for an administrator to edit."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
 
 
 @click.group()
@@ -46,7 +51,7 @@ def migrate() -> None:
 
 
 @migrate.command()
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("config", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--namespace", default="jupyterhub", show_default=True, help="Where the Hub runs.")
 @click.option(
     "--output",
@@ -79,7 +84,7 @@ def migrate() -> None:
 )
 def kubespawner(
     *,
-    config: Path,
+    config: tuple[Path, ...],
     namespace: str,
     output: Path,
     base: Path | None,
@@ -89,8 +94,9 @@ def kubespawner(
 ) -> int:
     """Write the settings that CONFIG comes to, and say what else is to be done.
 
-    CONFIG is a jupyterhub_config.py, which is run, or the values.yaml of Zero to JupyterHub. Nothing is changed in a
-    cluster: with --script, a script is written for an administrator to read and run. It ends with 0 where all was
+    CONFIG is a jupyterhub_config.py, which is run, or the values.yaml of Zero to JupyterHub, also as part of another
+    chart's. Several values files are merged as Helm merges them, and Python files hold over them. Nothing is changed in
+    a cluster: with --script, a script is written for an administrator to read and run. It ends with 0 where all was
     carried over, and with 1 where something is left to do by hand.
     """
     _refuse_what_is_there(output, script)
@@ -98,13 +104,11 @@ def kubespawner(
         raise exits.UsageError(f"--script and --objects go together. Have kubectl tell of the cluster: {GET}")
     found = None if objects is None else read_objects(_read(objects))
     names = () if users is None else _read(users).split("\n")
-    configured = load_values(config) if config.suffix in _VALUES else load_config(config)
+    configured = read_configuration(config)
     carried = carry(configured, namespace)
-    if base is not None:
-        carried.add_to(read_yaml(base))
-    settings = try_settings(carried)
-    text = yaml.safe_dump(carried.settings, sort_keys=False, allow_unicode=True)
-    _write(output, _HEAD.format(source=config.name) + text, mode=0o600)
+    settings = try_settings(carried, {} if base is None else read_yaml(base))
+    text = yaml.dump(carried.settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    _write(output, _HEAD.format(source=_names(config)) + text, mode=0o600)
     for line in _told(carried, output, namespace):
         click.echo(line)
     if found is None or script is None:
@@ -113,10 +117,14 @@ def kubespawner(
     template = configured.traits.get("user_namespace_template") or "{hubnamespace}-{username}"
     site = Site(namespace, template if by_user else None)
     plan = Planner(site, settings, found).plan(name.strip() for name in names if name.strip())
-    _write(script, write_script(plan, str(config)), mode=0o700)
+    _write(script, write_script(plan, _names(config)), mode=0o700)
     for line in _told_of_script(plan, script):
         click.echo(line)
     return exits.FAILED if carried.lost or plan.left else exits.DONE
+
+
+def _names(paths: tuple[Path, ...]) -> str:
+    return ", ".join(path.name for path in paths)
 
 
 def _refuse_what_is_there(*paths: Path | None) -> None:
@@ -145,8 +153,9 @@ def _told(carried: Carried, output: Path, namespace: str) -> Iterator[str]:
     yield ""
     yield "jupyterhub_config.py then has this in place of KubeSpawner's:"
     yield ""
-    yield from (f"    {line.format(namespace=namespace)}" for line in _HUB)
-    yield from (f"    {name} = {value}" for name, value in carried.hub.items())
+    yield from (f"    {line}" for line in _HUB)
+    hub = {_CONNECT: f'"http://hub.{namespace}:8081"', **carried.hub}
+    yield from (f"    {name} = {value}" for name, value in hub.items())
     yield ""
     yield "Labs are in other namespaces than the Hub from now on: hub_connect_url is where they find it. The Hub's"
     yield "token needs read:any and delete:any, and the users' credentials (auth_state_field) or spawn:any, too."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,6 +24,10 @@ class Carried:
     """What jupyterhub_config.py then says: Python, by the name of the trait."""
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What KubeSpawner has where a site sets nothing, by plugin: it holds as well where a site's value is left out."""
+    origins: dict[str, str] = field(default_factory=dict)
+    """Where the site wrote a trait, if not under its own name: the key of the chart's values."""
 
     def put(self, key: str, value: Any) -> None:
         """Set a setting, given with dots."""
@@ -31,7 +35,11 @@ class Carried:
 
     def add_to(self, base: Mapping[str, Any]) -> None:
         """Add what was carried to settings that there are: of a key that both have, what was carried holds."""
-        self.settings = _added(base, self.settings)
+        self.settings = self.merged(base)
+
+    def merged(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings that there are with what was carried added."""
+        return _added(base, self.settings)
 
     def lose(self, name: str, what: str, do: str) -> None:
         """Say what is not carried, and what to do instead."""
@@ -47,6 +55,11 @@ def _added(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         else:
             added[key] = value
     return added
+
+
+def dotted(keys: Iterable[str | int]) -> str:
+    """Return keys as they are written after a name."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
 
 
 def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

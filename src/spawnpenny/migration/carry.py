@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from spawnpenny.migration.carried import Carried, texts
-from spawnpenny.migration.loading import Configured
+from spawnpenny.migration.carried import Carried, dotted
+from spawnpenny.migration.configured import Configured
 from spawnpenny.migration.plain import Losses, plain
-from spawnpenny.migration.profiles import carry_profiles
+from spawnpenny.migration.profiles import carry_profiles, variables
+from spawnpenny.migration.pruning import ATOM
+from spawnpenny.migration.shapes import TRAIT_SHAPES
 from spawnpenny.migration.storage import carry_storage
 from spawnpenny.migration.traits import TRAITS, Fate
 from spawnpenny.settings import DeadlineSettings
@@ -20,13 +23,15 @@ _USER_NAMESPACES: Final = "{hubnamespace}-{username}"
 """So is this."""
 _PREFIX: Final = re.compile(r"([a-z0-9][-a-z0-9]{0,14})\{(?:safe_)?(?:username|user_server)\}")
 _SECRET: Final = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|(API|ACCESS)_?KEY", re.IGNORECASE)
+_NULLABLE: Final = frozenset({"allow_privilege_escalation"})
+"""None says something: the pod says nothing about it."""
 _OF_USERS: Final = frozenset({"uid", "gid", "fs_gid", "supplemental_gids"})
 _PLUGIN: Final = "docs/plugins.md shows how to write a plugin."
 
 
 def carry(configured: Configured, hub_namespace: str) -> Carried:
     """Carry a site's configuration over; ``hub_namespace`` is where the Hub runs."""
-    carried = Carried(lost=list(configured.unread), notes=list(configured.remarks))
+    carried = Carried(lost=list(configured.unread), notes=list(configured.remarks), origins=dict(configured.origins))
     if configured.own_class:
         carried.lose(
             f"The class {configured.own_class}",
@@ -41,9 +46,27 @@ def carry(configured: Configured, hub_namespace: str) -> Carried:
     }
     _carry_namespaces(configured.traits, data, carried, hub_namespace)
     _carry_start_timeout(configured.traits, carried)
+    for key, value in configured.settings.items():
+        carried.put(key, value)
+    _carry_hub_connect_url(configured.hub_connect_url, carried, hub_namespace)
     carry_storage(data, carried)
     _carry_lab(data, carried)
     return carried
+
+
+def _carry_hub_connect_url(url: str | None, carried: Carried, hub_namespace: str) -> None:
+    """Keep where labs find the Hub; a name without dots is one of the Hub's namespace, where labs are no more."""
+    trait = "c.SpawnpennySpawner.hub_connect_url"
+    parts = urlsplit(url or "")
+    if not url or trait in carried.hub or not parts.hostname:
+        return
+    if "." in parts.hostname or ":" in parts.hostname:
+        carried.hub[trait] = repr(url)
+        return
+    port = f":{parts.port}" if parts.port else ""
+    whole = parts._replace(netloc=f"{parts.hostname}.{hub_namespace}{port}").geturl()
+    carried.hub[trait] = repr(whole)
+    carried.notes.append(f"hub_connect_url: {url} is found from the Hub's namespace alone, hence {whole}.")
 
 
 def _is_carried(name: str, value: Any, carried: Carried) -> bool:
@@ -73,11 +96,11 @@ def _keep_on_the_hub(name: str, to: str, value: Any, carried: Carried) -> None:
 
 def _data(name: str, value: Any, carried: Carried, hub_namespace: str) -> Any:
     losses: Losses = []
-    data = plain(value, losses)
+    data = plain(value, losses, TRAIT_SHAPES.get(name, ATOM))
     for path, what in losses:
-        place = f"{name}.{path}".rstrip(".").replace(".[", "[")
-        if name == "environment":
-            variables = ", ".join(f'"{each}": ...' for each, _ in losses)
+        place = f"{carried.origins.get(name, name)}{dotted(path)}"
+        if name == "environment" and path:
+            variables = ", ".join(f'"{keys[0]}": ...' for keys, _ in losses)
             carried.hub["c.SpawnpennySpawner.environment"] = (
                 f"{{{variables}}}  # copy them from c.KubeSpawner.environment"
             )
@@ -134,23 +157,22 @@ def _carry_start_timeout(traits: Mapping[str, Any], carried: Carried) -> None:
 
 def _carry_lab(data: dict[str, Any], carried: Carried) -> None:
     # What KubeSpawner has where nothing is set: its image, and no limits.
-    section: dict[str, Any] = {"image": _IMAGE, "cpu_limit": None, "mem_limit": None}
-    profiles = data.pop("profile_list", None)
-    section |= {name: value for name, value in data.items() if value is not None}
+    carried.defaults["lab"] = {"image": _IMAGE, "cpu_limit": None, "mem_limit": None}
+    section = {name: value for name, value in data.items() if value is not None or name in _NULLABLE}
     if "environment" in section:
-        section["environment"] = {key: _variable(value) for key, value in section["environment"].items()}
-        for name in sorted(filter(_SECRET.search, section["environment"])):
+        section["environment"] = variables(section["environment"])
+        for name in sorted(filter(_SECRET.search, _plain_variables(section["environment"]))):
             carried.notes.append(
                 f"environment.{name}: if it is secret, it should not be in the settings, nor in each pod: keep it in "
                 "c.SpawnpennySpawner.environment, which reaches the lab by a Secret."
             )
-    if profiles:
-        section["profile_list"] = carry_profiles(profiles, carried)
-    for path, text in texts(section):
-        if "{userid}" in text:
-            carried.lose(path, "{userid}, the Hub's number of a user, is not known to the service", "Use {username}.")
+    if section.get("profile_list"):
+        section["profile_list"] = carry_profiles(section["profile_list"], carried)
     carried.put("plugins.lab", section)
 
 
-def _variable(value: Any) -> Any:
-    return value if isinstance(value, str | Mapping) else str(value)
+def _plain_variables(environment: Any) -> list[str]:
+    """Return the variables whose values stand in the settings: a Secret that one refers to is where it belongs."""
+    if not isinstance(environment, Mapping):
+        return []
+    return [name for name, value in environment.items() if not (isinstance(value, Mapping) and "valueFrom" in value)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from spawnpenny.errors import SettingsError
+from spawnpenny.migration.configured import NONE, Configured
 from spawnpenny.migration.traits import RENAMED
 
 _CLASSES: Final = ("Spawner", "KubeSpawner")
+_HUB_PORT: Final = 8081
 _COMMON_LABELS: Final = {
     "app.kubernetes.io/name": "jupyterhub",
     "app.kubernetes.io/managed-by": "spawnpenny",
@@ -20,19 +22,8 @@ _COMMON_LABELS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """What a site has set of KubeSpawner's traits, and what there is besides that cannot be carried."""
-
-    traits: Mapping[str, Any]
-    own_class: str = ""
-    """The site's own spawner class, where it has one."""
-    unread: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-
-
-def load_config(path: Path) -> Configured:
-    """Run a configuration file, and return what it sets.
+def load_config(path: Path, before: Configured = NONE) -> Configured:
+    """Run a configuration file, and return what it sets over what was set before.
 
     Raises:
         SettingsError: It cannot be read, fails, or traitlets is not installed.
@@ -41,12 +32,19 @@ def load_config(path: Path) -> Configured:
     config = _run(path)
     spawner = config.JupyterHub.get("spawner_class") if "JupyterHub" in config else None
     own = _own_classes(spawner)
-    traits: dict[str, Any] = {}
+    traits: dict[str, Any] = dict(before.traits)
     for name in (*_CLASSES, *own):
         if name in config:
-            traits |= {key: _value(key, value, traits.get(key)) for key, value in config[name].items()}
-    remarks = tuple(_remarks(spawner, config))
-    return Configured({RENAMED.get(key, key): value for key, value in traits.items()}, ", ".join(own), remarks)
+            named = ((RENAMED.get(key, key), value) for key, value in config[name].items())
+            traits |= {key: _value(key, value, traits.get(key)) for key, value in named}
+    remarks = () if before is not NONE and spawner is None else tuple(_remarks(spawner, config))
+    return replace(
+        before,
+        traits=traits,
+        own_class=", ".join(filter(None, (before.own_class, *own))),
+        remarks=(*before.remarks, *remarks),
+        hub_connect_url=_hub_connect_url(config) or before.hub_connect_url,
+    )
 
 
 def _run(path: Path) -> Any:
@@ -95,6 +93,15 @@ def _own_classes(spawner: Any) -> list[str]:
         )
     name = str(spawner or "").rpartition(".")[2]
     return [name] if "." in str(spawner) and name not in _CLASSES else []
+
+
+def _hub_connect_url(config: Any) -> str | None:
+    """Return where the Hub says that it is found; a trait of the spawner is carried with the others."""
+    hub = config.JupyterHub if "JupyterHub" in config else {}
+    url, host, port = (hub.get(f"hub_connect_{part}") for part in ("url", "ip", "port"))
+    if url and isinstance(url, str):
+        return url
+    return f"http://{host}:{port or _HUB_PORT}" if host and isinstance(host, str) else None
 
 
 def _remarks(spawner: Any, config: Any) -> Iterator[str]:

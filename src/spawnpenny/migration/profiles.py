@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
+from spawnpenny.migration.advice import limits_choice
 from spawnpenny.migration.carried import Carried
-from spawnpenny.migration.storage import entries
 from spawnpenny.migration.traits import RENAMED, TRAITS
 
-_OVERRIDE = "kubespawner_override"
-_LAB = "plugins.lab."
+_OVERRIDE: Final = "kubespawner_override"
+_LAB: Final = "plugins.lab."
+_KNOWN: Final = frozenset({"display_name", "slug", "description", "default", _OVERRIDE, "profile_options"})
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def carry_profiles(profiles: Any, carried: Carried) -> Any:
     """Return a profile list without what cannot be overridden here, which ``carried`` is told."""
-    named = entries(profiles)
-    for profile in named:
+    for key, profile in _entries(profiles):
         title = f"profile {profile.get('slug') or profile.get('display_name')!r}"
-        for place, owner in _owners(profile):
-            owner[_OVERRIDE] = _override(owner.get(_OVERRIDE) or {}, f"{title}{place}", carried)
-            if not owner[_OVERRIDE]:
-                del owner[_OVERRIDE]
-        for option, each in (profile.get("profile_options") or {}).items():
+        place = carried.origins.get("profile_list", "profile_list")
+        carried.origins[f"profile_list.{key}"] = f"{place}[{key}] ({title})"
+        _drop_what_is_ignored(profile, title, carried)
+        for owner_place, owner in _owners(profile):
+            _carry_override(owner, f"{title}{owner_place}", carried)
+        for option, each in _entries(profile.get("profile_options")):
             if (each.get("unlisted_choice") or {}).get("validation_regex"):
                 carried.notes.append(
                     f"{title}, {option}: validation_regex has to match the whole text here, not only its beginning."
@@ -30,29 +33,75 @@ def carry_profiles(profiles: Any, carried: Carried) -> Any:
     return profiles
 
 
-def _owners(profile: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    found = [("", profile)]
-    for option, each in (profile.get("profile_options") or {}).items():
-        found += [(f", {option}: {key}", choice) for key, choice in (each.get("choices") or {}).items()]
-        if each.get("unlisted_choice"):
-            found.append((f", {option}: unlisted_choice", each["unlisted_choice"]))
-    return found
+def variables(environment: Any) -> Any:
+    """Return an environment whose numbers and truth values are texts, as they are for a program."""
+    if isinstance(environment, list) and all(isinstance(each, Mapping) and "name" in each for each in environment):
+        environment = {each["name"]: each.get("value", _without_name(each)) for each in environment}
+    if not isinstance(environment, Mapping):
+        return environment
+    return {name: _variable(value) for name, value in environment.items() if value is not None}
 
 
-def _override(override: Mapping[str, Any], where: str, carried: Carried) -> dict[str, Any]:
+def _without_name(variable: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in variable.items() if key != "name"}
+
+
+def _variable(value: Any) -> Any:
+    return str(value) if isinstance(value, bool | int | float) else value
+
+
+def _entries(value: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield the maps in a map or a list, each with its key."""
+    entries = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    yield from ((key, each) for key, each in entries if isinstance(each, dict))
+
+
+def _drop_what_is_ignored(profile: dict[str, Any], title: str, carried: Carried) -> None:
+    """Take out the keys that KubeSpawner does not look at. What may limit a profile stays, for the service to judge."""
+    for key in [each for each in profile if each not in _KNOWN and not limits_choice(str(each))]:
+        del profile[key]
+        carried.lose(f"{title}, {key}", "KubeSpawner does not look at it either", f"Is it for {_OVERRIDE}?")
+
+
+def _owners(profile: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what may override something, each with where it stands in the profile."""
+    yield "", profile
+    for option, each in _entries(profile.get("profile_options")):
+        for key, choice in _entries(each.get("choices")):
+            yield f", {option}: {key}", choice
+        if isinstance(each.get("unlisted_choice"), dict):
+            yield f", {option}: unlisted_choice", each["unlisted_choice"]
+
+
+def _carry_override(owner: dict[str, Any], where: str, carried: Carried) -> None:
+    override = owner.get(_OVERRIDE)
+    if not override:
+        owner.pop(_OVERRIDE, None)
+    if not isinstance(override, Mapping):
+        return
     kept = {}
     for given, value in override.items():
-        name = RENAMED.get(given, given)
+        name = str(RENAMED.get(given, given))
         trait = TRAITS.get(name)
         if trait is not None and trait.to.startswith(_LAB) and name != "profile_list":
-            kept[name] = value
+            kept[name] = _texts(value) if name == "environment" else value
         else:
             carried.lose(f"{where}, {given}", "a profile cannot override it here", _instead(name))
-    return kept
+    owner[_OVERRIDE] = kept
+    if not kept:
+        del owner[_OVERRIDE]
+
+
+def _texts(environment: Any) -> Any:
+    """Return an override of the environment, in which None takes a variable away."""
+    if not isinstance(environment, Mapping):
+        return environment
+    return {name: _variable(value) for name, value in environment.items()}
 
 
 def _instead(name: str) -> str:
     trait = TRAITS.get(name)
-    if trait is None:
-        return "Is it misspelt?"
-    return f"It is {trait.to} for all." if trait.to else f"It is not needed: {trait.remark}."
+    if trait is not None:
+        return f"It is {trait.to} for all." if trait.to else f"It is not needed: {trait.remark}."
+    snake = _HUMP.sub("_", name).lower()
+    return f"KubeSpawner ignores it; is {snake} meant?" if snake in TRAITS and snake != name else "Is it misspelt?"

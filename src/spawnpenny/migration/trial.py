@@ -1,31 +1,104 @@
-"""Tries the settings that a migration wrote: what the service would refuse is taken out, and told."""
+"""Try the settings that a migration writes: leave out, and report, the smallest parts that the service refuses."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
+from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.configuration import make_settings
-from spawnpenny.errors import PluginError, SettingsError
+from spawnpenny.embedded.validation import validate
+from spawnpenny.errors import PluginError, SettingsError, SpawnpennyError
+from spawnpenny.migration.advice import report
 from spawnpenny.migration.carried import Carried
+from spawnpenny.migration.pruning import Check, Loss, Shape, prune
 from spawnpenny.migration.references import references
 from spawnpenny.migration.samples import Workshop
+from spawnpenny.migration.shapes import LAB, NAMESPACE, SECTION, STORAGE
 
-_SECTIONS = ("lab", "storage", "namespace")
-_SOURCE = "what was carried"
+_SOURCE: Final = "what was carried"
+_SHAPES: Final = {"namespace": NAMESPACE, "lab": LAB, "storage": STORAGE}
+_PLUGINS: Final = "plugins"
 
 
-def try_settings(carried: Carried) -> Workshop:
+def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Workshop:
     """Make settings of what was carried that a service starts with, and say what they need besides.
 
+    Args:
+        carried: What was carried; its settings become those that are to be written.
+        base: Settings that there are already, to be added to.
+
     Raises:
-        SettingsError: Even without what it refuses, it does not start: a plugin is not installed.
+        SettingsError: Nothing that was carried is to blame: the base is wrong, or a plugin is not installed.
 
     """
-    if _refusal(carried.settings) is not None:
-        _take_out(carried)
+    _prune(carried, base or {})
+    carried.add_to(base or {})
     workshop = Workshop(make_settings(carried.settings, source=_SOURCE))
+    _say_what_is_missing(carried, workshop)
+    return workshop
+
+
+def _prune(carried: Carried, base: Mapping[str, Any]) -> None:
+    """Add the sections to the base one after the other, each without what is refused."""
+    whole = carried.settings
+    carried.settings = {_PLUGINS: {name: dict(carried.defaults.get(name, {})) for name in whole.get(_PLUGINS, {})}}
+    Workshop(make_settings(carried.merged(base), source="the settings"))
+    for path, section, shape in _sections(whole):
+        check = _check(carried, base, path)
+        pruned = prune(section, shape, check)
+        if pruned is not None:
+            carried.put(".".join(path), _with_defaults(carried, path, pruned.value))
+        losses = pruned.losses if pruned is not None else (Loss((), section, check(section) or "", check),)
+        for loss in losses:
+            report(carried, path, loss)
+
+
+def _with_defaults(carried: Carried, path: tuple[str, ...], section: Any) -> Any:
+    return {**carried.defaults.get(path[-1], {}), **section} if isinstance(section, Mapping) else section
+
+
+def _sections(whole: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any, Shape]]:
+    for name, section in whole.get(_PLUGINS, {}).items():
+        yield (_PLUGINS, name), section, _SHAPES.get(name, SECTION)
+    for name, section in whole.items():
+        if name != _PLUGINS:
+            yield (name,), section, SECTION
+
+
+def _check(carried: Carried, base: Mapping[str, Any], path: tuple[str, ...]) -> Check:
+    """Return what judges a value in the place of a section, beside all that was taken so far."""
+
+    def check(value: Any) -> str | None:
+        tried = Carried(settings=copy.copy(carried.settings))
+        tried.put(".".join(path), _with_defaults(carried, path, value))
+        return _refusal(tried.merged(base))
+
+    return check
+
+
+def _refusal(settings: Mapping[str, Any]) -> str | None:
+    """Return why a service with these settings would not start, or makes a pod that is none."""
+    try:
+        workshop = Workshop(make_settings(settings, source=_SOURCE))
+        for pod in workshop.pods():
+            _validate(pod)
+    except (SettingsError, PluginError) as error:
+        return error.message.removeprefix(f"In {_SOURCE}: ").removesuffix(".")
+    except SpawnpennyError as error:
+        return error.message.rpartition(" spec.")[2].removesuffix(".")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # data of another kind, deep in an object
+        return f"no pod can be made of it ({type(error).__name__})"
+    return None
+
+
+def _validate(pod: Manifest) -> None:
+    made = {**pod, "metadata": {**pod["metadata"], "namespace": "somebody"}}
+    validate("create", Ref.of(made), made)
+
+
+def _say_what_is_missing(carried: Carried, workshop: Workshop) -> None:
     needed = workshop.openings()
     for opening, what in needed.items():
         carried.lose(
@@ -40,36 +113,9 @@ def try_settings(carried: Carried) -> Workshop:
             f"The {kind} {name} has to be in the namespace of each user, and not only in the Hub's: a step of a plugin "
             "puts it there."
         )
-    return workshop
 
 
 def _own(workshop: Workshop) -> set[tuple[str, str]]:
     """Return what the service itself makes for a lab."""
     made = {(str(each["kind"]), str(each["metadata"]["name"])) for each in workshop.manifests()}
     return {("volume claim" if kind == "PersistentVolumeClaim" else kind, name) for kind, name in made}
-
-
-def _take_out(carried: Carried) -> None:
-    """Build the sections up again, key by key, without those that are refused."""
-    whole = carried.settings["plugins"]
-    built = {**carried.settings, "plugins": {name: {} for name in whole}}
-    for section in _SECTIONS:
-        for key, value in sorted((whole.get(section) or {}).items(), key=lambda each: each[0] == "profile_list"):
-            tried = copy.deepcopy(built)
-            tried["plugins"][section][key] = value
-            refusal = _refusal(tried)
-            if refusal is None:
-                built = tried
-            else:
-                carried.lose(
-                    f"plugins.{section}.{key}", f"the service does not take it: {refusal}", "Correct it by hand."
-                )
-    carried.settings = built
-
-
-def _refusal(settings: Mapping[str, Any]) -> str | None:
-    try:
-        Workshop(make_settings(settings, source=_SOURCE))
-    except (SettingsError, PluginError) as error:
-        return error.message.removeprefix(f"In {_SOURCE}: ").removesuffix(".")
-    return None

@@ -1,24 +1,29 @@
-"""Reads the ``values.yaml`` of Zero to JupyterHub, whose chart sets KubeSpawner's traits from ``singleuser``.
+"""Read the ``values.yaml`` of Zero to JupyterHub, whose chart sets KubeSpawner's traits from ``singleuser``.
 
 As of the chart's version 4: what a site has not set is what the chart has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from spawnpenny.migration.loading import Configured
+from spawnpenny.migration.chart import at, read_values
+from spawnpenny.migration.configured import Configured
+from spawnpenny.migration.gateway import gateway_settings
+from spawnpenny.migration.network import network_settings
 from spawnpenny.migration.traits import RENAMED
+from spawnpenny.migration.unread import remarks, unread
 from spawnpenny.sources import read_yaml
 
-_TRAITS: Final = {
+TRAITS_OF_VALUES: Final = {
+    "pod_name_template": "podNameTemplate",
     "start_timeout": "startTimeout",
     "image_pull_policy": "image.pullPolicy",
+    "events_enabled": "events",
     "extra_labels": "extraLabels",
     "extra_annotations": "extraAnnotations",
-    "allow_privilege_escalation": "allowPrivilegeEscalation",
     "uid": "uid",
     "fs_gid": "fsGid",
     "service_account": "serviceAccountName",
@@ -45,57 +50,75 @@ _TRAITS: Final = {
     "cmd": "cmd",
     "default_url": "defaultUrl",
 }
-_CHART: Final[Mapping[str, Any]] = {
-    "start_timeout": 300,
-    "extra_labels": {"hub.jupyter.org/network-access-hub": "true"},
-    "uid": 1000,
-    "fs_gid": 100,
-    "mem_guarantee": "1G",
-    "cmd": "jupyterhub-singleuser",
+"""What the chart passes on as it is, by the key under ``singleuser``."""
+_ORIGINS: Final = {
+    **TRAITS_OF_VALUES,
+    "image": "image",
+    "image_pull_secrets": "image.pullSecrets",
+    "tolerations": "extraTolerations",
+    "allow_privilege_escalation": "allowPrivilegeEscalation",
+    "volumes": "storage.extraVolumes",
+    "volume_mounts": "storage.extraVolumeMounts",
+    "storage_capacity": "storage.capacity",
+    "storage_class": "storage.dynamic.storageClass",
+    "storage_access_modes": "storage.dynamic.storageAccessModes",
+    "pvc_name_template": "storage.dynamic.pvcNameTemplate",
+    "plugins.namespace.network.egress": "networkPolicy.egress",
 }
-_MERGED: Final = frozenset({"extra_labels"})
 _USER_NODES: Final = {
     "matchExpressions": [{"key": "hub.jupyter.org/node-purpose", "operator": "In", "values": ["user"]}]
 }
-_TEMPLATE: Final = "claim-{user_server}"
 
 
-def load_values(path: Path) -> Configured:
-    """Return what the chart would set of KubeSpawner's traits.
+def load_values(paths: Iterable[Path]) -> Configured:
+    """Return what the chart would set of KubeSpawner's traits with these files, of which the later ones hold.
 
     Raises:
-        SettingsError: The file cannot be read.
+        SettingsError: A file cannot be read, or is another chart's.
 
     """
-    values = read_yaml(path)
-    single = _at(values, "singleuser") or {}
-    traits: dict[str, Any] = dict(_CHART)
-    for trait, key in _TRAITS.items():
-        value = _at(single, key)
-        if value is not None:
-            traits[trait] = {**traits[trait], **value} if trait in _MERGED else value
+    found = read_values((path.name, read_yaml(path)) for path in paths)
+    values = found.hub
+    single = values.get("singleuser") or {}
+    traits = {trait: value for trait, key in TRAITS_OF_VALUES.items() if (value := at(single, key)) is not None}
+    traits["allow_privilege_escalation"] = single.get("allowPrivilegeEscalation")
     traits |= _image(values, single)
     traits |= _placement(values, single, traits)
-    traits |= _volumes(single)
+    traits |= _storage(single)
     for section in ("Spawner", "KubeSpawner"):
-        traits |= _at(values, f"hub.config.{section}") or {}
+        traits |= at(values, f"hub.config.{section}") or {}
+    network = network_settings(values)
+    settings = {f"plugins.namespace.network.{key}": value for key, value in network.items()}
+    settings |= gateway_settings(found.gateway)
     return Configured(
         {RENAMED.get(key, key): value for key, value in traits.items()},
-        unread=tuple(_unread(values)),
-        remarks=tuple(_remarks(values, single)),
+        own_class=_own_class(values),
+        unread=tuple(unread(found)),
+        remarks=tuple(remarks(found)),
+        origins={name: f"singleuser.{key}" for name, key in _ORIGINS.items()},
+        settings=settings,
+        hub_connect_url=_hub_connect_url(values),
     )
 
 
-def _at(values: Any, path: str) -> Any:
-    for key in path.split("."):
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values
+def _own_class(values: Mapping[str, Any]) -> str:
+    name = str(at(values, "hub.config.JupyterHub.spawner_class") or "")
+    return "" if name in {"", "kubespawner", "kubespawner.KubeSpawner", "spawnpenny"} else name.rpartition(".")[2]
+
+
+def _hub_connect_url(values: Mapping[str, Any]) -> str | None:
+    """Return what the site says, else where the chart's service is; the command adds the namespace."""
+    for section in ("SpawnpennySpawner", "KubeSpawner", "Spawner", "JupyterHub"):
+        if url := at(values, f"hub.config.{section}.hub_connect_url"):
+            return str(url)
+    name = values.get("fullnameOverride")
+    return f"http://{name}-hub:8081" if name else None
 
 
 def _image(values: Mapping[str, Any], single: Mapping[str, Any]) -> dict[str, Any]:
-    name, tag = _at(single, "image.name"), _at(single, "image.tag")
-    secrets = [*(values.get("imagePullSecrets") or ()), *(_at(single, "image.pullSecrets") or ())]
-    if _at(values, "imagePullSecret.create"):
+    name, tag = at(single, "image.name"), at(single, "image.tag")
+    secrets = [*(values.get("imagePullSecrets") or ()), *(at(single, "image.pullSecrets") or ())]
+    if at(values, "imagePullSecret.create") and at(values, "imagePullSecret.automaticReferenceInjection"):
         secrets.insert(0, "image-pull-secret")
     found: dict[str, Any] = {"image": f"{name}:{tag}" if tag else name} if name else {}
     return {**found, "image_pull_secrets": secrets} if secrets else found
@@ -104,10 +127,10 @@ def _image(values: Mapping[str, Any], single: Mapping[str, Any]) -> dict[str, An
 def _placement(values: Mapping[str, Any], single: Mapping[str, Any], traits: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     scheduling = values.get("scheduling") or {}
-    tolerations = [*(_at(scheduling, "userPods.tolerations") or ()), *(single.get("extraTolerations") or ())]
+    tolerations = [*(at(scheduling, "userPods.tolerations") or ()), *(single.get("extraTolerations") or ())]
     if tolerations:
         found["tolerations"] = tolerations
-    purpose = _at(scheduling, "userPods.nodeAffinity.matchNodePurpose") or "prefer"
+    purpose = at(scheduling, "userPods.nodeAffinity.matchNodePurpose")
     if purpose == "prefer":
         preferred = traits.get("node_affinity_preferred") or []
         found["node_affinity_preferred"] = [*preferred, {"weight": 100, "preference": _USER_NODES}]
@@ -116,62 +139,37 @@ def _placement(values: Mapping[str, Any], single: Mapping[str, Any], traits: Map
     return found
 
 
-def _volumes(single: Mapping[str, Any]) -> dict[str, Any]:
+def _storage(single: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the traits about volumes: maps by the chart's own keys, as profiles may override one of them."""
     storage = single.get("storage") or {}
-    kind = storage.get("type") or "dynamic"
-    volumes, mounts, found = [], [], dict[str, Any]()
-    mount = {"mountPath": storage.get("homeMountPath") or "/home/jovyan"}
+    volumes, mounts, found = dict[str, Any](), dict[str, Any](), dict[str, Any]()
+    kind = storage.get("type")
     if kind == "dynamic":
-        template = _at(storage, "dynamic.pvcNameTemplate") or _TEMPLATE
-        modes = _at(storage, "dynamic.storageAccessModes") or ["ReadWriteOnce"]
-        found = {
-            "storage_pvc_ensure": True,
-            "pvc_name_template": template,
-            "storage_capacity": storage.get("capacity") or "10Gi",
-            "storage_access_modes": modes,
+        name = at(storage, "dynamic.volumeNameTemplate") or "volume-{user_server}"
+        given = {
+            "pvc_name_template": at(storage, "dynamic.pvcNameTemplate"),
+            "storage_class": at(storage, "dynamic.storageClass"),
+            "storage_access_modes": at(storage, "dynamic.storageAccessModes"),
+            "storage_capacity": storage.get("capacity"),
         }
-        if (storage_class := _at(storage, "dynamic.storageClass")) is not None:
-            found["storage_class"] = storage_class
-        volumes.append({"name": "home", "persistentVolumeClaim": {"claimName": template}})
-        mounts.append({"name": "home", **mount, **_sub_path(_at(storage, "dynamic.subPath"))})
+        found = {"storage_pvc_ensure": True, **{key: value for key, value in given.items() if value is not None}}
+        volumes[name], mounts[name] = _home(storage, name, "{pvc_name}", at(storage, "dynamic.subPath"))
     elif kind == "static":
-        volumes.append({"name": "home", "persistentVolumeClaim": {"claimName": _at(storage, "static.pvcName")}})
-        mounts.append({"name": "home", **mount, **_sub_path(_at(storage, "static.subPath") or "{username}")})
-    volumes += _listed(storage.get("extraVolumes"))
-    mounts += _listed(storage.get("extraVolumeMounts"))
-    return {**found, "volumes": volumes, "volume_mounts": mounts}
+        claim = at(storage, "static.pvcName")
+        volumes["home"], mounts["home"] = _home(storage, "home", claim, at(storage, "static.subPath"))
+    volumes |= _by_key(storage.get("extraVolumes"), lambda _, each: str(each.get("name")))
+    mounts |= _by_key(storage.get("extraVolumeMounts"), lambda number, each: f"{number}-{each.get('name')}")
+    return {**found, **{key: each for key, each in (("volumes", volumes), ("volume_mounts", mounts)) if each}}
 
 
-def _sub_path(path: str | None) -> dict[str, str]:
-    return {"subPath": path} if path else {}
+def _home(storage: Mapping[str, Any], name: str, claim: Any, sub_path: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    mount = {"name": name, "mountPath": storage.get("homeMountPath"), "subPath": sub_path}
+    volume = {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+    return volume, {key: value for key, value in mount.items() if value}
 
 
-def _listed(value: Any) -> list[Any]:
-    return [value[key] for key in sorted(value)] if isinstance(value, Mapping) else list(value or ())
-
-
-def _unread(values: Mapping[str, Any]) -> Iterator[str]:
-    for name in _at(values, "hub.extraConfig") or {}:
-        yield (
-            f"hub.extraConfig.{name}: it is Python, and was not looked at. Where it sets KubeSpawner's traits, put "
-            "them into a jupyterhub_config.py and carry that over as well."
-        )
-
-
-def _remarks(values: Mapping[str, Any], single: Mapping[str, Any]) -> Iterator[str]:
-    if _at(single, "cloudMetadata.blockWithIptables") is not False:
-        yield (
-            "singleuser.cloudMetadata: the privileged container that keeps labs from the cloud's metadata is not "
-            "carried: the NetworkPolicy in each user's namespace does that, where the cluster's network enforces it."
-        )
-    if single.get("networkPolicy"):
-        yield "singleuser.networkPolicy: say in plugins.namespace.network what labs may reach; its README has the keys."
-    if single.get("extraFiles"):
-        yield "singleuser.extraFiles: make a Secret or ConfigMap with them by a plugin's step, and mount it."
-    if _at(values, "scheduling.userScheduler.enabled") is not False:
-        yield (
-            "scheduling.userScheduler: labs are placed by the cluster's own scheduler; to have them placed by the "
-            "chart's, keep that, and set scheduler_name, as <release>-user-scheduler."
-        )
-    if _at(values, "scheduling.podPriority.enabled"):
-        yield "scheduling.podPriority: set priority_class_name to the chart's class, as <release>-default-priority."
+def _by_key(value: Any, key: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    entries = enumerate(value) if isinstance(value, list) else ()
+    return {key(number, each) if isinstance(each, Mapping) else str(number): each for number, each in entries}

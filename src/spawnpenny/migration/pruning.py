@@ -1,0 +1,133 @@
+"""Leave out the smallest parts of a value that keep it from being accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Check = Callable[[Any], str | None]
+"""Return why a value is refused, None where it is accepted."""
+Key = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which parts of a value can be left out.
+
+    ``rest`` is the shape of the entries of a map or a list, each of which can be left out alone. Without it, entries
+    belong together: only what ``parts`` names can shrink, and only what ``optional`` names can be left out.
+    """
+
+    parts: Mapping[str, Shape] = field(default_factory=dict)
+    rest: Shape | None = None
+    optional: frozenset[str] = frozenset()
+
+    def of(self, key: Key) -> Shape:
+        """Return the shape of an entry."""
+        return self.parts.get(str(key)) or self.rest or ATOM
+
+    def can_drop(self, key: Key) -> bool:
+        """Whether an entry can be left out alone."""
+        return self.rest is not None or key in self.optional
+
+
+ATOM: Final = Shape()
+"""A value that is kept or left out as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A part that was left out: its place, its value, and why. ``check`` judges another value in that place."""
+
+    path: tuple[Key, ...]
+    value: Any
+    reason: str
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What is left of a value, and what is not."""
+
+    value: Any
+    losses: tuple[Loss, ...] = ()
+
+
+def prune(value: Any, shape: Shape, check: Check) -> Pruned | None:
+    """Return a value without the parts that are refused; None where nothing acceptable is left of it."""
+    if check(value) is None:
+        return Pruned(value)
+    if shape is ATOM or not isinstance(value, Mapping | list):
+        return None
+    return _Pruning(value, shape, check).run()
+
+
+class _Pruning:
+    """Grows a value from what cannot be left out, entry by entry, in whatever order they are accepted."""
+
+    def __init__(self, value: Mapping[str, Any] | list[Any], shape: Shape, check: Check) -> None:
+        self._value = value
+        self._entries: dict[Any, Any] = dict(value) if isinstance(value, Mapping) else dict(enumerate(value))
+        self._shape = shape
+        self._check = check
+        self._kept: dict[Any, Any] = {}
+        self._losses: dict[Any, tuple[Loss, ...]] = {}
+
+    def run(self) -> Pruned | None:
+        if self._shape.rest is None:
+            self._kept = {key: each for key, each in self._entries.items() if key not in self._shape.parts}
+        refused = self._grow(key for key in self._entries if key not in self._kept)
+        for key in refused:
+            if not self._shrink(key):
+                return None
+        for key in self._grow(refused):  # what was refused beside a part that is now left out
+            if key not in self._kept and not self._drop(key):
+                return None
+        value = self._built(self._kept)
+        losses = tuple(loss for key in self._entries for loss in self._losses.get(key, ()))
+        return Pruned(value, losses) if self._check(value) is None else None
+
+    def _grow(self, keys: Iterable[Any]) -> list[Any]:
+        """Keep the entries that are accepted as they are, and return the others."""
+        waiting = list(keys)
+        while True:
+            refused = [key for key in waiting if not self._keep(key, self._entries[key])]
+            if len(refused) == len(waiting):
+                return refused
+            waiting = refused
+
+    def _shrink(self, key: Any) -> bool:
+        pruned = prune(self._entries[key], self._shape.of(key), self._judge(key))
+        if pruned is None:
+            return self._shape.can_drop(key)
+        self._kept[key] = pruned.value
+        self._losses[key] = tuple(_below(key, pruned.losses))
+        return True
+
+    def _drop(self, key: Any) -> bool:
+        reason = self._judge(key)(self._entries[key])
+        if not self._shape.can_drop(key) or reason is None:
+            return False
+        self._losses[key] = (Loss((key,), self._entries[key], reason, self._judge(key)),)
+        return True
+
+    def _keep(self, key: Any, value: Any) -> bool:
+        if self._judge(key)(value) is not None:
+            return False
+        self._kept[key] = value
+        self._losses.pop(key, None)
+        return True
+
+    def _judge(self, key: Any) -> Check:
+        return lambda value: self._check(self._built({**self._kept, key: value}))
+
+    def _built(self, kept: Mapping[Any, Any]) -> Any:
+        """Return the entries in the order that they had."""
+        ordered = {key: kept[key] for key in self._entries if key in kept}
+        return ordered if isinstance(self._value, Mapping) else list(ordered.values())
+
+
+def _below(key: Key, losses: Iterable[Loss]) -> Iterator[Loss]:
+    for loss in losses:
+        yield Loss((key, *loss.path), loss.value, loss.reason, loss.check)

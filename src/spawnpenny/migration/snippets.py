@@ -1,0 +1,42 @@
+"""Python in the chart's values: it is not run, and what it sets is listed by name."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final
+
+_CLASSES: Final = ("Spawner", "KubeSpawner")
+
+
+def assigned(source: Any) -> list[str]:
+    """Return the traits of spawners that a piece of Python sets or changes, in their order.
+
+    Raises:
+        SyntaxError: It is not Python.
+
+    """
+    tree = ast.parse(textwrap.dedent(str(source)))
+    return list(dict.fromkeys(_traits(tree)))
+
+
+def subclasses(source: Any) -> list[str]:
+    """Return the classes in a piece of Python that are derived from a spawner.
+
+    Raises:
+        SyntaxError: It is not Python.
+
+    """
+    tree = ast.parse(textwrap.dedent(str(source)))
+    return [
+        each.name
+        for each in ast.walk(tree)
+        if isinstance(each, ast.ClassDef) and any("Spawner" in ast.unparse(base) for base in each.bases)
+    ]
+
+
+def _traits(tree: ast.AST) -> Iterator[str]:
+    for each in ast.walk(tree):
+        if isinstance(each, ast.Attribute) and ast.unparse(each.value) in {f"c.{name}" for name in _CLASSES}:
+            yield each.attr
