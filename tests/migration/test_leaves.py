@@ -135,8 +135,11 @@ def with_leaves(leaves, *, last):
     return config
 
 
-def carried(config):
-    found = carry(Configured(traits=copy.deepcopy(config)), "jupyterhub")
+def carried(config, *, backwards=False):
+    traits = copy.deepcopy(config)
+    if backwards:  # what a key needs comes after it
+        traits = dict(reversed(traits.items()))
+    found = carry(Configured(traits=traits), "jupyterhub")
     try_settings(found)
     return found
 
@@ -163,10 +166,10 @@ def apart(leaves):
     return len(set(paths)) == len(paths)
 
 
-@settings(max_examples=25, deadline=None)
-@given(leaves=st.lists(st.sampled_from(BAD), min_size=2, max_size=4).filter(apart))
-def test_so_are_several(sound, leaves):
-    found = carried(with_leaves(leaves, last=True))
+@settings(max_examples=15, deadline=None)
+@given(leaves=st.lists(st.sampled_from(BAD), min_size=2, max_size=4).filter(apart), backwards=st.booleans())
+def test_so_are_several(sound, leaves, backwards):
+    found = carried(with_leaves(leaves, last=True), backwards=backwards)
     assert found.settings == sound.settings
     assert len(found.lost) == len(leaves)
 

@@ -22,6 +22,8 @@ class Shape:
     parts: Mapping[str, Shape] = field(default_factory=dict)
     rest: Shape | None = None
     optional: frozenset[str] = frozenset()
+    late: tuple[str, ...] = ()
+    """Entries that lean on the others: what is left of those is known before these are judged, in this order."""
 
     def of(self, key: Key) -> Shape:
         """Return the shape of an entry."""
@@ -73,12 +75,15 @@ class _Pruning:
         self._check = check
         self._kept: dict[Any, Any] = {}
         self._losses: dict[Any, tuple[Loss, ...]] = {}
+        # Of two entries of a list that exclude each other, such as profiles of one name, the first holds.
+        self._in_order = isinstance(value, list)
 
     def run(self) -> Pruned | None:
         if self._shape.rest is None:
             self._kept = {key: each for key, each in self._entries.items() if key not in self._shape.parts}
-        refused = self._grow(key for key in self._entries if key not in self._kept)
-        for key in refused:
+        refused = self._grow([key for key in self._entries if key not in self._kept])
+        late = self._shape.late
+        for key in sorted(refused, key=lambda each: late.index(each) + 1 if each in late else 0):
             if not self._shrink(key):
                 return None
         for key in self._grow(refused):  # what was refused beside a part that is now left out
@@ -88,14 +93,22 @@ class _Pruning:
         losses = tuple(loss for key in self._entries for loss in self._losses.get(key, ()))
         return Pruned(value, losses) if self._check(value) is None else None
 
-    def _grow(self, keys: Iterable[Any]) -> list[Any]:
+    def _grow(self, keys: list[Any]) -> list[Any]:
         """Keep the entries that are accepted as they are, and return the others."""
-        waiting = list(keys)
         while True:
-            refused = [key for key in waiting if not self._keep(key, self._entries[key])]
-            if len(refused) == len(waiting):
+            refused = self._add(keys)
+            if len(refused) == len(keys):
                 return refused
-            waiting = refused
+            keys = refused
+
+    def _add(self, keys: list[Any]) -> list[Any]:
+        """Keep entries all at once, or else half of them at a time, and return those that are refused."""
+        if not keys or self._keep(keys):
+            return []
+        if len(keys) == 1:
+            return [] if self._in_order and self._shrink(keys[0]) and keys[0] in self._kept else keys
+        half = len(keys) // 2
+        return [*self._add(keys[:half]), *self._add(keys[half:])]
 
     def _shrink(self, key: Any) -> bool:
         pruned = prune(self._entries[key], self._shape.of(key), self._judge(key))
@@ -112,11 +125,13 @@ class _Pruning:
         self._losses[key] = (Loss((key,), self._entries[key], reason, self._judge(key)),)
         return True
 
-    def _keep(self, key: Any, value: Any) -> bool:
-        if self._judge(key)(value) is not None:
+    def _keep(self, keys: list[Any]) -> bool:
+        more = {key: self._entries[key] for key in keys}
+        if self._check(self._built({**self._kept, **more})) is not None:
             return False
-        self._kept[key] = value
-        self._losses.pop(key, None)
+        self._kept |= more
+        for key in keys:
+            self._losses.pop(key, None)
         return True
 
     def _judge(self, key: Any) -> Check:

@@ -53,7 +53,8 @@ PROFILE: Final = Shape(parts={"kubespawner_override": OVERRIDE, "profile_options
 
 TRAIT_SHAPES: Final = {**_OF_TRAITS, "profile_list": Shape(rest=PROFILE)}
 """By trait; all others are atoms."""
-LAB: Final = Shape(parts=TRAIT_SHAPES, rest=ATOM)
+_LATE: Final = ("volume_mounts", "init_containers", "extra_containers", *_OBJECTS, "profile_list")
+LAB: Final = Shape(parts=TRAIT_SHAPES, rest=ATOM, late=_LATE)
 STORAGE: Final = Shape(parts={"extra_labels": _ENTRIES, "extra_annotations": _ENTRIES}, rest=ATOM)
 NAMESPACE: Final = Shape(parts={"network": Shape(parts={"egress": _ENTRIES}, rest=ATOM)}, rest=ATOM)
 """Of the plugins' sections."""
