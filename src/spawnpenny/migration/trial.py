@@ -94,8 +94,24 @@ def _refusal(settings: Mapping[str, Any]) -> str | None:
 
 
 def _validate(pod: Manifest) -> None:
-    made = {**pod, "metadata": {**pod["metadata"], "namespace": "somebody"}}
+    """Refuse a pod whose names, labels or mounts are none. What kinds of volumes it may have, others judge."""
+    spec = pod["spec"]
+    kinds = ("initContainers", "containers")
+    made = {
+        **pod,
+        "metadata": {**pod["metadata"], "namespace": "somebody"},
+        "spec": {
+            **spec,
+            "volumes": [{"name": each["name"], "emptyDir": {}} for each in spec.get("volumes") or ()],
+            **{kind: [_without_expressions(each) for each in spec.get(kind) or ()] for kind in kinds},
+        },
+    }
     validate("create", Ref.of(made), made)
+
+
+def _without_expressions(container: Manifest) -> Manifest:
+    mounts = container.get("volumeMounts") or ()
+    return {**container, "volumeMounts": [{k: v for k, v in each.items() if k != "subPathExpr"} for each in mounts]}
 
 
 def _say_what_is_missing(carried: Carried, workshop: Workshop) -> None:
