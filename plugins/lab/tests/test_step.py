@@ -82,8 +82,7 @@ async def test_a_lab_is_ready_when_all_that_its_settings_name_is_there(embedded_
         "init_containers": [{**shell, "name": "before", "args": ["-c", "touch owner-{username}"]}],
         "extra_containers": {"1": {**shell, "name": "beside", "args": ["-c", "touch beside; exec sleep 60"]}},
         "extra_container_config": {"readiness_probe": {"exec": {"command": asked}, "periodSeconds": 1}},
-        "extra_pod_config": {"terminationGracePeriodSeconds": 5},
-        "delete_grace_period": 1,
+        "extra_pod_config": {"terminationGracePeriodSeconds": 1},
     }
     async with embedded_site.service() as service:
         run = await settled(await start(service))
@@ -206,7 +205,9 @@ async def test_a_request_that_cannot_be_met_is_refused_before_anything_is_made(e
         ({"sizes": {"small": {"cpu": 1}}}, "sizes.small.memory"),
         ({"port": 0}, "port"),
         ({"grace": -1}, "grace"),
-        ({"grace": 1, "delete_grace_period": 1}, "delete_grace_period"),
+        ({"grace": 1, "delete_grace_period": 2}, "delete_grace_period"),
+        ({"grace": 9, "extra_pod_config": {"terminationGracePeriodSeconds": 8}}, "grace"),
+        ({"extra_pod_config": {"terminationGracePeriodSeconds": "300"}}, "extra_pod_config"),
         ({"images": {"a": "b"}, "image": "b"}, "image"),
         ({"sizes": {"small": {"cpu": 1, "memory": "1Gi"}}, "mem_limit": "1G"}, "mem_limit"),
         ({"mem_limit": "1Q"}, "mem_limit"),

@@ -32,6 +32,7 @@ from spawnpenny.errors import (
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.context import Context
+from spawnpenny.pipeline.grace import longest_grace
 from spawnpenny.pipeline.purging import purge
 from spawnpenny.pipeline.record import Replaced
 from spawnpenny.pipeline.settle import settle
@@ -302,7 +303,7 @@ class Driver:
         runner, pause, clean = self._context.runner(replaced), 1.0, True
         while begun is None or begun:
             try:
-                async with asyncio.timeout(self._world.settings.deadlines.stop):
+                async with asyncio.timeout(self._patience(replaced)):
                     told = await runner.revert(begun)
             except TimeoutError as error:
                 failed: dict[str, Exception] = {"what it made": error}
@@ -318,6 +319,12 @@ class Driver:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         return clean
+
+    def _patience(self, replaced: Replaced | None) -> float:
+        """Return the seconds that taking away may take: pods may use their grace period."""
+        pods = self._world.pods.within(self._context.names.namespace)
+        grace = longest_grace(pods, replaced.id if replaced else self._record.id)
+        return self._world.settings.deadlines.stop + grace
 
     async def _persist(self) -> None:
         await persist(self._world, self._account)

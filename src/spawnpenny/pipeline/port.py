@@ -24,6 +24,7 @@ from spawnpenny.errors import (
     UndeclaredCallError,
 )
 from spawnpenny.pipeline.broker import Broker
+from spawnpenny.pipeline.grace import grace_of
 from spawnpenny.pipeline.pods import Listener, PodWatch
 from spawnpenny.pipeline.settle import uninterrupted
 from spawnpenny.pipeline.spawn import Tell
@@ -133,8 +134,9 @@ class StepPort:
         """Delete an object that this spawn made; one that is absent or carries another mark is left as it is.
 
         It uses ``delete``, and ``get`` where it is not known what this spawn made, as after a restart. Returns when a
-        pod is gone, with its containers; any other object at once. ``grace`` is in seconds. A ``user`` step deletes
-        what carries the user's marks, and all of ``labels``.
+        pod is gone, with its containers; any other object at once. ``grace`` is in seconds: without it, a pod has the
+        ``terminationGracePeriodSeconds`` of its own spec. A ``user`` step deletes what carries the user's marks, and
+        all of ``labels``.
         """
         resource = kind if isinstance(kind, Resource) else resource_of(kind)
         self._demand("delete", resource, name)
@@ -177,7 +179,8 @@ class StepPort:
             raise NotOursError(str(ref))
         uid = pod["metadata"]["uid"]
         with suppress(ConflictError):  # another pod has the name by now
-            if await uninterrupted(self._reach.cluster.delete(ref, uid=uid)) and wait:
+            delete = self._reach.cluster.delete(ref, uid=uid, grace=grace_of(pod))
+            if await uninterrupted(delete) and wait:
                 await until_gone(self._reach.cluster, self._reach.pods, ref, uid)
 
     async def wait(self, pod: Manifest, *, until: Literal["ready", "succeeded"] = "ready") -> Manifest:
@@ -311,10 +314,16 @@ class StepPort:
                 return None
             uid = there["metadata"]["uid"]
         try:
+            grace = self._grace(ref, uid) if grace is None else grace
             there_was_one = await self._reach.cluster.delete(ref, uid=uid, grace=grace)
         except ConflictError:
             return None  # another object has the name by now: not ours
         return uid if there_was_one else None
+
+    def _grace(self, ref: Ref, uid: str) -> int | None:
+        """Return the grace period of a pod that was heard of; None has the cluster take it from the pod's spec."""
+        pod = self._reach.pods.get(ref.namespace, ref.name) if ref.resource.kind == "Pod" else None
+        return grace_of(pod) if pod is not None and pod["metadata"]["uid"] == uid else None
 
     def _watch(self, ref: Ref, uid: str) -> PodWatch:
         reach = self._reach

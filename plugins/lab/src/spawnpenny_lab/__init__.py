@@ -8,13 +8,11 @@ from decimal import Decimal
 
 from spawnpenny.api import (
     FormField,
-    InvalidOptionError,
     Manifest,
     Resources,
     Settings,
     Spawn,
     Step,
-    UnknownOptionError,
     allow,
     hookimpl,
 )
@@ -106,13 +104,7 @@ class PodStep(Step):
         return lab_url(pod) if pod["metadata"]["name"] == spawn.names.base else None
 
     async def revert(self, spawn: Spawn) -> None:
-        await spawn.cluster.discard("Pod", spawn.names.base, grace=self._grace(spawn))
-
-    def _grace(self, spawn: Spawn) -> int:
-        try:
-            return choose(spawn.options, self._settings).delete_grace_period
-        except (InvalidOptionError, UnknownOptionError):  # it was chosen when the settings had it
-            return self._settings.template.delete_grace_period
+        await spawn.cluster.discard("Pod", spawn.names.base)
 
 
 @hookimpl

@@ -25,6 +25,7 @@ from spawnpenny_lab.fields import (
     TextField,
     posix_id,
 )
+from spawnpenny_lab.grace import grace_period, wrong_grace
 
 
 class TemplateKeys(Schema):
@@ -42,7 +43,7 @@ class TemplateKeys(Schema):
     port = fields.Integer(strict=True, validate=validate.Range(1, 65535))
     environment = EnvironmentField()
     lifecycle_hooks = ObjectField(models.LIFECYCLE)
-    delete_grace_period = fields.Integer(strict=True, validate=validate.Range(0, 600))
+    delete_grace_period = grace_period(allow_none=True)
     cpu_limit = CoresField(allow_none=True)
     cpu_guarantee = CoresField(allow_none=True)
     mem_limit = BytesField(allow_none=True)
@@ -89,6 +90,7 @@ class TemplateKeys(Schema):
             if limit and guarantee and guarantee > limit:
                 errors[f"{resource}_guarantee"] = f"This is more than {resource}_limit."
         errors |= wrong_resources(data)
+        errors |= wrong_grace(data)
         if data.get("args") and not (data.get("cmd") or data.get("command")):
             errors["args"] = "Arguments need a cmd (or a command): the image's own takes none from here."
         may_escalate = {

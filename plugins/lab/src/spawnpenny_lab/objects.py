@@ -23,7 +23,7 @@ from spawnpenny_lab.expand import expanded
 from spawnpenny_lab.placement import filled, listed, placement
 from spawnpenny_lab.security import notebook_security, pod_security
 from spawnpenny_lab.service import URL
-from spawnpenny_lab.template import Template
+from spawnpenny_lab.template import GRACE, Template
 
 BASE_URL: Final = "spawnpenny.io/base-url"
 NOTEBOOK: Final = "notebook"
@@ -137,6 +137,7 @@ def _spec(spawn: Spawn, template: Template, prefix: str, allowed: Collection[str
         "restartPolicy": "OnFailure",
         "automountServiceAccountToken": template.automount_service_account_token is True,
         "enableServiceLinks": False,
+        GRACE: template.grace,
         "securityContext": pod_security(spawn.user, template),
         "containers": [_notebook(spawn, template, prefix), *listed(template.extra_containers)],
         **filled(

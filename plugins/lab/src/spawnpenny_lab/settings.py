@@ -12,6 +12,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from spawnpenny.api import QuantityField, StrictSchema, check_form
 from spawnpenny_lab.form import lab_form
+from spawnpenny_lab.grace import grace_period
 from spawnpenny_lab.keys import TemplateKeys
 from spawnpenny_lab.profiles import Profile, ProfileListField
 from spawnpenny_lab.template import Template
@@ -82,13 +83,12 @@ class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
     sizes = fields.Dict(keys=fields.String(), values=fields.Nested(_SizeSchema), validate=validate.Length(min=1))
     images = fields.Dict(keys=fields.String(), values=fields.String(), validate=validate.Length(min=1))
     profile_list = ProfileListField()
-    grace = fields.Integer(strict=True, validate=validate.Range(0, 600))
+    grace = grace_period()
     internal_ssl = fields.Boolean()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> LabSettings:
         _refuse_both(data, "images", "image")
-        _refuse_both(data, "grace", "delete_grace_period")
         for key in _RESOURCES:
             _refuse_both(data, "sizes", key)
         profiles = data.get("profile_list", ())

@@ -15,6 +15,8 @@ from spawnpenny_lab.keys import TemplateKeys
 Entries = tuple[Mapping[str, Any], ...] | Mapping[str, Mapping[str, Any]]
 """A list of objects, or a map whose values come in the order of its keys, so that settings can be merged."""
 
+GRACE: Final = "terminationGracePeriodSeconds"
+_USUAL_GRACE: Final = 10
 IMAGE: Final = "spawnpenny/lab"
 _COMMON_LABELS: Final = {
     "app.kubernetes.io/name": "jupyterhub",
@@ -40,7 +42,7 @@ class Template:
     port: int = 8888
     environment: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
     lifecycle_hooks: Mapping[str, Any] = field(default_factory=dict)
-    delete_grace_period: int = 10
+    delete_grace_period: int | None = None
 
     cpu_limit: Decimal | None = None
     cpu_guarantee: Decimal | None = None
@@ -83,6 +85,12 @@ class Template:
     pod_security_context: Mapping[str, Any] = field(default_factory=dict)
     service_account: str | None = None
     automount_service_account_token: bool | None = None
+
+    @property
+    def grace(self) -> int:
+        """Seconds that a lab gets to end by itself."""
+        of_pod = self.extra_pod_config.get(GRACE)
+        return next((each for each in (self.delete_grace_period, of_pod) if each is not None), _USUAL_GRACE)
 
     def overridden(self, *overrides: Mapping[str, Any]) -> Template:
         """Return the template with a profile's ``kubespawner_override``, and those of what was chosen in it.
