@@ -395,7 +395,10 @@ class TestAuthority:
         await spawner.stop()
         assert gate.tokens == {("PUT", "ada"), ("GET", "careful"), ("DELETE", "careful")}
 
-    @pytest.mark.parametrize("state", [None, {}, {"tokens": None}, {"tokens": {"access": ""}}, {"tokens": "access"}])
+    @pytest.mark.parametrize(
+        "state",
+        [None, {}, {"tokens": None}, {"tokens": {"access": ""}}, {"tokens": {"access": "a b"}}, {"tokens": "access"}],
+    )
     async def test_without_one_nothing_is_asked_for(self, spawner_of, gate, state):
         spawner = spawner_of(url=gate.url, auth_state_field="tokens.access")
         self.credential(spawner, state)

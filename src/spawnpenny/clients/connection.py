@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -115,7 +116,7 @@ class Connection:
             ClientError: There is no answer, it breaks off, or it is a refusal.
 
         """
-        url = URL(f"{self._url}{path}", encoded=True)
+        url = _request_url(self._url, path)
         try:
             async with self._session.request(
                 method,
@@ -131,12 +132,41 @@ class Connection:
             raise UnexpectedAnswerError(
                 f"The certificate of {self._url} is not trusted: {error.certificate_error}."
             ) from None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        except aiohttp.ClientConnectorError as error:
+            if _speaks_no_tls(error):
+                raise UnexpectedAnswerError(f"{self._url} does not speak TLS: is it a URL of http?") from None
+            raise UnreachableError(f"{self._url} cannot be reached: {_why(error)}.", sent=False) from None
+        except aiohttp.ConnectionTimeoutError as error:
             raise UnreachableError(f"{self._url} cannot be reached: {_why(error)}.", sent=False) from None
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            if isinstance(error, aiohttp.InvalidURL):
+            if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
                 raise UnexpectedAnswerError(f"{self._url} is no URL.") from None
             raise UnreachableError(f"{self._url} did not answer: {_why(error)}.", sent=True) from None
+
+
+def _request_url(base: str, path: str) -> URL:
+    """Return the URL of a path of the service.
+
+    Raises:
+        UnexpectedAnswerError: The service's URL is none.
+
+    """
+    try:
+        service, url = URL(base), URL(f"{base}{path}", encoded=True)
+        port = service.port
+    except ValueError:
+        raise UnexpectedAnswerError(f"{base} is no URL.") from None
+    if service.user is not None or service.password is not None:  # which are not to be logged
+        raise UnexpectedAnswerError(f"The URL of {service.host} holds a username or password: leave them out.")
+    if service.scheme not in {"http", "https"} or not service.host or not port or service.query or service.fragment:
+        raise UnexpectedAnswerError(f"{base} is no URL of a service: it has to be http:// or https:// and a host.")
+    return url
+
+
+def _speaks_no_tls(error: aiohttp.ClientConnectorError) -> bool:
+    """Whether the other side answered a handshake with something else."""
+    cause = error.os_error  # one that hung up says nothing: it may be ending
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 async def _refuse(response: aiohttp.ClientResponse) -> None:

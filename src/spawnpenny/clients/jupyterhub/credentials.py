@@ -24,6 +24,9 @@ def hub_token(token: str, token_file: str) -> str:
             raise MisconfiguredError(f"SpawnpennySpawner.token_file: {token_file} cannot be read: {why}.") from None
     if not token:
         raise MisconfiguredError("The Hub has no token for spawnpenny: set SpawnpennySpawner.token_file.")
+    if not _is_token(token):
+        source = f"token_file: {token_file}" if token_file else "token"
+        raise MisconfiguredError(f"SpawnpennySpawner.{source} holds no token: that is one word of ASCII characters.")
     return token
 
 
@@ -40,11 +43,16 @@ async def user_credential(user: Any, field: str) -> str:
     found = await user.get_auth_state()
     for part in field.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
-    if not isinstance(found, str) or not found:
+    if not isinstance(found, str) or not _is_token(found):
         message = "Your login left no credential with which a server could be started for you."
         advice = "Log out of the Hub, and log in again; if it stays so, tell an administrator."
         raise RefusedError("credential_missing", message, advice=advice, status=403)
     return found
+
+
+def _is_token(text: str) -> bool:
+    """Whether an HTTP header can carry a text as a token."""
+    return bool(text) and all("!" <= character <= "~" for character in text)
 
 
 def auth_state_problem(authenticator: Any) -> str | None:
