@@ -8,7 +8,7 @@ from spawnpenny.domain.answers import Answer, answers
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
-from spawnpenny.domain.labels import PART
+from spawnpenny.domain.labels import PART, labels_fault
 from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.overlay import overlaid
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
@@ -125,6 +125,7 @@ __all__ = [
     "format_quantity",
     "hardened_container",
     "hookimpl",
+    "labels_fault",
     "overlaid",
     "parse_quantity",
     "pod_ending",

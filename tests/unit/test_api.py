@@ -94,6 +94,7 @@ def test_the_api_is_as_it_was():
         "format_quantity",
         "hardened_container",
         "hookimpl",
+        "labels_fault",
         "overlaid",
         "parse_quantity",
         "pod_ending",

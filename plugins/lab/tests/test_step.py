@@ -221,6 +221,8 @@ async def test_a_request_that_cannot_be_met_is_refused_before_anything_is_made(e
         ({"tolerations": "all"}, "tolerations"),
         ({"extra_pod_config": {"dnsPolcy": "None"}}, "extra_pod_config"),
         ({"extra_labels": {"spawnpenny.io/user": "eve"}}, "extra_labels"),
+        ({"extra_labels": {"example.org/": "x"}}, "extra_labels"),
+        ({"common_labels": {"owner": "Ada Lovelace"}}, "common_labels"),
         ({"pod_security_context": {"run_as_user": 1}}, "pod_security_context"),
         ({"environment": {"DEBUG": 1}}, "environment.DEBUG"),
         ({"environment": {"X": {"value": "x", "valueFrom": {}}}}, "environment.X"),
@@ -238,3 +240,34 @@ async def test_settings_that_make_no_lab_are_refused(embedded_site, section, pla
         async with embedded_site.service():
             """It does not start."""
     assert f"plugins.lab.{place}: " in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "value"), [("ada@example.org", "ada@example.org"), ("_ada", "_ada"), ("a" * 64, f"{'a' * 64!r} (64")]
+)
+async def test_a_label_that_kubernetes_does_not_take_is_named(site, user, value):
+    labels = {"example.org/fine": "x", "example.org/owner": "{unescaped_username}"}
+    site.data["plugins"]["lab"] = {"extra_labels": labels}
+    async with site.service() as service:
+        run = await settled(await start(service, user=user))
+        assert run.record.reason.code == "cluster_invalid_object"
+        message = run.record.reason.message
+        assert "The label example.org/owner has the value" in message
+        assert value in message
+        assert "at most 63 letters" in message
+        await stop(service, user=user)
+
+
+async def test_white_space_around_a_text_is_not_part_of_it(embedded_site):
+    image = {
+        "display_name": "Image",
+        "unlisted_choice": {"enabled": True, "kubespawner_override": {"image": "{value}"}},
+    }
+    profile = {"display_name": "P", "profile_options": {"image": image}}
+    embedded_site.data["plugins"]["lab"] = {"profile_list": [profile]}
+    async with embedded_site.service() as service:
+        run = await settled(await start(service, options={"image--unlisted-choice": "\t spawnpenny/lab \n"}))
+        assert run.record.reason is None
+        assert (await embedded_site.read("Pod", "lab"))["spec"]["containers"][0]["image"] == "spawnpenny/lab"
+        with pytest.raises(InvalidOptionError, match="1 to 256"):
+            await start(service, name="other", options={"image--unlisted-choice": "  "})

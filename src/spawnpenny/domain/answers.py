@@ -105,10 +105,11 @@ def answer_of(field: FormField, options: Mapping[str, Any]) -> Answer:
     return Answer(value)
 
 
-def _text(field: FormField, free: FreeText, text: Any) -> str:
+def _text(field: FormField, free: FreeText, given: Any) -> str:
     place = f"options.{field.text_name}"
-    if not isinstance(text, str):
+    if not isinstance(given, str):
         raise InvalidOptionError(f"{free.label} is a text.", field=place)
+    text = given.strip()  # nobody sees white space around what is pasted
     if not text or len(text) > MAX_TEXT or _REFUSED.search(text):
         raise InvalidOptionError(
             f"{free.label} has to be 1 to {MAX_TEXT} characters, none of them {{ }} or a control character.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
 
 MANAGED_BY: Final = "spawnpenny.io/managed-by"
@@ -34,3 +36,21 @@ VERSION: Final = "spawnpenny.io/version"
 def ours(installation: str) -> dict[str, str]:
     """Return the labels that every object of this installation carries."""
     return {MANAGED_BY: MANAGER, INSTALLATION: installation}
+
+
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
+_PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+_MAX_PREFIX: Final = 253
+_RULE: Final = "at most 63 letters, digits, '-', '_' and '.', with a letter or digit first and last"
+
+
+def labels_fault(labels: Mapping[str, str]) -> str | None:
+    """Say which label Kubernetes would refuse, and why; None where it takes all."""
+    for key, value in labels.items():
+        prefix, slash, name = key.rpartition("/")
+        if not _NAME.fullmatch(name) or (slash and (len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix))):
+            return f"The key of the label {key!r} has to be {_RULE}, with or without a domain name and a slash before."
+        if value and not _NAME.fullmatch(value):
+            long = f" ({len(value)} characters)" if len(value) > 63 else ""  # noqa: PLR2004 - Kubernetes' limit
+            return f"The label {key} has the value {value!r}{long}. A value has to be {_RULE}, or empty."
+    return None

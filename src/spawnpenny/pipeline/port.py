@@ -18,6 +18,7 @@ from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     AlreadyExistsError,
     ConflictError,
+    InvalidObjectError,
     NotOursError,
     PluginError,
     SpawnError,
@@ -262,6 +263,8 @@ class StepPort:
             "labels": {**metadata.get("labels", {}), **self._marks.labels(own=own)},
             "annotations": {**metadata.get("annotations", {}), **annotations},
         }
+        if fault := labels.labels_fault(marked["labels"]):  # the API server does not say which label it means
+            raise InvalidObjectError(f"The cluster takes no {manifest['kind']} {metadata['name']} like this. {fault}")
         return {**manifest, "metadata": marked}
 
     def _container_of(self, pod: Manifest) -> str:

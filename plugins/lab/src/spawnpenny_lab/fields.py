@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import QuantityField
+from spawnpenny.api import QuantityField, labels_fault
 from spawnpenny_lab.expand import check_templates
 from spawnpenny_lab.models import ENV_VAR, LOCAL_OBJECT_REFERENCE, Model
 
@@ -99,14 +99,19 @@ class EntriesField(fields.Field[Any]):
 class StringsField(fields.Dict):
     """Labels, annotations and their like: strings by name, none of them spawnpenny's own."""
 
-    def __init__(self, *, template: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, template: bool = False, labels: bool = False, **kwargs: Any) -> None:
         super().__init__(keys=fields.String(), values=TextField(template=template), **kwargs)
+        self._labels = labels
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         strings: dict[str, str] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
         for key in strings:
             if key.startswith(_OURS):
                 raise ValidationError(f"{key!r} is spawnpenny's own.")
+        # What a template comes to is not known yet.
+        fixed = {key: "" if "{" in text else text for key, text in strings.items()}
+        if self._labels and (fault := labels_fault(fixed)):
+            raise ValidationError(fault)
         return strings
 
 
