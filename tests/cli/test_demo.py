@@ -165,43 +165,155 @@ async def test_the_demo_says_how_to_log_in_at_the_hub_and_that_works(spawnpenny)
         assert (await command.end(signal.SIGINT))[0] == 0
 
 
-async def test_the_demo_without_a_hub_says_how_to_use_it_and_its_words_work(spawnpenny, tmp_path):
+async def test_the_demo_without_a_hub_says_how_to_open_the_lab(spawnpenny, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = await spawnpenny("demo", "--port", str(port), PATH=str(tmp_path))
         await command.until(f"Port {port} is taken")
         lab = (await command.until(r"(http://127\.\S+/lab\?token=\S+)"))[1]
-        token, status = (await command.until(r"Its status: .*'(Authorization: \S+ \S+)' (\S+)")).groups()
-        name, value = token.split(": ")
-        async with aiohttp.ClientSession() as session:
-            async with session.get(lab) as response:
-                assert response.status == 200
-            async with session.get(status, headers={name: value}) as response:
-                assert (await response.json())["phase"] == "running"
+        async with aiohttp.ClientSession() as session, session.get(lab) as response:
+            assert response.status == 200
         assert (await command.end(signal.SIGINT))[0] == 0
 
 
-async def test_the_curl_of_the_demo_starts_a_lab_in_another_home(spawnpenny, tmp_path):
-    command = await spawnpenny("demo", *FREE)
-    authorization, body, url = (
-        await command.until(r"curl -s -H '(Authorization: .*)' -X PUT -d '(.*)' (\S+)")
-    ).groups()
-    await command.until("home directory of their own in")
-    async with aiohttp.ClientSession(headers=[authorization.split(": ")]) as session:
-        async with session.put(url, data=body) as response:
-            assert response.status == 202, await response.text()
-        async with session.get(f"{url}/events") as response:
-            await response.read()
-        async with session.get(url) as response:
-            lab = await response.json()
-        async with session.get(f"{url.rpartition('/v1/')[0]}/v1/plugins") as response:
-            assert response.status == 200
-    token = {"token": json.loads(body)["env"]["JUPYTER_TOKEN"]}
-    async with aiohttp.request("GET", f"{lab['url']}api/contents/welcome.md", params=token) as response:
+async def test_the_commands_that_the_demo_shows_start_and_stop_a_lab_in_another_home(spawnpenny, tmp_path):
+    demo = await spawnpenny("demo", *FREE)
+    service = {name: (await demo.until(f"export {name}=(.+)"))[1] for name in ("SPAWNPENNY_URL", "SPAWNPENNY_TOKEN")}
+    arguments = [(await demo.until(rf"spawnpenny (lab {verb} grace)"))[1].split() for verb in ("start", "stop")]
+    await demo.until("home directory of their own in")
+    secret = {"JUPYTER_TOKEN": "s3cr3t"}
+    code, told = await (await spawnpenny(*arguments[0], "--env", "JUPYTER_TOKEN", **service, **secret)).end()
+    assert code == 0, told
+    url = re.search(r"http://127\.\S+?/(?=lab\?|$|\s)", told)[0]
+    async with aiohttp.request("GET", f"{url}api/contents/welcome.md", params={"token": "s3cr3t"}) as response:
         assert "Hello grace" in (await response.json())["content"]
     homes = (tmp_path / "spawnpenny" / "demo" / "homes").glob("*/welcome.md")
     assert {welcome.parent.name for welcome in homes} == {"ada", "grace"}
-    assert (await command.end(signal.SIGINT))[0] == 0
+    code, told = await (await spawnpenny(*arguments[1], **service)).end()
+    assert code == 0, told
+    assert (await demo.end(signal.SIGINT))[0] == 0
+
+
+@pytest.fixture
+def physics(tmp_path):
+    """Install a site's own plugin, with a field of the form that the lab has in its environment."""
+    folder = tmp_path / "site-packages"
+    information = folder / "acme_physics-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-physics\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[spawnpenny]\nphysics = acme_physics\n")
+    (folder / "acme_physics.py").write_text(PHYSICS)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+PHYSICS = """
+from spawnpenny.api import FormChoice, FormField, hookimpl
+
+@hookimpl
+def spawnpenny_form():
+    return [FormField("detector", "Detector", (FormChoice("atlas", "The ATLAS detector"),))]
+
+@hookimpl
+def spawnpenny_pod_patch(spawn):
+    return {"spec": {"containers": [{"name": "notebook", "env": [{"name": "DETECTOR", "value": "atlas"}]}]}}
+"""
+SITE = {
+    "web": {"port": 9999},
+    "pods": {"allow": ["nfs"], "images": ["quay.io/*", "busybox"]},
+    "tokens": {"hub": {"sha256": "0" * 64, "scopes": ["read:any"]}},
+    "plugins": {
+        "namespace": {},
+        "physics": {},
+        "user": {},
+        "lab": {
+            "node_selector": {"pool": "gpu"},
+            "cmd": "start-singleuser.sh",
+            "volumes": [{"name": "data", "nfs": {"server": "files", "path": "/data"}}],
+            "volume_mounts": [{"name": "data", "mountPath": "/data"}],
+            "init_containers": [
+                {
+                    "name": "fill",
+                    "image": "busybox",
+                    "command": ["sh", "-c", "set -eu; echo 42 > /data/answer"],
+                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                }
+            ],
+            "profile_list": [
+                {"display_name": "Particle", "default": True, "kubespawner_override": {"image": "quay.io/particle"}}
+            ],
+        },
+    },
+}
+
+
+@pytest.mark.timeout(120)
+async def test_a_sites_settings_run_on_one_machine_and_what_cannot_is_said(spawnpenny, left, tmp_path, physics):
+    file, orders = tmp_path / "site.yaml", tmp_path / "m.yaml"
+    seen = tmp_path / "seen"
+    script = f"set -eu; cp /opt/dossier/dossier.json {seen}; touch /homes/ada"
+    orders.write_text(
+        json.dumps(
+            {
+                "commission": [
+                    {
+                        "name": "home",
+                        "image": "registry.example/tool",
+                        "command": ["sh", "-c", script],
+                        "volumeMounts": [{"name": "homes", "mountPath": "/homes"}],
+                    }
+                ],
+                "volumes": [{"name": "homes", "nfs": {"server": "files", "path": "/homes"}}],
+            }
+        )
+    )
+    file.write_text(json.dumps({**SITE, "broker": {"orders": str(orders), "pod_security": "baseline"}}))
+    code, told = await (await spawnpenny("demo", "--once", *FREE, "--settings", str(file), **physics)).end()
+    assert code == 0, told
+    for notice in (
+        "There will be no Dask: the settings do not name the plugin dask.",
+        "with the plugins namespace, physics, user, lab.",
+        "The demo sets these itself: web, tokens.hub, broker.pod_security.",
+        "These have no effect on one machine: plugins.lab.node_selector.",
+        "stands for these images (embedded.images names others): quay.io/particle.",
+        (
+            "Volumes that are empty folders here, gone with their pod: plugins.lab.volumes: data (nfs), "
+            "orders.volumes: homes (nfs)."
+        ),
+        "the image's own runs: plugins.lab.cmd (start-singleuser.sh).",
+        "6*7 = 42",
+    ):
+        assert notice in told
+    assert json.loads(seen.read_text())["username"] == "ada"
+    assert left() == []
+
+
+@pytest.mark.timeout(120)
+async def test_a_plugin_that_the_environment_names_is_in_the_form_beside_the_demos_own(spawnpenny, physics):
+    demo = await spawnpenny("demo", *FREE, SPAWNPENNY_PLUGINS__PHYSICS="{}", **physics)
+    await demo.until("with the plugins .*quota.*lab.*dask.*physics")
+    url, token = [(await demo.until(f"export SPAWNPENNY_{name}=(.+)"))[1] for name in ("URL", "TOKEN")]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.request("GET", f"{url}/v1/users/ada/form", headers=headers) as response:
+        form = await response.text()
+    assert "The ATLAS detector" in form
+    assert "More than your quota" in form
+    assert (await demo.end(signal.SIGINT))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"plugins": {"namespace": {}}}, "The demo needs labs: name lab: {} under plugins"),
+        ({"plugins": {"lab": {}, "namespace": {}, "physic": {}}}, "'physic'"),
+        ({"webb": {}}, "'webb' is not known here; did you mean 'web'?"),
+    ],
+)
+async def test_settings_that_the_demo_cannot_have_are_refused_in_a_sentence(spawnpenny, tmp_path, settings, told):
+    file = tmp_path / "site.yaml"
+    file.write_text(json.dumps(settings))
+    code, written = await (await spawnpenny("demo", "--once", *FREE, "--settings", str(file))).end()
+    assert (code, "Traceback" in written) == (2, False)
+    assert told in written
 
 
 async def test_a_second_demo_says_that_the_first_one_runs(spawnpenny):

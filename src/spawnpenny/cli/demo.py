@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from contextlib import suppress
 
@@ -11,7 +12,9 @@ from rich.console import Console
 
 from spawnpenny.cli import exits
 from spawnpenny.cli.demo_run import Demo
+from spawnpenny.cli.demo_settings import SiteSettings
 from spawnpenny.cli.demo_site import DemoSite
+from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.cli.world import state_folder
 from spawnpenny.domain.names import check_username
@@ -26,9 +29,12 @@ from spawnpenny.logs import configure_logs
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Of the service.")
 @click.option("--hub-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Of JupyterHub.")
 @click.option("--user", default="ada", show_default=True, metavar="NAME", help="Whom the lab is for.")
+@settings_option
 @click.option("--verbose", is_flag=True, help="Show the service's log.")
-def demo(*, once: bool, clean: bool, port: int, hub_port: int, user: str, verbose: bool) -> int:
+def demo(*, once: bool, clean: bool, port: int, hub_port: int, user: str, file: str | None, verbose: bool) -> int:
     """Start the service on an embedded cluster, and a JupyterHub that spawns through it.
+
+    With --settings it has the plugins, profiles and orders of a site, as far as one machine can.
 
     Where there is no Node.js for the Hub's proxy, it spawns a JupyterLab by the service's own API instead.
     Everything listens on 127.0.0.0/8. Ctrl-C ends it, with all that it started.
@@ -43,8 +49,9 @@ def demo(*, once: bool, clean: bool, port: int, hub_port: int, user: str, verbos
         return exits.DONE
     if importlib.util.find_spec("jupyterlab") is None:
         raise exits.UsageError("The demo needs JupyterLab, which comes with: pip install 'spawnpenny[demo]'")
+    site = DemoSite(folder, user, SiteSettings.read(file, os.environ))
     configure_logs("console", level="INFO" if verbose else "ERROR", stream=sys.stderr)
-    finished = run_until_signal(Demo(DemoSite(folder, user), console, ports=(port, hub_port), once=once).run())
+    finished = run_until_signal(Demo(site, console, ports=(port, hub_port), once=once).run())
     if not finished:
         with suppress(OSError):  # the terminal may be closed
             console.print("Ended; nothing is left running.")

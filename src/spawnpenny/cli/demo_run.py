@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import secrets
 import time
 from textwrap import indent
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from rich.markup import escape
 from rich.table import Table
@@ -24,7 +21,7 @@ from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.progress import show_lines
 from spawnpenny.cli.service import worded
 from spawnpenny.cli.world import serving
-from spawnpenny.clients.http import DEFAULT_LAB, Client, ClientError, Group, Lab, Reason, new_start
+from spawnpenny.clients.http import Client, ClientError, Group, Lab, Reason, new_start
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from spawnpenny.cluster.port import Cluster
 
 _CELL: Final = "6*7"
-_SMALLEST_UID: Final = 1000
 _STOP_WAIT: Final = 60
 _DASK_PATIENCE: Final = 180.0
 
@@ -48,6 +44,7 @@ class Demo:
         self._port, self._hub_port = ports
         self._once = once
         self._dask: DemoDask | None = None
+        self._smallest_uid = 0
 
     async def run(self) -> None:
         """Run the demo: to its end with ``once``, else until it is cancelled.
@@ -59,11 +56,19 @@ class Demo:
         port = free_port(self._port)  # known beforehand, as labs are told of it
         if port != self._port != 0:
             self._say(f"Port {self._port} is taken.")
-        if (missing := demo_dask.what_is_missing()) is None:
+        if not self._site.wants_dask:
+            self._say("There will be no Dask: the settings do not name the plugin dask.")
+        elif (missing := demo_dask.what_is_missing()) is None:
             self._dask = DemoDask(port)
         else:
             self._say(f"There will be no Dask: {escape(missing)}.")
-        async with serving(self._site.settings(port, self._dask), extra=self._site.plugins) as served:
+        settings, notices = self._site.settings(port, self._dask)
+        self._smallest_uid = settings.users.min_uid
+        if self._site.site.data:
+            self._say(f"Settings: {escape(self._site.site.source)}, with the plugins {', '.join(settings.plugins)}.")
+        for notice in notices:
+            self._say(f"  {escape(notice)}")
+        async with serving(settings, extra=self._site.plugins) as served:
             try:
                 async with Client(f"http://127.0.0.1:{port}", self._site.token) as client:
                     await self._play(client, served.cluster)
@@ -105,7 +110,7 @@ class Demo:
             await asyncio.Event().wait()
 
     async def _commission(self, client: Client) -> None:
-        name, uid = self._site.user, max(os.getuid(), _SMALLEST_UID)
+        name, uid = self._site.user, max(os.getuid(), self._smallest_uid)
         self._say(f"\n[bold]Commissioning {escape(name)}[/bold]")
         await client.commission(name, uid=uid, gid=uid, groups=[Group("demo", uid)])
         await show_lines(client.user_events(name), self._console)
@@ -164,18 +169,14 @@ class Demo:
         self._say(f"  user: {escape(self._site.user)} (or any other name)")
         self._say(f"  password: {hub.password}")
         self._tell_of_dask()
-        self._tell_of_another(client, self._curl)
+        self._tell_of_another(client)
         self._tell_end()
 
     def _tell_how(self, client: Client, lab: Lab) -> None:
-        curl = self._curl
-        url = f"{client.url}{_path(self._site.user)}"
         self._say("\n[bold]The lab runs:[/bold]")
         self._say(f"  {lab.url}lab?token={self._site.lab_token}")
-        self._say(f"\nIts status:  {escape(curl)} {escape(url)}")
-        self._say(f"To stop it:  {escape(curl)} -X DELETE {escape(url)}")
         self._tell_of_dask()
-        self._tell_of_another(client, curl)
+        self._tell_of_another(client)
         self._tell_end()
 
     def _tell_of_dask(self) -> None:
@@ -185,22 +186,19 @@ class Demo:
         self._say(_indented(demo_dask.CELL))
         self._say("Its dashboard is a link of one use:  cluster.dashboard_link")
 
-    def _tell_of_another(self, client: Client, curl: str) -> None:
+    def _tell_of_another(self, client: Client) -> None:
         other = "grace" if self._site.user != "grace" else "ada"
-        token, url = secrets.token_urlsafe(24), f"{client.url}{_path(other)}"
-        body = json.dumps({"start": new_start(), "env": {"JUPYTER_TOKEN": token}})
-        self._say(f"\n[bold]A lab by the service's own API, for {other}:[/bold]")
-        self._say(f"  {escape(curl)} -X PUT -d '{escape(body)}' {escape(url)}")
-        self._say(f"Its status, which has its url:  {escape(curl)} {escape(url)}")
-        self._say(f"Open that url with lab?token={token} after it.")
+        self._say(f"\n[bold]Without the Hub, in another terminal: a lab of a second user, {other}[/bold]")
+        self._say(f"  export SPAWNPENNY_URL={client.url}")
+        self._say(f"  export SPAWNPENNY_TOKEN={self._site.token}")
+        self._say(f"  spawnpenny lab start {other}")
+        self._say(f"  spawnpenny lab stop {other}")
+        self._say(f"The same by HTTP: {client.url}/docs")
 
     def _tell_end(self) -> None:
-        self._say(f"\nEach user has a home directory of their own in {escape(str(self._site.homes))}")
+        if self._site.has_homes:
+            self._say(f"\nEach user has a home directory of their own in {escape(str(self._site.homes))}")
         self._say("Ctrl-C ends the demo, with all that it started.")
-
-    @property
-    def _curl(self) -> str:
-        return f"curl -s -H 'Authorization: Bearer {self._site.token}'"
 
     def _say(self, text: str) -> None:
         self._console.print(text)
@@ -208,10 +206,6 @@ class Demo:
 
 def _indented(code: str) -> str:
     return escape(indent(code, "  "))
-
-
-def _path(user: str) -> str:
-    return f"/v1/users/{quote(user, safe='')}/labs/{DEFAULT_LAB}"
 
 
 def _worded(reason: Reason | None) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from spawnpenny.api import Kind, Manifest, Settings, Spawn, hookimpl
 from spawnpenny.cli.demo_dask import PROXY_COMMAND, PROXY_IMAGE, PROXY_SCOPES
 from spawnpenny.cli.demo_hub import HUB_COMMAND, HUB_IMAGE
+from spawnpenny.cli.demo_settings import LAB_IMAGE, SHELL_IMAGE, SiteSettings, lay_over
 from spawnpenny.configuration import make_settings
+from spawnpenny.errors import SettingsError
 from spawnpenny.settings import EmbeddedSettings
 from spawnpenny.tokens import hash_token
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from spawnpenny.cli.demo_dask import DemoDask
 
-LAB_IMAGE: Final = "spawnpenny/lab"
 HOME_IMAGE: Final = "spawnpenny/home"
 _SCOPES: Final = ["admin"]
 _QUOTA: Final = {"cpu": 16, "memory": "32Gi"}
@@ -97,6 +98,7 @@ class DemoSite:
 
     folder: Path
     user: str
+    site: SiteSettings = field(default_factory=lambda: SiteSettings("the demo", {}))
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     hub_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     lab_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
@@ -107,33 +109,50 @@ class DemoSite:
         return self.folder / "homes"
 
     @property
-    def plugins(self) -> Mapping[str, object]:
-        return {"demo-home": HomePlugin(self.homes)}
+    def has_homes(self) -> bool:
+        """Whether the demo itself makes homes: a site that names its plugins or orders has its own way."""
+        return not self.site.listed and not (self.site.data.get("broker") or {}).get("orders")
 
-    def settings(self, port: int, dask: DemoDask | None) -> Settings:
-        """Write the orders file, and return the settings; without Dask where that is None."""
+    @property
+    def plugins(self) -> Mapping[str, object]:
+        return {"demo-home": HomePlugin(self.homes)} if self.has_homes else {}
+
+    @property
+    def wants_dask(self) -> bool:
+        return "dask" in self.site.plugins or not self.site.listed
+
+    def settings(self, port: int, dask: DemoDask | None) -> tuple[Settings, list[str]]:
+        """Write the orders file, and return the settings, and what has to be said of them; without Dask where None.
+
+        Raises:
+            SettingsError: The site's own do not go.
+
+        """
+        if self.site.listed and "lab" not in self.site.plugins:
+            raise SettingsError(f"The demo needs labs: name lab: {{}} under plugins in {self.site.source}.")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         orders = self.folder / "orders.json"  # JSON is YAML
         orders.write_text(json.dumps(_orders()), encoding="utf-8")
-        return make_settings(
-            {
-                "installation": "demo",
-                "cluster": "embedded",
-                "web": {"host": "127.0.0.1", "port": port},
-                "embedded": {"folder": str(self.folder / "cluster"), "images": self._images()},
-                "broker": {"orders": str(orders)},
-                "gateway": dask.settings if dask else {},
-                "tokens": self._tokens(dask),
-                "plugins": {
-                    "namespace": {},
-                    "quota": _QUOTA,
-                    "user": {},
-                    "lab": {"image": LAB_IMAGE, "profile_list": _PROFILES},
-                    **({"dask": {}} if dask else {}),
-                },
+        demo = {
+            "installation": "demo",
+            "cluster": "embedded",
+            "web": {"host": "127.0.0.1", "port": port},
+            "embedded": {"folder": str(self.folder / "cluster"), "images": self._images()},
+            "broker": {"orders": str(orders)} if self.has_homes else {},
+            "gateway": dask.settings if dask else {},
+            "tokens": self._tokens(dask),
+            "plugins": {
+                "namespace": {},
+                "quota": _QUOTA,
+                "user": {},
+                "lab": {"image": LAB_IMAGE, "profile_list": _PROFILES},
+                **({"dask": {}} if dask else {}),
             },
-            source="the demo",
-        )
+        }
+        data, notices = lay_over(demo, self.site, self.folder)
+        if dask is None:
+            data["plugins"].pop("dask", None)
+        return make_settings(data, source=self.site.source), notices
 
     def _tokens(self, dask: DemoDask | None) -> dict[str, Any]:
         return {
@@ -146,6 +165,7 @@ class DemoSite:
         return {
             HUB_IMAGE: list(HUB_COMMAND),
             HOME_IMAGE: ["{python}", "-c", _MAKE_HOME, str(self.homes)],
+            SHELL_IMAGE: list(EmbeddedSettings().images[SHELL_IMAGE]),
             LAB_IMAGE: list(EmbeddedSettings().images[LAB_IMAGE]),
             PROXY_IMAGE: list(PROXY_COMMAND),
         }
