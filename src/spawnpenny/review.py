@@ -116,15 +116,23 @@ def _used(settings: Settings, plugins: Plugins | None) -> dict[str, Any]:
             "pod_security": settings.broker.pod_security,
             "orders": settings.broker.orders,
         },
-        "plugins": {} if plugins is None else {each.name: each.version for each in plugins.infos() if each.loaded},
-        "steps": {}
-        if plugins is None
-        else {kind.value: len(plugins.pipelines[kind].steps) for kind in Kind if plugins.pipelines[kind].steps},
+        **_loaded(settings, plugins),
         "openings": list(settings.pods.allow),
         "images": list(settings.pods.images),
         "tokens": {
             name: {"scopes": list(token.scopes), "user": token.user} for name, token in sorted(settings.tokens.items())
         },
+    }
+
+
+def _loaded(settings: Settings, plugins: Plugins | None) -> dict[str, Any]:
+    """Return the plugins with their versions; where one is wrong, none is loaded, and all are still the settings'."""
+    if plugins is None:
+        return {"plugins": dict.fromkeys(settings.plugins, "not loaded")}
+    pipelines = plugins.pipelines
+    return {
+        "plugins": {each.name: each.version for each in plugins.infos() if each.loaded},
+        "steps": {kind.value: len(pipelines[kind].steps) for kind in Kind if pipelines[kind].steps},
     }
 
 

@@ -106,3 +106,9 @@ def test_settings_that_cannot_be_read_are_the_one_problem(told):
     assert (found["code"], found["used"]) == (2, {})
     assert "'wbe'" in found["problems"][0]
     assert "web.port" in found["problems"][0]
+
+
+def test_where_one_plugin_is_wrong_the_others_are_still_named(told):
+    found = told("plugins: {namespace: {}, quota: {cpus: 3}}")
+    assert found["used"]["plugins"] == {"namespace": "not loaded", "quota": "not loaded"}
+    assert "steps" not in found["used"]
