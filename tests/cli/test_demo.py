@@ -21,6 +21,8 @@ from spawnpenny.cli.exits import CommandError
 from spawnpenny.embedded.folder import Folder
 from spawnpenny.embedded.orphans import NODE, clean, marked
 
+pytestmark = pytest.mark.timeout(180)  # each starts a whole site, most of them with a Hub
+
 
 class Command:
     """A spawnpenny command, and what it writes."""
@@ -83,7 +85,6 @@ def left(tmp_path):
 FREE = ("--port", "0", "--hub-port", "0")
 
 
-@pytest.mark.timeout(120)
 async def test_once_runs_cells_in_a_lab_that_a_real_hub_spawned_one_with_dask_and_leaves_nothing(
     spawnpenny, left, tmp_path
 ):
@@ -246,7 +247,6 @@ SITE = {
 }
 
 
-@pytest.mark.timeout(120)
 async def test_a_sites_settings_run_on_one_machine_and_what_cannot_is_said(spawnpenny, left, tmp_path, physics):
     file, orders = tmp_path / "site.yaml", tmp_path / "m.yaml"
     seen = tmp_path / "seen"
@@ -287,7 +287,6 @@ async def test_a_sites_settings_run_on_one_machine_and_what_cannot_is_said(spawn
     assert left() == []
 
 
-@pytest.mark.timeout(120)
 async def test_a_plugin_that_the_environment_names_is_in_the_form_beside_the_demos_own(spawnpenny, physics):
     demo = await spawnpenny("demo", *FREE, SPAWNPENNY_PLUGINS__PHYSICS="{}", **physics)
     await demo.until("with the plugins .*quota.*lab.*dask.*physics")
