@@ -49,7 +49,9 @@ async def service(tmp_path_factory):
     images = {"spawnpenny/lab": SMALL_LAB, "slow": ("{python}", "-c", "import signal; signal.pause()")}
     async with EmbeddedCluster(tmp_path_factory.mktemp("hubs") / "cluster", images) as cluster:
         site = await make_site(cluster)
-        site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": SCOPES}}
+        site.data["tokens"] = {
+            name: {"sha256": hash_token(f"{name}-token"), "scopes": SCOPES} for name in ("hub", "other")
+        }
         names = {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such", "{{ 6 * 7 }}": "slow"}
         site.data["plugins"]["lab"] = {"images": names, "grace": 1}
         async with MortalService(site) as service:
@@ -155,8 +157,27 @@ async def test_the_page_shows_the_form_as_it_is(hub):
     assert 'value="{{ 6 * 7 }}"' in page
 
 
+async def test_a_second_hub_leaves_the_servers_of_the_first_alone(hub, service, client, tmp_path):
+    await hub.start_server("ines")
+    await hub.until_ready("ines")
+    url = (await client.lab("ines")).url
+    config = CONFIG.format(url=service.url, token="other-token", limit=1)
+    async with JupyterHub(tmp_path, config, env=ENV) as second:
+        for _ in range(2):
+            status, message = await asked(second, "ines")
+            assert (status, "token:hub started it at" in message) == (409, True)
+            assert "Stop it where it was started" in message
+        assert (await client.lab("ines")).url == url
+        await hub.stop_server("ines")
+        await second.start_server("ines")
+        await second.until_ready("ines")
+        assert (await client.lab("ines")).by == "token:other"
+        await second.stop_server("ines")
+    assert "consecutive spawn" not in second.log.read_text()
+
+
 OVERRIDES = """
-c.JupyterHub.load_groups = {"vision": {"users": ["gina"]}}
+c.JupyterHub.load_groups = {"vision": {"users": ["gina"]}, "broken": {"users": ["hugo"]}}
 c.SpawnpennySpawner.group_overrides = {
     "01": {
         "groups": ["vision"],
@@ -167,7 +188,8 @@ c.SpawnpennySpawner.group_overrides = {
             "environment": {"COURSE": "vision"},
             "node_selektor": {"pool": "gpu"},
         },
-    }
+    },
+    "02": {"groups": ["broken"], "spawner_override": {"start_timeout": "soon"}},
 }
 async def hook(spawner):
     await spawner.load_user_options()
@@ -184,6 +206,9 @@ c.KubeSpawner.storage_capacity = "10Gi"
 async def test_what_is_written_for_kubespawner_starts_servers_and_is_warned_of(version, service, tmp_path):
     config = CONFIG.format(url=service.url, token="hub-token", limit=1) + OVERRIDES
     async with JupyterHub(tmp_path, config, python=python_of(version), env=ENV) as hub:
+        for _ in range(2):
+            status, message = await asked(hub, "hugo")
+            assert (status, message.startswith("This Hub is not set up to start servers.")) == (503, True)
         await hub.start_server("gina")
         await hub.until_ready("gina")
         await hub.stop_server("gina")
@@ -195,6 +220,8 @@ async def test_what_is_written_for_kubespawner_starts_servers_and_is_warned_of(v
         "group_overrides sets node_selektor, which no spawner has: it is left out. Did you mean node_selector?" in log
     )
     assert "storage_capacity: Set plugins.storage.capacity in the settings of the service." in log
+    assert "group_overrides cannot be applied to hugo" in log
+    assert "TraitError" in log
     assert "Unhandled error" not in log
 
 
