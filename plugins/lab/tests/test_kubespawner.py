@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import runpy
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 
 import kubernetes_asyncio.client.models as client
@@ -12,14 +14,18 @@ import pytest
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubespawner import KubeSpawner
 from spawnpenny_lab import models
+from spawnpenny_lab.kubernetes_types import kubernetes_types
 from spawnpenny_lab.models import snake_case
 from spawnpenny_lab.objects import lab_pod
 from spawnpenny_lab.settings import LabSettingsSchema
 from traitlets.config import Config
 
-from spawnpenny.api import DEFAULT_LAB, Kind, Names, User, parse_quantity
+from spawnpenny.api import DEFAULT_LAB, Kind, Names, SettingsError, User, parse_quantity
 from spawnpenny.configuration import make_settings
+from spawnpenny.plugins import load_plugins
 
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 NAMES = [
     "ada",
     "Ada",
@@ -134,7 +140,7 @@ OVERRIDES = {
     "maps": {"environment": {"A": "new", "B": None}, "node_selector": {"gpu": "yes"}},
     "volumes by key": {"volumes": {"c": {"name": "c", "emptyDir": {}}, "a": None}},
     "a list": {"tolerations": [{"key": "only", "operator": "Exists"}]},
-    "deep": {"extra_pod_config": {"affinity": {"nodeAffinity": {"a": None, "b": {"c": [2]}}}}},
+    "deep": {"extra_pod_config": {"affinity": {"podAffinity": None, "nodeAffinity": {PREFERRED: [2]}}}},
 }
 BASE = {
     "mem_limit": "2G",
@@ -143,7 +149,7 @@ BASE = {
     "node_selector": {"disk": "ssd"},
     "volumes": {"a": {"name": "a", "emptyDir": {}}, "b": {"name": "b", "emptyDir": {}}},
     "tolerations": {"t": {"key": "t", "operator": "Exists"}},
-    "extra_pod_config": {"affinity": {"nodeAffinity": {"a": 1, "b": {"d": 4}}}},
+    "extra_pod_config": {"affinity": {"podAffinity": 1, "nodeAffinity": {REQUIRED: 4}}},
 }
 
 
@@ -282,3 +288,17 @@ async def test_names_come_to_the_same_labels_and_fields(kubespawner, ours, usern
 def test_the_fields_are_those_of_the_installed_client(model):
     known = getattr(client, f"V1{model.name}").attribute_map
     assert {snake_case(field): field for field in model.fields} == known
+
+
+def test_the_table_of_types_is_that_of_the_client():
+    made = runpy.run_path(str(Path(__file__).parents[3] / "tools" / "kubernetes_types.py"))
+    assert made["kubernetes_types"]() == kubernetes_types()
+
+
+def test_a_key_that_is_deep_in_an_object_is_told_with_its_place_and_what_was_meant(embedded_site):
+    volume = {"name": "a", "projected": {"sources": [{"secret": {"name": "x"}}, {"secret": {"itms": []}}]}}
+    embedded_site.data["plugins"]["lab"] = {"volumes": [volume]}
+    with pytest.raises(SettingsError) as refused:
+        load_plugins(embedded_site.settings)
+    told = "volumes.0: projected.sources[1].secret: 'itms' is no field of a SecretProjection: did you mean 'items'?"
+    assert told in refused.value.message

@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.api import QuantityField, labels_fault
 from spawnpenny_lab.expand import check_templates
+from spawnpenny_lab.kubernetes_types import unknown_key
 from spawnpenny_lab.models import ENV_VAR, LOCAL_OBJECT_REFERENCE, Model
 
 _UNITS: Final = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -141,11 +142,17 @@ class GroupsField(fields.List[int]):
 class ContextField(ObjectField):
     """A security context: its keys in camelCase only, as KubeSpawner takes them."""
 
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._kind = kind
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:
         context = super()._deserialize(value, attr, data, **kwargs)
         for key in context:
             if "_" in key:
                 raise ValidationError(f"{key!r}: write the keys of a security context in camelCase.")
+        if fault := unknown_key({"securityContext": context}, self._kind):
+            raise ValidationError(fault)
         return context
 
 
@@ -195,10 +202,15 @@ def _object(value: Any, model: Model | None, *, template: bool) -> Mapping[str, 
         raise ValidationError(f"This is no {model.name if model else 'map'}: write keys and values.")
     if template:
         _check_templates(value)
+    if model is None:
+        return dict(value)
     try:
-        return model.spelt(value) if model else dict(value)
+        spelt = model.spelt(value)
     except ValueError as error:
         raise ValidationError(str(error)) from None
+    if fault := unknown_key(spelt, f"V1{model.name}"):
+        raise ValidationError(fault)
+    return spelt
 
 
 def _check_templates(value: Any, known: tuple[str, ...] | None = None) -> None:

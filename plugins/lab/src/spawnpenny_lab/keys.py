@@ -77,8 +77,8 @@ class TemplateKeys(Schema):
     supplemental_gids = GroupsField()
     privileged = fields.Boolean()
     allow_privilege_escalation = fields.Boolean(allow_none=True)
-    container_security_context = ContextField()
-    pod_security_context = ContextField()
+    container_security_context = ContextField("V1Container")
+    pod_security_context = ContextField("V1PodSpec")
     service_account = TextField(template=True, allow_none=True)
     automount_service_account_token = fields.Boolean(allow_none=True)
 
