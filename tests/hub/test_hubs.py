@@ -214,7 +214,7 @@ async def test_what_is_written_for_kubespawner_starts_servers_and_is_warned_of(v
         await hub.stop_server("gina")
         log = hub.log.read_text()
     for name in ("image", "mem_limit", "node_selector", "volumes", "tolerations", "profile_list"):
-        assert log.count(f"SpawnpennySpawner.{name} is used, and does nothing here. Set plugins.lab.{name} in") == 1
+        assert log.count(f"SpawnpennySpawner.{name} is not used. Set plugins.lab.{name} in") == 1
     assert "Servers run the image that the service's settings name, not this one." in log
     assert (
         "group_overrides sets node_selektor, which no spawner has: it is left out. Did you mean node_selector?" in log

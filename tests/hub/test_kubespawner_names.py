@@ -55,7 +55,7 @@ async def test_each_name_can_be_read_changed_in_place_and_set(configured, caplog
     assert getattr(first, name) == ["anything"]
     assert getattr(second, name) == MOVED[name].default
     (told,) = warnings(caplog, name)
-    assert told.endswith(f"does nothing here. {MOVED[name].advice}")
+    assert told.endswith(f"is not used. {MOVED[name].advice}")
 
 
 async def test_methods_can_be_called(configured, caplog):

@@ -136,8 +136,8 @@ class KubeSpawnerTraits(_Attributes):  # type: ignore[misc]  # made of a table
 def warn_once(spawner: Any, name: str) -> None:
     """Log, once a Hub and name, that a name of KubeSpawner's does nothing here, and where its setting lives."""
     if _first(spawner, name):
-        verb = "is a method of KubeSpawner's and" if name in METHODS else "is used, and"
-        spawner.log.warning("%s.%s %s does nothing here. %s", _CLASS, name, verb, advice_for(name))
+        what = "does nothing here" if name in METHODS else "is not used"
+        spawner.log.warning("%s.%s %s. %s", _CLASS, name, what, advice_for(name))
 
 
 def warn_of_unused(spawner: Any) -> None:
