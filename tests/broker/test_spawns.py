@@ -16,7 +16,7 @@ from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import BrokerUnavailableError
 from spawnpenny.testing.behaviours import Hold
 from spawnpenny.testing.faults import FaultyCluster
-from spawnpenny.testing.site import settled, start, stop
+from spawnpenny.testing.site import HUB, settled, start, stop
 
 ADA = User("ada", 2001, 2001, (Group("physics", 3001),))
 
@@ -123,6 +123,20 @@ async def test_orders_that_were_changed_are_told_on_the_board(separated, orders)
                     break
         assert broker.order_hash("commission") not in {first, ""}
         assert broker.order_hash("retire") == ""
+
+
+async def test_the_same_dossier_runs_orders_again_that_were_changed_where_the_broker_is(separated, orders):
+    async with separated.broker(), separated.service() as service:
+        first = await settled((await service.spawns.commission(ADA, identity=HUB)).run)
+        assert not (await service.spawns.commission(ADA, identity=HUB)).new
+        with service.world.broker._broker._maps.subscribe() as changes:
+            orders(":")
+            async for event in changes:
+                if event.object["metadata"]["name"] == "board":
+                    break
+        again = await service.spawns.commission(ADA, identity=HUB)
+        assert (again.new, first.record.phase) == (True, Phase.RUNNING)
+        await settled(again.run)
 
 
 async def test_a_board_that_was_deleted_is_made_and_written_again(separated):
