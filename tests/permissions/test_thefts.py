@@ -92,7 +92,7 @@ def thefts(places):
         "all records deleted": ("DELETE", core(state, "secrets"), None, NO, NO),
         "the Secret of a lab": ("GET", core(tenant, "secrets/lab"), None, FINE, NO),
         "all pods": ("GET", "/api/v1/pods", None, FINE, NO),
-        "all volume claims": ("GET", "/api/v1/persistentvolumeclaims", None, NO, FINE),
+        "all volume claims": ("GET", "/api/v1/persistentvolumeclaims", None, NO, NO),
         "exec into a lab": ("POST", core(tenant, "pods/lab/exec?command=sh"), None, NO, NO),
         "attach to a lab": ("POST", core(tenant, "pods/lab/attach"), None, NO, NO),
         "a port of a lab": ("POST", core(tenant, "pods/lab/portforward"), None, NO, NO),
