@@ -244,13 +244,17 @@ class UserConflictError(SpawnpennyError):
 
 
 class QuotaExceededError(SpawnpennyError):
-    """What was asked for does not fit; ``facts`` carry resource, asked, used and limit."""
+    """What was asked for does not fit; ``facts`` carry resource, asked, used and limit.
+
+    ``setting`` is where an administrator raises the limit, such as ``plugins.quota.memory``; callers do not see it.
+    """
 
     code = "quota_exceeded"
     status = 403
     title = "That is more than the quota allows"
 
-    def __init__(self, resource: str, *, asked: str, used: str, limit: str) -> None:
+    def __init__(self, resource: str, *, asked: str, used: str, limit: str, setting: str = "") -> None:
+        self.setting = setting
         super().__init__(
             f"Not enough {resource} left in the quota: asked {asked}, in use {used}, limit {limit}.",
             resource=resource,

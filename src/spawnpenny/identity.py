@@ -45,7 +45,14 @@ class Authenticator(ABC):
     It is an asynchronous context, entered in the service's event loop before the first request and left after the last:
     the place to open what it asks with, and to close it. One that raises as it is entered stops the service from
     starting.
+
+    Attributes:
+        scopes: All scopes that its identities may have; None where that is not known beforehand. ``check`` and ``try``
+            tell by it whether anybody may start anything.
+
     """
+
+    scopes: frozenset[str] | None = None
 
     @abstractmethod
     async def authenticate(self, credentials: Credentials) -> Identity | None:

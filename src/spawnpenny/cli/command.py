@@ -20,6 +20,7 @@ from spawnpenny.cli.pipeline import pipeline
 from spawnpenny.cli.plugins import plugins
 from spawnpenny.cli.proxy import proxy
 from spawnpenny.cli.serve import serve
+from spawnpenny.cli.try_ import try_
 from spawnpenny.cli.user import user
 from spawnpenny.errors import SpawnpennyError
 
@@ -45,6 +46,7 @@ command.add_command(pipeline)
 command.add_command(plugins)
 command.add_command(proxy)
 command.add_command(serve)
+command.add_command(try_)
 command.add_command(user)
 
 

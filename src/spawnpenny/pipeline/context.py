@@ -143,6 +143,10 @@ class Context:
         )
         return lambda step: StepPort(step, marks, reach, user)
 
+    def seen_by(self, step: Step) -> Spawn:
+        """Return the spawn as one step sees it while it is applied."""
+        return replace(self.spawn(), cluster=self._ports()(step))
+
     def tending(self) -> list[tuple[Step, Spawn]]:
         """Return the steps that look after the running spawn, and the spawn as each sees it."""
         port = self._ports()  # and a spawn each: what is news to one step is so to the others, too

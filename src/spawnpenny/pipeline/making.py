@@ -31,6 +31,16 @@ def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *,
         InvalidRequestError, QuotaExceededError, NameCollisionError, TooManySpawnsError: Why it is refused.
 
     """
+    context = draft(world, account, key, request, by=by)
+    context.run.record.replaces = to_replace(account, account.runs.get(key))
+    refuse_collision(context)
+    choose(context)
+    _check(context)
+    return context.run
+
+
+def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, by: str) -> Context:
+    """Return a new spawn of an account before anything of it was looked at."""
     now = time.time()
     record = SpawnRecord(
         key=key,
@@ -43,12 +53,7 @@ def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *,
         deadline=now + _patience(world, request),
         log=EventLog(account.record.generation),
     )
-    record.replaces = to_replace(account, account.runs.get(key))
-    context = Context(world, account, Run(record))
-    refuse_collision(context)
-    _choose(context)
-    _check(context)
-    return context.run
+    return Context(world, account, Run(record))
 
 
 def _patience(world: World, request: SpawnRequest) -> float:
@@ -56,8 +61,13 @@ def _patience(world: World, request: SpawnRequest) -> float:
     return most if request.timeout is None else min(most, request.timeout - MARGIN)
 
 
-def _choose(context: Context) -> None:
-    """Hold the options to what is offered, and give a lab the token of its own."""
+def choose(context: Context) -> None:
+    """Hold the options to what is offered, and give a lab the token of its own.
+
+    Raises:
+        InvalidRequestError: An option is not known, or its value is not one of the option's.
+
+    """
     record, user, plugins = context.run.record, context.account.record.user, context.world.plugins
     if record.key.kind is Kind.LAB:
         check_options(plugins.form(user), record.request.options)

@@ -110,7 +110,7 @@ class StepPort:
         """
         resource = resource or resource_of(manifest["kind"])
         self._demand("create", resource)
-        marked = self._mark(manifest)
+        marked = self.marked(manifest)
         return await uninterrupted(self._ensure(marked, Ref.of(marked, resource), patch=patch))
 
     async def change(self, there: Manifest, patch: Manifest) -> Manifest:
@@ -245,7 +245,8 @@ class StepPort:
         if not any(not p.names or name in p.names for p in declared):
             raise UndeclaredCallError(self._step.name, verb, resource.plural if resource else "broker")
 
-    def _mark(self, manifest: Manifest) -> Manifest:
+    def marked(self, manifest: Manifest) -> Manifest:
+        """Return an object as ``ensure`` sends it: with its namespace, our labels and annotations. No call is made."""
         metadata: dict[str, Any] = manifest["metadata"]
         own = self._step.scope == "spawn"
         annotations = {labels.USERNAME: self._marks.username}

@@ -32,6 +32,8 @@ from spawnpenny_dask.wishes import Wishes
 _KNOCK: Final = 0.05
 """Seconds between two looks whether a scheduler is up: a kubelet would look once a second."""
 _POD: Final = "Pod"
+_PLACEHOLDER: Final = "tls://scheduler:8786"
+"""Stands for the scheduler's address, which is known once it runs."""
 
 
 class _DaskStep(Step):
@@ -59,13 +61,17 @@ class CredentialsStep(_DaskStep):
     def check(self, spawn: Spawn) -> None:
         self._design(spawn)
 
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        return [credentials(spawn, self._design(spawn).environment)]
+
     async def apply(self, spawn: Spawn) -> None:
         if AUTHORITY not in spawn.secrets:  # the record was lost: what the pods that run have stays theirs
             there = await spawn.cluster.read("Secret", spawn.names.base)
             if there is None or not spawn.cluster.is_ours(there):
                 raise SpawnError("The credentials of the cluster are lost. Start another one.")
             return
-        await spawn.cluster.ensure(credentials(spawn, self._design(spawn).environment))
+        for secret in self.makes(spawn):
+            await spawn.cluster.ensure(secret)
 
     async def revert(self, spawn: Spawn) -> None:
         await spawn.cluster.discard("Secret", spawn.names.base)
@@ -86,11 +92,20 @@ class SchedulerStep(_DaskStep):
     def check(self, spawn: Spawn) -> None:
         there, most = spawn.in_use.clusters, self._settings.max_clusters
         if there + 1 > most:
-            raise QuotaExceededError("Dask clusters", asked="1", used=str(there), limit=str(most))
+            raise QuotaExceededError(
+                "Dask clusters",
+                asked="1",
+                used=str(there),
+                limit=str(most),
+                setting="plugins.dask.max_clusters",
+            )
+
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        return [spawn.patched(scheduler_pod(spawn, self._design(spawn), self._settings, self._allowed))]
 
     async def apply(self, spawn: Spawn) -> None:
-        wanted = scheduler_pod(spawn, self._design(spawn), self._settings, self._allowed)
-        pod = await spawn.cluster.ensure(spawn.patched(wanted))
+        (wanted,) = self.makes(spawn)
+        pod = await spawn.cluster.ensure(wanted)
         spawn.tell("Waiting for the scheduler to answer.")
         ready = await _first(spawn.cluster.wait(pod), _answers(spawn, pod))
         spawn.announce(url=scheduler_url(ready), pod=ready["metadata"]["uid"])
@@ -120,7 +135,13 @@ class WorkersStep(_DaskStep):
     def check(self, spawn: Spawn) -> None:
         count, most = spawn.scale.count, self._settings.max_workers
         if count > most:
-            raise QuotaExceededError("workers", asked=str(count), used="0", limit=str(most))
+            raise QuotaExceededError(
+                "workers", asked=str(count), used="0", limit=str(most), setting="plugins.dask.max_workers"
+            )
+
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        """Return one worker, as ``tend`` makes any number of them."""
+        return [self._worker(spawn, spawn.names.own("w-1"), _PLACEHOLDER)]
 
     async def apply(self, spawn: Spawn) -> None:
         """Make nothing yet: ``tend`` does, once the scheduler runs."""
@@ -135,8 +156,7 @@ class WorkersStep(_DaskStep):
             return _placed(spawn) or scheduler
 
         def make(name: str) -> Manifest:
-            url = scheduler_url(now())
-            return spawn.patched(worker_pod(spawn, design, settings, self._allowed, name=name, scheduler=url))
+            return self._worker(spawn, name, scheduler_url(now()))
 
         async with asking() as session:
             charge = Charge(
@@ -149,6 +169,10 @@ class WorkersStep(_DaskStep):
                 lab=spawn.caller.lab if spawn.caller and settings.end_with_lab else None,
             )
             await Tending(charge).run()
+
+    def _worker(self, spawn: Spawn, name: str, scheduler: str) -> Manifest:
+        design, settings = self._design(spawn), self._settings
+        return spawn.patched(worker_pod(spawn, design, settings, self._allowed, name=name, scheduler=scheduler))
 
     async def revert(self, spawn: Spawn) -> None:
         await Fleet(spawn).discard()

@@ -22,6 +22,7 @@ class HubTokens(Authenticator):
 
     def __init__(self, settings: HubSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
+        self.scopes = frozenset(settings.scopes).union(*settings.grants.values())
         self._hub = HubApi(settings, clock)
         self._memory: Memory[Owner] = Memory(settings.cache, clock)
         self._access = frozenset({"access:services", f"access:services!service={settings.service}"})

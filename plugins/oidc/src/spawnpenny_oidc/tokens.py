@@ -24,6 +24,7 @@ class SignedTokens(Authenticator):
 
     def __init__(self, settings: OidcSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
+        self.scopes = frozenset(settings.scopes)
         self._provider = Provider(settings)
         self._keys = KeySet(self._provider.keys, refresh=settings.refresh, clock=clock)
 

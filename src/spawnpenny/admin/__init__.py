@@ -1,0 +1,1 @@
+"""Work of administrators on settings and deployments, beside the running service."""

@@ -1,0 +1,78 @@
+"""Settings under which nobody may start anything, or nothing has the time to start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny import tokens
+from spawnpenny.admin.rehearsal.result import Problem
+from spawnpenny.domain.spawns import Kind
+
+if TYPE_CHECKING:
+    from spawnpenny.plugins import Plugins
+    from spawnpenny.settings import Settings
+
+_SPAWN: Final = frozenset({"spawn:any", "admin"})
+_LEAST: Final = {
+    "deadlines.spawn": 5.0,
+    "deadlines.step": 1.0,
+    "replicas.lease": 1.0,
+    "broker.lease": 1.0,
+    "broker.patience": 1.0,
+    "broker.expire": 2.0,
+}
+"""Seconds below which a setting lets no spawn come to its end."""
+
+
+def problems_of_service(settings: Settings, plugins: Plugins) -> Iterator[Problem]:
+    """Yield what keeps every spawn of every user from starting, whatever it is made of."""
+    if not _somebody_may_spawn(settings, plugins):
+        yield Problem(
+            "tokens",
+            "nobody_may_spawn",
+            "Nobody may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin "
+            "knows users who may.",
+            "Give the Hub's token spawn:any, or load a plugin that knows the users' own credentials (oidc, or "
+            "jupyterhub with the scope spawn:self).",
+            _token_to_paste(settings),
+        )
+    kinds = (Kind.LAB, Kind.DASK)
+    if not any(step.scope == "spawn" for kind in kinds for step in plugins.pipelines[kind].steps):
+        yield Problem(
+            "plugins",
+            "nothing_to_start",
+            "No loaded plugin makes labs or Dask clusters.",
+            "Add the plugin lab, or one of your own.",
+            "plugins:\n  lab: {}\n",
+        )
+    for setting, least in _LEAST.items():
+        section, key = setting.split(".")
+        value = getattr(getattr(settings, section), key)
+        if value < least and not (section == "broker" and settings.cluster == "embedded"):
+            yield Problem(
+                setting,
+                "too_short",
+                f"{value:g} seconds are too short for anything to start.",
+                f"Set at least {least:g}; the default is {_default(settings, section, key):g}.",
+            )
+
+
+def _somebody_may_spawn(settings: Settings, plugins: Plugins) -> bool:
+    others = [each for each in plugins.authenticators if not isinstance(each, tokens.StaticTokens)]
+    if any(each.scopes is None or {"spawn:self", *_SPAWN} & each.scopes for each in others):
+        return True
+    return any(
+        _SPAWN & set(token.scopes) or (token.user is not None and "spawn:self" in token.scopes)
+        for token in settings.tokens.values()
+    )
+
+
+def _token_to_paste(settings: Settings) -> str:
+    name = next(iter(settings.tokens), "hub")
+    scopes = [*(settings.tokens[name].scopes if name in settings.tokens else ("read:any", "delete:any")), "spawn:any"]
+    return f"tokens:\n  {name}:\n    scopes: [{', '.join(repr(each) for each in scopes)}]\n"
+
+
+def _default(settings: Settings, section: str, key: str) -> float:
+    return float(getattr(type(getattr(settings, section))(), key))

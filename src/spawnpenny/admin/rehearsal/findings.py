@@ -1,0 +1,121 @@
+"""The problems of a rehearsal, collected spawn by spawn and kept once each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from spawnpenny.admin.rehearsal.result import Problem, Weight
+from spawnpenny.domain.quantities import parse_quantity
+
+if TYPE_CHECKING:
+    from spawnpenny.admin.rehearsal.case import Case
+    from spawnpenny.errors import QuotaExceededError
+
+_ORDER: Final = (
+    "tokens",
+    "options",
+    "web",
+    "users",
+    "namespaces",
+    "deadlines",
+    "limits",
+    "replicas",
+    "embedded",
+    "pods.allow",
+    "broker.pod_security",
+    "pods.images",
+    "pods",
+    "broker",
+    "plugins",
+    "policy",
+    "cluster",
+)
+"""Where problems are mended, in order: to mend what stands first may mend what follows."""
+_Key = tuple[str, str, str]
+
+
+@dataclass
+class Findings:
+    """The problems found so far, each with the spawns that have it."""
+
+    _problems: dict[_Key, Problem] = field(default_factory=dict)
+    _subjects: set[_Key] = field(default_factory=set)
+    _most: dict[str, QuotaExceededError] = field(default_factory=dict)
+    """The largest request that did not fit, by the setting that has the limit."""
+
+    def add(self, problem: Problem, case: Case | None = None, *, subject: str = "") -> None:
+        """Add a problem of a spawn, or of all where none is given.
+
+        ``subject`` is what the problem is about, without the names of the spawn: under unusual names, a problem of a
+        known subject is not told again.
+        """
+        key = (problem.setting, problem.code, problem.message)
+        about = (problem.setting, problem.code, subject or problem.message)
+        if case is None:
+            self._problems[key] = problem
+        elif not case.odd:
+            self._subjects.add(about)
+            known = self._problems.get(key, problem)
+            self._problems[key] = replace(known, spawns=_with(known.spawns, case.label))
+        elif about not in self._subjects:
+            self._subjects.add(about)
+            message = f"{problem.message} This concerns names such as {case.whose}."
+            self._problems[key] = replace(problem, message=message, spawns=(case.label,), odd_names=True)
+
+    def add_quota(self, setting: str, error: QuotaExceededError, case: Case) -> None:
+        """Add that a spawn is larger than a limit; of all that are, the largest is told."""
+        most, facts = self._most.setdefault(setting, error), error.facts
+        if parse_quantity(facts["asked"]) > parse_quantity(most.facts["asked"]):
+            self._most[setting] = most = error
+        key = (setting, error.code, "")
+        spawns = _with(self._problems[key].spawns if key in self._problems else (), case.label)
+        resource, asked, limit = (most.facts[each] for each in ("resource", "asked", "limit"))
+        self._problems[key] = Problem(
+            setting,
+            error.code,
+            f"The limit for {resource} is {limit}, and {asked} is asked for: that never fits.",
+            f"Raise the limit to {asked} or more, or offer something smaller.",
+            _nested(setting, asked),
+            spawns=spawns,
+        )
+
+    def paste(self, setting: str, text: str) -> None:
+        """Give all problems of a setting what is to be pasted to mend them together."""
+        for key, problem in self._problems.items():
+            if problem.setting == setting:
+                self._problems[key] = replace(problem, paste=text)
+
+    def sorted(self, plugins: Sequence[str]) -> tuple[Problem, ...]:
+        """Return the problems in the order of where to mend them, refusals first."""
+
+        def rank(problem: Problem) -> tuple[bool, int, int, str]:
+            setting = problem.setting
+            place = _first(setting, _ORDER)
+            return (
+                problem.weight is Weight.WARNING,
+                place,
+                _first(setting, [f"plugins.{each}" for each in plugins]),
+                setting,
+            )
+
+        return tuple(sorted(self._problems.values(), key=rank))
+
+
+def _with(labels: tuple[str, ...], label: str) -> tuple[str, ...]:
+    return labels if label in labels else (*labels, label)
+
+
+def _first(setting: str, prefixes: Sequence[str]) -> int:
+    found = (number for number, each in enumerate(prefixes) if setting == each or setting.startswith(f"{each}."))
+    return next(found, len(prefixes))
+
+
+def _nested(setting: str, value: str) -> str:
+    nested: object = int(value) if value.isdigit() else value
+    for key in reversed(setting.split(".")):
+        nested = {key: nested}
+    return str(yaml.safe_dump(nested, sort_keys=False))

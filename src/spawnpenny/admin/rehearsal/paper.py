@@ -1,0 +1,82 @@
+"""One user's namespace on paper: objects are held to the rules of an API server and to the quota, and go nowhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from spawnpenny.cluster.kinds import Resource, resource_of
+from spawnpenny.cluster.port import Manifest, Ref
+from spawnpenny.embedded.admission import Admission
+from spawnpenny.embedded.defaults import fill_in
+from spawnpenny.embedded.rules.fault import Fault
+from spawnpenny.embedded.rules.resources import faults_of_resources
+from spawnpenny.embedded.store import Store
+from spawnpenny.embedded.validation import faults_of
+from spawnpenny.errors import ClusterError, QuotaExceededError
+
+_PARTS: Final = ("initContainers", "containers")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What speaks against an object.
+
+    ``faults`` are in the object itself, ``beside_range`` come from the defaults of a LimitRange, ``refusal`` is a
+    ResourceQuota's.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    beside_range: tuple[Fault, ...] = ()
+    refusal: ClusterError | QuotaExceededError | None = None
+
+
+class Paper:
+    """A namespace that takes objects as an API server with our LimitRange and ResourceQuota would."""
+
+    def __init__(self) -> None:
+        self._store = Store()
+        self._admission = Admission(self._store)
+        self._store.listeners.append(self._admission.follow)
+
+    def create(self, manifest: Manifest) -> Verdict:
+        """Take an object, if nothing speaks against it."""
+        manifest = json.loads(json.dumps(manifest))
+        ref = Ref.of(manifest, kind_of(manifest))
+        if faults := tuple(faults_of(ref, manifest)):
+            self._add(ref, manifest)
+            return Verdict(faults)
+        fill_in(manifest)
+        refusal: ClusterError | QuotaExceededError | None = None
+        try:
+            self._admission.admit(ref, manifest)
+        except (ClusterError, QuotaExceededError) as error:
+            refusal = error
+        beside = tuple(fault for each in _containers(manifest) for fault in faults_of_resources(each))
+        self._add(ref, manifest)
+        return Verdict(beside_range=beside, refusal=refusal)
+
+    def _add(self, ref: Ref, manifest: Manifest) -> None:
+        """Keep an object, also one that was refused: what comes next is judged as if it were there."""
+        if self._store.find(ref) is None:
+            self._store.add(ref, manifest)
+
+    def has(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether there is an object of this kind and name."""
+        return self._store.find(Ref(resource_of(kind), name, namespace)) is not None
+
+
+def kind_of(manifest: Manifest) -> Resource:
+    """Return the resource of a manifest; of a kind that we do not know, the plural is the usual one."""
+    kind: str = manifest["kind"]
+    try:
+        return resource_of(kind)
+    except ValueError:
+        return Resource(manifest.get("apiVersion", "v1"), kind, f"{kind.lower()}s")
+
+
+def _containers(manifest: Manifest) -> Iterator[Manifest]:
+    for part in _PARTS if manifest["kind"] == "Pod" else ():
+        yield from manifest["spec"].get(part) or ()

@@ -1,0 +1,118 @@
+"""Pods held to what the settings open: the hardening rules, the image patterns, the pod security level, the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import yaml
+
+from spawnpenny.admin.rehearsal.result import Problem, Weight
+from spawnpenny.cluster.port import Manifest
+from spawnpenny.pipeline.pod_needs import PodNeeds, fence_to_paste, pod_needs, settings_to_paste
+from spawnpenny.pipeline.pod_security import containers
+from spawnpenny.settings import Settings
+
+_VOLUMES: Final = frozenset({"emptyDir", "configMap", "secret", "persistentVolumeClaim", "projected", "downwardAPI"})
+"""What the embedded cluster has."""
+
+
+def problems_of_pod(pod: Manifest, settings: Settings) -> Iterator[Problem]:
+    """Yield what of a pod the settings do not open."""
+    needs = pod_needs([pod])
+    for opening in needs.closed(settings.pods.allow):
+        yield Problem(
+            "pods.allow", "pod_not_hardened", f"{_sentence(opening.reason)}; pods.allow lacks {opening.word}."
+        )
+    for opening in needs.likely_closed(settings.pods.allow):
+        message = f"{_sentence(opening.reason)}; pods.allow lacks {opening.word}."
+        yield Problem("pods.allow", "capability_likely", message, weight=Weight.WARNING)
+    yield from _level(needs, settings)
+    yield from _images(pod, settings)
+    if settings.cluster == "embedded":
+        yield from _embedded(pod, settings)
+
+
+def _level(needs: PodNeeds, settings: Settings) -> Iterator[Problem]:
+    level = settings.broker.pod_security
+    if needs.level_lacks(level):
+        message = (
+            f"A pod needs the Pod Security level {needs.level}, and user namespaces are made with {level}: "
+            "Kubernetes refuses the pod."
+        )
+        weight = Weight.WARNING if settings.cluster == "embedded" else Weight.REFUSAL
+        yield Problem("broker.pod_security", "pod_security", message, weight=weight)
+
+
+def _images(pod: Manifest, settings: Settings) -> Iterator[Problem]:
+    for container in containers(pod["spec"]):
+        image, patterns = str(container.get("image") or ""), settings.pods.images
+        if image and not _is_allowed(image, settings):
+            message = (
+                f"The image {image} of the container {container.get('name')} matches none of the patterns in "
+                f"pods.images ({', '.join(patterns) or 'none'})."
+            )
+            yield Problem("pods.images", "image_not_allowed", message)
+
+
+def _is_allowed(image: str, settings: Settings) -> bool:
+    return any(fnmatchcase(image, pattern) for pattern in settings.pods.images)
+
+
+def _embedded(pod: Manifest, settings: Settings) -> Iterator[Problem]:
+    for container in containers(pod["spec"]):
+        image = str(container.get("image") or "")
+        if image and image not in settings.embedded.images:
+            yield Problem(
+                "embedded.images",
+                "image_unavailable",
+                f"The embedded cluster has no command for the image {image}.",
+                f"Name one; known are {', '.join(sorted(settings.embedded.images)) or 'none'}.",
+                _yaml({"embedded": {"images": {image: ["{python}", "-P", "{lab}", "{pod_ip}"]}}}),
+            )
+    for volume in pod["spec"].get("volumes") or ():
+        for kind in volume.keys() - {"name"} - _VOLUMES:
+            message = f"The volume {volume['name']} is of the kind {kind}, which the embedded cluster does not have."
+            yield Problem("cluster", "volume_unsupported", message, "Use cluster: kubernetes, or an emptyDir here.")
+
+
+def what_opens(pods: Sequence[Manifest], settings: Settings) -> str:
+    """Return the sections of the settings to paste that open what all pods need, and allow their images."""
+    images = dict.fromkeys(str(each.get("image") or "") for pod in pods for each in containers(pod["spec"]))
+    lacking = [each for each in images if each and not _is_allowed(each, settings)]
+    allowed = replace(settings.pods, images=(*settings.pods.images, *lacking))
+    opened = settings_to_paste(pod_needs(pods), allowed, settings.broker)
+    if not lacking or "pods:" in opened:
+        return opened
+    section: dict[str, Any] = {"images": list(allowed.images)}
+    if settings.pods.allow:
+        section["allow"] = list(settings.pods.allow)
+    return _yaml({"pods": section}) + opened
+
+
+def fence_problem(pods: Sequence[Manifest], settings: Settings) -> Problem | None:
+    """Return what the admission policies have to open too, where pods need openings."""
+    needs = pod_needs(pods)
+    fence = fence_to_paste(needs, settings.pods, settings.broker)
+    if not needs.openings or not fence or settings.cluster == "embedded":
+        return None
+    words = ", ".join(dict.fromkeys(each.word for each in needs.openings))
+    return Problem(
+        "policy",
+        "fence",
+        f"Where the admission policies are installed (Kubernetes 1.30 and later), they have to open {words} too.",
+        "Add this to the overlay's kustomization.yaml.",
+        fence,
+        Weight.WARNING,
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _yaml(data: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(data, sort_keys=False)
+    return text

@@ -1,0 +1,133 @@
+"""Rehearse spawns: make their manifests, hold them to every rule, and say what keeps them from starting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from spawnpenny.admin.rehearsal.access import problems_of_service
+from spawnpenny.admin.rehearsal.act import Act
+from spawnpenny.admin.rehearsal.case import SOMEBODY, Case, dask_cases, lab_cases, odd_cases, unanswered
+from spawnpenny.admin.rehearsal.findings import Findings
+from spawnpenny.admin.rehearsal.pods import fence_problem, what_opens
+from spawnpenny.admin.rehearsal.result import Rehearsal, RehearsedSpawn, Unrehearsed
+from spawnpenny.admin.rehearsal.stage import make_world
+from spawnpenny.admin.rehearsal.steps import unrehearsed
+from spawnpenny.domain.names import DEFAULT_LAB, cluster_name
+from spawnpenny.domain.spawns import Caller, Kind
+from spawnpenny.domain.users import Group, User
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.plugins import Plugins
+    from spawnpenny.settings import Settings
+
+_FIRST_GROUP: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which spawns to rehearse.
+
+    Attributes:
+        username: For whom; None for a sample user, and for further ones of unusual names.
+        groups: The user's groups, by name.
+        name: The lab's name.
+        options: What is chosen; where it is given, that spawn alone is rehearsed.
+        every: Rehearse each combination of choices, not each choice in turn.
+        kinds: Which kinds of spawn to rehearse; of options, those of the first of them.
+
+    """
+
+    username: str | None = None
+    groups: tuple[str, ...] = ()
+    name: str = DEFAULT_LAB
+    options: Mapping[str, Any] = field(default_factory=dict)
+    every: bool = False
+    kinds: tuple[Kind, ...] = (Kind.LAB, Kind.DASK)
+
+    def user(self, settings: Settings) -> User:
+        groups = tuple(Group(name, _FIRST_GROUP + number) for number, name in enumerate(self.groups))
+        return User(self.username or SOMEBODY, settings.users.uid, settings.users.gid, groups)
+
+
+def rehearse(settings: Settings, plugins: Plugins, selection: Selection | None = None) -> Rehearsal:
+    """Rehearse what users may start, and return what would be made and all that would be refused.
+
+    No step is applied, and neither a cluster nor a broker is used: nothing is changed anywhere. The plugins are those
+    that the service would load, a site's own among them.
+    """
+    selection = selection or Selection()
+    world, findings = make_world(settings, plugins), Findings()
+    for problem in problems_of_service(settings, plugins):
+        findings.add(problem)
+    act, user = Act(world, findings), selection.user(settings)
+    labs = [act.play(case) for case in _labs(plugins, selection, user)]
+    caller = _caller(labs) or _caller([act.silent().play(case) for case in islice(_first_labs(plugins, user), 1)])
+    clusters = [act.play(case, caller) for case in _clusters(plugins, selection, user)]
+    pods = [each for spawn in (*labs, *clusters) for each in spawn.manifests if each["kind"] == "Pod"]
+    if (fence := fence_problem(pods, settings)) is not None:
+        findings.add(fence)
+    for setting in ("pods.allow", "broker.pod_security", "pods.images"):
+        findings.paste(setting, what_opens(pods, settings))
+    return Rehearsal(
+        (*labs, *clusters),
+        findings.sorted(list(settings.plugins)),
+        tuple(dict.fromkeys((*unrehearsed(plugins), *act.unrehearsed, *_texts(plugins, user)))),
+    )
+
+
+def _labs(plugins: Plugins, selection: Selection, user: User) -> Iterator[Case]:
+    if Kind.LAB not in selection.kinds or not _makes(plugins, Kind.LAB):
+        return
+    if selection.options:
+        cases = [Case(Kind.LAB, user, selection.name, selection.options, selection.options)]
+    else:
+        cases = list(lab_cases(plugins.form(user), user, selection.name, every=selection.every))
+    yield from cases
+    if selection.username is None:
+        yield from odd_cases(cases)
+
+
+def _texts(plugins: Plugins, user: User) -> Iterator[Unrehearsed]:
+    for field_ in unanswered(plugins.form(user)):
+        yield Unrehearsed(field_.label, f"its text is the user's: rehearse it with --option {field_.text_name}=TEXT")
+
+
+def _first_labs(plugins: Plugins, user: User) -> Iterator[Case]:
+    if _makes(plugins, Kind.LAB):
+        yield from lab_cases(plugins.form(user), user, DEFAULT_LAB, every=False)
+
+
+def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Case]:
+    if Kind.DASK not in selection.kinds or not _makes(plugins, Kind.DASK):
+        return
+    if selection.options and Kind.LAB in selection.kinds:
+        return
+    if selection.options:
+        name = cluster_name(user.username, "rehearsal")
+        cases = [Case(Kind.DASK, user, name, selection.options, selection.options)]
+    else:
+        cases = list(dask_cases(plugins.cluster_options(user), user, every=selection.every))
+    yield from cases
+    if selection.username is None:
+        yield from odd_cases(cases[:1])
+
+
+def _makes(plugins: Plugins, kind: Kind) -> bool:
+    return any(step.scope == "spawn" for step in plugins.pipelines[kind].steps)
+
+
+def _caller(labs: Sequence[RehearsedSpawn]) -> Caller | None:
+    """Return the lab that asks for Dask clusters: they have its image."""
+    for lab in labs:
+        for manifest in lab.manifests:
+            if manifest["kind"] == "Pod":
+                return Caller(lab.name, "rehearsal", _image(manifest))
+    return None
+
+
+def _image(pod: Manifest) -> str:
+    return str(pod["spec"]["containers"][0].get("image") or "")

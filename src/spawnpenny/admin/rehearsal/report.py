@@ -1,0 +1,114 @@
+"""A rehearsal as text for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from spawnpenny.admin.rehearsal.result import Problem, Rehearsal, RehearsedSpawn
+from spawnpenny.domain.names import DEFAULT_LAB
+from spawnpenny.domain.quantities import format_quantity
+from spawnpenny.domain.spawns import Kind
+
+_MARGIN: Final = "   "
+_FEW: Final = 6
+
+
+def report(found: Rehearsal, *, width: int) -> Iterator[str]:
+    """Yield the lines of a report: the verdicts, what to mend in its order, what would be made."""
+    usual = [each for each in found.spawns if not each.odd]
+    pasted: set[str] = set()
+    yield from _verdicts(usual)
+    labels = list(dict.fromkeys(each.label for each in usual))
+    if found.refusals:
+        yield ""
+        yield f"To mend, in this order ({len(found.refusals)}):"
+        yield from _problems(found.refusals, labels, width, pasted)
+    if found.warnings:
+        yield ""
+        yield f"Worth a look ({len(found.warnings)}):"
+        yield from _problems(found.warnings, labels, width, pasted)
+    yield from _made(found, width)
+    yield from _unrehearsed(found, width)
+    yield ""
+    yield _end(found)
+
+
+def _verdicts(spawns: Sequence[RehearsedSpawn]) -> Iterator[str]:
+    width = max((len(each.label) for each in spawns), default=0)
+    for each in spawns:
+        verdict = "starts " if each.starts else "REFUSED"
+        used = f"{format_quantity(each.resources.cpu)} CPU, {format_quantity(each.resources.memory)}"
+        worker = " with one worker" if each.kind is Kind.DASK else ""
+        yield f"{verdict}  {each.label:{width}}  {used}{worker}".rstrip()
+
+
+def _problems(problems: Sequence[Problem], labels: Sequence[str], width: int, pasted: set[str]) -> Iterator[str]:
+    groups = [(setting, list(group)) for setting, group in groupby(problems, key=lambda each: each.setting)]
+    for number, (setting, group) in enumerate(groups):
+        yield ""
+        yield f"{number + 1:2} {setting}"
+        yield from _messages(group, labels, width)
+        later = {each.paste for _, others in groups[number + 1 :] for each in others}
+        for paste in dict.fromkeys(each.paste for each in group if each.paste and each.paste not in later | pasted):
+            pasted.add(paste)
+            yield ""
+            yield from textwrap.indent(paste.rstrip(), f"{_MARGIN}  ").splitlines()
+
+
+def _messages(group: Sequence[Problem], labels: Sequence[str], width: int) -> Iterator[str]:
+    for concerned, problems in groupby(group, key=lambda each: _concerned(each, labels)):
+        for problem in problems:
+            yield from _wrapped(problem.message, width)
+        yield from _wrapped(concerned, width)
+    for advice in dict.fromkeys(each.advice for each in group if each.advice):
+        yield from _wrapped(advice, width)
+
+
+def _concerned(problem: Problem, labels: Sequence[str]) -> str:
+    if problem.odd_names or not problem.spawns or set(labels) <= set(problem.spawns):
+        return ""
+    shown = ", ".join(problem.spawns[:_FEW])
+    more = f" and {len(problem.spawns) - _FEW} more" if len(problem.spawns) > _FEW else ""
+    return f"({shown}{more})"
+
+
+def _made(found: Rehearsal, width: int) -> Iterator[str]:
+    spawn = found.first
+    if spawn is None or not spawn.manifests:
+        return
+    yield ""
+    server = "the default server" if spawn.name == DEFAULT_LAB else f"the server {spawn.name!r}"
+    what = server if spawn.kind is Kind.LAB else "a Dask cluster"
+    yield f"Would be made for {spawn.user}, {what}, in {spawn.manifests[0]['metadata']['namespace']}:"
+    names = [f"{each['kind']} {each['metadata']['name']}" for each in spawn.manifests]
+    yield from _wrapped(", ".join(names), width)
+    yield from _wrapped("(--output yaml prints the manifests)", width)
+
+
+def _unrehearsed(found: Rehearsal, width: int) -> Iterator[str]:
+    if found.unrehearsed:
+        yield ""
+        yield "Not rehearsed:"
+        for each in found.unrehearsed:
+            yield from _wrapped(f"{each.step}: {each.why}", width)
+
+
+def _end(found: Rehearsal) -> str:
+    usual = [each for each in found.spawns if not each.odd]
+    refused = sum(not each.starts for each in usual)
+    if found.starts:
+        return f"Everything would start ({len(usual)} tried)."
+    if refused:
+        return f"{refused} of {len(usual)} would not start."
+    if any(not each.spawns for each in found.refusals):
+        return "Everything can be made, but nobody can start it."
+    return "For some users it would not start."
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text, width, initial_indent=_MARGIN, subsequent_indent=_MARGIN, break_long_words=False, break_on_hyphens=False
+    )

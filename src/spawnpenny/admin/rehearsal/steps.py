@@ -1,0 +1,28 @@
+"""Steps that make more than they say beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from spawnpenny.admin.rehearsal.result import Unrehearsed
+from spawnpenny.pipeline.step import Step
+
+if TYPE_CHECKING:
+    from spawnpenny.plugins import Plugins
+
+
+def unrehearsed(plugins: Plugins) -> Iterator[Unrehearsed]:
+    """Yield the steps of which only ``apply`` knows what they make."""
+    for step in plugins.steps:
+        if type(step).makes is not Step.makes or type(step).apply is Step.apply:
+            continue
+        verbs = {verb for permission in step.permissions for verb in permission.verbs}
+        if verbs & {"claim", "release"}:
+            yield Unrehearsed(step.name, "the broker makes the namespace")
+        elif "provision" in verbs:
+            yield Unrehearsed(step.name, "the broker runs the site's orders")
+        else:
+            yield Unrehearsed(
+                step.name, f"what it makes is known to its apply alone (plugin {plugins.origin[step.name]})"
+            )

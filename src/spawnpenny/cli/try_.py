@@ -1,0 +1,114 @@
+"""``spawnpenny try``: rehearse what users would get, before anybody is there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
+from spawnpenny.admin.rehearsal.report import report
+from spawnpenny.cli import exits
+from spawnpenny.cli.options import settings_option
+from spawnpenny.configuration import load_settings
+from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.errors import InvalidNameError
+from spawnpenny.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spawnpenny.admin.rehearsal.result import Rehearsal
+
+_NARROWEST, _WIDEST = 60, 120
+
+
+@click.command("try")
+@settings_option
+@click.option("--user", help="For this user alone; default: a sample user, and some of long and unusual names.")
+@click.option("--groups", default="", metavar="A,B", help="The user's groups.")
+@click.option("--name", default=DEFAULT_LAB, metavar="SERVER", help="The lab's name, as a named server has one.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Choose this, as in the form or in a cluster's options; rehearse that spawn alone.",
+)
+@click.option("--kind", type=click.Choice([Kind.LAB, Kind.DASK]), help="Labs or Dask clusters alone.")
+@click.option("--all", "every", is_flag=True, help="Rehearse each combination of choices, not each choice in turn.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "yaml"]),
+    default="text",
+    show_default=True,
+    help="A text to read; all of it for programs; or the manifests of the first spawn alone.",
+)
+def try_(  # noqa: PLR0913 - its options
+    file: str | None,
+    user: str | None,
+    groups: str,
+    name: str,
+    options: Sequence[str],
+    kind: str | None,
+    output: str,
+    *,
+    every: bool,
+) -> int:
+    """Rehearse what users would get: make the manifests of each choice, and tell every refusal at once.
+
+    Nothing is made: no step runs, and no cluster is needed. It ends with 0 where everything would start, with 1 where
+    something would not, and with 2 where the settings or the choices are wrong.
+    """
+    settings = load_settings(file)
+    selection = _selection(user, groups, name, options, kind, every=every)
+    found = rehearse(settings, load_plugins(settings), selection)
+    _refuse_options(found)
+    if output == "json":
+        click.echo(json.dumps({"starts": found.starts, **asdict(found)}, indent=2, ensure_ascii=False, default=str))
+    elif output == "yaml":
+        click.echo(yaml.safe_dump_all(found.shown, sort_keys=False, allow_unicode=True), nl=False)
+        for problem in found.refusals:
+            click.echo(f"{problem.setting}: {problem.message}", err=True)
+    else:
+        for line in report(found, width=_width()):
+            click.echo(line)
+    return exits.DONE if found.starts else exits.FAILED
+
+
+def _selection(
+    user: str | None, groups: str, name: str, options: Sequence[str], kind: str | None, *, every: bool
+) -> Selection:
+    try:
+        return Selection(
+            username=None if user is None else check_username(user),
+            groups=tuple(filter(None, (each.strip() for each in groups.split(",")))),
+            name=check_lab(name),
+            options=dict(map(_option, options)),
+            every=every,
+            kinds=(Kind.LAB, Kind.DASK) if kind is None else (Kind(kind),),
+        )
+    except InvalidNameError as error:
+        raise exits.UsageError(error.message) from None
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise exits.UsageError(f"--option {text!r} is not of the form KEY=VALUE.")
+    return key, value
+
+
+def _refuse_options(found: Rehearsal) -> None:
+    wrong = [each.message for each in found.problems if each.setting == "options"]
+    if wrong:
+        raise exits.UsageError(" ".join(wrong))
+
+
+def _width() -> int:
+    return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)

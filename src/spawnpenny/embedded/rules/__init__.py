@@ -1,0 +1,1 @@
+"""The rules by which an API server refuses an object as not valid, by what they are about."""
