@@ -15,7 +15,7 @@ from typing import Any, Final
 from marshmallow import fields, validate
 
 from spawnpenny.errors import SettingsError
-from spawnpenny.schemas import StrictSchema, TupleField, load_strict
+from spawnpenny.schemas import StrictSchema, TupleField, load_strict, without
 from spawnpenny.settings import (
     PLUGIN_GROUP,
     SCOPES,
@@ -247,6 +247,37 @@ def combine(data: Mapping[str, Any], environ: Mapping[str, str], *, source: str)
     for keys, value in overrides(environ):
         put(data, keys, value)
     return make_settings(data, source=source, environ=environ)
+
+
+def load_what_is_valid(file: str | None = None, environ: Mapping[str, str] | None = None) -> tuple[Settings, list[str]]:
+    """Read the settings as ``load_settings`` does, but with the defaults of the sections that are wrong.
+
+    Returns:
+        The settings, and what is wrong with them: nothing where ``load_settings`` takes them.
+
+    Raises:
+        SettingsError: The file or the environment cannot be read at all.
+
+    """
+    environ = os.environ if environ is None else environ
+    path = file or environ.get("SPAWNPENNY_SETTINGS")
+    data = dict(_with_plugins(read_yaml(Path(path)) if path else {}))
+    for keys, value in overrides(environ):
+        put(data, keys, value)
+    wrong: list[str] = []
+    source = path or "the environment"
+    for rest in (data, without(_SettingsSchema(), data)):
+        try:
+            return make_settings(rest, source=source, environ=environ), wrong
+        except SettingsError as error:
+            wrong.append(error.message)
+    return Settings(plugins=_plugins(data)), wrong
+
+
+def _plugins(data: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    sections = data.get("plugins")
+    known = sections.items() if isinstance(sections, Mapping) else ()
+    return {str(name): section or {} for name, section in known if isinstance(section or {}, Mapping)}
 
 
 def make_settings(

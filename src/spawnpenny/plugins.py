@@ -214,6 +214,38 @@ def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = Non
     return Plugins(manager, settings, installed)
 
 
+def plugin_problems(settings: Settings) -> list[str]:
+    """Return what is wrong with each plugin by itself, its section of the settings first, of all plugins at once."""
+    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
+    problems: dict[str, None] = {}
+    for name in settings.plugins:
+        manager = pluggy.PluginManager(hookspecs.PROJECT)
+        manager.add_hookspecs(hookspecs)
+        try:
+            _register(manager, name, _import(installed, name))
+            _refuse_misspelt(manager)
+        except SpawnpennyError as error:
+            problems[error.message] = None
+            continue
+        problems |= dict.fromkeys(_hook_problems(manager, settings))
+    return list(problems)
+
+
+def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterator[str]:
+    user = User("somebody", settings.users.uid, settings.users.gid)
+    for hook in (
+        "spawnpenny_steps",
+        "spawnpenny_authenticators",
+        "spawnpenny_form",
+        "spawnpenny_cluster_options",
+    ):
+        for impl in getattr(manager.hook, hook).get_hookimpls():
+            try:
+                _called(impl, hook, {"settings": settings, "user": user})
+            except SpawnpennyError as error:
+                yield error.message
+
+
 def _import(by_name: Mapping[str, EntryPoint], name: str) -> object:
     if name not in by_name:
         nearest = difflib.get_close_matches(name, by_name, n=1)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from spawnpenny.admin.rehearsal.rehearse import rehearse
+from spawnpenny.admin.rehearsal.result import Problem
 from spawnpenny.broker.orders import OrdersFile
-from spawnpenny.configuration import load_settings, make_settings
+from spawnpenny.configuration import load_what_is_valid, make_settings
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError, SettingsError
 from spawnpenny.permissions.comparison import differences
@@ -19,7 +21,7 @@ from spawnpenny.permissions.rules import make_rules, rights_of
 from spawnpenny.pipeline.container_limits import verify_steps
 from spawnpenny.pipeline.pod_openings import check_openings, is_opening, opening_level
 from spawnpenny.pipeline.pod_security import LEVELS, strictest
-from spawnpenny.plugins import Plugins, load_plugins
+from spawnpenny.plugins import Plugins, load_plugins, plugin_problems
 from spawnpenny.settings import STANDARD_PLUGINS, Settings
 
 T = TypeVar("T")
@@ -28,56 +30,109 @@ _MEND = "Have the overlay give exactly what is needed: spawnpenny permissions --
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """``problems`` keep the service from starting; ``unusual`` is what an administrator should know of."""
+    """The result of a check.
+
+    ``problems`` keep the service from starting, ``refused`` keeps users from starting something (all that a rehearsal
+    found), ``unusual`` is what an administrator should know of, ``used`` what the settings come to.
+    """
 
     problems: list[str] = field(default_factory=list)
+    refused: list[Problem] = field(default_factory=list)
     unusual: list[str] = field(default_factory=list)
     used: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings and plugins as far as they could be loaded, and what keeps a service from starting with them."""
+
+    settings: Settings | None
+    plugins: Plugins | None
+    problems: list[str]
+    partly: bool = False
+    """Whether sections of the settings were wrong, and have their defaults here."""
+
+
+def load(file: str | None) -> Loaded:
+    """Load settings and plugins, and find all that is wrong with them at once."""
+    problems: list[str] = []
+    loaded = _tried(problems, lambda: load_what_is_valid(file))
+    if loaded is None:
+        return Loaded(None, None, problems)
+    settings, wrong = loaded
+    problems += wrong
+    plugins = _plugins(problems, settings)
+    if settings.cluster == "embedded" or not settings.broker.separate:
+        _tried(problems, OrdersFile(settings.broker.orders).read)
+    problems.extend(_certificates(settings))
+    return Loaded(settings, plugins, problems, partly=bool(wrong))
+
+
+def load_deployment(deployment: Rendered) -> Loaded:
+    """Load the settings in a rendered deployment, and their plugins, and find all that is wrong with them at once."""
+    problems: list[str] = []
+    settings = _tried(problems, deployment.settings)
+    if settings is None:
+        return Loaded(None, None, problems)
+    plugins = _plugins(problems, settings)
+    _tried(problems, deployment.orders)
+    problems.extend(deployment.disagreements())
+    return Loaded(settings, plugins, problems)
+
+
+def _plugins(problems: list[str], settings: Settings) -> Plugins | None:
+    _tried(problems, lambda: check_openings(settings.pods.allow))
+    of_plugins = plugin_problems(settings)
+    problems += of_plugins
+    plugins = None if of_plugins else _tried(problems, lambda: load_plugins(settings))
+    if plugins is not None:
+        _tried(problems, lambda: verify_steps(settings, plugins))
+    return plugins
+
+
 def review(file: str | None) -> Review:
     """Read and judge settings; where they cannot be read, that is the one problem."""
-    told = Review()
-    settings = _tried(told.problems, lambda: load_settings(file))
-    if settings is None:
-        return told
-    plugins = _judge(settings, told)
-    if settings.cluster == "embedded" or not settings.broker.separate:
-        _tried(told.problems, OrdersFile(settings.broker.orders).read)
-    told.problems.extend(_certificates(settings))
-    told.unusual.extend(_unusual_orders(settings))
-    if plugins is not None and settings.cluster == "kubernetes":
-        told.unusual.extend(_unusual_rights(settings, plugins))
+    loaded = load(file)
+    told = _judged(loaded)
+    if loaded.settings is not None and not loaded.partly:
+        told.unusual.extend(_unusual_orders(loaded.settings))
+        if loaded.plugins is not None and loaded.settings.cluster == "kubernetes":
+            told.unusual.extend(_unusual_rights(loaded.settings, loaded.plugins))
     return told
 
 
 def review_deployment(deployment: Rendered) -> Review:
     """Judge the settings in a rendered deployment, and compare its roles with what they need."""
-    told = Review()
-    settings = _tried(told.problems, deployment.settings)
-    if settings is None:
-        return told
-    plugins = _judge(settings, told)
-    _tried(told.problems, deployment.orders)
-    told.problems.extend(deployment.disagreements())
-    if plugins is not None:
-        found = list(differences(deployment, make_manifests(gather(settings, plugins), settings)))
+    loaded = load_deployment(deployment)
+    told = _judged(loaded)
+    if loaded.settings is not None and loaded.plugins is not None:
+        settings = loaded.settings
+        found = list(differences(deployment, make_manifests(gather(settings, loaded.plugins), settings)))
         told.problems.extend(found)
         if found:
             told.problems.append(_MEND)
     return told
 
 
-def _judge(settings: Settings, told: Review) -> Plugins | None:
-    plugins = _tried(told.problems, lambda: load_plugins(settings))
-    _tried(told.problems, lambda: check_openings(settings.pods.allow))
-    if plugins is not None:
-        _tried(told.problems, lambda: verify_steps(settings, plugins))
-    told.used.update(_used(settings, plugins))
-    told.unusual.extend(_unusual(settings))
-    if plugins is not None:
-        told.unusual.extend(_unusual_plugins(plugins))
-    return plugins
+def _judged(loaded: Loaded) -> Review:
+    told = Review(loaded.problems)
+    if loaded.settings is None or loaded.partly:
+        return told
+    told.used.update(_used(loaded.settings, loaded.plugins))
+    told.unusual.extend(_unusual(loaded.settings))
+    if loaded.plugins is not None:
+        told.unusual.extend(_unusual_plugins(loaded.plugins))
+        if not told.problems:
+            _rehearse(told, loaded.settings, loaded.plugins)
+    return told
+
+
+def _rehearse(told: Review, settings: Settings, plugins: Plugins) -> None:
+    """Say what keeps users from starting something; of long and unusual names, it is but a note."""
+    found = rehearse(settings, plugins)
+    told.refused.extend(each for each in found.refusals if not each.odd_names)
+    names = [each for each in found.refusals if each.odd_names]
+    told.unusual.extend(f"{each.setting}: {each.message}" for each in (*names, *found.warnings))
 
 
 def _tried(problems: list[str], work: Callable[[], T]) -> T | None:

@@ -101,6 +101,21 @@ def flatten(messages: Any, path: str = "", *, dicts: bool = True) -> Iterator[tu
         yield path, str(messages)
 
 
+def without(schema: StrictSchema[Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return data without the keys that a schema refuses, and without the refused sections of a map."""
+    try:
+        schema.load(data)
+    except ValidationError as error:
+        messages = error.messages if isinstance(error.messages, Mapping) else {}
+        kept = {key: value for key, value in data.items() if key not in messages}
+        for key, inner in messages.items():
+            section = data.get(key)
+            if isinstance(schema.fields.get(key), fields.Dict) and isinstance(section, Mapping):
+                kept[key] = {name: value for name, value in section.items() if name not in inner}
+        return kept
+    return dict(data)
+
+
 def load_strict(
     schema: StrictSchema[T],
     data: Mapping[str, Any],

@@ -10,7 +10,7 @@ import click
 
 from spawnpenny.cli import exits
 from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
-from spawnpenny.review import review, review_deployment
+from spawnpenny.review import Review, review, review_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,8 @@ def check(file: str | None, overlay: Path | None, rendered: Path | None, output:
     """Check settings and plugins without a cluster, and print what a service would use. No secret is printed.
 
     With --overlay or --rendered it also compares the deployment's roles with what the settings and plugins need. It
-    ends with 2 where a service would not start, or would lack a right.
+    ends with 2 where a service would not start, or would lack a right, and with 1 where users could not start all that
+    they are offered.
     """
     deployment = deployment_of(file, overlay, rendered)
     told = review(file) if deployment is None else review_deployment(deployment)
@@ -36,9 +37,19 @@ def check(file: str | None, overlay: Path | None, rendered: Path | None, output:
             click.echo(line)
         for unusual in told.unusual:
             click.echo(f"note: {unusual}")
-        for problem in told.problems:
+        for problem in (*told.problems, *_refused(told)):
             click.echo(problem, err=True)
-    return exits.USAGE if told.problems else exits.DONE
+    if told.problems:
+        return exits.USAGE
+    return exits.FAILED if told.refused else exits.DONE
+
+
+def _refused(told: Review) -> Iterator[str]:
+    for each in told.refused:
+        concerned = f" ({', '.join(each.spawns)})" if each.spawns else ""
+        yield f"{each.setting}: {each.message}{concerned}"
+    if told.refused:
+        yield "Users could not start all that they are offered: `spawnpenny try` says what to paste."
 
 
 def _lines(used: dict[str, Any]) -> Iterator[str]:

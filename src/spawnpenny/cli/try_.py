@@ -14,11 +14,10 @@ from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
 from spawnpenny.cli.options import settings_option
-from spawnpenny.configuration import load_settings
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import InvalidNameError
-from spawnpenny.plugins import load_plugins
+from spawnpenny.review import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +64,11 @@ def try_(  # noqa: PLR0913 - its options
     Nothing is made: no step runs, and no cluster is needed. It ends with 0 where everything would start, with 1 where
     something would not, and with 2 where the settings or the choices are wrong.
     """
-    settings = load_settings(file)
     selection = _selection(user, groups, name, options, kind, every=every)
-    found = rehearse(settings, load_plugins(settings), selection)
+    loaded = load(file)
+    if loaded.problems or loaded.settings is None or loaded.plugins is None:
+        raise exits.UsageError("\n".join(loaded.problems))
+    found = rehearse(loaded.settings, loaded.plugins, selection)
     _refuse_options(found)
     if output == "json":
         click.echo(json.dumps({"starts": found.starts, **asdict(found)}, indent=2, ensure_ascii=False, default=str))

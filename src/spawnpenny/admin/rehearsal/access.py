@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny import tokens
-from spawnpenny.admin.rehearsal.result import Problem
+from spawnpenny.admin.rehearsal.result import Problem, Weight
 from spawnpenny.domain.spawns import Kind
 
 if TYPE_CHECKING:
@@ -27,16 +27,7 @@ _LEAST: Final = {
 
 def problems_of_service(settings: Settings, plugins: Plugins) -> Iterator[Problem]:
     """Yield what keeps every spawn of every user from starting, whatever it is made of."""
-    if not _somebody_may_spawn(settings, plugins):
-        yield Problem(
-            "tokens",
-            "nobody_may_spawn",
-            "Nobody may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin "
-            "knows users who may.",
-            "Give the Hub's token spawn:any, or load a plugin that knows the users' own credentials (oidc, or "
-            "jupyterhub with the scope spawn:self).",
-            _token_to_paste(settings),
-        )
+    yield from _nobody(settings, plugins)
     kinds = (Kind.LAB, Kind.DASK)
     if not any(step.scope == "spawn" for kind in kinds for step in plugins.pipelines[kind].steps):
         yield Problem(
@@ -56,6 +47,29 @@ def problems_of_service(settings: Settings, plugins: Plugins) -> Iterator[Proble
                 f"{value:g} seconds are too short for anything to start.",
                 f"Set at least {least:g}; the default is {_default(settings, section, key):g}.",
             )
+
+
+def _nobody(settings: Settings, plugins: Plugins) -> Iterator[Problem]:
+    if _somebody_may_spawn(settings, plugins):
+        return
+    knows = any(not isinstance(each, tokens.StaticTokens) for each in plugins.authenticators)
+    message = (
+        "Nobody may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin knows "
+        "users who may."
+        if settings.tokens or knows
+        else "There are no tokens in these settings: nobody may start anything, unless the service's environment brings "
+        "some."
+    )
+    yield Problem(
+        "tokens",
+        "nobody_may_spawn",
+        message,
+        "Give the Hub's token spawn:any, or load a plugin that knows the users' own credentials (oidc, or jupyterhub "
+        "with the scope spawn:self).",
+        _token_to_paste(settings),
+        # Where there are none at all, the deployment's environment may bring them.
+        Weight.REFUSAL if settings.tokens or knows else Weight.WARNING,
+    )
 
 
 def _somebody_may_spawn(settings: Settings, plugins: Plugins) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from spawnpenny.admin.rehearsal.findings import Findings
 from spawnpenny.admin.rehearsal.masking import masked
@@ -17,6 +18,7 @@ from spawnpenny.admin.rehearsal.result import Problem, RehearsedSpawn, Unrehears
 from spawnpenny.admin.rehearsal.sample import sample_request
 from spawnpenny.admin.rehearsal.stage import NoClusterError, make_account
 from spawnpenny.admin.rehearsal.where import place_of
+from spawnpenny.cluster.models import ObjectTypes
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.errors import InvalidRequestError, PatchConflictError, QuotaExceededError, SpawnpennyError
@@ -25,6 +27,7 @@ from spawnpenny.pipeline.patches import merge_patches
 
 if TYPE_CHECKING:
     from spawnpenny.admin.rehearsal.case import Case
+    from spawnpenny.cluster.models import Misfit
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.domain.spawns import Caller
     from spawnpenny.pipeline.context import Context
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.world import World
 
 T = TypeVar("T")
+_MISREAD: Final = (AttributeError, KeyError, TypeError, ValueError)
 
 
 @dataclass
@@ -42,10 +46,11 @@ class Act:
     world: World
     findings: Findings
     unrehearsed: list[Unrehearsed] = field(default_factory=list)
+    types: ObjectTypes = field(default_factory=ObjectTypes)
 
     def silent(self) -> Act:
         """Return one whose findings nobody hears."""
-        return Act(self.world, Findings())
+        return Act(self.world, Findings(), types=self.types)
 
     def play(self, case: Case, caller: Caller | None = None) -> RehearsedSpawn:
         """Rehearse one spawn; what speaks against it is added to the findings."""
@@ -138,22 +143,31 @@ class _Scene:
 
     def _judge(self, step: Step, manifest: Manifest) -> None:
         settings = self.act.world.settings
-        if manifest["kind"] == "Pod":
-            for problem in problems_of_pod(manifest, settings):
+        misfits = list(self.act.types.misfits(manifest))
+        for misfit in misfits:
+            self._misfit(step, manifest, misfit)
+        sound = all(each.unknown for each in misfits)
+        # The other rules read fields that may not be what they have to be: then they say what they can.
+        with suppress(*(() if sound else _MISREAD)):
+            for problem in problems_of_pod(manifest, settings) if manifest["kind"] == "Pod" else ():
                 self._found(problem)
-        self._verdict(step, manifest, self.paper.create(manifest))
+        if sound:
+            self._verdict(step, manifest, self.paper.create(manifest))
+
+    def _misfit(self, step: Step, manifest: Manifest, misfit: Misfit) -> None:
+        place = self._place(step, misfit.subject)
+        message = f"In the {manifest['kind']} of the step {step.name}, {misfit.path or 'the whole'} {misfit.message}."
+        weight = Weight.WARNING if misfit.unknown else Weight.REFUSAL
+        self._found(Problem(place, "cluster_invalid_object", message, weight=weight), subject=misfit.path)
 
     def _verdict(self, step: Step, manifest: Manifest, verdict: Verdict) -> None:
         what = f"{manifest['kind']} of the step {step.name}"
-        fields = self.context.spawn().fields
         for faults, code, why in (
             (verdict.faults, "cluster_invalid_object", ""),
             (verdict.beside_range, "limit_range", ", with the limits that the quota gives to containers without any"),
         ):
             for fault in faults:
-                place = place_of(
-                    self.act.world.settings.plugins, fault.subject, first=self._origin(step), fields=fields
-                )
+                place = self._place(step, fault.subject)
                 message = f"Kubernetes does not take the {what}: {fault}{why}."
                 self._found(Problem(place, code, message), subject=f"{manifest['kind']} {fault.path}")
         if isinstance(verdict.refusal, QuotaExceededError):
@@ -187,6 +201,10 @@ class _Scene:
     def _found(self, problem: Problem, *, subject: str = "") -> None:
         self.refused |= problem.weight is Weight.REFUSAL
         self.act.findings.add(problem, self.case, subject=subject)
+
+    def _place(self, step: Step, subject: str) -> str:
+        settings, fields = self.act.world.settings, self.context.spawn().fields
+        return place_of(settings.plugins, subject, first=self._origin(step), fields=fields)
 
     def _origin(self, step: Step) -> str:
         return self.act.world.plugins.origin[step.name]

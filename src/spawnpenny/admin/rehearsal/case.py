@@ -56,7 +56,8 @@ def lab_cases(form: Sequence[FormField], user: User, name: str, *, every: bool) 
     choosable = {each.name for each in every_field(form) if len(each.choices) > 1 or each.free_text is not None}
     found = _combinations(form) if every else _in_turn(form)
     for options in itertools.islice(_unlike(found), MOST_CASES):
-        shown = {key: value for key, value in options.items() if key.removesuffix(TEXT_SUFFIX) in choosable}
+        by_field = {key.removesuffix(TEXT_SUFFIX): value for key, value in options.items()}
+        shown = {key: value for key, value in by_field.items() if key in choosable}
         yield Case(Kind.LAB, user, name, options, shown)
 
 
@@ -109,7 +110,7 @@ def _listed(option: ClusterOption) -> tuple[Any, ...]:
 
 def _in_turn(form: Sequence[FormField]) -> Iterator[dict[str, str]]:
     """Yield the defaults, and then what differs from them in one field."""
-    defaults = {each.name: next(_answers(each), {}) for each in form}
+    defaults = {each.name: next(_deep_answers(each), {}) for each in form}
     yield {key: value for answer in defaults.values() for key, value in answer.items()}
     for field_ in form:
         others = {

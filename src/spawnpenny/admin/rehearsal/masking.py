@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Final
 
 from spawnpenny.cluster.port import Manifest
@@ -13,9 +14,9 @@ _ENCODED: Final = base64.b64encode(MASK.encode()).decode()
 
 def masked(manifest: Manifest) -> Manifest:
     """Return a manifest to show: the values of a Secret are masked, its keys are not."""
+    shown: Manifest = json.loads(json.dumps(manifest))  # plain data, whatever a plugin made it of
     if manifest["kind"] != "Secret":
-        return manifest
-    shown = dict(manifest)
+        return shown
     for part, value in (("stringData", MASK), ("data", _ENCODED)):
         if manifest.get(part):
             shown[part] = dict.fromkeys(manifest[part], value)
