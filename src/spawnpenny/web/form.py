@@ -11,6 +11,7 @@ from marshmallow import fields
 
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab
 from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.pipeline.form_fit import unfitting
 from spawnpenny.pipeline.people import resolve_user
 from spawnpenny.web.exchange import asker
 from spawnpenny.web.formpage import form_page
@@ -65,7 +66,9 @@ async def get_form(request: web.Request) -> web.Response:
     user = resolve_user(username, asker(request), account.known if account else None, service.settings.users)
     form = service.plugins.form(user)
     kind = _wanted(request.headers.getall("Accept", []))
-    text = form_page(form, _chosen(query, account, key)) if kind == HTML else json.dumps(form_schema(form))
+    short = unfitting(service.world, account, user, key, form)
+    page = kind == HTML
+    text = form_page(form, _chosen(query, account, key), short) if page else json.dumps(form_schema(form, short))
     return web.Response(text=text, content_type=kind, headers={"Vary": "Accept"})
 
 

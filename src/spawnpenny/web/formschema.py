@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from spawnpenny.domain.availability import Path, Shortage
 from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormChoice, FormField, FreeText
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def form_schema(form: Sequence[FormField]) -> dict[str, Any]:
-    """Return the schema of the ``options`` that fit a form."""
+def form_schema(form: Sequence[FormField], short: Mapping[Path, Shortage] | None = None) -> dict[str, Any]:
+    """Return the schema of the ``options`` that fit a form.
+
+    A choice in ``short`` has what it lacks under ``unavailable``, an annotation: such options are still well formed,
+    and refused when they are sent.
+    """
     return {
         "$schema": _DIALECT,
         "title": "options",
-        **_object(form),
+        **_object(form, short or {}, ()),
         "type": "object",
         "unevaluatedProperties": False,
     }
 
 
-def _object(fields: Sequence[FormField]) -> dict[str, Any]:
+def _object(fields: Sequence[FormField], short: Mapping[Path, Shortage], path: Path) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     rules: list[dict[str, Any]] = []
     for field in fields:
         if field.choices:
-            properties[field.name] = _choices(field)
+            properties[field.name] = _choices(field, short, path)
         if field.free_text is not None:
             properties[field.text_name] = _text(field, field.free_text)
             if field.choices:
                 rules.append({"not": {"required": [field.name, field.text_name]}})
-        rules.extend(_further(field, choice) for choice in field.choices if choice.fields)
+        rules.extend(_further(field, choice, short, path) for choice in field.choices if choice.fields)
     required = [field.text_name for field in fields if not field.choices]
     return {
         "properties": properties,
@@ -40,11 +45,17 @@ def _object(fields: Sequence[FormField]) -> dict[str, Any]:
     }
 
 
-def _choices(field: FormField) -> dict[str, Any]:
+def _choices(field: FormField, short: Mapping[Path, Shortage], path: Path) -> dict[str, Any]:
     default = field.default
+    listed = []
+    for each in field.choices:
+        entry: dict[str, Any] = {"const": each.value, **_told(each.label, each.description)}
+        if shortage := short.get((*path, field.name, each.value)):
+            entry["unavailable"] = shortage.to_json()
+        listed.append(entry)
     return {
         **_told(field.label, field.description),
-        "oneOf": [{"const": each.value, **_told(each.label, each.description)} for each in field.choices],
+        "oneOf": listed,
         **({"default": default.value} if default is not None else {}),
     }
 
@@ -60,14 +71,14 @@ def _text(field: FormField, free: FreeText) -> dict[str, Any]:
     }
 
 
-def _further(field: FormField, choice: FormChoice) -> dict[str, Any]:
+def _further(field: FormField, choice: FormChoice, short: Mapping[Path, Shortage], path: Path) -> dict[str, Any]:
     """Return the rule that the fields of a choice are there where it is chosen, or holds as nothing else was."""
     chosen: dict[str, Any] = {"properties": {field.name: {"const": choice.value}}}
     if choice is not field.default:
         chosen["required"] = [field.name]
     elif field.free_text is not None:
         chosen["not"] = {"required": [field.text_name]}
-    return {"if": chosen, "then": _object(choice.fields)}
+    return {"if": chosen, "then": _object(choice.fields, short, (*path, field.name, choice.value))}
 
 
 def _told(label: str, description: str) -> dict[str, str]:

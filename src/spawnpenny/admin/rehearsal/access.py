@@ -57,7 +57,7 @@ def _nobody(settings: Settings, plugins: Plugins) -> Iterator[Problem]:
         "Nobody may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin knows "
         "users who may."
         if settings.tokens or knows
-        else "There are no tokens in these settings: nobody may start anything, unless the service's environment brings "
+        else "There are no tokens in these settings: nobody may start anything, unless the service's environment has "
         "some."
     )
     yield Problem(

@@ -22,6 +22,7 @@ from spawnpenny.cluster.models import ObjectTypes
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.errors import InvalidRequestError, PatchConflictError, QuotaExceededError, SpawnpennyError
+from spawnpenny.pipeline.labtokens import VARIABLE
 from spawnpenny.pipeline.making import choose, draft
 from spawnpenny.pipeline.patches import merge_patches
 
@@ -56,6 +57,7 @@ class Act:
         """Rehearse one spawn; what speaks against it is added to the findings."""
         account, request = make_account(case.user), sample_request(case, caller)
         context = draft(self.world, account, Key(case.kind, case.name), request, by="rehearsal")
+        context.run.record.id = "rehearsal"
         context.run.record.scale = Scale(count=1)  # a Dask cluster without room for one worker is of no use
         scene = _Scene(self, case, context)
         scene.accept()
@@ -90,6 +92,8 @@ class _Scene:
         except InvalidRequestError as error:
             self._found(Problem("options", error.code, error.message))
             return
+        if VARIABLE in record.request.env:  # one that is the same each time
+            record.request = replace(record.request, env={**record.request.env, VARIABLE: "rehearsal"})
         spawn = self.context.spawn()
         record.asks = total(self._of(step, partial(step.asks, spawn), Resources()) for step in steps)
         for step in steps:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
-from spawnpenny.domain.forms import TEXT_SUFFIX, FormChoice, FormField, every_field
+from spawnpenny.domain.form_answers import combinations, in_turn, sample_text
+from spawnpenny.domain.forms import TEXT_SUFFIX, FormField, every_field
 from spawnpenny.domain.names import DEFAULT_LAB, cluster_name
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
@@ -23,8 +23,6 @@ ODD_NAMES: Final = (
     ("a" * 63, "b" * 63),
 )
 """Usernames and servers as identity providers and people really have them."""
-_TEXTS: Final = ("1", "main", "1.0", "a/b", "quay.io/jupyter/base-notebook:latest", "https://example.org")
-"""Texts that users might write."""
 MOST_CASES: Final = 500
 """How many combinations of choices are tried for one kind of spawn."""
 
@@ -54,7 +52,7 @@ class Case:
 def lab_cases(form: Sequence[FormField], user: User, name: str, *, every: bool) -> Iterator[Case]:
     """Yield a lab of each choice, the others at their defaults; with ``every``, of each combination."""
     choosable = {each.name for each in every_field(form) if len(each.choices) > 1 or each.free_text is not None}
-    found = _combinations(form) if every else _in_turn(form)
+    found = combinations(form) if every else in_turn(form)
     for options in itertools.islice(_unlike(found), MOST_CASES):
         by_field = {key.removesuffix(TEXT_SUFFIX): value for key, value in options.items()}
         shown = {key: value for key, value in by_field.items() if key in choosable}
@@ -64,14 +62,6 @@ def lab_cases(form: Sequence[FormField], user: User, name: str, *, every: bool) 
 def unanswered(form: Sequence[FormField]) -> Iterator[FormField]:
     """Yield the fields that take only a text, where no sample fits the pattern."""
     yield from (each for each in every_field(form) if not each.choices and sample_text(each) is None)
-
-
-def sample_text(field_: FormField) -> str | None:
-    """Return a text that a field takes, or None where no sample fits its pattern."""
-    free = field_.free_text
-    if free is None:
-        return None
-    return next((each for each in _TEXTS if free.pattern is None or re.fullmatch(free.pattern, each)), None)
 
 
 def odd_cases(cases: Sequence[Case]) -> Iterator[Case]:
@@ -106,53 +96,6 @@ def _listed(option: ClusterOption) -> tuple[Any, ...]:
             return (False, True)
         case _:
             return ()
-
-
-def _in_turn(form: Sequence[FormField]) -> Iterator[dict[str, str]]:
-    """Yield the defaults, and then what differs from them in one field."""
-    defaults = {each.name: next(_deep_answers(each), {}) for each in form}
-    yield {key: value for answer in defaults.values() for key, value in answer.items()}
-    for field_ in form:
-        others = {
-            key: value for name, answer in defaults.items() if name != field_.name for key, value in answer.items()
-        }
-        for choice in _defaults_first(field_):
-            inner = {each.name: next(_answers(each), {}) for each in choice.fields}
-            own = {field_.name: choice.value}
-            yield {**others, **own, **_joined(inner)}
-            for further in choice.fields:
-                for answer in _answers(further):
-                    yield {**others, **own, **_joined({**inner, further.name: answer})}
-
-
-def _combinations(form: Sequence[FormField]) -> Iterator[dict[str, str]]:
-    for answers in itertools.product(*([*_deep_answers(each)] for each in form)):
-        yield {key: value for answer in answers for key, value in answer.items()}
-
-
-def _deep_answers(field_: FormField) -> Iterator[dict[str, str]]:
-    """Yield every answer of a field, with every answer of the fields that go with it."""
-    for choice in _defaults_first(field_):
-        for inner in itertools.product(*([*_answers(each)] for each in choice.fields)):
-            yield {field_.name: choice.value, **{key: value for each in inner for key, value in each.items()}}
-    if not field_.choices:
-        yield from _answers(field_)
-
-
-def _answers(field_: FormField) -> Iterator[dict[str, str]]:
-    """Yield the answers of a field by itself, the default first."""
-    for choice in _defaults_first(field_):
-        yield {field_.name: choice.value}
-    if (text := sample_text(field_)) is not None:
-        yield {field_.text_name: text}
-
-
-def _defaults_first(field_: FormField) -> list[FormChoice]:
-    return sorted(field_.choices, key=lambda each: each is not field_.default)
-
-
-def _joined(answers: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    return {key: value for answer in answers.values() for key, value in answer.items()}
 
 
 def _unlike(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,108 @@
+"""Choices that a user cannot have at the moment, or never, and why."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from spawnpenny.domain.form_answers import Answers, combinations, defaults_first, joined
+from spawnpenny.domain.forms import FormField
+from spawnpenny.domain.quantities import parse_quantity
+
+Path = tuple[str, ...]
+"""A choice: the names of field and choice, and for one that goes with another the other's before them."""
+_MOST: Final = 64
+"""How many combinations are looked through for one that fits."""
+_UNITS: Final = {"Ki": "KiB", "Mi": "MiB", "Gi": "GiB", "Ti": "TiB", "Pi": "PiB"}
+_WORDS: Final = {"cpu": "CPU", "labs": "running labs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A limit that a choice does not fit into. ``ever`` says whether it fits once the user has stopped other things."""
+
+    resource: str
+    asked: str
+    used: str
+    limit: str
+
+    @property
+    def ever(self) -> bool:
+        return parse_quantity(self.asked) <= parse_quantity(self.limit)
+
+    @property
+    def reason(self) -> str:
+        """One sentence for the user."""
+        what = _WORDS.get(self.resource, self.resource)
+        asked, used, limit = (amount(each) for each in (self.asked, self.used, self.limit))
+        if self.resource == "labs" and self.ever:
+            return f"You have {used} of {limit} running labs. Stop one first."
+        if self.ever:
+            return f"Needs {asked} {what}; {used} of your {limit} are in use. Stop something first."
+        return f"Needs {asked} {what}; your limit is {limit}."
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "ever": self.ever, "reason": self.reason}
+
+
+Judge = Callable[[Answers], Shortage | None]
+"""Says what is short for a combination of answers, or None where it fits."""
+
+
+def amount(quantity: str) -> str:
+    """Return a quantity as people write it: ``64 GiB``."""
+    for suffix, unit in _UNITS.items():
+        if quantity.endswith(suffix):
+            return f"{quantity.removesuffix(suffix)} {unit}"
+    return format(parse_quantity(quantity).normalize(), "f") if quantity else quantity
+
+
+def unavailable(form: Sequence[FormField], judge: Judge) -> dict[Path, Shortage]:
+    """Return the choices that fit with no other answers that were tried, each with what is short.
+
+    The other answers are those of a combination that fits, where there is one: a choice is not to blame for another.
+    """
+    return dict(_unavailable(form, judge, {}, ()))
+
+
+def _unavailable(
+    form: Sequence[FormField], judge: Judge, others: Answers, path: Path
+) -> Iterator[tuple[Path, Shortage]]:
+    best = _fitting(form, judge, others)
+    for field in form:
+        rest = others | joined(_own(each, best) for each in form if each is not field)
+        for choice in defaults_first(field):
+            own = rest | {field.name: choice.value}
+            shortage = _shortage(choice.fields, judge, own)
+            here = (*path, field.name, choice.value)
+            if shortage is not None:
+                yield here, shortage
+            elif choice.fields:
+                yield from _unavailable(choice.fields, judge, own, here)
+
+
+def _fitting(form: Sequence[FormField], judge: Judge, others: Answers) -> Answers:
+    """Return answers that fit, or the defaults where none was found."""
+    tried = list(itertools.islice(combinations(form), _MOST))
+    return next((each for each in tried if judge(others | each) is None), tried[0] if tried else {})
+
+
+def _shortage(inner: Sequence[FormField], judge: Judge, own: Answers) -> Shortage | None:
+    """Return what is short for a choice with whatever goes with it; None where something fits."""
+    first: Shortage | None = None
+    for answers in itertools.islice(combinations(inner), _MOST):
+        shortage = judge(own | answers)
+        if shortage is None:
+            return None
+        first = first or shortage
+    return first
+
+
+def _own(field: FormField, answers: Mapping[str, str]) -> Answers:
+    """Return the part of some answers that is a field's, with what goes with it."""
+    chosen = field.choice(answers.get(field.name))
+    further = [field, *(chosen.fields if chosen else ())]
+    names = {name for each in further for name in (each.name, each.text_name)}
+    return {key: value for key, value in answers.items() if key in names}

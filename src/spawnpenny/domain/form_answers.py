@@ -1,0 +1,69 @@
+"""Answers to a form, enumerated: what users could choose."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from spawnpenny.domain.forms import FormChoice, FormField
+
+Answers = dict[str, str]
+_TEXTS: Final = ("1", "main", "1.0", "a/b", "quay.io/jupyter/base-notebook:latest", "https://example.org")
+"""Texts that users might write."""
+
+
+def sample_text(field: FormField) -> str | None:
+    """Return a text that a field takes, or None where it takes none or no sample fits its pattern."""
+    free = field.free_text
+    if free is None:
+        return None
+    return next((each for each in _TEXTS if free.pattern is None or re.fullmatch(free.pattern, each)), None)
+
+
+def combinations(form: Sequence[FormField]) -> Iterator[Answers]:
+    """Yield every combination of answers to a form, the defaults first."""
+    for answers in itertools.product(*([*deep_answers(each)] for each in form)):
+        yield joined(answers)
+
+
+def in_turn(form: Sequence[FormField]) -> Iterator[Answers]:
+    """Yield the defaults, and then what differs from them in one field."""
+    defaults = {each.name: next(deep_answers(each), {}) for each in form}
+    yield joined(defaults.values())
+    for field in form:
+        others = joined(answer for name, answer in defaults.items() if name != field.name)
+        for choice in defaults_first(field):
+            inner = {each.name: next(answers_of(each), {}) for each in choice.fields}
+            own = {**others, field.name: choice.value}
+            yield own | joined(inner.values())
+            for further in choice.fields:
+                for answer in answers_of(further):
+                    yield own | joined({**inner, further.name: answer}.values())
+
+
+def deep_answers(field: FormField) -> Iterator[Answers]:
+    """Yield every answer of a field, with every answer of the fields that go with it."""
+    for choice in defaults_first(field):
+        for inner in itertools.product(*([*answers_of(each)] for each in choice.fields)):
+            yield {field.name: choice.value, **joined(inner)}
+    if (text := sample_text(field)) is not None:
+        yield {field.text_name: text}
+
+
+def answers_of(field: FormField) -> Iterator[Answers]:
+    """Yield the answers of a field by itself, the default first."""
+    for choice in defaults_first(field):
+        yield {field.name: choice.value}
+    if (text := sample_text(field)) is not None:
+        yield {field.text_name: text}
+
+
+def defaults_first(field: FormField) -> list[FormChoice]:
+    return sorted(field.choices, key=lambda each: each is not field.default)
+
+
+def joined(answers: Iterable[Answers]) -> Answers:
+    """Return several answers as one."""
+    return {key: value for answer in answers for key, value in answer.items()}
