@@ -16,7 +16,7 @@ Path = tuple[str, ...]
 _MOST: Final = 64
 """How many combinations are looked through for one that fits."""
 _UNITS: Final = {"Ki": "KiB", "Mi": "MiB", "Gi": "GiB", "Ti": "TiB", "Pi": "PiB"}
-_WORDS: Final = {"cpu": "CPU", "labs": "running labs"}
+_WORDS: Final = {"cpu": "cores"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class Shortage:
     @property
     def reason(self) -> str:
         """One sentence for the user."""
-        what = _WORDS.get(self.resource, self.resource)
+        what = _WORDS.get(self.resource, f"of {self.resource}")
         asked, used, limit = (amount(each) for each in (self.asked, self.used, self.limit))
-        if self.resource == "labs" and self.ever:
-            return f"You have {used} of {limit} running labs. Stop one first."
+        if self.resource == "labs":
+            return f"You have {used} of {limit} running labs." + (" Stop one first." if self.ever else "")
         if self.ever:
-            return f"Needs {asked} {what}; {used} of your {limit} are in use. Stop something first."
+            return f"Needs {asked} {what}; {used} of your {limit} is in use. Stop something first."
         return f"Needs {asked} {what}; your limit is {limit}."
 
     def to_json(self) -> dict[str, Any]:

@@ -61,6 +61,9 @@ def _fill_in_pod(spec: Manifest) -> None:
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("terminationGracePeriodSeconds", GRACE_SECONDS)
     spec.setdefault("serviceAccountName", "default")
+    for volume in spec.get("volumes") or ():
+        if not volume.keys() - {"name"}:
+            volume["emptyDir"] = {}
     for container in (*spec.get("initContainers", ()), *spec["containers"]):
         requests_from_limits(container)
 

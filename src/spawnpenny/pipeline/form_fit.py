@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from spawnpenny.domain.availability import Path, Shortage, unavailable
+from spawnpenny.domain.availability import Judge, Path, Shortage, unavailable
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.errors import QuotaExceededError, SpawnpennyError
@@ -21,18 +22,33 @@ if TYPE_CHECKING:
     from spawnpenny.domain.users import User
     from spawnpenny.pipeline.world import World
 
+_MOST: Final = 300
+"""How many combinations of answers are judged for one form."""
 
-def unfitting(
+
+async def unfitting(
     world: World, account: Account | None, user: User, key: Key, form: Sequence[FormField]
 ) -> dict[Path, Shortage]:
     """Return the choices that the steps' own checks would refuse for want of room, with what is short.
 
-    What the spawn of this key uses already does not count, as the new one takes its place.
+    What the spawn of this key uses already does not count, as the new one takes its place. It runs in a thread, on a
+    copy of what the user has: a form of many profiles takes a while. Of a form that is larger still, a part is judged.
     """
-    record = replace(account.record, user=user) if account else UserRecord(user, "")
-    own = Account(safe_slug(user.username), record, runs=account.runs if account else {})
+    record = replace(account.record, user=user, spawns=dict(account.record.spawns)) if account else UserRecord(user, "")
+    own = Account(safe_slug(user.username), record, runs=dict(account.runs) if account else {})
+    return await asyncio.to_thread(unavailable, form, _judge(world, own, key))
+
+
+def _judge(world: World, own: Account, key: Key) -> Judge:
+    known: dict[tuple[tuple[str, str], ...], Shortage | None] = {}
 
     def judge(answers: Answers) -> Shortage | None:
+        options = tuple(sorted(answers.items()))
+        if options not in known and len(known) < _MOST:
+            known[options] = judged(answers)
+        return known.get(options)
+
+    def judged(answers: Answers) -> Shortage | None:
         context = draft(world, own, key, SpawnRequest("form", dict(answers)), by="form")
         try:
             context.run.record.asks = context.asks()
@@ -45,4 +61,4 @@ def unfitting(
             return None  # not a matter of room: the start itself says it
         return None
 
-    return unavailable(form, judge)
+    return judge

@@ -34,8 +34,6 @@ def faults_of_volume(volume: Mapping[str, Any]) -> Iterator[Fault]:
     if not DNS_LABEL.fullmatch(name):
         yield Fault("spec.volumes", f"{name!r} is not a valid name (at most 63 of a-z 0-9 -)", name)
     sources = [key for key in volume if key != "name" and volume[key] is not None]
-    if not sources:
-        yield Fault("spec.volumes", f"{name} says not what it comes from", name)
     if len(sources) > 1:
         yield Fault("spec.volumes", f"{name} comes from more than one thing: {', '.join(sources)}", name)
     for kind in sources:
