@@ -261,7 +261,7 @@ def load_what_is_valid(file: str | None = None, environ: Mapping[str, str] | Non
     """
     environ = os.environ if environ is None else environ
     path = file or environ.get("SPAWNPENNY_SETTINGS")
-    data = dict(_with_plugins(read_yaml(Path(path)) if path else {}))
+    data = _with_plugins(read_yaml(Path(path)) if path else {})
     for keys, value in overrides(environ):
         put(data, keys, value)
     wrong: list[str] = []

@@ -216,7 +216,7 @@ def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = Non
 
 def plugin_problems(settings: Settings) -> list[str]:
     """Return what is wrong with each plugin by itself, its section of the settings first, of all plugins at once."""
-    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
+    installed = {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP)}
     problems: dict[str, None] = {}
     for name in settings.plugins:
         manager = pluggy.PluginManager(hookspecs.PROJECT)

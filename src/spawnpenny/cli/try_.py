@@ -13,14 +13,15 @@ import yaml
 from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
-from spawnpenny.cli.options import settings_option
+from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import InvalidNameError
-from spawnpenny.review import load
+from spawnpenny.review import load, load_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from spawnpenny.admin.rehearsal.result import Rehearsal
 
@@ -29,6 +30,7 @@ _NARROWEST, _WIDEST = 60, 120
 
 @click.command("try")
 @settings_option
+@deployment_options
 @click.option("--user", help="For this user alone; default: a sample user, and some of long and unusual names.")
 @click.option("--groups", default="", metavar="A,B", help="The user's groups.")
 @click.option("--name", default=DEFAULT_LAB, metavar="SERVER", help="The lab's name, as a named server has one.")
@@ -50,6 +52,8 @@ _NARROWEST, _WIDEST = 60, 120
 )
 def try_(  # noqa: PLR0913 - its options
     file: str | None,
+    overlay: Path | None,
+    rendered: Path | None,
     user: str | None,
     groups: str,
     name: str,
@@ -65,7 +69,8 @@ def try_(  # noqa: PLR0913 - its options
     something would not, and with 2 where the settings or the choices are wrong.
     """
     selection = _selection(user, groups, name, options, kind, every=every)
-    loaded = load(file)
+    deployment = deployment_of(file, overlay, rendered)
+    loaded = load(file) if deployment is None else load_deployment(deployment)
     if loaded.problems or loaded.settings is None or loaded.plugins is None:
         raise exits.UsageError("\n".join(loaded.problems))
     found = rehearse(loaded.settings, loaded.plugins, selection)
