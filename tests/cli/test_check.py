@@ -36,11 +36,11 @@ def told(check):
 
 
 def test_what_will_be_used_is_told_and_no_hash(told):
-    found = told(f"tokens: {{hub: {{sha256: {HASH}, scopes: ['read:any']}}}}\nplugins: {{namespace: {{}}, lab: {{}}}}")
-    assert (found["code"], found["problems"]) == (0, [])
+    found = told(f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}\nplugins: {{namespace: {{}}, lab: {{}}}}")
+    assert (found["code"], found["problems"], found["refused"]) == (0, [], [])
     assert found["used"]["plugins"].keys() == {"lab", "namespace"}
     assert found["used"]["steps"]["lab"] >= 3
-    assert found["used"]["tokens"] == {"hub": {"scopes": ["read:any"], "user": None}}
+    assert found["used"]["tokens"] == {"hub": {"scopes": ["spawn:any"], "user": None}}
     assert found["used"]["namespaces"]["state"] == "spawnpenny-state"
     assert HASH not in str(found)
 
@@ -58,7 +58,7 @@ def test_people_get_a_line_for_each(check):
         ("{}", "There are no tokens"),
         ("{}", "gateway.address is not set"),
         (f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}", "may start labs for everybody"),
-        (f"tokens: {{hub: {{sha256: {HASH}, scopes: [purge]}}}}", "may delete users' storage"),
+        (f"tokens: {{hub: {{sha256: {HASH}, scopes: [purge, 'spawn:any']}}}}", "may delete users' storage"),
         ("pods: {images: ['*']}", "any image"),
         ("pods: {allow: [nfs, root]}", "pods.allow opens nfs, root, but broker.pod_security is restricted"),
         ("pods: {allow: ['capabilities:CHOWN']}", "Set broker.pod_security: baseline for the service and the broker"),
@@ -99,6 +99,34 @@ def test_all_problems_are_told_at_once(check):
     for told in ("'quotta'", "hostPth", "/no/such/file", "web.certificate and web.key", "/no/such/cert"):
         assert told in err
     assert len(err.splitlines()) == 5
+
+
+def test_wrong_core_settings_hide_no_wrong_plugin_sections(check):
+    code, out, err = check(
+        "wbe: {}\nweb: {port: x}\ntokens: {hub: {}}\npods: {allow: [hostPth]}\n"
+        "plugins: {namespace: {}, quotta: {}, lab: {image: 3, sizes: {}}, quota: {cpus: 1}, storage: {capacity: a}}"
+    )
+    assert (code, out) == (2, "")
+    for told in (
+        "'wbe'",
+        "web.port",
+        "tokens.hub.sha256",
+        "hostPth",
+        "'quotta'",
+        "plugins.lab.image",
+        "plugins.lab.sizes",
+    ):
+        assert told in err
+    for told in ("plugins.quota.cpus", "plugins.storage.capacity"):
+        assert err.count(told) == 1
+
+
+def test_a_rehearsal_names_what_users_could_not_start(told):
+    found = told(f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}\npods: {{images: ['quay.io/*']}}")
+    assert (found["code"], found["problems"]) == (1, [])
+    assert {each["setting"] for each in found["refused"]} == {"pods.images"}
+    assert "spawnpenny/lab" in found["refused"][0]["message"]
+    assert "quay.io/*" in found["refused"][0]["paste"]
 
 
 def test_settings_that_cannot_be_read_are_the_one_problem(told):

@@ -50,7 +50,7 @@ _NARROWEST, _WIDEST = 60, 120
     show_default=True,
     help="A text to read; all of it for programs; or the manifests of the first spawn alone.",
 )
-def try_(  # noqa: PLR0913 - its options
+def try_(  # noqa: PLR0913, PLR0917 - its options
     file: str | None,
     overlay: Path | None,
     rendered: Path | None,

@@ -16,7 +16,7 @@ from spawnpenny.embedded.rules.names import (
     faults_of_labels,
 )
 from spawnpenny.embedded.rules.pods import faults_of_pod
-from spawnpenny.embedded.rules.served import SERVED_VOLUMES, faults_of_unserved
+from spawnpenny.embedded.rules.served import faults_of_unserved
 from spawnpenny.errors import InvalidObjectError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from spawnpenny.cluster.port import Manifest, Ref
 
-__all__ = ["SERVED_VOLUMES", "faults_of", "is_inside", "validate"]
+__all__ = ["faults_of", "is_inside", "validate"]
 
 _SHORT_NAMES: Final = frozenset({"Namespace", "Service"})
 # RBAC names are path segments: `system:admin` is one.

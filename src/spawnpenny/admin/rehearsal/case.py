@@ -51,11 +51,11 @@ class Case:
 
 def lab_cases(form: Sequence[FormField], user: User, name: str, *, every: bool) -> Iterator[Case]:
     """Yield a lab of each choice, the others at their defaults; with ``every``, of each combination."""
-    choosable = {each.name for each in every_field(form) if len(each.choices) > 1 or each.free_text is not None}
+    choosable = [each.name for each in every_field(form) if len(each.choices) > 1 or each.free_text is not None]
     found = combinations(form) if every else in_turn(form)
     for options in itertools.islice(_unlike(found), MOST_CASES):
         by_field = {key.removesuffix(TEXT_SUFFIX): value for key, value in options.items()}
-        shown = {key: value for key, value in by_field.items() if key in choosable}
+        shown = {key: by_field[key] for key in dict.fromkeys(choosable) if key in by_field}
         yield Case(Kind.LAB, user, name, options, shown)
 
 

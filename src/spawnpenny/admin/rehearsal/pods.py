@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
 from spawnpenny.admin.rehearsal.result import Problem, Weight
 from spawnpenny.cluster.port import Manifest
+from spawnpenny.embedded.rules.served import faults_of_unserved
 from spawnpenny.pipeline.pod_needs import PodNeeds, fence_to_paste, pod_needs, settings_to_paste
 from spawnpenny.pipeline.pod_security import containers
 from spawnpenny.settings import Settings
-
-_VOLUMES: Final = frozenset({"emptyDir", "configMap", "secret", "persistentVolumeClaim", "projected", "downwardAPI"})
-"""What the embedded cluster has."""
 
 
 def problems_of_pod(pod: Manifest, settings: Settings) -> Iterator[Problem]:
@@ -72,10 +70,8 @@ def _embedded(pod: Manifest, settings: Settings) -> Iterator[Problem]:
                 f"Name one; known are {', '.join(sorted(settings.embedded.images)) or 'none'}.",
                 _yaml({"embedded": {"images": {image: ["{python}", "-P", "{lab}", "{pod_ip}"]}}}),
             )
-    for volume in pod["spec"].get("volumes") or ():
-        for kind in volume.keys() - {"name"} - _VOLUMES:
-            message = f"The volume {volume['name']} is of the kind {kind}, which the embedded cluster does not have."
-            yield Problem("cluster", "volume_unsupported", message, "Use cluster: kubernetes, or an emptyDir here.")
+    for fault in faults_of_unserved(pod["spec"]):
+        yield Problem("cluster", "volume_unsupported", f"{fault}.", "Set cluster: kubernetes where there is one.")
 
 
 def what_opens(pods: Sequence[Manifest], settings: Settings) -> str:
