@@ -11,6 +11,7 @@ from spawnpenny.domain.availability import Judge, Path, Shortage, unavailable
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.errors import QuotaExceededError, SpawnpennyError
+from spawnpenny.identity import Identity
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.making import draft
 from spawnpenny.pipeline.record import UserRecord
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.users import User
     from spawnpenny.pipeline.world import World
 
+_NOBODY: Final = Identity("form", frozenset())
 _MOST: Final = 300
 """How many combinations of answers are judged for one form."""
 
@@ -49,7 +51,7 @@ def _judge(world: World, own: Account, key: Key) -> Judge:
         return known.get(options)
 
     def judged(answers: Answers) -> Shortage | None:
-        context = draft(world, own, key, SpawnRequest("form", dict(answers)), by="form")
+        context = draft(world, own, key, SpawnRequest("form", dict(answers)), identity=_NOBODY)
         try:
             context.run.record.asks = context.asks()
             for step in context.pipeline.steps:

@@ -31,7 +31,7 @@ def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *,
         InvalidRequestError, QuotaExceededError, NameCollisionError, TooManySpawnsError: Why it is refused.
 
     """
-    context = draft(world, account, key, request, by=by)
+    context = draft(world, account, key, request, identity=identity)
     context.run.record.replaces = to_replace(account, account.runs.get(key))
     refuse_collision(context)
     choose(context)
@@ -39,7 +39,7 @@ def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *,
     return context.run
 
 
-def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, by: str) -> Context:
+def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, identity: Identity) -> Context:
     """Return a new spawn of an account before anything of it was looked at."""
     now = time.time()
     record = SpawnRecord(

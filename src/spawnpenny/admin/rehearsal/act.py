@@ -22,6 +22,7 @@ from spawnpenny.cluster.models import ObjectTypes
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.errors import InvalidRequestError, PatchConflictError, QuotaExceededError, SpawnpennyError
+from spawnpenny.identity import Identity
 from spawnpenny.pipeline.labtokens import VARIABLE
 from spawnpenny.pipeline.making import choose, draft
 from spawnpenny.pipeline.patches import merge_patches
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.world import World
 
 T = TypeVar("T")
+_NOBODY: Final = Identity("rehearsal", frozenset())
 _MISREAD: Final = (AttributeError, KeyError, TypeError, ValueError)
 
 
@@ -56,7 +58,7 @@ class Act:
     def play(self, case: Case, caller: Caller | None = None) -> RehearsedSpawn:
         """Rehearse one spawn; what speaks against it is added to the findings."""
         account, request = make_account(case.user), sample_request(case, caller)
-        context = draft(self.world, account, Key(case.kind, case.name), request, by="rehearsal")
+        context = draft(self.world, account, Key(case.kind, case.name), request, identity=_NOBODY)
         context.run.record.id = "rehearsal"
         context.run.record.scale = Scale(count=1)  # a Dask cluster without room for one worker is of no use
         scene = _Scene(self, case, context)
