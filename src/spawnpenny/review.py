@@ -122,8 +122,7 @@ def _judged(loaded: Loaded) -> Review:
     told.unusual.extend(_unusual(loaded.settings))
     if loaded.plugins is not None:
         told.unusual.extend(_unusual_plugins(loaded.plugins))
-        if not told.problems:
-            _rehearse(told, loaded.settings, loaded.plugins)
+        _rehearse(told, loaded.settings, loaded.plugins)
     return told
 
 

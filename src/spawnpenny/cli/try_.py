@@ -71,8 +71,10 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
     selection = _selection(user, groups, name, options, kind, every=every)
     deployment = deployment_of(file, overlay, rendered)
     loaded = load(file) if deployment is None else load_deployment(deployment)
-    if loaded.problems or loaded.settings is None or loaded.plugins is None:
-        raise exits.UsageError("\n".join(loaded.problems))
+    for problem in loaded.problems:
+        click.echo(problem, err=True)
+    if loaded.settings is None or loaded.plugins is None or loaded.partly:
+        return exits.USAGE
     found = rehearse(loaded.settings, loaded.plugins, selection)
     _refuse_options(found)
     if output == "json":
@@ -84,6 +86,8 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
     else:
         for line in report(found, width=_width()):
             click.echo(line)
+    if loaded.problems:
+        return exits.USAGE
     return exits.DONE if found.starts else exits.FAILED
 
 

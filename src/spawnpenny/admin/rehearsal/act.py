@@ -23,6 +23,7 @@ from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.errors import InvalidRequestError, PatchConflictError, QuotaExceededError, SpawnpennyError
 from spawnpenny.identity import Identity
+from spawnpenny.pipeline.container_limits import container_limits, limited
 from spawnpenny.pipeline.labtokens import VARIABLE
 from spawnpenny.pipeline.making import choose, draft
 from spawnpenny.pipeline.patches import merge_patches
@@ -96,7 +97,7 @@ class _Scene:
             return
         if VARIABLE in record.request.env:  # one that is the same each time
             record.request = replace(record.request, env={**record.request.env, VARIABLE: "rehearsal"})
-        spawn = self.context.spawn()
+        spawn = replace(self.context.spawn(), _patch=self._patched())
         record.asks = total(self._of(step, partial(step.asks, spawn), Resources()) for step in steps)
         for step in steps:
             self._of(step, partial(step.check, self.context.spawn()), None)
@@ -134,7 +135,7 @@ class _Scene:
 
     def _patched(self) -> Callable[[Spawn, Manifest], Manifest]:
         """Return what merges the patches of all plugins, and tells every conflict where one spawn tells the first."""
-        plugins = self.act.world.plugins
+        plugins, limits = self.act.world.plugins, container_limits(self.context.pipeline.steps)
 
         def patched(spawn: Spawn, pod: Manifest) -> Manifest:
             base = f"the {spawn.kind} plugin"
@@ -143,7 +144,7 @@ class _Scene:
                     pod = merge_patches(pod, [patch], base=base)
                 except PatchConflictError as error:
                     self._found(Problem(f"plugins.{patch[0]}", error.code, error.message))
-            return pod
+            return limited(pod, limits)
 
         return patched
 
