@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from spawnpenny.broker.orders import OrdersFile
 from spawnpenny.configuration import combine
-from spawnpenny.embedded.validation import SERVED_VOLUMES
+from spawnpenny.embedded.rules.served import SERVED_VOLUMES
 from spawnpenny.settings import EmbeddedSettings
 from spawnpenny.sources import overrides, put, read_yaml
 

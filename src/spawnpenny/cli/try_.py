@@ -71,8 +71,8 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
     selection = _selection(user, groups, name, options, kind, every=every)
     deployment = deployment_of(file, overlay, rendered)
     loaded = load(file) if deployment is None else load_deployment(deployment)
-    for problem in loaded.problems:
-        click.echo(problem, err=True)
+    for wrong in loaded.problems:
+        click.echo(wrong, err=True)
     if loaded.settings is None or loaded.plugins is None or loaded.partly:
         return exits.USAGE
     found = rehearse(loaded.settings, loaded.plugins, selection)

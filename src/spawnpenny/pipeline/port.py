@@ -111,6 +111,9 @@ class StepPort:
         resource = resource or resource_of(manifest["kind"])
         self._demand("create", resource)
         marked = self.marked(manifest)
+        if fault := labels.labels_fault(marked["metadata"]["labels"]):  # the API server says not which one it means
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            raise InvalidObjectError(f"The cluster takes no {kind} {name} like this. {fault}")
         return await uninterrupted(self._ensure(marked, Ref.of(marked, resource), patch=patch))
 
     async def change(self, there: Manifest, patch: Manifest) -> Manifest:
@@ -264,8 +267,6 @@ class StepPort:
             "labels": {**metadata.get("labels", {}), **self._marks.labels(own=own)},
             "annotations": {**metadata.get("annotations", {}), **annotations},
         }
-        if fault := labels.labels_fault(marked["labels"]):  # the API server does not say which label it means
-            raise InvalidObjectError(f"The cluster takes no {manifest['kind']} {metadata['name']} like this. {fault}")
         return {**manifest, "metadata": marked}
 
     def _container_of(self, pod: Manifest) -> str:
