@@ -88,7 +88,7 @@ def test_python_in_the_values_is_named_and_not_run(chart):
         in told
     )
     assert "hub.extraConfig.class: it is Python, and is not run; it has a spawner class of its own, Ours" in told
-    assert "hub.extraConfig.login: it is Python, and is not run; it sets none" in told
+    assert "hub.extraConfig.login: it is Python, is not run and stays on the Hub" in told
     assert "custom (homepage): it is for code of the site's own" in told
     assert "singleuser.extraFiles (conf): the chart's Secret" in told
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -47,7 +47,7 @@ def carry(configured: Configured, hub_namespace: str) -> Carried:
     _carry_namespaces(configured.traits, data, carried, hub_namespace)
     _carry_start_timeout(configured.traits, carried)
     for key, value in configured.settings.items():
-        carried.put(key, value)
+        carried.put(key, _named(value, hub_namespace))
     _carry_hub_connect_url(configured.hub_connect_url, carried, hub_namespace)
     carry_storage(data, carried)
     _carry_lab(data, carried)
@@ -90,8 +90,25 @@ def _keep_on_the_hub(name: str, to: str, value: Any, carried: Carried) -> None:
         carried.hub[to] = f"...  # copy it: it was c.KubeSpawner.{name}"
         remark = f" But {TRAITS[name].remark}." if TRAITS[name].remark else ""
         carried.notes.append(f"{name}: it stays on the Hub; copy it.{remark}")
-    else:
-        carried.hub[to] = repr(data)
+        return
+    carried.hub[to] = repr(data)
+    if name == "group_overrides":
+        for group, traits in _about_pods(data):
+            carried.lose(
+                f"group_overrides.{group}",
+                f"{', '.join(traits)} {'is' if len(traits) == 1 else 'are'} the service's to say, and the Hub leaves "
+                "that out with a warning in its log",
+                "Offer it as a profile, or set it for all.",
+            )
+
+
+def _about_pods(overrides: Any) -> Iterator[tuple[str, list[str]]]:
+    """Yield the groups whose overrides set what a pod is made of, with the traits."""
+    for group, override in overrides.items() if isinstance(overrides, Mapping) else ():
+        given = override.get("spawner_override") if isinstance(override, Mapping) else None
+        named = (str(each) for each in given or () if isinstance(given, Mapping))
+        if found := [each for each in named if each in TRAITS and TRAITS[each].fate is not Fate.HUB]:
+            yield str(group), found
 
 
 def _data(name: str, value: Any, carried: Carried, hub_namespace: str) -> Any:

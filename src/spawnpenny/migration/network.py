@@ -9,6 +9,10 @@ from spawnpenny.migration.chart import at
 
 _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """What the chart calls private."""
+_CLOSED: Final = {"0.0.0.0/0": "169.254.0.0/16", "::/0": "fe80::/10"}
+"""The link-local addresses in what is everywhere."""
+HUB_NAMESPACE: Final = "{hubnamespace}"
+"""Stands for the Hub's namespace: pods that a rule selects without a namespace were in that one."""
 _KUBE_SYSTEM: Final = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
 _PLACE: Final = "singleuser.networkPolicy"
 _OURS: Final = "plugins.namespace.network"
@@ -26,12 +30,29 @@ def network_settings(values: Mapping[str, Any]) -> dict[str, Any]:
         found["private"] = []
     egress = policy.get("egress") or []
     if isinstance(egress, list):
-        egress = [*egress, *_rules(values, rules, private=private and not internet)]
+        egress = [*map(_rule, egress), *_rules(values, rules, private=private and not internet)]
     if egress:
         found["egress"] = egress
     if name := values.get("nameOverride"):
         found |= {part: {"labels": {"app": name, "component": part}} for part in ("hub", "proxy")}
     return found
+
+
+def _rule(rule: Any) -> Any:
+    """Return a rule as it has to be in another namespace, and without link-local addresses."""
+    peers = rule.get("to") if isinstance(rule, Mapping) else None
+    return {**rule, "to": [_peer(each) for each in peers]} if isinstance(peers, list) else rule
+
+
+def _peer(peer: Any) -> Any:
+    if not isinstance(peer, Mapping):
+        return peer
+    if "podSelector" in peer and "namespaceSelector" not in peer:
+        return {**peer, "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": HUB_NAMESPACE}}}
+    if at(peer, "ipBlock.cidr") in _CLOSED:
+        block = peer["ipBlock"]
+        return {**peer, "ipBlock": {**block, "except": [*(block.get("except") or ()), _CLOSED[block["cidr"]]]}}
+    return peer
 
 
 def _rules(values: Mapping[str, Any], rules: Mapping[str, Any], *, private: bool) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,8 @@ from spawnpenny.migration.traits import RENAMED, TRAITS
 _OVERRIDE: Final = "kubespawner_override"
 _LAB: Final = "plugins.lab."
 _KNOWN: Final = frozenset({"display_name", "slug", "description", "default", _OVERRIDE, "profile_options"})
+_OF_OPTIONS: Final = frozenset({"display_name", "choices", "unlisted_choice"})
+_OF_CHOICES: Final = frozenset({"display_name", "default", _OVERRIDE})
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -57,10 +59,19 @@ def _entries(value: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 def _drop_what_is_ignored(profile: dict[str, Any], title: str, carried: Carried) -> None:
-    """Take out the keys that KubeSpawner does not look at. What may limit a profile stays, for the service to judge."""
-    for key in [each for each in profile if each not in _KNOWN and not limits_choice(str(each))]:
-        del profile[key]
-        carried.lose(f"{title}, {key}", "KubeSpawner does not look at it either", f"Is it for {_OVERRIDE}?")
+    """Take out the keys that KubeSpawner does not look at. What may limit a choice stays, for the service to judge."""
+    for place, part, known in _parts(profile):
+        for key in [each for each in part if each not in known and not limits_choice(str(each))]:
+            del part[key]
+            carried.lose(f"{title}{place}, {key}", "KubeSpawner does not look at it either", f"Is it for {_OVERRIDE}?")
+
+
+def _parts(profile: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], frozenset[str]]]:
+    yield "", profile, _KNOWN
+    for option, each in _entries(profile.get("profile_options")):
+        yield f", {option}", each, _OF_OPTIONS
+        for key, choice in _entries(each.get("choices")):
+            yield f", {option}: {key}", choice, _OF_CHOICES
 
 
 def _owners(profile: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

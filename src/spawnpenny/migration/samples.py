@@ -62,11 +62,20 @@ class Workshop:
         spawn = self._spawn(user or self._user(_SOMEBODY), lab, options or {}, env or {})
         return [each for step in self.plugins.pipelines[Kind.LAB].steps for each in step.makes(spawn)]
 
+    def made_for_all(self, *, user: User | None = None, lab: str = DEFAULT_LAB) -> list[Manifest]:
+        """Return what is made for a lab whatever is chosen: a choice may have no default."""
+        spawn = self._spawn(user or self._user(_SOMEBODY), lab, {}, {})
+        made: list[Manifest] = []
+        for step in self.plugins.pipelines[Kind.LAB].steps:
+            with suppress(InvalidOptionError):
+                made += step.makes(spawn)
+        return made
+
     def claims(self, username: str, server: str) -> list[Manifest]:
         """Return the volume claims of a user's server, with the labels and annotations that say that they are ours."""
         user, lab = self._user(username), server or DEFAULT_LAB
         names = self._names(user, lab)
-        made = self.manifests(user=user, lab=lab)
+        made = self.made_for_all(user=user, lab=lab)
         marks = {**labels.ours(self.settings.installation), labels.USER: names.user}
         claims = [copy.deepcopy(each) for each in made if each["kind"] == _CLAIM]
         for claim in claims:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,11 @@ from spawnpenny.migration.shapes import LAB, NAMESPACE, SECTION, STORAGE
 _SOURCE: Final = "what was carried"
 _SHAPES: Final = {"namespace": NAMESPACE, "lab": LAB, "storage": STORAGE}
 _PLUGINS: Final = "plugins"
+_FOR_ALL: Final = (
+    "A claim that all users share is in one namespace alone: name what is behind it as an nfs volume under "
+    "plugins.lab.volumes (pods.allow: [nfs]), or have a step of a plugin make a claim and a volume for each user."
+)
+_OWNER: Final = re.compile(r"\b(chown|chgrp|chmod)\b")
 
 
 def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Workshop:
@@ -123,15 +129,28 @@ def _say_what_is_missing(carried: Carried, workshop: Workshop) -> None:
             f"Do without it, or open it: add {opening} to pods.allow and, where the fence is installed, to it "
             "(docs/settings.md, Openings, says which broker.pod_security that takes).",
         )
+    carried.notes += dict.fromkeys(each for pod in workshop.pods() for each in _owners(pod))
     named = {each for pod in workshop.pods() for each in references(pod)}
     for kind, name in sorted(named - _own(workshop)):
+        instead = _FOR_ALL if kind == "volume claim" else "A step of a plugin puts it there."
         carried.notes.append(
-            f"The {kind} {name} has to be in the namespace of each user, and not only in the Hub's: a step of a plugin "
-            "puts it there."
+            f"The {kind} {name} has to be in the namespace of each user, and not only in the Hub's. {instead}"
         )
+
+
+def _owners(pod: Manifest) -> Iterator[str]:
+    """Say of init containers that change the owner of files as root that there is another way."""
+    for container in pod["spec"].get("initContainers") or ():
+        words = " ".join(map(str, (*container.get("command", ()), *container.get("args", ()))))
+        if (container.get("securityContext") or {}).get("runAsUser") == 0 and _OWNER.search(words):
+            yield (
+                f"The init container {container['name']} changes the owner of files as root. For a volume claim, fs_gid "
+                "does that: leave it out. For NFS, where fs_gid has no effect, make the folder by an order of the broker "
+                "(docs/broker.md), or open what it needs."
+            )
 
 
 def _own(workshop: Workshop) -> set[tuple[str, str]]:
     """Return what the service itself makes for a lab."""
-    made = {(str(each["kind"]), str(each["metadata"]["name"])) for each in workshop.manifests()}
+    made = {(str(each["kind"]), str(each["metadata"]["name"])) for each in workshop.made_for_all()}
     return {("volume claim" if kind == "PersistentVolumeClaim" else kind, name) for kind, name in made}

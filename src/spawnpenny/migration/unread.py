@@ -52,9 +52,12 @@ def unread(values: Values) -> Iterator[str]:
             names = f" ({', '.join(map(str, found))})" if isinstance(found, Mapping) else ""
             yield f"{path}{names}: {why}. {do}"
     yield from _unknown(hub)
-    snippets = at(hub, "hub.extraConfig") or {}
-    for name, source in snippets.items() if isinstance(snippets, Mapping) else [("", snippets)]:
-        yield f"hub.extraConfig{f'.{name}' if name else ''}: {_snippet(source)}"
+    for place, source in _snippets(hub):
+        if found := _set_by(source):
+            yield (
+                f"{place}: it is Python, and is not run; {found}. Put that into a jupyterhub_config.py, and name it "
+                "after the values to carry it over as well."
+            )
     for place, why, do in (*network.not_carried(hub), *gateway.not_carried(values.gateway)):
         yield f"{place}: {why}. {do}"
 
@@ -75,12 +78,26 @@ def remarks(values: Values) -> Iterator[str]:
     for path, why in NOT_NEEDED.items():
         if at(hub, path) not in (None, at(DEFAULTS, path)):
             yield f"{path}: not needed here: {why}."
+    yield from _stays(hub)
+    yield from _placement(hub)
+    yield from network.remarks(hub)
+    yield from gateway.remarks(values.gateway)
+
+
+def _placement(hub: Mapping[str, Any]) -> Iterator[str]:
     release = hub.get("fullnameOverride") or "<release>"
     for path, text in _SCHEDULING.items():
         if at(hub, path):
             yield text.format(release=release)
-    yield from network.remarks(hub)
-    yield from gateway.remarks(values.gateway)
+
+
+def _stays(hub: Mapping[str, Any]) -> Iterator[str]:
+    for place, source in _snippets(hub):
+        if not _set_by(source):
+            yield (
+                f"{place}: it is Python, is not run and stays on the Hub. It sets no trait of KubeSpawner by name; "
+                "where it works on the spawner or the pod in another way, that has no effect any more."
+            )
 
 
 def _unknown(hub: Mapping[str, Any]) -> Iterator[str]:
@@ -99,21 +116,18 @@ KNOWN: Final = frozenset(DEFAULTS["singleuser"]) | {
 """The keys under ``singleuser``."""
 
 
-def _snippet(source: Any) -> str:
+def _snippets(hub: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    snippets = at(hub, "hub.extraConfig") or {}
+    for name, source in snippets.items() if isinstance(snippets, Mapping) else [("", snippets)]:
+        yield f"hub.extraConfig{f'.{name}' if name else ''}", source
+
+
+def _set_by(source: Any) -> str:
+    """Return what a snippet sets of the spawner, empty where it sets nothing."""
     try:
         traits, classes = assigned(source), subclasses(source)
     except SyntaxError:
-        return (
-            "it is no Python that this version reads, and was not looked at. See what it sets of KubeSpawner's traits."
-        )
+        return "it is none that this version of Python reads: see what it sets of KubeSpawner's traits"
     says = [f"it sets {', '.join(traits)} of KubeSpawner"] if traits else []
     says += [f"it has a spawner class of its own, {', '.join(classes)}"] if classes else []
-    if not says:
-        return (
-            "it is Python, and is not run; it sets none of KubeSpawner's traits by name. It stays where it is, unless "
-            "it works on the spawner or the pod in another way."
-        )
-    return (
-        f"it is Python, and is not run; {' and '.join(says)}. Put that into a jupyterhub_config.py, and name it after "
-        "the values to carry it over as well."
-    )
+    return " and ".join(says)
