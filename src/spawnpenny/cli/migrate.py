@@ -7,12 +7,13 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import yaml
 
 from spawnpenny.cli import exits
+from spawnpenny.migration.bounds import QUOTA, suggested_quota
 from spawnpenny.migration.carry import carry
 from spawnpenny.migration.objects import GET, read_objects
 from spawnpenny.migration.plan import Planner, Site
@@ -34,7 +35,7 @@ _HUB: Final = (
 _CONNECT: Final = "c.SpawnpennySpawner.hub_connect_url"
 _HEAD: Final = """\
 # Written by `spawnpenny migrate kubespawner` from {source}.
-# KubeSpawner has no quota: where the plugins lack `quota`, add it. `tokens` has to have the Hub's token.
+# `tokens` has to have the Hub's token.
 """
 
 
@@ -108,7 +109,7 @@ def kubespawner(
     carried = carry(configured, namespace)
     settings = try_settings(carried, {} if base is None else read_yaml(base))
     text = yaml.dump(carried.settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    _write(output, _HEAD.format(source=_names(config)) + text, mode=0o600)
+    _write(output, _HEAD.format(source=_names(config)) + _about_quota(carried.settings) + text, mode=0o600)
     for line in _told(carried, output, namespace):
         click.echo(line)
     if found is None or script is None:
@@ -125,6 +126,14 @@ def kubespawner(
 
 def _names(paths: tuple[Path, ...]) -> str:
     return ", ".join(path.name for path in paths)
+
+
+def _about_quota(settings: dict[str, Any]) -> str:
+    if QUOTA in settings["plugins"]:
+        return ""
+    quota = suggested_quota(settings)
+    what = f": `quota: {quota}` bounds what a user may have" if quota else ""
+    return f"# KubeSpawner has no quota. To have one, add it to the plugins{what}.\n"
 
 
 def _refuse_what_is_there(*paths: Path | None) -> None:

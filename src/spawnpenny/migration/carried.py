@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from spawnpenny.sources import put
 
-_SECTIONS: Final = frozenset({"namespaces", "deadlines", "plugins", "namespace", "network"})
+_SECTIONS: Final = frozenset({"namespaces", "deadlines", "plugins", "namespace", "network", "quota"})
 """What is merged with settings that there are, and not put in their place."""
 
 

@@ -91,6 +91,17 @@ class Workshop:
             with suppress(InvalidOptionError):  # a text has to be written: there is no telling which
                 yield self.pod(options)
 
+    def largest(self) -> Resources:
+        """Return the most that one lab may count against a quota, of each resource."""
+        most = Resources()
+        for options in self._choices():
+            with suppress(InvalidOptionError):
+                spawn = self._spawn(self._user(_SOMEBODY), DEFAULT_LAB, options, {})
+                for step in self.plugins.pipelines[Kind.LAB].steps:
+                    asks = step.asks(spawn)
+                    most = Resources(max(most.cpu, asks.cpu), max(most.memory, asks.memory))
+        return most
+
     def openings(self) -> dict[str, str]:
         """Return what pods need in ``pods.allow`` that is not there, and what for."""
         found: dict[str, str] = {}

@@ -12,6 +12,7 @@ from spawnpenny.configuration import make_settings
 from spawnpenny.embedded.validation import validate
 from spawnpenny.errors import PluginError, SettingsError, SpawnpennyError
 from spawnpenny.migration.advice import report
+from spawnpenny.migration.bounds import QUOTA, fitting_quota, limit_of
 from spawnpenny.migration.carried import Carried
 from spawnpenny.migration.pruning import Check, Loss, Shape, prune
 from spawnpenny.migration.references import references
@@ -40,6 +41,7 @@ def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Wor
 
     """
     _prune(carried, base or {})
+    _fit_quota(carried, base or {})
     carried.add_to(base or {})
     workshop = Workshop(make_settings(carried.settings, source=_SOURCE))
     _say_what_is_missing(carried, workshop)
@@ -63,6 +65,25 @@ def _prune(carried: Carried, base: Mapping[str, Any]) -> None:
 
 def _with_defaults(carried: Carried, path: tuple[str, ...], section: Any) -> Any:
     return {**carried.defaults.get(path[-1], {}), **section} if isinstance(section, Mapping) else section
+
+
+def _fit_quota(carried: Carried, base: Mapping[str, Any]) -> None:
+    """Free the quota that there is of what labs have no limit of: with it, none would start."""
+    settings = carried.merged(base)
+    if QUOTA not in settings[_PLUGINS]:
+        return
+    try:
+        free = fitting_quota(settings, settings[_PLUGINS][QUOTA] or {})
+    except SettingsError as error:
+        carried.lose(f"plugins.{QUOTA}", error.message.removesuffix("."), "The service does not start before.")
+        return
+    for resource in free:
+        carried.put(f"plugins.{QUOTA}.{resource}", None)
+        carried.notes.append(
+            f"plugins.{QUOTA}.{resource}: labs have no limit of it by KubeSpawner's settings, and Kubernetes takes no "
+            "such lab beside a quota on limits, so it is null. To bound it again, give labs and profiles a "
+            f"{limit_of(resource)}."
+        )
 
 
 def _sections(whole: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any, Shape]]:
@@ -144,9 +165,9 @@ def _owners(pod: Manifest) -> Iterator[str]:
         words = " ".join(map(str, (*container.get("command", ()), *container.get("args", ()))))
         if (container.get("securityContext") or {}).get("runAsUser") == 0 and _OWNER.search(words):
             yield (
-                f"The init container {container['name']} changes the owner of files as root. For a volume claim, fs_gid "
-                "does that: leave it out. For NFS, where fs_gid has no effect, make the folder by an order of the broker "
-                "(docs/broker.md), or open what it needs."
+                f"The init container {container['name']} changes the owner of files as root. For a volume claim, "
+                "fs_gid does that: leave it out. For NFS, where fs_gid has no effect, make the folder by an order of "
+                "the broker (docs/broker.md), or open what it needs."
             )
 
 
