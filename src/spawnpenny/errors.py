@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 class SpawnpennyError(Exception):
     """The base of all coded errors.
 
-    ``facts`` are further members of the problem document (RFC 9457, section 3.2).
+    ``facts`` are further members of the problem document (RFC 9457, section 3.2). ``advice`` is what its reader can do,
+    where the general advice for the code (``domain.advice``) does not fit.
     """
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong in spawnpenny"
 
-    def __init__(self, message: str, **facts: Any) -> None:
+    def __init__(self, message: str, *, advice: str | None = None, **facts: Any) -> None:
         super().__init__(message)
         self.message = message
+        self.advice = advice
         self.facts: Mapping[str, Any] = facts
 
     @property
@@ -321,9 +323,23 @@ class CrashError(SpawnError):
     title = "The program in the pod ended by itself"
 
 
-class UnschedulableError(SpawnError):
-    code = "unschedulable"
-    title = "No machine has room"
+class ProgramEndedError(CrashError):
+    """The program ended with exit code 0: somebody shut it down from inside, or it had nothing more to do."""
+
+    code = "program_ended"
+    title = "The program has ended"
+
+
+class OutOfMemoryError(CrashError):
+    code = "out_of_memory"
+    title = "The program used more memory than it may"
+
+
+class HookFailedError(CrashError):
+    """The container was ended because its ``postStart`` hook failed: how its program ended then says nothing."""
+
+    code = "lifecycle_hook_failed"
+    title = "The lab's start hook failed"
 
 
 class PodConfigError(SpawnError):
@@ -331,9 +347,98 @@ class PodConfigError(SpawnError):
     title = "The pod cannot be made as it is configured"
 
 
+class ContainerWaitingError(SpawnError):
+    """A container waits for a reason of the cluster's that spawnpenny does not know."""
+
+    code = "container_waiting"
+    title = "A container does not start"
+
+
+class PodSetupError(SpawnError):
+    """The machine cannot set the pod up: its network, its sandbox."""
+
+    code = "pod_setup_failed"
+    title = "The machine cannot set the pod up"
+
+
+class VolumeUnavailableError(SpawnError):
+    """A volume is not bound, not attached, not mounted, or on machines where the pod may not run."""
+
+    code = "volume_unavailable"
+    title = "Storage that it needs is not available"
+
+
+class UnschedulableError(SpawnError):
+    code = "unschedulable"
+    title = "No machine has room"
+
+
+class NoMatchingNodeError(SpawnError):
+    code = "no_matching_node"
+    title = "No machine is of the kind that is asked for"
+
+
+class UntoleratedTaintError(SpawnError):
+    code = "untolerated_taint"
+    title = "All machines are kept for something else"
+
+
+class NodeLimitError(SpawnError):
+    """Every machine has as many pods or volumes as it may."""
+
+    code = "node_limit_reached"
+    title = "All machines have as many pods or volumes as they may"
+
+
 class PodGoneError(SpawnError):
     code = "pod_gone"
     title = "The pod was deleted from outside"
+
+
+class PodEvictedError(SpawnError):
+    code = "pod_evicted"
+    title = "Its machine put it out"
+
+
+class PodPreemptedError(SpawnError):
+    code = "pod_preempted"
+    title = "It had to make room for something more important"
+
+
+class NodeLostError(SpawnError):
+    code = "node_lost"
+    title = "Its machine does not answer"
+
+
+class NodeShutdownError(SpawnError):
+    code = "node_shutdown"
+    title = "Its machine was shut down"
+
+
+class PodRejectedError(SpawnError):
+    """The kubelet refused a pod that the scheduler gave it."""
+
+    code = "pod_rejected"
+    title = "The machine refused it"
+
+
+class PodExpiredError(SpawnError):
+    code = "pod_expired"
+    title = "It ran as long as it may"
+
+
+class PodEndedError(SpawnError):
+    """The cluster ended the pod for a reason that spawnpenny does not know."""
+
+    code = "pod_ended"
+    title = "The cluster ended it"
+
+
+class PodStuckError(SpawnError):
+    """A pod that was deleted does not go, and holds up what comes after it."""
+
+    code = "pod_stuck"
+    title = "What was there before does not go"
 
 
 class DeadlineError(SpawnError):
@@ -502,6 +607,8 @@ class InvalidObjectError(ClusterError):
 class KindNotServedError(InvalidObjectError):
     """The cluster has no such kind, or not in this version."""
 
+    code = "cluster_kind_not_served"
+
 
 class UnavailableError(ClusterError):
     """The cluster did not answer, also after the retries."""
@@ -509,6 +616,13 @@ class UnavailableError(ClusterError):
     code = "cluster_unavailable"
     status = 503
     title = "The cluster does not answer"
+
+
+class WebhookUnavailableError(UnavailableError):
+    """An admission webhook of the site's does not answer, and the API server refuses without it."""
+
+    code = "cluster_webhook_unavailable"
+    title = "An admission webhook of the cluster does not answer"
 
 
 class SilentStreamError(UnavailableError):

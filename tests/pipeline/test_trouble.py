@@ -70,7 +70,7 @@ async def test_a_lab_that_ran_out_of_memory_has_exited_and_says_so(kube_site, ho
         run = await settled(await start(service))
         await hollow_node.exit(kube_site.namespace(), "lab", 137, "OOMKilled")
         await until(run, Phase.EXITED)
-        assert run.record.reason.code == "pod_crashed"
+        assert run.record.reason.code == "out_of_memory"
         assert "memory" in run.record.reason.message
         assert await kube_site.objects(spawn=run.record.id) == {}
 

@@ -1,17 +1,45 @@
-"""Who is told why a lab failed is told what to do as well."""
+"""Advice for whoever meets an error: each code has some."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
+import pytest
+
+import spawnpenny
 from spawnpenny import errors
 from spawnpenny.domain.advice import ADVICE, advice
+
+_ROOMS = ("broker", "cluster", "housekeeping", "pipeline", "replicas")
 
 
 def classes(base):
     return {base, *(each for child in base.__subclasses__() for each in classes(child))}
 
 
-def test_every_failure_of_a_spawn_and_no_code_that_there_is_not_has_advice():
-    codes = {each.code for each in classes(errors.SpawnpennyError)}
-    assert {each.code for each in classes(errors.SpawnError) if each.__module__ == errors.__name__} <= ADVICE.keys()
-    assert ADVICE.keys() <= codes
+def codes():
+    for room in _ROOMS:
+        package = importlib.import_module(f"spawnpenny.{room}")
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    found = {each for each in classes(errors.SpawnpennyError) if each.__module__.startswith(f"{spawnpenny.__name__}.")}
+    return {each.code for each in found}
+
+
+def test_each_code_has_advice_and_no_advice_is_for_a_code_that_is_not():
+    assert codes() - ADVICE.keys() == {"internal_error"}
+    assert ADVICE.keys() - codes() == set()
     assert advice("internal_error") is None
+
+
+@pytest.mark.parametrize("text", ADVICE.values(), ids=ADVICE)
+def test_advice_is_a_sentence_that_says_what_to_do(text):
+    assert text[0].isupper()
+    assert text.endswith(".")
+    assert len(text) < 130
+
+
+def test_an_error_may_know_better_than_its_code():
+    told = errors.SpawnError("The licence server is down.", advice="Tell the helpdesk.")
+    assert (told.advice, dict(told.facts)) == ("Tell the helpdesk.", {})

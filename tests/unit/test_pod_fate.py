@@ -133,8 +133,9 @@ def test_each_container_in_trouble_beside_the_program_is_named_and_no_other(own,
 def is_bad(each):
     codes = [each[state].get("terminated", {}).get("exitCode") for state in ("state", "lastState")]
     code = codes[0] if codes[0] is not None else codes[1]
-    unknown = "waiting" in each["state"] and each["state"]["waiting"]["reason"] != "CrashLoopBackOff"
-    return unknown or bool(code)
+    waits = each["state"].get("waiting", {}).get("reason", "CrashLoopBackOff")
+    again = "waiting" in each["state"] and code == 0 and each["restartCount"] > 0
+    return waits != "CrashLoopBackOff" or bool(code) or again
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,60 @@ TROUBLES = [
     ),
     (
         waiting("CreateContainerConfigError", 'secret "lab" not found'),
-        ("pod_config_invalid", True),
+        ("pod_config_invalid", False),  # a controller may make it a moment later
         'The container notebook cannot be started: secret "lab" not found.',
+    ),
+    (
+        waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"),
+        ("pod_config_invalid", True),
+        "The container notebook cannot be started: container has runAsNonRoot and image will run as root.",
+    ),
+    (
+        waiting("RunContainerError", 'exec: "jupyterhub-singleuser": executable file not found in $PATH'),
+        ("pod_config_invalid", True),
+        'The container notebook cannot be started: exec: "jupyterhub-singleuser": executable file not found in $PATH.',
+    ),
+    (
+        waiting("CreateContainerError", "context deadline exceeded"),
+        ("pod_config_invalid", False),
+        "The container notebook cannot be started: context deadline exceeded.",
+    ),
+    (
+        waiting(
+            "CrashLoopBackOff", lastState=ended(128, reason="StartError", message="exec: no such file or directory")
+        ),
+        ("pod_config_invalid", True),
+        "The container notebook cannot be started: exec: no such file or directory.",
+    ),
+    (
+        waiting("ErrImagePull", "lookup registry: no such host: image not found"),
+        ("image_unavailable", False),
+        "The image quay.io/x:1 cannot be pulled: lookup registry: no such host: image not found.",
+    ),
+    (
+        waiting("ImageInspectError", "Failed to inspect image: rpc error"),
+        ("image_unavailable", False),
+        "The image quay.io/x:1 cannot be read by the machine: Failed to inspect image: rpc error.",
+    ),
+    (
+        waiting("PostStartHookError", "exited with 128: fatal: no repository", lastState=ended(137)),
+        ("lifecycle_hook_failed", False),
+        "The container notebook was ended because its postStart hook failed: exited with 128: fatal: no repository.",
+    ),
+    (
+        waiting("SomethingNew", "that nobody has heard of."),
+        ("container_waiting", False),
+        "The container notebook waits: SomethingNew (that nobody has heard of).",
+    ),
+    (
+        waiting("SomethingNew"),
+        ("container_waiting", False),
+        "The container notebook waits: SomethingNew.",
+    ),
+    (
+        waiting("CrashLoopBackOff", restartCount=1, lastState=ended(0)),
+        ("program_ended", False),
+        "The container notebook ended by itself with exit code 0.",
     ),
     (
         container(state=ended(3, reason="Error", message="Traceback:\n  boom")),
@@ -79,7 +131,7 @@ TROUBLES = [
     ),
     (
         container(state={"running": {}}, lastState=ended(137, reason="OOMKilled")),
-        ("pod_crashed", False),
+        ("out_of_memory", False),
         "The container notebook was ended because it used more memory than it may (OOMKilled).",
     ),
     (
@@ -141,16 +193,115 @@ def evicted():
         (statuses(Fail(3))[0], "The container notebook ended by itself with exit code 3."),
         (statuses(Succeed())[0], "The program in the pod ended by itself (exit code 0)."),
         (oom_killed(), "The container notebook was ended because it used more memory than it may (OOMKilled)."),
-        (evicted(), "The pod was ended by the cluster: Evicted (The node was low on resource: memory)."),
-        (
-            pod({"phase": "Failed", "reason": "NodeLost"}),
-            "The pod was ended by the cluster: NodeLost.",
-        ),
+        (evicted(), "Its machine ran short of something, and put it out: The node was low on resource: memory."),
+        (pod({"phase": "Failed", "reason": "NodeLost"}), "Its machine does not answer any more."),
     ],
 )
 def test_an_ending_is_told_by_its_cause(ending, told):
     assert podstate.is_over(ending)
     assert podstate.ending(ending).message == told
+
+
+RAN = [{"name": "notebook", "state": ended(137)}]
+
+
+@pytest.mark.parametrize(
+    ("reason", "ran", "code"),
+    [
+        ("Evicted", True, "pod_evicted"),
+        ("Preempting", True, "pod_preempted"),
+        ("Terminated", True, "node_shutdown"),
+        ("NodeShutdown", False, "node_shutdown"),
+        ("NodeLost", True, "node_lost"),
+        ("DeadlineExceeded", True, "pod_expired"),
+        ("OutOfmemory", True, "pod_rejected"),
+        ("OutOfnvidia.com/gpu", False, "pod_rejected"),
+        ("UnexpectedAdmissionError", True, "pod_rejected"),
+        ("TopologyAffinityError", False, "pod_rejected"),
+        ("SomethingNew", False, "pod_rejected"),
+        ("SomethingNew", True, "pod_ended"),
+    ],
+)
+def test_what_the_cluster_ended_or_refused_has_a_code_of_its_own(reason, ran, code):
+    status = {"phase": "Failed", "reason": reason, "message": "so it is", "containerStatuses": RAN if ran else []}
+    found = podstate.ending(pod(status))
+    assert found.code == code
+    assert found.message.endswith(": so it is.")
+    assert code not in {"pod_rejected", "pod_ended"} or reason in found.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("PreemptionByScheduler", "pod_preempted"),
+        ("DeletionByTaintManager", "pod_evicted"),
+        ("EvictionByEvictionAPI", "pod_evicted"),
+        ("DeletionByPodGC", "node_lost"),
+        ("SomethingNew", "pod_ended"),
+    ],
+)
+def test_a_deleted_pod_says_why_by_its_condition(reason, code):
+    target = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "so it is"}
+    status = {"phase": "Running", "conditions": [target], "containerStatuses": RAN}
+    assert podstate.ending(pod(status, deletionTimestamp="now")).code == code
+    assert podstate.deletion(pod(status)).code == code
+
+
+def lost(**more):
+    conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+    own = {"name": "notebook", "ready": True, "state": {"running": {}}}
+    return pod({"phase": "Running", "conditions": conditions, "containerStatuses": [own]}, **more)
+
+
+def test_a_lost_machine_is_told_and_may_come_back():
+    found = podstate.trouble(lost())
+    assert (found.code, found.hopeless) == ("node_lost", False)
+    assert not podstate.is_lost(lost())
+
+
+def test_a_pod_that_is_deleted_on_a_lost_machine_is_lost():
+    gone = lost(deletionTimestamp="now")
+    assert podstate.is_lost(gone)
+    assert podstate.ending(gone).code == "node_lost"
+
+
+def test_a_pod_without_anything_known_is_not_said_to_have_ended_well():
+    assert podstate.ending(pod({"phase": "Failed"})).code == "pod_ended"
+
+
+TAINTED = "{node-role.kubernetes.io/control-plane: }"
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("3 Insufficient memory.", "unschedulable"),
+        ("3 Insufficient nvidia.com/gpu.", "unschedulable"),
+        ("1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}.", "unschedulable"),
+        ("1 Insufficient cpu, 2 node(s) had volume node affinity conflict.", "unschedulable"),
+        ("1 Too many pods, 2 node(s) didn't match Pod's node affinity/selector.", "node_limit_reached"),
+        ("3 node(s) exceed max volume count.", "node_limit_reached"),
+        ("pod has unbound immediate PersistentVolumeClaims.", "volume_unavailable"),
+        ('persistentvolumeclaim "shared" not found.', "volume_unavailable"),
+        ("3 node(s) had volume node affinity conflict.", "volume_unavailable"),
+        ("3 node(s) didn't find available persistent volumes to bind.", "volume_unavailable"),
+        ("3 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s).", "volume_unavailable"),
+        (f"1 node(s) had untolerated taint {TAINTED}, 2 node(s) didn't match Pod's node affinity.", "no_matching_node"),
+        ("3 node(s) didn't match pod topology spread constraints.", "no_matching_node"),
+        ("3 node(s) didn't have free ports for the requested pod ports.", "no_matching_node"),
+        ("3 node(s) had untolerated taint {nvidia.com/gpu: present}.", "untolerated_taint"),
+        ("3 node(s) had taint {Insufficient: cpu}, that the pod didn't tolerate.", "untolerated_taint"),
+        ("3 node(s) were unschedulable.", "untolerated_taint"),
+        ("3 something new.", "unschedulable"),
+    ],
+)
+def test_a_scheduler_that_has_no_machine_says_what_is_missing(message, code):
+    tail = " preemption: 0/3 nodes are available: 3 Insufficient cpu, 3 Preemption is not helpful for scheduling."
+    status = {"conditions": [NO_ROOM | {"message": f"0/3 nodes are available: {message}{tail}"}]}
+    found = podstate.trouble(pod(status))
+    assert found.code == code
+    assert "preemption" not in found.error.message
+    assert message.rstrip(".") in found.error.message
 
 
 @pytest.mark.parametrize(

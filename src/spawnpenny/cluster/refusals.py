@@ -24,6 +24,7 @@ from spawnpenny.errors import (
     SpawnpennyError,
     TerminatingError,
     UnavailableError,
+    WebhookUnavailableError,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _SETTLING: Final = (
 )
 _QUOTA: Final = re.compile(r"exceeded quota: \S+, requested: (\S+), used: (\S+), limited: (\S+)")
 _POLICY: Final = re.compile(r"(?:admission webhook|ValidatingAdmissionPolicy) .*? denied (?:the )?request")
+_WEBHOOK: Final = re.compile(r'failed (?:calling|to call) (?:admission )?webhook "([^"]{1,253})"')
 _VALUE: Final = re.compile(r'^(?:Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|\w+)(?:: (.*))?$')
 
 
@@ -89,6 +91,9 @@ def judge(call: Call, code: int, status: dict[str, Any], headers: Mapping[str, s
     if code == 429 or code >= 500:  # noqa: PLR2004 - HTTP's own numbers
         message = f"The cluster could not {call} at the moment (HTTP {code})."
         error = UnavailableError(message, **_facts(call, status))
+        if webhook := _WEBHOOK.search(_text(status)):
+            message = f"The cluster could not {call}: its admission webhook {webhook[1]} does not answer."
+            error = WebhookUnavailableError(message, **_facts(call, status))
         # Before 1.24, a namespace's first pod is told to come back after a second, and need not wait so long.
         settling = _settling(_text(status))
         return Fault(
@@ -128,11 +133,28 @@ def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
         return Fault(_quota(*exceeded.groups()))
     if "being terminated" in lower or any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(status)):
         return Fault(TerminatingError(f"The namespace {call.namespace} is being deleted.", **facts))
-    error = ClusterForbiddenError(f"The cluster does not let us {call}: {text or 'no reason was given'}", **facts)
+    why = f"The cluster does not let us {call}: {text or 'no reason was given'}"
+    error = ClusterForbiddenError(why, advice=_advice(text), **facts)
     if _settling(text):
         return Fault(error, NAMESPACE_SETTLES)
     # Only what a RoleBinding gives can be about to come: rights on all namespaces are there from the start.
     return Fault(error, RBAC_SETTLES if call.namespace and " cannot " in lower else NEVER)
+
+
+def _advice(text: str) -> str | None:
+    """Return what helps where the server says which of its rules refuses."""
+    if "violates PodSecurity" in text:
+        return (
+            "Tell an administrator: the pod asks for more than the pod security level of user namespaces allows "
+            "(broker.pod_security)."
+        )
+    if "ValidatingAdmissionPolicy 'spawnpenny" in text:
+        return "Tell an administrator: the admission policy of the service refuses it, and has to fit the settings."
+    if _POLICY.search(text):
+        return "It is a rule of your site: choose otherwise where it says how, or tell an administrator."
+    if " cannot " in text:
+        return "Tell an administrator: the service lacks this right; `spawnpenny doctor` says which it needs."
+    return None
 
 
 def _settling(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -115,10 +115,17 @@ class SpawnRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a spawn failed or ended: a stable code, and one plain sentence for its user."""
+    """Why a spawn failed or ended: a stable code, and one plain sentence for its user.
+
+    ``advice`` is what to do about it, where the error said so itself.
+    """
 
     code: str
     message: str
+    advice: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class StepState(StrEnum):

@@ -40,10 +40,10 @@ def refusal(status: int, code: str, told: str, *, request_id: str) -> tuple[int,
 
 def worded(reason: Reason) -> str:
     """Word why a cluster failed or ended, with what its user can do about it."""
-    return advised(reason.code, reason.message)
+    return advised(reason.code, reason.message, reason.advice)
 
 
-def advised(code: str, text: str) -> str:
-    """Add to a sentence what its reader can do about it."""
-    what_helps = advice(code)
+def advised(code: str, text: str, own: str | None = None) -> str:
+    """Add to a sentence what its reader can do about it; ``own`` is what the error itself advises."""
+    what_helps = own or advice(code)
     return f"{text} {what_helps}" if what_helps else text

@@ -27,7 +27,7 @@ def conflict(existing: Run, key: Key) -> StartConflictError:
     """Word the refusal of another start."""
     phase, what = existing.record.phase, f"{_WHAT[key.kind]} {key.name!r}"
     return StartConflictError(
-        f"Another start of the {what} is there and {phase}. Stop it, or start with replace=true.",
+        f"Another start of the {what} is there and {phase}.",
         phase=phase,
         start=existing.record.request.start,
     )

@@ -14,6 +14,7 @@ import structlog
 
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Manifest, Ref
+from spawnpenny.domain import labels
 from spawnpenny.domain.events import About, EventType, Severity
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
@@ -185,6 +186,11 @@ class Context:
         ref = self.pod_ref()
         pod = self.world.pods.get(ref.namespace, ref.name) if ref else None
         return pod if pod is not None and pod["metadata"]["uid"] == self.run.record.pod else None
+
+    def pods_of(self, mark: str) -> list[Manifest]:
+        """Return the pods that carry a spawn's mark, as they were last heard of."""
+        found = self.world.pods.within(self.names.namespace)
+        return [pod for pod in found if pod["metadata"].get("labels", {}).get(labels.SPAWN) == mark]
 
     def pod_ref(self) -> Ref | None:
         """Refer to that pod, where there is one yet."""

@@ -23,7 +23,7 @@ from spawnpenny.errors import (
     ClusterError,
     DeadlineError,
     NotFoundError,
-    PodGoneError,
+    PodStuckError,
     SpawnError,
     SpawnpennyError,
     StepFailedError,
@@ -33,6 +33,7 @@ from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.grace import longest_grace
+from spawnpenny.pipeline.pod_endings import stuck_pods
 from spawnpenny.pipeline.purging import purge
 from spawnpenny.pipeline.record import Replaced
 from spawnpenny.pipeline.settle import settle
@@ -43,6 +44,7 @@ from spawnpenny.pipeline.world import World
 _LONGEST_PAUSE: Final = 30.0
 _LAG: Final = 1.0
 """Seconds before a pod that the cluster has and the informer has not is looked at again, at first."""
+_STUCK: Final = "What it made does not go; it is tried again."
 _ARRIVED: Final = frozenset({Phase.RUNNING, Phase.FAILED, Phase.EXITED})
 
 
@@ -55,6 +57,7 @@ class Driver:
         self._account = context.account
         self._run = context.run
         self._record = context.run.record
+        self._known = False
         self._log = structlog.get_logger("spawnpenny.spawn").bind(**self._marks())
 
     async def come_up(self, after: asyncio.Task[None] | None = None) -> None:
@@ -136,14 +139,16 @@ class Driver:
 
     async def _stays(self, error: SpawnpennyError) -> bool:
         self._record.desired = Desired.RUNNING
-        self._close(Phase.FAILED, Reason(error.code, error.message))
+        self._close(Phase.FAILED, Reason(error.code, error.message, error.advice))
         await self._persist()
         return False
 
-    async def end_of_pod(self, pod: Manifest | None, after: asyncio.Task[None] | None = None) -> None:
+    async def end_of_pod(
+        self, pod: Manifest | None, after: asyncio.Task[None] | None = None, *, last: Manifest | None = None
+    ) -> None:
         """Say why the pod of a running spawn is no more (None: it is gone), and take away what is left.
 
-        ``after`` is what has looked after it until now.
+        ``after`` is what has looked after it until now, ``last`` the state in which the pod was seen last.
         """
         self._mark_logs()
         await self._end_of(after)
@@ -154,10 +159,15 @@ class Driver:
                 self._log.warning("a pod was told as gone that is there")
                 await self.tend()
                 return
-        await self._end(_end_of_pod(pod))
+        await self._end(_end_of_pod(pod, last))
+
+    async def go_on_undoing(self) -> None:
+        """Take away what is left of a spawn whose failure is known, and say why it failed."""
+        self._mark_logs()
+        await self._undo_for(self._record.reason or Reason(StepFailedError.code, self._unexpected()))
 
     async def _end(self, error: SpawnError) -> None:
-        self._close(Phase.EXITED, Reason(error.code, self._context.scrub(error.message)))
+        self._close(Phase.EXITED, Reason(error.code, self._context.scrub(error.message), error.advice))
         await self._persist()
         await self.clear()
 
@@ -253,9 +263,12 @@ class Driver:
         return True
 
     async def _undo(self, error: SpawnpennyError) -> None:
-        reason = Reason(error.code, self._context.scrub(error.message))
+        reason = Reason(error.code, self._context.scrub(error.message), error.advice)
         if isinstance(error, NotFoundError | TerminatingError):
             self._account.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
+        await self._undo_for(reason)
+
+    async def _undo_for(self, reason: Reason) -> None:
         self._record.reason = reason
         self.to_phase(Phase.UNDOING, reason)
         self._record.reverted = await self._take_away()
@@ -276,9 +289,9 @@ class Driver:
 
     def _too_late(self) -> SpawnError:
         told = f"It was not ready within its {self._record.deadline - self._record.requested_at:.0f} seconds."
-        trouble = self._run.trouble
+        trouble = self._run.trouble or self._held_up()
         if trouble is not None:
-            return type(trouble)(f"{told} {trouble.message}")
+            return type(trouble)(f"{told} {trouble.message}", advice=trouble.advice)
         last = f" It was waiting for this: {self._run.waiting_for}" if self._run.waiting_for else ""
         return DeadlineError(f"{told}{last}")
 
@@ -305,17 +318,15 @@ class Driver:
             try:
                 async with asyncio.timeout(self._patience(replaced)):
                     told = await runner.revert(begun)
-            except TimeoutError as error:
-                failed: dict[str, Exception] = {"what it made": error}
+            except TimeoutError:
+                await self._takes_long(self._stuck(replaced))
             else:
                 failed = {n: error for n, error in told.items() if not self._context.went_with_the_namespace(error)}
                 begun = {name for name, error in failed.items() if isinstance(error, ClusterError | TimeoutError)}
                 clean = clean and len(begun) == len(failed)
                 if not begun:
                     break
-            self._context.tell(
-                f"Taking it away takes long ({', '.join(failed)}); it is tried again.", severity=Severity.WARNING
-            )
+                await self._takes_long(f"Taking it away takes long ({', '.join(failed)}); it is tried again.")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         return clean
@@ -325,6 +336,23 @@ class Driver:
         pods = self._world.pods.within(self._context.names.namespace)
         grace = longest_grace(pods, replaced.id if replaced else self._record.id)
         return self._world.settings.deadlines.stop + grace
+
+    def _stuck(self, replaced: Replaced | None) -> str:
+        """Return what holds up the taking away."""
+        pods = stuck_pods(self._context.pods_of(replaced.id if replaced else self._record.id))
+        return f"{' '.join(pods)} It is tried again." if pods else _STUCK
+
+    def _held_up(self) -> SpawnError | None:
+        """Return what of a spawn that this one replaces does not go, and holds it up."""
+        pods = [pod for replaced in self._record.replaces for pod in self._context.pods_of(replaced.id)]
+        found = stuck_pods(pods)
+        return PodStuckError(" ".join(["The one before is not gone yet.", *found])) if found else None
+
+    async def _takes_long(self, message: str) -> None:
+        self._context.tell(message, severity=Severity.WARNING)
+        if self._record.phase is Phase.UNDOING and not self._known:
+            self._known = True  # a service that takes over has the reason, and does not begin anew
+            await self._persist()
 
     async def _persist(self) -> None:
         await persist(self._world, self._account)
@@ -352,5 +380,5 @@ async def persist(world: World, account: Account) -> None:
             return
 
 
-def _end_of_pod(pod: Manifest | None) -> SpawnError:
-    return podstate.ending(pod, quote=None) if pod is not None else PodGoneError("The pod was deleted from outside.")
+def _end_of_pod(pod: Manifest | None, last: Manifest | None = None) -> SpawnError:
+    return podstate.ending(pod, quote=None) if pod is not None else podstate.deletion(last)

@@ -10,6 +10,9 @@ from spawnpenny.identity import Identity
 from spawnpenny.pipeline.record import UserRecord
 from spawnpenny.settings import UserSettings
 
+_IDS: Final = (
+    "Tell an administrator: the ids come from the user directory, and what is taken from the settings (users)."
+)
 MAX_GROUPS: Final = 256
 
 
@@ -46,10 +49,13 @@ def check_ids(user: User, settings: UserSettings) -> User:
     """
     if user.uid < settings.min_uid:
         raise ForbiddenError(
-            f"The uid {user.uid} of {user.username} is below the smallest that is taken, {settings.min_uid}."
+            f"The uid {user.uid} of {user.username} is below the smallest that is taken, {settings.min_uid}.",
+            advice=_IDS,
         )
     if user.gid < 1 or any(group.id < 1 for group in user.groups):
-        raise ForbiddenError(f"{user.username} would have root's group, 0, which is not taken.")
+        raise ForbiddenError(f"{user.username} would have root's group, 0, which is not taken.", advice=_IDS)
     if len(user.groups) > MAX_GROUPS:
-        raise ForbiddenError(f"{user.username} has {len(user.groups)} groups; at most {MAX_GROUPS} are taken.")
+        raise ForbiddenError(
+            f"{user.username} has {len(user.groups)} groups; at most {MAX_GROUPS} are taken.", advice=_IDS
+        )
     return user

@@ -17,6 +17,7 @@ from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.domain.events import Severity
+from spawnpenny.errors import NodeLostError, PodSetupError, SpawnError, VolumeUnavailableError
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Cluster, Manifest, Ref
@@ -37,8 +38,21 @@ PLAIN: Final[Mapping[str, str]] = {
     "Preempted": "It has to make room for something more important.",
     "Evicted": "Its machine ran out of something, and has put it out.",
     "FailedCreatePodSandBox": "The machine cannot set it up yet.",
+    "FailedPostStartHook": "Its postStart hook failed.",
+    "FailedPreStopHook": "Its preStop hook failed.",
     "NodeNotReady": "Its machine does not answer.",
 }
+_CAUSES: Final[Mapping[str, type[SpawnError]]] = {
+    "FailedAttachVolume": VolumeUnavailableError,
+    "FailedMount": VolumeUnavailableError,
+    "FailedMapVolume": VolumeUnavailableError,
+    "FailedBinding": VolumeUnavailableError,
+    "ProvisioningFailed": VolumeUnavailableError,
+    "FailedCreatePodSandBox": PodSetupError,
+    "NetworkNotReady": PodSetupError,
+    "NodeNotReady": NodeLostError,
+}
+"""What only an Event says of a pod that does not come up: it may pass, and is the reason where it does not."""
 _TOLD_ELSEWHERE: Final = frozenset(
     {"FailedScheduling", "BackOff", "Failed", "ErrImageNeverPull", "InspectFailed", "Created", "Started", "Killing"}
 )
@@ -69,20 +83,45 @@ async def after_a_while(seconds: float, work: Callable[[], Coroutine[Any, Any, N
             await task
 
 
-async def tell_events(cluster: Cluster, ref: Ref, uid: str, *, tell: Tell, quote: Callable[[str], str]) -> None:
-    """Tell what the cluster says of a pod, until cancelled; ``quote`` takes secrets out of what is quoted."""
+async def tell_events(
+    cluster: Cluster,
+    ref: Ref,
+    uid: str,
+    *,
+    tell: Tell,
+    suspect: Callable[[SpawnError], None],
+    quote: Callable[[str], str],
+) -> None:
+    """Tell what the cluster says of a pod, until cancelled.
+
+    ``suspect`` is called with what would be the reason if it lasted; ``quote`` takes secrets out of what is quoted.
+    """
     informer = Informer(cluster, resource_of("Event"), namespace=ref.namespace)
     with informer.subscribe() as changes:
         following = asyncio.create_task(informer.run())
         try:
             async for change in changes:
                 told = worded(change.object, quote=quote) if change.type != "DELETED" else None
-                if told is not None and change.object.get("involvedObject", {}).get("uid") == uid:
+                if told is not None and _is_of(change.object, uid):
                     tell(*told)
+                    if (kind := _CAUSES.get(change.object.get("reason") or "")) is not None:
+                        suspect(kind(told[0]))
         finally:
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
+
+
+async def failed_hook(cluster: Cluster, ref: Ref, uid: str) -> str | None:
+    """Return what the cluster says of a ``postStart`` hook of a pod that failed; None where none did.
+
+    Raises:
+        ClusterError: The cluster does not say.
+
+    """
+    listing = await cluster.list(resource_of("Event"), namespace=ref.namespace)
+    found = (event for event in listing.items if event.get("reason") == "FailedPostStartHook" and _is_of(event, uid))
+    return next((str(event.get("message") or "") for event in found), None)
 
 
 def worded(event: Manifest, *, quote: Callable[[str], str] = str) -> tuple[str, Severity] | None:
@@ -95,6 +134,12 @@ def worded(event: Manifest, *, quote: Callable[[str], str] = str) -> tuple[str, 
     if not warning or reason == "Unhealthy":
         return plain, severity
     return (f"{plain} ({said})" if plain and said else plain or f"The cluster says: {said or reason}"), severity
+
+
+def _is_of(event: Manifest, uid: str) -> bool:
+    """Say whether an Event is of the object of a uid."""
+    involved: dict[str, Any] = event.get("involvedObject") or {}
+    return involved.get("uid") == uid
 
 
 def _line(text: str) -> str:

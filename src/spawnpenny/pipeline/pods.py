@@ -14,31 +14,27 @@ from typing import TYPE_CHECKING, Final
 
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain.events import Severity
-from spawnpenny.errors import (
-    CrashError,
-    ImageError,
-    PodConfigError,
-    PodGoneError,
-    SpawnError,
-    UnschedulableError,
-)
+from spawnpenny.errors import ClusterError, CrashError, HookFailedError, ImageError, OutOfMemoryError, SpawnError
 from spawnpenny.pipeline import podstate
-from spawnpenny.pipeline.podevents import after_a_while, tell_events
+from spawnpenny.pipeline.pod_containers import own_container, own_spec
+from spawnpenny.pipeline.pod_troubles import Quote, Trouble, hook_failure
+from spawnpenny.pipeline.podevents import after_a_while, failed_hook, tell_events
 from spawnpenny.pipeline.spawn import Tell
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.watched import Watched
 
-PATIENCE: Final = {ImageError.code: 3, CrashError.code: 2, PodConfigError.code: 3}
-"""How many times a trouble may come before it fails the spawn. Unschedulable has none: an autoscaler takes minutes."""
-
-
+PULLS: Final = 3
+"""How many times the image may fail to be pulled before that fails the spawn."""
+STARTS: Final = 2
+"""How many times the container that is waited for may end before that fails the spawn."""
 UNSCHEDULABLE_TOLD_AFTER: Final = 30.0
 """Seconds: placing a pod is often refused for a moment and then goes through."""
 
 _LAG: Final = 1.0
 """Seconds that the informer may take to hear of a pod before the cluster is asked itself."""
-_DELETED: Final = "The pod was deleted from outside while it was starting."
+_EVENT_LAG: Final = 1.0
+"""Seconds that an Event may come after the status that it explains."""
 
 
 def _ignore(*_: object) -> None:
@@ -58,7 +54,7 @@ class Listener:
     tell: Tell = _ignore
     suspect: Callable[[SpawnError | None], None] = _ignore
     notice: Callable[[Manifest], None] = _ignore
-    quote: podstate.Quote = str
+    quote: Quote = str
     slow: float = math.inf
     told: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
 
@@ -74,7 +70,12 @@ class PodWatch:
         self._listener = listener or Listener()
         self._told = ""
         self._state = ""
-        self._times: dict[str, int] = {}
+        self._pulls = 0
+        self._last: Manifest | None = None
+        self._heard: SpawnError | None = None
+        self._hook: HookFailedError | None = None
+        self._found: Trouble | None = None
+        self._patience = asyncio.timeout(None)
         self._later: asyncio.TimerHandle | None = None
 
     async def ready(self) -> Manifest:
@@ -98,23 +99,61 @@ class PodWatch:
     async def _until(self, reached: Callable[[Manifest], bool]) -> Manifest:
         def look(pod: Manifest | None) -> bool:
             if pod is None or not self._is_it(pod):
-                raise PodGoneError(_DELETED)
+                raise podstate.deletion(self._last)
+            self._last = pod
             return reached(pod)
 
         await self._appears()
         try:
             async with after_a_while(self._listener.slow, self._tell_events):
-                pod = await self._pods.wait_for(self._namespace, self._ref.name, look)
+                pod = await self._within_patience(look)
+        except CrashError as error:
+            raise await self._cause_of(error) from None
         finally:
             self._hold_back()
         if pod is None:  # `look` is never content with an absent pod
-            raise PodGoneError(_DELETED)
+            raise podstate.deletion(self._last)
         return pod
+
+    async def _within_patience(self, look: Callable[[Manifest | None], bool]) -> Manifest | None:
+        self._patience = asyncio.timeout(None)
+        try:
+            async with self._patience:
+                return await self._pods.wait_for(self._namespace, self._ref.name, look)
+        except TimeoutError:
+            if self._patience.expired() and self._found is not None:
+                raise self._found.error from None
+            raise
+
+    async def _cause_of(self, error: CrashError) -> SpawnError:
+        """Return why a program ended: only an Event says that it was ended because its ``postStart`` hook failed."""
+        pod = self._last
+        known = isinstance(error, HookFailedError | OutOfMemoryError)
+        if known or pod is None or "postStart" not in (own_spec(pod).get("lifecycle") or {}):
+            return error
+        for pause in (_EVENT_LAG, 0.0):
+            try:
+                message = await failed_hook(self._cluster, self._ref, self._uid)
+            except ClusterError:
+                return error
+            if message is not None:
+                return hook_failure(own_container(pod), self._listener.quote(message))
+            await asyncio.sleep(pause)
+        return error
 
     async def _tell_events(self) -> None:
         listener = self._listener
         async with listener.told:
-            await tell_events(self._cluster, self._ref, self._uid, tell=listener.tell, quote=listener.quote)
+            work = tell_events(
+                self._cluster, self._ref, self._uid, tell=listener.tell, suspect=self._hear, quote=listener.quote
+            )
+            await work
+
+    def _hear(self, error: SpawnError) -> None:
+        """Take what an Event says for the reason, as long as the pod's own status says none."""
+        self._heard = error
+        if self._found is None:
+            self._listener.suspect(error)
 
     async def _appears(self) -> None:
         """Return once the pod was heard of; what was just created may have been deleted before that."""
@@ -124,7 +163,7 @@ class PodWatch:
                     await self._pods.wait_for(self._namespace, self._ref.name, self._is_it)
             except TimeoutError:
                 if not self._is_it(await self._cluster.read(self._ref)):
-                    raise PodGoneError(_DELETED) from None
+                    raise podstate.deletion(self._last) from None
                 self._pods.doubt(self._ref.namespace)
             else:
                 return
@@ -150,29 +189,51 @@ class PodWatch:
 
     def _weigh(self, pod: Manifest) -> None:
         self._listener.notice(pod)
-        found = podstate.trouble(pod, quote=self._listener.quote)
+        found = self._with_memory(podstate.trouble(pod, quote=self._listener.quote))
         state = f"{found.code}: {found.error.message}" if found else ""
-        if found is not None and state != self._state and not found.pausing:
-            self._times[found.code] = self._times.get(found.code, 0) + 1
-        self._state = state
-        self._listener.suspect(found.error if found else None)
+        if found is not None and isinstance(found.error, ImageError) and state != self._state and not found.pausing:
+            self._pulls += 1
+        self._be_patient(found)
+        self._state, self._found = state, found
+        if podstate.has_begun(pod):
+            self._heard = None
+        self._listener.suspect(found.error if found else self._heard)
         if found is None:
             self._hold_back()
         else:
             self._judge(found, pod)
-            self._say(found.error)
+            self._say(found)
 
-    def _judge(self, found: podstate.Trouble, pod: Manifest) -> None:
-        times = podstate.failed_starts(pod) if found.code == CrashError.code else self._times.get(found.code, 0)
-        if found.hopeless or times >= PATIENCE.get(found.code, times + 1):
+    def _with_memory(self, found: Trouble | None) -> Trouble | None:
+        """Return the trouble, or the hook's failure that it follows from: the end of the program is then a kill."""
+        if found is None:
+            return None
+        if isinstance(found.error, HookFailedError):
+            self._hook = found.error
+        elif self._hook is not None and isinstance(found.error, CrashError):
+            return Trouble(self._hook) if not isinstance(found.error, OutOfMemoryError) else found
+        return found
+
+    def _be_patient(self, found: Trouble | None) -> None:
+        """Have a trouble that lasts end the waiting, counted from when it began."""
+        grace = found.grace if found else None
+        if grace is None:
+            self._patience.reschedule(None)
+        elif self._patience.when() is None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + grace)
+
+    def _judge(self, found: Trouble, pod: Manifest) -> None:
+        again = not found.placing and podstate.failed_starts(pod) >= STARTS
+        if found.hopeless or again or self._pulls >= PULLS:
             raise found.error
 
-    def _say(self, error: SpawnError) -> None:
+    def _say(self, found: Trouble) -> None:
+        error = found.error
         if error.message == self._told:
             return
         self._told = error.message
         self._hold_back()
-        if isinstance(error, UnschedulableError):
+        if found.placing:
             loop = asyncio.get_running_loop()
             self._later = loop.call_later(
                 UNSCHEDULABLE_TOLD_AFTER, self._listener.tell, error.message, Severity.WARNING

@@ -1,79 +1,41 @@
 """The state of a pod, as its own container has it: pure reading of the Kubernetes PodStatus.
 
-``pod_containers`` says which container that is. Fields and reasons are those of the Pod v1 API and of the kubelet
-(``k8s.io/kubernetes/pkg/kubelet/images``: ErrImagePull, ImagePullBackOff, InvalidImageName; ``kuberuntime``:
-CreateContainerConfigError, RunContainerError, CrashLoopBackOff).
+``pod_containers`` says which container that is; ``pod_troubles``, ``pod_placement`` and ``pod_endings`` word causes.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from spawnpenny.cluster.port import Manifest
-from spawnpenny.errors import (
-    CrashError,
-    ImageError,
-    PodConfigError,
-    PodGoneError,
-    SpawnError,
-    UnschedulableError,
-)
-from spawnpenny.pipeline.pod_containers import (
-    NOT_BEGUN,
-    Status,
-    blocking_init,
-    own_end,
-    own_status,
-    side_statuses,
-    state_of,
+from spawnpenny.errors import NodeLostError, PodEndedError, PodGoneError, ProgramEndedError, SpawnError
+from spawnpenny.pipeline.pod_containers import Status, blocking_init, own_end, own_status, side_statuses, state_of
+from spawnpenny.pipeline.pod_endings import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
+from spawnpenny.pipeline.pod_placement import placement_error, reasons_of
+from spawnpenny.pipeline.pod_troubles import (
+    Quote,
+    Trouble,
+    container_end,
+    container_trouble,
+    end_of,
+    hook_failure,
+    quoted,
 )
 
-Quote = Callable[[str], str]
-PULL_REASONS: Final = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
-)
-CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-_HOPELESS_PULL: Final = re.compile(
-    r"not found|manifest unknown|does not exist|denied|unauthorized|authentication required|forbidden"
-    r"|invalid reference|couldn't parse",
-    re.IGNORECASE,
-)
-_HOPELESS_CONFIG: Final = re.compile(
-    r"not found|couldn't find key|runAsNonRoot|no such file|executable file", re.IGNORECASE
-)
-_MAX_QUOTE: Final = 300
-NODE_LOST: Final = "NodeLost"
+MANY_CRASHES: Final = 5
+"""After so many ends of its program a pod that ran is given up: the pauses between them are minutes by then."""
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 _NOT_RUNNING: Final = _ENDED | {"Unknown"}
 _FORGIVEN_AFTER: Final = 600.0
 """Seconds after which the kubelet forgets earlier ends, and makes its pause a short one again."""
-MANY_CRASHES: Final = 5
-"""After so many ends of its program a pod that ran is given up: the pauses between them are minutes by then."""
+_ENDED_WELL: Final = "The program in the pod ended by itself (exit code 0)."
+_NOT_PLACED: Final = frozenset({"Unschedulable", "SchedulerError"})
 
 
 def _as_it_is(text: str) -> str:
     return text
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a pod is not ready.
-
-    ``hopeless`` trouble fails a spawn at once, other trouble when it has come back. ``pausing`` says that nothing new
-    happened: the kubelet waits before it tries again.
-    """
-
-    error: SpawnError
-    hopeless: bool = False
-    pausing: bool = False
-
-    @property
-    def code(self) -> str:
-        return self.error.code
 
 
 def is_ready(pod: Manifest) -> bool:
@@ -81,17 +43,16 @@ def is_ready(pod: Manifest) -> bool:
     status = pod.get("status", {})
     if "deletionTimestamp" in pod["metadata"] or status.get("phase") in _NOT_RUNNING:
         return False
-    ready = _condition(pod, "Ready").get("status") == "True"
+    ready = condition(pod, "Ready").get("status") == "True"
     own = own_status(pod)
     if not own or ready:
         return ready
     # The kubelet has not found all containers ready. Where it has, a readiness gate or a lost machine is the cause.
-    gates = (gate["conditionType"] for gate in pod.get("spec", {}).get("readinessGates") or ())
     return (
         bool(own.get("ready"))
         and status.get("reason") != NODE_LOST
-        and _condition(pod, "ContainersReady").get("status") != "True"
-        and all(_condition(pod, gate).get("status") == "True" for gate in gates)
+        and condition(pod, "ContainersReady").get("status") != "True"
+        and unmet_gate(pod) is None
     )
 
 
@@ -101,8 +62,17 @@ def is_over(pod: Manifest) -> bool:
 
 
 def is_lost(pod: Manifest) -> bool:
-    """Say whether a pod that was ready will not be again by itself: it is over, or its program fails all the time."""
-    return is_over(pod) or (not is_ready(pod) and crashes(pod) >= MANY_CRASHES and not _ran_long(own_status(pod)))
+    """Say whether a pod that was ready will not be again by itself.
+
+    It is over, its program fails all the time, or it is deleted and nobody is left on its machine to end it.
+    """
+    if is_over(pod):
+        return True
+    if is_ready(pod):
+        return False
+    if "deletionTimestamp" in pod["metadata"] and is_node_lost(pod):
+        return True
+    return crashes(pod) >= MANY_CRASHES and not _ran_long(own_status(pod))
 
 
 def has_succeeded(pod: Manifest) -> bool:
@@ -121,69 +91,65 @@ def failed_starts(pod: Manifest) -> int:
     return _ends(blocking_init(pod) or own_status(pod))
 
 
+def has_begun(pod: Manifest) -> bool:
+    """Say whether the machine has set the pod up: a container of it runs, or has run."""
+    status = pod.get("status", {})
+    listed = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    return any(state_of(each, state) is not None for each in listed for state in ("running", "terminated"))
+
+
 def trouble(pod: Manifest, *, quote: Quote | None = _as_it_is) -> Trouble | None:
     """Say what keeps a pod from being ready, if anything is wrong with it; for ``quote`` see ``ending``."""
-    unplaced = _condition(pod, "PodScheduled")
-    if unplaced.get("status") == "False" and unplaced.get("reason") == "Unschedulable":
-        told = _quote(unplaced.get("message", ""), otherwise="no more is known")
-        return Trouble(UnschedulableError(f"No machine has room for it: {told}."))
-    return _container_trouble(blocking_init(pod) or own_status(pod), quote=quote)
+    placed = condition(pod, "PodScheduled")
+    if placed.get("status") == "False" and placed.get("reason") in _NOT_PLACED:
+        message = placed.get("message") or ""
+        error = placement_error(message, shown=quoted(reasons_of(message), otherwise="no more is known"))
+        return Trouble(error, placing=True)
+    found = container_trouble(blocking_init(pod) or own_status(pod), quote=quote)
+    if found is not None:
+        return found
+    if "deletionTimestamp" not in pod["metadata"] and not is_over(pod) and is_node_lost(pod):
+        said = quoted(pod.get("status", {}).get("message") or "")
+        return Trouble(NodeLostError(f"Its machine does not answer{f': {said}' if said else ''}. It may come back."))
+    return None
 
 
 def side_troubles(pod: Manifest) -> Iterator[tuple[str, SpawnError]]:
     """Yield the containers beside the program that are in trouble, by name, and why. They decide nothing."""
     for status in side_statuses(pod):
-        found = _container_trouble(status, quote=None)
+        found = container_trouble(status, quote=None)
         if found is not None:
             yield status["name"], found.error
 
 
 def ending(pod: Manifest, *, quote: Quote | None = _as_it_is) -> SpawnError:
-    """Word why a pod that is over has ended.
+    """Word why a pod that is over, or lost, has ended.
 
     What its program wrote last is added where the cluster keeps it, by way of ``quote``, which takes secrets out; None
     leaves it out.
     """
-    reason, message = pod.get("status", {}).get("reason"), pod.get("status", {}).get("message")
-    if reason:  # evicted, its machine shut down: the exit codes of its containers only follow from it
-        return CrashError(f"The pod was ended by the cluster: {reason}{f' ({_quote(message)})' if message else ''}.")
+    if (cause := cluster_cause(pod, quoted)) is not None:
+        return cause
     if "deletionTimestamp" in pod["metadata"]:  # the end of its program only follows from that
-        return PodGoneError("The pod was deleted from outside.")
+        return deletion(pod)
     status = blocking_init(pod) or own_status(pod)
-    ended = _ended(status)
-    if ended and ended.get("exitCode", 0) != 0:
-        return _crash(status["name"], ended, quote=quote)
-    return CrashError("The program in the pod ended by itself (exit code 0).")
+    waiting, ended = state_of(status, "waiting") or {}, end_of(status)
+    if waiting.get("reason") == "PostStartHookError":
+        return hook_failure(status["name"], quote(waiting.get("message") or "") if quote else "")
+    if ended is None and _phase(pod) == "Failed":
+        return PodEndedError("The pod has failed, and the cluster does not say why.")
+    error = container_end(status.get("name", ""), ended or {}, quote=quote)
+    return ProgramEndedError(_ENDED_WELL) if isinstance(error, ProgramEndedError) else error
 
 
-def _container_trouble(status: Status, *, quote: Quote | None) -> Trouble | None:
-    waiting = status.get("state", {}).get("waiting") or {}
-    reason, message = waiting.get("reason", ""), waiting.get("message", "")
-    if reason in PULL_REASONS:
-        told = f"The image {status.get('image', '')} cannot be pulled: {_quote(message, otherwise=reason)}."
-        hopeless = reason == "InvalidImageName" or bool(_HOPELESS_PULL.search(message))
-        return Trouble(ImageError(told), hopeless, pausing=reason == "ImagePullBackOff")
-    if reason in CONFIG_REASONS or reason not in NOT_BEGUN | {"CrashLoopBackOff"}:
-        told = f"The container {status['name']} cannot be started: {_quote(message, otherwise=reason)}."
-        return Trouble(PodConfigError(told), hopeless=bool(_HOPELESS_CONFIG.search(message)))
-    ended = _ended(status)
-    if ended and (ended.get("exitCode", 0) != 0 or ended.get("reason") == "OOMKilled"):
-        return Trouble(_crash(status["name"], ended, quote=quote))
-    return None
-
-
-def _crash(container: str, ended: dict[str, Any], *, quote: Quote | None) -> CrashError:
-    if ended.get("reason") == "OOMKilled":
-        return CrashError(f"The container {container} was ended because it used more memory than it may (OOMKilled).")
-    detail = _quote(quote(ended.get("message", ""))) if quote else ""
-    return CrashError(
-        f"The container {container} ended by itself with exit code {ended.get('exitCode')}"
-        f"{f': {detail}' if detail else ''}."
-    )
-
-
-def _ended(status: Status) -> Status | None:
-    return state_of(status, "terminated") or state_of(status, "terminated", last=True)
+def deletion(pod: Manifest | None) -> SpawnError:
+    """Word why a pod was deleted from outside, as far as its last state says it."""
+    if pod is not None:
+        if (cause := cluster_cause(pod, quoted)) is not None:
+            return cause
+        if is_node_lost(pod):
+            return NodeLostError("Its machine did not answer, and the cluster gave the pod up.")
+    return PodGoneError("The pod was deleted from outside.")
 
 
 def _ends(status: Status) -> int:
@@ -193,7 +159,7 @@ def _ends(status: Status) -> int:
 
 def _ran_long(status: Status) -> bool:
     """Say whether a container ran for long before it ended: the kubelet starts it again at once."""
-    ended = _ended(status) or {}
+    ended = end_of(status) or {}
     try:
         ran = datetime.fromisoformat(ended["finishedAt"]) - datetime.fromisoformat(ended["startedAt"])
     except (KeyError, TypeError, ValueError):
@@ -201,19 +167,6 @@ def _ran_long(status: Status) -> bool:
     return ran.total_seconds() >= _FORGIVEN_AFTER
 
 
-def _condition(pod: Manifest, type_: str) -> dict[str, Any]:
-    for condition in pod.get("status", {}).get("conditions", ()):
-        if condition.get("type") == type_:
-            found: dict[str, Any] = condition
-            return found
-    return {}
-
-
 def _phase(pod: Manifest) -> str:
     phase: str = pod.get("status", {}).get("phase", "Pending")
     return phase
-
-
-def _quote(text: str, *, otherwise: str = "") -> str:
-    line = " ".join(text.split()).rstrip(".") or otherwise
-    return line if len(line) <= _MAX_QUOTE else f"{line[: _MAX_QUOTE - 1]}…"

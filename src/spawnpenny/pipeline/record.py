@@ -150,7 +150,7 @@ class SpawnRecord:
             "desired": self.desired,
             "phase": self.phase,
             "asks": self.asks.to_json(),
-            "reason": asdict(self.reason) if self.reason else None,
+            "reason": self.reason.to_json() if self.reason else None,
             "url": self.url,
             "pod": self.pod,
             "ended_at": self.ended_at,

@@ -303,6 +303,8 @@ class Recovery:
             work = driver.go_down()
         elif record.phase.over:
             work = driver.clear()
+        elif record.phase is Phase.UNDOING and record.reason is not None:
+            work = driver.go_on_undoing()
         elif record.phase is Phase.RUNNING:
             work = driver.end_of_pod(context.pod()) if self._has_ended(account, run) else driver.tend()
         else:

@@ -57,7 +57,7 @@ class Vigil:
         context = Context(self.world, *found)
         if deleted or podstate.is_lost(pod):
             lost = pod if podstate.is_lost(pod) else None
-            self._end(context, lost)
+            self._end(context, lost, last=pod)
             return
         context.notice(pod)
         if context.follow():
@@ -65,9 +65,9 @@ class Vigil:
         if (trouble := podstate.trouble(pod, quote=None)) is not None and not podstate.is_ready(pod):
             self._tell(context, trouble.error.message)
 
-    def _end(self, context: Context, lost: Manifest | None) -> None:
+    def _end(self, context: Context, lost: Manifest | None, *, last: Manifest | None = None) -> None:
         context.run.ending = True
-        context.run.task = self.tasks.start(Driver(context).end_of_pod(lost, context.run.task))
+        context.run.task = self.tasks.start(Driver(context).end_of_pod(lost, context.run.task, last=last))
 
     def _stir(self, pod: Manifest) -> None:
         """Say that there is news to whoever looks after the spawn of a pod, or one that was asked for inside of it."""

@@ -119,7 +119,15 @@ async def _admit(request: web.Request, access: Access) -> None:
     if not access.allows(identity, username):
         wanted = sorted(access.any) + [f"{scope} (for one's own)" for scope in sorted(access.own)]
         needs = "the scope" if len(wanted) == 1 else "one of the scopes"
-        raise ForbiddenError(f"This needs {needs} {', '.join(wanted)}.", scopes=sorted(access.any | access.own))
+        raise ForbiddenError(
+            f"This needs {needs} {', '.join(wanted)}.", advice=_advice(access), scopes=sorted(access.any | access.own)
+        )
+
+
+def _advice(access: Access) -> str:
+    if access.own:
+        return "Ask for what is your own, under your own name, or take a token with one of these scopes."
+    return "Take a token with such a scope. What is your own can be asked for by its name: name the user and the lab."
 
 
 def _user_behind(identity: Identity) -> str:

@@ -65,7 +65,7 @@ def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[
         "instance": instance,
         "request_id": request_id,
     }
-    if told := advice(error.code):
+    if told := error.advice or advice(error.code):
         members["advice"] = told
     return {**members, **facts, **members}  # in this order, and no fact takes the place of a member
 

@@ -217,7 +217,7 @@ def user_event_view(event: Event) -> dict[str, Any]:
 
 
 def _reason(reason: Reason | None) -> dict[str, Any] | None:
-    return {**asdict(reason), "advice": advice(reason.code)} if reason else None
+    return {**asdict(reason), "advice": reason.advice or advice(reason.code)} if reason else None
 
 
 def _status(phase: Phase) -> str:
