@@ -163,11 +163,11 @@ class Stuck(FaultyCluster):
         super().__init__(cluster)
         self.closed, self.tried = False, asyncio.Event()
 
-    async def delete(self, ref, *, uid=None, grace=None):
+    async def delete(self, ref, *, uid=None, version=None, grace=None):
         if self.closed:
             self.tried.set()
             raise UnavailableError("The cluster did not answer.")
-        return await super().delete(ref, uid=uid, grace=grace)
+        return await super().delete(ref, uid=uid, version=version, grace=grace)
 
 
 async def test_a_replacement_in_the_first_moment_of_a_start_leaves_nothing_of_it(site):

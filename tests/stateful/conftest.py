@@ -45,9 +45,9 @@ class Watchful(MortalCluster):
         await self._note(Ref.of(manifest, resource))
         return await super().create(manifest, resource)
 
-    async def delete(self, ref, *, uid=None, grace=None):
+    async def delete(self, ref, *, uid=None, version=None, grace=None):
         await self._note(ref)
-        return await super().delete(ref, uid=uid, grace=grace)
+        return await super().delete(ref, uid=uid, version=version, grace=grace)
 
     async def _note(self, ref):
         slug = (ref.namespace or "").removeprefix(self.household.site.settings.namespaces.prefix)
