@@ -71,6 +71,14 @@ async def test_a_passing_fault_is_tried_again(api, connect, fault):
     assert len(api.asked) == 3
 
 
+async def test_an_account_that_nobody_makes_is_not_waited_for(api, connect):
+    api.answers = [status(403, 'error looking up service account ns/site: serviceaccount "site" not found')]
+    async with connect() as cluster:
+        with pytest.raises(ClusterForbiddenError, match='serviceaccount "site" not found'):
+            await cluster.create(MANIFEST)
+    assert len(api.asked) == 1
+
+
 async def test_retry_after_is_honoured(api, connect):
     api.answers = [status(429, headers={"Retry-After": "1"}), web.json_response(MANIFEST)]
     async with connect() as cluster:

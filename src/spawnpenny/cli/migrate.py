@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import yaml
 
+from spawnpenny.admin.rehearsal.rehearse import rehearse
+from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
+from spawnpenny.cli.try_ import report_width
 from spawnpenny.migration.bounds import QUOTA, suggested_quota
 from spawnpenny.migration.carry import carry
 from spawnpenny.migration.objects import GET, read_objects
@@ -23,6 +26,7 @@ from spawnpenny.migration.trial import try_settings
 from spawnpenny.sources import read_yaml
 
 if TYPE_CHECKING:
+    from spawnpenny.admin.rehearsal.result import Rehearsal
     from spawnpenny.migration.carried import Carried
     from spawnpenny.migration.plan import Plan
 
@@ -112,8 +116,12 @@ def kubespawner(
     _write(output, _HEAD.format(source=_names(config)) + _about_quota(carried.settings) + text, mode=0o600)
     for line in _told(carried, output, namespace):
         click.echo(line)
+    rehearsal = rehearse(settings.settings, settings.plugins)
+    for line in _rehearsed(rehearsal):
+        click.echo(line)
+    done = not carried.lost and rehearsal.starts
     if found is None or script is None:
-        return exits.FAILED if carried.lost else exits.DONE
+        return exits.DONE if done else exits.FAILED
     by_user = configured.traits.get("enable_user_namespaces")
     template = configured.traits.get("user_namespace_template") or "{hubnamespace}-{username}"
     site = Site(namespace, template if by_user else None)
@@ -121,7 +129,7 @@ def kubespawner(
     _write(script, write_script(plan, _names(config)), mode=0o700)
     for line in _told_of_script(plan, script):
         click.echo(line)
-    return exits.FAILED if carried.lost or plan.left else exits.DONE
+    return exits.DONE if done and not plan.left else exits.FAILED
 
 
 def _names(paths: tuple[Path, ...]) -> str:
@@ -170,6 +178,14 @@ def _told(carried: Carried, output: Path, namespace: str) -> Iterator[str]:
     yield "token needs read:any and delete:any, and the users' credentials (auth_state_field) or spawn:any, too."
     yield from _listed("Not carried over:", carried.lost)
     yield from _listed("To know:", carried.notes)
+
+
+def _rehearsed(found: Rehearsal) -> Iterator[str]:
+    """Yield which of the profiles would start with the settings that were written, and what to mend in the others."""
+    yield ""
+    yield "What users would get with these settings (`spawnpenny try` says it again):"
+    yield ""
+    yield from report(found, width=report_width(), names=False)
 
 
 def _told_of_script(plan: Plan, script: Path) -> Iterator[str]:

@@ -84,7 +84,7 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
         for problem in found.refusals:
             click.echo(f"{problem.setting}: {problem.message}", err=True)
     else:
-        for line in report(found, width=_width()):
+        for line in report(found, width=report_width()):
             click.echo(line)
     if loaded.problems:
         return exits.USAGE
@@ -120,5 +120,6 @@ def _refuse_options(found: Rehearsal) -> None:
         raise exits.UsageError(" ".join(wrong))
 
 
-def _width() -> int:
+def report_width() -> int:
+    """Return how many columns a report has: those of the terminal, within what reads well."""
     return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)

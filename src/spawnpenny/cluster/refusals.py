@@ -44,10 +44,9 @@ NAMESPACE_SETTLES: Final = (
 CONFLICT_SETTLES: Final = 10.0
 
 _LONGEST: Final = 500
-_SETTLING: Final = (
-    "no api token found for service account",
-    "error looking up service account",
-    "status unknown for quota",
+_SETTLING: Final = re.compile(
+    # Kubernetes makes the default account; one that the settings name comes from somebody else, or never.
+    r'(?:no api token found for|error looking up) service account (?:"|\S*/)?default\b|status unknown for quota'
 )
 _QUOTA: Final = re.compile(r"exceeded quota: \S+, requested: (\S+), used: (\S+), limited: (\S+)")
 _POLICY: Final = re.compile(r"(?:admission webhook|ValidatingAdmissionPolicy) .*? denied (?:the )?request")
@@ -158,7 +157,7 @@ def _advice(text: str) -> str | None:
 
 
 def _settling(text: str) -> bool:
-    return any(words in text.lower() for words in _SETTLING)
+    return bool(_SETTLING.search(text.lower()))
 
 
 def _quota(requested: str, used: str, limited: str) -> QuotaExceededError:

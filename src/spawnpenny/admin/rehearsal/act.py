@@ -187,9 +187,9 @@ class _Scene:
         for each in references_of(manifest):
             if each.namespace and self.paper.has(each.resource.kind, each.namespace, each.name):
                 continue
-            if not each.resource.namespaced or each.resource.kind == "ServiceAccount":
+            if not each.resource.namespaced:
                 continue  # only a cluster can tell
-            embedded = self.act.world.settings.cluster == "embedded"
+            embedded = self.act.world.settings.cluster == "embedded" and each.resource.kind != "ServiceAccount"
             self._found(
                 Problem(
                     "cluster",

@@ -16,8 +16,8 @@ _MARGIN: Final = "   "
 _FEW: Final = 6
 
 
-def report(found: Rehearsal, *, width: int) -> Iterator[str]:
-    """Yield the lines of a report: the verdicts, what to mend in its order, what would be made."""
+def report(found: Rehearsal, *, width: int, names: bool = True) -> Iterator[str]:
+    """Yield the lines of a report: the verdicts, what to mend in its order, and the names of what would be made."""
     usual = [each for each in found.spawns if not each.odd]
     pasted: set[str] = set()
     yield from _verdicts(usual)
@@ -30,7 +30,8 @@ def report(found: Rehearsal, *, width: int) -> Iterator[str]:
         yield ""
         yield f"Worth a look ({len(found.warnings)}):"
         yield from _problems(found.warnings, labels, width, pasted)
-    yield from _made(found, width)
+    if names:
+        yield from _made(found, width)
     yield from _unrehearsed(found, width)
     yield ""
     yield _end(found)
