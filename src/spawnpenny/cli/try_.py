@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
 from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
+from spawnpenny.cli.try_server import ask
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import InvalidNameError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spawnpenny.admin.rehearsal.result import Rehearsal
+    from spawnpenny.settings import Settings
 
 _NARROWEST, _WIDEST = 60, 120
 
@@ -42,6 +45,9 @@ _NARROWEST, _WIDEST = 60, 120
     help="Choose this, as in the form or in a cluster's options; rehearse that spawn alone.",
 )
 @click.option("--kind", type=click.Choice([Kind.LAB, Kind.DASK]), help="Labs or Dask clusters alone.")
+@click.option("--server", is_flag=True, help="Have the real API server judge by dry run, as the service's account.")
+@click.option("--claim", is_flag=True, help="With --server: have the broker make the user's namespace, and release it.")
+@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="With --server: instead of the pod's own account.")
 @click.option("--all", "every", is_flag=True, help="Rehearse each combination of choices, not each choice in turn.")
 @click.option(
     "--output",
@@ -59,14 +65,17 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
     name: str,
     options: Sequence[str],
     kind: str | None,
+    kubeconfig: str | None,
     output: str,
     *,
+    server: bool,
+    claim: bool,
     every: bool,
 ) -> int:
     """Rehearse what users would get: make the manifests of each choice, and tell every refusal at once.
 
-    Nothing is made: no step runs, and no cluster is needed. It ends with 0 where everything would start, with 1 where
-    something would not, and with 2 where the settings or the choices are wrong.
+    Nothing is made: no step runs, and without --server no cluster is needed. It ends with 0 where everything would
+    start, with 1 where something would not, and with 2 where the settings or the choices are wrong.
     """
     selection = _selection(user, groups, name, options, kind, every=every)
     deployment = deployment_of(file, overlay, rendered)
@@ -77,6 +86,17 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
         return exits.USAGE
     found = rehearse(loaded.settings, loaded.plugins, selection)
     _refuse_options(found)
+    if server:
+        _demand_kubernetes(loaded.settings)
+        asking = ask(loaded.settings, loaded.plugins, selection, found, kubeconfig=kubeconfig, claim=claim)
+        found = asyncio.run(asking)
+    _show(found, output)
+    if loaded.problems:
+        return exits.USAGE
+    return exits.DONE if found.starts else exits.FAILED
+
+
+def _show(found: Rehearsal, output: str) -> None:
     if output == "json":
         click.echo(json.dumps({"starts": found.starts, **asdict(found)}, indent=2, ensure_ascii=False, default=str))
     elif output == "yaml":
@@ -86,9 +106,11 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
     else:
         for line in report(found, width=report_width()):
             click.echo(line)
-    if loaded.problems:
-        return exits.USAGE
-    return exits.DONE if found.starts else exits.FAILED
+
+
+def _demand_kubernetes(settings: Settings) -> None:
+    if settings.cluster != "kubernetes":
+        raise exits.UsageError("--server asks a Kubernetes API server; these settings have another cluster.")
 
 
 def _selection(

@@ -139,6 +139,12 @@ class KubernetesCluster:
             call = Call.on("create", _ref(manifest, resource))
         return await self._object(call, Request("POST", call.path(collection=True), body=manifest))
 
+    async def dry_create(self, manifest: Manifest, resource: Resource) -> Manifest:
+        """Have the API server judge what ``create`` would send, and make nothing; return what would be stored."""
+        call = Call.on("create", _ref(manifest, resource))
+        request = Request("POST", call.path(collection=True), {"dryRun": "All"}, body=manifest)
+        return await self._object(call, request)
+
     async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
         call = Call.on("update", _ref(manifest, resource))
         return await self._object(call, Request("PUT", call.path(), body=manifest))

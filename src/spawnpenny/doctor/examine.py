@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.doctor import broker, kubernetes, places, policy, replicas, rights, service, tenants
+from spawnpenny.doctor import broker, kubernetes, places, policy, rehearsal, replicas, rights, service, tenants
 from spawnpenny.doctor.deployment import Deployment
 from spawnpenny.doctor.finding import Finding, failure, unknown
 from spawnpenny.errors import ClusterForbiddenError, SpawnpennyError
@@ -36,6 +36,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "replicas": replicas.check_replicas,
     "records": replicas.check_records,
     "service": service.check_service,
+    "rehearsal": rehearsal.check_rehearsal,
 }
 _PATIENCE: Final = 60.0
 _HALF: Final = 0.5  # a Date header has whole seconds: on average, it is half of one later

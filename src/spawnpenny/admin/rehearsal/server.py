@@ -1,0 +1,146 @@
+"""The API server's judgement of a rehearsal, by dry run: admission, webhooks and quotas speak, nothing is made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from spawnpenny.admin.rehearsal.paper import kind_of
+from spawnpenny.admin.rehearsal.references import (
+    PRIORITY_CLASS,
+    RUNTIME_CLASS,
+    SECRET,
+    SERVICE_ACCOUNT,
+    Reference,
+    pull_secrets,
+    references_of,
+)
+from spawnpenny.admin.rehearsal.result import Problem, Rehearsal, RehearsedSpawn, Weight
+from spawnpenny.cluster.kinds import Resource, resource_of
+from spawnpenny.cluster.port import Listing, Manifest, Ref
+from spawnpenny.domain import labels
+from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError, SpawnpennyError
+
+if TYPE_CHECKING:
+    from spawnpenny.settings import Settings
+
+_SETTING: Final = "cluster"
+_ADMITTED: Final = (SERVICE_ACCOUNT, PRIORITY_CLASS, RUNTIME_CLASS)
+"""What the API server looks for itself when a pod is made."""
+_MOST: Final = 50
+"""How many spawns the API server is asked about."""
+
+
+class DryCluster(Protocol):
+    """What is asked of a cluster: to read, and to create without making anything."""
+
+    async def read(self, ref: Ref) -> Manifest | None: ...
+
+    async def list(self, resource: Resource, *, labels: dict[str, str]) -> Listing: ...
+
+    async def dry_create(self, manifest: Manifest, resource: Resource) -> Manifest: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A user who has a namespace."""
+
+    username: str
+    namespace: str
+
+
+async def find_tenant(cluster: DryCluster, settings: Settings, username: str | None) -> Tenant | None:
+    """Return a user who has a namespace of this installation: this one, or the first that there is."""
+    listing = await cluster.list(resource_of("Namespace"), labels=labels.ours(settings.installation))
+    for each in listing.items:
+        metadata = each["metadata"]
+        name = (metadata.get("annotations") or {}).get(labels.USERNAME)
+        if name is None or labels.USER not in (metadata.get("labels") or {}) or "deletionTimestamp" in metadata:
+            continue
+        if username in {None, name}:
+            return Tenant(name, metadata["name"])
+    return None
+
+
+def not_asked(username: str | None) -> Problem:
+    """Return that the API server cannot be asked, as there is no namespace to ask about."""
+    who = f"{username!r} has no namespace" if username else "no user has a namespace"
+    return Problem(
+        _SETTING,
+        "not_asked",
+        f"The API server was not asked: {who} yet, and in others the service has no rights.",
+        "Name a user who has started something by --user, or have one made for the rehearsal by --claim.",
+        weight=Weight.WARNING,
+    )
+
+
+async def ask_server(found: Rehearsal, cluster: DryCluster) -> Rehearsal:
+    """Return a rehearsal with what the API server says to each of its objects.
+
+    Its spawns have to be of a user who has a namespace.
+    """
+    problems: list[Problem] = []
+    refused: set[str] = set()
+    seen: set[str] = set()
+    for spawn in found.spawns[:_MOST]:
+        async for problem in _of_spawn(spawn, cluster, seen):
+            problems.append(problem)
+            if problem.weight is Weight.REFUSAL:
+                refused.add(spawn.label)
+    spawns = tuple(replace(each, starts=each.starts and each.label not in refused) for each in found.spawns)
+    return replace(found, spawns=spawns, problems=_ordered([*found.problems, *_merged(problems)]))
+
+
+async def _of_spawn(spawn: RehearsedSpawn, cluster: DryCluster, seen: set[str]) -> AsyncIterator[Problem]:
+    for manifest in spawn.manifests:
+        what = f"{manifest['kind']} {manifest['metadata']['name']}"
+        if manifest["kind"] != "Pod" and what in seen:
+            continue
+        seen.add(what)
+        try:
+            await cluster.dry_create(manifest, kind_of(manifest))
+        except AlreadyExistsError:
+            continue  # it is patched, or kept, as it is now
+        except SpawnpennyError as error:
+            yield Problem(_SETTING, error.code, error.message, spawns=(spawn.label,))
+        async for problem in _references(manifest, spawn, cluster):
+            yield problem
+
+
+async def _references(manifest: Manifest, spawn: RehearsedSpawn, cluster: DryCluster) -> AsyncIterator[Problem]:
+    made = {(each["kind"], each["metadata"]["name"]) for each in spawn.manifests}
+    for reference in references_of(manifest):
+        known = (reference.resource.kind, reference.name) in made
+        if not known and reference.resource not in _ADMITTED:
+            async for problem in _missing(reference, cluster, spawn.label):
+                yield problem
+    for name in pull_secrets(manifest):
+        secret = Reference(SECRET, name, manifest["metadata"]["namespace"], manifest["kind"])
+        async for problem in _missing(secret, cluster, spawn.label):
+            yield replace(problem, weight=Weight.WARNING)  # images without a login are pulled all the same
+
+
+async def _missing(reference: Reference, cluster: DryCluster, label: str) -> AsyncIterator[Problem]:
+    try:
+        there = await cluster.read(Ref(reference.resource, reference.name, reference.namespace or None))
+    except ClusterForbiddenError:
+        message = f"The service may not read the {reference}, which pods need: whether it is there is not known."
+        yield Problem(_SETTING, "not_asked", message, weight=Weight.WARNING, spawns=(label,))
+        return
+    if there is None:
+        yield Problem(_SETTING, "reference_missing", f"There is no {reference}, which pods need.", spawns=(label,))
+
+
+def _merged(problems: Sequence[Problem]) -> list[Problem]:
+    """Return each problem once, with the labels of all spawns that have it."""
+    merged: dict[tuple[str, str], Problem] = {}
+    for each in problems:
+        key = each.code, each.message
+        known = merged.get(key, each)
+        merged[key] = replace(known, spawns=tuple(dict.fromkeys((*known.spawns, *each.spawns))))
+    return list(merged.values())
+
+
+def _ordered(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda each: each.weight is Weight.WARNING))

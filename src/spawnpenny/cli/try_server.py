@@ -1,0 +1,89 @@
+"""The part of ``spawnpenny try`` that talks to a real API server."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.admin.rehearsal.rehearse import rehearse
+from spawnpenny.admin.rehearsal.server import Tenant, ask_server, find_tenant, not_asked
+from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.cli.world import open_broker
+from spawnpenny.domain.names import DEFAULT_LAB, safe_slug
+from spawnpenny.logs import configure_logs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spawnpenny.admin.rehearsal.rehearse import Selection
+    from spawnpenny.admin.rehearsal.result import Rehearsal
+    from spawnpenny.cluster.kubernetes import KubernetesCluster
+    from spawnpenny.plugins import Plugins
+    from spawnpenny.settings import Settings
+
+_SERVER: Final = "rehearsal"
+"""The name of the lab that the API server is asked about: most likely one that nobody has."""
+
+
+async def ask(
+    settings: Settings,
+    plugins: Plugins,
+    selection: Selection,
+    found: Rehearsal,
+    *,
+    kubeconfig: str | None,
+    claim: bool,
+) -> Rehearsal:
+    """Return a rehearsal with what the API server says, of a user who has a namespace.
+
+    Args:
+        settings: The settings.
+        plugins: Their plugins.
+        selection: The spawns that were rehearsed.
+        found: What is known without a cluster.
+        kubeconfig: A file; None for the pod's own account, or kubectl's.
+        claim: Have the broker make the user's namespace where there is none, and release it afterwards.
+
+    """
+    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+
+    configure_logs("console", level="ERROR")
+    async with (
+        await KubernetesCluster.connect(kubeconfig, timeout=5, patience=5) as cluster,
+        _tenant(cluster, settings, selection.username, claim=claim) as tenant,
+    ):
+        if tenant is None:
+            return replace(found, problems=(*found.problems, not_asked(selection.username)))
+        name = selection.name if selection.name != DEFAULT_LAB else _SERVER
+        chosen = replace(selection, username=tenant.username, name=name)
+        asked = await ask_server(rehearse(settings, plugins, chosen), cluster)
+        return _joined(found, asked)
+
+
+@asynccontextmanager
+async def _tenant(
+    cluster: KubernetesCluster, settings: Settings, username: str | None, *, claim: bool
+) -> AsyncIterator[Tenant | None]:
+    """Have a user with a namespace: one who has it, or one for whom it is made as long as the context lasts."""
+    tenant = await find_tenant(cluster, settings, username)
+    if tenant is not None or not claim:
+        yield tenant
+        return
+    username = username or _SERVER
+    async with open_broker(cluster, settings, Supervisor()) as broker:
+        uid = await broker.claim_namespace(username)
+        try:
+            yield Tenant(username, f"{settings.namespaces.prefix}{safe_slug(username)}")
+        finally:
+            await broker.release_namespace(username, uid)
+
+
+def _joined(found: Rehearsal, asked: Rehearsal) -> Rehearsal:
+    """Return what is known without a cluster, and what the API server said of the same spawns."""
+    known = {(each.setting, each.message) for each in found.problems}
+    more = [each for each in asked.problems if each.setting == "cluster" and (each.setting, each.message) not in known]
+    refused = {each.label for each in asked.spawns if not each.starts}
+    problems = sorted([*found.problems, *more], key=lambda each: each.weight == "warning")
+    spawns = tuple(replace(each, starts=each.starts and each.label not in refused) for each in found.spawns)
+    return replace(found, spawns=spawns, problems=tuple(problems))

@@ -1,0 +1,23 @@
+"""Whether users could start what the settings offer them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from spawnpenny.admin.rehearsal.rehearse import rehearse
+from spawnpenny.doctor.finding import Finding, failure, ok, warning
+
+if TYPE_CHECKING:
+    from spawnpenny.doctor.deployment import Deployment
+
+
+async def check_rehearsal(deployment: Deployment) -> list[Finding]:
+    """Rehearse all choices; nothing is made, and the cluster is not asked."""
+    found = await asyncio.to_thread(rehearse, deployment.settings, deployment.plugins)
+    findings = []
+    for problem in found.refusals:
+        says, do = f"{problem.setting}: {problem.message}", problem.advice or "`spawnpenny try` says what to paste."
+        findings.append(warning(says, do) if problem.odd_names else failure(says, do))
+    usual = [each for each in found.spawns if not each.odd]
+    return findings or [ok(f"Everything that users can choose would start ({len(usual)} tried).")]
