@@ -98,6 +98,10 @@ class _DeadlineSchema(StrictSchema[DeadlineSettings]):
     stop = _seconds()
     history = _seconds()
     slow = _seconds()
+    header = _seconds()
+    body = _seconds()
+    idle = _seconds()
+    write = _seconds()
 
 
 class _LimitSchema(StrictSchema[LimitSettings]):
@@ -106,6 +110,10 @@ class _LimitSchema(StrictSchema[LimitSettings]):
     starts = _count()
     user_streams = _count()
     streams = _count()
+    user_requests = _count()
+    bodies = _count()
+    connections = _count()
+    address_connections = _count()
 
 
 class _UserSchema(StrictSchema[UserSettings]):

@@ -294,6 +294,17 @@ class ElsewhereError(NotReadyError):
         self.address = address
 
 
+class BodyTimeoutError(SpawnpennyError):
+    """The body of a request did not arrive in time."""
+
+    code = "body_timeout"
+    status = 408
+    title = "The body did not arrive in time"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The body did not arrive within {seconds:g} seconds. Send it again.")
+
+
 class TooManyRequestsError(SpawnpennyError):
     """More was asked for than the limits allow; ``retry_after`` says when to come back."""
 

@@ -68,6 +68,8 @@ class DeadlineSettings:
 
     For a whole spawn, for one step of it, for stopping, and for how long a failed or ended spawn stays
     readable. A pod that is not ready after ``slow`` seconds is slow: what the cluster says of it is told.
+    A connection has ``header`` for the header of a request and ``body`` for its body, stays open for ``idle`` between
+    two requests, and is cut when an answer has not been read for ``write``.
     """
 
     spawn: float = 300
@@ -75,6 +77,10 @@ class DeadlineSettings:
     stop: float = 60
     history: float = 3600
     slow: float = 10
+    header: float = 10
+    body: float = 20
+    idle: float = 75
+    write: float = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +88,18 @@ class LimitSettings:
     """How many spawns are under way at once (further ones wait for their turn), and what callers may ask for.
 
     ``starts`` are for a user and minute, ``streams`` are event streams open at once, for a user and in all.
+    ``user_requests`` are a user's requests under way, ``bodies`` those in all whose bodies have not arrived yet.
+    ``connections`` are open at once, in all and from one address.
     """
 
     spawning: int = 100
     starts: int = 60
     user_streams: int = 20
     streams: int = 2000
+    user_requests: int = 64
+    bodies: int = 200
+    connections: int = 4000
+    address_connections: int = 2000
 
 
 @dataclass(frozen=True, slots=True)

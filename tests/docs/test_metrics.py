@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from spawnpenny.aio.connections import Connections
 from spawnpenny.domain.spawns import Phase
+from spawnpenny.settings import LimitSettings
 from spawnpenny.testing.site import settled, start
-from spawnpenny.web.limits import StreamLimits
+from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.registry import Metrics
 
 PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
@@ -31,7 +33,7 @@ async def families(embedded_site):
     """Return the metrics of a service in which a lab came to run."""
     metrics = Metrics()
     async with embedded_site.service() as service:
-        metrics.stand(service, StreamLimits(1, 1))
+        metrics.stand(service, Limits(LimitSettings()), Connections())
         async with metrics.observing(service.plugins):
             await settled(await start(service))
         return list(metrics.collect())

@@ -8,7 +8,9 @@ import os
 import re
 import signal
 import sys
+from resource import RLIMIT_NOFILE, setrlimit
 
+import aiohttp
 import pytest
 from click.testing import CliRunner
 
@@ -38,11 +40,15 @@ async def start(service):
     """Start the command before the service; it is killed at the end, if it still runs."""
     processes = []
 
-    async def start(*arguments, port, **env):
+    async def start(*arguments, port, descriptors=None, **env):
         more = {"SERVICE": f"http://127.0.0.1:{port}", "HOST": "127.0.0.1", "PORT": "0", "DASHBOARD_PORT": "0"}
         env = {**os.environ, **{f"SPAWNPENNY_GATEWAY__{name}": value for name, value in more.items()}, **env}
+        bound = None if descriptors is None else lambda: setrlimit(RLIMIT_NOFILE, (descriptors, descriptors))
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "spawnpenny", "proxy", *arguments, env=env, stderr=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", "spawnpenny", "proxy", *arguments),
+            env=env,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=bound,
         )
         processes.append(process)
         return process
@@ -108,3 +114,29 @@ def test_check_tells_of_a_proxy_that_nobody_tells_anything(tmp_path):
     assert "note: No token has the scope routes" in told.output
     file.write_text(f"{file.read_text()}tokens: {{proxy: {{sha256: '{'0b' * 32}', scopes: [routes]}}}}\n")
     assert "scope routes" not in CliRunner().invoke(command, ["check", "--settings", str(file)]).output
+
+
+@pytest.mark.parametrize("silent", ["port", "dashboard_port"])
+async def test_silent_connections_at_one_port_keep_nobody_from_either(service, start, listen, hello, silent):
+    data = hello("daskgateway-c1")
+    async with service.serving() as port, listen(echo) as scheduler:
+        service.put("c1", "127.0.0.1", scheduler)
+        process = await start(
+            port=port, descriptors=256, SPAWNPENNY_PROXY_TOKEN=TOKEN, SPAWNPENNY_DEADLINES__HEADER="60"
+        )
+        where = await line_with(process, "listening")
+        readyz = f"http://127.0.0.1:{where['dashboard_port']}/readyz"
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as client:
+            while (await client.get(readyz)).status != 200:  # noqa: ASYNC110 - it is asked as a probe does
+                await asyncio.sleep(0.05)
+            silenced = [await asyncio.open_connection("127.0.0.1", where[silent]) for _ in range(300)]
+            reader, writer = await asyncio.open_connection("127.0.0.1", where["port"], local_addr=("127.0.0.2", 0))
+            writer.write(data)
+            assert await reader.readexactly(len(data)) == data
+            assert (await client.get(readyz)).status == 200
+        process.kill()
+        log = (await process.stderr.read()).decode()
+        assert "Too many open files" not in log
+        assert len(log.splitlines()) < 20
+        for _, each in [*silenced, (reader, writer)]:
+            each.close()

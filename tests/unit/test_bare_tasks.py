@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MAKERS = {"create_task", "ensure_future"}
 SHORT = {
+    "src/spawnpenny/aio/listener.py": "one TLS handshake",
     "src/spawnpenny/aio/supervisor.py": "the supervisor itself",
     "src/spawnpenny/broker/desk.py": "the answers to one request",
     "src/spawnpenny/broker/election.py": "one term of a leader, which ends with it",

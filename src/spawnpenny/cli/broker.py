@@ -9,6 +9,7 @@ import click
 import structlog
 from aiohttp import web
 
+from spawnpenny.aio.descriptors import raise_descriptor_limit
 from spawnpenny.broker.server import BrokerServer, run_broker
 from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.options import settings_option
@@ -17,7 +18,7 @@ from spawnpenny.cli.world import open_cluster
 from spawnpenny.configuration import load_settings
 from spawnpenny.errors import SettingsError
 from spawnpenny.logs import configure_logs
-from spawnpenny.web.serving import listening
+from spawnpenny.web.serving import CONNECTIONS, connections_of, listening
 
 if TYPE_CHECKING:
     from spawnpenny.settings import Settings
@@ -44,6 +45,7 @@ def broker(file: str | None, health_port: int, log_level: str) -> None:
     if settings.cluster == "embedded":
         raise SettingsError("The embedded cluster lives in one process, and so does its broker: run spawnpenny serve.")
     configure_logs("console" if sys.stderr.isatty() else "json", level=log_level)
+    raise_descriptor_limit()
     run_until_signal(_run(settings, health_port))
 
 
@@ -53,7 +55,8 @@ async def _run(settings: Settings, health_port: int) -> None:
         app[_SERVER] = server
         app.router.add_get("/healthz", _get_healthz)
         app.router.add_get("/readyz", _get_readyz)
-        async with listening(app, settings.web.host, health_port) as port:
+        app[CONNECTIONS] = connections_of(settings)
+        async with listening(app, settings.web.host, health_port, supervisor=server.supervisor) as port:
             structlog.get_logger("spawnpenny.broker").info("listening", host=settings.web.host, port=port)
             await server.supervisor.given_up.wait()
             raise CommandError("A task that the broker cannot do without keeps failing; the log says which and why.")

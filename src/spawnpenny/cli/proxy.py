@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 import structlog
 
+from spawnpenny.aio.descriptors import raise_descriptor_limit
 from spawnpenny.cli.exits import CommandError, UsageError
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
@@ -49,7 +48,7 @@ def proxy(file: str | None, token_file: str | None, drain: float, log_level: str
 
 async def _run(settings: Settings, token: str, drain: float) -> None:
     log = structlog.get_logger("spawnpenny.proxy")
-    _open_many_files()
+    raise_descriptor_limit()
     async with running_proxy(settings, token) as proxy:
         where = {"host": settings.gateway.host, "port": proxy.port, "dashboard_port": proxy.dashboard_port}
         log.info("listening", **where, service=settings.gateway.service)
@@ -59,13 +58,6 @@ async def _run(settings: Settings, token: str, drain: float) -> None:
         finally:
             log.info("ending", connections=len(proxy.passthrough))
             await proxy.drain(drain)
-
-
-def _open_many_files() -> None:
-    """Have as many connections as the machine allows: each that goes through is two files."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # not every system takes its own maximum
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _token(file: str | None) -> str:

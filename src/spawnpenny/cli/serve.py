@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
+from spawnpenny.aio.descriptors import raise_descriptor_limit
 from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
@@ -35,6 +36,7 @@ def serve(file: str | None, host: str | None, port: int | None, log_level: str) 
     web = settings.web
     web = replace(web, host=web.host if host is None else host, port=web.port if port is None else port)
     configure_logs("console" if sys.stderr.isatty() else "json", level=log_level)
+    raise_descriptor_limit()
     run_until_signal(_serve(replace(settings, web=web)))
 
 

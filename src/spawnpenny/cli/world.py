@@ -78,7 +78,7 @@ async def serving(
     ):
         app = create_app(settings, plugins, cluster, broker, metrics=metrics, supervisor=supervisor)
         where = settings.web.host, settings.web.port
-        async with listening(app, *where, move=move, certificate=certificate) as port:
+        async with listening(app, *where, move=move, certificate=certificate, supervisor=supervisor) as port:
             yield Served(port, cluster, app[SERVICE].membership.heartbeat.lost, supervisor.given_up)
 
 

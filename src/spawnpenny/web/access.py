@@ -28,7 +28,7 @@ from spawnpenny.errors import ForbiddenError, InvalidRequestError, NotReadyError
 from spawnpenny.identity import Credentials, Identity
 from spawnpenny.settings import SCOPES
 from spawnpenny.web.exchange import exchange
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.keys import LIMITS, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,13 +103,15 @@ def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
             resource = request.match_info.route.resource
             access = accesses[request.method, resource.canonical if resource else ""]
             if not access.public:
-                await _admit(request, access)
+                identity = await _admit(request, access)
+                with request.app[LIMITS].requests.opened(identity.username):
+                    return await handler(request)
         return await handler(request)
 
     return middleware
 
 
-async def _admit(request: web.Request, access: Access) -> None:
+async def _admit(request: web.Request, access: Access) -> Identity:
     identity = await _authenticate(request, access.schemes)
     here = exchange(request)
     here.identity = identity
@@ -122,6 +124,7 @@ async def _admit(request: web.Request, access: Access) -> None:
         raise ForbiddenError(
             f"This needs {needs} {', '.join(wanted)}.", advice=_advice(access), scopes=sorted(access.any | access.own)
         )
+    return identity
 
 
 def _advice(access: Access) -> str:
@@ -164,7 +167,7 @@ def _token(header: str | None, schemes: frozenset[str]) -> str | None:
     if scheme.lower() not in schemes:
         return None
     token = _basic_token(sent.strip()) if scheme.lower() == "basic" else sent.strip()
-    return token or None
+    return token if token and token.isascii() else None  # no token of anybody's has other characters
 
 
 def _basic_token(sent: str) -> str:

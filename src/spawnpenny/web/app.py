@@ -23,6 +23,7 @@ from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.problems import problems
 from spawnpenny.web.relay import relay, relaying
 from spawnpenny.web.routes import routes
+from spawnpenny.web.serving import CONNECTIONS, connections_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,7 +58,12 @@ def create_app(
         middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
     )
     app[CLOSING], app[DOCUMENT] = asyncio.Event(), make_document(table)
-    app[METRICS], app[LIMITS], app[TICKETS] = metrics, Limits(settings.limits), Tickets()
+    app[METRICS], app[LIMITS], app[TICKETS], app[CONNECTIONS] = (
+        metrics,
+        Limits(settings.limits),
+        Tickets(),
+        connections_of(settings),
+    )
     for route in table:
         # An empty name, and braces in one, come as far as the check that says what is wrong with it.
         pattern = _PART.sub(r"{\1:[^/]*}", route.path)
@@ -76,7 +82,7 @@ def create_app(
             app[SERVICE] = await stack.enter_async_context(
                 run_service(settings, plugins, cluster, counted, supervisor=tasks)
             )
-            metrics.stand(app[SERVICE], app[LIMITS].streams)
+            metrics.stand(app[SERVICE], app[LIMITS], app[CONNECTIONS])
             yield
 
     async def asking_others(app: web.Application) -> AsyncIterator[None]:

@@ -28,6 +28,7 @@ _COMMON: Final = {
     401: ("unauthenticated",),
     403: ("forbidden",),
     422: ("request_invalid", "name_invalid"),
+    429: ("too_many_requests",),
     503: ("not_ready",),
 }
 

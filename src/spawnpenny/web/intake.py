@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
@@ -12,9 +13,16 @@ from aiohttp import web
 from marshmallow import ValidationError
 
 from spawnpenny.domain.names import check_cluster, check_lab, check_username
-from spawnpenny.errors import BodyTooLargeError, InvalidNameError, InvalidRequestError, MalformedBodyError
+from spawnpenny.errors import (
+    BodyTimeoutError,
+    BodyTooLargeError,
+    InvalidNameError,
+    InvalidRequestError,
+    MalformedBodyError,
+)
 from spawnpenny.schemas import flatten
 from spawnpenny.web.exchange import exchange
+from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.requests import IncomingSchema
 
 if TYPE_CHECKING:
@@ -117,7 +125,7 @@ async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
         InvalidRequestError: It is JSON, and does not fit the schema.
 
     """
-    raw = await _read(request)
+    raw = await read_body(request)
     if not raw.strip():
         raise MalformedBodyError("The body is empty; send a JSON object.")
     data = _parse(raw)
@@ -126,11 +134,28 @@ async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
     return _load(schema, data)
 
 
-async def _read(request: web.Request) -> bytes:
+async def read_body(request: web.Request) -> bytes:
+    """Return the body, as it was sent.
+
+    Raises:
+        MalformedBodyError: It does not arrive as its headers say.
+        BodyTooLargeError: It is larger than the setting ``web.max_body``.
+        BodyTimeoutError: It does not arrive in time.
+        TooManyRequestsError: Many others have not arrived yet either.
+
+    """
     if request.content_length is not None and request.content_length > request.client_max_size:
         raise BodyTooLargeError(request.client_max_size)
     try:
-        return await request.read()
+        if request.content.is_eof():  # all of it is here
+            return await request.read()
+        seconds = request.app[SERVICE].settings.deadlines.body
+        with request.app[LIMITS].requests.body():
+            try:
+                async with asyncio.timeout(seconds):
+                    return await request.read()
+            except TimeoutError:
+                raise BodyTimeoutError(seconds) from None
     except (web.RequestPayloadError, web.HTTPBadRequest):
         raise MalformedBodyError("The body does not arrive as its headers say.") from None
 

@@ -1,4 +1,4 @@
-"""What callers may ask for: starts a minute, and event streams at once. Memory is bounded by what is in use."""
+"""Limits of callers: starts a minute, requests and event streams at once. Memory is bounded by what is in use."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MINUTE: Final = 60.0
 _RETRY_STREAM: Final = 5
+_RETRY_REQUEST: Final = 2
 _LEAST_SWEPT: Final = 1024
 
 
@@ -109,9 +110,63 @@ class StreamLimits:
                 del self._open[username]
 
 
+class RequestLimits:
+    """How many requests may be under way at once: of one user, and in all of those whose bodies are incomplete."""
+
+    def __init__(self, of_user: int, bodies: int) -> None:
+        self._of_user = of_user
+        self._most_bodies = bodies
+        self._open: Counter[str] = Counter()
+        self.bodies = 0
+
+    @contextmanager
+    def opened(self, username: str | None) -> Iterator[None]:
+        """Count a request of a user for as long as the context lasts; one of nobody's is not counted.
+
+        Raises:
+            TooManyRequestsError: As many are open as there may be.
+
+        """
+        if username is None:
+            yield
+            return
+        if self._open[username] >= self._of_user:
+            raise TooManyRequestsError(
+                f"{username} has {self._of_user} requests under way, as many as there may be. Wait for their answers.",
+                retry_after=_RETRY_REQUEST,
+            )
+        self._open[username] += 1
+        try:
+            yield
+        finally:
+            self._open[username] -= 1
+            if not self._open[username]:
+                del self._open[username]
+
+    @contextmanager
+    def body(self) -> Iterator[None]:
+        """Count a body that has not arrived yet for as long as the context lasts.
+
+        Raises:
+            TooManyRequestsError: As many are waited for as there may be.
+
+        """
+        if self.bodies >= self._most_bodies:
+            raise TooManyRequestsError(
+                f"The bodies of {self._most_bodies} requests have not arrived yet, as many as there may be. Try again.",
+                retry_after=_RETRY_REQUEST,
+            )
+        self.bodies += 1
+        try:
+            yield
+        finally:
+            self.bodies -= 1
+
+
 class Limits:
     """All limits of one application."""
 
     def __init__(self, settings: LimitSettings) -> None:
         self.starts = StartLimits(settings.starts)
         self.streams = StreamLimits(settings.user_streams, settings.streams)
+        self.requests = RequestLimits(settings.user_requests, settings.bodies)

@@ -96,8 +96,8 @@ def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
     response = web.Response(
         status=status, text=json.dumps(body, default=str), content_type=kind, headers=_headers(error)
     )
-    if isinstance(error, BodyTooLargeError):
-        response.force_close()  # rather than read the rest of it
+    if not request.content.is_eof():
+        response.force_close()  # rather than read the rest of the body
     return response
 
 

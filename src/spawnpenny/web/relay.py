@@ -15,7 +15,7 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.trust import trusting
 from spawnpenny.web.exchange import HEADER, exchange
-from spawnpenny.web.intake import subject_of
+from spawnpenny.web.intake import read_body, subject_of
 from spawnpenny.web.keys import CLOSING, SERVICE
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
     service = request.app[SERVICE]
     headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
     headers |= {RELAYED: service.membership.me.identity, HEADER: exchange(request).id}
-    body = await request.read() if request.can_read_body or request.body_exists else None
+    body = await read_body(request) if request.can_read_body or request.body_exists else None
     url = URL(f"{address}{request.rel_url.raw_path_qs}", encoded=True)
     response = web.StreamResponse()
     try:

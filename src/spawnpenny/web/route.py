@@ -49,7 +49,11 @@ class Route:
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
 
-BODY_REFUSED: Final[Mapping[int, Codes]] = {400: ("body_malformed",), 413: ("body_too_large",)}
+BODY_REFUSED: Final[Mapping[int, Codes]] = {
+    400: ("body_malformed",),
+    408: ("body_timeout",),
+    413: ("body_too_large",),
+}
 CHANGE_REFUSED: Final[Mapping[int, Codes]] = {
     502: ("cluster_error",),
     503: ("cluster_unavailable", "record_lost", "record_too_new", "record_unreadable"),

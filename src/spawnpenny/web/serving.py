@@ -1,4 +1,4 @@
-"""Has an application listen."""
+"""Serve an aiohttp application on a host and port."""
 
 from __future__ import annotations
 
@@ -8,16 +8,40 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from spawnpenny.aio.connections import Connection, ConnectionLimits, Connections
+from spawnpenny.aio.listener import Listener
+from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.errors import SettingsError
 
 if TYPE_CHECKING:
-    import ssl
+    import asyncio
     from collections.abc import AsyncIterator
 
+    from aiohttp.typedefs import Handler
+
+    from spawnpenny.settings import Settings
     from spawnpenny.web.certificates import Certificate
 
+CONNECTIONS: Final = web.AppKey("CONNECTIONS", Connections)
+"""The connections to an application, and their limits; those of a listener by default where it has none."""
 _PATIENCE: Final = 5.0
 """Seconds that requests under way get to end by themselves. Streams end at once, as ``CLOSING`` is set."""
+_LINGER: Final = 2.0
+"""Seconds for which the rest of a body is still taken that nobody reads any more, so that the answer arrives."""
+
+
+def connections_of(settings: Settings) -> Connections:
+    """Return the connections of a listener, with the limits that the settings name."""
+    limits, deadlines = settings.limits, settings.deadlines
+    return Connections(
+        ConnectionLimits(
+            most=limits.connections,
+            of_address=limits.address_connections,
+            header=deadlines.header,
+            idle=deadlines.idle,
+            write=deadlines.write,
+        )
+    )
 
 
 @asynccontextmanager
@@ -29,39 +53,85 @@ async def listening(
     move: bool = False,
     certificate: Certificate | None = None,
     named: str = "web.host and web.port",
+    supervisor: Supervisor | None = None,
 ) -> AsyncIterator[int]:
     """Listen until the context ends; yield the port.
 
     Args:
-        app: What answers. It is started, and cleaned up at the end.
+        app: What answers. It is started, and cleaned up at the end. ``CONNECTIONS`` of it are the limits.
         host: Where.
         port: 0 for any free one.
         move: Take a free port where this one is taken.
         certificate: Serve HTTPS with it, not HTTP.
         named: The settings that host and port are from.
+        supervisor: What looks after the listener's tasks.
 
     Raises:
         SettingsError: The port is taken, or the host is not this machine's.
 
     """
+    connections = app[CONNECTIONS] if CONNECTIONS in app else Connections()
+    app.middlewares.insert(0, _noted)
     # The access log is our own: aiohttp's has the query, in which there may be a token.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PATIENCE)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_PATIENCE,
+        keepalive_timeout=2 * connections.limits.idle,  # the connections' own limit comes first
+        lingering_time=_LINGER,
+    )
     await runner.setup()
     try:
-        tls = None if certificate is None else certificate.context
-        await _listen(runner, host, port, move=move, tls=tls, named=named)
-        yield int(runner.addresses[0][1])
+        listener = _listener(runner, connections, certificate)
+        await _bind(listener, host, port, move=move, named=named)
+        part = (supervisor or Supervisor()).part()
+        part.supervise(f"connections at {listener.port}", connections.run)
+        listener.start(part)
+        try:
+            yield listener.port
+        finally:
+            await listener.close()
+            await part.close()
     finally:
         await runner.cleanup()
 
 
-async def _listen(
-    runner: web.AppRunner, host: str, port: int, *, move: bool, tls: ssl.SSLContext | None, named: str
-) -> None:
+def _listener(runner: web.AppRunner, connections: Connections, certificate: Certificate | None) -> Listener:
+    server = runner.server
+    assert server is not None  # noqa: S101 - it is set up
+
+    def connection(address: str) -> asyncio.Protocol:
+        return Connection(connections, server(), address)
+
+    return Listener(
+        connection,
+        admit=connections.admit,
+        make_room=connections.make_room,
+        tls=None if certificate is None else certificate.context,
+        handshake=connections.limits.header,
+        refused=connections.closed,
+        unread=connections.limits.write,
+    )
+
+
+async def _bind(listener: Listener, host: str, port: int, *, move: bool, named: str) -> None:
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        await listener.bind(host, port)
     except OSError as error:
         if not (move and error.errno == errno.EADDRINUSE):
             why = error.strerror or str(error)
             raise SettingsError(f"{named}: cannot listen on {host}:{port}: {why}.") from None
-        await web.TCPSite(runner, host, 0, ssl_context=tls).start()
+        await listener.bind(host, 0)
+
+
+@web.middleware
+async def _noted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Note on its connection that a request is under way."""
+    protocol = request.transport.get_protocol() if request.transport is not None else None
+    if not isinstance(protocol, Connection):
+        return await handler(request)
+    protocol.begin()
+    try:
+        return await handler(request)
+    finally:
+        protocol.end()

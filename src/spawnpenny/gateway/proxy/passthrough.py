@@ -55,13 +55,20 @@ class Passthrough:
             self._tell_of_refused(visitor.address)
             return False
         if len(self._greeting) >= limits.greeting:
-            oldest = next(iter(self._greeting))
-            self._tell_of_refused(oldest.address)
-            oldest.give_way()
+            self.give_way()
         self._open.add(visitor)
         self.empty.clear()
         self._greeting[visitor] = None
         self._of_address[visitor.address] += 1
+        return True
+
+    def give_way(self) -> bool:
+        """End the oldest connection that has not said where to; return whether there was one."""
+        oldest = next(iter(self._greeting), None)
+        if oldest is None:
+            return False
+        self._tell_of_refused(oldest.address)
+        oldest.give_way()
         return True
 
     def greeted(self, visitor: Visitor) -> None:

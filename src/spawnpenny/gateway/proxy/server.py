@@ -13,6 +13,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from spawnpenny.aio.connections import Connections
+from spawnpenny.aio.listener import Listener
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.patience import Patience
@@ -24,12 +26,11 @@ from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.passthrough import Passthrough
 from spawnpenny.gateway.proxy.table import RouteTable
 from spawnpenny.trust import trusting
-from spawnpenny.web.serving import listening
+from spawnpenny.web.serving import CONNECTIONS, connections_of, listening
 
 if TYPE_CHECKING:
     from spawnpenny.settings import Settings
 
-_BACKLOG: Final = 1024
 _PATIENCE: Final = Patience(total=5.0)
 
 
@@ -45,11 +46,11 @@ class Proxy:
     table: RouteTable
     passthrough: Passthrough
     supervisor: Supervisor
-    _listener: asyncio.Server
+    _listener: Listener
 
     async def drain(self, seconds: float) -> None:
         """Take no more TLS connections, and wait so long for those that there are to end."""
-        self._listener.close()
+        await self._listener.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.passthrough.empty.wait()
@@ -85,31 +86,40 @@ async def running_proxy(settings: Settings, token: str, *, limits: ProxyLimits |
         supervisor.supervise("routes", feed.run)
         app = _application(dashboards, table, upstream, supervisor)
         gateway = settings.gateway
+        connections = app[CONNECTIONS] = connections_of(settings)
         try:
             async with (
                 listening(
-                    app, gateway.host, gateway.dashboard_port, named="gateway.host and gateway.dashboard_port"
+                    app,
+                    gateway.host,
+                    gateway.dashboard_port,
+                    named="gateway.host and gateway.dashboard_port",
+                    supervisor=supervisor,
                 ) as dashboard_port,
-                _passing(passthrough, gateway.host, gateway.port) as listener,
+                _passing(passthrough, connections, gateway.host, gateway.port, supervisor) as listener,
             ):
-                port = listener.sockets[0].getsockname()[1]
-                yield Proxy(port, dashboard_port, table, passthrough, supervisor, listener)
+                yield Proxy(listener.port, dashboard_port, table, passthrough, supervisor, listener)
         finally:
             await supervisor.close()
 
 
 @asynccontextmanager
-async def _passing(passthrough: Passthrough, host: str, port: int) -> AsyncIterator[asyncio.Server]:
-    loop = asyncio.get_running_loop()
+async def _passing(
+    passthrough: Passthrough, connections: Connections, host: str, port: int, supervisor: Supervisor
+) -> AsyncIterator[Listener]:
+    # Silent connections to the dashboards, on the other port, give way before any of these.
+    connections.neighbours.append(passthrough.give_way)
+    listener = Listener(lambda _: passthrough.visitor(), admit=lambda _: None, make_room=connections.make_room)
     try:
-        listener = await loop.create_server(passthrough.visitor, host, port, backlog=_BACKLOG)
+        await listener.bind(host, port)
     except OSError as error:
         why = error.strerror or errno.errorcode.get(error.errno or 0, str(error))
         raise SettingsError(f"gateway.host and gateway.port: cannot listen on {host}:{port}: {why}.") from None
+    listener.start(supervisor)
     try:
         yield listener
     finally:
-        listener.close()
+        await listener.close()
         await passthrough.close()
 
 

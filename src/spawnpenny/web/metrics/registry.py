@@ -21,9 +21,10 @@ from spawnpenny.web.metrics.spawns import SpawnMetrics
 from spawnpenny.web.metrics.standing import Standing
 
 if TYPE_CHECKING:
+    from spawnpenny.aio.connections import Connections
     from spawnpenny.plugins import Plugins
     from spawnpenny.service import Service
-    from spawnpenny.web.limits import StreamLimits
+    from spawnpenny.web.limits import Limits
 
 
 class Metrics(Collector):
@@ -51,9 +52,9 @@ class Metrics(Collector):
         finally:
             await part.close()
 
-    def stand(self, service: Service, streams: StreamLimits) -> None:
+    def stand(self, service: Service, limits: Limits, connections: Connections) -> None:
         """Tell from now on how things stand in a service."""
-        self._registry.register(Standing(service, streams))
+        self._registry.register(Standing(service, limits, connections))
 
     def collect(self) -> Iterable[Metric]:
         """Return all metrics, without the time at which each was made: those would double their number."""

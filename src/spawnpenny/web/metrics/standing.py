@@ -12,16 +12,18 @@ from prometheus_client.registry import Collector
 from spawnpenny.domain.spawns import Kind, Phase
 
 if TYPE_CHECKING:
+    from spawnpenny.aio.connections import Connections
     from spawnpenny.service import Service
-    from spawnpenny.web.limits import StreamLimits
+    from spawnpenny.web.limits import Limits
 
 
 class Standing(Collector):
     """The gauges of one running service."""
 
-    def __init__(self, service: Service, streams: StreamLimits) -> None:
+    def __init__(self, service: Service, limits: Limits, connections: Connections) -> None:
         self._service = service
-        self._streams = streams
+        self._limits = limits
+        self._connections = connections
 
     def collect(self) -> Iterable[Metric]:
         yield from self._known()
@@ -29,6 +31,7 @@ class Standing(Collector):
         yield from self._at_work()
         yield from self._among_replicas()
         yield from self._tasks()
+        yield from self._of_callers()
 
     def _known(self) -> Iterable[Metric]:
         spawns = self._service.spawns
@@ -78,11 +81,20 @@ class Standing(Collector):
         )
         yield _counter("spawnpenny_items_skipped", "Items that could not be handled, by kind.", "kind", faults.counts)
 
+    def _of_callers(self) -> Iterable[Metric]:
+        yield _gauge("spawnpenny_connections_open", "Connections of callers that are open.", len(self._connections))
+        yield _counter(
+            "spawnpenny_connections_cut", "Connections that were refused or cut.", "reason", self._connections.closed
+        )
+        yield _gauge(
+            "spawnpenny_bodies_awaited", "Requests whose bodies have not arrived.", self._limits.requests.bodies
+        )
+
     def _at_work(self) -> Iterable[Metric]:
         slots = self._service.world.slots
         yield _gauge("spawnpenny_spawns_under_way", "Spawns that make things at the moment.", slots.taken)
         yield _gauge("spawnpenny_spawns_waiting", "Spawns that wait for their turn.", slots.waiting)
-        yield _gauge("spawnpenny_event_streams_open", "Event streams that are open.", self._streams.total)
+        yield _gauge("spawnpenny_event_streams_open", "Event streams that are open.", self._limits.streams.total)
 
 
 def _gauge(name: str, told: str, value: float) -> Metric:

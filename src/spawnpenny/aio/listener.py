@@ -1,0 +1,194 @@
+"""A listener that takes connections one by one, and backs off where descriptors run out."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from spawnpenny.aio.descriptors import Reserve
+from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.cluster.backoff import pauses
+
+Factory = Callable[[str], asyncio.Protocol]
+"""Makes the protocol of a connection; it gets the caller's address."""
+_BACKLOG: Final = 1024
+_AT_ONCE: Final = 64
+_MOST_GREETING: Final = 500
+"""How many TLS handshakes there are at once; then the oldest gives way."""
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_PASSING: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.EHOSTUNREACH})
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
+_TELL_EVERY: Final = 10.0
+
+
+class Listener:
+    """Takes connections on one host and port.
+
+    Args:
+        factory: Makes what serves a connection.
+        admit: Makes room for one more connection from an address; returns why there is none, or None.
+        make_room: Ends a connection that nobody needs, where descriptors run out; returns whether there was one.
+        tls: Where given, each connection begins with a handshake.
+        handshake: Seconds that this may take.
+        refused: Counts the connections that were closed at once, by the reason.
+        unread: Seconds after which the system ends a connection whose caller takes nothing of what was sent.
+
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        *,
+        admit: Callable[[str], str | None],
+        make_room: Callable[[], bool],
+        tls: ssl.SSLContext | None = None,
+        handshake: float = 10.0,
+        refused: Counter[str] | None = None,
+        unread: float | None = None,
+    ) -> None:
+        self._refused: Counter[str] = Counter() if refused is None else refused
+        self._factory = factory
+        self._admit = admit
+        self._make_room = make_room
+        self._tls = tls
+        self._handshake = handshake
+        self._unread = unread
+        self._reserve = Reserve()
+        self._sockets: list[socket.socket] = []
+        self._greeting: dict[asyncio.Task[None], None] = {}
+        self._part: Supervisor | None = None
+        self._tell_at = 0.0
+        self._log = structlog.get_logger("spawnpenny.listener")
+
+    @property
+    def port(self) -> int:
+        """Where it listens: the first port, where the host has several addresses."""
+        return int(self._sockets[0].getsockname()[1])
+
+    async def bind(self, host: str, port: int) -> None:
+        """Listen; nothing is taken before ``start``.
+
+        Raises:
+            OSError: The port is taken, or the host is not this machine's.
+
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        try:
+            for family, kind, protocol, _, address in dict.fromkeys(found):
+                self._sockets.append(_listening(family, kind, protocol, address))
+        except OSError:
+            self._close()
+            raise
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Take connections until ``close``."""
+        self._part = supervisor.part()
+        for number, each in enumerate(self._sockets):
+            name = f"listener at {self.port}" + (f" ({number + 1})" if number else "")
+            self._part.supervise(name, lambda each=each: self._accept(each))  # type: ignore[misc]
+
+    async def close(self) -> None:
+        """Listen no more. What is connected stays."""
+        if self._part is not None:
+            await self._part.close()
+        self._close()
+        greeting = tuple(self._greeting)
+        for task in greeting:
+            task.cancel()
+        if greeting:
+            await asyncio.wait(greeting)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop, waits, taken = asyncio.get_running_loop(), pauses(_FIRST_PAUSE, _LONGEST_PAUSE), 0
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listening)
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._refuse("descriptors")
+                    self._make_room()
+                    await asyncio.sleep(next(waits))
+                elif error.errno not in _PASSING:
+                    raise
+                continue
+            waits = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+            await self._take(connection, str(address[0]))
+            taken += 1
+            if not taken % _AT_ONCE:
+                await asyncio.sleep(0)  # a flood of connections must not hold up all others
+
+    def _close(self) -> None:
+        for each in self._sockets:
+            each.close()
+        self._sockets.clear()
+
+    async def _take(self, connection: socket.socket, address: str) -> None:
+        connection.setblocking(False)
+        if self._unread is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * self._unread))
+        reason = self._admit(address)
+        if reason is None and self._reserve.is_touched_by(connection.fileno()) and not self._make_room():
+            reason = "descriptors"
+        if reason is not None:
+            self._refuse(reason)
+            connection.close()
+        elif self._tls is None:
+            await self._connect(connection, address)
+        else:
+            if len(self._greeting) >= _MOST_GREETING:
+                next(iter(self._greeting)).cancel()
+                self._refuse("handshakes")
+            task = asyncio.create_task(self._greet(connection, address))
+            self._greeting[task] = None
+            task.add_done_callback(lambda task: self._greeting.pop(task, None))
+
+    async def _connect(self, connection: socket.socket, address: str) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if self._tls is None:
+                await loop.connect_accepted_socket(lambda: self._factory(address), connection)
+            else:
+                await loop.connect_accepted_socket(
+                    lambda: self._factory(address), connection, ssl=self._tls, ssl_handshake_timeout=self._handshake
+                )
+        except OSError:  # the caller is gone, or speaks no TLS
+            connection.close()
+
+    async def _greet(self, connection: socket.socket, address: str) -> None:
+        try:
+            await self._connect(connection, address)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _refuse(self, reason: str) -> None:
+        """Count a refusal, and tell of it now and then: whoever connects could fill the log."""
+        self._refused[reason] += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._tell_at:
+            self._tell_at = now + _TELL_EVERY
+            self._log.warning("connections_refused", reason=reason, refused=self._refused.total())
+
+
+def _listening(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+        made.listen(_BACKLOG)
+    except OSError:
+        made.close()
+        raise
+    return made
