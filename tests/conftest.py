@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 
 import pytest
@@ -17,3 +18,18 @@ def logs_as_they_were():
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """Count how often two names are compared."""
+    calls = []
+    original = difflib.get_close_matches
+
+    def counted(word, possibilities, *args, **kwargs):
+        possibilities = list(possibilities)
+        calls.extend((word, each) for each in possibilities)
+        return original(word, possibilities, *args, **kwargs)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
+    return calls

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load
 
 from spawnpenny.domain.quantities import parse_quantity
+from spawnpenny.domain.suggestions import MOST_NAMED, listed, nearest, shortened
 from spawnpenny.domain.templates import fields_of
 from spawnpenny.errors import SettingsError
 from spawnpenny.sources import variable
@@ -33,13 +33,34 @@ class StrictSchema(Schema, Generic[T]):
         made: T = self.makes(**data)
         return made
 
+    @pre_load
+    def _refuse_many(self, data: Any, **_: Any) -> Any:
+        # marshmallow itself takes a time that grows with the square of their number.
+        unknown = self._unknown_keys(data)
+        if len(unknown) > MOST_NAMED and self.unknown == RAISE:
+            raise ValidationError({key: [] for key in unknown[:MOST_NAMED]})
+        return data
+
     def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
-        if not isinstance(error.messages, dict) or not isinstance(data, Mapping):
+        if not isinstance(error.messages, dict):
             return
-        known = [field.data_key or name for name, field in self.load_fields.items()]
-        for key in set(error.messages) - set(known):
-            if key in data:
-                error.messages[key] = [unknown_key(str(key), known)]
+        unknown = [key for key in self._unknown_keys(data) if key in error.messages]
+        known = self._known_keys()
+        for key in unknown:
+            error.messages[key] = [self.word_unknown(str(key), known)]
+        if len(unknown) == MOST_NAMED and (more := len(self._unknown_keys(data)) - MOST_NAMED) > 0:
+            error.messages[unknown[-1]] = [f"{error.messages[unknown[-1]][0]} {more} more keys are not known."]
+
+    def word_unknown(self, key: str, known: list[str]) -> str:
+        """Return the refusal of a key that is not among the known ones."""
+        return unknown_key(key, known)
+
+    def _known_keys(self) -> list[str]:
+        return [field.data_key or name for name, field in self.load_fields.items()]
+
+    def _unknown_keys(self, data: Any) -> list[Any]:
+        known = set(self._known_keys())
+        return [key for key in data if key not in known] if isinstance(data, Mapping) else []
 
 
 class QuantityField(fields.Field[Decimal]):
@@ -76,12 +97,35 @@ class TupleField(fields.List[Any]):
         return tuple(super()._deserialize(value, attr, data, **kwargs))
 
 
+class ShortTupleField(TupleField):
+    """A tuple of at most so many items, which stops at the tenth item that is wrong."""
+
+    def __init__(self, inner: fields.Field[Any], *, most: int, **kwargs: Any) -> None:
+        super().__init__(inner, **kwargs)
+        self._most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, list) or len(value) > self._most:
+            raise self.make_error("invalid")
+        items, wrong = [], dict[int | str, Any]()
+        for position, item in enumerate(value):
+            try:
+                items.append(self.inner.deserialize(item, **kwargs))
+            except ValidationError as error:
+                wrong[position] = error.messages
+                if len(wrong) == MOST_NAMED:
+                    break
+        if wrong:
+            raise ValidationError(wrong)
+        return tuple(items)
+
+
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """Word the refusal of a key that nobody knows."""
     choices = sorted(known)
-    nearest = difflib.get_close_matches(key, choices, n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(choices) or 'none'}."
-    return f"{key!r} is not known here; {hint}"
+    near = nearest(key, choices)
+    hint = f"did you mean {near!r}?" if near is not None else f"known are {listed(choices)}."
+    return f"{shortened(key)!r} is not known here; {hint}"
 
 
 def flatten(messages: Any, path: str = "", *, dicts: bool = True) -> Iterator[tuple[str, str]]:
@@ -90,9 +134,10 @@ def flatten(messages: Any, path: str = "", *, dicts: bool = True) -> Iterator[tu
     ``dicts`` says that the schema may have Dict fields, and so that no field of it is called ``key`` or ``value``.
     """
     if isinstance(messages, Mapping):
+        # marshmallow puts "key" or "value" between a Dict field and its entries
+        of_dict = dicts and messages.keys() <= {"key", "value"}
         for key, inner in messages.items():
-            # marshmallow puts "key" or "value" between a Dict field and its entries
-            step = "" if key == "_schema" or (dicts and set(messages) <= {"key", "value"}) else str(key)
+            step = "" if key == "_schema" or of_dict else str(key)
             yield from flatten(inner, ".".join(part for part in (path, step) if part), dicts=dicts)
     elif isinstance(messages, list):
         for message in messages:
@@ -107,7 +152,8 @@ def without(schema: StrictSchema[Any], data: Mapping[str, Any]) -> dict[str, Any
         schema.load(data)
     except ValidationError as error:
         messages = error.messages if isinstance(error.messages, Mapping) else {}
-        kept = {key: value for key, value in data.items() if key not in messages}
+        known = {field.data_key or name for name, field in schema.load_fields.items()}
+        kept = {key: value for key, value in data.items() if key in known and key not in messages}
         for key, inner in messages.items():
             section = data.get(key)
             if isinstance(schema.fields.get(key), fields.Dict) and isinstance(section, Mapping):

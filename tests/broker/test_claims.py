@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spawnpenny.broker import desk
 from spawnpenny.broker.answers import result_of
 from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.claims import Claim, claim_map, read_claim
@@ -90,6 +91,22 @@ def test_a_claim_that_the_service_does_not_make_is_refused(data):
 def test_a_claim_that_is_no_json_is_refused(text):
     with pytest.raises(InvalidRequestError):
         read_claim(written(text))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {f"usernam{number}": 1 for number in range(3500)},
+        {**ORDER, "dossier": {**ADA.dossier(), "groups": [{f"nam{n}": 1 for n in range(9)}] * 250}},
+        {**ORDER, "dossier": {**ADA.dossier(), "groups": [0] * 20_000}},
+        {**ORDER, "dossier": {f"k{number}": {} for number in range(3000)}},
+    ],
+    ids=lambda data: json.dumps(data)[:30],
+)
+def test_the_refusal_of_a_claim_looks_at_few_of_its_keys(compared, data):
+    with pytest.raises(InvalidRequestError):
+        read_claim(written(json.dumps(data)))
+    assert len(compared) < 1000
 
 
 @given(JSON, st.sampled_from([NAMESPACE, ORDER, RELEASE]), st.sampled_from([*ORDER, *RELEASE, "another"]))
@@ -194,6 +211,25 @@ async def test_a_claim_that_is_too_old_is_not_carried_out(separated, put):
         assert (await put.answer(old))["code"] == ClaimExpiredError.code
         assert "result" in await put.answer(await put("new", NAMESPACE))
     assert await separated.read("Namespace", separated.namespace("old")) is None
+
+
+async def test_a_claim_that_is_too_old_is_not_even_parsed(separated, put, monkeypatch):
+    parsed = []
+    monkeypatch.setattr(desk, "read_claim", lambda manifest: parsed.append(manifest) or read_claim(manifest))
+    old = await put("old", text="[" * 60_000)
+    separated.cluster = Aged(separated.cluster, 10_000)
+    async with separated.broker():
+        assert (await put.answer(old))["code"] == ClaimExpiredError.code
+        assert "result" in await put.answer(await put("new", NAMESPACE))
+    assert [each["metadata"]["name"] for each in parsed] == ["claim-new"]
+
+
+async def test_many_claims_of_many_keys_leave_the_broker_its_lease(separated, put):
+    text = json.dumps({f"usernam{number}": number for number in range(3500)})
+    made = [await put(f"many{number}", text=text) for number in range(40)]
+    async with separated.broker():
+        assert {(await put.answer(each))["code"] for each in made} == {"request_invalid"}
+        assert "result" in await put.answer(await put("good", NAMESPACE))
 
 
 async def test_a_release_is_not_carried_out_when_its_user_may_have_a_lab_elsewhere(separated, put):

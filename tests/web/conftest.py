@@ -69,11 +69,11 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(site, *, ready=True):
+async def serve(site, *, ready=True, metrics=None):
     """Serve a site, ready, as the command does (aiohttp's test server cancels handlers), until the context ends."""
     async with run_local_broker(site.cluster, site.settings) as broker:
         plugins = load_plugins(site.settings, extra=site.plugins)
-        app = create_app(site.settings, plugins, site.cluster, broker)
+        app = create_app(site.settings, plugins, site.cluster, broker, metrics=metrics)
         async with listening(app, "127.0.0.1", 0) as port:
             if ready:
                 await app[SERVICE].until_ready()

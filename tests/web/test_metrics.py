@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,6 +23,13 @@ def read(text):
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+@pytest.fixture
+async def server(site, serving):
+    """Serve with a clock by which no two looks at the metrics are within one second."""
+    async with serving(site, metrics=Metrics(clock=itertools.count().__next__)) as server:
+        yield server
 
 
 @pytest.fixture
@@ -151,3 +159,13 @@ async def test_how_late_the_event_loop_is_is_measured(hub, scrape):
     async with asyncio.timeout(30):
         while not (await scrape())["spawnpenny_event_loop_lag_seconds_count",]:
             await hub.get("/healthz")
+
+
+def test_they_are_written_once_a_second():
+    seconds = iter([10.0, 10.9, 11.0])
+    metrics = Metrics(clock=lambda: next(seconds))
+    first = metrics.text()
+    metrics.requests.told("lab.get", "GET", 200, 0.1)
+    again, later = metrics.text(), metrics.text()
+    assert first is again
+    assert ("spawnpenny_http_requests_total", "200", "GET", "lab.get") in read(later.decode())

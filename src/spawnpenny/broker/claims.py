@@ -10,17 +10,18 @@ import json
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import check_username, safe_slug
+from spawnpenny.domain.untrusted_json import UntrustedJsonError, parse_json
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import InvalidNameError, InvalidRequestError
 from spawnpenny.pipeline.people import MAX_GROUPS
-from spawnpenny.schemas import StrictSchema, TupleField, flatten
+from spawnpenny.schemas import ShortTupleField, StrictSchema, flatten
 from spawnpenny.settings import Settings
 
 KIND: Final = "claim"
@@ -112,6 +113,12 @@ def lifetime(verb: Verb, *, taken: bool, settings: Settings) -> float:
     return broker.expire + (2 * settings.deadlines.spawn if taken and verb != "namespace" else 0)
 
 
+def is_too_old(manifest: Manifest, settings: Settings) -> bool:
+    """Whether a claim would not be carried out any more, whatever it asks for."""
+    taken = is_taken(manifest)
+    return age(manifest) > max(lifetime(verb, taken=taken, settings=settings) for verb in get_args(Verb))
+
+
 def read_claim(manifest: Manifest) -> Claim:
     """Return what a ConfigMap claims.
 
@@ -120,15 +127,17 @@ def read_claim(manifest: Manifest) -> Claim:
 
     """
     text = (manifest.get("data") or {}).get(CLAIM, "")
+    if not isinstance(text, str):
+        raise InvalidRequestError("The claim is not a text.")
     if len(text) > _MAX_TEXT:
         raise InvalidRequestError(f"The claim has {len(text)} characters; at most {_MAX_TEXT} are taken.")
     try:
-        claim: Claim = _ClaimSchema().load(json.loads(text))
+        claim: Claim = _ClaimSchema().load(parse_json(text))
     except ValidationError as error:
         told = "; ".join(f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages))
         raise InvalidRequestError(f"The claim is not valid. {told}"[:_LONGEST]) from None
-    except (ValueError, RecursionError):
-        raise InvalidRequestError("The claim is not JSON.") from None
+    except UntrustedJsonError as error:
+        raise InvalidRequestError(f"The claim {error}"[:_LONGEST]) from None
     return claim
 
 
@@ -178,7 +187,12 @@ class _DossierSchema(StrictSchema[User]):
     username = fields.String(required=True, validate=_check_user)
     uid = _Id()
     gid = _Id()
-    groups = TupleField(fields.Nested(_GroupSchema), required=True, validate=validate.Length(max=MAX_GROUPS))
+    groups = ShortTupleField(
+        fields.Nested(_GroupSchema),
+        most=MAX_GROUPS,
+        required=True,
+        error_messages={"invalid": f"This has to be a list of at most {MAX_GROUPS} groups."},
+    )
 
 
 class _ClaimSchema(StrictSchema[Claim]):

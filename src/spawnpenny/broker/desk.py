@@ -11,7 +11,7 @@ import structlog
 
 from spawnpenny.aio.faults import Faults
 from spawnpenny.broker import answers
-from spawnpenny.broker.claims import Claim, Verb, age, is_answered, is_claim, is_taken, lifetime, read_claim
+from spawnpenny.broker.claims import Claim, Verb, age, is_answered, is_claim, is_taken, is_too_old, lifetime, read_claim
 from spawnpenny.broker.lines import Lines
 from spawnpenny.cluster.backoff import pauses
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MOMENT: Final = 1.0
 """Seconds after which a claim that is not answered is said to be taken."""
+_TOO_LATE: Final = "The broker came to this too late, and did nothing. Try again."
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 10.0
 
@@ -45,7 +46,7 @@ class _Job:
     ``claim`` is what is asked for, or why it is refused.
     """
 
-    claim: Claim | InvalidRequestError
+    claim: Claim | SpawnpennyError
     maps: dict[str, Manifest] = field(default_factory=dict)
 
     @property
@@ -108,11 +109,13 @@ class Desk:
                 self._forget(name)
             for manifest in sorted(self._claims.items(), key=_made_at):
                 self._hear_alone(manifest)
+                await asyncio.sleep(0)  # however many there are, the Lease is renewed in between
             async for event in changes:
                 if event.type == "DELETED":
                     self._forget(event.object["metadata"]["name"])
                 else:
                     self._hear_alone(event.object)
+                await asyncio.sleep(0)
 
     async def close(self, seconds: float) -> None:
         """Take up nothing more; wait so long for what is under way, but for orders, which go on in the cluster."""
@@ -140,8 +143,10 @@ class Desk:
 
     def _accept(self, name: str, manifest: Manifest) -> None:
         try:
+            if is_too_old(manifest, self._settings):  # before it is parsed, which costs more
+                raise ClaimExpiredError(_TOO_LATE)  # noqa: TRY301 - answered as any other refusal
             job = _Job(read_claim(manifest))
-        except InvalidRequestError as error:
+        except (InvalidRequestError, ClaimExpiredError) as error:
             job = _Job(error)
         joined = self._shared.get(job.shared) if job.shared is not None else None
         if joined is None:
@@ -223,7 +228,7 @@ class Desk:
             return age(manifest) > lifetime(verb, taken=is_taken(manifest), settings=self._settings)
 
         if all(is_expired(manifest) for manifest in job.maps.values()):
-            raise ClaimExpiredError("The broker came to this too late, and did nothing. Try again.")
+            raise ClaimExpiredError(_TOO_LATE)
 
     async def _do(self, claim: Claim) -> str | None:
         match claim.verb:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormField, FreeText, every_field
+from spawnpenny.domain.suggestions import MOST_NAMED, listed, nearest, shortened
 from spawnpenny.errors import InvalidOptionError, InvalidRequestError, UnknownOptionError
 
-_TOLD: Final = 64
 _REFUSED: Final = re.compile(REFUSED_IN_TEXT)
 
 
@@ -48,7 +47,11 @@ def check_options(form: Sequence[FormField], options: Mapping[str, Any]) -> None
     if not wrong:  # or what does not apply may only follow from what is wrong
         known = {key for field, _ in found for key in _keys(field)}
         elsewhere = {key for field in every_field(form) for key in _keys(field)}
-        wrong = [_unknown(key, known, elsewhere) for key in options if key not in known]
+        unknown = [key for key in options if key not in known]
+        wrong = [_unknown(key, known, elsewhere) for key in unknown[:MOST_NAMED]]
+        if len(unknown) > MOST_NAMED:
+            more = f"{len(unknown) - MOST_NAMED} more options are not known."
+            wrong.append(UnknownOptionError(more, field="options"))
     _refuse(wrong)
 
 
@@ -117,31 +120,31 @@ def _text(field: FormField, free: FreeText, given: Any) -> str:
         )
     if free.pattern is not None and not re.fullmatch(free.pattern, text):
         told = (free.message or f"it has to match {free.pattern}").rstrip(".")
-        raise InvalidOptionError(f"{free.label} {text[:_TOLD]!r} does not fit: {told}.", field=place)
+        raise InvalidOptionError(f"{free.label} {shortened(text)!r} does not fit: {told}.", field=place)
     return text
 
 
 def _no_such_choice(field: FormField, value: str) -> UnknownOptionError:
     values = [each.value for each in field.choices]
     by_label = {each.label: each.value for each in field.choices}
-    nearest = difflib.get_close_matches(value, [*values, *by_label], n=1)
-    hint = f" Did you mean {by_label.get(nearest[0], nearest[0])!r}?" if nearest else ""
+    near = nearest(value, [*values, *by_label])
+    hint = f" Did you mean {by_label.get(near, near)!r}?" if near is not None else ""
     other = f" Anything else goes into {field.text_name}." if field.free_text is not None else ""
     return UnknownOptionError(
-        f"There is no {field.name} {value[:_TOLD]!r}; there are {', '.join(values)}.{hint}{other}",
+        f"There is no {field.name} {shortened(value)!r}; there are {listed(values)}.{hint}{other}",
         field=f"options.{field.name}",
     )
 
 
 def _unknown(key: str, known: set[str], elsewhere: set[str]) -> InvalidRequestError:
-    told = key[:_TOLD]
+    sent = shortened(key)
     if key in elsewhere:
-        message = f"The option {told!r} does not go with what else was chosen; there are {', '.join(sorted(known))}."
+        message = f"The option {sent!r} does not go with what else was chosen; there are {listed(sorted(known))}."
     else:
-        nearest = difflib.get_close_matches(key, known, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        message = f"There is no option {told!r}; there are {', '.join(sorted(known)) or 'none'}.{hint}"
-    return UnknownOptionError(message, field=f"options.{told}")
+        near = nearest(key, known)
+        hint = f" Did you mean {near!r}?" if near is not None else ""
+        message = f"There is no option {sent!r}; there are {listed(sorted(known))}.{hint}"
+    return UnknownOptionError(message, field=f"options.{sent}")
 
 
 def _refuse(wrong: Sequence[InvalidRequestError]) -> None:

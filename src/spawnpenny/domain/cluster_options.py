@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from spawnpenny.domain.suggestions import listed, shortened
 from spawnpenny.errors import InvalidOptionError, UnknownOptionError
 
 
@@ -116,8 +117,8 @@ def check_cluster_options(options: Sequence[ClusterOption], given: Mapping[str, 
     known = {option.name: option for option in options}
     unknown = sorted(given.keys() - known.keys())
     if unknown:
+        first = shortened(unknown[0])
         raise UnknownOptionError(
-            f"There is no cluster option {unknown[0]!r}. There are: {', '.join(sorted(known)) or 'none'}.",
-            field=f"options.{unknown[0]}",
+            f"There is no cluster option {first!r}. There are: {listed(sorted(known))}.", field=f"options.{first}"
         )
     return {name: option.check(given[name]) if name in given else option.default for name, option in known.items()}

@@ -20,7 +20,7 @@ from spawnpenny.gateway.status import status_of
 from spawnpenny.pipeline.people import resolve_user
 from spawnpenny.web.dask import find_cluster, key_of
 from spawnpenny.web.exchange import asker, exchange
-from spawnpenny.web.intake import body_of, query_of, user_of
+from spawnpenny.web.intake import query_of, start_of, user_of
 from spawnpenny.web.keys import LIMITS, SERVICE, TICKETS
 from spawnpenny.web.requests import NoQuerySchema
 from spawnpenny.web.runs import run_of, runs_of
@@ -57,7 +57,7 @@ async def get_options(request: web.Request) -> web.Response:
 async def start_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StartQuerySchema())
     username, service, identity = user_of(request), request.app[SERVICE], asker(request)
-    asked = await body_of(request, StartOfClusterBody())
+    asked = await start_of(request, StartOfClusterBody(), username)
     if not any(step.scope == "spawn" for step in service.plugins.pipelines[Kind.DASK].steps):
         raise InvalidRequestError("No plugin here makes Dask clusters. An administrator adds one to the settings.")
     service.spawns.account(username)  # another replica's user is counted there

@@ -15,7 +15,7 @@ from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import run_service
 from spawnpenny.web.access import guard
 from spawnpenny.web.audit import chronicle, put_headers
-from spawnpenny.web.document import make_document
+from spawnpenny.web.document import Document
 from spawnpenny.web.keys import CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
@@ -57,7 +57,7 @@ def create_app(
     app = web.Application(
         middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
     )
-    app[CLOSING], app[DOCUMENT] = asyncio.Event(), make_document(table)
+    app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table)
     app[METRICS], app[LIMITS], app[TICKETS], app[CONNECTIONS] = (
         metrics,
         Limits(settings.limits),

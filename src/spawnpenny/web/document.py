@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from spawnpenny.domain.names import MAX_CLUSTER, MAX_LAB, MAX_USERNAME
+from spawnpenny.web.docs import render
 from spawnpenny.web.problems import CONTENT_TYPE
 from spawnpenny.web.views import ProblemView
 
@@ -31,6 +34,21 @@ _COMMON: Final = {
     429: ("too_many_requests",),
     503: ("not_ready",),
 }
+
+
+class Document:
+    """The OpenAPI document of routes, written once as JSON and as a page: everybody may ask for them."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._content = make_document(routes)
+
+    @cached_property
+    def json(self) -> bytes:
+        return json.dumps(self._content).encode()
+
+    @cached_property
+    def page(self) -> bytes:
+        return render(self._content).encode()
 
 
 def make_document(routes: Iterable[Route]) -> dict[str, Any]:

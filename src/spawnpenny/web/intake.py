@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import math
 import re
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from marshmallow import ValidationError
 
 from spawnpenny.domain.names import check_cluster, check_lab, check_username
+from spawnpenny.domain.suggestions import MOST_NAMED, shortened
+from spawnpenny.domain.untrusted_json import UntrustedJsonError, parse_json
 from spawnpenny.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T")
-
-MAX_DEPTH: Final = 32
-"""How deep the lists and objects of a body may be nested."""
 
 _BROKEN_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -110,10 +108,12 @@ def query_of(request: web.Request, schema: IncomingSchema[T]) -> T:
 
     """
     query = request.query
-    twice = next((key for key in query if len(query.getall(key)) > 1), None)
-    if twice is not None:
+    sent = dict(query)
+    if len(sent) < len(query):
+        counts = Counter(key for key, _ in query.items())
+        twice = shortened(next(key for key in counts if counts[key] > 1))
         raise InvalidRequestError(f"The query parameter {twice!r} is there twice.", field=twice)
-    return _load(schema, dict(query))
+    return _load(schema, sent)
 
 
 async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
@@ -132,6 +132,21 @@ async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
     if not isinstance(data, dict):
         raise InvalidRequestError("The body has to be a JSON object.", field="body")
     return _load(schema, data)
+
+
+async def start_of(request: web.Request, schema: IncomingSchema[T], username: str) -> T:
+    """Return the body of a request that starts something of a user. One that is refused counts as a start.
+
+    Raises:
+        TooManyRequestsError: It is refused, and the user has no start left.
+        InvalidRequestError: As ``body_of`` does.
+
+    """
+    try:
+        return await body_of(request, schema)
+    except InvalidRequestError:
+        request.app[LIMITS].starts.demand(username)
+        raise
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -162,56 +177,24 @@ async def read_body(request: web.Request) -> bytes:
 
 def _parse(raw: bytes) -> Any:
     try:
-        data = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        return parse_json(raw.decode())
     except UnicodeDecodeError:
         raise MalformedBodyError("The body is not UTF-8.") from None
-    except json.JSONDecodeError as error:
-        told = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise MalformedBodyError(f"The body is not JSON: {told}.") from None
-    except ValueError:  # also a number of thousands of digits
-        raise MalformedBodyError("The body has a number that is not finite, or too long.") from None
-    except RecursionError:
-        raise MalformedBodyError(_too_deep()) from None
-    if _depth_exceeds(data, MAX_DEPTH):
-        raise MalformedBodyError(_too_deep())
-    return data
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):  # 1e999
-        raise ValueError(text)
-    return number
-
-
-def _too_deep() -> str:
-    return f"The body is nested more than {MAX_DEPTH} deep."
-
-
-def _depth_exceeds(data: Any, most: int) -> bool:
-    level = [data]
-    for _ in range(most):
-        level = [inner for each in level if isinstance(each, dict | list) for inner in _members(each)]
-        if not level:
-            return False
-    return True
-
-
-def _members(container: dict[str, Any] | list[Any]) -> list[Any]:
-    return list(container.values()) if isinstance(container, dict) else container
+    except UntrustedJsonError as error:
+        raise MalformedBodyError(f"The body {error}") from None
 
 
 def _load(schema: IncomingSchema[T], data: Mapping[str, Any]) -> T:
     try:
         loaded: T = schema.load(data)
     except ValidationError as error:
-        errors = [
-            {"field": field, "message": f"{field or repr(field)} {message}"}
-            for field, message in flatten(error.messages, dicts=False)
-        ]
-        raise InvalidRequestError(" ".join(each["message"] for each in errors), errors=errors) from None
+        raise _refusal(list(flatten(error.messages, dicts=False))) from None
     return loaded
+
+
+def _refusal(found: list[tuple[str, str]]) -> InvalidRequestError:
+    named = [(shortened(field), message) for field, message in found[:MOST_NAMED]]
+    errors = [{"field": field, "message": f"{field or repr(field)} {message}"} for field, message in named]
+    more = len(found) - len(errors)
+    sentences = [error["message"] for error in errors] + ([f"{more} more are wrong."] if more else [])
+    return InvalidRequestError(" ".join(sentences), errors=errors)

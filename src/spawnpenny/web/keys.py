@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import Service
+from spawnpenny.web.document import Document
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.registry import Metrics
 
 SERVICE: Final = web.AppKey("SERVICE", Service)
 CLOSING: Final = web.AppKey("CLOSING", asyncio.Event)
 """Set when the application shuts down: whoever keeps a request open lets go of it."""
-DOCUMENT: Final = web.AppKey("DOCUMENT", dict[str, Any])
+DOCUMENT: Final = web.AppKey("DOCUMENT", Document)
 """The OpenAPI document."""
 METRICS: Final = web.AppKey("METRICS", Metrics)
 LIMITS: Final = web.AppKey("LIMITS", Limits)

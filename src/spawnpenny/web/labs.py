@@ -10,7 +10,7 @@ from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import InvalidRequestError, LabNotFoundError, StorageKeptError
 from spawnpenny.pipeline.listing import START
 from spawnpenny.web.exchange import asker, demand_purge, exchange
-from spawnpenny.web.intake import body_of, lab_of, query_of, username_of
+from spawnpenny.web.intake import lab_of, query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.requests import (
     NO_PAGE,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 async def start_lab(request: web.Request) -> web.Response:
     username, lab = username_of(request), lab_of(request)
     query = query_of(request, StartQuerySchema())
-    asked = await body_of(request, LabBody())
+    asked = await start_of(request, LabBody(), username)
     key = Key(Kind.LAB, lab)
     _count(request, username, key, asked.start)
     started = await request.app[SERVICE].spawns.start(

@@ -7,19 +7,19 @@ from typing import Final
 
 from aiohttp import web
 
-from spawnpenny.web.docs import render
 from spawnpenny.web.keys import DOCUMENT
 
 _POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 async def get_openapi(request: web.Request) -> web.Response:
-    return web.json_response(request.app[DOCUMENT])
+    return web.Response(body=request.app[DOCUMENT].json, content_type="application/json", charset="utf-8")
 
 
 async def get_docs(request: web.Request) -> web.Response:
     return web.Response(
-        text=render(request.app[DOCUMENT]),
+        body=request.app[DOCUMENT].page,
+        charset="utf-8",
         content_type="text/html",
         headers={"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"},
     )

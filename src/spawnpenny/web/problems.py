@@ -35,6 +35,8 @@ CONTENT_TYPE: Final = "application/problem+json"
 _INTERNAL: Final = "Something went wrong in spawnpenny; an administrator finds the cause in the log by request_id."
 _CLUSTER: Final = "The cluster refused or did not answer; an administrator finds the cause in the log by request_id."
 _RETRY_AFTER: Final = 5
+_MOST_BYTES: Final = 7 * 1024
+_CUT: Final = 300
 
 
 @web.middleware
@@ -93,12 +95,23 @@ def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
     if is_gateways(request.path):
         kind = "application/json"
         status, body = refusal(error.status, error.code, body["detail"], request_id=here.id)
-    response = web.Response(
-        status=status, text=json.dumps(body, default=str), content_type=kind, headers=_headers(error)
-    )
+    response = web.Response(status=status, text=_bounded(body), content_type=kind, headers=_headers(error))
     if not request.content.is_eof():
         response.force_close()  # rather than read the rest of the body
     return response
+
+
+def _bounded(body: dict[str, Any]) -> str:
+    """Return an answer as JSON, without its longest parts where it is long: a refusal is no amplifier."""
+    text = json.dumps(body, default=str)
+    for key in sorted(body, key=lambda key: len(json.dumps(body[key], default=str)), reverse=True):
+        if len(text) <= _MOST_BYTES:
+            break
+        value = body[key]
+        rest = {name: other for name, other in body.items() if name != key}
+        body = {**rest, key: f"{value[:_CUT]}…"} if isinstance(value, str) else rest
+        text = json.dumps(body, default=str)
+    return text
 
 
 def _headers(error: SpawnpennyError) -> dict[str, str]:

@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Final, TypeVar
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from spawnpenny.domain.spawns import MAX_CLIENT, MAX_ENV_BYTES, SpawnRequest, Tls
+from spawnpenny.domain.suggestions import shortened
 from spawnpenny.domain.users import Group
-from spawnpenny.schemas import StrictSchema, unknown_key
+from spawnpenny.schemas import ShortTupleField, StrictSchema, unknown_key
 from spawnpenny.web.pem import CERTIFICATE, PRIVATE_KEY, PemField
 
 T = TypeVar("T")
@@ -56,14 +57,8 @@ def wordings(wanted: str, *, missing: str = "") -> dict[str, Any]:
 class IncomingSchema(StrictSchema[T]):
     """A schema whose refusals are sentences that begin with the field."""
 
-    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
-        known = [field.data_key or name for name, field in self.load_fields.items()]
-        if isinstance(error.messages, dict):
-            for key in set(error.messages) - {*known, "_schema"}:
-                error.messages[key] = [self._unknown(str(key), known)]
-
-    def _unknown(self, key: str, known: list[str]) -> str:
-        return unknown_key(key, known).removeprefix(f"{key!r} ")
+    def word_unknown(self, key: str, known: list[str]) -> str:
+        return unknown_key(key, known).removeprefix(f"{shortened(key)!r} ")
 
 
 class BodySchema(IncomingSchema[T]):
@@ -75,8 +70,8 @@ class BodySchema(IncomingSchema[T]):
 class QuerySchema(IncomingSchema[T]):
     """The query parameters of a route."""
 
-    def _unknown(self, key: str, known: list[str]) -> str:
-        return super()._unknown(key, known) if known else "is not known: this route takes no query parameters."
+    def word_unknown(self, key: str, known: list[str]) -> str:
+        return super().word_unknown(key, known) if known else "is not known: this route takes no query parameters."
 
 
 class SecondsField(fields.Field[float]):
@@ -342,7 +337,7 @@ _GROUPS: Final = wordings(f"a list of at most {MAX_GROUPS} objects with name and
 class Dossier:
     uid: int
     gid: int | None = None
-    groups: tuple[Group, ...] | list[Group] = ()
+    groups: tuple[Group, ...] = ()
     username: str | None = None
 
 
@@ -357,8 +352,4 @@ class DossierBody(BodySchema[Dossier]):
     )
     uid = _id(required=True)
     gid = _id(metadata={"description": "Without it, the setting `users.gid`."})
-    groups = fields.List(
-        fields.Nested(GroupSchema),
-        validate=validate.Length(max=MAX_GROUPS, error=_GROUPS["invalid"]),
-        error_messages=_GROUPS,
-    )
+    groups = ShortTupleField(fields.Nested(GroupSchema), most=MAX_GROUPS, error_messages=_GROUPS)

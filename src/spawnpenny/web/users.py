@@ -10,7 +10,7 @@ from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidRequestError, UserNotFoundError
 from spawnpenny.pipeline.retirement import COMMISSIONING
 from spawnpenny.web.exchange import asker, demand_purge, exchange
-from spawnpenny.web.intake import body_of, query_of, username_of
+from spawnpenny.web.intake import query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.views import user_view
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 async def commission_user(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     username = username_of(request)
-    dossier = await body_of(request, DossierBody())
+    dossier = await start_of(request, DossierBody(), username)
     if dossier.username not in (None, username):
         raise InvalidRequestError("username in the body is another than in the path.", field="username")
     service = request.app[SERVICE]
     gid = service.settings.users.gid if dossier.gid is None else dossier.gid
-    user = User(username, dossier.uid, gid, tuple(dossier.groups))
+    user = User(username, dossier.uid, gid, dossier.groups)
     service.spawns.account(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)
     started = await service.spawns.commission(user, identity=asker(request))

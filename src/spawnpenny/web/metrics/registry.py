@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import platform
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
@@ -26,11 +28,16 @@ if TYPE_CHECKING:
     from spawnpenny.service import Service
     from spawnpenny.web.limits import Limits
 
+_KEPT: Final = 1.0
+"""Seconds for which a text of the metrics is answered again."""
+
 
 class Metrics(Collector):
     """What one application counts: ``calls`` goes to the cluster, ``claims`` around the broker."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._text, self._stale_at = b"", -math.inf
         self._registry = CollectorRegistry()
         self.calls = CallMetrics(self._registry)
         self.claims = ClaimMetrics(self._registry)
@@ -63,5 +70,8 @@ class Metrics(Collector):
             yield metric
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
-        return generate_latest(self)
+        """Return all metrics in Prometheus' text format, not older than a second: anybody may ask."""
+        now = self._clock()
+        if now >= self._stale_at:
+            self._text, self._stale_at = generate_latest(self), now + _KEPT
+        return self._text

@@ -1,0 +1,35 @@
+"""Suggest a known name for an unknown one, at a bounded cost: what callers send may be long, and many."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Final
+
+MOST_NAMED: Final = 10
+"""How many wrong things of one kind a refusal names; of the others it gives the number."""
+LONGEST: Final = 64
+"""How many characters of a name that a caller sent are compared and quoted."""
+_MOST_COMPARED: Final = 100
+_MOST_LISTED: Final = 40
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like a given one, or None where none is like it."""
+    if len(name) > LONGEST:
+        return None
+    found = difflib.get_close_matches(name, list(islice(known, _MOST_COMPARED)), n=1)
+    return found[0] if found else None
+
+
+def shortened(name: str) -> str:
+    """Return a name as a refusal quotes it: cut where it is long."""
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
+
+
+def listed(known: Collection[str]) -> str:
+    """Return names as a sentence lists them: the first ones, and how many more there are."""
+    rest = len(known) - _MOST_LISTED
+    text = ", ".join(islice(known, _MOST_LISTED)) or "none"
+    return f"{text} and {rest} more" if rest > 0 else text
