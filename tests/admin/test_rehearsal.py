@@ -221,6 +221,26 @@ def test_a_text_that_nobody_can_guess_is_left_to_the_user(rehearsed):
     assert [each.step for each in found.unrehearsed if "--option" in each.why] == ["Ticket"]
 
 
+class Copying(Hidden):
+    name = "site.copies"
+    permissions = (allow("create", "patch", on="secrets"),)
+
+
+@pytest.mark.parametrize(
+    ("more", "weight"),
+    [
+        ({}, "refusal"),
+        ({"core": {"broker": {"ignore": ["Secret/d*"]}}}, None),
+        ({"extra": {"site": plugin(steps=lambda: [Copying()])}}, "warning"),
+        ({"extra": {"site": plugin(steps=lambda: [Hidden()])}}, "refusal"),
+    ],
+    ids=["nobody", "broker.ignore", "a step that may", "a step that may not"],
+)
+def test_a_secret_that_nothing_makes_is_refused_unless_something_may_have_it_there(rehearsed, more, weight):
+    found = rehearsed(lab={"volumes": [{"name": "a", "secret": {"secretName": "db"}}]}, **more)
+    assert [each.weight for each in found.problems if each.code == "reference_missing"] == [weight] * bool(weight)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

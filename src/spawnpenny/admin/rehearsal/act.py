@@ -13,6 +13,7 @@ from spawnpenny.admin.rehearsal.findings import Findings
 from spawnpenny.admin.rehearsal.masking import masked
 from spawnpenny.admin.rehearsal.paper import Paper, Verdict
 from spawnpenny.admin.rehearsal.pods import problems_of_pod
+from spawnpenny.admin.rehearsal.provided import missing_problem
 from spawnpenny.admin.rehearsal.references import references_of
 from spawnpenny.admin.rehearsal.result import Problem, RehearsedSpawn, Unrehearsed, Weight
 from spawnpenny.admin.rehearsal.sample import sample_request
@@ -184,21 +185,13 @@ class _Scene:
             self._found(Problem(self._plugin(step), verdict.refusal.code, verdict.refusal.message))
 
     def _refer(self, manifest: Manifest) -> None:
+        world = self.act.world
         for each in references_of(manifest):
-            if each.namespace and self.paper.has(each.resource.kind, each.namespace, each.name):
-                continue
-            if not each.resource.namespaced:
-                continue  # only a cluster can tell
-            embedded = self.act.world.settings.cluster == "embedded" and each.resource.kind != "ServiceAccount"
-            self._found(
-                Problem(
-                    "cluster",
-                    "reference_missing",
-                    f"The pods need the {each.resource.kind} {each.name}, which nothing here makes: something else has "
-                    "to put it into each user's namespace.",
-                    weight=Weight.REFUSAL if embedded else Weight.WARNING,
-                )
-            )
+            there = bool(each.namespace) and self.paper.has(each.resource.kind, each.namespace, each.name)
+            if each.resource.namespaced and not there:  # of what the whole cluster shares, only a cluster can tell
+                problem = missing_problem(each, world.settings, self.context.pipeline.steps)
+                if problem is not None:
+                    self._found(problem)
 
     def _quota(self, step: Step, error: QuotaExceededError) -> None:
         self.refused = self.over_quota = True
