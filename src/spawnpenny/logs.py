@@ -20,6 +20,8 @@ _LEVELS: Final = {
     "kubernetes_asyncio": logging.WARNING,
     # Of a request that is no HTTP it quotes the first line, in which a token may be; web.audit tells of all others.
     "aiohttp.server": logging.CRITICAL,
+    # It quotes the sub-protocols that a browser offers, of which one is a token of Bokeh's.
+    "aiohttp.websocket": logging.CRITICAL,
 }
 
 

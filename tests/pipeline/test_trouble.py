@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+import textwrap
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -12,6 +15,8 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import QuotaExceededError
 from spawnpenny.testing.behaviours import Crash, Hold, PullError, Unschedulable
 from spawnpenny.testing.site import lab, settled, start
+
+SECRET = 's3cr3t-of-"Ada"-Grüße-7q9Zk2Lm4Xw8'
 
 
 @pytest.fixture
@@ -160,3 +165,30 @@ async def test_no_value_of_the_env_reaches_a_reason_an_event_or_a_log_line(kube_
     assert "token=[secret]" in run.record.reason.message
     assert not any("s3cr3t-of-ada" in each for each in told)
     assert "s3cr3t-of-ada" not in base64.b64decode(record["data"]["record"]).decode()
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        f"{SECRET[10:]} at the start of what was kept" + " x" * 1010,
+        json.dumps({"token": SECRET}),
+        repr({"token": SECRET}),
+        f"https://h.example/?token={quote(SECRET, safe='')}",
+        f"Authorization: Basic {base64.b64encode(f'ada:{SECRET}'.encode()).decode()}",
+        f"it begins with {SECRET[:16]} and ends with {SECRET[-16:]}",
+        "\n".join(textwrap.wrap(SECRET, 9)),
+    ],
+    ids=["cut", "json", "repr", "URL", "base64", "parts", "wrapped"],
+)
+async def test_no_form_or_part_of_a_secret_is_quoted_from_what_a_program_printed(kube_site, pods, printed):
+    pods(Crash(3, printed))
+    with structlog.testing.capture_logs() as logs:
+        async with kube_site.service() as service:
+            run = await settled(await start(service, env={"JUPYTER_TOKEN": SECRET}))
+    assert run.record.reason.code == "pod_crashed"
+    told = " ".join([run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)])
+    forms = (SECRET, json.dumps(SECRET), quote(SECRET, safe=""), base64.b64encode(f"ada:{SECRET}".encode()).decode())
+    bare = "".join(told.split()).replace("\\", "")
+    for form in forms:
+        bare_form = form.replace("\\", "")
+        assert not any(bare_form[at : at + 8] in bare for at in range(len(bare_form) - 7))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import sys
 import time
@@ -17,6 +18,7 @@ from yarl import URL
 from spawnpenny.gateway.proxy.capability import Capabilities
 from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.paths import is_open
+from spawnpenny.logs import configure_logs
 from spawnpenny.testing.processes import Processes
 from spawnpenny.web.serving import listening
 
@@ -297,6 +299,17 @@ async def test_a_websocket_goes_through_with_its_protocols_and_ends_with_its_rou
         assert (await socket.receive(timeout=PATIENCE)).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
     async with client.get(url) as page:
         assert page.status == 404
+
+
+async def test_no_sub_protocol_is_logged(proxy, shown, client, caplog):
+    configure_logs("json")
+    logging.getLogger().addHandler(caplog.handler)
+    url = at(proxy, f"/clusters/c1/{capability()}/status/ws")
+    async with client.ws_connect(url, protocols=("other", "token-of-bokeh")) as socket:
+        assert socket.protocol is None
+        await socket.send_str("text")
+        assert await socket.receive_str(timeout=PATIENCE) == "text"
+    assert "token-of-bokeh" not in caplog.text
 
 
 async def test_how_a_websocket_was_ended_is_passed_on(proxy, shown, client):

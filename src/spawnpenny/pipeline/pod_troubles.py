@@ -65,6 +65,9 @@ _HOPELESS_CONFIG: Final = re.compile(
     re.IGNORECASE,
 )
 _MAX_QUOTE: Final = 300
+_CUT_FROM: Final = 2048 - 3
+"""Bytes from which a last message may begin within a word, or within a character: the kubelet keeps the last 2,048
+bytes of a log, and 4,096 of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def container_end(container: str, ended: Status, *, quote: Quote | None) -> Spaw
     What its program wrote last is added where the cluster keeps it, by way of ``quote``, which takes secrets out; None
     leaves it out.
     """
-    detail = quoted(quote(ended.get("message") or "")) if quote else ""
+    detail = quoted(quote(_whole_words(ended.get("message") or ""))) if quote else ""
     said = f": {detail}" if detail else ""
     if ended.get("reason") == "OOMKilled":
         return OutOfMemoryError(
@@ -141,6 +144,13 @@ def quoted(text: str, *, otherwise: str = "") -> str:
     """Return a text as one short line without a full stop at its end."""
     line = " ".join(text.split()).rstrip(".") or otherwise
     return line if len(line) <= _MAX_QUOTE else f"{line[: _MAX_QUOTE - 1]}…"
+
+
+def _whole_words(message: str) -> str:
+    """Drop the first word of a message that the kubelet may have cut: the rest of a secret is not known for one."""
+    if len(message.encode("utf-8", "surrogatepass")) < _CUT_FROM:
+        return message
+    return "".join(message.partition(next((each for each in message if each.isspace()), message))[1:])
 
 
 def _unpulled(status: Status, reason: str, message: str) -> Trouble:
