@@ -98,8 +98,8 @@ class LimitSettings:
     streams: int = 2000
     user_requests: int = 64
     bodies: int = 200
-    connections: int = 4000
-    address_connections: int = 2000
+    connections: int = 5000
+    address_connections: int = 4000
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,20 @@ async def test_a_stream_that_breaks_or_falls_silent_is_opened_again(proxied, end
         assert informer.staleness() < 40
 
 
+async def test_a_stream_from_a_version_of_the_future_is_doubted_as_after_a_restore(proxied):
+    watches = proxied.proxy.arm(None, on=is_watch)
+    async with following(proxied, silence=2) as informer:
+        await watches.until_seen()
+        await informer.synced.wait()
+        informer._follower._version = "4000000000"
+        proxied.proxy.break_streams()
+        await watches.until_seen(2)
+        await proxied.site.cluster.create(note(proxied.site, "later"))
+        await until_known(proxied, informer, "later")
+        assert int(informer._follower._version) < 4000000000
+        assert informer.staleness() < 40
+
+
 async def test_a_silent_stream_is_left_at_once_where_the_cluster_itself_knows_more(proxied):
     watches = proxied.proxy.arm(None, on=is_watch)
     async with following(proxied) as informer:

@@ -20,8 +20,8 @@ class ConnectionLimits:
     on it has not been read for ``write``.
     """
 
-    most: int = 4000
-    of_address: int = 2000
+    most: int = 5000
+    of_address: int = 4000
     header: float = 10.0
     idle: float = 75.0
     write: float = 30.0

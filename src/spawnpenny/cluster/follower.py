@@ -102,21 +102,21 @@ class Follower:
 
     async def _once(self, heard_at: float) -> float:
         """List if need be, and take in one stream; return when was heard of the cluster before that stream."""
-        opened_at = self._heard_at
         try:
             if self._version is None:
                 self._version = await self._relist()
                 heard_at = self._heard_at  # a list alone is no reason to come back at once
-            opened_at = time.monotonic()
             if not await self._follow(self._version):
                 self._version = None  # a stream that ends without a word may have missed something
         except ExpiredError:
             self._log.info("informer_version_expired")
             self._version = None
         except SilentStreamError:
-            # Where nothing changes, that is so all day. That the stream was opened was a word from the cluster.
+            # Where nothing changes, an old API server is silent all day. But so is one whose store was restored from
+            # before the version that is watched from, and there only a list tells what there is. It counts as a word
+            # from the cluster; that the stream could be opened does not.
             self._log.debug("informer_silent")
-            self._heard_at = max(self._heard_at, opened_at)
+            self._version = None
         except SpawnpennyError as error:
             self._log.warning("informer_interrupted", reason=error.code, error=error.message)
             if isinstance(error, ClusterForbiddenError):
