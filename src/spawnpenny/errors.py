@@ -83,6 +83,14 @@ class InvalidRequestError(SpawnpennyError):
         super().__init__(message, **facts)
 
 
+class MalformedRequestError(SpawnpennyError):
+    """What was sent is no HTTP request that can be understood."""
+
+    code = "request_malformed"
+    status = 400
+    title = "The request cannot be understood"
+
+
 class MalformedBodyError(InvalidRequestError):
     code = "body_malformed"
     status = 400

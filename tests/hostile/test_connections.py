@@ -152,15 +152,8 @@ async def test_a_flood_of_connections_keeps_nobody_out(launch, limit, most):
 async def test_garbage_tokens_are_refused_and_nothing_more(launch):
     async with launch() as target:
         before, memory, _ = await unloaded(target)
-        odd = [bytes([byte]) for byte in range(0x80, 0x100)]
-        tokens = [
-            *odd,
-            b"sp-lab.\xc3\xa9.x",
-            b"sp-lab.%00.x",
-            b"a.b.c",
-            b"x" * 4000,
-            *(os.urandom(8).hex().encode() for _ in range(MANY)),
-        ]
+        odd = (b"sp-lab.\xc3\xa9.x", b"sp-lab.%00.x", b"a.b.c", b"\xff", b"x" * 4000)
+        tokens = [*odd, *(os.urandom(8).hex().encode() for _ in range(MANY // 5))]
         schemes = (b"Bearer ", b"Token ", b"Basic ", b"jupyterhub ")
         for path in (b"/v1/users/bob/labs", b"/gateway/api/v1/clusters/"):
             head = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "

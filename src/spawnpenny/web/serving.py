@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -12,9 +13,9 @@ from spawnpenny.aio.connections import Connection, ConnectionLimits, Connections
 from spawnpenny.aio.listener import Listener
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.errors import SettingsError
+from spawnpenny.web.protocol import RequestHandler
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator
 
     from aiohttp.typedefs import Handler
@@ -72,14 +73,7 @@ async def listening(
     """
     connections = app[CONNECTIONS] if CONNECTIONS in app else Connections()
     app.middlewares.insert(0, _noted)
-    # The access log is our own: aiohttp's has the query, in which there may be a token.
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=_PATIENCE,
-        keepalive_timeout=2 * connections.limits.idle,  # the connections' own limit comes first
-        lingering_time=_LINGER,
-    )
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PATIENCE)
     await runner.setup()
     try:
         listener = _listener(runner, connections, certificate)
@@ -97,11 +91,21 @@ async def listening(
 
 
 def _listener(runner: web.AppRunner, connections: Connections, certificate: Certificate | None) -> Listener:
-    server = runner.server
+    server, loop = runner.server, asyncio.get_running_loop()
     assert server is not None  # noqa: S101 - it is set up
 
     def connection(address: str) -> asyncio.Protocol:
-        return Connection(connections, server(), address)
+        # The connections' own limit of idleness comes first.
+        idle = 2 * connections.limits.idle
+        # The access log is our own: aiohttp's has the query, in which there may be a token.
+        inner = RequestHandler(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type] # as AppRunner has it
+            keepalive_timeout=idle,
+            lingering_time=_LINGER,
+        )
+        return Connection(connections, inner, address)
 
     return Listener(
         connection,

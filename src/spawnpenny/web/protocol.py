@@ -1,0 +1,57 @@
+"""HTTP as aiohttp speaks it, with refusals like those of the application."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+from spawnpenny.errors import MalformedRequestError, SpawnpennyError
+
+if TYPE_CHECKING:
+    from aiohttp.web_request import BaseRequest
+
+_INTERNAL = "Something went wrong in spawnpenny; an administrator finds the cause in the log."
+_MALFORMED = "What was sent is no HTTP request that can be understood. The connection is closed."
+
+
+class RequestHandler(web.RequestHandler):
+    """One HTTP connection. What aiohttp refuses itself, such as a broken header, is a problem document too."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Return the answer to what never came to the application; aiohttp's own would tell versions and quote it."""
+        del message
+        log = structlog.get_logger("spawnpenny.web")
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            error: SpawnpennyError = MalformedRequestError(_MALFORMED)
+            # Not what is wrong with it: that quotes headers, in which there may be a token.
+            log.debug("a request cannot be understood", remote=request.remote, error=type(exc).__name__)
+        else:
+            error = SpawnpennyError(_INTERNAL)
+            log.error("a request failed unexpectedly", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("half an answer was sent already")
+        return _problem(error)
+
+
+def _problem(error: SpawnpennyError) -> web.Response:
+    members = {
+        "type": f"https://spawnpenny.io/errors/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+    }
+    headers = {"Server": "spawnpenny", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    response = web.Response(
+        status=error.status, text=json.dumps(members), content_type="application/problem+json", headers=headers
+    )
+    response.force_close()
+    return response

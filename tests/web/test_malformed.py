@@ -1,0 +1,56 @@
+"""What is no HTTP request is refused as everything else is: no version, no quote, no traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+
+async def send(port, data):
+    """Send bytes and return the status, the headers and the body of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    first, *lines = head.decode().split("\r\n")
+    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nno header\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nAuthorization: Bearer \x00secret\r\n\r\n",
+        b"GET /" + 20_000 * b"x" + b" HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nX-Long: " + 20_000 * b"x" + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(500)) + b"\r\n",
+        b"PUT /v1/users/ada HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"PUT /v1/users/ada HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_a_problem_without_a_version(server, logged, data):
+    status, headers, body = await send(server.port, data)
+    assert (status, headers["Content-Type"]) == (400, "application/problem+json; charset=utf-8")
+    assert json.loads(body)["code"] == "request_malformed"
+    assert headers["Server"] == "spawnpenny"
+    assert "aiohttp" not in str(headers) + body.decode()
+    told = json.dumps(logged())
+    assert "Traceback" not in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "token", "Basic", "jupyterhub"])
+@pytest.mark.parametrize("path", ["/v1/users/ada/labs", "/gateway/api/v1/clusters/"])
+async def test_a_token_with_any_byte_beyond_ascii_is_a_401(server, logged, scheme, path):
+    for byte in (0x80, 0xA0, 0xC3, 0xE9, 0xFF):
+        for token in (bytes([byte]), b"sp-lab." + bytes([byte]) + b".x", "sp-lab.é.x".encode()):
+            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {scheme} ".encode()
+            status, headers, _ = await send(server.port, head + token + b"\r\n\r\n")
+            assert status == 401
+            assert headers["Server"] == "spawnpenny"
+    assert "Traceback" not in json.dumps(logged())
