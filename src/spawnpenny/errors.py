@@ -310,7 +310,7 @@ class BodyTimeoutError(SpawnpennyError):
     title = "The body did not arrive in time"
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The body did not arrive within {seconds:g} seconds. Send it again.")
+        super().__init__(f"The body did not arrive within {seconds} seconds. Send it again.")
 
 
 class TooManyRequestsError(SpawnpennyError):

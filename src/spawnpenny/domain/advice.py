@@ -23,6 +23,7 @@ _OPERATOR: Final = (
 _LIST: Final = "List what there is, and check how the name is written."
 
 ADVICE: Final[Mapping[str, str]] = {
+    "body_timeout": "Send it again, all of it at once; a proxy between may be slow.",
     "body_malformed": "Send the body as JSON, in UTF-8, with its whole length.",
     "body_too_large": "Send less, or have an administrator raise the setting web.max_body.",
     "broker_refused": _ADMINISTRATOR,
@@ -93,6 +94,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "record_unreadable": "Tell an administrator: your record has to be looked at, or restored from a backup.",
     "replica_fenced": _AGAIN,
     "request_invalid": "Correct what the sentence names, and send it again; /docs has what each route takes.",
+    "request_malformed": "Send HTTP/1.1, to the right port; https only where the service has a certificate.",
     "route_not_found": "Look the route up in /docs.",
     "settings_invalid": _OPERATOR,
     "spawn_failed": _AGAIN,
