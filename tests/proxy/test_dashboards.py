@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import re
@@ -11,8 +12,12 @@ import time
 from contextlib import asynccontextmanager
 
 import aiohttp
+import dask
 import pytest
 from aiohttp import web
+from bokeh.server.urls import per_app_patterns
+from distributed.dashboard.scheduler import applications
+from tornado.websocket import WebSocketHandler
 from yarl import URL
 
 from spawnpenny.gateway.proxy.capability import Capabilities
@@ -53,7 +58,7 @@ async def dashboard():
 
     async def answer(request):
         asked.append(request)
-        where = request.path.rpartition("/")[2]
+        where = request.path.rpartition("/")[2].removesuffix(".html")
         headers = {"Set-Cookie": "mine=1; Path=/", "Clear-Site-Data": '"*"', "Access-Control-Allow-Origin": "*"}
         headers |= {"Content-Security-Policy": "default-src *", "X-Other": "x"}
         headers["Location"] = request.query.get("to", "http://evil.example/")
@@ -163,7 +168,10 @@ async def test_no_credential_goes_up_and_nothing_but_content_comes_back(proxy, s
         assert (page.status, await page.text()) == (200, "mine")
         allowed = {"Content-Type", "Content-Length", "Date", "Server", "Cache-Control", "Referrer-Policy"}
         assert set(page.headers) <= allowed | {"Content-Security-Policy", "X-Content-Type-Options"}
-        assert page.headers["Content-Security-Policy"] == "sandbox allow-scripts allow-forms allow-popups"
+        assert (
+            page.headers["Content-Security-Policy"]
+            == "sandbox allow-scripts allow-forms allow-popups; frame-ancestors 'none'"
+        )
         assert page.headers["Server"] == "spawnpenny"
     (asked,) = shown
     assert asked.path_qs == "/status?theme=dark"
@@ -173,7 +181,7 @@ async def test_no_credential_goes_up_and_nothing_but_content_comes_back(proxy, s
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_goes_nowhere(proxy, shown, client, status):
-    async with client.get(at(proxy, f"/clusters/c1/{capability()}/{status}"), allow_redirects=False) as page:
+    async with client.get(at(proxy, f"/clusters/c1/{capability()}/statics/{status}"), allow_redirects=False) as page:
         assert page.status == 502
         assert "Location" not in page.headers
 
@@ -181,13 +189,13 @@ async def test_a_redirect_goes_nowhere(proxy, shown, client, status):
 @pytest.mark.parametrize(
     ("path", "to", "where"),
     [
-        ("/302", "info/main/workers.html", "./info/main/workers.html"),
-        ("/info/302", "/info/main/workers.html?a=1", "./../info/main/workers.html?a=1"),
-        ("/302", "//evil.example/x", None),
-        ("/302", "/api/v1/retire_workers", None),
-        ("/302", "http://127.0.0.1:1/status", None),
-        ("/302", "/info/%2e%2e/%2e%2e/x", "./x"),
-        ("/302", "http://[", None),
+        ("/statics/302", "../info/main/workers.html", "./../info/main/workers.html"),
+        ("/info/task/302.html", "/info/main/workers.html?a=1", "./../../info/main/workers.html?a=1"),
+        ("/statics/302", "//evil.example/x", None),
+        ("/statics/302", "/api/v1/retire_workers", None),
+        ("/statics/302", "http://127.0.0.1:1/status", None),
+        ("/statics/302", "/info/%2e%2e/%2e%2e/status", "./../status"),
+        ("/statics/302", "http://[", None),
     ],
 )
 async def test_a_redirect_to_another_page_of_the_dashboard_leads_there(proxy, shown, client, path, to, where):
@@ -231,7 +239,7 @@ async def test_what_is_no_plain_answer_is_not_passed_on(service, proxy, client, 
 
 async def test_what_a_browser_has_already_is_not_sent_again(proxy, shown, client):
     headers = {"If-None-Match": '"1"'}
-    async with client.get(at(proxy, f"/clusters/c1/{capability()}/304"), headers=headers) as page:
+    async with client.get(at(proxy, f"/clusters/c1/{capability()}/statics/304"), headers=headers) as page:
         assert (page.status, await page.read()) == (304, b"")
     assert shown[0].headers["If-None-Match"] == '"1"'
 
@@ -267,12 +275,83 @@ async def test_the_schedulers_own_api_is_not_reached_however_it_is_written(proxy
     assert shown == []
 
 
+def served():
+    """Yield what the installed distributed serves at a scheduler: paths, and whether each takes websockets."""
+    modules = [importlib.import_module(name) for name in dask.config.get("distributed.scheduler.http.routes")]
+    for pattern, handler, _ in (route for module in modules for route in module.routes):
+        path = re.sub(r"\(.*?\)", "1", f"/{pattern.lstrip('/')}")
+        yield path, issubclass(handler, WebSocketHandler)
+    for page in applications:
+        for pattern, handler in ((each[0], each[1]) for each in per_app_patterns):
+            yield page + pattern.rstrip("?").rstrip("/"), issubclass(handler, WebSocketHandler)
+    yield from (("/", False), ("/sitemap.json", False), ("/static/js/bokeh.min.js", False))
+
+
+def test_what_passes_is_what_distributed_serves_but_for_its_api_and_its_proxy():
+    pages = dict(served())
+    assert len(pages) > 100
+    assert {path for path in pages if not is_open(path)} == {"/proxy/1/1/1"}
+    assert {path for path in pages if is_open(path, websocket=True)} == {
+        path for path, socket in pages.items() if socket
+    }
+
+
 @pytest.mark.parametrize(
     "path",
-    ["/status", "/info/worker/tls%3A%2F%2F10.0.0.1%3A40331.html", "/info/task/x%27%2C%200.html", "/api-docs", ""],
+    ["/info/worker/tls%3A%2F%2F10.0.0.1%3A40331.html", "/info/task/x%27%2C%200.html", "/info/task/a%2Fapi.html", ""],
 )
-def test_pages_of_dask_are_open(path):
+def test_pages_of_workers_and_tasks_pass_whatever_their_names(path):
     assert is_open(path)
+    assert not is_open(path, websocket=True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proxy/27192/127.0.0.1/secret/path",
+        "/proxy/27192/localhost/status/ws",
+        "/proxy/8787/127.0.0.1/jupyter/api/kernels/x/channels",
+        "/pro%78y/1/127.0.0.1/ws",
+        "/pro%2578y/1/127.0.0.1/ws",
+        "//proxy/1/127.0.0.1/status/ws",
+        "/status/../proxy/1/127.0.0.1/ws",
+        "/status/%2e%2e/proxy/1/127.0.0.1/ws",
+        "/status/..;/proxy/1/127.0.0.1/ws",
+        "/PROXY/1/127.0.0.1/status/ws",
+        "/proxy%2F1%2F127.0.0.1%2Fstatus/ws",
+        "\\proxy\\1\\127.0.0.1\\ws",
+        "/\uff50roxy/1/127.0.0.1/ws",
+        "/jupyter/api/kernels/x/channels",
+        "/api/x",
+        "/a\\api/ws",
+        "/statics/x/ws",
+        "/info/task/x.html",
+        "/other/ws",
+        "/status",
+        "/ws",
+    ],
+)
+async def test_no_websocket_but_a_plots_own_reaches_the_scheduler(proxy, shown, client, path):
+    for upgrade in ("websocket", "WebSocket", " websocket "):
+        headers = {"Upgrade": upgrade, "Connection": "Upgrade", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        headers["Sec-WebSocket-Version"] = "13"
+        async with client.get(raw(proxy, f"/clusters/c1/{capability()}{path}"), headers=headers) as page:
+            assert page.status in {400, 404}
+    assert shown == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_workers_own_pages_are_not_reached_through_the_scheduler(proxy, shown, client, method):
+    async with client.request(method, at(proxy, f"/clusters/c1/{capability()}/proxy/8787/10.0.0.1/status")) as page:
+        assert page.status == 404
+    assert shown == []
+
+
+async def test_no_page_of_the_proxys_host_is_framed(service, proxy, shown, client):
+    service.tickets["ada", "c1", TICKET] = "uid-1"
+    for path in (f"/clusters/c1/{TICKET}/status", f"/clusters/c1/{capability()}/status", "/none"):
+        async with client.get(at(proxy, path)) as page:
+            assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
 
 async def test_only_reading_is_passed_on(proxy, shown, client):

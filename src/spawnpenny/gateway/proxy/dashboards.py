@@ -73,7 +73,7 @@ class Dashboards:
         """Answer a request for a path of a dashboard, with the session that dashboards are asked by."""
         found = self._path.fullmatch(request.rel_url.raw_path)
         rest = (found and found["rest"]) or ""
-        if found is None or not is_open(rest):
+        if found is None or not is_open(rest, websocket=_is_websocket(request)):
             return notice(*_ABSENT)
         way = await self._table.find(found["cluster"], self._limits.unknown)
         if way is None or way.route.dashboard is None:
@@ -125,9 +125,8 @@ class Dashboards:
         self, request: web.Request, session: aiohttp.ClientSession, way: Way, url: URL, left: float
     ) -> web.StreamResponse:
         """Ask the dashboard itself, for so many seconds at most, where its user has not too much of it open."""
-        is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
         limits, user = self._limits, way.route.user
-        if is_socket:
+        if _is_websocket(request):
             if not self._sockets.has_room(user, limits.sockets, limits.all_sockets):
                 return notice(*_BUSY)
             with self._sockets.counted(user):
@@ -136,6 +135,10 @@ class Dashboards:
             return notice(*_BUSY)
         with self._asking.counted(user):
             return await forward(request, session, url)
+
+
+def _is_websocket(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").strip().lower() == "websocket"
 
 
 class _Users:

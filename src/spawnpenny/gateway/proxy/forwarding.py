@@ -23,7 +23,7 @@ from spawnpenny.gateway.waiting import until_first
 
 SANDBOX: Final = {
     # No allow-same-origin: the page is of no origin, so it has no cookies and no storage, and reads nothing of others.
-    "Content-Security-Policy": "sandbox allow-scripts allow-forms allow-popups",
+    "Content-Security-Policy": "sandbox allow-scripts allow-forms allow-popups; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",  # the address is the right to look at it
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-cache",

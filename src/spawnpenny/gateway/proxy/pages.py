@@ -30,7 +30,9 @@ def notice(status: int, title: str, text: str) -> web.Response:
 
 def _page(status: int, title: str, text: str, more: str = "", *, script: str = "") -> web.Response:
     style = _static("page.css")
-    policy = f"default-src 'none'; base-uri 'none'; form-action 'self'; style-src {_hash(style)}"
+    policy = (
+        f"default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; style-src {_hash(style)}"
+    )
     scripts = ""
     if script:
         policy, scripts = f"{policy}; script-src {_hash(script)}", f"<script>{script}</script>"

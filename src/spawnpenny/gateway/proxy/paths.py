@@ -1,4 +1,4 @@
-"""Which paths of a scheduler's dashboard may be asked for."""
+"""The paths of a scheduler's dashboard that pass: those of distributed's own pages."""
 
 from __future__ import annotations
 
@@ -6,32 +6,40 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-_CLOSED: Final = frozenset({"api", "jupyter"})
-"""The scheduler's own API closes workers, and its Jupyter server runs code; neither asks who it is."""
+_PAGE: Final = (
+    r"/(?:counters|events|exceptions|gpu|graph|groups|hardware|profile|profile-server|shuffle|status|stealing|system"
+    r"|tasks|workers|individual-[a-z-]+)"
+)
+_INFO: Final = r"/info(?:/main/(?:workers|exceptions|logs)\.html|/(?:worker|task|call-stacks?|logs)/.+\.html)?"
+_FILES: Final = r"/(?:static|statics)/.+"
+_DATA: Final = (
+    r"/(?:individual-plots\.json|json/(?:counts\.json|identity\.json|index\.html)|sitemap\.json|health|metrics)"
+)
+_READ: Final = re.compile(rf"/?|{_PAGE}(?:/|/ws|/metadata|/autoload\.js)?|{_INFO}|{_FILES}|{_DATA}|/eventstream")
+_SOCKET: Final = re.compile(rf"{_PAGE}/ws|/eventstream")
+"""What is left out: the scheduler's own API closes workers, its Jupyter server runs code, and its proxy to the workers'
+dashboards (``/proxy/``) joins a websocket to any host and port. None of them asks for a name or password."""
 _ROUNDS: Final = 4
 _STRANGE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SLASHES: Final = re.compile(r"[/\\]")
 
 
-def is_open(path: str) -> bool:
-    """Whether a path, as it came and beginning with a slash, may be asked for.
+def is_open(path: str, *, websocket: bool = False) -> bool:
+    """Say whether a path, as it came and beginning with a slash, is one of a dashboard's own.
 
-    It is read in every way that a server may read it: decoded once or more, with backslashes, with empty segments, with
-    parameters. Whatever leads to what is closed in one of them, or up, is closed.
+    It is read in every way that a server may read it: as it is, and decoded once or more. Each has to be a dashboard's
+    path, and lead nowhere up.
     """
     readings = [path]
     while (decoded := unquote(readings[-1], errors="replace")) != readings[-1]:
         if len(readings) > _ROUNDS:
             return False
         readings.append(decoded)
-    return all(_reads_open(reading) for reading in readings)
+    known = _SOCKET if websocket else _READ
+    return all(_is_plain(reading) and known.fullmatch(reading) is not None for reading in readings)
 
 
-def _reads_open(path: str) -> bool:
+def _is_plain(path: str) -> bool:
     if _STRANGE.search(path):
         return False
-    segments = [segment.partition(";")[0].strip().casefold() for segment in _SLASHES.split(path)]
-    if any(segment in {".", ".."} for segment in segments):
-        return False
-    first = next((segment for segment in segments if segment), "")
-    return first.rstrip(". ") not in _CLOSED
+    return not any(segment.partition(";")[0].strip() in {".", ".."} for segment in _SLASHES.split(path))
