@@ -37,6 +37,11 @@ from spawnpenny.settings import (
 from spawnpenny.sources import overrides, put, read_yaml
 
 _MAX_PREFIX: Final = 15
+_LABEL_KEY: Final = (
+    r"\A(?=[^/]{1,253}/)?(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?\Z"
+)
+_PATH: Final = r"\A/(?:(?!\.{1,2}(?:/|\Z))[^/]+(?:/(?!\.{1,2}(?:/|\Z))[^/]+)*)?\Z"
+_LABEL_VALUE: Final = r"\A(?:[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?\Z"
 
 
 def _text(pattern: str, told: str) -> fields.String:
@@ -47,6 +52,21 @@ def _name() -> fields.String:
     return _text(
         r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z",
         "This is not a Kubernetes name: lower case letters, digits and -.",
+    )
+
+
+def _key() -> fields.String:
+    """Return a field for the key of a label or annotation of user namespaces that is not ours to give already."""
+    return fields.String(
+        validate=[
+            validate.Regexp(
+                _LABEL_KEY, error="This is not the key of a label or annotation, such as example.org/team."
+            ),
+            validate.Regexp(
+                r"(?!spawnpenny\.io/|pod-security\.kubernetes\.io/|kubernetes\.io/metadata\.name\Z)",
+                error="spawnpenny and Kubernetes give this one themselves.",
+            ),
+        ]
     )
 
 
@@ -127,6 +147,7 @@ class _PodSchema(StrictSchema[PodSettings]):
     makes = PodSettings
     allow = TupleField(fields.String())
     images = TupleField(fields.String())
+    host_paths = TupleField(_text(_PATH, "This is not an absolute path, without '..', such as /srv/scratch."))
 
 
 class _BrokerSchema(StrictSchema[BrokerSettings]):
@@ -136,6 +157,8 @@ class _BrokerSchema(StrictSchema[BrokerSettings]):
     account = _name()
     account_namespace = _name()
     pod_security = fields.String(validate=validate.OneOf(["restricted", "baseline", "privileged"]))
+    labels = fields.Dict(keys=_key(), values=_text(_LABEL_VALUE, "This is not the value of a label."))
+    annotations = fields.Dict(keys=_key(), values=fields.String())
     orders = fields.String(allow_none=True)
     namespaces = _count()
     releases = _count()

@@ -613,6 +613,20 @@ class ClusterForbiddenError(ClusterError):
     code = "cluster_forbidden"
 
 
+class PolicyRefusedError(ClusterForbiddenError):
+    """An admission policy or webhook refuses the object: spawnpenny's own fence, or one of the site's."""
+
+    code = "policy_refused"
+    title = "A policy of the cluster refuses it"
+
+
+class PodSecurityRefusedError(ClusterForbiddenError):
+    """The pod security level of the namespace refuses the pod."""
+
+    code = "pod_security_refused"
+    title = "The pod security level of the namespace refuses it"
+
+
 class TerminatingError(ClusterForbiddenError):
     """The namespace is being deleted."""
 

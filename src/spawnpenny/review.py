@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 from spawnpenny.admin.rehearsal.rehearse import rehearse
 from spawnpenny.admin.rehearsal.result import Problem
-from spawnpenny.broker.orders import OrdersFile
+from spawnpenny.broker.orders import Orders, OrdersFile
 from spawnpenny.configuration import load_what_is_valid, make_settings
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError, SettingsError
 from spawnpenny.permissions.comparison import differences
+from spawnpenny.permissions.fence import make_fence
 from spawnpenny.permissions.grants import gather
 from spawnpenny.permissions.manifests import make_manifests
 from spawnpenny.permissions.rendered import Rendered
@@ -108,6 +109,11 @@ def review_deployment(deployment: Rendered) -> Review:
     if loaded.settings is not None and loaded.plugins is not None:
         settings = loaded.settings
         found = list(differences(deployment, make_manifests(gather(settings, loaded.plugins), settings)))
+        fence = make_fence(settings, _tried([], deployment.orders) or Orders())
+        if deployment.has_any(fence):
+            found.extend(differences(deployment, fence))
+        elif settings.broker.separate:
+            told.unusual.append("The deployment has no fence: RBAC alone holds both accounts (docs/privileges.md).")
         told.problems.extend(found)
         if found:
             told.problems.append(_MEND)

@@ -113,17 +113,23 @@ class UserSettings:
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    """What pods may have: ``allow`` names openings in the hardening rules, ``images`` are patterns of image names."""
+    """What pods may have.
+
+    ``allow`` names openings in the hardening rules, ``images`` are patterns of image names, ``host_paths`` the paths
+    of the host that the opening ``hostPath`` is for (empty: all).
+    """
 
     allow: tuple[str, ...] = ()
     images: tuple[str, ...] = ("*",)
+    host_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
     """What the broker makes, and how it is asked.
 
-    The role that it binds in user namespaces, for whom, the pod security level, and the orders. ``separate`` says
+    The role that it binds in user namespaces, for whom, the pod security level, further ``labels`` and ``annotations``
+    of these namespaces, and the orders. ``separate`` says
     that it is a process of its own, with an account of its own. ``namespaces`` bounds how many it makes, ``releases``
     how many go in an hour, ``claims`` how many it works on at once; ``purge`` lets it delete volume claims with a
     namespace. ``keep_for`` are further kinds that keep an idle namespace where somebody else made one of them,
@@ -137,6 +143,8 @@ class BrokerSettings:
     account: str = "spawnpenny"
     account_namespace: str = "spawnpenny"
     pod_security: str = "restricted"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     orders: str | None = None
     namespaces: int = 10_000
     releases: int = 100
@@ -228,7 +236,7 @@ class Settings:
     limits: LimitSettings = LimitSettings()
     users: UserSettings = UserSettings()
     pods: PodSettings = PodSettings()
-    broker: BrokerSettings = BrokerSettings()
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
     replicas: ReplicaSettings = ReplicaSettings()
     housekeeping: HousekeepingSettings = HousekeepingSettings()
     gateway: GatewaySettings = GatewaySettings()

@@ -115,7 +115,8 @@ def test_the_fence_is_told_what_the_settings_open(rehearsed):
     found = rehearsed(core={"pods": {"allow": ["nfs"]}, "broker": {"pod_security": "baseline"}}, lab=NFS)
     assert found.starts
     fence = next(each for each in found.warnings if each.setting == "policy")
-    assert "nfs" in yaml.safe_load(fence.paste)["patches"][0]["patch"]
+    assert "nfs" in fence.message
+    assert "permissions --overlay OVERLAY --output kustomize" in fence.advice
 
 
 def test_unusual_names_are_samples_and_a_named_user_is_not(rehearsed):

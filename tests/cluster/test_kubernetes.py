@@ -18,12 +18,15 @@ from spawnpenny.errors import (
     ExpiredError,
     InvalidObjectError,
     NotFoundError,
+    PodSecurityRefusedError,
+    PolicyRefusedError,
     QuotaExceededError,
     SettingsError,
     TerminatingError,
     UnavailableError,
 )
 
+FENCE = "ValidatingAdmissionPolicy 'spawnpenny-service' with binding 'spawnpenny-service' denied"
 POD = resource_of("Pod")
 REF = Ref(POD, "p", "ns")
 MANIFEST = {
@@ -134,8 +137,11 @@ async def test_a_denial_on_all_namespaces_is_told_at_once(api, connect):
     [
         (status(403, "unable to create new content because it is being terminated"), TerminatingError),
         (status(403, "no", causes=[{"reason": "NamespaceTerminating"}]), TerminatingError),
-        (status(403, "violates PodSecurity"), ClusterForbiddenError),
-        (status(422, 'admission webhook "w" denied the request: no root'), ClusterForbiddenError),
+        (status(403, 'pods "p" is forbidden: violates PodSecurity "restricted:latest": x'), PodSecurityRefusedError),
+        (status(403, f'pods "p" is forbidden: {FENCE} request: It cannot be.'), PolicyRefusedError),
+        (status(422, f'pods "p" is invalid: {FENCE} request: no'), PolicyRefusedError),
+        (status(422, 'admission webhook "w" denied the request: no root'), PolicyRefusedError),
+        (status(403, 'admission webhook "w" denied the request: you cannot'), PolicyRefusedError),
         (status(401, "Unauthorized"), ClusterForbiddenError),
         (status(404, name="ns", kind="namespaces"), NotFoundError),
         (web.Response(status=404, text="404 page not found"), InvalidObjectError),

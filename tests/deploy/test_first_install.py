@@ -179,21 +179,18 @@ def without_operators_and_on_old_kubernetes(kustomization):
 
 async def install(walk, before=()):
     """Follow the page from the overlay to the first lab; ``before`` are the commands of another page, in its middle."""
-    overlay, hub, rights, rendered, applied, judged, trial, again, lab = (
+    overlay, hub, trial, rights, rendered, applied, judged, lab = (
         block for block in blocks("install.md") if not played(block)
     )
     await walk.run(overlay)
     walk.edit("kustomization.yaml", without_operators_and_on_old_kubernetes)
-    walk.edit("settings.yaml", with_tokens("hub", await walk.run(hub)))
+    for name, block in (("hub", hub), ("trial", trial)):
+        walk.edit("settings.yaml", with_tokens(name, await walk.run(block)))
     for each in before or (rights, rendered):
         await walk.run(each)
     await walk.run(applied)
     await walk.start_pods()
-    told = await walk.run(judged)
-    walk.edit("settings.yaml", with_tokens("trial", await walk.run(trial)))
-    await walk.run(again)
-    await walk.start_pods()
-    return told, await walk.run(lab)
+    return await walk.run(judged), await walk.run(lab)
 
 
 async def test_installing_by_the_page_alone_leads_to_a_first_lab(walk):

@@ -9,8 +9,8 @@ from spawnpenny.broker.namespaces import release_role
 from spawnpenny.cluster.kinds import KNOWN
 from spawnpenny.doctor.examine import CHECKS
 from spawnpenny.doctor.kubernetes import OLDEST
-from spawnpenny.doctor.policy import NAMES
 from spawnpenny.domain import labels
+from spawnpenny.permissions.fence import ACCOUNTS, fence_name
 from spawnpenny.pipeline.record import SCHEMA
 from spawnpenny.settings import Settings
 
@@ -43,7 +43,8 @@ def test_the_labels_in_commands_are_ours():
 
 
 def test_the_policies_and_roles_that_are_deleted_are_those_that_there_are():
-    assert f"validatingadmissionpolicies {' '.join(NAMES)}" in COMMANDS
+    names = [fence_name(account, Settings()) for account in ACCOUNTS]
+    assert f"validatingadmissionpolicies {' '.join(names)}" in COMMANDS
     broker = Settings().broker
     assert f"clusterroles {broker.account} {broker.account}-broker" in COMMANDS
     assert f"delete clusterrole {broker.role} {release_role(broker)}\n" in COMMANDS

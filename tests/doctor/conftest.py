@@ -22,6 +22,8 @@ from spawnpenny.replicas.heartbeat import Heartbeat
 from spawnpenny.replicas.replica import Replica
 from spawnpenny.testing.site import site_data
 
+LEVEL = "pod-security.kubernetes.io/enforce"
+
 
 async def _nothing():
     """Have nothing to catch up with."""
@@ -45,7 +47,9 @@ class Ward:
         settings, plugins = self.settings, load_plugins(self.settings)
         spaces = settings.namespaces
         for name in (settings.broker.account_namespace, spaces.state, spaces.broker, spaces.provision):
-            await self.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            level = "baseline" if name == spaces.provision else "restricted"
+            metadata = {"name": name, "labels": {LEVEL: level}}
+            await self.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         for account in ("service", "broker"):
             namespace, name = account_of(account, settings)
             metadata = {"name": name, "namespace": namespace}

@@ -105,6 +105,29 @@ async def test_a_user_namespace_with_another_pod_security_level_is_found(ward):
     assert await faults(ward) == [("pod-security", "failure", told)]
 
 
+@pytest.mark.parametrize(
+    ("space", "version", "level", "found"),
+    [
+        ("user", "v1.24", "restricted", "User namespaces have their pod security level of an old Kubernetes:"),
+        ("user", "latest", "restricted", None),
+        ("state", None, None, "has no pod security level"),
+        ("state", None, "privileged", "has the pod security level privileged, not restricted"),
+        ("state", "v1.24", "restricted", "of an old Kubernetes (v1.24)"),
+        ("broker", None, None, "has no pod security level"),
+        ("provision", None, None, "has no pod security level"),
+        ("provision", None, "privileged", None),
+    ],
+)
+async def test_a_pod_security_level_that_is_none_or_of_old_is_found(ward, space, version, level, found):
+    spaces = ward.settings.namespaces
+    name = f"{spaces.prefix}ada" if space == "user" else getattr(spaces, space)
+    keys = {"pod-security.kubernetes.io/enforce": level, "pod-security.kubernetes.io/enforce-version": version}
+    await ward.cluster.patch(ward.ref("Namespace", name), {"metadata": {"labels": keys}})
+    told = await faults(ward)
+    assert [(check, rank) for check, rank, _ in told] == ([("pod-security", "failure")] if found else [])
+    assert all(found in each and name in each for _, _, each in told)
+
+
 async def test_a_broker_that_has_ended_is_found(ward):
     await ward.broker.aclose()
     assert await faults(ward) == [("broker", "failure", "No broker leads: the last one has given its Lease up.")]

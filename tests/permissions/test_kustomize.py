@@ -28,7 +28,9 @@ def path(monkeypatch):
 def overlay(tmp_path):
     """Copy the overlay that sites copy."""
     shutil.copytree(KUSTOMIZE, tmp_path / "kustomize")
-    return tmp_path / "kustomize/overlays/production"
+    copied = tmp_path / "kustomize/overlays/production"
+    changed(copied / "settings.yaml", tokens={"trial": {"sha256": "0a" * 32, "scopes": ["spawn:any"]}})
+    return copied
 
 
 def changed(file, **sections):

@@ -23,6 +23,7 @@ from spawnpenny.cluster.sockets import Sockets
 from spawnpenny.domain.spawns import Phase, Tls
 from spawnpenny.domain.users import Group, User
 from spawnpenny.embedded.merge import merge_patch
+from spawnpenny.permissions.fence import cel_map
 from spawnpenny.permissions.grants import gather
 from spawnpenny.permissions.manifests import make_manifests
 from spawnpenny.plugins import load_plugins
@@ -60,10 +61,12 @@ class Scene:
         quoted = {key: f"'{value}'" for key, value in self.names.items()}
         service = {key: quoted[key] for key in ("installation", "prefix", "state")}
         broker = service | {key: quoted[key] for key in ("provision", "broker")} | {"accountNamespace": quoted["home"]}
-        opened = {"opened": str((attempt or {}).get("opened", [])), "hostPaths": str((attempt or {}).get("paths", []))}
+        attempt = attempt or {}
+        opened = {"opened": str(attempt.get("opened", [])), "hostPaths": str(attempt.get("paths", []))}
+        of_broker = opened | {key: cel_map(attempt.get(key, {})) for key in ("labels", "annotations")}
         return {
             "service": policies["spawnpenny-service"].adapted(self.names["service_account"], **service, **opened),
-            "broker": policies["spawnpenny-broker"].adapted(self.names["broker_account"], **broker, **opened),
+            "broker": policies["spawnpenny-broker"].adapted(self.names["broker_account"], **broker, **of_broker),
         }
 
 
@@ -210,6 +213,7 @@ async def prepare(admin, site, names):
         ("ConfigMap", names["provision"], "held", {}, {}),
         ("Lease", names["state"], "held", {}, {}),
         ("NetworkPolicy", tenant, "held", {}, {"spec": {"podSelector": {}}}),
+        ("NetworkPolicy", tenant, "guarded", {"finalizers": ["example.org/guard"]}, {"spec": {"podSelector": {}}}),
         ("PersistentVolumeClaim", tenant, "held", {}, {"spec": CLAIM}),
         ("ServiceAccount", names["provision"], "other", {}, {}),
         ("ServiceAccount", tenant, "other", {}, {}),
@@ -222,8 +226,16 @@ async def prepare(admin, site, names):
     return {key: name for key, (name, *_) in more.items()} | {
         "tenant": tenant,
         "record": "user-ada",
+        "priority": await make_priority_class(admin, names["installation"]),
         "binding": bindings.items[0]["metadata"]["name"],
     }
+
+
+async def make_priority_class(admin, name):
+    resource = Resource("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", namespaced=False)
+    head = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": name}}
+    await admin.create({**head, "value": 1000}, resource)
+    return name
 
 
 def entries(trial, names):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import cel
 import pytest
 import yaml
+
+from spawnpenny.configuration import make_settings
+from spawnpenny.permissions.fence import make_fence
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = list(yaml.safe_load_all((ROOT / "kustomize/base/policy.yaml").read_text(encoding="utf-8")))
@@ -20,7 +24,7 @@ FUNCTIONS = {"!_", "_&&_", "_||_", "_?_:_", "_==_", "_!=_", "_+_", "_[_]", "@in"
 }
 GIVEN = {"request", "object", "oldObject", "namespaceObject"}
 REQUEST = {"group", "resource", "subResource", "namespace", "operation", "userInfo", "username"}
-NEWER = {"appArmorProfile", "hostProcess", "podCertificate"}
+NEWER = {"appArmorProfile", "hostProcess", "podCertificate", "image"}
 """Fields of Kubernetes 1.22, 1.30 and 1.34 that the API server of the tests does not have."""
 
 each_policy = pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["metadata"]["name"])
@@ -106,11 +110,7 @@ def test_a_refusal_is_told_in_one_sentence_and_as_forbidden(policy):
         assert each["reason"] == "Forbidden"
 
 
-def test_the_patch_in_the_docs_changes_the_variable_that_it_names():
-    (example,) = re.findall(r"```yaml\n(patches:.*?)```", (ROOT / "docs/policy.md").read_text(), re.DOTALL)
-    (patch,) = yaml.safe_load(example)["patches"]
-    (policy,) = [each for each in POLICIES if each["metadata"]["name"] == patch["target"]["name"]]
-    tested, replaced = yaml.safe_load(patch["patch"])
-    number = int(re.fullmatch(r"/spec/variables/(\d+)/name", tested["path"])[1])
-    assert replaced["path"] == f"/spec/variables/{number}/expression"
-    assert policy["spec"]["variables"][number]["name"] == tested["value"]
+def test_the_base_has_the_fence_that_is_computed_for_its_settings():
+    base = (ROOT / "kustomize/base/policy.yaml").read_text(encoding="utf-8")
+    assert files("spawnpenny.permissions").joinpath("fence.yaml").read_text(encoding="utf-8") == base
+    assert make_fence(make_settings({})) == DOCUMENTS

@@ -45,6 +45,14 @@ CASES = [
     ("hostIPC", spec(hostIPC=True)),
     ("hostPath", spec(volumes=[{"name": "v", "hostPath": {"path": "/"}}])),
     ("nfs", spec(volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}])),
+    ("imageVolume", spec(volumes=[{"name": "v", "image": {"reference": "quay.io/data:1"}}])),
+    ("serviceAccount", spec(serviceAccountName="reader")),
+    ("serviceAccount", spec(serviceAccount="reader")),
+    ("systemPriority", spec(priorityClassName="system-node-critical")),
+    ("nodeName", spec(nodeName="n1")),
+    ("everyTaint", spec(tolerations=[{"operator": "Exists"}])),
+    ("everyTaint", spec(tolerations=[{"key": "", "operator": "Exists", "effect": "NoSchedule"}])),
+    ("finalizers", {"metadata": {"finalizers": ["example.org/hold"]}}),
     ("otherVolume", spec(volumes=[{"name": "v", "iscsi": {}}])),
     ("hostPort", container(ports=[{"containerPort": 1, "hostPort": 1}])),
     ("probeHost", container(livenessProbe={"tcpSocket": {"host": "10.0.0.1", "port": 1}})),
@@ -96,6 +104,40 @@ def test_the_table_has_every_opening():
     assert {opening for opening, _ in CASES} == set(OPENINGS)
 
 
+@pytest.mark.parametrize(
+    "patch",
+    [
+        spec(serviceAccountName="default", serviceAccount="default"),
+        spec(priorityClassName="labs-system-like"),
+        spec(tolerations=[{"key": "labs", "operator": "Exists"}]),
+    ],
+)
+def test_what_looks_like_an_opening_and_is_none_passes(lab_pod, patch):
+    check_pod(merge_patches(lab_pod, [("kind", patch)], base="lab"), allowed=(), images=("*",))
+
+
+@pytest.mark.parametrize(
+    ("path", "paths", "taken"),
+    [
+        ("/srv/scratch", [], True),
+        ("/srv/scratch", ["/srv/scratch"], True),
+        ("/srv/scratch/ada", ["/srv/scratch"], True),
+        ("/srv/scratched", ["/srv/scratch"], False),
+        ("/srv/scratch/../../etc", ["/srv/scratch"], False),
+        ("/etc", ["/srv/scratch", "/data"], False),
+        ("/etc", ["/"], True),
+    ],
+)
+def test_folders_of_machines_are_those_that_the_settings_list(lab_pod, path, paths, taken):
+    pod = merge_patches(lab_pod, [("kind", spec(volumes=[{"name": "v", "hostPath": {"path": path}}]))], base="lab")
+    if taken:
+        check_pod(pod, allowed=["hostPath"], images=("*",), host_paths=paths)
+    else:
+        with pytest.raises(HardeningError) as refused:
+            check_pod(pod, allowed=["hostPath"], images=("*",), host_paths=paths)
+        assert to_paste(refused.value)["pods"]["host_paths"] == [*paths, path]
+
+
 @pytest.mark.parametrize("key", ["initContainers", "ephemeralContainers"])
 def test_no_container_is_overlooked(lab_pod, key):
     bare = {"spec": {key: [{"name": "x", "image": "spawnpenny/lab"}]}}
@@ -128,14 +170,19 @@ def test_a_container_may_take_back_nothing_of_the_pods_context(lab_pod):
         ("lab", [], False),
     ],
 )
-def test_an_image_matches_a_pattern_or_is_refused(lab_pod, image, patterns, taken):
+@pytest.mark.parametrize("where", ["container", "volume"])
+def test_an_image_matches_a_pattern_or_is_refused(lab_pod, where, image, patterns, taken):
     pod = copy.deepcopy(lab_pod)
-    pod["spec"]["containers"][0]["image"] = image
+    if where == "container":
+        pod["spec"]["containers"][0]["image"] = image
+    else:
+        pod["spec"]["volumes"].append({"name": "v", "image": {"reference": image}})
+        patterns = [*patterns, "spawnpenny/lab"]
     if taken:
-        check_pod(pod, allowed=(), images=patterns)
+        check_pod(pod, allowed=["imageVolume"], images=patterns)
     else:
         with pytest.raises(HardeningError, match=r"pods\.images"):
-            check_pod(pod, allowed=(), images=patterns)
+            check_pod(pod, allowed=["imageVolume"], images=patterns)
 
 
 def test_a_setting_that_opens_nothing_is_refused_with_what_there_is():

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from spawnpenny.configuration import make_settings
+from spawnpenny.permissions.fence import POLICY, make_fence
 from spawnpenny.pipeline.patches import merge_patches
 from spawnpenny.pipeline.pod_needs import advice_to_paste, pod_needs
 from spawnpenny.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-BASE = ROOT / "kustomize/base/policy.yaml"
 HARDENED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -39,35 +39,21 @@ def volumes(lab_pod, **sources):
     return merge_patches(lab_pod, [("site", {"spec": {"volumes": made}})], base="lab")
 
 
-def applied(patches):
-    """Return the variables of the fence's policies with the patches of an overlay, as kustomize applies them."""
-    objects = yaml.safe_load_all(BASE.read_text())
-    policies = {each["metadata"]["name"]: each for each in objects if each["kind"] == "ValidatingAdmissionPolicy"}
-    for patch in patches:
-        for operation in yaml.safe_load(patch["patch"]):
-            *way, last = operation["path"].strip("/").split("/")
-            place = policies[patch["target"]["name"]]
-            for key in way:
-                place = place[int(key)] if isinstance(place, list) else place[key]
-            if operation["op"] == "test":
-                assert place[last] == operation["value"]
-            place[last] = operation["value"]
-    variables = {name: policy["spec"]["variables"] for name, policy in policies.items()}
-    return {name: {each["name"]: each["expression"] for each in found} for name, found in variables.items()}
-
-
-def test_what_is_pasted_is_settings_and_patches_of_the_fence_that_apply(lab_pod, with_root):
+def test_what_is_pasted_is_settings_that_open_it_and_the_fence_follows_them(lab_pod, with_root):
     needs = pod_needs([with_root(["chown", "1000", "/h"]), volumes(lab_pod, hostPath={"path": "/srv"}, nfs={})])
     before = make_settings({"pods": {"allow": ["nfs"], "images": ["quay.io/*"]}, "broker": {"purge": True}}, source="x")
-    settings, overlay = yaml.safe_load_all(advice_to_paste(needs, before))
-    after = make_settings(settings, source="pasted")
+    pasted = advice_to_paste(needs, before)
+    after = make_settings(yaml.safe_load(pasted), source="pasted")
+    assert after.pods.host_paths == ("/srv",)
     assert after.pods.allow == ("nfs", "root", "hostPath", "capabilities:CHOWN")
     assert after.pods.images == ("quay.io/*",)
     assert (after.broker.pod_security, after.broker.purge) == ("privileged", True)
-    fence = applied(overlay["patches"])
-    assert yaml.safe_load(fence["spawnpenny-service"]["opened"]) == ["nfs", "root", "capabilities:CHOWN"]
-    assert yaml.safe_load(fence["spawnpenny-service"]["hostPaths"]) == ["/srv"]
-    assert yaml.safe_load(fence["spawnpenny-broker"]["levels"]) == ["privileged"]
+    assert "# spawnpenny permissions --overlay OVERLAY --output kustomize" in pasted.splitlines()
+    fence = {each["metadata"]["name"]: each["spec"] for each in make_fence(after) if each["kind"] == POLICY}
+    given = {name: {each["name"]: each["expression"] for each in spec["variables"]} for name, spec in fence.items()}
+    assert yaml.safe_load(given["spawnpenny-service"]["opened"]) == ["capabilities:CHOWN", "nfs", "root"]
+    assert yaml.safe_load(given["spawnpenny-service"]["hostPaths"]) == ["/srv"]
+    assert yaml.safe_load(given["spawnpenny-broker"]["levels"]) == ["privileged"]
 
 
 def test_what_is_opened_already_needs_nothing_to_paste(with_root):
@@ -84,7 +70,7 @@ def test_a_level_alone_is_pasted_where_only_that_is_too_strict(with_root):
     assert needs.closed(settings.pods.allow) == []
     assert needs.level_lacks("restricted")
     assert not needs.level_lacks("baseline")
-    pasted = next(yaml.safe_load_all(advice_to_paste(needs, settings)))
+    pasted = yaml.safe_load(advice_to_paste(needs, settings))
     assert pasted == {"broker": {"pod_security": "baseline"}}
 
 

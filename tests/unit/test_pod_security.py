@@ -190,6 +190,12 @@ OF_USE = [
     ("", f"{OF_CONTAINER}.seLinuxOptions", {"type": "container_t"}),
     ("", f"{OF_POD}.sysctls", [{"name": "net.ipv4.tcp_rmem", "value": "1"}]),
     ("", "spec.automountServiceAccountToken", True),
+    ("", "spec.volumes.0", {"name": "v", "image": {"reference": "x"}}),
+    ("", "spec.serviceAccountName", "reader"),
+    ("", "spec.priorityClassName", "system-node-critical"),
+    ("", "spec.nodeName", "n1"),
+    ("", "spec.tolerations", [{"operator": "Exists"}]),
+    ("", "metadata.finalizers", ["example.org/hold"]),
 ]
 """What an opening is of use for at a level at which most of what it opens is refused."""
 IDS = [f"{number}-{control}" for number, (control, _, _) in enumerate(VIOLATIONS)]

@@ -45,7 +45,7 @@ async def test_the_environment_is_in_the_labs_own_secret(site):
 
 async def test_the_api_server_takes_and_keeps_a_pod_of_all_settings(kube_site):
     kube_site.data["plugins"]["lab"] = yaml.safe_load((GOLDEN / "everything.settings.yaml").read_text())
-    kube_site.data["pods"] = {"allow": ["privileged", "privilegeEscalation", "serviceAccountToken"]}
+    kube_site.data["pods"] = {"allow": ["privileged", "privilegeEscalation", "serviceAccountToken", "systemPriority"]}
     kube_site.data["broker"] = {"pod_security": "privileged"}
     async with kube_site.service() as service:
         run = await settled(await start(service, env={"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"}))

@@ -18,12 +18,13 @@ def user_namespace(username: str, name: str, *, installation: str, broker: Broke
         "metadata": {
             "name": name,
             "labels": {
+                **broker.labels,
                 **labels.ours(installation),
                 labels.USER: safe_slug(username),
                 "pod-security.kubernetes.io/enforce": level,
                 "pod-security.kubernetes.io/warn": level,
             },
-            "annotations": {labels.USERNAME: username},
+            "annotations": {**broker.annotations, labels.USERNAME: username},
         },
     }
 
@@ -69,4 +70,5 @@ def _binding(namespace: str, installation: str, role: str, account: tuple[str, s
 
 def namespace_hash(broker: BrokerSettings) -> str:
     """Return what changes when namespaces are to be made otherwise."""
-    return content_hash([broker.role, broker.account, broker.account_namespace, broker.pod_security])
+    further = [dict(each) for each in (broker.labels, broker.annotations) if each]
+    return content_hash([broker.role, broker.account, broker.account_namespace, broker.pod_security, *further])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from spawnpenny.broker.orders import Orders
     from spawnpenny.plugins import Plugins
     from spawnpenny.settings import Settings
 
@@ -52,7 +53,8 @@ def doctor(
     settings = load_settings(file) if deployment is None else deployment.settings()
     if settings.cluster != "kubernetes":
         raise exits.UsageError("The doctor looks at deployments on Kubernetes; these settings have another cluster.")
-    found = asyncio.run(_examine(settings, load_plugins(settings), url, kubeconfig))
+    orders = None if deployment is None else deployment.orders()
+    found = asyncio.run(_examine(settings, load_plugins(settings), url, orders, kubeconfig))
     healthy = all(each.level is not Level.FAILURE for each in found)
     if output == "json":
         told = {"healthy": healthy, "findings": [asdict(each) for each in found]}
@@ -63,11 +65,13 @@ def doctor(
     return exits.DONE if healthy else exits.FAILED
 
 
-async def _examine(settings: Settings, plugins: Plugins, url: str | None, kubeconfig: str | None) -> list[Finding]:
+async def _examine(
+    settings: Settings, plugins: Plugins, url: str | None, orders: Orders | None, kubeconfig: str | None
+) -> list[Finding]:
     from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
 
     async with await KubernetesCluster.connect(kubeconfig, timeout=5, patience=10) as cluster:
-        return await examine(settings, plugins, cluster, url=url)
+        return await examine(settings, plugins, cluster, url=url, orders=orders)
 
 
 def _lines(found: list[Finding], *, healthy: bool) -> Iterator[str]:

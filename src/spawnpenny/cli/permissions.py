@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import yaml
 
 from spawnpenny.broker.namespaces import release_role
+from spawnpenny.broker.orders import Orders, OrdersFile
 from spawnpenny.cli import exits
 from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
 from spawnpenny.configuration import load_settings
+from spawnpenny.permissions.fence import make_fence
 from spawnpenny.permissions.grants import gather
 from spawnpenny.permissions.kustomize import FOLDER, is_taken_in, make_component, standing_in, write_component
 from spawnpenny.permissions.manifests import make_manifests
@@ -21,7 +24,6 @@ from spawnpenny.plugins import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.settings import Settings
@@ -41,14 +43,15 @@ def permissions(file: str | None, overlay: Path | None, rendered: Path | None, o
     """Print the rights that the service and the broker need of Kubernetes, for exactly the plugins in the settings.
 
     The manifests have no service accounts and no namespaces: those are the deployment's. The kustomize component gives
-    the roles of the base these rights; with --overlay it is written into the overlay.
+    the roles of the base these rights, and the fence these names and openings; with --overlay it is written there.
     """
     with standing_in(overlay) if overlay is not None else nullcontext():
         deployment = deployment_of(file, overlay, rendered)
     settings = load_settings(file) if deployment is None else deployment.settings()
     grants = gather(settings, load_plugins(settings))
     if output == "kustomize":
-        _give_component(make_manifests(grants, settings), settings, overlay)
+        orders = _orders(settings) if deployment is None else deployment.orders()
+        _give_component(make_manifests(grants, settings), make_fence(settings, orders), settings, overlay)
     elif output == "table":
         click.echo("\n".join((*make_table(grants, settings), "", *_notes(settings))))
     elif output == "yaml":
@@ -58,10 +61,18 @@ def permissions(file: str | None, overlay: Path | None, rendered: Path | None, o
         click.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2))
 
 
-def _give_component(manifests: list[Manifest], settings: Settings, overlay: Path | None) -> None:
+def _orders(settings: Settings) -> Orders:
+    path = settings.broker.orders
+    if path is not None and not Path(path).is_file():
+        click.echo(f"There is no orders file {path} here: the fence opens nothing for orders. Use --overlay.", err=True)
+        return Orders()
+    return OrdersFile(path).read()
+
+
+def _give_component(manifests: list[Manifest], fence: list[Manifest], settings: Settings, overlay: Path | None) -> None:
     if not settings.broker.separate:
         raise exits.UsageError("broker.separate is false, and the base has roles for two accounts: use --output yaml.")
-    text = make_component(manifests)
+    text = make_component(manifests, fence)
     if overlay is None:
         click.echo(text, nl=False)
         return

@@ -20,6 +20,8 @@ from spawnpenny.errors import (
     InvalidObjectError,
     KindNotServedError,
     NotFoundError,
+    PodSecurityRefusedError,
+    PolicyRefusedError,
     QuotaExceededError,
     SpawnpennyError,
     TerminatingError,
@@ -132,8 +134,12 @@ def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
         return Fault(_quota(*exceeded.groups()))
     if "being terminated" in lower or any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(status)):
         return Fault(TerminatingError(f"The namespace {call.namespace} is being deleted.", **facts))
-    why = f"The cluster does not let us {call}: {text or 'no reason was given'}"
-    error = ClusterForbiddenError(why, advice=_advice(text), **facts)
+    why, advice = f"The cluster does not let us {call}: {text or 'no reason was given'}", _advice(text)
+    if _POLICY.search(text):
+        return Fault(PolicyRefusedError(why, advice=advice, **facts))
+    if "violates podsecurity" in lower:
+        return Fault(PodSecurityRefusedError(why, advice=advice, **facts))
+    error = ClusterForbiddenError(why, advice=advice, **facts)
     if _settling(text):
         return Fault(error, NAMESPACE_SETTLES)
     # Only what a RoleBinding gives can be about to come: rights on all namespaces are there from the start.
@@ -145,10 +151,13 @@ def _advice(text: str) -> str | None:
     if "violates PodSecurity" in text:
         return (
             "Tell an administrator: the pod asks for more than the pod security level of user namespaces allows "
-            "(broker.pod_security)."
+            "(broker.pod_security); `spawnpenny check` says which level it needs."
         )
     if "ValidatingAdmissionPolicy 'spawnpenny" in text:
-        return "Tell an administrator: the admission policy of the service refuses it, and has to fit the settings."
+        return (
+            "Tell an administrator: the admission policy of the service refuses it, and has to fit the settings; "
+            "`spawnpenny doctor` says how it differs."
+        )
     if _POLICY.search(text):
         return "It is a rule of your site: choose otherwise where it says how, or tell an administrator."
     if " cannot " in text:

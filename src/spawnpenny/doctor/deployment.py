@@ -14,6 +14,7 @@ from spawnpenny.permissions.grants import gather
 from spawnpenny.permissions.manifests import account_of
 
 if TYPE_CHECKING:
+    from spawnpenny.broker.orders import Orders
     from spawnpenny.cluster.kubernetes import KubernetesCluster
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.permissions.grants import Grant
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class Deployment:
     """What is to be there, by settings and plugins, and the cluster as it is reached from here.
 
-    ``behind`` are the seconds by which our clock is behind the API server's; ``url`` is where the service answers.
+    ``behind`` are the seconds by which our clock is behind the API server's; ``url`` is where the service answers;
+    ``orders`` are the site's, None where they are not known here.
     """
 
     settings: Settings
@@ -35,6 +37,7 @@ class Deployment:
     version: str
     behind: float | None
     url: str | None = None
+    orders: Orders | None = None
 
     @cached_property
     def grants(self) -> tuple[Grant, ...]:

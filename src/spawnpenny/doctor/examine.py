@@ -9,12 +9,24 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.doctor import broker, kubernetes, places, policy, rehearsal, replicas, rights, service, tenants
+from spawnpenny.doctor import (
+    broker,
+    kubernetes,
+    places,
+    pod_security,
+    policy,
+    rehearsal,
+    replicas,
+    rights,
+    service,
+    tenants,
+)
 from spawnpenny.doctor.deployment import Deployment
 from spawnpenny.doctor.finding import Finding, failure, unknown
 from spawnpenny.errors import ClusterForbiddenError, SpawnpennyError
 
 if TYPE_CHECKING:
+    from spawnpenny.broker.orders import Orders
     from spawnpenny.cluster.kubernetes import KubernetesCluster
     from spawnpenny.plugins import Plugins
     from spawnpenny.settings import Settings
@@ -29,7 +41,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "excess": rights.check_excess,
     "role": tenants.check_role,
     "bindings": tenants.check_bindings,
-    "pod-security": tenants.check_pod_security,
+    "pod-security": pod_security.check_pod_security,
     "policy": policy.check_policy,
     "broker": broker.check_broker,
     "board": broker.check_board,
@@ -48,6 +60,7 @@ async def examine(
     cluster: KubernetesCluster,
     *,
     url: str | None = None,
+    orders: Orders | None = None,
     patience: float = _PATIENCE,
 ) -> list[Finding]:
     """Return what all checks found, in their order."""
@@ -61,7 +74,7 @@ async def examine(
     if about.date is not None:
         midway = began + (datetime.now(UTC) - began) / 2
         behind = (parsedate_to_datetime(about.date) - midway).total_seconds() + _HALF
-    deployment = Deployment(settings, plugins, cluster, about.version, behind, url)
+    deployment = Deployment(settings, plugins, cluster, about.version, behind, url, orders)
     found = await asyncio.gather(*(_run(name, check, deployment, patience) for name, check in CHECKS.items()))
     return [finding for each in found for finding in each]
 

@@ -1,4 +1,4 @@
-"""Whether the admission policies are in force."""
+"""Check that the fence in force is the one of the settings, rule by rule."""
 
 from __future__ import annotations
 
@@ -6,35 +6,62 @@ from typing import TYPE_CHECKING, Final
 
 from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.port import Ref
-from spawnpenny.doctor.finding import Finding, failure, ok, warning
+from spawnpenny.doctor.finding import APPLY, Finding, failure, ok, unknown, warning
+from spawnpenny.permissions.fence import BINDING, POLICY, make_fence
+from spawnpenny.permissions.fence_comparison import fence_additions, fence_differences
 
 if TYPE_CHECKING:
+    from spawnpenny.cluster.port import Manifest
     from spawnpenny.doctor.deployment import Deployment
 
 _SINCE: Final = (1, 30)
 _API: Final = "admissionregistration.k8s.io/v1"
-_POLICY: Final = Resource(_API, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False)
-_BINDING: Final = Resource(
-    _API, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", namespaced=False
-)
-NAMES: Final = ("spawnpenny-service", "spawnpenny-broker")
+_RESOURCES: Final = {
+    POLICY: Resource(_API, POLICY, "validatingadmissionpolicies", namespaced=False),
+    BINDING: Resource(_API, BINDING, "validatingadmissionpolicybindings", namespaced=False),
+}
+_OF_ORDERS: Final = frozenset({"opened", "hostPaths"})
+"""The variables of the broker's policy that follow from the site's orders."""
 
 
 async def check_policy(deployment: Deployment) -> list[Finding]:
+    """Compare both policies and their bindings with those of the settings."""
     if deployment.release < _SINCE:
         told = (
             f"Kubernetes {deployment.version} has no admission policies (from 1.30 on), so that RBAC alone fences the "
             "broker's account, which can bind the tenant role in any namespace."
         )
         return [warning(told, "Use Kubernetes 1.30 or later, or know what remains.")]
+    if not deployment.settings.broker.separate:
+        return [ok("There is no fence where the service is its own broker (broker.separate is false).")]
     found = []
-    for name in NAMES:
-        for resource in (_POLICY, _BINDING):
-            there = await deployment.cluster.read(Ref(resource, name))
-            if there is None:
-                told = f"The {resource.kind} {name} is not there."
-                found.append(failure(told, "Apply the policies of the deployment's base."))
-            elif resource is _BINDING and "Deny" not in (there["spec"].get("validationActions") or ()):
-                told = f"The {resource.kind} {name} does not deny what the policy refuses."
-                found.append(failure(told, "Set its validationActions to [Deny]."))
-    return found or [ok("The admission policies are in force.")]
+    for wanted in make_fence(deployment.settings, deployment.orders):
+        found += await _compare(deployment, wanted)
+    if not any(each.level == "failure" for each in found):
+        found.append(ok("The fence in force is the one of the settings."))
+    return found
+
+
+async def _compare(deployment: Deployment, wanted: Manifest) -> list[Finding]:
+    kind, name = wanted["kind"], wanted["metadata"]["name"]
+    there = await deployment.cluster.read(Ref(_RESOURCES[kind], name))
+    if there is None:
+        return [failure(f"The {kind} {name} is not there.", APPLY)]
+    found = []
+    if deployment.orders is None and kind == POLICY and name.endswith("-broker"):
+        wanted = _as_there(wanted, there)
+        told = "What the fence opens for the site's orders cannot be judged: they are the broker's own."
+        found.append(unknown(told, "Run doctor with --overlay."))
+    found += [failure(each, APPLY) for each in fence_differences(there, wanted)]
+    found += [warning(each, "See whether it is meant.") for each in fence_additions(there, wanted)]
+    if (there.get("status") or {}).get("typeChecking", {}).get("expressionWarnings"):
+        told = f"The API server has doubts about expressions of the {kind} {name}."
+        found.append(warning(told, f"kubectl get {kind.lower()} {name} -o yaml shows them, under status."))
+    return found
+
+
+def _as_there(wanted: Manifest, there: Manifest) -> Manifest:
+    """Return a policy with those variables as they are that follow from what is not known here."""
+    given = {each["name"]: each for each in there["spec"].get("variables") or () if each["name"] in _OF_ORDERS}
+    variables = [given.get(each["name"], each) for each in wanted["spec"]["variables"]]
+    return {**wanted, "spec": {**wanted["spec"], "variables": variables}}

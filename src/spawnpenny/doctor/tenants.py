@@ -15,7 +15,6 @@ from spawnpenny.permissions.rules import rights_of
 if TYPE_CHECKING:
     from spawnpenny.doctor.deployment import Deployment
 
-_LEVEL: Final = "pod-security.kubernetes.io/enforce"
 _AT_ONCE: Final = 8
 
 
@@ -65,22 +64,3 @@ async def check_bindings(deployment: Deployment) -> list[Finding]:
         f"--clusterrole={broker.role} --serviceaccount={broker.account_namespace}:{broker.account}"
     )
     return [failure(f"The service is not let into user namespaces: {few(sorted(missing))}.", do)]
-
-
-async def check_pod_security(deployment: Deployment) -> list[Finding]:
-    """Compare the pod security level of user namespaces with the one that the broker gives."""
-    level = deployment.settings.broker.pod_security
-    wrong = [
-        f"{each['metadata']['name']} ({each['metadata'].get('labels', {}).get(_LEVEL, 'none')})"
-        for each in await deployment.user_namespaces()
-        if each["metadata"].get("labels", {}).get(_LEVEL) != level
-    ]
-    if not wrong:
-        return [ok(f"All user namespaces have the pod security level {level}.")]
-    return [
-        failure(
-            f"User namespaces have another pod security level than {level}: {few(sorted(wrong))}.",
-            f"kubectl label --overwrite namespace NAMESPACE {_LEVEL}={level} "
-            f"pod-security.kubernetes.io/warn={level}, or change broker.pod_security.",
-        )
-    ]

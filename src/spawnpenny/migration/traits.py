@@ -124,8 +124,8 @@ _STORAGE: Final = (
 _NAMESPACES: Final = (
     _none("enable_user_namespaces", "each user has a namespace"),
     Trait("user_namespace_template", Fate.SETTING, "namespaces.prefix", "the prefix; then comes the user's safe slug"),
-    _hand("user_namespace_labels", "", "the broker gives its own labels alone; others are an administrator's to give"),
-    _hand("user_namespace_annotations", "", "as for the labels"),
+    _hand("user_namespace_labels", "broker.labels", "in the broker's own settings, the same for all users"),
+    _hand("user_namespace_annotations", "broker.annotations", "in the broker's own settings, the same for all users"),
     _none("namespace", "each user has a namespace"),
 )
 _PLACES: Final = (

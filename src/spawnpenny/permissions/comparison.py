@@ -1,10 +1,11 @@
-"""Compare the roles and bindings of a rendered deployment with those that its settings and plugins need."""
+"""Compare the roles, bindings and fence of a rendered deployment with those of its settings and plugins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from spawnpenny.cluster.port import Manifest
+from spawnpenny.permissions.fence_comparison import fence_differences
 from spawnpenny.permissions.rendered import Rendered
 from spawnpenny.permissions.rules import rights_of
 
@@ -12,7 +13,7 @@ _FEW = 10
 
 
 def differences(rendered: Rendered, wanted: Iterable[Manifest]) -> Iterator[str]:
-    """Yield a sentence for each role or binding that is missing, lacks a right, or gives one that nothing needs."""
+    """Yield a sentence for each of these objects that is missing, and for each way in which one is not as wanted."""
     wanted = tuple(wanted)
     for each in wanted:
         found = rendered.find(each["kind"], each["metadata"]["name"], each["metadata"].get("namespace"))
@@ -20,6 +21,8 @@ def differences(rendered: Rendered, wanted: Iterable[Manifest]) -> Iterator[str]
             yield f"There is no {_name(each)}."
         elif "rules" in each:
             yield from _of_role(each, found)
+        elif "spec" in each:
+            yield from fence_differences(found, each)
         elif (found["roleRef"], found.get("subjects")) != (each["roleRef"], each["subjects"]):
             yield f"The {_name(each)} binds another role, or for another account."
     yield from _foreign(rendered, wanted)

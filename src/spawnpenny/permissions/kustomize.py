@@ -1,4 +1,4 @@
-"""The permissions as a kustomize component: patches that a site's overlay takes in, and that outlast every apply."""
+"""Roles and fence as a kustomize component: patches that a site's overlay takes in, and that outlast every apply."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _HEAD: Final = f"""\
 # settings, plugins or version. The overlay names this folder under components, after all others.
 """
 
+_WIDTH: Final = 110
+_LONG: Final = 10_000  # the patches in it keep the lines that they have
 _VERSION: Final = "kustomize.config.k8s.io/v1alpha1"
 _EMPTY: Final = f"{_MARK}\napiVersion: {_VERSION}\nkind: Component\nlabels: [{{pairs: {{}}}}]\n"
 
@@ -29,11 +31,12 @@ class _Dumper(yaml.SafeDumper):
     """Writes texts of several lines as blocks, so that a diff of them can be read."""
 
 
-def make_component(manifests: Iterable[Manifest]) -> str:
-    """Return the kustomization file of a component that gives each role of the base exactly these rules."""
+def make_component(manifests: Iterable[Manifest], fence: Iterable[Manifest]) -> str:
+    """Return the kustomization file of a component that gives the base exactly these roles, and this fence."""
     patches = [_patch(each, "/rules", each["rules"]) for each in manifests if "rules" in each]
+    patches += [_patch(each, "/spec", each["spec"]) for each in fence]
     content = {"apiVersion": _VERSION, "kind": "Component", "patches": patches}
-    return _HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1000)
+    return _HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=_LONG)
 
 
 def write_component(overlay: Path, text: str) -> Path:
@@ -92,7 +95,7 @@ def _patch(manifest: Manifest, path: str, value: Any) -> dict[str, Any]:
         target["namespace"] = metadata["namespace"]
     return {
         "target": target,
-        "patch": yaml.safe_dump([{"op": "replace", "path": path, "value": value}], sort_keys=False),
+        "patch": yaml.safe_dump([{"op": "replace", "path": path, "value": value}], sort_keys=False, width=_WIDTH),
     }
 
 

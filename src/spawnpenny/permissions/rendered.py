@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -39,6 +39,11 @@ class Rendered:
             if (each["metadata"]["name"], each["metadata"].get("namespace")) == (name, namespace):
                 return each
         return None
+
+    def has_any(self, wanted: Iterable[Manifest]) -> bool:
+        """Return whether any of these objects is in the deployment."""
+        names = ((each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")) for each in wanted)
+        return any(self.find(*name) is not None for name in names)
 
     def of_kind(self, kind: str) -> Iterator[Manifest]:
         return (each for each in self.objects if each.get("kind") == kind)

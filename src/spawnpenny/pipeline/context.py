@@ -279,7 +279,13 @@ class Context:
             pod, self.world.plugins.pod_patches(spawn, copy.deepcopy(pod)), base=f"the {spawn.kind} plugin"
         )
         merged = limited(merged, container_limits(self.pipeline.steps))
-        check_pod(merged, allowed=pods.allow, images=pods.images, broker=self.world.settings.broker)
+        check_pod(
+            merged,
+            allowed=pods.allow,
+            images=pods.images,
+            host_paths=pods.host_paths,
+            broker=self.world.settings.broker,
+        )
         return merged
 
     def _scale(self) -> Scale:

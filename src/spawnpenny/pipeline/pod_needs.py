@@ -38,6 +38,11 @@ class PodNeeds:
         """Return the openings that ``pods.allow`` lacks: the pods are refused for these."""
         return [each for each in self.openings if not is_open(each.word, allowed)]
 
+    def closed_paths(self, host_paths: Collection[str]) -> list[Opening]:
+        """Return the folders of machines that ``pods.host_paths`` lacks; where that is empty, it lacks none."""
+        mounts = [each for each in self.openings if each.path is not None]
+        return [each for each in mounts if host_paths and not _lies_in(str(each.path), host_paths)]
+
     def likely_closed(self, allowed: Collection[str]) -> list[Opening]:
         """Return the likely capabilities that ``pods.allow`` lacks: the pods start, and may fail for these."""
         return [each for each in self.likely if not is_open(each.word, allowed)]
@@ -84,32 +89,33 @@ def settings_to_paste(needs: PodNeeds, pods: PodSettings, broker: BrokerSettings
     """
     allowed, level = needs.wanted(pods.allow), needs.wanted_level(broker.pod_security)
     sections: dict[str, Any] = {}
-    if allowed != list(pods.allow):
-        sections["pods"] = {"allow": allowed} | ({} if pods.images == ("*",) else {"images": list(pods.images)})
+    paths = _wanted_paths(needs, pods)
+    if allowed != list(pods.allow) or paths != list(pods.host_paths):
+        more = {"images": list(pods.images)} if pods.images != ("*",) else {}
+        sections["pods"] = {"allow": allowed, **more, **({"host_paths": paths} if paths else {})}
     if level != broker.pod_security:
         sections["broker"] = {**_changed(broker), "pod_security": level}
     return _yaml(sections) if sections else ""
 
 
-def fence_to_paste(needs: PodNeeds, pods: PodSettings, broker: BrokerSettings) -> str:
-    """Return the patches of the fence for an overlay's ``kustomization.yaml`` that open what pods need, as YAML."""
-    opened = [word for word in needs.wanted(pods.allow) if word != "hostPath"]
-    level = needs.wanted_level(broker.pod_security)
-    of_service = {3: ("opened", opened), 4: ("hostPaths", needs.host_paths())}
-    of_broker = {8: ("levels", [level] if level != LEVELS[0] else [])}
-    patches = [
-        {"target": {"kind": "ValidatingAdmissionPolicy", "name": f"spawnpenny-{account}"}, "patch": _patch(variables)}
-        for account, variables in (("service", of_service), ("broker", of_broker))
-        if any(values for _, values in variables.values())
-    ]
-    return _yaml({"patches": patches}) if patches else ""
+def _wanted_paths(needs: PodNeeds, pods: PodSettings) -> list[str]:
+    """Return ``pods.host_paths`` as it has to be; where ``hostPath`` is open for all folders, it stays empty."""
+    if "hostPath" in pods.allow and not pods.host_paths:
+        return []
+    missing = [path for path in needs.host_paths() if not _lies_in(path, pods.host_paths)]
+    return [*pods.host_paths, *missing]
+
+
+def _lies_in(path: str, folders: Collection[str]) -> bool:
+    """Whether a path is one of the folders, or below it, as the fence compares."""
+    inside = any(folder in {path, "/"} or path.startswith(f"{folder}/") for folder in folders)
+    return inside and ".." not in path
 
 
 def advice_to_paste(needs: PodNeeds, settings: Settings) -> str:
     """Return all that opens what pods need, as text for an administrator; empty where nothing has to change.
 
-    The text is YAML: the settings, then as a second document the patches of the fence, with comments that say where
-    they go.
+    The text is YAML: the settings, with comments that say where they go, and how the fence follows.
     """
     changed = settings_to_paste(needs, settings.pods, settings.broker)
     if not changed:
@@ -125,8 +131,10 @@ def advice_to_paste(needs: PodNeeds, settings: Settings) -> str:
             "# Namespaces that exist keep their level until it is changed:",
             f"# kubectl label --overwrite namespace --selector={ours} {_LEVEL}enforce={level} {_LEVEL}warn={level}",
         ]
-    if fence := fence_to_paste(needs, settings.pods, settings.broker):
-        parts += ["---", "# In kustomization.yaml of the overlay, where the fence is installed:", fence.rstrip()]
+    parts += [
+        "# Where the fence is installed, have it follow the settings, and apply the overlay:",
+        "# spawnpenny permissions --overlay OVERLAY --output kustomize",
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -135,38 +143,14 @@ def sentences(openings: Iterable[Opening]) -> str:
     return "; ".join(dict.fromkeys(each.reason for each in openings))
 
 
-class _Literal(str):
-    """A text that YAML writes as a block."""
-
-    __slots__ = ()
-
-
 class _Dumper(yaml.SafeDumper):
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, indentless=False)
 
 
-_Dumper.add_representer(
-    _Literal, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
-)
-
-
 def _yaml(data: dict[str, Any]) -> str:
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000, default_flow_style=None)
     return text
-
-
-def _patch(variables: dict[int, tuple[str, list[str]]]) -> _Literal:
-    """Return a JSON patch of a policy's variables, which tests the name before it replaces the value."""
-    lines = []
-    for place, (name, values) in variables.items():
-        if values:
-            expression = f"[{', '.join(repr(each) for each in values)}]"
-            lines += [
-                f"- {{op: test, path: /spec/variables/{place}/name, value: {name}}}",
-                f'- {{op: replace, path: /spec/variables/{place}/expression, value: "{expression}"}}',
-            ]
-    return _Literal("\n".join(lines) + "\n")
 
 
 def _changed(section: Any) -> dict[str, Any]:

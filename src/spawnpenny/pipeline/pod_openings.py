@@ -1,7 +1,8 @@
 """Openings in the hardening rules: the words for ``pods.allow`` that a pod needs.
 
-The rules are those of the ``restricted`` Pod Security Standard and some more: no mounted account token, no capability
-added, no sysctl, no SELinux type. What the standard requires of the pod's own security context is required of it also
+The rules are those of the ``restricted`` Pod Security Standard and some more: no mounted account token, no account but
+``default``, no capability added, no sysctl, no SELinux type, no volume of an image, no place taken from others, no
+finalizer. What the standard requires of the pod's own security context is required of it also
 where every container says otherwise, and what only a container can say is not taken from the pod: the API server drops
 it there without a word.
 """
@@ -25,6 +26,7 @@ OPENINGS: Final[Mapping[str, str]] = {
     "hostPort": "privileged",
     "probeHost": "privileged",
     "nfs": "baseline",
+    "imageVolume": "restricted",
     "otherVolume": "baseline",
     "privileged": "privileged",
     "privilegeEscalation": "baseline",
@@ -37,6 +39,11 @@ OPENINGS: Final[Mapping[str, str]] = {
     "sysctls": "restricted",
     "hostProcess": "privileged",
     "serviceAccountToken": "restricted",
+    "serviceAccount": "restricted",
+    "systemPriority": "restricted",
+    "nodeName": "restricted",
+    "everyTaint": "restricted",
+    "finalizers": "restricted",
 }
 """Each opening, and the strictest Pod Security level at which Kubernetes takes any pod that needs it.
 
@@ -88,7 +95,10 @@ _SAFE_VOLUMES: Final = frozenset(
         "secret",
     }
 )
+_KINDS_WITH_OPENING: Final = {"nfs": "nfs", "image": "imageVolume"}
 _TARGETS: Final = ("httpGet", "tcpSocket")
+_SYSTEM: Final = "system-"
+_OF_KUBERNETES: Final = "kubernetes.io/pvc-protection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +153,9 @@ def pod_openings(pod: Manifest) -> Iterator[Opening]:
     """Yield the openings that a pod needs, whether the settings have them or not."""
     spec: dict[str, Any] = pod["spec"]
     yield from _annotations(pod["metadata"].get("annotations") or {})
+    finalizers = [each for each in pod["metadata"].get("finalizers") or () if each != _OF_KUBERNETES]
+    if finalizers:
+        yield Opening("finalizers", f"the pod has finalizers ({', '.join(finalizers)})")
     for key, what in (
         ("hostNetwork", "uses the network"),
         ("hostPID", "sees the processes"),
@@ -152,6 +165,7 @@ def pod_openings(pod: Manifest) -> Iterator[Opening]:
             yield Opening(key, f"the pod {what} of its machine ({key})")
     if spec.get("automountServiceAccountToken") is not False:
         yield Opening("serviceAccountToken", "the pod mounts a token of the Kubernetes API")
+    yield from _account_and_place(spec)
     for volume in spec.get("volumes") or ():
         yield from _volume(volume)
     context: dict[str, Any] = spec.get("securityContext") or {}
@@ -170,6 +184,19 @@ def _annotations(annotations: Mapping[str, str]) -> Iterator[Opening]:
             yield Opening("appArmor", f"the container {name} has the AppArmor profile {value!r}")
 
 
+def _account_and_place(spec: Mapping[str, Any]) -> Iterator[Opening]:
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+    if account != "default":
+        yield Opening("serviceAccount", f"the pod runs as the service account {account}")
+    priority = spec.get("priorityClassName") or ""
+    if priority.startswith(_SYSTEM):
+        yield Opening("systemPriority", f"the pod has the priority class {priority} of the system")
+    if spec.get("nodeName"):
+        yield Opening("nodeName", f"the pod names its node, {spec['nodeName']}")
+    if any(not each.get("key") for each in spec.get("tolerations") or ()):
+        yield Opening("everyTaint", "the pod tolerates every taint (a toleration without a key)")
+
+
 def _volume(volume: dict[str, Any]) -> Iterator[Opening]:
     name = f"the volume {volume.get('name')}"
     for source, value in volume.items():
@@ -177,7 +204,7 @@ def _volume(volume: dict[str, Any]) -> Iterator[Opening]:
             path = str((value or {}).get("path"))
             yield Opening(source, f"{name} is the folder {path} of the machine (hostPath)", path)
         elif source != "name" and source not in _SAFE_VOLUMES:
-            yield Opening("nfs" if source == "nfs" else "otherVolume", f"{name} is of the kind {source}")
+            yield Opening(_KINDS_WITH_OPENING.get(source, "otherVolume"), f"{name} is of the kind {source}")
     for source in (volume.get("projected") or {}).get("sources") or ():
         if source.keys() & {"serviceAccountToken", "podCertificate"}:
             yield Opening("serviceAccountToken", f"{name} has a token of the Kubernetes API")

@@ -87,6 +87,15 @@ def containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from spec.get(kind) or ()
 
 
+def images_of(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the images of a pod's spec, of containers and of volumes, each after the name of what has it."""
+    for container in containers(spec):
+        yield f"the container {container.get('name')}", str(container.get("image") or "")
+    for volume in spec.get("volumes") or ():
+        if "image" in volume:
+            yield f"the volume {volume.get('name')}", str((volume["image"] or {}).get("reference") or "")
+
+
 def handlers(container: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the probes and hooks of a container."""
     lifecycle = container.get("lifecycle") or {}

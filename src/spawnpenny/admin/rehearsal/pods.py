@@ -12,8 +12,8 @@ import yaml
 from spawnpenny.admin.rehearsal.result import Problem, Weight
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.embedded.rules.served import faults_of_unserved
-from spawnpenny.pipeline.pod_needs import PodNeeds, fence_to_paste, pod_needs, settings_to_paste
-from spawnpenny.pipeline.pod_security import containers
+from spawnpenny.pipeline.pod_needs import PodNeeds, pod_needs, settings_to_paste
+from spawnpenny.pipeline.pod_security import containers, images_of
 from spawnpenny.settings import Settings
 
 
@@ -24,6 +24,9 @@ def problems_of_pod(pod: Manifest, settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "pods.allow", "pod_not_hardened", f"{_sentence(opening.reason)}; pods.allow lacks {opening.word}."
         )
+    for opening in needs.closed_paths(settings.pods.host_paths):
+        message = f"{_sentence(opening.reason)}; pods.host_paths lacks it."
+        yield Problem("pods.host_paths", "pod_not_hardened", message)
     for opening in needs.likely_closed(settings.pods.allow):
         message = f"{_sentence(opening.reason)}; pods.allow lacks {opening.word}."
         yield Problem("pods.allow", "capability_likely", message, weight=Weight.WARNING)
@@ -45,12 +48,11 @@ def _level(needs: PodNeeds, settings: Settings) -> Iterator[Problem]:
 
 
 def _images(pod: Manifest, settings: Settings) -> Iterator[Problem]:
-    for container in containers(pod["spec"]):
-        image, patterns = str(container.get("image") or ""), settings.pods.images
+    for name, image in images_of(pod["spec"]):
         if image and not _is_allowed(image, settings):
             message = (
-                f"The image {image} of the container {container.get('name')} matches none of the patterns in "
-                f"pods.images ({', '.join(patterns) or 'none'})."
+                f"The image {image} of {name} matches none of the patterns in "
+                f"pods.images ({', '.join(settings.pods.images) or 'none'})."
             )
             yield Problem("pods.images", "image_not_allowed", message)
 
@@ -76,7 +78,7 @@ def _embedded(pod: Manifest, settings: Settings) -> Iterator[Problem]:
 
 def what_opens(pods: Sequence[Manifest], settings: Settings) -> str:
     """Return the sections of the settings to paste that open what all pods need, and allow their images."""
-    images = dict.fromkeys(str(each.get("image") or "") for pod in pods for each in containers(pod["spec"]))
+    images = dict.fromkeys(image for pod in pods for _, image in images_of(pod["spec"]))
     lacking = [each for each in images if each and not _is_allowed(each, settings)]
     allowed = replace(settings.pods, images=(*settings.pods.images, *lacking))
     opened = settings_to_paste(pod_needs(pods), allowed, settings.broker)
@@ -85,23 +87,23 @@ def what_opens(pods: Sequence[Manifest], settings: Settings) -> str:
     section: dict[str, Any] = {"images": list(allowed.images)}
     if settings.pods.allow:
         section["allow"] = list(settings.pods.allow)
+    if settings.pods.host_paths:
+        section["host_paths"] = list(settings.pods.host_paths)
     return _yaml({"pods": section}) + opened
 
 
 def fence_problem(pods: Sequence[Manifest], settings: Settings) -> Problem | None:
-    """Return what the admission policies have to open too, where pods need openings."""
+    """Say that the admission policies have to follow the settings, where pods need openings."""
     needs = pod_needs(pods)
-    fence = fence_to_paste(needs, settings.pods, settings.broker)
-    if not needs.openings or not fence or settings.cluster == "embedded":
+    if not needs.openings or settings.cluster == "embedded":
         return None
     words = ", ".join(dict.fromkeys(each.word for each in needs.openings))
     return Problem(
         "policy",
         "fence",
         f"Where the admission policies are installed (Kubernetes 1.30 and later), they have to open {words} too.",
-        "Add this to the overlay's kustomization.yaml.",
-        fence,
-        Weight.WARNING,
+        "Write them into the overlay, and apply it: spawnpenny permissions --overlay OVERLAY --output kustomize",
+        weight=Weight.WARNING,
     )
 
 
