@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.errors import SettingsError
 from spawnpenny.schemas import StrictSchema, TupleField, load_strict, without
@@ -88,6 +89,13 @@ def _posix_id() -> fields.Integer:
     return fields.Integer(strict=True, validate=validate.Range(min=0, max=2**31 - 1))
 
 
+def _check_network(text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValidationError(f"{text!r} is no address and no network, such as 10.0.0.7 or 10.0.0.0/24.") from None
+
+
 class _WebSchema(StrictSchema[WebSettings]):
     makes = WebSettings
     host = fields.String()
@@ -97,6 +105,8 @@ class _WebSchema(StrictSchema[WebSettings]):
     certificate = fields.String(allow_none=True)
     key = fields.String(allow_none=True)
     authority = fields.String(allow_none=True)
+    trusted_proxies = TupleField(fields.String(validate=_check_network))
+    forwarded_header = fields.String(validate=validate.OneOf(["X-Forwarded-For", "Forwarded"]))
 
 
 class _NamespaceSchema(StrictSchema[NamespaceSettings]):

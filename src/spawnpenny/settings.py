@@ -37,7 +37,10 @@ STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab", "dask")
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """Where the HTTP API listens, the largest body that it takes, in bytes, and the files of its TLS, if any."""
+    """Where the HTTP API listens, the largest body that it takes, in bytes, and the files of its TLS, if any.
+
+    ``trusted_proxies`` are the networks of the proxies before it, whose ``forwarded_header`` is believed.
+    """
 
     host: str = "0.0.0.0"  # noqa: S104 - in a container, behind a Service
     port: int = 8080
@@ -46,6 +49,8 @@ class WebSettings:
     certificate: str | None = None
     key: str | None = None
     authority: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    forwarded_header: str = "X-Forwarded-For"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from spawnpenny_jupyterhub.memory import MOST_ASKED, MOST_BY_ONE, Memory
+from spawnpenny_jupyterhub.memory import MOST_ASKED, Memory
+from spawnpenny_jupyterhub.waiting_line import AT_ONCE, MOST_WAITING
 
 from spawnpenny.api import NotReadyError
 
@@ -81,22 +82,106 @@ async def test_an_answer_counts_from_the_moment_of_asking_and_a_failure_is_not_k
     assert asked == ["adas", "adas"]
 
 
-async def test_tokens_that_are_made_up_are_asked_for_few_at_a_time(clock):
-    memory, answer, asked = Memory(60, clock), asyncio.Event(), []
+@pytest.fixture
+def hub():
+    """Have a Hub that knows one user's token, and answers when it is let to."""
+
+    class Hub:
+        def __init__(self):
+            self.asked, self.open = [], asyncio.Event()
+            self.open.set()
+
+        async def owner(self, token):
+            self.asked.append(token)
+            await self.open.wait()
+            return token if token.startswith("good") else None
+
+    return Hub()
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def flood(memory, hub, count, asker="192.0.2.1"):
+    return [asyncio.create_task(memory.recall(f"made-up-{number}", hub.owner, asker=asker)) for number in range(count)]
+
+
+async def test_made_up_tokens_are_asked_for_few_at_a_time_and_only_so_many_wait(clock, hub):
+    memory = Memory(60, clock)
+    hub.open.clear()
+    tasks = flood(memory, hub, AT_ONCE + MOST_WAITING + 50)
+    await settle()
+    assert len(hub.asked) == AT_ONCE
+    hub.open.set()
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    refused = [each for each in told if isinstance(each, NotReadyError)]
+    assert {each.retry_after for each in refused} == {1}
+    assert len(hub.asked) == len(tasks) - len(refused) <= AT_ONCE + MOST_WAITING
+
+
+async def test_a_token_that_was_good_gets_in_through_a_flood_from_its_own_address(clock, hub):
+    memory = Memory(60, clock)
+    assert await memory.recall("good", hub.owner, asker="192.0.2.1") == "good"
+    clock.now += 61  # the answer has expired
+    hub.open.clear()
+    tasks = flood(memory, hub, 2000)
+    await settle()
+    known = asyncio.create_task(memory.recall("good", hub.owner, asker="192.0.2.1"))
+    await settle()
+    assert hub.asked[-1] == "good"
+    hub.open.set()
+    assert await known == "good"
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_new_token_waits_its_turn_behind_a_flood_from_its_own_address(clock, hub):
+    memory = Memory(60, clock)
+    hub.open.clear()
+    tasks = flood(memory, hub, 100)
+    new = asyncio.create_task(memory.recall("good-new", hub.owner, asker="192.0.2.1"))
+    await settle()
+    hub.open.set()
+    assert await new == "good-new"
+    assert await asyncio.gather(*tasks) == [None] * 100
+
+
+async def test_who_fails_much_leaves_half_of_the_line_to_others(clock, hub):
+    memory = Memory(60, clock)
+    await asyncio.gather(*flood(memory, hub, 100))
+    clock.now += 6  # what was refused is forgotten; that it failed is not
+    hub.open.clear()
+    tasks = flood(memory, hub, AT_ONCE + MOST_WAITING)
+    await settle()
+    other = asyncio.create_task(memory.recall("good-other", hub.owner, asker="192.0.2.2"))
+    await settle()
+    hub.open.set()
+    assert await other == "good-other"
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(each, NotReadyError) for each in told) == MOST_WAITING // 2
+
+
+async def test_tokens_that_were_good_have_a_bound_of_their_own(clock, hub):
+    memory, tokens = Memory(60, clock), [f"good-{number}" for number in range(MOST_ASKED + 5)]
+    await asyncio.gather(*(memory.recall(token, hub.owner) for token in tokens))
+    clock.now += 61
+    hub.open.clear()
+    tasks = [asyncio.create_task(memory.recall(token, hub.owner)) for token in tokens]
+    await settle()
+    hub.open.set()
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(each, NotReadyError) for each in told) == 5
+
+
+async def test_a_token_that_was_revoked_is_refused_at_once_all_the_same(clock):
+    memory, answers = Memory(60, clock), ["ada", None, None]
 
     async def ask(token):
-        asked.append(token)
-        await answer.wait()
-        return token
+        return answers.pop(0)
 
-    flood = [asyncio.create_task(memory.recall(f"made-up-{each}", ask, asker="192.0.2.1")) for each in range(100)]
-    others = [asyncio.create_task(memory.recall(f"other-{each}", ask, asker=f"10.0.0.{each}")) for each in range(100)]
-    again = asyncio.create_task(memory.recall("other-0", ask, asker="10.0.0.99"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert (len(asked), len([token for token in asked if token.startswith("made-up")])) == (MOST_ASKED, MOST_BY_ONE)
-    answer.set()
-    told = await asyncio.gather(*flood, *others, again, return_exceptions=True)
-    refused = [each for each in told if isinstance(each, NotReadyError)]
-    assert (len(refused), refused[0].retry_after, told[-1]) == (200 - MOST_ASKED, 1, "other-0")
-    assert await memory.recall("made-up-99", ask, asker="192.0.2.1") == "made-up-99"
+    assert await memory.recall("adas", ask) == "ada"
+    clock.now += 61
+    assert await memory.recall("adas", ask) is None
+    assert await memory.recall("adas", ask) is None
+    assert answers == [None]

@@ -17,7 +17,8 @@ class ConnectionLimits:
 
     ``most`` connections in all and ``of_address`` from one address. A connection has ``header`` seconds for its TLS
     handshake and again for the header of each request, stays without one for ``idle``, and is cut when what was sent
-    on it has not been read for ``write``.
+    on it has not been read for ``write``. ``shared`` says that an address is that of many callers, such as a proxy's:
+    it has no limit of its own.
     """
 
     most: int = 5000
@@ -25,6 +26,7 @@ class ConnectionLimits:
     header: float = 10.0
     idle: float = 75.0
     write: float = 30.0
+    shared: Callable[[str], bool] = lambda _: False
 
 
 class Connections:
@@ -53,7 +55,8 @@ class Connections:
     def admit(self, address: str) -> str | None:
         """Make room for one more connection; return why there is none, or None."""
         limits = self.limits
-        if self._of_address[address] >= limits.of_address and not self.give_way("address", address):
+        full = self._of_address[address] >= limits.of_address and not limits.shared(address)
+        if full and not self.give_way("address", address):
             return "address"
         if len(self._open) >= limits.most and not self.give_way("connections"):
             return "connections"

@@ -142,7 +142,8 @@ def _user_behind(identity: Identity) -> str:
 
 
 async def _authenticate(request: web.Request, schemes: frozenset[str]) -> Identity:
-    credentials = Credentials(_token(request.headers.get("Authorization"), schemes), request.headers, request.remote)
+    token = _token(request.headers.get("Authorization"), schemes)
+    credentials = Credentials(token, request.headers, exchange(request).remote)
     unsure: NotReadyError | None = None
     service = request.app[SERVICE]
     for authenticator in (service.lab_tokens, *service.plugins.authenticators):

@@ -15,8 +15,9 @@ from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import run_service
 from spawnpenny.web.access import guard
 from spawnpenny.web.audit import chronicle, put_headers
+from spawnpenny.web.client_address import ClientAddresses
 from spawnpenny.web.document import Document
-from spawnpenny.web.keys import CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
+from spawnpenny.web.keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
@@ -58,7 +59,8 @@ def create_app(
         middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
     )
     app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table)
-    app[METRICS], app[LIMITS], app[TICKETS], app[CONNECTIONS] = (
+    app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[CONNECTIONS] = (
+        ClientAddresses(settings.web),
         metrics,
         Limits(settings.limits),
         Tickets(),

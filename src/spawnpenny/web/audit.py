@@ -11,7 +11,7 @@ from aiohttp import web
 from spawnpenny.errors import UnauthenticatedError
 from spawnpenny.gateway.refusals import is_gateways
 from spawnpenny.web.exchange import HEADER, Exchange, begin, find
-from spawnpenny.web.keys import METRICS
+from spawnpenny.web.keys import CLIENT_ADDRESSES, METRICS
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -25,7 +25,7 @@ async def chronicle(request: web.Request, handler: Handler) -> web.StreamRespons
     """Give a request its id, and tell of it when it is over. The outermost middleware."""
     # A connection is one task that serves many requests: what the one before has bound is not ours.
     structlog.contextvars.clear_contextvars()
-    here, began = begin(request), time.monotonic()
+    here, began = begin(request, request.app[CLIENT_ADDRESSES].of(request)), time.monotonic()
     structlog.contextvars.bind_contextvars(request=here.id)
     status = None
     try:
@@ -55,7 +55,7 @@ def _tell(request: web.Request, here: Exchange, status: int | None, seconds: flo
     told = {"method": request.method, "path": request.path, "status": status, "seconds": round(seconds, 4)}
     who = here.identity.name if here.identity else None
     log = structlog.get_logger("spawnpenny.access")
-    (log.debug if request.path in _OFTEN else log.info)("request", **told, who=who, remote=request.remote)
+    (log.debug if request.path in _OFTEN else log.info)("request", **told, who=who, remote=here.remote)
     if request.method in _READING or request.match_info.http_exception is not None or _asks_how(request, here):
         return
     structlog.get_logger("spawnpenny.audit").info(
@@ -64,7 +64,7 @@ def _tell(request: web.Request, here: Exchange, status: int | None, seconds: flo
         user=request.match_info.get("user", here.own_user),
         lab=request.match_info.get("lab"),
         **({"cluster": cluster} if (cluster := request.match_info.get("cluster", here.cluster)) else {}),
-        remote=request.remote,
+        remote=here.remote,
         status=status,
         code=here.code,
         spawn=here.spawn,

@@ -23,13 +23,14 @@ _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer.
+    """One request and its answer. ``remote`` is the caller's address.
 
     ``own_user`` is who asks, where the route is about them; ``code`` is the error's, ``spawn`` the id of the spawn that
     it is about, and ``cluster`` its name where it is a Dask cluster; ``purge`` says that storage is to go.
     """
 
     id: str
+    remote: str | None = None
     identity: Identity | None = None
     own_user: str | None = None
     code: str | None = None
@@ -48,10 +49,10 @@ class Exchange:
 _KEY: Final = web.RequestKey("exchange", Exchange)
 
 
-def begin(request: web.Request) -> Exchange:
+def begin(request: web.Request, remote: str | None) -> Exchange:
     """Begin an exchange; a caller's own X-Request-ID is kept where it is harmless."""
     given = request.headers.get(HEADER, "")
-    new = Exchange(given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8))
+    new = Exchange(given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8), remote)
     request[_KEY] = new
     return new
 

@@ -9,11 +9,13 @@ from aiohttp import web
 
 from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import Service
+from spawnpenny.web.client_address import ClientAddresses
 from spawnpenny.web.document import Document
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.registry import Metrics
 
 SERVICE: Final = web.AppKey("SERVICE", Service)
+CLIENT_ADDRESSES: Final = web.AppKey("CLIENT_ADDRESSES", ClientAddresses)
 CLOSING: Final = web.AppKey("CLOSING", asyncio.Event)
 """Set when the application shuts down: whoever keeps a request open lets go of it."""
 DOCUMENT: Final = web.AppKey("DOCUMENT", Document)

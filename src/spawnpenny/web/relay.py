@@ -14,6 +14,7 @@ from yarl import URL
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.trust import trusting
+from spawnpenny.web.client_address import forwarded
 from spawnpenny.web.exchange import HEADER, exchange
 from spawnpenny.web.intake import read_body, subject_of
 from spawnpenny.web.keys import CLOSING, SERVICE
@@ -102,6 +103,8 @@ async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
     service = request.app[SERVICE]
     headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
     headers |= {RELAYED: service.membership.me.identity, HEADER: exchange(request).id}
+    if (remote := exchange(request).remote) is not None:
+        headers |= forwarded(service.settings.web.forwarded_header, remote)
     body = await read_body(request) if request.can_read_body or request.body_exists else None
     url = URL(f"{address}{request.rel_url.raw_path_qs}", encoded=True)
     response = web.StreamResponse()

@@ -13,6 +13,7 @@ from spawnpenny.aio.connections import Connection, ConnectionLimits, Connections
 from spawnpenny.aio.listener import Listener
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.errors import SettingsError
+from spawnpenny.web.client_address import ClientAddresses
 from spawnpenny.web.protocol import RequestHandler
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def connections_of(settings: Settings) -> Connections:
             header=deadlines.header,
             idle=deadlines.idle,
             write=deadlines.write,
+            shared=ClientAddresses(settings.web).is_trusted,
         )
     )
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
-from spawnpenny.api import NotReadyError
+from spawnpenny_jupyterhub.waiting_line import WaitingLine, refusal
 
 T = TypeVar("T")
 
 MOST_ASKED: Final = 64
-"""How many tokens are asked for at once: whoever makes some up does not keep the Hub busy."""
-MOST_BY_ONE: Final = 8
-"""How many of them from one address, so that others have room."""
+"""How many tokens are asked for at once that the Hub has known before."""
+_KNOWN_BEFORE: Final = 24 * 3600.0
+"""Seconds for which it is remembered that a token was good, which is no answer, and lets it pass the waiting line."""
 _REFUSALS: Final = 5.0  # seconds
 
 
@@ -50,15 +50,18 @@ class _Shelf(Generic[T]):
 class Memory(Generic[T]):
     """Remembers answers by the hash of the token, from the moment of asking; None, for "not known", for 5 s at most.
 
-    Tokens that are not known have a place of their own: however many are tried, those that are known stay.
+    Tokens that are not known have a place of their own: however many are tried, those that are known stay. And they
+    wait in a line of their own: however many are tried, one that was good before is asked for at once.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float], *, size: int = 10_000) -> None:
         self._clock = clock
         self._known: _Shelf[T] = _Shelf(size, seconds, clock)
         self._refused: _Shelf[None] = _Shelf(size // 10, min(seconds, _REFUSALS), clock)
+        self._before: _Shelf[None] = _Shelf(size, _KNOWN_BEFORE, clock)
+        self._line = WaitingLine(clock)
+        self._asked_again = 0
         self._asking: dict[bytes, asyncio.Task[T | None]] = {}
-        self._askers: Counter[str | None] = Counter()
 
     def __len__(self) -> int:
         return len(self._known) + len(self._refused)
@@ -69,7 +72,7 @@ class Memory(Generic[T]):
         """Return the answer for a token; ``ask`` is called where there is none, once for all who wait for it.
 
         Raises:
-            NotReadyError: As many as may be are being asked for, in all or by this one: ``asker`` is an address.
+            NotReadyError: As many as may be are being asked for; ``asker`` is an address.
 
         """
         key = hashlib.sha256(token.encode()).digest()
@@ -78,11 +81,8 @@ class Memory(Generic[T]):
             return found[0]
         asking = self._asking.get(key)
         if asking is None:
-            if len(self._asking) >= MOST_ASKED or self._askers[asker] >= MOST_BY_ONE:
-                raise NotReadyError("Many tokens are being looked up at JupyterHub; try again.", retry_after=1)
-            self._askers[asker] += 1
-            asking = self._asking[key] = asyncio.create_task(self._ask(key, token, ask))
-            asking.add_done_callback(lambda task: self._asked(key, asker, task))
+            asking = self._asking[key] = asyncio.create_task(self._in_turn(key, token, ask, asker))
+            asking.add_done_callback(lambda task: self._asked(key, task))
         # A caller who goes away takes the answer from nobody else.
         return await asyncio.shield(asking)
 
@@ -93,11 +93,25 @@ class Memory(Generic[T]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _asked(self, key: bytes, asker: str | None, task: asyncio.Task[T | None]) -> None:
+    async def _in_turn(
+        self, key: bytes, token: str, ask: Callable[[str], Awaitable[T | None]], asker: str | None
+    ) -> T | None:
+        if self._before.find(key) is None:
+            async with self._line.place(asker):
+                answer = await self._ask(key, token, ask)
+            if answer is None:
+                self._line.failed(asker)
+            return answer
+        if self._asked_again >= MOST_ASKED:
+            raise refusal()
+        self._asked_again += 1
+        try:
+            return await self._ask(key, token, ask)
+        finally:
+            self._asked_again -= 1
+
+    def _asked(self, key: bytes, task: asyncio.Task[T | None]) -> None:
         del self._asking[key]
-        self._askers[asker] -= 1
-        if not self._askers[asker]:
-            del self._askers[asker]
         if not task.cancelled():
             task.exception()  # all who waited for it may be gone
 
@@ -108,4 +122,5 @@ class Memory(Generic[T]):
             self._refused.put(key, asked, None)
         else:
             self._known.put(key, asked, answer)
+            self._before.put(key, asked, None)
         return answer
