@@ -30,12 +30,19 @@ TOKENS = {
 }
 SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
 STUBBORN_LAB = ("{python}", "-c", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()")
+SLOW_TO_END = ("sh", "-c", "trap 'sleep 3; exit 0' TERM; while :; do sleep 0.05; done")
 BROKEN_LAB = ("{python}", "-c", "raise SystemExit(3)")
 
 
 @pytest.fixture
 async def site(tmp_path):
-    images = {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB, "broken": BROKEN_LAB, "stubborn": STUBBORN_LAB}
+    images = {
+        "spawnpenny/lab": SMALL_LAB,
+        "slow": SLOW_LAB,
+        "broken": BROKEN_LAB,
+        "stubborn": STUBBORN_LAB,
+        "slow-to-end": SLOW_TO_END,
+    }
     async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
         site = await make_site(cluster)
         site.data["plugins"]["lab"] = {

@@ -163,6 +163,18 @@ async def test_a_stop_that_comes_to_nothing_says_so_and_keeps_its_key(spawner_of
     assert await site.objects("Pod") == {}
 
 
+async def test_a_stop_waits_for_the_grace_period_without_a_word(spawner_of, service, site, caplog):
+    site.data["plugins"]["lab"] |= {"grace": 60, "extra_containers": [{"name": "beside", "image": "slow-to-end"}]}
+    await service.kill()
+    await service.start()
+    spawner = spawner_of(stop_timeout=2)
+    spawner.log.propagate = True
+    await spawner.start()
+    await spawner.stop()
+    assert await site.objects("Pod") == {}
+    assert [each.message for each in caplog.records if each.levelname in {"WARNING", "ERROR"}] == []
+
+
 async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, server_of):
     task = await begin(spawner_of())
     await abandon(task)

@@ -95,12 +95,21 @@ def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wa
 @service_options
 @click.option("--purge", is_flag=True, help="The lab's storage goes as well; needs the scope purge.")
 @click.option("--wait/--no-wait", default=True, help="Return when it is gone.")
-@click.option("--timeout", type=click.FloatRange(0), default=_STOP_WAIT, show_default=True, metavar="SECONDS")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    default=_STOP_WAIT,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long it may take, beside the lab's grace period.",
+)
 def stop(*, target: Target, user: str, name: str, purge: bool, wait: bool, timeout: float) -> int:
     """Stop a lab, and return when it is gone."""
 
     async def work(client: Client) -> int:
         there = await client.stop_lab(user, name, purge=purge, wait=timeout if wait else 0)
+        if there is not None and wait and there.grace:
+            there = await client.stop_lab(user, name, start=there.start, purge=purge, wait=there.grace)
         if there is not None and wait:
             raise CommandError(f"The lab was not gone after {timeout:g} seconds; it goes on being stopped.")
         along = ", and so is its storage" if purge else ""

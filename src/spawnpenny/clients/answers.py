@@ -46,7 +46,8 @@ class Lab:
     """A lab. ``url`` is where it answers once it runs; times are seconds since the epoch.
 
     ``progress`` is how far it is, from 0 to 100. ``by`` is the identity that started it, empty where that is not known;
-    ``client`` what the program calls itself that did.
+    ``client`` what the program calls itself that did. ``grace`` is how many seconds the pods of a lab that is being
+    stopped have to end by themselves.
     """
 
     user: str
@@ -63,6 +64,7 @@ class Lab:
     progress: int = 0
     by: str = ""
     client: str | None = None
+    grace: float = 0
 
     @property
     def running(self) -> bool:

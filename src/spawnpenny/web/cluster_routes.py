@@ -16,7 +16,7 @@ from spawnpenny.web.dask import (
 )
 from spawnpenny.web.requests import EventsQuerySchema
 from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
-from spawnpenny.web.views import DaskView, TicketView, UserDaskView
+from spawnpenny.web.views import DaskView, StoppingDaskView, TicketView, UserDaskView
 
 _CLUSTERS: Final = "/v1/users/{user}/dask"
 _CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"
@@ -49,7 +49,7 @@ CLUSTERS: Final = (
         "dask.stop",
         "Stop a Dask cluster.",
         {
-            202: Answer("It is being stopped.", DaskView),
+            202: Answer("It is being stopped.", StoppingDaskView),
             204: Answer("It is gone, or was not there."),
         },
         query=StopClusterQuerySchema,

@@ -72,8 +72,9 @@ async def list_clusters_of_user(request: web.Request) -> web.Response:
 
 async def stop_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StopClusterQuerySchema())
-    run = await request.app[SERVICE].spawns.stop(user_of(request), key_of(request))
-    return await stopping(request, run, query.wait, lambda run: _view(request, run))
+    username = user_of(request)
+    run = await request.app[SERVICE].spawns.stop(username, key_of(request))
+    return await stopping(request, username, run, query.wait, lambda run: _view(request, run))
 
 
 async def cluster_events(request: web.Request) -> web.StreamResponse:

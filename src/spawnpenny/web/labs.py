@@ -65,7 +65,7 @@ async def stop_lab(request: web.Request) -> web.Response:
         run = await spawns.purge(username, key, identity=asker(request), start=query.start)
     else:
         run = await spawns.stop(username, key, start=query.start)
-    answer = await stopping(request, run, query.wait, lambda run: lab_view(username, run))
+    answer = await stopping(request, username, run, query.wait, lambda run: lab_view(username, run))
     if query.purge and run is not None and run.gone and run.kept:
         raise StorageKeptError(run.kept)
     return answer

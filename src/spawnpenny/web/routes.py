@@ -25,7 +25,7 @@ from spawnpenny.web.requests import (
 )
 from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
 from spawnpenny.web.users import commission_user, get_user, retire_user
-from spawnpenny.web.views import HostnamesView, LabsView, LabView, UserLabsView, UserView
+from spawnpenny.web.views import HostnamesView, LabsView, LabView, StoppingLabView, UserLabsView, UserView
 from spawnpenny.web.whoami import IdentityView, get_whoami
 
 METRICS_ROUTE: Final = "service.metrics"
@@ -81,7 +81,7 @@ _LABS: Final = (
         "lab.stop",
         "Stop a lab; with `start`, only if that is the present one; with `purge=storage`, its storage goes as well.",
         {
-            202: Answer("It is being stopped.", LabView),
+            202: Answer("It is being stopped.", StoppingLabView),
             204: Answer("It is gone, or was not there, or is another start."),
         },
         query=StopQuerySchema,

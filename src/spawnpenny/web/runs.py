@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from spawnpenny.domain.names import Names
+from spawnpenny.pipeline.grace import longest_grace
 from spawnpenny.web.exchange import exchange
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.waiting import until
@@ -33,9 +35,11 @@ def runs_of(request: web.Request, username: str, kind: Kind) -> list[Run]:
 
 
 async def stopping(
-    request: web.Request, run: Run | None, seconds: float, view: Callable[[Run], dict[str, Any]]
+    request: web.Request, username: str, run: Run | None, seconds: float, view: Callable[[Run], dict[str, Any]]
 ) -> web.Response:
     """Answer a DELETE: 204 once nothing of a spawn is left (None: there was none), 202 with its view until then.
+
+    The view has the grace period of its pods, so that callers know how long an ordinary stop may take.
 
     Raises:
         ElsewhereError: Another replica goes on with it.
@@ -46,4 +50,14 @@ async def stopping(
     exchange(request).about(run)
     if seconds:
         await until(request, run, run.until_gone(), seconds)
-    return web.Response(status=204) if run.gone else web.json_response(view(run), status=202)
+    if run.gone:
+        return web.Response(status=204)
+    return web.json_response({**view(run), "grace": _grace(request, username, run)}, status=202)
+
+
+def _grace(request: web.Request, username: str, run: Run) -> float:
+    """Return the grace period of a spawn's pods, and of those that it replaces."""
+    world, record = request.app[SERVICE].world, run.record
+    names = Names.of(username, record.key.kind, record.key.name, prefix=world.settings.namespaces.prefix)
+    pods = world.pods.within(names.namespace)
+    return max(longest_grace(pods, spawn) for spawn in (record.id, *(each.id for each in record.replaces)))

@@ -61,6 +61,16 @@ class LabView(SpawnView):
     client = fields.String(required=True, allow_none=True, metadata=told("What the caller's program calls itself."))
 
 
+def _grace_field() -> fields.Float:
+    return fields.Float(required=True, metadata=told("Seconds that its pods have to end by themselves."))
+
+
+class StoppingLabView(LabView):
+    """A lab that is being stopped."""
+
+    grace = _grace_field()
+
+
 class LabsView(Schema):
     labs = fields.List(fields.Nested(LabView), required=True)
     next = fields.String(
@@ -106,6 +116,12 @@ class DaskView(SpawnView):
     workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are."))
     options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
     lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
+
+
+class StoppingDaskView(DaskView):
+    """A Dask cluster that is being stopped."""
+
+    grace = _grace_field()
 
 
 class UserDaskView(Schema):

@@ -32,10 +32,11 @@ def without_limits(pod: Manifest, limits: Collection[str], place: str) -> dict[s
 def unlimited(missing: Mapping[str, str]) -> SettingsError:
     """Word the refusal of labs without a limit beside a quota: Kubernetes takes only pods with limits there."""
     keys = " and ".join(f"plugins.lab.{key}" for key in missing)
-    bounds = " and ".join(f"plugins.quota.{resource}" for resource in dict.fromkeys(missing.values()))
+    bounds = [f"plugins.quota.{resource}" for resource in dict.fromkeys(missing.values())]
     return SettingsError(
-        f"By {keys} labs have no limit, but {bounds} bounds the limits of all that a user runs, and Kubernetes takes "
-        f"only pods with limits beside that. Set a limit, no less than the guarantee; or have no bound: {bounds}: null."
+        f"By {keys} labs have no limit. Beside the bound of {' and '.join(bounds)} Kubernetes takes only pods with "
+        "limits. Set a limit, no less than the guarantee; or have no bound: "
+        f"{', '.join(f'{bound}: null' for bound in bounds)}."
     )
 
 

@@ -124,31 +124,44 @@ class RemoteLab:
 
         With ``others``, what took the place of that start is stopped as well, unless another caller started it.
 
+        Args:
+            start: The start that is stopped; None for whichever is the present one.
+            within: Seconds that it may take, beside the grace period that the service says its pods have.
+            others: As above.
+            by: Under which name the service has this Hub's starts.
+
         Raises:
             TimeoutError: It was not gone in time, or it is not known whether it is.
 
         """
-        async with asyncio.timeout(within):
+        loop = asyncio.get_running_loop()
+        end, wait = loop.time() + within, min(_WAIT, within / 2)
+        async with asyncio.timeout_at(end) as limit:
             for each in (start, None) if start and others else (start,):
-                while not await self._away(each, by):  # noqa: ASYNC110 - nothing tells that the service answers again
+                while (left := await self._away(each, by, wait)) is not None:
+                    limit.reschedule(max(limit.when() or end, end + left))
                     await asyncio.sleep(_PAUSE)
 
-    async def _away(self, start: str | None, by: str | None) -> bool:
+    async def _away(self, start: str | None, by: str | None, wait: float) -> float | None:
+        """Stop it; return None once it is gone, or the grace period of its pods where that takes longer than ``wait``.
+
+        Where it is not known whether it is gone, no grace period is known, either: 0.
+        """
         try:
             client = await self._connect()
             if start is None:
                 found = await client.lab(*self._where)
                 if found.over or self.foreign(found, by):
-                    return True
+                    return None
                 start = found.start
-            left = await client.stop_lab(*self._where, start=start, wait=_WAIT)
+            left = await client.stop_lab(*self._where, start=start, wait=wait)
         except (ClientError, MisconfiguredError) as error:
             if _gone(error):
-                return True
+                return None
             self._tell(error)
-            return False
+            return 0
         self.trouble = None
-        return left is None
+        return None if left is None else left.grace
 
     def _tell(self, error: Exception, story: Story | None = None) -> None:
         """Log why the lab's state is not known, and show it to the user who waits; once for each reason."""

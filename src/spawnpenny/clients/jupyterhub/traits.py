@@ -87,7 +87,8 @@ class SpawnpennyTraits(HasTraits):
         300.0,
         min=0,
         help="""
-        Seconds in which a server has to be gone once it is stopped. Until then, stopping it is tried again and again.
+        Seconds in which a server has to be gone once it is stopped, beside its grace period, which the service says.
+        Until then, stopping it is tried again and again.
 
         After that the Hub takes it for stopped. What the service still has of it goes when the server is next started.
         """,
