@@ -1,4 +1,4 @@
-"""Write the types of what a pod's spec is made of, out of the installed Kubernetes client, for the lab plugin.
+"""Write the types of what a pod's spec is made of, out of the installed Kubernetes client.
 
 Run it after an update of the client: ``python tools/kubernetes_types.py``.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kubernetes_asyncio import client
 
-TARGET = Path(__file__).parents[1] / "plugins/lab/src/spawnpenny_lab/kubernetes_types.json"
+TARGET = Path(__file__).parents[1] / "src/spawnpenny/domain/kubernetes_types.json"
 ROOTS = ("V1PodSpec",)
 INNER = re.compile(r"(?:list\[|dict\(str, )(.*)[\])]")
 

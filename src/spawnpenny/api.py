@@ -8,9 +8,11 @@ from spawnpenny.domain.answers import Answer, answers
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
+from spawnpenny.domain.kubernetes_types import unknown_key
 from spawnpenny.domain.labels import PART, labels_fault
 from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.overlay import overlaid
+from spawnpenny.domain.pod_resources import pod_limits, resources_fault
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Caller, Key, Kind, Phase, Scale, Tls
@@ -131,8 +133,11 @@ __all__ = [
     "pod_ending",
     "pod_is_lost",
     "pod_is_ready",
+    "pod_limits",
     "pod_side_troubles",
     "pod_trouble",
+    "resources_fault",
     "safe_slug",
     "trusting",
+    "unknown_key",
 ]

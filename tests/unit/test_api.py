@@ -100,10 +100,13 @@ def test_the_api_is_as_it_was():
         "pod_ending",
         "pod_is_lost",
         "pod_is_ready",
+        "pod_limits",
         "pod_side_troubles",
         "pod_trouble",
+        "resources_fault",
         "safe_slug",
         "trusting",
+        "unknown_key",
     ]
 
 

@@ -125,6 +125,7 @@ async def any_dask_site(request, tmp_path):
 async def dask_site_of(folder, python):
     path = f"PATH={Path(python).parent}:/usr/bin:/bin"
     images = {"spawnpenny/lab": SMALL_LAB, "dask": ("env", path), "none": ("env", "PATH=/usr/bin:/bin")}
+    images["wait"] = ("sh", "-c", "while :; do sleep 0.05; done")
     async with EmbeddedCluster(folder / "cluster", images) as cluster:
         yield DaskSite(await make_site(cluster), folder, python)
 

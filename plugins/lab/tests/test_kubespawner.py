@@ -14,7 +14,6 @@ import pytest
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubespawner import KubeSpawner
 from spawnpenny_lab import models
-from spawnpenny_lab.kubernetes_types import kubernetes_types
 from spawnpenny_lab.models import snake_case
 from spawnpenny_lab.objects import lab_pod
 from spawnpenny_lab.settings import LabSettingsSchema
@@ -22,6 +21,7 @@ from traitlets.config import Config
 
 from spawnpenny.api import DEFAULT_LAB, Kind, Names, SettingsError, User, parse_quantity
 from spawnpenny.configuration import make_settings
+from spawnpenny.domain.kubernetes_types import kubernetes_types
 from spawnpenny.plugins import load_plugins
 
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"

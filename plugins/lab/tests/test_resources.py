@@ -113,7 +113,7 @@ PROFILE = {"display_name": "Big", "kubespawner_override": {"mem_limit": None, "m
     [
         (
             {"cpu_limit": None, "mem_limit": 0},
-            ["plugins.lab.cpu_limit", "plugins.lab.mem_limit", "plugins.quota.cpu and plugins.quota.memory: null"],
+            ["plugins.lab.cpu_limit", "plugins.lab.mem_limit", "plugins.quota.cpu: null, plugins.quota.memory: null"],
         ),
         ({"mem_limit": None, "mem_guarantee": "1G"}, ["plugins.lab.mem_limit", "plugins.quota.memory: null"]),
         ({"profile_list": [PROFILE]}, ["plugins.lab.profile_list.big.kubespawner_override.mem_limit"]),

@@ -259,7 +259,7 @@ async def test_a_label_that_kubernetes_does_not_take_is_named(site, user, value)
     labels = {"example.org/fine": "x", "example.org/owner": "{unescaped_username}"}
     site.data["plugins"]["lab"] = {"extra_labels": labels}
     async with site.service() as service:
-        run = await settled(await start(service, user=user))
+        run = await settled(await start(service, user=user, env={"JUPYTERHUB_USER": user}))
         assert run.record.reason.code == "cluster_invalid_object"
         message = run.record.reason.message
         assert "The label example.org/owner has the value" in message

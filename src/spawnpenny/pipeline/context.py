@@ -233,8 +233,8 @@ class Context:
         return True
 
     def scrub(self, text: str) -> str:
-        """Take the caller's secrets out of a text."""
-        return scrubbed(text, self.run.record.hidden)
+        """Take the caller's secrets out of a text; the name of its user, which Hubs send as a variable, is none."""
+        return scrubbed(text, [value for value in self.run.record.hidden if value != self.account.username])
 
     def tell(self, message: str, severity: Severity = Severity.NORMAL) -> None:
         """Tell the user something, unless it was told last."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, StrictSchema
-from spawnpenny_dask.roles import GIB, GibField, ObjectField, PositiveField
+from spawnpenny_dask.roles import GIB, GibField, ObjectField, PodSpecField, PositiveField
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class OverridesSchema(StrictSchema[Overrides]):
     scheduler_memory = GibField()
     environment = fields.Dict(keys=fields.String(), values=fields.String())
     idle_timeout = fields.Float(validate=validate.Range(min=0))
-    worker_extra_container_config = ObjectField()
-    worker_extra_pod_config = ObjectField()
+    worker_extra_container_config = ObjectField("V1Container")
+    worker_extra_pod_config = PodSpecField()
 
 
 _NUMBERS: Final = frozenset({OptionType.INT, OptionType.FLOAT})

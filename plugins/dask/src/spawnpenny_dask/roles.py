@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import QuantityField, StrictSchema, TupleField, fields_of
+from spawnpenny.api import QuantityField, StrictSchema, TupleField, fields_of, unknown_key
 
 GIB: Final = 2**30
 _OURS: Final = "spawnpenny.io/"
+_GRACE: Final = "terminationGracePeriodSeconds"
+_LONGEST_GRACE: Final = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +79,36 @@ class StringsField(fields.Dict):
 
 
 class ObjectField(fields.Dict):
-    """Part of a Kubernetes object, in whose strings templates are filled in."""
+    """Part of a Kubernetes object of a type, such as ``V1Container``, in whose strings templates are filled in."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, kind: str, **kwargs: Any) -> None:
         super().__init__(keys=fields.String(), **kwargs)
+        self._kind = kind
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         part: dict[str, Any] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
         _check_templates(part)
+        if fault := unknown_key(part, self._kind):
+            raise ValidationError(fault)
         return part
+
+
+class PodSpecField(ObjectField):
+    """Part of a pod's spec."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("V1PodSpec", **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        spec: dict[str, Any] = super()._deserialize(value, attr, data, **kwargs)
+        if spec.get("resources"):
+            raise ValidationError(
+                "resources: those of a whole pod are in no quota, and Dask does not go by them. Write cores and memory."
+            )
+        grace = spec.get(_GRACE)
+        if grace is not None and (type(grace) is not int or not 0 <= grace <= _LONGEST_GRACE):
+            raise ValidationError(f"{_GRACE}: write whole seconds, from 0 to {_LONGEST_GRACE}.")
+        return spec
 
 
 class RoleSchema(StrictSchema[Role]):
@@ -93,12 +116,12 @@ class RoleSchema(StrictSchema[Role]):
     cores = PositiveField()
     memory = PositiveField()
     node_selector = fields.Dict(keys=fields.String(), values=fields.String())
-    tolerations = TupleField(fields.Dict(keys=fields.String()))
+    tolerations = TupleField(ObjectField("V1Toleration"))
     priority_class_name = fields.String(allow_none=True)
     extra_labels = StringsField()
     extra_annotations = StringsField()
-    extra_container_config = ObjectField()
-    extra_pod_config = ObjectField()
+    extra_container_config = ObjectField("V1Container")
+    extra_pod_config = PodSpecField()
 
 
 class WorkerRoleSchema(RoleSchema):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,17 +15,16 @@ from spawnpenny.api import (
     Resources,
     Spawn,
     SpawnError,
-    Step,
     allow,
 )
-from spawnpenny_dask.choice import Design, choose
+from spawnpenny_dask.choice import Design
 from spawnpenny_dask.control import Control, asking
 from spawnpenny_dask.credentials import AUTHORITY, TOKEN, credentials, new_secrets
 from spawnpenny_dask.endings import Limits
 from spawnpenny_dask.fleet import Fleet
 from spawnpenny_dask.objects import SCHEDULER, WORKER, pod_host, scheduler_pod, scheduler_url, worker_pod
+from spawnpenny_dask.pod_steps import DaskStep, PodStep
 from spawnpenny_dask.roles import Role
-from spawnpenny_dask.settings import DaskSettings
 from spawnpenny_dask.tending import Charge, Tending
 from spawnpenny_dask.wishes import Wishes
 
@@ -36,19 +35,7 @@ _PLACEHOLDER: Final = "tls://scheduler:8786"
 """Stands for the scheduler's address, which is known once it runs."""
 
 
-class _DaskStep(Step):
-    kinds = frozenset({"dask"})
-    scope = "spawn"
-
-    def __init__(self, settings: DaskSettings, allowed: Collection[str] = ()) -> None:
-        self._settings = settings
-        self._allowed = allowed
-
-    def _design(self, spawn: Spawn) -> Design:
-        return choose(spawn.options, self._settings, spawn.caller)
-
-
-class CredentialsStep(_DaskStep):
+class CredentialsStep(DaskStep):
     """Keep the cluster's certificates, and the variables of its user, where only its pods read them."""
 
     name = "dask.credentials"
@@ -77,7 +64,7 @@ class CredentialsStep(_DaskStep):
         await spawn.cluster.discard("Secret", spawn.names.base)
 
 
-class SchedulerStep(_DaskStep):
+class SchedulerStep(PodStep):
     """Run the scheduler, and wait until it takes connections."""
 
     name = "dask.scheduler"
@@ -86,10 +73,17 @@ class SchedulerStep(_DaskStep):
     permissions = (allow("create", "get", "delete", on="pods"),)
     deadline = math.inf
 
+    def _role(self, design: Design) -> Role:
+        return design.scheduler
+
+    def _pod(self, spawn: Spawn, design: Design) -> Manifest:
+        return scheduler_pod(spawn, design, self._settings, self._allowed)
+
     def asks(self, spawn: Spawn) -> Resources:
-        return _means(self._design(spawn).scheduler, clusters=1)
+        return self._counted(spawn) + Resources(clusters=1)
 
     def check(self, spawn: Spawn) -> None:
+        super().check(spawn)
         there, most = spawn.in_use.clusters, self._settings.max_clusters
         if there + 1 > most:
             raise QuotaExceededError(
@@ -101,7 +95,7 @@ class SchedulerStep(_DaskStep):
             )
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        return [spawn.patched(scheduler_pod(spawn, self._design(spawn), self._settings, self._allowed))]
+        return [spawn.patched(self._pod(spawn, self._design(spawn)))]
 
     async def apply(self, spawn: Spawn) -> None:
         (wanted,) = self.makes(spawn)
@@ -117,7 +111,7 @@ class SchedulerStep(_DaskStep):
         await spawn.cluster.discard(_POD, spawn.names.base)
 
 
-class WorkersStep(_DaskStep):
+class WorkersStep(PodStep):
     """Hold as many workers as there should be, for as long as the cluster is of use."""
 
     name = "dask.workers"
@@ -128,11 +122,18 @@ class WorkersStep(_DaskStep):
         allow("get", on="secrets"),
     )
 
+    def _role(self, design: Design) -> Role:
+        return design.worker
+
+    def _pod(self, spawn: Spawn, design: Design) -> Manifest:
+        return self._worker(spawn, design, spawn.names.own("w-1"), _PLACEHOLDER)
+
     def asks(self, spawn: Spawn) -> Resources:
-        one, count = _means(self._design(spawn).worker), spawn.scale.count
+        one, count = self._counted(spawn), spawn.scale.count
         return Resources(one.cpu * count, one.memory * count)
 
     def check(self, spawn: Spawn) -> None:
+        super().check(spawn)
         count, most = spawn.scale.count, self._settings.max_workers
         if count > most:
             raise QuotaExceededError(
@@ -141,7 +142,7 @@ class WorkersStep(_DaskStep):
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
         """Return one worker, as ``tend`` makes any number of them."""
-        return [self._worker(spawn, spawn.names.own("w-1"), _PLACEHOLDER)]
+        return [spawn.patched(self._pod(spawn, self._design(spawn)))]
 
     async def apply(self, spawn: Spawn) -> None:
         """Make nothing yet: ``tend`` does, once the scheduler runs."""
@@ -156,7 +157,7 @@ class WorkersStep(_DaskStep):
             return _placed(spawn) or scheduler
 
         def make(name: str) -> Manifest:
-            return self._worker(spawn, name, scheduler_url(now()))
+            return spawn.patched(self._worker(spawn, design, name, scheduler_url(now())))
 
         async with asking() as session:
             charge = Charge(
@@ -170,16 +171,11 @@ class WorkersStep(_DaskStep):
             )
             await Tending(charge).run()
 
-    def _worker(self, spawn: Spawn, name: str, scheduler: str) -> Manifest:
-        design, settings = self._design(spawn), self._settings
-        return spawn.patched(worker_pod(spawn, design, settings, self._allowed, name=name, scheduler=scheduler))
+    def _worker(self, spawn: Spawn, design: Design, name: str, scheduler: str) -> Manifest:
+        return worker_pod(spawn, design, self._settings, self._allowed, name=name, scheduler=scheduler)
 
     async def revert(self, spawn: Spawn) -> None:
         await Fleet(spawn).discard()
-
-
-def _means(role: Role, clusters: int = 0) -> Resources:
-    return Resources(role.cores, role.memory, clusters=clusters)
 
 
 async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:

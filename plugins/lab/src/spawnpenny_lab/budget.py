@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from spawnpenny.api import Manifest, Resources, SettingsError, parse_quantity
+from spawnpenny.api import Manifest, Resources, SettingsError, pod_limits
 from spawnpenny_lab.objects import NOTEBOOK
 
 _KEYS: Final = {"cpu": "cpu_limit", "memory": "mem_limit"}
 
 
 def counted(pod: Manifest) -> Resources:
-    """Return the limits of a pod: of all its containers together, or of the most that runs before them.
-
-    A container without a limit counts as none.
-    """
-    spec = pod["spec"]
-    return Resources(_most(spec, "cpu"), _most(spec, "memory"), labs=1)
+    """Return the limits of a lab's pod, and one lab."""
+    return pod_limits(pod) + Resources(labs=1)
 
 
 def without_limits(pod: Manifest, limits: Collection[str], place: str) -> dict[str, str]:
@@ -38,20 +33,3 @@ def unlimited(missing: Mapping[str, str]) -> SettingsError:
         "limits. Set a limit, no less than the guarantee; or have no bound: "
         f"{', '.join(f'{bound}: null' for bound in bounds)}."
     )
-
-
-def _most(spec: Mapping[str, Any], resource: str) -> Decimal:
-    beside = sum((_limit(container, resource) for container in spec["containers"]), Decimal(0))
-    before = most_before = Decimal(0)
-    for init in spec.get("initContainers") or ():
-        if init.get("restartPolicy") == "Always":  # a sidecar: it stays
-            before += _limit(init, resource)
-            most_before = max(most_before, before)
-        else:
-            most_before = max(most_before, before + _limit(init, resource))
-    return max(beside + before, most_before)
-
-
-def _limit(container: Mapping[str, Any], resource: str) -> Decimal:
-    limits = (container.get("resources") or {}).get("limits") or {}
-    return parse_quantity(limits.get(resource, 0))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
-from spawnpenny.api import Manifest, SettingsError, parse_quantity
-
-_PARTS: Final = ("limits", "requests")
+from spawnpenny.api import Manifest, SettingsError, resources_fault
 
 
 def wrong_resources(data: Mapping[str, Any]) -> dict[str, str]:
@@ -42,26 +40,3 @@ def demand_sound_resources(pod: Manifest, place: str) -> None:
             if wrong := resources_fault(container):
                 section = f"plugins.lab.{place}".removesuffix(".")
                 raise SettingsError(f"By {section} the container {container['name']} has {wrong}")
-
-
-def _amounts(container: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    for part in _PARTS:
-        for name, amount in ((container.get("resources") or {}).get(part) or {}).items():
-            yield part, name, amount
-
-
-def resources_fault(container: Mapping[str, Any]) -> str | None:
-    """Say why Kubernetes would not take the resources of a container."""
-    amounts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
-    for part, name, amount in _amounts(container):
-        try:
-            amounts[part][name] = parse_quantity(amount)
-        except ValueError as error:
-            return f"resources.{part}.{name}: {error}."
-    for name, request in amounts["requests"].items():
-        limit = amounts["limits"].get(name)
-        if limit is not None and request > limit:
-            return f"resources.requests.{name} is more than resources.limits.{name}, which Kubernetes refuses."
-        if "/" in name and limit != request:
-            return f"resources.requests.{name}: Kubernetes takes it only with the same in resources.limits."
-    return None

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import QuantityField, labels_fault
+from spawnpenny.api import QuantityField, labels_fault, unknown_key
 from spawnpenny_lab.expand import check_templates
-from spawnpenny_lab.kubernetes_types import unknown_key
 from spawnpenny_lab.models import ENV_VAR, LOCAL_OBJECT_REFERENCE, Model
 
 _UNITS: Final = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -151,7 +150,7 @@ class ContextField(ObjectField):
         for key in context:
             if "_" in key:
                 raise ValidationError(f"{key!r}: write the keys of a security context in camelCase.")
-        if fault := unknown_key({"securityContext": context}, self._kind):
+        if fault := unknown_key({"securityContext": context}, self._kind, own=False):
             raise ValidationError(fault)
         return context
 
@@ -208,7 +207,7 @@ def _object(value: Any, model: Model | None, *, template: bool) -> Mapping[str, 
         spelt = model.spelt(value)
     except ValueError as error:
         raise ValidationError(str(error)) from None
-    if fault := unknown_key(spelt, f"V1{model.name}"):
+    if fault := unknown_key(spelt, f"V1{model.name}", own=False):
         raise ValidationError(fault)
     return spelt
 

@@ -1,0 +1,106 @@
+"""What the steps of schedulers and of workers have in common: how their pods are counted, and held to the settings."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from decimal import Decimal
+
+from spawnpenny.api import (
+    InvalidOptionError,
+    Manifest,
+    Resources,
+    SettingsError,
+    Spawn,
+    Step,
+    format_quantity,
+    parse_quantity,
+    pod_limits,
+    resources_fault,
+)
+from spawnpenny_dask.choice import Design, choose
+from spawnpenny_dask.roles import Role
+from spawnpenny_dask.settings import DaskSettings
+
+
+class DaskStep(Step):
+    """A step of a Dask cluster; ``allowed`` is the setting ``pods.allow``."""
+
+    kinds = frozenset({"dask"})
+    scope = "spawn"
+
+    def __init__(self, settings: DaskSettings, allowed: Collection[str] = ()) -> None:
+        self._settings = settings
+        self._allowed = allowed
+
+    def _design(self, spawn: Spawn) -> Design:
+        return choose(spawn.options, self._settings, spawn.caller)
+
+
+class PodStep(DaskStep):
+    """A step that makes pods of one role, which is the name of its container."""
+
+    @abstractmethod
+    def _role(self, design: Design) -> Role:
+        """Return the means of this role."""
+
+    @abstractmethod
+    def _pod(self, spawn: Spawn, design: Design) -> Manifest:
+        """Return a pod of this role, without the patches of plugins."""
+
+    def _counted(self, spawn: Spawn) -> Resources:
+        """Return what one pod counts against a quota, with all its containers."""
+        pod = self._pod(spawn, self._design(spawn))
+        try:
+            return pod_limits(spawn.patched(pod))
+        except Exception:  # noqa: BLE001 - it is refused when it is made, with its reason; a patch may lack an earlier step
+            return pod_limits(pod)
+
+    def verify(self, spawn: Spawn, limits: Mapping[str, Decimal]) -> None:
+        for place, design in _designs(self._settings):
+            pod = self._pod(spawn, design)
+            with suppress(Exception):  # a patch may not know this user: then the settings' own part is looked at
+                pod = spawn.patched(pod)
+            if fault := self._fault(pod, design):
+                raise SettingsError(f"By plugins.dask.{place or self.container} {fault}")
+
+    def check(self, spawn: Spawn) -> None:
+        design = self._design(spawn)
+        if fault := self._fault(self._pod(spawn, design), design):
+            raise InvalidOptionError(f"With these options {fault}", field="options")
+
+    def _fault(self, pod: Manifest, design: Design) -> str | None:
+        """Say which resources Kubernetes refuses, or are not those that are counted and that Dask gets to know."""
+        for kind in ("initContainers", "containers"):
+            for container in pod["spec"].get(kind) or ():
+                if fault := resources_fault(container):
+                    return f"the container {container['name']} has {fault}"
+        (own,) = (each for each in pod["spec"]["containers"] if each["name"] == self.container)
+        limits, role = (own.get("resources") or {}).get("limits") or {}, self._role(design)
+        for resource, key, amount in (("cpu", "cores", role.cores), ("memory", "memory", role.memory)):
+            if parse_quantity(limits.get(resource, 0)) != parse_quantity(format_quantity(amount)):
+                return (
+                    f"the container {self.container} has another resources.limits.{resource} than "
+                    f"{format_quantity(amount)}, which is what Dask goes by. Write it as {key}."
+                )
+        return None
+
+
+def _designs(settings: DaskSettings) -> Iterator[tuple[str, Design]]:
+    """Yield what the settings make of a cluster, and what each choice of an option makes of it, with its place."""
+    yield "", _designed(settings, {}, "image")
+    for name, option in settings.options.items():
+        for choice in option.choices:
+            place = f"options.{name}.choices.{choice}"
+            yield place, _designed(settings, {name: choice}, place)
+        if option.overrides is not None:
+            place = f"options.{name}.overrides"
+            yield place, _designed(settings, {name: True}, place)
+
+
+def _designed(settings: DaskSettings, options: Mapping[str, object], place: str) -> Design:
+    try:
+        return choose(options, settings, None)
+    except InvalidOptionError as error:
+        raise SettingsError(f"plugins.dask.{place}: {error.message}") from None

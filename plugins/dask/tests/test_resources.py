@@ -1,0 +1,115 @@
+"""Resources and grace periods of a cluster's pods: what is counted, what is made and what Dask goes by are one."""
+
+from __future__ import annotations
+
+import pytest
+
+from spawnpenny.api import InvalidOptionError, SettingsError, parse_quantity
+
+GIB = 2**30
+WAIT = {"name": "beside", "image": "wait", "resources": {"requests": {"cpu": "700m"}}}
+
+
+def containers_of(pod):
+    return {each["name"]: each for each in pod["spec"]["containers"]}
+
+
+async def test_sidecars_are_counted_and_limited_and_the_grace_is_one_value(dask_site, monkeypatch):
+    deletes, delete = {}, dask_site.site.cluster.delete
+
+    async def noted(ref, **options):
+        if ref.resource.kind == "Pod":
+            deletes[ref.name.partition(".w-")[1]] = options.get("grace")
+        return await delete(ref, **options)
+
+    monkeypatch.setattr(dask_site.site.cluster, "delete", noted)
+    section = {
+        "scheduler": {"extra_pod_config": {"containers": [WAIT], "terminationGracePeriodSeconds": 7}},
+        "worker": {
+            "cores": "500m",
+            "memory": "1Gi",
+            "extra_pod_config": {"initContainers": [{**WAIT, "name": "before"}], "terminationGracePeriodSeconds": 8},
+        },
+    }
+    async with dask_site.running(**section) as site:
+        run = await site.cluster()
+        assert run.record.reason is None
+        await site.scale(2)
+        await site.until_workers(2)
+        pods = await site.site.objects("Pod")
+        asks = run.record.asks
+        await site.stop()
+    made = {name.partition(".w-")[1]: pod for name, pod in pods.items()}
+    assert {name: pod["spec"]["terminationGracePeriodSeconds"] for name, pod in made.items()} == {"": 7, ".w-": 8}
+    assert deletes == {"": 7, ".w-": 8}
+    assert containers_of(made[""])["beside"]["resources"]["limits"] == {"cpu": "700m", "memory": "512Mi"}
+    # A scheduler has one core, beside it 0.7; a worker's init container needs more than the worker.
+    assert (asks.cpu, asks.memory) == (parse_quantity("3100m"), int(3.5 * GIB))
+
+
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [
+        ({"worker": {"extra_container_config": {"resources": {"limits": {"cpu": 8}}}}}, ["worker", "cpu", "cores"]),
+        (
+            {"scheduler": {"extra_pod_config": {"containers": [{"name": "scheduler", "resources": None}]}}},
+            ["plugins.dask.scheduler", "resources.limits.cpu", "cores"],
+        ),
+        (
+            {"scheduler": {"extra_container_config": {"resources": {"requests": {"memory": "9Gi"}}}}},
+            ["plugins.dask.scheduler", "requests.memory is more than"],
+        ),
+        (
+            {"worker": {"extra_container_config": {"resources": {"requests": {"nvidia.com/gpu": 1}}}}},
+            ["plugins.dask.worker", "nvidia.com/gpu"],
+        ),
+        (
+            {"worker": {"extra_pod_config": {"containers": [{"name": "x", "resources": {"limits": {"cpu": "1k?"}}}]}}},
+            ["plugins.dask.worker", "container x", "limits.cpu"],
+        ),
+        (
+            {"worker": {"extra_pod_config": {"resources": {"limits": {"cpu": 1}}}}},
+            ["plugins.dask.worker.extra_pod_config", "cores"],
+        ),
+        (
+            {
+                "options": {
+                    "size": {
+                        "type": "select",
+                        "choices": {
+                            "a": {"worker_extra_container_config": {"resources": {"limits": {"memory": "9Gi"}}}}
+                        },
+                    }
+                }
+            },
+            ["plugins.dask.options.size.choices.a", "limits.memory", "memory"],
+        ),
+        (
+            {"worker": {"extra_pod_config": {"terminationGracePeriodSeconds": "30"}}},
+            ["plugins.dask.worker.extra_pod_config", "whole seconds"],
+        ),
+        ({"worker": {"extra_pod_config": {"nodeSelectr": {}}}}, ["worker.extra_pod_config", "'nodeSelector'"]),
+        (
+            {"scheduler": {"extra_container_config": {"envFrom": [{"secretRef": {"nam": "x"}}]}}},
+            ["scheduler.extra_container_config: envFrom[0].secretRef: 'nam'", "'name'"],
+        ),
+        ({"worker": {"tolerations": [{"kee": "spot"}]}}, ["worker.tolerations.0", "'key'"]),
+        (
+            {"options": {"big": {"type": "bool", "overrides": {"worker_extra_pod_config": {"affinty": {}}}}}},
+            ["options.big", "'affinity'"],
+        ),
+    ],
+)
+async def test_settings_that_no_cluster_can_have_stop_the_service_and_name_the_key(dask_site, section, names):
+    with pytest.raises(SettingsError) as refused:
+        async with dask_site.running(**section):
+            """It does not start."""
+    assert [name for name in names if name not in refused.value.message] == []
+
+
+async def test_options_that_contradict_the_settings_are_refused_before_anything_is_made(dask_site):
+    section = {"worker": {"cores": 2, "extra_container_config": {"resources": {"requests": {"cpu": 1}}}}}
+    async with dask_site.running(**section) as site:
+        with pytest.raises(InvalidOptionError, match=r"worker has resources.requests.cpu is more than"):
+            await site.cluster(worker_cores=0.5)
+        assert not await site.site.objects("Pod", "Secret")

@@ -1,0 +1,60 @@
+"""The resources of pods and containers: what counts against a quota, and what Kubernetes refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from spawnpenny.domain.quantities import parse_quantity
+from spawnpenny.domain.resources import Resources
+
+_PARTS: Final = ("limits", "requests")
+
+
+def pod_limits(pod: Mapping[str, Any]) -> Resources:
+    """Return the limits of a pod, as a quota counts them: of all its containers, or of the most that runs before them.
+
+    A container without a limit counts as none.
+    """
+    return Resources(_most(pod["spec"], "cpu"), _most(pod["spec"], "memory"))
+
+
+def resources_fault(container: Mapping[str, Any]) -> str | None:
+    """Say why Kubernetes would not take the resources of a container; None where it takes them."""
+    amounts: dict[str, dict[str, Decimal]] = {part: {} for part in _PARTS}
+    for part, name, amount in _amounts(container):
+        try:
+            amounts[part][name] = parse_quantity(amount)
+        except ValueError as error:
+            return f"resources.{part}.{name}: {error}."
+    for name, request in amounts["requests"].items():
+        limit = amounts["limits"].get(name)
+        if limit is not None and request > limit:
+            return f"resources.requests.{name} is more than resources.limits.{name}, which Kubernetes refuses."
+        if "/" in name and limit != request:
+            return f"resources.requests.{name}: Kubernetes takes it only with the same in resources.limits."
+    return None
+
+
+def _amounts(container: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for part in _PARTS:
+        for name, amount in ((container.get("resources") or {}).get(part) or {}).items():
+            yield part, name, amount
+
+
+def _most(spec: Mapping[str, Any], resource: str) -> Decimal:
+    beside = sum((_limit(container, resource) for container in spec["containers"]), Decimal(0))
+    before = most_before = Decimal(0)
+    for init in spec.get("initContainers") or ():
+        if init.get("restartPolicy") == "Always":  # a sidecar: it stays
+            before += _limit(init, resource)
+            most_before = max(most_before, before)
+        else:
+            most_before = max(most_before, before + _limit(init, resource))
+    return max(beside + before, most_before)
+
+
+def _limit(container: Mapping[str, Any], resource: str) -> Decimal:
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return parse_quantity(limits.get(resource, 0))
