@@ -143,10 +143,28 @@ def test_all_that_is_wrong_is_told_at_once():
     assert all(each["message"] in str(refused.value) for each in refused.value.facts["errors"])
 
 
-def test_a_long_text_is_not_matched_with_a_pattern_that_would_take_for_ever():
-    slow = FormField("f", "F", free_text=FreeText("T", pattern="(a*)*b"))
+@pytest.mark.parametrize(
+    "pattern", ["(a*)*b", r"^(\w+\.?)+:(\w+)$", "(a|a)*b", "(a|aa)+$|b", "a*" * 40 + "b", "(.*a){25}b"]
+)
+@pytest.mark.timeout(10)
+def test_no_pattern_takes_for_ever_with_any_text(pattern):
+    slow = FormField("f", "F", free_text=FreeText("T", pattern=pattern))
+    check_form([slow])
     with pytest.raises(InvalidOptionError):
-        check_options([slow], {"f--unlisted-choice": "a" * (MAX_TEXT + 1)})
+        check_options([slow], {"f--unlisted-choice": "a" * (MAX_TEXT - 1) + "!"})
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(?=a)a", r"(?<!x)a", r"(a)\1", r"a++", r"(?>a)", r"a\Z", r"a{1,2000}", r"(a{1000}){9}"]
+)
+def test_a_pattern_that_cannot_be_matched_in_bounded_time_is_refused(pattern):
+    with pytest.raises(ValueError, match=r"the pattern of f is not one that RE2 takes \(.+\)"):
+        check_form([FormField("f", "F", free_text=FreeText("T", pattern=pattern))])
+
+
+def test_half_a_surrogate_pair_matches_no_pattern():
+    with pytest.raises(InvalidOptionError):
+        check_options([FormField("f", "F", free_text=FreeText("T", pattern=".*"))], {"f--unlisted-choice": "a\ud800"})
 
 
 NAMES = ["image", "size", "x y", "é"]

@@ -122,7 +122,7 @@ def test_profiles_by_key_come_in_the_order_of_the_keys():
         ({"profile": "Large (GPU)"}, UnknownOptionError, "profile", "Did you mean 'gpu'?"),
         ({"profile": "gpu", "image": "scypi"}, UnknownOptionError, "image", "Did you mean 'scipy'?"),
         (
-            {"profile": "gpu", "image--unlisted-choice": "quay.io/x:1\n"},
+            {"profile": "gpu", "image--unlisted-choice": "quay.io/x\n:1"},
             InvalidOptionError,
             "image--unlisted-choice",
             "control character",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormField, FreeText, every_field
+from spawnpenny.domain.patterns import matches
 from spawnpenny.domain.suggestions import MOST_NAMED, listed, nearest, shortened
 from spawnpenny.errors import InvalidOptionError, InvalidRequestError, UnknownOptionError
 
@@ -118,7 +119,7 @@ def _text(field: FormField, free: FreeText, given: Any) -> str:
             f"{free.label} has to be 1 to {MAX_TEXT} characters, none of them {{ }} or a control character.",
             field=place,
         )
-    if free.pattern is not None and not re.fullmatch(free.pattern, text):
+    if free.pattern is not None and not matches(free.pattern, text):
         told = (free.message or f"it has to match {free.pattern}").rstrip(".")
         raise InvalidOptionError(f"{free.label} {shortened(text)!r} does not fit: {told}.", field=place)
     return text

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from spawnpenny.domain.forms import FormChoice, FormField
+from spawnpenny.domain.patterns import matches
 
 Answers = dict[str, str]
 _TEXTS: Final = ("1", "main", "1.0", "a/b", "quay.io/jupyter/base-notebook:latest", "https://example.org")
@@ -19,7 +19,7 @@ def sample_text(field: FormField) -> str | None:
     free = field.free_text
     if free is None:
         return None
-    return next((each for each in _TEXTS if free.pattern is None or re.fullmatch(free.pattern, each)), None)
+    return next((each for each in _TEXTS if free.pattern is None or matches(free.pattern, each)), None)
 
 
 def combinations(form: Sequence[FormField]) -> Iterator[Answers]:

@@ -8,11 +8,12 @@ instead of chosen stands under that name with ``--unlisted-choice`` after it, as
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from spawnpenny.domain.patterns import check_pattern
 
 UNLISTED: Final = "unlisted-choice"
 """What stands for "none of these" among the choices of a select."""
@@ -31,7 +32,7 @@ class FreeText:
     Attributes:
         label: What the text field is called.
         listed_as: What stands for it among the choices.
-        pattern: A regular expression that the whole text has to match; None for any text.
+        pattern: A regular expression, of Python's and of RE2's, that the whole text has to match; None for any text.
         message: What is said to a text that does not match, one sentence.
 
     """
@@ -151,10 +152,9 @@ def _check_field(field: FormField, place: str = "") -> None:
 
 def _check_pattern(pattern: str, place: str) -> None:
     try:
-        re.compile(pattern)
-        re.compile(f"^(?:{pattern})$")  # as JSON Schema has it
-    except re.error as error:
-        raise ValueError(f"the pattern of {place} is no regular expression: {error}") from None
+        check_pattern(pattern)
+    except ValueError as error:
+        raise ValueError(f"the pattern of {place} {error}") from None
 
 
 def _plain(text: str) -> bool:
