@@ -13,6 +13,7 @@ from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.testing.mischief import CloseEmpty, Cut, Expire, Hush, Lose, Refuse, Reset
 from spawnpenny.testing.proxy import FaultProxy, is_watch
 
+FUTURE = "4000000000"
 CONFIG_MAP = resource_of("ConfigMap")
 
 
@@ -66,17 +67,20 @@ async def test_a_stream_that_breaks_or_falls_silent_is_opened_again(proxied, end
 
 
 async def test_a_stream_from_a_version_of_the_future_is_doubted_as_after_a_restore(proxied):
-    watches = proxied.proxy.arm(None, on=is_watch)
+    watches = proxied.proxy.arm(None, on=lambda asked: asked.watch and asked.version != FUTURE)
+    # As a current API server does; that of these tests ends such a watch.
+    ahead = proxied.proxy.arm(Hush(), on=lambda asked: asked.watch and asked.version == FUTURE, times=None)
     async with following(proxied, silence=2) as informer:
         await watches.until_seen()
-        await informer.synced.wait()
-        informer._follower._version = "4000000000"
+        await proxied.site.cluster.create(note(proxied.site, "first"))  # or the end of the stream would be doubted
+        await until_known(proxied, informer, "first")
+        informer._follower._version = FUTURE
         proxied.proxy.break_streams()
-        await watches.until_seen(2)
+        await ahead.until_struck(1)
         await proxied.site.cluster.create(note(proxied.site, "later"))
         await until_known(proxied, informer, "later")
-        assert int(informer._follower._version) < 4000000000
-        assert informer.staleness() < 40
+        assert informer._follower._version != FUTURE
+        assert len(ahead.seen) == 1
 
 
 async def test_a_silent_stream_is_left_at_once_where_the_cluster_itself_knows_more(proxied):

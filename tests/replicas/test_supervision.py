@@ -82,7 +82,7 @@ async def serve(site, name, supervisor, *, open_broker=run_local_broker):
     settings = site.settings
     async with open_broker(site.cluster, settings, supervisor=supervisor) as broker:
         app = create_app(settings, load_plugins(settings), site.cluster, broker, supervisor=supervisor)
-        async with listening(app, "127.0.0.1", 0) as port:
+        async with listening(app, "127.0.0.1", 0, supervisor=supervisor) as port:
             await app[SERVICE].until_ready()
             headers = {"Authorization": "Bearer hub-token"}
             async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as client:
@@ -94,7 +94,9 @@ async def test_a_service_heals_from_the_unforeseen_end_of_each_of_its_tasks(embe
     supervisor, embedded_site.data["replicas"] = Supervisor(QUICK), {"lease": 2}
     async with embedded_site.service("other") as other, serve(embedded_site, "one", supervisor) as (client, service):
         tasks = running(supervisor)
-        assert {task.name for task in tasks} >= SERVICE_TASKS | LOCAL_BROKER_TASKS
+        names = {task.name for task in tasks}
+        assert names >= SERVICE_TASKS | LOCAL_BROKER_TASKS
+        assert sorted(name.partition(" at ")[0] for name in names if " at " in name) == ["connections", "listener"]
         for number, task in enumerate(tasks):
             await kill(task)
             await until_well(supervisor)

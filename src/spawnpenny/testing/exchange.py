@@ -21,15 +21,21 @@ _AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request asks for: ``str`` of it is such as ``POST /api/v1/namespaces/lab-ada/pods``."""
+    """What a request asks for: ``str`` of it is such as ``POST /api/v1/namespaces/lab-ada/pods``.
+
+    ``version`` is the one that a watch begins at.
+    """
 
     method: str
     path: str
     watch: bool
+    version: str = ""
 
     @classmethod
     def of(cls, request: web.BaseRequest) -> Self:
-        return cls(request.method, request.path, request.query.get("watch") == "true")
+        return cls(
+            request.method, request.path, request.query.get("watch") == "true", request.query.get("resourceVersion", "")
+        )
 
     @property
     def changes(self) -> bool:
