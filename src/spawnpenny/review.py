@@ -1,4 +1,4 @@
-"""Looks settings over without a cluster: what is wrong with them, what they come to, and what is unusual in them."""
+"""Review settings without a cluster: problems, refusals of a rehearsal, and notes."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ class Copying(Hidden):
 
 
 @pytest.mark.parametrize(
-    ("more", "weight"),
+    ("more", "severity"),
     [
         ({}, "refusal"),
         ({"core": {"broker": {"ignore": ["Secret/d*"]}}}, None),
@@ -237,9 +237,9 @@ class Copying(Hidden):
     ],
     ids=["nobody", "broker.ignore", "a step that may", "a step that may not"],
 )
-def test_a_secret_that_nothing_makes_is_refused_unless_something_may_have_it_there(rehearsed, more, weight):
+def test_a_secret_that_nothing_makes_is_refused_unless_something_may_have_it_there(rehearsed, more, severity):
     found = rehearsed(lab={"volumes": [{"name": "a", "secret": {"secretName": "db"}}]}, **more)
-    assert [each.weight for each in found.problems if each.code == "reference_missing"] == [weight] * bool(weight)
+    assert [each.severity for each in found.problems if each.code == "reference_missing"] == [severity] * bool(severity)
 
 
 @pytest.mark.parametrize(

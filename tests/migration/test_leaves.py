@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spawnpenny.errors import PluginError
 from spawnpenny.migration.carry import carry
-from spawnpenny.migration.configured import Configured
+from spawnpenny.migration.site import Configured
 from spawnpenny.migration.trial import try_settings
 
 MOUNT = {"name": "data", "mountPath": "/data"}

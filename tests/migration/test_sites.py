@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from spawnpenny.configuration import load_settings
-from spawnpenny.migration.bounds import suggested_quota
+from spawnpenny.migration.quota import suggested_quota
 from spawnpenny.migration.samples import Workshop
 from spawnpenny.pipeline.container_limits import verify_steps
 

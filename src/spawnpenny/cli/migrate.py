@@ -16,12 +16,12 @@ from spawnpenny.admin.rehearsal.rehearse import rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
 from spawnpenny.cli.try_ import report_width
-from spawnpenny.migration.bounds import QUOTA, suggested_quota
 from spawnpenny.migration.carry import carry
 from spawnpenny.migration.objects import GET, read_objects
 from spawnpenny.migration.plan import Planner, Site
-from spawnpenny.migration.reading import read_configuration
+from spawnpenny.migration.quota import QUOTA, suggested_quota
 from spawnpenny.migration.script import write_script
+from spawnpenny.migration.sources import read_configuration
 from spawnpenny.migration.trial import try_settings
 from spawnpenny.sources import read_yaml
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.admin.rehearsal.rehearse import rehearse
-from spawnpenny.admin.rehearsal.server import Tenant, ask_server, find_tenant, not_asked
+from spawnpenny.admin.rehearsal.server_dry_run import Tenant, dry_run, find_tenant, not_asked
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.cli.world import open_broker
 from spawnpenny.domain.names import DEFAULT_LAB, safe_slug
@@ -57,7 +57,7 @@ async def ask(
             return replace(found, problems=(*found.problems, not_asked(selection.username)))
         name = selection.name if selection.name != DEFAULT_LAB else _SERVER
         chosen = replace(selection, username=tenant.username, name=name)
-        asked = await ask_server(rehearse(settings, plugins, chosen), cluster)
+        asked = await dry_run(rehearse(settings, plugins, chosen), cluster)
         return _joined(found, asked)
 
 
@@ -84,6 +84,6 @@ def _joined(found: Rehearsal, asked: Rehearsal) -> Rehearsal:
     known = {(each.setting, each.message) for each in found.problems}
     more = [each for each in asked.problems if each.setting == "cluster" and (each.setting, each.message) not in known]
     refused = {each.label for each in asked.spawns if not each.starts}
-    problems = sorted([*found.problems, *more], key=lambda each: each.weight == "warning")
+    problems = sorted([*found.problems, *more], key=lambda each: each.severity == "warning")
     spawns = tuple(replace(each, starts=each.starts and each.label not in refused) for each in found.spawns)
     return replace(found, spawns=spawns, problems=tuple(problems))

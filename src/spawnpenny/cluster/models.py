@@ -1,4 +1,4 @@
-"""The types of Kubernetes objects, as the installed client library has them: which keys there are, and of what kind."""
+"""Types of Kubernetes objects, read from the client library: their keys, and the type of each value."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WORDS: Final = {str: "a text", int: "a whole number", bool: "true or false", fl
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class Mismatch:
     """One thing in an object that its type does not have.
 
     ``unknown`` is a key that Kubernetes drops without a word; everything else is refused. ``subject`` is the key.
@@ -50,13 +50,13 @@ class ObjectTypes:
 
     _required: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def misfits(self, manifest: Manifest) -> Iterator[Misfit]:
+    def mismatches(self, manifest: Manifest) -> Iterator[Mismatch]:
         """Yield what of an object its type does not have; nothing of a kind that is not known here."""
         model = _MODELS.get(str(manifest.get("kind")))
         if model is not None:
             yield from self._object(manifest, model, "")
 
-    def _value(self, value: Any, kind: str, path: str) -> Iterator[Misfit]:
+    def _value(self, value: Any, kind: str, path: str) -> Iterator[Mismatch]:
         if value is None or kind in {"object", "datetime"}:
             return
         if inner := _INNER.fullmatch(kind):
@@ -66,7 +66,7 @@ class ObjectTypes:
         else:
             yield from _plain(value, kind, path)
 
-    def _many(self, value: Any, *, is_list: bool, kind: str, path: str) -> Iterator[Misfit]:
+    def _many(self, value: Any, *, is_list: bool, kind: str, path: str) -> Iterator[Mismatch]:
         key = path.rpartition(".")[2]
         if is_list and isinstance(value, list | tuple):
             for number, each in enumerate(value):
@@ -76,11 +76,11 @@ class ObjectTypes:
                 if not (key in _QUANTITIES and _is_number(each)):
                     yield from self._value(each, kind, f"{path}.{name}")
         else:
-            yield Misfit(path, f"has to be {'a list' if is_list else 'a map'}", key)
+            yield Mismatch(path, f"has to be {'a list' if is_list else 'a map'}", key)
 
-    def _object(self, value: Any, model: str, path: str) -> Iterator[Misfit]:
+    def _object(self, value: Any, model: str, path: str) -> Iterator[Mismatch]:
         if not isinstance(value, Mapping):
-            yield Misfit(path, "has to be a map of keys and values", path.rpartition(".")[2])
+            yield Mismatch(path, "has to be a map of keys and values", path.rpartition(".")[2])
             return
         made = getattr(client, model)
         fields = {name: made.openapi_types[attribute] for attribute, name in made.attribute_map.items()}
@@ -90,10 +90,10 @@ class ObjectTypes:
             else:
                 near = difflib.get_close_matches(str(key), fields, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                yield Misfit(path, f"has no key {key!r}, so that Kubernetes drops it{hint}", str(key), unknown=True)
+                yield Mismatch(path, f"has no key {key!r}, so that Kubernetes drops it{hint}", str(key), unknown=True)
         for key in sorted(self._needed(model)):
             if value.get(key) is None:
-                yield Misfit(path, f"needs {key!r}", path.rpartition(".")[2])
+                yield Mismatch(path, f"needs {key!r}", path.rpartition(".")[2])
 
     def _needed(self, model: str) -> frozenset[str]:
         """Return the keys that an object of a type cannot be without: those that its setters demand."""
@@ -115,14 +115,14 @@ def _demands(bare: Any, attribute: str) -> bool:
     return False
 
 
-def _plain(value: Any, kind: str, path: str) -> Iterator[Misfit]:
+def _plain(value: Any, kind: str, path: str) -> Iterator[Mismatch]:
     key = path.rpartition(".")[2]
     wanted = {"str": str, "int": int, "bool": bool, "float": float}.get(kind)
     if wanted is None or (key in _QUANTITY and _is_number(value)):
         return
     fits = isinstance(value, bool) if wanted is bool else isinstance(value, wanted) and not isinstance(value, bool)
     if not fits and not (wanted is float and isinstance(value, int)):
-        yield Misfit(path, f"has to be {_WORDS[wanted]}, not {value!r}", key)
+        yield Mismatch(path, f"has to be {_WORDS[wanted]}, not {value!r}", key)
 
 
 def _name(each: Any, number: int) -> str:

@@ -1,4 +1,4 @@
-"""What has been carried over, and what has not."""
+"""The result of a migration: the settings carried over, and the notes on what was not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carries a site's configuration of KubeSpawner over: our settings, and what jupyterhub_config.py then says."""
+"""Carry a site's configuration of KubeSpawner over: our settings, and the new jupyterhub_config.py."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from spawnpenny.migration.carried import Carried, dotted
-from spawnpenny.migration.configured import Configured
+from spawnpenny.migration.optional_parts import TRAIT_SHAPES
 from spawnpenny.migration.plain import Losses, plain
 from spawnpenny.migration.profiles import carry_profiles, variables
 from spawnpenny.migration.pruning import ATOM
-from spawnpenny.migration.shapes import TRAIT_SHAPES
+from spawnpenny.migration.site import Configured
 from spawnpenny.migration.storage import carry_storage
 from spawnpenny.migration.traits import TRAITS, Fate
 from spawnpenny.settings import DeadlineSettings

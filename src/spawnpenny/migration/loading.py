@@ -1,4 +1,4 @@
-"""Reads a ``jupyterhub_config.py``: it is a program, and is run."""
+"""Load a ``jupyterhub_config.py`` by running it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spawnpenny.errors import SettingsError
-from spawnpenny.migration.configured import NONE, Configured
+from spawnpenny.migration.site import NONE, Configured
 from spawnpenny.migration.traits import RENAMED
 
 _CLASSES: Final = ("Spawner", "KubeSpawner")

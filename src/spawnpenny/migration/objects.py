@@ -1,4 +1,4 @@
-"""What KubeSpawner has made in a cluster, as ``kubectl get … -o json`` tells it."""
+"""KubeSpawner's objects in a cluster, read from ``kubectl get … -o json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be done so that spawnpenny takes KubeSpawner's namespaces and volumes as its own.
+"""Plan how spawnpenny takes over KubeSpawner's namespaces and volumes.
 
 A pure function of what there is in the cluster and of the settings: it is planned here, and done by a script that an
 administrator runs.

@@ -1,4 +1,4 @@
-"""Profiles keep KubeSpawner's format; what they override is held to what there is."""
+"""Profiles in KubeSpawner's format, with the overrides that spawnpenny has."""
 
 from __future__ import annotations
 

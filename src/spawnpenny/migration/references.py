@@ -1,4 +1,4 @@
-"""What a pod names in its namespace: KubeSpawner's pods were in the Hub's, ours are in their user's."""
+"""References of pods to objects of the Hub's namespace, which user namespaces lack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service with these settings would make, without one: pods for each choice, and the claims of a lab."""
+"""Sample manifests of settings: pods for each choice, and the claims of a lab."""
 
 from __future__ import annotations
 

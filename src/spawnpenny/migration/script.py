@@ -1,4 +1,4 @@
-"""Writes the script that an administrator reads and runs: plain shell and kubectl, and all that it will do by name."""
+"""Write the script that an administrator reads and runs: plain shell and kubectl, every object by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The namespaces that KubeSpawner gives its users, under both of its slug schemes."""
+"""Names of KubeSpawner's user namespaces, under both of its slug schemes."""
 
 from __future__ import annotations
 

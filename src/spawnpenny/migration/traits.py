@@ -1,4 +1,4 @@
-"""What becomes of each of KubeSpawner's traits: the one table that the command carries by, and the page shows."""
+"""KubeSpawner's traits and their counterparts: the table behind the command and its page."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from spawnpenny.configuration import make_settings
 from spawnpenny.embedded.validation import validate
 from spawnpenny.errors import PluginError, SettingsError, SpawnpennyError
 from spawnpenny.migration.advice import report
-from spawnpenny.migration.bounds import QUOTA, fitting_quota, limit_of
 from spawnpenny.migration.carried import Carried
+from spawnpenny.migration.optional_parts import LAB, NAMESPACE, SECTION, STORAGE
 from spawnpenny.migration.pruning import Check, Loss, Shape, prune
+from spawnpenny.migration.quota import QUOTA, fitting_quota, limit_of
 from spawnpenny.migration.references import references
 from spawnpenny.migration.samples import Workshop
-from spawnpenny.migration.shapes import LAB, NAMESPACE, SECTION, STORAGE
 
 _SOURCE: Final = "what was carried"
 _SHAPES: Final = {"namespace": NAMESPACE, "lab": LAB, "storage": STORAGE}

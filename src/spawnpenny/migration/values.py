@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from spawnpenny.migration.chart import at, read_values
-from spawnpenny.migration.configured import Configured
 from spawnpenny.migration.gateway import gateway_settings
 from spawnpenny.migration.network import network_settings
+from spawnpenny.migration.site import Configured
 from spawnpenny.migration.traits import RENAMED
-from spawnpenny.migration.unread import remarks, unread
+from spawnpenny.migration.unsupported import remarks, unread
 from spawnpenny.sources import read_yaml
 
 TRAITS_OF_VALUES: Final = {

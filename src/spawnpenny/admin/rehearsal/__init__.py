@@ -1,4 +1,4 @@
-"""The rehearsal: what would be made for a user, and why not, before anybody is there.
+"""Rehearse spawns: make what a user would get, without a cluster, and find what would be refused.
 
 ``rehearse.rehearse`` is the entry point, ``result.Rehearsal`` what it returns.
 """

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from spawnpenny.admin.rehearsal.result import Problem, Weight
+from spawnpenny.admin.rehearsal.result import Problem, Severity
 from spawnpenny.domain.quantities import parse_quantity
 
 if TYPE_CHECKING:
-    from spawnpenny.admin.rehearsal.case import Case
+    from spawnpenny.admin.rehearsal.candidates import Candidate
     from spawnpenny.errors import QuotaExceededError
 
 _ORDER: Final = (
@@ -47,7 +47,7 @@ class Findings:
     _most: dict[str, QuotaExceededError] = field(default_factory=dict)
     """The largest request that did not fit, by the setting that has the limit."""
 
-    def add(self, problem: Problem, case: Case | None = None, *, subject: str = "") -> None:
+    def add(self, problem: Problem, candidate: Candidate | None = None, *, subject: str = "") -> None:
         """Add a problem of a spawn, or of all where none is given.
 
         ``subject`` is what the problem is about, without the names of the spawn: under unusual names, a problem of a
@@ -55,24 +55,24 @@ class Findings:
         """
         key = (problem.setting, problem.code, problem.message)
         about = (problem.setting, problem.code, subject or problem.message)
-        if case is None:
+        if candidate is None:
             self._problems[key] = problem
-        elif not case.odd:
+        elif not candidate.odd:
             self._subjects.add(about)
             known = self._problems.get(key, problem)
-            self._problems[key] = replace(known, spawns=_with(known.spawns, case.label))
+            self._problems[key] = replace(known, spawns=_with(known.spawns, candidate.label))
         elif about not in self._subjects:
             self._subjects.add(about)
-            message = f"{problem.message} This concerns names such as {case.whose}."
-            self._problems[key] = replace(problem, message=message, spawns=(case.label,), odd_names=True)
+            message = f"{problem.message} This concerns names such as {candidate.owner}."
+            self._problems[key] = replace(problem, message=message, spawns=(candidate.label,), odd_names=True)
 
-    def add_quota(self, setting: str, error: QuotaExceededError, case: Case) -> None:
+    def add_quota(self, setting: str, error: QuotaExceededError, candidate: Candidate) -> None:
         """Add that a spawn is larger than a limit; of all that are, the largest is told."""
         most, facts = self._most.setdefault(setting, error), error.facts
         if parse_quantity(facts["asked"]) > parse_quantity(most.facts["asked"]):
             self._most[setting] = most = error
         key = (setting, error.code, "")
-        spawns = _with(self._problems[key].spawns if key in self._problems else (), case.label)
+        spawns = _with(self._problems[key].spawns if key in self._problems else (), candidate.label)
         resource, asked, limit = (most.facts[each] for each in ("resource", "asked", "limit"))
         self._problems[key] = Problem(
             setting,
@@ -96,7 +96,7 @@ class Findings:
             setting = problem.setting
             place = _first(setting, _ORDER)
             return (
-                problem.weight is Weight.WARNING,
+                problem.severity is Severity.WARNING,
                 place,
                 _first(setting, [f"plugins.{each}" for each in plugins]),
                 setting,

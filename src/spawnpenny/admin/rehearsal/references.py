@@ -1,4 +1,4 @@
-"""Objects that pods and volume claims refer to, and that nothing here makes: Secrets, classes, service accounts."""
+"""References of pods and volume claims to other objects: Secrets, classes, service accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rehearse spawns: make their manifests, hold them to every rule, and say what keeps them from starting."""
+"""Rehearse spawns: make their manifests, check them against every rule, and find what keeps them from starting."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.admin.rehearsal.access import problems_of_service
-from spawnpenny.admin.rehearsal.act import Act
-from spawnpenny.admin.rehearsal.case import SOMEBODY, Case, dask_cases, lab_cases, odd_cases, unanswered
+from spawnpenny.admin.rehearsal.candidates import (
+    SAMPLE_USER,
+    Candidate,
+    dask_candidates,
+    free_text_fields,
+    lab_candidates,
+    odd_candidates,
+)
 from spawnpenny.admin.rehearsal.findings import Findings
-from spawnpenny.admin.rehearsal.pods import fence_problem, what_opens
+from spawnpenny.admin.rehearsal.offline import offline_world
+from spawnpenny.admin.rehearsal.pod_checks import fence_problem, openings_to_paste
+from spawnpenny.admin.rehearsal.rehearser import Rehearser
 from spawnpenny.admin.rehearsal.result import Rehearsal, RehearsedSpawn, Unrehearsed
-from spawnpenny.admin.rehearsal.stage import make_world
-from spawnpenny.admin.rehearsal.steps import unrehearsed
+from spawnpenny.admin.rehearsal.service_checks import problems_of_service
+from spawnpenny.admin.rehearsal.unrehearsed_steps import unrehearsed
 from spawnpenny.domain.names import DEFAULT_LAB, cluster_name
 from spawnpenny.domain.spawns import Caller, Kind
 from spawnpenny.domain.users import Group, User
@@ -50,7 +57,7 @@ class Selection:
 
     def user(self, settings: Settings) -> User:
         groups = tuple(Group(name, _FIRST_GROUP + number) for number, name in enumerate(self.groups))
-        return User(self.username or SOMEBODY, settings.users.uid, settings.users.gid, groups)
+        return User(self.username or SAMPLE_USER, settings.users.uid, settings.users.gid, groups)
 
 
 def rehearse(settings: Settings, plugins: Plugins, selection: Selection | None = None) -> Rehearsal:
@@ -60,60 +67,62 @@ def rehearse(settings: Settings, plugins: Plugins, selection: Selection | None =
     that the service would load, a site's own among them.
     """
     selection = selection or Selection()
-    world, findings = make_world(settings, plugins), Findings()
+    world, findings = offline_world(settings, plugins), Findings()
     for problem in problems_of_service(settings, plugins):
         findings.add(problem)
-    act, user = Act(world, findings), selection.user(settings)
-    labs = [act.play(case) for case in _labs(plugins, selection, user)]
-    caller = _caller(labs) or _caller([act.silent().play(case) for case in islice(_first_labs(plugins, user), 1)])
-    clusters = [act.play(case, caller) for case in _clusters(plugins, selection, user)]
+    rehearser, user = Rehearser(world, findings), selection.user(settings)
+    labs = [rehearser.run(candidate) for candidate in _labs(plugins, selection, user)]
+    caller = _caller(labs) or _caller(
+        [rehearser.silent().run(candidate) for candidate in islice(_first_labs(plugins, user), 1)]
+    )
+    clusters = [rehearser.run(candidate, caller) for candidate in _clusters(plugins, selection, user)]
     pods = [each for spawn in (*labs, *clusters) for each in spawn.manifests if each["kind"] == "Pod"]
     if (fence := fence_problem(pods, settings)) is not None:
         findings.add(fence)
     for setting in ("pods.allow", "broker.pod_security", "pods.images"):
-        findings.paste(setting, what_opens(pods, settings))
+        findings.paste(setting, openings_to_paste(pods, settings))
     return Rehearsal(
         (*labs, *clusters),
         findings.sorted(list(settings.plugins)),
-        tuple(dict.fromkeys((*unrehearsed(plugins), *act.unrehearsed, *_texts(plugins, user)))),
+        tuple(dict.fromkeys((*unrehearsed(plugins), *rehearser.unrehearsed, *_texts(plugins, user)))),
     )
 
 
-def _labs(plugins: Plugins, selection: Selection, user: User) -> Iterator[Case]:
+def _labs(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candidate]:
     if Kind.LAB not in selection.kinds or not _makes(plugins, Kind.LAB):
         return
     if selection.options:
-        cases = [Case(Kind.LAB, user, selection.name, selection.options, selection.options)]
+        candidates = [Candidate(Kind.LAB, user, selection.name, selection.options, selection.options)]
     else:
-        cases = list(lab_cases(plugins.form(user), user, selection.name, every=selection.every))
-    yield from cases
+        candidates = list(lab_candidates(plugins.form(user), user, selection.name, every=selection.every))
+    yield from candidates
     if selection.username is None:
-        yield from odd_cases(cases)
+        yield from odd_candidates(candidates)
 
 
 def _texts(plugins: Plugins, user: User) -> Iterator[Unrehearsed]:
-    for field_ in unanswered(plugins.form(user)):
+    for field_ in free_text_fields(plugins.form(user)):
         yield Unrehearsed(field_.label, f"its text is the user's: rehearse it with --option {field_.text_name}=TEXT")
 
 
-def _first_labs(plugins: Plugins, user: User) -> Iterator[Case]:
+def _first_labs(plugins: Plugins, user: User) -> Iterator[Candidate]:
     if _makes(plugins, Kind.LAB):
-        yield from lab_cases(plugins.form(user), user, DEFAULT_LAB, every=False)
+        yield from lab_candidates(plugins.form(user), user, DEFAULT_LAB, every=False)
 
 
-def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Case]:
+def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candidate]:
     if Kind.DASK not in selection.kinds or not _makes(plugins, Kind.DASK):
         return
     if selection.options and Kind.LAB in selection.kinds:
         return
     if selection.options:
         name = cluster_name(user.username, "rehearsal")
-        cases = [Case(Kind.DASK, user, name, selection.options, selection.options)]
+        candidates = [Candidate(Kind.DASK, user, name, selection.options, selection.options)]
     else:
-        cases = list(dask_cases(plugins.cluster_options(user), user, every=selection.every))
-    yield from cases
+        candidates = list(dask_candidates(plugins.cluster_options(user), user, every=selection.every))
+    yield from candidates
     if selection.username is None:
-        yield from odd_cases(cases[:1])
+        yield from odd_candidates(candidates[:1])
 
 
 def _makes(plugins: Plugins, kind: Kind) -> bool:

@@ -12,7 +12,7 @@ from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind
 
 
-class Weight(StrEnum):
+class Severity(StrEnum):
     """A ``refusal`` keeps a spawn from starting; a ``warning`` may, and cannot be judged from the settings alone."""
 
     REFUSAL = "refusal"
@@ -29,7 +29,7 @@ class Problem:
         message: What is wrong, one sentence.
         advice: What would be right, one sentence; may be empty.
         paste: YAML to put into the settings, or a command; may be empty.
-        weight: Whether it keeps spawns from starting.
+        severity: Whether it keeps spawns from starting.
         spawns: The labels of the spawns that it concerns; empty for all.
         odd_names: It concerns only sample users whose names are long or hold unusual characters.
 
@@ -40,7 +40,7 @@ class Problem:
     message: str
     advice: str = ""
     paste: str = ""
-    weight: Weight = Weight.REFUSAL
+    severity: Severity = Severity.REFUSAL
     spawns: tuple[str, ...] = ()
     odd_names: bool = False
 
@@ -91,11 +91,11 @@ class Rehearsal:
 
     @property
     def refusals(self) -> tuple[Problem, ...]:
-        return tuple(each for each in self.problems if each.weight is Weight.REFUSAL)
+        return tuple(each for each in self.problems if each.severity is Severity.REFUSAL)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        return tuple(each for each in self.problems if each.weight is Weight.WARNING)
+        return tuple(each for each in self.problems if each.severity is Severity.WARNING)
 
     @property
     def first(self) -> RehearsedSpawn | None:

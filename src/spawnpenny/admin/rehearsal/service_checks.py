@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny import tokens
-from spawnpenny.admin.rehearsal.result import Problem, Weight
+from spawnpenny.admin.rehearsal.result import Problem, Severity
 from spawnpenny.domain.spawns import Kind
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _nobody(settings: Settings, plugins: Plugins) -> Iterator[Problem]:
         "with the scope spawn:self).",
         _token_to_paste(settings),
         # Where there are none at all, the deployment's environment may bring them.
-        Weight.REFUSAL if settings.tokens or knows else Weight.WARNING,
+        Severity.REFUSAL if settings.tokens or knows else Severity.WARNING,
     )
 
 

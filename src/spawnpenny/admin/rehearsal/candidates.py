@@ -1,4 +1,4 @@
-"""The spawns to rehearse: each choice of the form and of the cluster options, for several users and names."""
+"""Candidates: the spawns to rehearse, one for each choice of a form or option, and for several names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spawnpenny.domain.names import DEFAULT_LAB, cluster_name
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 
-SOMEBODY: Final = "ada"
+SAMPLE_USER: Final = "ada"
 SAMPLE_SERVER: Final = "a-named-server"
 ODD_NAMES: Final = (
     ("kamala.de-la-cruz_vargas@accounts.research-institute.example.org", SAMPLE_SERVER),
@@ -23,12 +23,12 @@ ODD_NAMES: Final = (
     ("a" * 63, "b" * 63),
 )
 """Usernames and servers as identity providers and people really have them."""
-MOST_CASES: Final = 500
-"""How many combinations of choices are tried for one kind of spawn."""
+MAX_CANDIDATES: Final = 500
+"""The most combinations of choices that are tried for one kind of spawn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Candidate:
     """One spawn to rehearse."""
 
     kind: Kind
@@ -44,35 +44,35 @@ class Case:
         return f"{self.kind} {chosen or '(defaults)'}"
 
     @property
-    def whose(self) -> str:
+    def owner(self) -> str:
         server = "" if self.kind is not Kind.LAB or self.name == DEFAULT_LAB else f", server {self.name!r}"
         return f"{self.user.username!r}{server}"
 
 
-def lab_cases(form: Sequence[FormField], user: User, name: str, *, every: bool) -> Iterator[Case]:
+def lab_candidates(form: Sequence[FormField], user: User, name: str, *, every: bool) -> Iterator[Candidate]:
     """Yield a lab of each choice, the others at their defaults; with ``every``, of each combination."""
     choosable = [each.name for each in every_field(form) if len(each.choices) > 1 or each.free_text is not None]
     found = combinations(form) if every else in_turn(form)
-    for options in itertools.islice(_unlike(found), MOST_CASES):
+    for options in itertools.islice(_distinct(found), MAX_CANDIDATES):
         by_field = {key.removesuffix(TEXT_SUFFIX): value for key, value in options.items()}
         shown = {key: by_field[key] for key in dict.fromkeys(choosable) if key in by_field}
-        yield Case(Kind.LAB, user, name, options, shown)
+        yield Candidate(Kind.LAB, user, name, options, shown)
 
 
-def unanswered(form: Sequence[FormField]) -> Iterator[FormField]:
+def free_text_fields(form: Sequence[FormField]) -> Iterator[FormField]:
     """Yield the fields that take only a text, where no sample fits the pattern."""
     yield from (each for each in every_field(form) if not each.choices and sample_text(each) is None)
 
 
-def odd_cases(cases: Sequence[Case]) -> Iterator[Case]:
+def odd_candidates(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
     """Yield the same spawns for users and servers of unusual names."""
-    for case in cases:
+    for candidate in candidates:
         for username, server in ODD_NAMES:
-            name = server if case.kind is Kind.LAB else cluster_name(username, "rehearsal")
-            yield replace(case, user=replace(case.user, username=username), name=name, odd=True)
+            name = server if candidate.kind is Kind.LAB else cluster_name(username, "rehearsal")
+            yield replace(candidate, user=replace(candidate.user, username=username), name=name, odd=True)
 
 
-def dask_cases(options: Sequence[ClusterOption], user: User, *, every: bool) -> Iterator[Case]:
+def dask_candidates(options: Sequence[ClusterOption], user: User, *, every: bool) -> Iterator[Candidate]:
     """Yield a Dask cluster of the defaults, and of each choice that an option lists."""
     name = cluster_name(user.username, "rehearsal")
     listed = {each.name: _listed(each) for each in options if _listed(each)}
@@ -82,10 +82,10 @@ def dask_cases(options: Sequence[ClusterOption], user: User, *, every: bool) -> 
         )
     else:
         found = ({key: value} for key, values in listed.items() for value in values)
-    yield Case(Kind.DASK, user, name)
-    for chosen in itertools.islice(_unlike(found), MOST_CASES):
+    yield Candidate(Kind.DASK, user, name)
+    for chosen in itertools.islice(_distinct(found), MAX_CANDIDATES):
         if chosen:
-            yield Case(Kind.DASK, user, name, chosen, chosen)
+            yield Candidate(Kind.DASK, user, name, chosen, chosen)
 
 
 def _listed(option: ClusterOption) -> tuple[Any, ...]:
@@ -98,7 +98,7 @@ def _listed(option: ClusterOption) -> tuple[Any, ...]:
             return ()
 
 
-def _unlike(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _distinct(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     seen: list[dict[str, Any]] = []
     for each in found:
         if each not in seen:

@@ -1,4 +1,4 @@
-"""The API server's judgement of a rehearsal, by dry run: admission, webhooks and quotas speak, nothing is made."""
+"""Send a rehearsal's manifests to the API server as a dry run: admission, webhooks and quotas judge them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from spawnpenny.admin.rehearsal.paper import kind_of
 from spawnpenny.admin.rehearsal.references import (
     PRIORITY_CLASS,
     RUNTIME_CLASS,
@@ -16,7 +15,8 @@ from spawnpenny.admin.rehearsal.references import (
     pull_secrets,
     references_of,
 )
-from spawnpenny.admin.rehearsal.result import Problem, Rehearsal, RehearsedSpawn, Weight
+from spawnpenny.admin.rehearsal.result import Problem, Rehearsal, RehearsedSpawn, Severity
+from spawnpenny.admin.rehearsal.scratch_namespace import kind_of
 from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.port import Listing, Manifest, Ref
 from spawnpenny.domain import labels
@@ -71,11 +71,11 @@ def not_asked(username: str | None) -> Problem:
         "not_asked",
         f"The API server was not asked: {who} yet, and in others the service has no rights.",
         "Name a user who has started something by --user, or have one made for the rehearsal by --claim.",
-        weight=Weight.WARNING,
+        severity=Severity.WARNING,
     )
 
 
-async def ask_server(found: Rehearsal, cluster: DryCluster) -> Rehearsal:
+async def dry_run(found: Rehearsal, cluster: DryCluster) -> Rehearsal:
     """Return a rehearsal with what the API server says to each of its objects.
 
     Its spawns have to be of a user who has a namespace.
@@ -86,7 +86,7 @@ async def ask_server(found: Rehearsal, cluster: DryCluster) -> Rehearsal:
     for spawn in found.spawns[:_MOST]:
         async for problem in _of_spawn(spawn, cluster, seen):
             problems.append(problem)
-            if problem.weight is Weight.REFUSAL:
+            if problem.severity is Severity.REFUSAL:
                 refused.add(spawn.label)
     spawns = tuple(replace(each, starts=each.starts and each.label not in refused) for each in found.spawns)
     return replace(found, spawns=spawns, problems=_ordered([*found.problems, *_merged(problems)]))
@@ -118,7 +118,7 @@ async def _references(manifest: Manifest, spawn: RehearsedSpawn, cluster: DryClu
     for name in pull_secrets(manifest):
         secret = Reference(SECRET, name, manifest["metadata"]["namespace"], manifest["kind"])
         async for problem in _missing(secret, cluster, spawn.label):
-            yield replace(problem, weight=Weight.WARNING)  # images without a login are pulled all the same
+            yield replace(problem, severity=Severity.WARNING)  # images without a login are pulled all the same
 
 
 async def _missing(reference: Reference, cluster: DryCluster, label: str) -> AsyncIterator[Problem]:
@@ -126,7 +126,7 @@ async def _missing(reference: Reference, cluster: DryCluster, label: str) -> Asy
         there = await cluster.read(Ref(reference.resource, reference.name, reference.namespace or None))
     except ClusterForbiddenError:
         message = f"The service may not read the {reference}, which pods need: whether it is there is not known."
-        yield Problem(_SETTING, "not_asked", message, weight=Weight.WARNING, spawns=(label,))
+        yield Problem(_SETTING, "not_asked", message, severity=Severity.WARNING, spawns=(label,))
         return
     if there is None:
         yield Problem(_SETTING, "reference_missing", f"There is no {reference}, which pods need.", spawns=(label,))
@@ -143,4 +143,4 @@ def _merged(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _ordered(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple(sorted(problems, key=lambda each: each.weight is Weight.WARNING))
+    return tuple(sorted(problems, key=lambda each: each.severity is Severity.WARNING))

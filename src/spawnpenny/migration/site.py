@@ -1,4 +1,4 @@
-"""What a site has configured, however it wrote it."""
+"""A site's configuration, whichever way it was written."""
 
 from __future__ import annotations
 

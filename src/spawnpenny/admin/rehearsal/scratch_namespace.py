@@ -1,4 +1,4 @@
-"""One user's namespace on paper: objects are held to the rules of an API server and to the quota, and go nowhere."""
+"""A user's namespace in memory: it validates objects as an API server does, against the quota too."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PARTS: Final = ("initContainers", "containers")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What speaks against an object.
+    """Why an object is refused; empty where it is taken.
 
     ``faults`` are in the object itself, ``beside_range`` come from the defaults of a LimitRange, ``refusal`` is a
     ResourceQuota's.
@@ -33,7 +33,7 @@ class Verdict:
     refusal: ClusterError | QuotaExceededError | None = None
 
 
-class Paper:
+class ScratchNamespace:
     """A namespace that takes objects as an API server with our LimitRange and ResourceQuota would."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Paper:
         self._store.listeners.append(self._admission.follow)
 
     def create(self, manifest: Manifest) -> Verdict:
-        """Take an object, if nothing speaks against it."""
+        """Take an object, and return why an API server would not."""
         manifest = json.loads(json.dumps(manifest))
         ref = Ref.of(manifest, kind_of(manifest))
         if faults := tuple(faults_of(ref, manifest)):

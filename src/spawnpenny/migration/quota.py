@@ -1,4 +1,4 @@
-"""The quota beside labs of KubeSpawner, which may have no limits: Kubernetes takes no pod without one under a quota."""
+"""A quota for labs of KubeSpawner, which may have no limits: under a quota, Kubernetes takes no pod without one."""
 
 from __future__ import annotations
 

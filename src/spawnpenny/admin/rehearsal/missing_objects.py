@@ -1,4 +1,4 @@
-"""Objects that pods need and no step makes: whether something else puts them into user namespaces."""
+"""Missing objects: those that pods need, no step makes, and no setting expects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from spawnpenny.admin.rehearsal.references import Reference
-from spawnpenny.admin.rehearsal.result import Problem, Weight
+from spawnpenny.admin.rehearsal.result import Problem, Severity
 from spawnpenny.pipeline.step import Step
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def missing_problem(reference: Reference, settings: Settings, steps: Iterable[St
         "user's namespace none of them starts.",
         "Have a plugin make it. Where something else puts it into every user namespace, say so in broker.ignore.",
         str(yaml.safe_dump({"broker": {"ignore": [*settings.broker.ignore, name]}}, sort_keys=False)),
-        Weight.WARNING if unsure else Weight.REFUSAL,
+        Severity.WARNING if unsure else Severity.REFUSAL,
     )
 
 

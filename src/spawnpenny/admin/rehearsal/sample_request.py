@@ -1,4 +1,4 @@
-"""Requests as callers send them: a Hub's for a lab, a lab's for a Dask cluster."""
+"""Sample requests, as a Hub sends one for a lab, and a lab for a Dask cluster."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.spawns import Kind, SpawnRequest
 
 if TYPE_CHECKING:
-    from spawnpenny.admin.rehearsal.case import Case
+    from spawnpenny.admin.rehearsal.candidates import Candidate
     from spawnpenny.domain.spawns import Caller
 
 _HUB: Final = "http://hub:8081/hub/api"
 
 
-def sample_request(case: Case, caller: Caller | None) -> SpawnRequest:
-    """Return what starts a case. No token in it is one."""
-    if case.kind is not Kind.LAB:
-        return SpawnRequest("rehearsal", dict(case.options), caller=caller)
-    user, server = quote(case.user.username, safe="@~"), "" if case.name == DEFAULT_LAB else quote(case.name, safe="@~")
+def sample_request(candidate: Candidate, caller: Caller | None) -> SpawnRequest:
+    """Return the request that starts a candidate; its tokens are samples."""
+    if candidate.kind is not Kind.LAB:
+        return SpawnRequest("rehearsal", dict(candidate.options), caller=caller)
+    user, server = (
+        quote(candidate.user.username, safe="@~"),
+        "" if candidate.name == DEFAULT_LAB else quote(candidate.name, safe="@~"),
+    )
     prefix = f"/user/{user}/{server}/" if server else f"/user/{user}/"
     env = {
         "JUPYTERHUB_API_TOKEN": "rehearsal",
@@ -30,6 +33,6 @@ def sample_request(case: Case, caller: Caller | None) -> SpawnRequest:
         "JUPYTERHUB_SERVER_NAME": server,
         "JUPYTERHUB_SERVICE_PREFIX": prefix,
         "JUPYTERHUB_SERVICE_URL": f"http://0.0.0.0:8888{prefix}",
-        "JUPYTERHUB_USER": case.user.username,
+        "JUPYTERHUB_USER": candidate.user.username,
     }
-    return SpawnRequest("rehearsal", dict(case.options), env)
+    return SpawnRequest("rehearsal", dict(candidate.options), env)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from spawnpenny.migration.configured import NONE, Configured
 from spawnpenny.migration.loading import load_config
+from spawnpenny.migration.site import NONE, Configured
 from spawnpenny.migration.values import load_values
 
 _VALUES: Final = frozenset({".yaml", ".yml", ".json"})

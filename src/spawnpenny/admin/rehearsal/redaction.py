@@ -1,4 +1,4 @@
-"""Manifests without the secrets in them."""
+"""Redact Secrets in manifests that are shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MASK: Final = "(secret)"
 _ENCODED: Final = base64.b64encode(MASK.encode()).decode()
 
 
-def masked(manifest: Manifest) -> Manifest:
+def redacted(manifest: Manifest) -> Manifest:
     """Return a manifest to show: the values of a Secret are masked, its keys are not."""
     shown: Manifest = json.loads(json.dumps(manifest))  # plain data, whatever a plugin made it of
     if manifest["kind"] != "Secret":

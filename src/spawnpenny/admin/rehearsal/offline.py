@@ -1,4 +1,4 @@
-"""A service without a cluster, in which spawns can be looked at and none can be started."""
+"""A service context without a cluster: spawns can be drafted in it, and none can start."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class NoClusterError(Exception):
-    """Something asked the cluster, or the broker, during a rehearsal."""
+    """A step called the cluster, or the broker, during a rehearsal."""
 
 
-class _Nothing(Watched):
-    """Knows of no object."""
+class _NoObjects(Watched):
+    """An informer without objects."""
 
     async def run(self) -> None:
         raise NoClusterError
@@ -36,7 +36,7 @@ class _Nothing(Watched):
 
 
 class _NoCluster:
-    """Says where a Service would be reached, and refuses everything else."""
+    """A cluster that has the host names of Services, and refuses everything else."""
 
     def service_host(self, namespace: str, name: str) -> str:
         return f"{name}.{namespace}.svc"
@@ -45,14 +45,14 @@ class _NoCluster:
         raise NoClusterError(name)
 
 
-def make_world(settings: Settings, plugins: Plugins) -> World:
-    """Return what spawns of these settings share, without anything that could be reached."""
+def offline_world(settings: Settings, plugins: Plugins) -> World:
+    """Return the dependencies of spawns, without a cluster behind them."""
     nobody = cast("Any", _NoCluster())
     return World(
         settings=settings,
         cluster=cast("Cluster", nobody),
-        pods=_Nothing(),
-        namespaces=_Nothing(),
+        pods=_NoObjects(),
+        namespaces=_NoObjects(),
         ownership=nobody,
         broker=nobody,
         keeper=nobody,
@@ -60,6 +60,6 @@ def make_world(settings: Settings, plugins: Plugins) -> World:
     )
 
 
-def make_account(user: User) -> Account:
+def offline_account(user: User) -> Account:
     """Return the account of a user who has nothing."""
     return Account(safe_slug(user.username), UserRecord(user, "rehearsal"))

@@ -1,4 +1,4 @@
-"""Pods held to what the settings open: the hardening rules, the image patterns, the pod security level, the fence."""
+"""Check pods against the settings: hardening rules, image patterns, pod security level, admission policies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from spawnpenny.admin.rehearsal.result import Problem, Weight
+from spawnpenny.admin.rehearsal.result import Problem, Severity
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.embedded.rules.served import faults_of_unserved
 from spawnpenny.pipeline.pod_needs import PodNeeds, pod_needs, settings_to_paste
@@ -29,7 +29,7 @@ def problems_of_pod(pod: Manifest, settings: Settings) -> Iterator[Problem]:
         yield Problem("pods.host_paths", "pod_not_hardened", message)
     for opening in needs.likely_closed(settings.pods.allow):
         message = f"{_sentence(opening.reason)}; pods.allow lacks {opening.word}."
-        yield Problem("pods.allow", "capability_likely", message, weight=Weight.WARNING)
+        yield Problem("pods.allow", "capability_likely", message, severity=Severity.WARNING)
     yield from _level(needs, settings)
     yield from _images(pod, settings)
     if settings.cluster == "embedded":
@@ -43,8 +43,8 @@ def _level(needs: PodNeeds, settings: Settings) -> Iterator[Problem]:
             f"A pod needs the Pod Security level {needs.level}, and user namespaces are made with {level}: "
             "Kubernetes refuses the pod."
         )
-        weight = Weight.WARNING if settings.cluster == "embedded" else Weight.REFUSAL
-        yield Problem("broker.pod_security", "pod_security", message, weight=weight)
+        severity = Severity.WARNING if settings.cluster == "embedded" else Severity.REFUSAL
+        yield Problem("broker.pod_security", "pod_security", message, severity=severity)
 
 
 def _images(pod: Manifest, settings: Settings) -> Iterator[Problem]:
@@ -76,7 +76,7 @@ def _embedded(pod: Manifest, settings: Settings) -> Iterator[Problem]:
         yield Problem("cluster", "volume_unsupported", f"{fault}.", "Set cluster: kubernetes where there is one.")
 
 
-def what_opens(pods: Sequence[Manifest], settings: Settings) -> str:
+def openings_to_paste(pods: Sequence[Manifest], settings: Settings) -> str:
     """Return the sections of the settings to paste that open what all pods need, and allow their images."""
     images = dict.fromkeys(image for pod in pods for _, image in images_of(pod["spec"]))
     lacking = [each for each in images if each and not _is_allowed(each, settings)]
@@ -103,7 +103,7 @@ def fence_problem(pods: Sequence[Manifest], settings: Settings) -> Problem | Non
         "fence",
         f"Where the admission policies are installed (Kubernetes 1.30 and later), they have to open {words} too.",
         "Write them into the overlay, and apply it: spawnpenny permissions --overlay OVERLAY --output kustomize",
-        weight=Weight.WARNING,
+        severity=Severity.WARNING,
     )
 
 

@@ -1,4 +1,4 @@
-"""Places of the settings: where a value that is at fault was written."""
+"""Paths of settings: find the one that holds a value at fault."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WORDS: Final = frozenset({"slug", "display_name", "description"})
 """Keys whose values are for people."""
 
 
-def place_of(plugins: Mapping[str, Any], subject: str, *, first: str, fields: Mapping[str, str]) -> str:
+def setting_path(plugins: Mapping[str, Any], subject: str, *, first: str, fields: Mapping[str, str]) -> str:
     """Return the path of the setting that has a name or value, or that of the plugin that made the object.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which parts of KubeSpawner's traits can be left out without those beside them.
+"""Parts of KubeSpawner's traits that can be left out one by one.
 
 A container, a volume or a term of an affinity is kept or left out as a whole: without one of its keys it would be
 another. So is a profile or a choice, but for what it overrides: without what limits it, it would be open to more than

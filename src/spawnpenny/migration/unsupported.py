@@ -1,4 +1,4 @@
-"""What of a site's values is not carried over, and what else there is to know."""
+"""Notes on the parts of a site's values that are not carried over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One spawn rehearsed: accepted as the service accepts it, its objects made step by step and put on paper."""
+"""Rehearse one spawn: accept it as the service does, make its manifests step by step, and check each."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from spawnpenny.admin.rehearsal.findings import Findings
-from spawnpenny.admin.rehearsal.masking import masked
-from spawnpenny.admin.rehearsal.paper import Paper, Verdict
-from spawnpenny.admin.rehearsal.pods import problems_of_pod
-from spawnpenny.admin.rehearsal.provided import missing_problem
+from spawnpenny.admin.rehearsal.missing_objects import missing_problem
+from spawnpenny.admin.rehearsal.offline import NoClusterError, offline_account
+from spawnpenny.admin.rehearsal.pod_checks import problems_of_pod
+from spawnpenny.admin.rehearsal.redaction import redacted
 from spawnpenny.admin.rehearsal.references import references_of
-from spawnpenny.admin.rehearsal.result import Problem, RehearsedSpawn, Unrehearsed, Weight
-from spawnpenny.admin.rehearsal.sample import sample_request
-from spawnpenny.admin.rehearsal.stage import NoClusterError, make_account
-from spawnpenny.admin.rehearsal.where import place_of
+from spawnpenny.admin.rehearsal.result import Problem, RehearsedSpawn, Severity, Unrehearsed
+from spawnpenny.admin.rehearsal.sample_request import sample_request
+from spawnpenny.admin.rehearsal.scratch_namespace import ScratchNamespace, Verdict
+from spawnpenny.admin.rehearsal.setting_path import setting_path
 from spawnpenny.cluster.models import ObjectTypes
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Scale
@@ -30,8 +30,8 @@ from spawnpenny.pipeline.making import choose, draft
 from spawnpenny.pipeline.patches import merge_patches
 
 if TYPE_CHECKING:
-    from spawnpenny.admin.rehearsal.case import Case
-    from spawnpenny.cluster.models import Misfit
+    from spawnpenny.admin.rehearsal.candidates import Candidate
+    from spawnpenny.cluster.models import Mismatch
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.domain.spawns import Caller
     from spawnpenny.pipeline.context import Context
@@ -45,7 +45,7 @@ _MISREAD: Final = (AttributeError, KeyError, TypeError, ValueError)
 
 
 @dataclass
-class Act:
+class Rehearser:
     """Rehearses spawns one after the other, each for a user who has nothing yet."""
 
     world: World
@@ -53,43 +53,43 @@ class Act:
     unrehearsed: list[Unrehearsed] = field(default_factory=list)
     types: ObjectTypes = field(default_factory=ObjectTypes)
 
-    def silent(self) -> Act:
-        """Return one whose findings nobody hears."""
-        return Act(self.world, Findings(), types=self.types)
+    def silent(self) -> Rehearser:
+        """Return a rehearser whose findings are dropped."""
+        return Rehearser(self.world, Findings(), types=self.types)
 
-    def play(self, case: Case, caller: Caller | None = None) -> RehearsedSpawn:
-        """Rehearse one spawn; what speaks against it is added to the findings."""
-        account, request = make_account(case.user), sample_request(case, caller)
-        context = draft(self.world, account, Key(case.kind, case.name), request, identity=_NOBODY)
+    def run(self, candidate: Candidate, caller: Caller | None = None) -> RehearsedSpawn:
+        """Rehearse one spawn, and add its problems to the findings."""
+        account, request = offline_account(candidate.user), sample_request(candidate, caller)
+        context = draft(self.world, account, Key(candidate.kind, candidate.name), request, identity=_NOBODY)
         context.run.record.id = "rehearsal"
         context.run.record.scale = Scale(count=1)  # a Dask cluster without room for one worker is of no use
-        scene = _Scene(self, case, context)
-        scene.accept()
-        manifests = tuple(scene.make())
+        rehearsal = _SpawnRehearsal(self, candidate, context)
+        rehearsal.accept()
+        manifests = tuple(rehearsal.make())
         return RehearsedSpawn(
-            label=case.label,
-            kind=case.kind,
-            user=case.user.username,
-            name=case.name,
-            options=case.options,
-            odd=case.odd,
-            starts=not scene.refused,
+            label=candidate.label,
+            kind=candidate.kind,
+            user=candidate.user.username,
+            name=candidate.name,
+            options=candidate.options,
+            odd=candidate.odd,
+            starts=not rehearsal.refused,
             resources=context.run.record.asks,
-            manifests=tuple(map(masked, manifests)),
+            manifests=tuple(map(redacted, manifests)),
         )
 
 
 @dataclass
-class _Scene:
-    act: Act
-    case: Case
+class _SpawnRehearsal:
+    rehearser: Rehearser
+    candidate: Candidate
     context: Context
     refused: bool = False
     over_quota: bool = False
-    paper: Paper = field(default_factory=Paper)
+    namespace: ScratchNamespace = field(default_factory=ScratchNamespace)
 
     def accept(self) -> None:
-        """Hold the request to what the service holds it to, but hear every step out."""
+        """Check the request as the service does, but go on after the first refusal."""
         record, steps = self.context.run.record, self.context.pipeline.steps
         try:
             choose(self.context)
@@ -107,7 +107,7 @@ class _Scene:
             record.secrets |= self._of(step, partial(step.keeps, self.context.spawn()), nothing)
 
     def make(self) -> Iterator[Manifest]:
-        """Yield what the steps make, each object held to the rules."""
+        """Yield the manifests of all steps, each checked."""
         made: list[Manifest] = []
         nothing: Sequence[Manifest] = ()
         for step in self.context.pipeline.steps:
@@ -124,7 +124,9 @@ class _Scene:
         try:
             return work()
         except NoClusterError:
-            self.act.unrehearsed.append(Unrehearsed(step.name, "it looks at the cluster before it makes anything"))
+            self.rehearser.unrehearsed.append(
+                Unrehearsed(step.name, "it looks at the cluster before it makes anything")
+            )
         except QuotaExceededError as error:
             self._quota(step, error)
         except SpawnpennyError as error:
@@ -135,8 +137,8 @@ class _Scene:
         return otherwise
 
     def _patched(self) -> Callable[[Spawn, Manifest], Manifest]:
-        """Return what merges the patches of all plugins, and tells every conflict where one spawn tells the first."""
-        plugins, limits = self.act.world.plugins, container_limits(self.context.pipeline.steps)
+        """Return a function that merges the patches of all plugins, and reports every conflict, not the first alone."""
+        plugins, limits = self.rehearser.world.plugins, container_limits(self.context.pipeline.steps)
 
         def patched(spawn: Spawn, pod: Manifest) -> Manifest:
             base = f"the {spawn.kind} plugin"
@@ -150,23 +152,25 @@ class _Scene:
         return patched
 
     def _judge(self, step: Step, manifest: Manifest) -> None:
-        settings = self.act.world.settings
-        misfits = list(self.act.types.misfits(manifest))
-        for misfit in misfits:
-            self._misfit(step, manifest, misfit)
-        sound = all(each.unknown for each in misfits)
+        settings = self.rehearser.world.settings
+        mismatches = list(self.rehearser.types.mismatches(manifest))
+        for mismatch in mismatches:
+            self._mismatch(step, manifest, mismatch)
+        sound = all(each.unknown for each in mismatches)
         # The other rules read fields that may not be what they have to be: then they say what they can.
         with suppress(*(() if sound else _MISREAD)):
             for problem in problems_of_pod(manifest, settings) if manifest["kind"] == "Pod" else ():
                 self._found(problem)
         if sound:
-            self._verdict(step, manifest, self.paper.create(manifest))
+            self._verdict(step, manifest, self.namespace.create(manifest))
 
-    def _misfit(self, step: Step, manifest: Manifest, misfit: Misfit) -> None:
-        place = self._place(step, misfit.subject)
-        message = f"In the {manifest['kind']} of the step {step.name}, {misfit.path or 'the whole'} {misfit.message}."
-        weight = Weight.WARNING if misfit.unknown else Weight.REFUSAL
-        self._found(Problem(place, "cluster_invalid_object", message, weight=weight), subject=misfit.path)
+    def _mismatch(self, step: Step, manifest: Manifest, mismatch: Mismatch) -> None:
+        place = self._setting(step, mismatch.subject)
+        message = (
+            f"In the {manifest['kind']} of the step {step.name}, {mismatch.path or 'the whole'} {mismatch.message}."
+        )
+        severity = Severity.WARNING if mismatch.unknown else Severity.REFUSAL
+        self._found(Problem(place, "cluster_invalid_object", message, severity=severity), subject=mismatch.path)
 
     def _verdict(self, step: Step, manifest: Manifest, verdict: Verdict) -> None:
         what = f"{manifest['kind']} of the step {step.name}"
@@ -175,7 +179,7 @@ class _Scene:
             (verdict.beside_range, "limit_range", ", with the limits that the quota gives to containers without any"),
         ):
             for fault in faults:
-                place = self._place(step, fault.subject)
+                place = self._setting(step, fault.subject)
                 message = f"Kubernetes does not take the {what}: {fault}{why}."
                 self._found(Problem(place, code, message), subject=f"{manifest['kind']} {fault.path}")
         if isinstance(verdict.refusal, QuotaExceededError):
@@ -185,9 +189,9 @@ class _Scene:
             self._found(Problem(self._plugin(step), verdict.refusal.code, verdict.refusal.message))
 
     def _refer(self, manifest: Manifest) -> None:
-        world = self.act.world
+        world = self.rehearser.world
         for each in references_of(manifest):
-            there = bool(each.namespace) and self.paper.has(each.resource.kind, each.namespace, each.name)
+            there = bool(each.namespace) and self.namespace.has(each.resource.kind, each.namespace, each.name)
             if each.resource.namespaced and not there:  # of what the whole cluster shares, only a cluster can tell
                 problem = missing_problem(each, world.settings, self.context.pipeline.steps)
                 if problem is not None:
@@ -196,18 +200,18 @@ class _Scene:
     def _quota(self, step: Step, error: QuotaExceededError) -> None:
         self.refused = self.over_quota = True
         setting = error.setting or f"{self._plugin(step)}.{error.facts['resource']}"
-        self.act.findings.add_quota(setting, error, self.case)
+        self.rehearser.findings.add_quota(setting, error, self.candidate)
 
     def _found(self, problem: Problem, *, subject: str = "") -> None:
-        self.refused |= problem.weight is Weight.REFUSAL
-        self.act.findings.add(problem, self.case, subject=subject)
+        self.refused |= problem.severity is Severity.REFUSAL
+        self.rehearser.findings.add(problem, self.candidate, subject=subject)
 
-    def _place(self, step: Step, subject: str) -> str:
-        settings, fields = self.act.world.settings, self.context.spawn().fields
-        return place_of(settings.plugins, subject, first=self._origin(step), fields=fields)
+    def _setting(self, step: Step, subject: str) -> str:
+        settings, fields = self.rehearser.world.settings, self.context.spawn().fields
+        return setting_path(settings.plugins, subject, first=self._origin(step), fields=fields)
 
     def _origin(self, step: Step) -> str:
-        return self.act.world.plugins.origin[step.name]
+        return self.rehearser.world.plugins.origin[step.name]
 
     def _plugin(self, step: Step) -> str:
         return f"plugins.{self._origin(step)}"
