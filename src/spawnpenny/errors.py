@@ -409,6 +409,13 @@ class NodeLimitError(SpawnError):
     title = "All machines have as many pods or volumes as they may"
 
 
+class SchedulingGatedError(SpawnError):
+    """A scheduling gate holds the pod back, as a queue of the cluster's does until it is the pod's turn."""
+
+    code = "scheduling_gated"
+    title = "The cluster holds it back"
+
+
 class PodGoneError(SpawnError):
     code = "pod_gone"
     title = "The pod was deleted from outside"
@@ -635,6 +642,13 @@ class TerminatingError(ClusterForbiddenError):
 
 class InvalidObjectError(ClusterError):
     code = "cluster_invalid_object"
+
+
+class ObjectAlteredError(ClusterError):
+    """An admission webhook of the site's took from an object what spawnpenny knows it by; ``facts`` carry lost."""
+
+    code = "cluster_object_altered"
+    title = "An admission webhook changed what spawnpenny made"
 
 
 class KindNotServedError(InvalidObjectError):

@@ -25,9 +25,11 @@ LAB = {
 }
 
 
-def lab(phase):
+def lab(phase, **reason):
+    found = {"code": "pod_crashed", "message": "It ended.", "advice": None, **reason} if reason else None
+
     async def answer(request):
-        return web.json_response(LAB | {"phase": phase})
+        return web.json_response(LAB | {"phase": phase, "reason": found})
 
     return answer
 
@@ -81,6 +83,9 @@ async def answering(aiohttp_server):
     [
         pytest.param(lab("failed"), 1, id="failed"),
         pytest.param(lab("exited"), 1, id="exited"),
+        pytest.param(lab("exited", exit_code=0), 0, id="shut down from inside"),
+        pytest.param(lab("exited", exit_code=137), 137, id="killed"),
+        pytest.param(lab("exited", exit_code="0"), 1, id="of a service that makes mistakes"),
         pytest.param(problem(404, "lab_not_found"), 0, id="lab_not_found"),
         pytest.param(problem(422, "name_invalid"), 0, id="name_invalid"),
         *(

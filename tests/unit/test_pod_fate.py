@@ -194,6 +194,37 @@ def test_a_pod_whose_machine_is_lost_is_not_ready_beside_an_unready_sidecar(more
     assert not podstate.is_ready(pod(own, beside=[status("side", ended(0))], reported=more))
 
 
+def test_a_program_that_runs_is_not_given_up_for_what_it_did_long_ago():
+    last = ended(1, startedAt="2025-12-01T00:00:00Z", finishedAt="2025-12-01T00:00:05Z")
+    busy = pod(status(OWN, RUNNING, restarts=9, last=last))
+    assert not podstate.is_lost(busy)
+    busy["status"]["conditions"][0]["lastTransitionTime"] = "2026-01-20T00:00:00Z"
+    assert podstate.trouble(busy) is None
+    busy["status"]["conditions"][0]["lastTransitionTime"] = "2025-12-01T00:00:05Z"
+    assert podstate.trouble(busy).code == "pod_crashed"
+    assert podstate.is_lost(pod(status(OWN, waiting("CrashLoopBackOff"), restarts=9, last=last)))
+
+
+AT_NOON = "2026-01-01T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("finished", "more", "succeeded"),
+    [
+        (AT_NOON, {}, True),
+        (AT_NOON, {"reported": {"phase": "Failed", "reason": "Evicted"}}, False),
+        (AT_NOON, {"deletionTimestamp": "2026-01-01T12:00:29Z", "deletionGracePeriodSeconds": 30}, False),
+        (AT_NOON, {"deletionTimestamp": "2026-01-01T12:00:40Z", "deletionGracePeriodSeconds": 30}, True),
+        (None, {"deletionTimestamp": "2026-01-01T12:00:40Z", "deletionGracePeriodSeconds": 30}, False),
+    ],
+    ids=["by itself", "evicted", "deleted", "deleted afterwards", "not known when"],
+)
+def test_a_program_that_ends_well_when_the_cluster_ends_it_has_not_succeeded(finished, more, succeeded):
+    found = pod(status(OWN, ended(0, finishedAt=finished)), policy="Never", **more)
+    assert podstate.has_succeeded(found) is succeeded
+    assert podstate.is_over(found)
+
+
 @pytest.mark.parametrize("native", [False, True], ids=["init container", "native sidecar"])
 def test_what_blocks_the_start_is_what_is_waited_for_in_its_own_name(native):
     blocking = status("setup", waiting("CrashLoopBackOff"), restarts=3, last=ended(7))

@@ -164,7 +164,6 @@ def test_a_trouble_has_its_code_its_hope_and_its_sentence(status, verdict, told)
         container(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}}),
         container(state={"running": {}}, lastState=ended(0, reason="Completed")),
         {"initContainerStatuses": [{"name": "i", "state": ended(0), "lastState": ended(1)}]},
-        {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]},
     ],
 )
 def test_what_takes_its_time_is_no_trouble(status):
@@ -263,6 +262,49 @@ def test_a_pod_that_is_deleted_on_a_lost_machine_is_lost():
     gone = lost(deletionTimestamp="now")
     assert podstate.is_lost(gone)
     assert podstate.ending(gone).code == "node_lost"
+
+
+@pytest.mark.parametrize(("code", "reason"), [(137, "ContainerStatusUnknown"), (255, "Unknown")])
+def test_an_end_that_nobody_saw_is_not_the_programs_own(code, reason):
+    status = container(state=ended(code, reason=reason, message="could not be located")) | {"phase": "Failed"}
+    error = podstate.ending(pod(status))
+    assert (error.code, error.facts.get("exit_code")) == ("pod_ended", None)
+    assert podstate.trouble(pod(status)).code == "pod_ended"
+
+
+def test_a_pod_that_was_given_up_while_its_program_ran_says_nothing_of_an_earlier_end():
+    given_up = container(state={"running": {}}, lastState=ended(3)) | {"phase": "Failed"}
+    assert podstate.ending(pod(given_up)).code == "pod_ended"
+
+
+@pytest.mark.parametrize(
+    ("message", "hopeless"),
+    [
+        ("failed to resolve reference quay.io/x:503: quay.io/x:503: not found", True),
+        ("no matching manifest for linux/arm64 in the manifest list entries", True),
+        ("unexpected status code 503 Service Unavailable: denied", False),
+        ("received unexpected HTTP status: 502 Bad Gateway; not found", False),
+    ],
+)
+def test_an_images_name_says_nothing_of_why_it_cannot_be_pulled(message, hopeless):
+    state = {"waiting": {"reason": "ErrImagePull", "message": message}}
+    status = {"containerStatuses": [{"name": "notebook", "image": "quay.io/x:503", "state": state}]}
+    assert podstate.trouble(pod(status)).hopeless is hopeless
+
+
+def test_a_gate_that_holds_a_pod_back_is_named():
+    gated = pod({"phase": "Pending", "conditions": [NO_ROOM | {"reason": "SchedulingGated"}]})
+    gated["spec"] = {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}
+    found = podstate.trouble(gated)
+    assert (found.code, found.hopeless, found.grace) == ("scheduling_gated", False, None)
+    assert "kueue.x-k8s.io/admission" in found.error.message
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [(ended(0), 0), (ended(3), 3), (ended(137, reason="OOMKilled"), 137), (ended(143), 143)]
+)
+def test_the_exit_code_of_a_program_is_a_fact_of_its_end(state, code):
+    assert podstate.ending(pod(container(state=state))).facts["exit_code"] == code
 
 
 def test_a_pod_without_anything_known_is_not_said_to_have_ended_well():

@@ -107,8 +107,8 @@ async def test_an_adaptive_cluster_follows_its_work(dask_site):
         await site.cluster()
         await site.scale(adaptive=True, maximum=2)
         slow = "print(sum(client.gather(client.map(lambda n: __import__('time').sleep(0.2) or n, range(30)))))"
-        assert await site.python_in("c1", slow) == "435"
-        assert site.run().record.scale.count == 2
+        total, _ = await asyncio.gather(site.python_in("c1", slow), site.until_workers(2))
+        assert total == "435"
         await site.until_workers(0)
 
 

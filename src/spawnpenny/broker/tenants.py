@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from spawnpenny.broker.contents import VOLUME_CLAIM, find_foreign
 from spawnpenny.broker.namespaces import release_binding, tenant_binding, user_namespace
+from spawnpenny.cluster.altered import demand_unaltered
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.permissions import Declared, allow
@@ -20,11 +22,13 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import (
     AlreadyExistsError,
     BrokerRefusedError,
+    ClusterError,
     ConflictError,
     NameCollisionError,
     NamespaceInUseError,
     NotFoundError,
     NotOursError,
+    ObjectAlteredError,
     ProvisionError,
     TerminatingError,
     VolumesKeptError,
@@ -146,14 +150,26 @@ class Tenants:
         else:
             self._fresh[name] = time.monotonic()
             try:
-                return await self._cluster.create(wanted)
+                made = await self._cluster.create(wanted)
             except AlreadyExistsError:
                 there = await self._cluster.read(Ref.of(wanted))
+            else:
+                await self._refuse_altered(wanted, made)
+                return made
         if there is None or "deletionTimestamp" in there["metadata"]:
             raise NotFoundError(f"The namespace {name} is being deleted.")
         self._refuse_foreign(there, username)
         self._tell_difference(there, wanted)
         return there
+
+    async def _refuse_altered(self, wanted: Manifest, made: Manifest) -> None:
+        """Delete a namespace that was just made and would not be known for ours again."""
+        try:
+            demand_unaltered(wanted, made)
+        except ObjectAlteredError:
+            with suppress(ClusterError):
+                await self._cluster.delete(Ref.of(wanted), uid=made["metadata"]["uid"])
+            raise
 
     async def _ensure_binding(self, namespace: str) -> None:
         settings = self._settings

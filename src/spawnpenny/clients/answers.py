@@ -20,11 +20,15 @@ DEFAULT_LAB: Final = "~default"
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a lab failed or ended: a stable code, one plain sentence, and what its user can do about it, if anything."""
+    """Why a lab failed or ended: a stable code, one plain sentence, and what its user can do about it, if anything.
+
+    ``exit_code`` is that of its program, where that ended and it is known.
+    """
 
     code: str
     message: str
     advice: str | None = None
+    exit_code: int | None = None
 
     @property
     def told(self) -> str:

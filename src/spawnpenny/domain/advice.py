@@ -41,6 +41,9 @@ ADVICE: Final[Mapping[str, str]] = {
     "cluster_lab_gone": "Start the lab again, and ask for another one there.",
     "cluster_lifetime": "Start another one.",
     "cluster_not_found": _AGAIN,
+    "cluster_object_altered": (
+        "Tell an administrator: a webhook may add labels and annotations, and has to leave those of spawnpenny.io."
+    ),
     "cluster_silent": _SOON,
     "cluster_unavailable": _SOON,
     "cluster_webhook_unavailable": f"{_SOON[:-1]} the webhook's name.",
@@ -98,6 +101,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "request_invalid": "Correct what the sentence names, and send it again; /docs has what each route takes.",
     "request_malformed": "Send HTTP/1.1, to the right port; https only where the service has a certificate.",
     "route_not_found": "Look the route up in /docs.",
+    "scheduling_gated": "Try again later; if it stays so, tell an administrator which gate holds it back.",
     "settings_invalid": _OPERATOR,
     "spawn_failed": _AGAIN,
     "start_conflict": (

@@ -33,11 +33,17 @@ VERSION: Final = "spawnpenny.io/version"
 """On a replica's Lease: which spawnpenny it runs."""
 
 
+def is_own(key: str) -> bool:
+    """Say whether a label or annotation is one of spawnpenny's own."""
+    return key.startswith(_OWN_PREFIX)
+
+
 def ours(installation: str) -> dict[str, str]:
     """Return the labels that every object of this installation carries."""
     return {MANAGED_BY: MANAGER, INSTALLATION: installation}
 
 
+_OWN_PREFIX: Final = "spawnpenny.io/"
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
 _PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 _MAX_PREFIX: Final = 253

@@ -117,14 +117,16 @@ class SpawnRequest:
 class Reason:
     """Why a spawn failed or ended: a stable code, and one plain sentence for its user.
 
-    ``advice`` is what to do about it, where the error said so itself.
+    ``advice`` is what to do about it, where the error said so itself. ``exit_code`` is its program's, where that
+    ended.
     """
 
     code: str
     message: str
     advice: str | None = None
+    exit_code: int | None = None
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 

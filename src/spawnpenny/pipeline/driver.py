@@ -139,7 +139,7 @@ class Driver:
 
     async def _stays(self, error: SpawnpennyError) -> bool:
         self._record.desired = Desired.RUNNING
-        self._close(Phase.FAILED, Reason(error.code, error.message, error.advice))
+        self._close(Phase.FAILED, reason_of(error, error.message))
         await self._persist()
         return False
 
@@ -167,7 +167,7 @@ class Driver:
         await self._undo_for(self._record.reason or Reason(StepFailedError.code, self._unexpected()))
 
     async def _end(self, error: SpawnError) -> None:
-        self._close(Phase.EXITED, Reason(error.code, self._context.scrub(error.message), error.advice))
+        self._close(Phase.EXITED, reason_of(error, self._context.scrub(error.message)))
         await self._persist()
         await self.clear()
 
@@ -263,7 +263,7 @@ class Driver:
         return True
 
     async def _undo(self, error: SpawnpennyError) -> None:
-        reason = Reason(error.code, self._context.scrub(error.message), error.advice)
+        reason = reason_of(error, self._context.scrub(error.message))
         if isinstance(error, NotFoundError | TerminatingError):
             self._account.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
         await self._undo_for(reason)
@@ -378,6 +378,11 @@ async def persist(world: World, account: Account) -> None:
             pause = min(2 * pause, _LONGEST_PAUSE)
         else:
             return
+
+
+def reason_of(error: SpawnpennyError, message: str) -> Reason:
+    """Return what a record keeps of an error."""
+    return Reason(error.code, message, error.advice, error.facts.get("exit_code"))
 
 
 def _end_of_pod(pod: Manifest | None, last: Manifest | None = None) -> SpawnError:

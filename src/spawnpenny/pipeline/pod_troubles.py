@@ -19,6 +19,7 @@ from spawnpenny.errors import (
     ImageError,
     OutOfMemoryError,
     PodConfigError,
+    PodEndedError,
     ProgramEndedError,
     SpawnError,
 )
@@ -48,15 +49,19 @@ _CONFIG_REASONS: Final = frozenset(
         "RunContainerError",
     }
 )
+_END_UNKNOWN: Final = frozenset({"ContainerStatusUnknown", "Unknown"})
+"""How the kubelet, and containerd, call the end of a container that they found gone, as after a restart of the machine.
+The exit codes are made up: 137 and 255."""
 _NOT_STARTED: Final = frozenset({"StartError", "ContainerCannotRun"})
 _PASSING: Final = re.compile(
     r"no such host|server misbehaving|i/o timeout|timed? ?out|deadline exceeded|connection re(?:fused|set)|EOF\b"
-    r"|TLS handshake|temporar|too ?many ?requests|unreachable|unavailable|\b(?:429|5\d\d)\b",
+    r"|TLS handshake|temporar|too ?many ?requests|unreachable|unavailable"
+    r"|(?:status(?: code)?|HTTP)\W{0,3}(?:429|5\d\d)\b|\b50[0-4] [A-Z]",
     re.IGNORECASE,
 )
 _HOPELESS_PULL: Final = re.compile(
     r"not found|manifest unknown|does not exist|denied|unauthorized|authentication required|forbidden"
-    r"|invalid reference|couldn't parse",
+    r"|invalid reference|couldn't parse|no matching manifest|no match for platform",
     re.IGNORECASE,
 )
 _HOPELESS_CONFIG: Final = re.compile(
@@ -119,12 +124,15 @@ def container_end(container: str, ended: Status, *, quote: Quote | None) -> Spaw
     said = f": {detail}" if detail else ""
     if ended.get("reason") == "OOMKilled":
         return OutOfMemoryError(
-            f"The container {container} was ended because it used more memory than it may (OOMKilled)."
+            f"The container {container} was ended because it used more memory than it may (OOMKilled).",
+            exit_code=ended.get("exitCode"),
         )
+    if ended.get("reason") in _END_UNKNOWN:
+        return PodEndedError(f"How the container {container} ended is not known: its machine may have been restarted.")
     if ended.get("reason") in _NOT_STARTED:
         return PodConfigError(f"The container {container} cannot be started{said}.")
     kind, code = (CrashError, ended["exitCode"]) if ended.get("exitCode") else (ProgramEndedError, 0)
-    return kind(f"The container {container} ended by itself with exit code {code}{said}.")
+    return kind(f"The container {container} ended by itself with exit code {code}{said}.", exit_code=code)
 
 
 def hook_failure(container: str, message: str) -> HookFailedError:
@@ -157,7 +165,8 @@ def _unpulled(status: Status, reason: str, message: str) -> Trouble:
     image = status.get("image", "")
     verb = "be read by the machine" if reason == "ImageInspectError" else "be pulled"
     error = ImageError(f"The image {image} cannot {verb}: {quoted(message, otherwise=reason)}.")
-    refused = bool(_HOPELESS_PULL.search(message)) and not _PASSING.search(message)
+    said = message.replace(image, "") if image else message  # its name and tag may contain any of the words
+    refused = bool(_HOPELESS_PULL.search(said)) and not _PASSING.search(said)
     return Trouble(
         error,
         hopeless=reason == "InvalidImageName" or refused,

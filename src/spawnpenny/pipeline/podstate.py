@@ -6,11 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from spawnpenny.cluster.port import Manifest
-from spawnpenny.errors import NodeLostError, PodEndedError, PodGoneError, ProgramEndedError, SpawnError
+from spawnpenny.errors import (
+    NodeLostError,
+    PodEndedError,
+    PodGoneError,
+    ProgramEndedError,
+    SchedulingGatedError,
+    SpawnError,
+)
 from spawnpenny.pipeline.pod_containers import Status, blocking_init, own_end, own_status, side_statuses, state_of
 from spawnpenny.pipeline.pod_endings import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
 from spawnpenny.pipeline.pod_placement import placement_error, reasons_of
@@ -32,6 +39,8 @@ _FORGIVEN_AFTER: Final = 600.0
 """Seconds after which the kubelet forgets earlier ends, and makes its pause a short one again."""
 _ENDED_WELL: Final = "The program in the pod ended by itself (exit code 0)."
 _NOT_PLACED: Final = frozenset({"Unschedulable", "SchedulerError"})
+_SKEW: Final = 60.0
+"""Seconds by which two times of a status may differ that belong to one event."""
 
 
 def _as_it_is(text: str) -> str:
@@ -72,13 +81,23 @@ def is_lost(pod: Manifest) -> bool:
         return False
     if "deletionTimestamp" in pod["metadata"] and is_node_lost(pod):
         return True
-    return crashes(pod) >= MANY_CRASHES and not _ran_long(own_status(pod))
+    own = own_status(pod)
+    if (
+        state_of(own, "running") is not None
+    ):  # it may be busy: how it ended earlier, maybe long ago, says nothing of that
+        return False
+    return crashes(pod) >= MANY_CRASHES and not _ran_long(own)
 
 
 def has_succeeded(pod: Manifest) -> bool:
-    """Say whether the pod's own container has ended with exit code 0, whatever those beside it do."""
+    """Say whether the pod's own container has ended with exit code 0, whatever those beside it do.
+
+    A program that the cluster ended has not succeeded: many end with 0 when they are asked to end.
+    """
     ended = own_end(pod)
-    return ended.get("exitCode") == 0 if ended is not None else _phase(pod) == "Succeeded"
+    if ended is None:
+        return _phase(pod) == "Succeeded"
+    return ended.get("exitCode") == 0 and cluster_cause(pod, quoted) is None and not _was_deleted_before(pod, ended)
 
 
 def crashes(pod: Manifest) -> int:
@@ -105,13 +124,14 @@ def trouble(pod: Manifest, *, quote: Quote | None = _as_it_is) -> Trouble | None
         message = placed.get("message") or ""
         error = placement_error(message, shown=quoted(reasons_of(message), otherwise="no more is known"))
         return Trouble(error, placing=True)
+    if placed.get("status") == "False" and placed.get("reason") == "SchedulingGated":
+        return Trouble(_gated(pod), placing=True)
+    if _is_old_news(pod):
+        return _lost_machine(pod)
     found = container_trouble(blocking_init(pod) or own_status(pod), quote=quote)
     if found is not None:
         return found
-    if "deletionTimestamp" not in pod["metadata"] and not is_over(pod) and is_node_lost(pod):
-        said = quoted(pod.get("status", {}).get("message") or "")
-        return Trouble(NodeLostError(f"Its machine does not answer{f': {said}' if said else ''}. It may come back."))
-    return None
+    return _lost_machine(pod)
 
 
 def side_troubles(pod: Manifest) -> Iterator[tuple[str, SpawnError]]:
@@ -136,10 +156,11 @@ def ending(pod: Manifest, *, quote: Quote | None = _as_it_is) -> SpawnError:
     waiting, ended = state_of(status, "waiting") or {}, end_of(status)
     if waiting.get("reason") == "PostStartHookError":
         return hook_failure(status["name"], quote(waiting.get("message") or "") if quote else "")
-    if ended is None and _phase(pod) == "Failed":
+    stale = state_of(status, "running") is not None  # the cluster gave the pod up, and nobody has reported its end
+    if _phase(pod) == "Failed" and (ended is None or stale):
         return PodEndedError("The pod has failed, and the cluster does not say why.")
     error = container_end(status.get("name", ""), ended or {}, quote=quote)
-    return ProgramEndedError(_ENDED_WELL) if isinstance(error, ProgramEndedError) else error
+    return ProgramEndedError(_ENDED_WELL, exit_code=0) if isinstance(error, ProgramEndedError) else error
 
 
 def deletion(pod: Manifest | None) -> SpawnError:
@@ -152,6 +173,47 @@ def deletion(pod: Manifest | None) -> SpawnError:
     return PodGoneError("The pod was deleted from outside.")
 
 
+def _lost_machine(pod: Manifest) -> Trouble | None:
+    if "deletionTimestamp" in pod["metadata"] or is_over(pod) or not is_node_lost(pod):
+        return None
+    said = quoted(pod.get("status", {}).get("message") or "")
+    return Trouble(NodeLostError(f"Its machine does not answer{f': {said}' if said else ''}. It may come back."))
+
+
+def _gated(pod: Manifest) -> SchedulingGatedError:
+    gates = ", ".join(gate["name"] for gate in pod.get("spec", {}).get("schedulingGates") or ())
+    return SchedulingGatedError(f"The cluster holds its start back{f' ({gates})' if gates else ''}: it waits its turn.")
+
+
+def _is_old_news(pod: Manifest) -> bool:
+    """Say whether a program that runs was ready after its last end: that is not why it is not ready now."""
+    own, ready = own_status(pod), condition(pod, "Ready")
+    last = state_of(own, "terminated", last=True)
+    if state_of(own, "running") is None or last is None or ready.get("status") != "False":
+        return False
+    ended, since = _time(last.get("finishedAt")), _time(ready.get("lastTransitionTime"))
+    return ended is not None and since is not None and (since - ended).total_seconds() > _SKEW
+
+
+def _was_deleted_before(pod: Manifest, ended: Status) -> bool:
+    """Say whether a pod was to be deleted before its program ended; also where that is not known."""
+    metadata = pod["metadata"]
+    if "deletionTimestamp" not in metadata:
+        return False
+    finished, gone = _time(ended.get("finishedAt")), _time(metadata["deletionTimestamp"])
+    if finished is None or gone is None:
+        return True
+    return finished >= gone - timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+
+
+def _time(text: str | None) -> datetime | None:
+    """Read a time of the API server's; None where it is none."""
+    try:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+
+
 def _ends(status: Status) -> int:
     ended = state_of(status, "terminated")
     return int(status.get("restartCount", 0)) + (ended is not None and ended.get("exitCode", 0) != 0)
@@ -160,11 +222,8 @@ def _ends(status: Status) -> int:
 def _ran_long(status: Status) -> bool:
     """Say whether a container ran for long before it ended: the kubelet starts it again at once."""
     ended = end_of(status) or {}
-    try:
-        ran = datetime.fromisoformat(ended["finishedAt"]) - datetime.fromisoformat(ended["startedAt"])
-    except (KeyError, TypeError, ValueError):
-        return False
-    return ran.total_seconds() >= _FORGIVEN_AFTER
+    began, finished = _time(ended.get("startedAt")), _time(ended.get("finishedAt"))
+    return began is not None and finished is not None and (finished - began).total_seconds() >= _FORGIVEN_AFTER
 
 
 def _phase(pod: Manifest) -> str:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from spawnpenny.cluster.altered import demand_unaltered
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
@@ -17,9 +18,11 @@ from spawnpenny.domain.names import Names
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     AlreadyExistsError,
+    ClusterError,
     ConflictError,
     InvalidObjectError,
     NotOursError,
+    ObjectAlteredError,
     PluginError,
     SpawnError,
     UndeclaredCallError,
@@ -244,9 +247,12 @@ class StepPort:
         return self._reach.broker.order_hash(order)
 
     def _demand(self, verb: str, resource: Resource | None, name: str = "") -> None:
-        declared = [p for p in self._step.permissions if p.resource == resource and verb in p.verbs]
-        if not any(not p.names or name in p.names for p in declared):
+        if not self._declares(verb, resource, name):
             raise UndeclaredCallError(self._step.name, verb, resource.plural if resource else "broker")
+
+    def _declares(self, verb: str, resource: Resource | None, name: str) -> bool:
+        declared = [p for p in self._step.permissions if p.resource == resource and verb in p.verbs]
+        return any(not p.names or name in p.names for p in declared)
 
     def marked(self, manifest: Manifest) -> Manifest:
         """Return an object as ``ensure`` sends it: with its namespace, our labels and annotations. No call is made."""
@@ -288,7 +294,18 @@ class StepPort:
             stored = await self._found(manifest, ref, patch=patch)
         if self._step.scope == "spawn" and not _is_part(manifest):  # there may be any number of parts
             self._marks.uids[_place(ref)] = stored["metadata"]["uid"]
+        try:
+            demand_unaltered(manifest, stored)
+        except ObjectAlteredError:
+            await self._remove_altered(ref, stored["metadata"]["uid"])
+            raise
         return stored
+
+    async def _remove_altered(self, ref: Ref, uid: str) -> None:
+        """Delete what would not be found again by its labels, unless it is shared by the user's spawns."""
+        if self._step.scope == "spawn" and self._declares("delete", ref.resource, ref.name):
+            with suppress(ClusterError):  # what was recorded is deleted by its uid when the spawn is undone
+                await self._reach.cluster.delete(ref, uid=uid)
 
     async def _found(self, manifest: Manifest, ref: Ref, *, patch: bool) -> Manifest:
         if self._step.scope == "user" and patch:

@@ -27,6 +27,9 @@ class ReasonView(Schema):
     code = fields.String(required=True, metadata=told("What programs compare."))
     message = fields.String(required=True, metadata=told("One plain sentence."))
     advice = fields.String(required=True, allow_none=True, metadata=told("What the user can do about it."))
+    exit_code = fields.Integer(
+        required=True, allow_none=True, metadata=told("The exit code of the program, if it ended and that is known.")
+    )
 
 
 class StepView(Schema):

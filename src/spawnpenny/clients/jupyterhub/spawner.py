@@ -145,7 +145,10 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         self._known(None, None)
 
     async def poll(self) -> int | None:
-        """Return None unless the server surely is over. It never raises: a Hub whose poll raises forgets servers."""
+        """Return None unless the server surely is over; then the exit code of its program, or 1 where none is known.
+
+        It never raises: a Hub whose poll raises forgets servers.
+        """
         if self._nameless or self._held_elsewhere:
             return 0
         attempt = self._attempt
@@ -162,7 +165,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         if found is None:
             return 0
         if found.over:
-            return 1
+            return _exit_status(found)
         if self._is_foreign(found):
             self.log.warning("%s was taken over: %s", self._log_name, started_by(found))
             return 0
@@ -286,3 +289,9 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
     def _not_counted(self, error: RefusedError) -> RefusedError:
         uncounted(self, self.user.settings)
         return error
+
+
+def _exit_status(found: Lab) -> int:
+    """Return the exit code of a server that is over, as KubeSpawner does: 0 where its user shut it down from inside."""
+    code = found.reason.exit_code if found.reason else None
+    return code if isinstance(code, int) else 1
