@@ -14,6 +14,7 @@ from spawnpenny.schemas import StrictSchema, load_strict
 T = TypeVar("T")
 
 SCOPES: Final = (
+    "read:self",
     "spawn:self",
     "spawn:any",
     "read:any",

@@ -20,7 +20,7 @@ LIGHT = "bench/light"
 
 async def main(told):
     configure_logs("json")
-    dask = {"max_clusters": 10, "idle_timeout": 600}
+    dask = {"max_clusters": 10, "idle_timeout": 600, "options": {"image": {"type": "string"}}}
     async with dask_site(
         Path(told["folder"]),
         images={LIGHT: [sys.executable, told["light"]]},

@@ -37,6 +37,8 @@ USE = """
 """
 GONE = "registry.example/dask:2019"
 WAIT = 'trap exit TERM; sleep "${SECONDS_OF_WAIT:-4}" & wait $!; exec "$0" "$@"'
+TYPES = {"worker_cores": "float", "worker_memory": "float", "image": "string", "environment": "mapping"}
+DASK = {"options": {name: {"type": kind} for name, kind in TYPES.items()}}
 SLOW = ["sh", "-c", WAIT, sys.executable, "-P", "{lab}", "{pod_ip}"]
 
 
@@ -53,7 +55,7 @@ def oldest():
 async def dask(tmp_path_factory):
     old = os.environ.get("SPAWNPENNY_JUPYTERHUB5", "/no/such/python")
     images = {"spawnpenny/old": [old, "-P", "{lab}", "{pod_ip}"], "spawnpenny/slow": SLOW}
-    async with dask_site(tmp_path_factory.mktemp("dask"), images=images) as site:
+    async with dask_site(tmp_path_factory.mktemp("dask"), images=images, plugins={"dask": DASK}) as site:
         yield site
 
 

@@ -286,7 +286,7 @@ def test_beside_a_hub_spawnpenny_knows_its_token_and_asks_it_whose_others_are(re
     web = settings(rendered("components/jupyterhub"), WEB)
     assert web.tokens["hub"].sha256 == SECRETS["spawnpenny-hub", "sha256"]
     assert (web.tokens["hub"].scopes, web.tokens["hub"].user) == (("read:any", "delete:any"), None)
-    asked = {"api_url": "http://hub.jupyterhub.svc:8081/hub/api", "scopes": ["lab:self"]}
+    asked = {"api_url": "http://hub.jupyterhub.svc:8081/hub/api", "scopes": ["read:self"]}
     assert web.plugins["jupyterhub"] == asked
     assert web.plugins.keys() == {*settings(rendered("base"), WEB).plugins, "jupyterhub"}
 

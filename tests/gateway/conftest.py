@@ -28,6 +28,7 @@ from spawnpenny.web.serving import listening
 TOKENS = {
     "ada": (["spawn:self"], "ada"),
     "ada-lab": (["lab:self"], "ada"),
+    "ada-reader": (["read:self"], "ada"),
     "bob": (["spawn:self"], "bob"),
     "admin": (["admin"], None),
     "hub": (["read:any", "delete:any", "spawn:any"], None),

@@ -73,7 +73,10 @@ async def test_a_cluster_is_stopped_like_a_lab_and_by_a_lab_too(caller, who):
     assert (await client.delete(f"{DASK}/{name}")).status == 204
 
 
-@pytest.mark.parametrize(("who", "allowed"), [("bob", set()), ("proxy", {"ticket"}), ("nobody", set())])
+@pytest.mark.parametrize(
+    ("who", "allowed"),
+    [("bob", set()), ("proxy", {"ticket"}), ("nobody", set()), ("ada-reader", {"list", "get", "events"})],
+)
 async def test_a_cluster_is_nobody_elses_business(caller, who, allowed):
     client, opened = await caller(who), set()
     for name, (method, path) in {

@@ -60,6 +60,7 @@ async def test_elsewhere_a_password_is_no_token(caller, header):
         ("hub", 422, "The token speaks for no user"),
         ("admin", 422, "The token speaks for no user"),
         ("nobody", 409, "This needs one of the scopes lab:self (for one's own), spawn:self (for one's own)."),
+        ("ada-reader", 409, "This needs one of the scopes lab:self (for one's own), spawn:self (for one's own)."),
         ("ada-lab", 200, None),
     ],
 )

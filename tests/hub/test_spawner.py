@@ -340,6 +340,19 @@ async def test_what_the_form_says_starts_that(spawner_of):
     assert refusal.value.code == "image_unavailable"
 
 
+def test_a_link_chooses_and_writes_no_text(spawner_of):
+    link = {
+        "profile": ["gpu"],
+        "profile-option-gpu--image": ["unlisted-choice"],
+        "profile-option-gpu--image--unlisted-choice": ["evil.example/root"],
+        "image--unlisted-choice": ["evil.example/root"],
+        "size": ["small"],
+    }
+    spawner = spawner_of()
+    assert spawner.options_from_query(link) == {"profile": "gpu", "size": "small"}
+    assert spawner.run_options_from_form(link)["image--unlisted-choice"] == "evil.example/root"
+
+
 async def test_a_file_is_refused(spawner_of, gate):
     spawner = spawner_of(url=gate.url)
     upload = {"filename": "a.txt", "body": b"a", "content_type": "text/plain"}

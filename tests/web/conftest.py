@@ -32,6 +32,7 @@ SCOPES = {
     "commissioner": (["commission"], None),
     "ada": (["spawn:self"], "ada"),
     "ada-lab": (["lab:self"], "ada"),
+    "ada-reader": (["read:self"], "ada"),
     "bob": (["spawn:self"], "bob"),
     "nobody": ([], None),
 }

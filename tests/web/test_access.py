@@ -36,6 +36,7 @@ ALLOWED = {
     "commissioner": {"commission", "see user", "follow user"},
     "ada": SEEING | {"start", "stop"},
     "ada-lab": SEEING,
+    "ada-reader": SEEING,
     "bob": set(),
     "nobody": set(),
 }

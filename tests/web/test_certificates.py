@@ -59,7 +59,7 @@ async def test_a_client_is_told_that_there_are_no_certificates_here(server):
             assert refused.value.code == "tls_unsupported"
 
 
-@pytest.mark.parametrize("name", ["ada", "ada-lab", "reader", "admin"])
+@pytest.mark.parametrize("name", ["ada", "ada-lab", "ada-reader", "reader", "admin"])
 async def test_who_may_read_a_lab_may_read_its_names(secure, name):
     async with secure.client(name) as client, client.get(HOSTNAMES) as answer:
         assert answer.status == 200

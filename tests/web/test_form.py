@@ -98,6 +98,7 @@ async def test_the_caller_says_in_which_form_it_comes(hub, accept, kind):
         ("admin", 200),
         ("ada", 200),
         ("ada-lab", 200),
+        ("ada-reader", 200),
         ("bob", 403),
         ("deleter", 403),
         ("commissioner", 403),

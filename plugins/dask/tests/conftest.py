@@ -19,6 +19,7 @@ from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start_cluster
 
 PYTHONS = {"newest": sys.executable, "oldest": os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")}
 TIMEOUT = 40
+OPTIONS = {"image": {"type": "string"}, "environment": {"type": "mapping"}}
 
 
 @dataclass
@@ -34,7 +35,7 @@ class DaskSite:
     @asynccontextmanager
     async def running(self, **section):
         """Run a service with these settings of the plugin until the context ends."""
-        self.site.data["plugins"]["dask"] = {"image": "dask", **section}
+        self.site.data["plugins"]["dask"] = {"image": "dask", "options": OPTIONS, **section}
         async with self.site.service() as self.service:
             yield self
 

@@ -168,7 +168,10 @@ async def test_more_clusters_or_workers_than_there_may_be_are_refused_with_the_n
 
 async def test_the_api_server_takes_the_pods_as_restricted_ones(kube_site, hollow_node):
     hollow_node.behave("dask-*", Ready())
-    kube_site.data["plugins"] |= {"dask": {}, "quota": {"cpu": 21, "memory": "41Gi"}}
+    kube_site.data["plugins"] |= {
+        "dask": {"options": {"environment": {"type": "mapping"}}},
+        "quota": {"cpu": 21, "memory": "41Gi"},
+    }
     async with kube_site.service() as service:
         run = await settled(await start_cluster(service, options={"environment": {"COLOUR": "blue"}}))
         assert run.record.reason is None

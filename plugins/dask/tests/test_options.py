@@ -11,6 +11,7 @@ from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny.api import Caller, InvalidOptionError, SettingsError
 from spawnpenny.configuration import make_settings
 from spawnpenny.domain.cluster_options import check_cluster_options
+from spawnpenny.errors import UnknownOptionError
 
 GIB = 2**30
 LAB = Caller("~default", "mark", "quay.io/lab:7")
@@ -50,8 +51,29 @@ def test_by_default_a_cluster_is_of_the_settings_and_the_image_of_the_lab():
     assert design_of({}, caller=None).image == "spawnpenny/lab"
 
 
-def test_the_usual_options_set_what_they_name():
-    design = design_of({}, worker_cores=1.5, worker_memory=0.5, image="quay.io/mine:1", environment={"A": "b"})
+FREE = {name: {"type": kind} for name, kind in [("image", "string"), ("environment", "mapping")]}
+FREE |= {"worker_cores": {"type": "float"}, "worker_memory": {"type": "float"}}
+
+
+@pytest.mark.parametrize(("name", "value"), [("image", "evil.example/root"), ("environment", {"PYTHONPATH": "/evil"})])
+def test_no_image_and_no_environment_is_free_unless_the_site_says_so(name, value):
+    with pytest.raises(UnknownOptionError, match=name):
+        design_of({}, **{name: value})
+    design_of({"options": FREE}, **{name: value})
+
+
+def test_images_are_offered_by_name():
+    options = {"image": {"type": "select", "choices": {"this lab's": {}, "2026.9": {"image": "quay.io/dask:2026.9"}}}}
+    assert design_of({"options": options}).image == "quay.io/lab:7"
+    assert design_of({"options": options}, image="2026.9").image == "quay.io/dask:2026.9"
+    with pytest.raises(InvalidOptionError, match="image"):
+        design_of({"options": options}, image="evil.example/root")
+
+
+def test_an_option_sets_what_it_names():
+    design = design_of(
+        {"options": FREE}, worker_cores=1.5, worker_memory=0.5, image="quay.io/mine:1", environment={"A": "b"}
+    )
     assert (design.worker.cores, design.worker.memory, design.worker.nthreads) == (Decimal("1.5"), GIB // 2, 1)
     assert (design.image, design.environment) == ("quay.io/mine:1", {"A": "b"})
 
@@ -88,7 +110,7 @@ def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_i
 )
 def test_what_cannot_be_chosen_is_told_without_its_value(given, told):
     with pytest.raises(InvalidOptionError) as refused:
-        design_of({}, **given)
+        design_of({"options": FREE}, **given)
     assert refused.value.message == told
 
 

@@ -34,7 +34,9 @@ def test_each_key_of_an_option_and_all_that_it_can_set_is_documented():
     assert target == sorted({*OverridesSchema().fields, *_TYPES})
 
 
-def test_the_example_is_one():
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    settings = make_settings(yaml.safe_load(example)).load("dask", DaskSettingsSchema())
-    assert [option.name for option in settings.offered()] == ["size", "gpu", "environment"]
+def test_the_examples_load():
+    offered = []
+    for example in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
+        settings = make_settings(yaml.safe_load(example)).load("dask", DaskSettingsSchema())
+        offered.append([option.name for option in settings.offered()])
+    assert offered == [["size", "gpu", "environment"], ["worker_cores", "worker_memory", "image"]]

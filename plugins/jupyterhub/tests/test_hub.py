@@ -44,10 +44,10 @@ async def test_a_token_with_access_speaks_for_its_user_and_no_other_does(hub, as
     olgas = await hub.token_of("olga")
     grants = {"custom:spawnpenny:look": ["read:any"]}
     async with ask(api(hub), grants=grants) as known:
-        mine = Identity("jupyterhub:ada", frozenset({"lab:self"}), username="ada")
+        mine = Identity("jupyterhub:ada", frozenset({"read:self"}), username="ada")
         assert await known.authenticate(bearer(adas)) == mine
         assert await known.authenticate(bearer(narrow)) == mine
-        assert (await known.authenticate(bearer(olgas))).scopes == {"lab:self", "read:any"}
+        assert (await known.authenticate(bearer(olgas))).scopes == {"read:self", "read:any"}
         with pytest.raises(ForbiddenError, match=f"ada does not carry JupyterHub's scope {ACCESS}"):
             await known.authenticate(bearer(without))
         with pytest.raises(ForbiddenError, match="service 'culler'; only those of users"):

@@ -31,5 +31,12 @@ def options_from_form(submitted: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return found
 
 
+def without_texts(submitted: Mapping[str, Iterable[str]]) -> dict[str, Iterable[str]]:
+    """Leave out what was written rather than chosen, such as the name of an image that is not offered."""
+    return {
+        name: values for name, values in submitted.items() if not name.endswith(_TEXT) and _UNLISTED not in list(values)
+    }
+
+
 def _plain(name: str) -> bool:
     return "--" not in name.removesuffix(_TEXT)

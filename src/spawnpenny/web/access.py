@@ -7,6 +7,7 @@ What the scopes open:
 ``spawn:any``  starting, and stopping, everybody's labs
 ``delete:any`` stopping everybody's labs
 ``commission`` making users known, and reading them
+``read:self``  reading what is of the token's own user: labs and Dask clusters, but no key of a cluster
 ``spawn:self`` reading, starting and stopping what is of the token's own user
 ``lab:self``   reading what is of the token's own user; starting, scaling and stopping that user's Dask clusters
 ``routes``     where schedulers are, and using up tickets for their dashboards: what the proxy needs
@@ -75,9 +76,10 @@ class Access:
 
 
 PUBLIC: Final = Access(public=True)
-READ: Final = Access(frozenset({"read:any"}), frozenset({"spawn:self", "lab:self"}))
-READ_USER: Final = Access(frozenset({"read:any", "commission"}), frozenset({"spawn:self", "lab:self"}))
-READ_FORM: Final = Access(frozenset({"read:any", "spawn:any"}), frozenset({"spawn:self", "lab:self"}))
+_READ_OWN: Final = frozenset({"read:self", "spawn:self", "lab:self"})
+READ: Final = Access(frozenset({"read:any"}), _READ_OWN)
+READ_USER: Final = Access(frozenset({"read:any", "commission"}), _READ_OWN)
+READ_FORM: Final = Access(frozenset({"read:any", "spawn:any"}), _READ_OWN)
 READ_ALL: Final = Access(frozenset({"read:any"}))
 SPAWN: Final = Access(frozenset({"spawn:any"}), frozenset({"spawn:self"}))
 STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:self"}))

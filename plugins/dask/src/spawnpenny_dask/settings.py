@@ -19,8 +19,6 @@ def _usual_options() -> dict[str, SiteOption]:
     return {
         "worker_cores": SiteOption(OptionType.FLOAT, label="Cores of a worker", sets="worker_cores"),
         "worker_memory": SiteOption(OptionType.FLOAT, label="Memory of a worker (GiB)", sets="worker_memory"),
-        "image": SiteOption(OptionType.STRING, label="Image (empty: this lab's)", sets="image"),
-        "environment": SiteOption(OptionType.MAPPING, label="Environment variables", sets="environment"),
     }
 
 

@@ -24,7 +24,7 @@ class HubSettings:
 
     api_url: str
     service: str = "spawnpenny"
-    scopes: tuple[str, ...] = ("lab:self",)
+    scopes: tuple[str, ...] = ("read:self",)
     grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     authority: str | None = None
     cache: float = MAX_CACHE

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any, Final
 
 from traitlets import default
 
 from spawnpenny.clients.errors import ClientError
-from spawnpenny.clients.forms import options_from_form
+from spawnpenny.clients.forms import options_from_form, without_texts
 from spawnpenny.clients.jupyterhub.access import LOOK, Access
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
 from spawnpenny.clients.jupyterhub.refusals import RefusedError, cause_of
@@ -25,6 +25,7 @@ class Choices(Access):
 
     log: Any
     orm_spawner: Any
+    options_from_form: Any
 
     @default("options_form")
     def _form_of_the_service(self) -> Any:
@@ -44,6 +45,10 @@ class Choices(Access):
     @default("options_from_form")
     def _options_of_the_form(self) -> Any:
         return options_from_form
+
+    def options_from_query(self, query_data: Mapping[str, Iterable[str]]) -> Any:
+        """Return the options of a link that starts a server at once: choices, and no free text of the link's author."""
+        return self.options_from_form(without_texts(query_data))
 
     @default("apply_user_options")
     def _options_are_sent(self) -> Any:
