@@ -83,6 +83,17 @@ class InvalidRequestError(SpawnpennyError):
         super().__init__(message, **facts)
 
 
+class UnknownExpectationError(SpawnpennyError):
+    """The header Expect asks for something that HTTP does not know."""
+
+    code = "expectation_unknown"
+    status = 417
+    title = "The expectation cannot be met"
+
+    def __init__(self) -> None:
+        super().__init__("The header Expect can only be 100-continue. Send that, or leave it out.")
+
+
 class MalformedRequestError(SpawnpennyError):
     """What was sent is no HTTP request that can be understood."""
 

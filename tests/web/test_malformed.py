@@ -54,3 +54,35 @@ async def test_a_token_with_any_byte_beyond_ascii_is_a_401(server, logged, schem
             assert status == 401
             assert headers["Server"] == "spawnpenny"
     assert "Traceback" not in json.dumps(logged())
+
+
+async def ask(server, line, *lines, body=b""):
+    head = (line, "Host: x", "Connection: close", f"Content-Length: {len(body)}", *lines, "", "")
+    return await send(server.port, "\r\n".join(head).encode() + body)
+
+
+async def test_several_authorization_headers_are_refused_also_where_they_are_equal(server):
+    for tokens in (("ada", "bob"), ("ada", "ada"), ("ada", "unknown"), ("unknown", "ada")):
+        lines = [f"Authorization: Bearer {token}-token" for token in tokens]
+        status, headers, body = await ask(server, "GET /v1/whoami HTTP/1.1", *lines)
+        assert (status, json.loads(body)["code"]) == (400, "request_malformed")
+        assert headers["Content-Type"] == "application/problem+json; charset=utf-8"
+    status, _, body = await ask(server, "GET /gateway/api/v1/clusters/ HTTP/1.1", *lines)
+    assert (status, "several Authorization headers" in json.loads(body)["error"]) == (422, True)
+
+
+async def test_an_unknown_expectation_is_a_problem_and_a_known_one_is_met(server):
+    status, headers, body = await ask(server, "GET /healthz HTTP/1.1", "Expect: tea")
+    assert (status, json.loads(body)["code"]) == (417, "expectation_unknown")
+    assert headers["Content-Type"] == "application/problem+json; charset=utf-8"
+    status, _, body = await ask(server, "PUT /v1/users/ada HTTP/1.1", "Expect: 100-Continue", body=b"{}")
+    assert (status, b"HTTP/1.1 401" in body) == (100, True)
+
+
+async def test_what_is_allowed_is_what_works(server):
+    auth = "Authorization: Bearer ada-token"
+    status, headers, _ = await ask(server, "DELETE /gateway/api/v1/clusters/ HTTP/1.1", auth)
+    assert (status, headers["Allow"]) == (405, "GET, HEAD, POST")
+    for method in headers["Allow"].split(", "):
+        assert (await ask(server, f"{method} /gateway/api/v1/clusters/ HTTP/1.1", auth))[0] != 405
+    assert (await ask(server, "GET /gateway/api/v1/clusters//scale HTTP/1.1", auth))[1]["Allow"] == "POST"

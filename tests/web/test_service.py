@@ -7,10 +7,14 @@ import re
 import time
 
 import pytest
+from marshmallow import ValidationError
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from spawnpenny.api import Step, hookimpl
+from spawnpenny.domain.names import NAME_PATTERN, check_username
 from spawnpenny.domain.spawns import Key, Kind
-from spawnpenny.errors import SpawnpennyError
+from spawnpenny.errors import InvalidNameError, SpawnpennyError
+from spawnpenny.gateway.requests import ClustersQuerySchema
 from spawnpenny.web.document import make_document
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.routes import routes
@@ -46,6 +50,44 @@ async def test_the_openapi_document_describes_bodies_queries_and_scopes(caller):
     assert {each["name"] for each in start["parameters"]} == {"user", "lab", "replace"}
     assert start["x-scopes"] == {"any": ["spawn:any"], "own": ["spawn:self"]}
     assert {"200", "202", "401", "403", "409", "413", "422"} <= start["responses"].keys()
+
+
+async def test_the_openapi_document_is_valid(caller):
+    document = await (await (await caller()).get("/openapi.json")).json()
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_the_openapi_document_says_what_names_and_statuses_look_like():
+    paths = make_document(routes())["paths"]
+    names = [each for path in paths.values() for operation in path.values() for each in operation["parameters"]]
+    for each in names:
+        if each["in"] == "path":
+            assert each["schema"]["pattern"] == NAME_PATTERN
+    status = next(each["schema"]["pattern"] for each in names if each["name"] == "status")
+    for good in ("running", "Running,PENDING", "failed , stopped"):
+        assert re.search(status, good)
+        ClustersQuerySchema().load({"status": good})
+    for wrong in ("", "run", "running,", "running;failed"):
+        assert not re.search(status, wrong)
+        with pytest.raises(ValidationError):
+            ClustersQuerySchema().load({"status": wrong})
+
+
+@pytest.mark.parametrize("name", [".", "..", "...", "~default", "ada@example.org", "Émile", "a b", "a/b", ""])
+def test_the_pattern_of_names_says_which_may_be_used(name):
+    assert bool(re.search(NAME_PATTERN, name)) == usable(name)
+
+
+def test_the_pattern_of_names_has_the_characters_that_none_may_hold():
+    for code in (each for each in range(0x10000) if not 0xD800 <= each < 0xE000):
+        assert bool(re.search(NAME_PATTERN, f"a{chr(code)}b")) == usable(f"a{chr(code)}b"), hex(code)
+
+
+def usable(name):
+    try:
+        return bool(check_username(name))
+    except InvalidNameError:
+        return False
 
 
 def refusals():

@@ -99,6 +99,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "record_unreadable": "Tell an administrator: your record has to be looked at, or restored from a backup.",
     "replica_fenced": _AGAIN,
     "request_invalid": "Correct what the sentence names, and send it again; /docs has what each route takes.",
+    "expectation_unknown": "Leave the header Expect out.",
     "request_malformed": "Send HTTP/1.1, to the right port; https only where the service has a certificate.",
     "route_not_found": "Look the route up in /docs.",
     "scheduling_gated": "Try again later; if it stays so, tell an administrator which gate holds it back.",

@@ -28,6 +28,14 @@ _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
 HASH_LENGTH: Final = 8
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
+INVISIBLE: Final = (
+    "\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u180e\\u200b-\\u200f"
+    "\\u2028-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffb"
+)
+"""The control and invisible characters of Unicode's first plane, as a regular expression has them between brackets."""
+NAME_PATTERN: Final = rf"^(?!\.\.?$)[^/{INVISIBLE}]+$"
+"""What names look like, for JSON Schema; ``check_username`` knows the characters of the other planes, too."""
+
 
 def safe_slug(name: str, *, max_length: int = MAX_SLUG) -> str:
     """Return a DNS label for any name: the same for the same name, another for another but for hash collisions."""

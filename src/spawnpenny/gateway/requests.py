@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -35,7 +36,7 @@ class StartOfClusterBody(BodySchema[StartOfCluster]):
     example: ClassVar[dict[str, Any]] = {"cluster_options": {"worker_cores": 2}}
     cluster_options = OptionsField(
         allow_none=True,
-        metadata={"type": ["object", "null"], "description": "What was chosen; the defaults stand for all else."},
+        metadata={"type": "object", "description": "What was chosen; the defaults stand for all else."},
     )
 
 
@@ -103,7 +104,18 @@ class ClusterQuery:
 
 class ClusterQuerySchema(QuerySchema[ClusterQuery]):
     makes: ClassVar[type] = ClusterQuery
-    wait = FlagField(metadata={"type": "string", "description": "Answer when it runs or has failed, or after 20 s."})
+    wait = FlagField(
+        metadata={
+            "type": "string",
+            "description": "Empty, or not 0: answer when it runs or has failed, or after 20 s.",
+        }
+    )
+
+
+def _one_or_more(statuses: Iterable[str]) -> str:
+    """Return what names in any case with commas look like, for JSON Schema, which has no flag for that."""
+    one = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in name) for name in statuses)
+    return f"^ *(?:{one}) *(?:, *(?:{one}) *)*$"
 
 
 class StatusesField(fields.Field[frozenset[Status]]):
@@ -123,4 +135,10 @@ class ClustersQuery:
 
 class ClustersQuerySchema(QuerySchema[ClustersQuery]):
     makes: ClassVar[type] = ClustersQuery
-    status = StatusesField(metadata={"type": "string", "description": "Which ones; `pending,running` if left out."})
+    status = StatusesField(
+        metadata={
+            "type": "string",
+            "pattern": _one_or_more(Status),
+            "description": "Which ones, in any case, with commas; `pending,running` if left out.",
+        }
+    )

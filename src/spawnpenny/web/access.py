@@ -25,7 +25,13 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from spawnpenny.domain.names import check_username
-from spawnpenny.errors import ForbiddenError, InvalidRequestError, NotReadyError, UnauthenticatedError
+from spawnpenny.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    MalformedRequestError,
+    NotReadyError,
+    UnauthenticatedError,
+)
 from spawnpenny.identity import Credentials, Identity
 from spawnpenny.settings import SCOPES
 from spawnpenny.web.exchange import exchange
@@ -144,7 +150,10 @@ def _user_behind(identity: Identity) -> str:
 
 
 async def _authenticate(request: web.Request, schemes: frozenset[str]) -> Identity:
-    token = _token(request.headers.get("Authorization"), schemes)
+    sent = request.headers.getall("Authorization", [])
+    if len(sent) > 1:  # two readers may not agree on which one counts
+        raise MalformedRequestError("There are several Authorization headers. Send one.")
+    token = _token(sent[0] if sent else None, schemes)
     credentials = Credentials(token, request.headers, exchange(request).remote)
     unsure: NotReadyError | None = None
     service = request.app[SERVICE]

@@ -21,18 +21,19 @@ from spawnpenny.web.keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, MET
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
-from spawnpenny.web.problems import problems
+from spawnpenny.web.problems import answer_expectation, problems
 from spawnpenny.web.relay import relay, relaying
 from spawnpenny.web.routes import routes
 from spawnpenny.web.serving import CONNECTIONS, connections_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from spawnpenny.cluster.port import Cluster
     from spawnpenny.pipeline.broker import Broker
     from spawnpenny.plugins import Plugins
     from spawnpenny.settings import Settings
+    from spawnpenny.web.route import Route
 
 _PART: Final = re.compile(r"\{(\w+)\}")
 
@@ -66,11 +67,7 @@ def create_app(
         Tickets(),
         connections_of(settings),
     )
-    for route in table:
-        # An empty name, and braces in one, come as far as the check that says what is wrong with it.
-        pattern = _PART.sub(r"{\1:[^/]*}", route.path)
-        for method in route.methods:
-            app.router.add_route(method, pattern, route.handler, name=route.name)
+    _add_routes(app, table)
     app.on_response_prepare.append(put_headers)
     app.on_shutdown.append(_let_go)
 
@@ -94,6 +91,17 @@ def create_app(
     app.cleanup_ctx.append(asking_others)  # first: what the settings have wrong is told before anything runs
     app.cleanup_ctx.append(running)
     return app
+
+
+def _add_routes(app: web.Application, table: Sequence[Route]) -> None:
+    paths = {route.path for route in table}
+    for route in table:
+        # An empty name, and braces in one, come as far as the check that says what is wrong with it.
+        pattern = _PART.sub(r"{\1:[^/]*}", route.path)
+        if _PART.sub("", route.path) in paths:  # with an empty name it is another route, which takes other methods
+            pattern = _PART.sub(r"{\1:[^/]+}", route.path)
+        for method in route.methods:
+            app.router.add_route(method, pattern, route.handler, name=route.name, expect_handler=answer_expectation)
 
 
 async def _let_go(app: web.Application) -> None:

@@ -12,7 +12,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from spawnpenny.domain.names import MAX_CLUSTER, MAX_LAB, MAX_USERNAME
+from spawnpenny.domain.names import MAX_CLUSTER, MAX_LAB, MAX_USERNAME, NAME_PATTERN
 from spawnpenny.web.docs import render
 from spawnpenny.web.problems import CONTENT_TYPE
 from spawnpenny.web.views import ProblemView
@@ -99,7 +99,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             "name": name,
             "required": True,
             "description": told,
-            "schema": {"type": "string", "minLength": 1, "maxLength": most},
+            "schema": {"type": "string", "minLength": 1, "maxLength": most, "pattern": NAME_PATTERN},
         }
         for name, (told, most) in _LOCATIONS.items()
         if f"{{{name}}}" in route.path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from aiohttp import web
 from marshmallow import fields
 
-from spawnpenny.domain.names import DEFAULT_LAB, check_lab
+from spawnpenny.domain.names import DEFAULT_LAB, MAX_LAB, NAME_PATTERN, check_lab
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.pipeline.form_fit import unfitting
 from spawnpenny.pipeline.people import resolve_user
@@ -47,7 +47,13 @@ class FormQuery:
 
 class FormQuerySchema(QuerySchema[FormQuery]):
     makes: ClassVar[type] = FormQuery
-    lab = fields.String(metadata={"description": "The lab's name; `~default` where it is left out."})
+    lab = fields.String(
+        metadata={
+            "description": "The lab's name; `~default` where it is left out.",
+            "pattern": NAME_PATTERN,
+            "maxLength": MAX_LAB,
+        }
+    )
     options = QueryOptionsField(
         metadata={
             "type": "string",

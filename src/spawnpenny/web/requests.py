@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from spawnpenny.domain.names import INVISIBLE, MAX_USERNAME, NAME_PATTERN
 from spawnpenny.domain.spawns import MAX_CLIENT, MAX_ENV_BYTES, SpawnRequest, Tls
 from spawnpenny.domain.suggestions import shortened
 from spawnpenny.domain.users import Group
@@ -326,7 +327,16 @@ def _id(**kwargs: Any) -> fields.Integer:
 class GroupSchema(IncomingSchema[Group]):
     makes: ClassVar[type] = Group
     error_messages = wordings("an object with name and id")
-    name = fields.String(required=True, validate=_check_group_name, error_messages=wordings("the group's name, a text"))
+    name = fields.String(
+        required=True,
+        validate=_check_group_name,
+        error_messages=wordings("the group's name, a text"),
+        metadata={
+            "minLength": 1,
+            "maxLength": _MAX_GROUP_NAME,
+            "pattern": rf"^(?![\s\S]*\s$)(?!\s)[^:,/{INVISIBLE}]+$",
+        },
+    )
     id = _id(required=True)
 
 
@@ -348,8 +358,10 @@ class DossierBody(BodySchema[Dossier]):
     example: ClassVar[dict[str, Any]] = {"uid": 1234, "gid": 1234, "groups": [{"name": "staff", "id": 50}]}
     username = fields.String(
         error_messages=wordings("the user of the path, or left out"),
-        metadata={"description": "That of the path, or left out."},
+        metadata={"description": "That of the path, or left out.", "pattern": NAME_PATTERN, "maxLength": MAX_USERNAME},
     )
     uid = _id(required=True)
     gid = _id(metadata={"description": "Without it, the setting `users.gid`."})
-    groups = ShortTupleField(fields.Nested(GroupSchema), most=MAX_GROUPS, error_messages=_GROUPS)
+    groups = ShortTupleField(
+        fields.Nested(GroupSchema), most=MAX_GROUPS, error_messages=_GROUPS, metadata={"maxItems": MAX_GROUPS}
+    )
