@@ -92,6 +92,10 @@ def _parse(text: str, what: str, *, placed: bool = True) -> Any:
         # The error's own text quotes what is there, which may be a secret.
         wrong = error.problem if isinstance(error, _TwiceError) else "is not YAML"
         raise SettingsError(f"{what} {wrong}{_place(error, text) if placed else ''}.") from None
+    except RecursionError:
+        raise SettingsError(f"{what} is nested too deep.") from None
+    except ValueError:  # of Python's own: YAML finds what is no number or date only as it makes one
+        raise SettingsError(f"{what} has a number that is too long, or a date that is none.") from None
 
 
 def _place(error: yaml.YAMLError, text: str) -> str:

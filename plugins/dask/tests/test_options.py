@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from spawnpenny_dask.choice import choose
+from spawnpenny_dask.options import MOST
 from spawnpenny_dask.settings import DaskSettingsSchema
 
 from spawnpenny.api import Caller, InvalidOptionError, SettingsError
@@ -78,8 +79,20 @@ def test_an_option_sets_what_it_names():
     assert (design.image, design.environment) == ("quay.io/mine:1", {"A": "b"})
 
 
-def test_a_number_of_any_size_is_one_that_a_quota_can_refuse():
-    assert design_of({}, worker_memory=1e308).worker.memory > 10**300
+@pytest.mark.parametrize("option", sorted(MOST))
+@pytest.mark.parametrize("number", [1e308, 10**400, -1e308, 2**63])
+def test_no_number_is_more_than_a_machine_has(option, number):
+    section = {"options": {option: {"type": "int" if isinstance(number, int) else "float"}}}
+    if option == "worker_threads":
+        section["options"][option]["type"] = "int"
+    with pytest.raises(InvalidOptionError, match=f"'{option}' has to be a"):
+        design_of(section, **{option: number})
+
+
+@pytest.mark.parametrize("image", ["\0", "a\0b", "a\nb", "a\x7f", "a\u202e", "é", "-x", "a b", "x" * 1001, "\ud800"])
+def test_what_is_no_image_is_refused(image):
+    with pytest.raises(InvalidOptionError, match="image"):
+        design_of({}, image=image)
 
 
 def test_a_choice_brings_several_things():
@@ -104,8 +117,8 @@ def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_i
         ({"environment": {"A": 1}}, "The variable 'A' has to be a text."),
         ({"environment": {"A": "x" * 40_000}}, "The environment has more than the 32768 bytes that are taken."),
         ({"image": "a b"}, "The image has to be the name of one."),
-        ({"worker_cores": 0}, "The option 'worker_cores' has to be a number of at least 0.1."),
-        ({"worker_memory": 10**400}, "The option 'worker_memory' has to be a number of at least 0.1."),
+        ({"worker_cores": 0}, "The option 'worker_cores' has to be a number from 0.1 to 10000."),
+        ({"worker_memory": 10**400}, "The option 'worker_memory' has to be a number from 0.1 to 1000000."),
     ],
 )
 def test_what_cannot_be_chosen_is_told_without_its_value(given, told):

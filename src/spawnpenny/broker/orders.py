@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
 from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.cluster.port import Manifest
@@ -23,6 +22,7 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SettingsError
 from spawnpenny.schemas import StrictSchema, TupleField, flatten
+from spawnpenny.sources import parse_mapping
 
 Order = Literal["commission", "retire"]
 _VARIABLE: Final = {"name": "SPAWNPENNY_DOSSIER", "value": "/opt/dossier/dossier.json"}
@@ -87,6 +87,8 @@ class OrdersFile:
                 self._stamp = stamp
         except OSError as error:
             raise SettingsError(f"The orders file {self._path} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"The orders file {self._path} is not UTF-8.") from None
         return self._orders
 
 
@@ -97,11 +99,9 @@ def parse_orders(text: str, source: str) -> Orders:
         SettingsError: It is not what it should be.
 
     """
+    data = parse_mapping(text, f"The orders file {source}")
     try:
-        data = yaml.safe_load(text) or {}
         orders: Orders = _OrdersSchema().load(data)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"The orders file {source} is not YAML: {error}") from None
     except ValidationError as error:
         told = " ".join(f"{field}: {message}" for field, message in flatten(error.messages))
         raise SettingsError(f"The orders file {source} is not valid. {told}") from None

@@ -6,13 +6,16 @@ The types and their bounds are those of dask-gateway's protocol (``dask_gateway.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from spawnpenny.domain.suggestions import listed, shortened
 from spawnpenny.errors import InvalidOptionError, UnknownOptionError
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class OptionType(StrEnum):
@@ -57,7 +60,7 @@ class ClusterOption:
     def _fits(self, value: Any) -> bool:
         match self.type:
             case OptionType.STRING:
-                return isinstance(value, str)
+                return isinstance(value, str) and not _CONTROL.search(value)
             case OptionType.BOOL:
                 return isinstance(value, bool)
             case OptionType.INT:
@@ -75,7 +78,7 @@ class ClusterOption:
     def _wanted(self) -> str:
         match self.type:
             case OptionType.STRING:
-                return "a text"
+                return "a text without control characters"
             case OptionType.BOOL:
                 return "true or false"
             case OptionType.SELECT:
@@ -97,8 +100,8 @@ def _is_number(value: Any) -> bool:
 
 def _bounds(least: float | None, most: float | None) -> str:
     if least is None:
-        return "" if most is None else f" of at most {most:g}"
-    return f" of at least {least:g}" if most is None else f" from {least:g} to {most:g}"
+        return "" if most is None else f" of at most {most:.15g}"
+    return f" of at least {least:.15g}" if most is None else f" from {least:.15g} to {most:.15g}"
 
 
 def secret_options(options: Sequence[ClusterOption]) -> frozenset[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Final
 
 from spawnpenny.api import Caller, InvalidOptionError, overlaid
 from spawnpenny_dask.options import Overrides, checked_environment
@@ -12,6 +13,7 @@ from spawnpenny_dask.roles import Role, WorkerRole
 from spawnpenny_dask.settings import DaskSettings
 
 _ROLES = ("scheduler", "worker")
+_IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,999}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def choose(options: Mapping[str, Any], settings: DaskSettings, caller: Caller | 
     for name, option in settings.options.items():
         if name in options:
             design = _overridden(design, option.brought(options[name]))
-    if not design.image or len(design.image) > 1000 or any(each.isspace() for each in design.image):  # noqa: PLR2004
+    if not _IMAGE.fullmatch(design.image):
         raise InvalidOptionError("The image has to be the name of one.", field="options.image")
     return replace(design, environment=checked_environment(design.environment))
 

@@ -65,6 +65,15 @@ _LEAST: Final = {
     "scheduler_memory": 0.1,
     "idle_timeout": 0,
 }
+MOST: Final = {
+    "worker_cores": 10_000,
+    "worker_memory": 1_000_000,
+    "worker_threads": 10_000,
+    "scheduler_cores": 10_000,
+    "scheduler_memory": 1_000_000,
+    "idle_timeout": 10 * 366 * 86_400,
+}
+"""More than any machine has (memory in GiB, time in seconds), where a site says no other maximum."""
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 MAX_ENVIRONMENT: Final = 32 * 1024
 MAX_VARIABLES: Final = 256
@@ -97,7 +106,7 @@ class SiteOption:
             label=self.label or name.replace("_", " ").capitalize(),
             description=self.description,
             minimum=self.minimum if self.minimum is not None else _LEAST.get(self.sets or ""),
-            maximum=self.maximum,
+            maximum=self.maximum if self.maximum is not None else MOST.get(self.sets or ""),
             choices=tuple(self.choices),
             secret=self.sets == "environment",
         )
