@@ -31,7 +31,13 @@ from spawnpenny.web.serving import listening
 SCOPES = ["read:any", "spawn:any", "delete:any", "commission"]
 SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
 SECRET = "s3cret-value"
-IMAGES = {"spawnpenny/lab": SMALL_LAB, "slow": SLOW_LAB, "jupyter": EmbeddedSettings().images["spawnpenny/lab"]}
+SLOW_TO_END = ("sh", "-c", "trap 'sleep 2; exit 0' TERM; while :; do sleep 0.05; done")
+IMAGES = {
+    "spawnpenny/lab": SMALL_LAB,
+    "slow": SLOW_LAB,
+    "slow-to-end": SLOW_TO_END,
+    "jupyter": EmbeddedSettings().images["spawnpenny/lab"],
+}
 
 
 @pytest.fixture
@@ -221,6 +227,18 @@ async def test_a_second_start_says_where_the_first_one_answers(command, hub):
     assert (refused.code, refused.out) == (3, "")
     assert f"is running already at {url}. Start it anew with --replace" in refused.err
     assert "`spawnpenny lab stop ada mine`" in refused.err
+
+
+async def test_a_stop_waits_for_the_grace_period(begin, site):
+    site.data["plugins"]["lab"] |= {"grace": 60, "extra_containers": [{"name": "beside", "image": "slow-to-end"}]}
+    async with serve(site) as port:
+        url = f"http://127.0.0.1:{port}"
+        started = await begin("lab", "start", "ada", url=url)
+        _ = await started.communicate()
+        assert started.returncode == 0
+        stopped = await begin("lab", "stop", "ada", "--timeout", "0.5", url=url)
+        out, _ = await stopped.communicate()
+    assert (stopped.returncode, out.decode()) == (0, "ada's lab ~default is gone.\n")
 
 
 async def test_a_lab_of_another_caller_is_taken_over_by_stopping_it_first(command, site, hub):
