@@ -93,6 +93,10 @@ async def test_sidecars_are_counted_and_limited_and_the_grace_is_one_value(dask_
             {"scheduler": {"extra_container_config": {"envFrom": [{"secretRef": {"nam": "x"}}]}}},
             ["scheduler.extra_container_config: envFrom[0].secretRef: 'nam'", "'name'"],
         ),
+        ({"worker": {"extra_pod_config": {"containers": None}}}, ["worker.extra_pod_config: containers", "null"]),
+        ({"worker": {"extra_pod_config": {"containers": "x"}}}, ["worker.extra_pod_config: containers", "Container"]),
+        ({"worker": {"extra_pod_config": {"initContainers": [{"image": "x"}]}}}, ["initContainers", "a name"]),
+        ({"worker": {"extra_container_config": {"resources": {"limits": "x"}}}}, ["container worker", "resources"]),
         ({"worker": {"tolerations": [{"kee": "spot"}]}}, ["worker.tolerations.0", "'key'"]),
         (
             {"options": {"big": {"type": "bool", "overrides": {"worker_extra_pod_config": {"affinty": {}}}}}},

@@ -140,7 +140,7 @@ OVERRIDES = {
     "maps": {"environment": {"A": "new", "B": None}, "node_selector": {"gpu": "yes"}},
     "volumes by key": {"volumes": {"c": {"name": "c", "emptyDir": {}}, "a": None}},
     "a list": {"tolerations": [{"key": "only", "operator": "Exists"}]},
-    "deep": {"extra_pod_config": {"affinity": {"podAffinity": None, "nodeAffinity": {PREFERRED: [2]}}}},
+    "deep": {"extra_pod_config": {"affinity": {"podAffinity": None, "nodeAffinity": {PREFERRED: [{"weight": 2}]}}}},
 }
 BASE = {
     "mem_limit": "2G",
@@ -149,7 +149,7 @@ BASE = {
     "node_selector": {"disk": "ssd"},
     "volumes": {"a": {"name": "a", "emptyDir": {}}, "b": {"name": "b", "emptyDir": {}}},
     "tolerations": {"t": {"key": "t", "operator": "Exists"}},
-    "extra_pod_config": {"affinity": {"podAffinity": 1, "nodeAffinity": {REQUIRED: 4}}},
+    "extra_pod_config": {"affinity": {"podAffinity": {}, "nodeAffinity": {REQUIRED: {"nodeSelectorTerms": []}}}},
 }
 
 

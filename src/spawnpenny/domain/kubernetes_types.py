@@ -28,6 +28,8 @@ def kubernetes_types() -> Types:
 def unknown_key(value: Any, kind: str, *, own: bool = True) -> str | None:
     """Say which key in an object is no field of its type, where it stands, and which is nearest; None where all are.
 
+    A text or a number where an object belongs is a fault as well.
+
     Args:
         value: The object. What is no mapping is not looked at.
         kind: The type of the object, as the Kubernetes client calls it: ``V1PodSpec``, or another that is part of it.
@@ -40,7 +42,8 @@ def unknown_key(value: Any, kind: str, *, own: bool = True) -> str | None:
 def _fault_within(value: Any, kind: str, path: str) -> str | None:
     for key, inner in value.items() if isinstance(value, Mapping) else ():
         of_inner = kubernetes_types()[kind].get(key)
-        if of_inner and (fault := _fault(inner, of_inner, f"{path}.{key}" if path else str(key))):
+        place = f"{path}.{key}" if path else str(key)
+        if of_inner and inner is not None and (fault := _fault(inner, of_inner, place)):
             return fault
     return None
 
@@ -50,7 +53,7 @@ def _fault(value: Any, kind: str, path: str) -> str | None:
         faults = (_fault(entry, kind, f"{path}[{number}]") for number, entry in enumerate(value))
         return next((fault for fault in faults if fault), None)
     if not isinstance(value, Mapping):
-        return None
+        return f"{path}: this is no {kind.removeprefix('V1')}: write keys and values." if path else None
     fields = kubernetes_types()[kind]
     for key in value:
         if key not in fields:

@@ -22,6 +22,9 @@ def pod_limits(pod: Mapping[str, Any]) -> Resources:
 
 def resources_fault(container: Mapping[str, Any]) -> str | None:
     """Say why Kubernetes would not take the resources of a container; None where it takes them."""
+    resources = container.get("resources") or {}
+    if not isinstance(resources, Mapping) or not all(isinstance(resources.get(part) or {}, Mapping) for part in _PARTS):
+        return "resources: write limits and requests, each with amounts by resource."
     amounts: dict[str, dict[str, Decimal]] = {part: {} for part in _PARTS}
     for part, name, amount in _amounts(container):
         try:

@@ -161,7 +161,7 @@ class _Pod:
         spec = overlaid(spec, expand_all(self._means.extra_pod_config, self._spawn.fields))
         of_pod = {"runAsNonRoot": spec["securityContext"]["runAsUser"] != 0, **spec["securityContext"]}
         for kind in ("containers", "initContainers"):
-            if kind in spec:
+            if spec.get(kind):
                 spec[kind] = [hardened_container(each, of_pod=of_pod, allowed=self._allowed) for each in spec[kind]]
         return {**spec, "securityContext": of_pod}
 

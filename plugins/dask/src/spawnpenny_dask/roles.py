@@ -105,6 +105,12 @@ class PodSpecField(ObjectField):
             raise ValidationError(
                 "resources: those of a whole pod are in no quota, and Dask does not go by them. Write cores and memory."
             )
+        for key in ("containers", "securityContext"):
+            if key in spec and spec[key] is None:
+                raise ValidationError(f"{key}: a pod has to have it, so it cannot be null.")
+        for kind in ("containers", "initContainers"):
+            if not all(container.get("name") for container in spec.get(kind) or ()):
+                raise ValidationError(f"{kind}: each of them needs a name.")
         grace = spec.get(_GRACE)
         if grace is not None and (type(grace) is not int or not 0 <= grace <= _LONGEST_GRACE):
             raise ValidationError(f"{_GRACE}: write whole seconds, from 0 to {_LONGEST_GRACE}.")
