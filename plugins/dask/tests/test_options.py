@@ -92,7 +92,7 @@ def test_no_number_is_more_than_a_machine_has(option, number):
 @pytest.mark.parametrize("image", ["\0", "a\0b", "a\nb", "a\x7f", "a\u202e", "é", "-x", "a b", "x" * 1001, "\ud800"])
 def test_what_is_no_image_is_refused(image):
     with pytest.raises(InvalidOptionError, match="image"):
-        design_of({}, image=image)
+        design_of({"options": FREE}, image=image)
 
 
 def test_a_choice_brings_several_things():
