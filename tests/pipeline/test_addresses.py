@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 
 import pytest
 
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.testing.behaviours import make_status, terminated
-from spawnpenny.testing.site import lab, settled, start
+from spawnpenny.testing.site import lab, settled, start, start_cluster
 
 RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 ADDRESSES = [("10.9.9.9", "http://10.9.9.9:8888/"), ("fd00::9", "http://[fd00::9]:8888/")]
 
 
-async def move(site, hollow_node, address, *, ready=True):
-    pod = await site.read("Pod", "lab")
+async def move(site, hollow_node, address, *, ready=True, name="lab"):
+    pod = await site.read("Pod", name)
     status = make_status(pod, "Running", RUNNING, ready=ready, restarts=1, last=terminated(255, "Unknown"))
     place = {"podIP": address, "podIPs": [{"ip": address}]}
-    await hollow_node.set_status(site.namespace(), "lab", status | place)
+    await hollow_node.set_status(site.namespace(), name, status | place)
 
 
 async def until_url(run, url):
@@ -95,3 +96,13 @@ async def test_a_faulty_url_of_a_plugin_ends_no_watching(kube_site, hollow_node,
             )
         await move(kube_site, hollow_node, "10.9.9.9")
         await until_url(run, "http://10.9.9.9:8888/")
+
+
+@pytest.mark.usefixtures("hollow_schedulers")
+async def test_a_schedulers_new_address_is_the_clusters(kube_site, hollow_node):
+    kube_site.data["plugins"] |= {"dask": {}, "quota": {"cpu": 100, "memory": "200Gi"}}
+    async with kube_site.service() as service:
+        run = await settled(await start_cluster(service))
+        await move(kube_site, hollow_node, "10.9.9.9", name="dask-c1")
+        async with asyncio.timeout(40):
+            await until_url(run, "tls://10.9.9.9:8786")
