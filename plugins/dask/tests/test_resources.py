@@ -112,7 +112,8 @@ async def test_settings_that_no_cluster_can_have_stop_the_service_and_name_the_k
 
 
 async def test_options_that_contradict_the_settings_are_refused_before_anything_is_made(dask_site):
-    section = {"worker": {"cores": 2, "extra_container_config": {"resources": {"requests": {"cpu": 1}}}}}
+    worker = {"cores": 2, "extra_container_config": {"resources": {"requests": {"cpu": 1}}}}
+    section = {"worker": worker, "options": {"worker_cores": {"type": "float"}}}
     async with dask_site.running(**section) as site:
         with pytest.raises(InvalidOptionError, match=r"worker has resources.requests.cpu is more than"):
             await site.cluster(worker_cores=0.5)
