@@ -111,10 +111,38 @@ def test_a_binding_of_our_account_that_nothing_needs_is_found(overlay, check):
     assert "The ClusterRoleBinding more gives our account the ClusterRole cluster-admin, which nothing needs." in err
 
 
-def test_service_and_broker_that_disagree_are_found(overlay, check):
-    changed(overlay / "broker-settings.yaml", namespaces={"prefix": "other-"})
+@pytest.mark.parametrize(
+    ("section", "key", "ours", "theirs"),
+    [("namespaces", "prefix", "lab-", "other-"), ("broker", "pod_security", "restricted", "baseline")],
+)
+def test_service_and_broker_that_disagree_are_found(overlay, check, section, key, ours, theirs):
+    changed(overlay / "broker-settings.yaml", **{section: {key: theirs}})
     code, _, err = check("--overlay", overlay)
-    assert (code, "namespaces.prefix is 'lab-' for the service and 'other-' for the broker" in err) == (2, True)
+    assert (code, f"{section}.{key} is {ours!r} for the service and {theirs!r} for the broker" in err) == (2, True)
+
+
+def test_a_fence_of_other_settings_is_found_until_the_overlay_has_its_own(overlay, check):
+    for name in ("settings.yaml", "broker-settings.yaml"):
+        changed(overlay / name, broker={"pod_security": "baseline", "labels": {"team": "physics"}})
+    changed(overlay / "settings.yaml", pods={"allow": ["nfs"]})
+    orders = {"commission": [{"name": "c", "image": "i", "securityContext": {"capabilities": {"add": ["CHOWN"]}}}]}
+    changed(overlay / "orders.yaml", **orders)
+    code, _, err = check("--overlay", overlay)
+    assert code == 2
+    for variable in ("opened, and the settings want ['nfs']", "levels", "labels", "want ['capabilities']"):
+        assert variable in err
+    write(overlay)
+    assert check("--overlay", overlay)[0] == 0
+
+
+def test_a_deployment_without_a_fence_is_noted(overlay, check):
+    gone = [
+        {"target": {"kind": kind}, "patch": f"{{$patch: delete, kind: {kind}, metadata: {{name: all}}}}"}
+        for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    ]
+    changed(overlay / "kustomization.yaml", patches=gone)
+    code, out, _ = check("--overlay", overlay)
+    assert (code, "note: The deployment has no fence" in out) == (0, True)
 
 
 def test_orders_that_are_none_are_found(overlay, check):

@@ -219,3 +219,30 @@ def settings_schemas():
 def test_a_schema_has_the_fields_of_its_dataclass(schema):
     fields = {field.name for field in dataclasses.fields(schema.makes) if not field.name.startswith("_")}
     assert set(schema().fields) == fields
+
+
+@pytest.mark.parametrize("key", ["team", "example.org/team", "scheduler.alpha.kubernetes.io/node-selector", "A_b.c"])
+def test_the_broker_takes_labels_and_annotations_that_kubernetes_takes(key):
+    broker = make_settings({"broker": {"labels": {key: "x-1"}, "annotations": {key: "any text: ü"}}}).broker
+    assert (broker.labels, broker.annotations) == ({key: "x-1"}, {key: "any text: ü"})
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ({"pod-security.kubernetes.io/enforce": "privileged"}, "give this one themselves"),
+        ({"spawnpenny.io/user": "ada"}, "give this one themselves"),
+        ({"kubernetes.io/metadata.name": "x"}, "give this one themselves"),
+        ({"a b": "x"}, "not the key of a label"),
+        ({"-a": "x"}, "not the key of a label"),
+        ({"team": "two words"}, "not the value of a label"),
+        ({"team": "x" * 64}, "not the value of a label"),
+    ],
+)
+def test_labels_of_namespaces_that_are_not_the_sites_to_give_are_refused(labels, told):
+    assert told in refusal({"broker": {"labels": labels}})
+
+
+@pytest.mark.parametrize("path", ["srv", "/srv/", "/srv/../etc", "//srv", "/srv/.", ""])
+def test_a_host_path_that_the_fence_could_not_compare_is_refused(path):
+    assert "not an absolute path" in refusal({"pods": {"host_paths": [path]}})

@@ -48,7 +48,8 @@ async def check_board(deployment: Deployment) -> list[Finding]:
         return [
             failure(
                 "The broker makes namespaces by other settings than these.",
-                "Give both the same broker.role, broker.account, broker.account_namespace and broker.pod_security.",
+                "Give both the same broker.role, broker.account, broker.account_namespace, broker.pod_security, "
+                "broker.labels and broker.annotations.",
             )
         ]
     return [ok("The broker makes namespaces by the same settings.")]

@@ -147,8 +147,8 @@ def _say_what_is_missing(carried: Carried, workshop: Workshop) -> None:
         carried.lose(
             f"pods.allow: {opening}",
             f"the hardening rules refuse it: {what}",
-            f"Do without it, or open it: add {opening} to pods.allow and, where the fence is installed, to it "
-            "(docs/settings.md, Openings, says which broker.pod_security that takes).",
+            f"Do without it, or open it: add {opening} to pods.allow (docs/settings.md, Openings, says which "
+            "broker.pod_security that takes); the fence follows by `spawnpenny permissions`.",
         )
     carried.notes += dict.fromkeys(each for pod in workshop.pods() for each in _owners(pod))
     named = {each for pod in workshop.pods() for each in references(pod)}

@@ -95,6 +95,8 @@ class Rendered:
         pairs = {"installation": (service.installation, broker.installation)}
         for name in ("prefix", "state", "broker", "provision"):
             pairs[f"namespaces.{name}"] = getattr(service.namespaces, name), getattr(broker.namespaces, name)
+        for name in ("role", "account", "account_namespace", "pod_security", "labels", "annotations"):
+            pairs[f"broker.{name}"] = getattr(service.broker, name), getattr(broker.broker, name)
         for name, (ours, theirs) in pairs.items():
             if ours != theirs:
                 yield f"{name} is {ours!r} for the service and {theirs!r} for the broker: it has to be the same."
