@@ -123,7 +123,7 @@ def test_what_cannot_be_carried_is_told_with_what_to_do(migrate):
         "modify_pod_hook: a hook of a plugin: additions to the pod, as data. Here there is spawnpenny_pod_patch.",
         "uid: the function <lambda> cannot be carried. A user's own come from the authenticator",
         "imgae: KubeSpawner has no such trait",
-        "user_namespace_labels: the broker gives its own labels alone",
+        "user_namespace_labels: ",
         "{userid}, the Hub's number of a user",
         "profile_list[0].kubespawner_override.gid: the function",
         "profile 'Big', storage_capacity: a profile cannot override it here. It is plugins.storage.capacity for all.",
