@@ -391,3 +391,23 @@ def test_what_a_program_wrote_is_cleaned_before_it_is_cut():
     pod = {"metadata": {}, "status": {"containerStatuses": [{"name": "notebook", "state": ended}]}}
     error = podstate.ending(pod, quote=lambda text: scrubbed(text, [secret]))
     assert "s3cr3t" not in error.message
+
+
+@pytest.mark.parametrize("statuses", ["containerStatuses", "initContainerStatuses"])
+def test_the_cut_word_of_a_full_message_is_dropped(statuses):
+    secret = "abc-7q9Zk2Lm4Xw8-" + "word" * 3
+    for cut in (secret[3:], f"\ufffd{secret[5:]}", secret[-3:]):
+        message = f"{cut} was wrong" + " x" * 1020
+        terminated = {"terminated": {"exitCode": 1, "message": message}}
+        pod = {"metadata": {}, "status": {"phase": "Failed", statuses: [{"name": "notebook", "state": terminated}]}}
+        error = podstate.ending(pod, quote=lambda text: scrubbed(text, [secret]))
+        assert "exit code 1: was wrong x x" in error.message
+    assert (
+        "exit code 1."
+        in podstate.ending(
+            {
+                "metadata": {},
+                "status": {statuses: [{"name": "n", "state": {"terminated": {"exitCode": 1, "message": "y" * 2048}}}]},
+            }
+        ).message
+    )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 
 import aiohttp
 import pytest
+import structlog
 
 from spawnpenny.api import QuotaExceededError, Scale
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.embedded.orphans import POD_UID, marked
 from spawnpenny.pipeline.podstate import is_ready
-from spawnpenny.testing.behaviours import Ready
+from spawnpenny.testing.behaviours import Crash, Ready
 from spawnpenny.testing.site import settled, start_cluster
 
 
@@ -182,3 +184,20 @@ async def test_the_api_server_takes_the_pods_as_restricted_ones(kube_site, hollo
                 await anext(changes)
         await (await service.spawns.stop("ada", run.record.key)).until_gone()
         assert not await kube_site.objects("Pod", "Secret")
+
+
+async def test_no_variable_of_a_user_is_quoted_from_what_a_scheduler_printed(kube_site, hollow_node):
+    secret = 's3cr3t-of-"Ada"-Grüße-7q9Zk2Lm4Xw8'
+    printed = f"{json.dumps({'token': secret})} {base64.b64encode(secret.encode()).decode()} {secret[-14:]}"
+    hollow_node.behave("dask-*", Crash(1, printed))
+    kube_site.data["plugins"] |= {"dask": {"options": {"environment": {"type": "mapping"}}}}
+    with structlog.testing.capture_logs() as logs:
+        async with kube_site.service() as service:
+            run = await settled(await start_cluster(service, options={"environment": {"TOKEN": secret}}))
+    assert run.record.phase is Phase.FAILED
+    told = " ".join([run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)])
+    assert "[secret]" in run.record.reason.message
+    assert not any(
+        piece in told
+        for piece in (secret[:8], secret[-8:], "7q9Zk2Lm", base64.b64encode(secret.encode()).decode()[:12])
+    )

@@ -158,7 +158,7 @@ def _whole_words(message: str) -> str:
     """Drop the first word of a message that the kubelet may have cut: the rest of a secret is not known for one."""
     if len(message.encode("utf-8", "surrogatepass")) < _CUT_FROM:
         return message
-    return "".join(message.partition(next((each for each in message if each.isspace()), message))[1:])
+    return "".join(message.split(maxsplit=1)[1:])
 
 
 def _unpulled(status: Status, reason: str, message: str) -> Trouble:
