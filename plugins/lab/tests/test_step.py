@@ -113,7 +113,6 @@ async def test_a_lab_is_ready_when_all_that_its_settings_name_is_there(embedded_
             {"serviceAccountToken"},
             "restricted",
         ),
-        ({"volumes": [{"name": "x", "hostPath": {"path": "/srv"}}]}, {"hostPath"}, "privileged"),
         ({"extra_pod_config": {"hostNetwork": True}}, {"hostNetwork"}, "privileged"),
         ({"extra_container_config": {"securityContext": {"runAsUser": 0}}}, {"root", *SUDO}, "baseline"),
         ({"pod_security_context": {"runAsUser": 0}}, {"root", *SUDO}, "baseline"),
@@ -136,20 +135,30 @@ async def test_a_lab_is_ready_when_all_that_its_settings_name_is_there(embedded_
     ],
 )
 async def test_a_refusal_has_the_settings_with_which_the_lab_starts(embedded_site, section, openings, level):
-    embedded_site.data["plugins"]["lab"] = {"image": "spawnpenny/lab", **section}
-    embedded_site.data["pods"] = {"allow": ["serviceAccountToken"][level == "restricted" :], "images": ["*penny/*"]}
-    given = set(embedded_site.data["pods"]["allow"])
-    async with embedded_site.service() as service:
+    await refused_then_started_with_what_was_pasted(embedded_site, section, openings, level)
+
+
+async def test_a_refusal_of_a_folder_of_the_machine_has_the_settings_with_which_the_lab_starts(kube_site):
+    """The embedded cluster mounts no such folder."""
+    section = {"volumes": [{"name": "x", "hostPath": {"path": "/srv"}}]}
+    await refused_then_started_with_what_was_pasted(kube_site, section, {"hostPath"}, "privileged")
+
+
+async def refused_then_started_with_what_was_pasted(site, section, openings, level):
+    site.data["plugins"]["lab"] = {"image": "spawnpenny/lab", **section}
+    site.data["pods"] = {"allow": ["serviceAccountToken"][level == "restricted" :], "images": ["*penny/*"]}
+    given = set(site.data["pods"]["allow"])
+    async with site.service() as service:
         run = await settled(await start(service))
     assert run.record.reason.code == "pod_not_hardened"
     pasted = yaml.safe_load(run.record.reason.message.partition("\n")[2])
     assert set(pasted["pods"]["allow"]) == openings | given
     assert pasted.get("broker", {"pod_security": "restricted"})["pod_security"] == level
-    embedded_site.data |= pasted
-    async with embedded_site.service() as service:
+    site.data |= pasted
+    async with site.service() as service:
         run = await settled(await start(service, "s2"))
         assert run.record.reason is None
-        pod = await embedded_site.read("Pod", "lab")
+        pod = await site.read("Pod", "lab")
     assert required_level(pod) == level
 
 
