@@ -105,14 +105,13 @@ def review(file: str | None) -> Review:
 def review_deployment(deployment: Rendered) -> Review:
     """Judge the settings in a rendered deployment, and compare its roles with what they need."""
     loaded = load_deployment(deployment)
-    told = _judged(loaded)
+    told = _judged(loaded, fence=False)
     if loaded.settings is not None and loaded.plugins is not None:
         settings = loaded.settings
         found = list(differences(deployment, make_manifests(gather(settings, loaded.plugins), settings)))
-        fence = make_fence(settings, _tried([], deployment.orders) or Orders())
-        if deployment.has_any(fence):
-            found.extend(differences(deployment, fence))
-        elif settings.broker.separate:
+        fence = fence_differences(deployment, settings)
+        found.extend(fence or ())
+        if fence is None and settings.broker.separate:
             told.unusual.append("The deployment has no fence: RBAC alone holds both accounts (docs/privileges.md).")
         told.problems.extend(found)
         if found:
@@ -120,7 +119,14 @@ def review_deployment(deployment: Rendered) -> Review:
     return told
 
 
-def _judged(loaded: Loaded) -> Review:
+def fence_differences(deployment: Rendered, settings: Settings) -> list[str] | None:
+    """Return in what the fence of a deployment is other than its settings want it; None where it has none."""
+    fence = list(make_fence(settings, _tried([], deployment.orders) or Orders()))
+    return list(differences(deployment, fence)) if deployment.has_any(fence) else None
+
+
+def _judged(loaded: Loaded, *, fence: bool = True) -> Review:
+    """Judge settings; without ``fence`` the fence is not mentioned, as it is there to be compared."""
     told = Review(loaded.problems)
     if loaded.settings is None or loaded.partly:
         return told
@@ -128,16 +134,17 @@ def _judged(loaded: Loaded) -> Review:
     told.unusual.extend(_unusual(loaded.settings))
     if loaded.plugins is not None:
         told.unusual.extend(_unusual_plugins(loaded.plugins))
-        _rehearse(told, loaded.settings, loaded.plugins)
+        _rehearse(told, loaded.settings, loaded.plugins, fence=fence)
     return told
 
 
-def _rehearse(told: Review, settings: Settings, plugins: Plugins) -> None:
+def _rehearse(told: Review, settings: Settings, plugins: Plugins, *, fence: bool) -> None:
     """Say what keeps users from starting something; of long and unusual names, it is but a note."""
     found = rehearse(settings, plugins)
     told.refused.extend(each for each in found.refusals if not each.odd_names)
     names = [each for each in found.refusals if each.odd_names]
-    told.unusual.extend(f"{each.setting}: {each.message}" for each in (*names, *found.warnings))
+    warnings = [each for each in found.warnings if fence or each.code != "fence"]
+    told.unusual.extend(f"{each.setting}: {each.message}" for each in (*names, *warnings))
 
 
 def _tried(problems: list[str], work: Callable[[], T]) -> T | None:
@@ -250,8 +257,7 @@ def _unusual_pods(settings: Settings) -> Iterator[str]:
         least = strictest(*levels.values())
         yield (
             f"pods.allow opens {', '.join(beyond)}, but broker.pod_security is {level}: Kubernetes refuses pods with "
-            f"that. Set broker.pod_security: {least} for the service and the broker; where the fence is installed, "
-            f"list {least} in its levels."
+            f"that. Set broker.pod_security: {least} for the service and the broker."
         )
     if level == "privileged":
         yield "broker.pod_security is privileged: Kubernetes refuses no pod in user namespaces."

@@ -11,6 +11,7 @@ import yaml
 from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.api import FormChoice, FormField, FreeText, Step, allow, hookimpl
 from spawnpenny.configuration import make_settings
+from spawnpenny.errors import SettingsError
 from spawnpenny.plugins import load_plugins
 
 NFS = {"volumes": [{"name": "a", "nfs": {"server": "s", "path": "/"}}]}
@@ -267,3 +268,16 @@ def test_manifests_and_findings_come_as_data(command, right):
     assert (broken.code, found["starts"]) == (1, False)
     assert {each["setting"] for each in found["problems"]} == {"pods.images"}
     assert found["spawns"][0]["manifests"]
+
+
+def test_a_token_to_paste_has_the_place_of_its_hash(rehearsed, right):
+    (problem,) = (each for each in rehearsed(core={"tokens": {}}).warnings if each.setting == "tokens")
+    (token,) = yaml.safe_load(problem.paste)["tokens"].values()
+    with pytest.raises(SettingsError, match=r"tokens\.hub\.sha256: This is not the SHA-256"):
+        make_settings({**right, "tokens": {"hub": token}})
+
+
+def test_what_the_broker_has_to_know_is_said_to_be_for_both_processes(rehearsed):
+    core = {"pods": {"allow": ["nfs"]}, "cluster": "kubernetes"}
+    (level,) = (each for each in rehearsed(lab=NFS, core=core).refusals if "pod_security" in each.code)
+    assert "for the broker and for the service" in level.advice

@@ -74,6 +74,24 @@ def test_a_plugin_that_needs_more_is_found_until_the_overlay_gives_it(overlay, c
     assert check("--overlay", overlay)[0] == 0
 
 
+def test_the_fence_is_mentioned_until_the_overlay_opens_what_the_settings_do(overlay, check, capsys):
+    pods = {"pods": {"allow": ["nfs"]}, "broker": {"pod_security": "baseline"}}
+    lab = {"volumes": [{"name": "shared", "nfs": {"server": "nfs", "path": "/"}}]}
+    changed(overlay / "settings.yaml", pods=pods["pods"])
+    changed(overlay / "broker-settings.yaml", broker=pods["broker"])
+    plugins = yaml.safe_load((overlay / "settings.yaml").read_text())["plugins"]
+    changed(overlay / "settings.yaml", plugins={"lab": {**plugins["lab"], **lab}})
+
+    assert check("--overlay", overlay)[0] == 2
+    assert run(["try", "--overlay", str(overlay)]) == 0
+    assert "have to open nfs" in capsys.readouterr().out
+    write(overlay)
+    code, out, _ = check("--overlay", overlay)
+    assert (code, "have to open" in out) == (0, False)
+    assert run(["try", "--overlay", str(overlay)]) == 0
+    assert "have to open" not in capsys.readouterr().out
+
+
 def test_a_right_that_nothing_needs_any_more_is_found(overlay, check):
     settings = (overlay / "settings.yaml").read_text()
     changed(overlay / "settings.yaml", **STORAGE)

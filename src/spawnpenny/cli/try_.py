@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +19,7 @@ from spawnpenny.cli.try_server import ask
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import InvalidNameError
-from spawnpenny.review import load, load_deployment
+from spawnpenny.review import fence_differences, load, load_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +86,8 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
         return exits.USAGE
     found = rehearse(loaded.settings, loaded.plugins, selection)
     _refuse_options(found)
+    if deployment is not None and not fence_differences(deployment, loaded.settings):
+        found = replace(found, problems=tuple(each for each in found.problems if each.code != "fence"))
     if server:
         _demand_kubernetes(loaded.settings)
         asking = ask(loaded.settings, loaded.plugins, selection, found, kubeconfig=kubeconfig, claim=claim)

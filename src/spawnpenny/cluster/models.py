@@ -56,6 +56,10 @@ class ObjectTypes:
         if model is not None:
             yield from self._object(manifest, model, "")
 
+    def fits(self, manifest: Manifest) -> bool:
+        """Return whether each field that an object's type has is of the right type: it can be read."""
+        return all(each.unknown for each in self.mismatches(manifest))
+
     def _value(self, value: Any, kind: str, path: str) -> Iterator[Mismatch]:
         if value is None or kind in {"object", "datetime"}:
             return

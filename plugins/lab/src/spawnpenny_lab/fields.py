@@ -52,9 +52,16 @@ class TextField(fields.String):
 
 
 class CommandField(fields.Field[tuple[str, ...]]):
-    """A command: a string for one without arguments, or a list."""
+    """A command: a string for one without arguments, or a list; with ``program``, its first word is what is run."""
+
+    def __init__(self, *, program: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._program = program
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        if self._program and isinstance(value, str) and len(value.split()) > 1:
+            listed = ", ".join(value.split())
+            raise ValidationError(f"A string is the name of a program. Write arguments as a list: [{listed}].")
         words = [value] if isinstance(value, str) else value
         if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
             raise ValidationError("This is no command: write a string, or a list of strings.")

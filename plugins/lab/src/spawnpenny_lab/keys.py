@@ -34,10 +34,14 @@ class TemplateKeys(Schema):
     image = fields.String(validate=validate.Length(min=1))
     image_pull_policy = fields.String(allow_none=True, validate=validate.OneOf(["Always", "IfNotPresent", "Never"]))
     image_pull_secrets = PullSecretsField()
-    command = CommandField()
-    cmd = CommandField()
+    command = CommandField(program=True)
+    cmd = CommandField(program=True)
     args = CommandField()
-    working_dir = TextField(template=True, allow_none=True)
+    working_dir = TextField(
+        template=True,
+        allow_none=True,
+        validate=validate.Regexp(r"$|[/{]", error="Write a path that begins with a slash; no shell expands a tilde."),
+    )
     notebook_dir = TextField(fields=JUPYTERHUB_FIELDS, allow_none=True)
     default_url = TextField(fields=JUPYTERHUB_FIELDS, allow_none=True)
     port = fields.Integer(strict=True, validate=validate.Range(1, 65535))

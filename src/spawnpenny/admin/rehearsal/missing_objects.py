@@ -37,7 +37,8 @@ def missing_problem(reference: Reference, settings: Settings, steps: Iterable[St
         "reference_missing",
         f"The pods need the {reference.resource.kind} {reference.name}, which nothing here makes: without it in the "
         "user's namespace none of them starts.",
-        "Have a plugin make it. Where something else puts it into every user namespace, say so in broker.ignore.",
+        "Have a plugin make it. Where something else puts it into every user namespace, say so in broker.ignore, "
+        "for the broker and for the service.",
         str(yaml.safe_dump({"broker": {"ignore": [*settings.broker.ignore, name]}}, sort_keys=False)),
         Severity.WARNING if unsure else Severity.REFUSAL,
     )

@@ -44,7 +44,13 @@ def _level(needs: PodNeeds, settings: Settings) -> Iterator[Problem]:
             "Kubernetes refuses the pod."
         )
         severity = Severity.WARNING if settings.cluster == "embedded" else Severity.REFUSAL
-        yield Problem("broker.pod_security", "pod_security", message, severity=severity)
+        advice = (
+            "Set it for the broker and for the service: each has settings of its own (broker-settings.yaml and "
+            "settings.yaml of an overlay)."
+            if settings.broker.separate and settings.cluster != "embedded"
+            else ""
+        )
+        yield Problem("broker.pod_security", "pod_security", message, advice, severity=severity)
 
 
 def _images(pod: Manifest, settings: Settings) -> Iterator[Problem]:

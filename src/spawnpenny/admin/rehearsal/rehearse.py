@@ -76,7 +76,8 @@ def rehearse(settings: Settings, plugins: Plugins, selection: Selection | None =
         [rehearser.silent().run(candidate) for candidate in islice(_first_labs(plugins, user), 1)]
     )
     clusters = [rehearser.run(candidate, caller) for candidate in _clusters(plugins, selection, user)]
-    pods = [each for spawn in (*labs, *clusters) for each in spawn.manifests if each["kind"] == "Pod"]
+    manifests = (each for spawn in (*labs, *clusters) for each in spawn.manifests)
+    pods = [each for each in manifests if each["kind"] == "Pod" and rehearser.types.fits(each)]
     if (fence := fence_problem(pods, settings)) is not None:
         findings.add(fence)
     for setting in ("pods.allow", "broker.pod_security", "pods.images"):

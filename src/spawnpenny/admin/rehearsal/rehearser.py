@@ -116,7 +116,7 @@ class _SpawnRehearsal:
                 marked = seen.cluster.marked(manifest)
                 self._judge(step, marked)
                 made.append(marked)
-        for manifest in made:
+        for manifest in filter(self.rehearser.types.fits, made):
             self._refer(manifest)
         yield from made
 
@@ -165,7 +165,7 @@ class _SpawnRehearsal:
             self._verdict(step, manifest, self.namespace.create(manifest))
 
     def _mismatch(self, step: Step, manifest: Manifest, mismatch: Mismatch) -> None:
-        place = self._setting(step, mismatch.subject)
+        place = self._setting(step, mismatch.subject, mismatch.path)
         message = (
             f"In the {manifest['kind']} of the step {step.name}, {mismatch.path or 'the whole'} {mismatch.message}."
         )
@@ -179,7 +179,7 @@ class _SpawnRehearsal:
             (verdict.beside_range, "limit_range", ", with the limits that the quota gives to containers without any"),
         ):
             for fault in faults:
-                place = self._setting(step, fault.subject)
+                place = self._setting(step, fault.subject, fault.path)
                 message = f"Kubernetes does not take the {what}: {fault}{why}."
                 self._found(Problem(place, code, message), subject=f"{manifest['kind']} {fault.path}")
         if isinstance(verdict.refusal, QuotaExceededError):
@@ -206,9 +206,9 @@ class _SpawnRehearsal:
         self.refused |= problem.severity is Severity.REFUSAL
         self.rehearser.findings.add(problem, self.candidate, subject=subject)
 
-    def _setting(self, step: Step, subject: str) -> str:
+    def _setting(self, step: Step, subject: str, path: str) -> str:
         settings, fields = self.rehearser.world.settings, self.context.spawn().fields
-        return setting_path(settings.plugins, subject, first=self._origin(step), fields=fields)
+        return setting_path(settings.plugins, subject, first=self._origin(step), fields=fields, field=path)
 
     def _origin(self, step: Step) -> str:
         return self.rehearser.world.plugins.origin[step.name]

@@ -18,6 +18,7 @@ from spawnpenny.admin.rehearsal.references import (
 from spawnpenny.admin.rehearsal.result import Problem, Rehearsal, RehearsedSpawn, Severity
 from spawnpenny.admin.rehearsal.scratch_namespace import kind_of
 from spawnpenny.cluster.kinds import Resource, resource_of
+from spawnpenny.cluster.models import ObjectTypes
 from spawnpenny.cluster.port import Listing, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError, SpawnpennyError
@@ -93,6 +94,7 @@ async def dry_run(found: Rehearsal, cluster: DryCluster) -> Rehearsal:
 
 
 async def _of_spawn(spawn: RehearsedSpawn, cluster: DryCluster, seen: set[str]) -> AsyncIterator[Problem]:
+    types = ObjectTypes()
     for manifest in spawn.manifests:
         what = f"{manifest['kind']} {manifest['metadata']['name']}"
         if manifest["kind"] != "Pod" and what in seen:
@@ -104,8 +106,9 @@ async def _of_spawn(spawn: RehearsedSpawn, cluster: DryCluster, seen: set[str]) 
             continue  # it is patched, or kept, as it is now
         except SpawnpennyError as error:
             yield Problem(_SETTING, error.code, error.message, spawns=(spawn.label,))
-        async for problem in _references(manifest, spawn, cluster):
-            yield problem
+        if types.fits(manifest):
+            async for problem in _references(manifest, spawn, cluster):
+                yield problem
 
 
 async def _references(manifest: Manifest, spawn: RehearsedSpawn, cluster: DryCluster) -> AsyncIterator[Problem]:

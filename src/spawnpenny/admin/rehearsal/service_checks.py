@@ -85,7 +85,8 @@ def _somebody_may_spawn(settings: Settings, plugins: Plugins) -> bool:
 def _token_to_paste(settings: Settings) -> str:
     name = next(iter(settings.tokens), "hub")
     scopes = [*(settings.tokens[name].scopes if name in settings.tokens else ("read:any", "delete:any")), "spawn:any"]
-    return f"tokens:\n  {name}:\n    scopes: [{', '.join(repr(each) for each in scopes)}]\n"
+    sha256 = "" if name in settings.tokens else "    sha256: FILL IN  # what printf %s TOKEN | sha256sum prints\n"
+    return f"tokens:\n  {name}:\n{sha256}    scopes: [{', '.join(repr(each) for each in scopes)}]\n"
 
 
 def _default(settings: Settings, section: str, key: str) -> float:

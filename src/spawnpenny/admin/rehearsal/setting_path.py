@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
@@ -12,7 +13,9 @@ _WORDS: Final = frozenset({"slug", "display_name", "description"})
 """Keys whose values are for people."""
 
 
-def setting_path(plugins: Mapping[str, Any], subject: str, *, first: str, fields: Mapping[str, str]) -> str:
+def setting_path(
+    plugins: Mapping[str, Any], subject: str, *, first: str, fields: Mapping[str, str], field: str = ""
+) -> str:
     """Return the path of the setting that has a name or value, or that of the plugin that made the object.
 
     Args:
@@ -20,12 +23,16 @@ def setting_path(plugins: Mapping[str, Any], subject: str, *, first: str, fields
         subject: The name or value; templates are compared as the spawn would have them.
         first: The plugin that made the object: its section is searched first.
         fields: What the spawn's templates are expanded with.
+        field: The field of the object that is at fault: of several places, the one in a section of the same name.
 
     """
+    parts = set(re.findall(r"\w+", field))
     names = [first, *(name for name in plugins if name != first)]
     for match in (_is_key, _is_value) if subject else ():
         for name in names:
-            for path in _paths(plugins.get(name) or {}, partial(match, subject, fields)):
+            found = list(_paths(plugins.get(name) or {}, partial(match, subject, fields)))
+            if found:
+                path = next((each for each in found if parts.intersection(each.split("."))), found[0])
                 return f"plugins.{name}.{path}"
     return f"plugins.{first}"
 

@@ -25,6 +25,8 @@ def faults_of_pod(spec: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("spec.containers", "is missing")
     yield from _one_of(spec, "restartPolicy", _POLICIES)
     yield from _one_of(spec, "dnsPolicy", _DNS_POLICIES)
+    if spec.get("dnsPolicy") == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
+        yield Fault("spec.dnsPolicy", "None needs nameservers in dnsConfig", "dnsPolicy")
     yield from _numbers(spec)
     for key in _NAMED:
         name = spec.get(key)

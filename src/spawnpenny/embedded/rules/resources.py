@@ -32,6 +32,8 @@ def faults_of_resources(container: Mapping[str, Any]) -> Iterator[Fault]:
                 continue
             if read[resource] < 0:
                 yield Fault(_PATH, f"{part}.{resource} of {name} is negative", resource)
+            elif _is_extended(resource) and read[resource] % 1:
+                yield Fault(_PATH, f"{part}.{resource} of {name} is {amount}: it has to be a whole number", resource)
     yield from _beside(name, amounts["limits"], amounts["requests"])
 
 
@@ -48,3 +50,8 @@ def _is_known(resource: str) -> bool:
     if resource in _PLAIN or resource.startswith(_HUGE):
         return True
     return "/" in resource and QUALIFIED_NAME.fullmatch(resource) is not None
+
+
+def _is_extended(resource: str) -> bool:
+    """Whether a device plugin counts it, such as ``nvidia.com/gpu``: there are no parts of such a thing."""
+    return "/" in resource and "kubernetes.io/" not in resource
