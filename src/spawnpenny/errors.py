@@ -274,10 +274,13 @@ class QuotaExceededError(SpawnpennyError):
     status = 403
     title = "That is more than the quota allows"
 
-    def __init__(self, resource: str, *, asked: str, used: str, limit: str, setting: str = "") -> None:
+    def __init__(
+        self, resource: str, *, asked: str, used: str, limit: str, setting: str = "", advice: str | None = None
+    ) -> None:
         self.setting = setting
         super().__init__(
             f"Not enough {resource} left in the quota: asked {asked}, in use {used}, limit {limit}.",
+            advice=advice,
             resource=resource,
             asked=asked,
             used=used,

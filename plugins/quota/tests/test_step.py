@@ -59,3 +59,14 @@ async def test_a_quota_that_was_raised_reaches_the_namespaces_that_are_there(lim
             await settled(await start(service, f"with-{cpu}", replace=True))
     quota = await site.read("ResourceQuota", "spawnpenny")
     assert quota["spec"]["hard"]["limits.cpu"] == "6"
+
+
+@pytest.mark.parametrize(("memory", "advised"), [("1Gi", "Choose something smaller"), ("2Gi", None)])
+async def test_the_advice_is_to_stop_something_only_where_that_helps(limited, memory, advised):
+    async with limited(memory=memory).service() as service:
+        if advised is None:
+            await settled(await start(service))
+        with pytest.raises(QuotaExceededError) as refused:
+            await start(service, name="second")
+        assert (refused.value.advice or "").startswith(advised or "")
+        assert bool(refused.value.advice) is bool(advised)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from marshmallow import fields, validate
 
@@ -24,6 +25,8 @@ from spawnpenny.api import (
     format_quantity,
     hookimpl,
 )
+
+_TOO_LARGE: Final = "Choose something smaller: this is more than your limit, whatever else runs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class QuotaStep(Step):
                     asked=format_quantity(wanted),
                     used=format_quantity(there),
                     limit=format_quantity(most),
+                    advice=_TOO_LARGE if wanted > most else None,
                 )
 
     def container_limits(self) -> Mapping[str, Decimal]:
