@@ -84,9 +84,12 @@ async def run_service(
     tasks, accounts, faults = Tasks(), Accounts(), Faults()
     supervisor = supervisor or Supervisor()
 
-    def changed() -> None:
-        recovery.consider_all()
+    async def consider_all() -> None:
+        await recovery.consider_all()
         service.moved.ring()
+
+    def changed() -> None:
+        tasks.run(consider_all())
 
     async def catch_up() -> None:
         await recovery.catch_up(cluster)

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import json
 import logging
+import selectors
 import sys
 import time
 from contextlib import AsyncExitStack
@@ -19,6 +20,7 @@ import aiohttp
 import psutil
 import structlog
 
+from spawnpenny.aio.collector import keep_collections_short
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Listing
@@ -46,6 +48,23 @@ class Crowded(FaultyCluster):
         )
 
 
+class TimedSelector(selectors.DefaultSelector):
+    """Notes the processor time that the event loop takes between two looks at its sockets: the longest such turn."""
+
+    def __init__(self):
+        super().__init__()
+        self.longest = 0.0
+        self._since = None
+
+    def select(self, timeout=None):
+        if self._since is not None:
+            self.longest = max(self.longest, time.thread_time() - self._since)
+        try:
+            return super().select(timeout)
+        finally:
+            self._since = time.thread_time()
+
+
 def megabytes():
     gc.collect()
     return psutil.Process().memory_info().rss / 1e6
@@ -63,7 +82,7 @@ async def walk(http):
     return {"first": first, "all": time.perf_counter() - began, "labs": count}
 
 
-async def main(told):
+async def main(told, turns):
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     async with AsyncExitStack() as stack:
         real = await stack.enter_async_context(await KubernetesCluster.connect(told["kubeconfig"]))
@@ -74,8 +93,10 @@ async def main(told):
         before, began = megabytes(), time.perf_counter()
         port = await stack.enter_async_context(listening(app, "127.0.0.1", 0))
         service = app[SERVICE]
-        await service.until_ready()
-        seen = {"ready": time.perf_counter() - began, "megabytes": megabytes() - before}
+        turns.longest, cpu = 0.0, time.process_time()
+        await keep_collections_short(service.until_ready())
+        seen = {"ready": time.perf_counter() - began, "cpu": time.process_time() - cpu, "longest": turns.longest}
+        seen["megabytes"] = megabytes() - before
         headers = {"Authorization": "Bearer reader"}
         http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers))
         seen["alone"] = await walk(http)
@@ -86,4 +107,6 @@ async def main(told):
     print(json.dumps(seen))
 
 
-asyncio.run(main(json.load(sys.stdin)))
+selector = TimedSelector()
+with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+    runner.run(main(json.load(sys.stdin), selector))

@@ -165,7 +165,7 @@ async def test_a_pod_that_does_not_say_what_it_is_harms_nobody(embedded_site, go
     }
     await embedded_site.cluster.create(pod)
     async with embedded_site.service() as service:
-        service.housekeeper._recorded_again()
+        await service.housekeeper.keep_house()
         assert service.spawns.find("bob", lab()).record.phase is Phase.RUNNING
         assert service.spawns.account("eve") is None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from spawnpenny.aio.collector import keep_collections_short
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.local import run_local_broker
@@ -79,7 +80,14 @@ async def serving(
         app = create_app(settings, plugins, cluster, broker, metrics=metrics, supervisor=supervisor)
         where = settings.web.host, settings.web.port
         async with listening(app, *where, move=move, certificate=certificate, supervisor=supervisor) as port:
-            yield Served(port, cluster, app[SERVICE].membership.heartbeat.lost, supervisor.given_up)
+            service = app[SERVICE]
+            _ = supervisor.supervise(
+                "start-up collections",
+                lambda: keep_collections_short(service.until_ready()),
+                essential=False,
+                finite=True,
+            )
+            yield Served(port, cluster, service.membership.heartbeat.lost, supervisor.given_up)
 
 
 def open_broker(cluster: Cluster, settings: Settings, supervisor: Supervisor) -> AbstractAsyncContextManager[Broker]:

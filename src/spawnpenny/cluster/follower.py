@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from spawnpenny.aio.pacing import Pace
 from spawnpenny.cluster.backoff import pauses
 from spawnpenny.errors import ClusterForbiddenError, ExpiredError, SilentStreamError, SpawnpennyError
 
@@ -136,7 +137,7 @@ class Follower:
 
     async def _follow(self, version: str) -> bool:
         """Take in one stream; return whether anything came."""
-        heard, followed = False, self._followed
+        heard, followed, pace = False, self._followed, Pace()
         changes = followed.cluster.watch(
             followed.resource, since=version, namespace=followed.namespace, labels=followed.labels
         )
@@ -149,6 +150,7 @@ class Follower:
                     self._heard_at = time.monotonic()
                     self._into.take_event(event)
                     self._version = event.version
+                    await pace.step()
         except TimeoutError:
             if not limit.expired():
                 raise

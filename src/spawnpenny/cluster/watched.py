@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from spawnpenny.aio.pacing import Pace
 from spawnpenny.cluster.port import WatchEvent
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ class Subscription:
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
+        self._pace = Pace()
 
     def __aiter__(self) -> AsyncIterator[WatchEvent]:
         return self
 
     async def __anext__(self) -> WatchEvent:
+        await self._pace.step()  # a queue that is not empty never waits
         return await self._queue.get()
 
     def put(self, event: WatchEvent) -> None:

@@ -15,6 +15,7 @@ import uuid
 from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from spawnpenny.aio.pacing import paced
 from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.embedded.admission import Admission
@@ -121,7 +122,9 @@ class EmbeddedCluster:
     ) -> Listing:
         await self._turn()
         found = self._store.select(resource, namespace=namespace, labels=labels)
-        return Listing(tuple(stored.copy() for stored in found), self._store.version)
+        version = self._store.version
+        copies = [stored.copy() async for stored in paced(found)]
+        return Listing(tuple(copies), version)
 
     async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
         listing = await self.list(resource, namespace=namespace)

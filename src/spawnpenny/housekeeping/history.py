@@ -6,6 +6,7 @@ import time
 
 import structlog
 
+from spawnpenny.aio.pacing import paced
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.accounts import Accounts
@@ -15,7 +16,7 @@ from spawnpenny.pipeline.world import World
 async def forget_history(world: World, accounts: Accounts) -> None:
     """Drop it from memory and from the records."""
     oldest = time.time() - world.settings.deadlines.history
-    for account in accounts:
+    async for account in paced(accounts):
         with world.faults.isolated("account", account.slug):
             await _forget(world, account, oldest)
 

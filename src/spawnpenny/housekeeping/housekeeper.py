@@ -25,13 +25,13 @@ class Housekeeper:
     """Keeps house for the users whom this replica looks after."""
 
     def __init__(
-        self, world: World, accounts: Accounts, steps: Sequence[Step], recorded_again: Callable[[], None]
+        self, world: World, accounts: Accounts, steps: Sequence[Step], record_again: Callable[[], Awaitable[None]]
     ) -> None:
         self.leftovers = Leftovers(world, accounts, steps)
         self.idle = Idle(world, accounts)
         self._world = world
         self._accounts = accounts
-        self._recorded_again = recorded_again
+        self._record_again = record_again
 
     def supervise(self, supervisor: Supervisor) -> None:
         """Do each chore at its time, until the supervisor is closed."""
@@ -42,7 +42,7 @@ class Housekeeper:
 
     async def keep_house(self) -> None:
         """Do once what is done from time to time."""
-        self._recorded_again()
+        await self._record_again()
         await self.leftovers.sweep()
         await self.idle.let_go()
         await forget_the_dead(self._world)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from spawnpenny.aio.pacing import paced
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnpennyError, UnavailableError
@@ -32,7 +33,7 @@ class Idle:
             return
         oldest = time.time() - after
         self._kept = {slug: when for slug, when in self._kept.items() if when > oldest}
-        for account in self.accounts:
+        async for account in paced(self.accounts):
             done = True
             with self.world.faults.isolated("account", account.slug):
                 done = await self._look_at(account, oldest)

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.aio.pacing import paced
 from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.permissions import Declared, Permission
 from spawnpenny.cluster.port import Manifest, Ref
@@ -58,7 +59,7 @@ class Leftovers:
 
     async def sweep(self) -> None:
         """Make one pass."""
-        found = {each["metadata"]["uid"]: each for each in (*self._pods(), *await self._others())}
+        found = {each["metadata"]["uid"]: each for each in (*await self._pods(), *await self._others())}
         due = {uid: each for uid, each in found.items() if uid in self._suspects}
         self._suspects = frozenset(found)
         spawns = len(_marks(due.values()))
@@ -73,9 +74,9 @@ class Leftovers:
             log.warning("something is left over, and taken away", what=str(Ref.of(each)), uid=uid)
             await self._take_away(Ref.of(each), uid)
 
-    def _pods(self) -> list[Manifest]:
+    async def _pods(self) -> list[Manifest]:
         found = []
-        for pod in self.world.pods.items():
+        async for pod in paced(self.world.pods.items()):
             account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
             if account is not None and _is_left(pod, account):
                 found.append(pod)
@@ -83,7 +84,7 @@ class Leftovers:
 
     async def _others(self) -> list[Manifest]:
         found: list[Manifest] = []
-        for account in self.accounts:
+        async for account in paced(self.accounts):
             if account.unswept and account.record.namespace:
                 with self.world.faults.isolated("account", account.slug):
                     found += await self._left_of(account)

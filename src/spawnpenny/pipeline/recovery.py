@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from spawnpenny.aio.pacing import paced
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest
 from spawnpenny.domain import labels
@@ -38,7 +39,7 @@ from spawnpenny.pipeline.world import World
 from spawnpenny.replicas.ownership import slug_of
 
 _AT_ONCE: Final = 20
-"""How many records are written at once when the service starts."""
+"""How many users are taken over at once when the service starts, each with a write of the record."""
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class Recovery:
         ownership = self.world.ownership
         with ownership.records.subscribe() as changes:
             if self.begun:
-                self.consider_all()
+                await self.consider_all()
             await self._take_all_over()
             taken_over()
             async for change in changes:
@@ -70,11 +71,19 @@ class Recovery:
                 else:
                     self._follow_alone(ownership.latest(change.object))
 
-    def consider_all(self) -> None:
+    async def consider_all(self) -> None:
         """Look at all users again, as other replicas are alive now than before."""
         if self.begun:
-            for record in self.world.ownership.records.items():
+            async for record in self._records():
                 self._follow_alone(record)
+
+    async def _records(self) -> AsyncIterator[Manifest]:
+        """Yield the records that there are, as they are by then, with pauses."""
+        records = self.world.ownership.records
+        async for known in paced(records.items()):
+            record = records.get(known["metadata"]["namespace"], known["metadata"]["name"])
+            if record is not None:
+                yield record
 
     async def catch_up(self, cluster: Cluster) -> None:
         """Look at all users again as they are stored now, whatever was heard of them.
@@ -88,8 +97,11 @@ class Recovery:
         ownership, settings = self.world.ownership, self.world.settings
         wanted = {**labels.ours(settings.installation), labels.KIND: "record"}
         listing = await cluster.list(resource_of("Secret"), namespace=ownership.namespace, labels=wanted)
-        for record in listing.items:
-            self._follow_alone(record)
+        heard = {each["metadata"]["name"]: _version(each) for each in ownership.records.items()}
+        async for record in paced(listing.items):
+            latest = ownership.latest(record)
+            is_news = _version(latest) != heard.get(record["metadata"]["name"])
+            self._follow_alone(latest if is_news else record)
 
     def _follow_alone(self, record: Manifest) -> None:
         """Follow one record; what is wrong with it harms nobody else."""
@@ -131,39 +143,41 @@ class Recovery:
 
     async def _take_all_over(self) -> None:
         ownership, self.begun = self.world.ownership, True
-        for record in ownership.records.items():
+        async for record in self._records():
             with self._for_one(record):
                 if ownership.is_mine(record) and self.accounts.by_slug(slug_of(record)) is None:
                     self._adopt(record)
-        again = self._find_unrecorded()
-        slots = asyncio.Semaphore(_AT_ONCE)
+        again, accounts = await self._find_unrecorded(), iter(self.accounts)
 
-        async def take_over(account: Account) -> None:
-            async with slots:
+        async def take_over() -> None:
+            async for account in paced(accounts, at_once=1):
                 with self.world.faults.isolated("account", account.slug):
-                    runs = [run for run in self._under_way(account) if run.task is None]
+                    runs = self._untended(account)
                     if runs or account.slug in again:
                         await self._take_over(account, runs)
 
-        await asyncio.gather(*map(take_over, self.accounts))
+        await asyncio.gather(*(take_over() for _ in range(_AT_ONCE)))
 
-    def record_again(self) -> None:
+    async def record_again(self) -> None:
         """Record the pods again of users who have no record, though there may have been one at the start."""
-        for slug in self._find_unrecorded(known=False):
+        async for slug in paced(await self._find_unrecorded(known=False)):
             account = self.accounts.by_slug(slug)
             if account is not None:
-                self.tasks.run(self._take_over(account, self._under_way(account)))
+                self.tasks.run(self._take_over(account, self._untended(account)))
 
-    def _find_unrecorded(self, *, known: bool = True) -> set[str]:
+    async def _find_unrecorded(self, *, known: bool = True) -> set[str]:
         """Record such pods again, of users who are known as well or not; return whose they are."""
-        again = set[str]()
-        for pod in self.world.pods.items():
-            carried = pod["metadata"].get("labels", {})
-            wanted = known or self.accounts.by_slug(carried.get(labels.USER, "")) is None
+        again, pods = set[str](), self.world.pods
+        async for pod in paced(pods.items()):
+            metadata = pod["metadata"]
+            carried = metadata.get("labels", {})
+            slug = carried.get(labels.USER, "")
+            wanted = known or slug in again or self.accounts.by_slug(slug) is None
             is_one = carried.get(labels.SPAWN) and labels.PART not in carried
-            if wanted and is_one and not podstate.is_over(pod):
-                with self.world.faults.isolated("pod", f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"):
-                    self._record_again(pod, again)
+            latest = pods.get(metadata["namespace"], metadata["name"]) if wanted and is_one else None
+            if latest is not None and latest["metadata"]["uid"] == metadata["uid"] and not podstate.is_over(latest):
+                with self.world.faults.isolated("pod", f"{metadata['namespace']}/{metadata['name']}"):
+                    self._record_again(latest, again)
         return again
 
     def _adopt(self, record: Manifest) -> Account | None:
@@ -172,6 +186,10 @@ class Recovery:
         except SpawnpennyError as error:
             self._leave_alone(slug_of(record), username_of(record), error)
             return None
+
+    def _untended(self, account: Account) -> list[Run]:
+        """Return the spawns that something has to be done for, and that nobody does it for yet."""
+        return [run for run in self._under_way(account) if run.task is None]
 
     def _under_way(self, account: Account) -> list[Run]:
         return [run for run in account.runs.values() if self._is_under_way(account, run)]
@@ -313,6 +331,11 @@ class Recovery:
                 record.deadline = max(record.deadline, time.time() + self.world.settings.deadlines.spawn)
             work = driver.come_up()
         run.task = self.tasks.start(work)
+
+
+def _version(record: Manifest) -> str:
+    version: str = record["metadata"]["resourceVersion"]
+    return version
 
 
 def _user_of(pod: Manifest) -> UserRecord:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from spawnpenny.aio.pacing import paced
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.events import Severity
@@ -30,14 +31,17 @@ class Vigil:
     async def run(self) -> None:
         """Watch until cancelled. It may be run again after a failure: what was missed meanwhile is looked at first."""
         with self.world.pods.subscribe() as changes:
-            self._catch_up()
+            await self._catch_up()
             async for change in changes:
                 self._look_alone(change.object, deleted=change.type == "DELETED")
 
-    def _catch_up(self) -> None:
-        for pod in self.world.pods.items():
-            self._look_alone(pod, deleted=False)
-        for account in self.accounts:
+    async def _catch_up(self) -> None:
+        pods = self.world.pods
+        async for known in paced(pods.items()):
+            pod = pods.get(known["metadata"]["namespace"], known["metadata"]["name"])
+            if pod is not None:
+                self._look_alone(pod, deleted=False)
+        async for account in paced(self.accounts):
             for run in account.runs.values():
                 with self.world.faults.isolated("account", account.slug):
                     context = Context(self.world, account, run)
