@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
@@ -22,6 +24,7 @@ from spawnpenny.errors import (
     BrokerUnavailableError,
     ClusterError,
     DeadlineError,
+    ElsewhereError,
     NotFoundError,
     PodStuckError,
     SpawnError,
@@ -33,6 +36,7 @@ from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.grace import longest_grace
+from spawnpenny.pipeline.keeper import RecordLostError
 from spawnpenny.pipeline.pod_endings import stuck_pods
 from spawnpenny.pipeline.purging import purge
 from spawnpenny.pipeline.record import Replaced
@@ -41,6 +45,7 @@ from spawnpenny.pipeline.tending import tend
 from spawnpenny.pipeline.turns import Turn
 from spawnpenny.pipeline.world import World
 
+_FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 _LAG: Final = 1.0
 """Seconds before a pod that the cluster has and the informer has not is looked at again, at first."""
@@ -58,7 +63,43 @@ class Driver:
         self._run = context.run
         self._record = context.run.record
         self._known = False
+        self._undoing_shown = False
         self._log = structlog.get_logger("spawnpenny.spawn").bind(**self._marks())
+
+    async def see_through(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do one of the following. Where that fails by an error that nobody foresaw, settle the spawn all the same.
+
+        Raises:
+            SpawnpennyError: Another replica has the user by now.
+
+        """
+        self._mark_logs()
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await work()
+            except (ElsewhereError, RecordLostError):
+                raise
+            except Exception:
+                self._log.exception("a spawn failed unexpectedly")
+                if self._account.moved:
+                    raise
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause, work = min(2 * pause, _LONGEST_PAUSE), self._remedy()
+
+    def _remedy(self) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Return what is to be done where the last attempt failed unexpectedly: what runs goes on running."""
+        record, pod = self._record, self._context.pod()
+        if record.desired is Desired.GONE:
+            return self.go_down
+        if record.phase.over:
+            return self.clear
+        if record.phase is not Phase.RUNNING:
+            return self.go_on_undoing
+        self._run.ending = record.pod is not None and (pod is None or podstate.is_lost(pod))
+        return partial(self._end, StepFailedError(self._unexpected())) if self._run.ending else self.tend
 
     async def come_up(self, after: asyncio.Task[None] | None = None) -> None:
         """Apply the pipeline; on failure take away what it made, and say why.
@@ -270,7 +311,9 @@ class Driver:
 
     async def _undo_for(self, reason: Reason) -> None:
         self._record.reason = reason
-        self.to_phase(Phase.UNDOING, reason)
+        if not self._undoing_shown:
+            self._undoing_shown = True
+            self.to_phase(Phase.UNDOING, reason)
         self._record.reverted = await self._take_away()
         self._close(Phase.FAILED, reason)
         await self._persist()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
@@ -318,19 +319,19 @@ class Recovery:
         driver, record = Driver(context), run.record
         if record.desired is Desired.GONE:
             driver.to_phase(Phase.STOPPING)
-            work = driver.go_down()
+            work: Callable[[], Coroutine[Any, Any, None]] = driver.go_down
         elif record.phase.over:
-            work = driver.clear()
+            work = driver.clear
         elif record.phase is Phase.UNDOING and record.reason is not None:
-            work = driver.go_on_undoing()
+            work = driver.go_on_undoing
         elif record.phase is Phase.RUNNING:
-            work = driver.end_of_pod(context.pod()) if self._has_ended(account, run) else driver.tend()
+            work = partial(driver.end_of_pod, context.pod()) if self._has_ended(account, run) else driver.tend
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
             if self._is_ready(account, run):  # it may have been told as running: it gets the time to be so again
                 record.deadline = max(record.deadline, time.time() + self.world.settings.deadlines.spawn)
-            work = driver.come_up()
-        run.task = self.tasks.start(work)
+            work = driver.come_up
+        run.task = self.tasks.start(driver.see_through(work))
 
 
 def _version(record: Manifest) -> str:

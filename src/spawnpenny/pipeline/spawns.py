@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from spawnpenny.domain.names import safe_slug
@@ -373,7 +374,7 @@ class Spawns:
         if existing is not None:
             run.take_the_place_of(existing)
         driver = Driver(Context(self._world, account, run))
-        self._launch(run, driver.come_up(existing.task if existing else None))
+        self._launch(run, driver, partial(driver.come_up, existing.task if existing else None))
         return run
 
     async def _order_gone(self, account: Account, run: Run) -> None:
@@ -387,10 +388,10 @@ class Spawns:
         except BaseException:
             # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
             if not account.moved:
-                self._launch(run, driver.go_down(run.task, written=False))
+                self._launch(run, driver, partial(driver.go_down, run.task, written=False))
             raise
         account.demand_here()
-        self._launch(run, driver.go_down(run.task))
+        self._launch(run, driver, partial(driver.go_down, run.task))
 
     def _write_back(self, account: Account, user: User, error: BaseException) -> None:
         """Bring what is stored back to what we know, where a write may have arrived though its answer did not."""
@@ -407,8 +408,8 @@ class Spawns:
         finally:
             self._accounts.let_go(account)
 
-    def _launch(self, run: Run, work: Coroutine[Any, Any, None]) -> None:
-        run.task = self._tasks.start(work)
+    def _launch(self, run: Run, driver: Driver, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        run.task = self._tasks.start(driver.see_through(work))
 
     def _demand_ready(self) -> None:
         if not self.ready:

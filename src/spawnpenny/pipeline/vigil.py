@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -71,7 +72,9 @@ class Vigil:
 
     def _end(self, context: Context, lost: Manifest | None, *, last: Manifest | None = None) -> None:
         context.run.ending = True
-        context.run.task = self.tasks.start(Driver(context).end_of_pod(lost, context.run.task, last=last))
+        driver = Driver(context)
+        work = partial(driver.end_of_pod, lost, context.run.task, last=last)
+        context.run.task = self.tasks.start(driver.see_through(work))
 
     def _stir(self, pod: Manifest) -> None:
         """Say that there is news to whoever looks after the spawn of a pod, or one that was asked for inside of it."""
