@@ -41,7 +41,7 @@ async def test_starting(embedded_site, monkeypatch):
 
 async def test_undoing(embedded_site, monkeypatch):
     async with embedded_site.service() as service, asyncio.timeout(PATIENCE):
-        fail_once(monkeypatch, Runner, "apply")
+        fail_once(monkeypatch, Context, "follow")
         fail_once(monkeypatch, Runner, "revert")
         run = await settled(await start(service))
         assert (run.record.phase, run.record.reason.code, run.record.reverted) == (Phase.FAILED, "step_failed", True)
