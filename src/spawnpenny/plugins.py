@@ -88,6 +88,10 @@ class Plugins:
     def pipelines(self) -> Mapping[Kind, Ordered]:
         return self._pipelines
 
+    def makes(self, kind: Kind) -> bool:
+        """Whether a plugin makes spawns of a kind: it has a step of their own, besides those that all kinds share."""
+        return any(step.scope == "spawn" for step in self._pipelines[kind].steps)
+
     @property
     def authenticators(self) -> Sequence[Authenticator]:
         return self._authenticators

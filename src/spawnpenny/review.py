@@ -52,6 +52,8 @@ class Loaded:
     problems: list[str]
     partly: bool = False
     """Whether sections of the settings were wrong, and have their defaults here."""
+    deployed: bool = False
+    """Whether the environment of the service is known, and part of the settings."""
 
 
 def load(file: str | None) -> Loaded:
@@ -78,7 +80,7 @@ def load_deployment(deployment: Rendered) -> Loaded:
     plugins = _plugins(problems, settings)
     _tried(problems, deployment.orders)
     problems.extend(deployment.disagreements())
-    return Loaded(settings, plugins, problems)
+    return Loaded(settings, plugins, problems, deployed=True)
 
 
 def _plugins(problems: list[str], settings: Settings) -> Plugins | None:
@@ -134,13 +136,13 @@ def _judged(loaded: Loaded, *, fence: bool = True) -> Review:
     told.unusual.extend(_unusual(loaded.settings))
     if loaded.plugins is not None:
         told.unusual.extend(_unusual_plugins(loaded.plugins))
-        _rehearse(told, loaded.settings, loaded.plugins, fence=fence)
+        _rehearse(told, loaded.settings, loaded.plugins, fence=fence, deployed=loaded.deployed)
     return told
 
 
-def _rehearse(told: Review, settings: Settings, plugins: Plugins, *, fence: bool) -> None:
+def _rehearse(told: Review, settings: Settings, plugins: Plugins, *, fence: bool, deployed: bool) -> None:
     """Say what keeps users from starting something; of long and unusual names, it is but a note."""
-    found = rehearse(settings, plugins)
+    found = rehearse(settings, plugins, deployed=deployed)
     told.refused.extend(each for each in found.refusals if not each.odd_names)
     names = [each for each in found.refusals if each.odd_names]
     warnings = [each for each in found.warnings if fence or each.code != "fence"]
@@ -199,7 +201,7 @@ def _loaded(settings: Settings, plugins: Plugins | None) -> dict[str, Any]:
     pipelines = plugins.pipelines
     return {
         "plugins": {each.name: each.version for each in plugins.infos() if each.loaded},
-        "steps": {kind.value: len(pipelines[kind].steps) for kind in Kind if pipelines[kind].steps},
+        "steps": {kind.value: len(pipelines[kind].steps) for kind in Kind if plugins.makes(kind)},
     }
 
 

@@ -243,6 +243,31 @@ def test_a_secret_that_nothing_makes_is_refused_unless_something_may_have_it_the
     assert [each.severity for each in found.problems if each.code == "reference_missing"] == [severity] * bool(severity)
 
 
+def test_all_missing_objects_are_pasted_together(rehearsed):
+    volumes = [
+        {"name": "a", "secret": {"secretName": "db"}},
+        {"name": "b", "persistentVolumeClaim": {"claimName": "home"}},
+    ]
+    broken = rehearsed(lab={"volumes": volumes})
+    (paste,) = {each.paste for each in broken.refusals}
+    assert rehearsed(core=yaml.safe_load(paste), lab={"volumes": volumes}).starts
+    (claim,) = [each for each in broken.refusals if "PersistentVolumeClaim" in each.message]
+    assert "nfs volume" in claim.advice
+
+
+@pytest.mark.parametrize("deployed", [True, False])
+def test_no_tokens_are_a_refusal_where_the_environment_is_known(deployed):
+    settings = make_settings({"tokens": {}})
+    found = rehearse(settings, load_plugins(settings), deployed=deployed)
+    (problem,) = [each for each in found.problems if each.code == "nobody_may_spawn"]
+    assert (problem.severity == "refusal") is deployed
+
+
+def test_a_kind_that_no_plugin_makes_is_not_counted(command, right):
+    assert "steps         lab: 7\n" in command("check", right).out
+    assert "No loaded plugin makes spawns of the kind dask" in command("pipeline", right, "--kind", "dask").out
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -22,21 +22,17 @@ LOST = {
         "memory.request",
         "OPTIONS__IMAGE",
         "LINK",
-        "pods.allow: root",
     ],
     "fleet": [
         *("singleuser.extraFiles", "custom", "hub.extraConfig.05-profile-groups", "scipy, slug"),
-        *(
-            "profileList[0] (profile 'python').profile_options.image.choices.r: allowed_groups limits",
-            "pods.allow: root",
-        ),
+        *("profileList[0] (profile 'python').profile_options.image.choices.r: allowed_groups limits",),
         "profileList[1] (profile 'gpu'): allowed_groups limits",
     ],
     "fleet-dask": [
         *("custom", "egressAllowRules.cloudMetadataServer", "extraConfig.optionHandler", "extraConfig.idle"),
         *("scheduler.cores.request", "scheduler.memory.request"),
     ],
-    "guide": ["hub.extraConfig.options_form", "pods.allow: root"],
+    "guide": ["hub.extraConfig.options_form"],
 }
 
 

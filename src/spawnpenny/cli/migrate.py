@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ import yaml
 
 from spawnpenny.admin.rehearsal.rehearse import rehearse
 from spawnpenny.admin.rehearsal.report import report
+from spawnpenny.admin.rehearsal.result import Severity
 from spawnpenny.cli import exits
 from spawnpenny.cli.try_ import report_width
 from spawnpenny.migration.carry import carry
@@ -116,7 +118,7 @@ def kubespawner(
     _write(output, _HEAD.format(source=_names(config)) + _about_quota(carried.settings) + text, mode=0o600)
     for line in _told(carried, output, namespace):
         click.echo(line)
-    rehearsal = rehearse(settings.settings, settings.plugins)
+    rehearsal = _without_tokens(rehearse(settings.settings, settings.plugins))
     for line in _rehearsed(rehearsal):
         click.echo(line)
     done = not carried.lost and rehearsal.starts
@@ -176,8 +178,15 @@ def _told(carried: Carried, output: Path, namespace: str) -> Iterator[str]:
     yield ""
     yield "Labs are in other namespaces than the Hub from now on: hub_connect_url is where they find it. The Hub's"
     yield "token needs read:any and delete:any, and the users' credentials (auth_state_field) or spawn:any, too."
+    yield "Secrets, ConfigMaps, claims and service accounts of the Hub's namespace are not in the users'."
     yield from _listed("Not carried over:", carried.lost)
     yield from _listed("To know:", carried.notes)
+
+
+def _without_tokens(found: Rehearsal) -> Rehearsal:
+    """Return a rehearsal without the warning that there are no tokens: the settings' first lines ask for the Hub's."""
+    kept = (each for each in found.problems if (each.setting, each.severity) != ("tokens", Severity.WARNING))
+    return replace(found, problems=tuple(kept))
 
 
 def _rehearsed(found: Rehearsal) -> Iterator[str]:

@@ -84,7 +84,7 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
         click.echo(wrong, err=True)
     if loaded.settings is None or loaded.plugins is None or loaded.partly:
         return exits.USAGE
-    found = rehearse(loaded.settings, loaded.plugins, selection)
+    found = rehearse(loaded.settings, loaded.plugins, selection, deployed=loaded.deployed)
     _refuse_options(found)
     if deployment is not None and not fence_differences(deployment, loaded.settings):
         found = replace(found, problems=tuple(each for each in found.problems if each.code != "fence"))

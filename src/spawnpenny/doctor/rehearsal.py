@@ -1,4 +1,4 @@
-"""Whether users could start what the settings offer them."""
+"""Check by a rehearsal that users could start what the settings offer them."""
 
 from __future__ import annotations
 

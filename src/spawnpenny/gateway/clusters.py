@@ -58,7 +58,7 @@ async def start_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StartQuerySchema())
     username, service, identity = user_of(request), request.app[SERVICE], asker(request)
     asked = await start_of(request, StartOfClusterBody(), username)
-    if not any(step.scope == "spawn" for step in service.plugins.pipelines[Kind.DASK].steps):
+    if not service.plugins.makes(Kind.DASK):
         raise InvalidRequestError("No plugin here makes Dask clusters. An administrator adds one to the settings.")
     service.spawns.account(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)

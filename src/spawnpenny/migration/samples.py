@@ -17,7 +17,6 @@ from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidOptionError
 from spawnpenny.pipeline.patches import merge_patches
-from spawnpenny.pipeline.pod_needs import pod_needs
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash
 from spawnpenny.plugins import Plugins, load_plugins
@@ -101,13 +100,6 @@ class Workshop:
                     asks = step.asks(spawn)
                     most = Resources(max(most.cpu, asks.cpu), max(most.memory, asks.memory))
         return most
-
-    def openings(self) -> dict[str, str]:
-        """Return what pods need in ``pods.allow`` that is not there, and what for."""
-        found: dict[str, str] = {}
-        for opening in pod_needs(self.pods()).closed(self.settings.pods.allow):
-            found.setdefault(opening.word, opening.reason)
-        return found
 
     def _choices(self) -> Iterator[dict[str, str]]:
         """Yield what a request may choose: the defaults, and what differs from them in one choice."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from spawnpenny.admin.rehearsal.references import pull_secrets
 from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.configuration import make_settings
 from spawnpenny.embedded.validation import validate
@@ -16,16 +17,11 @@ from spawnpenny.migration.carried import Carried
 from spawnpenny.migration.optional_parts import LAB, NAMESPACE, SECTION, STORAGE
 from spawnpenny.migration.pruning import Check, Loss, Shape, prune
 from spawnpenny.migration.quota import QUOTA, fitting_quota, limit_of
-from spawnpenny.migration.references import references
 from spawnpenny.migration.samples import Workshop
 
 _SOURCE: Final = "what was carried"
 _SHAPES: Final = {"namespace": NAMESPACE, "lab": LAB, "storage": STORAGE}
 _PLUGINS: Final = "plugins"
-_FOR_ALL: Final = (
-    "A claim that all users share is in one namespace alone: name what is behind it as an nfs volume under "
-    "plugins.lab.volumes (pods.allow: [nfs]), or have a step of a plugin make a claim and a volume for each user."
-)
 _OWNER: Final = re.compile(r"\b(chown|chgrp|chmod)\b")
 
 
@@ -44,7 +40,7 @@ def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Wor
     _fit_quota(carried, base or {})
     carried.add_to(base or {})
     workshop = Workshop(make_settings(carried.settings, source=_SOURCE))
-    _say_what_is_missing(carried, workshop)
+    _add_notes_on_pods(carried, workshop)
     return workshop
 
 
@@ -141,21 +137,14 @@ def _without_expressions(container: Manifest) -> Manifest:
     return {**container, "volumeMounts": [{k: v for k, v in each.items() if k != "subPathExpr"} for each in mounts]}
 
 
-def _say_what_is_missing(carried: Carried, workshop: Workshop) -> None:
-    needed = workshop.openings()
-    for opening, what in needed.items():
-        carried.lose(
-            f"pods.allow: {opening}",
-            f"the hardening rules refuse it: {what}",
-            f"Do without it, or open it: add {opening} to pods.allow (docs/settings.md, Openings, says which "
-            "broker.pod_security that takes); the fence follows by `spawnpenny permissions`.",
-        )
+def _add_notes_on_pods(carried: Carried, workshop: Workshop) -> None:
     carried.notes += dict.fromkeys(each for pod in workshop.pods() for each in _owners(pod))
-    named = {each for pod in workshop.pods() for each in references(pod)}
-    for kind, name in sorted(named - _own(workshop)):
-        instead = _FOR_ALL if kind == "volume claim" else "A step of a plugin puts it there."
+    pulled = {name for pod in workshop.pods() for name in pull_secrets(pod)}
+    made = {each["metadata"]["name"] for each in workshop.made_for_all() if each["kind"] == "Secret"}
+    for name in sorted(pulled - made):
         carried.notes.append(
-            f"The {kind} {name} has to be in the namespace of each user, and not only in the Hub's. {instead}"
+            f"The pull secret {name} has to be in the namespace of each user, and not only in the Hub's. Have a plugin "
+            "make it; without it, private images cannot be pulled."
         )
 
 
@@ -169,9 +158,3 @@ def _owners(pod: Manifest) -> Iterator[str]:
                 "fs_gid does that: leave it out. For NFS, where fs_gid has no effect, make the folder by an order of "
                 "the broker (docs/broker.md), or open what it needs."
             )
-
-
-def _own(workshop: Workshop) -> set[tuple[str, str]]:
-    """Return what the service itself makes for a lab."""
-    made = {(str(each["kind"]), str(each["metadata"]["name"])) for each in workshop.made_for_all()}
-    return {("volume claim" if kind == "PersistentVolumeClaim" else kind, name) for kind, name in made}

@@ -83,10 +83,10 @@ class Findings:
             spawns=spawns,
         )
 
-    def paste(self, setting: str, text: str) -> None:
-        """Give all problems of a setting what is to be pasted to mend them together."""
+    def paste(self, setting: str, text: str, *, code: str = "") -> None:
+        """Give all problems of a setting, or those with a code, what is to be pasted to mend them together."""
         for key, problem in self._problems.items():
-            if problem.setting == setting:
+            if problem.setting == setting and code in {"", problem.code}:
                 self._problems[key] = replace(problem, paste=text)
 
     def sorted(self, plugins: Sequence[str]) -> tuple[Problem, ...]:

@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from spawnpenny.admin.rehearsal.references import Reference
+from spawnpenny.admin.rehearsal.references import CLAIM, Reference
 from spawnpenny.admin.rehearsal.result import Problem, Severity
 from spawnpenny.pipeline.step import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from spawnpenny.settings import Settings
 
 _KUBERNETES: Final = frozenset({"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"})
 """What Kubernetes itself puts into every namespace."""
+_MAKE: Final = "Have a plugin make it."
+_MAKE_CLAIM: Final = (
+    "A volume claim is in one namespace alone. For storage that users share, name what is behind it as an nfs volume "
+    "in plugins.lab.volumes (pods.allow: [nfs]), or have a plugin make a claim and a volume for each user."
+)
+_IGNORE: Final = (
+    "Only where another program puts it into every user namespace, such as an operator: name it in broker.ignore, "
+    "for the broker and for the service."
+)
 
 
 def missing_problem(reference: Reference, settings: Settings, steps: Iterable[Step]) -> Problem | None:
@@ -37,11 +46,15 @@ def missing_problem(reference: Reference, settings: Settings, steps: Iterable[St
         "reference_missing",
         f"The pods need the {reference.resource.kind} {reference.name}, which nothing here makes: without it in the "
         "user's namespace none of them starts.",
-        "Have a plugin make it. Where something else puts it into every user namespace, say so in broker.ignore, "
-        "for the broker and for the service.",
-        str(yaml.safe_dump({"broker": {"ignore": [*settings.broker.ignore, name]}}, sort_keys=False)),
-        Severity.WARNING if unsure else Severity.REFUSAL,
+        f"{_MAKE_CLAIM if reference.resource == CLAIM else _MAKE} {_IGNORE}",
+        severity=Severity.WARNING if unsure else Severity.REFUSAL,
     )
+
+
+def ignore_to_paste(names: Sequence[str], settings: Settings) -> str:
+    """Return the section of the settings that names all missing objects, besides those that it has."""
+    section = {"ignore": list(dict.fromkeys((*settings.broker.ignore, *names)))}
+    return str(yaml.safe_dump({"broker": section}, sort_keys=False))
 
 
 def _may_make(step: Step, reference: Reference) -> bool:

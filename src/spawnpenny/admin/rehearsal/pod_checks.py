@@ -27,8 +27,11 @@ def problems_of_pod(pod: Manifest, settings: Settings) -> Iterator[Problem]:
     for opening in needs.closed_paths(settings.pods.host_paths):
         message = f"{_sentence(opening.reason)}; pods.host_paths lacks it."
         yield Problem("pods.host_paths", "pod_not_hardened", message)
+    likely: dict[str, list[str]] = {}
     for opening in needs.likely_closed(settings.pods.allow):
-        message = f"{_sentence(opening.reason)}; pods.allow lacks {opening.word}."
+        likely.setdefault(opening.reason, []).append(opening.word)
+    for reason, words in likely.items():
+        message = f"{_sentence(reason)}; pods.allow lacks {', '.join(words)}."
         yield Problem("pods.allow", "capability_likely", message, severity=Severity.WARNING)
     yield from _level(needs, settings)
     yield from _images(pod, settings)

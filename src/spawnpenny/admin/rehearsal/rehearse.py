@@ -16,6 +16,7 @@ from spawnpenny.admin.rehearsal.candidates import (
     odd_candidates,
 )
 from spawnpenny.admin.rehearsal.findings import Findings
+from spawnpenny.admin.rehearsal.missing_objects import ignore_to_paste
 from spawnpenny.admin.rehearsal.offline import offline_world
 from spawnpenny.admin.rehearsal.pod_checks import fence_problem, openings_to_paste
 from spawnpenny.admin.rehearsal.rehearser import Rehearser
@@ -60,15 +61,18 @@ class Selection:
         return User(self.username or SAMPLE_USER, settings.users.uid, settings.users.gid, groups)
 
 
-def rehearse(settings: Settings, plugins: Plugins, selection: Selection | None = None) -> Rehearsal:
+def rehearse(
+    settings: Settings, plugins: Plugins, selection: Selection | None = None, *, deployed: bool = False
+) -> Rehearsal:
     """Rehearse what users may start, and return what would be made and all that would be refused.
 
     No step is applied, and neither a cluster nor a broker is used: nothing is changed anywhere. The plugins are those
-    that the service would load, a site's own among them.
+    that the service would load, a site's own among them. ``deployed`` says that the settings are all that the service
+    has, its environment included: then it is a refusal that there are no tokens.
     """
     selection = selection or Selection()
     world, findings = offline_world(settings, plugins), Findings()
-    for problem in problems_of_service(settings, plugins):
+    for problem in problems_of_service(settings, plugins, deployed=deployed):
         findings.add(problem)
     rehearser, user = Rehearser(world, findings), selection.user(settings)
     labs = [rehearser.run(candidate) for candidate in _labs(plugins, selection, user)]
@@ -82,6 +86,7 @@ def rehearse(settings: Settings, plugins: Plugins, selection: Selection | None =
         findings.add(fence)
     for setting in ("pods.allow", "broker.pod_security", "pods.images"):
         findings.paste(setting, openings_to_paste(pods, settings))
+    findings.paste("cluster", ignore_to_paste(rehearser.missing, settings), code="reference_missing")
     return Rehearsal(
         (*labs, *clusters),
         findings.sorted(list(settings.plugins)),
@@ -90,7 +95,7 @@ def rehearse(settings: Settings, plugins: Plugins, selection: Selection | None =
 
 
 def _labs(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candidate]:
-    if Kind.LAB not in selection.kinds or not _makes(plugins, Kind.LAB):
+    if Kind.LAB not in selection.kinds or not plugins.makes(Kind.LAB):
         return
     if selection.options:
         candidates = [Candidate(Kind.LAB, user, selection.name, selection.options, selection.options)]
@@ -107,12 +112,12 @@ def _texts(plugins: Plugins, user: User) -> Iterator[Unrehearsed]:
 
 
 def _first_labs(plugins: Plugins, user: User) -> Iterator[Candidate]:
-    if _makes(plugins, Kind.LAB):
+    if plugins.makes(Kind.LAB):
         yield from lab_candidates(plugins.form(user), user, DEFAULT_LAB, every=False)
 
 
 def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candidate]:
-    if Kind.DASK not in selection.kinds or not _makes(plugins, Kind.DASK):
+    if Kind.DASK not in selection.kinds or not plugins.makes(Kind.DASK):
         return
     if selection.options and Kind.LAB in selection.kinds:
         return
@@ -124,10 +129,6 @@ def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Ca
     yield from candidates
     if selection.username is None:
         yield from odd_candidates(candidates[:1])
-
-
-def _makes(plugins: Plugins, kind: Kind) -> bool:
-    return any(step.scope == "spawn" for step in plugins.pipelines[kind].steps)
 
 
 def _caller(labs: Sequence[RehearsedSpawn]) -> Caller | None:

@@ -52,6 +52,7 @@ class Rehearser:
     findings: Findings
     unrehearsed: list[Unrehearsed] = field(default_factory=list)
     types: ObjectTypes = field(default_factory=ObjectTypes)
+    missing: list[str] = field(default_factory=list)
 
     def silent(self) -> Rehearser:
         """Return a rehearser whose findings are dropped."""
@@ -195,6 +196,7 @@ class _SpawnRehearsal:
             if each.resource.namespaced and not there:  # of what the whole cluster shares, only a cluster can tell
                 problem = missing_problem(each, world.settings, self.context.pipeline.steps)
                 if problem is not None:
+                    self.rehearser.missing.append(f"{each.resource.kind}/{each.name}")
                     self._found(problem)
 
     def _quota(self, step: Step, error: QuotaExceededError) -> None:

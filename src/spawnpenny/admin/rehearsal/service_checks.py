@@ -25,11 +25,11 @@ _LEAST: Final = {
 """Seconds below which a setting lets no spawn come to its end."""
 
 
-def problems_of_service(settings: Settings, plugins: Plugins) -> Iterator[Problem]:
+def problems_of_service(settings: Settings, plugins: Plugins, *, deployed: bool) -> Iterator[Problem]:
     """Yield what keeps every spawn of every user from starting, whatever it is made of."""
-    yield from _nobody(settings, plugins)
+    yield from _nobody(settings, plugins, known=deployed)
     kinds = (Kind.LAB, Kind.DASK)
-    if not any(step.scope == "spawn" for kind in kinds for step in plugins.pipelines[kind].steps):
+    if not any(map(plugins.makes, kinds)):
         yield Problem(
             "plugins",
             "nothing_to_start",
@@ -49,16 +49,16 @@ def problems_of_service(settings: Settings, plugins: Plugins) -> Iterator[Proble
             )
 
 
-def _nobody(settings: Settings, plugins: Plugins) -> Iterator[Problem]:
+def _nobody(settings: Settings, plugins: Plugins, *, known: bool) -> Iterator[Problem]:
     if _somebody_may_spawn(settings, plugins):
         return
-    knows = any(not isinstance(each, tokens.StaticTokens) for each in plugins.authenticators)
+    known |= bool(settings.tokens) or any(not isinstance(each, tokens.StaticTokens) for each in plugins.authenticators)
     message = (
         "Nobody may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin knows "
         "users who may."
-        if settings.tokens or knows
+        if known
         else "There are no tokens in these settings: nobody may start anything, unless the service's environment has "
-        "some."
+        "some. With --overlay or --rendered, that environment is looked at too."
     )
     yield Problem(
         "tokens",
@@ -67,8 +67,8 @@ def _nobody(settings: Settings, plugins: Plugins) -> Iterator[Problem]:
         "Give the Hub's token spawn:any, or load a plugin that knows the users' own credentials (oidc, or jupyterhub "
         "with the scope spawn:self).",
         _token_to_paste(settings),
-        # Where there are none at all, the deployment's environment may bring them.
-        Severity.REFUSAL if settings.tokens or knows else Severity.WARNING,
+        # A file alone may have none: the deployment's environment may bring them.
+        Severity.REFUSAL if known else Severity.WARNING,
     )
 
 
