@@ -77,7 +77,7 @@ def test_a_plugin_that_needs_more_is_found_until_the_overlay_gives_it(overlay, c
 def test_the_fence_is_mentioned_until_the_overlay_opens_what_the_settings_do(overlay, check, capsys):
     pods = {"pods": {"allow": ["nfs"]}, "broker": {"pod_security": "baseline"}}
     lab = {"volumes": [{"name": "shared", "nfs": {"server": "nfs", "path": "/"}}]}
-    changed(overlay / "settings.yaml", pods=pods["pods"])
+    changed(overlay / "settings.yaml", **pods)
     changed(overlay / "broker-settings.yaml", broker=pods["broker"])
     plugins = yaml.safe_load((overlay / "settings.yaml").read_text())["plugins"]
     changed(overlay / "settings.yaml", plugins={"lab": {**plugins["lab"], **lab}})
