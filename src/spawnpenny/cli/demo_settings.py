@@ -139,7 +139,7 @@ class _Local:
                 volume["emptyDir"] = {}
 
     def notices(self) -> Iterator[str]:
-        for told, found in (
+        for sentence, found in (
             ("The demo sets these itself", self.dropped),
             ("These have no effect on one machine", self.idle),
             ("This environment's JupyterLab stands for these images (embedded.images names others)", self.as_lab),
@@ -148,7 +148,7 @@ class _Local:
             ("Commands that are not on this machine; the image's own runs", self.commands),
         ):
             if found:
-                yield f"{told}: {', '.join(dict.fromkeys(found))}."
+                yield f"{sentence}: {', '.join(dict.fromkeys(found))}."
 
 
 def lay_over(demo: Mapping[str, Any], site: SiteSettings, folder: Path) -> tuple[dict[str, Any], list[str]]:

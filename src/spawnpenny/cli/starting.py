@@ -29,9 +29,9 @@ async def refused_start(client: Client, user: str, name: str, error: ProblemErro
         return RefusedError(f"{error.detail} To take it over, stop it first: `{command}`.")
     if error.code != "start_conflict":
         return worded(error)
-    there = await _present(client, user, name)
-    phase = there.phase if there else str(error.facts.get("phase") or "there")
-    where = f" at {there.url}" if there and there.url else ""
+    lab = await _present(client, user, name)
+    phase = lab.phase if lab else str(error.facts.get("phase") or "there")
+    where = f" at {lab.url}" if lab and lab.url else ""
     return RefusedError(
         f"{user}'s lab {name} is {phase} already{where}. Start it anew with --replace, or stop it: `{command}`."
     )

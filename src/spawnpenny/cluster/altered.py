@@ -38,5 +38,5 @@ def demand_unaltered(sent: Manifest, stored: Manifest) -> None:
 
 def _lost(sent: Manifest, stored: Manifest, part: str) -> list[str]:
     wanted: dict[str, Any] = sent["metadata"].get(part) or {}
-    there: dict[str, Any] = stored["metadata"].get(part) or {}
-    return sorted(key for key, value in wanted.items() if labels.is_own(key) and there.get(key) != value)
+    answered: dict[str, Any] = stored["metadata"].get(part) or {}
+    return sorted(key for key, value in wanted.items() if labels.is_own(key) and answered.get(key) != value)

@@ -50,9 +50,9 @@ async def _of_users(deployment: Deployment) -> list[Finding]:
 async def _of_our_own(deployment: Deployment) -> list[Finding]:
     found = []
     for name in deployment.namespaces:
-        there = await deployment.cluster.read(Ref(resource_of("Namespace"), name))
-        if there is not None:
-            found += _of_one(there, deployment)
+        namespace_found = await deployment.cluster.read(Ref(resource_of("Namespace"), name))
+        if namespace_found is not None:
+            found += _of_one(namespace_found, deployment)
     return found
 
 
@@ -63,12 +63,14 @@ def _of_one(namespace: Manifest, deployment: Deployment) -> list[Finding]:
     if not level:
         return [failure(f"The namespace {name} has no pod security level: Kubernetes takes any pod there.", do)]
     if _is_old(namespace):
-        told = f"The namespace {name} has its pod security level of an old Kubernetes ({_label(namespace, _VERSION)})."
-        return [failure(told, f"kubectl label namespace {name} {_VERSION}-")]
+        message = (
+            f"The namespace {name} has its pod security level of an old Kubernetes ({_label(namespace, _VERSION)})."
+        )
+        return [failure(message, f"kubectl label namespace {name} {_VERSION}-")]
     if level == _STRICTEST or name == spaces.provision:
         return []
-    told = f"The namespace {name} has the pod security level {level}, not {_STRICTEST}."
-    return [failure(told, do) if name == spaces.state else warning(told, f"{do}, unless it is meant.")]
+    message = f"The namespace {name} has the pod security level {level}, not {_STRICTEST}."
+    return [failure(message, do) if name == spaces.state else warning(message, f"{do}, unless it is meant.")]
 
 
 def _is_other(namespace: Manifest, level: str) -> bool:

@@ -27,11 +27,11 @@ _OF_ORDERS: Final = frozenset({"opened", "hostPaths"})
 async def check_policy(deployment: Deployment) -> list[Finding]:
     """Compare both policies and their bindings with those of the settings."""
     if deployment.release < _SINCE:
-        told = (
+        message = (
             f"Kubernetes {deployment.version} has no admission policies (from 1.30 on), so that RBAC alone fences the "
             "broker's account, which can bind the tenant role in any namespace."
         )
-        return [warning(told, "Use Kubernetes 1.30 or later, or know what remains.")]
+        return [warning(message, "Use Kubernetes 1.30 or later, or know what remains.")]
     if not deployment.settings.broker.separate:
         return [ok("There is no fence where the service is its own broker (broker.separate is false).")]
     found = []
@@ -44,24 +44,24 @@ async def check_policy(deployment: Deployment) -> list[Finding]:
 
 async def _compare(deployment: Deployment, wanted: Manifest) -> list[Finding]:
     kind, name = wanted["kind"], wanted["metadata"]["name"]
-    there = await deployment.cluster.read(Ref(_RESOURCES[kind], name))
-    if there is None:
+    existing = await deployment.cluster.read(Ref(_RESOURCES[kind], name))
+    if existing is None:
         return [failure(f"The {kind} {name} is not there.", APPLY)]
     found = []
     if deployment.orders is None and kind == POLICY and name.endswith("-broker"):
-        wanted = _as_there(wanted, there)
-        told = "What the fence opens for the site's orders cannot be judged: they are the broker's own."
-        found.append(unknown(told, "Run doctor with --overlay."))
-    found += [failure(each, APPLY) for each in fence_differences(there, wanted)]
-    found += [warning(each, "See whether it is meant.") for each in fence_additions(there, wanted)]
-    if (there.get("status") or {}).get("typeChecking", {}).get("expressionWarnings"):
-        told = f"The API server has doubts about expressions of the {kind} {name}."
-        found.append(warning(told, f"kubectl get {kind.lower()} {name} -o yaml shows them, under status."))
+        wanted = _with_orders_of(wanted, existing)
+        message = "What the fence opens for the site's orders cannot be judged: they are the broker's own."
+        found.append(unknown(message, "Run doctor with --overlay."))
+    found += [failure(each, APPLY) for each in fence_differences(existing, wanted)]
+    found += [warning(each, "See whether it is meant.") for each in fence_additions(existing, wanted)]
+    if (existing.get("status") or {}).get("typeChecking", {}).get("expressionWarnings"):
+        message = f"The API server has doubts about expressions of the {kind} {name}."
+        found.append(warning(message, f"kubectl get {kind.lower()} {name} -o yaml shows them, under status."))
     return found
 
 
-def _as_there(wanted: Manifest, there: Manifest) -> Manifest:
+def _with_orders_of(wanted: Manifest, existing: Manifest) -> Manifest:
     """Return a policy with those variables as they are that follow from what is not known here."""
-    given = {each["name"]: each for each in there["spec"].get("variables") or () if each["name"] in _OF_ORDERS}
+    given = {each["name"]: each for each in existing["spec"].get("variables") or () if each["name"] in _OF_ORDERS}
     variables = [given.get(each["name"], each) for each in wanted["spec"]["variables"]]
     return {**wanted, "spec": {**wanted["spec"], "variables": variables}}

@@ -32,8 +32,8 @@ def fence_additions(found: Manifest, wanted: Manifest) -> Iterator[str]:
     ours = {_plain(each["expression"]) for each in wanted["spec"]["validations"]}
     for each in found["spec"].get("validations") or ():
         if _plain(each["expression"]) not in ours:
-            told = each.get("message") or _shortened(each["expression"])
-            yield f"The {wanted['kind']} {wanted['metadata']['name']} has a rule that is not ours: {told}"
+            message = each.get("message") or _shortened(each["expression"])
+            yield f"The {wanted['kind']} {wanted['metadata']['name']} has a rule that is not ours: {message}"
 
 
 def _of_policy(what: str, found: Manifest, wanted: Manifest) -> Iterator[str]:

@@ -45,5 +45,5 @@ def _told(container: Manifest, own: Collection[str]) -> Manifest:
         if name not in own and (amount := (resources.get(part) or {}).get(resource)) is not None
     }
     kept = [each for each in container.get("env") or () if each["name"] in own or each["name"] not in _VARIABLES]
-    told = [{"name": name, "value": value} for name, value in amounts.items()]
-    return {**container, "env": [*told, *kept]}
+    variables = [{"name": name, "value": value} for name, value in amounts.items()]
+    return {**container, "env": [*variables, *kept]}

@@ -27,5 +27,5 @@ def wrong_grace(data: Mapping[str, Any]) -> dict[str, str]:
         given[f"extra_pod_config.{_OF_POD}"] = of_pod
     if len(set(given.values())) < 2:  # noqa: PLR2004 - they agree
         return {}
-    told = ", ".join(f"{name} is {value}" for name, value in given.items())
-    return {next(iter(given)): f"{told}: these are one setting. Write one of them, or the same in each."}
+    values = ", ".join(f"{name} is {value}" for name, value in given.items())
+    return {next(iter(given)): f"{values}: these are one setting. Write one of them, or the same in each."}

@@ -192,8 +192,10 @@ class _SpawnRehearsal:
     def _refer(self, manifest: Manifest) -> None:
         world = self.rehearser.world
         for each in references_of(manifest):
-            there = bool(each.namespace) and self.namespace.has(each.resource.kind, each.namespace, each.name)
-            if each.resource.namespaced and not there:  # of what the whole cluster shares, only a cluster can tell
+            made_already = bool(each.namespace) and self.namespace.has(each.resource.kind, each.namespace, each.name)
+            if (
+                each.resource.namespaced and not made_already
+            ):  # of what the whole cluster shares, only a cluster can tell
                 problem = missing_problem(each, world.settings, self.context.pipeline.steps)
                 if problem is not None:
                     self.rehearser.missing.append(f"{each.resource.kind}/{each.name}")

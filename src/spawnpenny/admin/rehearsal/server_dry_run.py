@@ -126,12 +126,12 @@ async def _references(manifest: Manifest, spawn: RehearsedSpawn, cluster: DryClu
 
 async def _missing(reference: Reference, cluster: DryCluster, label: str) -> AsyncIterator[Problem]:
     try:
-        there = await cluster.read(Ref(reference.resource, reference.name, reference.namespace or None))
+        existing = await cluster.read(Ref(reference.resource, reference.name, reference.namespace or None))
     except ClusterForbiddenError:
         message = f"The service may not read the {reference}, which pods need: whether it is there is not known."
         yield Problem(_SETTING, "not_asked", message, severity=Severity.WARNING, spawns=(label,))
         return
-    if there is None:
+    if existing is None:
         yield Problem(_SETTING, "reference_missing", f"There is no {reference}, which pods need.", spawns=(label,))
 
 
