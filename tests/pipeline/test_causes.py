@@ -220,3 +220,49 @@ async def _until(run, fact):
 def _is_undone(secret):
     spawns = read_record(secret).spawns.values() if secret else ()
     return any(spawn.phase is Phase.UNDOING for spawn in spawns)
+
+
+EVICTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "a drain"}
+
+
+@pytest.mark.parametrize("ready", [False, True], ids=["starting", "running"])
+async def test_an_eviction_is_known_while_the_pod_still_has_its_grace_period(kube_site, play, hollow_node, ready):
+    """The pod is deleted and does not go: its program has minutes to end."""
+    kube_site.data["plugins"]["lab"] = {"grace": 300}
+    play(Play(("Running", RUNNING, {"ready": ready})))
+    finish, gone = hollow_node._finish, asyncio.Event()
+
+    async def slowly(pod):
+        if pod.manifest["metadata"]["namespace"] == kube_site.namespace():
+            await gone.wait()
+        await finish(pod)
+
+    hollow_node._finish = slowly
+    try:
+        async with kube_site.service() as service:
+            run = await start(service)
+            pod = await service.world.pods.wait_for(
+                kube_site.namespace(), "lab", lambda pod: pod is not None and "containerStatuses" in pod["status"]
+            )
+            if ready:
+                await settled(run)
+            status = make_status(pod, "Running", RUNNING, ready=ready)
+            await hollow_node.set_status(
+                kube_site.namespace(), "lab", status | {"conditions": [*status["conditions"], EVICTED]}
+            )
+            await kube_site.cluster.delete(kube_site.ref("Pod", "lab"), grace=300)
+            while not _said(run, "It was taken off its machine: a drain."):
+                await run.bell.next().wait()
+            if ready:
+                assert run.record.phase is Phase.RUNNING
+            gone.set()
+            while not run.record.phase.over:
+                await run.bell.next().wait()
+            assert run.record.reason.code == "pod_evicted"
+    finally:
+        gone.set()
+        hollow_node._finish = finish
+
+
+def _said(run, sentence):
+    return any(event.message == sentence for event in run.record.log.since(None))

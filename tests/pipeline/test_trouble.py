@@ -70,6 +70,13 @@ async def test_a_spawn_that_is_too_slow_says_what_it_waited_for(kube_site, pods)
     assert "Waiting for the lab to answer" in reason.message
 
 
+@pytest.mark.parametrize("timeout", [0.5, 3.0, 5.0])
+async def test_a_caller_that_hardly_waits_reads_no_negative_seconds(kube_site, pods, timeout):
+    pods(Hold())
+    reason = await failed(kube_site, timeout=timeout)
+    assert (reason.code, "its -" in reason.message) == ("deadline_exceeded", False), reason
+
+
 async def test_a_lab_that_ran_out_of_memory_has_exited_and_says_so(kube_site, hollow_node):
     async with kube_site.service() as service:
         run = await settled(await start(service))

@@ -56,9 +56,15 @@ def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, id
     return Context(world, account, Run(record))
 
 
+_LEAST: Final = 1.0
+"""Seconds that a start has where its caller waits hardly longer than ``MARGIN``."""
+
+
 def _patience(world: World, request: SpawnRequest) -> float:
     most = world.settings.deadlines.spawn
-    return most if request.timeout is None else min(most, request.timeout - MARGIN)
+    if request.timeout is None:
+        return most
+    return min(most, max(request.timeout - MARGIN, min(request.timeout, _LEAST)))
 
 
 def choose(context: Context) -> None:

@@ -174,7 +174,7 @@ class PodWatch:
     def _is_ready(self, pod: Manifest) -> bool:
         if podstate.is_ready(pod):
             return True
-        if podstate.is_over(pod):
+        if podstate.is_over(pod) or podstate.is_deleted(pod):
             raise podstate.ending(pod, quote=self._listener.quote)
         self._weigh(pod)
         return False

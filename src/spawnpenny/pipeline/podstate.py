@@ -89,6 +89,11 @@ def is_lost(pod: Manifest) -> bool:
     return crashes(pod) >= MANY_CRASHES and not _ran_long(own)
 
 
+def is_deleted(pod: Manifest) -> bool:
+    """Say whether a pod is being deleted: it is never ready again, however long its grace period lasts."""
+    return "deletionTimestamp" in pod["metadata"]
+
+
 def has_succeeded(pod: Manifest) -> bool:
     """Say whether the pod's own container has ended with exit code 0, whatever those beside it do.
 
@@ -119,6 +124,8 @@ def has_begun(pod: Manifest) -> bool:
 
 def trouble(pod: Manifest, *, quote: Quote | None = _as_it_is) -> Trouble | None:
     """Say what keeps a pod from being ready, if anything is wrong with it; for ``quote`` see ``ending``."""
+    if is_deleted(pod):
+        return Trouble(deletion(pod))
     placed = condition(pod, "PodScheduled")
     if placed.get("status") == "False" and placed.get("reason") in _NOT_PLACED:
         message = placed.get("message") or ""
