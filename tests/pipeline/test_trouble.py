@@ -70,10 +70,10 @@ async def test_a_spawn_that_is_too_slow_says_what_it_waited_for(kube_site, pods)
     assert "Waiting for the lab to answer" in reason.message
 
 
-@pytest.mark.parametrize("timeout", [0.5, 3.0, 5.0])
-async def test_a_caller_that_hardly_waits_reads_no_negative_seconds(kube_site, pods, timeout):
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 5.0])
+async def test_a_caller_that_hardly_waits_reads_no_negative_seconds(kube_site, pods, seconds):
     pods(Hold())
-    reason = await failed(kube_site, timeout=timeout)
+    reason = await failed(kube_site, timeout=seconds)
     assert (reason.code, "its -" in reason.message) == ("deadline_exceeded", False), reason
 
 
