@@ -225,43 +225,47 @@ def _is_undone(secret):
 EVICTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "a drain"}
 
 
-@pytest.mark.parametrize("ready", [False, True], ids=["starting", "running"])
-async def test_an_eviction_is_known_while_the_pod_still_has_its_grace_period(kube_site, play, hollow_node, ready):
-    """The pod is deleted and does not go: its program has minutes to end."""
-    kube_site.data["plugins"]["lab"] = {"grace": 300}
-    play(Play(("Running", RUNNING, {"ready": ready})))
-    finish, gone = hollow_node._finish, asyncio.Event()
+@pytest.fixture
+def gone(kube_site, hollow_node, monkeypatch):
+    """Have pods of this site that are deleted go only once this is set."""
+    finish, allowed = hollow_node._finish, asyncio.Event()
 
     async def slowly(pod):
         if pod.manifest["metadata"]["namespace"] == kube_site.namespace():
-            await gone.wait()
+            await allowed.wait()
         await finish(pod)
 
-    hollow_node._finish = slowly
-    try:
-        async with kube_site.service() as service:
-            run = await start(service)
-            pod = await service.world.pods.wait_for(
-                kube_site.namespace(), "lab", lambda pod: pod is not None and "containerStatuses" in pod["status"]
-            )
-            if ready:
-                await settled(run)
-            status = make_status(pod, "Running", RUNNING, ready=ready)
-            await hollow_node.set_status(
-                kube_site.namespace(), "lab", status | {"conditions": [*status["conditions"], EVICTED]}
-            )
-            await kube_site.cluster.delete(kube_site.ref("Pod", "lab"), grace=300)
-            while not _said(run, "It was taken off its machine: a drain."):
-                await run.bell.next().wait()
-            if ready:
-                assert run.record.phase is Phase.RUNNING
-            gone.set()
-            while not run.record.phase.over:
-                await run.bell.next().wait()
-            assert run.record.reason.code == "pod_evicted"
-    finally:
+    monkeypatch.setattr(hollow_node, "_finish", slowly)
+    return allowed
+
+
+async def evict(site, hollow_node, pod, *, ready):
+    status = make_status(pod, "Running", RUNNING, ready=ready)
+    status["conditions"].append(EVICTED)
+    await hollow_node.set_status(site.namespace(), "lab", status)
+    await site.cluster.delete(site.ref("Pod", "lab"), grace=300)
+
+
+@pytest.mark.parametrize("ready", [False, True], ids=["starting", "running"])
+async def test_an_eviction_is_known_while_the_pod_still_has_its_grace_period(kube_site, play, hollow_node, gone, ready):
+    """The pod is deleted and does not go: its program has minutes to end."""
+    kube_site.data["plugins"]["lab"] = {"grace": 300}
+    play(Play(("Running", RUNNING, {"ready": ready})))
+    async with kube_site.service() as service:
+        run = await start(service)
+        pod = await service.world.pods.wait_for(
+            kube_site.namespace(), "lab", lambda pod: pod is not None and "containerStatuses" in pod["status"]
+        )
+        if ready:
+            await settled(run)
+        await evict(kube_site, hollow_node, pod, ready=ready)
+        while not _said(run, "It was taken off its machine: a drain."):
+            await run.bell.next().wait()
+        assert not ready or run.record.phase is Phase.RUNNING
         gone.set()
-        hollow_node._finish = finish
+        while not run.record.phase.over:
+            await run.bell.next().wait()
+        assert run.record.reason.code == "pod_evicted"
 
 
 def _said(run, sentence):
