@@ -19,6 +19,7 @@ from spawnpenny.errors import (
     VolumesKeptError,
 )
 from spawnpenny.testing.behaviours import Fail
+from spawnpenny.testing.pods import foreign_pod
 
 ADA = User("ada", 2001, 2001, (Group("physics", 3001),))
 HOME = {
@@ -117,7 +118,7 @@ async def test_storage_goes_where_it_is_asked_for_and_allowed(site, opened):
     assert await is_going(site)
 
 
-DATABASE = {"containers": [{"name": "db", "image": "spawnpenny/shell", "args": ["-c", "sleep 60"]}]}
+DATABASE = foreign_pod("theirs", "", image="spawnpenny/shell", args=["-c", "sleep 60"])["spec"]
 PORTS = {"ports": [{"port": 80}], "selector": {"app": "db"}}
 FOREIGN = [
     ({"kind": "Secret", "type": "Opaque"}, "Secret/theirs"),

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,7 @@ class Walk:
         self._server, self._folder, self._processes = server, folder, processes
         self._port, self._health = free_ports(2)
         self._variables = {}
+        self.discovery = server.discovery
         shutil.copytree(ROOT / "kustomize", folder / "kustomize")
         self.overlay = folder / "kustomize/overlays/ours"
 
@@ -166,14 +168,17 @@ def with_tokens(name, printed):
     return change
 
 
-def without_operators_and_on_old_kubernetes(kustomization):
-    """Leave out what the page says where neither operator is there, and where Kubernetes is old."""
+def leave_out(discovery, kustomization):
+    """Leave out what the page says where neither operator is there, and what this Kubernetes is too old for."""
     kustomization["components"] = ["permissions"]
     theirs = {"Certificate", "ServiceMonitor"}
     kept = [each for each in kustomization["patches"] if each.get("target", {}).get("kind") not in theirs]
     (old,) = (yaml.safe_load(block) for block in blocks("install.md", "yaml") if "ValidatingAdmissionPolicy" in block)
     budgets = {"$patch": "delete", "kind": "PodDisruptionBudget", "metadata": {"name": "all"}}
-    kept += [*old["patches"], {"target": {"kind": "PodDisruptionBudget"}, "patch": yaml.safe_dump(budgets)}]
+    if not discovery.evaluates_policies:
+        kept += old["patches"]
+    if not discovery.serves("poddisruptionbudgets", "policy/v1"):
+        kept += [{"target": {"kind": "PodDisruptionBudget"}, "patch": yaml.safe_dump(budgets)}]
     kustomization["patches"] = kept
 
 
@@ -183,7 +188,7 @@ async def install(walk, before=()):
         block for block in blocks("install.md") if not played(block)
     )
     await walk.run(overlay)
-    walk.edit("kustomization.yaml", without_operators_and_on_old_kubernetes)
+    walk.edit("kustomization.yaml", partial(leave_out, walk.discovery))
     for name, block in (("hub", hub), ("trial", trial)):
         walk.edit("settings.yaml", with_tokens(name, await walk.run(block)))
     for each in before or (rights, rendered):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,12 +10,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from spawnpenny.broker.asking import run_asking
+from spawnpenny.broker.orders import Orders
 from spawnpenny.broker.server import run_broker
-from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Ref
 from spawnpenny.configuration import make_settings
 from spawnpenny.doctor.examine import examine
+from spawnpenny.permissions.fence import BINDING, POLICY, make_fence
 from spawnpenny.permissions.grants import gather
 from spawnpenny.permissions.manifests import account_of, make_manifests
 from spawnpenny.plugins import load_plugins
@@ -23,6 +26,11 @@ from spawnpenny.replicas.replica import Replica
 from spawnpenny.testing.site import site_data
 
 LEVEL = "pod-security.kubernetes.io/enforce"
+ORDERS = Orders()
+FENCE = {
+    kind: Resource("admissionregistration.k8s.io/v1", kind, plural, namespaced=False)
+    for kind, plural in ((POLICY, "validatingadmissionpolicies"), (BINDING, "validatingadmissionpolicybindings"))
+}
 
 
 async def _nothing():
@@ -35,6 +43,8 @@ class Ward:
 
     data: dict
     cluster: KubernetesCluster
+    fenced: bool
+    """Whether the API server evaluates admission policies, so that the deployment has them."""
     broker: AsyncExitStack = field(default_factory=AsyncExitStack)
     """Runs the broker, until it is closed."""
 
@@ -56,6 +66,9 @@ class Ward:
             await self.cluster.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
         for manifest in make_manifests(gather(settings, plugins), settings):
             await self.cluster.create(manifest)
+        if self.fenced:
+            for manifest in make_fence(settings, ORDERS):
+                await self.cluster.create(manifest, FENCE[manifest["kind"]])
         await self.beat()
         await self.broker.enter_async_context(run_broker(self.cluster, settings))
         async with run_asking(self.cluster, settings) as broker:
@@ -70,18 +83,24 @@ class Ward:
         )
         await heart.begin()
 
+    async def remove_fence(self):
+        """Delete the admission policies, where there are any."""
+        if self.fenced:
+            for manifest in make_fence(self.settings, ORDERS):
+                await self.cluster.delete(Ref(FENCE[manifest["kind"]], manifest["metadata"]["name"]))
+
     def ref(self, kind, name, namespace=None):
         return Ref(resource_of(kind), name, namespace)
 
     async def look(self, cluster=None, **options):
         """Return what the doctor found that is not well: check, level and sentence."""
-        settings = self.settings
+        settings, options = self.settings, {"orders": ORDERS, **options}
         found = await examine(settings, load_plugins(settings), cluster or self.cluster, **options)
         return [(each.check, each.level.value, each.says) for each in found if each.level != "ok"]
 
 
 @pytest.fixture
-async def ward(kubernetes_cluster):
+async def ward(kubernetes_cluster, apiserver):
     mark = f"d{secrets.token_hex(3)}"
     data = site_data(mark)
     data["namespaces"] |= {"broker": f"{mark}-broker", "prefix": f"{mark}u-"}
@@ -91,10 +110,13 @@ async def ward(kubernetes_cluster):
         "role": f"{mark}-tenant",
         "lease": 3600,
     }
-    ward = Ward(data, kubernetes_cluster)
+    ward = Ward(data, kubernetes_cluster, apiserver.discovery.evaluates_policies)
+    as_deployed = copy.deepcopy(data)
     async with ward.broker:
         await ward.deploy()
         yield ward
+    ward.data = as_deployed  # which a test may have changed
+    await ward.remove_fence()
     for name in (f"{mark}-web", f"{mark}-web-broker", "too-much"):
         await kubernetes_cluster.delete(ward.ref("ClusterRoleBinding", name))
 

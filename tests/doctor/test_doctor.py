@@ -17,10 +17,14 @@ from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.domain import labels
 
 
-async def faults(ward, **options):
-    """Return what is found, but that the API server at hand is too old to have admission policies."""
+async def faults(ward, *, fence_differs=False, **options):
+    """Return what is found, but of the fence.
+
+    There a cluster too old for admission policies gets a warning, and another one what ``fence_differs`` says.
+    """
     found = await ward.look(**options)
-    assert [level for check, level, _ in found if check == "policy"] == ["warning"]
+    levels = {level for check, level, _ in found if check == "policy"}
+    assert levels == ({"warning"} if not ward.fenced else {"failure"} if fence_differs else set())
     return [each for each in found if each[0] != "policy"]
 
 
@@ -30,7 +34,7 @@ async def test_a_healthy_deployment_is_found_healthy(ward):
 
 async def test_a_namespace_that_is_not_there_is_found(ward):
     ward.data["namespaces"]["provision"] = absent = f"{ward.data['namespaces']['provision']}-absent"
-    found = await faults(ward)
+    found = await faults(ward, fence_differs=True)
     assert found[0] == ("namespaces", "failure", f"The namespace {absent} is not there.")
     assert [check for check, *_ in found[1:]] == ["rights"]  # the roles are those of the other namespace
 
@@ -145,7 +149,7 @@ async def test_a_broker_that_renews_its_lease_no_more_is_found(ward):
 
 async def test_a_broker_that_works_by_other_settings_is_found(ward):
     ward.data["broker"]["pod_security"] = "baseline"
-    security, board = await faults(ward)
+    security, board = await faults(ward, fence_differs=True)
     assert board == ("board", "failure", "The broker makes namespaces by other settings than these.")
     assert security[0] == "pod-security"
 
@@ -173,7 +177,7 @@ async def test_what_an_account_cannot_tell_of_others_it_says(ward, as_account):
     settings = ward.settings
     async with as_account(settings.broker.account_namespace, settings.broker.account) as cluster:
         found = await ward.look(cluster)
-    assert {level for _, level, _ in found} == {"unknown", "warning"}
+    assert {level for _, level, _ in found} == ({"unknown"} if ward.fenced else {"unknown", "warning"})
     told = [told for check, _, told in found if check in {"rights", "excess"}]
     name, space = f"{settings.broker.account}-broker", settings.namespaces.broker
     assert told == [f"These rights do not suffice to ask what the account {name} of {space} may do."] * 2
@@ -208,6 +212,7 @@ async def test_a_clock_that_differs_is_found(ward, through, seconds, level):
 
 
 async def test_a_cluster_that_could_have_the_policies_and_has_not_is_found(ward, through):
+    await ward.remove_fence()
     async with through({}, version="v1.31.2") as cluster:
         found = await ward.look(cluster)
     assert {(check, level) for check, level, _ in found} == {("policy", "failure")}
@@ -221,7 +226,7 @@ async def test_a_service_that_does_not_answer_is_found(ward):
 
 
 async def test_a_check_that_takes_too_long_harms_no_other(ward):
-    found = await faults(ward, patience=1e-9)
+    found = await faults(ward, fence_differs=True, patience=1e-9)
     assert {level for _, level, _ in found} == {"failure"}
     assert {check for check, *_ in found} >= {"namespaces", "rights", "records"}
     assert "kubernetes" not in {check for check, *_ in found}

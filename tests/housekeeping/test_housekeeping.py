@@ -12,6 +12,7 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import User
 from spawnpenny.pipeline.record import RecordUnreadableError
 from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.pods import foreign_pod
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 
@@ -39,11 +40,10 @@ def volume_claim(site):
 async def leftover_pod(site, service, name, mark=None):
     """Make a pod like a lab's, of a spawn that there is not or of ``mark``; wait until the service has heard of it."""
     (there,) = [pod for pod in service.world.pods.items() if pod["metadata"]["name"] == "lab"]
-    metadata = {key: copy.deepcopy(there["metadata"][key]) for key in ("namespace", "labels", "annotations")}
-    metadata |= {"name": name}
-    metadata["labels"][labels.SPAWN] = mark or f"gone-{name}"
-    spec = {"containers": [{"name": "c", "image": "spawnpenny/lab"}]}
-    await site.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    pod = foreign_pod(name, site.namespace())
+    pod["metadata"] |= {key: copy.deepcopy(there["metadata"][key]) for key in ("labels", "annotations")}
+    pod["metadata"]["labels"][labels.SPAWN] = mark or f"gone-{name}"
+    await site.cluster.create(pod)
     await service.world.pods.wait_for(site.namespace(), name, lambda pod: pod is not None)
 
 

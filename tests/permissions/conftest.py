@@ -25,7 +25,8 @@ from spawnpenny.service import run_service
 from spawnpenny.testing.apiserver import ApiServer
 from spawnpenny.testing.site import Site, settled, site_data, start
 
-ABOUT_ONESELF = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
+ABOUT_ONESELF = {"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
+"""What every account may ask; the last one since Kubernetes 1.28."""
 
 
 @dataclass

@@ -19,6 +19,7 @@ from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.behaviours import Hold, Ready
 from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.pods import foreign_pod
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 
@@ -141,9 +142,7 @@ async def test_another_pod_that_took_the_name_is_left_alone(any_site):
     await any_site.cluster.delete(any_site.ref("Pod", "lab"), grace=0)
     await until_gone(any_site.cluster, pods, any_site.ref("Pod", "lab"), pod["metadata"]["uid"])
     watching.cancel()
-    metadata = {"name": "lab", "namespace": any_site.namespace()}
-    spec = {"containers": [{"name": "foreign", "image": "spawnpenny/lab"}]}
-    await any_site.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    await any_site.cluster.create(foreign_pod("lab", any_site.namespace()))
     async with any_site.service() as service:
         run = await settled(service.spawns.find("ada", lab()))
         assert (run.record.phase, run.record.reason.code) == (Phase.EXITED, "pod_gone")

@@ -31,11 +31,13 @@ from spawnpenny.testing.admission import AdmissionRecorder
 from spawnpenny.testing.behaviours import Crash
 from spawnpenny.testing.fence import load_policies
 from spawnpenny.testing.hollow_node import HollowNode
+from spawnpenny.testing.policy_server import PolicyServer, refusal
 from spawnpenny.testing.site import HUB, Site, settled, site_data, start, stop
 
 HERE = Path(__file__).parent
 WRITES = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE"}
 NONE = {"metadata": {"name": ""}}
+ENFORCE = "pod-security.kubernetes.io/enforce"
 RESTRICTED = {"runAsUser": 1000, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 CONTAINER = {
@@ -55,6 +57,10 @@ class Scene:
     missed: Counter = dataclasses.field(default_factory=Counter)
     forbidden: dict = dataclasses.field(default_factory=dict)
     allowed: dict = dataclasses.field(default_factory=dict)
+    sent: dict = dataclasses.field(default_factory=dict)
+    """The requests of the two files as the API server saw them, without what is merged in afterwards."""
+    answered: dict | None = None
+    """With what words the API server's own policies refused each of them; None where it evaluates no policies."""
 
     def fence(self, policies, attempt=None):
         """Return the policies with this site's names and accounts, and with what is opened for an attempt."""
@@ -105,9 +111,25 @@ async def play(server, folder):
         }
         for trial in ("forbidden", "allowed"):
             for entry in entries(trial, names):
-                recorded = await send(thieves, recorder, names, entry)
-                getattr(scene, trial)[entry.get("theft") or entry["use"], entry["by"]] = (entry, recorded)
+                key = entry.get("theft") or entry["use"], entry["by"]
+                sent = await record(thieves, recorder, names, entry)
+                scene.sent[key] = (entry, sent)
+                getattr(scene, trial)[key] = (entry, with_beyond(sent, entry))
+        if server.discovery.evaluates_policies:
+            scene.answered = await ask_server(PolicyServer(admin, thieves), thieves, scene)
         return scene
+
+
+async def ask_server(judge, thieves, scene):
+    """Have the API server judge every request of the two files by the policies that it is sent to."""
+    policies = load_policies(HERE.parents[1] / "kustomize/base/policy.yaml")
+
+    async def again(entry):
+        async with sending(thieves, scene.names, entry) as answer:
+            return await refusal(answer)
+
+    attempts = {key: entry for key, (entry, _) in scene.sent.items()}
+    return await judge.judge(attempts, lambda entry: scene.fence(policies, entry), again)
 
 
 async def make_scene_site(admin, folder):
@@ -206,6 +228,8 @@ async def prepare(admin, site, names):
         metadata = {"name": name, "labels": labels, "annotations": notes}
         await admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     tenant = site.namespace("ada")
+    # Else pod security would refuse most of the thefts before anything sees them: here the fence stands alone.
+    await admin.patch(Ref(resource_of("Namespace"), tenant), {"metadata": {"labels": {ENFORCE: None}}})
     claim = {"spawnpenny.io/kind": "claim", "app": "spawnpenny"}
     things = [
         ("ConfigMap", names["state"], "held", {"labels": claim}, {}),
@@ -253,20 +277,28 @@ async def client(server, account):
         await sockets.close()
 
 
-async def send(clients, recorder, names, entry):
+async def record(clients, recorder, names, entry):
     """Send a request as the account that it is by, and return what the API server asked about it."""
-    method, path, body = request_of(entry, names)
     before = len(recorder.seen)
+    async with sending(clients, names, entry) as answer:
+        told = await answer.text()
+    assert len(recorder.seen) == before + 1, f"{entry}: {told}"
+    return recorder.seen[-1]
+
+
+def sending(clients, names, entry):
+    method, path, body = request_of(entry, names)
     kind = {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
     query = {} if "connect" in entry else {"dryRun": "All"}
     data = json.dumps(body) if body else None
-    async with clients[entry["by"]].request(method, path, params=query, data=data, headers=kind) as answer:
-        told = await answer.text()
-    assert len(recorder.seen) == before + 1, f"{entry}: {told}"
-    recorded = recorder.seen[-1]
-    if "beyond" in entry:
-        recorded = dataclasses.replace(recorded, object=with_parts(recorded.object, entry["beyond"]))
-    return recorded
+    return clients[entry["by"]].request(method, path, params=query, data=data, headers=kind)
+
+
+def with_beyond(recorded, entry):
+    """Merge into a request what the API server at hand may be too old to know, or refuses before any policy."""
+    if "beyond" not in entry:
+        return recorded
+    return dataclasses.replace(recorded, object=with_parts(recorded.object, entry["beyond"]))
 
 
 def request_of(entry, names):

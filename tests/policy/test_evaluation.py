@@ -114,3 +114,10 @@ def test_a_policy_that_uses_what_is_not_evaluated_here_is_refused():
     }
     with pytest.raises(ValueError, match="paramKind"):
         Policy.of(manifest)
+
+
+def test_the_manifests_of_a_policy_are_that_policy_again():
+    one = policy("variables.a", conditions=("true", "1 == 1"), variables={"a": "true", "b": "variables.a"}, scope="*")
+    made, binding = one.manifests("p")
+    assert Policy.of(made) == one
+    assert binding["spec"] == {"policyName": "p", "validationActions": ["Deny"]}

@@ -152,3 +152,16 @@ def test_each_expression_is_seen_true_and_false_and_none_fails(scene, policies):
         for value in (True, False)
     }
     assert seen == wanted
+
+
+def test_an_api_server_that_evaluates_policies_judges_as_the_kit_does(scene, policies):
+    if scene.answered is None:
+        pytest.skip("This API server evaluates no ValidatingAdmissionPolicy: Kubernetes 1.30 and later do")
+    differ = {}
+    for key, (entry, admission) in scene.sent.items():
+        ours = [each.message for each in refusals(scene.fence(policies, entry)[entry["by"]].judge(admission))]
+        told = scene.answered[key]  # the first rule that refuses, where several do
+        if told not in (ours or [None]):
+            differ[key] = (ours, told)
+    assert len(scene.sent) == len(THEFTS) + len(USES)
+    assert differ == {}

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from spawnpenny.api import Phase
+from spawnpenny.testing.pods import foreign_pod
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 CLAIM = "PersistentVolumeClaim"
@@ -114,12 +115,8 @@ async def test_what_another_pod_mounts_is_kept(purged_site):
     async with purged_site.service() as service:
         await runs(service)
         volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "claim-ada"}}]
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "backup", "namespace": purged_site.namespace()},
-            "spec": {"volumes": volumes, "containers": [{"name": "c", "image": "spawnpenny/lab", **limits()}]},
-        }
+        pod = foreign_pod("backup", purged_site.namespace(), **limits())
+        pod["spec"]["volumes"] = volumes
         await purged_site.cluster.create(pod)
         assert "it is mounted by backup" in await purge(service)
         assert "deletionTimestamp" not in (await purged_site.read(CLAIM, "claim-ada"))["metadata"]

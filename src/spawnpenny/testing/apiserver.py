@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 import psutil
 
 from spawnpenny.testing.audit import POLICY, AuditEntry, AuditLog
+from spawnpenny.testing.discovery import Discovery
 from spawnpenny.testing.pki import Pki
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.processes import Processes
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
     from types import TracebackType
+
+    from spawnpenny.cluster.port import Manifest
 
 ASSETS: Final = "KUBEBUILDER_ASSETS"
 ADMIN: Final = "admin"
@@ -41,6 +44,7 @@ _SHM: Final = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
 _ROOM: Final = 1 << 30  # etcd writes its log in pieces of 64 MB, and a full disk ends it
 _READY: Final = 60.0
 _HTTP_OK: Final = 200
+_HTTP_NOT_FOUND: Final = 404
 _INSECURE_PORT_GONE: Final = (1, 24)
 
 
@@ -51,12 +55,14 @@ class ApiServer:
         url: Where the API is served.
         ca: The file of the authority that signed its certificate.
         kubeconfig: A file with which one may do everything.
+        discovery: Its version, and the resources that it serves.
 
     """
 
     url: str
     ca: Path
     kubeconfig: Path
+    discovery: Discovery
 
     def __init__(self, assets: str | Path | None = None) -> None:
         """Take the programs from ``assets``, or from the folder that ``KUBEBUILDER_ASSETS`` names."""
@@ -113,6 +119,7 @@ class ApiServer:
         self.ca = self._pki.ca
         self.kubeconfig = self.kubeconfig_for(ADMIN, ADMIN_GROUP)
         self._client = self.ssl_context()
+        self.discovery = Discovery(self._json)
         self._audit = AuditLog(self._folder / "audit.log")
         data = stack.enter_context(_data_folder(self._folder))
         self._processes = stack.enter_context(Processes(self._folder))
@@ -198,18 +205,24 @@ class ApiServer:
 
     def _answers(self, path: str) -> bool:
         try:
-            return self._get(path) == _HTTP_OK
+            return self._get(path)[0] == _HTTP_OK
         except (OSError, http.client.HTTPException):
             return False
 
-    def _get(self, path: str, headers: dict[str, str] | None = None) -> int:
+    def _json(self, path: str) -> Manifest | None:
+        status, body = self._get(path)
+        if status == _HTTP_NOT_FOUND:
+            return None
+        found: Manifest = json.loads(body)
+        return found
+
+    def _get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         # Not urllib: that would ask the environment for a proxy.
         connection = http.client.HTTPSConnection(LOOPBACK, self._ports["api"], context=self._client, timeout=10)
         try:
             connection.request("GET", path, headers=headers or {"User-Agent": MARKER})
             answer = connection.getresponse()
-            answer.read()
-            return answer.status
+            return answer.status, answer.read()
         finally:
             connection.close()
 

@@ -126,6 +126,22 @@ class Policy:
         changed = {name: Expression(name, source) for name, source in variables.items()}
         return replace(self, conditions=(account,), variables={**self.variables, **changed})
 
+    def manifests(self, name: str) -> list[Manifest]:
+        """Return the policy under a name of its own, and a binding that puts it into force for everything."""
+        policy = {
+            "failurePolicy": "Fail",
+            "matchConstraints": dict(self.constraints),
+            "matchConditions": [{"name": each.name, "expression": each.source} for each in self.conditions],
+            "variables": [{"name": each.name, "expression": each.source} for each in self.variables.values()],
+            "validations": [{"expression": each.source, "message": each.message} for each in self.validations],
+        }
+        binding = {"policyName": name, "validationActions": ["Deny"]}
+        head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
+        return [
+            {**head, "kind": "ValidatingAdmissionPolicy", "spec": policy},
+            {**head, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+        ]
+
 
 class _Variables:
     """The variables of one evaluation: each evaluated once, when it is first used."""

@@ -1,4 +1,4 @@
-"""Writes the schemas of the built-in kinds that the tests' API server is too old to serve.
+"""Writes the schemas of the built-in kinds that the tests' API server is may be too old to serve.
 
 They are made of the models in kubernetes-asyncio, which are generated from the OpenAPI document of Kubernetes. Run it
 as a program after an update of that library.
