@@ -160,8 +160,8 @@ def test_an_api_server_that_evaluates_policies_judges_as_the_kit_does(scene, pol
     differ = {}
     for key, (entry, admission) in scene.sent.items():
         ours = [each.message for each in refusals(scene.fence(policies, entry)[entry["by"]].judge(admission))]
-        told = scene.answered[key]  # the first rule that refuses, where several do
-        if told not in (ours or [None]):
-            differ[key] = (ours, told)
+        answer = scene.answered[key]  # the first rule that refuses, where several do
+        if answer not in (ours or [None]):
+            differ[key] = (ours, answer)
     assert len(scene.sent) == len(THEFTS) + len(USES)
     assert differ == {}
