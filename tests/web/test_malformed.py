@@ -71,10 +71,15 @@ async def test_several_authorization_headers_are_refused_also_where_they_are_equ
     assert (status, "several Authorization headers" in json.loads(body)["error"]) == (422, True)
 
 
-async def test_an_unknown_expectation_is_a_problem_and_a_known_one_is_met(server):
-    status, headers, body = await ask(server, "GET /healthz HTTP/1.1", "Expect: tea")
-    assert (status, json.loads(body)["code"]) == (417, "expectation_unknown")
-    assert headers["Content-Type"] == "application/problem+json; charset=utf-8"
+@pytest.mark.parametrize("line", ["GET /healthz", "GET /no/such", "PATCH /healthz", "PROPFIND /", "OPTIONS *"])
+async def test_an_unknown_expectation_is_a_problem_on_every_path_and_method(server, line):
+    for version in ("HTTP/1.1", "HTTP/1.0"):
+        status, headers, body = await ask(server, f"{line} {version}", "Expect: tea")
+        assert (status, json.loads(body)["code"]) == (417, "expectation_unknown")
+        assert headers["Content-Type"] == "application/problem+json; charset=utf-8"
+
+
+async def test_a_known_expectation_is_met(server):
     status, _, body = await ask(server, "PUT /v1/users/ada HTTP/1.1", "Expect: 100-Continue", body=b"{}")
     assert (status, b"HTTP/1.1 401" in body) == (100, True)
 

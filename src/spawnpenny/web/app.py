@@ -17,11 +17,12 @@ from spawnpenny.web.access import guard
 from spawnpenny.web.audit import chronicle, put_headers
 from spawnpenny.web.client_address import ClientAddresses
 from spawnpenny.web.document import Document
+from spawnpenny.web.expectations import UnknownExpectations, answer_expectation
 from spawnpenny.web.keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
-from spawnpenny.web.problems import answer_expectation, problems
+from spawnpenny.web.problems import problems
 from spawnpenny.web.relay import relay, relaying
 from spawnpenny.web.routes import routes
 from spawnpenny.web.serving import CONNECTIONS, connections_of
@@ -102,6 +103,7 @@ def _add_routes(app: web.Application, table: Sequence[Route]) -> None:
             pattern = _PART.sub(r"{\1:[^/]+}", route.path)
         for method in route.methods:
             app.router.add_route(method, pattern, route.handler, name=route.name, expect_handler=answer_expectation)
+    app.router.register_resource(UnknownExpectations())  # last: whatever has no route
 
 
 async def _let_go(app: web.Application) -> None:

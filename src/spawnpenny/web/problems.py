@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from spawnpenny.domain.advice import advice
 from spawnpenny.errors import (
@@ -23,10 +23,10 @@ from spawnpenny.errors import (
     NoSuchRouteError,
     SpawnpennyError,
     UnauthenticatedError,
-    UnknownExpectationError,
 )
 from spawnpenny.gateway.refusals import is_gateways, refusal
 from spawnpenny.web.exchange import exchange
+from spawnpenny.web.expectations import check_expectation
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -35,7 +35,6 @@ TYPE: Final = "https://spawnpenny.io/errors/"
 CONTENT_TYPE: Final = "application/problem+json"
 _INTERNAL: Final = "Something went wrong in spawnpenny; an administrator finds the cause in the log by request_id."
 _CLUSTER: Final = "The cluster refused or did not answer; an administrator finds the cause in the log by request_id."
-_CONTINUE: Final = "100-continue"
 _RETRY_AFTER: Final = 5
 _MOST_BYTES: Final = 7 * 1024
 _CUT: Final = 300
@@ -45,7 +44,7 @@ _CUT: Final = 300
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every error into an answer; what we did not foresee is logged, and not shown."""
     try:
-        _check_expectation(request)
+        check_expectation(request)
         return await handler(request)
     except SpawnpennyError as error:
         return _answer(request, error)
@@ -56,25 +55,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             raise  # the caller is gone: nobody to answer
         structlog.get_logger("spawnpenny.web").exception("a request failed unexpectedly")
         return _answer(request, SpawnpennyError(_INTERNAL))
-
-
-async def answer_expectation(request: web.Request) -> None:
-    """Have the body sent where the caller waits for that.
-
-    Other expectations are refused as all else is: aiohttp's own handler would do it past the middlewares.
-    """
-    if request.version >= HttpVersion11 and _expected(request) == _CONTINUE:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # no part of the answer, as aiohttp counts it
-
-
-def _check_expectation(request: web.Request) -> None:
-    if _expected(request) not in ("", _CONTINUE):
-        raise UnknownExpectationError
-
-
-def _expected(request: web.Request) -> str:
-    return request.headers.get("Expect", "").strip().lower()
 
 
 def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[str, Any]:
