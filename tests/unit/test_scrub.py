@@ -102,6 +102,27 @@ def test_short_and_common_values_do_not_spoil_a_sentence(secret, text, expected)
     assert scrubbed(text, [secret, "on", "8888"]) == (text if expected is None else expected)
 
 
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        "\x1b[31m",
+        "\x1b[0;1;38;5;9m",
+        "\x1b]8;;https://example.org\x07",
+        "\x1b(B",
+        "\b",
+        "\u200b",
+        "\u2060",
+        "\xad",
+        "\ufeff",
+    ],
+)
+def test_what_is_not_shown_hides_no_secret(unseen):
+    secret = "s3cr3t-of-ada/q7"
+    for text in (unseen.join(secret), f"{secret[:5]}{unseen}{secret[5:]}", f"{unseen}{secret}{unseen}"):
+        left = scrubbed(f"token {text} is wrong", [secret]).replace(unseen, "")
+        assert left == "token [secret] is wrong"
+
+
 def test_what_has_no_secret_is_left_as_it_is():
     text = "The container notebook ended by itself with exit code 1: \x00é \udcff “Traceback (most recent call last)”"
     assert scrubbed(text, ["s3cr3t-of-ada", "\udcff\udcfe\udcff\udcfe"]) == text

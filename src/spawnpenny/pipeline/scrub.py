@@ -28,6 +28,11 @@ PIECE_OF_A_PATH: Final = 24
 _REPLACEMENT: Final = "[secret]"
 _WORDS: Final = re.compile(r"(?:(?![a-z][A-Z])[A-Za-z.,:=_\-/\s])*")
 _ESCAPE: Final = re.compile(r"(?:%[0-9A-Fa-f]{2}|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[0-7]{3}|[a-z]))$")
+_CONTROL: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B]|[=>c])"
+    r"|[\x01-\x08\x0e-\x1f\x7f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+)
+"""What a terminal or a page does not show: colours, links, marks of direction, spaces of no width."""
 _LONGEST_ESCAPE: Final = 6
 
 
@@ -53,8 +58,9 @@ def scrubbed(text: str, secrets: Iterable[str]) -> str:
 def _bones(text: str) -> tuple[bytes, list[int]]:
     """Return the skeleton of a text as bytes, and which character each byte is of."""
     bones, places = bytearray(), list[int]()
+    unseen = {place for run in _CONTROL.finditer(text) for place in range(*run.span())}
     for place, character in enumerate(text):
-        if character != SEPARATOR and (kept := skeleton(character)):
+        if place not in unseen and character != SEPARATOR and (kept := skeleton(character)):
             found = kept.encode("utf-8", "surrogatepass")
             bones += found
             places += [place] * len(found)
