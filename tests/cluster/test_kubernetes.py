@@ -165,6 +165,18 @@ async def test_a_quota_names_the_resource_that_is_exceeded(api, connect):
         with pytest.raises(QuotaExceededError) as refusal:
             await cluster.create(MANIFEST)
     assert refusal.value.facts == {"resource": "limits.cpu", "asked": "3", "used": "6", "limit": "8"}
+    assert refusal.value.advice is None
+
+
+async def test_where_the_whole_limit_is_too_small_nobody_is_advised_to_stop_something(api, connect):
+    numbers = (
+        "requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=0, limited: requests.nvidia.com/gpu=0"
+    )
+    api.answers = [status(403, f'pods "p" is forbidden: exceeded quota: site, {numbers}')]
+    async with connect() as cluster:
+        with pytest.raises(QuotaExceededError) as refusal:
+            await cluster.create(MANIFEST)
+    assert refusal.value.advice.startswith("Choose something smaller")
 
 
 @pytest.mark.parametrize(

@@ -292,6 +292,21 @@ def test_an_images_name_says_nothing_of_why_it_cannot_be_pulled(message, hopeles
     assert podstate.trouble(pod(status)).hopeless is hopeless
 
 
+@pytest.mark.parametrize(
+    ("secrets", "message", "hopeless"),
+    [
+        ([{"name": "registry"}], "pull access denied, repository does not exist or may require authorization", False),
+        ([{"name": "registry"}], "401 Unauthorized", False),
+        ([{"name": "registry"}], "manifest unknown", True),
+        ([], "401 Unauthorized", True),
+    ],
+)
+def test_a_pull_that_is_denied_may_pass_where_the_pod_names_a_pull_secret(secrets, message, hopeless):
+    denied = pod(container(state={"waiting": {"reason": "ErrImagePull", "message": message}}))
+    denied["spec"] = {"imagePullSecrets": secrets}
+    assert podstate.trouble(denied).hopeless is hopeless
+
+
 def test_a_gate_that_holds_a_pod_back_is_named():
     gated = pod({"phase": "Pending", "conditions": [NO_ROOM | {"reason": "SchedulingGated"}]})
     gated["spec"] = {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}

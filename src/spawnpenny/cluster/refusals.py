@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from spawnpenny.domain.quantities import parse_quantity
 from spawnpenny.errors import (
     AlreadyExistsError,
     ClusterError,
@@ -176,7 +177,16 @@ def _quota(requested: str, used: str, limited: str) -> QuotaExceededError:
     ]
     resource = next(iter(tables[0]))
     asked, in_use, limit = (table.get(resource, "?") for table in tables)
-    return QuotaExceededError(resource, asked=asked, used=in_use, limit=limit)
+    return QuotaExceededError(resource, asked=asked, used=in_use, limit=limit, advice=_advice_on_quota(asked, limit))
+
+
+def _advice_on_quota(asked: str, limit: str) -> str | None:
+    """Return what helps where the whole limit is less than what is asked for: to stop something does not."""
+    try:
+        never_fits = parse_quantity(asked) > parse_quantity(limit)
+    except ValueError:
+        return None
+    return "Choose something smaller: this is more than your limit, whatever else runs." if never_fits else None
 
 
 def _not_found(call: Call, status: dict[str, Any]) -> Fault:

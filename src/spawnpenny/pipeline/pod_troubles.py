@@ -64,6 +64,7 @@ _HOPELESS_PULL: Final = re.compile(
     r"|invalid reference|couldn't parse|no matching manifest|no match for platform",
     re.IGNORECASE,
 )
+_DENIED: Final = re.compile(r"denied|unauthorized|authentication required|forbidden", re.IGNORECASE)
 _HOPELESS_CONFIG: Final = re.compile(
     r"runAsNonRoot|run as root|executable file not found|exec: .*(?:not found|no such file|permission denied)"
     r"|exec format error|no command specified",
@@ -95,12 +96,15 @@ class Trouble:
         return self.error.code
 
 
-def container_trouble(status: Status, *, quote: Quote | None) -> Trouble | None:
-    """Return why a container does not run, where something is wrong; for ``quote`` see ``container_end``."""
+def container_trouble(status: Status, *, quote: Quote | None, pull_secrets: bool = False) -> Trouble | None:
+    """Return why a container does not run, where something is wrong; for ``quote`` see ``container_end``.
+
+    ``pull_secrets`` says whether its pod names any: a denied pull may then pass.
+    """
     waiting = state_of(status, "waiting") or {}
     reason, message = waiting.get("reason") or "", waiting.get("message") or ""
     if reason in _PULL_REASONS:
-        return _unpulled(status, reason, message)
+        return _unpulled(status, reason, message, pull_secrets=pull_secrets)
     if reason in _CONFIG_REASONS:
         said = f"The container {status['name']} cannot be started: {quoted(message, otherwise=reason)}."
         return Trouble(PodConfigError(said), hopeless=bool(_HOPELESS_CONFIG.search(message)), grace=HEALING)
@@ -161,12 +165,14 @@ def _whole_words(message: str) -> str:
     return "".join(message.split(maxsplit=1)[1:])
 
 
-def _unpulled(status: Status, reason: str, message: str) -> Trouble:
+def _unpulled(status: Status, reason: str, message: str, *, pull_secrets: bool) -> Trouble:
     image = status.get("image", "")
     verb = "be read by the machine" if reason == "ImageInspectError" else "be pulled"
     error = ImageError(f"The image {image} cannot {verb}: {quoted(message, otherwise=reason)}.")
     said = message.replace(image, "") if image else message  # its name and tag may contain any of the words
     refused = bool(_HOPELESS_PULL.search(said)) and not _PASSING.search(said)
+    if pull_secrets and _DENIED.search(said):
+        refused = False  # a controller may put the pull secret there a moment later
     return Trouble(
         error,
         hopeless=reason == "InvalidImageName" or refused,

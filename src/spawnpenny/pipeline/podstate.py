@@ -135,7 +135,11 @@ def trouble(pod: Manifest, *, quote: Quote | None = _as_it_is) -> Trouble | None
         return Trouble(_gated(pod), placing=True)
     if _is_old_news(pod):
         return _lost_machine(pod)
-    found = container_trouble(blocking_init(pod) or own_status(pod), quote=quote)
+    found = container_trouble(
+        blocking_init(pod) or own_status(pod),
+        quote=quote,
+        pull_secrets=bool(pod.get("spec", {}).get("imagePullSecrets")),
+    )
     if found is not None:
         return found
     return _lost_machine(pod)
