@@ -263,3 +263,44 @@ def test_so_is_what_the_chart_says_about_placing_them(tmp_path, scheduling):
         carried = carry(load_values([file]), "jupyterhub")
         found.append((carried.settings, carried.notes))
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        ("singleuser", ["a"]),
+        ("singleuser.storage", "10Gi"),
+        ("singleuser.storage.extraVolumes", {"home": "a text"}),
+        ("singleuser.storage.dynamic.volumeNameTemplate", {"a": "b"}),
+        ("singleuser.networkPolicy", True),
+        ("singleuser.networkPolicy.egress", [{"to": [{"ipBlock": {"cidr": ["0.0.0.0/0"]}}]}]),
+        ("singleuser.networkPolicy.egressAllowRules", ["privateIPs"]),
+        ("singleuser.extraTolerations", 7),
+        ("singleuser.extraEnv", [{"name": "LANG", "value": "C.UTF-8"}, {"value": "nameless"}]),
+        ("singleuser.extraNodeAffinity.preferred", 1),
+        ("imagePullSecrets", 1),
+        ("scheduling.userPods.tolerations", "text"),
+        ("hub.config.KubeSpawner", "c.KubeSpawner.uid = 5"),
+    ],
+    ids=str,
+)
+def test_a_value_of_another_kind_is_lost_alone_and_said(tmp_path, place, wrong):
+    file = tmp_path / "values.yaml"
+    values = {"singleuser": {"defaultUrl": "/lab"}, "hub": {"config": {"Spawner": {"start_timeout": 601}}}}
+    *outer, last = place.split(".")
+    inner = values
+    for key in outer:
+        inner = inner.setdefault(key, {})
+    inner[last] = wrong
+    file.write_text(yaml.safe_dump(values))
+    carried = carry(load_values([file]), "jupyterhub")
+    try_settings(carried, {})
+    assert any(place in each or place.split(".")[-1] in each for each in carried.lost)
+    assert carried.settings["deadlines"]["spawn"] == 601
+    lab = carried.settings["plugins"]["lab"]
+    if place == "singleuser":
+        assert "default_url" not in lab
+    else:
+        assert lab["default_url"] == "/lab"
+    if place == "singleuser.extraEnv":
+        assert lab["environment"] == {"LANG": "C.UTF-8"}

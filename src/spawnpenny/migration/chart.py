@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.errors import SettingsError
+from spawnpenny.migration import shapes
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "singleuser": {
@@ -66,6 +67,8 @@ class Values:
     gateway: Mapping[str, Any] | None
     places: tuple[str, ...]
     """Where in the files JupyterHub's were, with dots; empty for files that have nothing else."""
+    misshapen: tuple[str, ...] = ()
+    """Remarks on what was left out, as the chart has something of another kind there."""
 
 
 def read_values(files: Iterable[tuple[str, Mapping[str, Any]]]) -> Values:
@@ -90,7 +93,9 @@ def read_values(files: Iterable[tuple[str, Mapping[str, Any]]]) -> Values:
             places.append(".".join(place))
         if daskhub is not None:
             gateway = _merged(gateway, _at(data, daskhub))
-    return Values(_coalesced(DEFAULTS, hub), gateway or None, tuple(dict.fromkeys(places)))
+    hub, of_hub = shapes.well_shaped(hub, shapes.HUB)
+    gateway, of_gateway = shapes.well_shaped(gateway, shapes.GATEWAY, f"{_GATEWAY}.")
+    return Values(_coalesced(DEFAULTS, hub), gateway or None, tuple(dict.fromkeys(places)), (*of_hub, *of_gateway))
 
 
 def at(values: Any, path: str) -> Any:

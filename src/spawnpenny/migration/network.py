@@ -49,7 +49,8 @@ def _peer(peer: Any) -> Any:
         return peer
     if "podSelector" in peer and "namespaceSelector" not in peer:
         return {**peer, "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": HUB_NAMESPACE}}}
-    if at(peer, "ipBlock.cidr") in _CLOSED:
+    cidr = at(peer, "ipBlock.cidr")
+    if isinstance(cidr, str) and cidr in _CLOSED and isinstance(at(peer, "ipBlock.except") or [], list):
         block = peer["ipBlock"]
         return {**peer, "ipBlock": {**block, "except": [*(block.get("except") or ()), _CLOSED[block["cidr"]]]}}
     return peer

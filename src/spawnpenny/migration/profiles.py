@@ -28,7 +28,8 @@ def carry_profiles(profiles: Any, carried: Carried) -> Any:
         for owner_place, owner in _owners(profile):
             _carry_override(owner, f"{title}{owner_place}", carried)
         for option, each in _entries(profile.get("profile_options")):
-            if (each.get("unlisted_choice") or {}).get("validation_regex"):
+            unlisted = each.get("unlisted_choice")
+            if isinstance(unlisted, Mapping) and unlisted.get("validation_regex"):
                 carried.notes.append(
                     f"{title}, {option}: validation_regex has to match the whole text here, not only its beginning."
                 )
@@ -37,15 +38,22 @@ def carry_profiles(profiles: Any, carried: Carried) -> Any:
 
 def variables(environment: Any) -> Any:
     """Return an environment whose numbers and truth values are texts, as they are for a program."""
-    if isinstance(environment, list) and all(isinstance(each, Mapping) and "name" in each for each in environment):
-        environment = {each["name"]: each.get("value", _without_name(each)) for each in environment}
+    if isinstance(environment, list) and any(map(_is_named, environment)):
+        environment = dict(_named(number, each) for number, each in enumerate(environment))
     if not isinstance(environment, Mapping):
         return environment
     return {name: _variable(value) for name, value in environment.items() if value is not None}
 
 
-def _without_name(variable: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in variable.items() if key != "name"}
+def _is_named(variable: Any) -> bool:
+    return isinstance(variable, Mapping) and isinstance(variable.get("name"), str)
+
+
+def _named(number: int, variable: Any) -> tuple[str, Any]:
+    """Return an entry of a list by its name; one without goes by its place, which the service refuses as a name."""
+    if not _is_named(variable):
+        return f"[{number}]", variable
+    return variable["name"], variable.get("value", {key: each for key, each in variable.items() if key != "name"})
 
 
 def _variable(value: Any) -> Any:

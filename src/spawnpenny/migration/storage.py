@@ -140,9 +140,14 @@ def entries(value: Any) -> list[dict[str, Any]]:
 def _drop(traits: dict[str, Any], key: str, unwanted: Any) -> None:
     value = traits.get(key)
     if isinstance(value, Mapping):
-        traits[key] = {name: each for name, each in value.items() if not unwanted(each)}
+        traits[key] = {name: each for name, each in value.items() if not _is_unwanted(each, unwanted)}
     elif isinstance(value, list):
-        traits[key] = [each for each in value if not unwanted(each)]
+        traits[key] = [each for each in value if not _is_unwanted(each, unwanted)]
+
+
+def _is_unwanted(value: Any, unwanted: Any) -> bool:
+    """Whether an entry goes; one that is no map stays, for the service to refuse by its place."""
+    return isinstance(value, Mapping) and bool(unwanted(value))
 
 
 def _renamed(value: Any, volume: str) -> Any:

@@ -46,6 +46,7 @@ _SCHEDULING: Final = {
 def unread(values: Values) -> Iterator[str]:
     """Yield what is not carried, each with why and what to do."""
     hub = values.hub
+    yield from values.misshapen
     for path, (why, do) in NOT_CARRIED.items():
         found = at(hub, path)
         if found:

@@ -1,0 +1,75 @@
+"""Leave out the values of a chart that are of another kind than the chart reads there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+HUB: Final[Mapping[str, type]] = {
+    "singleuser": dict,
+    "singleuser.image": dict,
+    "singleuser.image.pullSecrets": list,
+    "singleuser.storage": dict,
+    "singleuser.storage.static": dict,
+    "singleuser.storage.dynamic": dict,
+    "singleuser.storage.dynamic.volumeNameTemplate": str,
+    "singleuser.networkPolicy": dict,
+    "singleuser.networkPolicy.egressAllowRules": dict,
+    "singleuser.extraTolerations": list,
+    "singleuser.extraNodeAffinity": dict,
+    "singleuser.extraNodeAffinity.required": list,
+    "singleuser.extraNodeAffinity.preferred": list,
+    "singleuser.memory": dict,
+    "singleuser.cpu": dict,
+    "singleuser.extraResource": dict,
+    "imagePullSecret": dict,
+    "imagePullSecrets": list,
+    "scheduling": dict,
+    "scheduling.userPods": dict,
+    "scheduling.userPods.tolerations": list,
+    "scheduling.userPods.nodeAffinity": dict,
+    "hub": dict,
+    "hub.config": dict,
+    "hub.config.Spawner": dict,
+    "hub.config.KubeSpawner": dict,
+}
+"""By the path of a value that is read part by part, what it has to be; outer values come first."""
+GATEWAY: Final[Mapping[str, type]] = {
+    "gateway": dict,
+    "gateway.backend": dict,
+    "gateway.backend.scheduler": dict,
+    "gateway.backend.worker": dict,
+}
+"""The same of dask-gateway."""
+_WORDS: Final[Mapping[type, str]] = {dict: "a map", list: "a list", str: "text"}
+
+
+def well_shaped(
+    values: Mapping[str, Any], kinds: Mapping[str, type], prefix: str = ""
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return values without those of another kind, so that the chart's own hold, and a remark about each."""
+    remarks = []
+    for path, kind in kinds.items():
+        found = _at(values, path)
+        if found is not None and not isinstance(found, kind):
+            values = _without(values, path.split("."))
+            why = f"the chart wants {_WORDS[kind]} here, and this is {_kind_of(found)}"
+            remarks.append(f"{prefix}{path}: {why}. Correct it, and migrate again.")
+    return values, tuple(remarks)
+
+
+def _at(values: Any, path: str) -> Any:
+    for key in path.split("."):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def _without(values: Mapping[str, Any], path: list[str]) -> Mapping[str, Any]:
+    first, *rest = path
+    if rest:
+        return {**values, first: _without(values[first], rest)}
+    return {key: value for key, value in values.items() if key != first}
+
+
+def _kind_of(value: object) -> str:
+    return _WORDS.get(type(value), "true or false" if isinstance(value, bool) else "a number")
