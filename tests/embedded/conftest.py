@@ -108,6 +108,10 @@ class Site:
         metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
         return {"apiVersion": resource_of(kind).api_version, "kind": kind, "metadata": metadata, **parts}
 
+    def make_claim(self, name: str) -> Manifest:
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        return self.make("PersistentVolumeClaim", name, spec=spec)
+
     @staticmethod
     def container(image: str, *args: str, name: str = "main", **parts: Any) -> Manifest:
         return {"name": name, "image": image, **({"args": list(args)} if args else {}), **parts}

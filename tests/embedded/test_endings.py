@@ -71,7 +71,7 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(site, ma
 
 async def test_a_process_can_use_its_grace(site):
     script = "trap 'echo bye > $OUT/bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"
-    await site.cluster.create(site.make("PersistentVolumeClaim", "out"))
+    await site.cluster.create(site.make_claim("out"))
     mounts = [{"name": "out", "mountPath": "/out"}]
     ref = await site.run(
         site.container("sh", script, volumeMounts=mounts, env=[{"name": "OUT", "value": "/out"}]),
