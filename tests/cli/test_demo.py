@@ -110,6 +110,15 @@ async def test_without_the_hubs_proxy_and_dask_it_says_so_and_runs_a_cell_all_th
     assert left() == []
 
 
+@pytest.fixture
+def hangups():
+    """Have programs end on SIGHUP also where the tests run under nohup, whose ignoring they inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 async def test_a_demo_that_is_asked_to_end_leaves_no_process(spawnpenny, left, number):
     command = await spawnpenny("demo", *FREE)
@@ -119,6 +128,7 @@ async def test_a_demo_that_is_asked_to_end_leaves_no_process(spawnpenny, left, n
     assert (code, left()) == (0, []), told
 
 
+@pytest.mark.usefixtures("hangups")
 async def test_closing_the_terminal_of_a_demo_leaves_no_process(tmp_path, left):
     terminal, its_end = os.openpty()
     process = await asyncio.create_subprocess_exec(

@@ -276,6 +276,7 @@ async def test_an_interrupted_start_ends_what_it_had_begun(dask):
         program,
         env={**os.environ, **dask.env("ada"), "PYTHONPATH": HERE},
         stderr=asyncio.subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
 
     async def begun():
