@@ -107,7 +107,7 @@ async def test_a_killed_service_loses_no_lab_and_the_page_of_a_spawn_in_flight_g
 
 async def test_a_refusal_by_the_quota_is_read_with_its_numbers(hall, picture):
     page = await hall.login("henry")
-    await start(page, "Huge")
+    await page.goto(f"{hall.hub.url}hub/spawn/henry?profile=huge")  # the form has it disabled
     await expect(page.locator(TOLD)).to_contain_text("asked 16, in use 0, limit 4")
     await picture(page, "hub-quota")
 
