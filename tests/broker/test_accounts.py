@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,7 @@ from spawnpenny.broker import asking, election, runs, server, tenants
 from spawnpenny.broker.asking import run_asking
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.domain.users import User
-from spawnpenny.errors import ClusterForbiddenError
+from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError
 
 GROUP = "rbac.authorization.k8s.io"
 BROKER = (tenants.PERMISSIONS, runs.PERMISSIONS, election.PERMISSIONS, server.PERMISSIONS)
@@ -66,6 +66,10 @@ async def test_the_declared_rights_are_enough_and_none_is_refused(apiserver, kub
     kube_site.data["broker"] = {"orders": str(path)}
     broker_user, brokers = await under("broker", BROKER)
     service_user, services = await under("service", SERVICE)
+    release = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}
+    role = {"metadata": {"name": f"{kube_site.settings.broker.role}-release"}, "rules": [release]}
+    with suppress(AlreadyExistsError):
+        await kube_site.cluster.create({"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", **role})
     mark = apiserver.mark()
     async with replace(kube_site, cluster=brokers).broker(), run_asking(services, kube_site.settings) as broker:
         uid = await broker.claim_namespace("ada")
