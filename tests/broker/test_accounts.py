@@ -25,7 +25,7 @@ def rules(permissions, role):
             "apiGroups": [each.resource.group],
             "resources": [each.resource.plural],
             "verbs": sorted(each.verbs),
-            **({"resourceNames": [role]} if each.verbs == {"bind"} else {}),
+            **({"resourceNames": [role, f"{role}-release"]} if each.verbs == {"bind"} else {}),
         }
         for each in permissions
     ]
