@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from spawnpenny.broker import asking, election, runs, server, tenants
+from spawnpenny.broker import asking, contents, election, runs, server, tenants
 from spawnpenny.broker.asking import run_asking
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.domain.users import User
@@ -64,7 +64,7 @@ async def test_the_declared_rights_are_enough_and_none_is_refused(apiserver, kub
     path = tmp_path / "m.yaml"
     path.write_text(yaml.safe_dump({"commission": [{"name": "c", "image": "spawnpenny/shell"}]}))
     kube_site.data["broker"] = {"orders": str(path)}
-    broker_user, brokers = await under("broker", BROKER)
+    broker_user, brokers = await under("broker", (*BROKER, contents.permissions(kube_site.settings.broker)))
     service_user, services = await under("service", SERVICE)
     release = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}
     role = {"metadata": {"name": f"{kube_site.settings.broker.role}-release"}, "rules": [release]}
@@ -83,7 +83,7 @@ async def test_the_declared_rights_are_enough_and_none_is_refused(apiserver, kub
 
 async def test_the_brokers_account_binds_no_other_role(kube_site, under):
     kube_site.data["broker"] = {"role": "spawnpenny-tenant"}
-    _, brokers = await under("broker", BROKER)
+    _, brokers = await under("broker", (*BROKER, contents.permissions(kube_site.settings.broker)))
     binding = {
         "apiVersion": f"{GROUP}/v1",
         "kind": "RoleBinding",
