@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spawnpenny.pipeline import podstate
-from spawnpenny.pipeline.scrub import scrubbed
+from spawnpenny.pipeline.scrub import Scrubber
 from spawnpenny.testing.behaviours import Crash, Fail, Hold, PullError, Ready, Succeed, Unschedulable
 
 POD = {"metadata": {"name": "lab", "uid": "u"}, "spec": {"containers": [{"name": "notebook", "image": "quay.io/x:1"}]}}
@@ -404,7 +404,7 @@ def test_what_a_program_wrote_is_cleaned_before_it_is_cut():
     told = f"{'x' * 285} {secret}"
     ended = {"terminated": {"exitCode": 1, "message": told}}
     pod = {"metadata": {}, "status": {"containerStatuses": [{"name": "notebook", "state": ended}]}}
-    error = podstate.ending(pod, quote=lambda text: scrubbed(text, [secret]))
+    error = podstate.ending(pod, quote=Scrubber([secret]))
     assert "s3cr3t" not in error.message
 
 
@@ -415,7 +415,7 @@ def test_the_cut_word_of_a_full_message_is_dropped(statuses):
         message = f"{cut} was wrong" + " x" * 1020
         terminated = {"terminated": {"exitCode": 1, "message": message}}
         pod = {"metadata": {}, "status": {"phase": "Failed", statuses: [{"name": "notebook", "state": terminated}]}}
-        error = podstate.ending(pod, quote=lambda text: scrubbed(text, [secret]))
+        error = podstate.ending(pod, quote=Scrubber([secret]))
         assert "exit code 1: was wrong x x" in error.message
     assert (
         "exit code 1."

@@ -7,13 +7,13 @@ import html
 import json
 import shlex
 import textwrap
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawnpenny.pipeline.scrub import PIECE, PIECE_OF_A_PATH, PIECE_OF_WORDS, SHORTEST, scrubbed
+from spawnpenny.pipeline.scrub import PIECE, PIECE_OF_A_PATH, PIECE_OF_WORDS, SHORTEST, Scrubber
 
 FORMS = {
     "plain": str,
@@ -40,11 +40,47 @@ FORMS = {
     "boxed": lambda text: "│\n│ ".join(textwrap.wrap(text, 9)),
     "upper": str.upper,
 }
+ESCAPES = {
+    "every byte as \\x": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
+    "every character as \\u": lambda text: json.dumps("".join(map(as_utf16, text))).replace("\\\\", "\\")[1:-1],
+    "every character as \\u{}": lambda text: "".join(f"\\u{{{ord(character):x}}}" for character in text),
+    "every character as \\U": lambda text: "".join(f"\\U{ord(character):08X}" for character in text),
+    "every byte in octal": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
+    "every letter in a URL": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "every letter in a URL, twice": lambda text: "".join(f"%25{byte:02x}" for byte in text.encode()),
+    "quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in text.encode()),
+    "entities": lambda text: "".join(f"&#{ord(character)};" for character in text),
+    "entities in hex": lambda text: "".join(f"&#x{ord(character):X};" for character in text),
+    "escaped as Latin-1": lambda text: "".join(
+        f"\\x{ord(character):02x}" for character in text if character < "\u0100"
+    ),
+}
+ENCODINGS = {
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "base32 in lines": lambda text: "\n".join(textwrap.wrap(base64.b32encode(f"x{text}".encode()).decode(), 16)),
+    "lower base32": lambda text: base64.b32encode(text.encode()).decode().lower(),
+    "hex with colons": lambda text: text.encode().hex(":"),
+    "hex with spaces": lambda text: text.encode().hex(" ", 2),
+    "bytes in hex": lambda text: ", ".join(f"0x{byte:02X}" for byte in text.encode()),
+    "bytes": lambda text: str(list(text.encode())),
+    "bytes of Go": lambda text: "[" + " ".join(map(str, text.encode())) + "]",
+}
+
+
+def as_utf16(character):
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
+
+
 printable = st.characters(
     min_codepoint=33, max_codepoint=0x17F, exclude_characters="\x7f", exclude_categories=["C", "Z"]
 )
 secrets = st.text(printable, min_size=16, max_size=120)
 around = st.sampled_from(["", "Error: ", 'token="', "x=1&y=", "%3D", "\\n", "Authorization: Basic "])
+
+
+def scrubbed(text, secrets):
+    return Scrubber(secrets)(text)
 
 
 def letters(text):
@@ -80,7 +116,29 @@ def test_a_token_is_replaced_in_each_form(form, cut):
     assert "[secret]" in text
     assert text.startswith("cannot log in with ")
     assert text.endswith(" at all")
-    assert len(longest_piece(letters(FORMS[form](secret)), text)) < PIECE
+    undone = unquote(unquote(FORMS[form](secret)))
+    assert len(longest_piece(letters(undone), unquote(unquote(text)))) < PIECE
+
+
+@pytest.mark.parametrize("form", sorted(ESCAPES | ENCODINGS))
+@given(secret=secrets, data=st.data())
+def test_a_secret_that_is_escaped_or_encoded_as_a_whole_is_replaced_wherever_it_is_cut(form, secret, data):
+    printed = (ESCAPES | ENCODINGS)[form](secret)
+    of_a_byte = len(printed) / len(secret.encode())
+    first = data.draw(st.integers(0, len(printed) // 3))
+    last = data.draw(st.integers(len(printed) * 2 // 3, len(printed)))
+    if "Latin" in form and not secret.isascii() and max(secret) > "\xff":
+        return
+    text = scrubbed(f"cannot log in with {printed[first:last]} at all", [secret, "an unrelated value"])
+    left = text.removeprefix("cannot log in with ").removesuffix(" at all")
+    whole = [len(part) for part in left.split("[secret]")]
+    assert "[secret]" in text or last - first < 2 * PIECE * of_a_byte
+    assert max(whole) <= (PIECE + 1) * max(of_a_byte, len(printed) / len(secret))
+
+
+def test_what_is_written_about_bytes_and_hashes_is_left():
+    text = "image a@sha256:0f3a9cd1e5b7, exit codes [1, 2, 3, 137], MFRGGZDFMZTWQ===, 10.0.0.1:8888 at 0x7f0e3a"
+    assert scrubbed(text, ["s3cr3t-of-ada/q7", "postgres://ada:x7Yq2@db/site"]) == text
 
 
 @pytest.mark.parametrize(

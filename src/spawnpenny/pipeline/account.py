@@ -13,6 +13,7 @@ from spawnpenny.domain.events import About, Event, EventType
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale
 from spawnpenny.errors import ElsewhereError, SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
+from spawnpenny.pipeline.scrub import Scrubber
 
 
 class Bell:
@@ -65,7 +66,8 @@ class Run:
     being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
     nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
     storage stays that was to go with it. ``warned`` names what its user was warned of once. ``news`` tells when what is
-    tended has changed; ``standing`` is the scale that holds while another one is being written.
+    tended has changed; ``standing`` is the scale that holds while another one is being written. ``scrubber`` knows the
+    secrets that it last had.
     """
 
     record: SpawnRecord
@@ -78,6 +80,7 @@ class Run:
     ending: bool = False
     waiting_for: str = ""
     kept: str = ""
+    scrubber: Scrubber = field(default_factory=Scrubber, repr=False)
     trouble: SpawnError | None = None
     warned: set[str] = field(default_factory=set)
     news: News = field(default_factory=News)

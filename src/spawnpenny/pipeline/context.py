@@ -32,7 +32,7 @@ from spawnpenny.pipeline.port import Marks, Reach, StepPort
 from spawnpenny.pipeline.record import Applied, Replaced
 from spawnpenny.pipeline.runner import Runner
 from spawnpenny.pipeline.scaling import Fitted, fit
-from spawnpenny.pipeline.scrub import scrubbed
+from spawnpenny.pipeline.scrub import Scrubber
 from spawnpenny.pipeline.spawn import Life, Spawn, Stash
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.tending import tending_steps
@@ -234,7 +234,10 @@ class Context:
 
     def scrub(self, text: str) -> str:
         """Take the caller's secrets out of a text; the name of its user, which Hubs send as a variable, is none."""
-        return scrubbed(text, [value for value in self.run.record.hidden if value != self.account.username])
+        secrets = frozenset(self.run.record.hidden) - {self.account.username}
+        if self.run.scrubber.secrets != secrets:
+            self.run.scrubber = Scrubber(secrets)
+        return self.run.scrubber(text)
 
     def tell(self, message: str, severity: Severity = Severity.NORMAL) -> None:
         """Tell the user something, unless it was told last."""
