@@ -74,6 +74,29 @@ async def test_a_failing_order_fails_the_spawn_with_its_container_and_code(site,
         assert await site.objects("Pod", "Secret") == {}
 
 
+@pytest.mark.parametrize(
+    ("reads", "quoted"),
+    [
+        ({}, True),
+        ({"env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "key", "key": "key"}}}]}, False),
+        ({"envFrom": [{"secretRef": {"name": "key", "optional": True}}]}, False),
+    ],
+    ids=["none", "a variable", "all variables"],
+)
+async def test_what_an_order_printed_is_quoted_only_where_it_reads_no_secret(embedded_site, ordered, reads, quoted):
+    path = ordered(embedded_site, "echo printed-by-the-order; exit 4")
+    order = yaml.safe_load(path.read_text())
+    order["commission"][0] |= {"terminationMessagePolicy": "FallbackToLogsOnError", **reads}
+    path.write_text(yaml.safe_dump(order))
+    namespace = embedded_site.settings.namespaces.provision
+    secret = {"metadata": {"name": "key", "namespace": namespace}, "stringData": {"key": "s3cr3t"}}
+    await embedded_site.cluster.create({"apiVersion": "v1", "kind": "Secret", **secret})
+    async with embedded_site.service() as service:
+        run = await settled(await start(service))
+        assert "exit code 4" in run.record.reason.message
+        assert ("printed-by-the-order" in run.record.reason.message) is quoted
+
+
 async def test_another_dossier_or_another_order_provisions_again(site, ordered):
     path = ordered(site)
     async with site.service() as service:

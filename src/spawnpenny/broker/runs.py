@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -25,13 +25,14 @@ from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import AlreadyExistsError, ProvisionError, SpawnError, SpawnpennyError
-from spawnpenny.pipeline.pods import PodWatch
+from spawnpenny.pipeline.pods import Listener, PodWatch
 from spawnpenny.pipeline.settle import settle
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.watched import Watched
 
+_OF_SECRETS: Final = frozenset({"secretKeyRef", "secretRef", "secret", "csi"})
 PERMISSIONS: Final[Declared] = {
     "provision": (
         allow("get", "list", "watch", "create", "delete", on="pods"),
@@ -152,7 +153,9 @@ class OrderRuns:
         return await self._cluster.create(pod)
 
     async def _finish(self, pod: Manifest) -> None:
-        watch = PodWatch(self._cluster, self._pods, Ref.of(pod), pod["metadata"]["uid"])
+        # What a program prints may be a secret, and which one is not known here: the broker may not read Secrets.
+        listener = Listener(quote=_nothing) if _prints_secrets(pod["spec"]) else None
+        watch = PodWatch(self._cluster, self._pods, Ref.of(pod), pod["metadata"]["uid"], listener)
         try:
             async with asyncio.timeout(self._settings.deadlines.spawn):
                 await watch.succeeded()
@@ -180,3 +183,20 @@ class OrderRuns:
 def _mark(pod: Manifest) -> str | None:
     mark: str | None = pod["metadata"].get("annotations", {}).get(labels.HASH)
     return mark
+
+
+def _prints_secrets(spec: Manifest) -> bool:
+    """Say whether a pod reads Secrets, and the cluster keeps what it prints."""
+    containers = [*spec.get("initContainers", ()), *spec["containers"]]
+    kept = any(each.get("terminationMessagePolicy") == "FallbackToLogsOnError" for each in containers)
+    return kept and _has_key(spec, _OF_SECRETS)
+
+
+def _has_key(value: object, keys: frozenset[str]) -> bool:
+    if isinstance(value, Mapping):
+        return any(key in keys or _has_key(inner, keys) for key, inner in value.items())
+    return isinstance(value, list) and any(_has_key(inner, keys) for inner in value)
+
+
+def _nothing(_: str) -> str:
+    return ""
