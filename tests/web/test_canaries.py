@@ -13,7 +13,7 @@ from spawnpenny.testing.site import make_site
 from spawnpenny.tokens import hash_token
 
 CANARY = 'c4n4ry-"Grüße"/7q9Zk2Lm4Xw8=='
-PRINTS = '''
+PRINTS = """
 import base64, html, json, os, sys, urllib.parse
 secret = next(os.environ[name] for name in ("JUPYTERHUB_API_TOKEN", "SPAWNPENNY_TOKEN") if name in os.environ)
 data = secret.encode()
@@ -21,7 +21,7 @@ print({form})
 print("-" * {padding})
 sys.stdout.flush()
 sys.exit(3)
-'''
+"""
 FORMS = {
     "plain": "secret",
     "JSON": "json.dumps({'token': secret})",
@@ -41,7 +41,7 @@ VIEWS = ("", "/events", "?wait=1")
 
 
 def leaking_images():
-    """Return command lines that print their token in a form, and then so much that the kubelet's cut goes through it."""
+    """Return command lines that print their token in a form, also followed by so much that the kubelet cuts it."""
     images = {}
     for form, expression in FORMS.items():
         for padding in (1, 2030):
@@ -84,13 +84,10 @@ def pieces(secret):
 
 async def everything_shown(site, hub, logged):
     """Return all that is read from the service, its log, and what it wrote into the cluster outside of Secrets."""
-    parts = [json.dumps(logged(), ensure_ascii=False)]
     labs = (await (await hub.get("/v1/users/ada/labs")).json())["labs"]
-    for lab in labs:
-        for view in VIEWS:
-            parts.append(await (await hub.get(f"/v1/users/ada/labs/{lab['lab']}{view}")).text())
-    for path in ("/v1/users/ada", "/v1/users/ada/events", "/v1/labs", "/metrics", "/v1/whoami", "/v1/pipelines"):
-        parts.append(await (await hub.get(path)).text())
+    paths = [f"/v1/users/ada/labs/{lab['lab']}{view}" for lab in labs for view in VIEWS]
+    paths += ["/v1/users/ada", "/v1/users/ada/events", "/v1/labs", "/metrics", "/v1/whoami", "/v1/pipelines"]
+    parts = [await (await hub.get(path)).text() for path in paths] + [json.dumps(logged(), ensure_ascii=False)]
     for kind in ("ConfigMap", "Pod", "Event", "Namespace", "Service"):
         listing = await site.cluster.list(site.ref(kind, "x").resource)
         parts += [json.dumps({**each, "status": {}}, ensure_ascii=False) for each in listing.items]
