@@ -31,6 +31,7 @@ from spawnpenny.pipeline.vigil import Vigil
 from spawnpenny.pipeline.world import World
 from spawnpenny.plugins import Plugins
 from spawnpenny.replicas.fence import FencedBroker, FencedCluster
+from spawnpenny.replicas.fence_watch import FenceWatch
 from spawnpenny.replicas.membership import Membership
 from spawnpenny.settings import Settings
 
@@ -45,7 +46,8 @@ class Service:
     """A running service: ``spawns`` to start and stop, ``plugins`` to tell of.
 
     ``spawns.ready`` says whether it knows the cluster, ``membership`` how it stands among the replicas, ``supervisor``
-    whether its tasks run; ``moved`` rings when users were taken over, or let go of, as other replicas are alive.
+    whether its tasks run, ``fence_watch`` whether it has been shut out from writing for long; ``moved`` rings when
+    users were taken over, or let go of, as other replicas are alive.
     """
 
     settings: Settings
@@ -56,6 +58,7 @@ class Service:
     housekeeper: Housekeeper
     lab_tokens: LabTokens
     supervisor: Supervisor
+    fence_watch: FenceWatch
     moved: Bell = field(default_factory=Bell)
     _taken_over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -99,7 +102,12 @@ async def run_service(
     recovery = Recovery(world, accounts, tasks)
     housekeeper = Housekeeper(world, accounts, plugins.steps, recovery.record_again)
     spawns, lab_tokens = Spawns(world, accounts, tasks), LabTokens(world.pods, settings.installation)
-    service = Service(settings, plugins, spawns, world, membership, housekeeper, lab_tokens, supervisor)
+
+    def silence() -> float:
+        return min(world.pods.staleness(), membership.records.staleness(), membership.leases.staleness())
+
+    fence_watch = FenceWatch(membership.heartbeat.fence, silence, settings.replicas.lease, supervisor.restarts)
+    service = Service(settings, plugins, spawns, world, membership, housekeeper, lab_tokens, supervisor, fence_watch)
     async with _tasks(service, recovery, tasks):
         yield service
 
@@ -148,6 +156,7 @@ async def _take_over(service: Service, recovery: Recovery, supervisor: Superviso
     await membership.known()
     await world.pods.synced.wait()
     await world.namespaces.synced.wait()
+    supervisor.supervise("fence", service.fence_watch.run)
     supervisor.supervise("pod watcher", Vigil(world, accounts, tasks).run)
     service.housekeeper.supervise(supervisor)
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 import pytest
 
-from spawnpenny.aio.supervisor import Restarts, Supervisor
+from spawnpenny.aio.supervisor import GiveUpError, Restarts, Supervisor
 from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import run_broker
 from spawnpenny.cluster.port import Ref
 from spawnpenny.domain.spawns import Phase
+from spawnpenny.errors import ClusterForbiddenError
 from spawnpenny.plugins import load_plugins
+from spawnpenny.replicas.fence import Fence
+from spawnpenny.replicas.fence_watch import FenceWatch
+from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import settled, start
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
@@ -24,6 +30,7 @@ from spawnpenny.web.serving import listening
 QUICK = Restarts(first=0.01, longest=0.1, settled=0.1)
 SERVICE_TASKS = {
     "adoption",
+    "fence",
     "heartbeat",
     "history",
     "housekeeping",
@@ -75,10 +82,10 @@ def running(supervisor):
 
 
 @asynccontextmanager
-async def serve(site, name, supervisor, *, open_broker=run_local_broker):
+async def serve(site, name, supervisor, *, open_broker=run_local_broker, lease=2):
     """Serve a replica as the command does; give a client of it and its service."""
     site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": ["admin", "spawn:any", "read:any"]}}
-    site.data["replicas"] = {"lease": 2, "name": name}
+    site.data["replicas"] = {"lease": lease, "name": name}
     settings = site.settings
     async with open_broker(site.cluster, settings, supervisor=supervisor) as broker:
         app = create_app(settings, load_plugins(settings), site.cluster, broker, supervisor=supervisor)
@@ -186,6 +193,87 @@ async def test_a_task_that_keeps_failing_is_told_at_once_and_given_up_in_the_end
         metrics = await (await client.get("/metrics")).text()
         assert 'spawnpenny_task_running{task="broken"} 0.0' in metrics
         assert 'spawnpenny_task_failures_total{task="broken"}' in metrics
+
+
+@dataclass
+class WithoutRenewals(FaultyCluster):
+    """A cluster that refuses to store one replica's Lease once ``refuses`` is set; all else goes on."""
+
+    refuses: bool = False
+
+    async def replace(self, manifest, resource=None):
+        if self.refuses and manifest["metadata"]["name"] == "replica-one":
+            raise ClusterForbiddenError("no")
+        return await super().replace(manifest, resource)
+
+
+async def test_a_fence_that_stays_shut_is_told_at_once_and_ends_the_process_in_the_end(embedded_site):
+    supervisor = Supervisor(Restarts(first=0.01, longest=0.02, settled=0.1, alarm=0.1, patience=7))
+    embedded_site.data["replicas"] = {"lease": 1}
+    cluster = embedded_site.cluster = WithoutRenewals(embedded_site.cluster)
+    async with (
+        embedded_site.service("other"),  # whose Lease is news, so that the cluster is heard
+        serve(embedded_site, "one", supervisor, lease=1) as (client, service),
+    ):
+        cluster.refuses = True
+        await until(lambda: not service.membership.heartbeat.fence.is_open)
+        assert ((await client.get("/readyz")).status, (await client.get("/healthz")).status) == (503, 200)
+        while (await client.get("/healthz")).status == 200:  # noqa: ASYNC110 - it is asked as a probe does
+            await asyncio.sleep(0.05)
+        assert not supervisor.given_up.is_set()
+        cluster.refuses = False  # and all is well again
+        await until(lambda: service.membership.heartbeat.fence.is_open)
+        assert ((await client.get("/readyz")).status, (await client.get("/healthz")).status) == (200, 200)
+        cluster.refuses = True
+        await supervisor.given_up.wait()
+        answer = await client.get("/healthz")
+        assert answer.status == 503
+        assert "fence" in (await answer.json())["detail"]
+        metrics = await (await client.get("/metrics")).text()
+        assert 'spawnpenny_task_running{task="fence"} 0.0' in metrics
+        assert "spawnpenny_lease_valid 0.0" in metrics
+
+
+async def test_a_fence_that_is_shut_while_the_cluster_is_away_ends_nothing():
+    """However long that is: at the first word after it, the Lease can be renewed."""
+    silence, looks = math.inf, 0
+
+    def heard():
+        nonlocal looks
+        looks += 1
+        return silence
+
+    watch = FenceWatch(Fence(1), heard, 0.004, Restarts(alarm=0.05, patience=0.1))
+    task = asyncio.create_task(watch.run())
+    for _ in range(2):
+        before = looks
+        await until(lambda before=before: looks > before + 200)  # twice as long as its patience
+        assert not task.done()
+        assert not watch.is_hopeless
+        silence = 0.09  # a word came, and the next one is missing
+    silence = 0
+    with pytest.raises(GiveUpError):
+        await task
+
+
+async def test_a_heartbeat_that_is_ended_again_and_again_is_told_and_given_up(embedded_site):
+    supervisor = Supervisor(Restarts(first=0.01, longest=0.02, settled=0.5, alarm=1, patience=3))
+    async with serve(embedded_site, "one", supervisor) as (client, _):
+        (heartbeat,) = (task for task in running(supervisor) if task.name == "heartbeat")
+        failing = None
+        while not supervisor.given_up.is_set():
+            runs = heartbeat.started
+            if runs is None:
+                await asyncio.sleep(0)
+                continue
+            await kill(heartbeat)
+            if failing is None:
+                assert (await client.get("/readyz")).status == 503
+                assert (await client.get("/healthz")).status == 200
+            elif not supervisor.given_up.is_set() and supervisor.hopeless():
+                assert (await client.get("/healthz")).status == 503
+            failing = runs
+        assert (await client.get("/healthz")).status == 503
 
 
 async def test_a_task_that_the_process_can_do_without_leaves_it_ready(embedded_site):

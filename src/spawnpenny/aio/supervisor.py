@@ -47,6 +47,7 @@ class Supervised:
     started: float | None = None
     failing_since: float | None = None
     done: bool = False
+    given_up: bool = False
 
     async def end(self) -> None:
         """Cancel it and wait for its end. It may be supervised anew under the same name."""
@@ -60,6 +61,10 @@ class TaskEndedError(Exception):
     """A task ended that was to run for ever."""
 
 
+class GiveUpError(Exception):
+    """No restart of the task can help: the process has to end. Its text says why."""
+
+
 class Supervisor:
     """The registry of the long-lived tasks of a process, or of a part of it that ends on its own (``part``).
 
@@ -70,7 +75,7 @@ class Supervisor:
     def __init__(self, restarts: Restarts = DEFAULT) -> None:
         self.given_up = asyncio.Event()
         self.failures: Counter[str] = Counter()
-        self._restarts = restarts
+        self.restarts = restarts
         self._tasks: dict[str, Supervised] = {}
         self._parts: list[Supervisor] = []
         self._log = structlog.get_logger("spawnpenny.tasks")
@@ -83,7 +88,7 @@ class Supervisor:
 
     def part(self) -> Supervisor:
         """Return a registry whose tasks are among these, and which is closed on its own."""
-        part = Supervisor(self._restarts)
+        part = Supervisor(self.restarts)
         part.given_up, part.failures = self.given_up, self.failures
         self._parts.append(part)
         return part
@@ -113,9 +118,10 @@ class Supervisor:
 
     def hopeless(self) -> list[str]:
         """Return the essential tasks that have been failing for so long that only a restart of the process may help."""
-        latest = _now() - self._restarts.alarm
+        latest = _now() - self.restarts.alarm
         failing = [(each.name, self._failing_since(each)) for each in self if each.essential]
-        return [name for name, since in failing if since is not None and since < latest]
+        long = {name for name, since in failing if since is not None and since < latest}
+        return sorted(long | {each.name for each in self if each.given_up})
 
     def standing(self) -> Mapping[str, bool]:
         """Return whether each task runs, by its name."""
@@ -134,10 +140,10 @@ class Supervisor:
     def _is_unwell(self, task: Supervised) -> bool:
         if task.done or task.failing_since is None:
             return False
-        return task.started is None or _now() - task.started < self._restarts.settled
+        return task.started is None or _now() - task.started < self.restarts.settled
 
     def _failing_since(self, task: Supervised) -> float | None:
-        calm = task.started is not None and _now() - task.started >= self._restarts.calm
+        calm = task.started is not None and _now() - task.started >= self.restarts.calm
         return None if calm or task.done else task.failing_since
 
     async def _run(self, task: Supervised) -> None:
@@ -148,7 +154,8 @@ class Supervisor:
                 task.failing_since, waits = now, self._pauses()
             task.started = None
             self.failures[task.name] += 1
-            if task.essential and task.failing_since is not None and now - task.failing_since > self._restarts.patience:
+            long = task.failing_since is not None and now - task.failing_since > self.restarts.patience
+            if isinstance(error, GiveUpError) or (task.essential and long):
                 self._give_up(task, error)
                 return
             pause = next(waits)
@@ -173,10 +180,11 @@ class Supervisor:
 
     def _give_up(self, task: Supervised, error: Exception) -> None:
         self._log.critical("task_given_up", task=task.name, exc_info=error)
+        task.given_up = True
         self.given_up.set()
 
     def _pauses(self) -> Iterator[float]:
-        return pauses(self._restarts.first, self._restarts.longest)
+        return pauses(self.restarts.first, self.restarts.longest)
 
 
 def _now() -> float:

@@ -19,6 +19,7 @@ from spawnpenny.gateway.waiting import until_first
 from spawnpenny.logs import configure_logs
 
 if TYPE_CHECKING:
+    from spawnpenny.aio.supervisor import Supervisor
     from spawnpenny.settings import Settings
 
 
@@ -37,12 +38,18 @@ def serve(file: str | None, host: str | None, port: int | None, log_level: str) 
     web = replace(web, host=web.host if host is None else host, port=web.port if port is None else port)
     configure_logs("console" if sys.stderr.isatty() else "json", level=log_level)
     raise_descriptor_limit()
-    run_until_signal(_serve(replace(settings, web=web)))
+    run_until_signal(run_server(replace(settings, web=web)))
 
 
-async def _serve(settings: Settings) -> None:
+async def run_server(settings: Settings, *, supervisor: Supervisor | None = None) -> None:
+    """Run the service until cancelled.
+
+    Raises:
+        CommandError: It cannot do its work any more, or another process has taken its place.
+
+    """
     log = structlog.get_logger("spawnpenny.serve")
-    async with serving(settings) as served:
+    async with serving(settings, supervisor=supervisor) as served:
         log.info("listening", host=settings.web.host, port=served.port, cluster=settings.cluster)
         if not settings.tokens:
             log.warning("there are no tokens in the settings: only what other authenticators know is let in")

@@ -58,7 +58,11 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, extra: Mapping[str, object] | None = None, move: bool = False
+    settings: Settings,
+    *,
+    extra: Mapping[str, object] | None = None,
+    move: bool = False,
+    supervisor: Supervisor | None = None,
 ) -> AsyncIterator[Served]:
     """Serve what the settings say until the context ends.
 
@@ -66,13 +70,14 @@ async def serving(
         settings: All of it.
         extra: Further plugins, by name.
         move: Take a free port where the wanted one is taken.
+        supervisor: What looks after all tasks.
 
     Raises:
         SettingsError, PluginError: They do not allow it.
 
     """
     plugins, certificate = load_plugins(settings, extra=extra), certificate_of(settings.web)
-    metrics, supervisor = Metrics(), Supervisor()
+    metrics, supervisor = Metrics(), supervisor or Supervisor()
     async with (
         open_cluster(settings, meter=metrics.calls) as cluster,
         open_broker(cluster, settings, supervisor) as broker,

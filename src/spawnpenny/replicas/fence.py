@@ -26,7 +26,6 @@ class Fence:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._until = -math.inf
-        self._shut_at = asyncio.get_running_loop().time()
         self._opened = asyncio.Event()
         self._under_way: set[asyncio.Timeout] = set()
 
@@ -34,14 +33,8 @@ class Fence:
     def is_open(self) -> bool:
         return asyncio.get_running_loop().time() < self._until
 
-    def shut_for(self) -> float:
-        """Return for how many seconds it has been shut; 0 while it is open."""
-        return 0.0 if self.is_open else asyncio.get_running_loop().time() - max(self._shut_at, self._until)
-
     def open_until(self, when: float) -> None:
         """Let calls through until a time, also those that are under way."""
-        if self.is_open and not math.isfinite(when):
-            self._shut_at = asyncio.get_running_loop().time()
         self._until = when
         for each in self._under_way:
             if not each.expired():  # what has expired is being broken off, and ends by itself

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from aiohttp import web
 from marshmallow import Schema, fields
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -11,10 +9,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from spawnpenny.errors import NotReadyError
 from spawnpenny.service import Service
 from spawnpenny.web.keys import METRICS, SERVICE
-
-_LONG: Final = 120.0
-_LEASES: Final = 4
-"""How long the Lease may be lost, in seconds and in lengths of it, before the process is no longer called alive."""
 
 
 class HealthView(Schema):
@@ -51,11 +45,6 @@ def _ailing(service: Service) -> str:
     """Return why a restart is called for, or nothing."""
     if hopeless := service.supervisor.hopeless():
         return f"Some tasks of this replica keep failing: {', '.join(hopeless)}."
-    membership, lease = service.membership, service.settings.replicas.lease
-    shut = membership.heartbeat.fence.shut_for()
-    # Where the cluster does not answer at all, a restart would only lose what is known.
-    long = max(_LONG, _LEASES * lease)
-    heard = min(membership.records.staleness(), service.world.pods.staleness()) < long
-    if service.spawns.ready and heard and shut > long:
+    if service.spawns.ready and service.fence_watch.is_hopeless:
         return "This replica has not been able to renew its Lease for long, though the cluster answers."
     return ""
