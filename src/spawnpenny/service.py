@@ -84,8 +84,8 @@ async def run_service(
     """
     check_openings(settings.pods.allow)
     verify_steps(settings, plugins)
-    tasks, accounts, faults = Tasks(), Accounts(), Faults()
-    supervisor = supervisor or Supervisor()
+    tasks, accounts, supervisor = Tasks(), Accounts(), supervisor or Supervisor()
+    faults = supervisor.faults
 
     async def consider_all() -> None:
         await recovery.consider_all()
@@ -138,7 +138,7 @@ def _world(
     return World(
         settings=settings,
         cluster=FencedCluster(cluster, fence),
-        pods=watch_pods(cluster, namespaces, mine, settings.namespaces.reads),
+        pods=watch_pods(cluster, namespaces, mine, settings.namespaces.reads, faults),
         namespaces=namespaces,
         ownership=membership.ownership,
         broker=FencedBroker(broker, fence),

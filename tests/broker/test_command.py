@@ -59,12 +59,22 @@ async def ready(port):
             return answer.status, (await answer.json())["status"]
 
 
+async def scrape(port):
+    async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        assert answer.status == 200
+        return (await answer.text()).splitlines()
+
+
 async def test_the_command_leads_and_gives_the_lead_up_when_it_is_told_to_end(kube_site, command):
     async with command() as process:
         log = await told(process, "listening", "leading")
         assert await ready(log["listening"]["port"]) == (200, "leading")
         async with run_asking(kube_site.cluster, kube_site.settings) as broker:
             assert await broker.claim_namespace("ada")
+        told_by_metrics = await scrape(log["listening"]["port"])
+        for sample in ("spawnpenny_broker_leading 1.0", 'spawnpenny_broker_answers_total{outcome="ok"} 1.0'):
+            assert sample in told_by_metrics
+        assert 'spawnpenny_task_running{task="election"} 1.0' in told_by_metrics
         process.terminate()
         assert await process.wait() == 0
     lease = await kube_site.cluster.read(lease_ref(kube_site.settings))

@@ -164,7 +164,7 @@ def test_every_probe_asks_a_route_that_there_is_on_the_port_that_is_served(objec
 def test_service_and_network_policy_lead_to_the_port_of_the_settings(objects):
     port = settings(objects, WEB).web.port
     (named,) = container(objects, WEB)["ports"]
-    (service,) = of_kind(objects, "Service")
+    (service,) = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == WEB]
     (policy,) = [each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"] == "web"]
     (way_in,) = policy["spec"]["ingress"]
     assert named["containerPort"] == port
@@ -186,7 +186,7 @@ def test_selectors_select_the_pods_of_the_deployments(objects):
         assert [name for name, pod in pods.items() if selected.items() <= pod["metadata"]["labels"].items()] == [
             each["metadata"]["name"]
         ]
-    (service,) = of_kind(objects, "Service")
+    (service,) = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == WEB]
     served = {
         (port["name"], port["containerPort"])
         for name, pod in pods.items()
@@ -415,6 +415,24 @@ def test_no_role_grants_by_a_wildcard(objects):
     for each in (*of_kind(objects, "ClusterRole"), *of_kind(objects, "Role")):
         for rule in each["rules"]:
             assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+
+
+def test_prometheus_reaches_the_metrics_of_the_broker_and_nothing_else_does(rendered):
+    there = rendered("components/servicemonitor")
+    pod = deployment(rendered("base"), BROKER)["spec"]["template"]
+    (port,) = pod["spec"]["containers"][0]["ports"]
+    (service,) = [each for each in of_kind(there, "Service") if each["metadata"]["name"] == BROKER]
+    monitors = {each["metadata"]["name"]: each["spec"] for each in of_kind(there, "ServiceMonitor")}
+    (policy,) = [each for each in of_kind(there, "NetworkPolicy") if each["metadata"]["name"] == "broker-metrics"]
+    (way,) = policy["spec"]["ingress"]
+    labels = pod["metadata"]["labels"]
+    for selector in (service["spec"]["selector"], policy["spec"]["podSelector"]["matchLabels"]):
+        assert selector.items() <= labels.items()
+    assert monitors[BROKER]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert {each["metadata"]["namespace"] for each in (service, policy)} == {BROKER}
+    assert [each["port"] for each in way["ports"]] == [port["containerPort"]]
+    assert [each["targetPort"] for each in service["spec"]["ports"]] == [port["name"]]
+    assert len(way["from"]) == 1
 
 
 def test_the_alerts_of_the_page_are_in_the_component(rendered):

@@ -13,6 +13,7 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.settings import LimitSettings
 from spawnpenny.testing.site import settled, start
 from spawnpenny.web.limits import Limits
+from spawnpenny.web.metrics.broker import broker_metrics
 from spawnpenny.web.metrics.registry import Metrics
 
 PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
@@ -39,8 +40,18 @@ async def families(embedded_site):
         return list(metrics.collect())
 
 
-async def test_each_metric_is_documented_with_its_type_and_no_other(families):
+async def of_a_broker(site):
+    """Return the types of the metrics of a broker, by their names."""
+    async with site.broker() as server:
+        metrics = broker_metrics(server, Connections()).collect()
+        return {f"{each.name}_total" if each.type == "counter" else each.name: each.type for each in metrics}
+
+
+async def test_each_metric_is_documented_with_its_type_and_no_other(families, embedded_site):
     there = {f"{each.name}_total" if each.type == "counter" else each.name: each.type for each in families}
+    theirs = await of_a_broker(embedded_site)
+    assert {name: there[name] for name in theirs.keys() & there.keys()}.items() <= theirs.items()
+    there |= theirs
     assert {name: type_ for name, (type_, _) in documented().items()} == there
 
 

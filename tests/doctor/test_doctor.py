@@ -164,12 +164,16 @@ async def test_replicas_of_another_version_are_found(ward):
 
 async def test_records_that_are_too_new_or_not_readable_are_found_and_nothing_of_them_is_told(ward):
     marks = {**labels.ours(ward.settings.installation), labels.KIND: "record"}
-    for name, text in (("user-new", json.dumps({"schema": 99, "env": "s3cret"})), ("user-odd", "s3cret")):
+    wrong = {"schema": 1, "user": {"username": True, "note": "s3cret"}, "spawns": "s3cret"}
+    newer = {"schema": 99, "env": "s3cret"}
+    texts = {"user-new": json.dumps(newer), "user-odd": "s3cret", "user-wrong": json.dumps(wrong)}
+    for name, text in texts.items():
         metadata = {"name": name, "namespace": ward.settings.namespaces.state, "labels": marks}
         data = {"record": base64.b64encode(text.encode()).decode()}
         await ward.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
     found = await faults(ward)
     assert [(check, level) for check, level, _ in found] == [("records", "failure")] * 2
+    assert "Records cannot be read: user-odd, user-wrong." in str(found)
     assert "s3cret" not in str(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from base64 import b64encode
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +13,10 @@ from spawnpenny.cluster.calls import Call
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Ref
+from spawnpenny.doctor.deployment import Deployment
+from spawnpenny.doctor.service import check_service
+from spawnpenny.domain import labels
+from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.metrics.registry import Metrics
 
 LAB = "/v1/users/ada/labs/~default"
@@ -169,3 +174,37 @@ def test_they_are_written_once_a_second():
     again, later = metrics.text(), metrics.text()
     assert first is again
     assert ("spawnpenny_http_requests_total", "200", "GET", "lab.get") in read(later.decode())
+
+
+async def test_what_cannot_be_understood_is_counted_and_told_until_it_is_gone(hub, scrape, site, server):
+    """By the metrics, by /readyz and by the doctor; the names are for the log alone."""
+    state, mine = site.settings.namespaces.state, labels.ours(site.settings.installation)
+    bad = [
+        {"apiVersion": "v1", "kind": "Secret", "data": {"record": b64encode(b"{}").decode()}},
+        {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"},
+    ]
+    assert await (await hub.get("/readyz")).json() == {"status": "ready"}
+    for manifest, (kind, name) in zip(bad, [("record", "user-eve"), ("replica", "replica-odd")], strict=True):
+        manifest["metadata"] = {"name": name, "namespace": state, "labels": {**mine, labels.KIND: kind}}
+        await site.cluster.create(manifest)
+    await until(hub, {"status": "ready", "skipped": {"record": 1, "lease": 1}})
+    seen = await scrape()
+    assert seen["spawnpenny_records_refused",] == 1
+    assert seen["spawnpenny_items_unreadable", "lease"] == 1
+    assert seen["spawnpenny_items_skipped_total", "lease"] >= 1
+    deployment = Deployment(
+        site.settings, server.app[SERVICE].plugins, site.cluster, "v1.31.0", None, f"http://127.0.0.1:{server.port}"
+    )
+    (found,) = await check_service(deployment)
+    assert found.level == "warning"
+    assert "1 of the kind lease, 1 of the kind record" in found.says
+    for manifest in bad:
+        await site.cluster.delete(Ref.of(manifest))
+    await until(hub, {"status": "ready"})
+    assert (await scrape())["spawnpenny_items_unreadable", "lease"] == 0
+
+
+async def until(client, expected):
+    async with asyncio.timeout(20):
+        while await (await client.get("/readyz")).json() != expected:  # noqa: ASYNC110 - it is asked as a probe does
+            await asyncio.sleep(0.02)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -22,9 +22,13 @@ class Faults:
         self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._log = structlog.get_logger("spawnpenny.faults")
 
-    def __len__(self) -> int:
-        """Return how many items cannot be handled at present."""
-        return len(self._known)
+    def present(self) -> Mapping[str, int]:
+        """Return how many items cannot be handled at present, by kind; the oldest beyond a thousand are left out."""
+        return Counter(kind for kind, _ in self._known)
+
+    def forget(self, kind: str, name: str) -> None:
+        """Say that an item is gone."""
+        self._known.pop((kind, name), None)
 
     @contextmanager
     def isolated(self, kind: str, name: str) -> Iterator[None]:

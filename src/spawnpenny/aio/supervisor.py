@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 
+from spawnpenny.aio.faults import Faults
 from spawnpenny.cluster.backoff import pauses
 
 Work = Callable[[], Coroutine[Any, Any, object]]
@@ -69,12 +70,13 @@ class Supervisor:
     """The registry of the long-lived tasks of a process, or of a part of it that ends on its own (``part``).
 
     ``given_up`` is set when an essential task fails for too long: the process cannot do its work any more, and should
-    end. ``failures`` counts the failures of each task by its name.
+    end. ``failures`` counts the failures of each task by its name, ``faults`` has the items that tasks skipped.
     """
 
     def __init__(self, restarts: Restarts = DEFAULT) -> None:
         self.given_up = asyncio.Event()
         self.failures: Counter[str] = Counter()
+        self.faults = Faults()
         self.restarts = restarts
         self._tasks: dict[str, Supervised] = {}
         self._parts: list[Supervisor] = []
@@ -89,7 +91,7 @@ class Supervisor:
     def part(self) -> Supervisor:
         """Return a registry whose tasks are among these, and which is closed on its own."""
         part = Supervisor(self.restarts)
-        part.given_up, part.failures = self.given_up, self.failures
+        part.given_up, part.failures, part.faults = self.given_up, self.failures, self.faults
         self._parts.append(part)
         return part
 

@@ -40,12 +40,12 @@ class AskingBroker:
     An answer comes by the watch that is open anyway.
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings, maps: Informer) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, maps: Informer, faults: Faults | None = None) -> None:
         self._cluster = cluster
         self._settings = settings
         self._maps = maps
         self._tasks = Tasks()
-        self._faults = Faults()
+        self._faults = faults or Faults()
         self._board: Board | None = None
         self._log = structlog.get_logger("spawnpenny.broker")
 
@@ -206,7 +206,8 @@ async def run_asking(
     """
     mine = labels.ours(settings.installation)
     maps = Informer(cluster, resource_of("ConfigMap"), labels=mine, namespace=settings.namespaces.state)
-    broker, part = AskingBroker(cluster, settings, maps), (supervisor or Supervisor()).part()
+    part = (supervisor or Supervisor()).part()
+    broker = AskingBroker(cluster, settings, maps, part.faults)
     part.supervise("broker requests informer", maps.run)
     part.supervise("broker status", broker.keep_board)
     part.supervise("broker request expiry", broker.sweep, essential=False)

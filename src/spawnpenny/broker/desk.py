@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -73,6 +74,8 @@ class Desk:
         claims: The claims.
         broker: Who carries them out.
         look: Called before an order, as its content may have changed.
+        faults: Where claims are counted that cannot be handled at all.
+        outcomes: Counts the answers, as ``ok`` or with the code of the error.
 
     """
 
@@ -83,6 +86,9 @@ class Desk:
         claims: Informer,
         broker: Broker,
         look: Callable[[], Awaitable[None]],
+        *,
+        faults: Faults | None = None,
+        outcomes: Counter[str] | None = None,
     ) -> None:
         self._cluster = cluster
         self._settings = settings
@@ -90,7 +96,8 @@ class Desk:
         self._broker = broker
         self._look = look
         self._tasks = Tasks()
-        self._faults = Faults()
+        self._faults = faults or Faults()
+        self._outcomes: Counter[str] = Counter() if outcomes is None else outcomes
         # Orders take minutes, and must not hold up namespaces.
         self._lines: dict[bool, Lines[_Job]] = {order: Lines(settings.broker.claims) for order in (False, True)}
         self._jobs: dict[str, _Job] = {}
@@ -113,6 +120,7 @@ class Desk:
             async for event in changes:
                 if event.type == "DELETED":
                     self._forget(event.object["metadata"]["name"])
+                    self._faults.forget("request", event.object["metadata"]["name"])
                 else:
                     self._hear_alone(event.object)
                 await asyncio.sleep(0)
@@ -214,12 +222,15 @@ class Desk:
             self._refuse_expired(claim.verb, job)
             result = await self._do(claim)
         except SpawnpennyError as error:
+            self._outcomes[error.code] += 1
             self._log.warning("a claim failed", user=job.user, code=error.code, error=error.message)
             return answers.failed(error)
         except Exception:  # noqa: BLE001 - whatever a claim brings about, the others are answered
+            self._outcomes["internal_error"] += 1
             self._log.exception("a claim failed unexpectedly", user=job.user)
             told = "Something went wrong in the broker. An administrator finds the cause in its log."
             return answers.failed(ProvisionError(told))
+        self._outcomes["ok"] += 1
         self._log.info("a claim was carried out", verb=claim.verb, user=job.user)
         return answers.done(result)
 

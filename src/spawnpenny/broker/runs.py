@@ -48,11 +48,11 @@ class OrderRuns:
     those that an earlier process left.
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings, pods: Watched) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, pods: Watched, faults: Faults | None = None) -> None:
         self._cluster = cluster
         self._settings = settings
         self._pods = pods
-        self._faults = Faults()
+        self._faults = faults or Faults()
         self._under_way: dict[str, tuple[str, asyncio.Task[None]]] = {}
 
     async def run(self, user: User, order: Order, orders: Orders) -> None:

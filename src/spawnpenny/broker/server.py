@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -31,10 +32,14 @@ _ENDING: Final = 5.0
 
 
 class BrokerServer:
-    """A broker that answers claims while it leads. Use it by ``run_broker``."""
+    """A broker that answers claims while it leads. Use it by ``run_broker``.
+
+    ``outcomes`` counts what it answered, as ``ok`` or with the code of the error.
+    """
 
     def __init__(self, cluster: Cluster, settings: Settings, supervisor: Supervisor | None = None) -> None:
         self.supervisor = supervisor or Supervisor()
+        self.outcomes: Counter[str] = Counter()
         self._cluster = cluster
         self._settings = settings
         self._orders = OrdersFile(settings.broker.orders)
@@ -48,6 +53,7 @@ class BrokerServer:
 
     @property
     def watching(self) -> tuple[Informer, ...]:
+        """What it follows: user namespaces, pods of orders, requests, and the Lease."""
         return (self._namespaces, self._pods, self._maps, self._leases)
 
     @property
@@ -71,10 +77,18 @@ class BrokerServer:
         await self._election.run(self._lead)
 
     async def _lead(self) -> None:
-        runs = OrderRuns(self._cluster, self._settings, self._pods)
+        runs = OrderRuns(self._cluster, self._settings, self._pods, self.supervisor.faults)
         broker = LocalBroker(self._settings, self._tenants, self._orders, runs)
         notice = Notice(self._cluster, self._settings, self._maps, broker)
-        desk = Desk(self._cluster, self._settings, self._maps, broker, notice.post)
+        desk = Desk(
+            self._cluster,
+            self._settings,
+            self._maps,
+            broker,
+            notice.post,
+            faults=self.supervisor.faults,
+            outcomes=self.outcomes,
+        )
         part = self.supervisor.part()
         try:
             await runs.resume()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import structlog
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from spawnpenny.aio.descriptors import raise_descriptor_limit
 from spawnpenny.broker.server import BrokerServer, run_broker
@@ -18,12 +19,15 @@ from spawnpenny.cli.world import open_cluster
 from spawnpenny.configuration import load_settings
 from spawnpenny.errors import SettingsError
 from spawnpenny.logs import configure_logs
+from spawnpenny.web.metrics.broker import broker_metrics
+from spawnpenny.web.metrics.exposition import Exposition
 from spawnpenny.web.serving import CONNECTIONS, connections_of, listening
 
 if TYPE_CHECKING:
     from spawnpenny.settings import Settings
 
 _SERVER: Final = web.AppKey("server", BrokerServer)
+_METRICS: Final = web.AppKey("metrics", Exposition)
 
 
 @click.command()
@@ -33,7 +37,7 @@ _SERVER: Final = web.AppKey("server", BrokerServer)
     type=click.IntRange(0, 65535),
     default=8081,
     show_default=True,
-    help="Where /healthz and /readyz are answered; 0 for any port.",
+    help="Where /healthz, /readyz and /metrics are answered; 0 for any port.",
 )
 @click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="INFO")
 def broker(file: str | None, health_port: int, log_level: str) -> None:
@@ -55,7 +59,10 @@ async def _run(settings: Settings, health_port: int) -> None:
         app[_SERVER] = server
         app.router.add_get("/healthz", _get_healthz)
         app.router.add_get("/readyz", _get_readyz)
-        app[CONNECTIONS] = connections_of(settings)
+        app[CONNECTIONS] = connections = connections_of(settings)
+        if settings.web.metrics:
+            app[_METRICS] = broker_metrics(server, connections)
+            app.router.add_get("/metrics", _get_metrics)
         async with listening(app, settings.web.host, health_port, supervisor=server.supervisor) as port:
             structlog.get_logger("spawnpenny.broker").info("listening", host=settings.web.host, port=port)
             await server.supervisor.given_up.wait()
@@ -77,3 +84,7 @@ async def _get_readyz(request: web.Request) -> web.Response:
     if not server.ready:
         return web.json_response({"status": "starting"}, status=503)
     return web.json_response({"status": "leading" if server.leading else "standing by"})
+
+
+async def _get_metrics(request: web.Request) -> web.Response:
+    return web.Response(body=request.app[_METRICS].text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

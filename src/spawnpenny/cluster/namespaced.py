@@ -42,10 +42,17 @@ class NamespacedInformer(Watched):
         followed: What to follow in each of them.
         namespaces: What tells of the namespaces; it is run by somebody else.
         mine: Which of them are followed.
+        faults: Where those that cannot be understood are counted.
 
     """
 
-    def __init__(self, followed: Followed, namespaces: Watched, mine: Callable[[Manifest], bool]) -> None:
+    def __init__(
+        self,
+        followed: Followed,
+        namespaces: Watched,
+        mine: Callable[[Manifest], bool],
+        faults: Faults | None = None,
+    ) -> None:
         super().__init__()
         self._followed = followed
         self._namespaces = namespaces
@@ -53,7 +60,7 @@ class NamespacedInformer(Watched):
         self._places: dict[str, _Place] = {}
         self._gate = asyncio.Semaphore(_LISTS_AT_ONCE)
         self._warned = False
-        self._faults = Faults()
+        self._faults = faults or Faults()
         self._log = structlog.stdlib.get_logger("spawnpenny.cluster.informer").bind(resource=followed.resource.plural)
 
     async def run(self) -> None:

@@ -13,6 +13,7 @@ from spawnpenny.domain import labels
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from spawnpenny.aio.faults import Faults
     from spawnpenny.cluster.port import Cluster, Manifest
     from spawnpenny.cluster.watched import Watched
 
@@ -22,11 +23,16 @@ def watch_namespaces(cluster: Cluster, mine: Mapping[str, str]) -> Watched:
     return Informer(cluster, resource_of("Namespace"), labels=mine)
 
 
-def watch_pods(cluster: Cluster, namespaces: Watched, mine: Mapping[str, str], reads: str) -> Watched:
-    """Return what will know the pods that carry these labels, once it is run, as ``namespaces`` has to be."""
+def watch_pods(
+    cluster: Cluster, namespaces: Watched, mine: Mapping[str, str], reads: str, faults: Faults | None = None
+) -> Watched:
+    """Return what will know the pods that carry these labels, once it is run, as ``namespaces`` has to be.
+
+    ``faults`` counts the namespaces that cannot be understood.
+    """
     pod = resource_of("Pod")
     if reads == "namespace":
-        return NamespacedInformer(Followed(cluster, pod, mine), namespaces, _is_a_users)
+        return NamespacedInformer(Followed(cluster, pod, mine), namespaces, _is_a_users, faults)
     return Informer(cluster, pod, labels=mine)
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.doctor.finding import Finding, failure, few, ok, warning
 from spawnpenny.domain import labels
-from spawnpenny.pipeline.record import SCHEMA
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.pipeline.keeper import read_record
+from spawnpenny.pipeline.record import SCHEMA, RecordTooNewError
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
@@ -43,7 +45,7 @@ async def check_records(deployment: Deployment) -> list[Finding]:
     state = deployment.settings.namespaces.state
     records = await deployment.cluster.list(resource_of("Secret"), namespace=state, labels=deployment.marks("record"))
     schemas = {each["metadata"]["name"]: _schema(each) for each in records.items}
-    unreadable = sorted(name for name, schema in schemas.items() if schema is None)
+    unreadable = sorted(each["metadata"]["name"] for each in records.items if not _is_readable(each))
     newer = sorted(name for name, schema in schemas.items() if schema is not None and schema > SCHEMA)
     found = []
     if unreadable:
@@ -59,6 +61,17 @@ def _lives(deployment: Deployment, lease: Manifest) -> bool:
     age = deployment.age(lease)
     lasts = timedelta(seconds=(lease.get("spec") or {}).get("leaseDurationSeconds") or 0)
     return age is not None and age <= lasts + _CLOCKS
+
+
+def _is_readable(secret: Manifest) -> bool:
+    """Return whether a service can read a record; what is wrong with it is not told, as that may quote its secrets."""
+    try:
+        read_record(secret)
+    except RecordTooNewError:
+        return True
+    except SpawnpennyError:
+        return False
+    return True
 
 
 def _schema(secret: Manifest) -> int | None:

@@ -37,9 +37,14 @@ async def _ask(session: aiohttp.ClientSession, base: str) -> list[Finding]:
         if answer.status != _OK:
             told = f"The service at {base} is not ready: it does not know the state of the cluster."
             return [failure(told, "What else is found here may say why, and so does its log.")]
+        skipped = (await answer.json()).get("skipped") or {}
     async with session.get(f"{base}/openapi.json") as answer:
         there = (await answer.json())["info"]["version"]
     if there != version("spawnpenny"):
         told = f"The service at {base} is {there}; this is {version('spawnpenny')}."
         return [warning(told, "Run the doctor of the version that is deployed.")]
+    if skipped:
+        told = ", ".join(f"{count} of the kind {kind}" for kind, count in sorted(skipped.items()))
+        do = "Its log names them (item_skipped, record_unreadable): mend them, or delete them."
+        return [warning(f"The service at {base} cannot understand some items, and skips them: {told}.", do)]
     return [ok(f"The service at {base} answers, and is ready.")]

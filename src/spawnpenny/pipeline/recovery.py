@@ -69,6 +69,7 @@ class Recovery:
             async for change in changes:
                 if change.type == "DELETED":
                     self.accounts.welcome(slug_of(change.object))
+                    self.world.faults.forget("record", slug_of(change.object))
                 else:
                     self._follow_alone(ownership.latest(change.object))
 

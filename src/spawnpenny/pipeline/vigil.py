@@ -51,8 +51,11 @@ class Vigil:
 
     def _look_alone(self, pod: Manifest, *, deleted: bool) -> None:
         """Look at one pod; what is wrong with it harms no other one."""
-        with self.world.faults.isolated("pod", f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"):
+        faults, name = self.world.faults, f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        with faults.isolated("pod", name):
             self._look(pod, deleted=deleted)
+        if deleted:
+            faults.forget("pod", name)
 
     def _look(self, pod: Manifest, *, deleted: bool) -> None:
         self._stir(pod)

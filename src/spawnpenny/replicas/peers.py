@@ -67,6 +67,7 @@ class Peers:
                 name = change.object["metadata"]["name"]
                 if change.type == "DELETED":
                     self._sightings.pop(name, None)
+                    self._faults.forget("lease", name)
                 else:
                     with self._faults.isolated("lease", name):
                         self._see(change.object)

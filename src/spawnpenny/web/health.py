@@ -15,6 +15,17 @@ class HealthView(Schema):
     status = fields.String(required=True)
 
 
+class ReadyView(HealthView):
+    skipped = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        metadata={
+            "description": "How many records, pods and the like cannot be understood at present, by kind; "
+            "the log names them."
+        },
+    )
+
+
 async def get_healthz(request: web.Request) -> web.Response:
     """Answer 200 unless only a restart can help; what the service depends on is the business of ``readyz``."""
     service = request.app.get(SERVICE)
@@ -33,7 +44,10 @@ async def get_readyz(request: web.Request) -> web.Response:
         )
     if unwell := service.supervisor.unwell():
         raise NotReadyError(f"Some tasks of this replica failed and are being restarted: {', '.join(unwell)}.")
-    return web.json_response({"status": "ready"})
+    skipped = dict(service.supervisor.faults.present())
+    if refused := len(service.spawns.unknown()):
+        skipped["record"] = refused
+    return web.json_response({"status": "ready", "skipped": skipped} if skipped else {"status": "ready"})
 
 
 async def get_metrics(request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ from spawnpenny.web import access
 from spawnpenny.web.cluster_routes import CLUSTERS
 from spawnpenny.web.events import lab_events, user_events
 from spawnpenny.web.form import HTML, SCHEMA, FormQuerySchema, get_form
-from spawnpenny.web.health import HealthView, get_healthz, get_metrics, get_readyz
+from spawnpenny.web.health import HealthView, ReadyView, get_healthz, get_metrics, get_readyz
 from spawnpenny.web.labs import get_hostnames, get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
 from spawnpenny.web.openapi import get_docs, get_openapi, get_style, go_to_docs
 from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, get_plugins
@@ -247,7 +247,7 @@ _SERVICE: Final = (
         access.PUBLIC,
         "service.readyz",
         "Whether the service knows the cluster's state.",
-        {200: Answer("It does.", HealthView)},
+        {200: Answer("It does.", ReadyView)},
         refusals={503: ("not_ready",)},
     ),
     Route(
