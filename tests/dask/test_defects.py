@@ -178,5 +178,4 @@ async def test_closed_workers_are_forgotten(dask, ada, cluster):
         return len(await dask.pods(cluster)) == 1
 
     await dask.until(only_its_scheduler, "no pod but the scheduler's")
-    told = await ada.run("gateway.get_cluster(cluster.name).options['workers']")
-    assert told == {"running": 0, "pending": 0}
+    assert (await status(dask, cluster))["workers"] == {"running": 0, "pending": 0}

@@ -10,6 +10,7 @@ from dask_gateway import GatewayClusterError
 from dask_gateway.client import ClusterStatus, GatewayWarning
 
 from spawnpenny.domain.spawns import Key, Kind
+from tests.gateway.conftest import OPTIONS
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 REPORT = {"name", "status", "start_time", "stop_time", "options", "dashboard_route", "tls_cert", "tls_key"}
@@ -70,14 +71,29 @@ async def test_a_report_has_no_key_more_and_each_one_a_certificate_of_its_own(se
     assert one.keys() == REPORT
     assert one["status"] == "RUNNING"
     assert (type(one["start_time"]), one["stop_time"], one["dashboard_route"]) == (int, None, None)
-    assert one["options"]["workers"] == {"running": 0, "pending": 0}
-    assert one["options"]["scheduler"] == run_of(server, name).record.url
+    assert one["options"].keys() == {each.name for each in OPTIONS if not each.secret}
+    ours = await (await ada.get(f"{CLUSTERS}{name}?facts=1")).json()
+    assert ours.keys() == REPORT | {"facts"}
+    assert ours["facts"] == {"scheduler": run_of(server, name).record.url, "workers": {"running": 0, "pending": 0}}
     assert one["tls_key"] != two["tls_key"]
     assert one["tls_cert"].count("BEGIN CERTIFICATE") == 2
     assert run_of(server, name).record.secrets["authority"] not in str(one)
     listed = await ada.get(CLUSTERS)
     assert (await listed.json())[name].keys() == REPORT
     assert "PRIVATE KEY" not in await listed.text()
+
+
+async def test_the_options_of_a_report_start_another_cluster_like_it(gateway):
+    first = await running(gateway, worker_cores=2, queue="long", environment={"A": "1"})
+    (listed,), report = await gateway.list_clusters(), await gateway.get_cluster(first)
+    assert listed.options == report.options
+    facts = {"scheduler": "tls://10.0.0.1:8786", "workers": {"running": 1, "pending": 0}}  # as older reports had them
+    for sent in (report.options, {**report.options, **facts}, {**report.options, "image": None, "gpu": None}):
+        again = await gateway.submit(**sent)
+        assert (await gateway.get_cluster(again)).options == report.options
+        await gateway.stop_cluster(again)
+    with pytest.raises(ValueError, match="no cluster option 'queues'"):
+        await gateway.submit(**report.options, queues=None)
 
 
 async def test_what_cannot_start_is_told_to_who_waits_and_stays_to_be_read(server, gateway):

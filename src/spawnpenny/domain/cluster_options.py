@@ -109,8 +109,12 @@ def secret_options(options: Sequence[ClusterOption]) -> frozenset[str]:
     return frozenset(option.name for option in options if option.secret)
 
 
+_FACTS: Final = frozenset({"scheduler", "workers"})
+"""Members that the options of a report have had: who starts a cluster like another one may send them."""
+
+
 def check_cluster_options(options: Sequence[ClusterOption], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was chosen, with the defaults of all that was not.
+    """Return what was chosen, with the defaults of all that was not; null chooses nothing.
 
     Raises:
         UnknownOptionError: There is no such option.
@@ -118,10 +122,12 @@ def check_cluster_options(options: Sequence[ClusterOption], given: Mapping[str, 
 
     """
     known = {option.name: option for option in options}
-    unknown = sorted(given.keys() - known.keys())
+    unknown = sorted(given.keys() - known.keys() - _FACTS)
     if unknown:
         first = shortened(unknown[0])
         raise UnknownOptionError(
             f"There is no cluster option {first!r}. There are: {listed(sorted(known))}.", field=f"options.{first}"
         )
-    return {name: option.check(given[name]) if name in given else option.default for name, option in known.items()}
+    return {
+        name: option.default if given.get(name) is None else option.check(given[name]) for name, option in known.items()
+    }

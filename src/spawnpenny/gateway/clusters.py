@@ -76,7 +76,8 @@ async def get_report(request: web.Request) -> web.Response:
     if query.wait:
         await until(request, run, _decided(run), HELD)
         _demand_up(user_of(request), run)
-    return web.json_response(_full_report(request, run))
+    facts = {"facts": _facts(request, run)} if query.facts else {}
+    return web.json_response({**_full_report(request, run), **facts})
 
 
 async def list_reports(request: web.Request) -> web.Response:
@@ -99,9 +100,16 @@ def _full_report(request: web.Request, run: Run) -> dict[str, Any]:
     service, record = request.app[SERVICE], run.record
     if record.phase is not Phase.RUNNING:
         return report(record)
-    workers = workers_of(service, user_of(request))[record.id]
     ticket = request.app[TICKETS].new(record.id) if service.settings.gateway.public_address else None
-    return full_report(record, ticket=ticket, facts={"scheduler": record.url, "workers": asdict(workers)})
+    return full_report(record, ticket=ticket)
+
+
+def _facts(request: web.Request, run: Run) -> dict[str, Any]:
+    """Return what a client of ours is sent beside the report, of a cluster that runs."""
+    if run.record.phase is not Phase.RUNNING:
+        return {}
+    workers = workers_of(request.app[SERVICE], user_of(request))[run.record.id]
+    return {"scheduler": run.record.url, "workers": asdict(workers)}
 
 
 async def _decided(run: Run) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,19 +37,17 @@ def report(record: SpawnRecord) -> dict[str, Any]:
     }
 
 
-def full_report(record: SpawnRecord, *, ticket: str | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+def full_report(record: SpawnRecord, *, ticket: str | None) -> dict[str, Any]:
     """Return the report of a running cluster for its owner: with a new certificate, and the way to its dashboard.
 
     Args:
         record: The cluster's.
         ticket: For the dashboard; None where there are none.
-        facts: Further members of ``options``, the only place where there may be any.
 
     """
     credentials = client_credentials(record)
     return {
         **report(record),
-        "options": {**record.request.options, **facts},
         "dashboard_route": f"/clusters/{record.key.name}/{ticket}/status" if ticket else None,
         "tls_cert": credentials.cert if credentials else None,
         "tls_key": credentials.key if credentials else None,

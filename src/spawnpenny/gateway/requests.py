@@ -100,6 +100,7 @@ class FlagField(fields.Field[bool]):
 @dataclass(frozen=True, slots=True)
 class ClusterQuery:
     wait: bool = False
+    facts: bool = False
 
 
 class ClusterQuerySchema(QuerySchema[ClusterQuery]):
@@ -108,6 +109,12 @@ class ClusterQuerySchema(QuerySchema[ClusterQuery]):
         metadata={
             "type": "string",
             "description": "Empty, or not 0: answer when it runs or has failed, or after 20 s.",
+        }
+    )
+    facts = FlagField(
+        metadata={
+            "type": "string",
+            "description": "Empty, or not 0: with the member `facts`, which dask-gateway's client does not take.",
         }
     )
 

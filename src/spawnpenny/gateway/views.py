@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from spawnpenny.domain.cluster_options import OptionType
 from spawnpenny.gateway.status import Status
-from spawnpenny.web.views import told
+from spawnpenny.web.views import WorkersView, told
 
 
 class GatewayErrorView(Schema):
@@ -42,6 +42,13 @@ class StartedClusterView(Schema):
     name = fields.String(required=True)
 
 
+class FactsView(Schema):
+    """What a cluster that runs is known by, beside its options; empty until it runs."""
+
+    scheduler = fields.String(allow_none=True, metadata=told("Where the scheduler takes connections, as `tls://…`."))
+    workers = fields.Nested(WorkersView, metadata=told("Those that there are."))
+
+
 class ReportView(Schema):
     """A report: a Dask cluster as dask-gateway's client takes it."""
 
@@ -51,13 +58,14 @@ class ReportView(Schema):
     stop_time = fields.Integer(required=True, allow_none=True)
     options = fields.Dict(
         required=True,
-        metadata=told("What was chosen, but for what is secret; where it runs, `scheduler` and `workers`."),
+        metadata=told("What was chosen, but for what is secret. It can be sent again, for another cluster."),
     )
     dashboard_route = fields.String(
         required=True, allow_none=True, metadata=told("With a new one-time ticket; goes after `public_address`.")
     )
     tls_cert = fields.String(required=True, allow_none=True, metadata=told("Made for this answer; null in lists."))
     tls_key = fields.String(required=True, allow_none=True)
+    facts = fields.Nested(FactsView, metadata=told("Only where the query has `facts`."))
 
 
 class ScaledView(Schema):

@@ -78,8 +78,6 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 MAX_ENVIRONMENT: Final = 32 * 1024
 MAX_VARIABLES: Final = 256
 """Each of them stands in each worker's pod, with where its value is."""
-_FACTS: Final = frozenset({"scheduler", "workers"})
-"""What the gateway tells of a running cluster beside its options."""
 _EMPTY: Final[Mapping[OptionType, Any]] = {OptionType.STRING: "", OptionType.BOOL: False, OptionType.MAPPING: {}}
 
 
@@ -162,8 +160,6 @@ def _wrong(name: str, option: SiteOption) -> dict[str, list[str]]:
     kind, told = option.type, dict[str, str]()
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         told[""] = f"{name!r} is no name that Python code could have: clients set options as attributes."
-    if name in _FACTS:
-        told[""] = f"{name!r} is what a cluster's report tells beside its options: another name has to be chosen."
     if option.choices and kind is not OptionType.SELECT:
         told["choices"] = "Only a select has choices."
     if not option.choices and kind is OptionType.SELECT:

@@ -21,6 +21,7 @@ from spawnpenny.clients.patience import Patience
 
 _API: Final = "/gateway/api/v1"
 _CLUSTERS: Final = f"{_API}/clusters/"
+_FACTS: Final = {"facts": "1"}
 _PAUSE: Final = 0.2
 """Seconds between two questions that wait: a service that is about to end answers them at once."""
 _PROMPT: Final = 10.0
@@ -31,7 +32,7 @@ _RESTART: Final = Patience(total=120.0)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the service says of a cluster. ``options`` are what was chosen, and facts such as ``scheduler``.
+    """A cluster as the service reports it. ``options`` are what was chosen, ``facts`` are of one that runs.
 
     ``status`` is ``PENDING``, ``RUNNING``, ``STOPPING``, ``STOPPED`` or ``FAILED``; times are seconds since the epoch.
     """
@@ -44,6 +45,7 @@ class Report:
     dashboard: str | None = None
     certificate: str | None = None
     key: str | None = field(default=None, repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
@@ -64,6 +66,7 @@ class Report:
                 dashboard=data.get("dashboard_route"),
                 certificate=data.get("tls_cert"),
                 key=data.get("tls_key"),
+                facts=dict(data.get("facts") or {}),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             raise UnexpectedAnswerError(
@@ -103,7 +106,7 @@ class Gateway:
 
         """
         while True:
-            answer = await self._have("GET", _cluster(name), query={"wait": "1"}, patience=_RESTART)
+            answer = await self._have("GET", _cluster(name), query={"wait": "1", **_FACTS}, patience=_RESTART)
             report = Report.from_json(answer)
             if report.status == "RUNNING":
                 return report
@@ -112,7 +115,7 @@ class Gateway:
             await asyncio.sleep(_PAUSE)
 
     async def report(self, name: str) -> Report:
-        return Report.from_json(await self._have("GET", _cluster(name)))
+        return Report.from_json(await self._have("GET", _cluster(name), query=_FACTS))
 
     async def reports(self) -> list[Report]:
         """Return the reports of the user's clusters that are pending or run, without certificates."""

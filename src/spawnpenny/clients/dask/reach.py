@@ -54,7 +54,7 @@ async def scheduler_of(report: Report, security: ClusterSecurity, proxy: str | N
         ClusterError: There is no such way.
 
     """
-    address = report.options.get("scheduler")
+    address = report.facts.get("scheduler")
     if address and (straight or not proxy or (straight is None and await _answers(address, security))):
         return str(address)
     if proxy and not straight:
