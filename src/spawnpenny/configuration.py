@@ -7,6 +7,7 @@ override it: the parts between double underscores are the keys, in lower case, a
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from ipaddress import ip_network
@@ -41,6 +42,7 @@ _MAX_PREFIX: Final = 15
 _LABEL_KEY: Final = (
     r"\A(?=[^/]{1,253}/)?(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?\Z"
 )
+_PREFIX: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~@-]+)+", re.ASCII)
 _PATH: Final = r"\A/(?:(?!\.{1,2}(?:/|\Z))[^/]+(?:/(?!\.{1,2}(?:/|\Z))[^/]+)*)?\Z"
 _LABEL_VALUE: Final = r"\A(?:[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?\Z"
 
@@ -96,6 +98,20 @@ def _check_network(text: str) -> None:
         raise ValidationError(f"{text!r} is no address and no network, such as 10.0.0.7 or 10.0.0.0/24.") from None
 
 
+class _PrefixField(fields.String):
+    """A path, which may end with a slash, as the Hub writes it; empty for none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        prefix: str = super()._deserialize(value, attr, data, **kwargs).rstrip("/")
+        if prefix and not _PREFIX.fullmatch(prefix):
+            raise ValidationError(
+                "Write a path such as /services/dask-gateway, of letters, digits and . _ ~ @ -, or an empty text."
+            )
+        if prefix.split("/")[1:2] in (["v1"], ["gateway"]):
+            raise ValidationError(f"/{prefix.split('/')[1]} is the service's own.")
+        return prefix
+
+
 class _WebSchema(StrictSchema[WebSettings]):
     makes = WebSettings
     host = fields.String()
@@ -107,6 +123,7 @@ class _WebSchema(StrictSchema[WebSettings]):
     authority = fields.String(allow_none=True)
     trusted_proxies = TupleField(fields.String(validate=_check_network))
     forwarded_header = fields.String(validate=validate.OneOf(["X-Forwarded-For", "Forwarded"]))
+    prefix = _PrefixField()
 
 
 class _NamespaceSchema(StrictSchema[NamespaceSettings]):

@@ -40,7 +40,8 @@ STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab", "dask")
 class WebSettings:
     """Where the HTTP API listens, the largest body that it takes, in bytes, and the files of its TLS, if any.
 
-    ``trusted_proxies`` are the networks of the proxies before it, whose ``forwarded_header`` is believed.
+    ``trusted_proxies`` are the networks of the proxies before it, whose ``forwarded_header`` is believed. ``prefix``
+    is the path under which such a proxy keeps the service; without it the service is reached as well.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - in a container, behind a Service
@@ -52,6 +53,7 @@ class WebSettings:
     authority: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     forwarded_header: str = "X-Forwarded-For"
+    prefix: str = "/services/dask-gateway"
 
 
 @dataclass(frozen=True, slots=True)

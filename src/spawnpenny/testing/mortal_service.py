@@ -17,6 +17,7 @@ from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.site import Site
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.serving import runner_of
 
 
 class MortalService:
@@ -83,8 +84,7 @@ class MortalService:
         plugins = load_plugins(settings, extra=self._site.plugins)
         async with run_local_broker(self._cluster, settings) as broker:
             app = create_app(settings, plugins, self._cluster, broker)
-            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-            await self._runner.setup()
+            self._runner = await runner_of(app, shutdown_timeout=1)
             try:
                 await web.TCPSite(self._runner, LOOPBACK, self._port, ssl_context=self._tls).start()
                 await app[SERVICE].until_ready()

@@ -22,6 +22,7 @@ from spawnpenny.web.keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, MET
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
+from spawnpenny.web.prefix import PREFIX
 from spawnpenny.web.problems import problems
 from spawnpenny.web.relay import relay, relaying
 from spawnpenny.web.routes import routes
@@ -61,6 +62,7 @@ def create_app(
         middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
     )
     app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table)
+    app[PREFIX] = settings.web.prefix
     app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[CONNECTIONS] = (
         ClientAddresses(settings.web),
         metrics,

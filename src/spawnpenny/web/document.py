@@ -46,6 +46,12 @@ class Document:
     def json(self) -> bytes:
         return json.dumps(self._content).encode()
 
+    def under(self, prefix: str) -> bytes:
+        """Return it for a caller who reaches the routes under a prefix; empty for none."""
+        if not prefix:
+            return self.json
+        return json.dumps({**self._content, "servers": [{"url": prefix}]}).encode()
+
     @cached_property
     def page(self) -> bytes:
         return render(self._content).encode()

@@ -12,6 +12,7 @@ from spawnpenny.pipeline.listing import START
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import lab_of, query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
+from spawnpenny.web.prefix import link_to
 from spawnpenny.web.requests import (
     NO_PAGE,
     LabBody,
@@ -40,7 +41,7 @@ async def start_lab(request: web.Request) -> web.Response:
     view = lab_view(username, started.run)
     if not started.new:
         return web.json_response(view)
-    return web.json_response(view, status=202, headers={"Location": request.rel_url.raw_path})
+    return web.json_response(view, status=202, headers={"Location": link_to(request, request.rel_url.raw_path)})
 
 
 async def get_lab(request: web.Request) -> web.Response:

@@ -8,12 +8,14 @@ from typing import Final
 from aiohttp import web
 
 from spawnpenny.web.keys import DOCUMENT
+from spawnpenny.web.prefix import link_to, prefix_of
 
 _POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 async def get_openapi(request: web.Request) -> web.Response:
-    return web.Response(body=request.app[DOCUMENT].json, content_type="application/json", charset="utf-8")
+    document = request.app[DOCUMENT]
+    return web.Response(body=document.under(prefix_of(request)), content_type="application/json", charset="utf-8")
 
 
 async def get_docs(request: web.Request) -> web.Response:
@@ -27,7 +29,8 @@ async def get_docs(request: web.Request) -> web.Response:
 
 async def go_to_docs(request: web.Request) -> web.Response:
     # Relative, so that a prefix that a proxy takes away is kept; and no exception, as those are problem documents.
-    return web.Response(status=302, headers={"Location": "../docs" if request.path == "/docs/" else "docs"})
+    relative = "../docs" if request.path == "/docs/" else "docs"
+    return web.Response(status=302, headers={"Location": link_to(request, "/docs") if prefix_of(request) else relative})
 
 
 async def get_style(request: web.Request) -> web.Response:

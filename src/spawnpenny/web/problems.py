@@ -27,6 +27,7 @@ from spawnpenny.errors import (
 from spawnpenny.gateway.refusals import is_gateways, refusal
 from spawnpenny.web.exchange import exchange
 from spawnpenny.web.expectations import check_expectation
+from spawnpenny.web.prefix import link_to
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -92,7 +93,7 @@ def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
     status, kind, body = (
         error.status,
         CONTENT_TYPE,
-        document(error, instance=request.rel_url.raw_path, request_id=here.id),
+        document(error, instance=link_to(request, request.rel_url.raw_path), request_id=here.id),
     )
     if is_gateways(request.path):
         kind = "application/json"

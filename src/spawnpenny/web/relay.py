@@ -18,6 +18,7 @@ from spawnpenny.web.client_address import forwarded
 from spawnpenny.web.exchange import HEADER, exchange
 from spawnpenny.web.intake import read_body, subject_of
 from spawnpenny.web.keys import CLOSING, SERVICE
+from spawnpenny.web.prefix import outer_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,7 +107,7 @@ async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
     if (remote := exchange(request).remote) is not None:
         headers |= forwarded(service.settings.web.forwarded_header, remote)
     body = await read_body(request) if request.can_read_body or request.body_exists else None
-    url = URL(f"{address}{request.rel_url.raw_path_qs}", encoded=True)
+    url = URL(f"{address}{outer_path(request)}", encoded=True)
     response = web.StreamResponse()
     try:
         async with request.app[_SESSION].request(

@@ -14,6 +14,7 @@ from spawnpenny.aio.listener import Listener
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.errors import SettingsError
 from spawnpenny.web.client_address import ClientAddresses
+from spawnpenny.web.prefix import PREFIX, stripping
 from spawnpenny.web.protocol import RequestHandler
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ async def listening(
     """
     connections = app[CONNECTIONS] if CONNECTIONS in app else Connections()
     app.middlewares.insert(0, _noted)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PATIENCE)
-    await runner.setup()
+    runner = await runner_of(app, shutdown_timeout=_PATIENCE)
     try:
         listener = _listener(runner, connections, certificate)
         await _bind(listener, host, port, move=move, named=named)
@@ -90,6 +90,15 @@ async def listening(
             await part.close()
     finally:
         await runner.cleanup()
+
+
+async def runner_of(app: web.Application, *, shutdown_timeout: float) -> web.AppRunner:
+    """Return what runs an application, set up; paths of its requests are without the prefix of the application."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout)
+    await runner.setup()
+    if runner.server is not None:
+        runner.server.request_factory = stripping(runner.server.request_factory, app.get(PREFIX, ""))
+    return runner
 
 
 def _listener(runner: web.AppRunner, connections: Connections, certificate: Certificate | None) -> Listener:

@@ -12,6 +12,7 @@ from spawnpenny.pipeline.retirement import COMMISSIONING
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
+from spawnpenny.web.prefix import link_to
 from spawnpenny.web.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.views import user_view
 from spawnpenny.web.waiting import until
@@ -36,7 +37,9 @@ async def commission_user(request: web.Request) -> web.Response:
     account, run = find_user(request)
     if not started.new:
         return web.json_response(user_view(account, run))
-    return web.json_response(user_view(account, run), status=202, headers={"Location": request.rel_url.raw_path})
+    return web.json_response(
+        user_view(account, run), status=202, headers={"Location": link_to(request, request.rel_url.raw_path)}
+    )
 
 
 async def retire_user(request: web.Request) -> web.Response:

@@ -1,0 +1,72 @@
+"""The path under which a proxy in front keeps the service: with it and without it, all routes are the same."""
+
+from __future__ import annotations
+
+import pytest
+from dask_gateway import Gateway
+from dask_gateway.auth import BasicAuth
+from yarl import URL
+
+from spawnpenny.configuration import make_settings
+from spawnpenny.errors import SettingsError
+
+OURS = "/services/dask-gateway"
+
+
+@pytest.mark.parametrize("address", [OURS, f"{OURS}/", f"{OURS}/gateway", "/gateway", "/"])
+async def test_daskgateways_client_takes_either_address(server, address):
+    url = f"http://127.0.0.1:{server.port}{address}"
+    async with Gateway(url, auth=BasicAuth("lab", "ada-token"), asynchronous=True) as gateway:
+        name = await gateway.submit()
+        assert [report.name for report in await gateway.list_clusters()] == [name]
+        with pytest.raises(ValueError, match="Cluster none not found"):
+            await gateway.get_cluster("none")
+        await gateway.stop_cluster(name)
+
+
+@pytest.mark.parametrize("prefix", ["", OURS])
+async def test_links_lead_back_through_the_proxy_that_a_request_came_by(caller, prefix):
+    hub, anybody = await caller("hub"), await caller()
+    for path in ("/healthz", "/readyz", "/metrics", "/docs", "/docs/style.css", "/gateway/api/version", "/api/health"):
+        assert (await anybody.get(f"{prefix}{path}")).status == 200, path
+    for path in ("/", "/docs/", *([""] if prefix else [])):
+        assert (await anybody.get(f"{prefix}{path}")).url.path == f"{prefix}/docs"
+    document = await (await anybody.get(f"{prefix}/openapi.json")).json()
+    assert document.get("servers") == ([{"url": prefix}] if prefix else None)
+    started = await hub.put(f"{prefix}/v1/users/ada/labs/one", json={"start": "s1"})
+    assert (started.status, started.headers["Location"]) == (202, f"{prefix}/v1/users/ada/labs/one")
+    assert (await hub.get(started.headers["Location"])).status == 200
+    unknown = await (await hub.get(f"{prefix}/v1/users/ada/labs/two")).json()
+    assert unknown["instance"] == f"{prefix}/v1/users/ada/labs/two"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"{OURS}x/healthz", f"{OURS}/../healthz", f"{OURS}%2Fhealthz", "/services/healthz", f"{OURS}{OURS}/healthz"],
+)
+async def test_no_other_path_is_the_prefix(caller, path):
+    answer = await (await caller()).get(URL(path, encoded=True))
+    assert answer.status == 404
+
+
+async def test_a_token_is_asked_for_below_the_prefix_too(caller):
+    anybody, ada = await caller(), await caller("ada")
+    for path in ("/v1/labs", "/v1/routes", "/v1/users/bob/dask", "/gateway/api/v1/clusters/", "/api/v1/clusters/"):
+        assert (await anybody.get(f"{OURS}{path}")).status == 401
+    for path in ("/v1/labs", "/v1/routes", "/v1/users/bob/dask"):
+        assert (await ada.get(f"{OURS}{path}")).status == 403
+
+
+async def test_another_prefix_takes_its_place_and_none_is_none(site, serving):
+    for prefix, found in (("/hub-of-a-site/services/dask/", "/hub-of-a-site/services/dask"), ("", "")):
+        site.data["web"] = {"prefix": prefix}
+        async with serving(site) as server, server.client() as anybody:
+            assert (await anybody.get(f"{OURS}/healthz")).status == 404
+            assert (await anybody.get(f"{found}/healthz")).status == 200
+            assert (await anybody.get("/healthz")).status == 200
+
+
+@pytest.mark.parametrize("prefix", ["services", "/a b", "/a//b", "/a/../b", "/v1", "/gateway/x", "/a?b", 3])
+def test_a_prefix_that_is_none_is_refused(prefix):
+    with pytest.raises(SettingsError, match=r"web\.prefix"):
+        make_settings({"web": {"prefix": prefix}})
