@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from spawnpenny.domain.names import check_username
 from spawnpenny.errors import (
@@ -32,10 +33,11 @@ from spawnpenny.errors import (
     NotReadyError,
     UnauthenticatedError,
 )
+from spawnpenny.gateway.cookies import is_from_page, sent_cookie
 from spawnpenny.identity import Credentials, Identity
 from spawnpenny.settings import SCOPES
 from spawnpenny.web.exchange import exchange
-from spawnpenny.web.keys import LIMITS, SERVICE
+from spawnpenny.web.keys import COOKIES, LIMITS, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,6 +114,7 @@ def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
             access = accesses[request.method, resource.canonical if resource else ""]
             if not access.public:
                 identity = await _admit(request, access)
+                _give_cookie(request, access)
                 with request.app[LIMITS].requests.opened(identity.username):
                     return await handler(request)
         return await handler(request)
@@ -120,7 +123,7 @@ def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
 
 
 async def _admit(request: web.Request, access: Access) -> Identity:
-    identity = await _authenticate(request, access.schemes)
+    identity = await _authenticate(request, access)
     here = exchange(request)
     here.identity = identity
     if access.gateway:
@@ -149,12 +152,14 @@ def _user_behind(identity: Identity) -> str:
     return check_username(identity.username)
 
 
-async def _authenticate(request: web.Request, schemes: frozenset[str]) -> Identity:
-    sent = request.headers.getall("Authorization", [])
-    if len(sent) > 1:  # two readers may not agree on which one counts
-        raise MalformedRequestError("There are several Authorization headers. Send one.")
-    token = _token(sent[0] if sent else None, schemes)
-    credentials = Credentials(token, request.headers, exchange(request).remote)
+async def _authenticate(request: web.Request, access: Access) -> Identity:
+    sent = _sent(request, access)
+    exchange(request).authorization = sent
+    headers: Mapping[str, str] = request.headers
+    if sent is not None and "Authorization" not in headers:  # by cookie: an authenticator finds it where it always is
+        headers = CIMultiDict(headers)
+        headers["Authorization"] = sent
+    credentials = Credentials(_token(sent, access.schemes), headers, exchange(request).remote)
     unsure: NotReadyError | None = None
     service = request.app[SERVICE]
     for authenticator in (service.lab_tokens, *service.plugins.authenticators):
@@ -172,6 +177,24 @@ async def _authenticate(request: web.Request, schemes: frozenset[str]) -> Identi
         if credentials.token is None
         else "The token is not known here."
     )
+
+
+def _sent(request: web.Request, access: Access) -> str | None:
+    """Return the Authorization header; at the gateway's routes, else the one that the request's cookie stands for."""
+    sent = request.headers.getall("Authorization", [])
+    if len(sent) > 1:  # two readers may not agree on which one counts
+        raise MalformedRequestError("There are several Authorization headers. Send one.")
+    if sent or not access.gateway:
+        return sent[0] if sent else None
+    cookie = sent_cookie(request)
+    return request.app[COOKIES].find(cookie) if cookie else None
+
+
+def _give_cookie(request: web.Request, access: Access) -> None:
+    """Note a cookie for the answer, where the request was let in by its Authorization header."""
+    here = exchange(request)
+    if access.gateway and here.authorization and "Authorization" in request.headers and not is_from_page(request):
+        here.cookie = request.app[COOKIES].give(here.authorization)
 
 
 def _token(header: str | None, schemes: frozenset[str]) -> str | None:

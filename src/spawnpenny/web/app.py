@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.gateway.cookies import GatewayCookies
 from spawnpenny.gateway.patience import patient
 from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import run_service
@@ -18,7 +19,7 @@ from spawnpenny.web.audit import chronicle, put_headers
 from spawnpenny.web.client_address import ClientAddresses
 from spawnpenny.web.document import Document
 from spawnpenny.web.expectations import UnknownExpectations, answer_expectation
-from spawnpenny.web.keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
+from spawnpenny.web.keys import CLIENT_ADDRESSES, CLOSING, COOKIES, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
@@ -63,11 +64,12 @@ def create_app(
     )
     app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table)
     app[PREFIX] = settings.web.prefix
-    app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[CONNECTIONS] = (
+    app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[COOKIES], app[CONNECTIONS] = (
         ClientAddresses(settings.web),
         metrics,
         Limits(settings.limits),
         Tickets(),
+        GatewayCookies(),
         connections_of(settings),
     )
     _add_routes(app, table)

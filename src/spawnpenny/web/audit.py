@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
 
 from spawnpenny.errors import UnauthenticatedError
+from spawnpenny.gateway.cookies import set_cookie
 from spawnpenny.gateway.refusals import is_gateways
 from spawnpenny.web.exchange import HEADER, Exchange, begin, find
 from spawnpenny.web.keys import CLIENT_ADDRESSES, METRICS
@@ -44,6 +46,8 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     here = find(request)
     if here is not None:
         response.headers[HEADER] = here.id
+        if here.cookie is not None and response.status < HTTPStatus.BAD_REQUEST:
+            set_cookie(request, response, here.cookie)
     response.headers["Server"] = "spawnpenny"  # not which versions of what
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")

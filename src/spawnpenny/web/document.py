@@ -13,6 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from spawnpenny.domain.names import MAX_CLUSTER, MAX_LAB, MAX_USERNAME, NAME_PATTERN
+from spawnpenny.gateway.cookies import NAME as GATEWAY_COOKIE
 from spawnpenny.web.docs import render
 from spawnpenny.web.problems import CONTENT_TYPE
 from spawnpenny.web.views import ProblemView
@@ -68,6 +69,7 @@ def make_document(routes: Iterable[Route]) -> dict[str, Any]:
         plugins=[plugin],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    spec.components.security_scheme("gatewayCookie", {"type": "apiKey", "in": "cookie", "name": GATEWAY_COOKIE})
     with warnings.catch_warnings():
         # A schema without a name of its own in the components is what is meant here, for queries.
         warnings.simplefilter("ignore", UserWarning)
@@ -90,7 +92,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": _responses(route),
     }
     if not route.access.public:
-        operation["security"] = [{"token": []}]
+        operation["security"] = [{"token": []}, *([{"gatewayCookie": []}] if route.access.gateway else [])]
         operation["x-scopes"] = {"any": sorted(route.access.any), "own": sorted(route.access.own)}
     if route.body is not None:
         content = {"application/json": {"schema": route.body, "example": route.body.example}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -27,6 +27,7 @@ class Exchange:
 
     ``own_user`` is who asks, where the route is about them; ``code`` is the error's, ``spawn`` the id of the spawn that
     it is about, and ``cluster`` its name where it is a Dask cluster; ``purge`` says that storage is to go.
+    ``authorization`` is the credential as its header has it, and ``cookie`` the one that the answer gives for it.
     """
 
     id: str
@@ -37,6 +38,8 @@ class Exchange:
     spawn: str | None = None
     cluster: str | None = None
     purge: bool = False
+    authorization: str | None = field(default=None, repr=False)
+    cookie: str | None = field(default=None, repr=False)
 
     def about(self, run: Run) -> None:
         """Note which spawn the request is about: every later line of it carries the spawn's id."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from spawnpenny.gateway.cookies import GatewayCookies
 from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import Service
 from spawnpenny.web.client_address import ClientAddresses
@@ -23,3 +24,4 @@ DOCUMENT: Final = web.AppKey("DOCUMENT", Document)
 METRICS: Final = web.AppKey("METRICS", Metrics)
 LIMITS: Final = web.AppKey("LIMITS", Limits)
 TICKETS: Final = web.AppKey("TICKETS", Tickets)
+COOKIES: Final = web.AppKey("COOKIES", GatewayCookies)

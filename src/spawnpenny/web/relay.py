@@ -34,7 +34,9 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONNECT: Final = 3.0
 _SILENCE: Final = 120.0  # seconds: longer than any ?wait=, and a stream of events says something every 15
 _KEPT: Final = ("Authorization", "Content-Type", "Accept", "Last-Event-ID", "Accept-Language")
-_DROPPED: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
+_DROPPED: Final = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server", "set-cookie"}
+)
 
 
 @asynccontextmanager
@@ -103,6 +105,8 @@ async def _look(request: web.Request) -> None:
 async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
     service = request.app[SERVICE]
     headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
+    if (authorization := exchange(request).authorization) is not None:
+        headers["Authorization"] = authorization  # which a cookie of this replica may stand for
     headers |= {RELAYED: service.membership.me.identity, HEADER: exchange(request).id}
     if (remote := exchange(request).remote) is not None:
         headers |= forwarded(service.settings.web.forwarded_header, remote)
