@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from spawnpenny.cli.command import run
+from spawnpenny.cli.printable import printable
 
 WITHOUT_SERVER = """
 import sys
@@ -143,3 +144,16 @@ def test_without_the_server_extra_the_command_says_what_to_install():
     assert done.returncode == 2
     assert "pip install 'spawnpenny[server]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("The image naïve:1 cannot be pulled.", "The image naïve:1 cannot be pulled."),
+        ("\x1b]0;owned\x07 and \x1b[2J", "\\x1b]0;owned\\x07 and \\x1b[2J"),
+        ("back\rwards \u202e \x9b1m", "back\\rwards \\u202e \\x9b1m"),
+        ("two\nlines", "two\nlines"),
+    ],
+)
+def test_a_terminal_obeys_nothing_that_a_service_quotes(text, shown):
+    assert printable(text) == shown

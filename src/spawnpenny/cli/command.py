@@ -10,6 +10,7 @@ import click
 from spawnpenny.cli import exits
 from spawnpenny.cli.broker import broker
 from spawnpenny.cli.check import check
+from spawnpenny.cli.dask import dask
 from spawnpenny.cli.demo import demo
 from spawnpenny.cli.doctor import doctor
 from spawnpenny.cli.lab import lab
@@ -36,6 +37,7 @@ def command() -> None:
 
 command.add_command(broker)
 command.add_command(check)
+command.add_command(dask)
 command.add_command(demo)
 command.add_command(doctor)
 command.add_command(lab)

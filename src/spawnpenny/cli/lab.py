@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spawnpenny.cli.exits import DONE, FAILED, CommandError
+from spawnpenny.cli.printable import printable
 from spawnpenny.cli.progress import print_json, show, show_lines
 from spawnpenny.cli.service import Target, output_option, service_options
 from spawnpenny.cli.starting import LAB_TOKEN, new_lab_token, refused_start, url_to_open
@@ -170,7 +171,7 @@ def list_labs(*, target: Target, user: str | None, output: str, limit: int | Non
         table = Table("user", "lab", "phase", "url or reason", box=None)
         for each in labs:
             why = each.reason.message if each.reason else ""
-            table.add_row(*map(Text, (each.user, each.lab, each.phase, each.url or why)))
+            table.add_row(*map(Text, map(printable, (each.user, each.lab, each.phase, each.url or why))))
         if labs:
             Console(highlight=False, soft_wrap=True).print(table)
         else:
@@ -214,7 +215,7 @@ def _outcome(found: Lab, output: str, token: str | None) -> int:
         click.echo(url_to_open(found.url, token))
     if not found.running:
         why = found.reason.told if found.reason else f"It is {found.phase}."
-        click.echo(f"The lab did not start. {why}", err=True)
+        click.echo(f"The lab did not start. {printable(why)}", err=True)
     return DONE if found.running else FAILED
 
 
@@ -224,7 +225,7 @@ def _show(found: Lab) -> None:
     facts += [("url", found.url)] if found.url else []
     facts += [("reason", f"{found.reason.told} ({found.reason.code})")] if found.reason else []
     for key, value in facts:
-        console.print(Text(f"{key:7} {value}"))
+        console.print(Text(f"{key:7} {printable(value)}"))
     if found.steps:
         table = Table("step", "state", "seconds", box=None)
         for step in found.steps:

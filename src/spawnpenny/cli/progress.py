@@ -16,6 +16,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from spawnpenny.cli.printable import printable
 from spawnpenny.clients.http import Event
 
 _STYLES: Final = {
@@ -31,7 +32,8 @@ _STYLES: Final = {
 def event_line(event: Event, began: float) -> str:
     """Return an event as a line, with rich's markup; ``began`` is the time of the first one."""
     style = _STYLES.get(event.state or "", "yellow" if event.severity == "warning" else "")
-    message = f"[{style}]{escape(event.message)}[/]" if style else escape(event.message)
+    text = escape(printable(event.message))
+    message = f"[{style}]{text}[/]" if style else text
     return f"{event.time - began:8.2f} s  {message}"
 
 
@@ -79,7 +81,7 @@ class Progress:
         frame.add_row(self.spinner or title)
         frame.add_row(table)
         if self.told:
-            frame.add_row(Text(self.told))
+            frame.add_row(Text(printable(self.told)))
         return frame
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from spawnpenny.clients.errors import UnexpectedAnswerError
 
 T = TypeVar("T")
-Answer = TypeVar("Answer", "Lab", "User", "Event", "Page", "Hostnames", "Caller")
+Answer = TypeVar("Answer", bound="FromJson")
+
+
+class FromJson(Protocol):
+    """What is made of a JSON object."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self: ...
+
 
 UNDOING: Final = "undoing"
 """The phase of a lab that has failed, and of which something is still there."""
@@ -85,9 +93,9 @@ class Lab:
         return self.phase == UNDOING and self.reason is not None
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Lab:
-        steps = tuple(_known(Step, each) for each in data["steps"])
-        return _known(cls, {**data, "steps": steps, "reason": _reason(data)})
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        steps = tuple(known(Step, each) for each in data["steps"])
+        return known(cls, {**data, "steps": steps, "reason": reason_of(data)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +117,9 @@ class User:
     last_changed: float
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> User:
-        groups = tuple(_known(Group, each) for each in data["groups"])
-        return _known(cls, {**data, "groups": groups, "reason": _reason(data)})
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        groups = tuple(known(Group, each) for each in data["groups"])
+        return known(cls, {**data, "groups": groups, "reason": reason_of(data)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +142,8 @@ class Event:
     progress: int | None = None
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Event:
-        return _known(cls, data)
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return known(cls, data)
 
     @property
     def place(self) -> tuple[int, int]:
@@ -160,7 +168,7 @@ class Page:
     unknown: tuple[str, ...]
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Page:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         labs = tuple(Lab.from_json(each) for each in data["labs"])
         return cls(labs, data.get("next"), tuple(data.get("unknown", ())))
 
@@ -172,7 +180,7 @@ class Hostnames:
     hostnames: tuple[str, ...]
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Hostnames:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         return cls(tuple(str(each) for each in data["hostnames"]))
 
 
@@ -185,7 +193,7 @@ class Caller:
     scopes: frozenset[str]
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Caller:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         return cls(str(data["name"]), data["username"], frozenset(map(str, data["scopes"])))
 
 
@@ -202,10 +210,12 @@ def read(cls: type[Answer], data: Mapping[str, Any]) -> Answer:
         raise UnexpectedAnswerError("The answer is not one of spawnpenny: is this its URL?") from None
 
 
-def _reason(data: Mapping[str, Any]) -> Reason | None:
-    return _known(Reason, data["reason"]) if data["reason"] else None
+def reason_of(data: Mapping[str, Any]) -> Reason | None:
+    """Return the reason that an answer has."""
+    return known(Reason, data["reason"]) if data["reason"] else None
 
 
-def _known(cls: type[T], data: Mapping[str, Any]) -> T:
+def known(cls: type[T], data: Mapping[str, Any]) -> T:
+    """Return a dataclass of the members that it has; what a newer service adds is left out."""
     names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # they all are dataclasses
     return cls(**{key: value for key, value in data.items() if key in names})

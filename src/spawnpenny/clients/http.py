@@ -35,6 +35,7 @@ from spawnpenny.clients.answers import (
     User,
     read,
 )
+from spawnpenny.clients.clusters import Cluster, Clusters
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
 from spawnpenny.clients.patience import Patience
@@ -46,6 +47,8 @@ __all__ = [
     "Caller",
     "Client",
     "ClientError",
+    "Cluster",
+    "Clusters",
     "Event",
     "Group",
     "Lab",
@@ -262,6 +265,11 @@ class Client:
         async for page in self.pages():
             for lab in page.labs:
                 yield lab
+
+    @property
+    def clusters(self) -> Clusters:
+        """Dask clusters, by the same API."""
+        return Clusters(self._connection())
 
     async def commission(self, user: str, *, uid: int, gid: int | None = None, groups: Iterable[Group] = ()) -> User:
         """Make a user known with a dossier, and have the site's orders run; return as soon as that is durable."""

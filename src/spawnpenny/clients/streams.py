@@ -18,7 +18,7 @@ from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
 from spawnpenny.clients.patience import Tries
 
-_GONE: Final = frozenset({"lab_not_found", "user_not_found"})
+_GONE: Final = frozenset({"lab_not_found", "dask_not_found", "user_not_found"})
 
 
 async def follow(connection: Connection, path: str, *, after: str | None = None) -> AsyncGenerator[Event]:

@@ -119,7 +119,7 @@ class ClusterQuerySchema(QuerySchema[ClusterQuery]):
     )
 
 
-def _one_or_more(statuses: Iterable[str]) -> str:
+def one_or_more(statuses: Iterable[str]) -> str:
     """Return what names in any case with commas look like, for JSON Schema, which has no flag for that."""
     one = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in name) for name in statuses)
     return f"^ *(?:{one}) *(?:, *(?:{one}) *)*$"
@@ -145,7 +145,7 @@ class ClustersQuerySchema(QuerySchema[ClustersQuery]):
     status = StatusesField(
         metadata={
             "type": "string",
-            "pattern": _one_or_more(Status),
+            "pattern": one_or_more(Status),
             "description": "Which ones, in any case, with commas; `pending,running` if left out.",
         }
     )

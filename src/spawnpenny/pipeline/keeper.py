@@ -13,6 +13,7 @@ from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.conformity import demand_conforming
 from spawnpenny.domain.names import safe_slug
+from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
 from spawnpenny.pipeline.record import RecordUnreadableError, UserRecord
 from spawnpenny.pipeline.settle import uninterrupted
@@ -127,6 +128,14 @@ def username_of(secret: Manifest) -> str:
         return username if safe_slug(username) == slug else slug
     except UnicodeEncodeError:
         return slug
+
+
+def may_have(secret: Manifest, kind: Kind) -> bool:
+    """Say whether a user may have a spawn of a kind; to look for one is much cheaper than to read the record."""
+    try:
+        return f'"{kind}/'.encode() in base64.b64decode(secret["data"][_KEY])
+    except (KeyError, TypeError, ValueError):
+        return False  # it cannot be read either
 
 
 def read_record(secret: Manifest) -> UserRecord:

@@ -41,6 +41,7 @@ from spawnpenny.pipeline.listing import START, Directory
 from spawnpenny.pipeline.making import make_run
 from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.purging import refuse_while_purging
+from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.retirement import (
     COMMISSIONING,
     has_namespace,
@@ -304,15 +305,24 @@ class Spawns:
         if self.account(username) is None:
             await self._world.ownership.ask(safe_slug(username), self._world.cluster)
 
-    def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
+    def all(
+        self,
+        kind: Kind,
+        *,
+        after: tuple[str, str] = START,
+        limit: int | None = None,
+        where: Callable[[SpawnRecord], bool] = lambda _: True,
+    ) -> list[tuple[Account, Run]]:
         """Return all spawns of a kind, by username and name: those after such a place, as many as ``limit`` says.
+
+        ``where`` says of a record whether it counts.
 
         Raises:
             NotReadyError: The state of the cluster is not known (yet).
 
         """
         self._demand_ready()
-        return Directory(self._accounts, self._world.ownership).list(kind, after=after, limit=limit)
+        return Directory(self._accounts, self._world.ownership).list(kind, after=after, limit=limit, where=where)
 
     def accounts(self) -> list[Account]:
         """Return all accounts in memory, also before the state of the cluster is known."""

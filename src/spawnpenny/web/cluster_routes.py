@@ -6,22 +6,35 @@ from typing import Final
 
 from spawnpenny.web import access
 from spawnpenny.web.dask import (
+    ClustersPageQuerySchema,
     StopClusterQuerySchema,
     TicketBody,
+    UserClustersQuerySchema,
     cluster_events,
     get_cluster,
+    list_clusters,
     list_clusters_of_user,
     redeem_ticket,
     stop_cluster,
 )
 from spawnpenny.web.requests import EventsQuerySchema
 from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
-from spawnpenny.web.views import DaskView, StoppingDaskView, TicketView, UserDaskView
+from spawnpenny.web.views import ClustersView, DaskView, StoppingDaskView, TicketView, UserDaskView
 
 _CLUSTERS: Final = "/v1/users/{user}/dask"
 _CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"
 
 CLUSTERS: Final = (
+    Route(
+        "GET",
+        "/v1/dask",
+        list_clusters,
+        access.READ_ALL,
+        "dask.list_all",
+        "All Dask clusters, a page at a time.",
+        {200: Answer("One page, by user and name.", ClustersView)},
+        query=ClustersPageQuerySchema,
+    ),
     Route(
         "GET",
         _CLUSTERS,
@@ -30,6 +43,7 @@ CLUSTERS: Final = (
         "dask.list",
         "A user's Dask clusters.",
         {200: Answer("All of them, by name.", UserDaskView)},
+        query=UserClustersQuerySchema,
     ),
     Route(
         "GET",

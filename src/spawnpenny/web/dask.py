@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.errors import DaskNotFoundError, UnknownTicketError
+from spawnpenny.gateway.requests import one_or_more
+from spawnpenny.gateway.status import Status, status_of
 from spawnpenny.web.events import stream
 from spawnpenny.web.intake import body_of, cluster_of, query_of, user_of
 from spawnpenny.web.keys import SERVICE, TICKETS
@@ -18,16 +20,19 @@ from spawnpenny.web.requests import (
     BodySchema,
     EventsQuerySchema,
     NoQuerySchema,
+    PagedQuerySchema,
+    PageQuery,
     QuerySchema,
     QuerySecondsField,
     wordings,
 )
-from spawnpenny.web.runs import run_of, runs_of, stopping
+from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
 from spawnpenny.web.views import dask_view
 from spawnpenny.web.workers import workers_of
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.account import Run
+    from spawnpenny.pipeline.record import SpawnRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,54 @@ class StopClusterQuery:
 class StopClusterQuerySchema(QuerySchema[StopClusterQuery]):
     makes: ClassVar[type] = StopClusterQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when it is gone, or after so long."})
+
+
+@dataclass(frozen=True, slots=True)
+class UserClustersQuery:
+    status: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClustersPageQuery(PageQuery):
+    status: frozenset[str] | None = None
+
+
+def is_of(record: SpawnRecord, status: frozenset[str] | None) -> bool:
+    """Say whether a cluster is of some phases, where any are asked for."""
+    return status is None or not status.isdisjoint({record.phase, status_of(record).lower()})
+
+
+class PhasesField(fields.Field[frozenset[str]]):
+    """Phases, and what dask-gateway calls a status, in any case, with commas."""
+
+    names: ClassVar = tuple(dict.fromkeys((*Phase, *(status.lower() for status in Status))))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> frozenset[str]:
+        wanted = frozenset(name.strip().lower() for name in value.split(","))
+        if not wanted <= set(self.names):
+            raise ValidationError(f"has to be of {', '.join(self.names)}, with commas.")
+        return wanted
+
+
+def _phases_field() -> PhasesField:
+    return PhasesField(
+        metadata={
+            "type": "string",
+            "pattern": one_or_more(PhasesField.names),
+            "description": "Only those of these phases, in any case, with commas. `stopped` are those that ended as "
+            "they were set to, such as idle ones.",
+        }
+    )
+
+
+class UserClustersQuerySchema(QuerySchema[UserClustersQuery]):
+    makes: ClassVar[type] = UserClustersQuery
+    status = _phases_field()
+
+
+class ClustersPageQuerySchema(PagedQuerySchema[ClustersPageQuery]):
+    makes: ClassVar[type] = ClustersPageQuery
+    status = _phases_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +116,21 @@ async def get_cluster(request: web.Request) -> web.Response:
 
 
 async def list_clusters_of_user(request: web.Request) -> web.Response:
-    query_of(request, NoQuerySchema())
+    query = query_of(request, UserClustersQuerySchema())
     username = user_of(request)
     workers = workers_of(request.app[SERVICE], username)
-    runs = runs_of(request, username, Kind.DASK)
+    runs = [run for run in runs_of(request, username, Kind.DASK) if is_of(run.record, query.status)]
     return web.json_response({"clusters": [dask_view(username, run, workers[run.record.id]) for run in runs]})
+
+
+async def list_clusters(request: web.Request) -> web.Response:
+    """List the clusters of all users; what the workers of a user's are is looked at once a user."""
+    query = query_of(request, ClustersPageQuerySchema())
+    service = request.app[SERVICE]
+    page, following = page_of(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
+    workers = {username: workers_of(service, username) for username in {account.username for account, _ in page}}
+    clusters = [dask_view(account.username, run, workers[account.username][run.record.id]) for account, run in page]
+    return web.json_response({"clusters": clusters, "next": following, "unknown": service.spawns.unknown()})
 
 
 async def stop_cluster(request: web.Request) -> web.Response:

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from spawnpenny.domain.spawns import Key, Kind
-from spawnpenny.errors import InvalidRequestError, LabNotFoundError, StorageKeptError
-from spawnpenny.pipeline.listing import START
+from spawnpenny.errors import LabNotFoundError, StorageKeptError
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import lab_of, query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.prefix import link_to
 from spawnpenny.web.requests import (
-    NO_PAGE,
     LabBody,
     NoQuerySchema,
     PageQuerySchema,
     StartQuerySchema,
     StopQuerySchema,
 )
-from spawnpenny.web.runs import run_of, runs_of, stopping
+from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
 from spawnpenny.web.views import lab_view
 
 if TYPE_CHECKING:
@@ -81,13 +79,10 @@ async def list_labs_of_user(request: web.Request) -> web.Response:
 
 async def list_labs(request: web.Request) -> web.Response:
     query = query_of(request, PageQuerySchema())
-    after = _place(query.after) if query.after else START
-    rest = request.app[SERVICE].spawns.all(Kind.LAB, after=after, limit=query.limit + 1)
-    page = rest[: query.limit]
-    last = f"{page[-1][0].username}/{page[-1][1].record.key.name}" if len(rest) > len(page) else None
+    page, following = page_of(request, Kind.LAB, query)
     labs = [lab_view(account.username, run) for account, run in page]
     unknown = request.app[SERVICE].spawns.unknown()
-    return web.json_response({"labs": labs, "next": last, "unknown": unknown})
+    return web.json_response({"labs": labs, "next": following, "unknown": unknown})
 
 
 def find_lab(request: web.Request) -> tuple[str, Run]:
@@ -116,10 +111,3 @@ def _count(request: web.Request, username: str, key: Key, start: str) -> None:
     wait = limit.count(username)
     if wait and (existing is None or existing.record.request.start != start):
         raise limit.refusal(username, wait)
-
-
-def _place(cursor: str) -> tuple[str, str]:
-    username, slash, lab = cursor.partition("/")
-    if not slash:
-        raise InvalidRequestError(f"after {NO_PAGE}", field="after")
-    return username, lab

@@ -294,12 +294,17 @@ class PageQuery:
     after: str = ""
 
 
-class PageQuerySchema(QuerySchema[PageQuery]):
-    makes: ClassVar[type] = PageQuery
-    limit = integer(1, MAX_PAGE, "a number", metadata={"description": "How many labs; 100 where it is left out."})
+class PagedQuerySchema(QuerySchema[T]):
+    """The query parameters of a list that comes in pages."""
+
+    limit = integer(1, MAX_PAGE, "a number", metadata={"description": "How many; 100 where it is left out."})
     after = fields.String(
         validate=validate.Length(max=400, error=NO_PAGE), metadata={"description": "The `next` of the page before."}
     )
+
+
+class PageQuerySchema(PagedQuerySchema[PageQuery]):
+    makes: ClassVar[type] = PageQuery
 
 
 @dataclass(frozen=True, slots=True)

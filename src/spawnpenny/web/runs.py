@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from spawnpenny.domain.names import Names
+from spawnpenny.errors import InvalidRequestError
 from spawnpenny.pipeline.grace import longest_grace
+from spawnpenny.pipeline.listing import START
 from spawnpenny.web.exchange import exchange
 from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.requests import NO_PAGE, PageQuery
 from spawnpenny.web.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spawnpenny.domain.spawns import Key, Kind
-    from spawnpenny.pipeline.account import Run
+    from spawnpenny.pipeline.account import Account, Run
+    from spawnpenny.pipeline.record import SpawnRecord
 
 
 def run_of(request: web.Request, username: str, key: Key) -> Run | None:
@@ -32,6 +36,22 @@ def runs_of(request: web.Request, username: str, kind: Kind) -> list[Run]:
     account = request.app[SERVICE].spawns.account(username)
     runs = sorted(account.runs.items(), key=lambda each: each[0].name) if account else []
     return [run for key, run in runs if key.kind is kind]
+
+
+def page_of(
+    request: web.Request, kind: Kind, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
+) -> tuple[list[tuple[Account, Run]], str | None]:
+    """Return one page of all spawns of a kind, by user and name, and the cursor of the next page where there is one.
+
+    Raises:
+        InvalidRequestError: ``after`` is no cursor.
+
+    """
+    after = _place(query.after) if query.after else START
+    rest = request.app[SERVICE].spawns.all(kind, after=after, limit=query.limit + 1, where=where)
+    page = rest[: query.limit]
+    following = f"{page[-1][0].username}/{page[-1][1].record.key.name}" if len(rest) > len(page) else None
+    return page, following
 
 
 async def stopping(
@@ -53,6 +73,13 @@ async def stopping(
     if run.gone:
         return web.Response(status=204)
     return web.json_response({**view(run), "grace": _grace(request, username, run)}, status=202)
+
+
+def _place(cursor: str) -> tuple[str, str]:
+    username, slash, name = cursor.partition("/")
+    if not slash:
+        raise InvalidRequestError(f"after {NO_PAGE}", field="after")
+    return username, name
 
 
 def _grace(request: web.Request, username: str, run: Run) -> float:

@@ -9,6 +9,8 @@ from marshmallow import INCLUDE, Schema, fields, validate
 
 from spawnpenny.domain.advice import advice
 from spawnpenny.domain.events import Event, EventType
+from spawnpenny.domain.quantities import format_quantity
+from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Phase, Reason, StepState
 from spawnpenny.web.requests import GroupSchema
 
@@ -74,19 +76,25 @@ class StoppingLabView(LabView):
     grace = _grace_field()
 
 
-class LabsView(Schema):
-    labs = fields.List(fields.Nested(LabView), required=True)
-    next = fields.String(
-        required=True,
-        allow_none=True,
-        metadata=told("What to send as `after`; null on the last page."),
+def _next_field() -> fields.String:
+    return fields.String(
+        required=True, allow_none=True, metadata=told("What to send as `after`; null on the last page.")
     )
-    unknown_ = fields.List(  # Schema has an `unknown` of its own
+
+
+def _unknown_field(what: str) -> fields.Field[Any]:
+    return fields.List(  # Schema has an `unknown` of its own
         fields.String(),
         required=True,
         data_key="unknown",
-        metadata=told("Users whose record cannot be read: their labs may run, and are not listed."),
+        metadata=told(f"Users whose record cannot be read: their {what} may run, and are not listed."),
     )
+
+
+class LabsView(Schema):
+    labs = fields.List(fields.Nested(LabView), required=True)
+    next = _next_field()
+    unknown_ = _unknown_field("labs")
 
 
 class UserLabsView(Schema):
@@ -111,12 +119,20 @@ class WorkersView(Schema):
     pending = fields.Integer(required=True)
 
 
+class ResourcesView(Schema):
+    cpu = fields.String(required=True, metadata=told("Cores, as a Kubernetes quantity."))
+    memory = fields.String(required=True, metadata=told("Bytes, as a Kubernetes quantity."))
+
+
 class DaskView(SpawnView):
     """A Dask cluster."""
 
     cluster = fields.String(required=True)
     scale = fields.Nested(ScaleView, required=True)
     workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are."))
+    resources = fields.Nested(
+        ResourcesView, required=True, metadata=told("What scheduler and workers count against the user's quota.")
+    )
     options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
     lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
 
@@ -129,6 +145,11 @@ class StoppingDaskView(DaskView):
 
 class UserDaskView(Schema):
     clusters = fields.List(fields.Nested(DaskView), required=True)
+
+
+class ClustersView(UserDaskView):
+    next = _next_field()
+    unknown_ = _unknown_field("clusters")
 
 
 class TicketView(Schema):
@@ -186,11 +207,13 @@ def lab_view(username: str, run: Run) -> dict[str, Any]:
 def dask_view(username: str, run: Run, workers: Workers) -> dict[str, Any]:
     """Return a Dask cluster as DaskView."""
     record = run.record
+    used = record.asks if record.active else Resources()
     return {
         "cluster": record.key.name,
         **_spawn_view(username, run),
         "scale": asdict(record.scale),
         "workers": asdict(workers),
+        "resources": {"cpu": format_quantity(used.cpu), "memory": format_quantity(used.memory)},
         "options": record.request.options,
         "lab": record.request.caller.lab if record.request.caller else None,
     }

@@ -1,8 +1,9 @@
-"""How many workers the Dask clusters of a user have, as their pods were last heard of: nothing is asked for it."""
+"""The workers of Dask clusters as their pods were last heard of: nothing is asked of the cluster for it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,7 @@ from spawnpenny.domain.spawns import Kind
 from spawnpenny.pipeline import podstate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from spawnpenny.cluster.port import Manifest
     from spawnpenny.service import Service
 
 _WORKER = "worker"
@@ -29,15 +29,21 @@ class Workers:
 
 def workers_of(service: Service, username: str) -> Mapping[str, Workers]:
     """Return the workers of each Dask cluster of a user, by the ids of their spawns; none for any other id."""
-    namespace = Names.of(username, Kind.DASK, "", prefix=service.settings.namespaces.prefix).namespace
     found: defaultdict[str, Workers] = defaultdict(Workers)
+    for spawn, pod in worker_pods(service, username):
+        if podstate.is_over(pod) or podstate.is_deleted(pod):
+            continue
+        if podstate.is_ready(pod):
+            found[spawn].running += 1
+        else:
+            found[spawn].pending += 1
+    return found
+
+
+def worker_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:
+    """Yield the pods of all workers of a user, each with the id of its spawn."""
+    namespace = Names.of(username, Kind.DASK, "", prefix=service.settings.namespaces.prefix).namespace
     for pod in service.world.pods.within(namespace):
         marks = pod["metadata"].get("labels", {})
-        if marks.get(labels.PART) != _WORKER or podstate.is_over(pod) or "deletionTimestamp" in pod["metadata"]:
-            continue
-        workers = found[marks.get(labels.SPAWN, "")]
-        if podstate.is_ready(pod):
-            workers.running += 1
-        else:
-            workers.pending += 1
-    return found
+        if marks.get(labels.PART) == _WORKER:
+            yield marks.get(labels.SPAWN, ""), pod

@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from spawnpenny.domain.spawns import Kind, Phase
+from spawnpenny.web.metrics.clusters import cluster_gauges
 from spawnpenny.web.metrics.families import gauge, gauges, of_connections, of_informers, of_tasks
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Standing(Collector):
         )
         labs = {phase.value: phases[phase] for phase in Phase}
         yield gauges("spawnpenny_labs", "Labs, by how far they are.", "phase", labs)
+        yield from cluster_gauges(self._service)
 
     def _watched(self) -> Iterable[Metric]:
         world, membership = self._service.world, self._service.membership

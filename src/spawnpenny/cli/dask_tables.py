@@ -1,0 +1,94 @@
+"""Dask clusters as text for a terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from spawnpenny.cli.printable import printable
+from spawnpenny.clients.clusters import Cluster
+
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_LIVE: Final = frozenset({"requested", "pending", "running"})
+_GAP: Final = "  "
+_INDENT: Final = 4 * " "
+
+
+def cluster_lines(clusters: Sequence[Cluster]) -> Iterator[str]:
+    """Yield the lines of a list of clusters: one each, and beneath it why it failed or ended."""
+    now = time.time()
+    rows = [("user", "cluster", "phase", "workers", "cpu", "memory", "age")]
+    for each in clusters:
+        used = each.resources
+        size = (_workers(each), used.get("cpu", ""), used.get("memory", "")) if each.phase in _LIVE else ("", "", "")
+        rows.append((each.user, each.cluster, each.phase, *size, duration(now - each.requested_at)))
+    heading, *lines = aligned(rows)
+    yield heading
+    for line, each in zip(lines, clusters, strict=True):
+        yield line
+        if each.reason is not None:
+            yield from beneath(f"{each.reason.message} ({each.reason.code})")
+
+
+def cluster_facts(found: Cluster) -> Iterator[str]:
+    """Yield a line for each fact about a cluster, and for each of its steps."""
+    facts = [("user", found.user), ("cluster", found.cluster), ("phase", found.phase)]
+    facts += [("url", found.url)] if found.url else []
+    if found.phase in _LIVE:
+        facts += [("workers", f"{_workers(found)}{_bounds(found)}")]
+        facts += [("size", ", ".join(f"{name} {value}" for name, value in found.resources.items()))]
+    facts += [("age", duration(time.time() - found.requested_at))]
+    facts += [("lab", found.lab)] if found.lab else []
+    facts += (
+        [("options", ", ".join(f"{name}={value}" for name, value in found.options.items()))] if found.options else []
+    )
+    facts += [("reason", f"{found.reason.told} ({found.reason.code})")] if found.reason else []
+    for name, value in facts:
+        yield f"{name:8} {printable(value)}"
+    if found.steps:
+        yield ""
+        rows = [(step.name, step.state, "" if step.seconds is None else f"{step.seconds:.3f}") for step in found.steps]
+        yield from aligned([("step", "state", "seconds"), *rows])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as lines with columns; nothing is cut, so that a line can be searched and copied."""
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def beneath(text: str) -> Iterator[str]:
+    """Yield the lines of a remark on the row above it, wrapped where a person reads it."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(text) + len(_INDENT)
+    yield from textwrap.wrap(
+        printable(text), max(width, 2 * len(_INDENT)), initial_indent=_INDENT, subsequent_indent=_INDENT
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time in its two largest units, such as 2d3h, 5m10s and 8s."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count}{unit}" if count else "")
+    return "".join(parts[:2]) or "0s"
+
+
+def _workers(cluster: Cluster) -> str:
+    return f"{cluster.workers.running} of {cluster.scale.count}"
+
+
+def _bounds(cluster: Cluster) -> str:
+    scale = cluster.scale
+    if not scale.adaptive:
+        return ""
+    most = "as many as fit" if scale.maximum is None else str(scale.maximum)
+    return f", adapting from {scale.minimum} to {most}"

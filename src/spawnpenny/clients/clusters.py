@@ -1,0 +1,164 @@
+"""Dask clusters by the REST API: listed, looked at, followed and stopped, as an operator or their owner does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+from spawnpenny.clients.answers import Event, Reason, Step, known, read, reason_of
+from spawnpenny.clients.connection import Connection
+from spawnpenny.clients.errors import UnexpectedAnswerError
+from spawnpenny.clients.streams import follow
+
+PHASES: Final = (
+    *("requested", "pending", "running", "stopping", "undoing", "failed", "exited"),
+    "stopped",  # dask-gateway's word for those that ended as they were set to
+)
+"""What clusters are listed by."""
+_LONGEST_WAIT: Final = 60.0
+"""Seconds that one request to stop waits. What takes longer is asked again: proxies cut requests that are silent."""
+_SLACK: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many workers a cluster is to have: ``count``; where ``adaptive``, its work says it, within the bounds."""
+
+    count: int
+    minimum: int = 0
+    maximum: int | None = None
+    adaptive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    running: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Dask cluster; times are seconds since the epoch.
+
+    ``resources`` has the ``cpu`` and ``memory`` that it counts against the user's quota, as Kubernetes writes them.
+    """
+
+    user: str
+    cluster: str
+    spawn: str
+    phase: str
+    url: str | None
+    reason: Reason | None
+    steps: tuple[Step, ...]
+    requested_at: float
+    deadline: float
+    ended_at: float | None
+    scale: Scale
+    workers: Workers
+    options: Mapping[str, Any]
+    lab: str | None = None
+    progress: int = 0
+    resources: Mapping[str, str] = field(default_factory=dict)
+    grace: float = 0
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        parts = {
+            "steps": tuple(known(Step, each) for each in data["steps"]),
+            "reason": reason_of(data),
+            "scale": known(Scale, data["scale"]),
+            "workers": known(Workers, data["workers"]),
+        }
+        return known(cls, {**data, **parts})
+
+
+@dataclass(frozen=True, slots=True)
+class ClustersPage:
+    """Some of all clusters. ``next`` is where the next page begins, None on the last one.
+
+    ``unknown`` names users whose record cannot be read: their clusters may run, and are not listed.
+    """
+
+    clusters: tuple[Cluster, ...]
+    next: str | None
+    unknown: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        clusters = tuple(Cluster.from_json(each) for each in data["clusters"])
+        return cls(clusters, data.get("next"), tuple(data.get("unknown", ())))
+
+
+class Clusters:
+    """Dask clusters of one service, over the connection of a client."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def pages(self, *, limit: int = 100, phases: Collection[str] = ()) -> AsyncIterator[ClustersPage]:
+        """Yield all clusters, or those of some phases, a page at a time, by user and name."""
+        after: str | None = None
+        while True:
+            query = {"limit": str(limit)} | ({"after": after} if after else {})
+            query |= _status(phases)
+            page = read(ClustersPage, await self._have("/v1/dask", query))
+            yield page
+            after = page.next
+            if after is None:
+                return
+
+    async def of(self, user: str, *, phases: Collection[str] = ()) -> tuple[Cluster, ...]:
+        """Return a user's clusters, or those of some phases, by name."""
+        answer = await self._have(f"/v1/users/{quote(user, safe='')}/dask", _status(phases))
+        return read(ClustersPage, answer).clusters
+
+    async def get(self, user: str, name: str) -> Cluster:
+        """Return a cluster.
+
+        Raises:
+            ProblemError: With the code ``dask_not_found``, and only with it, there is none.
+            ClientError: It is not known.
+
+        """
+        return read(Cluster, await self._have(_cluster(user, name)))
+
+    async def stop(self, user: str, name: str, *, wait: float = 0) -> Cluster | None:
+        """Stop a cluster; return None once it is gone, or the cluster where that takes longer than ``wait`` seconds.
+
+        Raises:
+            ClientError: It was not accepted.
+
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait
+        while True:
+            part = max(0.0, min(end - loop.time(), _LONGEST_WAIT))
+            answer = await self._connection.ask(
+                "DELETE", _cluster(user, name), query={"wait": f"{part:.3f}"}, within=part + _SLACK
+            )
+            if answer is None:
+                return None
+            there = read(Cluster, answer)
+            if loop.time() >= end:
+                return there
+
+    def events(self, user: str, name: str, *, after: str | None = None) -> AsyncGenerator[Event]:
+        """Yield what happens to a cluster, each event once, until it runs, has failed or is gone."""
+        return follow(self._connection, f"{_cluster(user, name)}/events", after=after)
+
+    async def _have(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        answer = await self._connection.ask("GET", path, query=query or {})
+        if answer is None:
+            raise UnexpectedAnswerError("The answer is empty, and not as spawnpenny answers.")
+        return answer
+
+
+def _cluster(user: str, name: str) -> str:
+    return f"/v1/users/{quote(user, safe='')}/dask/{quote(name, safe='')}"
+
+
+def _status(phases: Collection[str]) -> dict[str, str]:
+    return {"status": ",".join(phases)} if phases else {}

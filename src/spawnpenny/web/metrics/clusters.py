@@ -1,0 +1,52 @@
+"""Gauges of the Dask clusters that this replica looks after, and of their workers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import Metric
+
+from spawnpenny.domain.spawns import Desired, Kind, Phase
+from spawnpenny.web.metrics.families import gauge, gauges
+from spawnpenny.web.workers import Workers, workers_of
+
+if TYPE_CHECKING:
+    from spawnpenny.pipeline.record import SpawnRecord
+    from spawnpenny.service import Service
+
+
+def cluster_gauges(service: Service) -> Iterable[Metric]:
+    """Yield the gauges: clusters by phase, their workers by phase, and how many workers there are to be."""
+    phases: Counter[Phase] = Counter()
+    workers = Workers()
+    desired = 0
+    for username, records in _clusters(service):
+        counts = workers_of(service, username)
+        for record in records:
+            phases[record.phase] += 1
+            desired += _desired(record)
+            workers.running += counts[record.id].running
+            workers.pending += counts[record.id].pending
+    by_phase = {phase.value: phases[phase] for phase in Phase}
+    yield gauges("spawnpenny_dask_clusters", "Dask clusters, by how far they are.", "phase", by_phase)
+    yield gauges(
+        "spawnpenny_dask_workers",
+        "Workers of Dask clusters: those that run, and those that are on their way.",
+        "phase",
+        {Phase.RUNNING.value: workers.running, Phase.PENDING.value: workers.pending},
+    )
+    yield gauge("spawnpenny_dask_workers_desired", "How many workers the Dask clusters are to have.", desired)
+
+
+def _clusters(service: Service) -> Iterable[tuple[str, list[SpawnRecord]]]:
+    for account in service.spawns.accounts():
+        records = [run.record for key, run in account.runs.items() if key.kind is Kind.DASK]
+        if records:
+            yield account.username, records
+
+
+def _desired(record: SpawnRecord) -> int:
+    ends = record.desired is Desired.GONE or record.phase is Phase.UNDOING or record.phase.over
+    return 0 if ends else record.scale.count

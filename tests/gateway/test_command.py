@@ -1,0 +1,133 @@
+"""``spawnpenny dask`` as a process that talks to a real service, for operators and for a user's own token."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+CLUSTERS = "/gateway/api/v1/clusters/"
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self):
+        return [line.split() for line in self.out.splitlines()[1:] if not line.startswith(" ")]
+
+
+@pytest.fixture
+def command(server):
+    """Run the command to its end in a terminal of 80 columns, with the token of that name."""
+
+    async def run(*arguments, token="hub", port=None):
+        env = os.environ | {
+            "SPAWNPENNY_URL": f"http://127.0.0.1:{port or server.port}",
+            "SPAWNPENNY_TOKEN": f"{token}-token",
+            "COLUMNS": "80",
+        }
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "spawnpenny", "dask", *arguments), env=env, stdout=pipe, stderr=pipe
+        )
+        out, err = await process.communicate()
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    return run
+
+
+@pytest.fixture
+def start(caller):
+    """Start a cluster of a user, and return its name once it runs or has failed."""
+
+    async def start(user, **options):
+        client = await caller(user)
+        name = (await (await client.post(CLUSTERS, json={"cluster_options": options})).json())["name"]
+        await (await client.get(f"/v1/users/{user}/dask/{name}/events")).read()
+        return name
+
+    return start
+
+
+async def test_an_operator_lists_all_and_looks_at_one_by_its_name(command, start):
+    runs, failed = await start("ada"), await start("bob", image="none")
+    listed = await command("list")
+    assert [row[:3] for row in listed.rows] == [["ada", runs, "running"], ["bob", failed, "failed"]]
+    assert re.search(r"^ +The image none cannot be pulled: .*\(image_unavailable\)$", listed.out, re.MULTILINE)
+    assert [row[0] for row in (await command("list", "bob")).rows] == ["bob"]
+    assert [row[0] for row in (await command("list", "--user", "ada")).rows] == ["ada"]
+    assert [row[1] for row in (await command("list", "--status", "Failed")).rows] == [failed]
+    assert len((await command("list", "--limit", "1")).rows) == 1
+    shown = await command("status", failed)
+    assert re.search(r"^user +bob$", shown.out, re.MULTILINE)
+    assert "(image_unavailable)" in shown.out
+    assert re.search(r"^dask +reverted", shown.out, re.MULTILINE)
+    told = await command("events", failed)
+    assert (told.code, "image none cannot be pulled" in told.out) == (0, True)
+
+
+async def test_programs_read_json(command, start):
+    name = await start("ada")
+    listed = json.loads((await command("list", "--output", "json")).out)
+    assert ([each["cluster"] for each in listed["clusters"]], listed["unknown"]) == ([name], [])
+    shown = json.loads((await command("status", name, "--output", "json")).out)
+    assert (shown["user"], shown["workers"], shown["resources"]["cpu"]) == ("ada", {"running": 0, "pending": 0}, "1")
+    events = [json.loads(line) for line in (await command("events", name, "--output", "json")).out.splitlines()]
+    assert events[-1]["phase"] == "running"
+    later = await command("events", name, "--output", "json", "--after", events[-2]["id"])
+    assert [json.loads(line)["id"] for line in later.out.splitlines()] == [events[-1]["id"]]
+
+
+async def test_a_users_own_token_is_for_that_users_clusters(command, start):
+    mine, others = await start("ada"), await start("bob")
+    assert [row[1] for row in (await command("list", token="ada-reader")).rows] == [mine]
+    refused = await command("list", "bob", token="ada")
+    assert (refused.code, refused.out) == (3, "")
+    assert "This needs one of the scopes read:any" in refused.err
+    unknown = await command("status", others, token="ada")
+    assert (unknown.code, "ada has no Dask cluster of that name" in unknown.err) == (3, True)
+    stopped = await command("stop", mine, token="ada-lab")
+    assert (stopped.code, stopped.out) == (0, f"ada's Dask cluster {mine} is gone.\n")
+    assert (await command("list", token="ada")).out == "There are no Dask clusters.\n"
+
+
+async def test_an_operator_stops_anybodys_and_what_is_gone_is_no_error(command, start):
+    name = await start("ada")
+    begun = await command("stop", name, "--no-wait")
+    assert (begun.code, begun.out) == (0, f"ada's Dask cluster {name} is being stopped.\n")
+    again = await command("stop", name, "--user", "ada")
+    assert (again.code, again.out) == (0, f"ada's Dask cluster {name} is gone.\n")
+    none = await command("stop", name)
+    assert (none.code, none.out) == (0, f"Nobody has a Dask cluster {name}: nothing is to be stopped.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "token", "code", "sentence"),
+    [
+        (("status", "none"), "hub", 3, "Nobody has a Dask cluster 'none'."),
+        (("events", "none", "--user", "ada"), "hub", 3, "Cluster none not found: ada has no Dask cluster"),
+        (("list",), "proxy", 2, "This token speaks for no user"),
+        (("list",), "wrong", 3, "The token is not known here."),
+        (("list", "ada", "--user", "bob"), "hub", 2, "USER and --user name two users"),
+        (("list", "--status", "done"), "hub", 2, "--status: 'done' is no phase. There are: requested,"),
+        (("stop",), "hub", 2, "Missing argument 'CLUSTER'"),
+    ],
+)
+async def test_what_goes_wrong_is_one_sentence_and_an_exit_code(command, arguments, token, code, sentence):
+    ended = await command(*arguments, token=token)
+    assert (ended.code, ended.out) == (code, "")
+    assert sentence in ended.err
+
+
+async def test_a_service_that_is_not_there_is_a_failure(command):
+    ended = await command("list", port=9)
+    assert (ended.code, "cannot be reached" in ended.err) == (1, True)

@@ -1,0 +1,133 @@
+"""Dask clusters as an operator sees them: the list over all users, and the gauges."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+CLUSTERS = "/gateway/api/v1/clusters/"
+ALL = "/v1/dask"
+
+
+async def start(client, user, *, workers=0, **options):
+    """Start a cluster, and return its name once it runs or has failed."""
+    answer = await client.post(CLUSTERS, json={"cluster_options": options})
+    assert answer.status == 201, await answer.text()
+    name = (await answer.json())["name"]
+    await (await client.get(f"/v1/users/{user}/dask/{name}/events")).read()
+    if workers:
+        await client.post(f"{CLUSTERS}{name}/scale", json={"count": workers})
+    return name
+
+
+async def listed(client, **query):
+    answer = await client.get(ALL, params=query)
+    assert answer.status == 200, await answer.text()
+    return await answer.json()
+
+
+async def until(look, wanted):
+    """Look until what is seen is what is wanted."""
+    async with asyncio.timeout(30):
+        while await look() != wanted:
+            pass
+
+
+async def gauges(client):
+    text = await (await client.get("/metrics")).text()
+    return {
+        (sample.name.removeprefix("spawnpenny_dask_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.startswith("spawnpenny_dask_")
+    }
+
+
+@pytest.fixture
+async def clusters(caller):
+    """Have three clusters: ada's with two workers, bob's with none, and one of bob's that failed."""
+    ada, bob = await caller("ada"), await caller("bob")
+    return await start(ada, "ada", workers=2), await start(bob, "bob"), await start(bob, "bob", image="none")
+
+
+async def test_an_operator_sees_the_clusters_of_all_users_with_their_size_and_reason(caller, clusters):
+    hub = await caller("hub")
+
+    async def workers():
+        return [each["workers"] for each in (await listed(hub))["clusters"] if each["user"] == "ada"]
+
+    await until(workers, [{"running": 2, "pending": 0}])
+    seen = await listed(hub)
+    rows = {each["cluster"]: each for each in seen["clusters"]}
+    big, small, failed = (rows[name] for name in clusters)
+    assert (seen["next"], seen["unknown"], len(rows)) == (None, [], 3)
+    assert (big["user"], big["phase"], big["scale"]["count"], big["resources"]["cpu"]) == ("ada", "running", 2, "3")
+    assert (small["user"], small["workers"]) == ("bob", {"running": 0, "pending": 0})
+    assert (failed["reason"]["code"], failed["resources"]["cpu"]) == ("image_unavailable", "0")
+    assert failed["ended_at"] > failed["requested_at"]
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [("running", {0, 1}), ("FAILED", {2}), ("running, failed", {0, 1, 2}), ("pending,stopping,stopped", set())],
+)
+async def test_some_of_them_are_listed_by_their_phase(caller, clusters, status, found):
+    seen = await listed(await caller("hub"), status=status)
+    assert {each["cluster"] for each in seen["clusters"]} == {clusters[place] for place in found}
+
+
+async def test_they_come_in_pages_of_those_that_are_asked_for(caller, clusters):
+    hub = await caller("hub")
+    first = await listed(hub, limit=1, status="running")
+    rest = await listed(hub, limit=1, status="running", after=first["next"])
+    assert [each["user"] for page in (first, rest) for each in page["clusters"]] == ["ada", "bob"]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("status=nope", "status has to be of requested, pending, running"),
+        ("status=", "status has to be of requested"),
+        ("after=ada", "after has to be the `next`"),
+        ("limit=501", "limit has to be a number from 1 to 500"),
+        ("user=ada", "user is not known"),
+    ],
+)
+async def test_a_query_that_is_wrong_is_refused_as_a_problem(caller, query, sentence):
+    answer = await (await caller("hub")).get(f"{ALL}?{query}")
+    assert (answer.status, answer.content_type) == (422, "application/problem+json")
+    assert (await answer.json())["detail"].startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("admin", 200), ("hub", 200), ("ada", 403), ("ada-lab", 403), ("ada-reader", 403),
+                        ("proxy", 403), ("nobody", 403), (None, 401)],
+)  # fmt: skip
+async def test_it_is_for_who_may_read_all(caller, who, status):
+    assert (await (await caller(who)).get(ALL)).status == status
+
+
+async def test_the_gauges_say_how_many_there_are_and_name_nobody(caller, clusters):
+    hub = await caller("hub")
+    wanted = {("workers", "running"): 2, ("workers", "pending"): 0, ("workers_desired",): 2}
+
+    async def workers():
+        return {key: value for key, value in (await gauges(hub)).items() if key[0].startswith("workers")}
+
+    await until(workers, wanted)
+    seen = await gauges(hub)
+    assert {key[1]: value for key, value in seen.items() if key[0] == "clusters" and value} == {
+        "running": 2,
+        "failed": 1,
+    }
+    assert not {"ada", "bob", *clusters} & {part for key in seen for part in key}
+
+
+async def test_without_any_the_gauges_are_zero(caller):
+    seen = await gauges(await caller("hub"))
+    assert ("clusters", "running") in seen
+    assert ("workers_desired",) in seen
+    assert set(seen.values()) == {0}
