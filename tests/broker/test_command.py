@@ -55,6 +55,9 @@ async def ready(port):
     async with aiohttp.ClientSession() as client:
         async with client.get(f"http://127.0.0.1:{port}/healthz") as answer:
             assert answer.status == 200
+        async with client.get(f"http://127.0.0.1:{port}/readyz", headers={"Expect": "tea"}) as answer:
+            assert (answer.status, answer.headers["Server"]) == (417, "spawnpenny")
+            assert answer.content_type == "application/problem+json"
         async with client.get(f"http://127.0.0.1:{port}/readyz") as answer:
             return answer.status, (await answer.json())["status"]
 

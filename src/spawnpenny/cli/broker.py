@@ -19,6 +19,7 @@ from spawnpenny.cli.world import open_cluster
 from spawnpenny.configuration import load_settings
 from spawnpenny.errors import SettingsError
 from spawnpenny.logs import configure_logs
+from spawnpenny.web.auxiliary import auxiliary_application
 from spawnpenny.web.metrics.broker import broker_metrics
 from spawnpenny.web.metrics.exposition import Exposition
 from spawnpenny.web.serving import CONNECTIONS, connections_of, listening
@@ -55,14 +56,14 @@ def broker(file: str | None, health_port: int, log_level: str) -> None:
 
 async def _run(settings: Settings, health_port: int) -> None:
     async with open_cluster(settings) as cluster, run_broker(cluster, settings) as server:
-        app = web.Application()
+        routes = [("GET", "/healthz", _get_healthz), ("GET", "/readyz", _get_readyz)]
+        if settings.web.metrics:
+            routes.append(("GET", "/metrics", _get_metrics))
+        app = auxiliary_application(routes)
         app[_SERVER] = server
-        app.router.add_get("/healthz", _get_healthz)
-        app.router.add_get("/readyz", _get_readyz)
         app[CONNECTIONS] = connections = connections_of(settings)
         if settings.web.metrics:
             app[_METRICS] = broker_metrics(server, connections)
-            app.router.add_get("/metrics", _get_metrics)
         async with listening(app, settings.web.host, health_port, supervisor=server.supervisor) as port:
             structlog.get_logger("spawnpenny.broker").info("listening", host=settings.web.host, port=port)
             await server.supervisor.given_up.wait()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
-from spawnpenny.errors import MalformedRequestError, SpawnpennyError
+from spawnpenny.errors import MalformedRequestError, MethodNotAllowedError, SpawnpennyError
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
@@ -38,10 +38,11 @@ class RequestHandler(web.RequestHandler):
             log.error("a request failed unexpectedly", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("half an answer was sent already")
-        return _problem(error)
+        return problem(error)
 
 
-def _problem(error: SpawnpennyError) -> web.Response:
+def problem(error: SpawnpennyError) -> web.Response:
+    """Return the answer to a request that no application serves; the connection ends with it."""
     members = {
         "type": f"https://spawnpenny.io/errors/{error.code}",
         "title": error.title,
@@ -50,6 +51,8 @@ def _problem(error: SpawnpennyError) -> web.Response:
         "code": error.code,
     }
     headers = {"Server": "spawnpenny", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if isinstance(error, MethodNotAllowedError):
+        headers["Allow"] = ", ".join(error.facts["allowed"])
     response = web.Response(
         status=error.status, text=json.dumps(members), content_type="application/problem+json", headers=headers
     )

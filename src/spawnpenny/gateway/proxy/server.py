@@ -26,6 +26,7 @@ from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.passthrough import Passthrough
 from spawnpenny.gateway.proxy.table import RouteTable
 from spawnpenny.trust import trusting
+from spawnpenny.web.auxiliary import auxiliary_application
 from spawnpenny.web.serving import CONNECTIONS, connections_of, listening
 
 if TYPE_CHECKING:
@@ -147,19 +148,15 @@ def _application(
         del app
         dashboards.closing.set()
 
-    app = web.Application(client_max_size=1024)
+    app = auxiliary_application(
+        [("GET", "/healthz", get_healthz), ("GET", "/readyz", get_readyz), ("*", "/{path:.*}", show)]
+    )
     app.on_shutdown.append(close)
-    app.router.add_get("/healthz", get_healthz)
-    app.router.add_get("/readyz", get_readyz)
-    app.router.add_route("*", "/{path:.*}", show)
     app.on_response_prepare.append(_put_headers)
     return app
 
 
 async def _put_headers(request: web.Request, response: web.StreamResponse) -> None:
     del request
-    response.headers["Server"] = "spawnpenny"
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("Content-Security-Policy", "default-src 'none'")
