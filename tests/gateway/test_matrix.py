@@ -43,7 +43,7 @@ ALLOWED = {
     "ada-lab": ANYBODY | READ | READ_USER | RUN | {"dask.stop"},
     "ada": ANYBODY | READ | READ_USER | RUN | {"dask.stop", "lab.start", "lab.stop"},
     "bob": ANYBODY | RUN,
-    "hub": ANYBODY | READ | READ_USER | {"dask.stop", "lab.list_all", "lab.start", "lab.stop"},
+    "hub": ANYBODY | READ | READ_USER | {"dask.list_all", "dask.stop", "lab.list_all", "lab.start", "lab.stop"},
     "proxy": ANYBODY | {"dask.ticket", "gateway.routes"},
     "admin": {route.name for route in routes()} - RUN,
 }
