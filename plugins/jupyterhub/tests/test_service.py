@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+from collections import Counter
+
 import aiohttp
 import pytest
 
@@ -50,3 +54,34 @@ async def test_a_user_starts_with_a_token_of_the_hub_until_it_is_revoked(hub, we
     assert await ask("GET") == (200, "ada")
     await hub.have("DELETE", f"users/ada/tokens/{made['id']}")
     assert await ask("GET") == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize("hub", ["6"], indirect=True)
+async def test_a_flood_of_made_up_tokens_from_one_address_keeps_nobody_out(hub, web):
+    """The flood and the users have one address, as behind one ingress."""
+    tokens = [(await hub.have("POST", "users/ada/tokens", {"note": "test"}))["token"] for _ in range(9)]
+
+    async def status(token):
+        headers = {"Authorization": f"token {token}"}
+        async with web.get("/v1/whoami", headers=headers) as answer:
+            return answer.status
+
+    async def flood():
+        while True:
+            answers[await status(secrets.token_hex(16))] += 1
+            if answers.total() >= 96:
+                height.set()
+
+    answers, height = Counter(), asyncio.Event()
+    known = tokens[0]
+    assert await status(known) == 200
+    attackers = [asyncio.create_task(flood()) for _ in range(48)]
+    try:
+        await asyncio.wait_for(height.wait(), 60)
+        for token in tokens[1:]:
+            assert (await status(token), await status(known)) == (200, 200)
+    finally:
+        for attacker in attackers:
+            attacker.cancel()
+        await asyncio.gather(*attackers, return_exceptions=True)
+    assert set(answers) <= {401, 503}
