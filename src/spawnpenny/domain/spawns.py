@@ -37,6 +37,9 @@ class Desired(StrEnum):
     GONE = "gone"
 
 
+_DESCRIBED: Final = {Kind.LAB: "lab", Kind.DASK: "Dask cluster", Kind.USER: "user"}
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """Which spawn of a user: its kind and its name."""
@@ -46,6 +49,10 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
+
+    def describe(self) -> str:
+        """Return how messages name it, such as ``Dask cluster 'c1'``."""
+        return f"{_DESCRIBED[self.kind]} {self.name!r}"
 
     @classmethod
     def parse(cls, text: str) -> Key:

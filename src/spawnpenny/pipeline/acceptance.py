@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Kind, Phase
+from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Phase
 from spawnpenny.domain.users import User
 from spawnpenny.errors import NameCollisionError, SpawnNotRunningError, StartConflictError, TooManySpawnsError
 from spawnpenny.identity import Identity
@@ -15,7 +15,6 @@ from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.record import Replaced
 
-_WHAT: Final[Mapping[Kind, str]] = {Kind.LAB: "lab", Kind.DASK: "Dask cluster"}
 _ENDING: Final[Mapping[Phase, str]] = {
     Phase.UNDOING: "has failed",
     Phase.FAILED: "has failed",
@@ -25,7 +24,7 @@ _ENDING: Final[Mapping[Phase, str]] = {
 
 def conflict(existing: Run, key: Key) -> StartConflictError:
     """Word the refusal of another start."""
-    phase, what = existing.record.phase, f"{_WHAT[key.kind]} {key.name!r}"
+    phase, what = existing.record.phase, key.describe()
     return StartConflictError(
         f"Another start of the {what} is there and {phase}.",
         phase=phase,
@@ -44,7 +43,7 @@ def demand_up(run: Run) -> None:
     if run.record.desired is Desired.GONE or phase.over or phase is Phase.UNDOING:
         why = f" {run.record.reason.message}" if run.record.reason else ""
         ending = _ENDING.get(phase, "is being stopped")
-        raise SpawnNotRunningError(f"The {_WHAT[key.kind]} {key.name!r} {ending}.{why}", phase=phase)
+        raise SpawnNotRunningError(f"The {key.describe()} {ending}.{why}", phase=phase)
 
 
 def refuse_collision(context: Context) -> None:

@@ -20,7 +20,7 @@ from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Kind, Scale, StepProgress, StepState
-from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError
+from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError, SpawnpennyError
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.container_limits import container_limits, limited
@@ -30,6 +30,7 @@ from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.patches import merge_patches
 from spawnpenny.pipeline.port import Marks, Reach, StepPort
 from spawnpenny.pipeline.record import Applied, Replaced
+from spawnpenny.pipeline.room import describe, ending, room_of
 from spawnpenny.pipeline.runner import Runner
 from spawnpenny.pipeline.scaling import Fitted, fit
 from spawnpenny.pipeline.scrub import Scrubber
@@ -81,7 +82,7 @@ class Context:
             _service_host=self._service_host,
             secrets=record.secrets,
             caller=record.request.caller,
-            _life=Life(self._scale, self._resize, self.run.news.reader(), self._lab_runs),
+            _life=Life(self._scale, self._resize, self.run.news.reader(), self._lab_runs, self._blocked),
         )
 
     def runner(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Runner:
@@ -159,6 +160,24 @@ class Context:
 
     def _asked(self, spawn: Spawn) -> Resources:
         return total(step.asks(spawn) for step in self.pipeline.steps)
+
+    def blocking(self) -> list[Run]:
+        """Return the user's spawns that are ending and have to be gone before all that this one asks for fits."""
+        runs = ending(self.account, but=self.run)
+        if not runs:
+            return []
+        spawn = self.spawn()
+        spawn = replace(spawn, in_use=spawn.in_use + room_of(runs))
+        try:
+            for step in self.pipeline.steps:
+                step.check(spawn)
+        except SpawnpennyError:
+            return runs
+        return []
+
+    def _blocked(self) -> str | None:
+        runs = self.blocking()
+        return describe(runs) if runs else None
 
     def fit(self, wanted: Scale) -> Fitted:
         """Return what of a scale fits into the user's budget, by all steps' own checks; fewer than now always do."""

@@ -40,6 +40,7 @@ from spawnpenny.pipeline.keeper import RecordLostError
 from spawnpenny.pipeline.pod_endings import stuck_pods
 from spawnpenny.pipeline.purging import purge
 from spawnpenny.pipeline.record import Replaced
+from spawnpenny.pipeline.room import until_room
 from spawnpenny.pipeline.settle import settle
 from spawnpenny.pipeline.tending import tend
 from spawnpenny.pipeline.turns import Turn
@@ -252,6 +253,7 @@ class Driver:
 
     async def _apply(self) -> None:
         await self._take_away_replaced()
+        await until_room(self._context)
         turn = Turn(self._world.slots)
         await turn.take(self._context.tell)
         try:

@@ -30,6 +30,7 @@ from spawnpenny.errors import (
 from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.grace import grace_of
 from spawnpenny.pipeline.pods import Listener, PodWatch
+from spawnpenny.pipeline.quota_lag import created
 from spawnpenny.pipeline.settle import uninterrupted
 from spawnpenny.pipeline.spawn import Tell
 
@@ -117,7 +118,14 @@ class StepPort:
         if fault := labels.labels_fault(marked["metadata"]["labels"]):  # the API server says not which one it means
             kind, name = manifest["kind"], manifest["metadata"]["name"]
             raise InvalidObjectError(f"The cluster takes no {kind} {name} like this. {fault}")
-        return await uninterrupted(self._ensure(marked, Ref.of(marked, resource), patch=patch))
+        ref = Ref.of(marked, resource)
+
+        async def ensured() -> Manifest:
+            return await uninterrupted(self._ensure(marked, ref, patch=patch))
+
+        if resource.kind != "Pod" or _is_part(marked):  # parts are tried again by who looks after them
+            return await ensured()
+        return await created(ensured, self._reach.pods, self._marks.names.namespace, self._reach.tell)
 
     async def change(self, there: Manifest, patch: Manifest) -> Manifest:
         """Merge a patch (RFC 7386) into an object of this user that ``read`` returned; return it as stored.

@@ -95,8 +95,15 @@ class SpawnRecord:
 
     @property
     def active(self) -> bool:
-        """Whether it counts against the user's budget."""
+        """Whether it is not over."""
         return not self.phase.over
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is being taken away: what it still has is free soon."""
+        if self.phase.over:
+            return not self.reverted
+        return self.desired is Desired.GONE or self.phase is Phase.UNDOING
 
     @property
     def progress(self) -> int:
@@ -274,8 +281,9 @@ class UserRecord:
         self.spawns[key] = written.spawns[key]
 
     def in_use(self, *, but: Key) -> Resources:
-        """Return what the user's other active spawns use."""
-        return total(spawn.asks for key, spawn in self.spawns.items() if key != but and spawn.active)
+        """Return what the user's other active spawns use, but for those that are being taken away."""
+        others = [spawn for key, spawn in self.spawns.items() if key != but]
+        return total(spawn.asks for spawn in others if spawn.active and not spawn.leaving)
 
     def to_json(self) -> dict[str, Any]:
         return {

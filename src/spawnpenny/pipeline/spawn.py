@@ -67,6 +67,10 @@ def _no_lab() -> bool:
     return False
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Life:
     """What a spawn that is tended asks of the service."""
@@ -75,6 +79,7 @@ class Life:
     resize: Callable[[int], int] = _keep
     news: Callable[[float], Awaitable[None]] = _no_news
     lab_runs: Callable[[], bool] = _no_lab
+    blocked: Callable[[], str | None] = _nothing
 
 
 def _no_cluster(name: str) -> str:
@@ -95,7 +100,7 @@ class Spawn:
         env: The caller's environment for the lab. Secret: it goes into one Secret, and nowhere else. Empty
             once the spawn runs.
         asks: What this spawn uses of the user's budget, of all its steps together.
-        in_use: What the user's other spawns use.
+        in_use: What the user's other spawns use, but for those that are being taken away.
         stash: Data between steps.
         cluster: The cluster, as far as the step declared its use.
         secrets: What its steps keep of it, as ``Step.keeps`` named it. It goes into Secrets, and nowhere else.
@@ -141,6 +146,10 @@ class Spawn:
     def lab_runs(self) -> bool:
         """Whether the lab that asked for it still runs; False where none did."""
         return self._life.lab_runs()
+
+    def blocked(self) -> str | None:
+        """Say which of its user's spawns have to end before all that this one asks for fits; None where it fits."""
+        return self._life.blocked()
 
     @property
     def fields(self) -> Mapping[str, str]:

@@ -122,6 +122,9 @@ class Tending:
     async def _start(self, count: int) -> None:
         if self._backoff.left(self._clock()):
             return
+        if waiting := self._charge.spawn.blocked():
+            self._charge.spawn.tell(waiting)
+            return
         try:
             await self._charge.fleet.start(count)
         except (ClusterError, QuotaExceededError, SpawnError) as error:
