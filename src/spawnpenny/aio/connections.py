@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from spawnpenny.aio.unread import Unread
+
 _EVERY: Final = 0.5
 
 
@@ -16,8 +18,9 @@ class ConnectionLimits:
     """Bounds of one listener: counts at once, times in seconds.
 
     ``most`` connections in all and ``of_address`` from one address. A connection has ``header`` seconds for its TLS
-    handshake and again for the header of each request, stays without one for ``idle``, and is cut when what was sent
-    on it has not been read for ``write``. ``shared`` says that an address is that of many callers, such as a proxy's:
+    handshake and again for the header of each request, stays without one for ``idle``, and is cut when too little of
+    what was sent on it is read within ``write``. ``shared`` says that an address is that of many callers, such as that
+    of a proxy:
     it has no limit of its own.
     """
 
@@ -119,20 +122,20 @@ class Connections:
 class Connection(asyncio.Protocol):
     """One connection: passes all on to the protocol that serves it, and notes what is waited for.
 
-    ``begin`` and ``end`` have to be called around each request.
+    ``begin`` and ``end`` have to be called around each request. ``lost`` is set once the other side is gone.
     """
 
     transport: asyncio.Transport
 
     def __init__(self, connections: Connections, inner: asyncio.Protocol, address: str) -> None:
         self.address = address
+        self.lost = asyncio.Event()
         self._connections = connections
         self._inner = inner
         self._requests = 0
         self._since = asyncio.get_running_loop().time()
         self._header_begun = True  # the first request has to come at once
-        self._unread = 0
-        self._unread_since: float | None = None
+        self._unread: Unread | None = None
 
     def begin(self) -> None:
         """Say that a request has arrived, of which the body may be missing."""
@@ -155,8 +158,9 @@ class Connection(asyncio.Protocol):
     def overdue(self, now: float) -> str | None:
         """Return what has been waited for too long, if anything."""
         limits = self._connections.limits
-        if self._is_unread(now):
-            return "write" if self._unread_since is not None and now - self._unread_since > limits.write else None
+        unread = self._unread.overdue(now, limits.write) if self._unread is not None else None
+        if unread is not None:
+            return "write" if unread else None
         if self._requests:
             return None
         if self._header_begun:
@@ -165,7 +169,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's: there is nothing else in use here
-        self.transport = transport
+        self.transport, self._unread = transport, Unread(transport)
         self._connections.add(self)
         self._inner.connection_made(transport)
 
@@ -185,13 +189,5 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.remove(self)
+        self.lost.set()
         self._inner.connection_lost(exc)
-
-    def _is_unread(self, now: float) -> bool:
-        """Note how much is not read by the other side; whatever is read, however little is left, counts from anew."""
-        unread = self.transport.get_write_buffer_size()
-        if not unread:
-            self._unread_since = None
-        elif self._unread_since is None or unread < self._unread:
-            self._unread, self._unread_since = unread, now
-        return bool(unread)

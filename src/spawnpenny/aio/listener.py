@@ -14,6 +14,7 @@ import structlog
 
 from spawnpenny.aio.descriptors import Reserve
 from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.aio.unread import keep_unsent_low
 from spawnpenny.cluster.backoff import pauses
 
 Factory = Callable[[str], asyncio.Protocol]
@@ -133,8 +134,8 @@ class Listener:
 
     async def _take(self, connection: socket.socket, address: str) -> None:
         connection.setblocking(False)
-        if self._unread is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * self._unread))
+        if self._unread is not None:
+            keep_unsent_low(connection, self._unread)
         reason = self._admit(address)
         if reason is None and self._reserve.is_touched_by(connection.fileno()) and not self._make_room():
             reason = "descriptors"

@@ -14,6 +14,7 @@ from spawnpenny.errors import NotReadyError
 from spawnpenny.gateway.schedulers import Schedulers
 from spawnpenny.gateway.waiting import until_first
 from spawnpenny.web.keys import CLOSING, SERVICE
+from spawnpenny.web.serving import until_gone
 
 _PING: Final = 15.0
 _STUCK: Final = 30.0
@@ -33,7 +34,9 @@ async def get_routes(request: web.Request) -> web.StreamResponse:
         telling = _Telling(response, Schedulers(service.world.pods.items(), service.world.faults), changes)
         await response.prepare(request)
         async with response:
-            await until_first(telling.collect(), telling.tell(), response.wait(), request.app[CLOSING].wait())
+            await until_first(
+                telling.collect(), telling.tell(), response.wait(), until_gone(request), request.app[CLOSING].wait()
+            )
     return response
 
 

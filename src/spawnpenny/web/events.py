@@ -15,6 +15,7 @@ from spawnpenny.web.intake import query_of, username_of
 from spawnpenny.web.keys import CLOSING, LIMITS
 from spawnpenny.web.labs import find_lab
 from spawnpenny.web.requests import EventsQuerySchema
+from spawnpenny.web.serving import until_gone
 from spawnpenny.web.users import find_user
 from spawnpenny.web.views import user_event_view
 
@@ -56,7 +57,8 @@ async def stream(
         async with response:
             await until_first(
                 _send(response, run, last_id, tell),
-                response.wait(),  # ends when the caller is gone
+                response.wait(),  # ends when a ping cannot be sent
+                until_gone(request),
                 request.app[CLOSING].wait(),
             )
     return response

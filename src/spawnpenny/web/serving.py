@@ -139,6 +139,12 @@ async def _bind(listener: Listener, host: str, port: int, *, move: bool, named: 
         await listener.bind(host, 0)
 
 
+async def until_gone(request: web.Request) -> None:
+    """Return when the caller is gone; never where it is not served by ``listening``."""
+    protocol = request.transport.get_protocol() if request.transport is not None else None
+    await (protocol.lost if isinstance(protocol, Connection) else asyncio.Event()).wait()
+
+
 @web.middleware
 async def _noted(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Note on its connection that a request is under way."""

@@ -1,0 +1,62 @@
+"""How fast the other side of a connection takes what is sent to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Final
+
+_LEAST_RATE: Final = 2048.0
+"""Bytes a second that a caller has to take, where so much is waiting: a slow line takes more."""
+_BYTES_ACKED: Final = 120
+"""Where ``tcpi_bytes_acked`` stands in Linux' ``struct tcp_info``."""
+_UNSENT: Final = 16 * 1024
+"""Bytes that the system keeps of what it could not send yet; the rest stays where it is counted."""
+
+
+def keep_unsent_low(connection: socket.socket, seconds: float) -> None:
+    """Have the system keep little of what a caller does not take, and end the connection after so many seconds."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+
+
+class Unread:
+    """What waits to be taken by the other side of one connection.
+
+    Within the time for it, the other side has to take all that waited at the beginning, or what a very slow line
+    takes. So a caller that takes a byte now and then gains nothing by it.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._since: float | None = None
+        self._last = 0
+        self._drained = 0
+        self._due = 0.0
+
+    def overdue(self, now: float, seconds: float) -> bool | None:
+        """Return whether too little was taken for so many seconds; None where nothing waits."""
+        unread = self._transport.get_write_buffer_size()
+        self._drained += max(0, self._last - unread)
+        self._last = unread
+        if not unread:
+            self._since = None
+            return None
+        taken = self._taken()
+        if self._since is None or taken >= self._due:
+            self._since, self._due = now, taken + min(unread, _LEAST_RATE * seconds)
+        return now - self._since > seconds
+
+    def _taken(self) -> int:
+        """Return a count of bytes that grows as they are taken."""
+        connection = self._transport.get_extra_info("socket")
+        if connection is None or not hasattr(socket, "TCP_INFO"):
+            return self._drained  # at least so many: what was added meanwhile is not known
+        try:
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
+        except OSError:  # it is gone
+            return self._drained
+        return int(struct.unpack_from("Q", info, _BYTES_ACKED)[0]) if len(info) >= _BYTES_ACKED + 8 else self._drained
