@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
@@ -95,6 +96,49 @@ async def test_a_stream_whose_caller_goes_away_is_given_back(limited):
     await hub.delete(lab(), params={"wait": 30})
     await (await hub.get("/healthz")).read()
     assert streams.total == 0
+
+
+@pytest.fixture
+async def stuffed(site, serving):
+    """Serve with a lab of ada's that does not end, and as many unfinished requests of hers as there may be."""
+    site.data["limits"] = {"user_requests": 4}
+    site.data["deadlines"] = {"body": 60}
+    site.data["plugins"]["lab"]["grace"] = 60
+    async with serving(site) as server, server.client("ada") as ada:
+        await ada.put(LAB, json={"start": "s", "options": {"image": "stubborn"}})
+        async with ada.get(f"{LAB}/events") as stream:
+            await stream.read()  # until it runs
+        head = f"PUT {LAB} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada-token\r\nContent-Length: 9\r\n\r\n"
+        writers = [(await asyncio.open_connection("127.0.0.1", server.port))[1] for _ in range(4)]
+        for writer in writers:
+            writer.write(head.encode())
+        requests = server.app[LIMITS].requests
+        while requests.bodies < 4:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.01)
+        yield server, ada
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def test_a_user_with_too_many_requests_under_way_can_stop_what_there_is(stuffed):
+    server, ada = stuffed
+    refused = await ada.get(LAB)
+    told = await refused.json()
+    assert (refused.status, told["code"]) == (429, "too_many_requests")
+    assert "start" not in told["advice"]
+    assert "answers" in told["advice"]
+    assert (await ada.delete(LAB)).status == 202
+    async with asyncio.timeout(30):
+        waiting = [asyncio.create_task(ada.delete(LAB, params={"wait": 60})) for _ in range(4)]
+        answered = await asyncio.gather(*(ada.delete(LAB, params={"wait": 60}) for _ in range(4)))
+    assert {answer.status for answer in answered} <= {202, 429}
+    assert not all(task.done() for task in waiting)
+    assert (await ada.delete(LAB)).status == 202
+    async with server.client("hub") as hub:
+        assert (await hub.get(LAB)).status == 200
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
 
 
 def test_a_user_gets_starts_back_one_by_one():

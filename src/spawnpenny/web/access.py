@@ -115,7 +115,7 @@ def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
             if not access.public:
                 identity = await _admit(request, access)
                 _give_cookie(request, access)
-                with request.app[LIMITS].requests.opened(identity.username):
+                with request.app[LIMITS].requests.opened(identity.username, stops=request.method == "DELETE"):
                     return await handler(request)
         return await handler(request)
 

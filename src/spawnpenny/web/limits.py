@@ -62,8 +62,7 @@ class StartLimits:
 
     def refusal(self, username: str, wait: float) -> TooManyRequestsError:
         return TooManyRequestsError(
-            f"{username} has asked for {self._limit} starts within a minute, as many as there may be. "
-            "Try again a little later.",
+            f"{username} has asked for {self._limit} starts within a minute, as many as there may be.",
             retry_after=math.ceil(wait),
         )
 
@@ -91,12 +90,14 @@ class StreamLimits:
         """
         if self._open[username] >= self._of_user:
             raise TooManyRequestsError(
-                f"{username} has {self._of_user} event streams open, as many as there may be. Close one first.",
+                f"{username} has {self._of_user} event streams open, as many as there may be.",
+                advice="Close an event stream that nobody reads any more, such as a page of a start, then ask again.",
                 retry_after=_RETRY_STREAM,
             )
         if self.total >= self._in_all:
             raise TooManyRequestsError(
-                f"{self._in_all} event streams are open, as many as there may be. Try again a little later.",
+                f"{self._in_all} event streams are open, as many as there may be.",
+                advice="Ask for the state by GET instead, or for the events in a few seconds.",
                 retry_after=_RETRY_STREAM,
             )
         self._open[username] += 1
@@ -111,17 +112,30 @@ class StreamLimits:
 
 
 class RequestLimits:
-    """How many requests may be under way at once: of one user, and in all of those whose bodies are incomplete."""
+    """How many requests may be under way at once: of one user, and in all of those whose bodies are incomplete.
+
+    Requests that stop something are counted apart, so that whatever else a user's programs leave open, the user can
+    stop them. At most half of them wait for the end of what they stop.
+    """
 
     def __init__(self, of_user: int, bodies: int) -> None:
         self._of_user = of_user
         self._most_bodies = bodies
         self._open: Counter[str] = Counter()
+        self._stops: Counter[str] = Counter()
         self.bodies = 0
 
+    def may_wait(self, username: str | None) -> bool:
+        """Whether a request that stops something may wait for its end."""
+        return username is None or self._stops[username] <= self._of_user // 2
+
     @contextmanager
-    def opened(self, username: str | None) -> Iterator[None]:
+    def opened(self, username: str | None, *, stops: bool = False) -> Iterator[None]:
         """Count a request of a user for as long as the context lasts; one of nobody's is not counted.
+
+        Args:
+            username: Whose.
+            stops: Whether it stops something.
 
         Raises:
             TooManyRequestsError: As many are open as there may be.
@@ -130,18 +144,20 @@ class RequestLimits:
         if username is None:
             yield
             return
-        if self._open[username] >= self._of_user:
+        counts = self._stops if stops else self._open
+        if counts[username] >= self._of_user:
             raise TooManyRequestsError(
-                f"{username} has {self._of_user} requests under way, as many as there may be. Wait for their answers.",
+                f"{username} has {self._of_user} requests under way, as many as there may be.",
+                advice="Wait for the answers of those that are under way, then send this again.",
                 retry_after=_RETRY_REQUEST,
             )
-        self._open[username] += 1
+        counts[username] += 1
         try:
             yield
         finally:
-            self._open[username] -= 1
-            if not self._open[username]:
-                del self._open[username]
+            counts[username] -= 1
+            if not counts[username]:
+                del counts[username]
 
     @contextmanager
     def body(self) -> Iterator[None]:
@@ -153,7 +169,8 @@ class RequestLimits:
         """
         if self.bodies >= self._most_bodies:
             raise TooManyRequestsError(
-                f"The bodies of {self._most_bodies} requests have not arrived yet, as many as there may be. Try again.",
+                f"The bodies of {self._most_bodies} requests have not arrived yet, as many as there may be.",
+                advice="Send this again in a few seconds.",
                 retry_after=_RETRY_REQUEST,
             )
         self.bodies += 1

@@ -10,8 +10,8 @@ from spawnpenny.domain.names import Names
 from spawnpenny.errors import InvalidRequestError
 from spawnpenny.pipeline.grace import longest_grace
 from spawnpenny.pipeline.listing import START
-from spawnpenny.web.exchange import exchange
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.exchange import asker, exchange
+from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.requests import NO_PAGE, PageQuery
 from spawnpenny.web.waiting import until
 
@@ -59,7 +59,8 @@ async def stopping(
 ) -> web.Response:
     """Answer a DELETE: 204 once nothing of a spawn is left (None: there was none), 202 with its view until then.
 
-    The view has the grace period of its pods, so that callers know how long an ordinary stop may take.
+    It does not wait where too many of the caller's wait already. The view has the grace period of its pods, so that
+    callers know how long an ordinary stop may take.
 
     Raises:
         ElsewhereError: Another replica goes on with it.
@@ -68,7 +69,7 @@ async def stopping(
     if run is None:
         return web.Response(status=204)
     exchange(request).about(run)
-    if seconds:
+    if seconds and request.app[LIMITS].requests.may_wait(asker(request).username):
         await until(request, run, run.until_gone(), seconds)
     if run.gone:
         return web.Response(status=204)
