@@ -36,11 +36,14 @@ TOKENS = {
     "proxy": (["routes"], None),
 }
 SLOW = ("{python}", "-c", "import signal; signal.pause()")
+ENDING = ("sh", "-c", "exit 3")
+WORKERS = {"slow": "slow", "ending": "ending", "none": "none"}
+"""By the option ``queue``: the images of workers that do not come to run."""
 OPTIONS = (
     ClusterOption("worker_cores", OptionType.INT, 1, "Cores", minimum=1, maximum=2),
     ClusterOption("worker_memory", OptionType.FLOAT, 1, minimum=0.25, maximum=8),
     ClusterOption("image", OptionType.STRING, "small"),
-    ClusterOption("queue", OptionType.SELECT, "short", choices=("short", "long")),
+    ClusterOption("queue", OptionType.SELECT, "short", choices=("short", "long", *WORKERS)),
     ClusterOption("gpu", OptionType.BOOL, default=False),
     ClusterOption("environment", OptionType.MAPPING, {}, secret=True),
 )
@@ -89,7 +92,7 @@ class Flock(Step):
         labels = {"spawnpenny.io/part": part} if part else {}
         container = {
             "name": "main",
-            "image": spawn.options["image"],
+            "image": WORKERS.get(spawn.options["queue"], "small") if part else spawn.options["image"],
             "readinessProbe": {"httpGet": {"port": 8888}, "periodSeconds": 1},
             "securityContext": {
                 "allowPrivilegeEscalation": False,
@@ -99,6 +102,7 @@ class Flock(Step):
             },
         }
         spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0}
+        spec |= {"restartPolicy": "Never"} if part else {}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
 
 
@@ -110,7 +114,7 @@ async def flock():
 
 @pytest.fixture
 async def site(tmp_path, flock):
-    images = {"spawnpenny/lab": SMALL_LAB, "small": SMALL_LAB, "slow": SLOW}
+    images = {"spawnpenny/lab": SMALL_LAB, "small": SMALL_LAB, "slow": SLOW, "ending": ENDING}
     async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
         site = await make_site(cluster)
         site.data["plugins"]["quota"] = {"cpu": 6}

@@ -75,6 +75,19 @@ async def test_an_operator_lists_all_and_looks_at_one_by_its_name(command, start
     assert (told.code, "image none cannot be pulled" in told.out) == (0, True)
 
 
+async def test_workers_are_listed_with_what_they_wait_for(command, start, caller):
+    name = await start("ada", queue="none")
+    assert (await command("workers", name)).out == "There are no workers.\n"
+    await (await caller("ada")).post(f"{CLUSTERS}{name}/scale", json={"count": 2})
+    listed = await command("workers", name, token="ada")
+    assert [row[1:3] for row in listed.rows] == [["default", "pending"]] * 2
+    waits = re.compile(r"^ +The image none cannot be pulled: .*\(image_unavailable\)$", re.MULTILINE)
+    assert len(waits.findall(listed.out)) == 2
+    assert len(waits.findall((await command("list")).out)) == 1
+    found = json.loads((await command("workers", name, "--output", "json")).out)
+    assert {each["waiting_for"]["code"] for each in found["workers"]} == {"image_unavailable"}
+
+
 async def test_programs_read_json(command, start):
     name = await start("ada")
     listed = json.loads((await command("list", "--output", "json")).out)

@@ -7,6 +7,9 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.port import Ref
+
 CLUSTERS = "/gateway/api/v1/clusters/"
 ALL = "/v1/dask"
 
@@ -131,3 +134,66 @@ async def test_without_any_the_gauges_are_zero(caller):
     assert ("clusters", "running") in seen
     assert ("workers_desired",) in seen
     assert set(seen.values()) == {0}
+
+
+async def workers_until(client, name, phases):
+    """Look at a cluster's workers until they are in these phases, and return the answer."""
+    async with asyncio.timeout(30):
+        while True:
+            answer = await client.get(f"/v1/users/ada/dask/{name}/workers")
+            assert answer.status == 200
+            seen = await answer.json()
+            if [each["phase"] for each in seen["workers"]] == phases:
+                return seen
+
+
+async def test_workers_that_run_are_listed_with_their_place(caller):
+    ada = await caller("ada")
+    name = await start(ada, "ada", workers=2)
+    seen = await workers_until(ada, name, ["running", "running"])
+    assert [each["name"] for each in seen["workers"]] == sorted(each["name"] for each in seen["workers"])
+    for worker in seen["workers"]:
+        assert worker["node"]
+        assert (worker["group"], worker["waiting_for"], worker["reason"]) == ("default", None, None)
+    assert seen["missing"] == {"count": 0, "waiting_for": None, "retry_at": None}
+
+
+@pytest.mark.parametrize(
+    ("queue", "phase", "code", "sentence"),
+    [
+        ("none", "pending", "image_unavailable", "The image none cannot be pulled"),
+        ("slow", "pending", None, "Its program has started, and does not answer yet."),
+    ],
+)
+async def test_a_worker_that_does_not_run_says_what_it_waits_for(caller, queue, phase, code, sentence):
+    ada, hub = await caller("ada"), await caller("hub")
+    name = await start(ada, "ada", workers=1, queue=queue)
+
+    async def waiting():
+        (worker,) = (await workers_until(hub, name, [phase]))["workers"]
+        return worker["waiting_for"]["code"], worker["waiting_for"]["message"].startswith(sentence)
+
+    await until(waiting, (code, True))
+    (cluster,) = (await listed(hub))["clusters"]
+    assert cluster["workers"] == {"running": 0, "pending": 1}
+    assert (cluster["waiting_for"] or {}).get("code") == code
+
+
+async def test_a_worker_that_ended_is_remembered_with_its_reason(caller, site):
+    ada = await caller("ada")
+    name = await start(ada, "ada", workers=1, queue="ending")
+    (worker,) = (await workers_until(ada, name, ["failed"]))["workers"]
+    assert (worker["reason"]["code"], worker["reason"]["exit_code"]) == ("pod_crashed", 3)
+    ref = Ref(resource_of("Pod"), worker["name"], site.namespace("ada"))
+    await site.cluster.delete(ref, uid=(await site.cluster.read(ref))["metadata"]["uid"], grace=0)
+
+    async def seen():
+        workers = (await (await ada.get(f"/v1/users/ada/dask/{name}/workers")).json())["workers"]
+        return [(each["name"] == worker["name"], each["reason"] == worker["reason"]) for each in workers]
+
+    await until(seen, [(True, True)])
+
+
+async def test_workers_of_nobody_are_not_found(caller):
+    answer = await (await caller("hub")).get("/v1/users/ada/dask/none/workers")
+    assert (answer.status, (await answer.json())["code"]) == (404, "dask_not_found")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from types import SimpleNamespace
 
@@ -36,6 +37,7 @@ class Herd(Step):
         self.over = False
         self.tended = asyncio.Event()
         self.mistakes = 0
+        self.idle = None
         self.turns = Counter()
 
     def asks(self, spawn):
@@ -56,6 +58,8 @@ class Herd(Step):
         while not self.over:
             self.tended.set()
             self.turns[spawn.name] += 1
+            await spawn.note_idle(self.idle)
+            spawn.hold_back(OverError("No grass is left.") if self.idle else None, until=9.0)
             await self._herd(spawn)
             await spawn.news(60)
         raise OverError("The herd was sold.")
@@ -139,6 +143,29 @@ async def test_it_is_scaled_cut_to_the_budget_and_gone_when_it_is_stopped(any_si
             await service.spawns.scale("ada", CLUSTER, Scale(1))
         await run.until_gone()
         assert not await any_site.objects("Pod")
+
+
+@pytest.mark.parametrize(("idle", "noted"), [(120.0, True), (59.0, False), (None, False)])
+async def test_since_when_it_is_idle_is_in_its_record_once_it_matters(any_site, herd, idle, noted):
+    async with any_site.service() as service:
+        run = await settled(await start_cluster(service))
+        herd.idle = idle
+        await service.spawns.scale("ada", CLUSTER, Scale(1))
+        await until_pods(service, any_site, 2)
+        held = run.held_back
+        assert (held.error.code, held.until) == ("over", 9.0) if idle else held is None
+        assert (
+            await service.spawns.scale("ada", CLUSTER, Scale(1))
+        ).run is run  # under the lock: what was noted is written
+    async with any_site.service() as service:
+        since = service.spawns.find("ada", CLUSTER).record.idle_since
+        assert (since is not None) == noted
+        if noted:
+            assert 120 <= time.time() - since < 300
+        herd.idle = None
+        await service.spawns.scale("ada", CLUSTER, Scale(2))
+        await until_pods(service, any_site, 3)
+        assert service.spawns.find("ada", CLUSTER).record.idle_since is None
 
 
 async def test_the_next_service_goes_on_looking_after_it(any_site, herd):

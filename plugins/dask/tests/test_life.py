@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import structlog
 
-from spawnpenny.api import QuotaExceededError, Scale
+from spawnpenny.api import Key, Kind, QuotaExceededError, Scale
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.embedded.orphans import POD_UID, marked
 from spawnpenny.pipeline.podstate import is_ready
@@ -146,6 +146,9 @@ async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site)
                 seen |= {(await anext(changes)).object["metadata"]["name"]} - {"dask-c1"}
         told = [message for message in site.events() if "A worker" in message]
         assert told == ["A worker has ended. The container worker ended by itself with exit code 3."]
+        run = site.service.spawns.find("ada", Key(Kind.DASK, "c1"))
+        assert {ended.pod["metadata"]["name"] for ended in run.ended_parts} <= seen
+        assert len(run.ended_parts) >= 2
 
 
 async def test_what_a_user_sets_is_in_the_clusters_secret_alone(dask_site):

@@ -9,7 +9,7 @@ from typing import Final
 import click
 from rich.console import Console
 
-from spawnpenny.cli.dask_tables import cluster_facts, cluster_lines
+from spawnpenny.cli.dask_tables import cluster_facts, cluster_lines, worker_lines
 from spawnpenny.cli.exits import DONE, CommandError, RefusedError, UsageError
 from spawnpenny.cli.progress import print_json, show_lines
 from spawnpenny.cli.service import Target, output_option, service_options
@@ -88,6 +88,29 @@ def status(*, target: Target, name: str, user: str | None, output: str) -> int:
     async def work(client: Client) -> None:
         found = await client.clusters.get(await _owner(client, name, user), name)
         click.echo(_json(found) if output == "json" else "\n".join(cluster_facts(found)))
+
+    return target.run(work)
+
+
+@dask.command()
+@_name
+@_user
+@service_options
+@output_option
+def workers(*, target: Target, name: str, user: str | None, output: str) -> int:
+    r"""List a cluster's workers, and what each waits for.
+
+    \b
+    Example:
+      spawnpenny dask workers c0123456789abcdef0123
+    """
+
+    async def work(client: Client) -> None:
+        found = await client.clusters.workers(await _owner(client, name, user), name)
+        if output == "json":
+            click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        else:
+            click.echo("\n".join(worker_lines(found)))
 
     return target.run(work)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from spawnpenny.cli.printable import printable
-from spawnpenny.clients.clusters import Cluster
+from spawnpenny.clients.clusters import Cluster, Waiting, WorkerList
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _LIVE: Final = frozenset({"requested", "pending", "running"})
@@ -19,19 +19,45 @@ _INDENT: Final = 4 * " "
 
 
 def cluster_lines(clusters: Sequence[Cluster]) -> Iterator[str]:
-    """Yield the lines of a list of clusters: one each, and beneath it why it failed or ended."""
+    """Yield the lines of a list of clusters: one each, and beneath it why it failed or ended, or what it waits for."""
     now = time.time()
-    rows = [("user", "cluster", "phase", "workers", "cpu", "memory", "age")]
+    rows = [("user", "cluster", "phase", "workers", "cpu", "memory", "age", "idle")]
     for each in clusters:
         used = each.resources
         size = (_workers(each), used.get("cpu", ""), used.get("memory", "")) if each.phase in _LIVE else ("", "", "")
-        rows.append((each.user, each.cluster, each.phase, *size, duration(now - each.requested_at)))
+        idle = "" if each.idle_since is None else duration(now - each.idle_since)
+        rows.append((each.user, each.cluster, each.phase, *size, duration(now - each.requested_at), idle))
     heading, *lines = aligned(rows)
     yield heading
     for line, each in zip(lines, clusters, strict=True):
         yield line
         if each.reason is not None:
             yield from beneath(f"{each.reason.message} ({each.reason.code})")
+        elif each.waiting_for is not None:
+            yield from beneath(_coded(each.waiting_for))
+
+
+def worker_lines(found: WorkerList) -> Iterator[str]:
+    """Yield the lines of a list of workers: one each, and beneath it what it waits for, or why it ended."""
+    now = time.time()
+    rows = [("worker", "group", "phase", "since", "node")]
+    rows += [(each.name, each.group, each.phase, duration(now - each.since), each.node or "") for each in found.workers]
+    if found.workers:
+        heading, *lines = aligned(rows)
+        yield heading
+        for line, each in zip(lines, found.workers, strict=True):
+            yield line
+            if each.reason is not None:
+                yield from beneath(f"{each.reason.message} ({each.reason.code})")
+            elif each.waiting_for is not None:
+                yield from beneath(_coded(each.waiting_for))
+    if found.missing:
+        again = "" if found.retry_at is None else f" It is tried again in {duration(found.retry_at - now)}."
+        why = "" if found.waiting_for is None else f": {_coded(found.waiting_for)}"
+        workers = "1 worker is" if found.missing == 1 else f"{found.missing} workers are"
+        yield printable(f"{workers} not made yet{why or '.'}{again}")
+    elif not found.workers:
+        yield "There are no workers."
 
 
 def cluster_facts(found: Cluster) -> Iterator[str]:
@@ -42,6 +68,8 @@ def cluster_facts(found: Cluster) -> Iterator[str]:
         facts += [("workers", f"{_workers(found)}{_bounds(found)}")]
         facts += [("size", ", ".join(f"{name} {value}" for name, value in found.resources.items()))]
     facts += [("age", duration(time.time() - found.requested_at))]
+    facts += [("idle", duration(time.time() - found.idle_since))] if found.idle_since is not None else []
+    facts += [("waiting", _coded(found.waiting_for))] if found.waiting_for is not None else []
     facts += [("lab", found.lab)] if found.lab else []
     facts += (
         [("options", ", ".join(f"{name}={value}" for name, value in found.options.items()))] if found.options else []
@@ -80,6 +108,10 @@ def duration(seconds: float) -> str:
         if count or parts:
             parts.append(f"{count}{unit}" if count else "")
     return "".join(parts[:2]) or "0s"
+
+
+def _coded(waiting: Waiting) -> str:
+    return f"{waiting.message} ({waiting.code})" if waiting.code else waiting.message
 
 
 def _workers(cluster: Cluster) -> str:

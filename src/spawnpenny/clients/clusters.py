@@ -40,10 +40,57 @@ class Workers:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What something waits for: a sentence, and a stable code where something is wrong."""
+
+    message: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker of a cluster; ``since`` is when it came to be in its phase, in seconds since the epoch."""
+
+    name: str
+    phase: str
+    since: float
+    group: str = "default"
+    node: str | None = None
+    waiting_for: Waiting | None = None
+    reason: Reason | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return known(cls, {**data, "waiting_for": _waiting(data), "reason": reason_of(data)})
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerList:
+    """The workers of a cluster: those that there are, by name, then the last ones that ended.
+
+    ``missing`` counts those for which there is no pod yet, ``waiting_for`` says why, where that is known, and
+    ``retry_at`` when it is tried again, in seconds since the epoch.
+    """
+
+    workers: tuple[Worker, ...]
+    missing: int
+    waiting_for: Waiting | None = None
+    retry_at: float | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        missing = data["missing"]
+        workers = tuple(Worker.from_json(each) for each in data["workers"])
+        return cls(workers, missing["count"], _waiting(missing), missing["retry_at"])
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A Dask cluster; times are seconds since the epoch.
 
     ``resources`` has the ``cpu`` and ``memory`` that it counts against the user's quota, as Kubernetes writes them.
+    ``waiting_for`` is what keeps most of its pods that do not run from running; ``idle_since`` is None where it is at
+    work, or has not been idle for a minute.
     """
 
     user: str
@@ -62,6 +109,8 @@ class Cluster:
     lab: str | None = None
     progress: int = 0
     resources: Mapping[str, str] = field(default_factory=dict)
+    waiting_for: Waiting | None = None
+    idle_since: float | None = None
     grace: float = 0
 
     @classmethod
@@ -71,6 +120,7 @@ class Cluster:
             "reason": reason_of(data),
             "scale": known(Scale, data["scale"]),
             "workers": known(Workers, data["workers"]),
+            "waiting_for": _waiting(data),
         }
         return known(cls, {**data, **parts})
 
@@ -125,6 +175,15 @@ class Clusters:
         """
         return read(Cluster, await self._have(_cluster(user, name)))
 
+    async def workers(self, user: str, name: str) -> WorkerList:
+        """Return the workers of a cluster.
+
+        Raises:
+            ClientError: They are not known.
+
+        """
+        return read(WorkerList, await self._have(f"{_cluster(user, name)}/workers"))
+
     async def stop(self, user: str, name: str, *, wait: float = 0) -> Cluster | None:
         """Stop a cluster; return None once it is gone, or the cluster where that takes longer than ``wait`` seconds.
 
@@ -154,6 +213,10 @@ class Clusters:
         if answer is None:
             raise UnexpectedAnswerError("The answer is empty, and not as spawnpenny answers.")
         return answer
+
+
+def _waiting(data: Mapping[str, Any]) -> Waiting | None:
+    return known(Waiting, data["waiting_for"]) if data.get("waiting_for") else None
 
 
 def _cluster(user: str, name: str) -> str:

@@ -16,6 +16,8 @@ LAB: Final = "spawnpenny.io/lab"
 SPAWN: Final = "spawnpenny.io/spawn"
 PART: Final = "spawnpenny.io/part"
 """On a further pod of a spawn, such as ``worker``: its end is not the spawn's end."""
+WORKER_GROUP: Final = "spawnpenny.io/worker-group"
+"""On a worker's pod: the group of the cluster's workers that it is one of."""
 
 USERNAME: Final = "spawnpenny.io/username"
 HASH: Final = "spawnpenny.io/hash"

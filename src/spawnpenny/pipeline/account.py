@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 from spawnpenny.domain.events import About, Event, EventType
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale
-from spawnpenny.errors import ElsewhereError, SpawnError
+from spawnpenny.errors import ElsewhereError, SpawnError, SpawnpennyError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 from spawnpenny.pipeline.scrub import Scrubber
+
+if TYPE_CHECKING:
+    from spawnpenny.cluster.port import Manifest
+
+MAX_ENDED_PARTS: Final = 20
+"""How many ended pods of one spawn are remembered."""
 
 
 class Bell:
@@ -57,6 +64,22 @@ class News:
         return until_news
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Why something is not made that a running spawn is to have, and when it is tried again (None: not known)."""
+
+    error: SpawnpennyError
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedPart:
+    """A further pod of a spawn, such as a worker, that has ended: the pod as it was last heard of, and when."""
+
+    pod: Manifest
+    at: float
+
+
 @dataclass
 class Run:
     """One spawn under way, or standing.
@@ -66,8 +89,9 @@ class Run:
     being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
     nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
     storage stays that was to go with it. ``warned`` names what its user was warned of once. ``news`` tells when what is
-    tended has changed; ``standing`` is the scale that holds while another one is being written. ``scrubber`` knows the
-    secrets that it last had.
+    tended has changed; ``standing`` is the scale that holds while another one is being written. ``held_back`` says
+    why workers are not made that it is to have, ``ended_parts`` are the last pods of it that ended, oldest first.
+    ``scrubber`` knows the secrets that it last had.
     """
 
     record: SpawnRecord
@@ -85,6 +109,13 @@ class Run:
     warned: set[str] = field(default_factory=set)
     news: News = field(default_factory=News)
     standing: Scale | None = None
+    held_back: HeldBack | None = None
+    ended_parts: deque[EndedPart] = field(default_factory=lambda: deque(maxlen=MAX_ENDED_PARTS))
+
+    def note_end(self, pod: Manifest) -> None:
+        """Keep a further pod of the spawn that has ended: it is deleted soon, and its reason is asked for later."""
+        if all(ended.pod["metadata"]["uid"] != pod["metadata"]["uid"] for ended in self.ended_parts):
+            self.ended_parts.append(EndedPart(pod, time.time()))
 
     def add_event(self, type_: EventType, message: str, **about: Unpack[About]) -> Event:
         event = self.record.log.add(type_, time.time(), message, **about)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Unpack, cast
+from typing import Final, Unpack, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -22,7 +24,7 @@ from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Kind, Scale, StepProgress, StepState
 from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError, SpawnpennyError
 from spawnpenny.pipeline import podstate
-from spawnpenny.pipeline.account import Account, Run
+from spawnpenny.pipeline.account import Account, HeldBack, Run
 from spawnpenny.pipeline.container_limits import container_limits, limited
 from spawnpenny.pipeline.hardening import check_pod
 from spawnpenny.pipeline.labtokens import token_hash
@@ -40,6 +42,8 @@ from spawnpenny.pipeline.tending import tending_steps
 from spawnpenny.pipeline.turns import Turn
 from spawnpenny.pipeline.world import World
 
+_IDLE: Final = 60.0
+"""Seconds after which it is noted that a spawn has nothing to do: each note is a write of the record."""
 _NO_PORT = cast("StepPort", None)  # before a request is accepted, steps only look: they have no cluster
 
 
@@ -82,7 +86,15 @@ class Context:
             _service_host=self._service_host,
             secrets=record.secrets,
             caller=record.request.caller,
-            _life=Life(self._scale, self._resize, self.run.news.reader(), self._lab_runs, self._blocked),
+            _life=Life(
+                self._scale,
+                self._resize,
+                self.run.news.reader(),
+                self._lab_runs,
+                self._blocked,
+                note_idle=self._note_idle,
+                hold_back=self._hold_back,
+            ),
         )
 
     def runner(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Runner:
@@ -325,6 +337,21 @@ class Context:
         caller = self.run.record.request.caller
         lab = self.account.runs.get(Key(Kind.LAB, caller.lab)) if caller else None
         return lab is not None and caller is not None and lab.record.id == caller.spawn and lab.record.active
+
+    async def _note_idle(self, seconds: float | None) -> None:
+        """Note it where it begins to matter and where it ends, in the record: other replicas list the spawn, too."""
+        record = self.run.record
+        idle = seconds is not None and seconds >= _IDLE
+        if idle == (record.idle_since is not None):
+            return
+        record.idle_since = time.time() - (seconds or 0.0) if idle else None
+        with suppress(SpawnpennyError):  # the next write has it as well
+            async with self.account.lock:
+                self.account.demand_here()
+                await self.world.keeper.save(self.account.record)
+
+    def _hold_back(self, error: SpawnpennyError | None, until: float | None) -> None:
+        self.run.held_back = HeldBack(error, until) if error is not None else None
 
     def _service_host(self, name: str) -> str:
         return self.world.cluster.service_host(self.names.namespace, name)

@@ -66,7 +66,8 @@ class SpawnRecord:
     ``env`` and ``tls`` are kept until the spawn runs or failed, ``secrets`` until it is over: they are what its steps
     keep of it. ``uids`` are those of the objects that it made, by ``Kind/name``; ``reverted`` says that nothing of it
     is left, ``purge`` that its storage is to go with it; ``scale`` is how many workers a Dask cluster is to have.
-    ``by`` names the identity that started it, ``own`` says that this one speaks for the user.
+    ``by`` names the identity that started it, ``own`` says that this one speaks for the user. ``idle_since`` says since
+    when nothing has run on a Dask cluster.
     """
 
     key: Key
@@ -91,6 +92,7 @@ class SpawnRecord:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     scale: Scale = field(default_factory=Scale)
     replaces: list[Replaced] = field(default_factory=list)
+    idle_since: float | None = None
     log: EventLog = field(default_factory=lambda: EventLog(0))
 
     @property
@@ -168,6 +170,7 @@ class SpawnRecord:
             **({"caller": asdict(self.request.caller)} if self.request.caller else {}),
             **({"client": self.request.client} if self.request.client else {}),
             **({"own": True} if self.own else {}),
+            **({"idle_since": self.idle_since} if self.idle_since is not None else {}),
             "steps": [[step.name, step.state, step.seconds] for step in self.steps],
             "uids": self.uids,
             "replaces": [asdict(each) for each in self.replaces],
@@ -190,6 +193,7 @@ class SpawnRecord:
             ),
             by=data["by"],
             own=data.get("own", False),
+            idle_since=data.get("idle_since"),
             requested_at=data["requested_at"],
             deadline=data["deadline"],
             desired=Desired(data["desired"]),

@@ -16,6 +16,7 @@ from spawnpenny.domain.users import User
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
+    from spawnpenny.errors import SpawnpennyError
     from spawnpenny.pipeline.port import StepPort
 
 T = TypeVar("T")
@@ -71,6 +72,14 @@ def _nothing() -> None:
     return None
 
 
+async def _unseen(seconds: float | None) -> None:
+    """Note nothing."""
+
+
+def _unheld(error: SpawnpennyError | None, until: float | None) -> None:
+    """Note nothing."""
+
+
 @dataclass(frozen=True)
 class Life:
     """What a spawn that is tended asks of the service."""
@@ -80,6 +89,8 @@ class Life:
     news: Callable[[float], Awaitable[None]] = _no_news
     lab_runs: Callable[[], bool] = _no_lab
     blocked: Callable[[], str | None] = _nothing
+    note_idle: Callable[[float | None], Awaitable[None]] = _unseen
+    hold_back: Callable[[SpawnpennyError | None, float | None], None] = _unheld
 
 
 def _no_cluster(name: str) -> str:
@@ -150,6 +161,17 @@ class Spawn:
     def blocked(self) -> str | None:
         """Say which of its user's spawns have to end before all that this one asks for fits; None where it fits."""
         return self._life.blocked()
+
+    async def note_idle(self, seconds: float | None) -> None:
+        """Note for how many seconds it has had nothing to do, for whoever lists spawns; None where it has."""
+        await self._life.note_idle(seconds)
+
+    def hold_back(self, error: SpawnpennyError | None, *, until: float | None = None) -> None:
+        """Note why more of its pods are not made now, and when that is tried again; None: nothing is held back.
+
+        ``until`` is in seconds since the epoch.
+        """
+        self._life.hold_back(error, until)
 
     @property
     def fields(self) -> Mapping[str, str]:

@@ -85,6 +85,8 @@ class Vigil:
         account, spawn = self.accounts.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
         for run in account.runs.values() if account else ():
             if run.record.key.kind is Kind.DASK and spawn in _heard_of(run):
+                if labels.PART in carried and spawn == run.record.id and podstate.is_over(pod):
+                    run.note_end(pod)
                 run.news.tell()
 
     def _tell(self, context: Context, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from spawnpenny.web import access
+from spawnpenny.web.cluster_workers import ClusterWorkersView, list_workers
 from spawnpenny.web.dask import (
     ClustersPageQuerySchema,
     StopClusterQuerySchema,
@@ -82,6 +83,16 @@ CLUSTERS: Final = (
         },
         query=EventsQuerySchema,
         refusals={404: ("dask_not_found",), 429: ("too_many_requests",)},
+    ),
+    Route(
+        "GET",
+        f"{_CLUSTER}/workers",
+        list_workers,
+        access.READ,
+        "dask.workers",
+        "The workers of a Dask cluster: what each is at, and what those that do not run wait for.",
+        {200: Answer("Those that there are, by name, then the last ones that ended.", ClusterWorkersView)},
+        refusals={404: ("dask_not_found",)},
     ),
     Route(
         "POST",

@@ -28,11 +28,14 @@ from spawnpenny.web.requests import (
 )
 from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
 from spawnpenny.web.views import dask_view
-from spawnpenny.web.workers import workers_of
+from spawnpenny.web.workers import waiting_of, workers_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spawnpenny.pipeline.account import Run
     from spawnpenny.pipeline.record import SpawnRecord
+    from spawnpenny.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +121,18 @@ async def get_cluster(request: web.Request) -> web.Response:
 async def list_clusters_of_user(request: web.Request) -> web.Response:
     query = query_of(request, UserClustersQuerySchema())
     username = user_of(request)
-    workers = workers_of(request.app[SERVICE], username)
+    view = _viewer(request.app[SERVICE], username)
     runs = [run for run in runs_of(request, username, Kind.DASK) if is_of(run.record, query.status)]
-    return web.json_response({"clusters": [dask_view(username, run, workers[run.record.id]) for run in runs]})
+    return web.json_response({"clusters": [view(run) for run in runs]})
 
 
 async def list_clusters(request: web.Request) -> web.Response:
-    """List the clusters of all users; what the workers of a user's are is looked at once a user."""
+    """List the clusters of all users; the pods of a user are looked at once, however many clusters they have."""
     query = query_of(request, ClustersPageQuerySchema())
     service = request.app[SERVICE]
     page, following = page_of(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
-    workers = {username: workers_of(service, username) for username in {account.username for account, _ in page}}
-    clusters = [dask_view(account.username, run, workers[account.username][run.record.id]) for account, run in page]
+    views = {username: _viewer(service, username) for username in {account.username for account, _ in page}}
+    clusters = [views[account.username](run) for account, run in page]
     return web.json_response({"clusters": clusters, "next": following, "unknown": service.spawns.unknown()})
 
 
@@ -183,5 +186,10 @@ def find_cluster(request: web.Request) -> Run:
 
 
 def _view(request: web.Request, run: Run) -> dict[str, Any]:
-    username = user_of(request)
-    return dask_view(username, run, workers_of(request.app[SERVICE], username)[run.record.id])
+    return _viewer(request.app[SERVICE], user_of(request))(run)
+
+
+def _viewer(service: Service, username: str) -> Callable[[Run], dict[str, Any]]:
+    """Return what makes the view of each cluster of a user, from the user's pods as they are now."""
+    workers, waiting = workers_of(service, username), waiting_of(service, username)
+    return lambda run: dask_view(username, run, workers[run.record.id], waiting.get(run.record.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,6 +125,15 @@ class ResourcesView(Schema):
     memory = fields.String(required=True, metadata=told("Bytes, as a Kubernetes quantity."))
 
 
+class WaitingView(Schema):
+    """What something waits for."""
+
+    code = fields.String(
+        required=True, allow_none=True, metadata=told("What programs compare; null where nothing is wrong.")
+    )
+    message = fields.String(required=True, metadata=told("One plain sentence."))
+
+
 class DaskView(SpawnView):
     """A Dask cluster."""
 
@@ -132,6 +142,17 @@ class DaskView(SpawnView):
     workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are."))
     resources = fields.Nested(
         ResourcesView, required=True, metadata=told("What scheduler and workers count against the user's quota.")
+    )
+    waiting_for = fields.Nested(
+        WaitingView,
+        required=True,
+        allow_none=True,
+        metadata=told("What keeps most of its pods that do not run from running, where that is known."),
+    )
+    idle_since = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata=told("Since when nothing has run on it, once that is a minute; null where it is at work, or over."),
     )
     options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
     lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
@@ -204,7 +225,7 @@ def lab_view(username: str, run: Run) -> dict[str, Any]:
     }
 
 
-def dask_view(username: str, run: Run, workers: Workers) -> dict[str, Any]:
+def dask_view(username: str, run: Run, workers: Workers, waiting: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return a Dask cluster as DaskView."""
     record = run.record
     used = record.asks if record.active else Resources()
@@ -214,6 +235,8 @@ def dask_view(username: str, run: Run, workers: Workers) -> dict[str, Any]:
         "scale": asdict(record.scale),
         "workers": asdict(workers),
         "resources": {"cpu": format_quantity(used.cpu), "memory": format_quantity(used.memory)},
+        "waiting_for": waiting,
+        "idle_since": record.idle_since if record.phase is Phase.RUNNING else None,
         "options": record.request.options,
         "lab": record.request.caller.lab if record.request.caller else None,
     }

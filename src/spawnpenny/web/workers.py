@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
@@ -40,10 +40,29 @@ def workers_of(service: Service, username: str) -> Mapping[str, Workers]:
     return found
 
 
+def waiting_of(service: Service, username: str) -> Mapping[str, dict[str, Any]]:
+    """Return what keeps most pods of each of a user's clusters from running, by the ids of their spawns."""
+    found: dict[str, Counter[tuple[str, str]]] = {}
+    for spawn, pod in spawn_pods(service, username):
+        if podstate.is_ready(pod) or podstate.is_over(pod) or podstate.is_deleted(pod):
+            continue
+        if (trouble := podstate.trouble(pod, quote=None)) is not None:
+            found.setdefault(spawn, Counter())[trouble.code, trouble.error.message] += 1
+    most = {spawn: troubles.most_common(1)[0][0] for spawn, troubles in found.items()}
+    return {spawn: {"code": code, "message": message} for spawn, (code, message) in most.items()}
+
+
 def worker_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:
     """Yield the pods of all workers of a user, each with the id of its spawn."""
+    for spawn, pod in spawn_pods(service, username):
+        if pod["metadata"]["labels"].get(labels.PART) == _WORKER:
+            yield spawn, pod
+
+
+def spawn_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:
+    """Yield the pods of all spawns of a user, each with the id of its spawn."""
     namespace = Names.of(username, Kind.DASK, "", prefix=service.settings.namespaces.prefix).namespace
     for pod in service.world.pods.within(namespace):
-        marks = pod["metadata"].get("labels", {})
-        if marks.get(labels.PART) == _WORKER:
-            yield marks.get(labels.SPAWN, ""), pod
+        spawn = pod["metadata"].get("labels", {}).get(labels.SPAWN)
+        if spawn is not None:
+            yield spawn, pod

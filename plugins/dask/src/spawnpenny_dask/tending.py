@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from spawnpenny.api import ClusterError, Manifest, QuotaExceededError, Spawn, SpawnError
+from spawnpenny.api import ClusterError, Manifest, QuotaExceededError, Spawn, SpawnError, SpawnpennyError, pod_ending
 from spawnpenny_dask.backoff import Backoff
 from spawnpenny_dask.control import Control, SilentError, State
 from spawnpenny_dask.endings import Limits, lab_gone
@@ -54,6 +54,8 @@ class Tending:
         self._backoff = Backoff()
         self._spared = Spared(clock)
         self._ask_again = 0.0
+        self._trouble: SpawnpennyError | None = None
+        """Why workers were not to be had last."""
 
     async def run(self) -> None:
         """Look after it for ever.
@@ -66,6 +68,8 @@ class Tending:
         try:
             while True:
                 state = await self._state()
+                if state is not None:
+                    await charge.spawn.note_idle(state.idle)
                 age = time.time() - charge.born
                 self._demand_its_use(state, age)
                 pause = await self._turn(state)
@@ -106,7 +110,9 @@ class Tending:
             await self._start(todo.start)
         if todo.retire:
             await self._retire(todo.retire, pods, registered or {})
-        if todo.start > 0 and (left := self._backoff.left(self._clock())):
+        left = self._backoff.left(self._clock()) if todo.start else 0.0
+        self._charge.spawn.hold_back(self._trouble if left else None, until=time.time() + left)
+        if left:
             return left
         busy = state is None or not todo.settled or any(name_of(pod) not in state.workers for pod in pods)
         return _BUSY if busy or self._charge.spawn.scale.adaptive else _QUIET
@@ -114,6 +120,7 @@ class Tending:
     def _look(self, pods: list[Manifest]) -> None:
         ended = [pod for pod in pods if is_over(pod) and not is_leaving(pod) and name_of(pod) not in self._spared]
         if ended:
+            self._trouble = pod_ending(ended[0], quote=None)
             self._backoff.failed(self._clock())
             self._reports.ended(ended[0], len(ended))
         else:
@@ -128,6 +135,7 @@ class Tending:
         try:
             await self._charge.fleet.start(count)
         except (ClusterError, QuotaExceededError, SpawnError) as error:
+            self._trouble = error
             self._backoff.failed(self._clock())
             self._reports.refused(error)
 
