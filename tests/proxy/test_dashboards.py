@@ -344,6 +344,7 @@ async def test_no_websocket_but_a_plots_own_reaches_the_scheduler(proxy, shown, 
 async def test_workers_own_pages_are_not_reached_through_the_scheduler(proxy, shown, client, method):
     async with client.request(method, at(proxy, f"/clusters/c1/{capability()}/proxy/8787/10.0.0.1/status")) as page:
         assert page.status == 404
+        assert method == "HEAD" or "A worker&#x27;s own dashboard is not shown" in await page.text()
     assert shown == []
 
 

@@ -35,6 +35,11 @@ LASTS: Final = 12 * 3600
 _REDEEMING: Final = 32
 _PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,128})(?P<rest>/.*)?"
 _ABSENT: Final = (HTTPStatus.NOT_FOUND, "There is nothing here", "Ask your Dask cluster for its dashboard link.")
+_WORKERS: Final = (
+    HTTPStatus.NOT_FOUND,
+    "A worker's own dashboard is not shown",
+    "Only the scheduler's pages pass. Workers, and the page of each worker that Info leads to, show what its workers do.",
+)
 _ENDED: Final = (
     HTTPStatus.NOT_FOUND,
     "This Dask cluster does not run",
@@ -74,7 +79,7 @@ class Dashboards:
         found = self._path.fullmatch(request.rel_url.raw_path)
         rest = (found and found["rest"]) or ""
         if found is None or not is_open(rest, websocket=_is_websocket(request)):
-            return notice(*_ABSENT)
+            return notice(*(_WORKERS if rest.startswith("/proxy/") else _ABSENT))
         way = await self._table.find(found["cluster"], self._limits.unknown)
         if way is None or way.route.dashboard is None:
             return notice(*(_ENDED if self._table.synced.is_set() else _LATER))
