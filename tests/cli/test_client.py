@@ -365,6 +365,9 @@ async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
         (("start", "ada", "--env", "NOT_THERE"), {}, "no such variable"),
         (("start", "ada", "--env-file", "/nowhere"), {}, "/nowhere cannot be read"),
         (("start", "ada", "--option", "size"), {}, "KEY=VALUE"),
+        (("start", "ada", "--option", "a=1", "--option", "b=2", "--option", "a=1"), {}, "--option a is given twice"),
+        (("start", "ada", "--size", "small", "--option", "size=large"), {}, "--size and --option size are the same"),
+        (("start", "ada", "--image", "a", "--option", "image=a"), {}, "--image and --option image are the same"),
     ],
 )
 async def test_wrong_usage_is_one_sentence_and_exits_2(command, arguments, environ, told):

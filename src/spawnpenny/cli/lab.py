@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from spawnpenny.cli.exits import DONE, FAILED, CommandError
+from spawnpenny.cli.exits import DONE, FAILED, CommandError, UsageError
 from spawnpenny.cli.printable import printable
 from spawnpenny.cli.progress import print_json, show, show_lines
 from spawnpenny.cli.service import Target, output_option, service_options
@@ -62,7 +62,12 @@ def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wa
     Without a JUPYTER_TOKEN in the lab's environment, the command makes one, and the URL has it.
     """
     named = (("size", wanted["size"]), ("image", wanted["image"]))
-    options = pairs(wanted["options"], "--option") | {key: value for key, value in named if value is not None}
+    options = pairs(wanted["options"], "--option")
+    for key, value in named:
+        if value is not None and key in options:
+            raise UsageError(f"--{key} and --option {key} are the same choice: give one of them.")
+        if value is not None:
+            options[key] = value
     env, begun = lab_environment(wanted["names"], wanted["files"]), new_start()
     token = None if LAB_TOKEN in env else new_lab_token()
     if token is not None:

@@ -33,7 +33,7 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     """Return what options of the form KEY=VALUE say.
 
     Raises:
-        UsageError: One is not of that form.
+        UsageError: One is not of that form, or its key is given twice.
 
     """
     found = {}
@@ -41,6 +41,8 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise UsageError(f"{option} takes KEY=VALUE, not {text!r}.")
+        if key in found:
+            raise UsageError(f"{option} {key} is given twice: give it once.")
         found[key] = value
     return found
 
@@ -59,5 +61,7 @@ def _read(file: str) -> dict[str, str]:
         key, equals, value = line.partition("=")
         if not (key.strip() and equals):
             raise UsageError(f"--env-file: line {number} of {file} is not NAME=VALUE.")
+        if key.strip() in found:
+            raise UsageError(f"--env-file: {key.strip()} is set twice in {file}, again in line {number}.")
         found[key.strip()] = value
     return found

@@ -38,7 +38,7 @@ _ABSENT: Final = (HTTPStatus.NOT_FOUND, "There is nothing here", "Ask your Dask 
 _WORKERS: Final = (
     HTTPStatus.NOT_FOUND,
     "A worker's own dashboard is not shown",
-    "Only the scheduler's pages pass. Workers, and the page of each worker that Info leads to, show what its workers do.",
+    "Only the scheduler's pages pass. Workers, and the page of each worker that Info leads to, show what they do.",
 )
 _ENDED: Final = (
     HTTPStatus.NOT_FOUND,
