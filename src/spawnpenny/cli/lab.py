@@ -61,13 +61,7 @@ def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wa
 
     Without a JUPYTER_TOKEN in the lab's environment, the command makes one, and the URL has it.
     """
-    named = (("size", wanted["size"]), ("image", wanted["image"]))
-    options = pairs(wanted["options"], "--option")
-    for key, value in named:
-        if value is not None and key in options:
-            raise UsageError(f"--{key} and --option {key} are the same choice: give one of them.")
-        if value is not None:
-            options[key] = value
+    options = _options(wanted)
     env, begun = lab_environment(wanted["names"], wanted["files"]), new_start()
     token = None if LAB_TOKEN in env else new_lab_token()
     if token is not None:
@@ -242,3 +236,11 @@ def _show(found: Lab) -> None:
 def _json(found: Lab, token: str | None = None) -> str:
     made = {} if token is None else {"token": token}
     return json.dumps({**asdict(found), **made}, indent=2, ensure_ascii=False)
+
+
+def _options(wanted: Wanted) -> dict[str, str]:
+    options = pairs(wanted["options"], "--option")
+    named = {key: value for key, value in (("size", wanted["size"]), ("image", wanted["image"])) if value is not None}
+    if twice := sorted(options.keys() & named):
+        raise UsageError(f"--{twice[0]} and --option {twice[0]} are the same choice: give one of them.")
+    return options | named
