@@ -16,7 +16,7 @@ def configure(options):
     """Return what the choices of a cluster's user mean."""
     chosen = {}
     if options.bare_workers:
-        chosen["worker_cmd"] = [*WORKER, "--no-nanny", "--no-dashboard"]
+        chosen["worker_cmd"] = [*WORKER, "--no-dashboard"]
     if options.light:
         chosen["scheduler_cmd"] = [sys.executable, os.environ["BENCH_LIGHT_SCHEDULER"]]
     return chosen
@@ -31,7 +31,7 @@ c.Proxy.address = f"127.0.0.1:{os.environ['BENCH_HTTP_PORT']}"
 c.Proxy.tcp_address = f"127.0.0.1:{os.environ['BENCH_TLS_PORT']}"
 c.UnsafeLocalBackend.clusters_directory = os.environ["BENCH_FOLDER"]
 c.Backend.cluster_options = Options(
-    Bool("bare_workers", default=False, label="Workers without nanny and dashboard"),
+    Bool("bare_workers", default=False, label="Workers without dashboard"),
     Bool("light", default=False, label="A stand-in for the scheduler"),
     handler=configure,
 )

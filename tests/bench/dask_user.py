@@ -88,7 +88,7 @@ def bare(pem, ports):
     port, dashboard = map(str, ports)
     address = f"tls://127.0.0.1:{port}"
     scheduler = ["distributed.cli.dask_scheduler", "--protocol", "tls", "--port", port]
-    worker = ["distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard", "--nthreads", "1"]
+    worker = ["distributed.cli.dask_worker", address, "--no-dashboard", "--nthreads", "1"]
     security = Security(require_encryption=True, tls_ca_file=pem, tls_client_cert=pem, tls_client_key=pem)
     processes = []
 

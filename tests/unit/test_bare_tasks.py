@@ -29,6 +29,8 @@ SHORT = {
     "src/spawnpenny/pipeline/tending.py": "one spawn; it is restarted there",
     "src/spawnpenny/web/relay.py": "one request",
     "plugins/dask/src/spawnpenny_dask/spawnpenny_control.py": "one call, in a scheduler",
+    "plugins/dask/src/spawnpenny_dask/spawnpenny_dashboard.py": "one dashboard, in a scheduler",
+    "plugins/dask/src/spawnpenny_dask/spawnpenny_worker.py": "one call, in a worker",
     "plugins/dask/src/spawnpenny_dask/steps.py": "one step",
     "plugins/jupyterhub/src/spawnpenny_jupyterhub/memory.py": "one call of the Hub",
 }

@@ -30,7 +30,6 @@ class DaskSite:
     folder: Path
     python: str = sys.executable
     service: Any = None
-    nanny: bool = False
 
     @asynccontextmanager
     async def running(self, **section):
@@ -114,11 +113,10 @@ async def dask_site(tmp_path):
 
 @async_fixture(params=["newest", "oldest"])
 async def any_dask_site(request, tmp_path):
-    """Have a site with the newest distributed, whose workers have a nanny, and one with the oldest, without."""
+    """Have a site with the newest distributed, and one with the oldest."""
     if not PYTHONS[request.param]:
         pytest.skip("SPAWNPENNY_JUPYTERHUB5 names no Python of an environment with the oldest distributed")
     async with dask_site_of(tmp_path, PYTHONS[request.param]) as site:
-        site.nanny = request.param == "newest"
         yield site
 
 

@@ -19,7 +19,7 @@ from spawnpenny.testing.site import settled, start_cluster
 
 
 async def test_a_cluster_computes_scales_and_leaves_nothing(any_dask_site):
-    async with any_dask_site.running(worker={"nanny": any_dask_site.nanny, "memory": "1Gi"}) as site:
+    async with any_dask_site.running(worker={"memory": "1Gi"}) as site:
         run = await site.cluster(environment={"COLOUR": "deep blue"})
         assert run.record.reason is None
         assert run.record.url.startswith("tls://127.")

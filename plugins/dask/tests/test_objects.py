@@ -14,7 +14,7 @@ import yaml
 from spawnpenny_dask.choice import choose
 from spawnpenny_dask.credentials import credentials, new_secrets
 from spawnpenny_dask.labs import lab_patch
-from spawnpenny_dask.objects import scheduler_pod, worker_pod
+from spawnpenny_dask.objects import LAUNCH, PRELOADS, scheduler_pod, worker_pod
 from spawnpenny_dask.settings import DaskSettingsSchema
 
 from spawnpenny.api import Kind
@@ -75,9 +75,15 @@ def test_each_pod_gets_its_own_part_of_the_secret(spawn):
         role: {item["key"] for item in pod["spec"]["volumes"][0]["secret"]["items"]}
         for role, pod in pods_of(spawn, {}).items()
     }
-    control = {"control", "spawnpenny_control.py"}
-    assert mounted["scheduler"] == {"ca.crt", "scheduler.crt", "scheduler.key", *control}
-    assert mounted["worker"] == {"ca.crt", "worker.crt", "worker.key"}
+    assert mounted["scheduler"] == {
+        "ca.crt",
+        "scheduler.crt",
+        "scheduler.key",
+        "control",
+        LAUNCH,
+        *PRELOADS["scheduler"],
+    }
+    assert mounted["worker"] == {"ca.crt", "worker.crt", "worker.key", LAUNCH, *PRELOADS["worker"]}
     assert mounted["scheduler"] | mounted["worker"] <= secret["stringData"].keys()
     authority_key = spawn.secrets["authority"].partition("-----BEGIN PRIVATE KEY-----")[2]
     assert authority_key not in json.dumps(secret)
@@ -91,8 +97,9 @@ def test_what_users_and_site_set_never_overrides_the_encryption(spawn):
         assert variable == {"name": name, "value": "True"}
 
 
-def test_the_preload_is_of_the_oldest_python_that_we_support():
-    ast.parse((files("spawnpenny_dask") / "spawnpenny_control.py").read_text(), feature_version=(3, 9))
+def test_what_runs_in_the_pods_is_of_the_oldest_python_that_we_support():
+    for file in (LAUNCH, *PRELOADS["scheduler"], *PRELOADS["worker"]):
+        ast.parse((files("spawnpenny_dask") / file).read_text(), feature_version=(3, 9))
 
 
 LAB = {"spec": {"containers": [{"name": "beside"}, {"name": "notebook", "env": [{"name": "SPAWNPENNY_USER"}]}]}}

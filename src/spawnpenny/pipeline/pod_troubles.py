@@ -124,7 +124,7 @@ def container_end(container: str, ended: Status, *, quote: Quote | None) -> Spaw
     What its program wrote last is added where the cluster keeps it, by way of ``quote``, which takes secrets out; None
     leaves it out.
     """
-    detail = quoted(quote(_whole_words(ended.get("message") or ""))) if quote else ""
+    detail = _last_words(quote(_whole_words(ended.get("message") or ""))) if quote else ""
     said = f": {detail}" if detail else ""
     if ended.get("reason") == "OOMKilled":
         return OutOfMemoryError(
@@ -156,6 +156,12 @@ def quoted(text: str, *, otherwise: str = "") -> str:
     """Return a text as one short line without a full stop at its end."""
     line = " ".join(text.split()).rstrip(".") or otherwise
     return line if len(line) <= _MAX_QUOTE else f"{line[: _MAX_QUOTE - 1]}…"
+
+
+def _last_words(text: str) -> str:
+    """Return the end of what a program wrote as one short line: programs name the cause last."""
+    line = " ".join(text.split()).rstrip(".")
+    return line if len(line) <= _MAX_QUOTE else f"…{line[1 - _MAX_QUOTE :]}"
 
 
 def _whole_words(message: str) -> str:

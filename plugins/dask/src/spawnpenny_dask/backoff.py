@@ -1,4 +1,4 @@
-"""When to try again to start workers, where some have failed."""
+"""The pauses between attempts to start workers, where some have failed."""
 
 from __future__ import annotations
 

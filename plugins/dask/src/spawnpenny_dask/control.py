@@ -25,15 +25,17 @@ class SilentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a scheduler tells of itself: its workers' status by name, and how many it would like.
+    """What a scheduler reports of itself: its workers' status by name, and how many it would like.
 
     ``idle`` and ``alone`` are the seconds since when it has had nothing to do, and no client; None where it has.
+    ``left`` are the workers that it had, with the seconds since when it has them no more.
     """
 
     workers: Mapping[str, str] = field(default_factory=dict)
     target: int = 0
     idle: float | None = None
     alone: float | None = None
+    left: Mapping[str, float] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -77,6 +79,7 @@ class Control:
                 target=int(told["target"]),
                 idle=_seconds(told["idle"]),
                 alone=_seconds(told["alone"]),
+                left={str(name): float(ago) for name, ago in told.get("left", {}).items() if name in among},
             )
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise SilentError("it answers what is no state") from error
@@ -91,6 +94,15 @@ class Control:
         told = await self._ask("POST", "/retire", _RETIRING, {"count": count, "among": list(among)})
         names = told.get("names") if isinstance(told, dict) else None
         return frozenset(among) & set(map(str, names)) if isinstance(names, list) else frozenset()
+
+    async def dismiss(self, names: Sequence[str] | None = None) -> None:
+        """Say that these workers (None: all) are to end at once when their pods are deleted.
+
+        Raises:
+            SilentError: It does not answer: they may take some seconds to look for a place for their data.
+
+        """
+        await self._ask("POST", "/dismiss", _PATIENCE, {"names": None if names is None else list(names)})
 
     async def _ask(self, method: str, path: str, patience: aiohttp.ClientTimeout, body: Any = None) -> Any:
         try:

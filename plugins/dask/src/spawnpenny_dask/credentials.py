@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Final
 
 from spawnpenny.api import Authority, Manifest, Spawn
-from spawnpenny_dask.objects import CONTROL, SCHEDULER, WORKER, variable_key
+from spawnpenny_dask.objects import LAUNCH, PRELOADS, SCHEDULER, WORKER, variable_key
 
 AUTHORITY: Final = "authority"
 TOKEN: Final = "control"  # noqa: S105 - what it is called
@@ -27,7 +27,8 @@ def credentials(spawn: Spawn, environment: Mapping[str, str]) -> Manifest:
     for role in (SCHEDULER, WORKER):
         leaf = authority.leaf(role, _DAYS)
         data |= {f"{role}.crt": leaf.certificate, f"{role}.key": leaf.key}
-    data[CONTROL] = (files(__package__) / CONTROL).read_text()
+    for file in (LAUNCH, *PRELOADS[SCHEDULER], *PRELOADS[WORKER]):
+        data[file] = (files(__package__) / file).read_text()
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -17,11 +17,17 @@ DASHBOARD_PORT: Final = 8787
 CONTROL_PORT: Final = 8788
 FILES: Final = "/etc/spawnpenny-dask"
 """Where a pod finds what the cluster's Secret has for it."""
-CONTROL: Final = "spawnpenny_control.py"
+LAUNCH: Final = "spawnpenny_launch.py"
+PRELOADS: Final = {
+    SCHEDULER: ("spawnpenny_control.py", "spawnpenny_dashboard.py"),
+    WORKER: ("spawnpenny_worker.py",),
+}
+"""Files that distributed loads into the processes of a role, from the cluster's Secret."""
 DEATH_TIMEOUT: Final = 60
 _IP: Final = "$(SPAWNPENNY_POD_IP)"
 _VARIABLE: Final = "env."
-_GRACE: Final = 10
+_GRACE: Final = {SCHEDULER: 10, WORKER: 30}
+"""Seconds to end: a worker that is ordered away moves its data in that time."""
 _ROUTES: Final = ("prometheus", "info", "json")
 """Of the scheduler's own HTTP routes; ``api``, which anybody could retire workers with, is not among them."""
 _OF_WORKERS: Final = {
@@ -30,7 +36,7 @@ _OF_WORKERS: Final = {
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-"""What distributed's nanny sets for a worker (``distributed.nanny.pre-spawn-environ``), and nobody else does."""
+"""What a nanny sets for its worker (``distributed.nanny.pre-spawn-environ``), and nobody else does."""
 
 
 def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed: Collection[str] = ()) -> Manifest:
@@ -39,9 +45,9 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
     ``allowed`` is the setting ``pods.allow``, from which containers that may be root have their capabilities.
     """
     arguments = [
-        *("python", "-m", "distributed.cli.dask_scheduler"),
+        *("python", f"{FILES}/{LAUNCH}", "distributed.cli.dask_scheduler"),
         *("--protocol", "tls", "--host", _IP, "--port", str(SCHEDULER_PORT)),
-        *("--dashboard-address", f"{_IP}:{DASHBOARD_PORT}", "--preload", f"{FILES}/{CONTROL}"),
+        *("--no-dashboard", "--dashboard-address", f"{_IP}:{DASHBOARD_PORT}"),  # a preload adds it later
     ]
     container: Manifest = {
         "args": arguments,
@@ -58,7 +64,10 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
         },
     }
     routes = [*(f"distributed.http.scheduler.{each}" for each in _ROUTES), "distributed.http.health"]
-    ours = {"DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": repr([*routes, "distributed.http.statics"])}
+    ours = {
+        "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": repr([*routes, "distributed.http.statics"]),
+        "SPAWNPENNY_NANNY": str(design.worker.nanny),
+    }
     pod = _Pod(spawn, design, settings, SCHEDULER, design.scheduler, allowed)
     # An autoscaler that moves a scheduler ends the cluster.
     annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
@@ -71,14 +80,15 @@ def worker_pod(
     """Return the pod of a worker of this name, for the scheduler at an address (``tls://host:port``)."""
     role = design.worker
     arguments = [
-        *("python", "-m", "distributed.cli.dask_worker", scheduler, "--host", _IP, "--name", name),
-        *("--nthreads", str(role.nthreads), "--memory-limit", str(int(role.memory))),
+        *("python", f"{FILES}/{LAUNCH}", "distributed.cli.dask_worker", scheduler, "--host", _IP, "--name", name),
+        *("--nthreads", str(role.nthreads), "--memory-limit", str(role.memory_limit)),
         *("--nanny" if role.nanny else "--no-nanny", "--no-dashboard", "--dashboard-address", f"{_IP}:0"),
         *("--death-timeout", str(DEATH_TIMEOUT)),
     ]
-    variables = [{"name": key, "value": value} for key, value in _OF_WORKERS.items()]
+    variables = [{"name": key, "value": value} for key, value in _OF_WORKERS.items()] if not role.nanny else []
     pod = _Pod(spawn, design, settings, WORKER, role, allowed)
-    manifest = pod.manifest(name, {"args": arguments}, variables=variables, ours={}, annotations={})
+    ours = {"SPAWNPENNY_GRACE": str(pod.grace)}
+    manifest = pod.manifest(name, {"args": arguments}, variables=variables, ours=ours, annotations={})
     manifest["metadata"]["labels"][PART] = WORKER
     return manifest
 
@@ -111,6 +121,12 @@ class _Pod:
         self._role = role
         self._means = means
         self._allowed = allowed
+
+    @property
+    def grace(self) -> int:
+        """Seconds that it gets to end by itself."""
+        chosen = self._means.extra_pod_config.get("terminationGracePeriodSeconds")
+        return _GRACE[self._role] if chosen is None else int(chosen)
 
     def manifest(
         self,
@@ -146,7 +162,7 @@ class _Pod:
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": _GRACE,
+            "terminationGracePeriodSeconds": self.grace,
             "securityContext": _security(self._spawn.user),
             "containers": [container],
             "volumes": [{"name": "spawnpenny-dask", "secret": self._files()}],
@@ -200,8 +216,8 @@ class _Pod:
         return tls
 
     def _files(self) -> Manifest:
-        control = ["control", CONTROL] if self._role == SCHEDULER else []
-        keys = ["ca.crt", f"{self._role}.crt", f"{self._role}.key", *control]
+        token = ["control"] if self._role == SCHEDULER else []
+        keys = ["ca.crt", f"{self._role}.crt", f"{self._role}.key", *token, LAUNCH, *PRELOADS[self._role]]
         items = [{"key": key, "path": key} for key in keys]
         return {"secretName": self._spawn.names.base, "defaultMode": 0o440, "items": items}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from spawnpenny.api import Manifest, pod_is_lost
@@ -24,16 +24,16 @@ class Plan:
         return self == Plan()
 
 
-def plan(wanted: int, pods: Sequence[Manifest], registered: Registered | None) -> Plan:
-    """Return what brings the workers of these pods to a number.
+def plan(wanted: int, pods: Sequence[Manifest], registered: Registered | None, lost: Collection[str] = ()) -> Plan:
+    """Return what brings the workers of these pods to a number; those of ``lost`` are over, though their pods are not.
 
     Surplus pods that never were a worker of the scheduler's go first, the newest before older ones; the scheduler says
     which of the others it can spare. ``registered`` is None where the scheduler does not tell: then nothing goes that
     may be at work.
     """
     here = [pod for pod in pods if not is_leaving(pod)]
-    over = tuple(pod for pod in here if is_over(pod))
-    staying = [pod for pod in here if not is_over(pod) and not _retires(pod, registered)]
+    over = tuple(pod for pod in here if is_over(pod) or name_of(pod) in lost)
+    staying = [pod for pod in here if pod not in over and not _retires(pod, registered)]
     surplus = len(staying) - wanted
     if surplus <= 0:
         return Plan(start=-surplus, remove=over)

@@ -45,9 +45,15 @@ class Reports:
         self._silent_since = None
 
     def ended(self, pod: Manifest, count: int) -> None:
-        """Tell that workers have ended which were not told to; another may take the place of each."""
+        """Report that workers have ended which were not asked to; another may take the place of each."""
         who = "A worker has" if count == 1 else f"{count} workers have"
-        self._tell(f"{who} ended. {pod_ending(pod, quote=None).message}")
+        error = pod_ending(pod, quote=None)
+        self._tell(f"{who} ended. {error.message}", severity=_severity(error))
+
+    def lost(self, why: str, count: int) -> None:
+        """Report that workers are replaced whose pods have not ended."""
+        who = "A worker is" if count == 1 else f"{count} workers are"
+        self._tell(f"{who} replaced. {why}")
 
     def look(self, pods: Sequence[Manifest]) -> None:
         """Tell what keeps workers from starting, and which containers beside them are in trouble."""
@@ -70,12 +76,16 @@ class Reports:
         who = "One worker stays" if count == 1 else f"{count} workers stay"
         self._tell(f"{who} for now: a task of theirs cannot be moved, or no other worker has room for their data.")
 
-    def _tell(self, message: str, *, about: str | None = None) -> None:
+    def _tell(self, message: str, *, about: str | None = None, severity: Severity = Severity.WARNING) -> None:
         """Tell it, if the same was not told lately; ``about`` names what is the same in other words, too."""
         now, trouble = self._clock(), about or message
         if now - self._told.get(trouble, -_FRESH) >= _FRESH:
             self._told = {each: at for each, at in self._told.items() if now - at < _FRESH} | {trouble: now}
-            self._spawn.tell(message, Severity.WARNING)
+            self._spawn.tell(message, severity)
+
+
+def _severity(error: SpawnpennyError) -> Severity:
+    return Severity.NORMAL if error.code == "program_ended" else Severity.WARNING
 
 
 def _age(pod: Manifest) -> float:

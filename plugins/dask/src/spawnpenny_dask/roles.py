@@ -15,6 +15,9 @@ GIB: Final = 2**30
 _OURS: Final = "spawnpenny.io/"
 _GRACE: Final = "terminationGracePeriodSeconds"
 _LONGEST_GRACE: Final = 3600
+_OF_NANNY: Final = Decimal(100 * 2**20)
+"""Bytes of the pod that its nanny may take."""
+_TERMINATE: Final = Decimal("0.95")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +41,18 @@ class WorkerRole(Role):
 
     memory: Decimal = Decimal(2 * GIB)
     threads: int | None = None
-    nanny: bool = False
+    nanny: bool = True
 
     @property
     def nthreads(self) -> int:
         return self.threads or max(1, int(self.cores))
+
+    @property
+    def memory_limit(self) -> int:
+        """The bytes that Dask goes by: a nanny ends the worker at 95 % of them, before the kernel ends both."""
+        if not self.nanny:
+            return int(self.memory)
+        return int(min(self.memory, max(self.memory / 2, (self.memory - _OF_NANNY) / _TERMINATE)))
 
 
 class PositiveField(QuantityField):

@@ -1,4 +1,4 @@
-"""Tells of a scheduler, and retires workers: a preload of distributed's scheduler, with nothing of spawnpenny.
+"""Report on a scheduler, and retire workers: a preload of distributed's scheduler, with nothing of spawnpenny.
 
 It runs inside the image of a user: Python 3.9 and distributed 2024.1 are enough for it. It listens at the pod's own
 address (``SPAWNPENNY_POD_IP``), and but for ``/health`` answers only who has the token that lies beside it. Whatever
@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,51 @@ PORT = 8788
 PATIENCE = 2.0
 """Seconds until an answer says which workers are being retired, though data still moves."""
 MAX_BODY = 64 * 1024
+REMEMBERED = 1000
+"""How many workers that have left are remembered, and how many ends of processes that nobody has asked for."""
+SETTING_UP = 10.0
+"""Seconds for which other preloads may hold up that the scheduler is said to be ready."""
+TOPIC = "spawnpenny"
+NO_NANNY = (
+    "The workers of this cluster have no nanny (worker.nanny is false in the settings of the service), so a nanny "
+    "plugin would do nothing. Set variables by the cluster's options, and send single files with client.upload_file()."
+)
 
 logger = logging.getLogger("distributed.spawnpenny")
 
 
 class Watch(SchedulerPlugin):  # type: ignore[misc]
-    """Knows since when there is no client, and holds what runs in the background."""
+    """Knows since when there is no client and which workers have left, and holds what runs in the background."""
 
     name = "spawnpenny-control"
 
     def __init__(self, scheduler: Any, token: str) -> None:
         self.scheduler = scheduler
         self.token = token
-        self.alone_since: float | None = time.monotonic()
+        self.began = time.monotonic()
+        self.alone_since: float | None = self.began
         self.retiring: set[asyncio.Task[Any]] = set()
+        self.names: dict[str, str] = {}
+        self.left: dict[str, float] = {}
+        self.departures: dict[str, asyncio.Task[Any]] = {}
+        self.dismissed: set[str] = set()
+        self.closing = False
+        self.ends: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
+        self.last_end = 0
+        self.last_event: str | None = None
         self.server: Any = None
+
+    def add_worker(self, scheduler: Any, worker: str) -> None:
+        name = str(scheduler.workers[worker].name)
+        self.names[worker] = name
+        self.left.pop(name, None)
+
+    def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
+        name = self.names.pop(worker, None)
+        if name is not None:
+            self.left[name] = time.monotonic()
+            while len(self.left) > REMEMBERED:
+                del self.left[next(iter(self.left))]
 
     def add_client(self, scheduler: Any, client: str) -> None:
         if client in self.clients():
@@ -54,13 +85,20 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         own = ("fire-and-forget", "Client-worker-")
         return [client for client in self.scheduler.clients if not client.startswith(own)]
 
+    def is_up(self) -> bool:
+        """Whether all is set up, or other preloads take long: those that never end are no reason to wait."""
+        return self.scheduler.status.name == "running" or time.monotonic() - self.began > SETTING_UP
+
     def state(self) -> dict[str, Any]:
-        idle, alone = self.scheduler.idle_since, self.alone_since
+        idle, alone, now = self.scheduler.idle_since, self.alone_since, time.monotonic()
         return {
             "workers": {str(worker.name): {"status": worker.status.name} for worker in self.scheduler.workers.values()},
             "idle": None if idle is None else max(0.0, time.time() - idle),
             "alone": None if alone is None else time.monotonic() - alone,
             "target": int(self.scheduler.adaptive_target()),
+            "left": {name: now - at for name, at in self.left.items()},
+            "ends": list(self.ends),
+            "event": self.last_event,
         }
 
     def chosen(self, count: int, among: list[str]) -> list[str]:
@@ -77,11 +115,55 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         """
         if not names:
             return []
-        task = asyncio.ensure_future(self.scheduler.retire_workers(names=names, close_workers=True))
-        self.retiring.add(task)
-        task.add_done_callback(self._retired)
+        task = self._begin(self.scheduler.retire_workers(names=names, close_workers=True))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         return [str(worker["name"]) for worker in task.result().values()] if done else names
+
+    async def leave(self, name: str, address: str) -> bool:
+        """Whether a worker whose pod is ordered away may go: what only it held has moved, or nobody needs it.
+
+        Where no other worker can take the data, one that comes soon may.
+        """
+        if self.closing or name in self.dismissed or address not in self.scheduler.workers:
+            return True
+        task = self.departures.get(address)
+        if task is None or task.done():
+            if not self._heirs(address):
+                return not self.scheduler.workers[address].has_what
+            task = self._begin(self.scheduler.retire_workers(workers=[address], close_workers=False))
+            self.departures = {key: each for key, each in self.departures.items() if not each.done()}
+            self.departures[address] = task
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        return bool(done and task.exception() is None and task.result())
+
+    def _heirs(self, address: str) -> list[Any]:
+        """Return the workers that could take the data of one."""
+        workers = self.scheduler.workers.values()
+        return [each for each in workers if each.address != address and each.status.name == "running"]
+
+    def process_ended(self, name: str, code: int, memory: bool) -> None:
+        """Take down how the process of a worker ended that its nanny starts again."""
+        self.last_end += 1
+        self.ends.append({"id": self.last_end, "name": str(name), "code": int(code), "memory": bool(memory)})
+
+    def take_note(self, events: list[dict[str, Any]], ends: int) -> None:
+        """Log events of the service's for the clients of the scheduler; the ends up to a number are known to it."""
+        for event in events:
+            self.scheduler.log_event(TOPIC, event)
+            self.last_event = event["id"]
+        while self.ends and self.ends[0]["id"] <= ends:
+            self.ends.popleft()
+
+    def dismiss(self, names: list[str] | None) -> None:
+        """Have these workers (None: all) go without a word when their pods are ordered away: so the service wants."""
+        self.closing = self.closing or names is None
+        self.dismissed.update(names or ())
+
+    def _begin(self, work: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.ensure_future(work)
+        self.retiring.add(task)
+        task.add_done_callback(self._retired)
+        return task
 
     def _retired(self, task: asyncio.Task[Any]) -> None:
         self.retiring.discard(task)
@@ -89,18 +171,22 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
             logger.error("spawnpenny: workers could not be retired", exc_info=task.exception())
 
 
-class Health(RequestHandler):
-    def get(self) -> None:
-        self.write({"status": "ok"})
-
-
-class Closed(RequestHandler):
-    """What is for spawnpenny alone."""
-
+class Open(RequestHandler):
     watch: Watch
 
     def initialize(self, watch: Watch) -> None:
         self.watch = watch
+
+
+class Health(Open):
+    def get(self) -> None:
+        if not self.watch.is_up():
+            raise HTTPError(503)
+        self.write({"status": "ok"})
+
+
+class Closed(Open):
+    """What is for spawnpenny alone."""
 
     def prepare(self) -> None:
         given = self.request.headers.get("Authorization", "").encode()
@@ -111,6 +197,16 @@ class Closed(RequestHandler):
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         if not isinstance(value, HTTPError):
             logger.error("spawnpenny: %s failed", self.request.path, exc_info=value)
+
+    def body(self) -> dict[str, Any]:
+        """Return the object that was sent."""
+        try:
+            body = json.loads(self.request.body)
+        except (ValueError, RecursionError):
+            raise HTTPError(400) from None
+        if not isinstance(body, dict):
+            raise HTTPError(400)
+        return body
 
 
 class State(Closed):
@@ -124,14 +220,30 @@ class Retire(Closed):
         self.write({"names": await self.watch.retire(names)})
 
     def _asked(self) -> list[str]:
-        try:
-            body = json.loads(self.request.body)
-            count, among = body.get("count"), body.get("among")
-        except (ValueError, AttributeError, RecursionError):
-            raise HTTPError(400) from None
-        if type(count) is not int or count < 0 or not _are_names(among):
+        body = self.body()
+        count, among = body.get("count"), body.get("among")
+        if type(count) is not int or count < 0 or among is None or not _are_names(among):
             raise HTTPError(400)
         return self.watch.chosen(count, among)
+
+
+class Events(Closed):
+    def post(self) -> None:
+        body = self.body()
+        events, ends = body.get("events"), body.get("ends")
+        if not isinstance(events, list) or not all(map(_is_event, events)) or type(ends) is not int:
+            raise HTTPError(400)
+        self.watch.take_note(events, ends)
+        self.write({})
+
+
+class Dismiss(Closed):
+    def post(self) -> None:
+        names = self.body().get("names")
+        if names is not None and not _are_names(names):
+            raise HTTPError(400)
+        self.watch.dismiss(names)
+        self.write({})
 
 
 def _silent(handler: RequestHandler) -> None:
@@ -140,6 +252,26 @@ def _silent(handler: RequestHandler) -> None:
 
 def _are_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_event(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("id"), str)
+
+
+def _refuse_nanny_plugins(scheduler: Any) -> None:
+    """Refuse nanny plugins where no worker has a nanny: distributed would take them, and never do them."""
+    register = scheduler.register_nanny_plugin
+
+    async def checked(*arguments: Any, **more: Any) -> Any:
+        if not any(worker.nanny for worker in scheduler.workers.values()):
+            raise RuntimeError(NO_NANNY)
+        return await register(*arguments, **more)
+
+    async def handler(comm: Any, **more: Any) -> Any:
+        return await checked(comm, **more)
+
+    scheduler.register_nanny_plugin = checked  # plugins of the scheduler call it
+    scheduler.handlers["register_nanny_plugin"] = handler
 
 
 def _be_asked_by_newer(scheduler: Any) -> None:
@@ -161,9 +293,13 @@ async def dask_setup(scheduler: Any) -> None:
     watch = Watch(scheduler, Path(__file__).with_name("control").read_text().strip())
     scheduler.add_plugin(watch)
     _be_asked_by_newer(scheduler)
+    if os.environ.get("SPAWNPENNY_NANNY") == "False":
+        _refuse_nanny_plugins(scheduler)
+    scheduler.handlers["spawnpenny_leave"] = watch.leave
+    scheduler.handlers["spawnpenny_process_ended"] = watch.process_ended
+    handlers = {"/health": Health, "/state": State, "/retire": Retire, "/events": Events, "/dismiss": Dismiss}
     application = Application(
-        [("/health", Health), ("/state", State, {"watch": watch}), ("/retire", Retire, {"watch": watch})],
-        log_function=_silent,
+        [(path, handler, {"watch": watch}) for path, handler in handlers.items()], log_function=_silent
     )
     watch.server = HTTPServer(application, max_body_size=MAX_BODY)
     watch.server.listen(PORT, address=os.environ["SPAWNPENNY_POD_IP"])

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import math
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,10 +19,10 @@ from spawnpenny.api import (
     allow,
 )
 from spawnpenny_dask.choice import Design
-from spawnpenny_dask.control import Control, asking
+from spawnpenny_dask.control import Control, SilentError, asking
 from spawnpenny_dask.credentials import AUTHORITY, TOKEN, credentials, new_secrets
 from spawnpenny_dask.endings import Limits
-from spawnpenny_dask.fleet import Fleet
+from spawnpenny_dask.fleet import Fleet, worker_pods
 from spawnpenny_dask.objects import SCHEDULER, WORKER, pod_host, scheduler_pod, scheduler_url, worker_pod
 from spawnpenny_dask.pod_steps import DaskStep, PodStep
 from spawnpenny_dask.roles import Role
@@ -175,7 +176,18 @@ class WorkersStep(PodStep):
         return worker_pod(spawn, design, self._settings, self._allowed, name=name, scheduler=scheduler)
 
     async def revert(self, spawn: Spawn) -> None:
+        await _dismiss(spawn)
         await Fleet(spawn).discard()
+
+
+async def _dismiss(spawn: Spawn) -> None:
+    """Tell the scheduler that its workers end for good: none of them is to look for a place for its data."""
+    scheduler = _placed(spawn)
+    if scheduler is None or TOKEN not in spawn.secrets or not worker_pods(spawn):
+        return
+    async with asking() as session:
+        with suppress(SilentError):
+            await Control(session, lambda: pod_host(scheduler), spawn.secrets[TOKEN]).dismiss()
 
 
 async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:

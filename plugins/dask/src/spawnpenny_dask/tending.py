@@ -7,11 +7,13 @@ lost that changes meanwhile, and a service that comes back goes on from what it 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from spawnpenny.api import ClusterError, Manifest, QuotaExceededError, Spawn, SpawnError, SpawnpennyError, pod_ending
+from spawnpenny_dask.attendance import Attendance
 from spawnpenny_dask.backoff import Backoff
 from spawnpenny_dask.control import Control, SilentError, State
 from spawnpenny_dask.endings import Limits, lab_gone
@@ -52,6 +54,7 @@ class Tending:
         self._clock = clock
         self._reports = Reports(charge.spawn, clock)
         self._backoff = Backoff()
+        self._attendance = Attendance()
         self._spared = Spared(clock)
         self._ask_again = 0.0
         self._trouble: SpawnpennyError | None = None
@@ -101,10 +104,12 @@ class Tending:
     async def _turn(self, state: State | None) -> float:
         """Do what is to be done now, and return in how many seconds to look again at the latest."""
         pods = self._charge.fleet.pods()
-        self._look(pods)
+        self._attendance.note(state, pods)
+        lost = self._attendance.lost(pods, state)
+        self._look(pods, lost)
         wanted = self._charge.wishes.wanted(state, pods)
         registered = self._spared.seen_in(state.workers) if state else None
-        todo = plan(wanted, pods, registered)
+        todo = plan(wanted, pods, registered, lost)
         await self._remove(todo.remove)
         if todo.start:
             await self._start(todo.start)
@@ -117,13 +122,18 @@ class Tending:
         busy = state is None or not todo.settled or any(name_of(pod) not in state.workers for pod in pods)
         return _BUSY if busy or self._charge.spawn.scale.adaptive else _QUIET
 
-    def _look(self, pods: list[Manifest]) -> None:
+    def _look(self, pods: list[Manifest], lost: Mapping[str, str]) -> None:
         ended = [pod for pod in pods if is_over(pod) and not is_leaving(pod) and name_of(pod) not in self._spared]
-        if ended:
-            self._trouble = pod_ending(ended[0], quote=None)
+        failed = [pod for pod in ended if not self._attendance.ended_well(pod)]
+        if failed or lost:
             self._backoff.failed(self._clock())
-            self._reports.ended(ended[0], len(ended))
-        else:
+        if failed:
+            self._trouble = pod_ending(failed[0], quote=None)
+        if lost:
+            self._reports.lost(next(iter(lost.values())), len(lost))
+        if ended:
+            self._reports.ended((failed or ended)[0], len(ended))
+        elif not lost:
             self._reports.look(pods)
 
     async def _start(self, count: int) -> None:
@@ -158,7 +168,10 @@ class Tending:
             return
         scale = self._charge.spawn.scale
         if scale.count == 0 and not scale.adaptive:  # nobody was to be left who could take their data
-            await self._remove(tuple(pod for pod in ours if name_of(pod) not in going))
+            rest = tuple(pod for pod in ours if name_of(pod) not in going)
+            with suppress(SilentError):
+                await self._charge.control.dismiss([name_of(pod) for pod in rest])
+            await self._remove(rest)
             return
         self._ask_again = self._clock() + _AGAIN
         self._reports.kept(count - len(going))

@@ -1,0 +1,67 @@
+"""The workers that have come to their scheduler, and those that will not come back to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from spawnpenny.api import Manifest, pod_ending, pod_trouble
+from spawnpenny_dask.control import State
+from spawnpenny_dask.plan import is_leaving, is_over, name_of
+
+_RETURN: Final = 120.0
+"""Seconds in which a worker that has left its scheduler may come back, as its nanny starts it anew."""
+_UNREACHED: Final = 30.0
+"""The same where nobody hears of its machine either."""
+_START: Final = 300.0
+"""Seconds after which a worker that could not start is tried on another machine."""
+_BY_ORDER: Final = frozenset(
+    {"program_ended", "pod_gone", "pod_evicted", "pod_preempted", "node_lost", "node_shutdown", "pod_expired"}
+)
+"""Ends that are no fault of the worker's: somebody asked for them, or the cluster did."""
+
+
+class Attendance:
+    """Remembers which workers have come to the scheduler."""
+
+    def __init__(self) -> None:
+        self._came: set[str] = set()
+
+    def note(self, state: State | None, pods: Sequence[Manifest]) -> None:
+        """Take down who has come."""
+        if state is not None:
+            self._came |= {*state.workers, *state.left}
+        self._came &= {name_of(pod) for pod in pods}
+
+    def ended_well(self, pod: Manifest) -> bool:
+        """Say whether the end of a worker is no fault that another start would repeat.
+
+        One that ends well before it has come to the scheduler would be started again without end.
+        """
+        return name_of(pod) in self._came and pod_ending(pod, quote=None).code in _BY_ORDER
+
+    def lost(self, pods: Sequence[Manifest], state: State | None) -> dict[str, str]:
+        """Return the workers that will not be at work again though their pods have not ended, and why."""
+        staying = [pod for pod in pods if not is_leaving(pod) and not is_over(pod)]
+        return {name_of(pod): why for pod in staying for why in self._why(pod, state)}
+
+    def _why(self, pod: Manifest, state: State | None) -> Iterator[str]:
+        name, trouble = name_of(pod), pod_trouble(pod, quote=None)
+        if state is not None and name in state.workers:
+            return
+        away = state.left.get(name, 0.0) if state is not None else 0.0
+        if trouble is None:
+            if away >= _RETURN:
+                yield "It does not come back to the scheduler."
+        elif not trouble.placing:
+            unreached = trouble.code == "node_lost" and away >= _UNREACHED
+            unstarted = name not in self._came and _age(pod) >= _START
+            if trouble.hopeless or unreached or unstarted:
+                yield trouble.error.message
+
+
+def _age(pod: Manifest) -> float:
+    created = pod["metadata"].get("creationTimestamp")
+    return time.time() - datetime.fromisoformat(created).timestamp() if created else 0.0

@@ -1,0 +1,86 @@
+"""Add the dashboard to a scheduler that answers already: a preload of distributed's scheduler.
+
+To import Bokeh takes as long as all else of a scheduler's start together. So the scheduler starts without a dashboard,
+and this adds it when somebody asks for a page, or a few seconds later. Whoever asks meanwhile waits. It runs inside the
+image of a user: Python 3.9 and distributed 2024.1 are enough for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+from distributed.http import get_handlers
+from tornado.web import Application, HTTPError, RequestHandler
+
+PAUSE = 3.0
+"""Seconds in which the scheduler has its first client and workers before the dashboard is made."""
+PATIENCE = 60.0
+
+logger = logging.getLogger("distributed.spawnpenny")
+tasks: set[asyncio.Task[None]] = set()
+"""What runs in the background: the event loop alone would not keep it."""
+
+
+class Dashboard:
+    """The dashboard of one scheduler; ``waiting`` answers for it until it is there."""
+
+    def __init__(self, scheduler: Any) -> None:
+        self.scheduler = scheduler
+        self.wanted = asyncio.Event()
+        self.made = asyncio.Event()
+        self.waiting = Application([(r"/.*", Waiting, {"dashboard": self})])
+
+    async def make(self) -> None:
+        """Make it, once it is wanted or some seconds have passed."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.wanted.wait(), PAUSE)
+        http = self.scheduler.http_application
+        try:
+            loop = asyncio.get_running_loop()
+            module = await loop.run_in_executor(None, import_module, "distributed.dashboard.scheduler")
+            module.connect(http, self.scheduler.http_server, self.scheduler, prefix="/")
+        except ImportError:  # the image has no Bokeh: distributed has a page that says so
+            missing = ["distributed.http.scheduler.missing_bokeh"]
+            http.add_handlers(r".*", get_handlers(server=self.scheduler, modules=missing, prefix="/"))
+        except Exception:
+            logger.exception("spawnpenny: the dashboard cannot be made")
+        finally:
+            http.applications.remove(self.waiting)
+            self.made.set()
+
+
+class Waiting(RequestHandler):
+    """Hold a request until the dashboard is made, and have it answer."""
+
+    dashboard: Dashboard
+
+    def initialize(self, dashboard: Dashboard) -> None:
+        self.dashboard = dashboard
+
+    async def get(self) -> None:
+        self.dashboard.wanted.set()
+        try:
+            await asyncio.wait_for(self.dashboard.made.wait(), PATIENCE)
+        except asyncio.TimeoutError:  # noqa: UP041 - another class before Python 3.11
+            raise HTTPError(503) from None
+        self._auto_finish = False  # the other handler answers this request
+        await self.dashboard.scheduler.http_application.find_handler(self.request).execute()
+
+    def post(self) -> None:
+        raise HTTPError(404)
+
+    head = get
+    put = patch = delete = post
+
+
+def dask_setup(scheduler: Any) -> None:
+    """Have the dashboard made; distributed calls this when the scheduler listens."""
+    dashboard = Dashboard(scheduler)
+    scheduler.http_application.add_application(dashboard.waiting)
+    task = asyncio.ensure_future(dashboard.make())
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
