@@ -122,6 +122,18 @@ async def test_a_hub_that_is_away_does_not_make_a_token_unknown(hub, ask, clock)
             assert (await known.authenticate(bearer(token))).username == "ada"
 
 
+@pytest.mark.parametrize(("path", "answer"), [("api", "a redirect"), ("", "a redirect"), ("hub/api/v1", "404")])
+async def test_an_address_that_is_not_the_apis_is_not_called_a_silent_hub(hub, ask, path, answer):
+    token = await hub.token_of("ada")
+    with structlog.testing.capture_logs() as lines:
+        async with ask(f"http://{LOOPBACK}:{hub.hub_port}/{path}") as known:
+            with pytest.raises(NotReadyError, match=f"answers with {answer}: .*plugins.jupyterhub.api_url") as caught:
+                await known.authenticate(bearer(token))
+    assert caught.value.retry_after
+    (line,) = lines
+    assert ("/hub/" in line["why"], token in str(line)) == (True, False)
+
+
 @pytest.mark.parametrize("hub", ["6"], indirect=True)
 async def test_a_hub_behind_https_is_asked_if_its_authority_is_named(hub, ask, tmp_path):
     token = await hub.token_of("ada")

@@ -20,6 +20,7 @@ _MAX_ANSWER: Final = 1024 * 1024
 _CONNECTIONS: Final = 16
 _QUIET: Final = 30.0
 """Seconds between two lines in the log that say the same."""
+_EXAMPLE: Final = "http://hub.jupyterhub.svc:8081/hub/api"
 _HUBS_OWN: Final = "X-JupyterHub-Version"
 """On every answer of the Hub itself, and on none of a proxy before it."""
 
@@ -71,8 +72,12 @@ class HubApi:
         headers = {"Authorization": f"token {token}", "Accept": "application/json"}
         try:
             async with self._session.get(self._url, headers=headers, allow_redirects=False) as answer:
+                if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
+                    raise self._misplaced("a redirect", answer.headers.get("Location"))
                 if _HUBS_OWN not in answer.headers:
                     raise self._unanswered(f"what answers with {answer.status} is no JupyterHub")
+                if answer.status == 404:  # noqa: PLR2004 - Not Found
+                    raise self._misplaced("404")
                 if answer.status in {401, 403}:
                     return None
                 if answer.status != 200:  # noqa: PLR2004 - the one status with an owner
@@ -98,10 +103,22 @@ class HubApi:
             raise self._unanswered("its answer names no owner")
         return Owner(name, str(kind), frozenset(str(each) for each in scopes))
 
+    def _misplaced(self, answer: str, location: str | None = None) -> NotReadyError:
+        """Word that the Hub's API is not where the settings say: only an administrator can mend that."""
+        there = f" to {location}" if location else ""
+        self._log(f"it answers with {answer}{there}: api_url has to be that of the Hub's API, such as {_EXAMPLE}")
+        return NotReadyError(
+            f"JupyterHub, which knows whose the token is, answers with {answer}: its API is not at the address in "
+            "plugins.jupyterhub.api_url, which mostly ends in /hub/api. An administrator has to correct the setting."
+        )
+
     def _unanswered(self, why: str) -> NotReadyError:
+        self._log(why)
+        return NotReadyError("JupyterHub, which knows whose the token is, does not answer; try again.")
+
+    def _log(self, why: str) -> None:
         self._untold += 1
         if self._clock() >= self._quiet_until:
             log = structlog.get_logger("spawnpenny.jupyterhub")
             log.warning("JupyterHub does not say whose tokens are", url=self._url, why=why, times=self._untold)
             self._quiet_until, self._untold = self._clock() + _QUIET, 0
-        return NotReadyError("JupyterHub, which knows whose the token is, does not answer; try again.")
