@@ -63,6 +63,44 @@ async def test_workers_are_counted_as_they_come(caller, server):
     assert len(server.service.world.pods.within(namespace)) == 3
 
 
+async def test_a_cluster_with_a_name_of_its_users_own_is_found_by_it_and_is_nobody_elses(caller):
+    ada, bob = await caller("ada"), await caller("bob")
+    kept = [(await (await who.post(f"{CLUSTERS}?name=mine", json={})).json())["name"] for who in (ada, bob)]
+    assert len(set(kept)) == 2
+    assert {name.partition("--")[0] for name in kept} == {"mine"}
+    for name in ("mine", kept[0]):
+        assert (await (await ada.get(f"{CLUSTERS}{name}?wait")).json())["name"] == kept[0]
+        assert (await (await ada.get(f"{DASK}/{name}")).json())["cluster"] == kept[0]
+    assert (await ada.get(f"{CLUSTERS}{kept[1]}")).status == 404
+    assert (await ada.post(f"{CLUSTERS}?name=mine", json={})).status == 409
+    assert (await ada.post(f"{CLUSTERS}mine/scale", json={"count": 1})).status == 200
+    assert (await ada.delete(f"{DASK}/mine?wait=30")).status == 204
+    assert (await ada.get(f"{CLUSTERS}mine")).status == 404
+    assert (await bob.get(f"{CLUSTERS}mine")).status == 200
+
+
+@pytest.mark.parametrize("name", ["", "Mine", "my_cluster", "1st", "a--b", "end-", "ä", "a" * 42, "a.b", "a/b"])
+async def test_a_name_that_cannot_be_one_is_refused_with_what_can(caller, name):
+    answer = await (await caller("ada")).post(CLUSTERS, params={"name": name}, json={})
+    assert answer.status == 422
+    assert "lower-case letters" in (await answer.json())["error"]
+
+
+async def test_events_that_are_followed_go_on_while_the_cluster_runs_and_end_with_it(caller, flock):
+    ada = await caller("ada")
+    name = await start(ada)
+    async with ada.get(f"{DASK}/{name}/events", params={"follow": "true"}) as stream:
+        told = ""
+        while '"phase": "running"' not in told:
+            told += (await stream.content.readline()).decode()
+        flock.over.set()
+        rest = (await stream.read()).decode()
+    assert '"code": "cluster_idle"' in rest
+    last = rest.rpartition("id: ")[2].split()[0]
+    again = await ada.get(f"{DASK}/{name}/events", params={"follow": "true"}, headers={"Last-Event-ID": last})
+    assert again.status == 204
+
+
 @pytest.mark.parametrize("who", ["ada", "ada-lab", "hub"])
 async def test_a_cluster_is_stopped_like_a_lab_and_by_a_lab_too(caller, who):
     name = await start(await caller("ada"))

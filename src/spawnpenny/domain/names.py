@@ -26,6 +26,9 @@ MAX_SLUG: Final = 48
 _LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
 HASH_LENGTH: Final = 8
+OWN_NAME_MARK: Final = "--"
+"""Between a cluster's name as its user has it and the hash that makes it unique among all users."""
+MAX_OWN_CLUSTER: Final = MAX_CLUSTER - len(OWN_NAME_MARK) - HASH_LENGTH
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
 INVISIBLE: Final = (
@@ -74,6 +77,20 @@ def check_cluster(name: str) -> str:
 def cluster_name(username: str, start: str) -> str:
     """Return the name of the Dask cluster that a start is of: a DNS label that no other start of anybody comes to."""
     return f"c{hashlib.sha256(f'{username}/{start}'.encode()).hexdigest()[:20]}"
+
+
+def own_cluster_name(username: str, name: str) -> str:
+    """Return the name under which a cluster is kept that its user has named: no other user's comes to the same.
+
+    Proxies route by it for all users, and only a name of the user's own has no ``--`` in it.
+    """
+    digest = hashlib.sha256(f"{username}/{name}".encode()).hexdigest()[:HASH_LENGTH]
+    return f"{name}{OWN_NAME_MARK}{digest}"
+
+
+def is_own_cluster_name(name: str) -> bool:
+    """Return whether users may name a cluster so."""
+    return len(name) <= MAX_OWN_CLUSTER and OWN_NAME_MARK not in name and _LABEL.fullmatch(name) is not None
 
 
 def _check(name: str, field: str, max_length: int) -> str:

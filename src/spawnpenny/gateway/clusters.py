@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from spawnpenny.domain.names import cluster_name
+from spawnpenny.domain.names import cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import DaskNotFoundError, InvalidRequestError, SpawnNotRunningError
 from spawnpenny.gateway.options import field_of
@@ -63,7 +63,8 @@ async def start_cluster(request: web.Request) -> web.Response:
     service.spawns.account(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)
     start = query.start or secrets.token_hex(16)
-    key = Key(Kind.DASK, cluster_name(username, start))
+    name = own_cluster_name(username, query.name) if query.name else cluster_name(username, start)
+    key = Key(Kind.DASK, name)
     wanted = SpawnRequest(start, asked.cluster_options or {}, caller=identity.lab)
     started = await service.spawns.start(username, key, wanted, identity=identity)
     exchange(request).about(started.run)

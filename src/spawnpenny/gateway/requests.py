@@ -8,20 +8,40 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from spawnpenny.domain.names import MAX_OWN_CLUSTER, is_own_cluster_name
 from spawnpenny.gateway.status import ACTIVE, Status
 from spawnpenny.web.requests import BodySchema, OptionsField, QuerySchema, integer, start_field, wordings
 
 MAX_WORKERS: Final = 1_000_000
+_OWN_NAME: Final = (
+    f"1 to {MAX_OWN_CLUSTER} lower-case letters, digits and single hyphens, a letter first and no hyphen last"
+)
+
+
+def _check_own_name(name: str) -> None:
+    if not is_own_cluster_name(name):
+        raise ValidationError(f"has to be {_OWN_NAME}.")
 
 
 @dataclass(frozen=True, slots=True)
 class StartQuery:
     start: str | None = None
+    name: str | None = None
 
 
 class StartQuerySchema(QuerySchema[StartQuery]):
     makes: ClassVar[type] = StartQuery
     start = start_field(required=False)
+    name = fields.String(
+        validate=_check_own_name,
+        error_messages=wordings(_OWN_NAME),
+        metadata={
+            "pattern": "^[a-z](-?[a-z0-9])*$",
+            "minLength": 1,
+            "maxLength": MAX_OWN_CLUSTER,
+            "description": "A name of the user's own, by which the cluster is found, too; made up if left out.",
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

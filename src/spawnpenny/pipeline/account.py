@@ -153,10 +153,15 @@ class Run:
     def settled(self) -> bool:
         """Whether nothing further happens by itself, here."""
         phase, wanted = self.record.phase, self.record.desired
-        return self.gone or self.moved or phase.over or (phase is Phase.RUNNING and wanted is Desired.RUNNING)
+        return self.over or (phase is Phase.RUNNING and wanted is Desired.RUNNING)
 
-    async def events(self, last_id: str | None = None) -> AsyncIterator[Event]:
-        """Yield the events after an id as they come, until the spawn is settled."""
+    @property
+    def over(self) -> bool:
+        """Whether nothing further happens, here."""
+        return self.gone or self.moved or self.record.phase.over
+
+    async def events(self, last_id: str | None = None, *, follow: bool = False) -> AsyncIterator[Event]:
+        """Yield the events after an id as they come, until the spawn is settled; ``follow``: until it is over."""
         log = self.record.log
         number = log.position(last_id)
         while True:
@@ -164,7 +169,7 @@ class Run:
             for event in log.after(number):
                 number = log.position(event.id)
                 yield event
-            if self.settled and rung is self.bell.next():
+            if (self.over if follow else self.settled) and rung is self.bell.next():
                 return
             await rung.wait()
 

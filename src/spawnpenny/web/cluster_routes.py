@@ -78,7 +78,7 @@ CLUSTERS: Final = (
         "dask.events",
         "What happened to a Dask cluster and what happens, as server-sent events.",
         {
-            200: Answer("Ends when the cluster runs, has failed or is gone.", "text/event-stream"),
+            200: Answer("Ends when the cluster runs (without `follow`), has failed or is gone.", "text/event-stream"),
             204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
         },
         query=EventsQuerySchema,

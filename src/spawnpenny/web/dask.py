@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from aiohttp import web
 from marshmallow import ValidationError, fields, validate
 
+from spawnpenny.domain.names import is_own_cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.errors import DaskNotFoundError, UnknownTicketError
 from spawnpenny.gateway.requests import one_or_more
@@ -145,7 +146,7 @@ async def stop_cluster(request: web.Request) -> web.Response:
 
 async def cluster_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
-    return await stream(request, find_cluster(request), query.last_event_id)
+    return await stream(request, find_cluster(request), query)
 
 
 async def redeem_ticket(request: web.Request) -> web.Response:
@@ -162,13 +163,18 @@ async def redeem_ticket(request: web.Request) -> web.Response:
 
 
 def key_of(request: web.Request) -> Key:
-    """Return the key of the Dask cluster of the path.
+    """Return the key of the Dask cluster of the path, which may have it by the name that its user gave it.
 
     Raises:
         InvalidNameError: Its name may not be used.
 
     """
-    return Key(Kind.DASK, cluster_of(request))
+    username, key = user_of(request), Key(Kind.DASK, cluster_of(request))
+    if not is_own_cluster_name(key.name):
+        return key
+    own = Key(Kind.DASK, own_cluster_name(username, key.name))
+    account = request.app[SERVICE].spawns.account(username)
+    return own if account is not None and key not in account.runs and own in account.runs else key
 
 
 def find_cluster(request: web.Request) -> Run:

@@ -14,13 +14,13 @@ from spawnpenny.gateway.waiting import until_first
 from spawnpenny.web.intake import query_of, username_of
 from spawnpenny.web.keys import CLOSING, LIMITS
 from spawnpenny.web.labs import find_lab
-from spawnpenny.web.requests import EventsQuerySchema
+from spawnpenny.web.requests import EventsQuery, EventsQuerySchema
 from spawnpenny.web.serving import until_gone
 from spawnpenny.web.users import find_user
 from spawnpenny.web.views import user_event_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from spawnpenny.pipeline.account import Run
 
@@ -30,22 +30,23 @@ _PING: Final = 15.0
 async def lab_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
     _, run = find_lab(request)
-    return await stream(request, run, query.last_event_id)
+    return await stream(request, run, query)
 
 
 async def user_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
     _, run = find_user(request)
-    return await stream(request, run, query.last_event_id, tell=user_event_view)
+    return await stream(request, run, query, tell=user_event_view)
 
 
 async def stream(
-    request: web.Request, run: Run, asked: str | None, *, tell: Callable[[Event], dict[str, Any]] = Event.to_json
+    request: web.Request, run: Run, query: EventsQuery, *, tell: Callable[[Event], dict[str, Any]] = Event.to_json
 ) -> web.StreamResponse:
-    """Answer with the events of a spawn; ``asked`` is the id of the last one that the caller has, if any."""
-    last_id = request.headers.get("Last-Event-ID") or asked
+    """Answer with the events of a spawn."""
+    last_id = request.headers.get("Last-Event-ID") or query.last_event_id
     log = run.record.log
-    if last_id and run.settled and log.position(last_id) and not log.since(last_id):
+    ended = run.over if query.follow else run.settled
+    if last_id and ended and log.position(last_id) and not log.since(last_id):
         # A browser connects again when a stream ends; 204 is how it is told that nothing more will come.
         return web.Response(status=204)
     if request.method == "HEAD":
@@ -56,7 +57,7 @@ async def stream(
         await response.prepare(request)
         async with response:
             await until_first(
-                _send(response, run, last_id, tell),
+                _send(response, run.events(last_id, follow=query.follow), tell),
                 response.wait(),  # ends when a ping cannot be sent
                 until_gone(request),
                 request.app[CLOSING].wait(),
@@ -65,8 +66,8 @@ async def stream(
 
 
 async def _send(
-    response: EventSourceResponse, run: Run, last_id: str | None, tell: Callable[[Event], dict[str, Any]]
+    response: EventSourceResponse, source: AsyncIterator[Event], tell: Callable[[Event], dict[str, Any]]
 ) -> None:
-    async with aclosing(run.events(last_id)) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
+    async with aclosing(source) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
         async for event in events:
             await response.send(json.dumps(tell(event)), id=event.id, event=event.type)

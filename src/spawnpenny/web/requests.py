@@ -278,6 +278,7 @@ class RetireQuerySchema(QuerySchema[RetireQuery]):
 @dataclass(frozen=True, slots=True)
 class EventsQuery:
     last_event_id: str | None = None
+    follow: bool = False
 
 
 class EventsQuerySchema(QuerySchema[EventsQuery]):
@@ -285,6 +286,12 @@ class EventsQuerySchema(QuerySchema[EventsQuery]):
     last_event_id = fields.String(
         validate=validate.Length(max=64, error="has to be the id of an event."),
         metadata={"description": "As the header Last-Event-ID, which counts where both are there."},
+    )
+    follow = fields.Boolean(
+        truthy={"true"},
+        falsy={"false"},
+        error_messages=wordings("true or false"),
+        metadata={"description": "With true, the stream goes on while it runs, and ends when it has ended or is gone."},
     )
 
 

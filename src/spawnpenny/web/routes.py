@@ -100,7 +100,7 @@ _LABS: Final = (
         "lab.events",
         "What happened to a lab and what happens, as server-sent events.",
         {
-            200: Answer("Ends when the lab runs, has failed or is gone.", "text/event-stream"),
+            200: Answer("Ends when the lab runs (without `follow`), has failed or is gone.", "text/event-stream"),
             204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
         },
         query=EventsQuerySchema,
