@@ -1,18 +1,24 @@
-"""A service on the embedded cluster, clients of it, and a proxy between them that breaks what it passes on."""
+"""A service on the embedded cluster, its clients, a proxy between them that breaks what it passes on; a Dask site."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
+import spawnpenny
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client, Patience
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.dask import dask_site
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
@@ -20,6 +26,12 @@ from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.serving import listening
 
 TOKENS = {"hub": (["read:any", "spawn:any", "delete:any", "commission"], None), "ada": (["spawn:self"], "ada")}
+HERE = str(Path(spawnpenny.__file__).parents[1])
+IMPORT = "from spawnpenny.clients.dask import SpawnpennyCluster"
+WAIT = 'trap exit TERM; sleep "${SECONDS_OF_WAIT:-4}" & wait $!; exec "$0" "$@"'
+TYPES = {"worker_cores": "float", "worker_memory": "float", "image": "string", "environment": "mapping"}
+DASK = {"options": {name: {"type": kind} for name, kind in TYPES.items()}}
+SLOW = ["sh", "-c", WAIT, sys.executable, "-P", "{lab}", "{pod_ip}"]
 SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
 
 
@@ -159,3 +171,47 @@ async def script(aiohttp_server):
     app.router.add_route("*", "/{path:.*}", script.handle)
     script.port = (await aiohttp_server(app, shutdown_timeout=0.1)).port
     return script
+
+
+@pytest.fixture(scope="module")
+def oldest():
+    """Have the Python of the oldest distributed that is supported."""
+    python = os.environ.get("SPAWNPENNY_JUPYTERHUB5")
+    if not python:
+        pytest.skip("SPAWNPENNY_JUPYTERHUB5 does not say where the Python with the oldest distributed is")
+    return python
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def dask(tmp_path_factory):
+    old = os.environ.get("SPAWNPENNY_JUPYTERHUB5", "/no/such/python")
+    images = {"spawnpenny/old": [old, "-P", "{lab}", "{pod_ip}"], "spawnpenny/slow": SLOW}
+    async with dask_site(tmp_path_factory.mktemp("dask"), images=images, plugins={"dask": DASK}) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ada(dask):
+    async with notebook(dask) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster(ada):
+    """Have a cluster of ada's with a worker, in the notebook as ``cluster`` and ``client``; its name."""
+    yield await ada.run("cluster = SpawnpennyCluster(n_workers=1); client = cluster.get_client(); cluster.name")
+    await ada.run("client.close(); cluster.close()")
+
+
+@asynccontextmanager
+async def notebook(dask, *, env=(), **more):
+    """Open a notebook of ada's, outside of any lab, with the class imported."""
+    async with dask.notebook("ada", env={"PYTHONPATH": HERE, **dict(env)}, **more) as found:
+        await found.run(IMPORT)
+        yield found
+
+
+async def clusters(dask):
+    """Return the user's clusters that are not over or about to be."""
+    told = (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
+    return [each["cluster"] for each in told if each["phase"] in {"requested", "pending", "running"}]

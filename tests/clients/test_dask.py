@@ -7,24 +7,18 @@ import os
 import re
 import signal
 import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-import spawnpenny
-from spawnpenny.testing.dask import dask_site
 from spawnpenny.testing.notebook import CellError
 
-from .conftest import Proxy
+from .conftest import HERE, IMPORT, Proxy, clusters, notebook
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 PAGE = Path(__file__).parents[2] / "docs/dask-native.md"
-HERE = str(Path(spawnpenny.__file__).parents[1])
-IMPORT = "from spawnpenny.clients.dask import SpawnpennyCluster"
 USE = """
     import distributed
     with SpawnpennyCluster(**options) as cluster:
@@ -36,54 +30,6 @@ USE = """
         client.close()
 """
 GONE = "registry.example/dask:2019"
-WAIT = 'trap exit TERM; sleep "${SECONDS_OF_WAIT:-4}" & wait $!; exec "$0" "$@"'
-TYPES = {"worker_cores": "float", "worker_memory": "float", "image": "string", "environment": "mapping"}
-DASK = {"options": {name: {"type": kind} for name, kind in TYPES.items()}}
-SLOW = ["sh", "-c", WAIT, sys.executable, "-P", "{lab}", "{pod_ip}"]
-
-
-@pytest.fixture(scope="module")
-def oldest():
-    """Have the Python of the oldest distributed that is supported."""
-    python = os.environ.get("SPAWNPENNY_JUPYTERHUB5")
-    if not python:
-        pytest.skip("SPAWNPENNY_JUPYTERHUB5 does not say where the Python with the oldest distributed is")
-    return python
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def dask(tmp_path_factory):
-    old = os.environ.get("SPAWNPENNY_JUPYTERHUB5", "/no/such/python")
-    images = {"spawnpenny/old": [old, "-P", "{lab}", "{pod_ip}"], "spawnpenny/slow": SLOW}
-    async with dask_site(tmp_path_factory.mktemp("dask"), images=images, plugins={"dask": DASK}) as site:
-        yield site
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ada(dask):
-    async with notebook(dask) as found:
-        yield found
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(ada):
-    """Have a cluster of ada's with a worker, in the notebook as ``cluster`` and ``client``; its name."""
-    yield await ada.run("cluster = SpawnpennyCluster(n_workers=1); client = cluster.get_client(); cluster.name")
-    await ada.run("client.close(); cluster.close()")
-
-
-@asynccontextmanager
-async def notebook(dask, *, env=(), **more):
-    """Open a notebook of ada's, outside of any lab, with the class imported."""
-    async with dask.notebook("ada", env={"PYTHONPATH": HERE, **dict(env)}, **more) as found:
-        await found.run(IMPORT)
-        yield found
-
-
-async def clusters(dask):
-    """Return the user's clusters that are not over or about to be."""
-    told = (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
-    return [each["cluster"] for each in told if each["phase"] in {"requested", "pending", "running"}]
 
 
 async def test_the_cells_of_its_page_run_in_their_order(dask):
@@ -190,7 +136,8 @@ async def test_what_is_refused_is_raised_in_the_services_words_and_leaves_nothin
         ("SpawnpennyCluster(worker_cors=2)", "worker_cors"),
         ("SpawnpennyCluster(worker_cores='two')", r"worker_cores.*number"),
         (f"SpawnpennyCluster(image={GONE!r})", f"image {GONE} cannot be pulled"),
-        ("SpawnpennyCluster(name='cnone')", "cnone"),
+        ("SpawnpennyCluster.from_name('cnone')", "cnone"),
+        ("SpawnpennyCluster(name='No_Name')", "lower-case letters"),
         ("SpawnpennyCluster(token='wrong')", "."),
     ):
         with pytest.raises(CellError, match=said) as caught:

@@ -67,7 +67,7 @@ async def test_a_cluster_with_a_name_of_its_users_own_is_found_by_it_and_is_nobo
     ada, bob = await caller("ada"), await caller("bob")
     kept = [(await (await who.post(f"{CLUSTERS}?name=mine", json={})).json())["name"] for who in (ada, bob)]
     assert len(set(kept)) == 2
-    assert {name.partition("--")[0] for name in kept} == {"mine"}
+    assert {name[:-9] for name in kept} == {"mine"}
     for name in ("mine", kept[0]):
         assert (await (await ada.get(f"{CLUSTERS}{name}?wait")).json())["name"] == kept[0]
         assert (await (await ada.get(f"{DASK}/{name}")).json())["cluster"] == kept[0]
@@ -79,7 +79,7 @@ async def test_a_cluster_with_a_name_of_its_users_own_is_found_by_it_and_is_nobo
     assert (await bob.get(f"{CLUSTERS}mine")).status == 200
 
 
-@pytest.mark.parametrize("name", ["", "Mine", "my_cluster", "1st", "a--b", "end-", "ä", "a" * 42, "a.b", "a/b"])
+@pytest.mark.parametrize("name", ["", "Mine", "my_cluster", "1st", "a--b", "end-", "ä", "a" * 40, "a.b", "a/b"])
 async def test_a_name_that_cannot_be_one_is_refused_with_what_can(caller, name):
     answer = await (await caller("ada")).post(CLUSTERS, params={"name": name}, json={})
     assert answer.status == 422

@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Final
@@ -21,7 +21,9 @@ from spawnpenny.clients.patience import Tries
 _GONE: Final = frozenset({"lab_not_found", "dask_not_found", "user_not_found"})
 
 
-async def follow(connection: Connection, path: str, *, after: str | None = None) -> AsyncGenerator[Event]:
+async def follow(
+    connection: Connection, path: str, *, after: str | None = None, query: Mapping[str, str] | None = None
+) -> AsyncGenerator[Event]:
     """Yield what happens, each event once, until nothing further happens by itself, or it is gone.
 
     A stream that breaks off, or that a service ends as it shuts down, is taken up after the last event that came.
@@ -30,6 +32,7 @@ async def follow(connection: Connection, path: str, *, after: str | None = None)
         connection: Where to.
         path: The path of the events, percent-encoded.
         after: The id of an event: only later ones are yielded.
+        query: The query parameters.
 
     Raises:
         ClientError: There is no answer for as long as the connection's patience lasts, or it is a refusal.
@@ -39,7 +42,8 @@ async def follow(connection: Connection, path: str, *, after: str | None = None)
     while True:
         trouble: ClientError | None = UnreachableError("The stream of events ends before its time.", sent=True)
         try:
-            async with connection.send("GET", path, headers={"Last-Event-ID": last} if last else {}) as response:
+            headers = {"Last-Event-ID": last} if last else {}
+            async with connection.send("GET", path, query=query, headers=headers) as response:
                 if response.status == HTTPStatus.NO_CONTENT:
                     return
                 async with aclosing(_events(response)) as events:

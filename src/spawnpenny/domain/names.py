@@ -26,9 +26,8 @@ MAX_SLUG: Final = 48
 _LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
 HASH_LENGTH: Final = 8
-OWN_NAME_MARK: Final = "--"
-"""Between a cluster's name as its user has it and the hash that makes it unique among all users."""
-MAX_OWN_CLUSTER: Final = MAX_CLUSTER - len(OWN_NAME_MARK) - HASH_LENGTH
+MAX_OWN_CLUSTER: Final = MAX_SLUG - len("-") - HASH_LENGTH
+"""What a slug leaves for a cluster's name as its user has it, before the hash that makes it unique among all users."""
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
 INVISIBLE: Final = (
@@ -82,15 +81,15 @@ def cluster_name(username: str, start: str) -> str:
 def own_cluster_name(username: str, name: str) -> str:
     """Return the name under which a cluster is kept that its user has named: no other user's comes to the same.
 
-    Proxies route by it for all users, and only a name of the user's own has no ``--`` in it.
+    Proxies route by it for all users. It is its own slug, as they know a cluster by the label of its pods.
     """
     digest = hashlib.sha256(f"{username}/{name}".encode()).hexdigest()[:HASH_LENGTH]
-    return f"{name}{OWN_NAME_MARK}{digest}"
+    return f"{name}-{digest}"
 
 
 def is_own_cluster_name(name: str) -> bool:
     """Return whether users may name a cluster so."""
-    return len(name) <= MAX_OWN_CLUSTER and OWN_NAME_MARK not in name and _LABEL.fullmatch(name) is not None
+    return len(name) <= MAX_OWN_CLUSTER and "--" not in name and _LABEL.fullmatch(name) is not None
 
 
 def _check(name: str, field: str, max_length: int) -> str:

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import warnings
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from typing import Any, Final, Self
 
 from dask.utils import parse_timedelta
 from distributed.client import Client
 from distributed.core import Status, rpc
-from distributed.deploy.cluster import Cluster
 from distributed.utils import LoopRunner
 
-from spawnpenny.clients.dask.adaptivity import Adaptivity
-from spawnpenny.clients.dask.creation import create
+from spawnpenny.clients.answers import Event
+from spawnpenny.clients.dask.create_mode import CreateMode
+from spawnpenny.clients.dask.creation import Creation
+from spawnpenny.clients.dask.display import DisplayedCluster
 from spawnpenny.clients.dask.errors import ClusterError, ClusterWarning
 from spawnpenny.clients.dask.farewell import Farewell
 from spawnpenny.clients.dask.gateway import Gateway, Report
-from spawnpenny.clients.dask.place import Place
-from spawnpenny.clients.dask.progress import progress
+from spawnpenny.clients.dask.place import Place, service_of
+from spawnpenny.clients.dask.progress import Progress
 from spawnpenny.clients.dask.reach import ClusterSecurity, scheduler_of, security_of
 from spawnpenny.clients.dask.remarks import Remarks
+from spawnpenny.clients.dask.sizes import whole_number
 from spawnpenny.clients.dask.versions import told
+from spawnpenny.clients.dask.watch import End
 from spawnpenny.clients.errors import ClientError
 
+_MODE: Final = CreateMode.CREATE_OR_CONNECT
 _MOMENT: Final = 1.0
 """Seconds that a client has, at the end of the process, to take its leave."""
 
 
-class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no types
+class SpawnpennyCluster(DisplayedCluster):
     """A Dask cluster that the spawnpenny service makes and keeps; inside a lab it needs no argument.
 
     The service keeps the number of workers, adapts it, and ends the cluster when it has been idle for long: none of it
@@ -38,8 +42,11 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
 
     Args:
         n_workers: How many workers to begin with; None: none, or as many as a cluster has that is there already.
-        name: The name of a cluster that is there, to connect to; None: a new one.
-        shutdown_on_close: Whether ``close``, or the end of the process, ends the cluster; None: if it is a new one.
+        name: A name of your own; where a cluster of that name is there, this connects to it. None: a new cluster, whose
+            name the service makes.
+        create_mode: Whether a cluster of that name may be made and connected to (``"CREATE_OR_CONNECT"``), or only one
+            of them (``"CREATE_ONLY"``, ``"CONNECT_ONLY"``).
+        shutdown_on_close: Whether ``close``, or the end of the process, ends the cluster; None: if this made it.
         asynchronous: Whether this is used in an event loop; then ``await`` it, or use ``async with``.
         timeout: How long the start may take: seconds, or words such as ``"5 minutes"``. None: as long as the service
             lets it.
@@ -48,9 +55,10 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
             None: straight where that works, else through the proxy.
         url: The service; None: ``$SPAWNPENNY_URL``.
         token: What speaks for the user; None: ``$SPAWNPENNY_TOKEN``.
-        user: The user, whose progress is shown; None: ``$SPAWNPENNY_USER``.
+        user: The user; None: ``$SPAWNPENNY_USER``, or the one whom the token speaks for.
         public_address: Where browsers reach dashboards; None: ``$DASK_GATEWAY__PUBLIC_ADDRESS``.
         options: The cluster's options, such as ``worker_cores=2``; ``SpawnpennyCluster.options()`` tells which.
+            Arguments of other classes of clusters are translated; a warning names those that are not used.
 
     Raises:
         ClusterError: It was refused or failed; the message is the service's.
@@ -59,13 +67,12 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
 
     """
 
-    _adaptive: Adaptivity | None
-
     def __init__(  # noqa: PLR0913 - as a user says it
         self,
         *,
         n_workers: int | None = None,
         name: str | None = None,
+        create_mode: CreateMode | str | None = None,
         shutdown_on_close: bool | None = None,
         asynchronous: bool = False,
         timeout: float | str | None = None,
@@ -77,22 +84,22 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         public_address: str | None = None,
         **options: Any,
     ) -> None:
-        if name is not None and options:
-            raise TypeError(f"The cluster {name} is there: it takes no options, and {min(options)} is one.")
+        url = url or service_of(options.pop("address", None))
+        proxy = options.pop("proxy_address", None) if proxy is None else proxy
         host = proxy if isinstance(proxy, str) else None
         self._place = Place.known(url=url, token=token, user=user, proxy=host, public=public_address)
         self._gateway = Gateway(self._place)
         self._straight = None if proxy is None else proxy is False
-        self._options = options
-        self._n_workers = n_workers
+        self._creation = Creation(self._gateway, name, CreateMode.of(create_mode or _MODE), options)
+        self._n_workers = None if n_workers is None else whole_number(n_workers, "n_workers")
         self._timeout = None if timeout is None else parse_timedelta(timeout)
-        self._connects = name is not None
         self._there = False
         self._farewell: Farewell | None = None
-        self._shutdown_on_close = not self._connects if shutdown_on_close is None else shutdown_on_close
+        self._shutdown_on_close = shutdown_on_close
         self._closing = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
         self._remarks = Remarks()
+        self._progress = Progress(self._show)
         self._dashboard = ""
         self.security: ClusterSecurity | None = None
         super().__init__(asynchronous=asynchronous, name=name, quiet=quiet)
@@ -100,9 +107,22 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
             self._start_here()
 
     @classmethod
-    def from_name(cls, name: str, **more: Any) -> Self:
-        """Return a cluster that is there already; it stays when this object is closed."""
-        return cls(name=name, **more)
+    def from_name(cls, name: str | None = None, *, cluster_name: str | None = None, **more: Any) -> Self:
+        """Return a cluster that is there already; it stays when this object is closed.
+
+        Args:
+            name: Its name.
+            cluster_name: The same, as in dask-gateway.
+            more: Arguments of the class.
+
+        Raises:
+            ClusterError: There is none of that name.
+
+        """
+        found = name or cluster_name
+        if not found:
+            raise TypeError("from_name() needs the name of a cluster.")
+        return cls(name=found, **{"create_mode": CreateMode.CONNECT_ONLY, "shutdown_on_close": False, **more})
 
     @staticmethod
     def list(*, asynchronous: bool = False, url: str | None = None, token: str | None = None) -> Any:
@@ -117,7 +137,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
     @property
     def shutdown_on_close(self) -> bool:
         """Whether the cluster ends with this object, or with the process."""
-        return self._shutdown_on_close
+        return self._creation.made if self._shutdown_on_close is None else self._shutdown_on_close
 
     @shutdown_on_close.setter
     def shutdown_on_close(self, ends: bool) -> None:
@@ -133,25 +153,18 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         """Return a further link to the dashboard, for where the last one has been opened."""
         return self._do(self._new_dashboard_link)
 
-    def scale(self, n: int) -> Any:
-        """Have ``n`` workers. Where fewer fit the quota, the cluster has those, and a warning gives the numbers."""
-        return self._do(self._scale, n)
-
-    def adapt(self, minimum: int | None = None, maximum: int | None = None, *, active: bool = True) -> Adaptivity:
-        """Have as many workers as there is work for, within bounds; the service sees to it.
+    def close(self, timeout: float | None = None, shutdown: bool | None = None) -> Any:
+        """Close the connections, and end the cluster where ``shutdown_on_close`` says so.
 
         Args:
-            minimum: At least so many; None: none.
-            maximum: At most so many; None: as many as fit the quota.
-            active: False: the workers stay as many as they are.
+            timeout: Seconds that it may take.
+            shutdown: Whether to end the cluster; None: as ``shutdown_on_close`` says.
 
         """
-        adaptivity = Adaptivity(minimum, maximum, periodic_callback=active)
-        adaptivity.asking = self._do(self._adapt, adaptivity)
-        return adaptivity
-
-    def close(self, timeout: float | None = None) -> Any:
-        """Close the connections, and end the cluster where ``shutdown_on_close`` says so."""
+        if isinstance(timeout, bool):  # dask-gateway's first argument
+            timeout, shutdown = None, timeout
+        if shutdown is not None:
+            self.shutdown_on_close = shutdown
         closing = super().close(timeout)
         if not self.asynchronous:
             self._loop_runner.stop()
@@ -159,11 +172,16 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
 
     def shutdown(self, timeout: float | None = None) -> Any:
         """Close the connections and end the cluster, whoever made it."""
-        self.shutdown_on_close = True
-        return self.close(timeout)
+        return self.close(timeout, shutdown=True)
 
     def __await__(self) -> Generator[Any, Any, Self]:
         return self._begun().__await__()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "A SpawnpennyCluster cannot be pickled, as it holds connections. "
+            f"Give its name, and connect there: SpawnpennyCluster.from_name({self.name!r})."
+        )
 
     def _start_here(self) -> None:
         self._loop_runner.start()
@@ -180,6 +198,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         if self._starting is not None:
             await self._starting
             self._remarks.tell(stacklevel=2)
+        await self._settle()  # distributed's Client awaits a cluster before it connects
         return self
 
     async def _start(self) -> None:
@@ -196,13 +215,14 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
             raise
 
     async def _come_up(self) -> None:
-        if not self._connects:
-            await create(self._gateway, self._options, self._accepted)
-        async with progress(self._place, self.name, keep=self._keep, show=self._show):
+        await self._creation.run(self._accepted, self._remarks.hear)
+        self._begin_to_watch(self._gateway, self.name)
+        with self._progress.shown():
             report = await self._gateway.until_running(self.name)
-        if self._connects:
+        if not self._creation.made:
             self._accepted(self.name)
-            self._adaptive = await self._gateway.adaptivity(self.name)
+            with suppress(ClientError):  # it is for show
+                await self._learn_scale()
         if self._n_workers is not None:
             await self._scale(self._n_workers)
         await self._connect(report)
@@ -217,7 +237,8 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         address = await scheduler_of(report, self.security, self._place.proxy, self._straight)
         self.scheduler_comm = rpc(address, connection_args=self.security.get_connection_args("client"))
         try:
-            self._remarks.hear(told(self.name, (await self.scheduler_comm.versions())["packages"]))
+            versions = (await self.scheduler_comm.versions())["packages"]
+            self._remarks.hear(told(self.name, versions))
             await super()._start()
         except OSError as error:  # distributed's own errors of comms are of it
             message = f"The scheduler of the Dask cluster {self.name} cannot be reached at {address}: {error}"
@@ -227,33 +248,28 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         async with self._closing:
             if self.status == Status.closed:
                 return
+            self.status = Status.closing
+            await self._watch_no_longer()
             await super()._close()
-            if not (self._there and self._shutdown_on_close):
+            if not (self._there and self.shutdown_on_close):
                 return
             try:
                 await self._gateway.stop(self.name)
             except ClientError as error:
                 warnings.warn(f"The Dask cluster {self.name} may still run: {error}", ClusterWarning, stacklevel=2)
                 return
-            self._there = False
-            self._mind_the_exit()
+            self._gone()
 
-    async def _scale(self, n: int) -> None:
-        self._remarks.hear(await self._gateway.scale(self.name, n))
-        self._adaptive = None
+    async def _ended(self, end: End) -> None:
+        self._gone()
+        await super()._ended(end)
 
-    async def _adapt(self, adaptivity: Adaptivity) -> None:
-        self._remarks.hear(
-            await self._gateway.adapt(
-                self.name,
-                minimum=adaptivity.minimum,
-                maximum=adaptivity.maximum,
-                active=adaptivity.periodic_callback,
-            )
-        )
-        self._adaptive = adaptivity
+    def _gone(self) -> None:
+        self._there = False
+        self._mind_the_exit()
 
     async def _new_dashboard_link(self) -> str:
+        self._demand_alive()
         self._link(await self._gateway.report(self.name))
         return self._dashboard
 
@@ -264,7 +280,7 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
     def _mind_the_exit(self) -> None:
         if self._farewell is not None:
             self._farewell.over()
-        ends = self._there and self._shutdown_on_close
+        ends = self._there and self.shutdown_on_close
         self._farewell = Farewell(self._place, self.name, self._let_client_go) if ends else None
 
     def _let_client_go(self) -> None:
@@ -272,25 +288,13 @@ class SpawnpennyCluster(Cluster):  # type: ignore[misc]  # distributed has no ty
         if client.cluster is self:
             client.close(timeout=_MOMENT)
 
-    def _keep(self, message: str) -> None:
-        self._cluster_manager_logs.append((dt.datetime.now(), message))  # noqa: DTZ005 - as distributed's own
+    def _take(self, event: Event) -> None:
+        super()._take(event)
+        self._progress.take(event)
 
     def _show(self, message: str) -> None:
         if not self.quiet:
             print(message, flush=True)  # noqa: T201 - as distributed's own clusters do
-
-    def _do(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """Do it, and say what is to be said of it; in an event loop a task, as widgets await nothing."""
-        if self.asynchronous:
-            return asyncio.ensure_future(self._said(function, *args))
-        result = self.sync(function, *args)
-        self._remarks.tell(stacklevel=4)
-        return result
-
-    async def _said(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        result = await function(*args)
-        self._remarks.tell(stacklevel=2)
-        return result
 
 
 def _at_once(function: Callable[[], Awaitable[Any]], asynchronous: bool) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,15 +13,15 @@ from urllib.parse import quote
 import aiohttp
 
 from spawnpenny.clients.connection import Connection
-from spawnpenny.clients.dask.adaptivity import Adaptivity
 from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.dask.place import Place
-from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError
+from spawnpenny.clients.errors import ProblemError, UnexpectedAnswerError
 from spawnpenny.clients.patience import Patience
 
 _API: Final = "/gateway/api/v1"
 _CLUSTERS: Final = f"{_API}/clusters/"
 _FACTS: Final = {"facts": "1"}
+_KEPT_NAME: Final = re.compile(r"-[0-9a-f]{8}\Z")
 _PAUSE: Final = 0.2
 """Seconds between two questions that wait: a service that is about to end answers them at once."""
 _PROMPT: Final = 10.0
@@ -46,6 +46,8 @@ class Report:
     certificate: str | None = None
     key: str | None = field(default=None, repr=False)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    route: str = field(default="", repr=False)
+    """The name under which proxies know it."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
@@ -58,7 +60,7 @@ class Report:
         try:
             ended = data["stop_time"]
             return cls(
-                name=str(data["name"]),
+                name=short(str(data["name"])),
                 status=str(data["status"]).upper(),
                 started_at=data["start_time"] / 1000,
                 ended_at=None if ended is None else ended / 1000,
@@ -67,6 +69,7 @@ class Report:
                 certificate=data.get("tls_cert"),
                 key=data.get("tls_key"),
                 facts=dict(data.get("facts") or {}),
+                route=str(data["name"]),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             raise UnexpectedAnswerError(
@@ -78,9 +81,10 @@ class Gateway:
     """Asks the service. Connections last as long as one question, so that there is nothing to close."""
 
     def __init__(self, place: Place) -> None:
-        self._place = place
+        self.place = place
+        self._user = place.user
 
-    async def create(self, options: Mapping[str, Any]) -> str:
+    async def create(self, options: Mapping[str, Any], *, name: str | None = None) -> str:
         """Have a cluster made, and return its name once that is durable.
 
         The request carries a random ``start``, of which the service makes the cluster's name: sent again, after an
@@ -90,12 +94,12 @@ class Gateway:
             ClientError: It was not accepted.
 
         """
-        start = {"start": secrets.token_hex(16)}
-        answer = await self._have("POST", _CLUSTERS, query=start, body={"cluster_options": dict(options)})
+        query = {"start": secrets.token_hex(16), **({"name": name} if name else {})}
+        answer = await self._have("POST", _CLUSTERS, query=query, body={"cluster_options": dict(options)})
         try:
-            return str(answer["name"])
+            return short(str(answer["name"]))
         except KeyError:
-            raise UnexpectedAnswerError(f"{self._place.url} made a cluster and did not say its name.") from None
+            raise UnexpectedAnswerError(f"{self.place.url} made a cluster and did not say its name.") from None
 
     async def until_running(self, name: str) -> Report:
         """Return a cluster's report once it runs, with a certificate and key for this client.
@@ -135,16 +139,15 @@ class Gateway:
         body = {"minimum": minimum, "maximum": maximum, "active": active}
         return _message(await self._ask("POST", f"{_cluster(name)}/adapt", body=body))
 
-    async def adaptivity(self, name: str) -> Adaptivity | None:
-        """Return within which bounds a cluster adapts, or None where it does not, or is not known to."""
-        user = self._place.user
-        if user is None:
-            return None
-        with suppress(ClientError):  # it is for show
-            path = f"/v1/users/{quote(user, safe='')}/dask/{quote(name, safe='')}"
-            scale = (await self._have("GET", path)).get("scale") or {}
-            return Adaptivity(scale.get("minimum"), scale.get("maximum")) if scale.get("adaptive") else None
-        return None
+    async def view(self, name: str) -> dict[str, Any]:
+        """Return all that the service says of a cluster: its phase, reason, scale and workers."""
+        return await self._have("GET", await self.path_of(name))
+
+    async def path_of(self, name: str) -> str:
+        """Return the path of a cluster among those of all users."""
+        if self._user is None:
+            self._user = (await self._have("GET", "/v1/whoami")).get("username")
+        return f"/v1/users/{quote(self._user or '', safe='')}/dask/{quote(name, safe='')}"
 
     async def stop(self, name: str) -> None:
         await self._ask("DELETE", _cluster(name), within=_PROMPT, patience=Patience(total=_PROMPT))
@@ -152,11 +155,11 @@ class Gateway:
     async def _have(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         answer: dict[str, Any] | None = await self._ask(method, path, **more)
         if answer is None:
-            raise UnexpectedAnswerError(f"{self._place.url} answered with nothing, and not as spawnpenny does.")
+            raise UnexpectedAnswerError(f"{self.place.url} answered with nothing, and not as spawnpenny does.")
         return answer
 
     async def _ask(self, method: str, path: str, *, patience: Patience | None = None, **more: Any) -> Any:
-        place = self._place
+        place = self.place
         async with aiohttp.ClientSession() as session:
             try:
                 return await Connection(session, place.url, place.token, patience or Patience()).ask(
@@ -164,6 +167,14 @@ class Gateway:
                 )
             except ProblemError as error:
                 raise ClusterError(error.detail, status=error.status) from None
+
+
+def short(name: str) -> str:
+    """Return a cluster's name as its user has it: the service keeps ``mine`` as ``mine-`` and 8 hexadecimal digits.
+
+    The names that the service makes have no hyphen.
+    """
+    return _KEPT_NAME.sub("", name)
 
 
 def _cluster(name: str) -> str:

@@ -55,3 +55,8 @@ class Place:
             proxy=found.rpartition("://")[2].rstrip("/") or None,
             public=public or env.get("DASK_GATEWAY__PUBLIC_ADDRESS"),
         )
+
+
+def service_of(address: str | None) -> str | None:
+    """Return the URL of the service of a dask-gateway client's ``address``."""
+    return address.rstrip("/").removesuffix("/gateway") if address else None

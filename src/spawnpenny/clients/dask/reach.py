@@ -37,7 +37,7 @@ def security_of(report: Report) -> ClusterSecurity:
         tls_ca_file=report.certificate,
         tls_client_cert=report.certificate,
         tls_client_key=report.key,
-        extra_conn_args={"server_hostname": f"daskgateway-{report.name}"},
+        extra_conn_args={"server_hostname": f"daskgateway-{report.route}"},
     )
 
 

@@ -1,0 +1,28 @@
+"""What to do where a cluster of the name is there already."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+
+class CreateMode(StrEnum):
+    """Whether to make a cluster, to connect to one, or either. The values are those of ``dask_kubernetes``."""
+
+    CREATE_ONLY = "CREATE_ONLY"
+    CREATE_OR_CONNECT = "CREATE_OR_CONNECT"
+    CONNECT_ONLY = "CONNECT_ONLY"
+
+    @classmethod
+    def of(cls, value: Any) -> CreateMode:
+        """Return the mode of a name, in any case, or of another library's enum member.
+
+        Raises:
+            ValueError: It is none.
+
+        """
+        name = str(getattr(value, "value", value)).upper()
+        try:
+            return cls(name)
+        except ValueError:
+            raise ValueError(f"create_mode is {value!r}; it can be {', '.join(cls)}.") from None

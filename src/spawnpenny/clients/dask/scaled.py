@@ -1,0 +1,160 @@
+"""A cluster whose number of workers is the service's to keep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from spawnpenny.clients.dask.adaptivity import Adaptivity
+from spawnpenny.clients.dask.gateway import Gateway
+from spawnpenny.clients.dask.remarks import Remarks
+from spawnpenny.clients.dask.sizes import Amount, WorkerSize, bound, whole_number
+from spawnpenny.clients.dask.watched import WatchedCluster
+
+_NOT_USED: Final = frozenset({"Adaptive", "interval", "wait_count", "target_duration", "worker_key"})
+"""Arguments of distributed's Adaptive, which runs in the notebook: here the service decides when."""
+
+
+class ScaledCluster(WatchedCluster):
+    """A cluster that is scaled by the service."""
+
+    _adaptive: Adaptivity | None
+    _gateway: Gateway
+    _remarks: Remarks
+    _options: dict[str, Any]
+    _count: int | None = None
+    """The workers that it is to have; None where that is not known, or changes with the work."""
+
+    def scale(self, n: int | None = None, memory: float | str | None = None, cores: float | None = None) -> Any:
+        """Have ``n`` workers, or so many that they have so much memory and so many cores together.
+
+        Where fewer fit the quota, the cluster has those, and a warning gives the numbers.
+
+        Args:
+            n: How many workers; with ``memory`` or ``cores``, at least so many.
+            memory: As a number of bytes, or with a unit: ``"100 GiB"``.
+            cores: Of all workers together.
+
+        """
+        if n is None and memory is None and cores is None:
+            raise TypeError("scale() needs a number of workers, memory= or cores=.")
+        count = 0 if n is None else whole_number(n, "n")
+        return self._do(self._scale_to, count, Amount(cores, memory))
+
+    def adapt(
+        self,
+        minimum: float | None = None,
+        maximum: float | None = None,
+        active: bool = True,
+        *,
+        minimum_cores: float | None = None,
+        maximum_cores: float | None = None,
+        minimum_memory: float | str | None = None,
+        maximum_memory: float | str | None = None,
+        **other: Any,
+    ) -> Adaptivity:
+        """Have as many workers as there is work for, within bounds; the service sees to it.
+
+        Args:
+            minimum: At least so many; None: none.
+            maximum: At most so many; None: as many as fit the quota.
+            active: False: the workers stay as many as they are.
+            minimum_cores: At least so many workers that they have so many cores together.
+            maximum_cores: At most so many.
+            minimum_memory: At least so many workers that they have so much memory together.
+            maximum_memory: At most so many.
+            other: Arguments of distributed's ``Adaptive``, which are not used; a warning says so.
+
+        """
+        unknown = other.keys() - _NOT_USED
+        if unknown:
+            raise TypeError(f"adapt() got an unexpected keyword argument {min(unknown)!r}")
+        if other:
+            self._remarks.hear(f"adapt() does not use {', '.join(sorted(other))}: the service decides when to scale.")
+        adaptivity = Adaptivity(bound(minimum, "minimum"), bound(maximum, "maximum"), periodic_callback=active)
+        least, most = Amount(minimum_cores, minimum_memory), Amount(maximum_cores, maximum_memory)
+        adaptivity.request = self._do(self._adapt, adaptivity, least, most)
+        return adaptivity
+
+    @property
+    def workers(self) -> Mapping[str, Any]:
+        """The workers that run, by name, as the scheduler knows them."""
+        return {str(worker["name"]): worker for worker in self.scheduler_info["workers"].values()}
+
+    @property
+    def observed(self) -> set[str]:
+        """The names of the workers that run."""
+        return set(self.workers)
+
+    @property
+    def requested(self) -> set[str]:
+        """The names of the workers that run, and one for each that is to come."""
+        names = self.observed
+        return names | {f"pending-{number}" for number in range((self._count or 0) - len(names))}
+
+    @property
+    def plan(self) -> set[str]:
+        """The same as ``requested``: what the service is to have is what it asks Kubernetes for."""
+        return self.requested
+
+    async def _scale_to(self, count: int, amount: Amount) -> None:
+        self._demand_alive()
+        if amount != Amount():
+            count = max([count, *amount.workers(await self._size())])
+        await self._scale(count)
+
+    async def _scale(self, count: int) -> None:
+        message = await self._gateway.scale(self.name, count)
+        self._remarks.hear(message)
+        self._adaptive, self._count = None, count
+        if message is not None:  # fewer fit
+            await self._learn_scale()
+
+    async def _adapt(self, adaptivity: Adaptivity, least: Amount, most: Amount) -> None:
+        self._demand_alive()
+        if (least, most) != (Amount(), Amount()):
+            size = await self._size()
+            minima = [adaptivity.minimum, *least.workers(size)]
+            maxima = [adaptivity.maximum, *most.workers(size, at_most=True)]
+            adaptivity.minimum = max((each for each in minima if each is not None), default=None)
+            adaptivity.maximum = min((each for each in maxima if each is not None), default=None)
+        self._remarks.hear(
+            await self._gateway.adapt(
+                self.name,
+                minimum=adaptivity.minimum,
+                maximum=adaptivity.maximum,
+                active=adaptivity.periodic_callback,
+            )
+        )
+        self._adaptive = adaptivity
+        self._count = None
+
+    async def _learn_scale(self) -> None:
+        """Take the scale that the service keeps."""
+        scale = (await self._gateway.view(self.name))["scale"]
+        if scale["adaptive"]:
+            self._adaptive, self._count = Adaptivity(scale["minimum"], scale["maximum"]), None
+        else:
+            self._adaptive, self._count = None, scale["count"]
+
+    async def _size(self) -> WorkerSize:
+        workers = self.scheduler_info["workers"]
+        if workers:
+            return WorkerSize.of(workers, {})
+        fields = await self._gateway.options()
+        chosen = (await self._gateway.report(self.name)).options
+        return WorkerSize.of({}, {**{field["field"]: field["default"] for field in fields}, **chosen})
+
+    def _do(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """Do it, and give the warnings that come of it; in an event loop as a task, as widgets await nothing."""
+        if self.asynchronous:
+            return asyncio.ensure_future(self._done(function, *args))
+        result = self.sync(function, *args)
+        self._remarks.tell(stacklevel=4)
+        return result
+
+    async def _done(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        result = await function(*args)
+        self._remarks.tell(stacklevel=2)
+        return result

@@ -1,0 +1,170 @@
+"""A cluster that knows what happens to it, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable
+from typing import Any, Final, NoReturn
+
+from distributed.client import Client
+from distributed.core import Status
+from distributed.deploy.cluster import Cluster
+from distributed.objects import SchedulerInfo
+from distributed.utils import Log, Logs
+
+from spawnpenny.clients.answers import Event
+from spawnpenny.clients.dask.errors import ClusterError
+from spawnpenny.clients.dask.gateway import Gateway
+from spawnpenny.clients.dask.watch import ClusterWatch, End
+
+_AGAIN: Final = 0.5
+"""Seconds until a scheduler is tried again whose connection was lost."""
+_NEWS: Final = 5.0
+"""Seconds in which the service knows that a scheduler has ended."""
+
+
+class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
+    """A cluster whose events and end are known here as soon as the service knows them."""
+
+    scheduler_comm: Any
+    _watch: ClusterWatch | None = None
+    _reconnecting: asyncio.Task[None] | None = None
+
+    @property
+    def end(self) -> str | None:
+        """Why the cluster is no more: a sentence. None while it is there, and where this process has ended it."""
+        return self._watch.end.message if self._watch is not None and self._watch.end is not None else None
+
+    @property
+    def trouble(self) -> str | None:
+        """What the cluster is in trouble with at the moment: a sentence, such as why a worker does not start."""
+        event = self._watch.trouble if self._watch is not None else None
+        return event.message if event is not None else None
+
+    def get_events(self) -> list[Event]:
+        """Return what happened to the cluster, the oldest first; each has a ``time``, a ``message`` and a ``type``."""
+        return self._watch.events if self._watch is not None else []
+
+    def get_client(self, set_as_default: bool = True) -> Client:
+        """Return the current client where it is of this cluster, or else a new one.
+
+        Args:
+            set_as_default: Whether it is the one that Dask's collections use from now on.
+
+        Raises:
+            ClusterError: The cluster has ended.
+
+        """
+        if not self.asynchronous:
+            self.sync(self._settle)
+        self._demand_alive()
+        if set_as_default:
+            return super().get_client()
+        return Client(self, set_as_default=False, asynchronous=self.asynchronous)
+
+    def _begin_to_watch(self, gateway: Gateway, name: str) -> None:
+        self._watch = ClusterWatch(gateway, name, self._take)
+        self._watch.start(self._ended)
+
+    async def _watch_no_longer(self) -> None:
+        if self._reconnecting is not None and self._reconnecting is not asyncio.current_task():
+            self._reconnecting.cancel()
+        if self._watch is not None:
+            await self._watch.stop()
+
+    def _take(self, event: Event) -> None:
+        """Keep an event among the logs."""
+        when = dt.datetime.fromtimestamp(event.time)  # noqa: DTZ006 - as distributed's own
+        self._cluster_manager_logs.append((when, event.message))
+
+    async def _ended(self, end: End) -> None:
+        """Let go of a cluster that has ended."""
+        if self.status != Status.running:
+            return  # who starts or closes it learns of it
+        self._cluster_manager_logs.append((dt.datetime.now(), end.message))  # noqa: DTZ005 - as distributed's own
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+        await Cluster._close(self)  # noqa: SLF001 - what is left of it is here alone
+        self.scheduler_info["workers"] = {}
+        self.scheduler_comm = None
+
+    async def _settle(self) -> None:
+        """Wait until it is known whether a scheduler has ended whose connection was lost."""
+        if self._reconnecting is not None and not self._reconnecting.done():
+            await asyncio.wait({self._reconnecting}, timeout=_NEWS)
+
+    def _demand_alive(self) -> None:
+        """Refuse what cannot be done with a cluster that has ended.
+
+        Raises:
+            ClusterError: It has.
+
+        """
+        if self.end is not None:
+            raise ClusterError(self.end)
+
+    async def _while_alive(self, work: Awaitable[Any]) -> Any:
+        """Await what a scheduler is asked for; where the cluster ends meanwhile, say why, and not that it is silent.
+
+        Raises:
+            ClusterError: It has ended.
+
+        """
+        task = asyncio.ensure_future(work)
+        if self._watch is None:
+            return await task
+        ended = asyncio.create_task(self._watch.ended.wait())
+        try:
+            await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                try:
+                    return task.result()
+                except TimeoutError:  # which is of OSError
+                    raise
+                except OSError as error:  # distributed's own errors of comms are of it
+                    await asyncio.wait({ended}, timeout=_NEWS)
+                    self._raise_end_or(error)
+            self._demand_alive()
+        finally:
+            for each in (task, ended):
+                each.cancel()
+
+    def _raise_end_or(self, error: BaseException) -> NoReturn:
+        if self.end is not None:
+            raise ClusterError(self.end) from error
+        raise error
+
+    async def _get_logs(self, cluster: bool = True, scheduler: bool = True, workers: Any = True) -> Logs:
+        if self.end is None and self.scheduler_comm is not None:
+            try:
+                return await self._while_alive(super()._get_logs(cluster, scheduler, workers))
+            except ClusterError:
+                pass
+        lines = "\n".join(line for _, line in self._cluster_manager_logs)
+        return Logs({"Cluster": Log(lines)} if cluster else {"Cluster": Log(self.end or "")})
+
+    async def _wait_for_workers(self, n_workers: int = 0, timeout: float | None = None) -> None:  # noqa: ASYNC109 - distributed's own
+        self._demand_alive()
+        await self._while_alive(super()._wait_for_workers(n_workers, timeout))
+
+    async def _watch_worker_status(self, comm: Any) -> None:
+        await super()._watch_worker_status(comm)
+        if self.status == Status.running and self.end is None:
+            self._reconnecting = asyncio.create_task(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        """Go on after a lost connection: the scheduler has ended, or is reached again."""
+        while self.status == Status.running:
+            if self._watch is not None and await self._watch.look():
+                return
+            try:
+                comm = await self.scheduler_comm.live_comm()
+                await comm.write({"op": "subscribe_worker_status"})
+                self.scheduler_info = SchedulerInfo(await comm.read())
+            except OSError:
+                await asyncio.sleep(_AGAIN)
+            else:
+                self._watch_worker_status_comm = comm
+                self._watch_worker_status_task = asyncio.ensure_future(self._watch_worker_status(comm))
+                return
