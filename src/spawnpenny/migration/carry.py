@@ -91,6 +91,9 @@ def _keep_on_the_hub(name: str, to: str, value: Any, carried: Carried) -> None:
         remark = f" But {TRAITS[name].remark}." if TRAITS[name].remark else ""
         carried.notes.append(f"{name}: it stays on the Hub; copy it.{remark}")
         return
+    if name == "group_overrides" and not isinstance(data, Mapping):
+        carried.lose(name, f"JupyterHub takes a dictionary of groups, or a callable, and this is a {type(data).__name__}", "")
+        return
     carried.hub[to] = repr(data)
     if name == "group_overrides":
         for group, traits in _about_pods(data):
@@ -102,9 +105,9 @@ def _keep_on_the_hub(name: str, to: str, value: Any, carried: Carried) -> None:
             )
 
 
-def _about_pods(overrides: Any) -> Iterator[tuple[str, list[str]]]:
+def _about_pods(overrides: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Yield the groups whose overrides set what a pod is made of, with the traits."""
-    for group, override in overrides.items() if isinstance(overrides, Mapping) else ():
+    for group, override in overrides.items():
         given = override.get("spawner_override") if isinstance(override, Mapping) else None
         named = (str(each) for each in given or () if isinstance(given, Mapping))
         if found := [each for each in named if each in TRAITS and TRAITS[each].fate is not Fate.HUB]:

@@ -7,12 +7,26 @@ from typing import Any, Final
 
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Patience
 from spawnpenny.clients.jupyterhub.credentials import hub_token, user_credential
+from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError
 from spawnpenny.clients.jupyterhub.sharing import shared_client
 from spawnpenny.clients.jupyterhub.traits import SpawnpennyTraits
 
 _LONGEST: Final = 200
 LOOK: Final = 8.0
 """Seconds in which what somebody waits for has to be known."""
+
+
+def check_hub_name(name: str) -> None:
+    """Refuse a name of the Hub that the service would not take.
+
+    Raises:
+        MisconfiguredError: It has characters that are not printable, or too many.
+
+    """
+    if name and (not name.isprintable() or len(name) > _LONGEST):
+        raise MisconfiguredError(
+            f"SpawnpennySpawner.hub_name is {name[:_LONGEST]!r}. Set it to at most {_LONGEST} printable characters."
+        )
 
 
 class Access(SpawnpennyTraits):

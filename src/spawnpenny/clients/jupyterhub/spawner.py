@@ -13,6 +13,7 @@ from jupyterhub.spawner import Spawner
 
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.http import DEFAULT_LAB, Lab, Patience
+from spawnpenny.clients.jupyterhub.access import check_hub_name
 from spawnpenny.clients.jupyterhub.attempt import Attempt
 from spawnpenny.clients.jupyterhub.certificates import Certificates
 from spawnpenny.clients.jupyterhub.deletion import Deletion
@@ -212,6 +213,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         if self._nameless:
             raise RefusedError("name_invalid", f"No server can be called {self.name}.", advice="Choose another name.")
         warn_of_unused(self)
+        check_hub_name(self.hub_name)
         options, env, tls = sendable(self.user_options), self._env(), self.take_certificates()
         client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
         attempt, user = Attempt(), self.user.name
