@@ -86,3 +86,10 @@ def test_what_groups_override_of_the_pod_is_the_services(migrate, override, says
     _, told, _ = migrate(f"c.KubeSpawner.image = 'x'\nc.KubeSpawner.group_overrides = {groups!r}")
     assert "c.SpawnpennySpawner.group_overrides = " in told
     assert (f"group_overrides.01: {says} the service's to say" in told) == (says is not None)
+
+
+@pytest.mark.parametrize("wrong", [[{"groups": ["vision"]}], "vision", 1])
+def test_group_overrides_of_another_kind_do_not_reach_the_hub(migrate, wrong):
+    _, told, _ = migrate(f"c.KubeSpawner.image = 'x'\nc.KubeSpawner.group_overrides = {wrong!r}")
+    assert "c.SpawnpennySpawner.group_overrides = " not in told
+    assert "group_overrides: this is a" in told

@@ -92,7 +92,8 @@ def _keep_on_the_hub(name: str, to: str, value: Any, carried: Carried) -> None:
         carried.notes.append(f"{name}: it stays on the Hub; copy it.{remark}")
         return
     if name == "group_overrides" and not isinstance(data, Mapping):
-        carried.lose(name, f"JupyterHub takes a dictionary of groups, or a callable, and this is a {type(data).__name__}", "")
+        kind = type(data).__name__
+        carried.lose(name, f"this is a {kind}, and JupyterHub takes a dictionary or a callable", "Name each override.")
         return
     carried.hub[to] = repr(data)
     if name == "group_overrides":
