@@ -120,6 +120,79 @@ async def test_who_does_not_read_holds_the_other_side_back(service, proxy, liste
         writer.close()
 
 
+@pytest.mark.parametrize("pipes", ["as many as there are", "none"])
+async def test_all_bytes_arrive_in_order_both_ways_at_once(service, proxy, listen, hello, told, pipes):
+    if pipes == "none":
+        proxy.passthrough.splicing.pipes._most = 0
+    async with listen(echo) as port:
+        service.put("c1", "127.0.0.1", port)
+        await told(proxy, "c1")
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=4096)
+        sent, received, size = hashlib.sha256(), hashlib.sha256(), 0
+
+        async def send():
+            nonlocal size
+            for number in range(400):
+                data = os.urandom(random.choice([1, 500, 70_000, 300_000])) if number else hello("daskgateway-c1")
+                sent.update(data)
+                size += len(data)
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()
+
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            group.create_task(send())
+            taken = 0
+            while data := await reader.read(random.choice([1, 4096, 1 << 20])):
+                received.update(data)
+                taken += len(data)
+        assert (taken, received.digest()) == (size, sent.digest())
+        writer.close()
+
+
+@pytest.mark.parametrize("who", ["client", "route", "scheduler"])
+async def test_nothing_is_left_of_transfers_that_break_off(service, proxy, listen, hello, told, who):
+    pipes, floods = proxy.passthrough.splicing.pipes, []
+    pipes._most = 4
+
+    async def flood(reader, writer):
+        floods.append(writer)
+        await reader.read(1)
+        while True:
+            writer.write(bytes(1 << 20))
+            await writer.drain()
+
+    async with listen(flood) as port:
+        service.put("c1", "127.0.0.1", port)
+        await told(proxy, "c1")
+        clients = [await asyncio.open_connection("127.0.0.1", proxy.port, limit=4096) for _ in range(8)]
+        for reader, writer in clients:
+            writer.write(hello("daskgateway-c1"))
+            await reader.readexactly(100_000)
+        async with asyncio.timeout(PATIENCE):
+            while pipes._free or pipes._made < 4:  # noqa: ASYNC110 - until each is lent to one that is stuck
+                await asyncio.sleep(0)
+        broken = {"client": [writer for _, writer in clients], "scheduler": floods}.get(who, [])
+        for writer in broken:
+            writer.transport.abort()
+        if who == "route":
+            service.remove("c1")
+        await asyncio.gather(*(is_closed(reader) for reader, _ in clients))
+        for _, writer in clients:
+            writer.close()
+        async with asyncio.timeout(PATIENCE):
+            await proxy.passthrough.empty.wait()
+        assert pipes._made == len(pipes._free)
+
+
+@pytest.mark.parametrize("address", ["localhost", "", "127.0.0.1:80", "127.1", None, 1.5])
+async def test_a_route_to_a_name_is_none(service, proxy, told, address):
+    service.put("c1", address, 8786)
+    service.put("c2", "::1", 8786)
+    await told(proxy, "c2")
+    assert proxy.table.get("c1") is None
+
+
 async def test_a_hello_may_be_slow_and_a_connection_without_one_is_closed(service, proxying, listen, hello, told):
     async with listen(echo) as port, proxying(ProxyLimits(hello=1)) as proxy:
         service.put("c1", "127.0.0.1", port)

@@ -19,6 +19,8 @@ from spawnpenny.cluster.backoff import pauses
 
 Factory = Callable[[str], asyncio.Protocol]
 """Makes the protocol of a connection; it gets the caller's address."""
+Handover = Callable[[socket.socket, str], None]
+"""Takes a connection over as a socket, with the caller's address."""
 _BACKLOG: Final = 1024
 _AT_ONCE: Final = 64
 _MOST_GREETING: Final = 500
@@ -35,6 +37,7 @@ class Listener:
 
     Args:
         factory: Makes what serves a connection.
+        serve: Serves a connection without a transport, in place of ``factory``; there is no TLS then.
         admit: Makes room for one more connection from an address; returns why there is none, or None.
         make_room: Ends a connection that nobody needs, where descriptors run out; returns whether there was one.
         tls: Where given, each connection begins with a handshake.
@@ -44,10 +47,11 @@ class Listener:
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one way to serve is given, and few of the rest
         self,
-        factory: Factory,
+        factory: Factory | None = None,
         *,
+        serve: Handover | None = None,
         admit: Callable[[str], str | None],
         make_room: Callable[[], bool],
         tls: ssl.SSLContext | None = None,
@@ -57,6 +61,7 @@ class Listener:
     ) -> None:
         self._refused: Counter[str] = Counter() if refused is None else refused
         self._factory = factory
+        self._serve = serve
         self._admit = admit
         self._make_room = make_room
         self._tls = tls
@@ -95,7 +100,8 @@ class Listener:
         self._part = supervisor.part()
         for number, each in enumerate(self._sockets):
             name = f"listener at {self.port}" + (f" ({number + 1})" if number else "")
-            self._part.supervise(name, lambda each=each: self._accept(each))  # type: ignore[misc]
+            accept = self._accept if self._serve is None else self._hand_over
+            self._part.supervise(name, lambda accept=accept, each=each: accept(each))  # type: ignore[misc]
 
     async def close(self) -> None:
         """Listen no more. What is connected stays."""
@@ -114,25 +120,69 @@ class Listener:
             try:
                 connection, address = await loop.sock_accept(listening)
             except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self._refuse("descriptors")
-                    self._make_room()
+                if self._is_exhausted(error):
                     await asyncio.sleep(next(waits))
-                elif error.errno not in _PASSING:
-                    raise
                 continue
             waits = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
-            await self._take(connection, str(address[0]))
+            if self._admits(connection, str(address[0])):
+                await self._take(connection, str(address[0]))
             taken += 1
             if not taken % _AT_ONCE:
                 await asyncio.sleep(0)  # a flood of connections must not hold up all others
+
+    async def _hand_over(self, listening: socket.socket) -> None:
+        """Take connections in a callback of the loop: each is served in the turn in which it came."""
+        loop, waits = asyncio.get_running_loop(), pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+        while True:
+            stopped: asyncio.Future[None] = loop.create_future()
+            loop.add_reader(listening.fileno(), self._accept_some, listening, stopped)
+            began = loop.time()
+            try:
+                await stopped
+            except OSError as error:
+                if not self._is_exhausted(error):
+                    continue
+            finally:
+                loop.remove_reader(listening.fileno())
+            if loop.time() - began > _LONGEST_PAUSE:
+                waits = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+            await asyncio.sleep(next(waits))
+
+    def _accept_some(self, listening: socket.socket, stopped: asyncio.Future[None]) -> None:
+        """Take the connections that wait, up to a number, as a flood of them must not hold up all others."""
+        try:
+            for _ in range(_AT_ONCE):
+                connection, address = listening.accept()
+                if self._admits(connection, str(address[0])) and self._serve is not None:
+                    self._serve(connection, str(address[0]))
+        except BlockingIOError:
+            return
+        except Exception as error:  # noqa: BLE001 - whoever waits judges it
+            if not stopped.done():
+                stopped.set_exception(error)
+
+    def _is_exhausted(self, error: OSError) -> bool:
+        """Make room where an error says that there is none left; return whether it does.
+
+        Raises:
+            OSError: It says that there is nothing more to accept.
+
+        """
+        if error.errno in _EXHAUSTED:
+            self._refuse("descriptors")
+            self._make_room()
+            return True
+        if error.errno not in _PASSING:
+            raise error
+        return False
 
     def _close(self) -> None:
         for each in self._sockets:
             each.close()
         self._sockets.clear()
 
-    async def _take(self, connection: socket.socket, address: str) -> None:
+    def _admits(self, connection: socket.socket, address: str) -> bool:
+        """Set a connection up; close it, and count why, where there is no room for it."""
         connection.setblocking(False)
         if self._unread is not None:
             keep_unsent_low(connection, self._unread)
@@ -142,7 +192,10 @@ class Listener:
         if reason is not None:
             self._refuse(reason)
             connection.close()
-        elif self._tls is None:
+        return reason is None
+
+    async def _take(self, connection: socket.socket, address: str) -> None:
+        if self._tls is None:
             await self._connect(connection, address)
         else:
             if len(self._greeting) >= _MOST_GREETING:
@@ -153,13 +206,14 @@ class Listener:
             task.add_done_callback(lambda task: self._greeting.pop(task, None))
 
     async def _connect(self, connection: socket.socket, address: str) -> None:
-        loop = asyncio.get_running_loop()
+        loop, factory = asyncio.get_running_loop(), self._factory
+        assert factory is not None  # noqa: S101 - else connections are handed over
         try:
             if self._tls is None:
-                await loop.connect_accepted_socket(lambda: self._factory(address), connection)
+                await loop.connect_accepted_socket(lambda: factory(address), connection)
             else:
                 await loop.connect_accepted_socket(
-                    lambda: self._factory(address), connection, ssl=self._tls, ssl_handshake_timeout=self._handshake
+                    lambda: factory(address), connection, ssl=self._tls, ssl_handshake_timeout=self._handshake
                 )
         except OSError:  # the caller is gone, or speaks no TLS
             connection.close()

@@ -26,9 +26,11 @@ def main() -> None:
     """Run the command line, and end the process with its exit code."""
     try:
         from spawnpenny.cli.command import run  # noqa: PLC0415 - the Hub's side has none of what it imports
+
+        code = run(sys.argv[1:])
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _SERVER:
             raise
         sys.stderr.write(f"The command needs {error.name}, which comes with: pip install 'spawnpenny[server]'\n")
         sys.exit(2)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(code)

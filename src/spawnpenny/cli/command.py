@@ -2,54 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from spawnpenny.cli import exits
-from spawnpenny.cli.broker import broker
-from spawnpenny.cli.check import check
-from spawnpenny.cli.dask import dask
-from spawnpenny.cli.demo import demo
-from spawnpenny.cli.doctor import doctor
-from spawnpenny.cli.lab import lab
-from spawnpenny.cli.migrate import migrate
-from spawnpenny.cli.openapi import openapi
-from spawnpenny.cli.permissions import permissions
-from spawnpenny.cli.pipeline import pipeline
-from spawnpenny.cli.plugins import plugins
-from spawnpenny.cli.proxy import proxy
-from spawnpenny.cli.serve import serve
-from spawnpenny.cli.try_ import try_
-from spawnpenny.cli.user import user
 from spawnpenny.errors import SpawnpennyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+_MODULES: Final = (
+    "broker",
+    "check",
+    "dask",
+    "demo",
+    "doctor",
+    "lab",
+    "migrate",
+    "openapi",
+    "permissions",
+    "pipeline",
+    "plugins",
+    "proxy",
+    "serve",
+    "try_",
+    "user",
+)
+"""Each has the subcommand of its name; one that Python keeps for itself has an underscore at its end."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Subcommands(MutableMapping[str, click.Command]):
+    """The subcommands by name. A module is imported when its subcommand is looked at: the proxy needs few of all."""
+
+    def __init__(self) -> None:
+        self._modules = {module.removesuffix("_"): module for module in _MODULES}
+
+    def __getitem__(self, name: str) -> click.Command:
+        module = self._modules[name]
+        found: click.Command = getattr(import_module(f"spawnpenny.cli.{module}"), module)
+        return found
+
+    def __setitem__(self, name: str, subcommand: click.Command) -> None:
+        raise TypeError("a subcommand is a module of its own")
+
+    def __delitem__(self, name: str) -> None:
+        del self._modules[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+@click.group(commands=_Subcommands(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("spawnpenny"), message="%(version)s")
 def command() -> None:
     """Spawn labs and Dask clusters for JupyterHub, so that the Hub needs no Kubernetes rights."""
-
-
-command.add_command(broker)
-command.add_command(check)
-command.add_command(dask)
-command.add_command(demo)
-command.add_command(doctor)
-command.add_command(lab)
-command.add_command(migrate)
-command.add_command(openapi)
-command.add_command(permissions)
-command.add_command(pipeline)
-command.add_command(plugins)
-command.add_command(proxy)
-command.add_command(serve)
-command.add_command(try_)
-command.add_command(user)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -51,6 +52,8 @@ async def _run(settings: Settings, token: str, drain: float) -> None:
     raise_descriptor_limit()
     async with running_proxy(settings, token) as proxy:
         where = {"host": settings.gateway.host, "port": proxy.port, "dashboard_port": proxy.dashboard_port}
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking it through again and again would hold connections up
         log.info("listening", **where, service=settings.gateway.service)
         try:
             await proxy.supervisor.given_up.wait()

@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from ipaddress import ip_address
 from typing import Any, Final
 
 import aiohttp
@@ -128,4 +129,5 @@ def _route(cluster: str, told: Mapping[str, Any]) -> Route:
     tls, dashboard = told["tls"], told["dashboard"]
     if tls not in _PORTS or (dashboard is not None and dashboard not in _PORTS):
         raise ValueError("no port")
-    return Route(cluster, str(told["user"]), str(told["uid"]), str(told["address"]), tls, dashboard)
+    address = str(ip_address(told["address"]))  # never a name: what is connected to is a pod
+    return Route(cluster, str(told["user"]), str(told["uid"]), address, tls, dashboard)

@@ -15,10 +15,12 @@ _SERVER_NAME: Final = 0
 _HOST_NAME: Final = 0
 _RECORD_HEADER: Final = 5
 _MESSAGE_HEADER: Final = 4
+_EXTENSION_HEADER: Final = 4
 _LARGEST_RECORD: Final = 1 << 14
 _MAJOR: Final = 3
 _RANDOM: Final = 32
 _LONGEST_SESSION: Final = 32
+_PAST_THE_END: Final = "a length goes past the end"
 
 
 class HelloError(Exception):
@@ -92,17 +94,28 @@ def server_name(hello: bytes) -> str:
         raise HelloError("the session id is too long")
     if len(body.vector(2)) < 2 or not body.vector(1):  # noqa: PLR2004 - one cipher suite has two bytes
         raise HelloError("there is no cipher suite, or no compression method")
-    found: list[str] = []
-    extensions = _Reader(body.vector(2)) if body.left else _Reader(b"")
+    extensions = body.vector(2) if body.left else b""
     if body.left:
         raise HelloError("something follows the extensions")
-    while extensions.left:
-        kind, content = extensions.number(2), extensions.vector(2)
-        if kind == _SERVER_NAME:
-            found.append(_host_name(content))
+    found = [_host_name(content) for content in _extensions(extensions, _SERVER_NAME)]
     if len(found) != 1:
         raise HelloError("the server is named twice" if found else "no server is named")
     return found[0]
+
+
+def _extensions(data: bytes, wanted: int) -> list[bytes]:
+    """Return the contents of the extensions of one kind. Each hello has some twenty, so they are read in one loop."""
+    found, at, end = [], 0, len(data)
+    while at < end:
+        begin = at + _EXTENSION_HEADER
+        if begin > end:
+            raise HelloError(_PAST_THE_END)
+        kind, at = data[at] << 8 | data[at + 1], begin + (data[at + 2] << 8 | data[at + 3])
+        if at > end:
+            raise HelloError(_PAST_THE_END)
+        if kind == wanted:
+            found.append(data[begin:at])
+    return found
 
 
 def _host_name(extension: bytes) -> str:
@@ -129,7 +142,7 @@ class _Reader:
 
     def take(self, count: int) -> bytes:
         if count > self.left:
-            raise HelloError("a length goes past the end")
+            raise HelloError(_PAST_THE_END)
         self._at += count
         return self._data[self._at - count : self._at]
 

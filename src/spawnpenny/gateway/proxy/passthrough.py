@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from typing import Final
 
 import structlog
 
-from spawnpenny.gateway.proxy.hello import HelloError, HelloReader
 from spawnpenny.gateway.proxy.limits import ProxyLimits
-from spawnpenny.gateway.proxy.splice import Side
-from spawnpenny.gateway.proxy.table import RouteTable
+from spawnpenny.gateway.proxy.splice import Splicing
+from spawnpenny.gateway.proxy.table import RouteTable, Way
+from spawnpenny.gateway.proxy.visitor import Visitor
 
 PREFIX: Final = "daskgateway-"
 """In front of the cluster's name, in the server's name that Dask's clients send."""
@@ -20,7 +21,7 @@ _TELL_EVERY: Final = 10.0
 
 
 class Passthrough:
-    """All connections that are passed through. ``visitor`` is what a listener makes of each that comes.
+    """All connections that are passed through. ``take`` is what a listener does with each that comes.
 
     Whatever is wrong with one, it is closed without a word: Dask's clients try again for 30 s.
     """
@@ -29,6 +30,7 @@ class Passthrough:
         self._table = table
         self.limits = limits
         self.log = structlog.get_logger("spawnpenny.proxy")
+        self.splicing = Splicing(limits.half)
         self.empty = asyncio.Event()
         self.empty.set()
         self._open: set[Visitor] = set()
@@ -41,10 +43,15 @@ class Passthrough:
     def __len__(self) -> int:
         return len(self._open)
 
-    def visitor(self) -> Visitor:
-        return Visitor(self)
+    def take(self, connection: socket.socket, address: str) -> None:
+        """Serve a connection, or close it where there are too many."""
+        visitor = Visitor(self, connection, address)
+        if self._admit(visitor):
+            visitor.begin()
+        else:
+            connection.close()
 
-    def admit(self, visitor: Visitor) -> bool:
+    def _admit(self, visitor: Visitor) -> bool:
         """Count a connection that has just been made; return False where there are too many.
 
         Of those that have not said where to the oldest gives way: one user has many addresses, and could hold them all,
@@ -68,7 +75,7 @@ class Passthrough:
         if oldest is None:
             return False
         self._tell_of_refused(oldest.address)
-        oldest.give_way()
+        oldest.cut()
         return True
 
     def greeted(self, visitor: Visitor) -> None:
@@ -84,11 +91,22 @@ class Passthrough:
         if not self._open:
             self.empty.set()
 
-    def connect(self, visitor: Visitor, name: str, begun: bytes) -> None:
-        """Connect a visitor to the scheduler of that name, in the background."""
-        task = asyncio.ensure_future(self._connect(visitor, name, begun))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def connect(self, visitor: Visitor, name: str) -> None:
+        """Connect a visitor to the scheduler of that name."""
+        cluster = name.removeprefix(PREFIX)
+        if cluster == name:
+            self.refuse(visitor, "the name is not one of a Dask cluster", name)
+        elif (way := self._table.get(cluster)) is not None:
+            self._lead(visitor, way, name)
+        else:
+            task = asyncio.ensure_future(self._wait(visitor, cluster, name))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def refuse(self, visitor: Visitor, why: str, name: str = "") -> None:
+        """Close a connection, and note why."""
+        self.log.debug("a connection is closed", server_name=name, address=visitor.address, why=why)
+        visitor.cut()
 
     async def close(self) -> None:
         """Cut all connections."""
@@ -97,6 +115,24 @@ class Passthrough:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.splicing.pipes.close()
+
+    async def _wait(self, visitor: Visitor, cluster: str, name: str) -> None:
+        """Wait for a cluster that may have been made just now."""
+        way = None
+        try:
+            way = await self._table.find(cluster, self.limits.unknown)
+        finally:
+            if way is None:
+                self.refuse(visitor, "there is no such cluster", name)
+        if way is not None:
+            self._lead(visitor, way, name)
+
+    def _lead(self, visitor: Visitor, way: Way, name: str) -> None:
+        if len(way.cuts) >= self.limits.of_cluster:
+            self.refuse(visitor, "the cluster has too many connections", name)
+        else:
+            visitor.dial(way)
 
     def _tell_of_refused(self, address: str) -> None:
         """Tell of connections that are too many, and not of each: whoever makes them could fill the log."""
@@ -105,109 +141,3 @@ class Passthrough:
         if now >= self._tell_at:
             self.log.warning("too many connections", open=len(self._open), refused=self._turned_away, last=address)
             self._turned_away, self._tell_at = 0, now + _TELL_EVERY
-
-    async def _connect(self, visitor: Visitor, name: str, begun: bytes) -> None:
-        refusal: str | None = "it was broken off"
-        try:
-            refusal = await self._refused(visitor, name, begun)
-        finally:
-            if refusal:
-                self.log.debug("a connection is closed", server_name=name, address=visitor.address, why=refusal)
-                visitor.transport.close()
-
-    async def _refused(self, visitor: Visitor, name: str, begun: bytes) -> str | None:
-        """Return why there is no connection to a scheduler, or None once there is."""
-        limits, cluster = self.limits, name.removeprefix(PREFIX)
-        if cluster == name:
-            return "the name is not one of a Dask cluster"
-        way = await self._table.find(cluster, limits.unknown)
-        if way is None:
-            return "there is no such cluster"
-        if len(way.cuts) >= limits.of_cluster:
-            return "the cluster has too many connections"
-        way.cuts.add(visitor.cut)
-        visitor.on_loss = lambda: way.cuts.discard(visitor.cut)
-        if visitor.lost:
-            visitor.on_loss()
-            return None
-        try:
-            async with asyncio.timeout(limits.dial):
-                _, scheduler = await asyncio.get_running_loop().create_connection(
-                    lambda: Side(limits.half), way.route.address, way.route.tls
-                )
-        except (OSError, TimeoutError) as error:
-            return f"its scheduler does not answer ({type(error).__name__})"
-        if visitor.transport.is_closing():  # by the visitor, or cut, as the route is gone
-            scheduler.transport.abort()
-        else:
-            visitor.join(scheduler, begun)
-        return None
-
-
-class Visitor(Side):
-    """The side of the one who connects, who first has to say where to."""
-
-    def __init__(self, passthrough: Passthrough) -> None:
-        super().__init__(passthrough.limits.half)
-        self.address = ""
-        self.on_loss = _nothing
-        self._passthrough = passthrough
-        self._hello: HelloReader | None = HelloReader()
-        self._begun = bytearray()
-        self._admitted = False
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.address = str((transport.get_extra_info("peername") or ("",))[0])
-        self._admitted = self._passthrough.admit(self)
-        if not self._admitted:
-            self.transport.abort()
-            return
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._passthrough.limits.hello, self.transport.abort)
-        self.transport.resume_reading()
-
-    def give_way(self) -> None:
-        """End, for one that has more to say."""
-        self._greeted()
-        self.transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        if self._hello is None:
-            super().data_received(data)
-        else:
-            self._greet(self._hello, data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._admitted:
-            self._greeted()
-            self._passthrough.leave(self)
-            self.on_loss()
-
-    def _greet(self, hello: HelloReader, data: bytes) -> None:
-        self._begun += data
-        try:
-            name = hello.feed(data)
-        except HelloError as error:
-            self._passthrough.log.debug("a connection is closed", address=self.address, why=str(error))
-            self.transport.close()
-            return
-        if name is not None:
-            self.transport.pause_reading()
-            self._greeted()
-            self._passthrough.connect(self, name, bytes(self._begun))
-            self._begun.clear()
-
-    def _greeted(self) -> None:
-        if self._hello is not None:
-            self._hello = None
-            self._passthrough.greeted(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def _nothing() -> None:
-    """Do nothing."""

@@ -110,7 +110,7 @@ async def _passing(
 ) -> AsyncIterator[Listener]:
     # Silent connections to the dashboards, on the other port, give way before any of these.
     connections.neighbours.append(passthrough.give_way)
-    listener = Listener(lambda _: passthrough.visitor(), admit=lambda _: None, make_room=connections.make_room)
+    listener = Listener(serve=passthrough.take, admit=lambda _: None, make_room=connections.make_room)
     try:
         await listener.bind(host, port)
     except OSError as error:
