@@ -172,16 +172,14 @@ async def test_nothing_is_left_of_transfers_that_break_off(service, proxy, liste
         async with asyncio.timeout(PATIENCE):
             while pipes._free or pipes._made < 4:  # noqa: ASYNC110 - until each is lent to one that is stuck
                 await asyncio.sleep(0)
-        broken = {"client": [writer for _, writer in clients], "scheduler": floods}.get(who, [])
-        for writer in broken:
+        for writer in {"client": [writer for _, writer in clients], "scheduler": floods}.get(who, ()):
             writer.transport.abort()
         if who == "route":
             service.remove("c1")
         await asyncio.gather(*(is_closed(reader) for reader, _ in clients))
         for _, writer in clients:
             writer.close()
-        async with asyncio.timeout(PATIENCE):
-            await proxy.passthrough.empty.wait()
+        await asyncio.wait_for(proxy.passthrough.empty.wait(), PATIENCE)
         assert pipes._made == len(pipes._free)
 
 
