@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from contextlib import AsyncExitStack
 
@@ -75,6 +76,46 @@ async def test_any_replica_answers(site, serving):
         assert {each.name for each in await first.list_clusters()} == {name, other}
         await second.stop_cluster(name)
         await second.stop_cluster(other)
+
+
+async def test_any_replica_lists_all_clusters_and_each_counts_its_own(site, serving):
+    async with AsyncExitStack() as stack:
+        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        first, second = [
+            await stack.enter_async_context(each.gateway(who)) for each, who in ((one, "ada"), (two, "bob"))
+        ]
+        names = [await first.submit(), await second.submit()]
+        await first._wait_for_start(names[0])
+        await second._wait_for_start(names[1])
+        await first.scale_cluster(names[0], 1)
+        hubs = [await stack.enter_async_context(each.client("hub")) for each in (one, two)]
+        wanted = [("ada", names[0], "running", 1), ("bob", names[1], "running", 0)]
+        for hub in hubs:
+            async with asyncio.timeout(30):
+                while await listed(hub) != wanted:
+                    pass
+            page = await (await hub.get("/v1/dask?limit=1")).json()
+            rest = await (await hub.get("/v1/dask", params={"after": page["next"]})).json()
+            assert [each["user"] for each in (*page["clusters"], *rest["clusters"])] == ["ada", "bob"]
+            assert not (await (await hub.get("/v1/dask?status=failed")).json())["clusters"]
+        counts = [await running(hub) for hub in hubs]
+        assert sum(clusters for clusters, _ in counts) == 2
+        assert sum(workers for _, workers in counts) == 1
+
+
+async def listed(hub):
+    clusters = (await (await hub.get("/v1/dask")).json())["clusters"]
+    return [(each["user"], each["cluster"], each["phase"], each["workers"]["running"]) for each in clusters]
+
+
+async def running(hub):
+    """Return how many clusters and workers a replica counts as running."""
+    text = await (await hub.get("/metrics")).text()
+    found = [
+        re.search(rf'^spawnpenny_dask_{what}{{phase="running"}} (\S+)$', text, re.MULTILINE)
+        for what in ("clusters", "workers")
+    ]
+    return [float(each[1]) for each in found]
 
 
 async def test_a_replica_that_goes_on_with_a_user_answers_who_waits_at_it(site, serving):

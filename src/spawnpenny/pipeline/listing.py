@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from spawnpenny.aio.pacing import paced
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.pipeline.account import Account, Run
@@ -32,27 +33,29 @@ class Directory:
     accounts: Accounts
     ownership: Ownership
 
-    def list(
+    def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
+        """Return those after a username and name, as many as ``limit`` says."""
+        found = (each for place in self._places_from(after[0]) for each in _of(place, kind, after))
+        return list(islice(found, limit))
+
+    async def page(
         self,
         kind: Kind,
         *,
-        after: tuple[str, str] = START,
-        limit: int | None = None,
-        where: Callable[[SpawnRecord], bool] = lambda _: True,
+        after: tuple[str, str],
+        limit: int,
+        where: Callable[[SpawnRecord], bool],
     ) -> list[tuple[Account, Run]]:
-        """Return those after a username and name of which ``where`` is true, as many as ``limit`` says."""
-        found = (place for place in self._later(kind, after) if where(place[1].record))
-        return list(islice(found, limit))
+        """Return the same, as far as ``where`` is true of them, with pauses: many may have to be passed over."""
+        found: list[tuple[Account, Run]] = []
+        async for place in paced(self._places_from(after[0])):
+            found += [each for each in _of(place, kind, after) if where(each[1].record)]
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
-    def _later(self, kind: Kind, after: tuple[str, str]) -> Iterator[tuple[Account, Run]]:
-        for account in self._accounts_from(after[0], kind):
-            runs = [(key.name, run) for key, run in account.runs.items() if key.kind is kind]
-            for name, run in sorted(runs, key=lambda each: each[0]):
-                if (account.username, name) > after:
-                    yield account, run
-
-    def _accounts_from(self, username: str, kind: Kind) -> Iterator[Account]:
-        """Yield the accounts of this user and those that follow, as far as they have spawns of a kind."""
+    def _places_from(self, username: str) -> Iterator[Account | Manifest]:
+        """Yield the account, or the stored record, of this user and of those that follow."""
         places: dict[str, Account | Manifest] = {
             username_of(record): record
             for record in self.ownership.records.items()
@@ -60,9 +63,23 @@ class Directory:
         }
         places |= {account.username: account for account in self.accounts}
         for name in sorted(each for each in places if each >= username):
-            place = places[name]
-            if isinstance(place, Account):
-                yield place
-            elif may_have(place, kind):
-                with suppress(SpawnpennyError):
-                    yield make_account(read_record(place))
+            yield places[name]
+
+
+def _of(place: Account | Manifest, kind: Kind, after: tuple[str, str]) -> list[tuple[Account, Run]]:
+    """Return the spawns of a kind that a user has, by name, but for those up to a username and name."""
+    account = place if isinstance(place, Account) else _read(place, kind)
+    runs = [(key.name, run) for key, run in account.runs.items() if key.kind is kind] if account else []
+    return [
+        (account, run)
+        for name, run in sorted(runs, key=lambda each: each[0])
+        if account and (account.username, name) > after
+    ]
+
+
+def _read(record: Manifest, kind: Kind) -> Account | None:
+    """Return the account that a record tells of; None where that has no spawn of a kind, or cannot be read."""
+    if may_have(record, kind):
+        with suppress(SpawnpennyError):
+            return make_account(read_record(record))
+    return None

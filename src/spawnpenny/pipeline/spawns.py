@@ -305,24 +305,33 @@ class Spawns:
         if self.account(username) is None:
             await self._world.ownership.ask(safe_slug(username), self._world.cluster)
 
-    def all(
+    async def page(
         self,
         kind: Kind,
         *,
-        after: tuple[str, str] = START,
-        limit: int | None = None,
+        after: tuple[str, str],
+        limit: int,
         where: Callable[[SpawnRecord], bool] = lambda _: True,
     ) -> list[tuple[Account, Run]]:
-        """Return all spawns of a kind, by username and name: those after such a place, as many as ``limit`` says.
-
-        ``where`` says of a record whether it counts.
+        """Return what ``all`` does, of those whose record ``where`` is true of; others have their turn meanwhile.
 
         Raises:
             NotReadyError: The state of the cluster is not known (yet).
 
         """
         self._demand_ready()
-        return Directory(self._accounts, self._world.ownership).list(kind, after=after, limit=limit, where=where)
+        directory = Directory(self._accounts, self._world.ownership)
+        return await directory.page(kind, after=after, limit=limit, where=where)
+
+    def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
+        """Return all spawns of a kind, by username and name: those after such a place, as many as ``limit`` says.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        return Directory(self._accounts, self._world.ownership).all(kind, after=after, limit=limit)
 
     def accounts(self) -> list[Account]:
         """Return all accounts in memory, also before the state of the cluster is known."""

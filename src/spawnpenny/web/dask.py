@@ -131,7 +131,7 @@ async def list_clusters(request: web.Request) -> web.Response:
     """List the clusters of all users; the pods of a user are looked at once, however many clusters they have."""
     query = query_of(request, ClustersPageQuerySchema())
     service = request.app[SERVICE]
-    page, following = page_of(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
+    page, following = await page_of(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
     views = {username: _viewer(service, username) for username in {account.username for account, _ in page}}
     clusters = [views[account.username](run) for account, run in page]
     return web.json_response({"clusters": clusters, "next": following, "unknown": service.spawns.unknown()})

@@ -38,7 +38,7 @@ def runs_of(request: web.Request, username: str, kind: Kind) -> list[Run]:
     return [run for key, run in runs if key.kind is kind]
 
 
-def page_of(
+async def page_of(
     request: web.Request, kind: Kind, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
 ) -> tuple[list[tuple[Account, Run]], str | None]:
     """Return one page of all spawns of a kind, by user and name, and the cursor of the next page where there is one.
@@ -48,7 +48,7 @@ def page_of(
 
     """
     after = _place(query.after) if query.after else START
-    rest = request.app[SERVICE].spawns.all(kind, after=after, limit=query.limit + 1, where=where)
+    rest = await request.app[SERVICE].spawns.page(kind, after=after, limit=query.limit + 1, where=where)
     page = rest[: query.limit]
     following = f"{page[-1][0].username}/{page[-1][1].record.key.name}" if len(rest) > len(page) else None
     return page, following

@@ -49,6 +49,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         self.token = token
         self.began = time.monotonic()
         self.alone_since: float | None = self.began
+        self.first_asked = 0.0
         self.retiring: set[asyncio.Task[Any]] = set()
         self.names: dict[str, str] = {}
         self.left: dict[str, float] = {}
@@ -89,12 +90,22 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         """Whether all is set up, or other preloads take long: those that never end are no reason to wait."""
         return self.scheduler.status.name == "running" or time.monotonic() - self.began > SETTING_UP
 
+    def idle(self) -> float | None:
+        """Return for how many seconds nothing has run since the cluster can be used; None where it is at work.
+
+        The scheduler looks only a few times a second by itself: what was submitted since must not be overlooked.
+        """
+        since: float | None = self.scheduler.check_idle()
+        return None if since is None else min(max(0.0, time.time() - since), time.monotonic() - self.first_asked)
+
     def state(self) -> dict[str, Any]:
-        idle, alone, now = self.scheduler.idle_since, self.alone_since, time.monotonic()
+        """Return what is to be known of the scheduler, which is asked from when the cluster runs."""
+        self.first_asked = self.first_asked or time.monotonic()
+        idle, alone, now = self.idle(), self.alone_since, time.monotonic()
         return {
             "workers": {str(worker.name): {"status": worker.status.name} for worker in self.scheduler.workers.values()},
-            "idle": None if idle is None else max(0.0, time.time() - idle),
-            "alone": None if alone is None else time.monotonic() - alone,
+            "idle": idle,
+            "alone": None if alone is None else now - max(alone, self.first_asked),
             "target": int(self.scheduler.adaptive_target()),
             "left": {name: now - at for name, at in self.left.items()},
             "ends": list(self.ends),
