@@ -21,6 +21,7 @@ from tornado.websocket import WebSocketHandler
 from yarl import URL
 
 from spawnpenny.gateway.proxy.capability import Capabilities
+from spawnpenny.gateway.proxy.dashboards import REMEMBERED
 from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.paths import is_open
 from spawnpenny.logs import configure_logs
@@ -42,6 +43,13 @@ def capability(cluster="c1", uid="uid-1", lasts=60):
 def raw(proxy, path):
     """Return a URL of which nothing is made better."""
     return URL(at(proxy, path), encoded=True)
+
+
+async def told_uid(proxy, cluster, uid):
+    """Return once the proxy knows of another scheduler of a cluster."""
+    async with asyncio.timeout(10):
+        while (way := proxy.table.get(cluster)) is None or way.route.uid != uid:  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -103,15 +111,70 @@ async def test_a_ticket_is_used_up_by_its_form_and_not_by_looking_at_it(service,
     assert service.posted == []
     async with client.post(link, allow_redirects=False) as answer:
         assert answer.status == 303
-        assert "Set-Cookie" not in answer.headers
         where = answer.headers["Location"]
     assert where.startswith("../cap.")
     async with client.get(URL(link).join(URL(where))) as page:
         assert (page.status, await page.text()) == (200, "mine")
+    client.cookie_jar.clear()
     async with client.post(link, allow_redirects=False) as again:
         assert again.status == 403
         assert "used up" in await again.text()
     assert service.posted == [TICKET, TICKET]
+
+
+@pytest.fixture
+async def opening(service, proxying, dashboard, told):
+    """Serve two clusters' dashboards under a public path; return a function that asks as a browser does."""
+    async with (
+        proxying(public_address="https://dask.example.org/p") as proxy,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
+    ):
+        for cluster in ("c1", "c2"):
+            service.put(cluster, "127.0.0.1", 1, dashboard=dashboard[0])
+            service.tickets["ada", cluster, TICKET] = "uid-1"
+            await told(proxy, cluster)
+
+        async def ask(cookie, path=f"c1/{TICKET}", *, method="GET"):
+            where = at(proxy, f"/p/clusters/{path}/status")
+            async with client.request(method, where, headers={"Cookie": cookie}, allow_redirects=False) as answer:
+                return answer.status, answer.headers.get("Location", ""), answer.headers.get("Set-Cookie")
+
+        ask.proxy = proxy
+        yield ask
+    assert dashboard[1] == []
+
+
+async def test_a_link_opens_again_in_the_browser_that_opened_it(opening):
+    _, _, told_cookie = await opening("", method="POST")
+    kept, *attributes = told_cookie.split("; ")
+    assert set(attributes) == {
+        "HttpOnly",
+        f"Max-Age={REMEMBERED}",
+        f"Path=/p/clusters/c1/{TICKET}",
+        "SameSite=Lax",
+        "Secure",
+    }
+    for method in ("GET", "HEAD", "POST"):
+        status, where, cookie = await opening(kept, method=method)
+        assert (status, cookie) == (303, None)
+        assert where.startswith("../cap.")
+
+
+async def test_what_a_browser_keeps_opens_nothing_but_its_link(service, opening):
+    _, first, told_cookie = await opening("", method="POST")
+    kept = told_cookie.partition(";")[0]
+    name, _, value = kept.partition("=")
+    until, _, signature = value.partition(".")
+    forged = [f"{int(until) + 1}.{signature}", f"{int(until) - REMEMBERED}.{signature}", f"{until}.{'A' * 43}"]
+    for each in ["", "x", value[:-1], f"{until}.", signature, first, capability(), *forged]:
+        assert (await opening(f"{name}={each}"))[0] == 200, each  # the form, of which the ticket is used up
+        assert (await opening(f"{name}={each}", method="POST"))[0] == 403, each
+    assert (await opening(kept, f"c2/{TICKET}"))[0] == 200
+    assert (await opening(kept, f"c1/{TICKET}x", method="POST"))[0] == 403
+    assert (await opening(kept, f"c1/cap.{value}"))[0] == 403
+    service.put("c1", "127.0.0.1", 1, dashboard=1, uid="uid-2")  # another scheduler of the same name
+    await told_uid(opening.proxy, "c1", "uid-2")
+    assert (await opening(kept, method="POST"))[0] == 403
 
 
 async def test_what_is_too_long_for_a_ticket_is_not_asked_about(service, proxy, shown, client):

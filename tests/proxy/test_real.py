@@ -75,10 +75,15 @@ async def test_dask_works_through_the_proxy_and_its_dashboard_shows_it(world, br
     async with cluster_of("ada", world) as cluster, cluster.get_client() as client:
         await cluster.scale(1)
         assert await client.submit(bytes, 20_000_000, pure=False) == bytes(20_000_000)
-        page = await browser.new_page()
+        context = await browser.new_context()
+        page = await context.new_page()
         await page.goto(cluster.dashboard_link)
         await page.wait_for_url("**/cap.*/status")
         await page.wait_for_function("() => self.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle")
         assert await page.evaluate("self.origin") == "null"
-        await page.goto(cluster.dashboard_link)
-        await page.get_by_text("This link is used up").wait_for()
+        again = await context.new_page()
+        await again.goto(cluster.dashboard_link)
+        await again.wait_for_url("**/cap.*/status")
+        other = await browser.new_page()  # of a context, and so with cookies, of its own
+        await other.goto(cluster.dashboard_link)
+        await other.get_by_text("This link is used up").wait_for()

@@ -11,7 +11,7 @@ import secrets
 from collections import OrderedDict, deque
 from typing import Final
 
-MOST: Final = 32
+MOST: Final = 256
 """How many unused tickets there are of one cluster: each further one takes the place of the oldest."""
 _MOST_CLUSTERS: Final = 10_000
 

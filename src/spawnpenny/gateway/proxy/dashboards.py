@@ -1,6 +1,7 @@
 """The dashboards of all clusters, at an origin of their own: ``/clusters/<cluster>/<ticket or capability>/…``.
 
-A ticket is used up by a form, and becomes a capability in the address: there are no cookies at all.
+A ticket is used up by a form, and becomes a capability in the address. The browser that used it keeps a cookie for the
+link alone, by which the link leads there again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ from spawnpenny.gateway.proxy.table import RouteTable, Way
 
 LASTS: Final = 12 * 3600
 """Seconds for which a dashboard may be looked at by one ticket."""
+COOKIE: Final = "spawnpenny-dashboard"
+"""By it the browser that has used a ticket opens the ticket's link again, and nothing else."""
+REMEMBERED: Final = 7 * 24 * 3600
+"""Seconds for which a link opens again in the browser that has opened it, while the scheduler is the same."""
 _REDEEMING: Final = 32
 _PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,128})(?P<rest>/.*)?"
 _ABSENT: Final = (HTTPStatus.NOT_FOUND, "There is nothing here", "Ask your Dask cluster for its dashboard link.")
@@ -49,8 +54,9 @@ _SPENT: Final = (
     HTTPStatus.FORBIDDEN,
     "This link is used up",
     (
-        "A link to a dashboard works once, and for a while. In a notebook, cluster.gateway.get_cluster(cluster.name)"
-        ".dashboard_link is a new one; of a SpawnpennyCluster, cluster.new_dashboard_link() is."
+        "A link to a dashboard opens in one browser, the first one, and not in a copy of its address for ever. In a "
+        "notebook, cluster.gateway.get_cluster(cluster.name).dashboard_link is a new one; of a SpawnpennyCluster, "
+        "cluster.dashboard_link is."
     ),
 )
 _LATER: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "It is not known right now. Load the page again.")
@@ -61,15 +67,16 @@ class Dashboards:
     """Answers what browsers ask for. Once ``closing`` is set, websockets end."""
 
     def __init__(
-        self, table: RouteTable, feed: Feed, service: Connection, token: str, limits: ProxyLimits, *, prefix: str = ""
+        self, table: RouteTable, feed: Feed, service: Connection, token: str, limits: ProxyLimits, *, public: str = ""
     ) -> None:
         self._table = table
         self._feed = feed
         self._service = service
         self._capabilities = Capabilities(token)
         self._limits = limits
+        self._public = URL(public)
         # Whoever is in front may take the prefix of the public address away, or leave it.
-        self._path = re.compile(f"(?:{re.escape(prefix)})?{_PATH}", re.ASCII)
+        self._path = re.compile(f"(?:{re.escape(self._prefix)})?{_PATH}", re.ASCII)
         self._asking, self._sockets = _Users(), _Users()
         self._redeeming = asyncio.Semaphore(_REDEEMING)
         self.closing = asyncio.Event()
@@ -87,9 +94,18 @@ class Dashboards:
             return notice(*_LATER)
         if is_capability(found["right"]):
             return await self._show(request, session, way, found["right"], rest)
-        if request.method == "POST":
-            return await self._redeem(way, found["right"], rest)
-        return ticket_page()
+        return await self._open(request, way, found["right"], rest)
+
+    @property
+    def _prefix(self) -> str:
+        return self._public.raw_path.rstrip("/")
+
+    async def _open(self, request: web.Request, way: Way, ticket: str, rest: str) -> web.Response:
+        """Open a link: for the browser that has opened it before, or by its ticket."""
+        kept, route = request.cookies.get(COOKIE, ""), way.route
+        if self._capabilities.remembers(kept, route.cluster, route.uid, ticket, time.time()):
+            return self._lead_on(way, rest)
+        return await self._redeem(way, ticket, rest) if request.method == "POST" else ticket_page()
 
     async def _redeem(self, way: Way, ticket: str, rest: str) -> web.Response:
         route = way.route
@@ -103,7 +119,21 @@ class Dashboards:
             return notice(*self._later(error))
         if told is None or told.get("uid") != route.uid:
             return notice(*_SPENT)
-        right = self._capabilities.make(route.cluster, route.uid, int(time.time()) + LASTS)
+        response, until = self._lead_on(way, rest), int(time.time()) + REMEMBERED
+        response.set_cookie(
+            COOKIE,
+            self._capabilities.remember(route.cluster, route.uid, ticket, until),
+            max_age=REMEMBERED,
+            path=f"{self._prefix}/clusters/{route.cluster}/{ticket}",
+            secure=self._public.scheme == "https",
+            httponly=True,
+            samesite="Lax",  # a link in another site's page leads here
+        )
+        return response
+
+    def _lead_on(self, way: Way, rest: str) -> web.Response:
+        """Lead a browser to the dashboard, by a right of its own."""
+        right = self._capabilities.make(way.route.cluster, way.route.uid, int(time.time()) + LASTS)
         # Relative, so that a prefix that somebody in front takes away is kept.
         where = f"{'../' * rest.count('/')}{right}{rest if rest.strip('/') else '/status'}"
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": where, "Referrer-Policy": "no-referrer"})

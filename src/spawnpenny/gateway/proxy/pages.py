@@ -13,7 +13,7 @@ from aiohttp import web
 
 _TICKET: Final = (
     "Opening the dashboard",
-    "This takes you to the dashboard of a Dask cluster. The link works once.",
+    "This takes you to the dashboard of a Dask cluster. The link opens in this browser from now on, and in no other.",
     '<form method="post"><button>Open</button></form>',
 )
 

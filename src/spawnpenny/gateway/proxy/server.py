@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp import web
-from yarl import URL
 
 from spawnpenny.aio.connections import Connections
 from spawnpenny.aio.listener import Listener
@@ -80,8 +79,7 @@ async def running_proxy(settings: Settings, token: str, *, limits: ProxyLimits |
     ):
         service = Connection(session, settings.gateway.service, token, _PATIENCE)
         feed = Feed(table, service)
-        prefix = URL(settings.gateway.public_address or "").raw_path.rstrip("/")
-        dashboards = Dashboards(table, feed, service, token, limits, prefix=prefix)
+        dashboards = Dashboards(table, feed, service, token, limits, public=settings.gateway.public_address or "")
         passthrough = Passthrough(table, limits)
         supervisor = Supervisor()
         supervisor.supervise("routes", feed.run)
