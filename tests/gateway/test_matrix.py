@@ -24,7 +24,9 @@ PUBLIC = {
     "service.style",
 }
 ANYBODY = PUBLIC | {"service.whoami"}
-READ = {"dask.events", "dask.get", "dask.list", "lab.events", "lab.form", "lab.get", "lab.hostnames", "lab.list"}
+READ = {f"dask.{each}" for each in ("events", "get", "list", "workers")} | {
+    f"lab.{each}" for each in ("events", "form", "get", "hostnames", "list")
+}
 READ_USER = {"user.events", "user.get"}
 RUN = {
     "gateway.adapt",
