@@ -23,6 +23,8 @@ ODD_NAMES: Final = (
     ("a" * 63, "b" * 63),
 )
 """Usernames and servers as identity providers and people really have them."""
+_ALL_NAMES: Final = 40
+"""So many spawns are tried with each odd name, further ones with one of them."""
 MAX_CANDIDATES: Final = 500
 """The most combinations of choices that are tried for one kind of spawn."""
 
@@ -65,9 +67,13 @@ def free_text_fields(form: Sequence[FormField]) -> Iterator[FormField]:
 
 
 def odd_candidates(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-    """Yield the same spawns for users and servers of unusual names."""
-    for candidate in candidates:
-        for username, server in ODD_NAMES:
+    """Yield the same spawns for users and servers of unusual names.
+
+    The first ones have all of these names; of very many spawns each further one has another of them.
+    """
+    for number, candidate in enumerate(candidates):
+        names = ODD_NAMES if number < _ALL_NAMES else (ODD_NAMES[number % len(ODD_NAMES)],)
+        for username, server in names:
             name = server if candidate.kind is Kind.LAB else cluster_name(username, "rehearsal")
             yield replace(candidate, user=replace(candidate.user, username=username), name=name, odd=True)
 

@@ -10,11 +10,12 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.record import UserRecord
 from spawnpenny.pipeline.world import World
+from spawnpenny.plugins import Plugins
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Cluster
+    from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.users import User
-    from spawnpenny.plugins import Plugins
     from spawnpenny.settings import Settings
 
 
@@ -56,8 +57,21 @@ def offline_world(settings: Settings, plugins: Plugins) -> World:
         ownership=nobody,
         broker=nobody,
         keeper=nobody,
-        plugins=plugins,
+        plugins=_OneRun(plugins),
     )
+
+
+class _OneRun(Plugins):
+    """Plugins whose form is made once for each user: one with hundreds of profiles takes long."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.__dict__.update(plugins.__dict__)
+        self._forms: dict[User, tuple[FormField, ...]] = {}
+
+    def form(self, user: User) -> tuple[FormField, ...]:
+        if user not in self._forms:
+            self._forms[user] = super().form(user)
+        return self._forms[user]
 
 
 def offline_account(user: User) -> Account:
