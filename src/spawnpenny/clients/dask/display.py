@@ -6,11 +6,16 @@ import datetime as dt
 from html import escape
 from typing import Any, Final
 
-from dask.utils import format_bytes
+import dask.config
+from dask.utils import format_bytes, parse_timedelta
 from distributed.core import Status
+from tornado.ioloop import PeriodicCallback
 
 from spawnpenny.clients.dask.scaled import ScaledCluster
+from spawnpenny.clients.dask.watch import End
+from spawnpenny.clients.dask.widget import ClusterWidget, widget_of
 
+_LISTED: Final = 200
 _SHOWN: Final = 60
 """Characters of a link: a ticket says nothing to its reader."""
 _RULE: Final = "overflow-wrap: anywhere; text-align: left; vertical-align: top;"
@@ -21,6 +26,8 @@ _BAD: Final = "color: var(--jp-error-color1, #d32f2f);"
 class DisplayedCluster(ScaledCluster):
     """A cluster that shows how it is."""
 
+    _shown: ClusterWidget | None = None
+
     def __repr__(self) -> str:
         if self.end is not None:
             return f"{type(self).__name__}({self.name}, closed: {self.end!r})"
@@ -30,11 +37,13 @@ class DisplayedCluster(ScaledCluster):
         return f"{shown[:-1]}, trouble={self.trouble!r})" if self.trouble else shown
 
     def _repr_html_(self, cluster_status: Any = None) -> str:
-        rows = [
-            ("Status", self._shown_status()),
-            ("Workers", self._shown_workers()),
-            ("Dashboard", self._shown_dashboard()),
-        ]
+        rows = [("Status", self._shown_status())]
+        if self.end is None:
+            rows += [
+                ("Workers", self._shown_workers()),
+                ("Scaling", self._shown_scaling()),
+                ("Dashboard", self._shown_dashboard()),
+            ]
         cells = "".join(
             f'<tr><td style="{_RULE} white-space: nowrap; width: 7em;"><strong>{name}:</strong></td>'
             f'<td style="{_RULE}">{html}</td></tr>'
@@ -45,8 +54,46 @@ class DisplayedCluster(ScaledCluster):
             f'<h3 style="margin: 0;">{type(self).__name__}</h3>'
             f'<p style="{_RULE} {_MUTED} margin: 0 0 0.5em 0;">{escape(self.name)}</p>'
             f'<table style="width: 100%; table-layout: fixed; margin: 0;">{cells}{cluster_status or ""}</table>'
-            f"{self._shown_scheduler()}</div>"
+            f"{self._shown_list()}</div>"
         )
+
+    def _scaling_status(self) -> str:
+        return f"<p>Scaling mode: {self._shown_scaling()}<br>Workers: {self._shown_workers()}</p>"
+
+    def _shown_scaling(self) -> str:
+        bounds = self._adaptive
+        if bounds is None or not bounds.periodic_callback:
+            return "Manual"
+        most = f" to {bounds.maximum}" if bounds.maximum is not None else ""
+        return f"Adaptive, from {bounds.minimum or 0}{most}"
+
+    def _widget(self) -> Any:
+        """Return the widget for a notebook; None without ipywidgets."""
+        if self._shown is None:
+            self._shown = widget_of(self)
+            if self._shown is not None:
+                self.loop.add_callback(self._keep_shown)
+        return None if self._shown is None else self._shown.tab
+
+    def _keep_shown(self) -> None:
+        if self._shown is None or self.status in (Status.closing, Status.closed):
+            return
+        interval = parse_timedelta(dask.config.get("distributed.deploy.cluster-repr-interval", default="ms"))
+        callback = PeriodicCallback(self._shown.update, interval * 1000)
+        self.periodic_callbacks["cluster-repr"] = callback
+        callback.start()
+
+    async def _close(self) -> None:
+        await super()._close()
+        self._show_end()
+
+    async def _ended(self, end: End) -> None:
+        await super()._ended(end)
+        self._show_end()
+
+    def _show_end(self) -> None:
+        if self._shown is not None:
+            self._shown.update()
 
     def _shown_status(self) -> str:
         if self.end is not None:
@@ -63,28 +110,31 @@ class DisplayedCluster(ScaledCluster):
         count, wanted = len(workers), self._count
         threads = sum(worker["nthreads"] for worker in workers)
         memory = format_bytes(sum(worker["memory_limit"] or 0 for worker in workers))
-        of = f" of {wanted}" if wanted is not None and wanted != count and self.end is None else ""
-        mode = f", {self._shown_bounds()}" if self._adaptive is not None and self._adaptive.periodic_callback else ""
-        return f"{count}{of}{mode} ({threads} threads, {memory})" if count else f"{count}{of}{mode}"
-
-    def _shown_bounds(self) -> str:
-        least = self._adaptive.minimum or 0 if self._adaptive is not None else 0
-        most = self._adaptive.maximum if self._adaptive is not None else None
-        return f"adaptive from {least}" + (f" to {most}" if most is not None else "")
+        of = f" of {wanted}" if wanted is not None and wanted != count else ""
+        return f"{count}{of} ({threads} threads, {memory})" if count else f"{count}{of}"
 
     def _shown_dashboard(self) -> str:
-        link = self.dashboard_link if self.end is None else ""
+        link = self.dashboard_link
         if not link:
             return f'<span style="{_MUTED}">none</span>'
         text = link.partition("://")[2]
         text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
         return f'<a href="{escape(link)}" target="_blank" rel="noreferrer">{escape(text)}</a>'
 
-    def _shown_scheduler(self) -> str:
-        if self.end is not None or not hasattr(self.scheduler_info, "_repr_html_"):
+    def _shown_list(self) -> str:
+        """Return the workers one by one, out of sight until they are asked for."""
+        workers = list(self.workers.items())
+        if not workers:
             return ""
-        details = self.scheduler_info._repr_html_()
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{worker['nthreads']}</td>"
+            f"<td>{format_bytes(worker['memory_limit'] or 0)}</td><td>{escape(str(worker.get('status', '')))}</td></tr>"
+            for name, worker in workers[:_LISTED]
+        )
+        more = f"<p>{len(workers) - _LISTED} more</p>" if len(workers) > _LISTED else ""
         return (
-            '<details style="margin-top: 0.5em;"><summary>Scheduler and workers</summary>'
-            f'<div style="max-height: 30em; overflow: auto;">{details}</div></details>'
+            '<details style="margin-top: 0.5em;"><summary>Each worker</summary>'
+            '<div style="max-height: 24em; overflow: auto;"><table>'
+            "<tr><th>Name</th><th>Threads</th><th>Memory</th><th>Status</th></tr>"
+            f"{rows}</table>{more}</div></details>"
         )

@@ -57,6 +57,11 @@ class Place:
         )
 
 
+def is_known() -> bool:
+    """Return whether the environment says where the service is."""
+    return bool(os.environ.get("SPAWNPENNY_URL"))
+
+
 def service_of(address: str | None) -> str | None:
     """Return the URL of the service of a dask-gateway client's ``address``."""
     return address.rstrip("/").removesuffix("/gateway") if address else None

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from spawnpenny.clients.dask.adaptivity import Adaptivity
+from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.dask.gateway import Gateway
 from spawnpenny.clients.dask.remarks import Remarks
 from spawnpenny.clients.dask.sizes import Amount, WorkerSize, bound, whole_number
@@ -119,6 +120,12 @@ class ScaledCluster(WatchedCluster):
             maxima = [adaptivity.maximum, *most.workers(size, at_most=True)]
             adaptivity.minimum = max((each for each in minima if each is not None), default=None)
             adaptivity.maximum = min((each for each in maxima if each is not None), default=None)
+        if (
+            adaptivity.minimum is not None
+            and adaptivity.maximum is not None
+            and adaptivity.minimum > adaptivity.maximum
+        ):
+            raise ClusterError(f"The minimum, {adaptivity.minimum}, is more than the maximum, {adaptivity.maximum}.")
         self._remarks.hear(
             await self._gateway.adapt(
                 self.name,
