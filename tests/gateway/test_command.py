@@ -22,23 +22,35 @@ class Ended:
 
     @property
     def rows(self):
-        return [line.split() for line in self.out.splitlines()[1:] if not line.startswith(" ")]
+        """The rows of a table: without what stands beneath them, and the sum."""
+        table = self.out.partition("\n\n")[0]
+        return [line.split() for line in table.splitlines()[1:] if not line.startswith(" ")]
 
 
 @pytest.fixture
-def command(server):
-    """Run the command to its end in a terminal of 80 columns, with the token of that name."""
+def begin(server):
+    """Start the command in a terminal of 80 columns, with the token of that name."""
 
-    async def run(*arguments, token="hub", port=None):
+    async def begin(*arguments, token="hub", port=None):
         env = os.environ | {
             "SPAWNPENNY_URL": f"http://127.0.0.1:{port or server.port}",
             "SPAWNPENNY_TOKEN": f"{token}-token",
             "COLUMNS": "80",
         }
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "spawnpenny", "dask", *arguments), env=env, stdout=pipe, stderr=pipe
         )
+
+    return begin
+
+
+@pytest.fixture
+def command(begin):
+    """Run the command to its end."""
+
+    async def run(*arguments, **more):
+        process = await begin(*arguments, **more)
         out, err = await process.communicate()
         return Ended(process.returncode, out.decode(), err.decode())
 
@@ -86,6 +98,30 @@ async def test_workers_are_listed_with_what_they_wait_for(command, start, caller
     assert len(waits.findall((await command("list")).out)) == 1
     found = json.loads((await command("workers", name, "--output", "json")).out)
     assert {each["waiting_for"]["code"] for each in found["workers"]} == {"image_unavailable"}
+
+
+async def test_the_largest_come_first_and_all_are_summed_up(command, start, caller):
+    small, large, failed = await start("ada"), await start("bob"), await start("ada", image="none")
+    await (await caller("bob")).post(f"{CLUSTERS}{large}/scale", json={"count": 3})
+    by = {
+        order: [row[1] for row in (await command("list", "--sort", order)).rows] for order in ("cpu", "workers", "age")
+    }
+    assert by["cpu"][:3] == by["workers"][:3] == [large, small, failed]
+    assert by["age"][:3] == [small, large, failed]
+    summed = (await command("list", "--status", "running,failed")).out.splitlines()[-1]
+    assert re.fullmatch(r"3 clusters of 2 users: \d of 3 workers run. They use 5 CPU and 0 memory.", summed)
+    first = await command("list", "--sort", "workers", "--limit", "1")
+    assert [row[1] for row in first.rows] == [large]
+
+
+async def test_events_are_followed_to_the_end_of_a_cluster_that_runs(begin, start, caller):
+    name = await start("ada")
+    following = await begin("events", name, "--follow", "--output", "json")
+    while json.loads(await following.stdout.readline()).get("phase") != "running":
+        pass
+    await (await caller("ada")).delete(f"{CLUSTERS}{name}")
+    later = [json.loads(line).get("phase") for line in (await following.communicate())[0].splitlines()]
+    assert (following.returncode, later[0]) == (0, "stopping")
 
 
 async def test_programs_read_json(command, start):

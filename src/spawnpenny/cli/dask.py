@@ -9,7 +9,7 @@ from typing import Final
 import click
 from rich.console import Console
 
-from spawnpenny.cli.dask_tables import cluster_facts, cluster_lines, worker_lines
+from spawnpenny.cli.dask_tables import SORTED_BY, cluster_facts, cluster_lines, sorted_by, worker_lines
 from spawnpenny.cli.exits import DONE, CommandError, RefusedError, UsageError
 from spawnpenny.cli.progress import print_json, show_lines
 from spawnpenny.cli.service import Target, output_option, service_options
@@ -40,9 +40,23 @@ def dask() -> None:
 @click.option(
     "--status", "phases", metavar="PHASE", help="Only those of this phase, or of several with commas: running, failed …"
 )
+@click.option(
+    "--sort",
+    type=click.Choice(SORTED_BY),
+    default="user",
+    show_default=True,
+    help="What comes first: by name, or the largest or longest first.",
+)
 @click.option("--limit", type=click.IntRange(1), metavar="COUNT", help="At most so many; default: all.")
 def list_clusters(
-    *, target: Target, user: str | None, named: str | None, output: str, phases: str | None, limit: int | None
+    *,
+    target: Target,
+    user: str | None,
+    named: str | None,
+    output: str,
+    phases: str | None,
+    sort: str,
+    limit: int | None,
 ) -> int:
     r"""List the Dask clusters of a user, or of all users.
 
@@ -50,6 +64,7 @@ def list_clusters(
     Examples:
       spawnpenny dask list
       spawnpenny dask list ada --status running,pending
+      spawnpenny dask list --sort idle --limit 10
       spawnpenny dask list --output json | jq '.clusters[].user'
     """
     if user and named and user != named:
@@ -57,7 +72,8 @@ def list_clusters(
     wanted = _phases(phases)
 
     async def work(client: Client) -> None:
-        clusters, unknown = await _listed(client, user or named, wanted, limit)
+        clusters, unknown = await _listed(client, user or named, wanted, limit if sort == "user" else None)
+        clusters = sorted_by(sort, clusters)[:limit]
         if output == "json":
             told = {"clusters": [asdict(each) for each in clusters], "unknown": unknown}
             click.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -157,8 +173,9 @@ def stop(*, target: Target, name: str, user: str | None, wait: bool, timeout: fl
 @_user
 @service_options
 @output_option
+@click.option("--follow", is_flag=True, help="Go on while it runs, until it has ended or is gone.")
 @click.option("--after", metavar="ID", help="Only what came after the event with this id.")
-def events(*, target: Target, name: str, user: str | None, output: str, after: str | None) -> int:
+def events(*, target: Target, name: str, user: str | None, output: str, after: str | None, follow: bool) -> int:
     r"""Show what happens to a cluster until it runs, has failed or is gone.
 
     \b
@@ -167,7 +184,7 @@ def events(*, target: Target, name: str, user: str | None, output: str, after: s
     """
 
     async def work(client: Client) -> None:
-        found = client.clusters.events(await _owner(client, name, user), name, after=after)
+        found = client.clusters.events(await _owner(client, name, user), name, after=after, follow_on=follow)
         await (print_json(found) if output == "json" else show_lines(found, Console(highlight=False, soft_wrap=True)))
 
     return target.run(work)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from spawnpenny.cli.printable import printable
 from spawnpenny.clients.clusters import Cluster, Waiting, WorkerList
+from spawnpenny.domain.quantities import format_quantity, parse_quantity
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _LIVE: Final = frozenset({"requested", "pending", "running"})
+_ORDERS: Final[Mapping[str, Callable[[Cluster], Decimal | float]]] = {
+    "age": lambda cluster: -cluster.requested_at,
+    "cpu": lambda cluster: _amount(cluster, "cpu"),
+    "idle": lambda cluster: -(cluster.idle_since or math.inf),
+    "memory": lambda cluster: _amount(cluster, "memory"),
+    "workers": lambda cluster: cluster.scale.count if cluster.phase in _LIVE else -1,
+}
+SORTED_BY: Final = ("user", *_ORDERS)
 _GAP: Final = "  "
 _INDENT: Final = 4 * " "
 
@@ -35,6 +46,15 @@ def cluster_lines(clusters: Sequence[Cluster]) -> Iterator[str]:
             yield from beneath(f"{each.reason.message} ({each.reason.code})")
         elif each.waiting_for is not None:
             yield from beneath(_coded(each.waiting_for))
+
+    if len(clusters) > 1:
+        yield ""
+        yield _total(clusters)
+
+
+def sorted_by(name: str, clusters: Sequence[Cluster]) -> list[Cluster]:
+    """Return clusters in an order, one of ``SORTED_BY``; what is over comes last where it is by size."""
+    return list(clusters) if name == "user" else sorted(clusters, key=_ORDERS[name], reverse=True)
 
 
 def worker_lines(found: WorkerList) -> Iterator[str]:
@@ -108,6 +128,22 @@ def duration(seconds: float) -> str:
         if count or parts:
             parts.append(f"{count}{unit}" if count else "")
     return "".join(parts[:2]) or "0s"
+
+
+def _total(clusters: Sequence[Cluster]) -> str:
+    live = [each for each in clusters if each.phase in _LIVE]
+    running, wanted = sum(each.workers.running for each in live), sum(each.scale.count for each in live)
+    cpu, memory = (sum((_amount(each, name) for each in live), Decimal()) for name in ("cpu", "memory"))
+    of = {each.user for each in clusters}
+    users = "" if len(of) == 1 else f" of {len(of)} users"
+    return (
+        f"{len(clusters)} clusters{users}: {running} of {wanted} workers run. "
+        f"They use {format_quantity(cpu)} CPU and {format_quantity(memory)} memory."
+    )
+
+
+def _amount(cluster: Cluster, name: str) -> Decimal:
+    return parse_quantity(cluster.resources.get(name, "0"))
 
 
 def _coded(waiting: Waiting) -> str:

@@ -142,12 +142,13 @@ def status(*, target: Target, user: str, name: str, output: str) -> int:
 @_name
 @service_options
 @output_option
+@click.option("--follow", is_flag=True, help="Go on while it runs, until it has ended or is gone.")
 @click.option("--after", metavar="ID", help="Only what came after the event with this id.")
-def events(*, target: Target, user: str, name: str, output: str, after: str | None) -> int:
+def events(*, target: Target, user: str, name: str, output: str, after: str | None, follow: bool) -> int:
     """Show what happened to a lab, and go on until it runs, has failed or is gone."""
 
     async def work(client: Client) -> None:
-        found = client.lab_events(user, name, after=after)
+        found = client.lab_events(user, name, after=after, follow_on=follow)
         await (print_json(found) if output == "json" else show_lines(found, Console(highlight=False, soft_wrap=True)))
 
     return target.run(work)

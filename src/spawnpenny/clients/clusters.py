@@ -204,9 +204,15 @@ class Clusters:
             if loop.time() >= end:
                 return there
 
-    def events(self, user: str, name: str, *, after: str | None = None) -> AsyncGenerator[Event]:
-        """Yield what happens to a cluster, each event once, until it runs, has failed or is gone."""
-        return follow(self._connection, f"{_cluster(user, name)}/events", after=after)
+    def events(
+        self, user: str, name: str, *, after: str | None = None, follow_on: bool = False
+    ) -> AsyncGenerator[Event]:
+        """Yield what happens to a cluster, each event once, until it runs, has failed or is gone.
+
+        ``follow_on``: it goes on while the cluster runs.
+        """
+        query = {"follow": "true"} if follow_on else {}
+        return follow(self._connection, f"{_cluster(user, name)}/events", after=after, query=query)
 
     async def _have(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         answer = await self._connection.ask("GET", path, query=query or {})

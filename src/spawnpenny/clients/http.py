@@ -238,12 +238,16 @@ class Client:
         query = {"lab": lab} | ({"options": _preselected(options)} if options else {})
         return await self._connection().page(f"{_user(user)}/form", query=query)
 
-    def lab_events(self, user: str, lab: str = DEFAULT_LAB, *, after: str | None = None) -> AsyncGenerator[Event]:
+    def lab_events(
+        self, user: str, lab: str = DEFAULT_LAB, *, after: str | None = None, follow_on: bool = False
+    ) -> AsyncGenerator[Event]:
         """Yield what happens to a lab, each event once, until it runs, has failed or is gone.
 
-        ``after`` is the id of an event: only later ones are yielded. Broken streams are resumed.
+        ``after`` is the id of an event: only later ones are yielded. ``follow_on``: it goes on while the lab runs.
+        Broken streams are resumed.
         """
-        return follow(self._connection(), f"{_lab(user, lab)}/events", after=after)
+        query = {"follow": "true"} if follow_on else {}
+        return follow(self._connection(), f"{_lab(user, lab)}/events", after=after, query=query)
 
     async def labs_of(self, user: str) -> tuple[Lab, ...]:
         """Return a user's labs, by name."""

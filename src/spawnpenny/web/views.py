@@ -235,11 +235,16 @@ def dask_view(username: str, run: Run, workers: Workers, waiting: Mapping[str, A
         "scale": asdict(record.scale),
         "workers": asdict(workers),
         "resources": {"cpu": format_quantity(used.cpu), "memory": format_quantity(used.memory)},
-        "waiting_for": waiting,
+        "waiting_for": waiting or _held_back(run),
         "idle_since": record.idle_since if record.phase is Phase.RUNNING else None,
         "options": record.request.options,
         "lab": record.request.caller.lab if record.request.caller else None,
     }
+
+
+def _held_back(run: Run) -> dict[str, Any] | None:
+    held = run.held_back
+    return {"code": held.error.code, "message": held.error.message} if held else None
 
 
 def _spawn_view(username: str, run: Run) -> dict[str, Any]:
