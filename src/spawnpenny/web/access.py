@@ -183,7 +183,7 @@ def _sent(request: web.Request, access: Access) -> str | None:
     """Return the Authorization header; at the gateway's routes, else the one that the request's cookie stands for."""
     sent = request.headers.getall("Authorization", [])
     if len(sent) > 1:  # two readers may not agree on which one counts
-        raise MalformedRequestError("There are several Authorization headers. Send one.")
+        raise MalformedRequestError("There are several Authorization headers.", advice="Send one of them.")
     if sent or not access.gateway:
         return sent[0] if sent else None
     cookie = sent_cookie(request)
