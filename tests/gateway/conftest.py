@@ -60,6 +60,7 @@ class Flock(Step):
 
     def __init__(self):
         self.over = asyncio.Event()
+        self.idle = None
 
     def asks(self, spawn):
         return Resources(cpu=1 + spawn.scale.count * spawn.options["worker_cores"])
@@ -76,6 +77,7 @@ class Flock(Step):
 
     async def tend(self, spawn):
         while not self.over.is_set():
+            await spawn.note_idle(self.idle)
             there = len(spawn.cluster.pods()) - 1
             for number in range(there, spawn.scale.count):
                 await spawn.cluster.ensure(self._pod(spawn, spawn.names.own(f"w-{number}"), "worker"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -127,6 +128,21 @@ async def test_the_gauges_say_how_many_there_are_and_name_nobody(caller, cluster
         "failed": 1,
     }
     assert not {"ada", "bob", *clusters} & {part for key in seen for part in key}
+
+
+async def test_a_cluster_that_has_nothing_to_do_is_seen_to_be_idle_and_one_at_work_is_not(caller, flock):
+    ada, hub = await caller("ada"), await caller("hub")
+    name = await start(ada, "ada")
+
+    async def seen():
+        (cluster,) = (await listed(hub))["clusters"]
+        idle = cluster["idle_since"]
+        return None if idle is None else time.time() - idle >= 120, (await gauges(hub))["clusters_idle",]
+
+    for idle, workers, wanted in ((120.0, 1, (True, 1)), (None, 2, (None, 0)), (30.0, 3, (None, 0))):
+        flock.idle = idle
+        await ada.post(f"{CLUSTERS}{name}/scale", json={"count": workers})
+        await until(seen, wanted)
 
 
 async def test_without_any_the_gauges_are_zero(caller):

@@ -21,16 +21,18 @@ def cluster_gauges(service: Service) -> Iterable[Metric]:
     """Yield the gauges: clusters by phase, their workers by phase, and how many workers there are to be."""
     phases: Counter[Phase] = Counter()
     workers = Workers()
-    desired = 0
+    desired = idle = 0
     for username, records in _clusters(service):
         counts = workers_of(service, username)
         for record in records:
             phases[record.phase] += 1
             desired += _desired(record)
+            idle += record.phase is Phase.RUNNING and record.idle_since is not None
             workers.running += counts[record.id].running
             workers.pending += counts[record.id].pending
     by_phase = {phase.value: phases[phase] for phase in Phase}
     yield gauges("spawnpenny_dask_clusters", "Dask clusters, by how far they are.", "phase", by_phase)
+    yield gauge("spawnpenny_dask_clusters_idle", "Dask clusters that run and have nothing to do.", idle)
     yield gauges(
         "spawnpenny_dask_workers",
         "Workers of Dask clusters: those that run, and those that are on their way.",
