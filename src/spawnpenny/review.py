@@ -65,8 +65,10 @@ def load(file: str | None) -> Loaded:
     settings, wrong = loaded
     problems += wrong
     plugins = _plugins(problems, settings)
-    if settings.cluster == "embedded" or not settings.broker.separate:
-        _tried(problems, OrdersFile(settings.broker.orders).read)
+    orders = settings.broker.orders
+    here = orders is not None and Path(orders).is_file()  # a separate broker may read it where it runs alone
+    if here or settings.cluster == "embedded" or not settings.broker.separate:
+        _tried(problems, OrdersFile(orders).read)
     problems.extend(_certificates(settings))
     return Loaded(settings, plugins, problems, partly=bool(wrong))
 

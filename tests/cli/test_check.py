@@ -101,6 +101,23 @@ def test_all_problems_are_told_at_once(check):
     assert len(err.splitlines()) == 5
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("commission: []\ncommission: []\n", "has the key 'commission' twice"),
+        (f"commission: {'[' * 3000}{']' * 3000}\n", "nested too deep"),
+        ("commission: [{name: a}]\n", "each container needs a name and an image"),
+        (f"commission: [{{name: a, image: b, x: {'9' * 6000}}}]\n", "a number that is too long"),
+    ],
+)
+@pytest.mark.parametrize("separate", ["true", "false"])
+def test_an_orders_file_that_is_there_is_read_whoever_runs_it(check, tmp_path, text, problem, separate):
+    file = tmp_path / "orders.yaml"
+    file.write_text(text)
+    code, _, err = check(f"broker: {{separate: {separate}, orders: {file}}}")
+    assert (code, problem in err) == (2, True), err
+
+
 def test_wrong_core_settings_hide_no_wrong_plugin_sections(check):
     code, out, err = check(
         "wbe: {}\nweb: {port: x}\ntokens: {hub: {}}\npods: {allow: [hostPth]}\n"

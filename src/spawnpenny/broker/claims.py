@@ -35,6 +35,7 @@ _MAX_TEXT: Final = 64 * 1024
 _MAX_GROUP_NAME: Final = 255
 _MAX_ID: Final = 2**31 - 1
 _LONGEST: Final = 300
+_LINE_BREAKING: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,8 @@ def _check_user(name: str) -> None:
 
 def _check_group(name: str) -> None:
     # It ends up in a file that the site's own containers read.
-    bad = any(each in ":,/" or unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"} for each in name)
+    bad = any(each in name for each in ":,/")
+    bad = bad or (not name.isprintable() and any(unicodedata.category(each) in _LINE_BREAKING for each in name))
     if bad or not name or name != name.strip() or len(name) > _MAX_GROUP_NAME:
         raise ValidationError("This is not the name of a group.")
 
