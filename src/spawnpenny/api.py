@@ -9,15 +9,16 @@ from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.kubernetes_types import unknown_key
-from spawnpenny.domain.labels import PART, labels_fault
+from spawnpenny.domain.labels import PART, WORKER_GROUP, labels_fault
 from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.overlay import overlaid
 from spawnpenny.domain.pod_resources import pod_limits, resources_fault
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Caller, Key, Kind, Phase, Scale, Tls
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Caller, Key, Kind, Phase, Scale, Tls
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import Group, User
+from spawnpenny.domain.worker_groups import WorkerGroup
 from spawnpenny.errors import (
     ClusterAloneError,
     ClusterError,
@@ -56,10 +57,12 @@ from spawnpenny.settings import SCOPES, Settings
 from spawnpenny.trust import trusting
 
 __all__ = [
+    "DEFAULT_GROUP",
     "DEFAULT_LAB",
     "PART",
     "SCOPES",
     "SERVER_FIELDS",
+    "WORKER_GROUP",
     "Answer",
     "Authenticator",
     "Authority",
@@ -117,6 +120,7 @@ __all__ = [
     "UnknownOptionError",
     "User",
     "VolumesKeptError",
+    "WorkerGroup",
     "allow",
     "answers",
     "check_form",

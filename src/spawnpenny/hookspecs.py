@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.spawns import Key
     from spawnpenny.domain.users import User
+    from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.identity import Authenticator
     from spawnpenny.pipeline.spawn import Spawn
     from spawnpenny.pipeline.step import Step
@@ -133,6 +134,25 @@ def spawnpenny_cluster_options(user: User, settings: Settings) -> Sequence[Clust
         @hookimpl
         def spawnpenny_cluster_options(user: User, settings: Settings) -> list[ClusterOption]:
             return [ClusterOption("team", OptionType.SELECT, "blue", "Who pays", choices=("blue", "red"))]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_worker_groups(settings: Settings) -> Sequence[WorkerGroup]:
+    """Contribute the groups of workers that a Dask cluster may have.
+
+    Called for each question and for each scale of a cluster, and once when the service starts. It must be pure and
+    quick. The group ``default`` is the one of every cluster. ``spawn.scale.of(name)`` is how many workers of a group
+    there are to be; whoever makes them sets the label ``spawnpenny.io/worker-group`` on those of other groups.
+
+    Example::
+
+        from spawnpenny.api import Settings, WorkerGroup, hookimpl
+
+        @hookimpl
+        def spawnpenny_worker_groups(settings: Settings) -> list[WorkerGroup]:
+            return [WorkerGroup("default", cores=1, memory=2**31, maximum=10)]
     """
     raise NotImplementedError
 

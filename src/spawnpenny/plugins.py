@@ -18,6 +18,7 @@ from spawnpenny.domain.cluster_options import ClusterOption
 from spawnpenny.domain.forms import FormField, check_form
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
+from spawnpenny.domain.worker_groups import WorkerGroup
 from spawnpenny.errors import PluginError, SpawnpennyError
 from spawnpenny.identity import Authenticator
 from spawnpenny.pipeline.declarations import check_name
@@ -69,6 +70,7 @@ class Plugins:
         somebody = User("somebody", settings.users.uid, settings.users.gid)
         self.form(somebody)
         self.cluster_options(somebody)
+        self.worker_groups()
         self._refuse_unread(settings)
         absent = {entry.name for entry in installed if not manager.has_plugin(entry.name)}
         self._pipelines = {kind: order(self.steps, kind, origin=self.origin, absent=absent) for kind in Kind}
@@ -136,6 +138,21 @@ class Plugins:
                     )
                 _check_default(name, option)
                 found[option.name] = option
+        return tuple(found.values())
+
+    def worker_groups(self) -> tuple[WorkerGroup, ...]:
+        """Return the groups of workers that a Dask cluster may have, of all plugins by their names.
+
+        Raises:
+            PluginError: A plugin's groups are none, or two have one name.
+
+        """
+        found: dict[str, WorkerGroup] = {}
+        for name, result in self._each("spawnpenny_worker_groups", settings=self._settings):
+            for group in _checked(name, "spawnpenny_worker_groups", result, WorkerGroup):
+                if group.name in found:
+                    raise PluginError(f"The plugin {name!r} has a worker group {group.name!r} that there is already.")
+                found[group.name] = group
         return tuple(found.values())
 
     def observe(self, username: str, key: Key, event: Event) -> None:
@@ -242,6 +259,7 @@ def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterato
         "spawnpenny_authenticators",
         "spawnpenny_form",
         "spawnpenny_cluster_options",
+        "spawnpenny_worker_groups",
     ):
         for impl in getattr(manager.hook, hook).get_hookimpls():
             try:

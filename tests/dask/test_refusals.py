@@ -64,7 +64,7 @@ async def test_a_scale_over_the_quota_is_cut_and_warned_of_with_the_numbers(dask
     await ada.run("cluster.scale(50)")
     (warning,) = [each for each in ada.warnings if each.startswith("GatewayWarning")]
     assert "cpu left in the quota: asked 51, in use 0, limit 8" in warning
-    assert "to have 7 workers" in warning
+    assert "Scaling to 7 instead." in warning
     count = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]["count"]
     assert count == 7
     await ada.run("cluster.scale(0)")

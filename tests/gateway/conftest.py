@@ -13,7 +13,7 @@ from aiohttp import web
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
 
-from spawnpenny.api import ClusterOption, OptionType, Resources, Step, allow, hookimpl
+from spawnpenny.api import ClusterOption, OptionType, Resources, Step, WorkerGroup, allow, hookimpl
 from spawnpenny.authority import Authority
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
@@ -47,6 +47,7 @@ OPTIONS = (
     ClusterOption("gpu", OptionType.BOOL, default=False),
     ClusterOption("environment", OptionType.MAPPING, {}, secret=True),
 )
+GROUPS = (WorkerGroup("default", 1, 2**30, 10), WorkerGroup("spot", 2, 2**31, 10, "Cheap", "May go at any time."))
 
 
 class Flock(Step):
@@ -63,7 +64,7 @@ class Flock(Step):
         self.idle = None
 
     def asks(self, spawn):
-        return Resources(cpu=1 + spawn.scale.count * spawn.options["worker_cores"])
+        return Resources(cpu=1 + spawn.scale.count * spawn.options["worker_cores"] + 2 * spawn.scale.of("spot"))
 
     def keeps(self, spawn):
         return {"authority": Authority.create(spawn.name).pem}
@@ -78,9 +79,11 @@ class Flock(Step):
     async def tend(self, spawn):
         while not self.over.is_set():
             await spawn.note_idle(self.idle)
-            there = len(spawn.cluster.pods()) - 1
-            for number in range(there, spawn.scale.count):
-                await spawn.cluster.ensure(self._pod(spawn, spawn.names.own(f"w-{number}"), "worker"))
+            there = {pod["metadata"]["name"] for pod in spawn.cluster.pods()}
+            for group in ("default", "spot"):
+                for name in (spawn.names.own(f"{group}-{number}") for number in range(spawn.scale.of(group))):
+                    if name not in there:
+                        await spawn.cluster.ensure(self._pod(spawn, name, "worker", group))
             ended, news = asyncio.create_task(self.over.wait()), asyncio.create_task(spawn.news(60))
             await asyncio.wait({ended, news}, return_when=asyncio.FIRST_COMPLETED)
         raise ClusterIdleError("Nothing ran on it for an hour.")
@@ -90,8 +93,9 @@ class Flock(Step):
             await spawn.cluster.remove(pod)
         await spawn.cluster.discard("Pod", spawn.names.base)
 
-    def _pod(self, spawn, name, part=None):
+    def _pod(self, spawn, name, part=None, group="default"):
         labels = {"spawnpenny.io/part": part} if part else {}
+        labels |= {"spawnpenny.io/worker-group": group} if group != "default" else {}
         container = {
             "name": "main",
             "image": WORKERS.get(spawn.options["queue"], "small") if part else spawn.options["image"],
@@ -126,7 +130,12 @@ async def site(tmp_path, flock):
             for name, (scopes, user) in TOKENS.items()
         }
         steps, options = hookimpl(lambda settings: [flock]), hookimpl(lambda user, settings: list(OPTIONS))
-        site.plugins = {"flock": SimpleNamespace(spawnpenny_steps=steps, spawnpenny_cluster_options=options)}
+        groups = hookimpl(lambda settings: list(GROUPS))
+        site.plugins = {
+            "flock": SimpleNamespace(
+                spawnpenny_steps=steps, spawnpenny_cluster_options=options, spawnpenny_worker_groups=groups
+            )
+        }
         yield site
 
 

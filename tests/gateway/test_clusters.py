@@ -29,6 +29,7 @@ async def test_a_cluster_is_seen_like_a_lab(caller):
     assert (seen["user"], seen["cluster"], seen["phase"], seen["lab"]) == ("ada", name, "running", None)
     assert seen["scale"] == {"count": 0, "minimum": 0, "maximum": None, "adaptive": False}
     assert seen["workers"] == {"running": 0, "pending": 0}
+    assert seen["groups"] == {key: {"desired": 0, "running": 0, "pending": 0} for key in ("default", "spot")}
     assert (seen["options"]["image"], "environment" in seen["options"]) == ("small", False)
     assert {step["state"] for step in seen["steps"]} <= {"done", "skipped"}
     assert (await (await ada.get(DASK)).json()) == {"clusters": [seen]}

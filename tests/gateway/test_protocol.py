@@ -126,7 +126,7 @@ async def test_what_ended_by_itself_is_stopped_and_says_why(server, gateway, flo
 
 async def test_what_does_not_fit_is_cut_and_told_with_the_numbers(server, gateway):
     name = await running(gateway)
-    with pytest.warns(GatewayWarning, match=r"asked 100, in use 0, limit 6.*have 5 workers instead"):
+    with pytest.warns(GatewayWarning, match=r"asked 100, in use 0, limit 6.*Scaling to 5 instead"):
         await gateway.scale_cluster(name, 99)
     scale = run_of(server, name).record.scale
     assert (scale.count, scale.adaptive) == (5, False)
@@ -134,8 +134,12 @@ async def test_what_does_not_fit_is_cut_and_told_with_the_numbers(server, gatewa
     await gateway.adapt_cluster(name, minimum=2, maximum=4)
     scale = run_of(server, name).record.scale
     assert (scale.count, scale.minimum, scale.maximum, scale.adaptive) == (2, 2, 4, True)
-    with pytest.warns(GatewayWarning, match="limit 6"):
+    with pytest.warns(GatewayWarning, match="limit 6.*Using `maximum=None, minimum=5` instead"):
         await gateway.adapt_cluster(name, minimum=40)
+    for asked, maximum, minimum in (((None, 9), 5, 0), ((7, 9), 5, 5)):
+        with pytest.warns(GatewayWarning, match=rf"limit 6.*Using `maximum={maximum}, minimum={minimum}` instead"):
+            await gateway.adapt_cluster(name, *asked)
+    await gateway.adapt_cluster(name, minimum=1, maximum=5)
     await gateway.adapt_cluster(name, active=False)
     scale = run_of(server, name).record.scale
     assert (scale.count, scale.adaptive) == (5, False)

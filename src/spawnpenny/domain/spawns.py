@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -78,18 +79,39 @@ class Caller:
     image: str
 
 
+DEFAULT_GROUP: Final = "default"
+"""The group of workers that every cluster has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How many workers a Dask cluster is to have.
 
     They are ``count``. Where ``adaptive``, the cluster's work says how many, not fewer than ``minimum`` and not more
-    than ``maximum`` (None: as many as there is room for).
+    than ``maximum`` (None: as many as there is room for). All that is of the default group; ``groups`` are the
+    counts of further ones.
     """
 
     count: int = 0
     minimum: int = 0
     maximum: int | None = None
     adaptive: bool = False
+    groups: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, group: str) -> int:
+        """Return how many workers a group is to have."""
+        return self.count if group == DEFAULT_GROUP else self.groups.get(group, 0)
+
+    def resized(self, group: str, count: int) -> Scale:
+        """Return the same with another count of one group."""
+        if group == DEFAULT_GROUP:
+            return replace(self, count=count)
+        return replace(self, groups={name: each for name, each in {**self.groups, group: count}.items() if each})
+
+    @property
+    def total(self) -> int:
+        """How many workers all groups are to have."""
+        return self.count + sum(self.groups.values())
 
     def held(self, count: int) -> Scale:
         """Return the same with another count, within its bounds where it is adaptive."""

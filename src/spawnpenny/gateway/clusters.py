@@ -51,7 +51,13 @@ async def get_options(request: web.Request) -> web.Response:
     username, service = user_of(request), request.app[SERVICE]
     account = service.spawns.account(username)
     user = resolve_user(username, asker(request), account.known if account else None, service.settings.users)
-    return web.json_response({"cluster_options": [field_of(each) for each in service.plugins.cluster_options(user)]})
+    plugins = service.plugins
+    return web.json_response(
+        {
+            "cluster_options": [field_of(each) for each in plugins.cluster_options(user)],
+            "worker_groups": [asdict(each) for each in plugins.worker_groups()],
+        }
+    )
 
 
 async def start_cluster(request: web.Request) -> web.Response:
@@ -110,7 +116,7 @@ def _facts(request: web.Request, run: Run) -> dict[str, Any]:
     if run.record.phase is not Phase.RUNNING:
         return {}
     workers = workers_of(request.app[SERVICE], user_of(request))[run.record.id]
-    return {"scheduler": run.record.url, "workers": asdict(workers)}
+    return {"scheduler": run.record.url, "workers": workers.counts()}
 
 
 async def _decided(run: Run) -> None:

@@ -63,6 +63,7 @@ class StartOfClusterBody(BodySchema[StartOfCluster]):
 @dataclass(frozen=True, slots=True)
 class ScaleTo:
     count: int
+    group: str | None = None
 
 
 class ScaleToBody(BodySchema[ScaleTo]):
@@ -71,6 +72,11 @@ class ScaleToBody(BodySchema[ScaleTo]):
     makes: ClassVar[type] = ScaleTo
     example: ClassVar[dict[str, Any]] = {"count": 4}
     count = integer(0, MAX_WORKERS, "a whole number", strict=True, required=True)
+    group = fields.String(
+        allow_none=True,
+        error_messages=wordings("null or the name of a worker group"),
+        metadata={"description": "The group of workers; `default` where it is null."},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from aiohttp import web
 
-from spawnpenny.domain.spawns import Scale
-from spawnpenny.errors import DaskNotFoundError, QuotaExceededError
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Scale
+from spawnpenny.domain.worker_groups import check_group
+from spawnpenny.errors import DaskNotFoundError
 from spawnpenny.gateway.refusals import advised
 from spawnpenny.gateway.requests import AdaptBody, ScaleToBody
 from spawnpenny.web.dask import find_cluster, key_of
@@ -20,28 +22,38 @@ from spawnpenny.web.requests import NoQuerySchema
 async def scale_cluster(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     asked = await body_of(request, ScaleToBody())
-    return await _scaled(request, Scale(asked.count))
+    group = check_group(asked.group, request.app[SERVICE].plugins.worker_groups())
+
+    def wanted(now: Scale) -> Scale:
+        scale = now if group != DEFAULT_GROUP else replace(now, minimum=0, maximum=None, adaptive=False)
+        return scale.resized(group, asked.count)
+
+    return await _scaled(request, wanted, lambda scale: f"Scaling to {scale.of(group)} instead.")
 
 
 async def adapt_cluster(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     asked = await body_of(request, AdaptBody())
     find_cluster(request)
-    if not asked.active:
-        return await _scaled(request, lambda now: Scale(now.count))
-    return await _scaled(request, lambda now: Scale(now.count, asked.minimum or 0, asked.maximum, adaptive=True))
+
+    def wanted(now: Scale) -> Scale:
+        bounds = (asked.minimum or 0, asked.maximum) if asked.active else (0, None)
+        return replace(now, minimum=bounds[0], maximum=bounds[1], adaptive=asked.active)
+
+    return await _scaled(
+        request, wanted, lambda scale: f"Using `maximum={scale.maximum}, minimum={scale.minimum}` instead."
+    )
 
 
-async def _scaled(request: web.Request, wanted: Scale | Callable[[Scale], Scale]) -> web.Response:
+async def _scaled(
+    request: web.Request, wanted: Callable[[Scale], Scale], instead: Callable[[Scale], str]
+) -> web.Response:
+    """Answer with what fits of a scale; ``instead`` says what that is, in the words of dask-gateway."""
     username, key = user_of(request), key_of(request)
     scaled = await request.app[SERVICE].spawns.scale(username, key, wanted)
     if scaled is None:
         raise DaskNotFoundError(username, key.name)
     exchange(request).about(scaled.run)
-    told = _cut(scaled.refusal, scaled.scale) if scaled.refusal else None
+    refusal = scaled.refusal
+    told = advised(refusal.code, f"{refusal.message} {instead(scaled.scale)}") if refusal else None
     return web.json_response({"ok": told is None, "msg": told})
-
-
-def _cut(refusal: QuotaExceededError, scale: Scale) -> str:
-    workers = "1 worker" if scale.count == 1 else f"{scale.count} workers"
-    return advised(refusal.code, f"{refusal.message} The cluster is to have {workers} instead.")

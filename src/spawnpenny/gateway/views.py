@@ -34,8 +34,20 @@ class ClusterFieldView(Schema):
     description = fields.String(required=True)
 
 
+class WorkerGroupView(Schema):
+    """A group of workers that a cluster may have."""
+
+    name = fields.String(required=True, metadata=told("What `scale` takes as `group`."))
+    cores = fields.Float(required=True, metadata=told("Of one worker."))
+    memory = fields.Integer(required=True, metadata=told("Bytes of one worker."))
+    maximum = fields.Integer(required=True, metadata=told("How many workers a cluster may have of it."))
+    label = fields.String(required=True)
+    description = fields.String(required=True)
+
+
 class ClusterOptionsView(Schema):
     cluster_options = fields.List(fields.Nested(ClusterFieldView), required=True)
+    worker_groups = fields.List(fields.Nested(WorkerGroupView), required=True)
 
 
 class StartedClusterView(Schema):

@@ -34,7 +34,7 @@ from spawnpenny.pipeline.port import Marks, Reach, StepPort
 from spawnpenny.pipeline.record import Applied, Replaced
 from spawnpenny.pipeline.room import describe, ending, room_of
 from spawnpenny.pipeline.runner import Runner
-from spawnpenny.pipeline.scaling import Fitted, fit
+from spawnpenny.pipeline.scaling import Fitted, fit, fit_maximum
 from spawnpenny.pipeline.scrub import Scrubber
 from spawnpenny.pipeline.spawn import Life, Spawn, Stash
 from spawnpenny.pipeline.step import Step
@@ -193,19 +193,21 @@ class Context:
 
     def fit(self, wanted: Scale) -> Fitted:
         """Return what of a scale fits into the user's budget, by all steps' own checks; fewer than now always do."""
-        spawn = self.spawn()
+        now = self.run.record.scale
+        bounded = fit_maximum(wanted, now=now, refusal=lambda scale: self._refusal(scale, in_use=Resources()))
+        fitted = fit(bounded.scale, now=now, refusal=self._refusal)
+        return Fitted(fitted.scale, fitted.refusal or bounded.refusal)
 
-        def refusal(count: int) -> QuotaExceededError | None:
-            scaled = replace(spawn, _life=Life(lambda: replace(wanted, count=count)))
-            scaled = replace(scaled, asks=self._asked(scaled))
-            try:
-                for step in self.pipeline.steps:
-                    step.check(scaled)
-            except QuotaExceededError as error:
-                return error
-            return None
-
-        return fit(wanted, now=self.run.record.scale.count, refusal=refusal)
+    def _refusal(self, scale: Scale, *, in_use: Resources | None = None) -> QuotaExceededError | None:
+        """Return why a scale does not fit; ``in_use`` (None: as it is) is what the user's other spawns have."""
+        spawn = replace(self.spawn(), _life=Life(lambda: scale))
+        spawn = replace(spawn, asks=self._asked(spawn), in_use=spawn.in_use if in_use is None else in_use)
+        try:
+            for step in self.pipeline.steps:
+                step.check(spawn)
+        except QuotaExceededError as error:
+            return error
+        return None
 
     def count(self, scale: Scale) -> None:
         """Note that the spawn is to be of this scale, and what it uses so. Whoever looks after it is told later."""
@@ -330,7 +332,7 @@ class Context:
             return self.run.standing.count
         scale = self.run.record.scale.held(count)
         if scale.count != self.run.record.scale.count:
-            self.count(self.fit(scale).scale)
+            self.count(replace(scale, count=self.fit(scale).scale.count))
         return self.run.record.scale.count
 
     def _lab_runs(self) -> bool:

@@ -30,7 +30,7 @@ from spawnpenny.domain.spawns import (
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SpawnpennyError
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 """What this spawnpenny writes; it reads the one before as well."""
 _OPTION: Final = "option."
 

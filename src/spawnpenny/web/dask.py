@@ -198,4 +198,5 @@ def _view(request: web.Request, run: Run) -> dict[str, Any]:
 def _viewer(service: Service, username: str) -> Callable[[Run], dict[str, Any]]:
     """Return what makes the view of each cluster of a user, from the user's pods as they are now."""
     workers, waiting = workers_of(service, username), waiting_of(service, username)
-    return lambda run: dask_view(username, run, workers[run.record.id], waiting.get(run.record.id))
+    groups = service.plugins.worker_groups()
+    return lambda run: dask_view(username, run, workers[run.record.id], groups, waiting.get(run.record.id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +12,13 @@ from spawnpenny.domain.advice import advice
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.quantities import format_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Phase, Reason, StepState
+from spawnpenny.domain.spawns import Phase, Reason, Scale, StepState
+from spawnpenny.domain.worker_groups import WorkerGroup, group_names
 from spawnpenny.web.requests import GroupSchema
+from spawnpenny.web.workers import Workers
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.account import Account, Run
-    from spawnpenny.web.workers import Workers
 
 _EPOCH: Final = "Seconds since the epoch."
 
@@ -120,6 +121,10 @@ class WorkersView(Schema):
     pending = fields.Integer(required=True)
 
 
+class GroupWorkersView(WorkersView):
+    desired = fields.Integer(required=True, metadata=told("How many workers there are to be."))
+
+
 class ResourcesView(Schema):
     cpu = fields.String(required=True, metadata=told("Cores, as a Kubernetes quantity."))
     memory = fields.String(required=True, metadata=told("Bytes, as a Kubernetes quantity."))
@@ -139,7 +144,13 @@ class DaskView(SpawnView):
 
     cluster = fields.String(required=True)
     scale = fields.Nested(ScaleView, required=True)
-    workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are."))
+    workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are, of all groups."))
+    groups = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(GroupWorkersView),
+        required=True,
+        metadata=told("By group of workers."),
+    )
     resources = fields.Nested(
         ResourcesView, required=True, metadata=told("What scheduler and workers count against the user's quota.")
     )
@@ -225,15 +236,22 @@ def lab_view(username: str, run: Run) -> dict[str, Any]:
     }
 
 
-def dask_view(username: str, run: Run, workers: Workers, waiting: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return a Dask cluster as DaskView."""
+def dask_view(
+    username: str,
+    run: Run,
+    workers: Workers,
+    groups: Sequence[WorkerGroup],
+    waiting: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a Dask cluster as DaskView; ``groups`` are those of workers that it may have."""
     record = run.record
     used = record.asks if record.active else Resources()
     return {
         "cluster": record.key.name,
         **_spawn_view(username, run),
-        "scale": asdict(record.scale),
-        "workers": asdict(workers),
+        "scale": {name: value for name, value in asdict(record.scale).items() if name != "groups"},
+        "workers": workers.counts(),
+        "groups": _groups(record.scale, workers, groups),
         "resources": {"cpu": format_quantity(used.cpu), "memory": format_quantity(used.memory)},
         "waiting_for": waiting or _held_back(run),
         "idle_since": record.idle_since if record.phase is Phase.RUNNING else None,
@@ -245,6 +263,15 @@ def dask_view(username: str, run: Run, workers: Workers, waiting: Mapping[str, A
 def _held_back(run: Run) -> dict[str, Any] | None:
     held = run.held_back
     return {"code": held.error.code, "message": held.error.message} if held else None
+
+
+def _groups(scale: Scale, workers: Workers, groups: Sequence[WorkerGroup]) -> dict[str, dict[str, int]]:
+    """Return the counts of each group that there is, and of one that there is no more as long as it has workers."""
+    offered = group_names(groups)
+    return {
+        name: {"desired": scale.of(name) if name in offered else 0, **workers.groups.get(name, Workers()).counts()}
+        for name in dict.fromkeys([*offered, *workers.groups])
+    }
 
 
 def _spawn_view(username: str, run: Run) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Kind
 from spawnpenny.pipeline import podstate
 
 if TYPE_CHECKING:
@@ -21,10 +21,20 @@ _WORKER = "worker"
 
 @dataclass(slots=True)
 class Workers:
-    """How many workers of a cluster run, and how many are on their way."""
+    """How many workers of a cluster run, and how many are on their way; ``groups`` has those of each group."""
 
     running: int = 0
     pending: int = 0
+    groups: dict[str, Workers] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        return {"running": self.running, "pending": self.pending}
+
+    def add(self, *, running: bool) -> None:
+        if running:
+            self.running += 1
+        else:
+            self.pending += 1
 
 
 def workers_of(service: Service, username: str) -> Mapping[str, Workers]:
@@ -33,10 +43,9 @@ def workers_of(service: Service, username: str) -> Mapping[str, Workers]:
     for spawn, pod in worker_pods(service, username):
         if podstate.is_over(pod) or podstate.is_deleted(pod):
             continue
-        if podstate.is_ready(pod):
-            found[spawn].running += 1
-        else:
-            found[spawn].pending += 1
+        group = pod["metadata"]["labels"].get(labels.WORKER_GROUP, DEFAULT_GROUP)
+        for workers in (found[spawn], found[spawn].groups.setdefault(group, Workers())):
+            workers.add(running=podstate.is_ready(pod))
     return found
 
 

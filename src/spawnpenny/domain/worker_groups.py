@@ -1,0 +1,42 @@
+"""Groups of workers of a Dask cluster, each with its own size and place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spawnpenny.domain.spawns import DEFAULT_GROUP
+from spawnpenny.domain.suggestions import listed, shortened
+from spawnpenny.errors import InvalidRequestError
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerGroup:
+    """A group: cores and bytes of one worker as the site has it, and how many workers there may be at most."""
+
+    name: str
+    cores: float
+    memory: int
+    maximum: int
+    label: str = ""
+    description: str = ""
+
+
+def group_names(groups: Iterable[WorkerGroup]) -> list[str]:
+    """Return the names of groups, the default one first, which every cluster has."""
+    return [DEFAULT_GROUP, *(group.name for group in groups if group.name != DEFAULT_GROUP)]
+
+
+def check_group(name: str | None, groups: Sequence[WorkerGroup]) -> str:
+    """Return the name of a group that there is; None is the default one.
+
+    Raises:
+        InvalidRequestError: There is no such group.
+
+    """
+    names = group_names(groups)
+    if name is not None and name not in names:
+        raise InvalidRequestError(
+            f"There is no worker group {shortened(name)!r}. There are: {listed(names)}.", field="group"
+        )
+    return name or DEFAULT_GROUP

@@ -1,0 +1,146 @@
+"""Groups of workers by the gateway protocol and the REST API."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from spawnpenny.api import WorkerGroup, hookimpl
+from spawnpenny.configuration import make_settings
+from spawnpenny.domain.spawns import Key, Kind, Scale
+from spawnpenny.errors import PluginError
+from spawnpenny.pipeline.scaling import fit, fit_maximum
+from spawnpenny.plugins import load_plugins
+
+CLUSTERS = "/gateway/api/v1/clusters/"
+DASK = "/v1/users/ada/dask"
+
+
+async def start(ada):
+    name = (await (await ada.post(CLUSTERS, json={})).json())["name"]
+    async with ada.get(f"{CLUSTERS}{name}?wait") as report:
+        assert (await report.json())["status"] == "RUNNING"
+    return name
+
+
+async def scale(ada, name, count, group=None, *, what="scale", **more):
+    body = {"count": count, "group": group} if what == "scale" else {}
+    answer = await ada.post(f"{CLUSTERS}{name}/{what}", json={**body, **more})
+    return answer.status, await answer.json()
+
+
+async def test_the_groups_are_told_with_the_options(caller):
+    told = await (await (await caller("ada")).get("/gateway/api/v1/options")).json()
+    assert [group["name"] for group in told["worker_groups"]] == ["default", "spot"]
+    assert told["worker_groups"][1] == {
+        "name": "spot",
+        "cores": 2,
+        "memory": 2**31,
+        "maximum": 10,
+        "label": "Cheap",
+        "description": "May go at any time.",
+    }
+
+
+async def test_each_group_has_its_number_and_counts_with_its_size(caller, server, site):
+    ada = await caller("ada")
+    name = await start(ada)
+    assert await scale(ada, name, 2) == (200, {"ok": True, "msg": None})
+    assert await scale(ada, name, 1, "spot") == (200, {"ok": True, "msg": None})
+    with server.service.world.pods.subscribe() as changes:
+        while (seen := await (await ada.get(f"{DASK}/{name}")).json())["workers"]["running"] < 3:
+            await anext(changes)
+    assert seen["groups"] == {
+        "default": {"desired": 2, "running": 2, "pending": 0},
+        "spot": {"desired": 1, "running": 1, "pending": 0},
+    }
+    assert (seen["scale"]["count"], seen["workers"]["running"]) == (2, 3)
+    status, told = await scale(ada, name, 3, "spot")  # of six cores five are taken, and a worker of it has two
+    assert (status, told["ok"]) == (200, False)
+    assert "asked 9, in use 0, limit 6. Scaling to 1 instead." in told["msg"]
+    assert await scale(ada, name, 0, "default") == (200, {"ok": True, "msg": None})
+    assert await scale(ada, name, 2, "spot") == (200, {"ok": True, "msg": None})
+
+
+async def test_adapting_is_of_the_default_group_alone(caller, server):
+    ada = await caller("ada")
+    name = await start(ada)
+    await scale(ada, name, 1, "spot")
+    await scale(ada, name, 0, what="adapt", minimum=1, maximum=2)
+    await scale(ada, name, 2, "spot")
+    record = server.service.spawns.find("ada", Key(Kind.DASK, name)).record
+    assert record.scale == Scale(1, 1, 2, adaptive=True, groups={"spot": 2})
+    await scale(ada, name, 0)
+    assert record.scale == Scale(0, groups={"spot": 2})
+    await scale(ada, name, 0, what="adapt", active=False)
+    assert record.scale == Scale(0, groups={"spot": 2})
+
+
+@pytest.mark.parametrize("group", ["Spot", "", "x" * 500, 3, ["spot"]])
+async def test_a_group_that_there_is_not_is_refused(caller, group):
+    ada = await caller("ada")
+    name = await start(ada)
+    status, told = await scale(ada, name, 1, group)
+    assert status == 422
+    assert "group" in told["error"]
+    assert len(told["error"]) < 300
+
+
+async def test_another_replica_and_a_service_that_comes_back_know_the_groups(site, serving):
+    async with serving(site) as server, server.client("ada") as ada:
+        name = await start(ada)
+        await scale(ada, name, 2, "spot")
+    async with serving(site) as server, server.client("ada") as ada:
+        seen = await (await ada.get(f"{DASK}/{name}")).json()
+        assert seen["groups"]["spot"]["desired"] == 2
+
+
+def test_two_plugins_cannot_have_one_group():
+
+    groups = hookimpl(lambda settings: [WorkerGroup("default", 1, 1, 1)])
+    plugins = {
+        name: SimpleNamespace(spawnpenny_steps=hookimpl(lambda settings: []), spawnpenny_worker_groups=groups)
+        for name in ("one", "two")
+    }
+    with pytest.raises(PluginError, match="'two' has a worker group 'default' that there is already"):
+        load_plugins(make_settings({}), extra=plugins)
+
+
+def limited(scale):
+    """Refuse more than six cores, where a worker of the group spot has two."""
+    return "too many" if scale.count + 2 * scale.of("spot") > 6 else None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "now", "fits"),
+    [
+        (Scale(9), Scale(), Scale(6)),
+        (Scale(9, groups={"spot": 2}), Scale(), Scale(6)),
+        (Scale(2, groups={"spot": 9}), Scale(2), Scale(2, groups={"spot": 2})),
+        (Scale(7, groups={"spot": 1}), Scale(7, groups={"spot": 2}), Scale(7, groups={"spot": 1})),
+        (Scale(9, 8, None, adaptive=True), Scale(1), Scale(6, 6, None, adaptive=True)),
+        (Scale(6), Scale(), Scale(6)),
+    ],
+)
+def test_what_is_cut_is_what_grows(wanted, now, fits):
+    fitted = fit(wanted, now=now, refusal=limited)
+    assert fitted.scale == fits
+    assert (fitted.refusal is None) == (wanted == fits)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "maximum", "minimum"),
+    [
+        (Scale(0, 0, 9, adaptive=True), 6, 0),
+        (Scale(0, 7, 9, adaptive=True), 6, 6),
+        (Scale(0, 0, 6, adaptive=True), 6, 0),
+        (Scale(0, 0, None, adaptive=True), None, 0),
+        (Scale(0, 0, 9, adaptive=True, groups={"spot": 1}), 4, 0),
+        (Scale(0, 0, 9), 9, 0),
+    ],
+)
+def test_a_maximum_that_can_never_be_reached_is_cut(wanted, maximum, minimum):
+    fitted = fit_maximum(wanted, now=Scale(), refusal=limited)
+    assert (fitted.scale.maximum, fitted.scale.minimum) == (maximum, minimum)
+    assert (fitted.refusal is None) == (fitted.scale == wanted)
