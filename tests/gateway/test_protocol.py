@@ -37,7 +37,7 @@ async def test_the_client_offers_the_options_and_holds_its_user_to_them(gateway)
         "gpu": False,
         "environment": {},
     }
-    for name, wrong in {"worker_cores": 3, "worker_memory": 0.1, "queue": "none", "gpu": "x"}.items():
+    for name, wrong in {"worker_cores": 3, "worker_memory": 0.1, "queue": "nope", "gpu": "x"}.items():
         with pytest.raises((ValueError, TypeError)):
             options[name] = wrong
     options.worker_cores = 2

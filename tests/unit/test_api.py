@@ -23,8 +23,10 @@ assert threading.active_count() == 1
 
 def test_the_api_is_as_it_was():
     assert api.__all__ == [
+        "DEFAULT_GROUP",
         "DEFAULT_LAB",
         "PART",
+        "WORKER_GROUP",
         "SCOPES",
         "SERVER_FIELDS",
         "Answer",
@@ -84,6 +86,7 @@ def test_the_api_is_as_it_was():
         "UnknownOptionError",
         "User",
         "VolumesKeptError",
+        "WorkerGroup",
         "allow",
         "answers",
         "check_form",

@@ -31,7 +31,7 @@ async def test_a_state_is_what_the_scheduler_tells(answering):
 
     await answering(handler)
     async with asking() as session:
-        state = await Control(session, lambda: "127.0.0.1", "token").state(among={"w"})
+        state = await Control(session, lambda: "127.0.0.1", "token").state(among={"w": ""})
     assert (state.workers, state.target, state.idle, state.alone) == ({"w": "running"}, 2, 1.0, None)
 
 
@@ -57,7 +57,7 @@ async def test_whatever_else_it_answers_nothing_is_known_of_it(answering, answer
     await answering(handler)
     async with asking() as session:
         with pytest.raises(SilentError):
-            await Control(session, lambda: "127.0.0.1", "token").state(among={"w"})
+            await Control(session, lambda: "127.0.0.1", "token").state(among={"w": ""})
 
 
 async def test_it_can_let_go_no_worker_but_those_it_was_asked_about(answering):

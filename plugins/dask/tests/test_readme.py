@@ -39,4 +39,4 @@ def test_the_examples_load():
     for example in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
         settings = make_settings(yaml.safe_load(example)).load("dask", DaskSettingsSchema())
         offered.append([option.name for option in settings.offered()])
-    assert offered == [["size", "gpu", "environment"], ["worker_cores", "worker_memory", "image"]]
+    assert offered == [["size", "gpu", "environment"], [], ["worker_cores", "worker_memory", "image"]]

@@ -42,7 +42,7 @@ def fit_maximum(wanted: Scale, *, now: Scale, refusal: Refusal) -> Fitted:
     told = refusal(replace(wanted, count=wanted.maximum))
     if told is None:
         return Fitted(wanted)
-    most = max(wanted.count, _most(replace(wanted, count=0), DEFAULT_GROUP, wanted.maximum, refusal))
+    most = max(now.count, _most(replace(wanted, count=0), DEFAULT_GROUP, wanted.maximum, refusal))
     return Fitted(replace(wanted, maximum=most, minimum=min(wanted.minimum, most)), told)
 
 

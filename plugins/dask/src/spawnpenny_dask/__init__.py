@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import ClusterOption, Manifest, Settings, Spawn, Step, hookimpl
+from spawnpenny.api import ClusterOption, Manifest, Settings, Spawn, Step, WorkerGroup, hookimpl
 from spawnpenny_dask.labs import lab_patch
 from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny_dask.steps import CredentialsStep, SchedulerStep, WorkersStep
@@ -18,6 +18,11 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 @hookimpl
 def spawnpenny_cluster_options(settings: Settings) -> list[ClusterOption]:
     return settings.load("dask", DaskSettingsSchema()).offered()
+
+
+@hookimpl
+def spawnpenny_worker_groups(settings: Settings) -> list[WorkerGroup]:
+    return settings.load("dask", DaskSettingsSchema()).groups()
 
 
 @hookimpl

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
-from spawnpenny.api import Caller, InvalidOptionError, overlaid
+from spawnpenny.api import DEFAULT_GROUP, Caller, InvalidOptionError, overlaid
+from spawnpenny_dask.groups import GroupSettings
 from spawnpenny_dask.options import Overrides, checked_environment
 from spawnpenny_dask.roles import Role, WorkerRole
 from spawnpenny_dask.settings import DaskSettings
@@ -25,6 +26,19 @@ class Design:
     worker: WorkerRole
     idle_timeout: float
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    groups: Mapping[str, GroupSettings] = field(default_factory=dict)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        return (DEFAULT_GROUP, *self.groups)
+
+    def of(self, group: str) -> Design:
+        """Return the design with the workers of a group for its workers."""
+        if group == DEFAULT_GROUP:
+            own = {DEFAULT_GROUP: float(self.worker.nthreads)} if self.groups else {}
+            return replace(self, worker=replace(self.worker, resources={**own, **self.worker.resources}))
+        settings = self.groups[group]
+        return replace(self, image=settings.image or self.image, worker=settings.role(group, self.worker))
 
 
 def choose(options: Mapping[str, Any], settings: DaskSettings, caller: Caller | None) -> Design:
@@ -35,7 +49,7 @@ def choose(options: Mapping[str, Any], settings: DaskSettings, caller: Caller | 
 
     """
     image = settings.image or (caller.image if caller else settings.fallback_image)
-    design = Design(image, settings.scheduler, settings.worker, settings.idle_timeout)
+    design = Design(image, settings.scheduler, settings.worker, settings.idle_timeout, groups=settings.worker_groups)
     for name, option in settings.options.items():
         if name in options:
             design = _overridden(design, option.brought(options[name]))
@@ -57,6 +71,7 @@ def _overridden(design: Design, over: Overrides) -> Design:
         }
         roles[role] = replace(there, **laid)
     return Design(
+        groups=design.groups,
         image=over.image or design.image,
         idle_timeout=design.idle_timeout if over.idle_timeout is None else over.idle_timeout,
         environment={**design.environment, **over.environment},

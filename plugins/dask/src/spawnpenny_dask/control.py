@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -53,6 +53,7 @@ class Control:
         self._session = session
         self._host = host
         self._headers = {"Authorization": f"Bearer {token}"}
+        self._own_names: dict[str, str] = {}
 
     def _url(self, path: str) -> str:
         return f"http://{self._host()}:{CONTROL_PORT}{path}"
@@ -65,8 +66,10 @@ class Control:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 
-    async def state(self, *, among: Collection[str]) -> State:
-        """Return what the scheduler tells of itself, and of these workers: of others it may tell without end.
+    async def state(self, *, among: Mapping[str, str]) -> State:
+        """Return what the scheduler reports of itself, and of these workers: of others it may report without end.
+
+        ``among`` are their names with the hosts of their pods, by which one is known that has no name of its own.
 
         Raises:
             SilentError: It does not.
@@ -74,8 +77,13 @@ class Control:
         """
         told = await self._ask("GET", "/state", _PATIENCE)
         try:
+            hosts = {host.strip("[]"): name for name, host in among.items() if host}
+            found = {
+                name: name if name in among else hosts.get(_host(worker)) for name, worker in told["workers"].items()
+            }
+            self._own_names = {pod: name for name, pod in found.items() if pod is not None}
             return State(
-                workers={str(name): str(worker["status"]) for name, worker in told["workers"].items() if name in among},
+                workers={pod: str(told["workers"][name]["status"]) for pod, name in self._own_names.items()},
                 target=int(told["target"]),
                 idle=_seconds(told["idle"]),
                 alone=_seconds(told["alone"]),
@@ -91,9 +99,14 @@ class Control:
             SilentError: It does not answer. It may have understood: its state shows that.
 
         """
-        told = await self._ask("POST", "/retire", _RETIRING, {"count": count, "among": list(among)})
+        pods = {self._own_names.get(name, name): name for name in among}
+        told = await self._ask("POST", "/retire", _RETIRING, {"count": count, "among": list(pods)})
         names = told.get("names") if isinstance(told, dict) else None
-        return frozenset(among) & set(map(str, names)) if isinstance(names, list) else frozenset()
+        return (
+            frozenset(pods[name] for name in map(str, names) if name in pods)
+            if isinstance(names, list)
+            else frozenset()
+        )
 
     async def dismiss(self, names: Sequence[str] | None = None) -> None:
         """Say that these workers (None: all) are to end at once when their pods are deleted.
@@ -124,6 +137,10 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
         if len(body) > _MAX_ANSWER:
             raise SilentError("it answers too much")
     return json.loads(body)
+
+
+def _host(worker: Mapping[str, Any]) -> str:
+    return str(worker.get("host", ""))
 
 
 def _seconds(value: Any) -> float | None:

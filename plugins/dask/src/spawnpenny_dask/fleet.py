@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Final
 
-from spawnpenny.api import PART, Manifest, Spawn, pod_is_ready
+from spawnpenny.api import DEFAULT_GROUP, PART, Manifest, Spawn, pod_is_ready
 from spawnpenny_dask.plan import is_leaving, name_of
 
 AT_ONCE: Final = 8
@@ -23,14 +23,17 @@ def worker_pods(spawn: Spawn) -> list[Manifest]:
     return [pod for pod in spawn.cluster.pods() if PART in pod["metadata"].get("labels", {})]
 
 
-def _none(name: str) -> Manifest:
-    raise LookupError(f"nothing says what {name} would be")
+def _none(name: str, group: str) -> Manifest:
+    raise LookupError(f"nothing says what {name} of {group} would be")
 
 
 class Fleet:
-    """The workers' pods: as they were last heard of, with what was done since. ``make`` makes one of a name."""
+    """The workers' pods, as they were last heard of, with what was done since.
 
-    def __init__(self, spawn: Spawn, make: Callable[[str], Manifest] = _none) -> None:
+    ``make`` makes one of a name and group.
+    """
+
+    def __init__(self, spawn: Spawn, make: Callable[[str, str], Manifest] = _none) -> None:
         self._spawn = spawn
         self._make = make
         self._begun: dict[str, tuple[float, Manifest]] = {}
@@ -50,14 +53,14 @@ class Fleet:
         """Whether the cluster itself says that the scheduler answers."""
         return any(name_of(pod) == self._spawn.names.base and pod_is_ready(pod) for pod in self._spawn.cluster.pods())
 
-    async def start(self, count: int) -> None:
-        """Start some, side by side.
+    async def start(self, count: int, group: str = DEFAULT_GROUP) -> None:
+        """Start some of a group, side by side.
 
         Raises:
             Exception: Why one could not be started; the others are.
 
         """
-        await _all_of([self._start() for _ in range(min(count, AT_ONCE))])
+        await _all_of([self._start(group) for _ in range(min(count, AT_ONCE))])
 
     async def remove(self, pods: Collection[Manifest]) -> None:
         """Delete pods; those that are gone are fine.
@@ -83,9 +86,9 @@ class Fleet:
             await self._spawn.news(0.1)
             self.pods()
 
-    async def _start(self) -> None:
+    async def _start(self, group: str) -> None:
         name = self._spawn.names.own(f"w-{secrets.token_hex(4)}")
-        pod = self._make(name)
+        pod = self._make(name, group)
         self._begun[name] = (time.monotonic(), pod)  # before it is made: a cancellation hides what came of it
         try:
             self._begun[name] = (time.monotonic(), await self._spawn.cluster.ensure(pod))

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from spawnpenny.api import PART, Manifest, Spawn, User, expand_all, format_quantity, hardened_container, overlaid
+from spawnpenny.api import (
+    DEFAULT_GROUP,
+    PART,
+    WORKER_GROUP,
+    Manifest,
+    Spawn,
+    User,
+    expand_all,
+    format_quantity,
+    hardened_container,
+    overlaid,
+)
 from spawnpenny_dask.choice import Design
-from spawnpenny_dask.roles import Role
+from spawnpenny_dask.roles import Role, WorkerRole
 from spawnpenny_dask.settings import DaskSettings
 
 SCHEDULER: Final = "scheduler"
@@ -44,10 +55,13 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
 
     ``allowed`` is the setting ``pods.allow``, from which containers that may be root have their capabilities.
     """
+    role = design.scheduler
+    preloads = [part for file in PRELOADS[SCHEDULER] for part in ("--preload", f"{FILES}/{file}")]
     arguments = [
-        *("python", f"{FILES}/{LAUNCH}", "distributed.cli.dask_scheduler"),
+        *([*role.program, *preloads] if role.program else _launched("dask_scheduler")),
         *("--protocol", "tls", "--host", _IP, "--port", str(SCHEDULER_PORT)),
         *("--no-dashboard", "--dashboard-address", f"{_IP}:{DASHBOARD_PORT}"),  # a preload adds it later
+        *expand_all(role.args, spawn.fields),
     ]
     container: Manifest = {
         "args": arguments,
@@ -68,29 +82,50 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
         "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": repr([*routes, "distributed.http.statics"]),
         "SPAWNPENNY_NANNY": str(design.worker.nanny),
     }
-    pod = _Pod(spawn, design, settings, SCHEDULER, design.scheduler, allowed)
+    pod = _Pod(spawn, design, settings, SCHEDULER, role, allowed)
     # An autoscaler that moves a scheduler ends the cluster.
     annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
     return pod.manifest(spawn.names.base, container, variables=[], ours=ours, annotations=annotations)
 
 
 def worker_pod(
-    spawn: Spawn, design: Design, settings: DaskSettings, allowed: Collection[str] = (), *, name: str, scheduler: str
+    spawn: Spawn,
+    design: Design,
+    settings: DaskSettings,
+    allowed: Collection[str] = (),
+    *,
+    name: str,
+    scheduler: str,
+    group: str = DEFAULT_GROUP,
 ) -> Manifest:
     """Return the pod of a worker of this name, for the scheduler at an address (``tls://host:port``)."""
+    design = design.of(group)
     role = design.worker
     arguments = [
-        *("python", f"{FILES}/{LAUNCH}", "distributed.cli.dask_worker", scheduler, "--host", _IP, "--name", name),
+        *(role.program or _launched("dask_worker")),
+        *(scheduler, "--host", _IP, "--name", name),
         *("--nthreads", str(role.nthreads), "--memory-limit", str(role.memory_limit)),
-        *("--nanny" if role.nanny else "--no-nanny", "--no-dashboard", "--dashboard-address", f"{_IP}:0"),
-        *("--death-timeout", str(DEATH_TIMEOUT)),
+        *(() if role.program else ("--nanny" if role.nanny else "--no-nanny", "--no-dashboard")),
+        *("--dashboard-address", f"{_IP}:0", "--death-timeout", str(DEATH_TIMEOUT)),
+        *(("--worker-class", role.worker_class) if role.worker_class else ()),
+        *(("--resources", _resources(role)) if role.resources else ()),
+        *expand_all(role.args, spawn.fields),
     ]
     variables = [{"name": key, "value": value} for key, value in _OF_WORKERS.items()] if not role.nanny else []
     pod = _Pod(spawn, design, settings, WORKER, role, allowed)
-    ours = {"SPAWNPENNY_GRACE": str(pod.grace)}
+    # A command of the site's own finds its scheduler by the first, and Dask clients of tasks do.
+    ours = {"DASK_SCHEDULER_ADDRESS": scheduler, "SPAWNPENNY_WORKER_NAME": name, "SPAWNPENNY_GRACE": str(pod.grace)}
     manifest = pod.manifest(name, {"args": arguments}, variables=variables, ours=ours, annotations={})
-    manifest["metadata"]["labels"][PART] = WORKER
+    manifest["metadata"]["labels"] |= {PART: WORKER, **({WORKER_GROUP: group} if group != DEFAULT_GROUP else {})}
     return manifest
+
+
+def _launched(program: str) -> list[str]:
+    return ["python", f"{FILES}/{LAUNCH}", f"distributed.cli.{program}"]
+
+
+def _resources(role: WorkerRole) -> str:
+    return " ".join(f"{name}={amount:g}" for name, amount in role.resources.items())
 
 
 def scheduler_url(pod: Manifest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from spawnpenny.api import Manifest, pod_is_lost
+from spawnpenny.api import DEFAULT_GROUP, WORKER_GROUP, Manifest, pod_is_lost
 
 Registered = Mapping[str, str]
 """The workers that the scheduler knows, by name, with their status."""
@@ -44,6 +44,11 @@ def plan(wanted: int, pods: Sequence[Manifest], registered: Registered | None, l
 def name_of(pod: Manifest) -> str:
     name: str = pod["metadata"]["name"]
     return name
+
+
+def group_of(pod: Manifest) -> str:
+    group: str = pod["metadata"].get("labels", {}).get(WORKER_GROUP, DEFAULT_GROUP)
+    return group
 
 
 def is_leaving(pod: Manifest) -> bool:

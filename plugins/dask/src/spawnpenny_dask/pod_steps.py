@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
 from spawnpenny.api import (
+    DEFAULT_GROUP,
     InvalidOptionError,
     Manifest,
     Resources,
@@ -46,12 +47,22 @@ class PodStep(DaskStep):
         """Return the means of this role."""
 
     @abstractmethod
-    def _pod(self, spawn: Spawn, design: Design) -> Manifest:
+    def _pod(self, spawn: Spawn, design: Design, group: str) -> Manifest:
         """Return a pod of this role, without the patches of plugins."""
 
-    def _counted(self, spawn: Spawn) -> Resources:
+    def _groups(self, design: Design) -> Sequence[str]:
+        """Return the groups of such pods."""
+        del design
+        return (DEFAULT_GROUP,)
+
+    def makes(self, spawn: Spawn) -> list[Manifest]:
+        """Return one pod of each group."""
+        design = self._design(spawn)
+        return [spawn.patched(self._pod(spawn, design, group)) for group in self._groups(design)]
+
+    def _counted(self, spawn: Spawn, group: str = DEFAULT_GROUP) -> Resources:
         """Return what one pod counts against a quota, with all its containers."""
-        pod = self._pod(spawn, self._design(spawn))
+        pod = self._pod(spawn, self._design(spawn), group)
         try:
             return pod_limits(spawn.patched(pod))
         except Exception:  # noqa: BLE001 - it is refused when it is made, with its reason; a patch may lack an earlier step
@@ -59,16 +70,19 @@ class PodStep(DaskStep):
 
     def verify(self, spawn: Spawn, limits: Mapping[str, Decimal]) -> None:
         for place, design in _designs(self._settings):
-            pod = self._pod(spawn, design)
-            with suppress(Exception):  # a patch may not know this user: then the settings' own part is looked at
-                pod = spawn.patched(pod)
-            if fault := self._fault(pod, design):
-                raise SettingsError(f"By plugins.dask.{place or self.container} {fault}")
+            for group in self._groups(design):
+                pod = self._pod(spawn, design, group)
+                with suppress(Exception):  # a patch may not know this user: then the settings' own part is looked at
+                    pod = spawn.patched(pod)
+                if fault := self._fault(pod, design.of(group)):
+                    own = self.container if group == DEFAULT_GROUP else f"worker_groups.{group}"
+                    raise SettingsError(f"By plugins.dask.{place or own} {fault}")
 
     def check(self, spawn: Spawn) -> None:
         design = self._design(spawn)
-        if fault := self._fault(self._pod(spawn, design), design):
-            raise InvalidOptionError(f"With these options {fault}", field="options")
+        for group in self._groups(design):
+            if fault := self._fault(self._pod(spawn, design, group), design.of(group)):
+                raise InvalidOptionError(f"With these options {fault}", field="options")
 
     def _fault(self, pod: Manifest, design: Design) -> str | None:
         """Say which resources Kubernetes refuses, or are not those that are counted and that Dask gets to know."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validate
 
@@ -22,13 +22,18 @@ _TERMINATE: Final = Decimal("0.95")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """One kind of pod: cores and bytes, placement, and what a site adds to it."""
+    """One kind of pod: cores and bytes, placement, and what a site adds to it.
+
+    ``program`` runs in place of distributed's and takes its arguments; ``args`` are further ones.
+    """
 
     cores: Decimal = Decimal(1)
     memory: Decimal = Decimal(GIB)
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     priority_class_name: str | None = None
+    program: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
     extra_labels: Mapping[str, str] = field(default_factory=dict)
     extra_annotations: Mapping[str, str] = field(default_factory=dict)
     extra_container_config: Mapping[str, Any] = field(default_factory=dict)
@@ -37,11 +42,16 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRole(Role):
-    """A worker: one process with so many threads (None: as many as it has cores), under a nanny or not."""
+    """A worker: one process with so many threads (None: as many as it has cores), under a nanny or not.
+
+    ``resources`` are what it has of distributed's own resources, which tasks may ask for.
+    """
 
     memory: Decimal = Decimal(2 * GIB)
     threads: int | None = None
     nanny: bool = True
+    worker_class: str | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def nthreads(self) -> int:
@@ -127,8 +137,64 @@ class PodSpecField(ObjectField):
         return spec
 
 
+class ArgsField(TupleField):
+    """Further arguments of a program, none of which is set by another setting."""
+
+    def __init__(self, ours: Mapping[str, str]) -> None:
+        super().__init__(fields.String())
+        self._ours = ours
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        arguments: tuple[str, ...] = super()._deserialize(value, attr, data, **kwargs)
+        for argument in arguments:
+            setting = self._ours.get(argument.partition("=")[0])
+            if setting is not None:
+                told = f"Set {setting} instead." if setting else "spawnpenny sets it."
+                raise ValidationError(f"{argument!r} cannot be among the further arguments. {told}")
+            _check_templates(argument)
+        return arguments
+
+
+class ResourcesField(fields.Dict):
+    """Amounts by name, of distributed's own resources."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            keys=fields.String(validate=validate.Regexp(r"\A[^\s=]{1,100}\Z", error="A name has no space and no '='.")),
+            values=fields.Float(validate=validate.Range(min=0, min_inclusive=False)),
+        )
+
+
+_OWN: Final = {
+    "--host": "",
+    "--port": "",
+    "--protocol": "",
+    "--dashboard-address": "",
+    "--dashboard": "",
+    "--no-dashboard": "",
+    "--tls-ca-file": "",
+    "--tls-cert": "",
+    "--tls-key": "",
+    "--interface": "",
+    "--idle-timeout": "plugins.dask.idle_timeout",
+}
+_OWN_OF_WORKERS: Final = _OWN | {
+    "--name": "",
+    "--death-timeout": "",
+    "--nworkers": "",
+    "--nthreads": "threads",
+    "--memory-limit": "memory",
+    "--nanny": "nanny",
+    "--no-nanny": "nanny",
+    "--worker-class": "worker_class",
+    "--resources": "resources",
+}
+
+
 class RoleSchema(StrictSchema[Role]):
-    makes = Role
+    makes: ClassVar[type] = Role
+    program = TupleField(fields.String())
+    args: fields.Field[Any] = ArgsField(_OWN)
     cores = PositiveField()
     memory = PositiveField()
     node_selector = fields.Dict(keys=fields.String(), values=fields.String())
@@ -141,9 +207,17 @@ class RoleSchema(StrictSchema[Role]):
 
 
 class WorkerRoleSchema(RoleSchema):
-    makes = WorkerRole
+    makes: ClassVar[type] = WorkerRole
     threads = fields.Integer(strict=True, validate=validate.Range(min=1), allow_none=True)
     nanny = fields.Boolean()
+    args = ArgsField(_OWN_OF_WORKERS)
+    worker_class = fields.String(
+        allow_none=True,
+        validate=validate.Regexp(
+            r"\A[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\Z", error="Write a class with its module, such as dask_cuda.CUDAWorker."
+        ),
+    )
+    resources = ResourcesField()
 
 
 def _check_templates(value: Any) -> None:

@@ -8,7 +8,16 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, StrictSchema, TupleField
+from spawnpenny.api import (
+    DEFAULT_GROUP,
+    ClusterOption,
+    InvalidOptionError,
+    OptionType,
+    StrictSchema,
+    TupleField,
+    WorkerGroup,
+)
+from spawnpenny_dask.groups import GroupSettings, GroupsField
 from spawnpenny_dask.options import OptionsField, SiteOption, checked_environment
 from spawnpenny_dask.roles import GIB, Role, RoleSchema, WorkerRole, WorkerRoleSchema
 
@@ -38,6 +47,7 @@ class DaskSettings:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     scheduler: Role = field(default_factory=Role)
     worker: WorkerRole = field(default_factory=WorkerRole)
+    worker_groups: Mapping[str, GroupSettings] = field(default_factory=dict)
     options: Mapping[str, SiteOption] = field(default_factory=_usual_options)
     max_clusters: int = 5
     max_workers: int = 100
@@ -45,6 +55,22 @@ class DaskSettings:
     client_timeout: float = 0
     lifetime: float = 0
     end_with_lab: bool = False
+
+    def maximum_of(self, group: str) -> int:
+        """Return how many workers a cluster may have of a group."""
+        settings = self.worker_groups.get(group)
+        own = settings.maximum if settings else None
+        return self.max_workers if own is None else min(own, self.max_workers)
+
+    def groups(self) -> list[WorkerGroup]:
+        """Return the groups of workers as clients see them, the default one first."""
+        roles = {DEFAULT_GROUP: self.worker}
+        roles |= {name: group.role(name, self.worker) for name, group in self.worker_groups.items()}
+        texts = {name: (group.label, group.description) for name, group in self.worker_groups.items()}
+        return [
+            WorkerGroup(name, float(role.cores), int(role.memory), self.maximum_of(name), *texts.get(name, ()))
+            for name, role in roles.items()
+        ]
 
     def offered(self) -> list[ClusterOption]:
         """Return the options as clients see them, with what a cluster has where nothing is chosen."""
@@ -82,6 +108,7 @@ class DaskSettingsSchema(StrictSchema[DaskSettings]):
     environment = fields.Dict(keys=fields.String(), values=fields.String())
     scheduler = fields.Nested(RoleSchema)
     worker = fields.Nested(WorkerRoleSchema)
+    worker_groups = GroupsField()
     options = OptionsField()
     max_clusters = fields.Integer(strict=True, validate=validate.Range(min=0))
     max_workers = fields.Integer(strict=True, validate=validate.Range(min=0))

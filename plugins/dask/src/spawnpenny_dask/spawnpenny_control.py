@@ -103,7 +103,10 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         self.first_asked = self.first_asked or time.monotonic()
         idle, alone, now = self.idle(), self.alone_since, time.monotonic()
         return {
-            "workers": {str(worker.name): {"status": worker.status.name} for worker in self.scheduler.workers.values()},
+            "workers": {
+                str(worker.name): {"status": worker.status.name, "host": worker.host}
+                for worker in self.scheduler.workers.values()
+            },
             "idle": idle,
             "alone": None if alone is None else now - max(alone, self.first_asked),
             "target": int(self.scheduler.adaptive_target()),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 from spawnpenny.api import (
+    DEFAULT_GROUP,
     Manifest,
     QuotaExceededError,
     Resources,
@@ -77,7 +78,8 @@ class SchedulerStep(PodStep):
     def _role(self, design: Design) -> Role:
         return design.scheduler
 
-    def _pod(self, spawn: Spawn, design: Design) -> Manifest:
+    def _pod(self, spawn: Spawn, design: Design, group: str) -> Manifest:
+        del group
         return scheduler_pod(spawn, design, self._settings, self._allowed)
 
     def asks(self, spawn: Spawn) -> Resources:
@@ -94,9 +96,6 @@ class SchedulerStep(PodStep):
                 limit=str(most),
                 setting="plugins.dask.max_clusters",
             )
-
-    def makes(self, spawn: Spawn) -> list[Manifest]:
-        return [spawn.patched(self._pod(spawn, self._design(spawn)))]
 
     async def apply(self, spawn: Spawn) -> None:
         (wanted,) = self.makes(spawn)
@@ -126,24 +125,27 @@ class WorkersStep(PodStep):
     def _role(self, design: Design) -> Role:
         return design.worker
 
-    def _pod(self, spawn: Spawn, design: Design) -> Manifest:
-        return self._worker(spawn, design, spawn.names.own("w-1"), _PLACEHOLDER)
+    def _groups(self, design: Design) -> Sequence[str]:
+        return design.group_names
+
+    def _pod(self, spawn: Spawn, design: Design, group: str) -> Manifest:
+        number = design.group_names.index(group) + 1
+        return self._worker(spawn, design, spawn.names.own(f"w-{number}"), _PLACEHOLDER, group)
 
     def asks(self, spawn: Spawn) -> Resources:
-        one, count = self._counted(spawn), spawn.scale.count
-        return Resources(one.cpu * count, one.memory * count)
+        counts = {group: spawn.scale.of(group) for group in self._design(spawn).group_names}
+        asked = [(self._counted(spawn, group), count) for group, count in counts.items() if count]
+        return sum((Resources(one.cpu * count, one.memory * count) for one, count in asked), start=Resources())
 
     def check(self, spawn: Spawn) -> None:
         super().check(spawn)
-        count, most = spawn.scale.count, self._settings.max_workers
-        if count > most:
-            raise QuotaExceededError(
-                "workers", asked=str(count), used="0", limit=str(most), setting="plugins.dask.max_workers"
-            )
-
-    def makes(self, spawn: Spawn) -> list[Manifest]:
-        """Return one worker, as ``tend`` makes any number of them."""
-        return [spawn.patched(self._pod(spawn, self._design(spawn)))]
+        settings, names = self._settings, self._design(spawn).group_names
+        counts = {group: spawn.scale.of(group) for group in names}
+        _demand_at_most("workers", sum(counts.values()), settings.max_workers, "plugins.dask.max_workers")
+        for group, count in counts.items():
+            if group != DEFAULT_GROUP:
+                place = f"plugins.dask.worker_groups.{group}.max"
+                _demand_at_most(f"workers of the group {group}", count, settings.maximum_of(group), place)
 
     async def apply(self, spawn: Spawn) -> None:
         """Make nothing yet: ``tend`` does, once the scheduler runs."""
@@ -157,8 +159,8 @@ class WorkersStep(PodStep):
             """Return the scheduler's pod as it is: its address may change."""
             return _placed(spawn) or scheduler
 
-        def make(name: str) -> Manifest:
-            return spawn.patched(self._worker(spawn, design, name, scheduler_url(now())))
+        def make(name: str, group: str) -> Manifest:
+            return spawn.patched(self._worker(spawn, design, name, scheduler_url(now()), group))
 
         async with asking() as session:
             charge = Charge(
@@ -166,18 +168,23 @@ class WorkersStep(PodStep):
                 control=Control(session, lambda: pod_host(now()), token),
                 fleet=Fleet(spawn, make),
                 limits=Limits(design.idle_timeout, settings.client_timeout, settings.lifetime),
-                wishes=Wishes(spawn, most=settings.max_workers, forgotten=forgotten),
+                wishes=Wishes(spawn, most=settings.max_workers, groups=design.group_names, forgotten=forgotten),
                 born=datetime.fromisoformat(scheduler["metadata"]["creationTimestamp"]).timestamp(),
                 lab=spawn.caller.lab if spawn.caller and settings.end_with_lab else None,
             )
             await Tending(charge).run()
 
-    def _worker(self, spawn: Spawn, design: Design, name: str, scheduler: str) -> Manifest:
-        return worker_pod(spawn, design, self._settings, self._allowed, name=name, scheduler=scheduler)
+    def _worker(self, spawn: Spawn, design: Design, name: str, scheduler: str, group: str) -> Manifest:
+        return worker_pod(spawn, design, self._settings, self._allowed, name=name, scheduler=scheduler, group=group)
 
     async def revert(self, spawn: Spawn) -> None:
         await _dismiss(spawn)
         await Fleet(spawn).discard()
+
+
+def _demand_at_most(what: str, count: int, most: int, setting: str) -> None:
+    if count > most:
+        raise QuotaExceededError(what, asked=str(count), used="0", limit=str(most), setting=setting)
 
 
 async def _dismiss(spawn: Spawn) -> None:

@@ -18,7 +18,8 @@ from spawnpenny_dask.backoff import Backoff
 from spawnpenny_dask.control import Control, SilentError, State
 from spawnpenny_dask.endings import Limits, lab_gone
 from spawnpenny_dask.fleet import Fleet
-from spawnpenny_dask.plan import is_leaving, is_over, name_of, plan
+from spawnpenny_dask.objects import pod_host
+from spawnpenny_dask.plan import group_of, is_leaving, is_over, name_of, plan
 from spawnpenny_dask.reports import Reports
 from spawnpenny_dask.spared import Spared
 from spawnpenny_dask.wishes import Wishes
@@ -94,7 +95,9 @@ class Tending:
 
     async def _state(self) -> State | None:
         try:
-            state = await self._charge.control.state(among={name_of(pod) for pod in self._charge.fleet.pods()})
+            state = await self._charge.control.state(
+                among={name_of(pod): pod_host(pod) for pod in self._charge.fleet.pods()}
+            )
         except SilentError as error:
             self._reports.silent(str(error))
             return None
@@ -109,17 +112,21 @@ class Tending:
         self._look(pods, lost)
         wanted = self._charge.wishes.wanted(state, pods)
         registered = self._spared.seen_in(state.workers) if state else None
-        todo = plan(wanted, pods, registered, lost)
-        await self._remove(todo.remove)
-        if todo.start:
-            await self._start(todo.start)
-        if todo.retire:
-            await self._retire(todo.retire, pods, registered or {})
-        left = self._backoff.left(self._clock()) if todo.start else 0.0
+        groups = {group: [pod for pod in pods if group_of(pod) == group] for group in {*wanted, *map(group_of, pods)}}
+        todos = {group: plan(wanted[group], those, registered, lost) for group, those in groups.items()}
+        await self._remove(tuple(pod for todo in todos.values() for pod in todo.remove))
+        for group, todo in todos.items():
+            if todo.start:
+                await self._start(todo.start, group)
+        for group, todo in todos.items():
+            if todo.retire:
+                await self._retire(todo.retire, groups[group], registered or {}, last=not wanted.total())
+        left = self._backoff.left(self._clock()) if any(todo.start for todo in todos.values()) else 0.0
         self._charge.spawn.hold_back(self._trouble if left else None, until=time.time() + left)
         if left:
             return left
-        busy = state is None or not todo.settled or any(name_of(pod) not in state.workers for pod in pods)
+        settled = all(todo.settled for todo in todos.values())
+        busy = state is None or not settled or any(name_of(pod) not in state.workers for pod in pods)
         return _BUSY if busy or self._charge.spawn.scale.adaptive else _QUIET
 
     def _look(self, pods: list[Manifest], lost: Mapping[str, str]) -> None:
@@ -136,14 +143,14 @@ class Tending:
         elif not lost:
             self._reports.look(pods)
 
-    async def _start(self, count: int) -> None:
+    async def _start(self, count: int, group: str) -> None:
         if self._backoff.left(self._clock()):
             return
         if waiting := self._charge.spawn.blocked():
             self._charge.spawn.tell(waiting)
             return
         try:
-            await self._charge.fleet.start(count)
+            await self._charge.fleet.start(count, group)
         except (ClusterError, QuotaExceededError, SpawnError) as error:
             self._trouble = error
             self._backoff.failed(self._clock())
@@ -155,7 +162,8 @@ class Tending:
         except ClusterError as error:
             self._reports.refused(error)
 
-    async def _retire(self, count: int, pods: list[Manifest], registered: dict[str, str]) -> None:
+    async def _retire(self, count: int, pods: list[Manifest], registered: dict[str, str], *, last: bool) -> None:
+        """Have the scheduler spare some of these workers; ``last`` says that none at all is to be left."""
         if self._clock() < self._ask_again:
             return
         ours = [pod for pod in pods if name_of(pod) in registered]
@@ -166,8 +174,7 @@ class Tending:
         self._spared.add(going)
         if len(going) == count:
             return
-        scale = self._charge.spawn.scale
-        if scale.count == 0 and not scale.adaptive:  # nobody was to be left who could take their data
+        if last and not self._charge.spawn.scale.adaptive:  # nobody was to be left who could take their data
             rest = tuple(pod for pod in ours if name_of(pod) not in going)
             with suppress(SilentError):
                 await self._charge.control.dismiss([name_of(pod) for pod in rest])

@@ -1,0 +1,77 @@
+"""The settings of groups of workers: what the workers of a group have otherwise than those of the default one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Final
+
+from marshmallow import ValidationError, validate
+from marshmallow import fields as marshmallow_fields
+
+from spawnpenny.api import DEFAULT_GROUP, overlaid
+from spawnpenny_dask.roles import WorkerRole, WorkerRoleSchema
+
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_MOST: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSettings:
+    """A group as a site wrote it; ``own`` are the fields of a worker that it sets."""
+
+    image: str | None = None
+    maximum: int | None = None
+    label: str = ""
+    description: str = ""
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    def role(self, name: str, default: WorkerRole) -> WorkerRole:
+        """Return a worker of the group, where those of the default one are like this."""
+        laid = {key: _laid(getattr(default, key), value) for key, value in self.own.items()}
+        role = replace(default, **laid)
+        return replace(role, resources={name: float(role.nthreads), **role.resources})
+
+
+def _laid(there: Any, value: Any) -> Any:
+    return overlaid(there, value) if isinstance(value, Mapping) and isinstance(there, Mapping) else value
+
+
+class GroupSchema(WorkerRoleSchema):
+    """A worker's settings, of which all may be left out, and those of the group."""
+
+    makes: ClassVar[type] = dict
+    image = marshmallow_fields.String()
+    max = marshmallow_fields.Integer(strict=True, validate=validate.Range(min=0))
+    label = marshmallow_fields.String()
+    description = marshmallow_fields.String()
+
+
+class GroupsField(marshmallow_fields.Dict):
+    """Groups by name."""
+
+    def __init__(self) -> None:
+        super().__init__(keys=marshmallow_fields.String(), values=marshmallow_fields.Nested(GroupSchema))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        found: dict[str, dict[str, Any]] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        for name in found:
+            if not _NAME.fullmatch(name):
+                raise ValidationError({name: ["Write lower case letters, digits and -, at most 63."]})
+            if name == DEFAULT_GROUP:
+                raise ValidationError({name: ["The default group has the settings of plugins.dask.worker."]})
+        if len(found) > _MOST:
+            raise ValidationError(f"There are {len(found)} groups; at most {_MOST} are taken.")
+        return {name: _group(given) for name, given in found.items()}
+
+
+def _group(given: Mapping[str, Any]) -> GroupSettings:
+    workers = {each.name for each in fields(WorkerRole)}
+    return GroupSettings(
+        image=given.get("image"),
+        maximum=given.get("max"),
+        label=given.get("label", ""),
+        description=given.get("description", ""),
+        own={key: value for key, value in given.items() if key in workers},
+    )
