@@ -23,6 +23,7 @@ from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.container_limits import verify_steps
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.labtokens import LabTokens
+from spawnpenny.pipeline.never_fits import never_fits
 from spawnpenny.pipeline.pod_openings import check_openings
 from spawnpenny.pipeline.recovery import Recovery
 from spawnpenny.pipeline.spawns import Spawns
@@ -84,6 +85,8 @@ async def run_service(
     """
     check_openings(settings.pods.allow)
     verify_steps(settings, plugins)
+    for sentence in never_fits(settings, plugins):
+        structlog.get_logger("spawnpenny.service").warning("defaults do not fit their limits", reason=sentence)
     tasks, accounts, supervisor = Tasks(), Accounts(), supervisor or Supervisor()
     faults = supervisor.faults
 

@@ -87,6 +87,22 @@ def test_a_cluster_without_room_for_one_worker_is_refused(rehearsed):
     assert rehearsed(dask={"max_clusters": 0}).refusals[0].setting == "plugins.dask.max_clusters"
 
 
+def test_each_group_of_workers_is_tried_by_itself(rehearsed):
+    groups = {"spot": {"cores": 2, "node_selector": {"pool": "spot"}}, "large": {"cores": 64}}
+    found = rehearsed(dask={"worker_groups": groups})
+    verdicts = {each.label: each.starts for each in found.spawns if each.kind == "dask" and not each.odd}
+    assert verdicts == {
+        "dask (defaults)": True,
+        "dask (defaults) with the worker group spot": True,
+        "dask (defaults) with the worker group large": False,
+    }
+    (problem,) = found.refusals
+    assert (problem.setting, problem.spawns) == (
+        "plugins.quota.cpu",
+        ("dask (defaults) with the worker group large",),
+    )
+
+
 def test_all_is_told_at_once_in_the_order_of_mending(rehearsed):
     found = rehearsed(
         core={"pods": {"images": ["quay.io/*"]}, "deadlines": {"spawn": 0.1}},

@@ -31,6 +31,19 @@ def resources_fault(container: Mapping[str, Any]) -> str | None:
             amounts[part][name] = parse_quantity(amount)
         except ValueError as error:
             return f"resources.{part}.{name}: {error}."
+    return _divided(amounts) or _more_than_limits(amounts)
+
+
+def _divided(amounts: Mapping[str, Mapping[str, Decimal]]) -> str | None:
+    """Say which device, such as a GPU, is to be had in parts."""
+    for part, quantities in amounts.items():
+        for name, quantity in quantities.items():
+            if "/" in name and quantity != quantity.to_integral_value():
+                return f"resources.{part}.{name}: {quantity:f}, and Kubernetes gives only whole ones."
+    return None
+
+
+def _more_than_limits(amounts: Mapping[str, Mapping[str, Decimal]]) -> str | None:
     for name, request in amounts["requests"].items():
         limit = amounts["limits"].get(name)
         if limit is not None and request > limit:

@@ -64,10 +64,12 @@ def verify_steps(settings: Settings, plugins: Plugins) -> None:
     for kind, pipeline in plugins.pipelines.items():
         limits = container_limits(pipeline.steps)
         for step in pipeline.steps:
-            step.verify(_sample(kind, settings, plugins), limits)
+            step.verify(sample(kind, settings, plugins), limits)
 
 
-def _sample(kind: Kind, settings: Settings, plugins: Plugins) -> Spawn:
+def sample(kind: Kind, settings: Settings, plugins: Plugins) -> Spawn:
+    """Return a spawn of nobody's, to make manifests of."""
+
     def patched(spawn: Spawn, pod: Manifest) -> Manifest:
         return merge_patches(pod, plugins.pod_patches(spawn, pod), base=f"the {spawn.kind} plugin")
 

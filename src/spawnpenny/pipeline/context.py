@@ -198,6 +198,16 @@ class Context:
         fitted = fit(bounded.scale, now=now, refusal=self._refusal)
         return Fitted(fitted.scale, fitted.refusal or bounded.refusal)
 
+    def demand_useful(self) -> None:
+        """Refuse a Dask cluster that could never have a worker, whatever else its user stops.
+
+        Raises:
+            QuotaExceededError: What one worker and the scheduler ask for, and the limit.
+
+        """
+        if self.run.record.key.kind is Kind.DASK and (refusal := self._refusal(Scale(1), in_use=Resources())):
+            raise refusal
+
     def _refusal(self, scale: Scale, *, in_use: Resources | None = None) -> QuotaExceededError | None:
         """Return why a scale does not fit; ``in_use`` (None: as it is) is what the user's other spawns have."""
         spawn = replace(self.spawn(), _life=Life(lambda: scale))

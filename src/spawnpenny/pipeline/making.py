@@ -92,5 +92,6 @@ def _check(context: Context) -> None:
         hostnames(context.world, context.account.username, record.key)  # or nobody would make anything of it
     for step in steps:
         step.check(context.spawn())
+    context.demand_useful()
     for step in steps:
         record.secrets |= step.keeps(context.spawn())

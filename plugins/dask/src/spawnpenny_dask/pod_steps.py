@@ -56,9 +56,10 @@ class PodStep(DaskStep):
         return (DEFAULT_GROUP,)
 
     def makes(self, spawn: Spawn) -> list[Manifest]:
-        """Return one pod of each group."""
+        """Return one pod of each group that is to have some, or one of the default group."""
         design = self._design(spawn)
-        return [spawn.patched(self._pod(spawn, design, group)) for group in self._groups(design)]
+        groups = [group for group in self._groups(design) if spawn.scale.of(group)] or [DEFAULT_GROUP]
+        return [spawn.patched(self._pod(spawn, design, group)) for group in groups]
 
     def _counted(self, spawn: Spawn, group: str = DEFAULT_GROUP) -> Resources:
         """Return what one pod counts against a quota, with all its containers."""

@@ -11,8 +11,9 @@ from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.form_answers import combinations, in_turn, sample_text
 from spawnpenny.domain.forms import TEXT_SUFFIX, FormField, every_field
 from spawnpenny.domain.names import DEFAULT_LAB, cluster_name
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Kind
 from spawnpenny.domain.users import User
+from spawnpenny.domain.worker_groups import WorkerGroup, group_names
 
 SAMPLE_USER: Final = "ada"
 SAMPLE_SERVER: Final = "a-named-server"
@@ -39,11 +40,13 @@ class Candidate:
     options: Mapping[str, Any] = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
     odd: bool = False
+    group: str = DEFAULT_GROUP
 
     @property
     def label(self) -> str:
         chosen = " ".join(f"{key}={value}" for key, value in self.shown.items())
-        return f"{self.kind} {chosen or '(defaults)'}"
+        group = "" if self.group == DEFAULT_GROUP else f" with the worker group {self.group}"
+        return f"{self.kind} {chosen or '(defaults)'}{group}"
 
     @property
     def owner(self) -> str:
@@ -78,8 +81,10 @@ def odd_candidates(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
             yield replace(candidate, user=replace(candidate.user, username=username), name=name, odd=True)
 
 
-def dask_candidates(options: Sequence[ClusterOption], user: User, *, every: bool) -> Iterator[Candidate]:
-    """Yield a Dask cluster of the defaults, and of each choice that an option lists."""
+def dask_candidates(
+    options: Sequence[ClusterOption], groups: Sequence[WorkerGroup], user: User, *, every: bool
+) -> Iterator[Candidate]:
+    """Yield a Dask cluster of the defaults, of each group of workers, and of each choice that an option lists."""
     name = cluster_name(user.username, "rehearsal")
     listed = {each.name: _listed(each) for each in options if _listed(each)}
     if every:
@@ -88,7 +93,8 @@ def dask_candidates(options: Sequence[ClusterOption], user: User, *, every: bool
         )
     else:
         found = ({key: value} for key, values in listed.items() for value in values)
-    yield Candidate(Kind.DASK, user, name)
+    for group in group_names(groups):
+        yield Candidate(Kind.DASK, user, name, group=group)
     for chosen in itertools.islice(_distinct(found), MAX_CANDIDATES):
         if chosen:
             yield Candidate(Kind.DASK, user, name, chosen, chosen)

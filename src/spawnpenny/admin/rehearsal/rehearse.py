@@ -125,7 +125,9 @@ def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Ca
         name = cluster_name(user.username, "rehearsal")
         candidates = [Candidate(Kind.DASK, user, name, selection.options, selection.options)]
     else:
-        candidates = list(dask_candidates(plugins.cluster_options(user), user, every=selection.every))
+        candidates = list(
+            dask_candidates(plugins.cluster_options(user), plugins.worker_groups(), user, every=selection.every)
+        )
     yield from candidates
     if selection.username is None:
         yield from odd_candidates(candidates[:1])

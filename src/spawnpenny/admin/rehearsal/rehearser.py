@@ -63,7 +63,7 @@ class Rehearser:
         account, request = offline_account(candidate.user), sample_request(candidate, caller)
         context = draft(self.world, account, Key(candidate.kind, candidate.name), request, identity=_NOBODY)
         context.run.record.id = "rehearsal"
-        context.run.record.scale = Scale(count=1)  # a Dask cluster without room for one worker is of no use
+        context.run.record.scale = Scale().resized(candidate.group, 1)  # a cluster without a worker is of no use
         rehearsal = _SpawnRehearsal(self, candidate, context)
         rehearsal.accept()
         manifests = tuple(rehearsal.make())
