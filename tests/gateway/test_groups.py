@@ -97,13 +97,9 @@ async def test_another_replica_and_a_service_that_comes_back_know_the_groups(sit
 
 
 def test_two_plugins_cannot_have_one_group():
-
     groups = hookimpl(lambda settings: [WorkerGroup("default", 1, 1, 1)])
-    plugins = {
-        name: SimpleNamespace(spawnpenny_steps=hookimpl(lambda settings: []), spawnpenny_worker_groups=groups)
-        for name in ("one", "two")
-    }
-    with pytest.raises(PluginError, match="'two' has a worker group 'default' that there is already"):
+    plugins = {"one": SimpleNamespace(spawnpenny_worker_groups=groups)}  # beside that of the plugin dask
+    with pytest.raises(PluginError, match="'one' has a worker group 'default' that there is already"):
         load_plugins(make_settings({}), extra=plugins)
 
 
