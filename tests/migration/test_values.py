@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,15 @@ def test_python_in_the_values_is_named_and_not_run(chart):
     assert "hub.extraConfig.login: it is Python, is not run and stays on the Hub" in told
     assert "custom (homepage): it is for code of the site's own" in told
     assert "singleuser.extraFiles (conf): the chart's Secret" in told
+
+
+@pytest.mark.parametrize("command", ["/opt/start.sh", ["/opt/start.sh", "--debug"], ["bash", "/opt/start.sh"]])
+def test_a_command_that_is_a_file_that_is_not_carried_is_named(migrate, command):
+    files = {"start": {"mountPath": "/opt/start.sh", "stringData": "x"}, "other": {"mountPath": "/etc/other"}}
+    values = {"singleuser": {"image": {"name": "x", "tag": "1"}, "extraFiles": files, "cmd": command}}
+    _, told, _ = migrate(json.dumps(values), name="values.yaml")
+    assert "singleuser.cmd: it runs /opt/start.sh, which is singleuser.extraFiles.start and not carried" in told
+    assert "extraFiles.other and" not in told
 
 
 def test_where_labs_find_the_hub_is_kept(chart):

@@ -107,6 +107,7 @@ async def test_no_form_of_a_secret_shows_in_answers_events_log_metrics_or_the_cl
         assert (lab["phase"], lab["reason"]["code"]) == ("failed", "pod_crashed"), lab
         assert image.endswith("-2030") or "[secret]" in lab["reason"]["message"], (image, lab["reason"])
     bare = ["".join(part.split()) for part in await everything_shown(site, hub, logged)]
+    assert not any("hub-token" in part for part in bare)
     for canary, image in canaries.items():
         for piece in pieces(canary):
             found = "".join(piece.split())

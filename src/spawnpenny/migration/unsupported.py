@@ -52,6 +52,7 @@ def unread(values: Values) -> Iterator[str]:
         if found:
             names = f" ({', '.join(map(str, found))})" if isinstance(found, Mapping) else ""
             yield f"{path}{names}: {why}. {do}"
+    yield from _started_by_files(hub)
     yield from _unknown(hub)
     for place, source in _snippets(hub):
         if found := _set_by(source):
@@ -83,6 +84,19 @@ def remarks(values: Values) -> Iterator[str]:
     yield from _placement(hub)
     yield from network.remarks(hub)
     yield from gateway.remarks(values.gateway)
+
+
+def _started_by_files(hub: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that a lab's command is one of the files that are not carried: no lab would start."""
+    files, command = at(hub, "singleuser.extraFiles"), at(hub, "singleuser.cmd")
+    words = command.split() if isinstance(command, str) else command if isinstance(command, list) else []
+    for name, file in files.items() if isinstance(files, Mapping) else ():
+        path = file.get("mountPath") if isinstance(file, Mapping) else None
+        if path is not None and path in words:
+            yield (
+                f"singleuser.cmd: it runs {path}, which is singleuser.extraFiles.{name} and not carried: no lab starts "
+                "without it. Put the file into the image, or mount it, as that of extraFiles says."
+            )
 
 
 def _placement(hub: Mapping[str, Any]) -> Iterator[str]:
