@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import aiohttp
@@ -101,6 +102,48 @@ async def test_its_dashboard_is_led_to_by_a_link_of_its_own(dask, ada, cluster):
         assert link.startswith(f"{dask.dashboards}/clusters/{cluster}/")
         async with aiohttp.ClientSession() as browser, browser.get(link) as page:
             assert page.status == 200
+
+
+async def test_a_link_that_is_read_later_has_another_ticket(dask, ada, cluster):
+    first, again = await ada.run("[cluster.dashboard_link, cluster.dashboard_link]")
+    assert first == again
+    later, html = await ada.run("cluster._ticketed_at -= 61; [cluster.dashboard_link, cluster._repr_html_()]")
+    assert later not in {first, ""}
+    assert later in html
+    # In an event loop nobody is held up: whoever asks next has it.
+    before, after = await ada.run("""
+        import asyncio
+
+        async def read():
+            cluster._ticketed_at -= 61
+            found = [cluster.dashboard_link]
+            await cluster._renewing
+            return [*found, cluster.dashboard_link]
+
+        cluster.sync(read)
+    """)
+    assert (before, after != before) == (later, True)
+
+
+async def test_a_link_leads_through_the_lab_where_the_site_says_so_or_browsers_reach_no_dashboards(dask, ada, cluster):
+    set_, unknown, lab, none = await ada.run("""
+        import dask, os
+        os.environ["JUPYTERHUB_SERVICE_PREFIX"] = "/user/ada/"
+        found = []
+        for template in ("{JUPYTERHUB_SERVICE_PREFIX}proxy/{host}:{port}/status", "{NO_SUCH_VARIABLE}{host}"):
+            with dask.config.set({"distributed.dashboard.link": template}):
+                found.append(cluster.dashboard_link)
+        kept, cluster._ticketed = cluster._ticketed, ""
+        found.append(cluster.dashboard_link)
+        del os.environ["JUPYTERHUB_SERVICE_PREFIX"]
+        found.append(cluster.dashboard_link)
+        cluster._ticketed = kept
+        found
+    """)
+    host = await ada.run("cluster.scheduler_address.partition('//')[2].partition(':')[0]")
+    assert set_ == f"/user/ada/proxy/{host}:8787/status"
+    assert unknown.startswith(f"{dask.dashboards}/clusters/{cluster}/")
+    assert (lab, none) == (set_ if find_spec("jupyter_server_proxy") else "", "")
 
 
 async def test_in_an_event_loop_it_is_awaited(dask, ada):

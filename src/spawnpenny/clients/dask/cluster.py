@@ -16,10 +16,10 @@ from distributed.utils import LoopRunner
 from spawnpenny.clients.answers import Event
 from spawnpenny.clients.dask.create_mode import CreateMode
 from spawnpenny.clients.dask.creation import Creation
-from spawnpenny.clients.dask.display import DisplayedCluster
 from spawnpenny.clients.dask.errors import ClusterError, ClusterWarning
 from spawnpenny.clients.dask.farewell import Farewell
 from spawnpenny.clients.dask.gateway import Gateway, Report
+from spawnpenny.clients.dask.linked import LinkedCluster
 from spawnpenny.clients.dask.place import Place, service_of
 from spawnpenny.clients.dask.progress import Progress
 from spawnpenny.clients.dask.reach import ClusterSecurity, scheduler_of, security_of
@@ -34,7 +34,7 @@ _MOMENT: Final = 1.0
 """Seconds that a client has, at the end of the process, to take its leave."""
 
 
-class SpawnpennyCluster(DisplayedCluster):
+class SpawnpennyCluster(LinkedCluster):
     """A Dask cluster that the spawnpenny service makes and keeps; inside a lab it needs no argument.
 
     The service keeps the number of workers, adapts it, and ends the cluster when it has been idle for long: none of it
@@ -100,7 +100,6 @@ class SpawnpennyCluster(DisplayedCluster):
         self._starting: asyncio.Task[None] | None = None
         self._remarks = Remarks()
         self._progress = Progress(self._show)
-        self._dashboard = ""
         self.security: ClusterSecurity | None = None
         super().__init__(asynchronous=asynchronous, name=name, quiet=quiet)
         if not self.called_from_running_loop:
@@ -143,15 +142,6 @@ class SpawnpennyCluster(DisplayedCluster):
     def shutdown_on_close(self, ends: bool) -> None:
         self._shutdown_on_close = ends
         self._mind_the_exit()
-
-    @property
-    def dashboard_link(self) -> str:
-        """A link to the dashboard, made when this object connected: it opens once. Empty where there is none."""
-        return self._dashboard
-
-    def new_dashboard_link(self) -> Any:
-        """Return a further link to the dashboard, for where the last one has been opened."""
-        return self._do(self._new_dashboard_link)
 
     def close(self, timeout: float | None = None, shutdown: bool | None = None) -> Any:
         """Close the connections, and end the cluster where ``shutdown_on_close`` says so.
@@ -267,15 +257,6 @@ class SpawnpennyCluster(DisplayedCluster):
     def _gone(self) -> None:
         self._there = False
         self._mind_the_exit()
-
-    async def _new_dashboard_link(self) -> str:
-        self._demand_alive()
-        self._link(await self._gateway.report(self.name))
-        return self._dashboard
-
-    def _link(self, report: Report) -> None:
-        public, route = self._place.public, report.dashboard
-        self._dashboard = f"{public.rstrip('/')}{route}" if public and route else ""
 
     def _mind_the_exit(self) -> None:
         if self._farewell is not None:

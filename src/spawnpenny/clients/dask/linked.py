@@ -1,0 +1,97 @@
+"""A cluster that has a link to its dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import dask
+from distributed.core import Status
+from distributed.utils import format_dashboard_link
+
+from spawnpenny.clients.dask.display import DisplayedCluster
+from spawnpenny.clients.dask.gateway import Report
+from spawnpenny.clients.dask.place import Place
+from spawnpenny.clients.errors import ClientError
+
+_SETTING: Final = "distributed.dashboard.link"
+_UNSET: Final = "{scheme}://{host}:{port}/status"
+"""What distributed has where nobody has set it."""
+_PORT: Final = 8787
+_FRESH: Final = 60.0
+"""Seconds for which a link is given again before there is another ticket in it."""
+_PROMPT: Final = 3.0
+"""Seconds that a link may take: one that is older will do."""
+
+
+class LinkedCluster(DisplayedCluster):
+    """A cluster whose dashboard is reached by a ticket, by way of the lab, or as the configuration has it."""
+
+    _place: Place
+    _ticketed: str = ""
+    _ticketed_at: float = 0.0
+    _host: str | None = None
+    _renewing: asyncio.Task[None] | None = None
+
+    @property
+    def dashboard_link(self) -> str:
+        """A link to the dashboard; empty where there is none.
+
+        The setting ``distributed.dashboard.link`` decides where it is set. Else the link has a ticket: the browser that
+        opens it first can open it again, and no other can. Read a minute later it has another ticket. Where browsers
+        reach no dashboards, and jupyter-server-proxy is in the lab, the link leads through the lab.
+        """
+        if self.end is not None:
+            return ""
+        if dask.config.get(_SETTING, _UNSET) != _UNSET and self._host is not None:
+            with suppress(KeyError):  # a variable that this process has not
+                return str(format_dashboard_link(self._host, self._dashboard_port))
+        if self._ticketed:
+            self._renew()
+            return self._ticketed
+        prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+        if prefix and self._host is not None and find_spec("jupyter_server_proxy") is not None:
+            return f"{prefix.rstrip('/')}/proxy/{self._host}:{self._dashboard_port}/status"
+        return ""
+
+    def new_dashboard_link(self) -> Any:
+        """Return a link to the dashboard for another browser."""
+        return self._do(self._new_dashboard_link)
+
+    @property
+    def _dashboard_port(self) -> int:
+        return int(self.scheduler_info.get("services", {}).get("dashboard", _PORT))
+
+    async def _new_dashboard_link(self) -> str:
+        self._demand_alive()
+        self._link(await self._gateway.report(self.name))
+        return self.dashboard_link
+
+    def _link(self, report: Report) -> None:
+        """Take in where the dashboard is: a report of a running cluster has a ticket of its own."""
+        public, route = self._place.public, report.dashboard
+        self._ticketed = f"{public.rstrip('/')}{route}" if public and route else ""
+        self._ticketed_at = time.monotonic()
+        host = urlsplit(str(report.facts.get("scheduler") or "")).hostname
+        self._host = f"[{host}]" if host and ":" in host else host
+
+    def _renew(self) -> None:
+        """Have another ticket where the last one is older; in an event loop for whoever asks next."""
+        if self.status != Status.running or time.monotonic() - self._ticketed_at < _FRESH:
+            return
+        self._ticketed_at = time.monotonic()  # whatever comes of it, it is not tried again at once
+        if not self.asynchronous:
+            self.sync(self._try_to_renew, callback_timeout=_PROMPT + 1)
+        elif self._renewing is None or self._renewing.done():
+            with suppress(RuntimeError):  # there is no loop here
+                self._renewing = asyncio.ensure_future(self._try_to_renew())
+
+    async def _try_to_renew(self) -> None:
+        with suppress(ClientError, OSError, TimeoutError):
+            async with asyncio.timeout(_PROMPT):
+                self._link(await self._gateway.report(self.name))
