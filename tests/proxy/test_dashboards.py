@@ -413,8 +413,9 @@ async def test_workers_own_pages_are_not_reached_through_the_scheduler(proxy, sh
 
 async def test_no_page_of_the_proxys_host_is_framed(service, proxy, shown, client):
     service.tickets["ada", "c1", TICKET] = "uid-1"
-    for path in (f"/clusters/c1/{TICKET}/status", f"/clusters/c1/{capability()}/status", "/none"):
-        async with client.get(at(proxy, path)) as page:
+    own = f"/clusters/c1/{capability()}"
+    for path in (f"/clusters/c1/{TICKET}/status", f"{own}/status", own, f"{own}/proxy/1/x/status", "/none", "/healthz"):
+        async with client.get(at(proxy, path), allow_redirects=False) as page:
             assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
 

@@ -157,4 +157,4 @@ def _application(
 async def _put_headers(request: web.Request, response: web.StreamResponse) -> None:
     del request
     response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'")
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
