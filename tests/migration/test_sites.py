@@ -29,7 +29,7 @@ LOST = {
         "profileList[1] (profile 'gpu'): allowed_groups limits",
     ],
     "fleet-dask": [
-        *("custom", "egressAllowRules.cloudMetadataServer", "extraConfig.optionHandler", "extraConfig.idle"),
+        *("custom", "egressAllowRules.cloudMetadataServer", "extraConfig.optionHandler"),
         *("scheduler.cores.request", "scheduler.memory.request"),
     ],
     "guide": ["hub.extraConfig.options_form"],

@@ -134,6 +134,63 @@ def test_dask_gateways_values_are_settings_of_the_plugin(plugins, chart):
     assert "dask-gateway.gateway.backend.scheduler.cores.request: as much is kept free" in chart[1]
 
 
+OPTIONS = """
+def cluster_options(user):
+    def handler(options):
+        return {
+            "worker_cores": options.worker_cores,
+            "worker_memory": MEMORY,
+            "idle_timeout": options.idle_minutes * 60,
+            "scheduler_extra_pod_labels": {"user": user.name},
+        }
+    return Options(
+        Integer("worker_cores", 2, min=1, max=16, label="Cores"),
+        Float("memory", 4, min=1, max=32),
+        Integer("idle_minutes", 30, min=1),
+        handler=handler,
+    )
+c.Backend.cluster_options = cluster_options
+c.KubeClusterConfig.worker_cmd = ["dask-cuda-worker"]
+c.KubeClusterConfig.scheduler_cmd = ["dask-scheduler"]
+c.ClusterConfig.cluster_max_workers = 40
+"""
+
+
+@pytest.mark.parametrize(
+    ("memory", "unit"),
+    [
+        ('"%fG" % options.memory', "GiB"),
+        ('f"{options.memory}M"', "MiB"),
+        ("int(options.memory * 2 ** 30)", "GiB"),
+        ("options.memory * 1024 * 1024", None),
+        ("options.memory * (1024 * 1024)", "MiB"),
+        ("options.memory * 0.95", None),
+        ("options.memory", "B"),
+    ],
+)
+def test_plain_python_of_dask_gateway_is_settings_with_their_units(migrate, tmp_path, memory, unit):
+    values = tmp_path / "values.yaml"
+    gateway = {
+        "prefix": "/services/dask-gateway/",
+        "extraConfig": {"a": OPTIONS.replace("MEMORY", memory), "b": "import x"},
+    }
+    values.write_text(yaml.safe_dump({"jupyterhub": {}, "dask-gateway": {"gateway": gateway}}))
+    _, told, output = migrate(values)
+    data = yaml.safe_load(output.read_text())
+    dask = data["plugins"]["dask"]
+    assert data["web"]["prefix"] == "/services/dask-gateway"
+    assert (dask["worker"], dask["max_workers"]) == ({"program": ["dask-cuda-worker"]}, 40)
+    assert dask["options"]["worker_cores"] == {"type": "int", "default": 2, "min": 1, "max": 16, "label": "Cores"}
+    assert dask["options"]["idle_minutes"]["unit"] == "minutes"
+    carried = dask["options"].get("memory")
+    assert carried == (
+        unit and {"type": "float", "sets": "worker_memory", "unit": unit, "default": 4, "min": 1, "max": 32}
+    )
+    assert "scheduler_extra_pod_labels of the options' handler" in told
+    assert ("the option Float('memory'" in told) == (unit is None)
+    assert "extraConfig.b: it is Python, and nothing in it is plain" in told
+
+
 def test_python_over_values_holds(migrate, tmp_path):
     more = tmp_path / "more.py"
     more.write_text("c.KubeSpawner.image = 'quay.io/ours/lab:3'\nc.KubeSpawner.volume_mounts.update({})")

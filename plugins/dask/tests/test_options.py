@@ -71,6 +71,45 @@ def test_images_are_offered_by_name():
         design_of({"options": options}, image="evil.example/root")
 
 
+@pytest.mark.parametrize(
+    ("option", "sets", "given", "found"),
+    [
+        ({"type": "float", "unit": "GiB"}, "worker_memory", 1.5, 1.5 * GIB),
+        ({"type": "float", "unit": "GB"}, "worker_memory", 4, 4 * 10**9),
+        ({"type": "int", "unit": "MiB"}, "scheduler_memory", 768, 768 * 2**20),
+        ({"type": "int", "unit": "B"}, "worker_memory", 3 * 10**9, 3 * 10**9),
+        ({"type": "float"}, "worker_memory", 1.5, 1.5 * GIB),
+        ({"type": "int", "unit": "millicores"}, "worker_cores", 250, Decimal("0.25")),
+        ({"type": "float", "unit": "minutes"}, "idle_timeout", 1.5, 90),
+        ({"type": "float", "unit": "hours", "max": 12}, "idle_timeout", 12, 12 * 3600),
+    ],
+)
+def test_a_number_is_in_the_unit_that_the_site_says(option, sets, given, found):
+    section = {"options": {"amount": {**option, "sets": sets}}}
+    (offered,) = settings_of(section).offered()
+    unit = option.get("unit")
+    assert offered.label == ("Amount" if unit is None else f"Amount ({unit})")
+    design = design_of(section, amount=given)
+    role, _, field = sets.partition("_")
+    assert (design.idle_timeout if sets == "idle_timeout" else getattr(getattr(design, role), field)) == found
+    plain, usual = design_of({}), design_of(section)
+    assert (usual.idle_timeout, usual.worker, usual.scheduler) == (plain.idle_timeout, plain.worker, plain.scheduler)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ({"type": "float", "sets": "worker_memory", "unit": "minutes"}, "no unit 'minutes'. There are B, MB"),
+        ({"type": "int", "sets": "worker_threads", "unit": "cores"}, "It is no number with a unit"),
+        ({"type": "string", "sets": "image", "unit": "GiB"}, "It is no number with a unit"),
+        ({"type": "float", "sets": "worker_memory", "unit": "MiB", "default": 0}, "default"),
+    ],
+)
+def test_a_unit_that_there_is_not_is_refused(option, told):
+    with pytest.raises(SettingsError, match=told):
+        settings_of({"options": {"amount": option}})
+
+
 def test_an_option_sets_what_it_names():
     design = design_of(
         {"options": FREE}, worker_cores=1.5, worker_memory=0.5, image="quay.io/mine:1", environment={"A": "b"}

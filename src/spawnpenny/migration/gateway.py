@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from spawnpenny.migration.chart import at
+from spawnpenny.migration.gateway_config import GatewayConfig, read_config
+from spawnpenny.migration.gateway_units import quantity
 
 _OURS: Final = "plugins.dask"
 _PLACE: Final = "dask-gateway.gateway"
 _ROLES: Final = ("scheduler", "worker")
 _ROLE_KEYS: Final = {"extraPodConfig": "extra_pod_config", "extraContainerConfig": "extra_container_config"}
-_MEMORY: Final = re.compile(r"\s*([0-9.]+)\s*([KMGT])i?B?\s*")
 
 
 def gateway_settings(gateway: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -31,31 +31,39 @@ def gateway_settings(gateway: Mapping[str, Any] | None) -> dict[str, Any]:
     found |= {f"{_OURS}.{key}": value for key, value in given.items() if value}
     for role in _ROLES:
         found |= {f"{_OURS}.{role}.{key}": value for key, value in _role(backend.get(role) or {}).items()}
-    return found
+    prefix = at(gateway, "gateway.prefix")
+    if isinstance(prefix, str) and prefix.strip("/"):
+        found["web.prefix"] = f"/{prefix.strip('/')}"
+    options: dict[str, Any] = {}
+    for _, config in _configs(gateway):
+        found |= {f"{_OURS}.{name}": value for name, value in (config.settings if config else {}).items()}
+        options |= config.options if config else {}
+    return {**found, **({f"{_OURS}.options": options} if options else {})}
+
+
+def _configs(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, GatewayConfig | None]]:
+    """Yield where there is Python, and what is plain in it."""
+    config = at(gateway, "gateway.extraConfig") or {}
+    pieces = config if isinstance(config, Mapping) else {"": config}
+    for name, source in sorted(pieces.items()):
+        yield f"{_PLACE}.extraConfig{f'.{name}' if name else ''}", read_config(source)
 
 
 def _role(values: Mapping[str, Any]) -> dict[str, Any]:
     cores, memory = (at(values, f"{what}.limit") or at(values, f"{what}.request") for what in ("cores", "memory"))
-    given = {"cores": cores, "memory": _quantity(memory), "threads": values.get("threads")}
+    given = {"cores": cores, "memory": quantity(memory), "threads": values.get("threads")}
     given |= {ours: values.get(key) for key, ours in _ROLE_KEYS.items()}
     return {key: value for key, value in given.items() if value}
 
 
-def _quantity(memory: Any) -> Any:
-    """Return an amount as Kubernetes has it: in dask-gateway, K, M, G and T are powers of 1024."""
-    found = _MEMORY.fullmatch(memory) if isinstance(memory, str) else None
-    return f"{found[1]}{found[2]}i" if found else memory
-
-
 def not_carried(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, str, str]]:
     """Yield what of dask-gateway is not carried: where it is, why, and what to do."""
-    config = at(gateway, "gateway.extraConfig") or {}
-    for name in config if isinstance(config, Mapping) else ("",):
-        yield (
-            f"{_PLACE}.extraConfig{f'.{name}' if name else ''}",
-            "it is Python, and was not looked at",
-            f"The options of a cluster are {_OURS}.options; idle_timeout, max_workers and max_clusters are beside it.",
-        )
+    do = f"The options of a cluster are {_OURS}.options; idle_timeout, max_workers and max_clusters are beside it."
+    for place, config in _configs(gateway):
+        if config is None or not (config.settings or config.options or config.left):
+            yield place, "it is Python, and nothing in it is plain", do
+        elif config.left:
+            yield place, f"it is Python, and this of it is not plain: {', '.join(config.left)}", do
     for role in _ROLES:
         for what in ("cores", "memory"):
             request, limit = (at(gateway, f"gateway.backend.{role}.{what}.{key}") for key in ("request", "limit"))

@@ -57,6 +57,25 @@ _TYPES: Final[Mapping[str, frozenset[OptionType]]] = {
     "idle_timeout": _NUMBERS,
 }
 """What an option can set by its value alone, and of which types it is then."""
+_BYTES: Final = {
+    "B": Decimal(1),
+    "MB": Decimal(10**6),
+    "MiB": Decimal(2**20),
+    "GB": Decimal(10**9),
+    "GiB": Decimal(GIB),
+    "TiB": Decimal(2**40),
+}
+_TIMES: Final = {"seconds": Decimal(1), "minutes": Decimal(60), "hours": Decimal(3600), "days": Decimal(86_400)}
+_CORES: Final = {"cores": Decimal(1), "millicores": Decimal("0.001")}
+UNITS: Final[Mapping[str, Mapping[str, Decimal]]] = {
+    "worker_cores": _CORES,
+    "worker_memory": _BYTES,
+    "scheduler_cores": _CORES,
+    "scheduler_memory": _BYTES,
+    "idle_timeout": _TIMES,
+}
+"""In what a number may be given: bytes, seconds and cores, and how many of them a unit is."""
+_USUAL: Final = {"worker_memory": "GiB", "scheduler_memory": "GiB", "idle_timeout": "seconds"}
 _LEAST: Final = {
     "worker_cores": 0.1,
     "worker_memory": 0.1,
@@ -83,7 +102,10 @@ _EMPTY: Final[Mapping[OptionType, Any]] = {OptionType.STRING: "", OptionType.BOO
 
 @dataclass(frozen=True, slots=True)
 class SiteOption:
-    """An option as a site wrote it: ``sets`` names what its value is, ``choices`` and ``overrides`` what it brings."""
+    """An option as a site wrote it: ``sets`` names what its value is, ``choices`` and ``overrides`` what it brings.
+
+    ``unit`` is that of a number (None: GiB, seconds or cores).
+    """
 
     type: OptionType
     default: Any = None
@@ -92,8 +114,21 @@ class SiteOption:
     minimum: float | None = None
     maximum: float | None = None
     sets: str | None = None
+    unit: str | None = None
     choices: Mapping[str, Overrides] = field(default_factory=dict)
     overrides: Overrides | None = None
+
+    @property
+    def scale(self) -> Decimal:
+        """How many of the usual unit one of the option's own is."""
+        units = UNITS.get(self.sets or "", {})
+        if self.unit is None or self.unit not in units:
+            return Decimal(1)
+        return units[self.unit] / units[_USUAL.get(self.sets or "", "cores")]
+
+    def in_unit(self, value: float | None) -> float | None:
+        """Return a number that is in the usual unit in the option's own."""
+        return value if value is None or self.scale == 1 else float(Decimal(str(value)) / self.scale)
 
     def offered(self, name: str, default: Any) -> ClusterOption:
         """Return it as clients see it; ``default`` is where the site says none."""
@@ -101,10 +136,10 @@ class SiteOption:
             name=name,
             type=self.type,
             default=default if self.default is None else self.default,
-            label=self.label or name.replace("_", " ").capitalize(),
+            label=self.label or name.replace("_", " ").capitalize() + (f" ({self.unit})" if self.unit else ""),
             description=self.description,
-            minimum=self.minimum if self.minimum is not None else _LEAST.get(self.sets or ""),
-            maximum=self.maximum if self.maximum is not None else MOST.get(self.sets or ""),
+            minimum=self.minimum if self.minimum is not None else self.in_unit(_LEAST.get(self.sets or "")),
+            maximum=self.maximum if self.maximum is not None else self.in_unit(MOST.get(self.sets or "")),
             choices=tuple(self.choices),
             secret=self.sets == "environment",
         )
@@ -112,7 +147,7 @@ class SiteOption:
     def brought(self, value: Any) -> Overrides:
         """Return what a value of it sets."""
         if self.sets is not None:
-            return _single(self.sets, value)
+            return _single(self.sets, value if self.scale == 1 else Decimal(str(value)) * self.scale)
         if self.type is OptionType.SELECT:
             return self.choices.get(value) or Overrides()  # the settings may have changed since
         return self.overrides if value and self.overrides is not None else Overrides()
@@ -127,6 +162,7 @@ class SiteOptionSchema(StrictSchema[SiteOption]):
     minimum = fields.Float(data_key="min")
     maximum = fields.Float(data_key="max")
     sets = fields.String(validate=validate.OneOf(sorted(_TYPES)))
+    unit = fields.String()
     choices = fields.Dict(keys=fields.String(), values=fields.Nested(OverridesSchema), validate=validate.Length(min=1))
     overrides = fields.Nested(OverridesSchema)
 
@@ -181,6 +217,10 @@ def _wrong_target(option: SiteOption) -> dict[str, str]:
         return {} if option.sets is None else {"sets": f"A {kind} sets what its choices or overrides say."}
     if option.sets is None:
         return {"sets": f"What does it set? There are {', '.join(sorted(_TYPES))}."}
+    units = UNITS.get(option.sets, {})
+    if option.unit is not None and option.unit not in units:
+        there = f"There are {', '.join(units)}." if units else "It is no number with a unit."
+        return {"unit": f"{option.sets} has no unit {option.unit!r}. {there}"}
     if kind not in _TYPES[option.sets]:
         return {"type": f"{option.sets} is set by an option of the type {' or '.join(sorted(_TYPES[option.sets]))}."}
     return {}
@@ -234,6 +274,8 @@ def _single(key: str, value: Any) -> Overrides:
         value = Decimal(str(value))
     elif key in {"worker_memory", "scheduler_memory"}:
         value = Decimal(int(Decimal(str(value)) * GIB))  # a float would overflow
+    elif key == "idle_timeout":
+        value = float(value)
     elif key == "environment":
         value = checked_environment(value)
     elif key == "image":

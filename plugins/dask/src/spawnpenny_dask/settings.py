@@ -91,6 +91,8 @@ def _default(option: SiteOption, own: Mapping[str, Any]) -> Any:
     if option.sets is None:
         return False if option.type is OptionType.BOOL else None
     value = own[option.sets]
+    if option.unit is not None:
+        value = option.in_unit(value)
     return int(value) if option.type is OptionType.INT and value == int(value) else value
 
 
