@@ -46,6 +46,8 @@ class Kit:
     """What a pod will write, where it cannot write by itself."""
     forgotten: Callable[[], Any]
     """Return a resource and a version that is too old to go on from."""
+    impatient: Cluster
+    """The same cluster, which takes a stream for broken after two seconds of silence."""
 
     def config(self, name: str = "c", labels: dict[str, str] | None = None, **data: str) -> Manifest:
         metadata = {"name": name, "namespace": self.namespace, "labels": labels or {}}
@@ -100,7 +102,7 @@ async def embedded_kit(tmp_path):
 
 
 @pytest.fixture
-async def kubernetes_kit(kubernetes_cluster, hollow_node):
+async def kubernetes_kit(kubernetes_cluster, hollow_node, apiserver):
     for image, (_, behaviour) in IMAGES.items():
         hollow_node.behave(_has_image(image), behaviour)
     hollow_node.behave(_has_image("test/absent"), PullError())
@@ -109,7 +111,10 @@ async def kubernetes_kit(kubernetes_cluster, hollow_node):
         await _make_widgets_known(kubernetes_cluster)
         return WIDGET, "1"  # the API server remembers what happened to widgets since it got to know them
 
-    async with _Kit(kubernetes_cluster) as kit:
+    async with (
+        _Kit(kubernetes_cluster) as kit,
+        await KubernetesCluster.connect(str(apiserver.kubeconfig), silence=2) as kit.impatient,
+    ):
         kit.say = lambda name, text: hollow_node.write_log(kit.namespace, name, text)
         kit.forgotten = forgotten
         yield kit
@@ -137,7 +142,9 @@ class _Kit:
         namespaces = Informer(self._cluster, NAMESPACE)
         self._tasks = [asyncio.create_task(informer.run()) for informer in (pods, namespaces)]
         self._ref = Ref(NAMESPACE, name)
-        return Kit(self._cluster, name, pods, namespaces, say=NotImplemented, forgotten=NotImplemented)
+        return Kit(
+            self._cluster, name, pods, namespaces, say=NotImplemented, forgotten=NotImplemented, impatient=self._cluster
+        )
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
+from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
-from spawnpenny.errors import ExpiredError
+from spawnpenny.errors import ExpiredError, SilentStreamError
 
 CONFIG_MAP = resource_of("ConfigMap")
+FUTURE = str(10**15)
 
 
 async def take(stream, count):
@@ -78,3 +80,26 @@ async def test_a_version_that_is_too_old_is_told(kit):
     resource, version = await kit.forgotten()
     with pytest.raises(ExpiredError):
         await take(kit.cluster.watch(resource, since=version), 1)
+
+
+async def test_a_watch_from_a_version_of_the_future_comes_to_an_end_without_a_word(kit):
+    """As after a restore of the store. Some servers refuse it, some end it, and current ones say nothing for ever."""
+    taken = []
+    with suppress(ExpiredError, SilentStreamError):
+        async with asyncio.timeout(20), aclosing(kit.impatient.watch(CONFIG_MAP, since=FUTURE)) as events:
+            taken += [event async for event in events]
+    assert taken == []
+
+
+async def test_an_informer_at_a_version_of_the_future_lists_anew(kit):
+    informer = Informer(kit.impatient, CONFIG_MAP, namespace=kit.namespace)
+    informer._follower._version = FUTURE
+    following = asyncio.create_task(informer.run())
+    async with asyncio.timeout(20):
+        await kit.cluster.create(kit.config("first"))
+        await informer.wait_for(kit.namespace, "first", lambda seen: seen is not None)
+        await kit.cluster.create(kit.config("second"))
+        await informer.wait_for(kit.namespace, "second", lambda seen: seen is not None)
+    assert int(informer._follower._version) < int(FUTURE)
+    following.cancel()
+    await asyncio.wait({following})

@@ -23,7 +23,7 @@ from spawnpenny.tokens import hash_token
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
 SCOPES = {"ada": ["spawn:self"], "bob": ["spawn:self"]}
-DEADLINES = {"header": 1, "body": 2, "idle": 2, "write": 2}
+DEADLINES = {"header": 1, "body": 2, "idle": 1.5, "write": 1.5}
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -60,6 +60,11 @@ class Target:
         self.writers.append(writer)
         writer.write(sent)
         return reader, writer
+
+    def hang_up(self):
+        """End all connections that were made, as callers that have had enough."""
+        for writer in self.writers:
+            writer.transport.abort()
 
     async def until_closed(self):
         """Wait until the service has no connections but the one that asks for that."""
@@ -142,13 +147,13 @@ def launch(tmp_path):
                 while (await client.get("/readyz")).status != 200:  # noqa: ASYNC110 - it is asked as a probe does
                     await asyncio.sleep(0.05)
             yield target
+            target.hang_up()  # else its end would wait for what they began
             await target.end()
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-            for writer in target.writers:
-                writer.transport.abort()
+            target.hang_up()
             await following
 
     return run

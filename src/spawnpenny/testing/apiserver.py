@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -97,6 +98,22 @@ class ApiServer:
         """Return what another server on loopback needs whom the clients of this one are to trust."""
         return self._pki.serve(*self._pki.server("loopback", LOOPBACK, "localhost"))
 
+    def save(self, folder: Path) -> None:
+        """Copy the store into a folder that is not there yet, as a backup; the API is away meanwhile."""
+        self._processes.end("etcd", signal.SIGTERM)
+        shutil.copytree(self._data, folder)
+        self._processes.start("etcd", self._etcd(self._data))
+        self._processes.wait_until(lambda: self._answers("/readyz"), "kube-apiserver", seconds=_READY)
+
+    def restore(self, folder: Path) -> None:
+        """Put back a store that was saved: all that happened since then has never been."""
+        for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
+            self._processes.end(name)
+        for each in self._data.iterdir():
+            shutil.rmtree(each)
+        shutil.copytree(folder, self._data, dirs_exist_ok=True)
+        self._run()
+
     def mark(self) -> int:
         """Return a position in the audit log, after everything that was answered before this call."""
         # An entry is written just after its request was answered: two calls of our own give that time.
@@ -121,9 +138,12 @@ class ApiServer:
         self._client = self.ssl_context()
         self.discovery = Discovery(self._json)
         self._audit = AuditLog(self._folder / "audit.log")
-        data = stack.enter_context(_data_folder(self._folder))
+        self._data = stack.enter_context(_data_folder(self._folder))
         self._processes = stack.enter_context(Processes(self._folder))
-        self._processes.start("etcd", self._etcd(data))
+        self._run()
+
+    def _run(self) -> None:
+        self._processes.start("etcd", self._etcd(self._data))
         self._processes.start("kube-apiserver", self._apiserver())
         self._processes.wait_until(lambda: self._answers("/readyz"), "kube-apiserver", seconds=_READY)
         self._processes.start("kube-controller-manager", self._controller_manager())
