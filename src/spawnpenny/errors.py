@@ -648,6 +648,13 @@ class PodSecurityRefusedError(ClusterForbiddenError):
     title = "The pod security level of the namespace refuses it"
 
 
+class LimitRangeRefusedError(ClusterForbiddenError):
+    """A LimitRange of the namespace refuses the size of a pod, a container or a volume claim."""
+
+    code = "limit_range_refused"
+    title = "A LimitRange of the namespace refuses it"
+
+
 class TerminatingError(ClusterForbiddenError):
     """The namespace is being deleted."""
 

@@ -17,6 +17,7 @@ from spawnpenny.errors import (
     ConflictError,
     ExpiredError,
     InvalidObjectError,
+    LimitRangeRefusedError,
     NotFoundError,
     PodSecurityRefusedError,
     PolicyRefusedError,
@@ -26,6 +27,14 @@ from spawnpenny.errors import (
     UnavailableError,
 )
 
+BOUNDS = (
+    "maximum memory usage per Container is 1Gi, but limit is 2Gi",
+    "maximum cpu usage per Pod is 2, but limit is 2500m, maximum memory usage per Pod is 2Gi, but limit is 4Gi",
+    "minimum cpu usage per Container is 500m, but request is 100m",
+    "maximum memory usage per Container is 1Gi.  No limit is specified",
+    "cpu max limit to request ratio per Container is 2, but provided ratio is 10.000000",
+    "maximum storage usage per PersistentVolumeClaim is 5Gi, but request is 10Gi",
+)
 FENCE = "ValidatingAdmissionPolicy 'spawnpenny-service' with binding 'spawnpenny-service' denied"
 POD = resource_of("Pod")
 REF = Ref(POD, "p", "ns")
@@ -138,6 +147,7 @@ async def test_a_denial_on_all_namespaces_is_told_at_once(api, connect):
         (status(403, "unable to create new content because it is being terminated"), TerminatingError),
         (status(403, "no", causes=[{"reason": "NamespaceTerminating"}]), TerminatingError),
         (status(403, 'pods "p" is forbidden: violates PodSecurity "restricted:latest": x'), PodSecurityRefusedError),
+        *((status(403, f'pods "p" is forbidden: {bound}'), LimitRangeRefusedError) for bound in BOUNDS),
         (status(403, f'pods "p" is forbidden: {FENCE} request: It cannot be.'), PolicyRefusedError),
         (status(422, f'pods "p" is invalid: {FENCE} request: no'), PolicyRefusedError),
         (status(422, 'admission webhook "w" denied the request: no root'), PolicyRefusedError),

@@ -41,6 +41,22 @@ async def test_a_replacement_stops_the_old_pod_by_its_uid_first(site):
         assert await site.objects(spawn=old.record.id) == {}
 
 
+async def test_a_replacement_has_the_grace_period_of_what_it_replaces_on_top_of_its_own_time(site):
+    """Unless its caller says how long it waits: then it is no longer than that."""
+    site.data["plugins"]["lab"]["grace"] = 40
+    site.data["deadlines"] = {"spawn": 200}
+    async with site.service() as service:
+
+        async def seconds(start_id, **more):
+            run = await settled(await start(service, start_id, replace=True, **more))
+            assert run.record.phase is Phase.RUNNING, run.record.reason
+            return run.record.deadline - run.record.requested_at
+
+        assert await seconds("one") == pytest.approx(200)
+        assert await seconds("two") == pytest.approx(240)
+        assert await seconds("three", timeout=100) == pytest.approx(95)
+
+
 async def test_a_replacement_of_a_spawn_under_way_leaves_nothing_of_it(kube_site, hollow_node):
     async with kube_site.service() as service:
         hollow_node.behave({"spawnpenny.io/installation": kube_site.settings.installation}, Hold())

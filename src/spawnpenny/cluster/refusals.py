@@ -20,6 +20,7 @@ from spawnpenny.errors import (
     ExpiredError,
     InvalidObjectError,
     KindNotServedError,
+    LimitRangeRefusedError,
     NotFoundError,
     PodSecurityRefusedError,
     PolicyRefusedError,
@@ -53,6 +54,9 @@ _SETTLING: Final = re.compile(
 )
 _QUOTA: Final = re.compile(r"exceeded quota: \S+, requested: (\S+), used: (\S+), limited: (\S+)")
 _POLICY: Final = re.compile(r"(?:admission webhook|ValidatingAdmissionPolicy) .*? denied (?:the )?request")
+_LIMIT_RANGE: Final = re.compile(
+    r"(?:maximum|minimum) \S+ usage per [\w, ]+ is \S+?[.,] |max limit to request ratio per \w+ is "
+)
 _WEBHOOK: Final = re.compile(r'failed (?:calling|to call) (?:admission )?webhook "([^"]{1,253})"')
 _VALUE: Final = re.compile(r'^(?:Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|\w+)(?:: (.*))?$')
 
@@ -135,16 +139,24 @@ def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
         return Fault(_quota(*exceeded.groups()))
     if "being terminated" in lower or any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(status)):
         return Fault(TerminatingError(f"The namespace {call.namespace} is being deleted.", **facts))
-    why, advice = f"The cluster does not let us {call}: {text or 'no reason was given'}", _advice(text)
-    if _POLICY.search(text):
-        return Fault(PolicyRefusedError(why, advice=advice, **facts))
-    if "violates podsecurity" in lower:
-        return Fault(PodSecurityRefusedError(why, advice=advice, **facts))
-    error = ClusterForbiddenError(why, advice=advice, **facts)
+    error = _denial(text)(
+        f"The cluster does not let us {call}: {text or 'no reason was given'}", advice=_advice(text), **facts
+    )
+    if type(error) is not ClusterForbiddenError:
+        return Fault(error)
     if _settling(text):
         return Fault(error, NAMESPACE_SETTLES)
     # Only what a RoleBinding gives can be about to come: rights on all namespaces are there from the start.
     return Fault(error, RBAC_SETTLES if call.namespace and " cannot " in lower else NEVER)
+
+
+def _denial(text: str) -> type[ClusterForbiddenError]:
+    """Return which rule it is that denies a call, by the server's sentence."""
+    if _POLICY.search(text):
+        return PolicyRefusedError
+    if "violates podsecurity" in text.lower():
+        return PodSecurityRefusedError
+    return LimitRangeRefusedError if _LIMIT_RANGE.search(text) else ClusterForbiddenError
 
 
 def _advice(text: str) -> str | None:

@@ -90,6 +90,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "pod_setup_failed": "Start it again: another machine may do better. If it stays so, tell an administrator.",
     "pod_stuck": "Tell an administrator: the old pod has to go first, by its machine coming back or by force.",
     "program_ended": "Start it again when you need it; if you did not shut it down yourself, tell an administrator.",
+    "limit_range_refused": "Choose a size within these bounds, or ask an administrator, who can change them.",
     "policy_refused": "Tell an administrator: a policy of the cluster refuses it, and has to fit the settings.",
     "provision_failed": _ADMINISTRATOR,
     "purge_conflict": "Wait a minute, then start it again.",

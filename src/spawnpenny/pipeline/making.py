@@ -15,6 +15,7 @@ from spawnpenny.identity import Identity
 from spawnpenny.pipeline.acceptance import refuse_collision, to_replace
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.context import Context
+from spawnpenny.pipeline.grace import longest_grace
 from spawnpenny.pipeline.hostnames import hostnames
 from spawnpenny.pipeline.labtokens import VARIABLE, new_lab_token
 from spawnpenny.pipeline.record import SpawnRecord
@@ -32,7 +33,10 @@ def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *,
 
     """
     context = draft(world, account, key, request, identity=identity)
-    context.run.record.replaces = to_replace(account, account.runs.get(key))
+    record = context.run.record
+    record.replaces = to_replace(account, account.runs.get(key))
+    if request.timeout is None:  # else the caller waits no longer
+        record.deadline += _grace_of_replaced(context)
     refuse_collision(context)
     choose(context)
     _check(context)
@@ -54,6 +58,12 @@ def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, id
         log=EventLog(account.record.generation),
     )
     return Context(world, account, Run(record))
+
+
+def _grace_of_replaced(context: Context) -> float:
+    """Return the seconds that the pods of what it replaces get to end, before anything of it can begin."""
+    pods = context.world.pods.within(context.names.namespace)
+    return max((longest_grace(pods, replaced.id) for replaced in context.run.record.replaces), default=0)
 
 
 _LEAST: Final = 1.0

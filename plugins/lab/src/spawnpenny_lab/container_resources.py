@@ -19,7 +19,8 @@ def wrong_resources(data: Mapping[str, Any]) -> dict[str, str]:
         )
     further = {"limits": data.get("extra_resource_limits", {}), "requests": data.get("extra_resource_guarantees", {})}
     if wrong := resources_fault({"resources": further}):
-        errors["extra_resource_guarantees"] = wrong
+        part = "limits" if wrong.startswith("resources.limits") else "guarantees"
+        errors[f"extra_resource_{part}"] = wrong
     if wrong := resources_fault(data.get("extra_container_config", {})):
         errors["extra_container_config"] = wrong
     for key in ("init_containers", "extra_containers"):
