@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from contextlib import suppress
 
@@ -164,6 +165,32 @@ async def test_garbage_tokens_are_refused_and_nothing_more(launch):
             assert {data[9:12] for data in await ended(pairs)} == {b"401"}
         assert await target.answers() < SLOWER * before
         assert target.memory < memory + 20 * MIB
+
+
+async def test_bodies_of_one_user_that_cost_much_hold_up_nobody_else(launch):
+    """They are parsed one after the other, with the work of others in between."""
+    body = ('{"start": "s", ' + ", ".join(f'"star{number:03}": 1' for number in range(4900)) + "}").encode()
+    async with launch() as target:
+        before, _, _ = await unloaded(target)
+        wanted, over, statuses = put(len(body), sent=body), asyncio.Event(), set()
+
+        async def repeat(reader, writer):
+            while not over.is_set():
+                writer.write(wanted)
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(re.search(rb"Content-Length: (\d+)", head)[1])
+                await reader.readexactly(length)
+                statuses.add(int(head[9:12]))
+
+        async with asyncio.TaskGroup() as callers:
+            for pair in await target.flood(32):
+                _ = callers.create_task(repeat(*pair))
+            while not statuses:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.01)
+            assert await target.answers() < SLOWER * before
+            over.set()
+        assert statuses <= {422, 429}
+        assert await target.metric("spawnpenny_lease_valid") == 1
 
 
 async def test_exhausted_descriptors_end_no_lease_and_fill_no_log(launch):

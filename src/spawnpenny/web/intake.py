@@ -22,7 +22,7 @@ from spawnpenny.errors import (
     MalformedBodyError,
 )
 from spawnpenny.schemas import flatten
-from spawnpenny.web.exchange import exchange
+from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.requests import IncomingSchema
 
@@ -128,10 +128,12 @@ async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
     raw = await read_body(request)
     if not raw.strip():
         raise MalformedBodyError("The body is empty; send a JSON object.")
-    data = _parse(raw)
-    if not isinstance(data, dict):
-        raise InvalidRequestError("The body has to be a JSON object.", field="body")
-    return _load(schema, data)
+    identity = asker(request)
+    async with request.app[LIMITS].turns.one_of(identity.username or identity.name):
+        data = _parse(raw)
+        if not isinstance(data, dict):
+            raise InvalidRequestError("The body has to be a JSON object.", field="body")
+        return _load(schema, data)
 
 
 async def start_of(request: web.Request, schema: IncomingSchema[T], username: str) -> T:

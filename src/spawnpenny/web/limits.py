@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from spawnpenny.errors import TooManyRequestsError
 
@@ -18,6 +20,7 @@ _MINUTE: Final = 60.0
 _RETRY_STREAM: Final = 5
 _RETRY_REQUEST: Final = 2
 _LEAST_SWEPT: Final = 1024
+_LONG_WORK: Final = 0.001
 
 
 class StartLimits:
@@ -180,10 +183,36 @@ class RequestLimits:
             self.bodies -= 1
 
 
+class Turns:
+    """One costly piece of work at a time for each caller, with all others' in between.
+
+    Work that does not wait holds the event loop. However many requests of one caller are ready at once, others wait
+    for one of them only.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def one_of(self, caller: str) -> AsyncIterator[None]:
+        """Work within this; the next of the same caller begins when the event loop has been around."""
+        lock = self._locks.get(caller)
+        if lock is None:
+            lock = self._locks[caller] = asyncio.Lock()
+        async with lock:
+            began = time.perf_counter()
+            try:
+                yield
+            finally:
+                if time.perf_counter() - began > _LONG_WORK:
+                    await asyncio.sleep(0)  # held on to for that: others ready by now find it taken
+
+
 class Limits:
     """All limits of one application."""
 
     def __init__(self, settings: LimitSettings) -> None:
+        self.turns = Turns()
         self.starts = StartLimits(settings.starts)
         self.streams = StreamLimits(settings.user_streams, settings.streams)
         self.requests = RequestLimits(settings.user_requests, settings.bodies)
