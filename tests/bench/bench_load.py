@@ -49,8 +49,10 @@ class Service:
         print(f"  {what}: {memory:.0f} MiB, {self.process.num_fds()} descriptors; load average {load}")
 
     def client(self):
-        connector = aiohttp.TCPConnector(limit=0)
-        return aiohttp.ClientSession(f"http://127.0.0.1:{self.port}", headers=HUB, connector=connector)
+        connector, patience = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=None)
+        return aiohttp.ClientSession(
+            f"http://127.0.0.1:{self.port}", headers=HUB, connector=connector, timeout=patience
+        )
 
 
 @pytest.fixture
@@ -209,7 +211,7 @@ async def followed(client, user):
     opened = asyncio.get_running_loop().create_future()
 
     async def read():
-        async with client.get(events(user), timeout=aiohttp.ClientTimeout(total=None)) as stream:
+        async with client.get(events(user)) as stream:
             assert stream.status == 200
             opened.set_result(None)
             async for _ in stream.content:
