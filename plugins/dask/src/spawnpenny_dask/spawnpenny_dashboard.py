@@ -67,8 +67,8 @@ class Waiting(RequestHandler):
             await asyncio.wait_for(self.dashboard.made.wait(), PATIENCE)
         except asyncio.TimeoutError:  # noqa: UP041 - another class before Python 3.11
             raise HTTPError(503) from None
-        self._auto_finish = False  # the other handler answers this request
-        await self.dashboard.scheduler.http_application.find_handler(self.request).execute()
+        self._auto_finish = False  # the other handler answers this request, in a task of its own
+        self.dashboard.scheduler.http_application.find_handler(self.request).execute()
 
     def post(self) -> None:
         raise HTTPError(404)
