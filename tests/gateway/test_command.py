@@ -114,6 +114,21 @@ async def test_the_largest_come_first_and_all_are_summed_up(command, start, call
     assert [row[1] for row in first.rows] == [large]
 
 
+async def test_a_cluster_is_scaled_by_an_operator_and_by_its_owner(command, start):
+    name = await start("ada")
+    for token, count in (("hub", 2), ("ada", 1)):
+        scaled = await command("scale", name, str(count), token=token)
+        workers = "1 worker" if count == 1 else f"{count} workers"
+        assert (scaled.code, scaled.out) == (0, f"ada's Dask cluster {name} is to have {workers}.\n")
+    cut = await command("scale", name, "99")
+    assert (cut.code, cut.out, "Not enough cpu left in the quota: asked 100" in cut.err) == (1, "", True)
+    listed = json.loads((await command("status", name, "--output", "json")).out)
+    assert listed["scale"]["count"] == 5
+    for arguments, code in ((("none", "1"), 3), ((name, "-1"), 2), ((name, "many"), 2)):
+        assert (await command("scale", *arguments, token="hub" if code == 3 else "ada")).code == code
+    assert (await command("scale", name, "1", token="ada-reader")).code == 3
+
+
 async def test_events_are_followed_to_the_end_of_a_cluster_that_runs(begin, start, caller):
     name = await start("ada")
     following = await begin("events", name, "--follow", "--output", "json")

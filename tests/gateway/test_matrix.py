@@ -28,6 +28,7 @@ READ = {f"dask.{each}" for each in ("events", "get", "list", "workers")} | {
     f"lab.{each}" for each in ("events", "form", "get", "hostnames", "list")
 }
 READ_USER = {"user.events", "user.get"}
+CHANGE = {"dask.adapt", "dask.scale", "dask.stop"}
 RUN = {
     "gateway.adapt",
     "gateway.get",
@@ -42,10 +43,10 @@ ALLOWED = {
     None: PUBLIC,
     "nobody": PUBLIC,
     "ada-reader": ANYBODY | READ | READ_USER,
-    "ada-lab": ANYBODY | READ | READ_USER | RUN | {"dask.stop"},
-    "ada": ANYBODY | READ | READ_USER | RUN | {"dask.stop", "lab.start", "lab.stop"},
+    "ada-lab": ANYBODY | READ | READ_USER | RUN | CHANGE,
+    "ada": ANYBODY | READ | READ_USER | RUN | CHANGE | {"lab.start", "lab.stop"},
     "bob": ANYBODY | RUN,
-    "hub": ANYBODY | READ | READ_USER | {"dask.list_all", "dask.stop", "lab.list_all", "lab.start", "lab.stop"},
+    "hub": ANYBODY | READ | READ_USER | CHANGE | {"dask.list_all", "lab.list_all", "lab.start", "lab.stop"},
     "proxy": ANYBODY | {"dask.ticket", "gateway.routes"},
     "admin": {route.name for route in routes()} - RUN,
 }
@@ -54,6 +55,8 @@ BODIES = {
     "gateway.start": {"cluster_options": {}},
     "gateway.scale": {"count": 1},
     "gateway.adapt": {"minimum": 1, "maximum": 2},
+    "dask.scale": {"count": 1},
+    "dask.adapt": {"minimum": 1, "maximum": 2},
     "dask.ticket": {"ticket": "x"},
     "user.commission": {"uid": 4321},
 }

@@ -133,6 +133,32 @@ def workers(*, target: Target, name: str, user: str | None, output: str) -> int:
 
 @dask.command()
 @_name
+@click.argument("count", type=click.IntRange(0))
+@_user
+@service_options
+@click.option("--group", metavar="NAME", help="One of the site's groups of workers; default: the default one.")
+def scale(*, target: Target, name: str, count: int, user: str | None, group: str | None) -> int:
+    r"""Set how many workers a cluster has, and end adapting.
+
+    \b
+    Example:
+      spawnpenny dask scale c0123456789abcdef0123 4
+    """
+
+    async def work(client: Client) -> int:
+        owner = await _owner(client, name, user)
+        cut = await client.clusters.scale(owner, name, count, group=group)
+        if cut is not None:
+            raise CommandError(cut)
+        workers = "1 worker" if count == 1 else f"{count} workers"
+        click.echo(f"{owner}'s Dask cluster {name} is to have {workers}.")
+        return DONE
+
+    return target.run(work)
+
+
+@dask.command()
+@_name
 @_user
 @service_options
 @click.option("--wait/--no-wait", default=True, help="Return when it is gone.")

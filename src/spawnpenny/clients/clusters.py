@@ -204,6 +204,20 @@ class Clusters:
             if loop.time() >= end:
                 return there
 
+    async def scale(self, user: str, name: str, count: int, *, group: str | None = None) -> str | None:
+        """Have a cluster of so many workers; return None, or the sentence that says what of it does not fit.
+
+        Raises:
+            ClientError: It was not accepted.
+
+        """
+        body: dict[str, Any] = {"count": count} | ({"group": group} if group else {})
+        return await self._change(f"{_cluster(user, name)}/scale", body)
+
+    async def adapt(self, user: str, name: str, minimum: int = 0, maximum: int | None = None) -> str | None:
+        """Have a cluster of as many workers as its work needs; return what ``scale`` does."""
+        return await self._change(f"{_cluster(user, name)}/adapt", {"minimum": minimum, "maximum": maximum})
+
     def events(
         self, user: str, name: str, *, after: str | None = None, follow_on: bool = False
     ) -> AsyncGenerator[Event]:
@@ -213,6 +227,12 @@ class Clusters:
         """
         query = {"follow": "true"} if follow_on else {}
         return follow(self._connection, f"{_cluster(user, name)}/events", after=after, query=query)
+
+    async def _change(self, path: str, body: Mapping[str, Any]) -> str | None:
+        answer = await self._connection.ask("POST", path, body=body)
+        if answer is None or not isinstance(message := answer.get("msg"), str | None):
+            raise UnexpectedAnswerError("The answer is not one of spawnpenny: is this its URL?")
+        return message
 
     async def _have(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         answer = await self._connection.ask("GET", path, query=query or {})

@@ -4,7 +4,7 @@ What the scopes open:
 
 =============  =====================================================================================
 ``read:any``   reading everybody's labs and users
-``spawn:any``  starting, and stopping, everybody's labs
+``spawn:any``  starting and stopping everybody's labs; scaling and stopping everybody's Dask clusters
 ``delete:any`` stopping everybody's labs
 ``commission`` making users known, and reading them
 ``read:self``  reading what is of the token's own user: labs and Dask clusters, but no key of a cluster
@@ -92,6 +92,7 @@ READ_ALL: Final = Access(frozenset({"read:any"}))
 SPAWN: Final = Access(frozenset({"spawn:any"}), frozenset({"spawn:self"}))
 STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:self"}))
 STOP_CLUSTER: Final = Access(STOP.any, STOP.own | {"lab:self"})
+SCALE_CLUSTER: Final = Access(SPAWN.any, SPAWN.own | {"lab:self"})
 GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
 ROUTES: Final = Access(frozenset({"routes"}))
 COMMISSION: Final = Access(frozenset({"commission"}))

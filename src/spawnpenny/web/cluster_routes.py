@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from spawnpenny.gateway.requests import AdaptBody, ScaleToBody
+from spawnpenny.gateway.scaling import adapt_cluster, scale_cluster
+from spawnpenny.gateway.views import ScaledView
 from spawnpenny.web import access
 from spawnpenny.web.cluster_workers import ClusterWorkersView, list_workers
 from spawnpenny.web.dask import (
@@ -24,6 +27,13 @@ from spawnpenny.web.views import ClustersView, DaskView, StoppingDaskView, Ticke
 
 _CLUSTERS: Final = "/v1/users/{user}/dask"
 _CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"
+
+_SCALE_REFUSED: Final = {
+    **BODY_REFUSED,
+    **CHANGE_REFUSED,
+    404: ("dask_not_found",),
+    409: ("spawn_not_running",),
+}
 
 CLUSTERS: Final = (
     Route(
@@ -69,6 +79,28 @@ CLUSTERS: Final = (
         },
         query=StopClusterQuerySchema,
         refusals=CHANGE_REFUSED,
+    ),
+    Route(
+        "POST",
+        f"{_CLUSTER}/scale",
+        scale_cluster,
+        access.SCALE_CLUSTER,
+        "dask.scale",
+        "Have a Dask cluster of so many workers.",
+        {200: Answer("It is durable; what does not fit was cut.", ScaledView)},
+        body=ScaleToBody,
+        refusals=_SCALE_REFUSED,
+    ),
+    Route(
+        "POST",
+        f"{_CLUSTER}/adapt",
+        adapt_cluster,
+        access.SCALE_CLUSTER,
+        "dask.adapt",
+        "Have a Dask cluster of as many workers as its work needs.",
+        {200: Answer("It is durable; what does not fit was cut.", ScaledView)},
+        body=AdaptBody,
+        refusals=_SCALE_REFUSED,
     ),
     Route(
         "GET",
