@@ -210,6 +210,25 @@ async def test_a_worker_that_ended_is_remembered_with_its_reason(caller, site):
     await until(seen, [(True, True)])
 
 
+async def test_workers_of_every_group_are_listed_and_counted(caller):
+    ada, hub = await caller("ada"), await caller("hub")
+    name = await start(ada, "ada", workers=1)
+    answer = await hub.post(f"/v1/users/ada/dask/{name}/scale", json={"count": 2, "group": "spot"})
+    assert (answer.status, await answer.json()) == (200, {"ok": True, "msg": None})
+    seen = await workers_until(ada, name, ["running"] * 3)
+    assert sorted(each["group"] for each in seen["workers"]) == ["default", "spot", "spot"]
+
+    async def counted():
+        found = await gauges(hub)
+        return found["workers", "running"], found["workers_desired",]
+
+    await until(counted, (3, 3))
+    refused = await hub.post(f"/v1/users/ada/dask/{name}/scale", json={"count": 2, "group": "none"})
+    assert (refused.status, refused.content_type) == (422, "application/problem+json")
+    over = await hub.post("/v1/users/ada/dask/none/adapt", json={})
+    assert (over.status, (await over.json())["code"]) == (404, "dask_not_found")
+
+
 async def test_workers_of_nobody_are_not_found(caller):
     answer = await (await caller("hub")).get("/v1/users/ada/dask/none/workers")
     assert (answer.status, (await answer.json())["code"]) == (404, "dask_not_found")

@@ -153,7 +153,7 @@ async def test_since_when_it_is_idle_is_in_its_record_once_it_matters(any_site, 
         await service.spawns.scale("ada", CLUSTER, Scale(1))
         await until_pods(service, any_site, 2)
         held = run.held_back
-        assert (held.error.code, held.until) == ("over", 9.0) if idle else held is None
+        assert (held.code, held.until) == ("over", 9.0) if idle else held is None
         assert (
             await service.spawns.scale("ada", CLUSTER, Scale(1))
         ).run is run  # under the lock: what was noted is written

@@ -22,7 +22,7 @@ _ORDERS: Final[Mapping[str, Callable[[Cluster], Decimal | float]]] = {
     "cpu": lambda cluster: _amount(cluster, "cpu"),
     "idle": lambda cluster: -(cluster.idle_since or math.inf),
     "memory": lambda cluster: _amount(cluster, "memory"),
-    "workers": lambda cluster: cluster.scale.count if cluster.phase in _LIVE else -1,
+    "workers": lambda cluster: cluster.desired if cluster.phase in _LIVE else -1,
 }
 SORTED_BY: Final = ("user", *_ORDERS)
 _GAP: Final = "  "
@@ -86,6 +86,8 @@ def cluster_facts(found: Cluster) -> Iterator[str]:
     facts += [("url", found.url)] if found.url else []
     if found.phase in _LIVE:
         facts += [("workers", f"{_workers(found)}{_bounds(found)}")]
+        groups = found.groups.items() if len(found.groups) > 1 else ()
+        facts += [("", f"{counts['running']} of {counts['desired']} {name}") for name, counts in groups]
         facts += [("size", ", ".join(f"{name} {value}" for name, value in found.resources.items()))]
     facts += [("age", duration(time.time() - found.requested_at))]
     facts += [("idle", duration(time.time() - found.idle_since))] if found.idle_since is not None else []
@@ -132,7 +134,7 @@ def duration(seconds: float) -> str:
 
 def _total(clusters: Sequence[Cluster]) -> str:
     live = [each for each in clusters if each.phase in _LIVE]
-    running, wanted = sum(each.workers.running for each in live), sum(each.scale.count for each in live)
+    running, wanted = sum(each.workers.running for each in live), sum(each.desired for each in live)
     cpu, memory = (sum((_amount(each, name) for each in live), Decimal()) for name in ("cpu", "memory"))
     of = {each.user for each in clusters}
     users = "" if len(of) == 1 else f" of {len(of)} users"
@@ -151,7 +153,7 @@ def _coded(waiting: Waiting) -> str:
 
 
 def _workers(cluster: Cluster) -> str:
-    return f"{cluster.workers.running} of {cluster.scale.count}"
+    return f"{cluster.workers.running} of {cluster.desired}"
 
 
 def _bounds(cluster: Cluster) -> str:

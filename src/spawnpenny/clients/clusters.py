@@ -88,9 +88,9 @@ class WorkerList:
 class Cluster:
     """A Dask cluster; times are seconds since the epoch.
 
-    ``resources`` has the ``cpu`` and ``memory`` that it counts against the user's quota, as Kubernetes writes them.
-    ``waiting_for`` is what keeps most of its pods that do not run from running; ``idle_since`` is None where it is at
-    work, or has not been idle for a minute.
+    ``groups`` has ``desired``, ``running`` and ``pending`` of each group of workers. ``resources`` has the ``cpu`` and
+    ``memory`` that it counts against the user's quota, as Kubernetes writes them. ``waiting_for`` is what keeps most of
+    its pods that do not run from running; ``idle_since`` is None where it is at work, or not idle for a minute yet.
     """
 
     user: str
@@ -108,10 +108,16 @@ class Cluster:
     options: Mapping[str, Any]
     lab: str | None = None
     progress: int = 0
+    groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     resources: Mapping[str, str] = field(default_factory=dict)
     waiting_for: Waiting | None = None
     idle_since: float | None = None
     grace: float = 0
+
+    @property
+    def desired(self) -> int:
+        """How many workers all groups are to have."""
+        return sum(group["desired"] for group in self.groups.values()) if self.groups else self.scale.count
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 from spawnpenny.domain.events import About, Event, EventType
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale
-from spawnpenny.errors import ElsewhereError, SpawnError, SpawnpennyError
+from spawnpenny.errors import ElsewhereError, SpawnError
 from spawnpenny.pipeline.record import SpawnRecord, UserRecord
 from spawnpenny.pipeline.scrub import Scrubber
 
@@ -66,9 +66,13 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Why something is not made that a running spawn is to have, and when it is tried again (None: not known)."""
+    """Why something is not made that a running spawn is to have, and when it is tried again (None: not known).
 
-    error: SpawnpennyError
+    ``code`` is that of the error that kept it from being made, where one did.
+    """
+
+    message: str
+    code: str | None = None
     until: float | None = None
 
 

@@ -362,8 +362,11 @@ class Context:
                 self.account.demand_here()
                 await self.world.keeper.save(self.account.record)
 
-    def _hold_back(self, error: SpawnpennyError | None, until: float | None) -> None:
-        self.run.held_back = HeldBack(error, until) if error is not None else None
+    def _hold_back(self, why: SpawnpennyError | str | None, until: float | None) -> None:
+        if isinstance(why, SpawnpennyError):
+            self.run.held_back = HeldBack(why.message, why.code, until)
+        else:
+            self.run.held_back = HeldBack(why, until=until) if why else None
 
     def _service_host(self, name: str) -> str:
         return self.world.cluster.service_host(self.names.namespace, name)

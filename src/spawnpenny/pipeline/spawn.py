@@ -76,7 +76,7 @@ async def _unseen(seconds: float | None) -> None:
     """Note nothing."""
 
 
-def _unheld(error: SpawnpennyError | None, until: float | None) -> None:
+def _unheld(why: SpawnpennyError | str | None, until: float | None) -> None:
     """Note nothing."""
 
 
@@ -90,7 +90,7 @@ class Life:
     lab_runs: Callable[[], bool] = _no_lab
     blocked: Callable[[], str | None] = _nothing
     note_idle: Callable[[float | None], Awaitable[None]] = _unseen
-    hold_back: Callable[[SpawnpennyError | None, float | None], None] = _unheld
+    hold_back: Callable[[SpawnpennyError | str | None, float | None], None] = _unheld
 
 
 def _no_cluster(name: str) -> str:
@@ -166,12 +166,12 @@ class Spawn:
         """Note for how many seconds it has had nothing to do, for whoever lists spawns; None where it has."""
         await self._life.note_idle(seconds)
 
-    def hold_back(self, error: SpawnpennyError | None, *, until: float | None = None) -> None:
+    def hold_back(self, why: SpawnpennyError | str | None, *, until: float | None = None) -> None:
         """Note why more of its pods are not made now, and when that is tried again; None: nothing is held back.
 
         ``until`` is in seconds since the epoch.
         """
-        self._life.hold_back(error, until)
+        self._life.hold_back(why, until)
 
     @property
     def fields(self) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,21 +13,21 @@ from marshmallow import Schema, fields, validate
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.advice import advice
-from spawnpenny.domain.spawns import Desired, Phase
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Phase
 from spawnpenny.pipeline import podstate
 from spawnpenny.web.dask import find_cluster
 from spawnpenny.web.intake import query_of, user_of
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.requests import NoQuerySchema
 from spawnpenny.web.views import ReasonView, WaitingView, told
-from spawnpenny.web.workers import worker_pods
+from spawnpenny.web.workers import desired_workers, worker_pods
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
+    from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.errors import SpawnpennyError
     from spawnpenny.pipeline.account import EndedPart, Run
 
-DEFAULT_GROUP = "default"
 _PHASES = (Phase.PENDING, Phase.RUNNING, Phase.STOPPING, Phase.EXITED, Phase.FAILED)
 _NOT_PLACED = "It waits for a machine to be found for it."
 _PREPARED = "Its machine prepares it: the image is fetched, or a volume is mounted."
@@ -77,7 +78,7 @@ async def list_workers(request: web.Request) -> web.Response:
     there = {pod["metadata"]["uid"] for pod in pods}
     workers = [_worker_view(pod) for pod in sorted(pods, key=_name)]
     workers += [_ended_view(ended) for ended in run.ended_parts if ended.pod["metadata"]["uid"] not in there]
-    return web.json_response({"workers": workers, "missing": _missing(run, pods)})
+    return web.json_response({"workers": workers, "missing": _missing(run, pods, service.plugins.worker_groups())})
 
 
 def _worker_view(pod: Manifest) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _worker_view(pod: Manifest) -> dict[str, Any]:
     }.get(phase, began)
     return {
         "name": metadata["name"],
-        "group": metadata.get("labels", {}).get(labels.WORKER_GROUP, DEFAULT_GROUP),
+        "group": _group(pod),
         "phase": phase,
         "since": since or began or time.time(),
         "node": pod.get("spec", {}).get("nodeName"),
@@ -118,11 +119,10 @@ def _waiting(pod: Manifest) -> dict[str, Any]:
     return {"code": None, "message": _BEGUN if podstate.has_begun(pod) else _PREPARED}
 
 
-def _missing(run: Run, pods: Iterable[Manifest]) -> dict[str, Any]:
+def _missing(run: Run, pods: Iterable[Manifest], groups: Iterable[WorkerGroup]) -> dict[str, Any]:
     record, held = run.record, run.held_back
-    to_be = 0 if record.desired is Desired.GONE or record.phase.over else record.scale.count
-    here = sum(1 for pod in pods if not podstate.is_over(pod) and not podstate.is_deleted(pod))
-    count = max(0, to_be - here)
+    here = Counter(_group(pod) for pod in pods if not podstate.is_over(pod) and not podstate.is_deleted(pod))
+    count = sum(max(0, desired - here[name]) for name, desired in desired_workers(record, groups).items())
     if not count:
         return {"count": 0, "waiting_for": None, "retry_at": None}
     if held is None:
@@ -130,7 +130,7 @@ def _missing(run: Run, pods: Iterable[Manifest]) -> dict[str, Any]:
             None if record.phase is Phase.RUNNING else {"code": None, "message": "The scheduler does not run yet."}
         )
         return {"count": count, "waiting_for": waiting, "retry_at": None}
-    waiting = {"code": held.error.code, "message": held.error.message}
+    waiting = {"code": held.code, "message": held.message}
     return {"count": count, "waiting_for": waiting, "retry_at": held.until}
 
 
@@ -141,6 +141,11 @@ def _reason(error: SpawnpennyError) -> dict[str, Any]:
         "advice": error.advice or advice(error.code),
         "exit_code": error.facts.get("exit_code"),
     }
+
+
+def _group(pod: Manifest) -> str:
+    group: str = pod["metadata"].get("labels", {}).get(labels.WORKER_GROUP, DEFAULT_GROUP)
+    return group
 
 
 def _name(pod: Manifest) -> str:

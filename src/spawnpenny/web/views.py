@@ -262,7 +262,7 @@ def dask_view(
 
 def _held_back(run: Run) -> dict[str, Any] | None:
     held = run.held_back
-    return {"code": held.error.code, "message": held.error.message} if held else None
+    return {"code": held.code, "message": held.message} if held else None
 
 
 def _groups(scale: Scale, workers: Workers, groups: Sequence[WorkerGroup]) -> dict[str, dict[str, int]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import DEFAULT_GROUP, Kind
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Desired, Kind, Phase
+from spawnpenny.domain.worker_groups import WorkerGroup, group_names
 from spawnpenny.pipeline import podstate
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
+    from spawnpenny.pipeline.record import SpawnRecord
     from spawnpenny.service import Service
 
 _WORKER = "worker"
@@ -59,6 +61,12 @@ def waiting_of(service: Service, username: str) -> Mapping[str, dict[str, Any]]:
             found.setdefault(spawn, Counter())[trouble.code, trouble.error.message] += 1
     most = {spawn: troubles.most_common(1)[0][0] for spawn, troubles in found.items()}
     return {spawn: {"code": code, "message": message} for spawn, (code, message) in most.items()}
+
+
+def desired_workers(record: SpawnRecord, groups: Iterable[WorkerGroup]) -> Mapping[str, int]:
+    """Return how many workers of each offered group a cluster is to have; none where it ends, or has ended."""
+    ends = record.desired is Desired.GONE or record.phase is Phase.UNDOING or record.phase.over
+    return {} if ends else {name: record.scale.of(name) for name in group_names(groups)}
 
 
 def worker_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:

@@ -58,6 +58,7 @@ class Tending:
         self._attendance = Attendance()
         self._spared = Spared(clock)
         self._ask_again = 0.0
+        self._blocked: str | None = None
         self._trouble: SpawnpennyError | None = None
         """Why workers were not to be had last."""
 
@@ -121,10 +122,11 @@ class Tending:
         for group, todo in todos.items():
             if todo.retire:
                 await self._retire(todo.retire, groups[group], registered or {}, last=not wanted.total())
-        left = self._backoff.left(self._clock()) if any(todo.start for todo in todos.values()) else 0.0
-        self._charge.spawn.hold_back(self._trouble if left else None, until=time.time() + left)
-        if left:
+        starts = any(todo.start for todo in todos.values())
+        if starts and (left := self._backoff.left(self._clock())):
+            self._charge.spawn.hold_back(self._trouble, until=time.time() + left)
             return left
+        self._charge.spawn.hold_back(self._blocked if starts else None)
         settled = all(todo.settled for todo in todos.values())
         busy = state is None or not settled or any(name_of(pod) not in state.workers for pod in pods)
         return _BUSY if busy or self._charge.spawn.scale.adaptive else _QUIET
@@ -146,8 +148,9 @@ class Tending:
     async def _start(self, count: int, group: str) -> None:
         if self._backoff.left(self._clock()):
             return
-        if waiting := self._charge.spawn.blocked():
-            self._charge.spawn.tell(waiting)
+        self._blocked = self._charge.spawn.blocked()
+        if self._blocked is not None:
+            self._charge.spawn.tell(self._blocked)
             return
         try:
             await self._charge.fleet.start(count, group)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import Metric
 
-from spawnpenny.domain.spawns import Desired, Kind, Phase
+from spawnpenny.domain.spawns import Kind, Phase
 from spawnpenny.web.metrics.families import gauge, gauges
-from spawnpenny.web.workers import Workers, workers_of
+from spawnpenny.web.workers import Workers, desired_workers, workers_of
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.record import SpawnRecord
@@ -22,11 +22,12 @@ def cluster_gauges(service: Service) -> Iterable[Metric]:
     phases: Counter[Phase] = Counter()
     workers = Workers()
     desired = idle = 0
+    groups = service.plugins.worker_groups()
     for username, records in _clusters(service):
         counts = workers_of(service, username)
         for record in records:
             phases[record.phase] += 1
-            desired += _desired(record)
+            desired += sum(desired_workers(record, groups).values())
             idle += record.phase is Phase.RUNNING and record.idle_since is not None
             workers.running += counts[record.id].running
             workers.pending += counts[record.id].pending
@@ -47,8 +48,3 @@ def _clusters(service: Service) -> Iterable[tuple[str, list[SpawnRecord]]]:
         records = [run.record for key, run in account.runs.items() if key.kind is Kind.DASK]
         if records:
             yield account.username, records
-
-
-def _desired(record: SpawnRecord) -> int:
-    ends = record.desired is Desired.GONE or record.phase is Phase.UNDOING or record.phase.over
-    return 0 if ends else record.scale.count
