@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from aiohttp import web
 from marshmallow import ValidationError, fields, validate
 
+from spawnpenny.aio.pacing import paced
 from spawnpenny.domain.names import is_own_cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.errors import DaskNotFoundError, UnknownTicketError
@@ -132,8 +133,11 @@ async def list_clusters(request: web.Request) -> web.Response:
     query = query_of(request, ClustersPageQuerySchema())
     service = request.app[SERVICE]
     page, following = await page_of(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
-    views = {username: _viewer(service, username) for username in {account.username for account, _ in page}}
-    clusters = [views[account.username](run) for account, run in page]
+    views: dict[str, Callable[[Run], dict[str, Any]]] = {}
+    clusters = []
+    async for account, run in paced(page):
+        view = views.get(account.username) or views.setdefault(account.username, _viewer(service, account.username))
+        clusters.append(view(run))
     return web.json_response({"clusters": clusters, "next": following, "unknown": service.spawns.unknown()})
 
 
