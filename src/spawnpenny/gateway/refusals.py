@@ -31,11 +31,13 @@ def is_gateways(path: str) -> bool:
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
-def refusal(status: int, code: str, told: str, *, request_id: str) -> tuple[int, dict[str, Any]]:
-    """Return status and body of a refusal, of an error's status and code, and of what is told of it."""
+def refusal(
+    status: int, code: str, told: str, *, request_id: str, own: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Return status and body of a refusal, of an error's status, code and sentence; ``own`` is its own advice."""
     shown = _SHOWN.get(status, status)
     text = f"{told} Its request_id is {request_id}." if shown == HTTPStatus.INTERNAL_SERVER_ERROR else told
-    return shown, {"error": advised(code, text)}
+    return shown, {"error": advised(code, text, own)}
 
 
 def worded(reason: Reason) -> str:

@@ -55,5 +55,5 @@ async def _scaled(
         raise DaskNotFoundError(username, key.name)
     exchange(request).about(scaled.run)
     refusal = scaled.refusal
-    told = advised(refusal.code, f"{refusal.message} {instead(scaled.scale)}") if refusal else None
+    told = advised(refusal.code, f"{refusal.message} {instead(scaled.scale)}", refusal.advice) if refusal else None
     return web.json_response({"ok": told is None, "msg": told})

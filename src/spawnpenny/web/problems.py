@@ -97,7 +97,7 @@ def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
     )
     if is_gateways(request.path):
         kind = "application/json"
-        status, body = refusal(error.status, error.code, body["detail"], request_id=here.id)
+        status, body = refusal(error.status, error.code, body["detail"], request_id=here.id, own=error.advice)
     response = web.Response(status=status, text=_bounded(body), content_type=kind, headers=_headers(error))
     if not request.content.is_eof():
         response.force_close()  # rather than read the rest of the body
