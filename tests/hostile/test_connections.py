@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+pytestmark = pytest.mark.timeout(180)  # a service and hundreds of callers on a busy machine
 MANY = 2000 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 120
 MIB = 2**20
 SLOWER = 40
