@@ -15,6 +15,7 @@ MANY = 2000 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 120
 MIB = 2**20
 SLOWER = 40
 """How many times as long as unloaded another user may wait in the median: this machine may be busy besides."""
+LUCK = 0.01
 LAB = "/v1/users/ada/labs/~default"
 BODIES = {"header": 1, "body": 3, "idle": 2, "write": 2}
 HALVES = {
@@ -48,7 +49,8 @@ async def unloaded(target):
     """Return the time of an answer, and memory and descriptors, before anything hostile comes."""
     await target.start("bob", "s1")
     await target.answers(times=3)
-    return await target.answers(), target.memory, target.descriptors
+    # A median of a millisecond is luck on a machine that is busy, and no measure of what comes later.
+    return max(await target.answers(), LUCK), target.memory, target.descriptors
 
 
 async def test_what_never_comes_to_a_request_is_cut(launch):
