@@ -3,7 +3,6 @@
 Run it after an update of the client: ``python tools/kubernetes_types.py``.
 """
 
-# ruff: noqa: INP001 - a script, in no package
 from __future__ import annotations
 
 import json

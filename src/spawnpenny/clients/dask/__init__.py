@@ -9,8 +9,19 @@ from __future__ import annotations
 
 from spawnpenny.clients.dask.adaptivity import Adaptivity
 from spawnpenny.clients.dask.cluster import SpawnpennyCluster
+from spawnpenny.clients.dask.create_mode import CreateMode
 from spawnpenny.clients.dask.errors import ClusterError, ClusterWarning
 from spawnpenny.clients.dask.gateway import Report
+from spawnpenny.clients.dask.groups import WorkerGroup
 from spawnpenny.clients.errors import ClientError
 
-__all__ = ["Adaptivity", "ClientError", "ClusterError", "ClusterWarning", "Report", "SpawnpennyCluster"]
+__all__ = [
+    "Adaptivity",
+    "ClientError",
+    "ClusterError",
+    "ClusterWarning",
+    "CreateMode",
+    "Report",
+    "SpawnpennyCluster",
+    "WorkerGroup",
+]

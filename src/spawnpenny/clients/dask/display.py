@@ -11,7 +11,7 @@ from dask.utils import format_bytes, parse_timedelta
 from distributed.core import Status
 from tornado.ioloop import PeriodicCallback
 
-from spawnpenny.clients.dask.scaled import ScaledCluster
+from spawnpenny.clients.dask.groups import GroupedCluster
 from spawnpenny.clients.dask.watch import End
 from spawnpenny.clients.dask.widget import ClusterWidget, widget_of
 
@@ -23,7 +23,7 @@ _MUTED: Final = "color: var(--jp-ui-font-color2, #757575);"
 _BAD: Final = "color: var(--jp-error-color1, #d32f2f);"
 
 
-class DisplayedCluster(ScaledCluster):
+class DisplayedCluster(GroupedCluster):
     """A cluster that shows how it is."""
 
     _shown: ClusterWidget | None = None

@@ -130,9 +130,14 @@ class Gateway:
         """Return the options that a cluster has, as the protocol says them."""
         return list((await self._have("GET", f"{_API}/options"))["cluster_options"])
 
-    async def scale(self, name: str, count: int) -> str | None:
-        """Have so many workers, and return what is to be said of it, where fewer fit."""
-        return _message(await self._ask("POST", f"{_cluster(name)}/scale", body={"count": count}))
+    async def worker_groups(self) -> list[dict[str, Any]]:
+        """Return the groups of workers that the site offers, the default one first."""
+        return list((await self._have("GET", f"{_API}/options")).get("worker_groups") or [])
+
+    async def scale(self, name: str, count: int, *, group: str | None = None) -> str | None:
+        """Have so many workers, and return what is to be said of it, where fewer fit; None: of the default group."""
+        body = {"count": count, **({"group": group} if group else {})}
+        return _message(await self._ask("POST", f"{_cluster(name)}/scale", body=body))
 
     async def adapt(self, name: str, *, minimum: int | None, maximum: int | None, active: bool) -> str | None:
         """Have as many workers as there is work for, and return what is to be said of it, where fewer fit."""

@@ -1,0 +1,120 @@
+"""A cluster with groups of workers: the site offers them, each with a size of its own, and users scale them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spawnpenny.clients.dask.errors import ClusterError
+from spawnpenny.clients.dask.scaled import ScaledCluster
+from spawnpenny.clients.dask.sizes import Amount, WorkerSize, whole_number
+
+DEFAULT: Final = "default"
+_FIRST: Final = 3
+"""Workers that a group begins with where nothing else is said, as in dask-kubernetes."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerGroup:
+    """A group of workers of one cluster: what one of them has, and how many there are.
+
+    Attributes:
+        name: Its name; also that of a resource of its workers: ``client.submit(f, resources={name: 1})``.
+        label: Its name for people.
+        description: What it is for.
+        cores: The cores of a worker.
+        memory: The memory of a worker, in bytes.
+        maximum: At most so many workers.
+        desired: How many workers it is to have.
+        running: How many run.
+        pending: How many are on their way.
+
+    """
+
+    name: str
+    label: str
+    description: str
+    cores: float
+    memory: int
+    maximum: int
+    desired: int = 0
+    running: int = 0
+    pending: int = 0
+
+
+class GroupedCluster(ScaledCluster):
+    """A cluster whose groups of workers are scaled one by one."""
+
+    def scale(
+        self,
+        n: int | None = None,
+        memory: float | str | None = None,
+        cores: float | None = None,
+        worker_group: str | None = None,
+    ) -> Any:
+        """Have ``n`` workers, or so many that they have so much memory and so many cores together.
+
+        Where fewer fit the quota, the cluster has those, and a warning gives the numbers.
+
+        Args:
+            n: How many workers; with ``memory`` or ``cores``, at least so many.
+            memory: As a number of bytes, or with a unit: ``"100 GiB"``.
+            cores: Of all workers together.
+            worker_group: The group whose workers these are; None: the default one.
+
+        """
+        if isinstance(memory, str) and memory[:1].isalpha():  # KubeCluster's second argument
+            memory, worker_group = None, memory
+        if worker_group is None or worker_group == DEFAULT:
+            return super().scale(n, memory, cores)
+        count = 0 if n is None else whole_number(n, "n")
+        if n is None and memory is None and cores is None:
+            raise TypeError("scale() needs a number of workers, memory= or cores=.")
+        return self._do(self._scale_group, worker_group, count, Amount(cores, memory))
+
+    def worker_groups(self) -> Any:
+        """Return the groups that the site offers, by name, the default one first."""
+        return self._do(self._worker_groups)
+
+    def add_worker_group(self, name: str, n_workers: int | None = None, *, n: int | None = None, **other: Any) -> Any:
+        """Have workers of a group that the site offers.
+
+        Args:
+            name: The group.
+            n_workers: How many workers; None: 3.
+            n: The same.
+            other: Further arguments of KubeCluster's, which are not used, as the site decides them; a warning says so.
+
+        Raises:
+            ClusterError: The site does not offer it.
+
+        """
+        unknown = other.keys() - {"image", "resources", "worker_command", "env", "custom_spec"}
+        if unknown:
+            raise TypeError(f"add_worker_group() got an unexpected keyword argument {min(unknown)!r}")
+        unused = sorted(key for key, value in other.items() if value is not None)
+        if unused:
+            self._remarks.hear(f"add_worker_group() does not use {', '.join(unused)}: the site decides it.")
+        count = n if n_workers is None else n_workers
+        return self.scale(_FIRST if count is None else count, worker_group=name)
+
+    def delete_worker_group(self, name: str) -> Any:
+        """Have no workers of a group."""
+        return self.scale(0, worker_group=name)
+
+    async def _scale_group(self, group: str, count: int, amount: Amount) -> None:
+        self._demand_alive()
+        if amount != Amount():
+            found = (await self._worker_groups()).get(group)
+            size = WorkerSize(found.cores, found.memory) if found else WorkerSize()
+            count = max([count, *amount.workers(size)])
+        self._remarks.hear(await self._gateway.scale(self.name, count, group=group))
+
+    async def _worker_groups(self) -> Mapping[str, WorkerGroup]:
+        self._demand_alive()
+        offered = await self._gateway.worker_groups()
+        if not offered:
+            raise ClusterError("The service offers no worker groups.")
+        numbers = (await self._gateway.view(self.name)).get("groups") or {}
+        return {each["name"]: WorkerGroup(**each, **numbers.get(each["name"], {})) for each in offered}
