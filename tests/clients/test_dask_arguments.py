@@ -14,7 +14,7 @@ from spawnpenny.clients.dask.gateway import short
 from spawnpenny.clients.dask.place import service_of
 from spawnpenny.clients.dask.sizes import Amount, WorkerSize, bound, whole_number
 
-SITE = {"worker_cores": {}, "worker_memory": {}, "environment": {}}
+SITE = {"worker_cores": {}, "worker_memory": {"spec": {"type": "float"}}, "environment": {}}
 GIB = 2**30
 
 
@@ -22,6 +22,7 @@ GIB = 2**30
     ("written", "options"),
     [
         ({"worker_cores": 2, "typo": 1}, {"worker_cores": 2, "typo": 1}),  # the service names what is wrong
+        ({"worker_memory": "512 MiB", "other_memory": "2 GiB"}, {"worker_memory": 0.5, "other_memory": "2 GiB"}),
         ({"env": {"A": "b"}}, {"environment": {"A": "b"}}),
         ({"env": [{"name": "A", "value": "b"}]}, {"environment": {"A": "b"}}),
         ({"memory_limit": "4GiB", "threads_per_worker": 2}, {"worker_memory": 4.0, "worker_cores": 2}),
@@ -54,6 +55,7 @@ def test_what_the_site_decides_is_named_and_an_option_of_that_name_counts():
         ({"resources": {"limits": {"cpu": "many"}}}, "many"),
         ({"resources": "2 cores"}, "limits"),
         ({"memory_limit": "lots"}, "lots"),
+        ({"worker_memory": "lots"}, "lots"),
     ],
 )
 def test_a_value_that_cannot_be_translated_is_refused_with_what_would_be_right(written, words):

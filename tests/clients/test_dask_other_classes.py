@@ -136,3 +136,14 @@ async def test_the_gateway_client_finds_a_cluster_by_the_name_that_its_user_gave
     """)
         == 16
     )
+
+
+async def test_a_cluster_that_was_closed_here_says_so_and_how_to_go_on(ada):
+    await ada.run("closed = SpawnpennyCluster(); closed.shutdown()")
+    for cell in ("closed.scale(1)", "closed.adapt(0, 1)", "closed.get_client()", "closed.new_dashboard_link()"):
+        with pytest.raises(CellError, match=r"is closed here.*from_name") as caught:
+            await ada.run(cell)
+        assert caught.value.kind == "ClusterError"
+    assert await ada.run("list(closed.get_logs())") == ["Cluster"]
+    with pytest.raises(CellError, match="give the name"):
+        await ada.run("SpawnpennyCluster(create_mode='CONNECT_ONLY')")

@@ -24,6 +24,8 @@ _SHOWN: Final[Mapping[int, int]] = {
     HTTPStatus.BAD_GATEWAY: HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+_SAID: Final = frozenset({"request_invalid", "not_running"})
+"""Codes whose sentence says all in a notebook: their advice is for who writes requests, or waits for a lab."""
 
 
 def is_gateways(path: str) -> bool:
@@ -37,7 +39,7 @@ def refusal(
     """Return status and body of a refusal, of an error's status, code and sentence; ``own`` is its own advice."""
     shown = _SHOWN.get(status, status)
     text = f"{told} Its request_id is {request_id}." if shown == HTTPStatus.INTERNAL_SERVER_ERROR else told
-    return shown, {"error": advised(code, text, own)}
+    return shown, {"error": text if own is None and code in _SAID else advised(code, text, own)}
 
 
 def worded(reason: Reason) -> str:

@@ -38,12 +38,15 @@ _SITES: Final = frozenset(
 _TRANSLATED: Final = frozenset(
     {"cluster_options", "env", "memory_limit", "threads_per_worker", "nthreads", "resources"}
 )
+_MEMORY: Final = "_memory"
+_NUMBERS: Final = frozenset({"int", "float"})
 _MEMORY_IS_THE_SITES: Final = ("auto", 0, None)
 
 
 def is_foreign(arguments: Mapping[str, Any]) -> bool:
-    """Return whether some arguments may be those of another class."""
-    return not (_SITES | _TRANSLATED).isdisjoint(arguments)
+    """Return whether some arguments may have to be translated."""
+    amounts = any(name.endswith(_MEMORY) and isinstance(value, str) for name, value in arguments.items())
+    return amounts or not (_SITES | _TRANSLATED).isdisjoint(arguments)
 
 
 def translate(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -60,7 +63,7 @@ def translate(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[
     options, unused = {}, []
     for name, value in arguments.items():
         if name in fields or name not in _SITES | _TRANSLATED:
-            options[name] = value
+            options[name] = _in_gib(name, value, fields.get(name))
         elif name in _SITES:
             if value not in (None, False):
                 unused.append(name)
@@ -79,6 +82,12 @@ def _translated(name: str, value: Any, fields: Mapping[str, Any]) -> Mapping[str
     if name == "memory_limit":
         return {} if value in _MEMORY_IS_THE_SITES else {"worker_memory": _gib(name, value)}
     return {"worker_threads" if "worker_threads" in fields else "worker_cores": value}
+
+
+def _in_gib(name: str, value: Any, field: Mapping[str, Any] | None) -> Any:
+    """Return an amount of memory with a unit as the number that an option takes; every other value as it is."""
+    number = field is not None and (field.get("spec") or {}).get("type") in _NUMBERS
+    return _gib(name, value) if number and name.endswith(_MEMORY) and isinstance(value, str) else value
 
 
 def _environment(env: Any) -> dict[str, Any]:

@@ -169,7 +169,7 @@ class SpawnpennyCluster(LinkedCluster):
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            "A SpawnpennyCluster cannot be pickled, as it holds connections. "
+            "A SpawnpennyCluster cannot be pickled or copied, as it holds connections. "
             f"Give its name, and connect there: SpawnpennyCluster.from_name({self.name!r})."
         )
 
@@ -248,15 +248,13 @@ class SpawnpennyCluster(LinkedCluster):
             except ClientError as error:
                 warnings.warn(f"The Dask cluster {self.name} may still run: {error}", ClusterWarning, stacklevel=2)
                 return
-            self._gone()
+            self._there = False
+            self._mind_the_exit()
 
     async def _ended(self, end: End) -> None:
-        self._gone()
-        await super()._ended(end)
-
-    def _gone(self) -> None:
         self._there = False
         self._mind_the_exit()
+        await super()._ended(end)
 
     def _mind_the_exit(self) -> None:
         if self._farewell is not None:

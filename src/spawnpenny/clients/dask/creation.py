@@ -40,6 +40,8 @@ class Creation:
             ClientError: It was not accepted, or is there and should not be.
 
         """
+        if self._name is None and self._mode is CreateMode.CONNECT_ONLY:
+            raise ClusterError(f"create_mode is {self._mode}: give the name of the cluster.")
         options = await self._options(warn)
         if self._mode is CreateMode.CONNECT_ONLY or await self._is_there(options, warn):
             return

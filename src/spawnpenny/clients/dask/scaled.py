@@ -154,7 +154,13 @@ class ScaledCluster(WatchedCluster):
         return WorkerSize.of({}, {**{field["field"]: field["default"] for field in fields}, **chosen})
 
     def _do(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """Do it, and give the warnings that come of it; in an event loop as a task, as widgets await nothing."""
+        """Do it, and give the warnings that come of it; in an event loop as a task, as widgets await nothing.
+
+        Raises:
+            ClusterError: The cluster has ended, or is closed here.
+
+        """
+        self._demand_alive()
         if self.asynchronous:
             return asyncio.ensure_future(self._done(function, *args))
         result = self.sync(function, *args)

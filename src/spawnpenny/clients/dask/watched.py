@@ -56,9 +56,10 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
             ClusterError: The cluster has ended.
 
         """
+        self._demand_alive()
         if not self.asynchronous:
             self.sync(self._settle)
-        self._demand_alive()
+            self._demand_alive()
         if set_as_default:
             return super().get_client()
         return Client(self, set_as_default=False, asynchronous=self.asynchronous)
@@ -95,14 +96,19 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
             await asyncio.wait({self._reconnecting}, timeout=_NEWS)
 
     def _demand_alive(self) -> None:
-        """Refuse what cannot be done with a cluster that has ended.
+        """Refuse what cannot be done with a cluster that has ended, or is closed here.
 
         Raises:
-            ClusterError: It has.
+            ClusterError: It has, or is.
 
         """
         if self.end is not None:
             raise ClusterError(self.end)
+        if self.status in (Status.closing, Status.closed):
+            raise ClusterError(
+                f"The Dask cluster {self.name} is closed here. Where it still runs, connect to it: "
+                f"{type(self).__name__}.from_name({self.name!r})."
+            )
 
     async def _while_alive(self, work: Awaitable[Any]) -> Any:
         """Await what a scheduler is asked for; where the cluster ends meanwhile, say why, and not that it is silent.
@@ -136,7 +142,7 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
         raise error
 
     async def _get_logs(self, cluster: bool = True, scheduler: bool = True, workers: Any = True) -> Logs:
-        if self.end is None and self.scheduler_comm is not None:
+        if self.status == Status.running and self.scheduler_comm is not None:
             try:
                 return await self._while_alive(super()._get_logs(cluster, scheduler, workers))
             except ClusterError:
