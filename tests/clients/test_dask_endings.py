@@ -22,7 +22,10 @@ UNTIL = """
             happened.set()
     cluster._watch._on_event = taken
 """
-ENDED = "[str(cluster.status), cluster.end, repr(cluster), len(cluster.scheduler_info['workers'])]"
+ENDED = """
+    cluster.sync(cluster._watch.ended.wait)
+    [str(cluster.status), cluster.end, repr(cluster), len(cluster.scheduler_info['workers'])]
+"""
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.clients.dask.errors import ClusterError
-from spawnpenny.clients.dask.scaled import ScaledCluster
+from spawnpenny.clients.dask.scaled import DEFAULT_GROUP, ScaledCluster
 from spawnpenny.clients.dask.sizes import Amount, WorkerSize, whole_number
 
-DEFAULT: Final = "default"
 _FIRST: Final = 3
 """Workers that a group begins with where nothing else is said, as in dask-kubernetes."""
 
@@ -66,7 +65,7 @@ class GroupedCluster(ScaledCluster):
         """
         if isinstance(memory, str) and memory[:1].isalpha():  # KubeCluster's second argument
             memory, worker_group = None, memory
-        if worker_group is None or worker_group == DEFAULT:
+        if worker_group is None or worker_group == DEFAULT_GROUP:
             return super().scale(n, memory, cores)
         count = 0 if n is None else whole_number(n, "n")
         if n is None and memory is None and cores is None:
@@ -106,10 +105,13 @@ class GroupedCluster(ScaledCluster):
     async def _scale_group(self, group: str, count: int, amount: Amount) -> None:
         self._demand_alive()
         if amount != Amount():
-            found = (await self._worker_groups()).get(group)
-            size = WorkerSize(found.cores, found.memory) if found else WorkerSize()
+            offered = await self._worker_groups()
+            if group not in offered:
+                raise ClusterError(f"There is no worker group {group!r}. There are: {', '.join(offered)}.")
+            size = WorkerSize(offered[group].cores, offered[group].memory)
             count = max([count, *amount.workers(size)])
         self._remarks.hear(await self._gateway.scale(self.name, count, group=group))
+        await self._learn_scale()
 
     async def _worker_groups(self) -> Mapping[str, WorkerGroup]:
         self._demand_alive()

@@ -15,6 +15,7 @@ from spawnpenny.clients.dask.watched import WatchedCluster
 
 _NOT_USED: Final = frozenset({"Adaptive", "interval", "wait_count", "target_duration", "worker_key"})
 """Arguments of distributed's Adaptive, which runs in the notebook: here the service decides when."""
+DEFAULT_GROUP: Final = "default"
 
 
 class ScaledCluster(WatchedCluster):
@@ -25,7 +26,9 @@ class ScaledCluster(WatchedCluster):
     _remarks: Remarks
     _options: dict[str, Any]
     _count: int | None = None
-    """The workers that it is to have; None where that is not known, or changes with the work."""
+    """The workers that it is to have, beside those of further groups; None where that changes with the work."""
+    _further: int = 0
+    """The workers of further groups that it is to have."""
 
     def scale(self, n: int | None = None, memory: float | str | None = None, cores: float | None = None) -> Any:
         """Have ``n`` workers, or so many that they have so much memory and so many cores together.
@@ -79,6 +82,10 @@ class ScaledCluster(WatchedCluster):
         return adaptivity
 
     @property
+    def _wanted(self) -> int | None:
+        return None if self._count is None else self._count + self._further
+
+    @property
     def workers(self) -> Mapping[str, Any]:
         """The workers that run, by name, as the scheduler knows them."""
         return {str(worker["name"]): worker for worker in self.scheduler_info["workers"].values()}
@@ -92,7 +99,7 @@ class ScaledCluster(WatchedCluster):
     def requested(self) -> set[str]:
         """The names of the workers that run, and one for each that is to come."""
         names = self.observed
-        return names | {f"pending-{number}" for number in range((self._count or 0) - len(names))}
+        return names | {f"pending-{number}" for number in range((self._wanted or 0) - len(names))}
 
     @property
     def plan(self) -> set[str]:
@@ -139,7 +146,9 @@ class ScaledCluster(WatchedCluster):
 
     async def _learn_scale(self) -> None:
         """Take the scale that the service keeps."""
-        scale = (await self._gateway.view(self.name))["scale"]
+        view = await self._gateway.view(self.name)
+        scale, groups = view["scale"], view.get("groups") or {}
+        self._further = sum(group["desired"] for name, group in groups.items() if name != DEFAULT_GROUP)
         if scale["adaptive"]:
             self._adaptive, self._count = Adaptivity(scale["minimum"], scale["maximum"]), None
         else:

@@ -46,6 +46,33 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
         """Return what happened to the cluster, the oldest first; each has a ``time``, a ``message`` and a ``type``."""
         return self._watch.events if self._watch is not None else []
 
+    def get_logs(self, cluster: bool = True, scheduler: bool = True, workers: Any = True) -> Any:
+        """Return logs of the cluster, the scheduler and the workers; of one that has ended, what happened to it.
+
+        Args:
+            cluster: Whether to return what happened to the cluster.
+            scheduler: Whether to return the scheduler's log.
+            workers: Whether to return the workers' logs, or the addresses of those whose logs to return.
+
+        """
+        if self.status == Status.closed and not self.asynchronous:
+            return self._kept_logs(cluster=cluster)
+        return super().get_logs(cluster, scheduler, workers)
+
+    def wait_for_workers(self, n_workers: int, timeout: float | None = None) -> Any:
+        """Wait until so many workers run.
+
+        Args:
+            n_workers: How many.
+            timeout: For so many seconds.
+
+        Raises:
+            ClusterError: The cluster has ended, also where it does meanwhile.
+
+        """
+        self._demand_alive()
+        return super().wait_for_workers(n_workers, timeout)
+
     def get_client(self, set_as_default: bool = True) -> Client:
         """Return the current client where it is of this cluster, or else a new one.
 
@@ -147,8 +174,12 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
                 return await self._while_alive(super()._get_logs(cluster, scheduler, workers))
             except ClusterError:
                 pass
+        return self._kept_logs(cluster=cluster)
+
+    def _kept_logs(self, *, cluster: bool) -> Logs:
+        """Return what is known here: all that happened, or else why the cluster is no more."""
         lines = "\n".join(line for _, line in self._cluster_manager_logs)
-        return Logs({"Cluster": Log(lines)} if cluster else {"Cluster": Log(self.end or "")})
+        return Logs({"Cluster": Log(lines if cluster else self.end or "")})
 
     async def _wait_for_workers(self, n_workers: int = 0, timeout: float | None = None) -> None:  # noqa: ASYNC109 - distributed's own
         self._demand_alive()
