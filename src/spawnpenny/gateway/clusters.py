@@ -47,7 +47,7 @@ async def get_health(request: web.Request) -> web.Response:
 
 
 async def get_options(request: web.Request) -> web.Response:
-    query_of(request, NoQuerySchema())
+    query_of(request, NoQuerySchema)
     username, service = user_of(request), request.app[SERVICE]
     account = service.spawns.account(username)
     user = resolve_user(username, asker(request), account.known if account else None, service.settings.users)
@@ -61,7 +61,7 @@ async def get_options(request: web.Request) -> web.Response:
 
 
 async def start_cluster(request: web.Request) -> web.Response:
-    query = query_of(request, StartQuerySchema())
+    query = query_of(request, StartQuerySchema)
     username, service, identity = user_of(request), request.app[SERVICE], asker(request)
     asked = await start_of(request, StartOfClusterBody(), username)
     if not service.plugins.makes(Kind.DASK):
@@ -78,7 +78,7 @@ async def start_cluster(request: web.Request) -> web.Response:
 
 
 async def get_report(request: web.Request) -> web.Response:
-    query = query_of(request, ClusterQuerySchema())
+    query = query_of(request, ClusterQuerySchema)
     run = find_cluster(request)
     if query.wait:
         await until(request, run, _decided(run), HELD)
@@ -88,13 +88,13 @@ async def get_report(request: web.Request) -> web.Response:
 
 
 async def list_reports(request: web.Request) -> web.Response:
-    query = query_of(request, ClustersQuerySchema())
+    query = query_of(request, ClustersQuerySchema)
     records = [run.record for run in runs_of(request, user_of(request), Kind.DASK)]
     return web.json_response({each.key.name: report(each) for each in records if status_of(each) in query.status})
 
 
 async def end_cluster(request: web.Request) -> web.Response:
-    query_of(request, NoQuerySchema())
+    query_of(request, NoQuerySchema)
     username, key = user_of(request), key_of(request)
     run = run_of(request, username, key)
     # The client sends this of what has failed, too: why it has stays to be read.

@@ -20,7 +20,7 @@ from spawnpenny.web.requests import NoQuerySchema
 
 
 async def scale_cluster(request: web.Request) -> web.Response:
-    query_of(request, NoQuerySchema())
+    query_of(request, NoQuerySchema)
     asked = await body_of(request, ScaleToBody())
     group = check_group(asked.group, request.app[SERVICE].plugins.worker_groups())
 
@@ -32,7 +32,7 @@ async def scale_cluster(request: web.Request) -> web.Response:
 
 
 async def adapt_cluster(request: web.Request) -> web.Response:
-    query_of(request, NoQuerySchema())
+    query_of(request, NoQuerySchema)
     asked = await body_of(request, AdaptBody())
     find_cluster(request)
 
