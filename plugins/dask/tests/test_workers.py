@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -64,3 +65,85 @@ async def test_a_program_that_ends_well_before_it_is_a_worker_is_a_failure(dask_
             while len(seen) < 3:
                 seen |= {(await anext(changes)).object["metadata"]["name"]} - {"dask-c1"}
         assert len(seen) == 3
+
+
+@pytest.mark.parametrize("nanny", [True, False], ids=["nanny", "bare"])
+async def test_a_worker_that_is_ordered_away_hands_over_what_only_it_has(any_dask_site, nanny):
+    """To its successor, as there is no other worker."""
+    async with any_dask_site.running(worker={"nanny": nanny, "memory": "1Gi"}) as site:
+        await site.cluster()
+        await site.scale(1)
+        first = await site.until_workers(1)
+        script = "client.wait_for_workers(1)\nclient.publish_dataset(kept=client.scatter(list(range(30))))"
+        await site.python_in("c1", script)
+        await site.site.cluster.delete(site.site.ref("Pod", *first))
+        await gone(site, *first)
+        assert site.workers() != first
+        assert await site.python_in("c1", "print(sum(client.gather(client.get_dataset('kept'))))") == "435"
+        (told,) = [message for message in site.events() if "has to go" in message]
+        assert "The pod was deleted from outside." in told
+        await site.stop()
+
+
+async def gone(site, name):
+    async with asyncio.timeout(40):
+        await site.service.world.pods.wait_for(site.site.namespace(), name, lambda pod: pod is None)
+
+
+KILL = """
+import json, os, time
+client.wait_for_workers(1)
+try:
+    client.submit(lambda: os.kill(os.getpid(), 9)).result(timeout=60)
+except Exception as error:
+    print(type(error).__name__)
+while not (logged := [event for _, event in client.get_events("spawnpenny") if event["severity"] == "warning"]):
+    time.sleep(0.1)
+print(json.dumps(logged[0]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("nanny", "says"),
+    [
+        (True, "The process of a worker has ended. It was ended by signal 9, as by the kernel if memory runs out."),
+        (False, "A worker has ended. The container worker ended by itself with exit code 137."),
+    ],
+    ids=["nanny", "bare"],
+)
+async def test_why_a_worker_ended_is_in_the_schedulers_own_events(any_dask_site, nanny, says):
+    async with any_dask_site.running(worker={"nanny": nanny, "memory": "1Gi"}) as site:
+        await site.cluster()
+        await site.scale(1)
+        raised, logged = (await site.python_in("c1", KILL)).split("\n")
+        event = json.loads(logged)
+        assert raised == "KilledWorker"
+        assert event["message"].startswith(says)
+        assert (event["kind"], event["code"]) == ("info", "pod_crashed")
+        (kept,) = [each for each in site.run().record.log.since(None) if each.message.startswith(says)]
+        assert (event["id"], event["time"], event["message"]) == (kept.id, kept.time, kept.message)
+
+
+EXCEED = """
+import json, time
+client.wait_for_workers(1)
+def eat():
+    block = bytearray(500 * 2**20)
+    block[::4096] = b"x" * len(block[::4096])
+    time.sleep(30)
+try:
+    client.submit(eat).result(timeout=60)
+except Exception as error:
+    print(type(error).__name__)
+while not (logged := [event["code"] for _, event in client.get_events("spawnpenny") if event["code"]]):
+    time.sleep(0.1)
+print(logged[0])
+"""
+
+
+async def test_a_nanny_ends_a_worker_that_uses_too_much_memory_and_says_so(dask_site):
+    once = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    async with dask_site.running(worker={"memory": "400Mi"}) as site:
+        await site.cluster(environment=once)
+        await site.scale(1)
+        assert (await site.python_in("c1", EXCEED)).split("\n") == ["KilledWorker", "out_of_memory"]

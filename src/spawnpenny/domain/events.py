@@ -44,9 +44,9 @@ class Event:
     """One event.
 
     ``id`` is ``<generation>-<n>``, ``time`` seconds since the epoch; ``phase``, ``step`` and ``state`` as
-    they apply. ``code`` is why a spawn failed or ended. ``seconds`` is how long a step took that has come to its end,
-    and how long after the request a spawn runs, has failed or has ended. ``severity`` is left out where it is normal;
-    ``progress`` is how far the spawn is, from 0 to 100.
+    they apply. ``code`` is why a spawn failed or ended, or what is wrong with a part of one that runs. ``seconds`` is
+    how long a step took that has come to its end, and how long after the request a spawn runs, has failed or has ended.
+    ``severity`` is left out where it is normal; ``progress`` is how far the spawn is, from 0 to 100.
     """
 
     id: str

@@ -94,6 +94,7 @@ class Context:
                 self._blocked,
                 note_idle=self._note_idle,
                 hold_back=self._hold_back,
+                events=self.run.record.log.since,
             ),
         )
 
@@ -282,12 +283,13 @@ class Context:
             self.run.scrubber = Scrubber(secrets)
         return self.run.scrubber(text)
 
-    def tell(self, message: str, severity: Severity = Severity.NORMAL) -> None:
+    def tell(self, message: str, severity: Severity = Severity.NORMAL, code: str | None = None) -> None:
         """Tell the user something, unless it was told last."""
         message = self.scrub(message)
         if message != self.run.waiting_for:
             self.run.waiting_for = message
-            self.emit(EventType.INFO, message, severity=severity if severity is Severity.WARNING else None)
+            shown = severity if severity is Severity.WARNING else None
+            self.emit(EventType.INFO, message, severity=shown, code=code)
 
     def notice(self, pod: Manifest) -> None:
         """Warn of containers beside the program that are in trouble: once of each, as they decide nothing."""

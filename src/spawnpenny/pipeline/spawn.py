@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from spawnpenny.domain.events import Severity
+from spawnpenny.domain.events import Event, Severity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Caller, Kind, Scale, Tls
@@ -76,6 +76,10 @@ async def _unseen(seconds: float | None) -> None:
     """Note nothing."""
 
 
+def _uneventful(_: str | None) -> Sequence[Event]:
+    return ()
+
+
 def _unheld(why: SpawnpennyError | str | None, until: float | None) -> None:
     """Note nothing."""
 
@@ -91,6 +95,7 @@ class Life:
     blocked: Callable[[], str | None] = _nothing
     note_idle: Callable[[float | None], Awaitable[None]] = _unseen
     hold_back: Callable[[SpawnpennyError | str | None, float | None], None] = _unheld
+    events: Callable[[str | None], Sequence[Event]] = _uneventful
 
 
 def _no_cluster(name: str) -> str:
@@ -133,7 +138,7 @@ class Spawn:
     stash: Stash
     cluster: StepPort
     _patch: Callable[[Spawn, Manifest], Manifest]
-    _tell: Tell
+    _tell: Callable[[str, Severity, str | None], None]
     _announce: Callable[[str, str], None]
     tls: Tls | None = field(default=None, repr=False)
     _service_host: Callable[[str], str] = field(default=_no_cluster, repr=False)
@@ -188,9 +193,16 @@ class Spawn:
         """
         return self._patch(self, pod)
 
-    def tell(self, message: str, severity: Severity = Severity.NORMAL) -> None:
-        """Tell the user, as an event, what is happening or being waited for. Never put a secret in it."""
-        self._tell(message, severity)
+    def tell(self, message: str, severity: Severity = Severity.NORMAL, *, code: str | None = None) -> None:
+        """Tell the user, as an event, what is happening or being waited for. Never put a secret in it.
+
+        ``code`` is that of an error, where the event is of one that the spawn outlives.
+        """
+        self._tell(message, severity, code)
+
+    def events(self, after: str | None = None) -> Sequence[Event]:
+        """Return its events after the one of an id, as its user reads them; all where there is none of that id."""
+        return self._life.events(after)
 
     def announce(self, *, url: str, pod: str) -> None:
         """Say where what this spawn made is reached, and the uid of the pod whose end is the end of the spawn."""

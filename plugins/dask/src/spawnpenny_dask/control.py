@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
 
+from spawnpenny.api import Event, Severity
 from spawnpenny_dask.objects import CONTROL_PORT
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=3)
 _CHUNK: Final = 64 * 1024
 _MAX_ANSWER: Final = 2**20
 """Bytes: of some 7,000 workers. To read them takes this process's time, which all users share."""
+_AT_ONCE: Final = 32
+"""Events in one request: the scheduler takes 64 KiB."""
 _RETIRING: Final = aiohttp.ClientTimeout(total=10)
 
 
@@ -24,11 +27,21 @@ class SilentError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessEnd:
+    """How the process of a worker ended that its nanny has started again; ``memory`` where the nanny ended it."""
+
+    id: int
+    code: int
+    memory: bool
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What a scheduler reports of itself: its workers' status by name, and how many it would like.
 
     ``idle`` and ``alone`` are the seconds since when it has had nothing to do, and no client; None where it has.
-    ``left`` are the workers that it had, with the seconds since when it has them no more.
+    ``left`` are the workers that it had, with the seconds since when it has them no more; ``ends`` how processes ended
+    that nannies have started again; ``event`` is the id of the last event that it was sent.
     """
 
     workers: Mapping[str, str] = field(default_factory=dict)
@@ -36,6 +49,8 @@ class State:
     idle: float | None = None
     alone: float | None = None
     left: Mapping[str, float] = field(default_factory=dict)
+    ends: Sequence[ProcessEnd] = ()
+    event: str | None = None
 
 
 @asynccontextmanager
@@ -88,6 +103,8 @@ class Control:
                 idle=_seconds(told["idle"]),
                 alone=_seconds(told["alone"]),
                 left={str(name): float(ago) for name, ago in told.get("left", {}).items() if name in among},
+                ends=[_process_end(each) for each in told.get("ends", ())],
+                event=str(told["event"]) if told.get("event") else None,
             )
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise SilentError("it answers what is no state") from error
@@ -117,6 +134,16 @@ class Control:
         """
         await self._ask("POST", "/dismiss", _PATIENCE, {"names": None if names is None else list(names)})
 
+    async def send(self, events: Iterable[Event], *, ends: int) -> None:
+        """Have the scheduler log events for its clients, and forget the ends of processes up to one.
+
+        Raises:
+            SilentError: It does not; its state says which it has.
+
+        """
+        for some in _batched(events, _AT_ONCE):
+            await self._ask("POST", "/events", _PATIENCE, {"events": [_logged(each) for each in some], "ends": ends})
+
     async def _ask(self, method: str, path: str, patience: aiohttp.ClientTimeout, body: Any = None) -> Any:
         try:
             async with self._session.request(
@@ -141,6 +168,29 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 
 def _host(worker: Mapping[str, Any]) -> str:
     return str(worker.get("host", ""))
+
+
+def _batched(items: Iterable[Event], size: int) -> Iterator[list[Event]]:
+    """Yield the items in lists of a size; an empty one where there are none."""
+    rest = list(items)
+    for start in range(0, max(1, len(rest)), size):
+        yield rest[start : start + size]
+
+
+def _process_end(value: Any) -> ProcessEnd:
+    return ProcessEnd(int(value["id"]), int(value["code"]), bool(value["memory"]))
+
+
+def _logged(event: Event) -> dict[str, Any]:
+    """Return an event as ``Client.get_events("spawnpenny")`` has it."""
+    return {
+        "id": event.id,
+        "time": event.time,
+        "kind": str(event.type),
+        "code": event.code,
+        "severity": str(event.severity or Severity.NORMAL),
+        "message": event.message,
+    }
 
 
 def _seconds(value: Any) -> float | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from spawnpenny.api import Manifest, Severity, Spawn, SpawnpennyError, pod_ending, pod_side_troubles, pod_trouble
+from spawnpenny_dask.control import ProcessEnd
 from spawnpenny_dask.plan import is_leaving, is_over
 
 _SILENCE: Final = 30.0
@@ -34,7 +35,8 @@ class Reports:
         if now - self._silent_since >= _SILENCE:
             self._tell(
                 "The scheduler does not say how it is "
-                f"({why}): no worker that may be at work is taken away until it does."
+                f"({why}): no worker that may be at work is taken away until it does.",
+                code="scheduler_silent",
             )
 
     def silence(self) -> float:
@@ -48,40 +50,66 @@ class Reports:
         """Report that workers have ended which were not asked to; another may take the place of each."""
         who = "A worker has" if count == 1 else f"{count} workers have"
         error = pod_ending(pod, quote=None)
-        self._tell(f"{who} ended. {error.message}", severity=_severity(error))
+        self._tell(f"{who} ended. {error.message}", severity=_severity(error), code=error.code)
+
+    def process_ended(self, end: ProcessEnd) -> None:
+        """Report that the process of a worker has ended, which its nanny starts again."""
+        if end.memory:
+            why, code = "It used more of its memory than it may (95 % by default).", "out_of_memory"
+        elif end.code < 0:
+            why, code = f"It was ended by signal {-end.code}, as by the kernel if memory runs out.", "pod_crashed"
+        else:
+            why, code = f"It ended by itself with exit code {end.code}.", "pod_crashed"
+        self._tell(f"The process of a worker has ended. {why} Its nanny starts it again.", code=code)
+
+    def leaving(self, pod: Manifest) -> None:
+        """Report that a worker is ordered away by somebody else."""
+        error = pod_ending(pod, quote=None)
+        self._tell(
+            f"A worker has to go, and hands over what only it holds. {error.message}",
+            about=f"leaving: {pod['metadata']['name']}",
+            code=error.code,
+        )
 
     def lost(self, why: str, count: int) -> None:
         """Report that workers are replaced whose pods have not ended."""
         who = "A worker is" if count == 1 else f"{count} workers are"
-        self._tell(f"{who} replaced. {why}")
+        self._tell(f"{who} replaced. {why}", code="worker_lost")
 
     def look(self, pods: Sequence[Manifest]) -> None:
         """Tell what keeps workers from starting, and which containers beside them are in trouble."""
         staying = [pod for pod in pods if not is_leaving(pod) and not is_over(pod)]
         for container, error in (found for pod in staying for found in pod_side_troubles(pod)):
-            self._tell(f"{error.message} It only runs beside a worker.", about=f"{container}: {error.code}")
+            self._tell(
+                f"{error.message} It only runs beside a worker.", about=f"{container}: {error.code}", code=error.code
+            )
         for pod in staying:
             found = pod_trouble(pod, quote=None)
             if found is not None and (found.code != "unschedulable" or _age(pod) >= _PLACING):
-                self._tell(f"A worker does not start. {found.error.message}", about=found.code)
+                self._tell(f"A worker does not start. {found.error.message}", about=found.code, code=found.code)
                 return
 
     def refused(self, error: SpawnpennyError) -> None:
         """Tell that a worker cannot be made; that the cluster does not answer is none of the user's concern."""
         if error.status != 503:  # noqa: PLR2004 - Service Unavailable
-            self._tell(f"A worker cannot be made; it is tried again. {error.message}")
+            self._tell(f"A worker cannot be made; it is tried again. {error.message}", code=error.code)
 
     def kept(self, count: int) -> None:
         """Tell that workers stay which were to go."""
         who = "One worker stays" if count == 1 else f"{count} workers stay"
-        self._tell(f"{who} for now: a task of theirs cannot be moved, or no other worker has room for their data.")
+        self._tell(
+            f"{who} for now: a task of theirs cannot be moved, or no other worker has room for their data.",
+            code="worker_kept",
+        )
 
-    def _tell(self, message: str, *, about: str | None = None, severity: Severity = Severity.WARNING) -> None:
+    def _tell(
+        self, message: str, *, code: str, about: str | None = None, severity: Severity = Severity.WARNING
+    ) -> None:
         """Tell it, if the same was not told lately; ``about`` names what is the same in other words, too."""
         now, trouble = self._clock(), about or message
         if now - self._told.get(trouble, -_FRESH) >= _FRESH:
             self._told = {each: at for each, at in self._told.items() if now - at < _FRESH} | {trouble: now}
-            self._spawn.tell(message, severity)
+            self._spawn.tell(message, severity, code=code)
 
 
 def _severity(error: SpawnpennyError) -> Severity:

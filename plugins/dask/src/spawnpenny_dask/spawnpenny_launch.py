@@ -37,8 +37,9 @@ def with_preloads(program: str, arguments: list[str]) -> list[str]:
     import_module("distributed")  # its own defaults have to be in the configuration first
     if program.endswith("dask_scheduler"):
         return _named_too(prepend("distributed.scheduler", SCHEDULER)[: len(SCHEDULER)], arguments)
+    arguments = _named_too(prepend("distributed.worker", WORKER)[: len(WORKER)], arguments)
     if "--no-nanny" in arguments:
-        return _named_too(prepend("distributed.worker", WORKER)[: len(WORKER)], arguments)
+        return arguments
     # The program hands the nanny an empty list, so that the nanny does not look at its configuration.
     nanny = prepend("distributed.nanny", WORKER)
     return [*(part for file in nanny for part in ("--preload-nanny", file)), *arguments]

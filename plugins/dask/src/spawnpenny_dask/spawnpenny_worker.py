@@ -12,6 +12,7 @@ import functools
 import logging
 import os
 import signal
+from contextlib import suppress
 from typing import Any
 
 ANSWER = 5.0
@@ -112,7 +113,12 @@ class Exits:
 
 
 def dask_setup(server: Any) -> None:
-    """Begin; distributed calls this for a nanny before its worker starts, for a worker without one when it runs."""
+    """Begin; distributed calls this for a nanny before its worker starts, and for a worker when it runs."""
+    if getattr(server, "nanny", None):
+        # Some entry points pass SIGTERM to their whole process group. The nanny says when its worker ends.
+        with suppress(OSError):
+            os.setpgid(0, 0)
+        return
     Departure(server).prepare()
     if hasattr(server, "memory_manager") and hasattr(server, "_on_worker_exit_sync"):
         Exits(server).watch()

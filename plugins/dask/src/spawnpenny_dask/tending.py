@@ -12,7 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from spawnpenny.api import ClusterError, Manifest, QuotaExceededError, Spawn, SpawnError, SpawnpennyError, pod_ending
+from spawnpenny.api import (
+    ClusterError,
+    EventType,
+    Manifest,
+    QuotaExceededError,
+    Spawn,
+    SpawnError,
+    SpawnpennyError,
+    pod_ending,
+)
 from spawnpenny_dask.attendance import Attendance
 from spawnpenny_dask.backoff import Backoff
 from spawnpenny_dask.control import Control, SilentError, State
@@ -78,6 +87,7 @@ class Tending:
                 age = time.time() - charge.born
                 self._demand_its_use(state, age)
                 pause = await self._turn(state)
+                await self._inform(state)
                 await charge.spawn.news(max(_BUSY, min(pause, charge.limits.left(state, age))))
         finally:
             await charge.fleet.settle()
@@ -111,6 +121,8 @@ class Tending:
         self._attendance.note(state, pods)
         lost = self._attendance.lost(pods, state)
         self._look(pods, lost)
+        for end in state.ends if state else ():
+            self._reports.process_ended(end)
         wanted = self._charge.wishes.wanted(state, pods)
         registered = self._spared.seen_in(state.workers) if state else None
         groups = {group: [pod for pod in pods if group_of(pod) == group] for group in {*wanted, *map(group_of, pods)}}
@@ -131,6 +143,15 @@ class Tending:
         busy = state is None or not settled or any(name_of(pod) not in state.workers for pod in pods)
         return _BUSY if busy or self._charge.spawn.scale.adaptive else _QUIET
 
+    async def _inform(self, state: State | None) -> None:
+        """Have the scheduler log what has happened since the last event that it knows: its clients read it there."""
+        if state is None:
+            return
+        events = [event for event in self._charge.spawn.events(state.event) if event.type is not EventType.STEP]
+        if events or state.ends:
+            with suppress(SilentError):  # the next turn sends them
+                await self._charge.control.send(events, ends=max((end.id for end in state.ends), default=0))
+
     def _look(self, pods: list[Manifest], lost: Mapping[str, str]) -> None:
         ended = [pod for pod in pods if is_over(pod) and not is_leaving(pod) and name_of(pod) not in self._spared]
         failed = [pod for pod in ended if not self._attendance.ended_well(pod)]
@@ -144,6 +165,9 @@ class Tending:
             self._reports.ended((failed or ended)[0], len(ended))
         elif not lost:
             self._reports.look(pods)
+        for pod in pods:
+            if is_leaving(pod) and not is_over(pod):
+                self._reports.leaving(pod)
 
     async def _start(self, count: int, group: str) -> None:
         if self._backoff.left(self._clock()):

@@ -57,5 +57,6 @@ class Wishes:
 
     def _tell(self, count: int, got: int) -> None:
         if got < count and not self._told:
-            self._spawn.tell(f"The cluster could use {count} workers; the quota has room for {got}.", Severity.WARNING)
+            message = f"The cluster could use {count} workers; the quota has room for {got}."
+            self._spawn.tell(message, Severity.WARNING, code="quota_exceeded")
         self._told = got < count
