@@ -96,6 +96,13 @@ class DaskSite:
         assert process.returncode == 0
         return output.decode().strip()
 
+    async def told(self, words, name="c1"):
+        """Wait until an event has these words."""
+        run = self.run(name)
+        async with asyncio.timeout(TIMEOUT):
+            while not any(words in message for message in self.events(name)):
+                await run.bell.next().wait()
+
     def events(self, name="c1"):
         return [event.message for event in self.run(name).record.log.since(None)]
 

@@ -80,7 +80,7 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
     routes = [*(f"distributed.http.scheduler.{each}" for each in _ROUTES), "distributed.http.health"]
     ours = {
         "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": repr([*routes, "distributed.http.statics"]),
-        "SPAWNPENNY_NANNY": str(design.worker.nanny),
+        "SPAWNPENNY_NANNY": str(any(_may_have_nanny(design.of(group).worker) for group in design.group_names)),
     }
     pod = _Pod(spawn, design, settings, SCHEDULER, role, allowed)
     # An autoscaler that moves a scheduler ends the cluster.
@@ -122,6 +122,11 @@ def worker_pod(
 
 def _launched(program: str) -> list[str]:
     return ["python", f"{FILES}/{LAUNCH}", f"distributed.cli.{program}"]
+
+
+def _may_have_nanny(role: WorkerRole) -> bool:
+    """Whether workers have a nanny, as far as that is known of a program of the site's own."""
+    return role.nanny or bool(role.program)
 
 
 def _resources(role: WorkerRole) -> str:
