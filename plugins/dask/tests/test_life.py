@@ -149,6 +149,10 @@ async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site)
         run = site.service.spawns.find("ada", Key(Kind.DASK, "c1"))
         assert {ended.pod["metadata"]["name"] for ended in run.ended_parts} <= seen
         assert len(run.ended_parts) >= 2
+        async with asyncio.timeout(30):
+            while (held := run.held_back) is None:  # noqa: ASYNC110 - nothing else tells that a pause has begun
+                await asyncio.sleep(0)
+        assert (held.code, held.until > run.ended_parts[0].at) == ("pod_crashed", True)
 
 
 async def test_what_a_user_sets_is_in_the_clusters_secret_alone(dask_site):
