@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -134,6 +134,31 @@ def spawnpenny_cluster_options(user: User, settings: Settings) -> Sequence[Clust
         @hookimpl
         def spawnpenny_cluster_options(user: User, settings: Settings) -> list[ClusterOption]:
             return [ClusterOption("team", OptionType.SELECT, "blue", "Who pays", choices=("blue", "red"))]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_cluster_overrides(
+    user: User, options: Mapping[str, Any], settings: Settings
+) -> Mapping[str, Any] | None:
+    """Set parts of a Dask cluster for one user, as ``choices`` and ``overrides`` of the settings do; None for nothing.
+
+    Called for each start of a cluster, and again whenever its pods are made. It must be pure and quick, and for the
+    same user and options return the same. ``options`` are what was chosen, with the defaults of all else. What it
+    returns is laid over the settings and the choices. The keys are those of the plugin that makes the clusters.
+
+    Example::
+
+        from collections.abc import Mapping
+        from typing import Any
+
+        from spawnpenny.api import User, hookimpl
+
+        @hookimpl
+        def spawnpenny_cluster_overrides(user: User, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            large = any(group.name == "large" for group in user.groups)
+            return {"worker_cores": 8, "worker_memory": "64Gi"} if large else None
     """
     raise NotImplementedError
 

@@ -140,6 +140,24 @@ class Plugins:
                 found[option.name] = option
         return tuple(found.values())
 
+    def cluster_overrides(self, user: User, options: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return what each plugin sets of a Dask cluster for a user, by the plugins' names.
+
+        Raises:
+            PluginError: A plugin's hook fails, or returns something else than a mapping.
+
+        """
+        found = []
+        for name, result in self._each(
+            "spawnpenny_cluster_overrides", user=user, options=options, settings=self._settings
+        ):
+            if result is not None and not isinstance(result, Mapping):
+                raise PluginError(
+                    f"The hook spawnpenny_cluster_overrides of the plugin {name!r} has to return a mapping or None."
+                )
+            found += [(name, result)] if result else []
+        return found
+
     def worker_groups(self) -> tuple[WorkerGroup, ...]:
         """Return the groups of workers that a Dask cluster may have, of all plugins by their names.
 

@@ -195,3 +195,24 @@ def test_settings_that_make_no_cluster_are_refused(section, place):
     with pytest.raises(SettingsError) as refused:
         settings_of(section)
     assert f"plugins.dask.{place}: " in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "found"),
+    [
+        ({"worker_cores": 8, "worker_memory": 64}, (8, 64 * GIB)),
+        ({"worker_memory": "12Gi"}, (2, 12 * GIB)),
+        ({}, (2, 2 * GIB)),
+    ],
+)
+def test_a_plugin_sets_parts_for_a_user_over_what_was_chosen(override, found):
+    design = choose({"worker_cores": 2.0}, settings_of({}), LAB, [("site", override)])
+    assert (design.worker.cores, design.worker.memory) == found
+
+
+@pytest.mark.parametrize("override", [{"worker_color": 1}, {"worker_cores": 0}, {"environment": {"A": 1}}])
+def test_what_a_plugin_cannot_set_is_said_with_its_name(override):
+    with pytest.raises(
+        SettingsError, match="spawnpenny_cluster_overrides of the plugin 'site' sets what cannot be set"
+    ):
+        choose({}, settings_of({}), LAB, [("site", override)])

@@ -6,10 +6,10 @@ import asyncio
 import copy
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Final, Unpack, cast
+from typing import Any, Final, Unpack, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -84,6 +84,7 @@ class Context:
             _announce=self._announce,
             tls=record.request.tls,
             _service_host=self._service_host,
+            _overrides=self._overrides,
             secrets=record.secrets,
             caller=record.request.caller,
             _life=Life(
@@ -320,6 +321,9 @@ class Context:
             "vouched": self.account.record.vouched,
         }
         return json.dumps(origin, ensure_ascii=False, sort_keys=True)
+
+    def _overrides(self, spawn: Spawn) -> list[tuple[str, Mapping[str, Any]]]:
+        return self.world.plugins.cluster_overrides(spawn.user, dict(spawn.options))
 
     def _patch(self, spawn: Spawn, pod: Manifest) -> Manifest:
         pods = self.world.settings.pods

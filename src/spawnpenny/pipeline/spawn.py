@@ -84,6 +84,11 @@ def _unheld(why: SpawnpennyError | str | None, until: float | None) -> None:
     """Note nothing."""
 
 
+def _no_overrides(spawn: Spawn) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    del spawn
+    return ()
+
+
 @dataclass(frozen=True)
 class Life:
     """What a spawn that is tended asks of the service."""
@@ -145,6 +150,7 @@ class Spawn:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     caller: Caller | None = None
     _life: Life = field(default_factory=Life, repr=False)
+    _overrides: Callable[[Spawn], Sequence[tuple[str, Mapping[str, Any]]]] = field(default=_no_overrides, repr=False)
 
     @property
     def scale(self) -> Scale:
@@ -192,6 +198,10 @@ class Spawn:
 
         """
         return self._patch(self, pod)
+
+    def overrides(self) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """Return what plugins set of a Dask cluster for its user, each with the plugin's name."""
+        return self._overrides(self)
 
     def tell(self, message: str, severity: Severity = Severity.NORMAL, *, code: str | None = None) -> None:
         """Tell the user, as an event, what is happening or being waited for. Never put a secret in it.

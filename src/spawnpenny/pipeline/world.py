@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from spawnpenny.aio.faults import Faults
 from spawnpenny.domain.spawns import Kind
@@ -45,6 +45,8 @@ class Extensions(Protocol):
     def form(self, user: User) -> Sequence[FormField]: ...
 
     def cluster_options(self, user: User) -> Sequence[ClusterOption]: ...
+
+    def cluster_overrides(self, user: User, options: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]: ...
 
     def observe(self, username: str, key: Key, event: Event) -> None: ...
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from spawnpenny.api import DEFAULT_GROUP, Caller, InvalidOptionError, overlaid
 from spawnpenny_dask.groups import GroupSettings
-from spawnpenny_dask.options import Overrides, checked_environment
+from spawnpenny_dask.options import Overrides, checked_environment, load_overrides
 from spawnpenny_dask.roles import Role, WorkerRole
 from spawnpenny_dask.settings import DaskSettings
 
@@ -41,10 +41,18 @@ class Design:
         return replace(self, image=settings.image or self.image, worker=settings.role(group, self.worker))
 
 
-def choose(options: Mapping[str, Any], settings: DaskSettings, caller: Caller | None) -> Design:
+def choose(
+    options: Mapping[str, Any],
+    settings: DaskSettings,
+    caller: Caller | None,
+    overrides: Sequence[tuple[str, Mapping[str, Any]]] = (),
+) -> Design:
     """Return what a cluster of these options is made of; those of other plugins are not looked at.
 
+    ``overrides`` are what plugins set for the user, each with the plugin's name.
+
     Raises:
+        SettingsError: A plugin sets what cannot be set.
         InvalidOptionError: The image is no name of one, or the environment none.
 
     """
@@ -53,6 +61,8 @@ def choose(options: Mapping[str, Any], settings: DaskSettings, caller: Caller | 
     for name, option in settings.options.items():
         if name in options:
             design = _overridden(design, option.brought(options[name]))
+    for plugin, override in overrides:
+        design = _overridden(design, load_overrides(plugin, override))
     if not _IMAGE.fullmatch(design.image):
         raise InvalidOptionError("The image has to be the name of one.", field="options.image")
     return replace(design, environment=checked_environment(design.environment))

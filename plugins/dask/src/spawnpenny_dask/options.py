@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, StrictSchema
+from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, SettingsError, StrictSchema
 from spawnpenny_dask.roles import GIB, GibField, ObjectField, PodSpecField, PositiveField
 
 
@@ -43,6 +43,22 @@ class OverridesSchema(StrictSchema[Overrides]):
     idle_timeout = fields.Float(validate=validate.Range(min=0))
     worker_extra_container_config = ObjectField("V1Container")
     worker_extra_pod_config = PodSpecField()
+
+
+def load_overrides(plugin: str, given: Mapping[str, Any]) -> Overrides:
+    """Return what the hook of a plugin sets.
+
+    Raises:
+        SettingsError: It cannot be set.
+
+    """
+    try:
+        found: Overrides = OverridesSchema().load(dict(given))
+    except ValidationError as error:
+        raise SettingsError(
+            f"The hook spawnpenny_cluster_overrides of the plugin {plugin!r} sets what cannot be set: {error.messages}."
+        ) from None
+    return found
 
 
 _NUMBERS: Final = frozenset({OptionType.INT, OptionType.FLOAT})

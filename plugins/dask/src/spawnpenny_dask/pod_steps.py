@@ -36,7 +36,7 @@ class DaskStep(Step):
         self._allowed = allowed
 
     def _design(self, spawn: Spawn) -> Design:
-        return choose(spawn.options, self._settings, spawn.caller)
+        return choose(spawn.options, self._settings, spawn.caller, spawn.overrides())
 
 
 class PodStep(DaskStep):
