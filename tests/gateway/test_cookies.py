@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import aiohttp
 import pytest
+from aiohttp import encode_basic_auth
 from structlog.testing import capture_logs
 
 from spawnpenny.api import Authenticator, Identity, hookimpl
@@ -191,10 +192,10 @@ async def test_another_replica_asks_for_the_credential_and_one_that_passes_on_se
 def test_cookies_expire_are_given_again_and_are_bounded():
     now = 0.0
     cookies = GatewayCookies(clock=lambda: now)
-    first = cookies.give("Bearer one")
-    assert cookies.give("Bearer one") == first != cookies.give("Bearer two")
+    first = cookies.give("Bearer one", "ada")
+    assert cookies.give("Bearer one", "ada") == first != cookies.give("Bearer two", "ada")
     now = SECONDS * 0.6
-    second = cookies.give("Bearer one")
+    second = cookies.give("Bearer one", "ada")
     assert second != first
     assert cookies.find(first) == cookies.find(second) == "Bearer one"
     now = SECONDS + 1
@@ -204,6 +205,31 @@ def test_cookies_expire_are_given_again_and_are_bounded():
     assert cookies.find(second) is None
     assert not len(cookies)
     for number in range(10_100):
-        cookies.give(f"Bearer {number}")
+        cookies.give(f"Bearer {number}", f"user{number}")
     assert len(cookies) <= 10_000
-    assert cookies.find(cookies.give("Bearer 10099")) == "Bearer 10099"
+    assert cookies.find(cookies.give("Bearer 10099", "user10099")) == "Bearer 10099"
+    assert len(cookies) == 10_000
+    cookies.find("of nobody")
+    assert len(cookies) == 10_000  # who only looks pushes nobody out
+
+
+async def test_who_sends_one_token_in_many_ways_gets_few_and_pushes_nobody_out(bare, caller):
+    bob = await cookie_of(await caller("bob"))
+
+    async def given(name):
+        return await cookie_of(bare, Authorization=encode_basic_auth(name, "ada-token"))
+
+    found = [await given(f"name-{number}") for number in range(100)]
+    assert [cookie is not None for cookie in found] == [True] * 32 + [False] * 68
+    assert {await status(bare, cookie=cookie) for cookie in (found[0], found[31], bob)} == {200}
+    assert await given("name-0") == found[0]
+
+
+async def test_a_long_credential_gets_none(bare):
+    assert await cookie_of(bare, Authorization=encode_basic_auth("x" * 3500, "ada-token")) is None
+
+
+def test_a_cookie_does_not_show_its_credential():
+    cookies = GatewayCookies()
+    cookies.give("Bearer secret", "ada")
+    assert "secret" not in repr(vars(cookies))

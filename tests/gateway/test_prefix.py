@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
+from structlog.testing import capture_logs
 from yarl import URL
 
 from spawnpenny.configuration import make_settings
@@ -47,6 +48,18 @@ async def test_links_lead_back_through_the_proxy_that_a_request_came_by(caller, 
 async def test_no_other_path_is_the_prefix(caller, path):
     answer = await (await caller()).get(URL(path, encoded=True))
     assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["//x/healthz", "//", "///healthz", "//[", "//[::1/healthz", "//x:99999/healthz", "//a@b:/healthz", "//x?y"]
+)
+async def test_two_slashes_after_the_prefix_are_no_host(caller, path):
+    anybody = await caller()
+    with capture_logs() as lines:
+        for prefix in (OURS, ""):
+            answer = await anybody.get(URL.build(path=f"{prefix}{path}", encoded=True))
+            assert (answer.status, (await answer.json())["code"]) == (404, "route_not_found"), prefix
+    assert [line["path"] for line in lines if line["event"] == "request"] == [path.partition("?")[0]] * 2
 
 
 async def test_a_token_is_asked_for_below_the_prefix_too(caller):

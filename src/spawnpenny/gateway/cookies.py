@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.gateway.refusals import PREFIX
@@ -27,6 +27,8 @@ SECONDS: Final = 300
 _API: Final = "/api"
 """Where clients of dask-gateway look for its routes below a prefix."""
 _MOST: Final = 10_000
+_MOST_OF_USER: Final = 32
+"""How many cookies a user has at once. One token can be sent in any number of ways, such as with another name."""
 _BYTES: Final = 32
 _LONGEST: Final = 4096
 _BROWSERS: Final = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode")
@@ -36,12 +38,13 @@ _BROWSERS: Final = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode")
 @dataclass(frozen=True, slots=True)
 class _Session:
     credential: bytes
-    header: str
+    header: str = field(repr=False)
+    user: str
     until: float
 
 
 class GatewayCookies:
-    """The cookies of one process, at most one new one a credential and half life.
+    """The cookies of one process, at most one new one a credential and half life, and few a user.
 
     Only hashes of cookies and credentials are keys, so that the time of a lookup says nothing about either.
     """
@@ -50,20 +53,31 @@ class GatewayCookies:
         self._clock = clock
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
         self._given: dict[bytes, str] = {}
+        self._of_user: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def give(self, header: str) -> str:
-        """Return a cookie for the Authorization header of a request that was just accepted."""
+    def give(self, header: str, user: str) -> str | None:
+        """Return a cookie for the Authorization header of a user's request that was just accepted.
+
+        None where the header is long, or the user has as many as there may be: the client sends its credential then.
+        """
+        if len(header) > _LONGEST:
+            return None
         credential, now = _hash(header), self._clock()
         known = self._given.get(credential)
         if known is not None and self._sessions[_hash(known)].until - now > SECONDS / 2:
             return known
         self._forget(now)
+        if self._of_user[user] >= _MOST_OF_USER:
+            return None
+        if len(self._sessions) >= _MOST:
+            self._drop_oldest()
         cookie = secrets.token_urlsafe(_BYTES)
-        self._sessions[_hash(cookie)] = _Session(credential, header, now + SECONDS)
+        self._sessions[_hash(cookie)] = _Session(credential, header, user, now + SECONDS)
         self._given[credential] = cookie
+        self._of_user[user] += 1
         return cookie
 
     def find(self, cookie: str) -> str | None:
@@ -73,14 +87,17 @@ class GatewayCookies:
         return None if session is None else session.header
 
     def _forget(self, now: float) -> None:
-        """Drop what has expired, and the oldest where there is no room for one more."""
-        while self._sessions:
-            key, session = next(iter(self._sessions.items()))
-            if session.until > now and len(self._sessions) < _MOST:
-                return
-            del self._sessions[key]
-            if _hash(self._given.get(session.credential, "")) == key:
-                del self._given[session.credential]
+        """Drop what has expired."""
+        while self._sessions and next(iter(self._sessions.values())).until <= now:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        key, session = self._sessions.popitem(last=False)
+        if _hash(self._given.get(session.credential, "")) == key:
+            del self._given[session.credential]
+        self._of_user[session.user] -= 1
+        if not self._of_user[session.user]:
+            del self._of_user[session.user]
 
 
 def sent_cookie(request: web.Request) -> str | None:

@@ -194,8 +194,10 @@ def _sent(request: web.Request, access: Access) -> str | None:
 def _give_cookie(request: web.Request, access: Access) -> None:
     """Note a cookie for the answer, where the request was let in by its Authorization header."""
     here = exchange(request)
-    if access.gateway and here.authorization and "Authorization" in request.headers and not is_from_page(request):
-        here.cookie = request.app[COOKIES].give(here.authorization)
+    if not here.own_user or not here.authorization or "Authorization" not in request.headers:
+        return
+    if access.gateway and not is_from_page(request):
+        here.cookie = request.app[COOKIES].give(here.authorization, here.own_user)
 
 
 def _token(header: str | None, schemes: frozenset[str]) -> str | None:

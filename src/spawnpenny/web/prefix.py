@@ -42,7 +42,10 @@ def stripping(make: RequestFactory, prefix: str) -> RequestFactory:
         inner = _inner(message.path, prefix)
         if inner == message.path:
             return make(message, *rest)
-        request = make(message._replace(path=inner, url=URL(inner, encoded=True)), *rest)
+        # By its parts: read as a whole, a path that begins with two slashes would be a host and another path.
+        path, _, query = inner.partition("?")
+        url = URL.build(path=path, query_string=query, encoded=True)
+        request = make(message._replace(path=inner, url=url), *rest)
         request[_OUTER] = _Outer(message.path, prefix if _has(message.path, prefix) else "")
         return request
 
