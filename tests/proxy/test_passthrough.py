@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import random
 import socket
 import struct
 from contextlib import AsyncExitStack
+from unittest.mock import Mock
 
 import pytest
 
@@ -120,10 +122,22 @@ async def test_who_does_not_read_holds_the_other_side_back(service, proxy, liste
         writer.close()
 
 
-@pytest.mark.parametrize("pipes", ["as many as there are", "none"])
-async def test_all_bytes_arrive_in_order_both_ways_at_once(service, proxy, listen, hello, told, pipes):
-    if pipes == "none":
+@pytest.fixture(params=["as many as there are", "none", "not for sockets"])
+def pipes(request, proxy, monkeypatch):
+    """Give the proxy pipes, none, or those of a sandbox, which does not let them go together with sockets."""
+    if request.param == "none":
         proxy.passthrough.splicing.pipes._most = 0
+    refusal = OSError(errno.EINVAL, "Invalid argument") if request.param == "not for sockets" else None
+    splice = Mock(wraps=os.splice, side_effect=refusal)
+    monkeypatch.setattr("os.splice", splice)
+    yield
+    assert {"as many as there are": splice.call_count > 1, "none": splice.call_count == 0}.get(
+        request.param, splice.call_count == 1
+    )
+
+
+@pytest.mark.usefixtures("pipes")
+async def test_all_bytes_arrive_in_order_both_ways_at_once(service, proxy, listen, hello, told):
     async with listen(echo) as port:
         service.put("c1", "127.0.0.1", port)
         await told(proxy, "c1")

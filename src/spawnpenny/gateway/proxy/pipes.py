@@ -56,6 +56,11 @@ class Pipes:
         else:
             self._close(pipe)
 
+    def give_up(self) -> None:
+        """Lend no more: this system's sockets and pipes do not go together."""
+        self._most = 0
+        self.close()
+
     def close(self) -> None:
         """Close the pipes that are not lent."""
         while self._free:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -15,6 +16,8 @@ _BUFFER: Final = 64 * 1024
 _FEW: Final = 16 * 1024
 """Bytes under which a pipe is slower than a copy."""
 _FLAGS: Final = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
+_UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
+"""What a system answers that has no splice for sockets, such as a sandbox."""
 _PROBES: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
@@ -209,9 +212,12 @@ class Flow:
         """Read into a pipe, and write out of it; return whether nothing is left."""
         try:
             self._held = os.splice(self._in, pipe.write, SIZE, flags=_FLAGS)
-        except OSError:
+        except OSError as error:
             self._shared.pipes.give_back(pipe)
-            raise
+            if error.errno not in _UNSUPPORTED:
+                raise
+            self._shared.pipes.give_up()
+            return self._copy()
         self._pipe = pipe
         self._through = self._held >= _FEW
         if self._held:
