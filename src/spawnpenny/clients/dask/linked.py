@@ -95,3 +95,8 @@ class LinkedCluster(DisplayedCluster):
         with suppress(ClientError, OSError, TimeoutError):
             async with asyncio.timeout(_PROMPT):
                 self._link(await self._gateway.report(self.name))
+
+    async def _close(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+        await super()._close()

@@ -54,9 +54,9 @@ _SPENT: Final = (
     HTTPStatus.FORBIDDEN,
     "This link is used up",
     (
-        "A link to a dashboard opens in one browser, the first one, and not in a copy of its address for ever. In a "
-        "notebook, cluster.gateway.get_cluster(cluster.name).dashboard_link is a new one; of a SpawnpennyCluster, "
-        "cluster.dashboard_link is."
+        "A link to a dashboard opens in the browser that opens it first, and a link that nobody has opened ends when "
+        "the service is started anew. In a notebook, cluster.gateway.get_cluster(cluster.name).dashboard_link is a "
+        "new one; of a SpawnpennyCluster, cluster.dashboard_link is."
     ),
 )
 _LATER: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "It is not known right now. Load the page again.")
