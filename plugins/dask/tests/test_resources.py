@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from spawnpenny_dask.settings import DaskSettingsSchema
 
 from spawnpenny.api import InvalidOptionError, SettingsError, parse_quantity
+from spawnpenny.configuration import make_settings
 
 GIB = 2**30
 WAIT = {"name": "beside", "image": "wait", "resources": {"requests": {"cpu": "700m"}}}
@@ -118,3 +120,26 @@ async def test_options_that_contradict_the_settings_are_refused_before_anything_
         with pytest.raises(InvalidOptionError, match=r"worker has resources.requests.cpu is more than"):
             await site.cluster(worker_cores=0.5)
         assert not await site.site.objects("Pod", "Secret")
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"worker": {"args": ["--nthreads", "4"]}}, "'--nthreads' cannot be among the further arguments. Set threads"),
+        ({"worker": {"args": ["--name=x"]}}, "'--name=x' cannot be among the further arguments. spawnpenny sets it"),
+        ({"worker": {"args": ["--no-nanny"]}}, "Set nanny instead"),
+        ({"scheduler": {"args": ["--port", "1"]}}, "'--port' cannot be"),
+        ({"worker": {"args": "--lifetime 1h"}}, "args"),
+        ({"worker": {"worker_class": "CUDAWorker"}}, "Write a class with its module"),
+        ({"worker": {"resources": {"GPU": 0}}}, "resources"),
+        ({"worker": {"resources": {"a b": 1}}}, "no space"),
+        ({"worker_groups": {"default": {}}}, "plugins.dask.worker"),
+        ({"worker_groups": {"Spot": {}}}, "lower case"),
+        ({"worker_groups": {"spot": {"colour": 1}}}, "colour"),
+        ({"worker_groups": {"spot": {"max": -1}}}, "max"),
+        ({"worker_groups": {f"g{number}": {} for number in range(21)}}, "at most 20"),
+    ],
+)
+def test_settings_of_programs_and_groups_that_are_none_are_refused(section, told):
+    with pytest.raises(SettingsError, match=told):
+        make_settings({"plugins": {"dask": section}}).load("dask", DaskSettingsSchema())
