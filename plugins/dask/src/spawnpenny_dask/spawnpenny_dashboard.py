@@ -19,6 +19,8 @@ from tornado.web import Application, HTTPError, RequestHandler
 PAUSE = 3.0
 """Seconds in which the scheduler has its first client and workers before the dashboard is made."""
 PATIENCE = 60.0
+LISTS = frozenset({"/individual-plots.json", "/sitemap.json"})
+"""Pages of the scheduler's own that list those of the dashboard: JupyterLab's extension looks there first."""
 
 logger = logging.getLogger("distributed.spawnpenny")
 tasks: set[asyncio.Task[None]] = set()
@@ -33,6 +35,17 @@ class Dashboard:
         self.wanted = asyncio.Event()
         self.made = asyncio.Event()
         self.waiting = Application([(r"/.*", Waiting, {"dashboard": self})])
+
+    def stand_in(self) -> None:
+        """Answer for the dashboard until it is made."""
+        http = self.scheduler.http_application
+        find = http.find_handler
+
+        def find_or_wait(request: Any, **more: Any) -> Any:
+            return (self.waiting.find_handler if request.path in LISTS else find)(request, **more)
+
+        http.add_application(self.waiting)
+        http.find_handler = find_or_wait
 
     async def make(self) -> None:
         """Make it, once it is wanted or some seconds have passed."""
@@ -50,6 +63,7 @@ class Dashboard:
             logger.exception("spawnpenny: the dashboard cannot be made")
         finally:
             http.applications.remove(self.waiting)
+            del http.find_handler
             self.made.set()
 
 
@@ -80,7 +94,7 @@ class Waiting(RequestHandler):
 def dask_setup(scheduler: Any) -> None:
     """Have the dashboard made; distributed calls this when the scheduler listens."""
     dashboard = Dashboard(scheduler)
-    scheduler.http_application.add_application(dashboard.waiting)
+    dashboard.stand_in()
     task = asyncio.ensure_future(dashboard.make())
     tasks.add(task)
     task.add_done_callback(tasks.discard)
