@@ -77,6 +77,9 @@ async def test_a_scheduler_that_dies_is_told_of_with_its_reason_by_all_that_is_a
     assert end in shown
     assert "137" in await anns.run("cluster._repr_html_()")
     assert all("137" in refusal for refusal in await refusals(anns))
+    assert await anns.run("client.status") == "closed"
+    with pytest.raises(CellError):
+        await anns.run("client.submit(pow, 2, 3).result()")
     await anns.run("client.close(); cluster.close(); cluster.shutdown()")
 
 
@@ -101,3 +104,15 @@ async def test_a_connection_that_is_lost_is_made_again(dask, anns):
     assert await anns.run("[str(through.status), through.end]") == ["Status.running", None]
     await anns.run("through.close()")
     assert name not in await anns.run("[report.name for report in SpawnpennyCluster.list()]")
+
+
+async def test_the_oldest_distributed_knows_of_an_end_too(dask, oldest):
+    async with notebook(dask, python=oldest) as old:
+        name = await old.run(MAKE.replace("n_workers=1", "n_workers=1, image='spawnpenny/old'"))
+        await old.run("cluster.scale(cores=1); cluster.adapt(0, 1, True); repr(cluster), len(cluster._repr_html_())")
+        await dask.kill(await dask.scheduler(name))
+        with pytest.raises(CellError, match="137"):
+            await old.run("cluster.wait_for_workers(5)")
+        assert (await old.run(ENDED))[0] == "Status.closed"
+        assert all("137" in refusal for refusal in await refusals(old))
+        await old.run("client.close(); cluster.close()")

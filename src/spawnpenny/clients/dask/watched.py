@@ -20,6 +20,7 @@ from spawnpenny.clients.dask.watch import ClusterWatch, End
 
 _AGAIN: Final = 0.5
 """Seconds until a scheduler is tried again whose connection was lost."""
+_LINES: Final = 2000
 _NEWS: Final = 5.0
 """Seconds in which the service knows that a scheduler has ended."""
 
@@ -103,19 +104,33 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
 
     def _take(self, event: Event) -> None:
         """Keep an event among the logs."""
-        when = dt.datetime.fromtimestamp(event.time)  # noqa: DTZ006 - as distributed's own
-        self._cluster_manager_logs.append((when, event.message))
+        self._keep(dt.datetime.fromtimestamp(event.time), event.message)  # noqa: DTZ006 - as distributed's own
+
+    def _keep(self, when: dt.datetime, line: str) -> None:
+        self._cluster_manager_logs.append((when, line))
+        del self._cluster_manager_logs[:-_LINES]
+
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        if op == "remove" and msg in self.scheduler_info["workers"]:
+            name = self.scheduler_info["workers"][msg].get("name", msg)
+            self._keep(dt.datetime.now(), f"The worker {name} at {msg} has left.")  # noqa: DTZ005 - likewise
+        super()._update_worker_status(op, msg)
 
     async def _ended(self, end: End) -> None:
         """Let go of a cluster that has ended."""
         if self.status != Status.running:
             return  # who starts or closes it learns of it
-        self._cluster_manager_logs.append((dt.datetime.now(), end.message))  # noqa: DTZ005 - as distributed's own
+        self._keep(dt.datetime.now(), end.message)  # noqa: DTZ005 - as distributed's own
         if self._reconnecting is not None:
             self._reconnecting.cancel()
         await Cluster._close(self)  # noqa: SLF001 - what is left of it is here alone
         self.scheduler_info["workers"] = {}
         self.scheduler_comm = None
+        # Or they would try for half a minute to reach the scheduler again, and each call of theirs with them.
+        every = list(Client._instances)  # noqa: SLF001 - nothing else knows the clients of a cluster
+        mine = [client for client in every if client.cluster is self and client.loop is self.loop]
+        closing = (client._close(fast=True) for client in mine)  # noqa: SLF001 - as we are in its loop
+        await asyncio.gather(*closing, return_exceptions=True)
 
     async def _settle(self) -> None:
         """Wait until it is known whether a scheduler has ended whose connection was lost."""
