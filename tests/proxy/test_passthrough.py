@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import hashlib
 import os
 import random
@@ -15,6 +16,7 @@ from unittest.mock import Mock
 import pytest
 
 from spawnpenny.gateway.proxy.limits import ProxyLimits
+from spawnpenny.gateway.proxy.splice import Splice
 
 PATIENCE = 20
 
@@ -89,6 +91,23 @@ async def test_each_direction_ends_by_itself(service, proxy, listen, hello, told
         async with asyncio.timeout(PATIENCE):
             assert await reader.read() == hashlib.sha256(data).digest()
         writer.close()
+
+
+async def test_of_a_connection_that_has_ended_nothing_is_kept(service, proxy, listen, hello, told):
+    async with listen(digest) as port:
+        service.put("c1", "127.0.0.1", port)
+        await told(proxy, "c1")
+        for _ in range(20):
+            reader, writer = await dial(proxy)
+            writer.write(hello("daskgateway-c1"))
+            writer.write_eof()
+            async with asyncio.timeout(PATIENCE):
+                await reader.read()
+            writer.close()
+    async with asyncio.timeout(PATIENCE):
+        await proxy.passthrough.empty.wait()
+    gc.collect()
+    assert not [each for each in gc.get_objects() if type(each) is Splice]
 
 
 async def test_who_does_not_read_holds_the_other_side_back(service, proxy, listen, hello, told):

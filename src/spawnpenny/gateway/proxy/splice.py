@@ -45,6 +45,7 @@ class Splice:
         self._shared = shared
         self._sockets: tuple[socket.socket, ...] = (near, far)
         self._lost = lost
+        self._timer: asyncio.TimerHandle | None = None
         self._there = Flow(shared, near, far, self)
         self._back = Flow(shared, far, near, self)
 
@@ -59,6 +60,8 @@ class Splice:
     def cut(self) -> None:
         """End both connections at once."""
         if self._sockets:
+            if self._timer is not None:  # it would keep all of this until it is due
+                self._timer.cancel()
             for each in self._there, self._back:
                 each.close()
             for connection in self._sockets:
@@ -74,11 +77,9 @@ class Splice:
             self._watch(self._moved())
 
     def _watch(self, before: tuple[int, int]) -> None:
-        self._shared.loop.call_later(self._shared.half, self._look, before)
+        self._timer = self._shared.loop.call_later(self._shared.half, self._look, before)
 
     def _look(self, before: tuple[int, int]) -> None:
-        if not self._sockets:
-            return
         if (now := self._moved()) == before:
             self.cut()
         else:
