@@ -184,7 +184,9 @@ class WorkersStep(PodStep):
 
 def _demand_at_most(what: str, count: int, most: int, setting: str) -> None:
     if count > most:
-        raise QuotaExceededError(what, asked=str(count), used="0", limit=str(most), setting=setting)
+        raise QuotaExceededError(
+            what, asked=str(count), used="0", limit=str(most), setting=setting, advice="A cluster may have no more."
+        )
 
 
 async def _dismiss(spawn: Spawn) -> None:
