@@ -96,8 +96,8 @@ async def runner_of(app: web.Application, *, shutdown_timeout: float) -> web.App
     """Return what runs an application, set up; paths of its requests are without the prefix of the application."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout)
     await runner.setup()
-    if runner.server is not None:
-        runner.server.request_factory = stripping(runner.server.request_factory, app.get(PREFIX, ""))
+    if runner.server is not None and PREFIX in app:  # the service: no other application has the gateway's routes
+        runner.server.request_factory = stripping(runner.server.request_factory, app[PREFIX])
     return runner
 
 
