@@ -14,6 +14,7 @@ from spawnpenny.api import ClusterOption, OptionType, Resources, SpawnError, Ste
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
 from spawnpenny.errors import InvalidOptionError, SpawnNotRunningError, UnavailableError, UnknownOptionError
 from spawnpenny.pipeline.context import Context
+from spawnpenny.pipeline.keeper import read_record
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import settled, start_cluster
 
@@ -296,6 +297,28 @@ async def test_a_scale_that_cannot_be_written_is_not_done(any_site, herd):
             await service.spawns.scale("ada", CLUSTER, Scale(1))
         assert run.record.scale == Scale()
         assert (await service.spawns.scale("ada", CLUSTER, Scale(1))).scale.count == 1
+
+
+@pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
+async def test_that_it_is_at_work_again_is_noted_until_it_is_written(any_site, herd):
+    faulty = FaultyCluster(any_site.cluster)
+    async with any_site.service(cluster=faulty) as service:
+        run = await settled(await start_cluster(service))
+        await look(herd, run, 120.0)
+        faulty.arm(0, before=refuse)
+        await look(herd, run, None)
+    stored = await any_site.read("Secret", "user-ada", any_site.settings.namespaces.state)
+    assert read_record(stored).spawns[CLUSTER].idle_since is None
+
+
+async def look(herd, run, idle):
+    """Have the cluster looked at some times, with so many seconds of idle time."""
+    herd.idle = idle
+    await herd.tended.wait()
+    for _ in range(2):
+        herd.tended.clear()
+        run.news.tell()
+        await herd.tended.wait()
 
 
 @pytest.mark.parametrize("any_site", ["embedded"], indirect=True)

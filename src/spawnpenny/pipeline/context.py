@@ -7,7 +7,6 @@ import copy
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Unpack, cast
 from urllib.parse import urlsplit
@@ -362,11 +361,13 @@ class Context:
         idle = seconds is not None and seconds >= _IDLE
         if idle == (record.idle_since is not None):
             return
-        record.idle_since = time.time() - (seconds or 0.0) if idle else None
-        with suppress(SpawnpennyError):  # the next write has it as well
+        before, record.idle_since = record.idle_since, time.time() - (seconds or 0.0) if idle else None
+        try:
             async with self.account.lock:
                 self.account.demand_here()
                 await self.world.keeper.save(self.account.record)
+        except SpawnpennyError:
+            record.idle_since = before  # so that it is noted the next time: a busy cluster must not pass for idle
 
     def _hold_back(self, why: SpawnpennyError | str | None, until: float | None) -> None:
         if isinstance(why, SpawnpennyError):
