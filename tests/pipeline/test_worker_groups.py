@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import pytest
+
 from spawnpenny.domain.spawns import Key, Kind, Scale
+from spawnpenny.errors import QuotaExceededError
 from spawnpenny.testing.site import settled, start_cluster
 
 C1 = Key(Kind.DASK, "c1")
@@ -50,6 +53,20 @@ async def test_they_are_held_over_a_restart_and_each_is_replaced_in_its_group(ku
         await service.world.pods.wait_for(kube_site.namespace(), lost["metadata"]["name"], lambda pod: pod is None)
         await until_groups(service, kube_site, default=1, spot=2, large=1)
         assert service.spawns.find("ada", C1).record.scale == Scale(1, groups={"spot": 2, "large": 1})
+
+
+async def test_a_cluster_is_of_use_where_workers_of_any_group_fit(kube_site, hollow_schedulers):
+    configure(kube_site, {"small": {"cores": 1}, "large": {"cores": 30}})
+    kube_site.data["plugins"]["dask"]["worker"] = {"cores": 40}
+    async with kube_site.service() as service:
+        await settled(await start_cluster(service, "c1"))
+        scaled = await service.spawns.scale("ada", C1, Scale(1, groups={"small": 2}))
+        assert scaled.scale == Scale(0, groups={"small": 2})
+        await until_groups(service, kube_site, small=2)
+    kube_site.data["plugins"]["dask"]["worker_groups"] = {"large": {"cores": 30}}
+    async with kube_site.service() as service:
+        with pytest.raises(QuotaExceededError, match="asked 41, in use 0, limit 20"):
+            await start_cluster(service, "c2")
 
 
 async def test_a_group_that_is_offered_no_more_goes_and_comes_back_with_its_number(kube_site, hollow_schedulers):

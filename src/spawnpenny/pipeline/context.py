@@ -21,6 +21,7 @@ from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Kind, Scale, StepProgress, StepState
+from spawnpenny.domain.worker_groups import group_names
 from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError, SpawnpennyError
 from spawnpenny.pipeline import podstate
 from spawnpenny.pipeline.account import Account, HeldBack, Run
@@ -206,8 +207,13 @@ class Context:
             QuotaExceededError: What one worker and the scheduler ask for, and the limit.
 
         """
-        if self.run.record.key.kind is Kind.DASK and (refusal := self._refusal(Scale(1), in_use=Resources())):
-            raise refusal
+        if self.run.record.key.kind is not Kind.DASK:
+            return
+        groups = group_names(self.world.plugins.worker_groups())
+        refusals = (self._refusal(Scale().resized(group, 1), in_use=Resources()) for group in groups)
+        first = next(refusals)
+        if first is not None and all(refusal is not None for refusal in refusals):
+            raise first
 
     def _refusal(self, scale: Scale, *, in_use: Resources | None = None) -> QuotaExceededError | None:
         """Return why a scale does not fit; ``in_use`` (None: as it is) is what the user's other spawns have."""

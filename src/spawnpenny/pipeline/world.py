@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.spawns import Key
     from spawnpenny.domain.users import User
+    from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.pipeline.spawn import Spawn
 
 
@@ -45,6 +46,8 @@ class Extensions(Protocol):
     def form(self, user: User) -> Sequence[FormField]: ...
 
     def cluster_options(self, user: User) -> Sequence[ClusterOption]: ...
+
+    def worker_groups(self) -> Sequence[WorkerGroup]: ...
 
     def cluster_overrides(self, user: User, options: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]: ...
 
