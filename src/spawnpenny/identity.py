@@ -14,7 +14,10 @@ from spawnpenny.domain.users import Group
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request brings: the bearer token, if any, its headers, and the address that it came from."""
+    """What a request brings: the bearer token, if any, its headers, and the address that it came from.
+
+    A request that another replica has passed on has the headers that its caller sent.
+    """
 
     token: str | None = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)

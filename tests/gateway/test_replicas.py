@@ -6,9 +6,11 @@ import asyncio
 import re
 import socket
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
 import pytest
 
+from spawnpenny.api import Authenticator, Identity, hookimpl
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import NotReadyError
 from spawnpenny.web.keys import SERVICE
@@ -55,6 +57,37 @@ async def test_a_service_that_does_not_know_yet_lets_the_client_wait(server, gat
     service.taken_over()
     service.moved.ring()
     assert (await asyncio.wait_for(asked, 10)).name == name
+
+
+class Named(Authenticator):
+    """Believes a header of the site's own, and a session's cookie."""
+
+    async def authenticate(self, credentials):
+        named = credentials.headers.get("X-Site-User")
+        if credentials.headers.get("Cookie") != f"session={named}":
+            return None
+        return Identity("named", frozenset({"spawn:self"}), username=named)
+
+
+async def test_what_an_authenticator_reads_is_passed_on_and_what_is_of_the_connection_is_not(site, serving):
+    hook = hookimpl(lambda settings: [Named()])
+    site.plugins = {**site.plugins, "named": SimpleNamespace(spawnpenny_authenticators=hook)}
+    async with AsyncExitStack() as stack:
+        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        gateway = await stack.enter_async_context(one.gateway())
+        name = await gateway.submit()
+        await two.service.membership.ownership.heard_of(safe_slug("ada"))
+        sent = (
+            f"GET {CLUSTERS}{name} HTTP/1.1\r\nHost: x\r\nX-Site-User: ada\r\nCookie: session=ada\r\n".encode()
+            + b"Accept: \xff\r\nContent-Length: 0\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n"
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", two.port)
+        writer.write(sent)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert head.startswith(b"HTTP/1.1 200 "), body
+        assert f'"name": "{name}"'.encode() in body
+        await gateway.stop_cluster(name)
 
 
 async def test_any_replica_answers(site, serving):

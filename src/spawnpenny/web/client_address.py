@@ -13,6 +13,8 @@ from aiohttp import web
 if TYPE_CHECKING:
     from spawnpenny.settings import WebSettings
 
+FORWARDING: Final = ("X-Forwarded-For", "Forwarded")
+"""The headers in which proxies note for whom they call."""
 _Address = IPv4Address | IPv6Address
 _MOST_HOPS: Final = 32
 _FOR: Final = re.compile(r"""(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^;\s]*))""", re.IGNORECASE)

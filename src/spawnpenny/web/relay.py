@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 from yarl import URL
 
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.trust import trusting
-from spawnpenny.web.client_address import forwarded
+from spawnpenny.web.client_address import FORWARDING, forwarded
 from spawnpenny.web.exchange import HEADER, exchange
 from spawnpenny.web.intake import read_body, subject_of
 from spawnpenny.web.keys import CLOSING, SERVICE
@@ -33,7 +34,12 @@ _SESSION: Final = web.AppKey("RELAY", aiohttp.ClientSession)
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONNECT: Final = 3.0
 _SILENCE: Final = 120.0  # seconds: longer than any ?wait=, and a stream of events says something every 15
-_KEPT: Final = ("Authorization", "Content-Type", "Accept", "Last-Event-ID", "Accept-Language")
+_OF_CONNECTION: Final = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"),
+        *("host", "content-length", "content-encoding"),  # the body is passed on as it was read
+    }
+)
 _DROPPED: Final = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server", "set-cookie"}
 )
@@ -104,12 +110,7 @@ async def _look(request: web.Request) -> None:
 
 async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
     service = request.app[SERVICE]
-    headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
-    if (authorization := exchange(request).authorization) is not None:
-        headers["Authorization"] = authorization  # which a cookie of this replica may stand for
-    headers |= {RELAYED: service.membership.me.identity, HEADER: exchange(request).id}
-    if (remote := exchange(request).remote) is not None:
-        headers |= forwarded(service.settings.web.forwarded_header, remote)
+    headers = _headers(request)
     body = await read_body(request) if request.can_read_body or request.body_exists else None
     url = URL(f"{address}{outer_path(request)}", encoded=True)
     response = web.StreamResponse()
@@ -131,6 +132,34 @@ async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
         if request.transport is not None:
             request.transport.abort()  # half an answer: whoever reads it has to see that it broke
     return response
+
+
+def _headers(request: web.Request) -> CIMultiDict[str]:
+    """Return the headers to pass a request on with: the caller's, as authenticators may read any, and our own."""
+    service, here = request.app[SERVICE], exchange(request)
+    named = {each.strip().lower() for value in request.headers.getall("Connection", []) for each in value.split(",")}
+    headers = CIMultiDict(
+        (name, value)
+        for name, value in request.headers.items()
+        if name.lower() not in _OF_CONNECTION | named and _is_text(value)
+    )
+    if here.authorization is not None:
+        headers["Authorization"] = here.authorization  # which a cookie of this replica may stand for
+    headers[RELAYED], headers[HEADER] = service.membership.me.identity, here.id
+    for name in FORWARDING:
+        headers.popall(name, None)
+    if here.remote is not None:
+        headers.update(forwarded(service.settings.web.forwarded_header, here.remote))
+    return headers
+
+
+def _is_text(value: str) -> bool:
+    """Whether a header's value can be sent again: bytes that are no UTF-8 cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def _hand_back(request: web.Request, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
