@@ -59,6 +59,14 @@ async def test_what_happens_to_a_worker_is_heard_of_while_the_cluster_runs(dask,
     await dask.kill(worker)
     assert await anns.run("happened.wait(30)")
     assert "137" in await anns.run("cluster.get_logs(scheduler=False, workers=False)['Cluster']")
+    await anns.run("""
+        from dataclasses import replace
+        cluster._watch._events.append(replace(cluster.get_events()[-1], message="<b>0/3</b> nodes", severity="warning"))
+    """)
+    assert await anns.run("cluster.trouble in repr(cluster)")
+    shown = await anns.run("cluster._repr_html_()")
+    assert "&lt;b&gt;0/3&lt;/b&gt; nodes" in shown
+    assert "<b>" not in shown
     assert "137" in await anns.run("' '.join(event.message for event in cluster.get_events())")
     await anns.run("client.close(); cluster.close()")
 

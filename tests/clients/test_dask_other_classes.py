@@ -147,3 +147,23 @@ async def test_a_cluster_that_was_closed_here_says_so_and_how_to_go_on(ada):
     assert await ada.run("list(closed.get_logs())") == ["Cluster"]
     with pytest.raises(CellError, match="give the name"):
         await ada.run("SpawnpennyCluster(create_mode='CONNECT_ONLY')")
+
+
+async def test_what_nobody_awaits_is_done_before_a_cluster_is_closed(dask, ada):
+    log = ada.log
+    name = await ada.run("""
+        import asyncio, gc
+
+        async def main():
+            other = await SpawnpennyCluster(asynchronous=True, shutdown_on_close=False, quiet=True)
+            other.adapt(minimum=0, maximum=2)
+            await other.close()
+            return other.name
+
+        name = asyncio.run(main())
+        gc.collect()
+        name
+    """)
+    assert (await dask.ask("GET", f"/v1/users/ada/dask/{name}"))[1]["scale"]["maximum"] == 2
+    assert ada.log == log
+    await dask.ask("DELETE", f"/gateway/api/v1/clusters/{name}")

@@ -99,6 +99,7 @@ class SpawnpennyCluster(LinkedCluster):
         self._closing = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
         self._remarks = Remarks()
+        self._requests = set()
         self._progress = Progress(self._show)
         self.security: ClusterSecurity | None = None
         super().__init__(asynchronous=asynchronous, name=name, quiet=quiet)
@@ -238,6 +239,7 @@ class SpawnpennyCluster(LinkedCluster):
         async with self._closing:
             if self.status == Status.closed:
                 return
+            await self._requests_done()
             self.status = Status.closing
             await self._watch_no_longer()
             await super()._close()

@@ -111,7 +111,9 @@ class DisplayedCluster(GroupedCluster):
         threads = sum(worker["nthreads"] for worker in workers)
         memory = format_bytes(sum(worker["memory_limit"] or 0 for worker in workers))
         of = f" of {wanted}" if wanted is not None and wanted != count else ""
-        return f"{count}{of} ({threads} threads, {memory})" if count else f"{count}{of}"
+        return (
+            f"{count}{of} ({threads} {'thread' if threads == 1 else 'threads'}, {memory})" if count else f"{count}{of}"
+        )
 
     def _shown_dashboard(self) -> str:
         link = self.dashboard_link
@@ -128,13 +130,13 @@ class DisplayedCluster(GroupedCluster):
             return ""
         rows = "".join(
             f"<tr><td>{escape(name)}</td><td>{worker['nthreads']}</td>"
-            f"<td>{format_bytes(worker['memory_limit'] or 0)}</td><td>{escape(str(worker.get('status', '')))}</td></tr>"
+            f"<td>{format_bytes(worker['memory_limit'] or 0)}</td></tr>"
             for name, worker in workers[:_LISTED]
         )
         more = f"<p>{len(workers) - _LISTED} more</p>" if len(workers) > _LISTED else ""
         return (
             '<details style="margin-top: 0.5em;"><summary>Each worker</summary>'
             '<div style="max-height: 24em; overflow: auto;"><table>'
-            "<tr><th>Name</th><th>Threads</th><th>Memory</th><th>Status</th></tr>"
+            "<tr><th>Name</th><th>Threads</th><th>Memory</th></tr>"
             f"{rows}</table>{more}</div></details>"
         )

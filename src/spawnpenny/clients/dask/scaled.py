@@ -16,6 +16,8 @@ from spawnpenny.clients.dask.watched import WatchedCluster
 _NOT_USED: Final = frozenset({"Adaptive", "interval", "wait_count", "target_duration", "worker_key"})
 """Arguments of distributed's Adaptive, which runs in the notebook: here the service decides when."""
 DEFAULT_GROUP: Final = "default"
+_LAST: Final = 5.0
+"""Seconds that a closing cluster waits for what was asked for."""
 
 
 class ScaledCluster(WatchedCluster):
@@ -27,6 +29,7 @@ class ScaledCluster(WatchedCluster):
     _options: dict[str, Any]
     _count: int | None = None
     """The workers that it is to have, beside those of further groups; None where that changes with the work."""
+    _requests: set[asyncio.Future[Any]]
     _further: int = 0
     """The workers of further groups that it is to have."""
 
@@ -171,10 +174,19 @@ class ScaledCluster(WatchedCluster):
         """
         self._demand_alive()
         if self.asynchronous:
-            return asyncio.ensure_future(self._done(function, *args))
+            request = asyncio.ensure_future(self._done(function, *args))
+            self._requests.add(request)
+            request.add_done_callback(self._requests.discard)
+            return request
         result = self.sync(function, *args)
         self._remarks.tell(stacklevel=4)
         return result
+
+    async def _requests_done(self) -> None:
+        """Wait for what was asked for and is not awaited by anybody."""
+        requests = self._requests - {asyncio.current_task()}
+        if requests:
+            await asyncio.wait(requests, timeout=_LAST)
 
     async def _done(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         result = await function(*args)
