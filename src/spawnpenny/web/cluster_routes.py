@@ -32,7 +32,7 @@ _SCALE_REFUSED: Final = {
     **BODY_REFUSED,
     **CHANGE_REFUSED,
     404: ("dask_not_found",),
-    409: ("spawn_not_running",),
+    409: ("not_running",),
 }
 
 CLUSTERS: Final = (
