@@ -117,3 +117,35 @@ for plugin in (Environ({{"COLOUR": "blue"}}), UploadDirectory({str(tmp_path)!r})
         told = (await site.python_in("c1", script)).split("\n")
         assert len(told) == 3
         assert all(line.startswith("The workers of this cluster have no nanny") for line in told)
+
+
+async def test_preloads_on_the_command_line_are_loaded_beside_ours(dask_site, tmp_path):
+    (tmp_path / "plain_preload.py").write_text(PLAIN)
+    named = {"args": ["--preload", str(tmp_path / "plain_preload.py")]}
+    nanny = {"args": [*named["args"], f"--preload-nanny={tmp_path / 'plain_preload.py'}"], "memory": "1Gi"}
+    async with dask_site.running(scheduler=named, worker=nanny) as site:
+        await site.cluster()
+        await site.scale(1)
+        loaded = json.loads(await site.python_in("c1", LOADED))
+        assert loaded == {role: ["plain"] for role in ("scheduler", "worker", "nanny")}
+        await site.scale(0)  # ours answers, too
+        await site.until_workers(0)
+
+
+async def test_single_workers_are_restarted_by_their_nannies(dask_site):
+    async with dask_site.running(worker={"memory": "1Gi"}) as site:
+        await site.cluster()
+        await site.scale(2)
+        names = await site.until_workers(2)
+        script = """
+client.wait_for_workers(2)
+pid = lambda: __import__("os").getpid()
+before = client.run(pid)
+one = list(before)[0]
+print(client.restart_workers([one]))
+client.wait_for_workers(2)
+print(len({*before.values()} & {*client.run(pid).values()}))
+"""
+        printed = await site.python_in("c1", script)
+        assert printed.endswith("'OK'}\n1")
+        assert site.workers() == names
