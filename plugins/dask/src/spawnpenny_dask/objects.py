@@ -30,7 +30,7 @@ FILES: Final = "/etc/spawnpenny-dask"
 """Where a pod finds what the cluster's Secret has for it."""
 LAUNCH: Final = "spawnpenny_launch.py"
 PRELOADS: Final = {
-    SCHEDULER: ("spawnpenny_control.py", "spawnpenny_dashboard.py"),
+    SCHEDULER: ("spawnpenny_control.py", "spawnpenny_nannies.py", "spawnpenny_dashboard.py"),
     WORKER: ("spawnpenny_worker.py",),
 }
 """Files that distributed loads into the processes of a role, from the cluster's Secret."""

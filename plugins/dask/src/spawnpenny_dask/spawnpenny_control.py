@@ -31,10 +31,6 @@ REMEMBERED = 1000
 SETTING_UP = 10.0
 """Seconds for which other preloads may hold up that the scheduler is said to be ready."""
 TOPIC = "spawnpenny"
-NO_NANNY = (
-    "The workers of this cluster have no nanny (worker.nanny is false in the settings of the service), so a nanny "
-    "plugin would do nothing. Set variables by the cluster's options, and send single files with client.upload_file()."
-)
 
 logger = logging.getLogger("distributed.spawnpenny")
 
@@ -272,22 +268,6 @@ def _is_event(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("id"), str)
 
 
-def _refuse_nanny_plugins(scheduler: Any) -> None:
-    """Refuse nanny plugins where no worker has a nanny: distributed would take them, and never do them."""
-    register = scheduler.register_nanny_plugin
-
-    async def checked(*arguments: Any, **more: Any) -> Any:
-        if not any(worker.nanny for worker in scheduler.workers.values()):
-            raise RuntimeError(NO_NANNY)
-        return await register(*arguments, **more)
-
-    async def handler(comm: Any, **more: Any) -> Any:
-        return await checked(comm, **more)
-
-    scheduler.register_nanny_plugin = checked  # plugins of the scheduler call it
-    scheduler.handlers["register_nanny_plugin"] = handler
-
-
 def _be_asked_by_newer(scheduler: Any) -> None:
     """Let a newer client ask which scheduler this is, with arguments that are not known here.
 
@@ -307,8 +287,6 @@ async def dask_setup(scheduler: Any) -> None:
     watch = Watch(scheduler, Path(__file__).with_name("control").read_text().strip())
     scheduler.add_plugin(watch)
     _be_asked_by_newer(scheduler)
-    if os.environ.get("SPAWNPENNY_NANNY") == "False":
-        _refuse_nanny_plugins(scheduler)
     scheduler.handlers["spawnpenny_leave"] = watch.leave
     scheduler.handlers["spawnpenny_process_ended"] = watch.process_ended
     handlers = {"/health": Health, "/state": State, "/retire": Retire, "/events": Events, "/dismiss": Dismiss}

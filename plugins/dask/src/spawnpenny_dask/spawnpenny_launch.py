@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-SCHEDULER = ("spawnpenny_control.py", "spawnpenny_dashboard.py")
+SCHEDULER = ("spawnpenny_control.py", "spawnpenny_nannies.py", "spawnpenny_dashboard.py")
 WORKER = ("spawnpenny_worker.py",)
 
 
