@@ -63,6 +63,11 @@ def test_a_value_that_cannot_be_translated_is_refused_with_what_would_be_right(w
         translate(written, SITE)
 
 
+def test_an_option_that_the_site_does_not_have_is_named_with_those_that_it_has():
+    with pytest.raises(ClusterError, match=r"env is the option environment, which .* It has: worker_cores"):
+        translate({"env": {"A": "b"}}, {"worker_cores": {}})
+
+
 def test_workers_are_counted_by_what_they_have_together():
     running = WorkerSize.of({"tls://1": {"nthreads": 4, "memory_limit": 8 * GIB}}, {"worker_cores": 1})
     assert Amount(cores=9).workers(running) == [3]

@@ -68,8 +68,22 @@ def translate(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[
             if value not in (None, False):
                 unused.append(name)
         elif value is not None:
-            options |= _translated(name, value, fields)
+            options |= _offered(name, _translated(name, value, fields), fields)
     return options, unused
+
+
+def _offered(name: str, options: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options that an argument comes to, where the site has them.
+
+    Raises:
+        ClusterError: It has not.
+
+    """
+    missing = options.keys() - fields.keys()
+    if missing and name != "cluster_options":  # whose names the service checks
+        offered = ", ".join(sorted(fields)) or "none"
+        raise ClusterError(f"{name} is the option {min(missing)}, which this site does not have. It has: {offered}.")
+    return options
 
 
 def _translated(name: str, value: Any, fields: Mapping[str, Any]) -> Mapping[str, Any]:
