@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -17,9 +19,9 @@ if find_spec("dask_labextension") is None or find_spec("jupyter_server_proxy") i
     pytest.skip("dask-labextension and jupyter-server-proxy are not here", allow_module_level=True)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
-SERVER = """
-c.ServerProxy.host_allowlist = lambda handler, host: host.startswith("127.")
-"""
+PAGE = Path(__file__).parents[2] / "docs" / "dask-native.md"
+(SERVER,) = re.findall(r"```py\n(from ipaddress .*?)```", PAGE.read_text(), re.DOTALL)
+SERVER = SERVER.replace("10.0.0.0/8", "127.0.0.0/8")
 ENV = {
     "DASK_LABEXTENSION__FACTORY__MODULE": "spawnpenny.clients.dask",
     "DASK_LABEXTENSION__FACTORY__CLASS": "SpawnpennyCluster",
