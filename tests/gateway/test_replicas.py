@@ -90,6 +90,23 @@ async def test_what_an_authenticator_reads_is_passed_on_and_what_is_of_the_conne
         await gateway.stop_cluster(name)
 
 
+@pytest.mark.parametrize("method", ["DELETE", "GET"])
+async def test_a_body_that_nobody_takes_is_not_waited_for_by_a_replica_that_passes_on(site, serving, method):
+    site.data["deadlines"] = {"body": 60}
+    async with AsyncExitStack() as stack:
+        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        gateway = await stack.enter_async_context(one.gateway())
+        name = await gateway.submit()
+        await two.service.membership.ownership.heard_of(safe_slug("ada"))
+        head = f"{method} {CLUSTERS}{name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada-token\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", two.port)
+        writer.write(f"{head}Content-Length: 9\r\n\r\n".encode())
+        async with asyncio.timeout(30):
+            assert (await reader.readline()).split()[1] in {b"200", b"204"}
+        writer.transport.abort()
+        await gateway.stop_cluster(name)
+
+
 async def test_any_replica_answers(site, serving):
     site.data["gateway"] = {"public_address": "https://dask.example.org"}
     async with AsyncExitStack() as stack:

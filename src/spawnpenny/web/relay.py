@@ -32,6 +32,7 @@ RELAYED: Final = "X-Spawnpenny-Relayed"
 """Names the replica that passed a request on: it is not passed on twice, as two may not agree whose a user is."""
 _SESSION: Final = web.AppKey("RELAY", aiohttp.ClientSession)
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_TAKING: Final = frozenset({"PUT", "POST", "PATCH"})
 _CONNECT: Final = 3.0
 _SILENCE: Final = 120.0  # seconds: longer than any ?wait=, and a stream of events says something every 15
 _OF_CONNECTION: Final = frozenset(
@@ -111,7 +112,8 @@ async def _look(request: web.Request) -> None:
 async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
     service = request.app[SERVICE]
     headers = _headers(request)
-    body = await read_body(request) if request.can_read_body or request.body_exists else None
+    # As here: the body of a request that takes none is not waited for, or those that stop something could be used up.
+    body = await read_body(request) if request.method in _TAKING and request.body_exists else None
     url = URL(f"{address}{outer_path(request)}", encoded=True)
     response = web.StreamResponse()
     try:
