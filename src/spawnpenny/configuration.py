@@ -98,6 +98,11 @@ def _check_network(text: str) -> None:
         raise ValidationError(f"{text!r} is no address and no network, such as 10.0.0.7 or 10.0.0.0/24.") from None
 
 
+_OWN_PARTS: Final = ("/v1", "/gateway", "/api/v1", "/docs")
+_OWN_PATHS: Final = frozenset({*_OWN_PARTS, "/api", "/healthz", "/readyz", "/metrics", "/openapi.json"})
+"""Paths that would not be found any more, or mean another thing, such as a probe that always succeeds."""
+
+
 class _PrefixField(fields.String):
     """A path, which may end with a slash, as the Hub writes it; empty for none."""
 
@@ -107,7 +112,7 @@ class _PrefixField(fields.String):
             raise ValidationError(
                 "Write a path such as /services/dask-gateway, of letters, digits and . _ ~ @ -, or an empty text."
             )
-        if prefix.split("/")[1:2] in (["v1"], ["gateway"]):
+        if prefix in _OWN_PATHS or prefix.startswith(tuple(f"{path}/" for path in _OWN_PARTS)):
             raise ValidationError(f"/{prefix.split('/')[1]} is the service's own.")
         return prefix
 

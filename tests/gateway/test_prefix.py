@@ -83,3 +83,17 @@ async def test_another_prefix_takes_its_place_and_none_is_none(site, serving):
 def test_a_prefix_that_is_none_is_refused(prefix):
     with pytest.raises(SettingsError, match=r"web\.prefix"):
         make_settings({"web": {"prefix": prefix}})
+
+
+def test_no_path_of_the_services_own_is_a_prefix(server):
+    paths = {route.resource.canonical for route in server.app.router.routes() if route.resource}
+    for path in sorted(paths | {"/api", "/api/v1/clusters/"}):
+        prefix = path.split("{")[0].rstrip("/")
+        if prefix:
+            with pytest.raises(SettingsError, match="own"):
+                make_settings({"web": {"prefix": prefix}})
+
+
+@pytest.mark.parametrize("prefix", ["/api/dask", "/v1x", "/docs-of-a-site", "/healthz-of/dask"])
+def test_a_path_that_begins_like_one_of_the_services_own_may_be_a_prefix(prefix):
+    assert make_settings({"web": {"prefix": prefix}}).web.prefix == prefix
