@@ -60,7 +60,7 @@ def test_who_will_not_come_back(there, state, lost):
 async def test_a_worker_that_hangs_is_replaced_once_its_scheduler_has_given_it_up(dask_site, monkeypatch):
     monkeypatch.setattr(attendance_module, "_RETURN", 1.0)
     variables = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s"}
-    async with dask_site.running(worker={"memory": "1Gi"}) as site:
+    async with dask_site.running(worker={"nanny": False, "memory": "1Gi"}) as site:
         await site.cluster(environment=variables)
         await site.scale(1)
         (first,) = await site.until_workers(1)
