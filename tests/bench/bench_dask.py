@@ -96,6 +96,7 @@ async def bench_lists(gateways, notebook):
         seconds[name]["lists"] += took["seconds"]
     for each in sides.values():
         await notebook.run(f"dask_load.stop({places(each)!r})")
+        await each.settle()
     tell(f"POST of {CLUSTERS * len(USERS)} clusters, one after the other, s", began, "posts")
     tell("whoever asks for the version meanwhile waits, s", began, "waits")
     tell(f"list_clusters() of {len(USERS)} users with {CLUSTERS} each, s", seconds, "lists")

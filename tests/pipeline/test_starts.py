@@ -127,8 +127,12 @@ async def test_a_user_has_at_most_ten_spawns(kube_site):
     async with kube_site.service() as service:
         for number in range(10):
             await settled(await start(service, name=f"lab{number}"))
-        with pytest.raises(TooManySpawnsError):
+        with pytest.raises(TooManySpawnsError, match=r"Stop one first\."):
             await service.spawns.commission(service.spawns.account("ada").record.user, identity=HUB)
+        stopped = await service.spawns.stop("ada", lab("lab0"))
+        with pytest.raises(TooManySpawnsError, match=r"Some of them are ending: try again in a moment\."):
+            await service.spawns.commission(service.spawns.account("ada").record.user, identity=HUB)
+        await stopped.until_gone()
 
 
 async def test_stopping_what_is_not_there_is_no_error(site):

@@ -89,9 +89,11 @@ def oldest_history(account: Account, key: Key) -> Run | None:
         return None
     over = account.history()
     if not over:
+        leaving = any(spawn.leaving for spawn in account.record.spawns.values())
+        way_out = "Some of them are ending: try again in a moment." if leaving else "Stop one first."
         raise TooManySpawnsError(
-            f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. Stop one first.",
-            retry_after=30,
+            f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. {way_out}",
+            retry_after=5 if leaving else 30,
         )
     return over[0]
 
