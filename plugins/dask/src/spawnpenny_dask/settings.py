@@ -28,6 +28,7 @@ def _usual_options() -> dict[str, SiteOption]:
     return {
         "worker_cores": SiteOption(OptionType.FLOAT, label="Cores of a worker", sets="worker_cores"),
         "worker_memory": SiteOption(OptionType.FLOAT, label="Memory of a worker (GiB)", sets="worker_memory"),
+        "environment": SiteOption(OptionType.MAPPING, label="Environment variables", sets="environment"),
     }
 
 
