@@ -54,6 +54,8 @@ USUAL = {
     "gateway.start": {},
     "gateway.scale": {"count": 1},
     "gateway.adapt": {"minimum": 1},
+    "dask.scale": {"count": 1},
+    "dask.adapt": {"minimum": 1},
     "dask.ticket": {"ticket": "x"},
 }
 """Bodies that would do; each field in turn is replaced, or added."""
