@@ -24,7 +24,7 @@ LOST = {
         "LINK",
     ],
     "fleet": [
-        *("singleuser.extraFiles", "custom", "hub.extraConfig.05-profile-groups", "scipy, slug"),
+        *("singleuser.extraFiles", "custom", "singleuser.cmd", "hub.extraConfig.05-profile-groups", "scipy, slug"),
         *("profileList[0] (profile 'python').profile_options.image.choices.r: allowed_groups limits",),
         "profileList[1] (profile 'gpu'): allowed_groups limits",
     ],
