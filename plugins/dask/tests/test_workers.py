@@ -112,8 +112,9 @@ print(json.dumps(logged[0]))
     ids=["nanny", "bare"],
 )
 async def test_why_a_worker_ended_is_in_the_schedulers_own_events(any_dask_site, nanny, says):
+    once = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     async with any_dask_site.running(worker={"nanny": nanny, "memory": "1Gi"}) as site:
-        await site.cluster()
+        await site.cluster(environment=once)
         await site.scale(1)
         raised, logged = (await site.python_in("c1", KILL)).split("\n")
         event = json.loads(logged)
