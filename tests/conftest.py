@@ -8,6 +8,10 @@ import logging
 import pytest
 import structlog
 
+# By default structlog writes tracebacks with local variables where rich is installed. That takes seconds each, in which
+# the event loop stands still: one task that fails again and again made tests fail that have nothing to do with it.
+structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+
 
 @pytest.fixture(autouse=True)
 def logs_as_they_were():

@@ -313,3 +313,24 @@ async def test_a_task_that_ends_by_itself_or_by_a_stray_cancellation_is_restarte
     await supervisor.close()
     assert runs.count("once") == 1
     assert running(supervisor) == []
+
+
+@pytest.mark.parametrize("ends_by", ["close", "a cancelled task"])
+async def test_a_task_that_answers_its_end_with_an_error_of_its_own_is_not_started_again(ends_by):
+    supervisor, begun = Supervisor(QUICK), []
+
+    async def work():
+        begun.append(1)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise OSError("the connection was closed") from None
+
+    supervised = supervisor.supervise("stubborn", work)
+    await until(lambda: begun)
+    if ends_by == "close":
+        await supervisor.close()
+    else:
+        supervised.task.cancel()
+        await asyncio.wait({supervised.task})
+    assert begun == [1]

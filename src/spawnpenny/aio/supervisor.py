@@ -151,6 +151,8 @@ class Supervisor:
     async def _run(self, task: Supervised) -> None:
         waits = self._pauses()
         while (error := await self._failure(task)) is not None:
+            if task.done or _is_cancelled():  # what was cancelled may answer with an error of its own
+                return
             now = _now()
             if self._failing_since(task) is None:
                 task.failing_since, waits = now, self._pauses()
@@ -174,8 +176,7 @@ class Supervisor:
         except Exception as error:  # noqa: BLE001 - whatever it is, the task is restarted
             return error
         except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if task.done or current is None or current.cancelling():
+            if task.done or _is_cancelled():
                 raise
             return TaskEndedError("something that it waited for was cancelled")
         return None if task.finite else TaskEndedError("it ended by itself")
@@ -187,6 +188,12 @@ class Supervisor:
 
     def _pauses(self) -> Iterator[float]:
         return pauses(self.restarts.first, self.restarts.longest)
+
+
+def _is_cancelled() -> bool:
+    """Return whether somebody wants the current task to end."""
+    current = asyncio.current_task()
+    return current is None or current.cancelling() > 0
 
 
 def _now() -> float:
