@@ -184,7 +184,7 @@ class Demo:
             return
         self._say("\n[bold]A Dask cluster, in a notebook of any lab here:[/bold]")
         self._say(_indented(demo_dask.CELL))
-        self._say("Its dashboard is a link of one use:  cluster.dashboard_link")
+        self._say("Its dashboard:  cluster.dashboard_link")
 
     def _tell_of_another(self, client: Client) -> None:
         other = "grace" if self._site.user != "grace" else "ada"
