@@ -96,6 +96,7 @@ async def test_two_users_labs_run_code_at_once_on_one_port_number(settings):
     assert pods_processes(settings) == []
 
 
+@pytest.mark.timeout(180)  # two real labs one after the other, on a machine that may be busy
 async def test_nothing_is_left_after_a_kill_and_a_new_start(settings):
     async with serving(settings) as (service, http):
         assert (await spawn(http, "ada", "t"))["phase"] == "running"
