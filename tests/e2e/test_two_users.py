@@ -43,7 +43,7 @@ def settings(tmp_path):
 
 @asynccontextmanager
 async def serving(settings):
-    """Run the service as a process, ready; ended by a kill where it has not ended by itself."""
+    """Run the service as a process that listens; ended by a kill where it has not ended by itself."""
     path, url = settings
     command = [sys.executable, "-m", "spawnpenny", "serve", "--settings", str(path)]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
@@ -51,8 +51,10 @@ async def serving(settings):
     try:
         async for line in process.stderr:
             lines.append(json.loads(line))
-            if lines[-1]["event"] == "ready":
+            if lines[-1]["event"] == "listening":
                 break
+        else:
+            pytest.fail(f"The service has not started: {lines[-3:]}")
         drain = asyncio.create_task(process.stderr.read())
         async with aiohttp.ClientSession(url, headers=HUB) as http:
             yield process, http
