@@ -90,6 +90,13 @@ async def gone(site, name):
         await site.service.world.pods.wait_for(site.site.namespace(), name, lambda pod: pod is None)
 
 
+NANNY_STARTED = """
+import time
+client.wait_for_workers(1)
+while set(client.run(lambda dask_worker: dask_worker.status.name, nanny=True).values()) != {"running"}:
+    time.sleep(0.1)
+"""  # a worker is known before its nanny has started; one that dies between the two takes the nanny with it
+
 KILL = """
 import json, os, time
 client.wait_for_workers(1)
@@ -116,7 +123,7 @@ async def test_why_a_worker_ended_is_in_the_schedulers_own_events(any_dask_site,
     async with any_dask_site.running(worker={"nanny": nanny, "memory": "1Gi"}) as site:
         await site.cluster(environment=once)
         await site.scale(1)
-        raised, logged = (await site.python_in("c1", KILL)).split("\n")
+        raised, logged = (await site.python_in("c1", (NANNY_STARTED if nanny else "") + KILL)).split("\n")
         event = json.loads(logged)
         assert raised == "KilledWorker"
         assert event["message"].startswith(says)
