@@ -17,7 +17,7 @@ from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import DEFAULT_GROUP, Caller, Key, Kind, Phase, Scale, Tls
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
-from spawnpenny.domain.users import Group, User
+from spawnpenny.domain.users import MAX_ID, Group, User
 from spawnpenny.domain.worker_groups import WorkerGroup
 from spawnpenny.errors import (
     ClusterAloneError,
@@ -59,6 +59,7 @@ from spawnpenny.trust import trusting
 __all__ = [
     "DEFAULT_GROUP",
     "DEFAULT_LAB",
+    "MAX_ID",
     "PART",
     "SCOPES",
     "SERVER_FIELDS",

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
+from spawnpenny.domain.users import MAX_ID
 from spawnpenny.errors import SettingsError
 from spawnpenny.schemas import StrictSchema, TupleField, load_strict, without
 from spawnpenny.settings import (
@@ -88,7 +89,7 @@ def _url(**more: Any) -> fields.Url:
 
 
 def _posix_id() -> fields.Integer:
-    return fields.Integer(strict=True, validate=validate.Range(min=0, max=2**31 - 1))
+    return fields.Integer(strict=True, validate=validate.Range(min=0, max=MAX_ID))
 
 
 def _check_network(text: str) -> None:
@@ -172,7 +173,7 @@ class _UserSchema(StrictSchema[UserSettings]):
     makes = UserSettings
     uid = _posix_id()
     gid = _posix_id()
-    min_uid = fields.Integer(strict=True, validate=validate.Range(min=1, max=2**31 - 1))
+    min_uid = fields.Integer(strict=True, validate=validate.Range(min=1, max=MAX_ID))
 
 
 class _PodSchema(StrictSchema[PodSettings]):

@@ -76,6 +76,7 @@ def test_a_claim_is_read_as_it_was_written(claim):
         with_part(ORDER, "dossier", {**ADA.dossier(), "env": {"TOKEN": "x"}}),
         with_part(ORDER, "dossier", {**ADA.dossier(), "groups": [{"name": "g", "id": 5}] * 257}),
         with_part(ORDER, "dossier", {**ADA.dossier(), "groups": [{"name": "a:b\nroot", "id": 5}]}),
+        with_part(ORDER, "dossier", {**ADA.dossier(), "groups": [{"name": "staff\u202etoor", "id": 5}]}),
         [],
         None,
     ],

@@ -25,6 +25,7 @@ def test_the_api_is_as_it_was():
     assert api.__all__ == [
         "DEFAULT_GROUP",
         "DEFAULT_LAB",
+        "MAX_ID",
         "PART",
         "SCOPES",
         "SERVER_FIELDS",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from spawnpenny.domain.users import Group, User
-from spawnpenny.errors import ForbiddenError, UserConflictError
+import pytest
+from marshmallow import ValidationError
+
+from spawnpenny.broker.claims import Claim, claim_map, read_claim
+from spawnpenny.domain.users import GROUP_PATTERN, MAX_GROUP_NAME, MAX_GROUPS, Group, User
+from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserConflictError
 from spawnpenny.identity import Identity
 from spawnpenny.pipeline.people import resolve_user
 from spawnpenny.pipeline.record import UserRecord
 from spawnpenny.settings import UserSettings
+from spawnpenny.web.requests import DossierBody, GroupSchema
 
 SITE = UserSettings(uid=1000, gid=100, min_uid=1000)
 PHYSICS = (Group("physics", 3001),)
@@ -19,6 +24,11 @@ KNOWN = User("ada", 2001, 2002, PHYSICS)
 def resolve(known=None, username="ada", *, by="ada", site=SITE, was_vouched=True, **vouched):
     record = UserRecord(known, "", vouched=was_vouched) if known else None
     return resolve_user(username, Identity("x", frozenset(), by, **vouched), record, site)
+
+
+def claim_of(user):
+    """Return the ConfigMap by which the broker is asked to commission a user."""
+    return claim_map(Claim("commission", user.username, "n", dossier=user), namespace="state", installation="x")
 
 
 def test_of_whom_nobody_says_anything_is_who_the_site_says():
@@ -68,3 +78,31 @@ def test_roots_group_is_refused(vouched):
 def test_more_groups_than_a_record_holds_are_refused():
     with pytest.raises(ForbiddenError, match="at most 256"):
         resolve(groups=tuple(Group(f"g{number}", 3000 + number) for number in range(257)))
+
+
+@pytest.mark.parametrize(
+    "name", ["", " staff", "a:b", "a,b", "/a", "a\nroot", "staff\u202etoor", "a\U000e0041", "a" * 256]
+)
+def test_a_group_whose_name_fits_into_no_group_file_is_refused_wherever_it_comes_from(name):
+    with pytest.raises(ForbiddenError, match="the name of a group is"):
+        resolve(groups=(Group(name, 3000),))
+    with pytest.raises(InvalidRequestError, match="The name of a group is"):
+        read_claim(claim_of(User("ada", 2001, 2001, (Group(name, 3000),))))
+    with pytest.raises(ValidationError):
+        GroupSchema().load({"name": name, "id": 3000})
+    if all(ord(character) < 2**16 for character in name) and len(name) <= MAX_GROUP_NAME:
+        assert not re.search(GROUP_PATTERN, name)
+
+
+def test_256_groups_of_any_script_are_taken_wherever_they_come_from():
+    groups = tuple(Group(f"Gruppe für Физика {number}", 3000 + number) for number in range(MAX_GROUPS))
+    user = User("ada", 2001, 2001, groups)
+    assert resolve(uid=2001, gid=2001, groups=groups) == user
+    assert read_claim(claim_of(user)).dossier == user
+    assert DossierBody().load({"uid": 2001, "groups": user.dossier()["groups"]}).groups == groups
+
+
+@pytest.mark.parametrize("vouched", [{"uid": 2**31}, {"gid": 2**31}, {"groups": (Group("g", 2**31),)}])
+def test_an_id_that_no_system_has_is_refused(vouched):
+    with pytest.raises(ForbiddenError, match="the largest that is taken is 2147483647"):
+        resolve(**vouched)

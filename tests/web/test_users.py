@@ -86,6 +86,7 @@ async def test_a_failed_order_is_told(failing_order, hub):
         {"uid": 1234, "groups": [{"name": "root:x:0:\nx", "id": 5}]},
         {"uid": 1234, "groups": [{"name": "g"}]},
         {"uid": 1234, "groups": {"g": 5}},
+        {"uid": 1234, "groups": [{"name": "g", "id": 5}] * 257},
     ],
 )
 async def test_a_dossier_that_is_not_one_is_refused(hub, dossier):

@@ -7,7 +7,6 @@ it. To the broker a claim is hostile input: ``read_claim`` believes nothing of i
 from __future__ import annotations
 
 import json
-import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
@@ -18,9 +17,8 @@ from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import check_username, safe_slug
 from spawnpenny.domain.untrusted_json import UntrustedJsonError, parse_json
-from spawnpenny.domain.users import Group, User
+from spawnpenny.domain.users import GROUP_NAME, MAX_GROUPS, MAX_ID, Group, User, is_group_name
 from spawnpenny.errors import InvalidNameError, InvalidRequestError
-from spawnpenny.pipeline.people import MAX_GROUPS
 from spawnpenny.schemas import ShortTupleField, StrictSchema, flatten
 from spawnpenny.settings import Settings
 
@@ -32,10 +30,7 @@ ANSWER: Final = "answer"
 Verb = Literal["namespace", "release", "commission", "retire"]
 
 _MAX_TEXT: Final = 64 * 1024
-_MAX_GROUP_NAME: Final = 255
-_MAX_ID: Final = 2**31 - 1
 _LONGEST: Final = 300
-_LINE_BREAKING: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +141,7 @@ class _Id(fields.Integer):
     """A POSIX id: JSON's true is no 1."""
 
     def __init__(self) -> None:
-        super().__init__(strict=True, required=True, validate=validate.Range(0, _MAX_ID))
+        super().__init__(strict=True, required=True, validate=validate.Range(0, MAX_ID))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -171,11 +166,8 @@ def _check_user(name: str) -> None:
 
 
 def _check_group(name: str) -> None:
-    # It ends up in a file that the site's own containers read.
-    bad = any(each in name for each in ":,/")
-    bad = bad or (not name.isprintable() and any(unicodedata.category(each) in _LINE_BREAKING for each in name))
-    if bad or not name or name != name.strip() or len(name) > _MAX_GROUP_NAME:
-        raise ValidationError("This is not the name of a group.")
+    if not is_group_name(name):
+        raise ValidationError(f"The name of a group is {GROUP_NAME}.")
 
 
 class _GroupSchema(StrictSchema[Group]):

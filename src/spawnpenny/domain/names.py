@@ -28,7 +28,7 @@ _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
 HASH_LENGTH: Final = 8
 MAX_OWN_CLUSTER: Final = MAX_SLUG - len("-") - HASH_LENGTH
 """What a slug leaves for a cluster's name as its user has it, before the hash that makes it unique among all users."""
-_FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
+_INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
 INVISIBLE: Final = (
     "\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u180e\\u200b-\\u200f"
@@ -51,6 +51,13 @@ def readable(name: str, room: int) -> str:
     """Return what can be read of a name in a DNS label, up to so many characters: never empty, never unique."""
     text = _UNSAFE.sub("-", name.lower()).lstrip("-")[:room].rstrip("-")
     return f"x-{text[: room - 2]}" if text[:1].isdigit() else text or "x"
+
+
+def has_invisible(text: str) -> bool:
+    """Return whether a text has control or invisible characters, such as those that turn the writing direction."""
+    return not text.isprintable() and any(
+        unicodedata.category(character) in _INVISIBLE_CATEGORIES for character in text
+    )
 
 
 def check_username(name: str) -> str:
@@ -101,7 +108,7 @@ def _check(name: str, field: str, max_length: int) -> str:
         raise InvalidNameError(f"The {field} may not be {name!r}.", field=field)
     if "/" in name:
         raise InvalidNameError(f"The {field} may not hold a slash.", field=field)
-    if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in name):
+    if has_invisible(name):
         raise InvalidNameError(f"The {field} may not hold control or invisible characters.", field=field)
     return name
 

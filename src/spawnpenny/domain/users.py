@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from spawnpenny.domain.names import INVISIBLE, has_invisible
+
+MAX_ID: Final = 2**31 - 1
+"""The largest uid or gid."""
+MAX_GROUPS: Final = 256
+MAX_GROUP_NAME: Final = 255
+GROUP_PATTERN: Final = rf"^(?![\s\S]*\s$)(?!\s)[^:,/{INVISIBLE}]+$"
+"""What names of groups look like, for JSON Schema; ``is_group_name`` knows the characters of the other planes, too."""
+GROUP_NAME: Final = (
+    f"1 to {MAX_GROUP_NAME} characters, no space at either end, and none of : , / or a control or invisible character"
+)
+"""What the name of a group has to be, in words."""
+
+
+def is_group_name(name: str) -> bool:
+    """Return whether a group may have this name: it ends up in a line of a group file."""
+    fits = 0 < len(name) <= MAX_GROUP_NAME and name == name.strip()
+    return fits and not any(character in ":,/" for character in name) and not has_invisible(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from spawnpenny.domain.users import User
+from spawnpenny.domain.suggestions import shortened
+from spawnpenny.domain.users import GROUP_NAME, MAX_GROUPS, MAX_ID, User, is_group_name
 from spawnpenny.errors import ForbiddenError, UserConflictError
 from spawnpenny.identity import Identity
 from spawnpenny.pipeline.record import UserRecord
@@ -13,7 +14,6 @@ from spawnpenny.settings import UserSettings
 _IDS: Final = (
     "Tell an administrator: the ids come from the user directory, and what is taken from the settings (users)."
 )
-MAX_GROUPS: Final = 256
 
 
 def resolve_user(username: str, identity: Identity, known: UserRecord | None, settings: UserSettings) -> User:
@@ -44,7 +44,8 @@ def check_ids(user: User, settings: UserSettings) -> User:
     """Return the user, if the site takes its ids.
 
     Raises:
-        ForbiddenError: The uid is below ``users.min_uid``, the gid or a group is root's, or there are too many groups.
+        ForbiddenError: The uid is below ``users.min_uid``, the gid or a group is root's, an id is too large, there are
+            too many groups, or one has no name that a group may have.
 
     """
     if user.uid < settings.min_uid:
@@ -54,8 +55,17 @@ def check_ids(user: User, settings: UserSettings) -> User:
         )
     if user.gid < 1 or any(group.id < 1 for group in user.groups):
         raise ForbiddenError(f"{user.username} would have root's group, 0, which is not taken.", advice=_IDS)
+    if (largest := max(user.uid, user.gid, *(group.id for group in user.groups))) > MAX_ID:
+        raise ForbiddenError(
+            f"{user.username} would have the id {largest}; the largest that is taken is {MAX_ID}.", advice=_IDS
+        )
     if len(user.groups) > MAX_GROUPS:
         raise ForbiddenError(
             f"{user.username} has {len(user.groups)} groups; at most {MAX_GROUPS} are taken.", advice=_IDS
+        )
+    wrong = next((group.name for group in user.groups if not is_group_name(group.name)), None)
+    if wrong is not None:
+        raise ForbiddenError(
+            f"{user.username} has the group {shortened(wrong)!r}; the name of a group is {GROUP_NAME}.", advice=_IDS
         )
     return user

@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final, TypeVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from spawnpenny.domain.names import INVISIBLE, MAX_USERNAME, NAME_PATTERN
+from spawnpenny.domain.names import MAX_USERNAME, NAME_PATTERN
 from spawnpenny.domain.spawns import MAX_CLIENT, MAX_ENV_BYTES, SpawnRequest, Tls
 from spawnpenny.domain.suggestions import shortened
-from spawnpenny.domain.users import Group
+from spawnpenny.domain.users import GROUP_NAME, GROUP_PATTERN, MAX_GROUP_NAME, MAX_GROUPS, MAX_ID, Group, is_group_name
 from spawnpenny.schemas import ShortTupleField, StrictSchema, unknown_key
 from spawnpenny.web.pem import CERTIFICATE, PRIVATE_KEY, PemField
 
@@ -26,13 +25,9 @@ T = TypeVar("T")
 MAX_OPTIONS_BYTES: Final = 8 * 1024
 MAX_WAIT: Final = 120.0
 MAX_PAGE: Final = 500
-MAX_GROUPS: Final = 1000
 _ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_MAX_GROUP_NAME: Final = 255
 _CLIENT: Final = f"a name of 1 to {MAX_CLIENT} printable characters"
 NO_PAGE: Final = "has to be the `next` of the page before."
-_MAX_ID: Final = 2**31 - 1
-_LINE_BREAKING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def json_bytes(data: Any) -> int:
@@ -324,16 +319,12 @@ class NoQuerySchema(QuerySchema[NoQuery]):
 
 
 def _check_group_name(name: str) -> None:
-    # It ends up in a line of a group file.
-    bad = any(each in ":,/" or unicodedata.category(each) in _LINE_BREAKING for each in name)
-    if bad or not name or name != name.strip() or len(name) > _MAX_GROUP_NAME:
-        raise ValidationError(
-            f"has to be 1 to {_MAX_GROUP_NAME} characters, none of them : , / or a control character."
-        )
+    if not is_group_name(name):
+        raise ValidationError(f"has to be {GROUP_NAME}.")
 
 
 def _id(**kwargs: Any) -> fields.Integer:
-    return integer(0, _MAX_ID, "a whole number", strict=True, **kwargs)
+    return integer(0, MAX_ID, "a whole number", strict=True, **kwargs)
 
 
 class GroupSchema(IncomingSchema[Group]):
@@ -345,8 +336,8 @@ class GroupSchema(IncomingSchema[Group]):
         error_messages=wordings("the group's name, a text"),
         metadata={
             "minLength": 1,
-            "maxLength": _MAX_GROUP_NAME,
-            "pattern": rf"^(?![\s\S]*\s$)(?!\s)[^:,/{INVISIBLE}]+$",
+            "maxLength": MAX_GROUP_NAME,
+            "pattern": GROUP_PATTERN,
         },
     )
     id = _id(required=True)

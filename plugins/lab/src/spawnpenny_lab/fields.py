@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import QuantityField, labels_fault, unknown_key
+from spawnpenny.api import MAX_ID, QuantityField, labels_fault, unknown_key
 from spawnpenny_lab.expand import check_templates
 from spawnpenny_lab.models import ENV_VAR, LOCAL_OBJECT_REFERENCE, Model
 
@@ -164,7 +164,7 @@ class ContextField(ObjectField):
 
 def posix_id(**kwargs: Any) -> fields.Integer:
     """Return a field for a uid or gid."""
-    return fields.Integer(strict=True, validate=validate.Range(min=0, max=2**31 - 1), **kwargs)
+    return fields.Integer(strict=True, validate=validate.Range(min=0, max=MAX_ID), **kwargs)
 
 
 class AmountsField(fields.Field[Mapping[str, str]]):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spawnpenny.api import ForbiddenError, Group, Identity, InvalidNameError, check_username
-from spawnpenny_oidc.settings import MAX_ID, OidcSettings
+from spawnpenny.api import MAX_ID, ForbiddenError, Group, Identity, InvalidNameError, check_username
+from spawnpenny_oidc.settings import OidcSettings
 
 _NUMBER: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 _LISTS_OF_WORDS: Final = frozenset({"scope", "scp"})

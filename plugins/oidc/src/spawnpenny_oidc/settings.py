@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from spawnpenny.api import SCOPES, StrictSchema, TupleField
+from spawnpenny.api import MAX_ID, SCOPES, StrictSchema, TupleField
 
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512"),
@@ -18,7 +18,6 @@ ALGORITHMS: Final = (
     "EdDSA",
 )
 """Those with a public key. With a shared secret, as HS256 has it, whoever checks a token could make one."""
-MAX_ID: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
