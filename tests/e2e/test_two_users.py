@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from contextlib import asynccontextmanager
 
@@ -17,6 +16,7 @@ import yaml
 from spawnpenny.cli.demo_kernel import run_cell
 from spawnpenny.embedded.folder import Folder
 from spawnpenny.embedded.orphans import NODE, clean, marked
+from spawnpenny.testing.ports import free_ports
 from spawnpenny.tokens import hash_token
 
 HUB = {"Authorization": "Bearer hub-token"}
@@ -25,9 +25,7 @@ LAB = ["{python}", "-m", "jupyterlab", "--ip={pod_ip}", "--port=8888", "--no-bro
 
 @pytest.fixture
 def settings(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     data = {
         "cluster": "embedded",
         "web": {"host": "127.0.0.1", "port": port},
@@ -98,7 +96,6 @@ async def test_two_users_labs_run_code_at_once_on_one_port_number(settings):
     assert pods_processes(settings) == []
 
 
-@pytest.mark.timeout(180)  # two real labs one after the other, on a machine that may be busy
 async def test_nothing_is_left_after_a_kill_and_a_new_start(settings):
     async with serving(settings) as (service, http):
         assert (await spawn(http, "ada", "t"))["phase"] == "running"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ from structlog.testing import capture_logs
 from spawnpenny.api import Authenticator, Identity, hookimpl
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.gateway.cookies import NAME, SECONDS, GatewayCookies
+from spawnpenny.testing.ports import free_ports
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 OPTIONS = "/gateway/api/v1/options"
@@ -170,13 +170,11 @@ async def test_it_ends_with_its_credential(site, serving):
 
 
 async def test_another_replica_asks_for_the_credential_and_one_that_passes_on_sends_it(site, serving):
-    def free_port():
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return free.getsockname()[1]
-
     async with AsyncExitStack() as stack:
-        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        one, two = [
+            await stack.enter_async_context(serving(site, name, port))
+            for name, port in zip("ab", free_ports(2), strict=True)
+        ]
         first = await stack.enter_async_context(one.gateway())
         name = await first.submit()
         await two.service.membership.ownership.heard_of(safe_slug("ada"))

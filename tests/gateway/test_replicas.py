@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
 
@@ -13,26 +12,22 @@ import pytest
 from spawnpenny.api import Authenticator, Identity, hookimpl
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import NotReadyError
+from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.ports import free_ports
 from spawnpenny.web.keys import SERVICE
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 
 
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 async def test_who_waits_when_the_service_ends_is_told_how_far_it_is_and_goes_on_with_the_next(site, serving):
-    port = free_port()
+    (port,) = free_ports(1)
     async with serving(site, "a", port) as server:
         gateway = server.gateway()
         name = await gateway.submit(image="slow")
         client = server.client("ada")
         held = asyncio.create_task(client.get(f"{CLUSTERS}{name}?wait"))
         run = next(iter(server.service.spawns.account("ada").runs.values()))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not run.bell.next()._waiters:  # noqa: ASYNC110 - nothing else tells that a request is held
                 await asyncio.sleep(0)
     answer = await held
@@ -56,7 +51,7 @@ async def test_a_service_that_does_not_know_yet_lets_the_client_wait(server, gat
     assert not asked.done()
     service.taken_over()
     service.moved.ring()
-    assert (await asyncio.wait_for(asked, 10)).name == name
+    assert (await asyncio.wait_for(asked, PATIENCE)).name == name
 
 
 class Named(Authenticator):
@@ -73,7 +68,10 @@ async def test_what_an_authenticator_reads_is_passed_on_and_what_is_of_the_conne
     hook = hookimpl(lambda settings: [Named()])
     site.plugins = {**site.plugins, "named": SimpleNamespace(spawnpenny_authenticators=hook)}
     async with AsyncExitStack() as stack:
-        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        one, two = [
+            await stack.enter_async_context(serving(site, name, port))
+            for name, port in zip("ab", free_ports(2), strict=True)
+        ]
         gateway = await stack.enter_async_context(one.gateway())
         name = await gateway.submit()
         await two.service.membership.ownership.heard_of(safe_slug("ada"))
@@ -94,14 +92,17 @@ async def test_what_an_authenticator_reads_is_passed_on_and_what_is_of_the_conne
 async def test_a_body_that_nobody_takes_is_not_waited_for_by_a_replica_that_passes_on(site, serving, method):
     site.data["deadlines"] = {"body": 60}
     async with AsyncExitStack() as stack:
-        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        one, two = [
+            await stack.enter_async_context(serving(site, name, port))
+            for name, port in zip("ab", free_ports(2), strict=True)
+        ]
         gateway = await stack.enter_async_context(one.gateway())
         name = await gateway.submit()
         await two.service.membership.ownership.heard_of(safe_slug("ada"))
         head = f"{method} {CLUSTERS}{name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada-token\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", two.port)
         writer.write(f"{head}Content-Length: 9\r\n\r\n".encode())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert (await reader.readline()).split()[1] in {b"200", b"204"}
         writer.transport.abort()
         await gateway.stop_cluster(name)
@@ -110,7 +111,10 @@ async def test_a_body_that_nobody_takes_is_not_waited_for_by_a_replica_that_pass
 async def test_any_replica_answers(site, serving):
     site.data["gateway"] = {"public_address": "https://dask.example.org"}
     async with AsyncExitStack() as stack:
-        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        one, two = [
+            await stack.enter_async_context(serving(site, name, port))
+            for name, port in zip("ab", free_ports(2), strict=True)
+        ]
         first, second = [await stack.enter_async_context(each.gateway()) for each in (one, two)]
         proxy = await stack.enter_async_context(two.client("proxy"))
         name = await first.submit()
@@ -130,7 +134,10 @@ async def test_any_replica_answers(site, serving):
 
 async def test_any_replica_lists_all_clusters_and_each_counts_its_own(site, serving):
     async with AsyncExitStack() as stack:
-        one, two = [await stack.enter_async_context(serving(site, name, free_port())) for name in "ab"]
+        one, two = [
+            await stack.enter_async_context(serving(site, name, port))
+            for name, port in zip("ab", free_ports(2), strict=True)
+        ]
         first, second = [
             await stack.enter_async_context(each.gateway(who)) for each, who in ((one, "ada"), (two, "bob"))
         ]
@@ -141,7 +148,7 @@ async def test_any_replica_lists_all_clusters_and_each_counts_its_own(site, serv
         hubs = [await stack.enter_async_context(each.client("hub")) for each in (one, two)]
         wanted = [("ada", names[0], "running", 1), ("bob", names[1], "running", 0)]
         for hub in hubs:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 while await listed(hub) != wanted:
                     pass
             page = await (await hub.get("/v1/dask?limit=1")).json()
@@ -170,10 +177,10 @@ async def running(hub):
 
 async def test_a_replica_that_goes_on_with_a_user_answers_who_waits_at_it(site, serving):
     site.data["replicas"] = {"lease": 2}
-    async with serving(site, "b", free_port()) as two, two.gateway() as second:
-        async with serving(site, "a", free_port()) as one, one.gateway() as first:
+    async with serving(site, "b", *free_ports(1)) as two, two.gateway() as second:
+        async with serving(site, "a", *free_ports(1)) as one, one.gateway() as first:
             name = await first.submit()
             await two.service.membership.ownership.heard_of(safe_slug("ada"))
             await first._wait_for_start(name)
-        report = await asyncio.wait_for(second.get_cluster(name), 20)
+        report = await asyncio.wait_for(second.get_cluster(name), PATIENCE)
         assert report.security is not None

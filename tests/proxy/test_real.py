@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from dask_gateway.auth import BasicAuth
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
@@ -39,9 +39,7 @@ async def site(tmp_path):
 @pytest.fixture
 async def world(site, proxy_at):
     """Run service and proxy; yield the service's port and the proxy."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     async with proxy_at(port) as proxy:
         public = f"http://127.0.0.1:{proxy.dashboard_port}"
         site.data["gateway"] = {"proxy_address": f"127.0.0.1:{proxy.port}", "public_address": public}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import SettingsError, UnavailableError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.ports import free_ports
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.certificates import certificate_of
@@ -32,9 +32,7 @@ async def replica(site, name, told=None, cluster=None):
     """Serve a replica of a site that tells the others an address; give a client of it, and its service."""
     cluster = cluster or site.cluster
     scheme = "https" if site.settings.web.certificate else "http"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     address = f"{scheme}://127.0.0.1:{port}"
     settings = site.settings
     settings = replace(settings, replicas=replace(settings.replicas, name=name, address=told or address))
@@ -82,7 +80,7 @@ async def test_any_replica_answers(site):
         assert (other.status, (await other.json())["code"]) == (409, "start_conflict")
         listed = await (await two.get("/v1/labs")).json()
         assert [(each["user"], each["phase"]) for each in listed["labs"]] == [("ada@example", "running")]
-        gone = await two.delete(f"{LAB}?wait=30")
+        gone = await two.delete(f"{LAB}?wait=120")
         assert gone.status == 204
         assert (await two.get(LAB)).status == 404
 
@@ -137,7 +135,7 @@ async def test_a_lab_is_there_for_every_replica_as_soon_as_it_is_accepted(site):
         assert (await one.put(LAB, json={"start": "s1"})).status == 202
         assert (await (await two.get(LAB)).json())["start"] == "s1"
         assert len((await (await two.get("/v1/users/ada%40example/labs")).json())["labs"]) == 1
-        assert (await two.delete(f"{LAB}?wait=30")).status == 204
+        assert (await two.delete(f"{LAB}?wait=120")).status == 204
         assert (await one.get(LAB)).status == 404
 
 
@@ -172,7 +170,7 @@ async def test_a_replica_that_cannot_write_is_not_ready_and_no_start_is_lost_to_
         await taken_over(service)
         replaced = await one.put(f"{ada}?replace=true", json={"start": "s2"})
         assert (replaced.status, (await replaced.json())["start"]) == (202, "s2")
-        assert (await one.delete(f"{bob}?wait=30")).status == 204
+        assert (await one.delete(f"{bob}?wait=120")).status == 204
         assert cluster.calls == []
         cluster.deaf = False
         await readiness(one, 200)
