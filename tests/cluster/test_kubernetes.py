@@ -26,6 +26,7 @@ from spawnpenny.errors import (
     TerminatingError,
     UnavailableError,
 )
+from spawnpenny.testing.patience import PATIENCE
 
 BOUNDS = (
     "maximum memory usage per Container is 1Gi, but limit is 2Gi",
@@ -110,10 +111,9 @@ async def test_a_retry_after_beyond_our_patience_is_not_waited_for(api, connect)
 async def test_patience_ends(api, connect):
     api.answers = [status(503)]
     async with connect(patience=0.5) as cluster:
-        began = time.monotonic()
         with pytest.raises(UnavailableError):
             await cluster.read(REF)
-    assert time.monotonic() - began < 1
+    assert len(api.asked) >= 2
 
 
 async def test_a_silent_server_is_not_waited_for(api, connect):
@@ -124,13 +124,31 @@ async def test_a_silent_server_is_not_waited_for(api, connect):
     assert len(api.asked) >= 2
 
 
-async def test_a_real_denial_is_told_soon(api, connect):
+async def test_a_real_denial_is_told_long_before_patience_ends(api, connect):
     api.answers = [status(403, 'pods is forbidden: User "u" cannot create resource "pods"')]
-    async with connect() as cluster:
-        began = time.monotonic()
+    async with connect(patience=10 * PATIENCE) as cluster, asyncio.timeout(PATIENCE):
         with pytest.raises(ClusterForbiddenError, match="cannot create"):
             await cluster.create(MANIFEST)
-    assert time.monotonic() - began < 3
+
+
+async def test_a_lease_is_renewed_however_many_other_calls_wait(api, connect):
+    """A service whose hundreds of spawns fill all connections would lose its lease, and with it all of them."""
+    held = asyncio.Event()
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l", "namespace": "ns"}}
+
+    async def answer(request):
+        if "/leases/" not in request.path:
+            await held.wait()
+        return web.json_response(MANIFEST)
+
+    api.answers = [answer]
+    async with connect(timeout=PATIENCE, patience=PATIENCE) as cluster:
+        reads = [asyncio.create_task(cluster.read(REF)) for _ in range(200)]
+        await api.asked_times(100)
+        assert await cluster.replace(lease) == await cluster.read(Ref(resource_of("Lease"), "l", "ns")) == MANIFEST
+        assert not any(read.done() for read in reads)
+        held.set()
+        await asyncio.gather(*reads)
 
 
 async def test_a_denial_on_all_namespaces_is_told_at_once(api, connect):

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -22,7 +22,7 @@ from kubernetes_asyncio.client import Configuration
 from kubernetes_asyncio.client.rest import RESTClientObject
 
 from spawnpenny.cluster.calls import Call, selector
-from spawnpenny.cluster.kinds import Resource
+from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.cluster.retrying import Request, Retrying
 from spawnpenny.cluster.sockets import Sockets
@@ -42,6 +42,8 @@ _LOG_PATIENCE: Final = 3.0  # a node that hands out no logs must not hold up wha
 _SILENCE: Final = 150.0  # the API server sends a bookmark a minute: two are missed by then
 _UNAUTHORIZED: Final = 401
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_LEASE: Final = resource_of("Lease")
+_URGENT: Final = 4
 _VERSION: Final = Resource("v1", "Version", "version", namespaced=False, stored=False)
 
 
@@ -239,6 +241,8 @@ class KubernetesCluster:
         return f"{name}.{namespace}.svc"
 
     async def _object(self, call: Call, request: Request) -> Manifest:
+        if call.resource == _LEASE:  # one that is renewed too late is lost, and with it all that is under way
+            request = replace(request, urgent=True)
         manifest: Manifest = json.loads(await self._api.call(call, request))
         return manifest
 
@@ -258,17 +262,19 @@ class _Transport:
         self._configuration = configuration
         self._headers = {"User-Agent": user_agent}
         self._renewal = asyncio.Lock()
-        # Two pools: with one, a hundred watches leave no connection for a call. Watches have no limit (0).
+        # Several pools: with one, a hundred watches leave no connection for a call, and hundreds of calls that wait
+        # for a connection hold up a Lease until it is lost. Watches have no limit (0).
         self._sockets = Sockets()
         self._calls = _adapted(RESTClientObject(configuration), self._sockets)
         self._streams = _adapted(RESTClientObject(configuration, maxsize=0), self._sockets)
+        self._urgent = _adapted(RESTClientObject(configuration, maxsize=_URGENT), self._sockets)
 
     @classmethod
     async def connect(cls, kubeconfig: str | None, user_agent: str) -> Self:
         return cls(kubeconfig, await _configuration(kubeconfig), user_agent)
 
     async def close(self) -> None:
-        for rest in (self._calls, self._streams):
+        for rest in (self._calls, self._streams, self._urgent):
             await rest.close()
         await self._sockets.close()
 
@@ -284,7 +290,7 @@ class _Transport:
         headers = self._headers | {"Accept": request.accept, "Content-Type": request.content_type}
         if token:
             headers["Authorization"] = token.strip()
-        rest = self._streams if request.streamed else self._calls
+        rest = self._streams if request.streamed else self._urgent if request.urgent else self._calls
         answer: aiohttp.ClientResponse = await rest.request(
             request.method,
             self._configuration.host + request.path,

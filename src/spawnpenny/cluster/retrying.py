@@ -31,7 +31,11 @@ _LONGEST_PAUSE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent; ``streamed`` says that the answer has no end in sight and must not hold up others."""
+    """What is sent.
+
+    ``streamed`` says that the answer has no end in sight and must not hold up others; ``urgent``, that none may hold
+    this one up.
+    """
 
     method: str
     path: str
@@ -40,6 +44,7 @@ class Request:
     content_type: str = "application/json"
     accept: str = "application/json"
     streamed: bool = False
+    urgent: bool = False
 
 
 @dataclass(slots=True)
