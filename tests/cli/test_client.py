@@ -415,7 +415,7 @@ async def test_a_service_that_restarts_in_the_middle_is_followed_on(begin, site)
         process = await begin("lab", "start", "ada", "--image", "slow", url=f"http://127.0.0.1:{port}")
         await process.stderr.readline()
     async with serve(site, port), Client(f"http://127.0.0.1:{port}", "hub-token") as hub:
-        await hub.stop_lab("ada", wait=30)
+        await hub.stop_lab("ada", wait=120)
         _, err = await process.communicate()
     assert process.returncode == 1
     assert err.decode().splitlines()[-1] == "The lab was stopped while it was starting."

@@ -21,8 +21,6 @@ from spawnpenny.cli.exits import CommandError
 from spawnpenny.embedded.folder import Folder
 from spawnpenny.embedded.orphans import NODE, clean, marked
 
-pytestmark = pytest.mark.timeout(180)  # each starts a whole site, most of them with a Hub
-
 
 class Command:
     """A spawnpenny command, and what it writes."""

@@ -17,7 +17,7 @@ from spawnpenny.testing.notebook import CellError
 
 from .conftest import HERE, IMPORT, Proxy, clusters, notebook
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGE = Path(__file__).parents[2] / "docs/dask-native.md"
 USE = """
@@ -25,7 +25,7 @@ USE = """
     with SpawnpennyCluster(**options) as cluster:
         cluster.scale(2)
         client = cluster.get_client()
-        cluster.wait_for_workers(2, timeout=30)
+        cluster.wait_for_workers(2, timeout=100)
         versions = [distributed.__version__, client.submit(lambda: __import__("distributed").__version__).result()]
         logs = sorted(cluster.get_logs())[:2]
         client.close()
@@ -46,7 +46,7 @@ async def test_the_cells_of_its_page_run_in_their_order(dask):
 async def test_it_computes_scales_and_gives_its_logs(dask, ada, cluster):
     await ada.run("import numpy as np")
     assert await ada.run("float(client.submit(np.sum, client.scatter(np.ones(100_000))).result())") == 100_000
-    await ada.run("cluster.scale(2); cluster.wait_for_workers(2, timeout=30)")
+    await ada.run("cluster.scale(2); cluster.wait_for_workers(2, timeout=100)")
     assert ada.warnings == []
     assert len(await dask.workers(cluster)) == 2
     logs = await ada.run("cluster.get_logs()")

@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import clusters, notebook
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 MODULE, _, FUNCTION = PROJECT["entry-points"]["dask_cluster_discovery"]["spawnpenny"].partition(":")
 # As dask-ctl does it: an asynchronous generator of names and classes, and an object made within an event loop.

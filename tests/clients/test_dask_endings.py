@@ -9,7 +9,7 @@ from spawnpenny.testing.notebook import CellError
 
 from .conftest import notebook
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 MAKE = (
     "cluster = SpawnpennyCluster(n_workers=1); client = cluster.get_client(); client.wait_for_workers(1); cluster.name"
 )
@@ -108,7 +108,7 @@ async def test_a_connection_that_is_lost_is_made_again(dask, anns):
     )
     await dask.proxy.stop()
     await dask.proxy.start()
-    await anns.run("through.scale(2); through.wait_for_workers(2, timeout=40)", patience=50)
+    await anns.run("through.scale(2); through.wait_for_workers(2, timeout=100)")
     assert await anns.run("[str(through.status), through.end]") == ["Status.running", None]
     await anns.run("through.close()")
     assert name not in await anns.run("[report.name for report in SpawnpennyCluster.list()]")

@@ -8,7 +8,7 @@ import pytest_asyncio
 from spawnpenny.testing.dask import dask_site
 from spawnpenny.testing.notebook import CellError
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 GROUPS = {"spot": {"cores": 2, "memory": "1Gi", "max": 3, "label": "Spot"}}
 
 
@@ -26,7 +26,7 @@ async def groups(ada):
 
 async def test_a_group_is_scaled_beside_the_default_one_and_work_goes_to_it(ada, cluster):
     assert await groups(ada) == {"default": 1, "spot": 0}
-    await ada.run("cluster.scale(1, worker_group='spot'); cluster.wait_for_workers(2, timeout=40)")
+    await ada.run("cluster.scale(1, worker_group='spot'); cluster.wait_for_workers(2, timeout=100)")
     assert ada.warnings == []
     assert await groups(ada) == {"default": 1, "spot": 1}
     spot = await ada.run("spot = cluster.worker_groups()['spot']; [spot.cores, spot.memory, spot.maximum, spot.label]")

@@ -8,7 +8,7 @@ from spawnpenny.testing.notebook import CellError
 
 from .conftest import clusters
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_clients_and_closing_as_for_dask_gateway(dask, ada, cluster):
@@ -45,7 +45,7 @@ async def test_clients_and_closing_as_for_dask_gateway(dask, ada, cluster):
     ],
 )
 async def test_adapting_as_for_other_clusters(dask, ada, cluster, cell, scale, warning):
-    await ada.run("cluster.scale(1); cluster.wait_for_workers(1, timeout=30)")
+    await ada.run("cluster.scale(1); cluster.wait_for_workers(1, timeout=100)")
     await ada.run(cell)
     told = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
     assert (told["minimum"], told["maximum"], told["adaptive"]) == scale
@@ -70,7 +70,7 @@ async def test_scaling_as_for_other_clusters(dask, ada, cluster):
 
 
 async def test_plans_and_representations_as_of_other_clusters(ada, cluster):
-    await ada.run("cluster.scale(1); cluster.wait_for_workers(1, timeout=30)")
+    await ada.run("cluster.scale(1); cluster.wait_for_workers(1, timeout=100)")
     assert (
         await ada.run("[len(names) for names in (cluster.plan, cluster.requested, cluster.observed, cluster.workers)]")
         == [1] * 4

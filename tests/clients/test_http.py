@@ -97,7 +97,7 @@ async def test_a_lab_from_its_start_to_its_end(hub):
     assert lab.url.startswith("http://127.")
     assert {step.state for step in lab.steps} == {"done"}
     assert await hub.labs_of("ada") == (lab,)
-    assert await hub.stop_lab("ada", wait=30) is None
+    assert await hub.stop_lab("ada", wait=120) is None
     with pytest.raises(ProblemError) as gone:
         await hub.lab("ada")
     assert (gone.value.code, gone.value.status) == ("lab_not_found", 404)
@@ -134,12 +134,12 @@ async def test_a_stop_returns_the_lab_where_it_is_not_waited_for(hub):
     await hub.start_lab("ada", start="s1")
     await all_of(hub.lab_events("ada"))
     assert (await hub.stop_lab("ada")).phase == "stopping"
-    assert await hub.stop_lab("ada", start="s1", wait=30) is None
+    assert await hub.stop_lab("ada", start="s1", wait=120) is None
 
 
 async def test_a_stop_of_another_start_does_nothing(hub):
     await hub.start_lab("ada", start="s2", options=SLOW)
-    assert await hub.stop_lab("ada", start="s1", wait=30) is None
+    assert await hub.stop_lab("ada", start="s1", wait=120) is None
     assert (await hub.lab("ada")).start == "s2"
 
 

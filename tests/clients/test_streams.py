@@ -96,7 +96,7 @@ async def test_a_lab_that_is_gone_ends_the_stream(hub):
     await hub.start_lab("ada", start="s", options=SLOW)
     events = hub.lab_events("ada")
     found = [await anext(events)]
-    await hub.stop_lab("ada", wait=30)
+    await hub.stop_lab("ada", wait=120)
     found += await all_of(events)
     assert "stopping" in {each.phase for each in found}
 

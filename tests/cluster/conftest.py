@@ -19,6 +19,7 @@ from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.behaviours import Crash, Fail, PullError, Ready, Succeed
+from spawnpenny.testing.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -64,7 +65,7 @@ class Kit:
 
     async def until(self, takes: Callable[[Manifest], bool], name: str = "p") -> Manifest:
         """Wait for a state of a pod that is there."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             pod = await self.pods.wait_for(self.namespace, name, lambda pod: pod is not None and takes(pod))
         assert pod is not None
         return pod
@@ -75,11 +76,11 @@ class Kit:
             await informer.wait_for(self.namespace, name, lambda seen: bool(seen and takes(seen)))
 
     async def until_gone(self, name: str = "p") -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await self.pods.wait_for(self.namespace, name, lambda pod: pod is None)
 
     async def until_namespace_gone(self) -> None:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE):
             await self.namespaces.wait_for(None, self.namespace, lambda namespace: namespace is None)
 
 
@@ -124,7 +125,7 @@ async def kubernetes_kit(kubernetes_cluster, hollow_node, apiserver):
 async def _running(informer: Informer) -> AsyncIterator[Informer]:
     run = asyncio.create_task(informer.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             yield informer
     finally:
         run.cancel()

@@ -11,6 +11,7 @@ from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import ExpiredError, SilentStreamError
+from spawnpenny.testing.patience import PATIENCE
 
 CONFIG_MAP = resource_of("ConfigMap")
 FUTURE = str(10**15)
@@ -19,7 +20,7 @@ FUTURE = str(10**15)
 async def take(stream, count):
     """Take so many events, bookmarks apart, and tell of each its type, its object's name and its data."""
     taken = []
-    async with asyncio.timeout(10), aclosing(stream) as events:
+    async with asyncio.timeout(PATIENCE), aclosing(stream) as events:
         async for event in events:
             if event.type != "BOOKMARK" and event.object["metadata"]["name"] != "kube-root-ca.crt":
                 taken.append((event.type, event.object["metadata"]["name"], event.object.get("data")))
@@ -86,7 +87,7 @@ async def test_a_watch_from_a_version_of_the_future_comes_to_an_end_without_a_wo
     """As after a restore of the store. Some servers refuse it, some end it, and current ones say nothing for ever."""
     taken = []
     with suppress(ExpiredError, SilentStreamError):
-        async with asyncio.timeout(20), aclosing(kit.impatient.watch(CONFIG_MAP, since=FUTURE)) as events:
+        async with asyncio.timeout(PATIENCE), aclosing(kit.impatient.watch(CONFIG_MAP, since=FUTURE)) as events:
             taken += [event async for event in events]
     assert taken == []
 
@@ -95,7 +96,7 @@ async def test_an_informer_at_a_version_of_the_future_lists_anew(kit):
     informer = Informer(kit.impatient, CONFIG_MAP, namespace=kit.namespace)
     informer._follower._version = FUTURE
     following = asyncio.create_task(informer.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await kit.cluster.create(kit.config("first"))
         await informer.wait_for(kit.namespace, "first", lambda seen: seen is not None)
         await kit.cluster.create(kit.config("second"))

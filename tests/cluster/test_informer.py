@@ -12,6 +12,7 @@ from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Listing, WatchEvent
 from spawnpenny.errors import ExpiredError, UnavailableError
+from spawnpenny.testing.patience import PATIENCE
 
 CONFIG_MAP = resource_of("ConfigMap")
 FOREVER = asyncio.Event()
@@ -54,7 +55,7 @@ async def running(lists, streams=()):
     informer.script = cluster
     run = asyncio.create_task(informer.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             yield informer
     finally:
         run.cancel()
@@ -155,7 +156,7 @@ async def test_a_subscription_ends_with_its_context():
 async def test_it_follows_a_real_cluster(kit):
     informer = Informer(kit.cluster, CONFIG_MAP, namespace=kit.namespace, labels={"mark": "x"})
     run = asyncio.create_task(informer.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await kit.cluster.create(kit.config("a", {"mark": "x"}))
         made = await informer.wait_for(kit.namespace, "a", there)
         assert "managedFields" not in made["metadata"]

@@ -11,6 +11,7 @@ from aiohttp import web
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import ExpiredError, UnavailableError
+from spawnpenny.testing.patience import PATIENCE
 
 POD = resource_of("Pod")
 
@@ -76,7 +77,7 @@ async def test_a_broken_stream_is_told_after_what_came(api, connect):
 
 
 async def test_watches_take_no_connection_from_calls(api, connect):
-    async with connect() as cluster, asyncio.timeout(20):
+    async with connect() as cluster, asyncio.timeout(PATIENCE):
         api.answers = [hang]
         watches = [asyncio.create_task(anext(cluster.watch(POD, since="1"))) for _ in range(120)]
         await api.asked_times(len(watches))

@@ -14,6 +14,7 @@ from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.namespaced import MOST, NamespacedInformer
 from spawnpenny.cluster.port import Listing, WatchEvent
 from spawnpenny.errors import ClusterForbiddenError, UnavailableError
+from spawnpenny.testing.patience import PATIENCE
 
 POD, NAMESPACE = resource_of("Pod"), resource_of("Namespace")
 
@@ -62,7 +63,7 @@ async def running(places):
     pods = NamespacedInformer(Followed(places, POD), namespaces, lambda each: each["metadata"]["name"] != "foreign")
     tasks = [asyncio.create_task(each.run()) for each in (namespaces, pods)]
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             yield pods
     finally:
         for task in tasks:

@@ -133,7 +133,6 @@ async def check_only_the_lab_is_left(site, service, uid):
     assert [event.phase for event in run.record.log.since(None) if event.phase] == ["pending", "running"]
 
 
-@pytest.mark.timeout(180)
 async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_site, hollow_node, replicas, capsys):
     one, two = replicas
     took = Took()

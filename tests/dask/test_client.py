@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from spawnpenny.testing.notebook import CellError
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -20,7 +20,7 @@ async def cluster(dask, ada):
         cluster = gateway.new_cluster()
         cluster.scale(1)
         client = cluster.get_client()
-        client.wait_for_workers(1, timeout=30)
+        client.wait_for_workers(1, timeout=100)
         cluster.name
     """)
     yield name
@@ -48,7 +48,7 @@ async def test_arrays_go_there_and_come_back(ada, cluster):
 async def test_a_scale_down_keeps_the_data(dask, ada, cluster):
     await ada.run("""
         cluster.scale(3)
-        client.wait_for_workers(3, timeout=30)
+        client.wait_for_workers(3, timeout=100)
         kept = client.scatter([np.full(1000, n) for n in range(9)], broadcast=False)
         cluster.scale(1)
     """)
@@ -66,7 +66,7 @@ async def test_adapt_follows_the_work_up_and_down(dask, ada, cluster):
         from distributed import Event
         cluster.adapt(minimum=1, maximum=2)
         work = client.map(lambda n: Event("enough").wait(60), range(40))
-        client.wait_for_workers(2, timeout=30)
+        client.wait_for_workers(2, timeout=100)
         Event("enough").set()
         client.gather(work)
         del work
@@ -122,7 +122,7 @@ async def test_a_cluster_that_is_shut_down_leaves_nothing(dask, ada):
     name = await ada.run("""
         short = gateway.new_cluster()
         short.scale(1)
-        short.get_client().wait_for_workers(1, timeout=30)
+        short.get_client().wait_for_workers(1, timeout=100)
         short.name
     """)
     (_, told) = await dask.ask("GET", f"/v1/users/ada/dask/{name}")

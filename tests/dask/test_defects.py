@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from spawnpenny.testing.notebook import CellError
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -89,7 +89,7 @@ async def test_pending_scale_down_takes_those_that_wait_and_no_others(dask, ada,
     await scale(dask, cluster, 5)
     running = await ada.run("""
         client = held.get_client()
-        client.wait_for_workers(2, timeout=30)
+        client.wait_for_workers(2, timeout=100)
         kept = client.scatter(list(range(8)))
         sorted(client.scheduler_info(n_workers=-1)["workers"])
     """)
@@ -134,7 +134,7 @@ async def test_vanished_worker_is_replaced_and_its_work_done(dask, ada, cluster)
     await ada.run("""
         cluster.scale(2)
         client = cluster.get_client()
-        client.wait_for_workers(2, timeout=30)
+        client.wait_for_workers(2, timeout=100)
         work = client.map(lambda n: n * n, range(20))
         _ = client.gather(work)
     """)
@@ -146,7 +146,7 @@ async def test_vanished_worker_is_replaced_and_its_work_done(dask, ada, cluster)
         return len(names) == 2 and lost["metadata"]["name"] not in names
 
     await dask.until(replaced, "another worker in its place")
-    assert await ada.run("client.wait_for_workers(2, timeout=30); sum(client.gather(work))") == 2470
+    assert await ada.run("client.wait_for_workers(2, timeout=100); sum(client.gather(work))") == 2470
 
 
 async def test_killed_scheduler_is_told_with_its_reason_and_nothing_is_left(dask, ada):
@@ -171,7 +171,7 @@ async def test_killed_scheduler_is_told_with_its_reason_and_nothing_is_left(dask
 
 async def test_closed_workers_are_forgotten(dask, ada, cluster):
     """Each of its heartbeats told of every worker that had ever been closed."""
-    await ada.run("cluster.scale(2); cluster.get_client().wait_for_workers(2, timeout=30); cluster.scale(0)")
+    await ada.run("cluster.scale(2); cluster.get_client().wait_for_workers(2, timeout=100); cluster.scale(0)")
     await until_workers(dask, cluster, 0)
 
     async def only_its_scheduler():

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from spawnpenny.testing.dask import dask_site
 from spawnpenny.testing.jupyterhub import JupyterHub
-
-pytestmark = pytest.mark.timeout(120)
 
 CONFIG = """
 c.JupyterHub.spawner_class = "simple"

@@ -9,7 +9,7 @@ import pytest
 
 import spawnpenny
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DASK = {"end_with_lab": True}
 CELL = f"""

@@ -6,6 +6,7 @@ import asyncio
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Caller, Key, Kind, Phase, Scale
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start, start_cluster
 
 C1 = Key(Kind.DASK, "c1")
@@ -33,7 +34,7 @@ async def test_a_cluster_of_a_lost_record_keeps_its_workers_and_its_image(kube_s
 
 async def until_workers(service, site, count):
     """Wait until there are so many workers that run; return their images by name."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         with service.world.pods.subscribe() as changes:
             while True:
                 found = [pod for pod in service.world.pods.within(site.namespace()) if is_worker(pod)]

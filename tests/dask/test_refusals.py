@@ -10,7 +10,7 @@ from spawnpenny.testing.notebook import CellError
 
 from .conftest import BARE, GONE
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

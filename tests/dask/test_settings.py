@@ -6,8 +6,6 @@ import pytest
 
 from spawnpenny.testing.dask import dask_site
 
-pytestmark = pytest.mark.timeout(120)
-
 CLASS = "from distributed import Worker\nclass CudaLike(Worker):\n    flavour = 'cuda-like'\n"
 FLAVOUR = "sorted(client.run(lambda dask_worker: getattr(dask_worker, 'flavour', 'plain')).values())"
 OWN = ["python", "-m", "distributed.cli.dask_worker"]
@@ -17,7 +15,7 @@ gateway = Gateway()
 cluster = gateway.new_cluster()
 cluster.scale({count})
 client = cluster.get_client()
-client.wait_for_workers({count}, timeout=60)
+client.wait_for_workers({count}, timeout=100)
 """
 
 
@@ -40,7 +38,7 @@ def module(tmp_path):
 async def test_a_worker_is_of_the_class_that_the_site_says(tmp_path, module, worker):
     worker = {"memory": "1Gi", "extra_container_config": {"env": module}, **worker}
     async with dask_site(tmp_path, plugins={"dask": {"worker": worker}}) as dask, dask.notebook("ada") as ada:
-        await ada.run(START.format(count=1), patience=100)
+        await ada.run(START.format(count=1))
         assert await ada.run(FLAVOUR) == ["cuda-like"]
         name = await ada.run("cluster.name")
         names = {pod["metadata"]["name"] for pod in await dask.workers(name)}
@@ -60,7 +58,7 @@ async def test_a_command_of_the_sites_own_finds_its_scheduler_and_is_looked_afte
     ]
     worker = {"memory": "1Gi", "extra_container_config": {"args": args, "env": module}}
     async with dask_site(tmp_path, plugins={"dask": {"worker": worker}}) as dask, dask.notebook("ada") as ada:
-        await ada.run(START.format(count=2), patience=100)
+        await ada.run(START.format(count=2))
         assert await ada.run(FLAVOUR) == ["cuda-like"] * 2
         name = await ada.run("cluster.name")
         await ada.run("kept = client.scatter(list(range(20)), broadcast=False)")
@@ -69,7 +67,7 @@ async def test_a_command_of_the_sites_own_finds_its_scheduler_and_is_looked_afte
         async def one():
             return len(await dask.workers(name)) == 1
 
-        await dask.until(one, "one worker", seconds=60)
+        await dask.until(one, "one worker")
         assert await ada.run("client.gather(kept)") == list(range(20))
 
 
@@ -79,9 +77,9 @@ async def test_further_arguments_of_both_are_appended(tmp_path):
         "worker": {"memory": "1Gi", "args": ["--lifetime", "1 hour"], "resources": {"GPU": 2}},
     }
     async with dask_site(tmp_path, plugins={"dask": section}) as dask, dask.notebook("ada") as ada:
-        await ada.run(START.format(count=1), patience=100)
+        await ada.run(START.format(count=1))
         assert await ada.run("list(client.run(lambda dask_worker: dask_worker.lifetime).values())") == [3600]
         assert await ada.run("client.run_on_scheduler(lambda: 'colorsys' in __import__('sys').modules)")
-        assert await ada.run("client.submit(lambda: 1, resources={'GPU': 2}).result(timeout=30)") == 1
+        assert await ada.run("client.submit(lambda: 1, resources={'GPU': 2}).result(timeout=100)") == 1
         found = await ada.run("client.submit(lambda: __import__('os').environ['DASK_SCHEDULER_ADDRESS']).result()")
         assert found == await ada.run("client.scheduler_info()['address']")

@@ -7,14 +7,14 @@ import re
 import distributed
 import pytest
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 USE = """
     from dask_gateway import Gateway
     cluster = Gateway().new_cluster()
     cluster.scale(2)
     client = cluster.get_client()
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2, timeout=100)
     import distributed
     theirs = client.submit(lambda: __import__("distributed").__version__).result()
     cluster.scale(0)

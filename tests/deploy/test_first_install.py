@@ -22,6 +22,7 @@ import yaml
 
 from spawnpenny.testing.apiserver import ApiServer
 from spawnpenny.testing.hollow_node import HollowNode
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.processes import Processes
 
@@ -41,7 +42,6 @@ VALUES = {
         "storage": {"capacity": "5Gi", "dynamic": {"storageClass": "standard"}},
     }
 }
-pytestmark = pytest.mark.timeout(300)
 
 
 def blocks(page, language="sh"):
@@ -105,7 +105,7 @@ class Walk:
             self._processes.start(
                 name, [program("spawnpenny"), *container["args"], *self._listening(name)], env=environ
             )
-        await asyncio.to_thread(self._processes.wait_until, self._answers, "The service", seconds=60)
+        await asyncio.to_thread(self._processes.wait_until, self._answers, "The service", seconds=PATIENCE)
 
     async def _settings(self, name, namespace, pod):
         folder = self._folder / name

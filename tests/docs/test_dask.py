@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import dask_gateway
-import pytest
 import yaml
 from dask_gateway_server.backends.base import ClusterConfig
 from dask_gateway_server.backends.kubernetes.backend import KubeClusterConfig
@@ -22,7 +21,6 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.timeout(120)
 async def test_the_cells_run_in_their_order(tmp_path):
     first, *further, last = blocks("python")
     async with dask_site(tmp_path) as site, site.notebook("ada") as notebook:

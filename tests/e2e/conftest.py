@@ -19,6 +19,7 @@ from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.settings import EmbeddedSettings
 from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
 from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import Site, make_site
 from spawnpenny.tokens import hash_token
 
@@ -98,7 +99,7 @@ class Hall:
     async def login(self, user):
         """Log in, in a browser of the user's own; return its page."""
         context = await self.browser.new_context(viewport={"width": 1000, "height": 640})
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(1000 * PATIENCE)
         page = await context.new_page()
         await page.goto(f"{self.hub.url}hub/login?next=/hub/home")
         await page.fill("#username_input", user)
@@ -156,7 +157,7 @@ async def chromium():
         pytest.skip("chromium is not in PATH")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        expect.set_options(timeout=20_000)
+        expect.set_options(timeout=1000 * PATIENCE)
         yield browser
         await browser.close()
 

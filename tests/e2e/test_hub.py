@@ -15,7 +15,7 @@ from playwright.async_api import Error, expect
 
 from spawnpenny.cli.demo_kernel import run_cell
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOLD = ".spawn-error-msg, #progress-message"
 """Where the Hub tells why there is no server: above the form at once, else on the page of the progress."""

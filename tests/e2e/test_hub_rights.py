@@ -22,6 +22,7 @@ from spawnpenny.testing.apiserver import ADMIN_GROUP
 from spawnpenny.testing.behaviours import Hold, Ready
 from spawnpenny.testing.hollow_node import HollowNode
 from spawnpenny.testing.jupyterhub import JupyterHub
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.processes import Processes
 from spawnpenny.testing.site import make_site
@@ -95,7 +96,7 @@ class Service:
     async def start(self):
         argv = [sys.executable, "-m", "spawnpenny", "serve", "--settings", str(self._settings)]
         self._processes.start("service", argv, env=self._env)
-        async with asyncio.timeout(30), aiohttp.ClientSession(self.url) as session:
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession(self.url) as session:
             while True:
                 self._processes.check()
                 with contextlib.suppress(aiohttp.ClientError):

@@ -27,7 +27,7 @@ c.JupyterHub.spawner_class = "spawnpenny.clients.jupyterhub.SpawnpennySpawner"
 c.SpawnpennySpawner.url = {url!r}
 c.SpawnpennySpawner.token = "hub-token"
 """
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class SecureHub(JupyterHub):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.proxy import FaultProxy
 from spawnpenny.testing.site import Site
 
@@ -68,9 +69,9 @@ class Household:
         """Look, once what goes on beyond ``before`` has ended."""
         more = tasks_of_the_service() - (before or tasks_of_the_service())
         if more:
-            _, left = await asyncio.wait(more, timeout=20)
+            _, left = await asyncio.wait(more, timeout=PATIENCE)
             assert not left
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await proxy.until_quiet()
         shared = service.membership
         watched = (service.world.pods, service.world.namespaces, shared.records, shared.leases)

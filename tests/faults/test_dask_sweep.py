@@ -14,6 +14,7 @@ from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.testing.mischief import Cut, Delay, Drop, Lose, Refuse, Reset
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.proxy import changes
 from spawnpenny.testing.site import lab, settled, start, start_cluster
 
@@ -86,7 +87,7 @@ async def take_away(service):
 
 async def until_workers(service, site, count):
     """Wait until there are so many workers that run."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         with service.world.pods.subscribe() as told:
             while True:
                 pods = [pod for pod in service.world.pods.within(site.namespace()) if is_worker(pod)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.kubernetes import KubernetesCluster
@@ -22,7 +20,6 @@ def note(site, name):
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
-@pytest.mark.timeout(180)
 async def test_what_a_restored_store_has_forgotten_is_forgotten_and_what_comes_then_is_heard_of(tmp_path):
     with ApiServer() as api:
         async with await KubernetesCluster.connect(str(api.kubeconfig), silence=5) as cluster:

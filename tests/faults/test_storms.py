@@ -17,6 +17,7 @@ from spawnpenny.errors import NotReadyError, SpawnpennyError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.mischief import Cut, Lose, Refuse, Reset
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.proxy import changes
 from spawnpenny.testing.site import lab, settled, start, stop
 
@@ -46,7 +47,7 @@ async def test_a_service_that_starts_in_a_storm_says_not_ready_until_it_knows(pr
                 service.spawns.find("ada", lab())
             assert service.world.pods.staleness() == float("inf")
             proxied.proxy.disarm()
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(PATIENCE):
                 await service.until_ready()
             assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
 
@@ -63,7 +64,7 @@ async def test_labs_that_run_are_told_as_running_through_a_storm(proxied, storm)
         assert run.record.phase is Phase.RUNNING
         proxied.proxy.disarm()
         await proxied.site.cluster.delete(proxied.site.ref("Pod", "lab"), grace=0)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE):
             while run.record.phase is Phase.RUNNING:
                 await run.bell.next().wait()
         assert run.record.reason.code == "pod_gone"

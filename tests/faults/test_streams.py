@@ -11,6 +11,7 @@ import structlog
 from spawnpenny.cluster.informer import Informer
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.testing.mischief import CloseEmpty, Cut, Expire, Hush, Lose, Refuse, Reset
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.proxy import FaultProxy, is_watch
 
 FUTURE = "4000000000"
@@ -28,7 +29,7 @@ async def following(proxied, **options):
         informer = Informer(cluster, CONFIG_MAP, labels={"mark": "x"}, namespace=proxied.site.settings.namespaces.state)
         run = asyncio.create_task(informer.run())
         try:
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(PATIENCE):
                 yield informer
         finally:
             run.cancel()

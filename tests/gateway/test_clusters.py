@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from spawnpenny.gateway.tickets import MOST, Tickets
+from spawnpenny.testing.patience import PATIENCE
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 DASK = "/v1/users/ada/dask"
@@ -46,7 +47,7 @@ async def test_a_scale_is_not_lost_to_an_adapt_that_comes_while_it_is_written(ca
     async with asyncio.TaskGroup() as asking, account.lock:  # another write of the user's record is under way
         for number, (what, body) in enumerate((("scale", {"count": 2}), ("adapt", adapt)), 1):
             asking.create_task(ada.post(f"{CLUSTERS}{name}/{what}", json=body))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while len(account.lock._waiters or ()) < number:  # noqa: ASYNC110 - nothing else tells of it
                     await asyncio.sleep(0)
     assert (await (await ada.get(f"{DASK}/{name}")).json())["scale"]["count"] == 2
@@ -75,7 +76,7 @@ async def test_a_cluster_with_a_name_of_its_users_own_is_found_by_it_and_is_nobo
     assert (await ada.get(f"{CLUSTERS}{kept[1]}")).status == 404
     assert (await ada.post(f"{CLUSTERS}?name=mine", json={})).status == 409
     assert (await ada.post(f"{CLUSTERS}mine/scale", json={"count": 1})).status == 200
-    assert (await ada.delete(f"{DASK}/mine?wait=30")).status == 204
+    assert (await ada.delete(f"{DASK}/mine?wait=120")).status == 204
     assert (await ada.get(f"{CLUSTERS}mine")).status == 404
     assert (await bob.get(f"{CLUSTERS}mine")).status == 200
 
@@ -106,7 +107,7 @@ async def test_events_that_are_followed_go_on_while_the_cluster_runs_and_end_wit
 async def test_a_cluster_is_stopped_like_a_lab_and_by_a_lab_too(caller, who):
     name = await start(await caller("ada"))
     client = await caller(who)
-    assert (await client.delete(f"{DASK}/{name}?wait=30")).status == 204
+    assert (await client.delete(f"{DASK}/{name}?wait=120")).status == 204
     gone = await client.get(f"{DASK}/{name}")
     assert (gone.status, (await gone.json())["code"]) == (404, "dask_not_found")
     assert (await client.delete(f"{DASK}/{name}")).status == 204

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
+from spawnpenny.testing.patience import PATIENCE
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 ALL = "/v1/dask"
@@ -34,7 +35,7 @@ async def listed(client, **query):
 
 async def until(look, wanted):
     """Look until what is seen is what is wanted."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await look() != wanted:
             pass
 
@@ -154,7 +155,7 @@ async def test_without_any_the_gauges_are_zero(caller):
 
 async def workers_until(client, name, phases):
     """Look at a cluster's workers until they are in these phases, and return the answer."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             answer = await client.get(f"/v1/users/ada/dask/{name}/workers")
             assert answer.status == 200

@@ -10,6 +10,7 @@ from dask_gateway import GatewayClusterError
 from dask_gateway.client import ClusterStatus, GatewayWarning
 
 from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.testing.patience import PATIENCE
 from tests.gateway.conftest import OPTIONS
 
 CLUSTERS = "/gateway/api/v1/clusters/"
@@ -165,7 +166,7 @@ async def test_one_who_waits_is_told_at_once_that_it_is_stopped(gateway):
     await asyncio.sleep(0)
     await gateway.stop_cluster(name)
     with pytest.raises((GatewayClusterError, ValueError), match=r"being stopped|not found"):
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, PATIENCE)
 
 
 async def test_more_starts_than_there_may_be_are_refused_with_a_sentence(site, serving):

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 import yaml
 
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import SMALL_LAB
 from spawnpenny.tokens import hash_token
 
@@ -103,7 +104,7 @@ class Target:
         """End it as Kubernetes does, if it has not ended; that has to go well, and in time."""
         if self.process.returncode is None:
             self.process.terminate()
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE):
             assert await self.process.wait() == 0, "".join(self.log[-20:])
 
     async def start(self, user, start):

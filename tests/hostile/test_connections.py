@@ -10,7 +10,8 @@ from contextlib import suppress
 
 import pytest
 
-pytestmark = pytest.mark.timeout(180)  # a service and hundreds of callers on a busy machine
+from spawnpenny.testing.patience import PATIENCE
+
 MANY = 2000 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 120
 MIB = 2**20
 SLOWER = 40
@@ -41,7 +42,7 @@ async def ended(pairs):
         writer.close()
         return data
 
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         return await asyncio.gather(*(one(*pair) for pair in pairs))
 
 

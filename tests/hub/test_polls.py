@@ -9,6 +9,7 @@ from aiohttp import web
 
 from spawnpenny.clients.jupyterhub import certificates, options, remote
 from spawnpenny.clients.jupyterhub.refusals import RefusedError
+from spawnpenny.testing.patience import PATIENCE
 
 LAB = {
     "user": "ada",
@@ -151,7 +152,7 @@ async def test_a_form_and_a_certificate_do_not_wait_for_a_service_that_is_silent
     for module in (certificates, options):
         monkeypatch.setattr(module, "LOOK", 0.1)
     spawner = configured(url=await answering(never), patience=0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert "The service that starts servers does not answer." in await spawner.get_options_form()
         with pytest.raises(RefusedError, match="does not answer") as refusal:
             await spawner.create_certs()

@@ -13,6 +13,7 @@ import trustme
 from spawnpenny.clients.jupyterhub import remote
 from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
 from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.patience import PATIENCE
 
 SLOW = {"image": "slow"}
 
@@ -72,7 +73,7 @@ async def test_a_server_whose_name_the_service_refuses_is_not_there(spawner_of, 
     with pytest.raises(RefusedError) as refusal:
         await spawner.start()
     assert (refusal.value.code, await spawner.poll()) == ("name_invalid", 0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await spawner.get_url() == spawner.server.url
         spawner.load_state({"start": "ours"})
         await spawner.stop()
@@ -133,7 +134,7 @@ async def test_a_start_outlives_the_service(spawner_of, service, client):
     await service.start()
     assert await spawner.poll() is None
     assert not task.done()
-    await client.stop_lab("ada", wait=10)
+    await client.stop_lab("ada", wait=120)
     with pytest.raises(RefusedError, match="was stopped while it was starting"):
         await task
 
@@ -143,7 +144,7 @@ async def test_a_stop_is_tried_until_the_service_is_back(spawner_of, service, si
     await spawner.start()
     await service.kill()
     stop = asyncio.create_task(spawner.stop())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while spawner._remote.trouble is None:  # noqa: ASYNC110 - it has come to nothing once
             await asyncio.sleep(0.01)
     await service.start()
@@ -257,7 +258,7 @@ async def test_a_cancelled_start_that_never_got_away_needs_no_service(spawner_of
     with pytest.raises(RefusedError, match="does not answer"):
         await spawner.start()
     assert await spawner.poll() is None
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE):
         await spawner.stop()
 
 
@@ -278,14 +279,14 @@ async def test_a_server_that_runs_is_there_also_where_its_events_are_refused(spa
     site.data["limits"] = {"user_streams": 1}
     await service.start()
     slow = await begin(spawner_of(server="slow", user_options=SLOW))  # it has the one stream
-    assert (await spawner_of(start_timeout=15).start()).startswith("http://")
+    assert (await spawner_of(start_timeout=100).start()).startswith("http://")
     await abandon(slow)
 
 
 async def test_a_server_that_runs_is_there_also_where_its_events_fall_silent(spawner_of, gate, monkeypatch):
     monkeypatch.setattr(remote, "_SILENCE", 0.1)
     gate.holds_path = "/events"
-    assert (await spawner_of(url=gate.url, start_timeout=15).start()).startswith("http://")
+    assert (await spawner_of(url=gate.url, start_timeout=100).start()).startswith("http://")
 
 
 async def test_progress_goes_up_and_leaves_the_end_to_the_hub(spawner_of):

@@ -47,7 +47,7 @@ async def test_a_hub_whose_server_was_taken_over_says_so_and_stops_nothing(spawn
     first, second = spawner_of(**A), spawner_of(**B)
     await first.start()
     state = first.get_state()
-    await client.stop_lab("ada", wait=30)
+    await client.stop_lab("ada", wait=120)
     await second.start()
     if hub == "restarted":
         first = spawner_of(**A)

@@ -17,8 +17,7 @@ from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from spawnpenny.cli.command import run
-
-_TIMEOUT = 60
+from spawnpenny.testing.patience import PATIENCE
 
 
 def as_json(objects):
@@ -45,7 +44,7 @@ class Kubectl:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        async with asyncio.timeout(_TIMEOUT):
+        async with asyncio.timeout(PATIENCE):
             out, _ = await done.communicate(None if given is None else given.encode())
         return done.returncode, out.decode()
 

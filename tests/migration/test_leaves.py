@@ -166,7 +166,6 @@ def apart(leaves):
     return len(set(paths)) == len(paths)
 
 
-@pytest.mark.timeout(240)  # each example loads settings some twenty times
 @settings(max_examples=10, deadline=None)
 @given(leaves=st.lists(st.sampled_from(BAD), min_size=2, max_size=4).filter(apart), backwards=st.booleans())
 def test_so_are_several(sound, leaves, backwards):

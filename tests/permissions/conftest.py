@@ -23,6 +23,7 @@ from spawnpenny.permissions.manifests import account_of, make_manifests
 from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.apiserver import ApiServer
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import Site, settled, site_data, start
 
 ABOUT_ONESELF = {"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
@@ -72,7 +73,7 @@ class Installation:
         objects = Informer(self.site.cluster, resource_of(kind), namespace=namespace)
         watching = asyncio.create_task(objects.run())
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 return await objects.wait_for(namespace, name, lambda each: each is not None and takes(each))
         finally:
             watching.cancel()

@@ -100,7 +100,6 @@ def orders(installation, tmp_path):
     installation.site.data["broker"]["orders"] = str(path)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "installation",
     [pytest.param({}, id="broker apart"), pytest.param({"broker": {"separate": False}}, id="one process")],

@@ -273,7 +273,6 @@ async def succeeds(api, user, ways):
     return False
 
 
-@pytest.mark.timeout(180)
 async def test_the_tables_of_the_page_are_what_the_api_server_answers(api, accounts):
     tables = {
         "counts": "\n".join(counts_table(accounts)),

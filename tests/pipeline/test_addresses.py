@@ -9,6 +9,7 @@ import pytest
 
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.testing.behaviours import make_status, terminated
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start, start_cluster
 
 RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
@@ -104,5 +105,5 @@ async def test_a_schedulers_new_address_is_the_clusters(kube_site, hollow_node):
     async with kube_site.service() as service:
         run = await settled(await start_cluster(service))
         await move(kube_site, hollow_node, "10.9.9.9", name="dask-c1")
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE):
             await until_url(run, "tls://10.9.9.9:8786")

@@ -12,6 +12,7 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.pipeline import pod_troubles
 from spawnpenny.pipeline.keeper import read_record
 from spawnpenny.testing.behaviours import Hold, make_status, terminated
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start
 
 RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
@@ -148,7 +149,7 @@ async def test_a_lost_machine_is_told_and_ends_the_lab_when_the_cluster_gives_th
         await _until(run, lambda: run.record.phase is Phase.EXITED)
         assert run.record.reason.code == "node_lost"
         await _patch(kube_site, {"metadata": {"finalizers": None}})
-        await asyncio.wait_for(run.task, 60)
+        await asyncio.wait_for(run.task, PATIENCE)
         assert run.record.reverted
 
 
@@ -212,7 +213,7 @@ async def _patch(site, patch):
 
 
 async def _until(run, fact):
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not fact():
             await run.bell.next().wait()
 

@@ -9,6 +9,7 @@ import pytest
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster
 
 C1 = Key(Kind.DASK, "c1")
@@ -26,7 +27,7 @@ async def until_looked_at(service, schedulers, site):
     """Wait until it is written that the cluster runs, and it was looked at once more."""
     scheduler = schedulers.of(site.namespace(), "dask-c1")
     looked = scheduler.asked["GET /state"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while scheduler.asked["GET /state"] < looked + 2:  # the first one may have been under way
             service.spawns.find("ada", C1).news.tell()
             await asyncio.sleep(0.02)
@@ -34,7 +35,7 @@ async def until_looked_at(service, schedulers, site):
 
 async def until_workers(service, schedulers, site, count):
     """Wait until a cluster has so many workers, and it was seen that nothing more is to be done."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         with service.world.pods.subscribe() as changes:
             while len([pod for pod in service.world.pods.within(site.namespace()) if is_worker(pod)]) != count:
                 await anext(changes)

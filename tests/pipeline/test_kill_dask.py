@@ -13,6 +13,7 @@ import pytest
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start_cluster
 
 VICTIM = Path(__file__).with_name("victim.py")
@@ -88,7 +89,7 @@ async def check_a_next_one_runs(service, site):
 
 async def until_workers(service, site, count):
     """Wait until there are so many workers that run."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         with service.world.pods.subscribe() as changes:
             while True:
                 pods = [pod for pod in service.world.pods.within(site.namespace()) if is_worker(pod)]

@@ -9,11 +9,12 @@ import pytest
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import ClusterForbiddenError
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start
 
 
 async def until_over(run):
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while run.record.phase is Phase.RUNNING:
             await run.bell.next().wait()
 
@@ -36,7 +37,7 @@ async def test_a_namespace_deleted_under_a_lab_is_made_anew_and_watched(reading_
         run = await settled(await start(service))
         await reading_site.cluster.delete(reading_site.ref("Namespace", reading_site.namespace()))
         await until_over(run)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await run.task
         assert run.record.reverted
         again = await settled(await start(service, "again"))

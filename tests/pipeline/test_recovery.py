@@ -19,6 +19,7 @@ from spawnpenny.plugins import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.behaviours import Hold, Ready
 from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.pods import foreign_pod
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
@@ -127,7 +128,7 @@ async def test_an_empty_list_of_pods_ends_no_lab(site):
         run = await settled(await start(service))
     forgetful = Forgetful(site.cluster)
     async with replace(site, cluster=forgetful).service() as service:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await forgetful.asked_twice.wait()
         assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
     assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod

@@ -8,6 +8,7 @@ import pytest
 
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
 from spawnpenny.errors import QuotaExceededError
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start, start_cluster
 
 
@@ -112,6 +113,6 @@ async def pods(service, site, count, mark=None):
         return [pod for pod in there if mark is None or pod["metadata"]["labels"]["spawnpenny.io/spawn"] == mark]
 
     with service.world.pods.subscribe() as changes:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(found()) != count or any(pod.get("status", {}).get("phase") != "Running" for pod in found()):
                 await anext(changes)

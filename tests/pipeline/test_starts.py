@@ -12,6 +12,7 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError, UnavailableError
 from spawnpenny.testing.behaviours import Hold
 from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 
@@ -212,7 +213,7 @@ async def test_whoever_waits_for_a_replaced_start_hears_of_its_end(site):
         for number in range(3):
             run = await start(service, f"again{number}", replace=True)
         await settled(run)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await first.until_gone()
 
 

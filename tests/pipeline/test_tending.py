@@ -16,6 +16,7 @@ from spawnpenny.errors import InvalidOptionError, SpawnNotRunningError, Unavaila
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.keeper import read_record
 from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster
 
 CLUSTER = Key(Kind.DASK, "c1")
@@ -119,7 +120,7 @@ def herd(any_site):
 
 async def until_pods(service, site, count):
     """Wait until the cluster has so many pods of the user."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         with service.world.pods.subscribe() as changes:
             while len(service.world.pods.within(site.namespace())) != count:
                 await anext(changes)
@@ -202,7 +203,7 @@ async def test_pods_of_another_cluster_of_the_user_are_no_news_to_it(any_site, h
         await until_pods(service, any_site, 2)
         before = herd.turns.copy()
         await service.spawns.scale("ada", Key(Kind.DASK, "c2"), Scale(4))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while herd.turns["c2"] < before["c2"] + 4:
                 herd.tended.clear()
                 await herd.tended.wait()
@@ -216,7 +217,7 @@ async def test_a_step_that_says_why_ends_it_and_the_reason_stays(any_site, herd)
         await herd.tended.wait()
         herd.over = True
         await service.spawns.scale("ada", CLUSTER, Scale(1))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await run.task
         assert (run.record.phase, run.record.reason.code) == (Phase.EXITED, "over")
         assert run.record.reverted
@@ -271,7 +272,7 @@ async def test_what_is_news_to_one_step_is_so_to_the_others(any_site, herd):
         await herd.tended.wait()
         (_, one), (_, other) = Context(service.world, service.spawns.account("ada"), run).tending()
         await service.spawns.scale("ada", CLUSTER, Scale(adaptive=True))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await one.news(60)
             await other.news(60)
 
@@ -281,7 +282,7 @@ async def test_a_mistake_of_a_step_is_made_good_and_ends_nothing(any_site, herd)
     herd.mistakes = 1
     async with any_site.service() as service:
         run = await settled(await start_cluster(service))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await herd.tended.wait()
         assert run.record.phase is Phase.RUNNING
 

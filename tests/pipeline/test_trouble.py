@@ -14,6 +14,7 @@ import structlog
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import QuotaExceededError
 from spawnpenny.testing.behaviours import Crash, Hold, PullError, Unschedulable
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start
 
 SECRET = 's3cr3t-of-"Ada"-Grüße-7q9Zk2Lm4Xw8'
@@ -155,7 +156,7 @@ async def test_a_namespace_that_is_not_ours_is_left_alone(site):
 
 
 async def until(run, phase):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while run.record.phase is not phase or not run.record.reverted:
             await run.bell.next().wait()
             if run.task is not None:

@@ -9,9 +9,8 @@ import pytest
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.runner import Runner
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start
-
-PATIENCE = 60
 
 
 def fail_once(monkeypatch, cls, name):

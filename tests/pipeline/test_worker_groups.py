@@ -9,6 +9,7 @@ import pytest
 
 from spawnpenny.domain.spawns import Key, Kind, Scale
 from spawnpenny.errors import QuotaExceededError
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster
 
 C1 = Key(Kind.DASK, "c1")
@@ -26,7 +27,7 @@ async def until_groups(service, site, **counts):
         ]
         return Counter(pod["labels"].get("spawnpenny.io/worker-group", "default") for pod in pods)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         with service.world.pods.subscribe() as changes:
             while found() != Counter(counts):
                 await anext(changes)

@@ -12,6 +12,7 @@ from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import StartConflictError, UnavailableError
 from spawnpenny.pipeline.keeper import read_record
 from spawnpenny.testing.faults import FaultyCluster
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 
@@ -30,7 +31,7 @@ async def stored(site):
 
 async def until_stored(site, wanted):
     """Wait until the record that is stored is as it should be."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         version = None
         while not wanted(record := await stored(site)):
             if record.version == version:
@@ -108,7 +109,7 @@ async def test_a_refused_start_throws_no_history_away(kube_site):
             await settled(await start(service, name=f"lab{number}"))
             await kube_site.cluster.delete(kube_site.ref("Pod", f"lab-lab{number}"), grace=0)
             run = service.spawns.find("ada", lab(f"lab{number}"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while not run.record.reverted:
                     await run.bell.next().wait()
                     await asyncio.sleep(0)

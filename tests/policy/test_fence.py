@@ -26,9 +26,6 @@ VALIDATIONS = [
 ]
 
 
-pytestmark = pytest.mark.timeout(180)  # the first of them waits for all that is recorded
-
-
 def refusals(verdicts):
     assert [verdict.error for verdict in verdicts if verdict.value is None] == []
     return [verdict.expression for verdict in verdicts if not verdict.value]

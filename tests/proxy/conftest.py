@@ -23,6 +23,7 @@ from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.server import running_proxy
 from spawnpenny.logs import configure_logs
 from spawnpenny.settings import GatewaySettings, Settings
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.web.serving import listening
 
 TOKEN = "the-proxys-token"
@@ -133,10 +134,10 @@ async def proxy(proxying):
 async def told(proxy, cluster, present=True):
     """Return once the proxy knows of a cluster, or knows it no more."""
     if present:
-        assert await proxy.table.find(cluster, 10) is not None
+        assert await proxy.table.find(cluster, PATIENCE) is not None
     elif (way := proxy.table.get(cluster)) is not None:
         gone = asyncio.Event()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             with way.cutting(gone.set):
                 await gone.wait()
 

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from spawnpenny.cli.command import command, run
+from spawnpenny.testing.patience import PATIENCE
 
 TOKEN = "the-proxys-token"
-PATIENCE = 30
 
 
 async def echo(reader, writer):

@@ -25,11 +25,11 @@ from spawnpenny.gateway.proxy.dashboards import REMEMBERED
 from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.paths import is_open
 from spawnpenny.logs import configure_logs
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.processes import Processes
 from spawnpenny.web.serving import listening
 
 TOKEN, TICKET = "the-proxys-token", "t" * 43
-PATIENCE = 30
 
 
 def at(proxy, path=""):
@@ -47,7 +47,7 @@ def raw(proxy, path):
 
 async def told_uid(proxy, cluster, uid):
     """Return once the proxy knows of another scheduler of a cluster."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (way := proxy.table.get(cluster)) is None or way.route.uid != uid:  # noqa: ASYNC110 - nothing else tells
             await asyncio.sleep(0)
 
@@ -597,7 +597,7 @@ def scheduler(tmp_path):
         processes.start("scheduler", [*command, "--dashboard-address", "127.0.0.1:0"])
         log = tmp_path / "scheduler.log"
         found = re.compile(r"dashboard at:\s+http://127\.0\.0\.1:(\d+)/")
-        processes.wait_until(lambda: found.search(log.read_text()) is not None, "the scheduler", seconds=30)
+        processes.wait_until(lambda: found.search(log.read_text()) is not None, "the scheduler", seconds=PATIENCE)
         yield int(found.search(log.read_text())[1])
 
 

@@ -17,8 +17,7 @@ import pytest
 
 from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.splice import Splice
-
-PATIENCE = 20
+from spawnpenny.testing.patience import PATIENCE
 
 
 async def echo(reader, writer):

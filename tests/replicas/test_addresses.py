@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from spawnpenny.testing.behaviours import make_status, terminated
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start
 
 RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
@@ -17,7 +18,7 @@ async def move(site, hollow_node, address):
 
 
 async def until_at(run, address):
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while run.record.url != f"http://{address}:8888/":
             await run.bell.next().wait()
 

@@ -25,7 +25,6 @@ VICTIM = Path(__file__).parents[1] / "pipeline" / "victim.py"
 CALLS = {"spawn": 10, "beside": 4, "stop": 4}
 AT_ONCE = 6
 """How many processes there are at once."""
-pytestmark = pytest.mark.timeout(300)
 
 
 def deaths(work):

@@ -96,7 +96,6 @@ async def serve(site, name, supervisor, *, open_broker=run_local_broker, lease=2
                 yield client, app[SERVICE]
 
 
-@pytest.mark.timeout(120)
 async def test_a_service_heals_from_the_unforeseen_end_of_each_of_its_tasks(embedded_site):
     supervisor, embedded_site.data["replicas"] = Supervisor(QUICK), {"lease": 2}
     async with embedded_site.service("other") as other, serve(embedded_site, "one", supervisor) as (client, service):
@@ -134,7 +133,6 @@ async def works(service, other, user):
     assert service.membership.heartbeat.fence.is_open
 
 
-@pytest.mark.timeout(120)
 async def test_broker_and_service_heal_from_the_unforeseen_end_of_each_task_between_them(kube_site):
     kube_site.separate, kube_site.data["broker"] = True, {"lease": 2}
     brokers, services = Supervisor(QUICK), Supervisor(QUICK)

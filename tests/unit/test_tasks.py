@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from spawnpenny.pipeline.tasks import Tasks
+from spawnpenny.testing.patience import PATIENCE
 
 
 async def test_closing_ends_also_what_a_task_starts_at_its_end():
@@ -34,5 +35,5 @@ async def test_closing_where_all_has_ended_comes_to_an_end():
     task = tasks.start(nothing())
     await asyncio.sleep(0)  # it has run, and nothing has heard of its end yet
     assert task.done()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await tasks.close()

@@ -59,7 +59,7 @@ async def test_who_may_stop_it_can_take_it_over(caller, hub):
     spawner = await caller("spawner")
     await start(hub)
     assert (await start(spawner, "s2", replace=True)).status == 409
-    await spawner.delete(f"{LAB}?wait=30")
+    await spawner.delete(f"{LAB}?wait=120")
     assert (await start(spawner, "s2")).status == 202
 
 

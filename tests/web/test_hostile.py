@@ -44,7 +44,7 @@ async def _ask_all(hub, strategy, ask):
     @MANY
     @given(strategy)
     def run(example):
-        response = asyncio.run_coroutine_threadsafe(ask(hub, example), loop).result(timeout=30)
+        response = asyncio.run_coroutine_threadsafe(ask(hub, example), loop).result(timeout=100)
         assert response.status < 500
 
     await asyncio.to_thread(run)

@@ -59,7 +59,7 @@ async def test_it_sees_what_is_its_users_and_starts_and_stops_no_lab(site, hub, 
 async def test_it_is_good_as_long_as_its_own_pod_and_that_labs_next_one_has_another(site, server, hub, as_lab):
     await start(hub)
     first = await token_of(site)
-    async with hub.delete(f"{LABS}/~default?wait=30") as response:
+    async with hub.delete(f"{LABS}/~default?wait=120") as response:
         assert response.status == 204
     assert await as_lab(first, "GET", LABS) == (401, "unauthenticated")
     await start(hub)

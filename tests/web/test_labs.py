@@ -81,13 +81,13 @@ async def test_an_absent_lab_is_told_from_an_absent_route(hub):
 async def test_a_delete_is_accepted_and_one_that_waits_answers_when_it_is_gone(hub):
     await put(hub)
     assert (await hub.delete(LAB)).status == 202
-    assert (await hub.delete(f"{LAB}?wait=30")).status == 204
+    assert (await hub.delete(f"{LAB}?wait=120")).status == 204
     assert (await hub.get(LAB)).status == 404
 
 
 async def test_a_late_delete_does_nothing_to_another_start(hub):
     await put(hub, "s2")
-    assert (await hub.delete(f"{LAB}?start=s1&wait=30")).status == 204
+    assert (await hub.delete(f"{LAB}?start=s1&wait=120")).status == 204
     assert (await (await hub.get(LAB)).json())["start"] == "s2"
 
 
@@ -108,7 +108,7 @@ async def test_put_and_delete_at_once_end_in_one_clear_state(hub):
     started, stopped = await asyncio.gather(put(hub), hub.delete(LAB))
     assert started.status == 202
     if stopped.status == 202:
-        await hub.delete(f"{LAB}?wait=30")
+        await hub.delete(f"{LAB}?wait=120")
         assert (await hub.get(LAB)).status == 404
     else:
         await events(hub)

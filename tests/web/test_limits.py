@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from spawnpenny.errors import TooManyRequestsError
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.limits import StartLimits, StreamLimits
 
@@ -128,7 +129,7 @@ async def test_a_user_with_too_many_requests_under_way_can_stop_what_there_is(st
     assert "start" not in told["advice"]
     assert "answers" in told["advice"]
     assert (await ada.delete(LAB)).status == 202
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         waiting = [asyncio.create_task(ada.delete(LAB, params={"wait": 60})) for _ in range(4)]
         answered = await asyncio.gather(*(ada.delete(LAB, params={"wait": 60}) for _ in range(4)))
     assert {answer.status for answer in answered} <= {202, 429}

@@ -16,6 +16,7 @@ from spawnpenny.cluster.port import Ref
 from spawnpenny.doctor.deployment import Deployment
 from spawnpenny.doctor.service import check_service
 from spawnpenny.domain import labels
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.metrics.registry import Metrics
 
@@ -161,7 +162,7 @@ def test_the_tries_after_the_first_are_counted():
 
 
 async def test_how_late_the_event_loop_is_is_measured(hub, scrape):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not (await scrape())["spawnpenny_event_loop_lag_seconds_count",]:
             await hub.get("/healthz")
 
@@ -205,6 +206,6 @@ async def test_what_cannot_be_understood_is_counted_and_told_until_it_is_gone(hu
 
 
 async def until(client, expected):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await (await client.get("/readyz")).json() != expected:  # noqa: ASYNC110 - it is asked as a probe does
             await asyncio.sleep(0.02)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 
 import pytest
 from marshmallow import ValidationError
@@ -15,6 +14,7 @@ from spawnpenny.domain.names import NAME_PATTERN, check_username
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import InvalidNameError, SpawnpennyError
 from spawnpenny.gateway.requests import ClustersQuerySchema
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.web.document import make_document
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.routes import routes
@@ -169,9 +169,7 @@ async def test_a_shutdown_ends_streams_at_once_and_leaves_the_spawn_to_be_resume
         stream = await client.get(f"{LAB}/events")
         await stream.content.readline()
         waiting = asyncio.create_task(stream.content.read())
-        began = time.monotonic()
-    assert time.monotonic() - began < 2
-    await waiting
+    assert (await waiting).endswith(b"\n\n")  # not cut off
     await client.close()
     async with serving(site) as server:
         run = server.app[SERVICE].spawns.find("ada", Key(Kind.LAB, "~default"))
@@ -213,7 +211,7 @@ async def test_a_start_goes_on_when_its_caller_hangs_up(hang_up, server):
     body = b'{"start": "s"}'
     head = f"PUT {LAB} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hub-token\r\nContent-Length: {len(body)}\r\n\r\n"
     hang_up.writer.write(head.encode() + body)
-    await asyncio.wait_for(hang_up.applied.wait(), 10)
+    await asyncio.wait_for(hang_up.applied.wait(), PATIENCE)
     assert server.app[SERVICE].spawns.find("ada", Key(Kind.LAB, "~default")) is not None
 
 

@@ -43,10 +43,10 @@ async def test_the_scope_opens_nothing_of_another_user(with_storage, caller):
 async def test_lab_and_storage_are_gone_and_the_audit_log_says_who(with_storage, site, caller, hub, logged, who):
     assert await running(hub) == "running"
     client = await caller(who)
-    assert (await client.delete(f"{LAB}?purge=storage&wait=30")).status == 204
+    assert (await client.delete(f"{LAB}?purge=storage&wait=120")).status == 204
     assert await site.objects("Pod", CLAIM) == {}
     assert (await client.get(LAB)).status == 404
-    assert (await client.delete(f"{LAB}?purge=storage&wait=30")).status == 204
+    assert (await client.delete(f"{LAB}?purge=storage&wait=120")).status == 204
     lines = [line for line in logged() if line["logger"] == "spawnpenny.audit"]
     assert [(line["event"], line.get("purge"), line["who"], line["status"]) for line in lines] == [
         ("lab.start", None, "token:hub", 202),
@@ -57,7 +57,7 @@ async def test_lab_and_storage_are_gone_and_the_audit_log_says_who(with_storage,
 @pytest.mark.parametrize("with_storage", [{"per": "user"}], indirect=True)
 async def test_what_was_kept_is_told(with_storage, site, caller, hub):
     assert await running(hub) == "running"
-    answer = await (await caller("purger")).delete(f"{LAB}?purge=storage&wait=30")
+    answer = await (await caller("purger")).delete(f"{LAB}?purge=storage&wait=120")
     document = await answer.json()
     assert (answer.status, document["code"]) == (409, "storage_kept")
     assert "goes when the user is retired with purge=storage" in document["detail"]

@@ -74,7 +74,7 @@ async def test_env_is_in_no_answer_and_no_line(logged, hub):
         ("PUT", LAB, {**body, "env": {"A": {SECRET: SECRET}}}),
         ("PUT", LAB, {**body, "env": {"JUPYTERHUB_SERVICE_PREFIX": SECRET}, "start": "u"}),
         ("GET", "/v1/labs", None),
-        ("DELETE", f"{LAB}?wait=30", None),
+        ("DELETE", f"{LAB}?wait=120", None),
     ):
         response = await hub.request(method, path, json=data)
         answers.append(await response.text() + str(response.headers))

@@ -12,6 +12,7 @@ from aiohttp import web
 from spawnpenny.aio.connections import Connection, ConnectionLimits, Connections
 from spawnpenny.aio.unread import keep_unsent_low
 from spawnpenny.api import Step, hookimpl
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import start, start_cluster
 from spawnpenny.web.keys import LIMITS, SERVICE
 from spawnpenny.web.serving import CONNECTIONS, listening
@@ -57,7 +58,7 @@ async def connect(port, wanted, *, buffer=4096):
 
 
 async def until(condition):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.02)
 
@@ -111,7 +112,7 @@ async def test_a_caller_that_sips_is_cut_as_one_that_reads_nothing_is(more):
     async with server:
         connection = await connect(server.sockets[0].getsockname()[1], "/")
         await until(lambda: len(connections) == 1)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE):
             while connections:
                 with suppress(ConnectionError):
                     await loop.sock_recv(connection, 8000)

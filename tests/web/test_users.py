@@ -49,7 +49,7 @@ async def test_without_a_gid_it_is_the_sites(hub, site):
 
 async def test_a_retired_user_is_not_found(hub):
     await commissioned(hub)
-    assert (await hub.delete(f"{USER}?wait=30")).status == 204
+    assert (await hub.delete(f"{USER}?wait=120")).status == 204
     assert (await hub.get(USER)).status == 404
     assert (await hub.delete(USER)).status == 204
 

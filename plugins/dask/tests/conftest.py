@@ -15,10 +15,10 @@ from pytest_asyncio import fixture as async_fixture
 
 from spawnpenny.api import Authority, Group, Key, Kind, Names, Resources, Scale, Spawn, Stash, User
 from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start_cluster
 
 PYTHONS = {"newest": sys.executable, "oldest": os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")}
-TIMEOUT = 40
 OPTIONS = {"image": {"type": "string"}, "environment": {"type": "mapping"}}
 
 
@@ -54,7 +54,7 @@ class DaskSite:
 
     async def until_workers(self, count, name="c1", *, but=()):
         """Wait until there are so many workers, none of them one of ``but``; return their names."""
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(PATIENCE):
             with self.service.world.pods.subscribe() as changes:
                 while len(names := self.workers(name)) != count or names & set(but):
                     await anext(changes)
@@ -68,7 +68,7 @@ class DaskSite:
     async def ended(self, name="c1"):
         """Wait until a cluster has ended by itself and nothing is left of it; return why it did."""
         run = self.run(name)
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(PATIENCE):
             while not run.record.phase.over:
                 await run.bell.next().wait()
             await run.task
@@ -86,20 +86,22 @@ class DaskSite:
         for file, content in files.items():
             (self.folder / file).write_text(content)
         env = {f"{tls}{file}": str(self.folder / file) for file in files}
-        program = (
-            f"from distributed import Client\nclient = Client({run.record.url!r}, timeout=20)\n{script}\nclient.close()"
-        )
+        connected = f"from distributed import Client\nclient = Client({run.record.url!r}, timeout=100)"
         process = await asyncio.create_subprocess_exec(
-            self.python, "-c", program, env={"PATH": "/usr/bin:/bin", **env}, stdout=asyncio.subprocess.PIPE
+            self.python,
+            "-c",
+            f"{connected}\n{script}\nclient.close()",
+            env={"PATH": "/usr/bin:/bin", **env},
+            stdout=asyncio.subprocess.PIPE,
         )
-        output, _ = await asyncio.wait_for(process.communicate(), TIMEOUT)
+        output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert process.returncode == 0
         return output.decode().strip()
 
     async def told(self, words, name="c1"):
         """Wait until an event has these words."""
         run = self.run(name)
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(PATIENCE):
             while not any(words in message for message in self.events(name)):
                 await run.bell.next().wait()
 

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import spawnpenny_dask
 
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.processes import Processes
 
@@ -24,7 +25,7 @@ async def dashboard(tmp_path):
     with Processes(tmp_path) as processes:
         where = ["--no-dashboard", "--dashboard-address", f"{LOOPBACK}:{http}", "--preload", str(PRELOAD)]
         processes.start("scheduler", [*program, *where])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not await listens(http):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
         yield f"http://{LOOPBACK}:{http}"

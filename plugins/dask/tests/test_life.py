@@ -15,6 +15,7 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.embedded.orphans import POD_UID, marked
 from spawnpenny.pipeline.podstate import is_ready
 from spawnpenny.testing.behaviours import Crash, Ready
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster
 
 
@@ -100,7 +101,7 @@ async def test_a_scheduler_that_is_busy_outlives_the_loss_of_its_record(dask_sit
 
 
 async def until_ready(service, namespace, name, *, ready):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await service.world.pods.wait_for(namespace, name, lambda pod: pod and is_ready(pod) is ready)
 
 
@@ -149,7 +150,7 @@ async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site)
         run = site.service.spawns.find("ada", Key(Kind.DASK, "c1"))
         assert {ended.pod["metadata"]["name"] for ended in run.ended_parts} <= seen
         assert len(run.ended_parts) >= 2
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (held := run.held_back) is None:  # noqa: ASYNC110 - nothing else tells that a pause has begun
                 await asyncio.sleep(0)
         assert (held.code, held.until > run.ended_parts[0].at) == ("pod_crashed", True)

@@ -11,11 +11,11 @@ KILL = """
 import os
 client.wait_for_workers(1)
 try:
-    client.submit(lambda: os.kill(os.getpid(), 9)).result(timeout=60)
+    client.submit(lambda: os.kill(os.getpid(), 9)).result(timeout=100)
 except Exception as error:
     print(type(error).__name__)
 client.wait_for_workers(1)
-print(client.submit(pow, 2, 5).result(timeout=60))
+print(client.submit(pow, 2, 5).result(timeout=100))
 """
 
 

@@ -7,12 +7,14 @@ import json
 
 import pytest
 
+from spawnpenny.testing.patience import PATIENCE
+
 BARE = {"nanny": False, "memory": "1Gi"}
 RESTARTS = """
 client.wait_for_workers(1)
 for n in range(5):
-    client.restart(timeout=40)
-    assert client.submit(pow, 2, n, pure=False).result(timeout=40) == 2**n
+    client.restart(timeout=100)
+    assert client.submit(pow, 2, n, pure=False).result(timeout=100) == 2**n
 """
 
 
@@ -86,7 +88,7 @@ async def test_a_worker_that_is_ordered_away_hands_over_what_only_it_has(any_das
 
 
 async def gone(site, name):
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         await site.service.world.pods.wait_for(site.site.namespace(), name, lambda pod: pod is None)
 
 
@@ -101,7 +103,7 @@ KILL = """
 import json, os, time
 client.wait_for_workers(1)
 try:
-    client.submit(lambda: os.kill(os.getpid(), 9)).result(timeout=60)
+    client.submit(lambda: os.kill(os.getpid(), 9)).result(timeout=100)
 except Exception as error:
     print(type(error).__name__)
 while not (logged := [event for _, event in client.get_events("spawnpenny") if event["severity"] == "warning"]):
@@ -134,13 +136,14 @@ async def test_why_a_worker_ended_is_in_the_schedulers_own_events(any_dask_site,
 
 EXCEED = """
 import json, time
+from spawnpenny.testing.patience import PATIENCE
 client.wait_for_workers(1)
 def eat():
     block = bytearray(500 * 2**20)
     block[::4096] = b"x" * len(block[::4096])
     time.sleep(30)
 try:
-    client.submit(eat).result(timeout=60)
+    client.submit(eat).result(timeout=100)
 except Exception as error:
     print(type(error).__name__)
 while not (logged := [event["code"] for _, event in client.get_events("spawnpenny") if event["code"]]):

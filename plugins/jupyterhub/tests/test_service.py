@@ -11,6 +11,7 @@ import pytest
 
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import LOOPBACK
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
@@ -77,7 +78,7 @@ async def test_a_flood_of_made_up_tokens_from_one_address_keeps_nobody_out(hub, 
     assert await status(known) == 200
     attackers = [asyncio.create_task(flood()) for _ in range(48)]
     try:
-        await asyncio.wait_for(height.wait(), 60)
+        await asyncio.wait_for(height.wait(), PATIENCE)
         for token in tokens[1:]:
             assert (await status(token), await status(known)) == (200, 200)
     finally:

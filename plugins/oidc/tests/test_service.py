@@ -10,6 +10,7 @@ import pytest
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client
 from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.serving import listening
@@ -40,7 +41,7 @@ async def put(web, token, user="ada"):
 async def test_a_lab_runs_under_the_uid_that_the_token_vouches_for(web, provider, embedded_site):
     answer, told = await put(web, provider.token(uid_number=2001))
     assert (answer.status, told["user"]) == (202, "ada")
-    async with asyncio.timeout(30), Client(str(web._base_url), provider.token(uid_number=2001)) as client:
+    async with asyncio.timeout(PATIENCE), Client(str(web._base_url), provider.token(uid_number=2001)) as client:
         await anext(event async for event in client.lab_events("ada") if event.phase == "running")
     (pod,) = (await embedded_site.objects("Pod")).values()
     assert pod["spec"]["securityContext"]["runAsUser"] == 2001

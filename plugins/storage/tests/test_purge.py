@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from spawnpenny.api import Phase
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.pods import foreign_pod
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
@@ -29,7 +30,7 @@ async def runs(service, start_id="s1", **more):
 async def purge(service, name="~default"):
     """Purge a lab's storage, wait until that is done, and return why it was kept, if it was."""
     run = await service.spawns.purge("ada", lab(name), identity=HUB)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await run.until_gone()
     return run.kept
 

@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from spawnpenny.api import Phase, StorageInUseError, safe_slug
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import HUB, settled, start, stop
 
 CLAIM = "PersistentVolumeClaim"
@@ -33,7 +34,7 @@ def messages(run):
 
 async def told(run, message):
     """Wait until a spawn tells something that begins so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         async for event in run.events():
             if event.message.startswith(message):
                 return

@@ -43,7 +43,6 @@ _SERVICES: Final = "10.96.0.0/16"
 _NAMES: Final = (LOOPBACK, "10.96.0.1", "localhost", "kubernetes.default.svc")
 _SHM: Final = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
 _ROOM: Final = 1 << 30  # etcd writes its log in pieces of 64 MB, and a full disk ends it
-_READY: Final = 60.0
 _HTTP_OK: Final = 200
 _HTTP_NOT_FOUND: Final = 404
 _INSECURE_PORT_GONE: Final = (1, 24)
@@ -103,7 +102,7 @@ class ApiServer:
         self._processes.end("etcd", signal.SIGTERM)
         shutil.copytree(self._data, folder)
         self._processes.start("etcd", self._etcd(self._data))
-        self._processes.wait_until(lambda: self._answers("/readyz"), "kube-apiserver", seconds=_READY)
+        self._processes.wait_until(lambda: self._answers("/readyz"), "kube-apiserver")
 
     def restore(self, folder: Path) -> None:
         """Put back a store that was saved: all that happened since then has never been."""
@@ -121,7 +120,7 @@ class ApiServer:
             marker = str(uuid.uuid4())
             self._get("/version", {"Audit-ID": marker, "User-Agent": MARKER})
             logged = partial(self._audit.has, marker)
-            self._processes.wait_until(logged, "The audit log", seconds=10)
+            self._processes.wait_until(logged, "The audit log")
         return self._audit.size()
 
     def audit(self, since: int = 0, *, user_agent: str = "") -> list[AuditEntry]:
@@ -145,10 +144,10 @@ class ApiServer:
     def _run(self) -> None:
         self._processes.start("etcd", self._etcd(self._data))
         self._processes.start("kube-apiserver", self._apiserver())
-        self._processes.wait_until(lambda: self._answers("/readyz"), "kube-apiserver", seconds=_READY)
+        self._processes.wait_until(lambda: self._answers("/readyz"), "kube-apiserver")
         self._processes.start("kube-controller-manager", self._controller_manager())
         account = "/api/v1/namespaces/default/serviceaccounts/default"
-        self._processes.wait_until(lambda: self._answers(account), "kube-controller-manager", seconds=_READY)
+        self._processes.wait_until(lambda: self._answers(account), "kube-controller-manager")
 
     def _etcd(self, data: Path) -> list[str]:
         client, peer = (f"http://{LOOPBACK}:{self._ports[name]}" for name in ("etcd", "peer"))

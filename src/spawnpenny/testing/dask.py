@@ -31,6 +31,7 @@ from spawnpenny.embedded.orphans import POD_UID, marked
 from spawnpenny.settings import EmbeddedSettings
 from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.notebook import Notebook
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.processes import Processes
 from spawnpenny.testing.site import Site, make_site
@@ -39,8 +40,6 @@ from spawnpenny.tokens import hash_token
 IMAGE: Final = "spawnpenny/lab"
 USERS: Final = ("ada", "bob")
 QUOTA: Final = {"labs": 3, "cpu": 8, "memory": "16Gi"}
-_UP: Final = 20.0
-_PATIENCE: Final = 20.0
 _PAUSE: Final = 0.05
 
 
@@ -74,7 +73,7 @@ class DaskProxy:
             "SPAWNPENNY_PROXY_TOKEN": self._token,
         }
         self._processes.start("proxy", [sys.executable, "-m", "spawnpenny", "proxy"], env=env)
-        await asyncio.to_thread(self._processes.wait_until, self._ready, "The proxy", seconds=_UP)
+        await asyncio.to_thread(self._processes.wait_until, self._ready, "The proxy")
 
     async def stop(self) -> None:
         """End it."""
@@ -174,7 +173,7 @@ class DaskSite:
             try:
                 yield LabHere(await hub.lab(user, name), token)
             finally:
-                await hub.stop_lab(user, name, wait=_PATIENCE)
+                await hub.stop_lab(user, name, wait=PATIENCE)
 
     def client(self, token: str = "hub-token") -> Client:  # noqa: S107 - of a site that lives as long as a test
         """Return a client of the HTTP API, with the Hub's token."""
@@ -225,7 +224,7 @@ class DaskSite:
         """Return all processes of a pod."""
         return await asyncio.to_thread(marked, {POD_UID: pod["metadata"]["uid"]})
 
-    async def until(self, fact: Callable[[], Awaitable[Any]], what: str, *, seconds: float = _PATIENCE) -> Any:
+    async def until(self, fact: Callable[[], Awaitable[Any]], what: str, *, seconds: float = PATIENCE) -> Any:
         """Ask until the answer is true, and return it.
 
         Raises:

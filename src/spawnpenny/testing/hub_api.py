@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import aiohttp
 
+from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.processes import ProcessError
 
-_PATIENCE: Final = 45.0
 _PAUSE: Final = 0.1
 
 
@@ -109,7 +109,7 @@ class HubApi:
                 if line.startswith(b"data:"):
                     yield json.loads(line.removeprefix(b"data:"))
 
-    async def until(self, fact: Callable[[], Awaitable[object]], what: str, *, seconds: float = _PATIENCE) -> None:
+    async def until(self, fact: Callable[[], Awaitable[object]], what: str, *, seconds: float = PATIENCE) -> None:
         """Wait until what a function answers is true; ``what`` is for the message.
 
         Raises:

@@ -36,7 +36,6 @@ from spawnpenny.testing.processes import ProcessError, Processes
 PASSWORD: Final = "a-password-of-tests"  # noqa: S105 - of a Hub that lives as long as a test
 PROXY: Final = "configurable-http-proxy"
 
-_UP: Final = 40.0
 _SCOPES: Final = (
     "admin:users",
     "admin:servers",
@@ -142,7 +141,7 @@ class JupyterHub(HubApi):
         """
         argv = [self.python, "-m", "jupyterhub", "--config", "jupyterhub_config.py"]
         self._processes.start("jupyterhub", argv, env=self._env, cwd=self.folder)
-        await self.until(self._healthy, "The Hub", seconds=_UP)
+        await self.until(self._healthy, "The Hub")
 
     async def kill(self) -> None:
         """End the Hub as SIGKILL does, with what it runs itself, as in a container; its proxy and pods go on."""

@@ -13,8 +13,9 @@ from textwrap import dedent
 from types import TracebackType
 from typing import Any, Final, Self
 
+from spawnpenny.testing.patience import PATIENCE
+
 _PROGRAM: Final = str(Path(__file__).with_name("notebook_process.py"))
-_PATIENCE: Final = 60.0
 _LONGEST_ANSWER: Final = 2**24
 
 
@@ -76,7 +77,7 @@ class Notebook:
             self.kill()
         await self.close()
 
-    async def run(self, cell: str, *, patience: float = _PATIENCE) -> Any:
+    async def run(self, cell: str, *, patience: float = PATIENCE) -> Any:
         """Run a cell, and return the value of its last line, as JSON has it or else as its ``repr``.
 
         Raises:
@@ -107,7 +108,7 @@ class Notebook:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(PATIENCE):
                 await process.communicate()
         finally:
             with suppress(ProcessLookupError):

@@ -16,6 +16,7 @@ from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.port import Cluster, Ref
 from spawnpenny.permissions.fence import BINDING, POLICY
 from spawnpenny.testing.fence import Policy
+from spawnpenny.testing.patience import PATIENCE
 
 _API: Final = "admissionregistration.k8s.io/v1"
 _RESOURCES: Final = {
@@ -25,7 +26,6 @@ _RESOURCES: Final = {
 _PROBES: Final = "/api/v1/namespaces/kube-system/configmaps"
 _PROBE: Final = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}}
 _REFUSED: Final = re.compile(rf"{POLICY} '([^']+)' with binding '[^']+' denied request: (.*)", re.DOTALL)
-_PATIENCE: Final = 60.0
 
 
 class Refusal(NamedTuple):
@@ -95,7 +95,7 @@ class PolicyServer:
 
     async def _until_refused(self, by: str, policy: str | None) -> None:
         # The API server hears of its own policies by a watch: what it answers is the only sign.
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 async with self._clients[by].post(_PROBES, params={"dryRun": "All"}, json=_PROBE) as answer:
                     refused = await refusal(answer)

@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
+from spawnpenny.testing.patience import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -94,7 +96,7 @@ class Processes:
             if process.poll() is not None:
                 raise ProcessError(f"{name} ended with {process.returncode}:\n{self._tail(name)}")
 
-    def wait_until(self, ready: Callable[[], bool], what: str, *, seconds: float) -> None:
+    def wait_until(self, ready: Callable[[], bool], what: str, *, seconds: float = PATIENCE) -> None:
         """Wait until a check is true.
 
         Raises:
