@@ -18,6 +18,7 @@ import pytest
 
 import spawnpenny
 from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.housekeeping.history import forget_history
@@ -25,13 +26,26 @@ from spawnpenny.testing.behaviours import PullError
 from spawnpenny.testing.site import lab, make_site, settled, start, stop
 
 MANY = 500 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 150
+LONG = 600
+"""Seconds: the broker, all replicas and the node share one event loop here, and each would have its own elsewhere."""
 SHARED = ("ResourceQuota", "LimitRange", "NetworkPolicy", "ConfigMap")
 
 
 @pytest.fixture
-async def crowded(kubernetes_cluster, hollow_node):
+async def cluster(apiserver):
+    async with await KubernetesCluster.connect(str(apiserver.kubeconfig), timeout=LONG, patience=LONG) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def crowded(cluster, hollow_node):
     """Have a site with a separate broker, where the image of each user whose name begins with ``bad`` is missing."""
-    site = await make_site(kubernetes_cluster, broker="separate")
+    site = await make_site(cluster, broker="separate")
+    site.data |= {
+        "broker": {"lease": LONG, "patience": LONG, "expire": LONG},
+        "replicas": {"lease": LONG},
+        "deadlines": {"spawn": LONG, "step": LONG},
+    }
     installation = site.settings.installation
     missing = PullError(reason="ErrImageNeverPull", message="the image is not there")
 
