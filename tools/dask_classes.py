@@ -1,10 +1,10 @@
-"""Write docs/dask-classes.md: SpawnpennyCluster beside other classes of Dask clusters, from their signatures.
+"""Write docs/reference/dask-classes.md: SpawnpennyCluster beside other classes of Dask clusters, from their signatures.
 
     .venv/bin/python tools/dask_classes.py             # writes the page
     python tools/dask_classes.py --record              # where dask-kubernetes is installed: records its signatures
 
 dask-kubernetes brings four further Kubernetes clients, and is no dependency: its signatures are those of
-docs/dask-kubernetes-signatures.json, which names the version.
+docs/reference/dask-kubernetes-signatures.json, which names the version.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs" / "reference"
 PAGE = DOCS / "dask-classes.md"
 RECORD = DOCS / "dask-kubernetes-signatures.json"
 CLASSES = {

@@ -116,7 +116,9 @@ def review_deployment(deployment: Rendered) -> Review:
         fence = fence_differences(deployment, settings)
         found.extend(fence or ())
         if fence is None and settings.broker.separate:
-            told.unusual.append("The deployment has no fence: RBAC alone holds both accounts (docs/privileges.md).")
+            told.unusual.append(
+                "The deployment has no fence: RBAC alone holds both accounts (docs/explanation/privileges.md)."
+            )
         told.problems.extend(found)
         if found:
             told.problems.append(_MEND)

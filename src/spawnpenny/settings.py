@@ -1,4 +1,4 @@
-"""The settings, as frozen dataclasses with their defaults. Each key is documented in ``docs/settings.md``.
+"""The settings, as frozen dataclasses with their defaults. Each key is documented in ``docs/reference/settings.md``.
 
 ``spawnpenny.configuration`` reads them from a file and the environment.
 """

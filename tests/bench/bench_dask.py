@@ -1,7 +1,8 @@
 """Dask clusters by spawnpenny and by dask-gateway-server, side by side: the same client, the same machine, one run.
 
 Each round goes through all of them, one way and then the other. Pods are processes in both. What is called bare starts
-the same processes by hand, with no gateway: the floor. Run with ``make bench``; ``docs/dask-benchmarks.md`` says more.
+the same processes by hand, with no gateway: the floor. Run with ``make bench``;
+``docs/reference/dask-benchmarks.md`` says more.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from .conftest import HERE, IMPORT, Proxy, clusters, notebook
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PAGE = Path(__file__).parents[2] / "docs/dask-native.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/dask-native.md"
 USE = """
     import distributed
     with SpawnpennyCluster(**options) as cluster:

@@ -104,7 +104,7 @@ async def test_a_lab_from_its_start_to_its_end(hub):
 
 
 async def test_the_example_in_the_docs_prints_where_the_lab_is(hub, capsys):
-    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text()
     (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     example = {}
     exec(source, example)

@@ -1,4 +1,4 @@
-"""Each defect that was found in the original (reference: docs/dask.md), as a test that it is not here."""
+"""Each defect that was found in the original (reference: docs/how-to/dask.md), as a test that it is not here."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ VALUES = {
 
 def blocks(page, language="sh"):
     """Return the blocks of a page in their order, without their indentation."""
-    text = (ROOT / "docs" / page).read_text()
+    text = (ROOT / "docs" / "how-to" / page).read_text()
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
     return ["\n".join(line.removeprefix(indent) for line in block.splitlines()) + "\n" for indent, block in found]
 

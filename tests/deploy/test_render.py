@@ -436,7 +436,9 @@ def test_prometheus_reaches_the_metrics_of_the_broker_and_nothing_else_does(rend
 
 
 def test_the_alerts_of_the_page_are_in_the_component(rendered):
-    (block,) = re.findall(r"## Alerts.*?```yaml\n(.*?)```", (ROOT / "docs" / "metrics.md").read_text(), re.DOTALL)
+    (block,) = re.findall(
+        r"## Alerts.*?```yaml\n(.*?)```", (ROOT / "docs" / "reference" / "metrics.md").read_text(), re.DOTALL
+    )
     (told,) = yaml.safe_load(block)["groups"]
     (there,) = of_kind(rendered("components/servicemonitor"), "PrometheusRule")
     (group,) = there["spec"]["groups"]
@@ -444,7 +446,9 @@ def test_the_alerts_of_the_page_are_in_the_component(rendered):
 
 
 def test_an_overlay_for_an_older_cluster_leaves_the_fence_out_as_the_docs_say(tmp_path, rendered, kustomize):
-    (block,) = re.findall(r"```yaml\n(patches:.*?)```", (ROOT / "docs" / "install.md").read_text(), re.DOTALL)
+    (block,) = re.findall(
+        r"```yaml\n(patches:.*?)```", (ROOT / "docs" / "how-to" / "install.md").read_text(), re.DOTALL
+    )
     base = os.path.relpath(ROOT / "kustomize" / "base", tmp_path)
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [base]} | yaml.safe_load(block)))
     left_out = names(rendered("base")) - names(kustomize(tmp_path))

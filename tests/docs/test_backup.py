@@ -14,7 +14,7 @@ import pytest
 from spawnpenny.domain.users import User
 from spawnpenny.testing.site import HUB, lab, settled, start
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to"
 
 
 def commands(page, containing):

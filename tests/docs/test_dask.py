@@ -14,7 +14,7 @@ from spawnpenny.configuration import make_settings
 from spawnpenny.plugins import load_plugins
 from spawnpenny.testing.dask import dask_site
 
-PAGE = (Path(__file__).parents[2] / "docs/dask.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/how-to/dask.md").read_text()
 
 
 def blocks(language):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "dask-native.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "dask-native.md"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,11 +49,11 @@ def hooks():
 @pytest.mark.parametrize("name", sorted(hooks()))
 def test_each_hook_is_documented_with_its_arguments(name):
     arguments = ", ".join(inspect.signature(hooks()[name]).parameters)
-    assert f"### `{name}({arguments})`" in page("docs/plugins.md")
+    assert f"### `{name}({arguments})`" in page("docs/how-to/plugins.md")
 
 
 def test_each_error_code_is_documented_with_its_status():
-    text = page("docs/errors.md")
+    text = page("docs/reference/errors.md")
     shipped = [each for each in all_errors() if each.__module__.startswith("spawnpenny.")]
     assert [each.code for each in shipped if f"`{each.code}`" not in text] == []
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE)
@@ -62,7 +63,9 @@ def test_each_error_code_is_documented_with_its_status():
 
 def test_each_route_is_documented_with_its_scopes():
     rows = dict(
-        re.findall(r"^\| `((?:GET|PUT|DELETE|POST) [^`]+)` \| ([^|]+) \|", page("docs/http-api.md"), re.MULTILINE)
+        re.findall(
+            r"^\| `((?:GET|PUT|DELETE|POST) [^`]+)` \| ([^|]+) \|", page("docs/reference/http-api.md"), re.MULTILINE
+        )
     )
     for route in routes():
         scopes = set(re.findall(r"`([a-z]+(?::\w+)?)`", rows.pop(f"{route.method} {route.path}")))
@@ -88,7 +91,7 @@ def leaves(cls, path=()):
 
 
 def test_each_setting_is_documented_and_no_other():
-    table = page("docs/settings.md").partition("| key | meaning |")[2].partition("\n\n")[0]
+    table = page("docs/reference/settings.md").partition("| key | meaning |")[2].partition("\n\n")[0]
     documented = {
         name for row in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
     }
@@ -96,7 +99,7 @@ def test_each_setting_is_documented_and_no_other():
 
 
 def test_the_settings_page_shows_the_defaults():
-    shown = make_settings(yaml.safe_load(blocks("docs/settings.md", "yaml")[0]))
+    shown = make_settings(yaml.safe_load(blocks("docs/reference/settings.md", "yaml")[0]))
     assert dataclasses.replace(shown, tokens={}, plugins={}) == dataclasses.replace(Settings(), plugins={})
 
 
@@ -128,7 +131,7 @@ async def test_the_readmes_first_plugin_works(embedded_site):
 
 async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
     (source,) = blocks("README.md", "python")
-    (_, test) = blocks("docs/plugins.md", "python")
+    (_, test) = blocks("docs/how-to/plugins.md", "python")
     module = SimpleNamespace()
     exec(source, module.__dict__)
     embedded_site.plugins = {"welcome": module}
@@ -137,8 +140,19 @@ async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
     await namespace["test_every_user_is_welcomed"](embedded_site)
 
 
+async def test_the_plugin_of_the_tutorial_passes_its_test(embedded_site):
+    page = "docs/tutorials/first-plugin.md"
+    (package,), (source, test) = blocks(page, "toml"), blocks(page, "python")
+    (entry_point,) = tomllib.loads(package)["project"]["entry-points"]["spawnpenny"]
+    module, namespace = SimpleNamespace(), {}
+    exec(source, module.__dict__)
+    embedded_site.plugins = {entry_point: module}
+    exec(test, namespace)
+    await namespace["test_every_user_is_welcomed"](embedded_site)
+
+
 async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
-    (source, _) = blocks("docs/plugins.md", "python")
+    (source, _) = blocks("docs/how-to/plugins.md", "python")
     module = SimpleNamespace()
     exec(source, module.__dict__)
     embedded_site.plugins = {"licences": module}
@@ -158,7 +172,7 @@ def options(command):
 @pytest.mark.parametrize(("name", "known"), [*options(lab), *options(user), *options(migrate)])
 def test_each_option_of_the_clients_commands_is_documented_and_no_other(name, known):
     (section,) = re.findall(
-        rf"^### `spawnpenny {name}.*?(?=^##|\Z)", page("docs/command-line.md"), re.MULTILINE | re.DOTALL
+        rf"^### `spawnpenny {name}.*?(?=^##|\Z)", page("docs/reference/command-line.md"), re.MULTILINE | re.DOTALL
     )
     heading, _, table = section.partition("\n")
     documented = set(re.findall(r"`(--[a-z-]+)", table))
@@ -167,7 +181,7 @@ def test_each_option_of_the_clients_commands_is_documented_and_no_other(name, kn
 
 
 def test_the_json_of_the_docs_is_json():
-    for block in blocks("docs/http-api.md", "json"):
+    for block in blocks("docs/reference/http-api.md", "json"):
         assert isinstance(json.loads(block), dict)
 
 

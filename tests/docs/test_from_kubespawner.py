@@ -19,7 +19,7 @@ from spawnpenny.migration.objects import GET
 from spawnpenny.migration.traits import RENAMED, TRAITS, Fate, table
 from spawnpenny.settings import Settings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "from-kubespawner.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "from-kubespawner.md").read_text()
 PLUGINS = {
     "lab": "spawnpenny_lab.settings:LabSettingsSchema",
     "storage": "spawnpenny_storage.settings:StorageSettingsSchema",

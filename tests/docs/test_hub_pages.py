@@ -46,12 +46,12 @@ def with_key(page, key):
 
 
 def test_the_scopes_of_the_page_are_those_that_there_are():
-    text = (ROOT / "docs" / "authentication.md").read_text()
+    text = (ROOT / "docs" / "reference" / "authentication.md").read_text()
     (table,) = re.findall(r"## Scopes\n\n(.*?)\n\n", text, re.DOTALL)
     assert sorted(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)) == sorted(SCOPES)
 
 
-@pytest.mark.parametrize("block", blocks("authentication.md"))
+@pytest.mark.parametrize("block", blocks("reference/authentication.md"))
 def test_the_settings_of_the_page_load_and_keep_what_it_says_of_spawn_any(block):
     settings = make_settings(yaml.safe_load(block))
     load_plugins(settings)
@@ -62,7 +62,7 @@ def test_the_settings_of_the_page_load_and_keep_what_it_says_of_spawn_any(block)
 
 def test_every_yaml_block_is_values_of_the_chart_or_part_of_an_overlay():
     known = {"hub", "rbac", "scheduling", "prePuller", "singleuser"}, {"components"}, {"patches"}
-    for block in map(yaml.safe_load, blocks("zero-to-jupyterhub.md")):
+    for block in map(yaml.safe_load, blocks("how-to/zero-to-jupyterhub.md")):
         assert any(block.keys() <= keys for keys in known) or load_plugins(make_settings(block)), block
 
 
@@ -72,17 +72,17 @@ def test_every_trait_in_the_values_is_one_that_there_is():
     ours = pytest.importorskip("spawnpenny.clients.jupyterhub")
     classes = {"JupyterHub": app.JupyterHub, "Authenticator": auth.Authenticator}
     classes["SpawnpennySpawner"] = ours.SpawnpennySpawner
-    sections = [values["hub"].get("config", {}) for values in with_key("zero-to-jupyterhub.md", "hub")]
+    sections = [values["hub"].get("config", {}) for values in with_key("how-to/zero-to-jupyterhub.md", "hub")]
     named = {(section, trait) for each in sections for section, traits in each.items() for trait in traits}
     assert {section for section, _ in named} == set(classes)
     assert [each for each in named if each[1] not in classes[each[0]].class_trait_names(config=True)] == []
-    text = (ROOT / "docs" / "zero-to-jupyterhub.md").read_text()
+    text = (ROOT / "docs" / "how-to" / "zero-to-jupyterhub.md").read_text()
     told = set(re.findall(r"`SpawnpennySpawner\.(\w+)`", text))
     assert told <= set(ours.SpawnpennySpawner.class_trait_names(config=True))
 
 
 def test_the_hub_finds_its_token_where_the_values_mount_it():
-    values = with_key("zero-to-jupyterhub.md", "hub")
+    values = with_key("how-to/zero-to-jupyterhub.md", "hub")
     hub = values[0]["hub"]
     (mount,), (volume,) = hub["extraVolumeMounts"], hub["extraVolumes"]
     assert mount["name"] == volume["name"]
@@ -96,7 +96,7 @@ def test_the_hub_finds_its_token_where_the_values_mount_it():
 
 
 def test_the_image_installs_the_wheel_of_this_version():
-    (dockerfile,) = blocks("zero-to-jupyterhub.md", "dockerfile")
+    (dockerfile,) = blocks("how-to/zero-to-jupyterhub.md", "dockerfile")
     wheel = f"spawnpenny-{version('spawnpenny')}-py3-none-any.whl"
     assert re.findall(r"spawnpenny-\S+?\.whl", dockerfile) == [wheel, wheel]
 
@@ -113,8 +113,8 @@ def kubectl(*arguments, text=None, env=None):
 
 
 def test_the_overlay_lets_the_hubs_token_start_everything(tmp_path):
-    (components,) = with_key("zero-to-jupyterhub.md", "components")
-    (patches,) = with_key("zero-to-jupyterhub.md", "patches")
+    (components,) = with_key("how-to/zero-to-jupyterhub.md", "components")
+    (patches,) = with_key("how-to/zero-to-jupyterhub.md", "patches")
     content = components | patches | {"resources": ["../../base"]}
     overlay = (ROOT / "kustomize/overlays/ours").resolve()
     for key in ("resources", "components"):
@@ -146,7 +146,7 @@ def test_the_commands_give_the_hub_its_token_and_take_its_rights(apiserver):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    making, taking, asking = blocks("zero-to-jupyterhub.md", "sh")
+    making, taking, asking = blocks("how-to/zero-to-jupyterhub.md", "sh")
     for namespace in ("jupyterhub", "spawnpenny"):
         have(f"kubectl create namespace {namespace}{suffix}")
     have(making)

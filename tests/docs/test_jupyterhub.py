@@ -11,7 +11,7 @@ from traitlets.config import PyFileConfigLoader
 from spawnpenny.clients.jupyterhub import SpawnpennySpawner
 from spawnpenny.clients.jupyterhub.traits import SpawnpennyTraits
 
-PAGE = (Path(__file__).parents[2] / "docs/jupyterhub.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/how-to/jupyterhub.md").read_text()
 OWN = SpawnpennyTraits.class_own_traits(config=True)
 
 

@@ -16,7 +16,7 @@ from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.broker import broker_metrics
 from spawnpenny.web.metrics.registry import Metrics
 
-PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/reference/metrics.md").read_text()
 
 
 def documented():

@@ -15,7 +15,8 @@ from spawnpenny.pipeline.record import SCHEMA
 from spawnpenny.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {name: (DOCS / f"{name}.md").read_text() for name in ("doctor", "upgrade", "backup", "uninstall", "versions")}
+SHELVES = {"doctor": "how-to", "upgrade": "how-to", "backup": "how-to", "uninstall": "how-to", "versions": "reference"}
+PAGES = {name: (DOCS / shelf / f"{name}.md").read_text() for name, shelf in SHELVES.items()}
 COMMANDS = "\n".join(
     line
     for page in PAGES.values()

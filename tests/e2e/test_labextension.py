@@ -19,7 +19,7 @@ if find_spec("dask_labextension") is None or find_spec("jupyter_server_proxy") i
     pytest.skip("dask-labextension and jupyter-server-proxy are not here", allow_module_level=True)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PAGE = Path(__file__).parents[2] / "docs" / "dask-native.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "dask-native.md"
 (SERVER,) = re.findall(r"```py\n(from ipaddress .*?)```", PAGE.read_text(), re.DOTALL)
 SERVER = SERVER.replace("10.0.0.0/8", "127.0.0.0/8")
 ENV = {

@@ -9,7 +9,7 @@ import pytest
 
 from spawnpenny.testing.jupyterhub import JupyterHub
 
-PAGE = (Path(__file__).parents[2] / "docs" / "jupyterhub.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "jupyterhub.md").read_text(encoding="utf-8")
 CONFIG = """
 c.JupyterHub.spawner_class = "spawnpenny"
 c.SpawnpennySpawner.url = {url!r}

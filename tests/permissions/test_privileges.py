@@ -1,4 +1,4 @@
-"""The tables of ``docs/privileges.md``: what the API server answers when asked what each account may do.
+"""The tables of ``docs/explanation/privileges.md``: what the API server answers when asked what each account may do.
 
 ``SPAWNPENNY_GOLDEN=write`` writes them anew.
 """
@@ -25,7 +25,7 @@ from spawnpenny.permissions.rules import VERBS
 from spawnpenny.plugins import load_plugins
 from spawnpenny.settings import Settings
 
-PAGE = Path(__file__).parents[2] / "docs" / "privileges.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "privileges.md"
 RULES = Path(__file__).parent / "rules"
 RBAC = "rbac.authorization.k8s.io"
 ALL, TENANTS, OWN = "all namespaces", "user namespaces", "its own namespace"

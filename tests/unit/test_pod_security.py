@@ -235,7 +235,7 @@ def passes(pod, *openings):
 
 def documented():
     """Return the level that the docs say is left with each opening."""
-    text = (ROOT / "docs" / "settings.md").read_text()
+    text = (ROOT / "docs" / "reference" / "settings.md").read_text()
     return dict(re.findall(r"^\| `(\w+)` \| `(privileged|baseline|restricted)` \|", text, re.MULTILINE))
 
 

@@ -53,7 +53,7 @@ async def check_records(deployment: Deployment) -> list[Finding]:
         found.append(failure(f"Records cannot be read: {few(unreadable)}.", do))
     if newer:
         told = f"Records are of a newer spawnpenny than this one, which reads up to schema {SCHEMA}: {few(newer)}."
-        found.append(failure(told, "Deploy the newer version again; docs/upgrade.md says how to go back."))
+        found.append(failure(told, "Deploy the newer version again; docs/how-to/upgrade.md says how to go back."))
     return found or [ok(f"All records ({len(schemas)}) can be read.")]
 
 

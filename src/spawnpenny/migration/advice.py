@@ -36,7 +36,7 @@ def report(carried: Carried, section: tuple[str, ...], loss: Loss) -> None:
             place,
             "it has braces that name no field of a template",
             "KubeSpawner refuses it as well. Write {{ and }} where braces are meant, and else a field: {username}, "
-            "{servername} and the like (docs/plugin-lab.md, Templates).",
+            "{servername} and the like (docs/reference/plugin-lab.md, Templates).",
         )
     elif loss.check(_quoted(loss.value)) is None:
         carried.lose(place, "it has a number or a truth value where Kubernetes wants a text", "Write it in quotes.")

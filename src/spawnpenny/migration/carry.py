@@ -26,7 +26,7 @@ _SECRET: Final = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|(API|ACCESS)
 _NULLABLE: Final = frozenset({"allow_privilege_escalation"})
 """None says something: the pod says nothing about it."""
 _OF_USERS: Final = frozenset({"uid", "gid", "fs_gid", "supplemental_gids"})
-_PLUGIN: Final = "docs/plugins.md shows how to write a plugin."
+_PLUGIN: Final = "docs/how-to/plugins.md shows how to write a plugin."
 
 
 def carry(configured: Configured, hub_namespace: str) -> Carried:

@@ -80,5 +80,5 @@ def remarks(gateway: Mapping[str, Any] | None) -> Iterator[str]:
     if gateway is not None:
         yield (
             "dask-gateway: its gateway, controller and traefik are not needed any more. Notebooks go on with the same "
-            "client: set gateway.address and gateway.proxy_address (docs/dask.md), and labs are told where it is."
+            "client: set gateway.address and gateway.proxy_address (docs/how-to/dask.md), and labs know where it is."
         )

@@ -156,5 +156,5 @@ def _owners(pod: Manifest) -> Iterator[str]:
             yield (
                 f"The init container {container['name']} changes the owner of files as root. For a volume claim, "
                 "fs_gid does that: leave it out. For NFS, where fs_gid has no effect, make the folder by an order of "
-                "the broker (docs/broker.md), or open what it needs."
+                "the broker (docs/explanation/broker.md), or open what it needs."
             )

@@ -38,7 +38,7 @@ _SCHEDULING: Final = {
     ),
     "scheduling.userPlaceholder.replicas": (
         "scheduling.userPlaceholder: the placeholders stay the chart's; they make room for labs only where these have "
-        "the chart's priority class (docs/zero-to-jupyterhub.md, 6)."
+        "the chart's priority class (docs/how-to/zero-to-jupyterhub.md, 6)."
     ),
 }
 

@@ -43,7 +43,7 @@ def check_pod(
 
 def _refusal(needs: PodNeeds, pods: PodSettings, broker: BrokerSettings) -> str:
     closed = [*needs.closed(pods.allow), *needs.closed_paths(pods.host_paths), *needs.likely_closed(pods.allow)]
-    fence = " The fence follows these settings: see Openings in docs/settings.md."
+    fence = " The fence follows these settings: see Openings in docs/reference/settings.md."
     return (
         f"The settings do not open what the pod needs: {sentences(closed)}.{fence} To open it, an administrator sets:\n"
         f"{settings_to_paste(needs, pods, broker)}"

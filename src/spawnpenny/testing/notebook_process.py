@@ -20,7 +20,7 @@ def main() -> None:
         os.dup2(2, 1)
         names: dict[str, Any] = {"__name__": "__main__"}
         # A dask_gateway.Gateway that is collected in the thread of its own event loop waits for itself: see
-        # docs/dask.md. Here garbage is collected between cells, in this thread.
+        # docs/how-to/dask.md. Here garbage is collected between cells, in this thread.
         gc.disable()
         for line in sys.stdin:
             answers.write(json.dumps(_answer(json.loads(line), names), default=repr) + "\n")

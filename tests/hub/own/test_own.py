@@ -118,7 +118,7 @@ async def test_jupyterhubs_own_tests_pass_with_our_spawner(version, module, whic
 
 
 def test_the_page_says_which_of_them_do_not_apply_and_why():
-    page = (HERE.parents[2] / "docs" / "jupyterhub.md").read_text(encoding="utf-8")
+    page = (HERE.parents[2] / "docs" / "how-to" / "jupyterhub.md").read_text(encoding="utf-8")
     for module, tests in json.loads((HERE / "exceptions.json").read_text(encoding="utf-8")).items():
         for test, why in tests.items():
             assert f"| `{module}.py`: `{test}` | {why} |\n" in page
