@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
+import re
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 import structlog
+
+ROOT = Path(__file__).parents[1]
+EXTRAS = ("server", "jupyterhub", "dask", "oidc")
 
 # By default structlog writes tracebacks with local variables where rich is installed. That takes seconds each, in which
 # the event loop stands still: one task that fails again and again made tests fail that have nothing to do with it.
@@ -37,3 +45,38 @@ def compared(monkeypatch):
 
     monkeypatch.setattr(difflib, "get_close_matches", counted)
     return calls
+
+
+class Loaded:
+    """What a process has loaded of spawnpenny, and of the libraries that pyproject.toml names.
+
+    The file beside the test pins it; ``SPAWNPENNY_GOLDEN=write`` writes that anew.
+    """
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def check(self, name, modules):
+        roots = {each.partition(".")[0] for each in modules} & libraries()
+        ours = {each for each in modules if each.partition(".")[0].startswith("spawnpenny")}
+        found = [*sorted(ours), *sorted(f"library {root}" for root in roots)]
+        file = self._folder / f"{name}.txt"
+        if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
+            file.write_text("\n".join(found) + "\n")
+        expected = file.read_text().splitlines()
+        assert found == expected, "\n".join(["", *difflib.unified_diff(expected, found, "pinned", "loaded", n=0)])
+
+
+def libraries():
+    """Return the top-level modules of the distributions that pyproject.toml names for what spawnpenny runs as."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [*project["dependencies"], *(each for extra in EXTRAS for each in project["optional-dependencies"][extra])]
+    names = {re.split(r"[^\w.-]", each)[0].lower().replace("_", "-") for each in named} - {"spawnpenny"}
+    owners = packages_distributions()
+    return {root for root, found in owners.items() if names & {each.lower().replace("_", "-") for each in found}}
+
+
+@pytest.fixture
+def loaded(request):
+    """Compare what a process has loaded with what is pinned in the folder ``loaded`` beside the test."""
+    return Loaded(request.path.parent / "loaded")

@@ -43,11 +43,11 @@ from spawnpenny.errors import (
 )
 from spawnpenny.hookspecs import hookimpl
 from spawnpenny.identity import Authenticator, Credentials, Identity
-from spawnpenny.pipeline.podstate import ending as pod_ending
-from spawnpenny.pipeline.podstate import is_lost as pod_is_lost
-from spawnpenny.pipeline.podstate import is_ready as pod_is_ready
-from spawnpenny.pipeline.podstate import side_troubles as pod_side_troubles
-from spawnpenny.pipeline.podstate import trouble as pod_trouble
+from spawnpenny.kubernetes.pods.status import ending as pod_ending
+from spawnpenny.kubernetes.pods.status import is_lost as pod_is_lost
+from spawnpenny.kubernetes.pods.status import is_ready as pod_is_ready
+from spawnpenny.kubernetes.pods.status import side_troubles as pod_side_troubles
+from spawnpenny.kubernetes.pods.status import trouble as pod_trouble
 from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.root_capabilities import hardened_container
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey

@@ -12,14 +12,15 @@ import structlog
 
 from spawnpenny.aio.faults import Faults
 from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.aio.tasks import Tasks
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster
 from spawnpenny.cluster.reads import watch_namespaces, watch_pods
 from spawnpenny.domain import labels
+from spawnpenny.domain.broker import Broker
 from spawnpenny.housekeeping.housekeeper import Housekeeper
 from spawnpenny.pipeline.account import Bell
 from spawnpenny.pipeline.accounts import Accounts
-from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.container_limits import verify_steps
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.labtokens import LabTokens
@@ -27,7 +28,6 @@ from spawnpenny.pipeline.never_fits import never_fits
 from spawnpenny.pipeline.pod_openings import check_openings
 from spawnpenny.pipeline.recovery import Recovery
 from spawnpenny.pipeline.spawns import Spawns
-from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.vigil import Vigil
 from spawnpenny.pipeline.world import World
 from spawnpenny.plugins import Plugins

@@ -19,11 +19,11 @@ import psutil
 import pytest
 from aiohttp import web
 
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.dask import DaskProxy
 from spawnpenny.testing.notebook import CellError, Notebook
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.processes import Processes
-from spawnpenny.web.serving import listening
 
 HERE = Path(__file__).parent
 CLUSTERS = [f"bench{number}" for number in range(10)]

@@ -12,12 +12,12 @@ import pytest
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.plugins import load_plugins
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.ports import LOOPBACK
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 MOST = 128 * 1024
 ROUNDS = 40

@@ -14,7 +14,7 @@ import time
 from contextlib import AsyncExitStack
 
 from spawnpenny.cluster.port import Ref
-from spawnpenny.pipeline.podstate import is_ready
+from spawnpenny.kubernetes.pods.status import is_ready
 from spawnpenny.replicas.fence import Fence, FencedCluster
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import make_site, settled, start, stop

@@ -25,11 +25,11 @@ from spawnpenny.broker.local import run_local_broker
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.cluster.port import Listing
 from spawnpenny.plugins import load_plugins
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import Site
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 
 @dataclass

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,6 +16,7 @@ import yaml
 from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.election import lease_ref
 from spawnpenny.cli.command import run
+from spawnpenny.domain.users import User
 
 
 @pytest.fixture
@@ -24,9 +26,10 @@ def command(apiserver, kube_site, tmp_path):
     file.write_text(yaml.safe_dump(kube_site.data))
 
     @asynccontextmanager
-    async def running():
+    async def running(*program):
+        program = program or ("-m", "spawnpenny")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "spawnpenny", "broker", "--settings", str(file), "--health-port", "0"),
+            *(sys.executable, *program, "broker", "--settings", str(file), "--health-port", "0"),
             env={**os.environ, "KUBECONFIG": str(apiserver.kubeconfig)},
             stderr=asyncio.subprocess.PIPE,
         )
@@ -82,6 +85,21 @@ async def test_the_command_leads_and_gives_the_lead_up_when_it_is_told_to_end(ku
         assert await process.wait() == 0
     lease = await kube_site.cluster.read(lease_ref(kube_site.settings))
     assert "holderIdentity" not in lease["spec"]
+
+
+async def test_it_loads_no_more_than_its_work_needs(kube_site, command, loaded, tmp_path):
+    """No plugin, and nothing of the HTTP API, the gateway, the embedded cluster or the migration."""
+    file = tmp_path / "loaded.json"
+    async with command(str(Path(__file__).parents[1] / "loaded.py"), str(file)) as process:
+        log = await told(process, "listening", "leading")
+        async with run_asking(kube_site.cluster, kube_site.settings) as broker:
+            uid = await broker.claim_namespace("ada")
+            await broker.provision(User("ada", 2001, 2001), "commission")
+            await broker.release_namespace("ada", uid)
+        assert await scrape(log["listening"]["port"])
+        process.terminate()
+        assert await process.wait() == 0
+    loaded.check("broker", json.loads(file.read_text())["modules"])
 
 
 async def test_another_one_stands_by_and_is_ready(kube_site, command):

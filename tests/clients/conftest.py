@@ -18,12 +18,12 @@ from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client, Patience
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.plugins import load_plugins
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.dask import dask_site
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 TOKENS = {"hub": (["read:any", "spawn:any", "delete:any", "commission"], None), "ada": (["spawn:self"], "ada")}
 HERE = str(Path(spawnpenny.__file__).parents[1])

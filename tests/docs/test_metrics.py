@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from spawnpenny.aio.connections import Connections
+from spawnpenny.broker.metrics import broker_metrics
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.settings import LimitSettings
 from spawnpenny.testing.site import settled, start
 from spawnpenny.web.limits import Limits
-from spawnpenny.web.metrics.broker import broker_metrics
 from spawnpenny.web.metrics.registry import Metrics
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/metrics.md").read_text()

@@ -15,7 +15,7 @@ from spawnpenny.broker.namespaces import release_role
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase, Scale
 from spawnpenny.domain.users import User
-from spawnpenny.pipeline.podevents import PLAIN
+from spawnpenny.kubernetes.pods.events import PLAIN
 from spawnpenny.replicas.replica import Replica
 from spawnpenny.testing.behaviours import Hold, PullError, Ready
 from spawnpenny.testing.site import HUB, lab, settled, start, start_cluster, stop

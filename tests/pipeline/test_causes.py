@@ -9,7 +9,7 @@ import pytest
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Ref
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.pipeline import pod_troubles
+from spawnpenny.kubernetes.pods import troubles
 from spawnpenny.pipeline.keeper import read_record
 from spawnpenny.testing.behaviours import Hold, make_status, terminated
 from spawnpenny.testing.patience import PATIENCE
@@ -117,7 +117,7 @@ async def test_what_heals_a_moment_later_fails_no_start(kube_site, play):
 
 
 async def test_what_does_not_heal_fails_with_its_own_reason_when_patience_ends(kube_site, play, monkeypatch):
-    monkeypatch.setattr(pod_troubles, "HEALING", 0.5)
+    monkeypatch.setattr(troubles, "HEALING", 0.5)
     play(Play(("Pending", MISSING, {})))
     async with kube_site.service() as service:
         run = await settled(await start(service))

@@ -22,9 +22,9 @@ from playwright.async_api import async_playwright
 from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.server import running_proxy
 from spawnpenny.logs import configure_logs
+from spawnpenny.serving.server import listening
 from spawnpenny.settings import GatewaySettings, Settings
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.web.serving import listening
 
 TOKEN = "the-proxys-token"
 

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 from resource import RLIMIT_NOFILE, setrlimit
 
 import aiohttp
@@ -40,12 +41,12 @@ async def start(service):
     """Start the command before the service; it is killed at the end, if it still runs."""
     processes = []
 
-    async def start(*arguments, port, descriptors=None, **env):
+    async def start(*arguments, port, descriptors=None, program=("-m", "spawnpenny"), **env):
         more = {"SERVICE": f"http://127.0.0.1:{port}", "HOST": "127.0.0.1", "PORT": "0", "DASHBOARD_PORT": "0"}
         env = {**os.environ, **{f"SPAWNPENNY_GATEWAY__{name}": value for name, value in more.items()}, **env}
         bound = None if descriptors is None else lambda: setrlimit(RLIMIT_NOFILE, (descriptors, descriptors))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "spawnpenny", "proxy", *arguments),
+            *(sys.executable, *program, "proxy", *arguments),
             env=env,
             stderr=asyncio.subprocess.PIPE,
             preexec_fn=bound,
@@ -83,6 +84,24 @@ async def test_when_asked_to_end_it_takes_nothing_new_and_waits_for_what_there_i
         async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 0
         assert TOKEN not in (await process.stderr.read()).decode() + str(where)
+
+
+async def test_it_loads_no_more_than_its_work_needs(service, start, listen, hello, loaded, tmp_path):
+    """Nothing that knows of Kubernetes or of spawns, and no plugin."""
+    file, data = tmp_path / "loaded.json", hello("daskgateway-c1")
+    program = (str(Path(__file__).parents[1] / "loaded.py"), str(file))
+    async with service.serving() as port, listen(echo) as scheduler:
+        service.put("c1", "127.0.0.1", scheduler)
+        process = await start(port=port, program=program, SPAWNPENNY_PROXY_TOKEN=TOKEN)
+        where = await line_with(process, "listening")
+        reader, writer = await asyncio.open_connection("127.0.0.1", where["port"])
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+        writer.close()
+        process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            assert await process.wait() == 0
+    loaded.check("proxy", json.loads(file.read_text())["modules"])
 
 
 async def test_two_proxies_cannot_have_one_port_and_it_is_said_which_setting(service, start):

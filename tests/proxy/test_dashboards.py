@@ -25,9 +25,9 @@ from spawnpenny.gateway.proxy.dashboards import REMEMBERED
 from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.paths import is_open
 from spawnpenny.logs import configure_logs
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.processes import Processes
-from spawnpenny.web.serving import listening
 
 TOKEN, TICKET = "the-proxys-token", "t" * 43
 

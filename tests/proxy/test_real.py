@@ -13,12 +13,12 @@ from dask_gateway.auth import BasicAuth
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.plugins import load_plugins
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 PROXY_TOKEN = "the-proxys-token"
 USERS = ("ada", "bob")

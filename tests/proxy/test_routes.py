@@ -16,12 +16,12 @@ from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.spawns import Key, Kind, Scale
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.plugins import load_plugins
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start, start_cluster
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 TOKEN = "the-proxys-token"
 SCHEDULER = (

@@ -20,12 +20,12 @@ from spawnpenny.errors import ClusterForbiddenError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.replicas.fence import Fence
 from spawnpenny.replicas.fence_watch import FenceWatch
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import settled, start
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 QUICK = Restarts(first=0.01, longest=0.1, settled=0.1)
 SERVICE_TASKS = {

@@ -7,11 +7,11 @@ import re
 import pytest
 from marshmallow import ValidationError
 
+from spawnpenny.auth.users import resolve_user
 from spawnpenny.broker.claims import Claim, claim_map, read_claim
 from spawnpenny.domain.users import GROUP_PATTERN, MAX_GROUP_NAME, MAX_GROUPS, Group, User
 from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserConflictError
 from spawnpenny.identity import Identity
-from spawnpenny.pipeline.people import resolve_user
 from spawnpenny.pipeline.record import UserRecord
 from spawnpenny.settings import UserSettings
 from spawnpenny.web.requests import DossierBody, GroupSchema

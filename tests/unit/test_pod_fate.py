@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spawnpenny.domain import labels
-from spawnpenny.pipeline import podstate
-from spawnpenny.pipeline.pod_containers import own_container
+from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.kubernetes.pods.containers import own_container
 
 OWN = "notebook"
 RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
@@ -104,16 +104,16 @@ POLICIES = st.sampled_from(["Always", "OnFailure", "Never"])
 
 
 def fate(pod):
-    trouble = podstate.trouble(pod)
+    trouble = pod_status.trouble(pod)
     return {
-        "ready": podstate.is_ready(pod),
-        "over": podstate.is_over(pod),
-        "lost": podstate.is_lost(pod),
-        "succeeded": podstate.has_succeeded(pod),
-        "crashes": podstate.crashes(pod),
-        "failed starts": podstate.failed_starts(pod),
+        "ready": pod_status.is_ready(pod),
+        "over": pod_status.is_over(pod),
+        "lost": pod_status.is_lost(pod),
+        "succeeded": pod_status.has_succeeded(pod),
+        "crashes": pod_status.crashes(pod),
+        "failed starts": pod_status.failed_starts(pod),
         "trouble": trouble and (trouble.code, trouble.error.message, trouble.hopeless),
-        "ending": podstate.ending(pod).message,
+        "ending": pod_status.ending(pod).message,
     }
 
 
@@ -124,7 +124,7 @@ def test_a_pods_fate_is_that_of_its_own_container(own, policy, beside, native, i
 
 @given(own=OWNS, beside=BESIDE, native=NATIVE)
 def test_each_container_in_trouble_beside_the_program_is_named_and_no_other(own, beside, native):
-    named = {name for name, _ in podstate.side_troubles(pod(own, beside=beside, native=native))}
+    named = {name for name, _ in pod_status.side_troubles(pod(own, beside=beside, native=native))}
     calm = {each["name"] for each in (*beside, *native) if not is_bad(each)}
     assert named == {each["name"] for each in (*beside, *native)} - calm
     assert OWN not in named
@@ -153,8 +153,8 @@ def test_a_program_that_is_not_started_again_has_ended_beside_a_living_sidecar(p
     beside = status("side", RUNNING, ready=True)
     found = pod(status(OWN, ended(code)), policy=policy, beside=[beside])
     assert found["status"]["phase"] == "Running"
-    assert (podstate.is_over(found), podstate.is_lost(found)) == (over, over)
-    assert podstate.is_over(pod(status(OWN, ended(code)), policy=policy, beside=[beside], deletionTimestamp="now"))
+    assert (pod_status.is_over(found), pod_status.is_lost(found)) == (over, over)
+    assert pod_status.is_over(pod(status(OWN, ended(code)), policy=policy, beside=[beside], deletionTimestamp="now"))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_program_that_is_not_started_again_has_ended_beside_a_living_sidecar(p
 def test_a_containers_own_restart_rules_go_before_the_pods(rule, over):
     found = pod(status(OWN, ended(42)), policy="Never", beside=[status("side", RUNNING, ready=True)])
     found["spec"]["containers"][-1]["restartPolicyRules"] = [rule]
-    assert podstate.is_over(found) is over
+    assert pod_status.is_over(found) is over
 
 
 @pytest.mark.parametrize(
@@ -185,24 +185,24 @@ def test_only_a_sidecar_may_be_unready(reported, gates, ready):
     found = pod(status(OWN, RUNNING, ready=True), beside=[status("side", ended(0))])
     found["status"]["conditions"] = [{"type": name, "status": value} for name, value in reported.items()]
     found["spec"]["readinessGates"] = [{"conditionType": name} for name in gates]
-    assert podstate.is_ready(found) is ready
+    assert pod_status.is_ready(found) is ready
 
 
 @pytest.mark.parametrize("more", [{"reason": "NodeLost"}, {"phase": "Unknown"}])
 def test_a_pod_whose_machine_is_lost_is_not_ready_beside_an_unready_sidecar(more):
     own = status(OWN, RUNNING, ready=True)
-    assert not podstate.is_ready(pod(own, beside=[status("side", ended(0))], reported=more))
+    assert not pod_status.is_ready(pod(own, beside=[status("side", ended(0))], reported=more))
 
 
 def test_a_program_that_runs_is_not_given_up_for_what_it_did_long_ago():
     last = ended(1, startedAt="2025-12-01T00:00:00Z", finishedAt="2025-12-01T00:00:05Z")
     busy = pod(status(OWN, RUNNING, restarts=9, last=last))
-    assert not podstate.is_lost(busy)
+    assert not pod_status.is_lost(busy)
     busy["status"]["conditions"][0]["lastTransitionTime"] = "2026-01-20T00:00:00Z"
-    assert podstate.trouble(busy) is None
+    assert pod_status.trouble(busy) is None
     busy["status"]["conditions"][0]["lastTransitionTime"] = "2025-12-01T00:00:05Z"
-    assert podstate.trouble(busy).code == "pod_crashed"
-    assert podstate.is_lost(pod(status(OWN, waiting("CrashLoopBackOff"), restarts=9, last=last)))
+    assert pod_status.trouble(busy).code == "pod_crashed"
+    assert pod_status.is_lost(pod(status(OWN, waiting("CrashLoopBackOff"), restarts=9, last=last)))
 
 
 AT_NOON = "2026-01-01T12:00:00Z"
@@ -221,8 +221,8 @@ AT_NOON = "2026-01-01T12:00:00Z"
 )
 def test_a_program_that_ends_well_when_the_cluster_ends_it_has_not_succeeded(finished, more, succeeded):
     found = pod(status(OWN, ended(0, finishedAt=finished)), policy="Never", **more)
-    assert podstate.has_succeeded(found) is succeeded
-    assert podstate.is_over(found)
+    assert pod_status.has_succeeded(found) is succeeded
+    assert pod_status.is_over(found)
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["init container", "native sidecar"])
@@ -230,22 +230,22 @@ def test_what_blocks_the_start_is_what_is_waited_for_in_its_own_name(native):
     blocking = status("setup", waiting("CrashLoopBackOff"), restarts=3, last=ended(7))
     before = {"native": [blocking]} if native else {"inits": [blocking]}
     found = pod(status(OWN, STARTING), reported={"phase": "Pending"}, **before)
-    assert "setup" in podstate.trouble(found).error.message
-    assert (podstate.failed_starts(found), podstate.crashes(found)) == (3, 0)
+    assert "setup" in pod_status.trouble(found).error.message
+    assert (pod_status.failed_starts(found), pod_status.crashes(found)) == (3, 0)
 
 
 def test_an_init_container_that_failed_for_good_is_named():
     found = pod(status(OWN, STARTING), policy="Never", inits=[status("setup", ended(7))], reported={"phase": "Failed"})
-    assert podstate.is_over(found)
-    assert podstate.ending(found).message == "The container setup ended by itself with exit code 7."
+    assert pod_status.is_over(found)
+    assert pod_status.ending(found).message == "The container setup ended by itself with exit code 7."
 
 
 @pytest.mark.parametrize(("seconds", "lost"), [(5, True), (700, False)])
 def test_many_ends_with_long_runs_between_them_are_no_crash_loop(seconds, lost):
     finished = f"2026-01-01T00:{seconds // 60:02d}:{seconds % 60:02d}Z"
     last = ended(1, startedAt="2026-01-01T00:00:00Z", finishedAt=finished)
-    own = status(OWN, waiting("CrashLoopBackOff"), restarts=podstate.MANY_CRASHES, last=last)
-    assert podstate.is_lost(pod(own)) is lost
+    own = status(OWN, waiting("CrashLoopBackOff"), restarts=pod_status.MANY_CRASHES, last=last)
+    assert pod_status.is_lost(pod(own)) is lost
 
 
 def test_the_own_container_of_a_pod_without_the_annotation_is_its_first():

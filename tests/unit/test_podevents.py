@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spawnpenny.domain.events import Severity
-from spawnpenny.pipeline.podevents import PLAIN, worded
+from spawnpenny.kubernetes.pods.events import PLAIN, worded
 
 ATTACH = 'Multi-Attach error for volume "pvc-1"\n Volume is already used by pod(s) lab-b'
 

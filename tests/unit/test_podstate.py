@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawnpenny.pipeline import podstate
+from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.pipeline.scrub import Scrubber
 from spawnpenny.testing.behaviours import Crash, Fail, Hold, PullError, Ready, Succeed, Unschedulable
 
@@ -149,7 +149,7 @@ TROUBLES = [
 
 @pytest.mark.parametrize(("status", "verdict", "told"), TROUBLES)
 def test_a_trouble_has_its_code_its_hope_and_its_sentence(status, verdict, told):
-    found = podstate.trouble(pod(status))
+    found = pod_status.trouble(pod(status))
     assert (found.code, found.hopeless) == verdict
     assert found.error.message == told
 
@@ -167,12 +167,12 @@ def test_a_trouble_has_its_code_its_hope_and_its_sentence(status, verdict, told)
     ],
 )
 def test_what_takes_its_time_is_no_trouble(status):
-    assert podstate.trouble(pod(status)) is None
+    assert pod_status.trouble(pod(status)) is None
 
 
 def test_the_trouble_of_an_init_container_is_a_trouble():
     status = {"initContainerStatuses": [{"name": "setup", "image": "x", "state": ended(2)}]}
-    assert podstate.trouble(pod(status)).error.message == "The container setup ended by itself with exit code 2."
+    assert pod_status.trouble(pod(status)).error.message == "The container setup ended by itself with exit code 2."
 
 
 def oom_killed():
@@ -197,8 +197,8 @@ def evicted():
     ],
 )
 def test_an_ending_is_told_by_its_cause(ending, told):
-    assert podstate.is_over(ending)
-    assert podstate.ending(ending).message == told
+    assert pod_status.is_over(ending)
+    assert pod_status.ending(ending).message == told
 
 
 RAN = [{"name": "notebook", "state": ended(137)}]
@@ -223,7 +223,7 @@ RAN = [{"name": "notebook", "state": ended(137)}]
 )
 def test_what_the_cluster_ended_or_refused_has_a_code_of_its_own(reason, ran, code):
     status = {"phase": "Failed", "reason": reason, "message": "so it is", "containerStatuses": RAN if ran else []}
-    found = podstate.ending(pod(status))
+    found = pod_status.ending(pod(status))
     assert found.code == code
     assert found.message.endswith(": so it is.")
     assert code not in {"pod_rejected", "pod_ended"} or reason in found.message
@@ -242,8 +242,8 @@ def test_what_the_cluster_ended_or_refused_has_a_code_of_its_own(reason, ran, co
 def test_a_deleted_pod_says_why_by_its_condition(reason, code):
     target = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "so it is"}
     status = {"phase": "Running", "conditions": [target], "containerStatuses": RAN}
-    assert podstate.ending(pod(status, deletionTimestamp="now")).code == code
-    assert podstate.deletion(pod(status)).code == code
+    assert pod_status.ending(pod(status, deletionTimestamp="now")).code == code
+    assert pod_status.deletion(pod(status)).code == code
 
 
 def lost(**more):
@@ -253,28 +253,28 @@ def lost(**more):
 
 
 def test_a_lost_machine_is_told_and_may_come_back():
-    found = podstate.trouble(lost())
+    found = pod_status.trouble(lost())
     assert (found.code, found.hopeless) == ("node_lost", False)
-    assert not podstate.is_lost(lost())
+    assert not pod_status.is_lost(lost())
 
 
 def test_a_pod_that_is_deleted_on_a_lost_machine_is_lost():
     gone = lost(deletionTimestamp="now")
-    assert podstate.is_lost(gone)
-    assert podstate.ending(gone).code == "node_lost"
+    assert pod_status.is_lost(gone)
+    assert pod_status.ending(gone).code == "node_lost"
 
 
 @pytest.mark.parametrize(("code", "reason"), [(137, "ContainerStatusUnknown"), (255, "Unknown")])
 def test_an_end_that_nobody_saw_is_not_the_programs_own(code, reason):
     status = container(state=ended(code, reason=reason, message="could not be located")) | {"phase": "Failed"}
-    error = podstate.ending(pod(status))
+    error = pod_status.ending(pod(status))
     assert (error.code, error.facts.get("exit_code")) == ("pod_ended", None)
-    assert podstate.trouble(pod(status)).code == "pod_ended"
+    assert pod_status.trouble(pod(status)).code == "pod_ended"
 
 
 def test_a_pod_that_was_given_up_while_its_program_ran_says_nothing_of_an_earlier_end():
     given_up = container(state={"running": {}}, lastState=ended(3)) | {"phase": "Failed"}
-    assert podstate.ending(pod(given_up)).code == "pod_ended"
+    assert pod_status.ending(pod(given_up)).code == "pod_ended"
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_a_pod_that_was_given_up_while_its_program_ran_says_nothing_of_an_earlie
 def test_an_images_name_says_nothing_of_why_it_cannot_be_pulled(message, hopeless):
     state = {"waiting": {"reason": "ErrImagePull", "message": message}}
     status = {"containerStatuses": [{"name": "notebook", "image": "quay.io/x:503", "state": state}]}
-    assert podstate.trouble(pod(status)).hopeless is hopeless
+    assert pod_status.trouble(pod(status)).hopeless is hopeless
 
 
 @pytest.mark.parametrize(
@@ -304,13 +304,13 @@ def test_an_images_name_says_nothing_of_why_it_cannot_be_pulled(message, hopeles
 def test_a_pull_that_is_denied_may_pass_where_the_pod_names_a_pull_secret(secrets, message, hopeless):
     denied = pod(container(state={"waiting": {"reason": "ErrImagePull", "message": message}}))
     denied["spec"] = {"imagePullSecrets": secrets}
-    assert podstate.trouble(denied).hopeless is hopeless
+    assert pod_status.trouble(denied).hopeless is hopeless
 
 
 def test_a_gate_that_holds_a_pod_back_is_named():
     gated = pod({"phase": "Pending", "conditions": [NO_ROOM | {"reason": "SchedulingGated"}]})
     gated["spec"] = {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}
-    found = podstate.trouble(gated)
+    found = pod_status.trouble(gated)
     assert (found.code, found.hopeless, found.grace) == ("scheduling_gated", False, None)
     assert "kueue.x-k8s.io/admission" in found.error.message
 
@@ -319,11 +319,11 @@ def test_a_gate_that_holds_a_pod_back_is_named():
     ("state", "code"), [(ended(0), 0), (ended(3), 3), (ended(137, reason="OOMKilled"), 137), (ended(143), 143)]
 )
 def test_the_exit_code_of_a_program_is_a_fact_of_its_end(state, code):
-    assert podstate.ending(pod(container(state=state))).facts["exit_code"] == code
+    assert pod_status.ending(pod(container(state=state))).facts["exit_code"] == code
 
 
 def test_a_pod_without_anything_known_is_not_said_to_have_ended_well():
-    assert podstate.ending(pod({"phase": "Failed"})).code == "pod_ended"
+    assert pod_status.ending(pod({"phase": "Failed"})).code == "pod_ended"
 
 
 TAINTED = "{node-role.kubernetes.io/control-plane: }"
@@ -355,7 +355,7 @@ TAINTED = "{node-role.kubernetes.io/control-plane: }"
 def test_a_scheduler_that_has_no_machine_says_what_is_missing(message, code):
     tail = " preemption: 0/3 nodes are available: 3 Insufficient cpu, 3 Preemption is not helpful for scheduling."
     status = {"conditions": [NO_ROOM | {"message": f"0/3 nodes are available: {message}{tail}"}]}
-    found = podstate.trouble(pod(status))
+    found = pod_status.trouble(pod(status))
     assert found.code == code
     assert "preemption" not in found.error.message
     assert message.rstrip(".") in found.error.message
@@ -376,23 +376,23 @@ def test_a_scheduler_that_has_no_machine_says_what_is_missing(message, code):
 )
 def test_ready_and_over_are_what_the_kubelet_says(behaviour, ready, over):
     (found,) = statuses(behaviour)
-    assert (podstate.is_ready(found), podstate.is_over(found)) == (ready, over)
+    assert (pod_status.is_ready(found), pod_status.is_over(found)) == (ready, over)
 
 
 def test_a_pod_that_is_being_deleted_is_not_ready():
     (found,) = statuses(Ready())
-    assert not podstate.is_ready(pod(found["status"], deletionTimestamp="2026-01-01T00:00:00Z"))
+    assert not pod_status.is_ready(pod(found["status"], deletionTimestamp="2026-01-01T00:00:00Z"))
 
 
 def test_each_crash_counts_once():
-    assert [podstate.crashes(each) for each in statuses(Crash(), 4)] == [1, 1, 2, 3]
+    assert [pod_status.crashes(each) for each in statuses(Crash(), 4)] == [1, 1, 2, 3]
 
 
 @given(st.text(max_size=1000), st.sampled_from(["ErrImagePull", "CreateContainerConfigError", "RunContainerError"]))
 def test_whatever_the_kubelet_writes_is_told_as_one_bounded_sentence(text, reason):
     terminated = container(state=ended(1, message=text))
     for status in (waiting(reason, text), terminated, {"conditions": [NO_ROOM | {"message": text}]}):
-        told = podstate.trouble(pod(status)).error.message
+        told = pod_status.trouble(pod(status)).error.message
         assert len(told.splitlines()) == 1
         assert told.endswith(".")
         assert not told.endswith(("..", ": ."))
@@ -404,7 +404,7 @@ def test_what_a_program_wrote_is_cleaned_before_it_is_cut():
     told = f"{'x' * 285} {secret}"
     ended = {"terminated": {"exitCode": 1, "message": told}}
     pod = {"metadata": {}, "status": {"containerStatuses": [{"name": "notebook", "state": ended}]}}
-    error = podstate.ending(pod, quote=Scrubber([secret]))
+    error = pod_status.ending(pod, quote=Scrubber([secret]))
     assert "s3cr3t" not in error.message
 
 
@@ -415,11 +415,11 @@ def test_the_cut_word_of_a_full_message_is_dropped(statuses):
         message = f"{cut} was wrong" + " " * 2040
         terminated = {"terminated": {"exitCode": 1, "message": message}}
         pod = {"metadata": {}, "status": {"phase": "Failed", statuses: [{"name": "notebook", "state": terminated}]}}
-        error = podstate.ending(pod, quote=Scrubber([secret]))
+        error = pod_status.ending(pod, quote=Scrubber([secret]))
         assert error.message.endswith("exit code 1: was wrong.")
     assert (
         "exit code 1."
-        in podstate.ending(
+        in pod_status.ending(
             {
                 "metadata": {},
                 "status": {statuses: [{"name": "n", "state": {"terminated": {"exitCode": 1, "message": "y" * 2048}}}]},

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from spawnpenny.pipeline.settle import settle, uninterrupted
+from spawnpenny.aio.settle import settle, uninterrupted
 
 
 class Work:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from spawnpenny.pipeline.tasks import Tasks
+from spawnpenny.aio.tasks import Tasks
 from spawnpenny.testing.patience import PATIENCE
 
 

@@ -17,11 +17,11 @@ from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.logs import configure_logs
 from spawnpenny.plugins import load_plugins
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 SCOPES = {
     "hub": (["read:any", "spawn:any", "delete:any", "commission"], None),

@@ -7,9 +7,9 @@ import pytest
 from spawnpenny.configuration import make_settings
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.identity import Credentials, Identity
+from spawnpenny.serving.expectations import UnknownExpectations
 from spawnpenny.tokens import StaticTokens, hash_token
 from spawnpenny.web.access import ADMIN, Access
-from spawnpenny.web.expectations import UnknownExpectations
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.routes import routes
 

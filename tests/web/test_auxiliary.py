@@ -10,8 +10,8 @@ from aiohttp import web
 
 from spawnpenny.configuration import make_settings
 from spawnpenny.gateway.proxy.server import running_proxy
-from spawnpenny.web.auxiliary import auxiliary_application
-from spawnpenny.web.serving import listening
+from spawnpenny.serving.auxiliary import auxiliary_application
+from spawnpenny.serving.server import listening
 
 
 async def send(port, line, *headers):

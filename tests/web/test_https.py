@@ -13,8 +13,8 @@ from aiohttp import web
 
 from spawnpenny.configuration import make_settings
 from spawnpenny.errors import SettingsError
-from spawnpenny.web.certificates import certificate_of
-from spawnpenny.web.serving import listening
+from spawnpenny.serving.certificates import certificate_of
+from spawnpenny.serving.server import listening
 
 
 class Files:

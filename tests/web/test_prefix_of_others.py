@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 from aiohttp import web
 
-from spawnpenny.web.serving import listening
+from spawnpenny.serving.server import listening
 
 
 async def test_an_application_without_a_prefix_has_the_paths_that_it_names():

@@ -13,7 +13,7 @@ import structlog
 from spawnpenny.api import Key, Kind, QuotaExceededError, Scale
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.embedded.orphans import POD_UID, marked
-from spawnpenny.pipeline.podstate import is_ready
+from spawnpenny.kubernetes.pods.status import is_ready
 from spawnpenny.testing.behaviours import Crash, Ready
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster

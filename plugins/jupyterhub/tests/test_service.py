@@ -11,12 +11,12 @@ import pytest
 
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.plugins import load_plugins
+from spawnpenny.serving.server import listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import LOOPBACK
 from spawnpenny.tokens import hash_token
 from spawnpenny.web.app import create_app
 from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.serving import listening
 
 
 @pytest.fixture

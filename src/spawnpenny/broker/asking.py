@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.settle import uninterrupted
 from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.aio.tasks import Tasks
 from spawnpenny.broker.answers import result_of
 from spawnpenny.broker.board import Board, board_ref, empty_board
 from spawnpenny.broker.claims import Claim, age, claim_map, is_answered, is_claim, is_taken, lifetime
@@ -22,8 +24,6 @@ from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import AlreadyExistsError, BrokerUnavailableError, ClusterError, SpawnpennyError
-from spawnpenny.pipeline.settle import uninterrupted
-from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from spawnpenny.domain import labels
 
 if TYPE_CHECKING:
     from spawnpenny.broker.orders import Order
-    from spawnpenny.pipeline.broker import Broker
+    from spawnpenny.domain.broker import Broker
 
 NAME: Final = "board"
 KIND: Final = "board"

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.tasks import Tasks
 from spawnpenny.broker import answers
 from spawnpenny.broker.claims import Claim, Verb, age, is_answered, is_claim, is_taken, is_too_old, lifetime, read_claim
 from spawnpenny.broker.lines import Lines
 from spawnpenny.cluster.backoff import pauses
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.domain.broker import Broker
 from spawnpenny.domain.users import User
 from spawnpenny.errors import (
     ClaimExpiredError,
@@ -26,8 +28,6 @@ from spawnpenny.errors import (
     SpawnpennyError,
     UnavailableError,
 )
-from spawnpenny.pipeline.broker import Broker
-from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:

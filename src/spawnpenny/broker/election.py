@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from spawnpenny.aio.settle import settle
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
-from spawnpenny.pipeline.settle import settle
 from spawnpenny.replicas.replica import Replica
 from spawnpenny.settings import Settings
 

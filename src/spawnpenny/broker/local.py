@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.auth.users import check_ids
 from spawnpenny.broker.namespaces import namespace_hash
 from spawnpenny.broker.orders import Order, Orders, OrdersFile
 from spawnpenny.broker.runs import OrderRuns
@@ -22,7 +23,6 @@ from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import BrokerRefusedError, ForbiddenError, ProvisionError, SettingsError
-from spawnpenny.pipeline.people import check_ids
 from spawnpenny.settings import Settings
 
 

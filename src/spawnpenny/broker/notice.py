@@ -9,8 +9,8 @@ import structlog
 
 from spawnpenny.broker.board import Board, board_ref
 from spawnpenny.cluster.port import Cluster
+from spawnpenny.domain.broker import Broker
 from spawnpenny.errors import ClusterError, ProvisionError
-from spawnpenny.pipeline.broker import Broker
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:

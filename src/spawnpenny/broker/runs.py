@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.settle import settle
 from spawnpenny.broker.orders import (
     Order,
     Orders,
@@ -25,8 +26,7 @@ from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import AlreadyExistsError, ProvisionError, SpawnError, SpawnpennyError
-from spawnpenny.pipeline.pods import Listener, PodWatch
-from spawnpenny.pipeline.settle import settle
+from spawnpenny.kubernetes.pods.wait import Listener, PodWatch
 from spawnpenny.settings import Settings
 
 if TYPE_CHECKING:

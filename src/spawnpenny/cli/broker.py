@@ -11,18 +11,18 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from spawnpenny.aio.descriptors import raise_descriptor_limit
+from spawnpenny.broker.metrics import broker_metrics
 from spawnpenny.broker.server import BrokerServer, run_broker
 from spawnpenny.cli.exits import CommandError
+from spawnpenny.cli.kubernetes import open_kubernetes
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
-from spawnpenny.cli.world import open_cluster
 from spawnpenny.configuration import load_settings
 from spawnpenny.errors import SettingsError
 from spawnpenny.logs import configure_logs
-from spawnpenny.web.auxiliary import auxiliary_application
-from spawnpenny.web.metrics.broker import broker_metrics
-from spawnpenny.web.metrics.exposition import Exposition
-from spawnpenny.web.serving import CONNECTIONS, connections_of, listening
+from spawnpenny.serving.auxiliary import auxiliary_application
+from spawnpenny.serving.metrics.exposition import Exposition
+from spawnpenny.serving.server import CONNECTIONS, connections_of, listening
 
 if TYPE_CHECKING:
     from spawnpenny.settings import Settings
@@ -55,7 +55,7 @@ def broker(file: str | None, health_port: int, log_level: str) -> None:
 
 
 async def _run(settings: Settings, health_port: int) -> None:
-    async with open_cluster(settings) as cluster, run_broker(cluster, settings) as server:
+    async with open_kubernetes() as cluster, run_broker(cluster, settings) as server:
         routes = [("GET", "/healthz", _get_healthz), ("GET", "/readyz", _get_readyz)]
         if settings.web.metrics:
             routes.append(("GET", "/metrics", _get_metrics))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spawnpenny.cli import exits
-from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
+from spawnpenny.cli.deployment import deployment_of, deployment_options
+from spawnpenny.cli.options import settings_option
 from spawnpenny.review import Review, review, review_deployment
 
 if TYPE_CHECKING:

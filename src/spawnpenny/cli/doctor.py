@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from spawnpenny.cli import exits
-from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
+from spawnpenny.cli.deployment import deployment_of, deployment_options
+from spawnpenny.cli.options import settings_option
 from spawnpenny.configuration import load_settings
 from spawnpenny.doctor.examine import examine
 from spawnpenny.doctor.finding import Finding, Level

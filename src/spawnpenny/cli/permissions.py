@@ -13,7 +13,8 @@ import yaml
 from spawnpenny.broker.namespaces import release_role
 from spawnpenny.broker.orders import Orders, OrdersFile
 from spawnpenny.cli import exits
-from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
+from spawnpenny.cli.deployment import deployment_of, deployment_options
+from spawnpenny.cli.options import settings_option
 from spawnpenny.configuration import load_settings
 from spawnpenny.permissions.fence import make_fence
 from spawnpenny.permissions.grants import gather

@@ -10,12 +10,12 @@ import click
 import structlog
 
 from spawnpenny.aio.descriptors import raise_descriptor_limit
+from spawnpenny.aio.race import until_first
 from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.cli.world import serving
 from spawnpenny.configuration import load_settings
-from spawnpenny.gateway.waiting import until_first
 from spawnpenny.logs import configure_logs
 
 if TYPE_CHECKING:

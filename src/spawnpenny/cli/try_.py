@@ -14,7 +14,8 @@ import yaml
 from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
-from spawnpenny.cli.options import deployment_of, deployment_options, settings_option
+from spawnpenny.cli.deployment import deployment_of, deployment_options
+from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.try_server import ask
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
 from spawnpenny.domain.spawns import Kind

@@ -7,20 +7,21 @@ import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from spawnpenny.aio.collector import keep_collections_short
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.broker.asking import run_asking
 from spawnpenny.broker.local import run_local_broker
+from spawnpenny.cli.kubernetes import open_kubernetes
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.errors import AlreadyExistsError, SettingsError
+from spawnpenny.errors import AlreadyExistsError
 from spawnpenny.plugins import load_plugins
+from spawnpenny.serving.certificates import certificate_of
+from spawnpenny.serving.server import listening
 from spawnpenny.web.app import create_app
-from spawnpenny.web.certificates import certificate_of
 from spawnpenny.web.keys import SERVICE
 from spawnpenny.web.metrics.registry import Metrics
-from spawnpenny.web.serving import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -28,11 +29,8 @@ if TYPE_CHECKING:
 
     from spawnpenny.cluster.meter import Meter
     from spawnpenny.cluster.port import Cluster
-    from spawnpenny.pipeline.broker import Broker
+    from spawnpenny.domain.broker import Broker
     from spawnpenny.settings import Settings
-
-
-_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 def state_folder() -> Path:
@@ -116,20 +114,8 @@ async def open_cluster(settings: Settings, *, meter: Meter | None = None) -> Asy
             await _make_namespaces(embedded, settings)
             yield embedded
         return
-    if not (_ACCOUNT.exists() or any(file.exists() for file in _kubeconfigs())):
-        raise SettingsError(
-            "There is no Kubernetes here: neither a pod's account nor a kubeconfig. "
-            "Set cluster: embedded to run on this machine."
-        )
-    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
-
-    async with await KubernetesCluster.connect(meter=meter) as cluster:
+    async with open_kubernetes(meter=meter) as cluster:
         yield cluster
-
-
-def _kubeconfigs() -> list[Path]:
-    named = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    return [Path(each).expanduser() for each in named.split(os.pathsep) if each]
 
 
 async def _make_namespaces(cluster: Cluster, settings: Settings) -> None:

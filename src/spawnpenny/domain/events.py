@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict, Unpack
@@ -25,6 +25,10 @@ class Severity(StrEnum):
 
     NORMAL = "normal"
     WARNING = "warning"
+
+
+Tell = Callable[[str, Severity], None]
+"""Sends a sentence to the user, as an event."""
 
 
 class About(TypedDict, total=False):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from spawnpenny.auth.users import resolve_user
 from spawnpenny.domain.names import cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import DaskNotFoundError, InvalidRequestError, SpawnNotRunningError
@@ -17,7 +18,6 @@ from spawnpenny.gateway.refusals import worded
 from spawnpenny.gateway.report import full_report, report
 from spawnpenny.gateway.requests import ClusterQuerySchema, ClustersQuerySchema, StartOfClusterBody, StartQuerySchema
 from spawnpenny.gateway.status import status_of
-from spawnpenny.pipeline.people import resolve_user
 from spawnpenny.web.dask import find_cluster, key_of
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import query_of, start_of, user_of

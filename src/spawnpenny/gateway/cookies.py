@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.gateway.refusals import PREFIX
-from spawnpenny.web.prefix import outer_path, prefix_of
+from spawnpenny.serving.prefix import outer_path, prefix_of
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -9,12 +9,12 @@ from typing import Final
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
+from spawnpenny.aio.race import until_first
 from spawnpenny.cluster.watched import Subscription
 from spawnpenny.errors import NotReadyError
 from spawnpenny.gateway.schedulers import Schedulers
-from spawnpenny.gateway.waiting import until_first
+from spawnpenny.serving.server import until_gone
 from spawnpenny.web.keys import CLOSING, SERVICE
-from spawnpenny.web.serving import until_gone
 
 _PING: Final = 15.0
 _STUCK: Final = 30.0

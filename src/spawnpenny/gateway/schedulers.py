@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from spawnpenny.aio.faults import Faults
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.pipeline.pod_containers import own_spec
-from spawnpenny.pipeline.podstate import is_over
+from spawnpenny.kubernetes.pods.containers import own_spec
+from spawnpenny.kubernetes.pods.status import is_over
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest, WatchEvent

@@ -9,7 +9,8 @@ from typing import Literal
 from spawnpenny import service
 from spawnpenny.broker import asking, election, runs, server, tenants
 from spawnpenny.cluster.permissions import Declared
-from spawnpenny.pipeline import keeper, podevents
+from spawnpenny.kubernetes.pods import events as pod_events
+from spawnpenny.pipeline import keeper
 from spawnpenny.replicas import heartbeat, ownership, peers
 
 Account = Literal["service", "broker"]
@@ -33,7 +34,7 @@ def parts() -> Sequence[Part]:
         Part("replicas", "service", heartbeat.PERMISSIONS),
         Part("replicas", "service", peers.PERMISSIONS),
         Part("informers", "service", service.PERMISSIONS),
-        Part("events", "service", podevents.PERMISSIONS),
+        Part("events", "service", pod_events.PERMISSIONS),
         Part("claims", "service", asking.PERMISSIONS, apart=True),
         Part("namespaces", "broker", tenants.PERMISSIONS),
         Part("orders", "broker", runs.PERMISSIONS),

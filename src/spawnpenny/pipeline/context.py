@@ -23,7 +23,7 @@ from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Kind, Scale, StepProgress, StepState
 from spawnpenny.domain.worker_groups import group_names
 from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError, SpawnpennyError
-from spawnpenny.pipeline import podstate
+from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.pipeline.account import Account, HeldBack, Run
 from spawnpenny.pipeline.container_limits import container_limits, limited
 from spawnpenny.pipeline.hardening import check_pod
@@ -263,7 +263,7 @@ class Context:
     def new_url(self) -> str | None:
         """Return where the running spawn is reached by now, where its pod is ready at another address than before."""
         pod, url = self.pod(), self.run.record.url
-        if pod is None or url is None or not podstate.is_ready(pod) or _is_host(pod["status"].get("podIP"), url):
+        if pod is None or url is None or not pod_status.is_ready(pod) or _is_host(pod["status"].get("podIP"), url):
             return None
         try:
             found = self.url(pod)
@@ -299,7 +299,7 @@ class Context:
 
     def notice(self, pod: Manifest) -> None:
         """Warn of containers beside the program that are in trouble: once of each, as they decide nothing."""
-        for container, error in podstate.side_troubles(pod):
+        for container, error in pod_status.side_troubles(pod):
             about = f"{container}: {error.code}"
             if about not in self.run.warned:
                 self.run.warned.add(about)

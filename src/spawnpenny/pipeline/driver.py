@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from spawnpenny.aio.settle import settle
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.events import EventType, Severity
 from spawnpenny.domain.spawns import Desired, Kind, Phase, Reason
@@ -32,16 +33,15 @@ from spawnpenny.errors import (
     StepFailedError,
     TerminatingError,
 )
-from spawnpenny.pipeline import podstate
+from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.kubernetes.pods.endings import stuck_pods
 from spawnpenny.pipeline.account import Account
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.grace import longest_grace
 from spawnpenny.pipeline.keeper import RecordLostError
-from spawnpenny.pipeline.pod_endings import stuck_pods
 from spawnpenny.pipeline.purging import purge
 from spawnpenny.pipeline.record import Replaced
 from spawnpenny.pipeline.room import until_room
-from spawnpenny.pipeline.settle import settle
 from spawnpenny.pipeline.tending import tend
 from spawnpenny.pipeline.turns import Turn
 from spawnpenny.pipeline.world import World
@@ -99,7 +99,7 @@ class Driver:
             return self.clear
         if record.phase is not Phase.RUNNING:
             return self.go_on_undoing
-        self._run.ending = record.pod is not None and (pod is None or podstate.is_lost(pod))
+        self._run.ending = record.pod is not None and (pod is None or pod_status.is_lost(pod))
         return partial(self._end, StepFailedError(self._unexpected())) if self._run.ending else self.tend
 
     async def come_up(self, after: asyncio.Task[None] | None = None) -> None:
@@ -196,7 +196,7 @@ class Driver:
         await self._end_of(after)
         if pod is None:
             pod = await self._found_again()
-            if pod is not None and not podstate.is_lost(pod):
+            if pod is not None and not pod_status.is_lost(pod):
                 self._run.ending = False  # without a pause since the pod was looked at: no event is missed
                 self._log.warning("a pod was told as gone that is there")
                 await self.tend()
@@ -289,13 +289,13 @@ class Driver:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 return (
-                    there is not None and there["metadata"]["uid"] == self._record.pod and not podstate.is_lost(there)
+                    there is not None and there["metadata"]["uid"] == self._record.pod and not pod_status.is_lost(there)
                 )
         return False
 
     async def _arrive(self) -> bool:
         pod = self._context.pod()
-        if self._record.pod is not None and (pod is None or podstate.is_lost(pod)):
+        if self._record.pod is not None and (pod is None or pod_status.is_lost(pod)):
             # It ended after its step was done, when nobody waited for it and the vigil did not count it as running yet.
             await self._undo(_end_of_pod(pod))
             return False
@@ -431,4 +431,4 @@ def reason_of(error: SpawnpennyError, message: str) -> Reason:
 
 
 def _end_of_pod(pod: Manifest | None, last: Manifest | None = None) -> SpawnError:
-    return podstate.ending(pod, quote=None) if pod is not None else podstate.deletion(last)
+    return pod_status.ending(pod, quote=None) if pod is not None else pod_status.deletion(last)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from spawnpenny.aio.settle import uninterrupted
 from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
@@ -16,7 +17,6 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
 from spawnpenny.pipeline.record import RecordUnreadableError, UserRecord
-from spawnpenny.pipeline.settle import uninterrupted
 from spawnpenny.replicas.ownership import record_name, slug_of
 
 PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", "delete", on="secrets"),)}

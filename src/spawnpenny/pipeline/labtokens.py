@@ -20,8 +20,8 @@ from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Caller, Key, Kind
 from spawnpenny.errors import NotReadyError, UnauthenticatedError
 from spawnpenny.identity import Authenticator, Credentials, Identity
-from spawnpenny.pipeline import podstate
-from spawnpenny.pipeline.pod_containers import own_spec
+from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.kubernetes.pods.containers import own_spec
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
@@ -65,7 +65,7 @@ class LabTokens(Authenticator):
     def _pod(self, token: str) -> Manifest | None:
         namespace, _, name = _place(token).partition("/")
         pod = self.pods.get(namespace, name)
-        if pod is None or podstate.is_over(pod):
+        if pod is None or pod_status.is_over(pod):
             return None
         metadata = pod["metadata"]
         ours = {**labels.ours(self.installation), labels.KIND: Kind.LAB}

@@ -8,11 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from spawnpenny.aio.settle import uninterrupted
 from spawnpenny.cluster.altered import demand_unaltered
 from spawnpenny.cluster.gone import until_gone
 from spawnpenny.cluster.kinds import Resource, resource_of
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
+from spawnpenny.domain.broker import Broker
+from spawnpenny.domain.events import Tell
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.users import User
@@ -27,12 +30,9 @@ from spawnpenny.errors import (
     SpawnError,
     UndeclaredCallError,
 )
-from spawnpenny.pipeline.broker import Broker
+from spawnpenny.kubernetes.pods.wait import Listener, PodWatch
 from spawnpenny.pipeline.grace import grace_of
-from spawnpenny.pipeline.pods import Listener, PodWatch
 from spawnpenny.pipeline.quota_lag import created
-from spawnpenny.pipeline.settle import uninterrupted
-from spawnpenny.pipeline.spawn import Tell
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.watched import Watched

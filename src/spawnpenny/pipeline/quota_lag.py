@@ -12,7 +12,7 @@ from spawnpenny.errors import QuotaExceededError
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
     from spawnpenny.cluster.watched import Watched
-    from spawnpenny.pipeline.spawn import Tell
+    from spawnpenny.domain.events import Tell
 
 _LAG: Final = 10.0
 """Seconds after the last pod that ended in which Kubernetes counts anew, and workers that were let go end."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 import structlog
 
 from spawnpenny.aio.pacing import paced
+from spawnpenny.aio.tasks import Tasks
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.cluster.port import Cluster, Manifest
 from spawnpenny.domain import labels
@@ -27,14 +28,13 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Caller, Desired, Key, Phase, SpawnRequest
 from spawnpenny.domain.users import User
 from spawnpenny.errors import ClusterError, ElsewhereError, SpawnpennyError
-from spawnpenny.pipeline import podstate
+from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
 from spawnpenny.pipeline.keeper import RecordLostError, read_record, username_of
 from spawnpenny.pipeline.record import RecordUnreadableError, SpawnRecord, UserRecord
-from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.tending import tending_steps
 from spawnpenny.pipeline.world import World
 from spawnpenny.replicas.ownership import slug_of
@@ -177,7 +177,7 @@ class Recovery:
             wanted = known or slug in again or self.accounts.by_slug(slug) is None
             is_one = carried.get(labels.SPAWN) and labels.PART not in carried
             latest = pods.get(metadata["namespace"], metadata["name"]) if wanted and is_one else None
-            if latest is not None and latest["metadata"]["uid"] == metadata["uid"] and not podstate.is_over(latest):
+            if latest is not None and latest["metadata"]["uid"] == metadata["uid"] and not pod_status.is_over(latest):
                 with self.world.faults.isolated("pod", f"{metadata['namespace']}/{metadata['name']}"):
                     self._record_again(latest, again)
         return again
@@ -223,7 +223,7 @@ class Recovery:
             record.asks = context.asks()
         except SpawnpennyError as error:
             log.warning("what it uses is not counted", error=error.message)
-        if podstate.is_ready(pod):
+        if pod_status.is_ready(pod):
             Driver(context).found_running(pod)
 
     def _told_by(self, pod: Manifest) -> tuple[SpawnRecord, UserRecord, str]:
@@ -273,7 +273,7 @@ class Recovery:
 
     def _has_ended(self, account: Account, run: Run) -> bool:
         pod = Context(self.world, account, run).pod()
-        return run.record.pod is not None and (pod is None or podstate.is_lost(pod))
+        return run.record.pod is not None and (pod is None or pod_status.is_lost(pod))
 
     def _is_ready(self, account: Account, run: Run) -> bool:
         namespace = Context(self.world, account, run).names.namespace
@@ -281,7 +281,7 @@ class Recovery:
         return any(
             pod["metadata"]["labels"].get(labels.SPAWN) == run.record.id
             and labels.PART not in pod["metadata"]["labels"]
-            and podstate.is_ready(pod)
+            and pod_status.is_ready(pod)
             for pod in pods
         )
 

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from spawnpenny.aio.settle import settle
 from spawnpenny.domain.spawns import StepState
 from spawnpenny.errors import (
     BrokerRefusedError,
@@ -34,7 +35,6 @@ from spawnpenny.errors import (
 )
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.port import StepPort
-from spawnpenny.pipeline.settle import settle
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.port import StepPort
 
 T = TypeVar("T")
-Tell = Callable[[str, Severity], None]
 
 
 class StashKey(Generic[T]):

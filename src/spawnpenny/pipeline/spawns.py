@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+from spawnpenny.aio.tasks import Tasks
+from spawnpenny.auth.users import check_ids, resolve_user
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale, SpawnRequest
 from spawnpenny.domain.users import User
@@ -39,7 +41,6 @@ from spawnpenny.pipeline.hostnames import hostnames
 from spawnpenny.pipeline.keeper import RecordLostError
 from spawnpenny.pipeline.listing import START, Directory
 from spawnpenny.pipeline.making import make_run
-from spawnpenny.pipeline.people import check_ids, resolve_user
 from spawnpenny.pipeline.purging import refuse_while_purging
 from spawnpenny.pipeline.record import SpawnRecord
 from spawnpenny.pipeline.retirement import (
@@ -49,7 +50,6 @@ from spawnpenny.pipeline.retirement import (
     refuse_to_retire,
     stand_in,
 )
-from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
 
 _HEARSAY: Final = 2.0

@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.aio.settle import settle
 from spawnpenny.errors import SpawnError
 from spawnpenny.pipeline.order import Ordered
-from spawnpenny.pipeline.settle import settle
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
 

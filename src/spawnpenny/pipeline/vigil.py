@@ -8,16 +8,16 @@ from functools import partial
 import structlog
 
 from spawnpenny.aio.pacing import paced
+from spawnpenny.aio.tasks import Tasks
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.events import Severity
 from spawnpenny.domain.spawns import Desired, Kind, Phase
-from spawnpenny.pipeline import podstate
+from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.pipeline.account import Account, Run
 from spawnpenny.pipeline.accounts import Accounts
 from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.driver import Driver, persist
-from spawnpenny.pipeline.tasks import Tasks
 from spawnpenny.pipeline.world import World
 
 
@@ -63,14 +63,14 @@ class Vigil:
         if found is None:
             return
         context = Context(self.world, *found)
-        if deleted or podstate.is_lost(pod):
-            lost = pod if podstate.is_lost(pod) else None
+        if deleted or pod_status.is_lost(pod):
+            lost = pod if pod_status.is_lost(pod) else None
             self._end(context, lost, last=pod)
             return
         context.notice(pod)
         if context.follow():
             self.tasks.run(persist(self.world, context.account))
-        if (trouble := podstate.trouble(pod, quote=None)) is not None and not podstate.is_ready(pod):
+        if (trouble := pod_status.trouble(pod, quote=None)) is not None and not pod_status.is_ready(pod):
             self._tell(context, trouble.error.message)
 
     def _end(self, context: Context, lost: Manifest | None, *, last: Manifest | None = None) -> None:
@@ -85,7 +85,7 @@ class Vigil:
         account, spawn = self.accounts.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
         for run in account.runs.values() if account else ():
             if run.record.key.kind is Kind.DASK and spawn in _heard_of(run):
-                if labels.PART in carried and spawn == run.record.id and podstate.is_over(pod):
+                if labels.PART in carried and spawn == run.record.id and pod_status.is_over(pod):
                     run.note_end(pod)
                 run.news.tell()
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from spawnpenny.aio.faults import Faults
+from spawnpenny.domain.broker import Broker
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.pipeline.broker import Broker
 from spawnpenny.pipeline.keeper import RecordKeeper
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.turns import Slots

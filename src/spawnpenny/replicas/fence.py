@@ -13,8 +13,8 @@ from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.errors import ReplicaFencedError
 
 if TYPE_CHECKING:
+    from spawnpenny.domain.broker import Broker
     from spawnpenny.domain.users import User
-    from spawnpenny.pipeline.broker import Broker
 
 
 class Fence:

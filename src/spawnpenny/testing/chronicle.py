@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.pipeline import podstate
+from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.pipeline.account import Bell
 from spawnpenny.pipeline.keeper import read_record
 from spawnpenny.testing.site import Site
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def is_ending(pod: Manifest) -> bool:
     """Whether a pod has ended, or is going."""
-    return podstate.is_lost(pod) or "deletionTimestamp" in pod["metadata"]
+    return pod_status.is_lost(pod) or "deletionTimestamp" in pod["metadata"]
 
 
 @dataclass

@@ -14,26 +14,26 @@ from spawnpenny.gateway.cookies import GatewayCookies
 from spawnpenny.gateway.patience import patient
 from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import run_service
+from spawnpenny.serving.client_address import ClientAddresses
+from spawnpenny.serving.expectations import UnknownExpectations, answer_expectation
+from spawnpenny.serving.prefix import PREFIX
+from spawnpenny.serving.server import CONNECTIONS, connections_of
 from spawnpenny.web.access import guard
 from spawnpenny.web.audit import chronicle, put_headers
-from spawnpenny.web.client_address import ClientAddresses
 from spawnpenny.web.document import Document
-from spawnpenny.web.expectations import UnknownExpectations, answer_expectation
 from spawnpenny.web.keys import CLIENT_ADDRESSES, CLOSING, COOKIES, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
-from spawnpenny.web.prefix import PREFIX
 from spawnpenny.web.problems import problems
 from spawnpenny.web.relay import relay, relaying
 from spawnpenny.web.routes import routes
-from spawnpenny.web.serving import CONNECTIONS, connections_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from spawnpenny.cluster.port import Cluster
-    from spawnpenny.pipeline.broker import Broker
+    from spawnpenny.domain.broker import Broker
     from spawnpenny.plugins import Plugins
     from spawnpenny.settings import Settings
     from spawnpenny.web.route import Route

@@ -14,7 +14,7 @@ from marshmallow import Schema, fields, validate
 from spawnpenny.domain import labels
 from spawnpenny.domain.advice import advice
 from spawnpenny.domain.spawns import DEFAULT_GROUP, Phase
-from spawnpenny.pipeline import podstate
+from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.web.dask import find_cluster
 from spawnpenny.web.intake import query_of, user_of
 from spawnpenny.web.keys import SERVICE
@@ -82,9 +82,9 @@ async def list_workers(request: web.Request) -> web.Response:
 
 
 def _worker_view(pod: Manifest) -> dict[str, Any]:
-    over = podstate.is_over(pod)
-    ready = podstate.is_ready(pod)
-    deleted = podstate.is_deleted(pod)
+    over = pod_status.is_over(pod)
+    ready = pod_status.is_ready(pod)
+    deleted = pod_status.is_deleted(pod)
     phase = _end_of(pod) if over else Phase.STOPPING if deleted else Phase.RUNNING if ready else Phase.PENDING
     metadata, status = pod["metadata"], pod.get("status", {})
     began = _time(metadata.get("creationTimestamp"))
@@ -99,7 +99,7 @@ def _worker_view(pod: Manifest) -> dict[str, Any]:
         "since": since or began or time.time(),
         "node": pod.get("spec", {}).get("nodeName"),
         "waiting_for": _waiting(pod) if phase is Phase.PENDING else None,
-        "reason": _reason(podstate.ending(pod, quote=None)) if over else None,
+        "reason": _reason(pod_status.ending(pod, quote=None)) if over else None,
     }
 
 
@@ -108,20 +108,20 @@ def _ended_view(ended: EndedPart) -> dict[str, Any]:
 
 
 def _end_of(pod: Manifest) -> Phase:
-    return Phase.EXITED if podstate.has_succeeded(pod) else Phase.FAILED
+    return Phase.EXITED if pod_status.has_succeeded(pod) else Phase.FAILED
 
 
 def _waiting(pod: Manifest) -> dict[str, Any]:
-    if (trouble := podstate.trouble(pod, quote=None)) is not None:
+    if (trouble := pod_status.trouble(pod, quote=None)) is not None:
         return {"code": trouble.code, "message": trouble.error.message}
     if not pod.get("spec", {}).get("nodeName"):
         return {"code": None, "message": _NOT_PLACED}
-    return {"code": None, "message": _BEGUN if podstate.has_begun(pod) else _PREPARED}
+    return {"code": None, "message": _BEGUN if pod_status.has_begun(pod) else _PREPARED}
 
 
 def _missing(run: Run, pods: Iterable[Manifest], groups: Iterable[WorkerGroup]) -> dict[str, Any]:
     record, held = run.record, run.held_back
-    here = Counter(_group(pod) for pod in pods if not podstate.is_over(pod) and not podstate.is_deleted(pod))
+    here = Counter(_group(pod) for pod in pods if not pod_status.is_over(pod) and not pod_status.is_deleted(pod))
     count = sum(max(0, desired - here[name]) for name, desired in desired_workers(record, groups).items())
     if not count:
         return {"count": 0, "waiting_for": None, "retry_at": None}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
+from spawnpenny.aio.race import until_first
 from spawnpenny.domain.events import Event
-from spawnpenny.gateway.waiting import until_first
+from spawnpenny.serving.server import until_gone
 from spawnpenny.web.intake import query_of, username_of
 from spawnpenny.web.keys import CLOSING, LIMITS
 from spawnpenny.web.labs import find_lab
 from spawnpenny.web.requests import EventsQuery, EventsQuerySchema
-from spawnpenny.web.serving import until_gone
 from spawnpenny.web.users import find_user
 from spawnpenny.web.views import user_event_view
 

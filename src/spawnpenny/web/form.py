@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from aiohttp import web
 from marshmallow import fields
 
+from spawnpenny.auth.users import resolve_user
 from spawnpenny.domain.names import DEFAULT_LAB, MAX_LAB, NAME_PATTERN, check_lab
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.pipeline.form_fit import unfitting
-from spawnpenny.pipeline.people import resolve_user
 from spawnpenny.web.exchange import asker
 from spawnpenny.web.formpage import form_page
 from spawnpenny.web.formschema import form_schema

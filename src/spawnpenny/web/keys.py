@@ -10,7 +10,7 @@ from aiohttp import web
 from spawnpenny.gateway.cookies import GatewayCookies
 from spawnpenny.gateway.tickets import Tickets
 from spawnpenny.service import Service
-from spawnpenny.web.client_address import ClientAddresses
+from spawnpenny.serving.client_address import ClientAddresses
 from spawnpenny.web.document import Document
 from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.registry import Metrics

@@ -8,10 +8,10 @@ from aiohttp import web
 
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import LabNotFoundError, StorageKeptError
+from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import lab_of, query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
-from spawnpenny.web.prefix import link_to
 from spawnpenny.web.requests import (
     LabBody,
     NoQuerySchema,

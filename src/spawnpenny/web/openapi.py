@@ -7,8 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
+from spawnpenny.serving.prefix import link_to, prefix_of
 from spawnpenny.web.keys import DOCUMENT
-from spawnpenny.web.prefix import link_to, prefix_of
 
 _POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

@@ -25,9 +25,9 @@ from spawnpenny.errors import (
     UnauthenticatedError,
 )
 from spawnpenny.gateway.refusals import is_gateways, refusal
+from spawnpenny.serving.expectations import check_expectation
+from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.exchange import exchange
-from spawnpenny.web.expectations import check_expectation
-from spawnpenny.web.prefix import link_to
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler

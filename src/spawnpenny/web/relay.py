@@ -14,12 +14,12 @@ from yarl import URL
 
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import ElsewhereError, ReplicaFencedError
+from spawnpenny.serving.client_address import FORWARDING, forwarded
+from spawnpenny.serving.prefix import outer_path
 from spawnpenny.trust import trusting
-from spawnpenny.web.client_address import FORWARDING, forwarded
 from spawnpenny.web.exchange import HEADER, exchange
 from spawnpenny.web.intake import read_body, subject_of
 from spawnpenny.web.keys import CLOSING, SERVICE
-from spawnpenny.web.prefix import outer_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

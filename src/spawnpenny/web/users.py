@@ -9,10 +9,10 @@ from aiohttp import web
 from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidRequestError, UserNotFoundError
 from spawnpenny.pipeline.retirement import COMMISSIONING
+from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
-from spawnpenny.web.prefix import link_to
 from spawnpenny.web.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.views import user_view
 from spawnpenny.web.waiting import until

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spawnpenny.aio.race import until_first
 from spawnpenny.errors import ElsewhereError
-from spawnpenny.gateway.waiting import until_first
 from spawnpenny.web.keys import CLOSING
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import DEFAULT_GROUP, Desired, Kind, Phase
 from spawnpenny.domain.worker_groups import WorkerGroup, group_names
-from spawnpenny.pipeline import podstate
+from spawnpenny.kubernetes.pods import status as pod_status
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest
@@ -43,11 +43,11 @@ def workers_of(service: Service, username: str) -> Mapping[str, Workers]:
     """Return the workers of each Dask cluster of a user, by the ids of their spawns; none for any other id."""
     found: defaultdict[str, Workers] = defaultdict(Workers)
     for spawn, pod in worker_pods(service, username):
-        if podstate.is_over(pod) or podstate.is_deleted(pod):
+        if pod_status.is_over(pod) or pod_status.is_deleted(pod):
             continue
         group = pod["metadata"]["labels"].get(labels.WORKER_GROUP, DEFAULT_GROUP)
         for workers in (found[spawn], found[spawn].groups.setdefault(group, Workers())):
-            workers.add(running=podstate.is_ready(pod))
+            workers.add(running=pod_status.is_ready(pod))
     return found
 
 
@@ -55,9 +55,9 @@ def waiting_of(service: Service, username: str) -> Mapping[str, dict[str, Any]]:
     """Return what keeps most pods of each of a user's clusters from running, by the ids of their spawns."""
     found: dict[str, Counter[tuple[str, str]]] = {}
     for spawn, pod in spawn_pods(service, username):
-        if podstate.is_ready(pod) or podstate.is_over(pod) or podstate.is_deleted(pod):
+        if pod_status.is_ready(pod) or pod_status.is_over(pod) or pod_status.is_deleted(pod):
             continue
-        if (trouble := podstate.trouble(pod, quote=None)) is not None:
+        if (trouble := pod_status.trouble(pod, quote=None)) is not None:
             found.setdefault(spawn, Counter())[trouble.code, trouble.error.message] += 1
     most = {spawn: troubles.most_common(1)[0][0] for spawn, troubles in found.items()}
     return {spawn: {"code": code, "message": message} for spawn, (code, message) in most.items()}

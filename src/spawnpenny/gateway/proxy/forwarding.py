@@ -16,10 +16,10 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from spawnpenny.aio.race import until_first
 from spawnpenny.gateway.proxy.pages import notice
 from spawnpenny.gateway.proxy.paths import is_open
 from spawnpenny.gateway.proxy.table import Way
-from spawnpenny.gateway.waiting import until_first
 
 SANDBOX: Final = {
     # No allow-same-origin: the page is of no origin, so it has no cookies and no storage, and reads nothing of others.

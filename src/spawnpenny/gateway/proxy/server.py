@@ -24,9 +24,9 @@ from spawnpenny.gateway.proxy.forwarding import upstream_session
 from spawnpenny.gateway.proxy.limits import ProxyLimits
 from spawnpenny.gateway.proxy.passthrough import Passthrough
 from spawnpenny.gateway.proxy.table import RouteTable
+from spawnpenny.serving.auxiliary import auxiliary_application
+from spawnpenny.serving.server import CONNECTIONS, connections_of, listening
 from spawnpenny.trust import trusting
-from spawnpenny.web.auxiliary import auxiliary_application
-from spawnpenny.web.serving import CONNECTIONS, connections_of, listening
 
 if TYPE_CHECKING:
     from spawnpenny.settings import Settings

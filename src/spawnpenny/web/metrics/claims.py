@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from spawnpenny.errors import SpawnpennyError
 
 if TYPE_CHECKING:
+    from spawnpenny.domain.broker import Broker
     from spawnpenny.domain.users import User
-    from spawnpenny.pipeline.broker import Broker
 
 T = TypeVar("T")
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import Metric
 
 from spawnpenny.domain.spawns import Kind, Phase
-from spawnpenny.web.metrics.families import gauge, gauges
+from spawnpenny.serving.metrics.families import gauge, gauges
 from spawnpenny.web.workers import Workers, desired_workers, workers_of
 
 if TYPE_CHECKING:

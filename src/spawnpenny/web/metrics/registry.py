@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.serving.metrics.exposition import Exposition
 from spawnpenny.web.metrics.calls import CallMetrics
 from spawnpenny.web.metrics.claims import ClaimMetrics
-from spawnpenny.web.metrics.exposition import Exposition
 from spawnpenny.web.metrics.loop import LoopMetrics
 from spawnpenny.web.metrics.requests import RequestMetrics
 from spawnpenny.web.metrics.spawns import SpawnMetrics

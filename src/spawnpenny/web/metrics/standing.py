@@ -10,8 +10,8 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from spawnpenny.domain.spawns import Kind, Phase
+from spawnpenny.serving.metrics.families import gauge, gauges, of_connections, of_informers, of_tasks
 from spawnpenny.web.metrics.clusters import cluster_gauges
-from spawnpenny.web.metrics.families import gauge, gauges, of_connections, of_informers, of_tasks
 
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections

@@ -23,7 +23,7 @@ from spawnpenny.errors import (
     ProgramEndedError,
     SpawnError,
 )
-from spawnpenny.pipeline.pod_containers import NOT_BEGUN, Status, state_of
+from spawnpenny.kubernetes.pods.containers import NOT_BEGUN, Status, state_of
 
 Quote = Callable[[str], str]
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.cluster.port import Cluster, Manifest, Ref
-from spawnpenny.domain.events import Severity
+from spawnpenny.domain.events import Severity, Tell
 from spawnpenny.errors import ClusterError, CrashError, HookFailedError, ImageError, OutOfMemoryError, SpawnError
-from spawnpenny.pipeline import podstate
-from spawnpenny.pipeline.pod_containers import own_container, own_spec
-from spawnpenny.pipeline.pod_troubles import Quote, Trouble, hook_failure
-from spawnpenny.pipeline.podevents import after_a_while, failed_hook, tell_events
-from spawnpenny.pipeline.spawn import Tell
+from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.kubernetes.pods.containers import own_container, own_spec
+from spawnpenny.kubernetes.pods.events import after_a_while, failed_hook, tell_events
+from spawnpenny.kubernetes.pods.troubles import Quote, Trouble, hook_failure
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.watched import Watched
@@ -99,7 +98,7 @@ class PodWatch:
     async def _until(self, reached: Callable[[Manifest], bool]) -> Manifest:
         def look(pod: Manifest | None) -> bool:
             if pod is None or not self._is_it(pod):
-                raise podstate.deletion(self._last)
+                raise pod_status.deletion(self._last)
             self._last = pod
             return reached(pod)
 
@@ -112,7 +111,7 @@ class PodWatch:
         finally:
             self._hold_back()
         if pod is None:  # `look` is never content with an absent pod
-            raise podstate.deletion(self._last)
+            raise pod_status.deletion(self._last)
         return pod
 
     async def _within_patience(self, look: Callable[[Manifest | None], bool]) -> Manifest | None:
@@ -163,7 +162,7 @@ class PodWatch:
                     await self._pods.wait_for(self._namespace, self._ref.name, self._is_it)
             except TimeoutError:
                 if not self._is_it(await self._cluster.read(self._ref)):
-                    raise podstate.deletion(self._last) from None
+                    raise pod_status.deletion(self._last) from None
                 self._pods.doubt(self._ref.namespace)
             else:
                 return
@@ -172,30 +171,30 @@ class PodWatch:
         return pod is not None and pod["metadata"]["uid"] == self._uid
 
     def _is_ready(self, pod: Manifest) -> bool:
-        if podstate.is_ready(pod):
+        if pod_status.is_ready(pod):
             return True
-        if podstate.is_over(pod) or podstate.is_deleted(pod):
-            raise podstate.ending(pod, quote=self._listener.quote)
+        if pod_status.is_over(pod) or pod_status.is_deleted(pod):
+            raise pod_status.ending(pod, quote=self._listener.quote)
         self._weigh(pod)
         return False
 
     def _has_succeeded(self, pod: Manifest) -> bool:
-        if podstate.has_succeeded(pod):
+        if pod_status.has_succeeded(pod):
             return True
-        if podstate.is_over(pod):
-            raise podstate.ending(pod, quote=self._listener.quote)
+        if pod_status.is_over(pod):
+            raise pod_status.ending(pod, quote=self._listener.quote)
         self._weigh(pod)
         return False
 
     def _weigh(self, pod: Manifest) -> None:
         self._listener.notice(pod)
-        found = self._with_memory(podstate.trouble(pod, quote=self._listener.quote))
+        found = self._with_memory(pod_status.trouble(pod, quote=self._listener.quote))
         state = f"{found.code}: {found.error.message}" if found else ""
         if found is not None and isinstance(found.error, ImageError) and state != self._state and not found.pausing:
             self._pulls += 1
         self._be_patient(found)
         self._state, self._found = state, found
-        if podstate.has_begun(pod):
+        if pod_status.has_begun(pod):
             self._heard = None
         self._listener.suspect(found.error if found else self._heard)
         if found is None:
@@ -223,7 +222,7 @@ class PodWatch:
             self._patience.reschedule(asyncio.get_running_loop().time() + grace)
 
     def _judge(self, found: Trouble, pod: Manifest) -> None:
-        again = not found.placing and podstate.failed_starts(pod) >= STARTS
+        again = not found.placing and pod_status.failed_starts(pod) >= STARTS
         if found.hopeless or again or self._pulls >= PULLS:
             raise found.error
 

@@ -1,4 +1,4 @@
-"""Works that end together."""
+"""Run several coroutines; cancel the rest when one ends."""
 
 from __future__ import annotations
 

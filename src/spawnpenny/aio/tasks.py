@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
+from spawnpenny.aio.settle import settle
 from spawnpenny.errors import SpawnpennyError
-from spawnpenny.pipeline.settle import settle
 
 
 class Tasks:

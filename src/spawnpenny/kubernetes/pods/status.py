@@ -18,10 +18,10 @@ from spawnpenny.errors import (
     SchedulingGatedError,
     SpawnError,
 )
-from spawnpenny.pipeline.pod_containers import Status, blocking_init, own_end, own_status, side_statuses, state_of
-from spawnpenny.pipeline.pod_endings import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
-from spawnpenny.pipeline.pod_placement import placement_error, reasons_of
-from spawnpenny.pipeline.pod_troubles import (
+from spawnpenny.kubernetes.pods.containers import Status, blocking_init, own_end, own_status, side_statuses, state_of
+from spawnpenny.kubernetes.pods.endings import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
+from spawnpenny.kubernetes.pods.placement import placement_error, reasons_of
+from spawnpenny.kubernetes.pods.troubles import (
     Quote,
     Trouble,
     container_end,

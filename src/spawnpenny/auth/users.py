@@ -1,22 +1,33 @@
-"""Who a user is: what the authenticator vouches for, else what was commissioned, else the site's defaults."""
+"""A user's ids: what the authenticator vouches for, else what was commissioned, else the site's defaults."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from spawnpenny.domain.suggestions import shortened
 from spawnpenny.domain.users import GROUP_NAME, MAX_GROUPS, MAX_ID, User, is_group_name
 from spawnpenny.errors import ForbiddenError, UserConflictError
-from spawnpenny.identity import Identity
-from spawnpenny.pipeline.record import UserRecord
 from spawnpenny.settings import UserSettings
+
+if TYPE_CHECKING:
+    from spawnpenny.identity import Identity
 
 _IDS: Final = (
     "Tell an administrator: the ids come from the user directory, and what is taken from the settings (users)."
 )
 
 
-def resolve_user(username: str, identity: Identity, known: UserRecord | None, settings: UserSettings) -> User:
+class KnownUser(Protocol):
+    """A user whom the service has a record of; ``vouched`` is true where an authenticator stands for the uid."""
+
+    @property
+    def user(self) -> User: ...
+
+    @property
+    def vouched(self) -> bool: ...
+
+
+def resolve_user(username: str, identity: Identity, known: KnownUser | None, settings: UserSettings) -> User:
     """Return the user that a lab is for. The body of a request has no say in it.
 
     A site's default uid gives way to the first that somebody vouches for; gid and groups follow the authenticator.

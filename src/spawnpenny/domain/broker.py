@@ -1,4 +1,4 @@
-"""Who makes user namespaces and runs the site's orders, as the pipeline asks for it."""
+"""The interface of the broker: it makes user namespaces and runs the orders of the site."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from spawnpenny.errors import (
     NoSuchRouteError,
     SpawnpennyError,
 )
-from spawnpenny.web.expectations import UnknownExpectations, answer_expectation, check_expectation
-from spawnpenny.web.protocol import problem
+from spawnpenny.serving.expectations import UnknownExpectations, answer_expectation, check_expectation
+from spawnpenny.serving.protocol import problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,17 +13,17 @@ from spawnpenny.aio.connections import Connection, ConnectionLimits, Connections
 from spawnpenny.aio.listener import Listener
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.errors import SettingsError
-from spawnpenny.web.client_address import ClientAddresses
-from spawnpenny.web.prefix import PREFIX, stripping
-from spawnpenny.web.protocol import RequestHandler
+from spawnpenny.serving.client_address import ClientAddresses
+from spawnpenny.serving.prefix import PREFIX, stripping
+from spawnpenny.serving.protocol import RequestHandler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp.typedefs import Handler
 
+    from spawnpenny.serving.certificates import Certificate
     from spawnpenny.settings import Settings
-    from spawnpenny.web.certificates import Certificate
 
 CONNECTIONS: Final = web.AppKey("CONNECTIONS", Connections)
 """The connections to an application, and their limits; those of a listener by default where it has none."""

@@ -20,7 +20,7 @@ from spawnpenny.errors import (
     PodRejectedError,
     SpawnError,
 )
-from spawnpenny.pipeline.pod_containers import own_status, state_of
+from spawnpenny.kubernetes.pods.containers import own_status, state_of
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Manifest

@@ -21,7 +21,7 @@ from spawnpenny.errors import NodeLostError, PodSetupError, SpawnError, VolumeUn
 
 if TYPE_CHECKING:
     from spawnpenny.cluster.port import Cluster, Manifest, Ref
-    from spawnpenny.pipeline.spawn import Tell
+    from spawnpenny.domain.events import Tell
 
 PERMISSIONS: Final[Declared] = {"tenant": (allow("list", "watch", on="events"),)}
 

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from spawnpenny.web.metrics.exposition import Exposition
-from spawnpenny.web.metrics.families import counters, gauge, of_connections, of_informers, of_tasks
+from spawnpenny.serving.metrics.exposition import Exposition
+from spawnpenny.serving.metrics.families import counters, gauge, of_connections, of_informers, of_tasks
 
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections

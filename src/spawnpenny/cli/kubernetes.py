@@ -1,0 +1,42 @@
+"""The connection to Kubernetes, from a pod's account or a kubeconfig."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spawnpenny.cluster.meter import Meter
+    from spawnpenny.cluster.port import Cluster
+
+_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+@asynccontextmanager
+async def open_kubernetes(*, meter: Meter | None = None) -> AsyncIterator[Cluster]:
+    """Connect to Kubernetes, and close the connection when the context ends; ``meter`` counts the calls.
+
+    Raises:
+        SettingsError: There is neither an account nor a kubeconfig.
+
+    """
+    if not (_ACCOUNT.exists() or any(file.exists() for file in _kubeconfigs())):
+        raise SettingsError(
+            "There is no Kubernetes here: neither a pod's account nor a kubeconfig. "
+            "Set cluster: embedded to run on this machine."
+        )
+    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+
+    async with await KubernetesCluster.connect(meter=meter) as cluster:
+        yield cluster
+
+
+def _kubeconfigs() -> list[Path]:
+    named = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return [Path(file).expanduser() for file in named.split(os.pathsep) if file]

@@ -1,0 +1,1 @@
+"""The Kubernetes API: its objects, and how they are read."""

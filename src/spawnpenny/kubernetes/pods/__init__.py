@@ -1,0 +1,1 @@
+"""Pods: their status, their events, and waiting until one is ready."""

@@ -1,0 +1,1 @@
+"""Serve aiohttp applications: the listener, refusals, health. Every process of spawnpenny uses these."""

@@ -1,0 +1,1 @@
+"""Metrics that every process has, and their text."""
