@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[1]
 ENTRY = re.compile(r"^- \[[^\]]+\]\(([\w./-]+)\.md\)", re.MULTILINE)
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)\s]+)\)")
-PLUGIN = re.compile(r"reference/plugin-([a-z]+)")
+PLUGIN = re.compile(r"reference/plugin-(?!api$)([a-z]+)")
 
 
 def contents(text: str) -> str:

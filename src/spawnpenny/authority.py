@@ -68,6 +68,7 @@ class Authority:
 
     @property
     def certificate(self) -> str:
+        """The certificate alone, as PEM, for clients and servers that trust the authority."""
         return _pem(self._certificate)
 
     def leaf(self, common_name: str, days: float) -> Leaf:

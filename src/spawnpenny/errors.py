@@ -118,16 +118,22 @@ class BodyTooLargeError(InvalidRequestError):
 
 
 class InvalidNameError(InvalidRequestError):
+    """Refuse the name of a user, lab or Dask cluster. ``message`` says which rule it breaks."""
+
     code = "name_invalid"
     title = "The name is not valid"
 
 
 class UnknownOptionError(InvalidRequestError):
+    """Refuse an option that does not exist. ``field`` names it; ``message`` says which options exist."""
+
     code = "option_unknown"
     title = "There is no such option"
 
 
 class InvalidOptionError(InvalidRequestError):
+    """Refuse the value of an option. ``field`` names it; ``message`` says what would be right."""
+
     code = "option_invalid"
     title = "The option is not valid"
 
@@ -162,12 +168,16 @@ class MethodNotAllowedError(SpawnpennyError):
 
 
 class UnauthenticatedError(SpawnpennyError):
+    """Refuse credentials that are missing, expired or not known. An authenticator raises it for its own credentials."""
+
     code = "unauthenticated"
     status = 401
     title = "Credentials are missing or not known"
 
 
 class ForbiddenError(SpawnpennyError):
+    """Refuse a request that the scopes of a known identity do not allow."""
+
     code = "forbidden"
     status = 403
     title = "The credentials do not allow this"
@@ -487,26 +497,36 @@ class DeadlineError(SpawnError):
 
 
 class ProvisionError(SpawnError):
+    """Fail a spawn because its user could not be provisioned. ``message`` says what the user can do."""
+
     code = "provision_failed"
     title = "The user's provisioning failed"
 
 
 class ClusterIdleError(SpawnError):
+    """End a Dask cluster that had no work for as long as the settings allow."""
+
     code = "cluster_idle"
     title = "The Dask cluster had nothing to do"
 
 
 class ClusterAloneError(SpawnError):
+    """End a Dask cluster that no client was connected to for as long as the settings allow."""
+
     code = "cluster_alone"
     title = "No client was connected to the Dask cluster"
 
 
 class ClusterLifetimeError(SpawnError):
+    """End a Dask cluster that ran for as long as the settings allow."""
+
     code = "cluster_lifetime"
     title = "The Dask cluster ran as long as one may"
 
 
 class ClusterLabGoneError(SpawnError):
+    """End a Dask cluster because the lab that asked for it has ended."""
+
     code = "cluster_lab_gone"
     title = "The lab of the Dask cluster has ended"
 

@@ -19,6 +19,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff
 
 
 class OptionType(StrEnum):
+    """The type of a cluster option, and so of its value: ``MAPPING`` is an object, ``SELECT`` one of ``choices``."""
+
     STRING = "string"
     BOOL = "bool"
     INT = "int"

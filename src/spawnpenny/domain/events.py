@@ -66,11 +66,13 @@ class Event:
     progress: int | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """Return it as JSON data, without the members that are None."""
         # asdict looks into each value for more dataclasses, and records have hundreds of events.
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Event:
+        """Return the event that ``to_json`` wrote."""
         severity = Severity(data["severity"]) if "severity" in data else None
         return cls(**{**data, "type": EventType(data["type"]), "severity": severity})
 

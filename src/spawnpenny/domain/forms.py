@@ -87,6 +87,7 @@ class FormField:
         return self.name + TEXT_SUFFIX
 
     def choice(self, value: object) -> FormChoice | None:
+        """Return the choice with this value; None if the field has none."""
         return next((each for each in self.choices if each.value == value), None)
 
     @property

@@ -24,6 +24,7 @@ class Resources:
         )
 
     def to_json(self) -> dict[str, str | int]:
+        """Return it as JSON data, with quantities as Kubernetes writes them."""
         return {
             "cpu": format_quantity(self.cpu),
             "memory": format_quantity(self.memory),
@@ -33,6 +34,7 @@ class Resources:
 
     @classmethod
     def from_json(cls, data: Mapping[str, str | int]) -> Resources:
+        """Return the resources that ``to_json`` wrote."""
         clusters = int(data.get("clusters", 0))  # told only where there are any
         return cls(parse_quantity(data["cpu"]), parse_quantity(data["memory"]), int(data["labs"]), clusters)
 

@@ -57,6 +57,7 @@ class Key:
 
     @classmethod
     def parse(cls, text: str) -> Key:
+        """Return the key that ``str`` wrote, such as ``lab/~default``."""
         kind, _, name = text.partition("/")
         return cls(Kind(kind), name)
 

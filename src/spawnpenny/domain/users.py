@@ -28,6 +28,8 @@ def is_group_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Group:
+    """A group of a user: its name, and the POSIX gid that its members' files may have."""
+
     name: str
     id: int
 
@@ -52,5 +54,6 @@ class User:
 
     @classmethod
     def from_dossier(cls, data: Mapping[str, Any]) -> User:
+        """Return the user that a valid dossier describes."""
         groups = tuple(Group(group["name"], group["id"]) for group in data.get("groups", ()))
         return cls(data["username"], data["uid"], data["gid"], groups)
