@@ -20,6 +20,18 @@ EXTRAS = ("server", "jupyterhub", "dask", "oidc")
 # the event loop stands still: one task that fails again and again made tests fail that have nothing to do with it.
 structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
+LONGEST = (
+    *("tests/hostile", "tests/replicas", "tests/faults", "tests/e2e", "plugins/dask", "tests/cli", "tests/pipeline"),
+    *("tests/clients", "tests/dask", "tests/hub", "tests/permissions"),
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Put the folders with the longest files first: where several run at a time, one that comes last runs alone."""
+    places = {folder: number for number, folder in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get("/".join(item.path.relative_to(ROOT).parts[:2]), len(places)))
+
 
 @pytest.fixture(autouse=True)
 def logs_as_they_were():

@@ -52,7 +52,10 @@ def env_of(values: Mapping[str, str]) -> list[Manifest]:
 
 
 def free_port(wanted: int) -> int:
-    """Return the wanted port of 127.0.0.1, or a free one where that is taken (or 0)."""
+    """Return the wanted port of 127.0.0.1, or a free one where that is taken (or 0).
+
+    Until this process ends, Linux gives it to no connection and to no caller that asks for any free port.
+    """
     for port in (wanted, 0):
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -60,5 +63,7 @@ def free_port(wanted: int) -> int:
                 trial.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(trial.getsockname()[1])
+            found: int = trial.getsockname()[1]
+            trial.detach()  # stays bound: a server with the same option can listen beside it
+            return found
     raise CommandError("There is no free port on 127.0.0.1.")
