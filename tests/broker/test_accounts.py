@@ -10,11 +10,15 @@ import yaml
 
 from spawnpenny.broker import asking, contents, election, runs, server, tenants
 from spawnpenny.broker.asking import run_asking
+from spawnpenny.cluster.kinds import Resource
 from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.domain.users import User
 from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError
 
 GROUP = "rbac.authorization.k8s.io"
+REVIEW = Resource(
+    "authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False, stored=False
+)
 BROKER = (tenants.PERMISSIONS, runs.PERMISSIONS, election.PERMISSIONS, server.PERMISSIONS)
 SERVICE = (asking.PERMISSIONS,)
 
@@ -49,6 +53,20 @@ async def grant(site, user, declared):
         subject = {"kind": "User", "apiGroup": GROUP, "name": user}
         ref = {"apiGroup": GROUP, "kind": kind, "name": name}
         await site.cluster.create({**common, "kind": f"{kind}Binding", "roleRef": ref, "subjects": [subject]})
+        for each in permissions:
+            await until_allowed(site, user, each, where[zone])
+
+
+async def until_allowed(site, user, permission, namespace):
+    """Wait until the API server grants what it has stored: it hears of that by its own watches."""
+    verb, resource = min(permission.verbs), permission.resource
+    about = {"verb": verb, "group": resource.group, "resource": resource.plural, "namespace": namespace or ""}
+    if verb == "bind":
+        about["name"] = site.settings.broker.role
+    spec = {"user": user, "resourceAttributes": about}
+    review = {"apiVersion": REVIEW.api_version, "kind": REVIEW.kind, "metadata": {}, "spec": spec}
+    while not (await site.cluster.create(review, REVIEW))["status"].get("allowed"):
+        pass
 
 
 @pytest.fixture

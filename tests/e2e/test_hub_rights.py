@@ -18,6 +18,7 @@ import pytest
 import yaml
 from aiohttp import web
 
+from spawnpenny.embedded.addresses import Addresses
 from spawnpenny.testing.apiserver import ADMIN_GROUP
 from spawnpenny.testing.behaviours import Hold, Ready
 from spawnpenny.testing.hollow_node import HollowNode
@@ -120,11 +121,12 @@ async def labs():
     app.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    addresses = [f"127.{66 + os.getpid() % 100}.{os.getpid() // 100 % 250}.{number}" for number in range(1, 7)]
-    for address in addresses:
-        await web.TCPSite(runner, address, 8888).start()
-    yield addresses
-    await runner.cleanup()
+    with Addresses() as network:
+        addresses = [network.take() for _ in range(6)]
+        for address in addresses:
+            await web.TCPSite(runner, address, 8888).start()
+        yield addresses
+        await runner.cleanup()
 
 
 @pytest.fixture

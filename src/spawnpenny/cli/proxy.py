@@ -59,7 +59,8 @@ async def _run(settings: Settings, token: str, drain: float) -> None:
             await proxy.supervisor.given_up.wait()
             raise CommandError("A task that the proxy cannot do without keeps failing; the log says which and why.")
         finally:
-            log.info("ending", connections=len(proxy.passthrough))
+            await proxy.stop_listening()
+            log.info("ending", connections=len(proxy.passthrough))  # from here on, whoever connects is refused
             await proxy.drain(drain)
 
 

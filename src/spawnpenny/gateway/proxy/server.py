@@ -48,9 +48,12 @@ class Proxy:
     supervisor: Supervisor
     _listener: Listener
 
-    async def drain(self, seconds: float) -> None:
-        """Take no more TLS connections, and wait so long for those that there are to end."""
+    async def stop_listening(self) -> None:
+        """Take no more TLS connections; those that there are stay."""
         await self._listener.close()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait so long for the TLS connections that there are to end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.passthrough.empty.wait()
