@@ -199,7 +199,7 @@ async def test_one_that_was_refused_is_collected_without_harm(ada, cluster):
             told = type(error).__name__
         collected = threading.Event()
         cluster.loop.add_callback(lambda: (gc.collect(), collected.set()))
-        [told, collected.wait(10), client.submit(abs, -1).result()]
+        [told, collected.wait(100), client.submit(abs, -1).result()]
     """) == ["ClusterError", True, 1]
 
 

@@ -57,7 +57,7 @@ async def test_what_happens_to_a_worker_is_heard_of_while_the_cluster_runs(dask,
     await anns.run(UNTIL.format(words="worker"))
     (worker,) = await dask.workers(name)
     await dask.kill(worker)
-    assert await anns.run("happened.wait(30)")
+    assert await anns.run("happened.wait(100)")
     assert "137" in await anns.run("cluster.get_logs(scheduler=False, workers=False)['Cluster']")
     await anns.run("""
         from dataclasses import replace
@@ -95,7 +95,7 @@ async def test_a_cluster_that_is_stopped_elsewhere_is_closed_here_and_says_so(da
     name = await anns.run(MAKE)
     await anns.run(UNTIL.format(words="stopping"))
     await dask.ask("DELETE", f"/gateway/api/v1/clusters/{name}")
-    assert await anns.run("happened.wait(30) and cluster._watch.look is not None")
+    assert await anns.run("happened.wait(100) and cluster._watch.look is not None")
     with pytest.raises(CellError, match="stopped"):
         await anns.run("cluster.wait_for_workers(5)")
     assert (await anns.run(ENDED))[0] == "Status.closed"

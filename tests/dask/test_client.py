@@ -65,7 +65,7 @@ async def test_adapt_follows_the_work_up_and_down(dask, ada, cluster):
     await ada.run("""
         from distributed import Event
         cluster.adapt(minimum=1, maximum=2)
-        work = client.map(lambda n: Event("enough").wait(60), range(40))
+        work = client.map(lambda n: Event("enough").wait(100), range(40))
         client.wait_for_workers(2, timeout=100)
         Event("enough").set()
         client.gather(work)
@@ -115,7 +115,7 @@ async def test_the_dashboard_opens_by_its_link_and_updates_by_its_websocket(dask
             place = str(answer.url).split("?")[0]
         async with browser.ws_connect(f"{place}/ws", protocols=("bokeh", token)) as socket:
             assert socket.protocol == "bokeh"
-            assert "ACK" in (await socket.receive(timeout=10)).data
+            assert "ACK" in (await socket.receive(timeout=100)).data
 
 
 async def test_a_cluster_that_is_shut_down_leaves_nothing(dask, ada):

@@ -176,7 +176,7 @@ async def running(hub):
 
 
 async def test_a_replica_that_goes_on_with_a_user_answers_who_waits_at_it(site, serving):
-    site.data["replicas"] = {"lease": 2}
+    site.data["replicas"] = {"lease": 4}
     async with serving(site, "b", *free_ports(1)) as two, two.gateway() as second:
         async with serving(site, "a", *free_ports(1)) as one, one.gateway() as first:
             name = await first.submit()

@@ -16,7 +16,7 @@ MANY = 2000 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 120
 MIB = 2**20
 SLOWER = 40
 """How many times as long as unloaded another user may wait in the median: this machine may be busy besides."""
-LUCK = 0.01
+LUCK = 0.1
 LAB = "/v1/users/ada/labs/~default"
 BODIES = {"header": 1, "body": 3, "idle": 2, "write": 2}
 HALVES = {
@@ -50,7 +50,7 @@ async def unloaded(target):
     """Return the time of an answer, and memory and descriptors, before anything hostile comes."""
     await target.start("bob", "s1")
     await target.answers(times=3)
-    # A median of a millisecond is luck on a machine that is busy, and no measure of what comes later.
+    # A median of milliseconds is luck on a machine that is busy, and no measure of what comes later.
     return max(await target.answers(), LUCK), target.memory, target.descriptors
 
 
@@ -202,15 +202,15 @@ async def test_exhausted_descriptors_end_no_lease_and_fill_no_log(launch):
         await unloaded(target)
         lines = len(target.log)
         await target.flood(400)
-        until = time.monotonic() + 4  # longer than the Lease holds
-        number = 0
-        while time.monotonic() < until:
+        began, number = time.monotonic(), 0
+        while time.monotonic() < began + 4:  # longer than the Lease holds
             await target.answers(times=1)
             await target.start("bob", f"t{number}")
             number += 1
         assert await target.metric("spawnpenny_lease_valid") == 1
         assert target.descriptors <= 256
-        assert sum("listener" in line or "accept" in line for line in target.log[lines:]) <= 5
+        told = sum("listener" in line or "accept" in line for line in target.log[lines:])
+        assert told <= 5 + (time.monotonic() - began) / 10  # one in ten seconds for each of the two
         assert not any("Traceback" in line or "Too many open files" in line for line in target.log[lines:])
 
 

@@ -56,7 +56,7 @@ class Hub:
             },
         }
         await self.kubectl.create(volume, claim)
-        bound = ("wait", f"pvc/{place['name']}", "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
+        bound = ("wait", f"pvc/{place['name']}", "--for=jsonpath={.status.phase}=Bound", "--timeout=120s")
         await self.kubectl("-n", place["namespace"], *bound)
         return volume["metadata"]["name"], place["name"]
 

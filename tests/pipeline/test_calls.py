@@ -63,7 +63,7 @@ async def test_a_certificate_costs_a_secret_and_a_service(kube_site, counted):
 
 async def test_labs_that_run_cost_nothing_but_the_leases(kubernetes_cluster, hollow_node, apiserver, until_no_claims):
     site = await make_site(kubernetes_cluster, broker="separate")
-    site.data |= {"replicas": {"lease": 3}, "broker": {"lease": 3}}
+    site.data |= {"replicas": {"lease": 6}, "broker": {"lease": 6}}
     users = [f"user{number}" for number in range(50)]
     async with site.broker() as broker, site.service() as service:
         runs = await asyncio.gather(*(start(service, user=user) for user in users))

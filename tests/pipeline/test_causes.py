@@ -100,7 +100,7 @@ async def test_what_only_an_event_says_is_the_reason_when_patience_ends(kube_sit
     kube_site.data["deadlines"] = {"slow": 0.1}
     play(Hold())
     async with kube_site.service() as service:
-        run = await start(service, timeout=8.0)
+        run = await start(service, timeout=12.0)
         pod = await service.world.pods.wait_for(kube_site.namespace(), "lab", lambda pod: pod is not None)
         await kube_site.cluster.create(_event(pod, reason, "it cannot be done"), resource_of("Event"))
         await settled(run)
@@ -128,7 +128,7 @@ async def test_what_does_not_heal_fails_with_its_own_reason_when_patience_ends(k
 async def test_an_unknown_reason_is_told_as_it_is(kube_site, play):
     play(Play(("Pending", {"waiting": {"reason": "SomethingNew", "message": "of tomorrow"}}, {})))
     async with kube_site.service() as service:
-        run = await settled(await start(service, timeout=7.0))
+        run = await settled(await start(service, timeout=12.0))
         assert run.record.reason.code == "container_waiting"
         assert "SomethingNew (of tomorrow)" in run.record.reason.message
 
@@ -186,7 +186,7 @@ async def test_a_start_that_a_stuck_pod_holds_up_names_it(kube_site):
     async with kube_site.service() as service:
         await settled(await start(service))
         await _patch(kube_site, {"metadata": {"finalizers": ["example.org/keeps"]}})
-        run = await start(service, "again", replace=True, timeout=8.0)
+        run = await start(service, "again", replace=True, timeout=12.0)
         await _until(run, lambda: run.record.phase is Phase.UNDOING)
         assert run.record.reason.code == "pod_stuck"
         assert "example.org/keeps" in run.record.reason.message

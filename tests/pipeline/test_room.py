@@ -78,7 +78,7 @@ async def test_one_that_does_not_go_is_named_by_the_deadline(narrow):
         ref = site.ref("Pod", *iter_pods(one))
         await site.cluster.patch(ref, {"metadata": {"finalizers": ["example.org/hold"]}})
         await service.spawns.stop("ada", lab("one"))
-        two = await settled(await start(service, "s2", name="two", timeout=6))
+        two = await settled(await start(service, "s2", name="two", timeout=12))
         assert two.record.phase is Phase.FAILED
         assert "Waiting until the lab 'one' has ended." in two.record.reason.message
         assert not one.gone

@@ -59,14 +59,14 @@ async def test_a_hopeless_pod_fails_early_and_says_why(kube_site, pods, behaviou
 
 async def test_a_pod_that_nobody_has_room_for_is_waited_for_until_the_deadline(kube_site, pods):
     pods(Unschedulable("0/3 nodes are available: 3 Insufficient cpu."))
-    reason = await failed(kube_site, timeout=7.0)
+    reason = await failed(kube_site, timeout=12.0)
     assert reason.code == "unschedulable"
     assert "Insufficient cpu" in reason.message
 
 
 async def test_a_spawn_that_is_too_slow_says_what_it_waited_for(kube_site, pods):
     pods(Hold())
-    reason = await failed(kube_site, timeout=7.0)
+    reason = await failed(kube_site, timeout=12.0)
     assert reason.code == "deadline_exceeded"
     assert "Waiting for the lab to answer" in reason.message
 

@@ -19,8 +19,8 @@ def told():
 
 @pytest.fixture
 def short_leases(site):
-    """Have replicas taken for dead after two seconds."""
-    site.data["replicas"] = {"lease": 2}
+    """Have replicas taken for dead after four seconds: a shorter lease is lost where a machine is busy."""
+    site.data["replicas"] = {"lease": 4}
 
 
 @pytest.fixture

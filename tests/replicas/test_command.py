@@ -29,7 +29,7 @@ async def started(site, kubeconfig, folder, program=("-m", "spawnpenny", "serve"
 
 
 async def test_a_command_whose_place_is_taken_ends_with_the_reason(kube_site, apiserver, tmp_path):
-    kube_site.data |= {"replicas": {"name": "one", "lease": 1.5}, "broker": {"separate": False}}
+    kube_site.data |= {"replicas": {"name": "one", "lease": 4}, "broker": {"separate": False}}
     first = await started(kube_site, apiserver.kubeconfig, tmp_path)
     second = await started(kube_site, apiserver.kubeconfig, tmp_path)
     _, told = await first.communicate()

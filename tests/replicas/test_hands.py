@@ -50,7 +50,7 @@ async def test_a_fence_opens_again_while_a_write_that_it_broke_off_still_ends():
 
 
 async def test_the_lease_of_a_replica_that_was_killed_does_not_stay(embedded_site):
-    embedded_site.data |= {"replicas": {"lease": 1}, "housekeeping": {"every": 1}}
+    embedded_site.data |= {"replicas": {"lease": 3}, "housekeeping": {"every": 1}}
     state = embedded_site.settings.namespaces.state
     async with embedded_site.service("killed"):
         lease = await embedded_site.read("Lease", "replica-killed", state)

@@ -157,7 +157,7 @@ async def readiness(client, wanted):
 
 
 async def test_a_replica_that_cannot_write_is_not_ready_and_no_start_is_lost_to_it(site, taken_over):
-    site.data["replicas"] = {"lease": 2}
+    site.data["replicas"] = {"lease": 4}
     cluster, ada, bob = Unrenewed(site.cluster), "/v1/users/ada/labs/~default", "/v1/users/bob/labs/~default"
     async with replica(site, "a", cluster=cluster) as (one, _), replica(site, "b") as (two, service):
         await one.put(ada, json={"start": "s1"})
@@ -178,7 +178,7 @@ async def test_a_replica_that_cannot_write_is_not_ready_and_no_start_is_lost_to_
 
 
 async def test_a_replica_that_cannot_write_and_is_alone_says_when_to_come_back(site):
-    site.data["replicas"] = {"lease": 1}
+    site.data["replicas"] = {"lease": 3}
     cluster = Unrenewed(site.cluster)
     async with replica(site, "a", cluster=cluster) as (one, _):
         cluster.deaf = True
@@ -207,7 +207,7 @@ class Broken(FaultyCluster):
     "error", [OSError(24, "Too many open files"), TypeError("nobody foresaw it"), KeyError("spec")]
 )
 async def test_a_renewal_that_fails_unexpectedly_is_followed_by_the_next_one(site, error):
-    site.data["replicas"] = {"lease": 2}
+    site.data["replicas"] = {"lease": 4}
     cluster = Broken(site.cluster)
     async with replica(site, "a", cluster=cluster) as (one, service):
         leases, lease = service.membership.leases, (site.settings.namespaces.state, "replica-a")

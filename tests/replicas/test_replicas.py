@@ -76,7 +76,7 @@ async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, tak
 async def test_what_another_replica_left_half_done_is_finished_when_its_lease_has_expired(
     apiserver, kube_site, taken_over
 ):
-    kube_site.data["replicas"] = {"lease": 2, "name": "victim"}
+    kube_site.data["replicas"] = {"lease": 4, "name": "victim"}
     async with kube_site.service("b") as service:
         told = {
             "kubeconfig": str(apiserver.kubeconfig),
@@ -156,7 +156,7 @@ async def test_a_replica_that_comes_back_takes_nothing_away_of_what_another_one_
 
 
 async def test_a_process_of_the_same_name_puts_an_end_to_the_earlier_one(site):
-    site.data["replicas"] = {"lease": 1}
+    site.data["replicas"] = {"lease": 3}
     async with site.service("a") as earlier, site.service("a") as later:
         await earlier.membership.heartbeat.lost.wait()
         with pytest.raises(ReplicaFencedError):

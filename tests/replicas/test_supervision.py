@@ -82,7 +82,7 @@ def running(supervisor):
 
 
 @asynccontextmanager
-async def serve(site, name, supervisor, *, open_broker=run_local_broker, lease=2):
+async def serve(site, name, supervisor, *, open_broker=run_local_broker, lease=3):
     """Serve a replica as the command does; give a client of it and its service."""
     site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": ["admin", "spawn:any", "read:any"]}}
     site.data["replicas"] = {"lease": lease, "name": name}
@@ -97,7 +97,7 @@ async def serve(site, name, supervisor, *, open_broker=run_local_broker, lease=2
 
 
 async def test_a_service_heals_from_the_unforeseen_end_of_each_of_its_tasks(embedded_site):
-    supervisor, embedded_site.data["replicas"] = Supervisor(QUICK), {"lease": 2}
+    supervisor, embedded_site.data["replicas"] = Supervisor(QUICK), {"lease": 3}
     async with embedded_site.service("other") as other, serve(embedded_site, "one", supervisor) as (client, service):
         tasks = running(supervisor)
         names = {task.name for task in tasks}
