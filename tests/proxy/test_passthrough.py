@@ -224,7 +224,7 @@ async def test_a_route_to_a_name_is_none(service, proxy, told, address):
 
 
 async def test_a_hello_may_be_slow_and_a_connection_without_one_is_closed(service, proxying, listen, hello, told):
-    async with listen(echo) as port, proxying(ProxyLimits(hello=1)) as proxy:
+    async with listen(echo) as port, proxying(ProxyLimits(hello=3)) as proxy:
         service.put("c1", "127.0.0.1", port)
         await told(proxy, "c1")
         reader, writer = await dial(proxy)
