@@ -14,8 +14,8 @@ import pytest
 from pytest_asyncio import fixture as async_fixture
 
 from spawnpenny.api import Authority, Group, Key, Kind, Names, Resources, Scale, Spawn, Stash, User
-from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.plugins import EmbeddedCluster
 from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start_cluster
 
 PYTHONS = {"newest": sys.executable, "oldest": os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")}

@@ -11,7 +11,7 @@ from spawnpenny_dask import attendance as attendance_module
 from spawnpenny_dask.attendance import Attendance
 from spawnpenny_dask.control import State
 
-from spawnpenny.embedded.orphans import POD_UID, marked
+from spawnpenny.testing.plugins import POD_UID, marked
 
 
 def pod(name="w", *, age=0.0, phase="Pending", ready=None, **container):

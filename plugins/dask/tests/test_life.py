@@ -10,12 +10,10 @@ import aiohttp
 import pytest
 import structlog
 
-from spawnpenny.api import Key, Kind, QuotaExceededError, Scale
-from spawnpenny.domain.spawns import Phase
-from spawnpenny.embedded.orphans import POD_UID, marked
-from spawnpenny.kubernetes.pods.status import is_ready
+from spawnpenny.api import Key, Kind, Phase, QuotaExceededError, Scale, pod_is_ready
 from spawnpenny.testing.behaviours import Crash, Ready
 from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.plugins import POD_UID, marked
 from spawnpenny.testing.site import settled, start_cluster
 
 
@@ -102,7 +100,7 @@ async def test_a_scheduler_that_is_busy_outlives_the_loss_of_its_record(dask_sit
 
 async def until_ready(service, namespace, name, *, ready):
     async with asyncio.timeout(PATIENCE):
-        await service.world.pods.wait_for(namespace, name, lambda pod: pod and is_ready(pod) is ready)
+        await service.world.pods.wait_for(namespace, name, lambda pod: pod and pod_is_ready(pod) is ready)
 
 
 async def test_an_adaptive_cluster_follows_its_work(dask_site):

@@ -18,8 +18,7 @@ from spawnpenny_dask.objects import LAUNCH, PRELOADS, scheduler_pod, worker_pod
 from spawnpenny_dask.settings import DaskSettingsSchema
 
 from spawnpenny.api import Kind
-from spawnpenny.configuration import make_settings
-from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.testing.plugins import check_pod, make_settings
 
 GOLDEN = Path(__file__).parent / "golden"
 SITE = {

@@ -9,10 +9,8 @@ from spawnpenny_dask.choice import choose
 from spawnpenny_dask.options import MOST
 from spawnpenny_dask.settings import DaskSettingsSchema
 
-from spawnpenny.api import Caller, InvalidOptionError, SettingsError
-from spawnpenny.configuration import make_settings
-from spawnpenny.domain.cluster_options import check_cluster_options
-from spawnpenny.errors import UnknownOptionError
+from spawnpenny.api import Caller, InvalidOptionError, SettingsError, UnknownOptionError
+from spawnpenny.testing.plugins import check_cluster_options, make_settings
 
 GIB = 2**30
 LAB = Caller("~default", "mark", "quay.io/lab:7")

@@ -10,7 +10,7 @@ from spawnpenny_dask.options import _TYPES, OverridesSchema, SiteOptionSchema
 from spawnpenny_dask.roles import WorkerRoleSchema
 from spawnpenny_dask.settings import DaskSettingsSchema
 
-from spawnpenny.configuration import make_settings
+from spawnpenny.testing.plugins import make_settings
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -6,7 +6,7 @@ import pytest
 from spawnpenny_dask.settings import DaskSettingsSchema
 
 from spawnpenny.api import InvalidOptionError, SettingsError, parse_quantity
-from spawnpenny.configuration import make_settings
+from spawnpenny.testing.plugins import make_settings
 
 GIB = 2**30
 WAIT = {"name": "beside", "image": "wait", "resources": {"requests": {"cpu": "700m"}}}

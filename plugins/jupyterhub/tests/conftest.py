@@ -12,8 +12,8 @@ import pytest
 from spawnpenny_jupyterhub import HubTokens
 from spawnpenny_jupyterhub.settings import HubSettingsSchema
 
-from spawnpenny.configuration import make_settings
 from spawnpenny.testing.jupyterhub import JupyterHub
+from spawnpenny.testing.plugins import make_settings
 
 README = Path(__file__).parents[1] / "README.md"
 CONFIG = """

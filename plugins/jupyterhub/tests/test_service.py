@@ -9,14 +9,10 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from spawnpenny.broker.local import run_local_broker
-from spawnpenny.plugins import load_plugins
-from spawnpenny.serving.server import listening
+from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.plugins import hash_token
 from spawnpenny.testing.ports import LOOPBACK
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
 
 
 @pytest.fixture
@@ -27,12 +23,8 @@ async def web(embedded_site, hub):
     data["plugins"] |= {
         "jupyterhub": {"api_url": f"http://{LOOPBACK}:{hub.hub_port}/hub/api", "cache": 0, "scopes": ["spawn:self"]}
     }
-    settings, cluster = embedded_site.settings, embedded_site.cluster
-    async with run_local_broker(cluster, settings) as broker:
-        app = create_app(settings, load_plugins(settings), cluster, broker)
-        async with listening(app, LOOPBACK, 0) as port, aiohttp.ClientSession(f"http://{LOOPBACK}:{port}") as session:
-            await app[SERVICE].until_ready()
-            yield session
+    async with MortalService(embedded_site) as service, aiohttp.ClientSession(service.url) as session:
+        yield session
 
 
 @pytest.mark.parametrize("hub", ["6"], indirect=True)

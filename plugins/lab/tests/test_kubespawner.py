@@ -20,9 +20,7 @@ from spawnpenny_lab.settings import LabSettingsSchema
 from traitlets.config import Config
 
 from spawnpenny.api import DEFAULT_LAB, Kind, Names, SettingsError, User, parse_quantity
-from spawnpenny.configuration import make_settings
-from spawnpenny.domain.kubernetes_types import kubernetes_types
-from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.plugins import kubernetes_types, load_plugins, make_settings
 
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

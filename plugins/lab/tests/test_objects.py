@@ -20,7 +20,7 @@ from spawnpenny_lab.settings import LabSettingsSchema
 from spawnpenny_lab.template import Template
 
 from spawnpenny.api import InvalidOptionError, Kind, Names, Resources, SettingsError, UnknownOptionError, User
-from spawnpenny.configuration import make_settings
+from spawnpenny.testing.plugins import make_settings
 
 GIB = 2**30
 SETTINGS = {

@@ -15,8 +15,7 @@ from spawnpenny_lab.settings import LabSettingsSchema
 from spawnpenny_lab.slugs import slugify
 
 from spawnpenny.api import FormChoice, FormField, FreeText, InvalidOptionError, SettingsError, UnknownOptionError
-from spawnpenny.configuration import make_settings
-from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.plugins import load_plugins, make_settings
 
 GIB = 2**30
 IMAGE = {

@@ -17,11 +17,7 @@ from spawnpenny_lab.settings import LabSettingsSchema
 from traitlets.config import Config
 
 from spawnpenny.clients.forms import options_from_form
-from spawnpenny.configuration import make_settings
-from spawnpenny.domain.answers import check_options
-from spawnpenny.errors import InvalidRequestError
-from spawnpenny.web.formpage import form_page
-from spawnpenny.web.formschema import form_schema
+from spawnpenny.testing.plugins import InvalidRequestError, check_options, form_page, form_schema, make_settings
 
 BASE = {
     "image": "quay.io/base:1",

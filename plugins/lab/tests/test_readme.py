@@ -10,8 +10,7 @@ import yaml
 from spawnpenny_lab.settings import LabSettingsSchema
 
 from spawnpenny.api import Group, Identity
-from spawnpenny.domain.spawns import SpawnRequest
-from spawnpenny.domain.templates import FIELDS
+from spawnpenny.testing.plugins import FIELDS, SpawnRequest
 from spawnpenny.testing.site import lab, settled
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from spawnpenny.api import InvalidOptionError, SettingsError, UnknownOptionError
-from spawnpenny.pipeline.pod_security import required_level
+from spawnpenny.testing.plugins import required_level
 from spawnpenny.testing.site import lab, settled, start, stop
 
 GOLDEN = Path(__file__).parent / "golden"

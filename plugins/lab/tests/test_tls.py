@@ -12,11 +12,9 @@ from spawnpenny_lab.service import lab_service
 from spawnpenny_lab.settings import LabSettings
 from spawnpenny_lab.tls import serving_tls, tls_secret
 
-from spawnpenny.api import Tls
-from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import Phase
-from spawnpenny.errors import TlsUnsupportedError
+from spawnpenny.api import Names, Phase, Tls
 from spawnpenny.testing.behaviours import Crash, Hold, Ready
+from spawnpenny.testing.plugins import TlsUnsupportedError
 from spawnpenny.testing.site import lab, settled, start, stop
 
 SETTINGS = LabSettings()

@@ -16,7 +16,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from spawnpenny_oidc import SignedTokens
 from spawnpenny_oidc.settings import OidcSettingsSchema
 
-from spawnpenny.configuration import make_settings
+from spawnpenny.testing.plugins import make_settings
 
 
 class Clock:

@@ -7,7 +7,7 @@ from spawnpenny_oidc.claims import identity_of
 from spawnpenny_oidc.settings import OidcSettingsSchema
 
 from spawnpenny.api import ForbiddenError, Group
-from spawnpenny.configuration import make_settings
+from spawnpenny.testing.plugins import make_settings
 
 NUMBERS = {"claims": {"uid": "uid_number", "gid": "gid_number", "groups": "posix.groups"}}
 ADA = {"preferred_username": "ada", "uid_number": 2001, "gid_number": "2002"}

@@ -7,13 +7,9 @@ import asyncio
 import aiohttp
 import pytest
 
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client
-from spawnpenny.plugins import load_plugins
-from spawnpenny.serving.server import listening
+from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
 
 
 @pytest.fixture
@@ -21,15 +17,8 @@ async def web(embedded_site, provider):
     """Serve a site that takes the provider's tokens and the uids in them, and have a client of it."""
     section = provider.settings(claims={"uid": "uid_number"})
     embedded_site.data["plugins"] |= {"oidc": section, "lab": {"grace": 1}}
-    settings, cluster = embedded_site.settings, embedded_site.cluster
-    async with run_local_broker(cluster, settings) as broker:
-        app = create_app(settings, load_plugins(settings), cluster, broker)
-        async with (
-            listening(app, "127.0.0.1", 0) as port,
-            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
-        ):
-            await app[SERVICE].until_ready()
-            yield session
+    async with MortalService(embedded_site) as service, aiohttp.ClientSession(service.url) as session:
+        yield session
 
 
 async def put(web, token, user="ada"):

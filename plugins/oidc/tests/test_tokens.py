@@ -12,8 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from spawnpenny.api import Credentials, Identity, NotReadyError, SettingsError, UnauthenticatedError
-from spawnpenny.configuration import make_settings
-from spawnpenny.plugins import load_plugins
+from spawnpenny.testing.plugins import load_plugins, make_settings
 
 ADA = Identity("oidc:ada", frozenset({"spawn:self"}), username="ada")
 SECTION = {"issuer": "https://login.example.org", "audience": ["spawnpenny"]}

@@ -1,0 +1,37 @@
+"""Parts of the service for the tests of plugins: settings, the loader, and the checks of forms, options and pods."""
+
+from spawnpenny.configuration import make_settings
+from spawnpenny.domain.answers import check_options
+from spawnpenny.domain.cluster_options import check_cluster_options
+from spawnpenny.domain.kubernetes_types import kubernetes_types
+from spawnpenny.domain.spawns import SpawnRequest
+from spawnpenny.domain.templates import FIELDS
+from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.embedded.orphans import POD_UID, marked
+from spawnpenny.errors import InvalidRequestError, TlsUnsupportedError
+from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.pipeline.pod_security import required_level
+from spawnpenny.plugins import load_plugins
+from spawnpenny.tokens import hash_token
+from spawnpenny.web.formpage import form_page
+from spawnpenny.web.formschema import form_schema
+
+__all__ = [
+    "FIELDS",
+    "POD_UID",
+    "EmbeddedCluster",
+    "InvalidRequestError",
+    "SpawnRequest",
+    "TlsUnsupportedError",
+    "check_cluster_options",
+    "check_options",
+    "check_pod",
+    "form_page",
+    "form_schema",
+    "hash_token",
+    "kubernetes_types",
+    "load_plugins",
+    "make_settings",
+    "marked",
+    "required_level",
+]
