@@ -503,34 +503,6 @@ class ProvisionError(SpawnError):
     title = "The user's provisioning failed"
 
 
-class ClusterIdleError(SpawnError):
-    """End a Dask cluster that had no work for as long as the settings allow."""
-
-    code = "cluster_idle"
-    title = "The Dask cluster had nothing to do"
-
-
-class ClusterAloneError(SpawnError):
-    """End a Dask cluster that no client was connected to for as long as the settings allow."""
-
-    code = "cluster_alone"
-    title = "No client was connected to the Dask cluster"
-
-
-class ClusterLifetimeError(SpawnError):
-    """End a Dask cluster that ran for as long as the settings allow."""
-
-    code = "cluster_lifetime"
-    title = "The Dask cluster ran as long as one may"
-
-
-class ClusterLabGoneError(SpawnError):
-    """End a Dask cluster because the lab that asked for it has ended."""
-
-    code = "cluster_lab_gone"
-    title = "The lab of the Dask cluster has ended"
-
-
 class NotOursError(SpawnError):
     """An object of that name exists and is not this spawn's."""
 
@@ -559,21 +531,6 @@ class StepFailedError(SpawnError):
 
     code = "step_failed"
     title = "A step failed"
-
-
-class StorageNotOursError(SpawnError):
-    """A volume claim of that name is there which belongs to somebody else."""
-
-    code = "storage_not_ours"
-    title = "The storage is not this lab's"
-
-
-class StorageInUseError(SpawnpennyError):
-    """Storage that one lab at a time may have is in use."""
-
-    code = "storage_in_use"
-    status = 409
-    title = "Another lab has the storage"
 
 
 class PurgeConflictError(SpawnpennyError):

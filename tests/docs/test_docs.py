@@ -11,6 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import spawnpenny_dask.errors  # noqa: F401
+import spawnpenny_storage.errors  # noqa: F401
 import yaml
 
 from spawnpenny import errors, hookspecs, settings
@@ -54,7 +56,11 @@ def test_each_hook_is_documented_with_its_arguments(name):
 
 def test_each_error_code_is_documented_with_its_status():
     text = page("docs/reference/errors.md")
-    shipped = [each for each in all_errors() if each.__module__.startswith("spawnpenny.")]
+    shipped = [
+        each
+        for each in all_errors()
+        if each.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
+    ]
     assert [each.code for each in shipped if f"`{each.code}`" not in text] == []
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE)
     statuses = {each.code: each.status for each in shipped}

@@ -12,12 +12,12 @@ import pytest
 from aiohttp import web
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
+from spawnpenny_dask.errors import ClusterIdleError
 
 from spawnpenny.api import ClusterOption, OptionType, Resources, Step, WorkerGroup, allow, hookimpl
 from spawnpenny.authority import Authority
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.errors import ClusterIdleError
 from spawnpenny.plugins import load_plugins
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.site import SMALL_LAB, make_site

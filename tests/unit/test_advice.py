@@ -12,6 +12,7 @@ from spawnpenny import errors
 from spawnpenny.domain.advice import ADVICE, advice
 
 _ROOMS = ("broker", "cluster", "housekeeping", "pipeline", "replicas")
+_PLUGINS = ("spawnpenny_dask", "spawnpenny_storage")
 
 
 def classes(base):
@@ -23,7 +24,10 @@ def codes():
         package = importlib.import_module(f"spawnpenny.{room}")
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-    found = {each for each in classes(errors.SpawnpennyError) if each.__module__.startswith(f"{spawnpenny.__name__}.")}
+    for plugin in _PLUGINS:
+        importlib.import_module(f"{plugin}.errors")
+    homes = tuple(f"{name}." for name in (spawnpenny.__name__, *_PLUGINS))
+    found = {each for each in classes(errors.SpawnpennyError) if each.__module__.startswith(homes)}
     return {each.code for each in found}
 
 

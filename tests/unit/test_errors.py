@@ -6,6 +6,8 @@ import inspect
 from collections import Counter
 
 import pytest
+import spawnpenny_dask.errors  # noqa: F401
+import spawnpenny_storage.errors  # noqa: F401
 
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
@@ -17,7 +19,11 @@ def all_errors(base=SpawnpennyError):
         yield from all_errors(each)
 
 
-ERRORS = [each for each in all_errors() if each.__module__.startswith("spawnpenny.")]
+ERRORS = [
+    each
+    for each in all_errors()
+    if each.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
+]
 WORDED = [each for each in ERRORS if "message" not in inspect.signature(each).parameters]
 
 

@@ -6,8 +6,9 @@ import asyncio
 import itertools
 
 import pytest
+from spawnpenny_storage.errors import StorageInUseError
 
-from spawnpenny.api import Phase, StorageInUseError, safe_slug
+from spawnpenny.api import Phase, safe_slug
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import HUB, settled, start, stop
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spawnpenny.api import (
-    ClusterAloneError,
-    ClusterIdleError,
-    ClusterLabGoneError,
-    ClusterLifetimeError,
-    SpawnError,
-)
+from spawnpenny.api import SpawnError
 from spawnpenny_dask.control import State
+from spawnpenny_dask.errors import ClusterAloneError, ClusterIdleError, ClusterLabGoneError, ClusterLifetimeError
 
 
 @dataclass(frozen=True, slots=True)

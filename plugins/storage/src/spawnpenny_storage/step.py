@@ -14,13 +14,12 @@ from spawnpenny.api import (
     Severity,
     Spawn,
     Step,
-    StorageInUseError,
     StorageKeptError,
-    StorageNotOursError,
     allow,
     format_quantity,
     parse_quantity,
 )
+from spawnpenny_storage.errors import StorageInUseError, StorageNotOursError
 from spawnpenny_storage.objects import LAB, LAB_NAME, claim, claim_name, mounts, owner
 from spawnpenny_storage.settings import ONE_POD, StorageSettings, is_claim_name
 
