@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from spawnpenny.cli.command import run
+from spawnpenny.cli.command import command, run
 from spawnpenny.cli.printable import printable
 
 WITHOUT_SERVER = """
@@ -157,3 +157,22 @@ def test_without_the_server_extra_the_command_says_what_to_install():
 )
 def test_a_terminal_obeys_nothing_that_a_service_quotes(text, shown):
     assert printable(text) == shown
+
+
+def test_the_help_lists_each_subcommand_with_its_first_line_and_imports_none():
+    program = """
+import sys
+from spawnpenny.cli.command import command, run
+run(["--help"])
+print(sorted(name for name in sys.modules if name.startswith("spawnpenny.")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    *shown, modules = done.stdout.splitlines()
+    assert modules == str(["spawnpenny.cli", "spawnpenny.cli.command", "spawnpenny.cli.exits", "spawnpenny.errors"])
+    listed = dict(line.split(maxsplit=1) for line in shown[shown.index("Commands:") + 1 :])
+    assert listed == {name: found.get_short_help_str(len(listed[name])) for name, found in command.commands.items()}
+
+
+def test_a_misspelt_subcommand_is_answered_with_the_right_one(capsys):
+    assert run(["brokr"]) == 2
+    assert "No such command 'brokr'. Did you mean 'broker'?" in capsys.readouterr().err

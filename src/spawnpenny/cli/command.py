@@ -15,24 +15,25 @@ from spawnpenny.errors import SpawnpennyError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MODULES: Final = (
-    "broker",
-    "check",
-    "dask",
-    "demo",
-    "doctor",
-    "lab",
-    "migrate",
-    "openapi",
-    "permissions",
-    "pipeline",
-    "plugins",
-    "proxy",
-    "serve",
-    "try_",
-    "user",
-)
-"""Each has the subcommand of its name; one that Python keeps for itself has an underscore at its end."""
+_MODULES: Final = {
+    "broker": "Run the broker until it is asked to end (SIGTERM, Ctrl-C).",
+    "check": "Check settings and plugins without a cluster, and print what a service would use. No secret is printed.",
+    "dask": "List, follow and stop Dask clusters of a running service.",
+    "demo": "Start the service on an embedded cluster, and a JupyterHub that spawns through it.",
+    "doctor": "Look a deployment on Kubernetes over: what is wrong with it, and what to do.",
+    "lab": "Start, follow, list and stop labs of a running service.",
+    "migrate": "Move a site from another spawner.",
+    "openapi": "Print the OpenAPI document of the HTTP API.",
+    "permissions": "Print the rights that the service and the broker need of Kubernetes, "
+    "for exactly the plugins in the settings.",
+    "pipeline": "Print the steps of a spawn: their order, why each is where it is, and what runs side by side.",
+    "plugins": "Print the installed plugins, where each is from, whether the settings load it, and its steps.",
+    "proxy": "Run the proxy of Dask clusters until it is asked to end (SIGTERM, Ctrl-C).",
+    "serve": "Run the service until it is asked to end (SIGTERM, Ctrl-C).",
+    "try_": "Rehearse what users would get: make the manifests of each choice, and tell every refusal at once.",
+    "user": "Make users known to a running service, look at them, and retire them.",
+}
+"""The first line of each subcommand's help, by its module; a name that Python keeps for itself has an underscore."""
 
 
 class _Subcommands(MutableMapping[str, click.Command]):
@@ -59,7 +60,19 @@ class _Subcommands(MutableMapping[str, click.Command]):
         return len(self._modules)
 
 
-@click.group(commands=_Subcommands(), context_settings={"help_option_names": ["-h", "--help"]})
+class _LazyGroup(click.Group):
+    """List the subcommands without importing any."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        lines = {module.removesuffix("_"): line for module, line in _MODULES.items()}
+        limit = formatter.width - 6 - max(map(len, lines))
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, click.Command(name, help=line).get_short_help_str(limit)) for name, line in lines.items()]
+            )
+
+
+@click.group(cls=_LazyGroup, commands=_Subcommands(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("spawnpenny"), message="%(version)s")
 def command() -> None:
     """Spawn labs and Dask clusters for JupyterHub, so that the Hub needs no Kubernetes rights."""
