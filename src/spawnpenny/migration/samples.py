@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
@@ -16,13 +16,12 @@ from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidOptionError
+from spawnpenny.pipeline.no_cluster import NoCluster
 from spawnpenny.pipeline.patches import merge_patches
-from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn, Stash
 from spawnpenny.plugins import Plugins, load_plugins
 from spawnpenny.settings import Settings
 
-_NO_PORT: Final = cast("StepPort", None)  # what only makes manifests has no cluster
 _SOMEBODY: Final = "somebody"
 _CLAIM: Final = "PersistentVolumeClaim"
 
@@ -128,7 +127,7 @@ class Workshop:
             asks=Resources(),
             in_use=Resources(),
             stash=Stash(),
-            cluster=_NO_PORT,
+            cluster=NoCluster(),
             _patch=self._patched,
             _tell=lambda *_: None,
             _announce=lambda *_: None,

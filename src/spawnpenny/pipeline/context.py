@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Unpack, cast
+from typing import Any, Final, Unpack
 from urllib.parse import urlsplit
 
 import structlog
@@ -28,6 +28,7 @@ from spawnpenny.pipeline.account import Account, HeldBack, Run
 from spawnpenny.pipeline.container_limits import container_limits, limited
 from spawnpenny.pipeline.hardening import check_pod
 from spawnpenny.pipeline.labtokens import token_hash
+from spawnpenny.pipeline.no_cluster import NoCluster
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.patches import merge_patches
 from spawnpenny.pipeline.port import Marks, Reach, StepPort
@@ -44,7 +45,6 @@ from spawnpenny.pipeline.world import World
 
 _IDLE: Final = 60.0
 """Seconds after which it is noted that a spawn has nothing to do: each note is a write of the record."""
-_NO_PORT = cast("StepPort", None)  # before a request is accepted, steps only look: they have no cluster
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Context:
             asks=record.asks,
             in_use=self.account.record.in_use(but=record.key),
             stash=Stash(),
-            cluster=_NO_PORT,
+            cluster=NoCluster(),
             _patch=self._patch,
             _tell=self.tell,
             _announce=self._announce,
