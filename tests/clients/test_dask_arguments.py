@@ -12,10 +12,20 @@ from spawnpenny.clients.dask.create_mode import CreateMode
 from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.dask.gateway import short
 from spawnpenny.clients.dask.place import service_of
-from spawnpenny.clients.dask.sizes import Amount, WorkerSize, bound, whole_number
+from spawnpenny.clients.dask.sizes import Amount, WorkerSize, bound, bounded, whole_number
+from spawnpenny.clients.dask.units import seconds
 
 SITE = {"worker_cores": {}, "worker_memory": {"spec": {"type": "float"}}, "environment": {}}
 GIB = 2**30
+UNITS = {
+    "worker_cores": {"spec": {"type": "int"}, "unit": "cores"},
+    "worker_memory": {"spec": {"type": "int"}, "unit": "MiB"},
+    "scheduler_cores": {"spec": {"type": "int"}, "unit": "millicores"},
+    "scheduler_memory": {"spec": {"type": "float"}, "unit": "GB"},
+    "idle_timeout": {"spec": {"type": "int"}, "unit": "minutes"},
+    "ram": {"spec": {"type": "float"}, "unit": "GiB"},
+    "image": {"spec": {"type": "string"}},
+}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,11 @@ def test_what_the_site_decides_is_named_and_an_option_of_that_name_counts():
         ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, "nvidia.com/gpu"),
         ({"resources": {"limits": {"cpu": "many"}}}, "many"),
         ({"resources": "2 cores"}, "limits"),
+        ({"resources": {"limits": {"cpu": "inf"}}}, "cpu is 'inf'"),
         ({"memory_limit": "lots"}, "lots"),
+        ({"memory_limit": math.inf}, "memory_limit is inf"),
+        ({"memory_limit": ["4 GiB"]}, "memory_limit is"),
+        ({"threads_per_worker": "many"}, "threads_per_worker is 'many'"),
         ({"worker_memory": "lots"}, "lots"),
     ],
 )
@@ -68,19 +82,95 @@ def test_an_option_that_the_site_does_not_have_is_named_with_those_that_it_has()
         translate({"env": {"A": "b"}}, {"worker_cores": {}})
 
 
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        ({"worker_memory": "1.5 GiB"}, {"worker_memory": 1536}),
+        ({"worker_memory": 700}, {"worker_memory": 700}),
+        ({"memory_limit": 2**30}, {"worker_memory": 1024}),
+        ({"resources": {"limits": {"cpu": 2, "memory": "2Gi"}}}, {"worker_cores": 2, "worker_memory": 2048}),
+        ({"scheduler_memory": "2GB", "worker_cores": "2"}, {"scheduler_memory": 2.0, "worker_cores": 2}),
+        ({"idle_timeout": "1 hour"}, {"idle_timeout": 60}),
+        ({"scheduler_cores": "500m"}, {"scheduler_cores": 500}),
+        ({"ram": "3 GiB", "image": "1st/image"}, {"ram": 3.0, "image": "1st/image"}),
+        ({"threads_per_worker": 3}, {"worker_cores": 3}),
+    ],
+)
+def test_amounts_are_translated_into_the_unit_and_type_of_the_sites_option(written, options):
+    found, unused = translate(written, UNITS)
+    assert (found, unused) == (options, [])
+    assert [type(value) for value in found.values()] == [type(value) for value in options.values()]
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [({"idle_timeout": "1 day of"}, "5 minutes"), ({"worker_memory": "1 hour"}, "4 GiB"), ({"ram": "3 apples"}, "GiB")],
+)
+def test_an_amount_of_something_else_is_refused(written, words):
+    with pytest.raises(ClusterError, match=words):
+        translate(written, UNITS)
+
+
+def test_variables_of_several_arguments_are_joined_and_what_is_written_out_counts_more():
+    written = {"worker_cores": 2, "env": {"A": "1", "B": "1"}, "environment": {"B": "2"}}
+    written["cluster_options"] = {"worker_cores": 3, "environment": {"C": "3", "A": "0"}}
+    options = {"worker_cores": 2, "environment": {"A": "1", "B": "2", "C": "3"}}
+    assert translate(written, SITE) == (options, [])
+
+
 def test_workers_are_counted_by_what_they_have_together():
-    running = WorkerSize.of({"tls://1": {"nthreads": 4, "memory_limit": 8 * GIB}}, {"worker_cores": 1})
+    running = WorkerSize.running([{"nthreads": 4, "memory_limit": 8 * GIB}], grouped=False)
     assert Amount(cores=9).workers(running) == [3]
     assert Amount(cores=9, memory="17 GiB").workers(running) == [3, 3]
-    assert Amount(cores=9).workers(running, at_most=True) == [2]
-    chosen = WorkerSize.of({}, {"worker_cores": 2.0, "worker_memory": 4})
+    assert Amount(cores=np.float64(9)).workers(running, at_most=True) == [2]
+    chosen = WorkerSize(2, 4 * GIB)
     assert Amount(memory=9 * GIB).workers(chosen) == [3]
     assert Amount(cores=1).workers(chosen) == [1]
-    assert WorkerSize.of({}, {"worker_memory": "512 MiB"}).memory == GIB / 2
     with pytest.raises(ClusterError, match="memory a worker has"):
         Amount(memory="1 GB").workers(WorkerSize(cores=1))
-    with pytest.raises(ValueError, match="worker_group="):
-        Amount(memory="highmem").workers(running)
+
+
+@pytest.mark.parametrize(
+    ("amount", "kind", "words"),
+    [
+        ({"memory": "highmem"}, ValueError, "worker_group="),
+        ({"memory": "-1 GiB"}, ValueError, "memory is '-1 GiB'"),
+        ({"memory": math.inf}, ValueError, "memory is inf"),
+        ({"cores": "2"}, TypeError, "cores is '2'"),
+        ({"cores": -2}, ValueError, "cores is -2"),
+        ({"cores": math.nan}, ValueError, "cores is nan"),
+        ({"cores": [2]}, TypeError, "cores is"),
+    ],
+)
+def test_what_is_no_amount_is_refused_before_a_worker_is_lost_by_it(amount, kind, words):
+    with pytest.raises(kind, match=words):
+        Amount(**amount).workers(WorkerSize(2, GIB))
+    assert bounded(math.inf) is None
+
+
+def test_a_worker_of_another_group_says_nothing_about_those_of_the_default_one():
+    spot, usual = {"nthreads": 16, "resources": {"spot": 16}}, {"nthreads": 2, "resources": {"default": 2, "GPU": 1}}
+    assert WorkerSize.running([spot, usual], grouped=True).cores == 2
+    assert WorkerSize.running([spot], grouped=True) is None
+    assert WorkerSize.running([spot], grouped=False).cores == 16
+
+
+def test_the_size_of_workers_to_come_is_that_of_the_options_in_their_units():
+    fields = [{"field": name, "default": 512, **field} for name, field in UNITS.items() if name != "ram"]
+    assert WorkerSize.chosen(fields, {"worker_cores": 2, "worker_memory": 1024}) == WorkerSize(2, GIB)
+    assert WorkerSize.chosen(fields, {"worker_cores": 2}) == WorkerSize(2, GIB / 2)
+    text = {"field": "worker_memory", "default": "512 MiB", "spec": {"type": "float"}}
+    assert WorkerSize.chosen([text], {}).memory == GIB / 2
+    usual, size = WorkerSize(3, GIB), {"field": "size", "default": "small", "spec": {"type": "select"}}
+    assert WorkerSize.chosen([], {}, usual) == usual
+    assert WorkerSize.chosen([size], {"size": "large"}, usual) == WorkerSize()
+
+
+def test_a_timeout_is_a_time():
+    assert [seconds(given) for given in (None, 5, "2 minutes")] == [None, 5, 120]
+    for wrong in ("soon", [], "5 bananas"):
+        with pytest.raises(ValueError, match="timeout is"):
+            seconds(wrong)
 
 
 def test_numbers_of_workers_are_whole_whatever_their_type():

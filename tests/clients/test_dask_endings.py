@@ -61,14 +61,20 @@ async def test_what_happens_to_a_worker_is_heard_of_while_the_cluster_runs(dask,
     assert "137" in await anns.run("cluster.get_logs(scheduler=False, workers=False)['Cluster']")
     await anns.run("""
         from dataclasses import replace
-        cluster._watch._events.append(replace(cluster.get_events()[-1], message="<b>0/3</b> nodes", severity="warning"))
+        cluster._watch._trouble = replace(cluster.get_events()[-1], message="<b>0/3</b> nodes", severity="warning")
     """)
     assert await anns.run("cluster.trouble in repr(cluster)")
     shown = await anns.run("cluster._repr_html_()")
     assert "&lt;b&gt;0/3&lt;/b&gt; nodes" in shown
     assert "<b>" not in shown
     assert "137" in await anns.run("' '.join(event.message for event in cluster.get_events())")
+    await anns.run("cluster.scale(2); cluster.wait_for_workers(2, timeout=40)")
+    assert await anns.run("[cluster.trouble, 'trouble' in repr(cluster)]") == [None, False]
     await anns.run("client.close(); cluster.close()")
+    assert await anns.run("[sorted(cluster.plan - cluster.observed), 'Dashboard' in cluster._repr_html_()]") == [
+        [],
+        False,
+    ]
 
 
 async def test_a_scheduler_that_dies_is_told_of_with_its_reason_by_all_that_is_asked(dask, anns):

@@ -36,11 +36,8 @@ async def test_clients_and_closing_as_for_dask_gateway(dask, ada, cluster):
         ("cluster.adapt(minimum=0, maximum=float('inf'))", (0, None, True), None),
         ("cluster.adapt(minimum=0, maximum=2, interval='1s', wait_count=3)", (0, 2, True), "interval, wait_count"),
         ("cluster.adapt(minimum_cores=1, maximum_cores=3)", (1, 3, True), None),
-        (
-            "cluster.adapt(maximum_memory=2 * cluster.scheduler_info['workers'].popitem()[1]['memory_limit'])",
-            (0, 2, True),
-            None,
-        ),
+        ("cluster.adapt(maximum_memory='4 GiB')", (0, 2, True), None),
+        ("cluster.adapt(minimum_memory='4 GiB', maximum_cores=float('inf'))", (2, None, True), None),
         ("cluster.adapt(active=False)", (0, None, False), None),
     ],
 )
@@ -56,7 +53,8 @@ async def test_scaling_as_for_other_clusters(dask, ada, cluster):
     for cell, count in (
         ("cluster.scale(n=2)", 2),
         ("cluster.scale(cores=3)", 3),
-        ("cluster.scale(memory='3.5 GB')", 2),
+        ("cluster.scale(memory='4 GiB')", 2),
+        ("cluster.scale(memory=2**31 + 1)", 2),
         ("cluster.scale(1, cores=2)", 2),
         ("import numpy; cluster.scale(numpy.int64(1))", 1),
     ):
@@ -64,7 +62,14 @@ async def test_scaling_as_for_other_clusters(dask, ada, cluster):
         assert (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]["count"] == count
     with pytest.raises(CellError, match="maximun"):
         await ada.run("cluster.adapt(maximun=2)")
-    for wrong, words in (("'2'", "whole number"), ("-1", "less than 0"), ("", "needs a number")):
+    for wrong, words in (
+        ("'2'", "whole number"),
+        ("-1", "less than 0"),
+        ("", "needs a number"),
+        ("cores='2'", "cores is '2'"),
+        ("memory='lots'", "amount of memory"),
+        ("memory=-1", "memory is -1"),
+    ):
         with pytest.raises(CellError, match=words):
             await ada.run(f"cluster.scale({wrong})")
 

@@ -135,16 +135,18 @@ async def test_an_image_without_distributed_is_told_and_nothing_is_left(dask_sit
 
 
 async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site):
-    broken = {"extra_container_config": {"args": ["python", "-c", "raise SystemExit(3)"]}}
+    program = "import os, time; raise SystemExit(str(time.time()) + ': no licence for ' + os.environ['KEY'])"
+    broken = {"extra_container_config": {"args": ["python", "-c", program]}}
     async with dask_site.running(worker=broken) as site:
-        await site.cluster()
+        await site.cluster(environment={"KEY": "b3r8-q7zk-0x91"})
         with site.service.world.pods.subscribe() as changes:
             await site.scale(1)
             seen = set()
             while len(seen) < 3:
                 seen |= {(await anext(changes)).object["metadata"]["name"]} - {"dask-c1"}
-        told = [message for message in site.events() if "A worker" in message]
-        assert told == ["A worker has ended. The container worker ended by itself with exit code 3."]
+        (told,) = [message for message in site.events() if "A worker" in message]
+        assert told.startswith("A worker has ended. The container worker ended by itself with exit code 1: ")
+        assert told.endswith(": no licence for [secret].")
         run = site.service.spawns.find("ada", Key(Kind.DASK, "c1"))
         assert {ended.pod["metadata"]["name"] for ended in run.ended_parts} <= seen
         assert len(run.ended_parts) >= 2
@@ -152,6 +154,19 @@ async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site)
             while (held := run.held_back) is None:  # noqa: ASYNC110 - nothing else tells that a pause has begun
                 await asyncio.sleep(0)
         assert (held.code, held.until > run.ended_parts[0].at) == ("pod_crashed", True)
+        assert held.message.endswith(": no licence for [secret].")
+
+
+async def test_what_holds_back_workers_that_will_never_come_is_known(dask_site):
+    async with dask_site.running(worker={"extra_container_config": {"image": "no/such"}}) as site:
+        await site.cluster()
+        await site.scale(2)
+        run = site.run()
+        async with asyncio.timeout(30):
+            while (held := run.held_back) is None:  # noqa: ASYNC110 - nothing else tells that a pause has begun
+                await asyncio.sleep(0)
+        assert held.code == "image_unavailable"
+        assert "no/such" in held.message
 
 
 async def test_what_a_user_sets_is_in_the_clusters_secret_alone(dask_site):

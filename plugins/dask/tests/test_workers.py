@@ -6,6 +6,8 @@ import asyncio
 import json
 
 import pytest
+from spawnpenny_dask import backoff
+from spawnpenny_dask.backoff import Churn
 
 from spawnpenny.testing.patience import PATIENCE
 
@@ -55,6 +57,28 @@ async def test_workers_that_leave_by_themselves_are_replaced_at_once(dask_site):
         await site.python_in("c1", "client.wait_for_workers(1)\nclient.retire_workers()")
         await site.until_workers(1, but=names)
         assert not warnings_of(site)
+
+
+def test_restarts_by_a_client_are_not_too_many_and_those_without_end_are():
+    churn = Churn()
+    assert not any(churn.too_much(0.0) for _ in range(30))
+    assert churn.too_much(1.0)
+    assert not churn.too_much(500.0)
+    assert not any(churn.too_much(500.0, 1 / 100) for _ in range(2000))
+    assert any(churn.too_much(500.0, 1 / 100) for _ in range(2000))
+
+
+async def test_workers_that_end_well_without_end_are_held_back(dask_site, monkeypatch):
+    monkeypatch.setattr(backoff, "_RESTARTS", 1)
+    lifetime = {"DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION": "1s"}
+    async with dask_site.running(worker=BARE) as site:
+        await site.cluster(environment=lifetime)
+        await site.scale(1)
+        await site.told("again and again")
+        async with asyncio.timeout(PATIENCE):
+            while (held := site.run().held_back) is None:  # noqa: ASYNC110 - nothing else tells that a pause has begun
+                await asyncio.sleep(0)
+        assert "again and again" in held.message
 
 
 async def test_a_program_that_ends_well_before_it_is_a_worker_is_a_failure(dask_site):

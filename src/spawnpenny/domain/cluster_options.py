@@ -33,6 +33,8 @@ class OptionType(StrEnum):
 class ClusterOption:
     """One option. ``minimum`` and ``maximum`` bound a number, ``choices`` are those of a ``select``.
 
+    ``unit`` is that of a number, such as ``GiB`` or ``minutes``; empty where it has none, or clients need not know it.
+
     What is chosen for a ``secret`` one, such as environment variables, is kept as the caller's environment is: it is in
     no answer, no event and no annotation.
     """
@@ -46,6 +48,7 @@ class ClusterOption:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     secret: bool = False
+    unit: str = ""
 
     def check(self, value: Any) -> Any:
         """Return the value, if it is one of this option.

@@ -17,6 +17,7 @@ def field_of(option: ClusterOption) -> dict[str, Any]:
         "default": option.default,
         "spec": {"type": option.type, **_bounds(option)},
         "description": option.description,
+        **({"unit": option.unit} if option.unit else {}),
     }
 
 

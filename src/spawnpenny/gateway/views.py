@@ -32,6 +32,7 @@ class ClusterFieldView(Schema):
     default = fields.Raw(required=True)
     spec = fields.Nested(FieldSpecView, required=True)
     description = fields.String(required=True)
+    unit = fields.String(metadata=told("Of a number, such as `GiB` or `minutes`, where it has one."))
 
 
 class WorkerGroupView(Schema):

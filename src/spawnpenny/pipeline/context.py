@@ -96,6 +96,7 @@ class Context:
                 note_idle=self._note_idle,
                 hold_back=self._hold_back,
                 events=self.run.record.log.since,
+                scrub=self.scrub,
             ),
         )
 

@@ -63,6 +63,12 @@ async def _no_news(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def _unquoted(text: str) -> str:
+    """Quote nothing: which secrets may be in it is not known."""
+    del text
+    return ""
+
+
 def _no_lab() -> bool:
     return False
 
@@ -100,6 +106,7 @@ class Life:
     note_idle: Callable[[float | None], Awaitable[None]] = _unseen
     hold_back: Callable[[SpawnpennyError | str | None, float | None], None] = _unheld
     events: Callable[[str | None], Sequence[Event]] = _uneventful
+    scrub: Callable[[str], str] = _unquoted
 
 
 def _no_cluster(name: str) -> str:
@@ -208,6 +215,10 @@ class Spawn:
         ``code`` is that of an error, where the event is of one that the spawn outlives.
         """
         self._tell(message, severity, code)
+
+    def scrub(self, text: str) -> str:
+        """Return a text without the secrets of this spawn, such as what a program of its pods wrote."""
+        return self._life.scrub(text)
 
     def events(self, after: str | None = None) -> Sequence[Event]:
         """Return its events after the one of an id, as its user reads them; all where there is none of that id."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Final
 
-from spawnpenny.api import Manifest, pod_ending, pod_trouble
+from spawnpenny.api import Manifest, SpawnError, pod_ending, pod_trouble
 from spawnpenny_dask.control import State
-from spawnpenny_dask.plan import is_leaving, is_over, name_of
+from spawnpenny_dask.plan import age_of, is_leaving, is_over, name_of
 
 _RETURN: Final = 120.0
 """Seconds in which a worker that has left its scheduler may come back, as its nanny starts it anew."""
@@ -42,26 +40,21 @@ class Attendance:
         """
         return name_of(pod) in self._came and pod_ending(pod, quote=None).code in _BY_ORDER
 
-    def lost(self, pods: Sequence[Manifest], state: State | None) -> dict[str, str]:
+    def lost(self, pods: Sequence[Manifest], state: State | None) -> dict[str, SpawnError]:
         """Return the workers that will not be at work again though their pods have not ended, and why."""
         staying = [pod for pod in pods if not is_leaving(pod) and not is_over(pod)]
         return {name_of(pod): why for pod in staying for why in self._why(pod, state)}
 
-    def _why(self, pod: Manifest, state: State | None) -> Iterator[str]:
+    def _why(self, pod: Manifest, state: State | None) -> Iterator[SpawnError]:
         name, trouble = name_of(pod), pod_trouble(pod, quote=None)
         if state is not None and name in state.workers:
             return
         away = state.left.get(name, 0.0) if state is not None else 0.0
         if trouble is None:
             if away >= _RETURN:
-                yield "It does not come back to the scheduler."
+                yield SpawnError("It does not come back to the scheduler.")
         elif not trouble.placing:
             unreached = trouble.code == "node_lost" and away >= _UNREACHED
-            unstarted = name not in self._came and _age(pod) >= _START
+            unstarted = name not in self._came and age_of(pod) >= _START
             if trouble.hopeless or unreached or unstarted:
-                yield trouble.error.message
-
-
-def _age(pod: Manifest) -> float:
-    created = pod["metadata"].get("creationTimestamp")
-    return time.time() - datetime.fromisoformat(created).timestamp() if created else 0.0
+                yield trouble.error

@@ -18,7 +18,9 @@ _CHUNK: Final = 64 * 1024
 _MAX_ANSWER: Final = 2**20
 """Bytes: of some 7,000 workers. To read them takes this process's time, which all users share."""
 _AT_ONCE: Final = 32
-"""Events in one request: the scheduler takes 64 KiB."""
+"""Events in one request: the scheduler takes half a MiB."""
+_LONGEST: Final = 100 * 366 * 86_400.0
+"""Seconds that a scheduler may have been idle."""
 _RETIRING: Final = aiohttp.ClientTimeout(total=10)
 
 
@@ -100,9 +102,9 @@ class Control:
             return State(
                 workers={pod: str(told["workers"][name]["status"]) for pod, name in self._own_names.items()},
                 target=int(told["target"]),
-                idle=_seconds(told["idle"]),
-                alone=_seconds(told["alone"]),
-                left={str(name): float(ago) for name, ago in told.get("left", {}).items() if name in among},
+                idle=None if told["idle"] is None else _seconds(told["idle"]),
+                alone=None if told["alone"] is None else _seconds(told["alone"]),
+                left={str(name): _seconds(ago) for name, ago in told.get("left", {}).items() if name in among},
                 ends=[_process_end(each) for each in told.get("ends", ())],
                 event=str(told["event"]) if told.get("event") else None,
             )
@@ -193,5 +195,14 @@ def _logged(event: Event) -> dict[str, Any]:
     }
 
 
-def _seconds(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _seconds(value: Any) -> float:
+    """Return a time that a program of a user's reports, if it is one.
+
+    Raises:
+        ValueError: It is none: JSON of Python's has infinity, and what is kept of it would be JSON nowhere else.
+
+    """
+    seconds = float(value)
+    if not 0 <= seconds <= _LONGEST:
+        raise ValueError("no cluster is as old as that")
+    return seconds

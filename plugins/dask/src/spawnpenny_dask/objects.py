@@ -65,7 +65,7 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
     ]
     container: Manifest = {
         "args": arguments,
-        "terminationMessagePolicy": "FallbackToLogsOnError",  # or nobody hears that the image has no distributed
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # or nobody hears why, as of an image without distributed
         "ports": [
             {"name": "tls", "containerPort": SCHEDULER_PORT},
             {"name": "dashboard", "containerPort": DASHBOARD_PORT},
@@ -115,7 +115,8 @@ def worker_pod(
     pod = _Pod(spawn, design, settings, WORKER, role, allowed)
     # A command of the site's own finds its scheduler by the first, and Dask clients of tasks do.
     ours = {"DASK_SCHEDULER_ADDRESS": scheduler, "SPAWNPENNY_WORKER_NAME": name, "SPAWNPENNY_GRACE": str(pod.grace)}
-    manifest = pod.manifest(name, {"args": arguments}, variables=variables, ours=ours, annotations={})
+    container = {"args": arguments, "terminationMessagePolicy": "FallbackToLogsOnError"}
+    manifest = pod.manifest(name, container, variables=variables, ours=ours, annotations={})
     manifest["metadata"]["labels"] |= {PART: WORKER, **({WORKER_GROUP: group} if group != DEFAULT_GROUP else {})}
     return manifest
 

@@ -158,6 +158,7 @@ class SiteOption:
             maximum=self.maximum if self.maximum is not None else self.in_unit(MOST.get(self.sets or "")),
             choices=tuple(self.choices),
             secret=self.sets == "environment",
+            unit=self.unit or _USUAL.get(self.sets or "", ""),
         )
 
     def brought(self, value: Any) -> Overrides:

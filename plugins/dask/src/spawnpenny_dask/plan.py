@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from spawnpenny.api import DEFAULT_GROUP, WORKER_GROUP, Manifest, pod_is_lost
 
@@ -49,6 +51,12 @@ def name_of(pod: Manifest) -> str:
 def group_of(pod: Manifest) -> str:
     group: str = pod["metadata"].get("labels", {}).get(WORKER_GROUP, DEFAULT_GROUP)
     return group
+
+
+def age_of(pod: Manifest) -> float:
+    """Return for how many seconds there has been a pod."""
+    created = pod["metadata"].get("creationTimestamp")
+    return time.time() - datetime.fromisoformat(created).timestamp() if created else 0.0
 
 
 def is_leaving(pod: Manifest) -> bool:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Final
 
-from spawnpenny.api import Manifest, Severity, Spawn, SpawnpennyError, pod_ending, pod_side_troubles, pod_trouble
+from spawnpenny.api import (
+    Manifest,
+    Severity,
+    Spawn,
+    SpawnError,
+    SpawnpennyError,
+    pod_ending,
+    pod_side_troubles,
+    pod_trouble,
+)
 from spawnpenny_dask.control import ProcessEnd
-from spawnpenny_dask.plan import is_leaving, is_over
+from spawnpenny_dask.credentials import TOKEN
+from spawnpenny_dask.plan import age_of, is_leaving, is_over
 
 _SILENCE: Final = 30.0
 """Seconds for which a scheduler may be busy with other things."""
 _PLACING: Final = 30.0
 """Seconds that it may take to find a machine for a worker."""
+_SIGNALS: Final = 128
+"""Exit codes from here on say by which signal a program was ended."""
 _FRESH: Final = 600.0
 """Seconds after which the same trouble is told again."""
 
@@ -49,8 +60,22 @@ class Reports:
     def ended(self, pod: Manifest, count: int) -> None:
         """Report that workers have ended which were not asked to; another may take the place of each."""
         who = "A worker has" if count == 1 else f"{count} workers have"
+        error = self.ending(pod)
+        about = f"{who} ended. {pod_ending(pod, quote=None).message}"  # a log has the time in each line
+        self._tell(f"{who} ended. {error.message}", about=about, severity=_severity(error), code=error.code)
+
+    def ending(self, pod: Manifest) -> SpawnError:
+        """Return why a pod has ended, with what its program wrote last.
+
+        Not where that is no cause, as a signal ended it, nor where it is not known what must not be quoted.
+        """
         error = pod_ending(pod, quote=None)
-        self._tell(f"{who} ended. {error.message}", severity=_severity(error), code=error.code)
+        by_itself = 0 < (error.facts.get("exit_code") or 0) < _SIGNALS
+        return pod_ending(pod, quote=self._spawn.scrub) if by_itself and TOKEN in self._spawn.secrets else error
+
+    def churning(self, why: SpawnpennyError) -> None:
+        """Report that others are started after a pause only."""
+        self._tell(f"{why.message} Others are started after a pause.", code="worker_lost")
 
     def process_ended(self, end: ProcessEnd) -> None:
         """Report that the process of a worker has ended, which its nanny starts again."""
@@ -71,10 +96,10 @@ class Reports:
             code=error.code,
         )
 
-    def lost(self, why: str, count: int) -> None:
+    def lost(self, why: SpawnpennyError, count: int) -> None:
         """Report that workers are replaced whose pods have not ended."""
         who = "A worker is" if count == 1 else f"{count} workers are"
-        self._tell(f"{who} replaced. {why}", code="worker_lost")
+        self._tell(f"{who} replaced. {why.message}", code="worker_lost")
 
     def look(self, pods: Sequence[Manifest]) -> None:
         """Tell what keeps workers from starting, and which containers beside them are in trouble."""
@@ -85,7 +110,7 @@ class Reports:
             )
         for pod in staying:
             found = pod_trouble(pod, quote=None)
-            if found is not None and (found.code != "unschedulable" or _age(pod) >= _PLACING):
+            if found is not None and (found.code != "unschedulable" or age_of(pod) >= _PLACING):
                 self._tell(f"A worker does not start. {found.error.message}", about=found.code, code=found.code)
                 return
 
@@ -114,8 +139,3 @@ class Reports:
 
 def _severity(error: SpawnpennyError) -> Severity:
     return Severity.NORMAL if error.code == "program_ended" else Severity.WARNING
-
-
-def _age(pod: Manifest) -> float:
-    created = pod["metadata"].get("creationTimestamp")
-    return time.time() - datetime.fromisoformat(created).timestamp() if created else 0.0

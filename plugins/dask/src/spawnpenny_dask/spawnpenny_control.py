@@ -25,7 +25,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 PORT = 8788
 PATIENCE = 2.0
 """Seconds until an answer says which workers are being retired, though data still moves."""
-MAX_BODY = 64 * 1024
+MAX_BODY = 512 * 1024  # bytes: the names of some 12,000 workers
 REMEMBERED = 1000
 """How many workers that have left are remembered, and how many ends of processes that nobody has asked for."""
 SETTING_UP = 10.0

@@ -20,15 +20,14 @@ from spawnpenny.api import (
     Spawn,
     SpawnError,
     SpawnpennyError,
-    pod_ending,
 )
 from spawnpenny_dask.attendance import Attendance
-from spawnpenny_dask.backoff import Backoff
+from spawnpenny_dask.backoff import Backoff, Churn
 from spawnpenny_dask.control import Control, SilentError, State
 from spawnpenny_dask.endings import Limits, lab_gone
 from spawnpenny_dask.fleet import Fleet
 from spawnpenny_dask.objects import pod_host
-from spawnpenny_dask.plan import group_of, is_leaving, is_over, name_of, plan
+from spawnpenny_dask.plan import age_of, group_of, is_leaving, is_over, name_of, plan
 from spawnpenny_dask.reports import Reports
 from spawnpenny_dask.spared import Spared
 from spawnpenny_dask.wishes import Wishes
@@ -36,6 +35,8 @@ from spawnpenny_dask.wishes import Wishes
 _BUSY: Final = 1.0
 _QUIET: Final = 10.0
 """Seconds between two looks at a cluster: while something is under way, and where nothing is."""
+_SOON: Final = 60.0
+"""Seconds within which a worker ends soon after its start."""
 _AGAIN: Final = 10.0
 """Seconds until the scheduler is asked again to spare workers that it would not."""
 
@@ -64,6 +65,7 @@ class Tending:
         self._clock = clock
         self._reports = Reports(charge.spawn, clock)
         self._backoff = Backoff()
+        self._churn = Churn()
         self._attendance = Attendance()
         self._spared = Spared(clock)
         self._ask_again = 0.0
@@ -152,15 +154,17 @@ class Tending:
             with suppress(SilentError):  # the next turn sends them
                 await self._charge.control.send(events, ends=max((end.id for end in state.ends), default=0))
 
-    def _look(self, pods: list[Manifest], lost: Mapping[str, str]) -> None:
+    def _look(self, pods: list[Manifest], lost: Mapping[str, SpawnError]) -> None:
         ended = [pod for pod in pods if is_over(pod) and not is_leaving(pod) and name_of(pod) not in self._spared]
         failed = [pod for pod in ended if not self._attendance.ended_well(pod)]
-        if failed or lost:
+        if failed or lost or self._churns(ended, len(pods)):
             self._backoff.failed(self._clock())
         if failed:
-            self._trouble = pod_ending(failed[0], quote=None)
+            self._trouble = self._reports.ending(failed[0])
         if lost:
-            self._reports.lost(next(iter(lost.values())), len(lost))
+            why = next(iter(lost.values()))
+            self._trouble = why
+            self._reports.lost(why, len(lost))
         if ended:
             self._reports.ended((failed or ended)[0], len(ended))
         elif not lost:
@@ -168,6 +172,15 @@ class Tending:
         for pod in pods:
             if is_leaving(pod) and not is_over(pod):
                 self._reports.leaving(pod)
+
+    def _churns(self, ended: list[Manifest], count: int) -> bool:
+        """Say whether workers end soon after their start, again and again, though by no failure."""
+        soon = sum(age_of(pod) < _SOON for pod in ended)
+        if not soon or not self._churn.too_much(self._clock(), soon / count):
+            return False
+        self._trouble = SpawnError("Workers end soon after they have started, again and again.")
+        self._reports.churning(self._trouble)
+        return True
 
     async def _start(self, count: int, group: str) -> None:
         if self._backoff.left(self._clock()):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dask.utils import parse_bytes
-
 from spawnpenny.clients.dask.errors import ClusterError
+from spawnpenny.clients.dask.units import cores, in_unit, memory, number
 
-_GIB: Final = 2**30
 _SITES: Final = frozenset(
     {
         *(
@@ -38,14 +36,12 @@ _SITES: Final = frozenset(
 _TRANSLATED: Final = frozenset(
     {"cluster_options", "env", "memory_limit", "threads_per_worker", "nthreads", "resources"}
 )
-_MEMORY: Final = "_memory"
-_NUMBERS: Final = frozenset({"int", "float"})
 _MEMORY_IS_THE_SITES: Final = ("auto", 0, None)
 
 
 def is_foreign(arguments: Mapping[str, Any]) -> bool:
     """Return whether some arguments may have to be translated."""
-    amounts = any(name.endswith(_MEMORY) and isinstance(value, str) for name, value in arguments.items())
+    amounts = any(isinstance(value, str) and value[:1].isdigit() for value in arguments.values())
     return amounts or not (_SITES | _TRANSLATED).isdisjoint(arguments)
 
 
@@ -60,16 +56,29 @@ def translate(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[
         ClusterError: A value cannot be translated.
 
     """
-    options, unused = {}, []
+    given: dict[str, Any] = {}
+    unused = []
     for name, value in arguments.items():
         if name in fields or name not in _SITES | _TRANSLATED:
-            options[name] = _in_gib(name, value, fields.get(name))
-        elif name in _SITES:
-            if value not in (None, False):
-                unused.append(name)
-        elif value is not None:
-            options |= _offered(name, _translated(name, value, fields), fields)
-    return options, unused
+            given[name] = number(name, value, fields.get(name))
+        elif name in _SITES and value not in (None, False):
+            unused.append(name)
+    options: dict[str, Any] = {}
+    foreign = [name for name in arguments if name in _TRANSLATED and name not in fields]
+    for name in sorted(foreign, key="cluster_options".__ne__):  # what is written out counts more than what is in these
+        if arguments[name] is not None:
+            options = _joined(options, _offered(name, _translated(name, arguments[name], fields), fields))
+    return _joined(options, given), unused
+
+
+def _joined(options: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options and further ones, which count where both say something; maps are joined."""
+    joined = dict(options)
+    for name, value in further.items():
+        there = joined.get(name)
+        both = isinstance(there, Mapping) and isinstance(value, Mapping)
+        joined[name] = {**there, **value} if both else value  # type: ignore[dict-item]
+    return joined
 
 
 def _offered(name: str, options: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -92,16 +101,16 @@ def _translated(name: str, value: Any, fields: Mapping[str, Any]) -> Mapping[str
     if name == "env":
         return {"environment": _environment(value)}
     if name == "resources":
-        return _sizes(value)
+        return _sizes(value, fields)
     if name == "memory_limit":
-        return {} if value in _MEMORY_IS_THE_SITES else {"worker_memory": _gib(name, value)}
-    return {"worker_threads" if "worker_threads" in fields else "worker_cores": value}
+        return {} if value in _MEMORY_IS_THE_SITES else _sized("worker_memory", memory(name, value), fields)
+    return (
+        {"worker_threads": value} if "worker_threads" in fields else _sized("worker_cores", cores(name, value), fields)
+    )
 
 
-def _in_gib(name: str, value: Any, field: Mapping[str, Any] | None) -> Any:
-    """Return an amount of memory with a unit as the number that an option takes; every other value as it is."""
-    number = field is not None and (field.get("spec") or {}).get("type") in _NUMBERS
-    return _gib(name, value) if number and name.endswith(_MEMORY) and isinstance(value, str) else value
+def _sized(name: str, amount: float, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: in_unit(amount, name, fields.get(name))}
 
 
 def _environment(env: Any) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def _environment(env: Any) -> dict[str, Any]:
         ) from None
 
 
-def _sizes(resources: Any) -> dict[str, Any]:
+def _sizes(resources: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the size of workers that Kubernetes' limits, or else requests, say."""
     try:
         found = {**resources.get("requests", {}), **resources.get("limits", {})}
@@ -126,26 +135,9 @@ def _sizes(resources: Any) -> dict[str, Any]:
     other = found.keys() - {"cpu", "memory"}
     if other:
         raise ClusterError(f"resources has {min(other)}; only cpu and memory can be chosen so.")
-    sizes = {}
+    sizes: dict[str, Any] = {}
     if "cpu" in found:
-        sizes["worker_cores"] = _cores(found["cpu"])
+        sizes |= _sized("worker_cores", cores("cpu", found["cpu"]), fields)
     if "memory" in found:
-        sizes["worker_memory"] = _gib("memory", found["memory"])
+        sizes |= _sized("worker_memory", memory("memory", found["memory"]), fields)
     return sizes
-
-
-def _cores(cpu: Any) -> float:
-    text = str(cpu)
-    try:
-        return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
-    except ValueError:
-        raise ClusterError(f"cpu is {cpu!r}; it has to be a number of cores, such as 2, or '500m'.") from None
-
-
-def _gib(name: str, memory: Any) -> float:
-    text = f"{memory}B" if str(memory)[-1:] in {"K", "M", "G", "T"} else memory
-    text = f"{memory}B" if str(memory)[-2:] in {"Ki", "Mi", "Gi", "Ti"} else text
-    try:
-        return float(parse_bytes(text)) / _GIB
-    except ValueError:
-        raise ClusterError(f"{name} is {memory!r}; it has to be an amount of memory, such as '4 GiB'.") from None

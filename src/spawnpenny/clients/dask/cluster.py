@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from typing import Any, Final, Self
 
-from dask.utils import parse_timedelta
 from distributed.client import Client
 from distributed.core import Status, rpc
 from distributed.utils import LoopRunner
@@ -25,6 +24,7 @@ from spawnpenny.clients.dask.progress import Progress
 from spawnpenny.clients.dask.reach import ClusterSecurity, scheduler_of, security_of
 from spawnpenny.clients.dask.remarks import Remarks
 from spawnpenny.clients.dask.sizes import whole_number
+from spawnpenny.clients.dask.units import seconds
 from spawnpenny.clients.dask.versions import told
 from spawnpenny.clients.dask.watch import End
 from spawnpenny.clients.errors import ClientError
@@ -84,6 +84,8 @@ class SpawnpennyCluster(LinkedCluster):
         public_address: str | None = None,
         **options: Any,
     ) -> None:
+        if name is not None and not (isinstance(name, str) and name):
+            raise TypeError(f"name is {name!r}; it has to be a text, such as 'my-work', or None.")
         url = url or service_of(options.pop("address", None))
         proxy = options.pop("proxy_address", None) if proxy is None else proxy
         host = proxy if isinstance(proxy, str) else None
@@ -92,7 +94,7 @@ class SpawnpennyCluster(LinkedCluster):
         self._straight = None if proxy is None else proxy is False
         self._creation = Creation(self._gateway, name, CreateMode.of(create_mode or _MODE), options)
         self._n_workers = None if n_workers is None else whole_number(n_workers, "n_workers")
-        self._timeout = None if timeout is None else parse_timedelta(timeout)
+        self._timeout = seconds(timeout)
         self._there = False
         self._farewell: Farewell | None = None
         self._shutdown_on_close = shutdown_on_close
@@ -120,7 +122,7 @@ class SpawnpennyCluster(LinkedCluster):
 
         """
         found = name or cluster_name
-        if not found:
+        if not found or not isinstance(found, str):
             raise TypeError("from_name() needs the name of a cluster.")
         return cls(name=found, **{"create_mode": CreateMode.CONNECT_ONLY, "shutdown_on_close": False, **more})
 

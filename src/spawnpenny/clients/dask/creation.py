@@ -11,6 +11,7 @@ from spawnpenny.clients.dask.arguments import is_foreign, translate
 from spawnpenny.clients.dask.create_mode import CreateMode
 from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.dask.gateway import Gateway, Report
+from spawnpenny.clients.dask.units import plain
 
 _LAST_WORD: Final = 5.0
 """Seconds that an interrupted creation waits for the name of what was asked for."""
@@ -52,10 +53,11 @@ class Creation:
                 raise  # or another process has made it meanwhile
 
     async def _options(self, warn: Callable[[str], None]) -> dict[str, Any]:
-        if not is_foreign(self._arguments):
-            return dict(self._arguments)
+        arguments = {name: plain(value) for name, value in self._arguments.items()}
+        if not is_foreign(arguments):
+            return arguments
         fields = {str(field["field"]): field for field in await self._gateway.options()}
-        options, unused = translate(self._arguments, fields)
+        options, unused = translate(arguments, fields)
         if unused:
             warn(f"Not used, as the site decides it: {', '.join(sorted(unused))}.")
         return options

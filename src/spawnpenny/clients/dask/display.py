@@ -38,7 +38,8 @@ class DisplayedCluster(GroupedCluster):
 
     def _repr_html_(self, cluster_status: Any = None) -> str:
         rows = [("Status", self._shown_status())]
-        if self.end is None:
+        alive = self.end is None and self.status not in (Status.closing, Status.closed)
+        if alive:
             rows += [
                 ("Workers", self._shown_workers()),
                 ("Scaling", self._shown_scaling()),
@@ -54,7 +55,7 @@ class DisplayedCluster(GroupedCluster):
             f'<h3 style="margin: 0;">{type(self).__name__}</h3>'
             f'<p style="{_RULE} {_MUTED} margin: 0 0 0.5em 0;">{escape(self.name)}</p>'
             f'<table style="width: 100%; table-layout: fixed; margin: 0;">{cells}{cluster_status or ""}</table>'
-            f"{self._shown_list()}</div>"
+            f"{self._shown_list() if alive else ''}</div>"
         )
 
     def _scaling_status(self) -> str:

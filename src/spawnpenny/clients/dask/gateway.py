@@ -94,7 +94,7 @@ class Gateway:
             ClientError: It was not accepted.
 
         """
-        query = {"start": secrets.token_hex(16), **({"name": name} if name else {})}
+        query = {"start": secrets.token_hex(16), **({} if name is None else {"name": name})}
         answer = await self._have("POST", _CLUSTERS, query=query, body={"cluster_options": dict(options)})
         try:
             return short(str(answer["name"]))
@@ -128,15 +128,20 @@ class Gateway:
 
     async def options(self) -> list[dict[str, Any]]:
         """Return the options that a cluster has, as the protocol says them."""
-        return list((await self._have("GET", f"{_API}/options"))["cluster_options"])
+        return (await self.offered())[0]
 
     async def worker_groups(self) -> list[dict[str, Any]]:
         """Return the groups of workers that the site offers, the default one first."""
-        return list((await self._have("GET", f"{_API}/options")).get("worker_groups") or [])
+        return (await self.offered())[1]
+
+    async def offered(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the options that a cluster has, and the groups of workers that the site offers."""
+        answer = await self._have("GET", f"{_API}/options")
+        return list(answer["cluster_options"]), list(answer.get("worker_groups") or [])
 
     async def scale(self, name: str, count: int, *, group: str | None = None) -> str | None:
         """Have so many workers, and return what is to be said of it, where fewer fit; None: of the default group."""
-        body = {"count": count, **({"group": group} if group else {})}
+        body = {"count": count, **({} if group is None else {"group": group})}
         return _message(await self._ask("POST", f"{_cluster(name)}/scale", body=body))
 
     async def adapt(self, name: str, *, minimum: int | None, maximum: int | None, active: bool) -> str | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from spawnpenny.clients.dask.errors import ClusterError
-from spawnpenny.clients.dask.scaled import DEFAULT_GROUP, ScaledCluster
-from spawnpenny.clients.dask.sizes import Amount, WorkerSize, whole_number
+from spawnpenny.clients.dask.scaled import ScaledCluster
+from spawnpenny.clients.dask.sizes import DEFAULT_GROUP, Amount, WorkerSize, whole_number
 
 _FIRST: Final = 3
 """Workers that a group begins with where nothing else is said, as in dask-kubernetes."""
@@ -41,6 +41,11 @@ class WorkerGroup:
     running: int = 0
     pending: int = 0
 
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> WorkerGroup:
+        """Return a group as the service says it, which may be newer, and say more."""
+        return cls(**{each.name: answer[each.name] for each in fields(cls) if each.name in answer})
+
 
 class GroupedCluster(ScaledCluster):
     """A cluster whose groups of workers are scaled one by one."""
@@ -63,8 +68,10 @@ class GroupedCluster(ScaledCluster):
             worker_group: The group whose workers these are; None: the default one.
 
         """
-        if isinstance(memory, str) and memory[:1].isalpha():  # KubeCluster's second argument
+        if n is not None and isinstance(memory, str) and memory[:1].isalpha():  # KubeCluster's second argument
             memory, worker_group = None, memory
+        if worker_group is not None and not isinstance(worker_group, str):
+            raise TypeError(f"worker_group is {worker_group!r}; it has to be the name of a group.")
         if worker_group is None or worker_group == DEFAULT_GROUP:
             return super().scale(n, memory, cores)
         count = 0 if n is None else whole_number(n, "n")
@@ -119,4 +126,4 @@ class GroupedCluster(ScaledCluster):
         if not offered:
             raise ClusterError("The service offers no worker groups.")
         numbers = (await self._gateway.view(self.name)).get("groups") or {}
-        return {each["name"]: WorkerGroup(**each, **numbers.get(each["name"], {})) for each in offered}
+        return {each["name"]: WorkerGroup.of({**each, **numbers.get(each["name"], {})}) for each in offered}

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from distributed.core import Status
+
 from spawnpenny.clients.dask.adaptivity import Adaptivity
 from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.dask.gateway import Gateway
 from spawnpenny.clients.dask.remarks import Remarks
-from spawnpenny.clients.dask.sizes import Amount, WorkerSize, bound, whole_number
+from spawnpenny.clients.dask.sizes import DEFAULT_GROUP, Amount, WorkerSize, bound, bounded, whole_number
 from spawnpenny.clients.dask.watched import WatchedCluster
 
 _NOT_USED: Final = frozenset({"Adaptive", "interval", "wait_count", "target_duration", "worker_key"})
 """Arguments of distributed's Adaptive, which runs in the notebook: here the service decides when."""
-DEFAULT_GROUP: Final = "default"
 _LAST: Final = 5.0
 """Seconds that a closing cluster waits for what was asked for."""
 
@@ -80,13 +81,14 @@ class ScaledCluster(WatchedCluster):
         if other:
             self._remarks.hear(f"adapt() does not use {', '.join(sorted(other))}: the service decides when to scale.")
         adaptivity = Adaptivity(bound(minimum, "minimum"), bound(maximum, "maximum"), periodic_callback=active)
-        least, most = Amount(minimum_cores, minimum_memory), Amount(maximum_cores, maximum_memory)
+        least, most = Amount(minimum_cores, minimum_memory), Amount(bounded(maximum_cores), bounded(maximum_memory))
         adaptivity.request = self._do(self._adapt, adaptivity, least, most)
         return adaptivity
 
     @property
     def _wanted(self) -> int | None:
-        return None if self._count is None else self._count + self._further
+        gone = self.end is not None or self.status in (Status.closing, Status.closed)
+        return None if self._count is None or gone else self._count + self._further
 
     @property
     def workers(self) -> Mapping[str, Any]:
@@ -109,6 +111,15 @@ class ScaledCluster(WatchedCluster):
         """The same as ``requested``: what the service is to have is what it asks Kubernetes for."""
         return self.requested
 
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        super()._update_worker_status(op, msg)
+        if op == "add":
+            self._look_whether_all_came()
+
+    def _look_whether_all_came(self) -> None:
+        if self._watch is not None and len(self.scheduler_info["workers"]) >= (self._wanted or 0):
+            self._watch.all_is_well()
+
     async def _scale_to(self, count: int, amount: Amount) -> None:
         self._demand_alive()
         if amount != Amount():
@@ -121,6 +132,7 @@ class ScaledCluster(WatchedCluster):
         self._adaptive, self._count = None, count
         if message is not None:  # fewer fit
             await self._learn_scale()
+        self._look_whether_all_came()
 
     async def _adapt(self, adaptivity: Adaptivity, least: Amount, most: Amount) -> None:
         self._demand_alive()
@@ -136,16 +148,16 @@ class ScaledCluster(WatchedCluster):
             and adaptivity.minimum > adaptivity.maximum
         ):
             raise ClusterError(f"The minimum, {adaptivity.minimum}, is more than the maximum, {adaptivity.maximum}.")
-        self._remarks.hear(
-            await self._gateway.adapt(
-                self.name,
-                minimum=adaptivity.minimum,
-                maximum=adaptivity.maximum,
-                active=adaptivity.periodic_callback,
-            )
+        message = await self._gateway.adapt(
+            self.name,
+            minimum=adaptivity.minimum,
+            maximum=adaptivity.maximum,
+            active=adaptivity.periodic_callback,
         )
-        self._adaptive = adaptivity
-        self._count = None
+        self._remarks.hear(message)
+        self._adaptive, self._count = adaptivity, None
+        if message is not None:  # not all of it fits: what is shown is what holds
+            await self._learn_bounds(adaptivity)
 
     async def _learn_scale(self) -> None:
         """Take the scale that the service keeps."""
@@ -157,13 +169,21 @@ class ScaledCluster(WatchedCluster):
         else:
             self._adaptive, self._count = None, scale["count"]
 
+    async def _learn_bounds(self, adaptivity: Adaptivity) -> None:
+        """Take the bounds that the service keeps."""
+        scale = (await self._gateway.view(self.name))["scale"]
+        if scale["adaptive"]:
+            adaptivity.minimum, adaptivity.maximum = scale["minimum"], scale["maximum"]
+
     async def _size(self) -> WorkerSize:
-        workers = self.scheduler_info["workers"]
-        if workers:
-            return WorkerSize.of(workers, {})
-        fields = await self._gateway.options()
+        """Return what a worker of the default group has."""
+        fields, groups = await self._gateway.offered()
+        workers = self.scheduler_info["workers"].values()
+        running = WorkerSize.running(workers, grouped=len(groups) > 1)
         chosen = (await self._gateway.report(self.name)).options
-        return WorkerSize.of({}, {**{field["field"]: field["default"] for field in fields}, **chosen})
+        usual = next((WorkerSize(each["cores"], each["memory"]) for each in groups), None)
+        nominal = WorkerSize.chosen(fields, chosen, usual)
+        return nominal if running is None else running.with_memory_of(nominal)
 
     def _do(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Do it, and give the warnings that come of it; in an event loop as a task, as widgets await nothing.

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from dask.utils import parse_bytes
 
 from spawnpenny.clients.dask.errors import ClusterError
+from spawnpenny.clients.dask.units import number as number_of
+from spawnpenny.clients.dask.units import out_of_unit
 
-_GIB: Final = 2**30
+DEFAULT_GROUP: Final = "default"
+_DECIDES: Final = frozenset({"select", "bool"})
+"""Types of options that may set anything: what a worker has is then not known from the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +27,47 @@ class WorkerSize:
     memory: float | None = None
 
     @classmethod
-    def of(cls, workers: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]) -> WorkerSize:
-        """Return the size of the workers that run, or else the one that the cluster's options say.
+    def running(cls, workers: Iterable[Mapping[str, Any]], *, grouped: bool) -> WorkerSize | None:
+        """Return the size of a worker of the default group that runs; None where none does.
 
         Args:
             workers: The workers, as the scheduler knows them.
-            options: The values of the cluster's options. Memory is in GiB where it is a number.
+            grouped: Whether there are further groups. Each worker then has its group among its resources.
 
         """
-        worker = next(iter(workers.values()), None)
-        if worker is not None:
-            return cls(worker.get("nthreads") or None, worker.get("memory_limit") or None)
-        memory = options.get("worker_memory")
+        for worker in workers:
+            if not grouped or DEFAULT_GROUP in (worker.get("resources") or {}):
+                return cls(worker.get("nthreads") or None, worker.get("memory_limit") or None)
+        return None
+
+    def with_memory_of(self, nominal: WorkerSize) -> WorkerSize:
+        """Return this size with the nominal memory, of which a nanny has its part."""
+        least, most = self.memory or 0, nominal.memory or 0
+        return WorkerSize(self.cores, nominal.memory if most / 2 <= least <= most else self.memory)
+
+    @classmethod
+    def chosen(
+        cls, fields: Sequence[Mapping[str, Any]], options: Mapping[str, Any], usual: WorkerSize | None = None
+    ) -> WorkerSize:
+        """Return the size that the options of a cluster say.
+
+        Args:
+            fields: The site's options.
+            options: The values that were chosen.
+            usual: What a worker has where no option says it.
+
+        """
+        found = {}
+        for field in fields:
+            name = field["field"]
+            value = number_of(name, options.get(name, field["default"]), field)
+            if name.startswith("worker_") and value and isinstance(value, int | float):
+                found[name] = out_of_unit(value, name, field)
+        if usual is None or any((field.get("spec") or {}).get("type") in _DECIDES for field in fields):
+            usual = cls()
         return cls(
-            options.get("worker_threads") or options.get("worker_cores") or None,
-            (parse_bytes(memory) if isinstance(memory, str) else memory * _GIB) if memory else None,
+            found.get("worker_threads") or found.get("worker_cores") or usual.cores,
+            found.get("worker_memory") or usual.memory,
         )
 
 
@@ -58,7 +88,7 @@ class Amount:
         whole = math.floor if at_most else math.ceil
         found = []
         for what, amount, of_one in (
-            ("cores", self.cores, size.cores),
+            ("cores", None if self.cores is None else _number(self.cores, "cores"), size.cores),
             ("memory", None if self.memory is None else _bytes(self.memory), size.memory),
         ):
             if amount is None:
@@ -91,10 +121,34 @@ def bound(value: Any, name: str) -> int | None:
     return None if value is None or value == math.inf else whole_number(value, name)
 
 
+def bounded(amount: Any) -> Any:
+    """Return an upper bound of cores or memory; None where there is none, as infinity says as well."""
+    return None if amount == math.inf else amount
+
+
 def _bytes(memory: float | str) -> float:
+    if not isinstance(memory, str):
+        return _number(memory, "memory")
     try:
-        return float(parse_bytes(memory))
-    except ValueError:
+        return _number(float(parse_bytes(memory)), "memory")
+    except (ValueError, OverflowError):
         raise ValueError(
-            f"{memory!r} is no amount of memory, such as '4 GiB'. A worker group is named by worker_group=."
+            f"memory is {memory!r}; it has to be an amount of memory, such as '4 GiB'. "
+            "A worker group is named by worker_group=."
         ) from None
+
+
+def _number(value: Any, name: str) -> float:
+    """Return a finite number that is not less than 0.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is another one.
+
+    """
+    if isinstance(value, str) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} is {value!r}; it has to be a number.")
+    found = float(value)
+    if not math.isfinite(found) or found < 0:
+        raise ValueError(f"{name} is {value!r}; it has to be a number that is not less than 0.")
+    return found

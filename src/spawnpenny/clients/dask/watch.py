@@ -52,6 +52,7 @@ class ClusterWatch:
         self._name = name
         self._on_event = on_event
         self._events: deque[Event] = deque(maxlen=_MOST)
+        self._trouble: Event | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -61,9 +62,12 @@ class ClusterWatch:
 
     @property
     def trouble(self) -> Event | None:
-        """The last event where it is a warning."""
-        last = self._events[-1] if self._events else None
-        return last if last is not None and last.severity == _WARNING else None
+        """The last event where it is a warning, and nothing has shown since that it is over."""
+        return self._trouble
+
+    def all_is_well(self) -> None:
+        """Take note that the cluster has what it is to have."""
+        self._trouble = None
 
     def start(self, on_end: Callable[[End], Awaitable[None]]) -> None:
         """Follow the cluster until it ends, and await ``on_end`` then."""
@@ -116,6 +120,7 @@ class ClusterWatch:
             connection = Connection(session, place.url, place.token, Patience())
             async for event in follow(connection, f"{path}/events", after=after, query={"follow": "true"}):
                 self._events.append(event)
+                self._trouble = event if event.severity == _WARNING else None
                 self._on_event(event)
                 if event.phase in _OVER:
                     await self.look()

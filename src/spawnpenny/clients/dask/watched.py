@@ -39,7 +39,10 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
 
     @property
     def trouble(self) -> str | None:
-        """What the cluster is in trouble with at the moment: a sentence, such as why a worker does not start."""
+        """What the cluster is in trouble with at the moment: a sentence, such as why a worker does not start.
+
+        None again once all the workers have come that there are to be.
+        """
         event = self._watch.trouble if self._watch is not None else None
         return event.message if event is not None else None
 
