@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import Request, urlopen
 
 STATE = {"workers": {}, "idle": 0, "alone": 0, "clients": 0, "target": 0, "versions": {}}
@@ -58,4 +58,4 @@ if __name__ == "__main__":
     if "DASK_GATEWAY_API_URL" in os.environ:
         beat()
     else:
-        HTTPServer((os.environ["SPAWNPENNY_POD_IP"], 8788), Control).serve_forever()
+        ThreadingHTTPServer((os.environ["SPAWNPENNY_POD_IP"], 8788), Control).serve_forever()

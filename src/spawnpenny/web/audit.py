@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -36,8 +37,9 @@ async def chronicle(request: web.Request, handler: Handler) -> web.StreamRespons
     finally:
         # No status: the caller went away, or the service is being stopped.
         seconds = time.monotonic() - began
-        request.app[METRICS].requests.told(request.match_info.route.name, request.method, status, seconds)
-        _tell(request, here, status, seconds)
+        _audit(request, here, status)
+        # In the next turn of the loop, once the answer is sent: the caller does not wait for a log line.
+        asyncio.get_running_loop().call_soon(_log, request, here, status, seconds)
     return response
 
 
@@ -53,18 +55,23 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.setdefault("Cache-Control", "no-store")
 
 
-def _tell(request: web.Request, here: Exchange, status: int | None, seconds: float) -> None:
-    route = request.match_info.route
+def _log(request: web.Request, here: Exchange, status: int | None, seconds: float) -> None:
+    """Count a request, and write its line."""
+    request.app[METRICS].requests.told(request.match_info.route.name, request.method, status, seconds)
     # Never the query, nor a header: a token may be in them.
     told = {"method": request.method, "path": request.path, "status": status, "seconds": round(seconds, 4)}
-    who = here.identity.name if here.identity else None
     log = structlog.get_logger("spawnpenny.access")
-    (log.debug if request.path in _OFTEN else log.info)("request", **told, who=who, remote=here.remote)
+    (log.debug if request.path in _OFTEN else log.info)("request", **told, who=_caller(here), remote=here.remote)
+
+
+def _audit(request: web.Request, here: Exchange, status: int | None) -> None:
+    """Write the audit line of a request that changes something, before its answer is sent."""
+    route = request.match_info.route
     if request.method in _READING or request.match_info.http_exception is not None or _asks_how(request, here):
         return
     structlog.get_logger("spawnpenny.audit").info(
         route.name or request.method,
-        who=who,
+        who=_caller(here),
         user=request.match_info.get("user", here.own_user),
         lab=request.match_info.get("lab"),
         **({"cluster": cluster} if (cluster := request.match_info.get("cluster", here.cluster)) else {}),
@@ -74,6 +81,10 @@ def _tell(request: web.Request, here: Exchange, status: int | None, seconds: flo
         spawn=here.spawn,
         **({"purge": "storage"} if here.purge else {}),
     )
+
+
+def _caller(here: Exchange) -> str | None:
+    return here.identity.name if here.identity else None
 
 
 def _asks_how(request: web.Request, here: Exchange) -> bool:

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from spawnpenny.gateway.proxy.splice import prepare
-
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS})
 
 
@@ -36,7 +34,7 @@ class Dial:
         try:
             made = self._socket = socket.socket(family, socket.SOCK_STREAM)
             made.setblocking(False)
-            prepare(made)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a large hello is two packets
             error = made.connect_ex((address, port))
         except OSError as failure:
             self._fail(failure.strerror or type(failure).__name__)

@@ -54,6 +54,8 @@ class Splice:
         try:
             self._there.begin(begun)
             self._back.begin(b"")
+            for connection in self._sockets:  # last: an answer is waited for
+                prepare(connection)
         except OSError:
             self.cut()
 

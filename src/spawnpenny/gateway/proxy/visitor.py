@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spawnpenny.gateway.proxy.dial import Dial
 from spawnpenny.gateway.proxy.hello import MOST, HelloError, HelloReader
-from spawnpenny.gateway.proxy.splice import Splice, prepare
+from spawnpenny.gateway.proxy.splice import Splice
 
 if TYPE_CHECKING:
     from spawnpenny.gateway.proxy.passthrough import Passthrough
@@ -32,15 +32,11 @@ class Visitor:
         self._over = False
 
     def begin(self) -> None:
-        """Read where to. Most have said so by now."""
+        """Read where to. Most have said so by now, so that nothing is waited for."""
         self._timer = self._loop.call_later(self._passthrough.limits.hello, self.cut)
-        try:
-            prepare(self._connection)
+        self._read()
+        if self._hello is not None:
             self._loop.add_reader(self._connection.fileno(), self._read)
-        except OSError:  # it is gone already
-            self.cut()
-        else:
-            self._read()
 
     def cut(self) -> None:
         """End the connection at once, and what was made for it."""
