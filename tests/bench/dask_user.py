@@ -58,6 +58,8 @@ async def _many_at_once(place, count):
             await client.close()
         for cluster in clusters:
             await cluster.shutdown()
+        while await gateway.list_clusters(status=["pending", "running", "stopping"]):  # noqa: ASYNC110 - elsewhere
+            await asyncio.sleep(LOOK)  # else those of the next round are more than one user may have
         return told
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
+import select
+import socket
 
 import pytest
 import structlog
@@ -41,6 +44,24 @@ async def test_a_refused_change_is_in_the_audit_log_too(logged, caller):
     await (await caller()).put(LAB, json={"start": "s"})
     await (await caller("bob")).delete(LAB)
     assert [(line["who"], line["status"]) for line in audit(logged())] == [(None, 401), ("token:bob", 403)]
+
+
+async def test_an_answer_waits_for_the_audit_line_and_not_for_the_access_line(logged, server):
+    del logged  # so that all lines are written as the service writes them
+    answered, loop = {}, asyncio.get_running_loop()
+
+    class Lines(logging.Handler):
+        def emit(self, record):
+            if record.name in {"spawnpenny.audit", "spawnpenny.access"}:
+                answered[record.name] = bool(select.select([caller], [], [], 0)[0])
+
+    with socket.create_connection(("127.0.0.1", server.port)) as caller:
+        caller.setblocking(False)
+        logging.root.addHandler(Lines())  # the fixture takes it away again
+        head = f"DELETE {LAB} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer hub-token\r\n\r\n"
+        await loop.sock_sendall(caller, head.encode())
+        assert (await loop.sock_recv(caller, 64)).startswith(b"HTTP/1.1 204")
+    assert answered == {"spawnpenny.audit": False, "spawnpenny.access": True}
 
 
 async def test_each_line_of_a_request_carries_its_id(logged, hub):
