@@ -1,29 +1,41 @@
-"""The page at ``/docs``: each method of a route can be read."""
+"""The page of the API in a browser: it works under its own content security policy, in both colour schemes."""
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
+import shutil
 
 import pytest
+from playwright.async_api import async_playwright, expect
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not here")
 
 
-@pytest.fixture(scope="module")
-def colours():
-    """Return the colour behind the badge of each method; the letters are white."""
-    css = (files("spawnpenny.web") / "static" / "docs.css").read_text(encoding="utf-8")
-    return dict(re.findall(r"^b\.(\w+) \{ background: #(\w{6});", css, re.MULTILINE))
-
-
-def luminance(colour):
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-async def test_the_badge_of_each_method_that_a_route_has_can_be_read(caller, colours):
-    document = await (await (await caller()).get("/openapi.json")).json()
-    methods = {method for operations in document["paths"].values() for method in operations}
-    assert "post" in methods
-    assert {method: colours.get(method) is not None for method in methods} == dict.fromkeys(methods, True)
-    assert [method for method in colours if 1.05 / (luminance(colours[method]) + 0.05) < 4.5] == []
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_request_is_tried_with_a_token_and_nothing_is_refused_or_kept(server, scheme):
+    origin = f"http://127.0.0.1:{server.port}"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = await browser.new_page(color_scheme=scheme)
+        complaints, addresses = [], []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: addresses.append(request.url))
+        await page.goto(f"{origin}/docs")
+        await page.get_by_role("button", name="Authorize").click()
+        await page.locator(".auth-container input").first.fill("ada-token")
+        await page.get_by_role("button", name="Apply credentials").first.click()
+        await page.locator(".btn-done").first.click()
+        operation = page.locator("[id$='.whoami']")
+        await operation.locator(".opblock-summary-control").click()
+        await operation.get_by_role("button", name="Try it out").click()
+        await operation.get_by_role("button", name="Execute").click()
+        await expect(operation.locator(".live-responses-table")).to_contain_text("token:ada")
+        assert ("dark-mode" in (await page.locator("html").get_attribute("class") or "")) == (scheme == "dark")
+        assert (
+            await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+            == '[{},{},""]'
+        )
+        await browser.close()
+    assert complaints == []
+    assert [address for address in addresses if not address.startswith((f"{origin}/", "data:"))] == []

@@ -87,17 +87,24 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "tags": [route.name.partition(".")[0]],
-        "summary": route.summary,
+        "summary": route.summary.replace("`", ""),  # plain text, where descriptions are Markdown
         "parameters": _parameters(route),
         "responses": _responses(route),
     }
     if not route.access.public:
         operation["security"] = [{"token": []}, *([{"gatewayCookie": []}] if route.access.gateway else [])]
         operation["x-scopes"] = {"any": sorted(route.access.any), "own": sorted(route.access.own)}
+        operation["description"] = _scopes(route.access.any, route.access.own)
     if route.body is not None:
         content = {"application/json": {"schema": route.body, "example": route.body.example}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _scopes(everybody: Iterable[str], own: Iterable[str]) -> str:
+    """Say which scopes open a route."""
+    needed, theirs = (" or ".join(f"`{scope}`" for scope in sorted(scopes)) for scopes in (everybody, own))
+    return f"Needs the scope {needed}" + (f", or for the token's own user {theirs}." if theirs else ".")
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:

@@ -1,16 +1,14 @@
-"""The OpenAPI document, and a page that shows it without scripts and without anything from elsewhere."""
+"""The OpenAPI document, and a page that shows it without anything from elsewhere."""
 
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Final
 
 from aiohttp import web
 
 from spawnpenny.serving.prefix import link_to, prefix_of
+from spawnpenny.web.docs import POLICY, viewer_file
 from spawnpenny.web.keys import DOCUMENT
-
-_POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 async def get_openapi(request: web.Request) -> web.Response:
@@ -23,7 +21,7 @@ async def get_docs(request: web.Request) -> web.Response:
         body=request.app[DOCUMENT].page,
         charset="utf-8",
         content_type="text/html",
-        headers={"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"},
+        headers=POLICY,
     )
 
 
@@ -33,7 +31,23 @@ async def go_to_docs(request: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": link_to(request, "/docs") if prefix_of(request) else relative})
 
 
+async def get_viewer_file(request: web.Request) -> web.FileResponse:
+    """Answer with a file of Swagger UI, by the last part of the path: each has a route of its own."""
+    path = viewer_file(request.path.rpartition("/")[2])
+    content_type = "text/css" if path.suffix == ".css" else "text/javascript"
+    return web.FileResponse(path, headers={"Cache-Control": "public, max-age=3600", "Content-Type": content_type})
+
+
 async def get_style(request: web.Request) -> web.Response:
     del request
-    style = files("spawnpenny.web").joinpath("static/docs.css").read_text(encoding="utf-8")
-    return web.Response(text=style, content_type="text/css")
+    return _static("docs.css", "text/css")
+
+
+async def get_script(request: web.Request) -> web.Response:
+    del request
+    return _static("docs.js", "text/javascript")
+
+
+def _static(name: str, content_type: str) -> web.Response:
+    text = files("spawnpenny.web").joinpath("static", name).read_text(encoding="utf-8")
+    return web.Response(text=text, content_type=content_type)

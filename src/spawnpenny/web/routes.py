@@ -12,7 +12,7 @@ from spawnpenny.web.events import lab_events, user_events
 from spawnpenny.web.form import HTML, SCHEMA, FormQuerySchema, get_form
 from spawnpenny.web.health import HealthView, ReadyView, get_healthz, get_metrics, get_readyz
 from spawnpenny.web.labs import get_hostnames, get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
-from spawnpenny.web.openapi import get_docs, get_openapi, get_style, go_to_docs
+from spawnpenny.web.openapi import get_docs, get_openapi, get_script, get_style, get_viewer_file, go_to_docs
 from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, get_plugins
 from spawnpenny.web.requests import (
     DossierBody,
@@ -289,6 +289,33 @@ _SERVICE: Final = (
         "service.style",
         "The looks of /docs.",
         {200: Answer("A style sheet.", "text/css")},
+    ),
+    Route(
+        "GET",
+        "/docs/page.js",
+        get_script,
+        access.PUBLIC,
+        "service.script",
+        "The script of /docs.",
+        {200: Answer("A script.", "text/javascript")},
+    ),
+    Route(
+        "GET",
+        "/docs/swagger-ui.css",
+        get_viewer_file,
+        access.PUBLIC,
+        "service.viewer_style",
+        "The style sheet of Swagger UI.",
+        {200: Answer("A style sheet.", "text/css")},
+    ),
+    Route(
+        "GET",
+        "/docs/swagger-ui-bundle.js",
+        get_viewer_file,
+        access.PUBLIC,
+        "service.viewer",
+        "The script of Swagger UI.",
+        {200: Answer("A script.", "text/javascript")},
     ),
     Route(
         "GET",
