@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load
 
@@ -63,8 +63,18 @@ class StrictSchema(Schema, Generic[T]):
         return [key for key in data if key not in known] if isinstance(data, Mapping) else []
 
 
+_LEAST: Final = {"cpu": Decimal("0.001"), "memory": Decimal(2**20)}
+
+
 class QuantityField(fields.Field[Decimal]):
-    """A Kubernetes quantity that is not negative, as a Decimal: cores, or bytes."""
+    """A Kubernetes quantity that is not negative, as a Decimal: cores, or bytes.
+
+    ``of`` is ``cpu`` or ``memory``, where an amount that nobody can mean is refused: a memory of 1 is one byte.
+    """
+
+    def __init__(self, *, of: Literal["cpu", "memory"] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._of = of
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -75,7 +85,27 @@ class QuantityField(fields.Field[Decimal]):
             raise ValidationError(f"{error}.") from None
         if quantity < 0:
             raise ValidationError(f"{value} is negative.")
+        if fault := too_little(quantity, self._of, str(value)):
+            raise ValidationError(fault)
         return quantity
+
+
+def too_little(amount: Decimal, of: Literal["cpu", "memory"] | None, written: str) -> str | None:
+    """Say what is wrong with an amount that is more than nothing and less than any program can use.
+
+    Args:
+        amount: Cores or bytes.
+        of: Which of them it is; None where it may be anything.
+        written: How it was written.
+
+    """
+    if of is None or not 0 < amount < _LEAST[of]:
+        return None
+    if of == "cpu":
+        return f"{written} is less than 0.001 cores, the least that Kubernetes takes. Write cores, such as 0.5 or 500m."
+    number = format(amount.normalize(), "f")
+    of_bytes = f"{number} byte{'' if amount == 1 else 's'}"
+    return f"{written} is {of_bytes}, less than any program needs. Write it with a unit, such as 512Mi or 2Gi."
 
 
 class TemplateField(fields.String):

@@ -353,7 +353,7 @@ def served():
 def test_what_passes_is_what_distributed_serves_but_for_its_api_and_its_proxy():
     pages = dict(served())
     assert len(pages) > 100
-    assert {path for path in pages if not is_open(path)} == {"/proxy/1/1/1"}
+    assert {path for path in pages if not is_open(path)} == {"/proxy/1/1/1", "/sitemap.json"}  # fails beside Bokeh
     sockets = {path for path, socket in pages.items() if socket}
     # a socket where jupyter-server-proxy is installed
     assert {path for path in pages if is_open(path, websocket=True)} == sockets - {"/proxy/1/1/1"}

@@ -30,7 +30,7 @@ _INDENT: Final = 4 * " "
 
 
 def cluster_lines(clusters: Sequence[Cluster]) -> Iterator[str]:
-    """Yield the lines of a list of clusters: one each, and beneath it why it failed or ended, or what it waits for."""
+    """Yield the lines of a list of clusters: rows, and beneath one why it failed or ended, or what it waits for."""
     now = time.time()
     rows = [("user", "cluster", "phase", "workers", "cpu", "memory", "age", "idle")]
     for each in clusters:
@@ -38,10 +38,10 @@ def cluster_lines(clusters: Sequence[Cluster]) -> Iterator[str]:
         size = (_workers(each), used.get("cpu", ""), used.get("memory", "")) if each.phase in _LIVE else ("", "", "")
         idle = "" if each.idle_since is None else duration(now - each.idle_since)
         rows.append((each.user, each.cluster, each.phase, *size, duration(now - each.requested_at), idle))
-    heading, *lines = aligned(rows)
-    yield heading
-    for line, each in zip(lines, clusters, strict=True):
-        yield line
+    heading, *entries = listed(rows, names=2)
+    yield from heading
+    for lines, each in zip(entries, clusters, strict=True):
+        yield from lines
         if each.reason is not None:
             yield from beneath(f"{each.reason.message} ({each.reason.code})")
         elif each.waiting_for is not None:
@@ -49,7 +49,7 @@ def cluster_lines(clusters: Sequence[Cluster]) -> Iterator[str]:
 
     if len(clusters) > 1:
         yield ""
-        yield _total(clusters)
+        yield textwrap.fill(_total(clusters), _width() or 1000)
 
 
 def sorted_by(name: str, clusters: Sequence[Cluster]) -> list[Cluster]:
@@ -58,15 +58,15 @@ def sorted_by(name: str, clusters: Sequence[Cluster]) -> list[Cluster]:
 
 
 def worker_lines(found: WorkerList) -> Iterator[str]:
-    """Yield the lines of a list of workers: one each, and beneath it what it waits for, or why it ended."""
+    """Yield the lines of a list of workers: each one's row, and beneath it what it waits for, or why it ended."""
     now = time.time()
     rows = [("worker", "group", "phase", "since", "node")]
     rows += [(each.name, each.group, each.phase, duration(now - each.since), each.node or "") for each in found.workers]
     if found.workers:
-        heading, *lines = aligned(rows)
-        yield heading
-        for line, each in zip(lines, found.workers, strict=True):
-            yield line
+        heading, *entries = listed(rows, names=1)
+        yield from heading
+        for lines, each in zip(entries, found.workers, strict=True):
+            yield from lines
             if each.reason is not None:
                 yield from beneath(f"{each.reason.message} ({each.reason.code})")
             elif each.waiting_for is not None:
@@ -113,9 +113,38 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+def listed(rows: Sequence[Sequence[str]], *, names: int) -> Iterator[list[str]]:
+    """Yield the lines of each row: one, or on a terminal that is narrower more of them, the first so many cells apart.
+
+    Nothing is cut: a name that is longer than the terminal is wrapped by that.
+    """
+    lines = list(aligned(rows))
+    width = _width()
+    if width is None or max(map(len, lines)) <= width:
+        yield from ([line] for line in lines)
+        return
+    for row, rest in zip(rows, aligned([row[names:] for row in rows]), strict=True):
+        cells = [printable(cell) for cell in row[:names]]
+        together = _GAP.join(cells)
+        yield [*([together] if len(together) <= width else cells), *_wrapped(rest, width)]
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Return an indented line, in two where it is wider than the terminal: mostly a node's name is."""
+    if len(_INDENT) + len(line) <= width:
+        return [f"{_INDENT}{line}"]
+    first, _, last = line.rpartition(_GAP)
+    return [f"{_INDENT}{each}" for each in (first.rstrip(), last) if each]
+
+
+def _width() -> int | None:
+    """Return the columns of the terminal; None where it is none, as there a line is a row."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def beneath(text: str) -> Iterator[str]:
     """Yield the lines of a remark on the row above it, wrapped where a person reads it."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(text) + len(_INDENT)
+    width = _width() or len(text) + len(_INDENT)
     yield from textwrap.wrap(
         printable(text), max(width, 2 * len(_INDENT)), initial_indent=_INDENT, subsequent_indent=_INDENT
     )

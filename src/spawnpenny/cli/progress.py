@@ -11,7 +11,6 @@ from typing import Final
 import click
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -29,12 +28,16 @@ _STYLES: Final = {
 }
 
 
-def event_line(event: Event, began: float) -> str:
-    """Return an event as a line, with rich's markup; ``began`` is the time of the first one."""
+def print_event(console: Console, event: Event, began: float) -> None:
+    """Print an event; ``began`` is the time of the first one. Where it is no terminal, it is one line."""
     style = _STYLES.get(event.state or "", "yellow" if event.severity == "warning" else "")
-    text = escape(printable(event.message))
-    message = f"[{style}]{text}[/]" if style else text
-    return f"{event.time - began:8.2f} s  {message}"
+    when, message = f"{event.time - began:8.2f} s", Text(printable(event.message), style=style)
+    if not console.is_terminal:
+        console.print(Text.assemble(when, "  ", message), soft_wrap=True)
+        return
+    row = Table.grid(padding=(0, 2, 0, 0))
+    row.add_row(when, message)
+    console.print(row)
 
 
 def event_json(event: Event) -> str:
@@ -113,7 +116,7 @@ async def show_lines(events: AsyncIterator[Event], console: Console) -> None:
         began = event.time if began is None else began
         again = bool(event.phase and event.code and event.message == reason)
         reason = event.message if event.code else reason
-        console.print(event_line(replace(event, message=str(event.phase)) if again else event, began))
+        print_event(console, replace(event, message=str(event.phase)) if again else event, began)
 
 
 async def print_json(events: AsyncIterator[Event]) -> None:

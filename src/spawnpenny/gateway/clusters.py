@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ from spawnpenny.web.dask import find_cluster, key_of
 from spawnpenny.web.exchange import asker, exchange
 from spawnpenny.web.intake import query_of, start_of, user_of
 from spawnpenny.web.keys import LIMITS, SERVICE, TICKETS
+from spawnpenny.web.place import once_there_is_place
 from spawnpenny.web.requests import NoQuerySchema
 from spawnpenny.web.runs import run_of, runs_of
 from spawnpenny.web.waiting import until
@@ -72,7 +74,8 @@ async def start_cluster(request: web.Request) -> web.Response:
     name = own_cluster_name(username, query.name) if query.name else cluster_name(username, start)
     key = Key(Kind.DASK, name)
     wanted = SpawnRequest(start, asked.cluster_options or {}, caller=identity.lab)
-    started = await service.spawns.start(username, key, wanted, identity=identity)
+    make = partial(service.spawns.start, username, key, wanted, identity=identity)
+    started = await once_there_is_place(request, username, make)
     exchange(request).about(started.run)
     return web.json_response({"name": key.name}, status=201)
 

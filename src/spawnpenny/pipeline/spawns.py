@@ -112,6 +112,17 @@ class Spawns:
                 refuse_foreign(existing, username, request, identity)
             return Started(await self._accept(account, user, key, request, identity), new=True)
 
+    def ending(self, username: str) -> set[asyncio.Task[None]]:
+        """Return the tasks that take spawns of a user away.
+
+        Raises:
+            ElsewhereError: Another replica looks after the user.
+
+        """
+        account = self.account(username)
+        runs = account.runs.values() if account is not None else ()
+        return {run.task for run in runs if run.record.leaving and run.task is not None and not run.task.done()}
+
     async def commission(self, user: User, *, identity: Identity) -> Started:
         """Make a user known with this dossier, and run the site's orders for it.
 

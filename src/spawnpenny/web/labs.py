@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import lab_of, query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
+from spawnpenny.web.place import once_there_is_place
 from spawnpenny.web.requests import (
     LabBody,
     NoQuerySchema,
@@ -32,9 +34,10 @@ async def start_lab(request: web.Request) -> web.Response:
     asked = await start_of(request, LabBody(), username)
     key = Key(Kind.LAB, lab)
     _count(request, username, key, asked.start)
-    started = await request.app[SERVICE].spawns.start(
-        username, key, asked, identity=asker(request), replace=query.replace
+    start = partial(
+        request.app[SERVICE].spawns.start, username, key, asked, identity=asker(request), replace=query.replace
     )
+    started = await once_there_is_place(request, username, start)
     exchange(request).about(started.run)
     view = lab_view(username, started.run)
     if not started.new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.exchange import asker, demand_purge, exchange
 from spawnpenny.web.intake import query_of, start_of, username_of
 from spawnpenny.web.keys import LIMITS, SERVICE
+from spawnpenny.web.place import once_there_is_place
 from spawnpenny.web.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.views import user_view
 from spawnpenny.web.waiting import until
@@ -32,7 +34,8 @@ async def commission_user(request: web.Request) -> web.Response:
     user = User(username, dossier.uid, gid, dossier.groups)
     service.spawns.account(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)
-    started = await service.spawns.commission(user, identity=asker(request))
+    commission = partial(service.spawns.commission, user, identity=asker(request))
+    started = await once_there_is_place(request, username, commission)
     exchange(request).about(started.run)
     account, run = find_user(request)
     if not started.new:

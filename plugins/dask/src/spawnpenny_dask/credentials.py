@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
 from spawnpenny.api import Authority, Manifest, Spawn
-from spawnpenny_dask.objects import LAUNCH, PRELOADS, SCHEDULER, WORKER, variable_key
+from spawnpenny_dask.objects import JOIN_TOKEN, LAUNCH, PRELOADS, SCHEDULER, WORKER, variable_key
 
 AUTHORITY: Final = "authority"
 TOKEN: Final = "control"  # noqa: S105 - what it is called
@@ -20,10 +22,16 @@ def new_secrets(spawn: Spawn) -> dict[str, str]:
     return {AUTHORITY: Authority.create(spawn.name).pem, TOKEN: secrets.token_urlsafe(32)}
 
 
+def join_token(token: str) -> str:
+    """Return by what waiting workers know who sends them the scheduler's address; the control API's does not follow."""
+    return hmac.new(token.encode(), b"join", hashlib.sha256).hexdigest()
+
+
 def credentials(spawn: Spawn, environment: Mapping[str, str]) -> Manifest:
     """Return the cluster's Secret: files for its pods, and the user's variables. Each has keys of its own."""
     authority = Authority.load(spawn.secrets[AUTHORITY])
     data = {"ca.crt": authority.certificate, TOKEN: spawn.secrets[TOKEN]}
+    data[JOIN_TOKEN] = join_token(spawn.secrets[TOKEN])
     for role in (SCHEDULER, WORKER):
         leaf = authority.leaf(role, _DAYS)
         data |= {f"{role}.crt": leaf.certificate, f"{role}.key": leaf.key}

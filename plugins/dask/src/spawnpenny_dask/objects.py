@@ -35,6 +35,10 @@ PRELOADS: Final = {
 }
 """Files that distributed loads into the processes of a role, from the cluster's Secret."""
 DEATH_TIMEOUT: Final = 60
+JOIN_TOKEN: Final = "join"  # noqa: S105 - the name of a file
+"""The key of the cluster's Secret with the token that a waiting worker takes the scheduler's address by."""
+AWAITS_SCHEDULER: Final = "spawnpenny.io/awaits-scheduler"
+"""An annotation of workers that are made before their scheduler has an address: the service sends it to them."""
 _IP: Final = "$(SPAWNPENNY_POD_IP)"
 _VARIABLE: Final = "env."
 _GRACE: Final = {SCHEDULER: 10, WORKER: 30}
@@ -95,15 +99,19 @@ def worker_pod(
     allowed: Collection[str] = (),
     *,
     name: str,
-    scheduler: str,
+    scheduler: str | None,
     group: str = DEFAULT_GROUP,
 ) -> Manifest:
-    """Return the pod of a worker of this name, for the scheduler at an address (``tls://host:port``)."""
+    """Return the pod of a worker of this name, for the scheduler at an address (``tls://host:port``).
+
+    Without an address it waits until it is sent one: see ``can_wait``.
+    """
     design = design.of(group)
     role = design.worker
     arguments = [
         *(role.program or _launched("dask_worker")),
-        *(scheduler, "--host", _IP, "--name", name),
+        *((scheduler,) if scheduler else ()),
+        *("--host", _IP, "--name", name),
         *("--nthreads", str(role.nthreads), "--memory-limit", str(role.memory_limit)),
         *(() if role.program else ("--nanny" if role.nanny else "--no-nanny", "--no-dashboard")),
         *("--dashboard-address", f"{_IP}:0", "--death-timeout", str(DEATH_TIMEOUT)),
@@ -112,13 +120,27 @@ def worker_pod(
         *expand_all(role.args, spawn.fields),
     ]
     variables = [{"name": key, "value": value} for key, value in _OF_WORKERS.items()] if not role.nanny else []
-    pod = _Pod(spawn, design, settings, WORKER, role, allowed)
+    pod = _Pod(spawn, design, settings, WORKER, role, allowed, further_files=() if scheduler else (JOIN_TOKEN,))
     # A command of the site's own finds its scheduler by the first, and Dask clients of tasks do.
-    ours = {"DASK_SCHEDULER_ADDRESS": scheduler, "SPAWNPENNY_WORKER_NAME": name, "SPAWNPENNY_GRACE": str(pod.grace)}
-    container = {"args": arguments, "terminationMessagePolicy": "FallbackToLogsOnError"}
-    manifest = pod.manifest(name, container, variables=variables, ours=ours, annotations={})
+    known = {"DASK_SCHEDULER_ADDRESS": scheduler} if scheduler else {"SPAWNPENNY_AWAITS_SCHEDULER": "True"}
+    ours = {**known, "SPAWNPENNY_WORKER_NAME": name, "SPAWNPENNY_GRACE": str(pod.grace)}
+    container: Manifest = {"args": arguments, "terminationMessagePolicy": "FallbackToLogsOnError"}
+    if not scheduler:
+        container["ports"] = [{"name": "control", "containerPort": CONTROL_PORT}]
+    annotations = {} if scheduler else {AWAITS_SCHEDULER: "true"}
+    manifest = pod.manifest(name, container, variables=variables, ours=ours, annotations=annotations)
     manifest["metadata"]["labels"] |= {PART: WORKER, **({WORKER_GROUP: group} if group != DEFAULT_GROUP else {})}
     return manifest
+
+
+def can_wait(role: WorkerRole) -> bool:
+    """Say whether a worker can be made before its scheduler has an address: where our launcher starts it."""
+    return not role.program and not {"command", "args"} & role.extra_container_config.keys()
+
+
+def awaits_scheduler(pod: Manifest) -> bool:
+    """Say whether a worker was made to wait for its scheduler's address."""
+    return AWAITS_SCHEDULER in (pod["metadata"].get("annotations") or {})
 
 
 def _launched(program: str) -> list[str]:
@@ -154,7 +176,15 @@ class _Pod:
     """What the pods of a cluster have in common."""
 
     def __init__(
-        self, spawn: Spawn, design: Design, settings: DaskSettings, role: str, means: Role, allowed: Collection[str]
+        self,
+        spawn: Spawn,
+        design: Design,
+        settings: DaskSettings,
+        role: str,
+        means: Role,
+        allowed: Collection[str],
+        *,
+        further_files: Sequence[str] = (),
     ) -> None:
         self._spawn = spawn
         self._design = design
@@ -162,6 +192,7 @@ class _Pod:
         self._role = role
         self._means = means
         self._allowed = allowed
+        self._further_files = further_files
 
     @property
     def grace(self) -> int:
@@ -258,7 +289,8 @@ class _Pod:
 
     def _files(self) -> Manifest:
         token = ["control"] if self._role == SCHEDULER else []
-        keys = ["ca.crt", f"{self._role}.crt", f"{self._role}.key", *token, LAUNCH, *PRELOADS[self._role]]
+        own = ["ca.crt", f"{self._role}.crt", f"{self._role}.key", *token, *self._further_files]
+        keys = [*own, LAUNCH, *PRELOADS[self._role]]
         items = [{"key": key, "path": key} for key in keys]
         return {"secretName": self._spawn.names.base, "defaultMode": 0o440, "items": items}
 

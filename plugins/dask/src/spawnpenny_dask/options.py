@@ -12,7 +12,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, SettingsError, StrictSchema
-from spawnpenny_dask.roles import GIB, GibField, ObjectField, PodSpecField, PositiveField
+from spawnpenny_dask.roles import GIB, MIB, GibField, ObjectField, PodSpecField, PositiveField
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,10 @@ class Overrides:
 class OverridesSchema(StrictSchema[Overrides]):
     makes = Overrides
     image = fields.String()
-    worker_cores = PositiveField()
+    worker_cores = PositiveField(of="cpu")
     worker_memory = GibField()
     worker_threads = fields.Integer(strict=True, validate=validate.Range(min=1))
-    scheduler_cores = PositiveField()
+    scheduler_cores = PositiveField(of="cpu")
     scheduler_memory = GibField()
     environment = fields.Dict(keys=fields.String(), values=fields.String())
     idle_timeout = fields.Float(validate=validate.Range(min=0))
@@ -100,6 +100,13 @@ _LEAST: Final = {
     "scheduler_memory": 0.1,
     "idle_timeout": 0,
 }
+_MEANT: Final = {
+    "worker_cores": Decimal("0.001"),
+    "worker_memory": Decimal(MIB) / GIB,
+    "scheduler_cores": Decimal("0.001"),
+    "scheduler_memory": Decimal(MIB) / GIB,
+}
+"""The least that somebody can mean, in the usual unit: a site may let its users choose no less."""
 MOST: Final = {
     "worker_cores": 10_000,
     "worker_memory": 1_000_000,
@@ -251,6 +258,10 @@ def _wrong_bounds(name: str, option: SiteOption) -> dict[str, str]:
         return {"min": f"No number is from {offered.minimum:g} to {offered.maximum:g}."}
     if _LEAST.get(option.sets or "") and offered.minimum is not None and offered.minimum <= 0:
         return {"min": "This has to be more than nothing."}
+    least = _MEANT.get(option.sets or "")
+    if least is not None and offered.minimum is not None and Decimal(str(offered.minimum)) * option.scale < least:
+        own, unit = option.in_unit(float(least)), option.unit or _USUAL.get(option.sets or "", "cores")
+        return {"min": f"{offered.minimum:.15g} {unit} is less than anybody can mean: write {own:.15g} or more."}
     return _wrong_default(option, offered)
 
 

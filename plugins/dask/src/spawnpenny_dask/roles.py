@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.api import QuantityField, StrictSchema, TupleField, fields_of, unknown_key
 
+MIB: Final = 2**20
 GIB: Final = 2**30
 _OURS: Final = "spawnpenny.io/"
 _GRACE: Final = "terminationGracePeriodSeconds"
@@ -80,7 +81,10 @@ class GibField(PositiveField):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         quantity = super()._deserialize(value, attr, data, **kwargs)
-        return Decimal(int(quantity if isinstance(value, str) else quantity * GIB))
+        amount = Decimal(int(quantity if isinstance(value, str) else quantity * GIB))
+        if amount < MIB:
+            raise ValidationError(f"{value} is less than 1 MiB. A number is in GiB; a text has a unit, such as 512Mi.")
+        return amount
 
 
 class StringsField(fields.Dict):
@@ -195,8 +199,8 @@ class RoleSchema(StrictSchema[Role]):
     makes: ClassVar[type] = Role
     program = TupleField(fields.String())
     args: fields.Field[Any] = ArgsField(_OWN)
-    cores = PositiveField()
-    memory = PositiveField()
+    cores = PositiveField(of="cpu")
+    memory = PositiveField(of="memory")
     node_selector = fields.Dict(keys=fields.String(), values=fields.String())
     tolerations = TupleField(ObjectField("V1Toleration"))
     priority_class_name = fields.String(allow_none=True)

@@ -19,8 +19,8 @@ from tornado.web import Application, HTTPError, RequestHandler
 PAUSE = 3.0
 """Seconds in which the scheduler has its first client and workers before the dashboard is made."""
 PATIENCE = 60.0
-LISTS = frozenset({"/individual-plots.json", "/sitemap.json"})
-"""Pages of the scheduler's own that list those of the dashboard: JupyterLab's extension looks there first."""
+LIST = "/individual-plots.json"
+"""A page of the scheduler's own that lists those of the dashboard: JupyterLab's extension looks there first."""
 
 logger = logging.getLogger("distributed.spawnpenny")
 tasks: set[asyncio.Task[None]] = set()
@@ -42,7 +42,7 @@ class Dashboard:
         find = http.find_handler
 
         def find_or_wait(request: Any, **more: Any) -> Any:
-            return (self.waiting.find_handler if request.path in LISTS else find)(request, **more)
+            return (self.waiting.find_handler if request.path == LIST else find)(request, **more)
 
         http.add_application(self.waiting)
         http.find_handler = find_or_wait

@@ -8,14 +8,87 @@ configuration; so ours join these in the configuration. It runs inside the image
 
 from __future__ import annotations
 
+import hmac
+import json
+import os
+import signal
+import socket
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler
 from importlib import import_module
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 
 HERE = Path(__file__).parent
 SCHEDULER = ("spawnpenny_control.py", "spawnpenny_nannies.py", "spawnpenny_dashboard.py")
 WORKER = ("spawnpenny_worker.py",)
+PORT = 8788
+LONGEST_ADDRESS = 1000
+
+
+class Address(TCPServer):
+    """Takes the scheduler's address, once, from who has the token that lies beside this file.
+
+    It is no ``HTTPServer``, as that one looks up its own name, which takes long where no DNS answers.
+    """
+
+    allow_reuse_address = True
+
+    def __init__(self, host: str, port: int, token: str) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.token = token
+        self.scheduler = ""
+        self.known = threading.Event()
+        super().__init__((host, port), Taker)
+
+    def begin(self) -> None:
+        """Listen in the background."""
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def wait(self) -> str:
+        """Return the address, once it is known, and listen no longer."""
+        self.known.wait()
+        self.shutdown()
+        self.server_close()
+        return self.scheduler
+
+
+class Taker(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: Address
+    timeout = 5
+
+    def do_POST(self) -> None:
+        given = self.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {self.server.token}".encode()):
+            return self.answer(401)
+        scheduler = self.body().get("scheduler")
+        if not isinstance(scheduler, str) or "://" not in scheduler:
+            return self.answer(400)
+        self.server.scheduler = scheduler
+        self.answer(200)
+        return self.server.known.set()
+
+    def body(self) -> dict[str, Any]:
+        try:
+            length = int(self.headers.get("Content-Length", ""))
+            found = json.loads(self.rfile.read(min(max(length, 0), LONGEST_ADDRESS)))
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: Any) -> None:
+        """Log no request."""
 
 
 def prepend(key: str, files: tuple[str, ...]) -> list[str]:
@@ -52,14 +125,33 @@ def _named_too(ours: list[str], arguments: list[str]) -> list[str]:
     return [*(part for file in ours for part in ("--preload", file)), *arguments]
 
 
+def awaited_address() -> Address | None:
+    """Begin to wait for the scheduler's address, where this worker is to be sent it."""
+    if not os.environ.pop("SPAWNPENNY_AWAITS_SCHEDULER", ""):
+        return None
+    # The first process of a container is not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    address = Address(os.environ["SPAWNPENNY_POD_IP"], PORT, (HERE / "join").read_text().strip())
+    address.begin()
+    return address
+
+
 def main() -> None:
     program, arguments = sys.argv[1], sys.argv[2:]
     if sys.path and sys.path[0] == str(HERE):
         sys.path[0] = str(
             Path.cwd()
         )  # as ``python -m`` has it: what an image has in its working directory is importable
-    sys.argv = [program, *with_preloads(program, arguments)]
-    import_module(program).main()
+    awaited = awaited_address()
+    arguments = with_preloads(program, arguments)
+    module = import_module(program)
+    if awaited is not None:  # all that takes long is done by then
+        scheduler = awaited.wait()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.environ["DASK_SCHEDULER_ADDRESS"] = scheduler
+        arguments = [scheduler, *arguments]
+    sys.argv = [program, *arguments]
+    module.main()
 
 
 if __name__ == "__main__":

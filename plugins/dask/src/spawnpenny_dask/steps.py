@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
@@ -17,14 +17,16 @@ from spawnpenny.api import (
     Resources,
     Spawn,
     SpawnError,
+    StashKey,
     allow,
 )
 from spawnpenny_dask.choice import Design
 from spawnpenny_dask.control import Control, SilentError, asking
-from spawnpenny_dask.credentials import AUTHORITY, TOKEN, credentials, new_secrets
+from spawnpenny_dask.credentials import AUTHORITY, TOKEN, credentials, join_token, new_secrets
 from spawnpenny_dask.endings import Limits
 from spawnpenny_dask.fleet import Fleet, worker_pods
-from spawnpenny_dask.objects import SCHEDULER, WORKER, pod_host, scheduler_pod, scheduler_url, worker_pod
+from spawnpenny_dask.joining import send_address, start_beside
+from spawnpenny_dask.objects import SCHEDULER, WORKER, can_wait, pod_host, scheduler_pod, scheduler_url, worker_pod
 from spawnpenny_dask.pod_steps import DaskStep, PodStep
 from spawnpenny_dask.roles import Role
 from spawnpenny_dask.tending import Charge, Tending
@@ -33,6 +35,7 @@ from spawnpenny_dask.wishes import Wishes
 _KNOCK: Final = 0.05
 """Seconds between two looks whether a scheduler is up: a kubelet would look once a second."""
 _POD: Final = "Pod"
+_ANSWERED: Final[StashKey[asyncio.Event]] = StashKey("dask.answered")
 _PLACEHOLDER: Final = "tls://scheduler:8786"
 """Stands for the scheduler's address, which is known once it runs."""
 
@@ -103,6 +106,7 @@ class SchedulerStep(PodStep):
         spawn.tell("Waiting for the scheduler to answer.")
         ready = await _first(spawn.cluster.wait(pod), _answers(spawn, pod))
         spawn.announce(url=scheduler_url(ready), pod=ready["metadata"]["uid"])
+        _answered(spawn).set()
 
     def url(self, spawn: Spawn, pod: Manifest) -> str | None:
         return scheduler_url(pod) if pod["metadata"]["name"] == spawn.names.base and pod_host(pod) else None
@@ -115,8 +119,9 @@ class WorkersStep(PodStep):
     """Hold as many workers as there should be, for as long as the cluster is of use."""
 
     name = "dask.workers"
-    needs = frozenset({"namespace", "dask.credentials", "dask.scheduler"})
+    needs = frozenset({"namespace", "dask.credentials"})
     container = WORKER
+    deadline = math.inf
     permissions = (
         allow("create", "get", "delete", on="pods"),
         allow("get", on="secrets"),
@@ -148,7 +153,19 @@ class WorkersStep(PodStep):
                 _demand_at_most(f"workers of the group {group}", count, settings.maximum_of(group), place)
 
     async def apply(self, spawn: Spawn) -> None:
-        """Make nothing yet: ``tend`` does, once the scheduler runs."""
+        """Make workers beside the scheduler, until that answers: they take as long to start. ``tend`` goes on."""
+        design = self._design(spawn)
+        waiting = [group for group in design.group_names if can_wait(design.of(group).worker)]
+
+        def make(name: str, group: str) -> Manifest:
+            return spawn.patched(self._worker(spawn, design, name, None, group))
+
+        beside = asyncio.create_task(start_beside(spawn, Fleet(spawn, make), waiting))
+        try:
+            await _answered(spawn).wait()
+        finally:
+            beside.cancel()
+            await asyncio.wait([beside])
 
     async def tend(self, spawn: Spawn) -> None:
         scheduler = await _until_placed(spawn)
@@ -163,6 +180,10 @@ class WorkersStep(PodStep):
             return spawn.patched(self._worker(spawn, design, name, scheduler_url(now()), group))
 
         async with asking() as session:
+
+            async def welcome(pods: Sequence[Manifest], here: Collection[str]) -> None:
+                await send_address(session, scheduler_url(now()), pods, join_token(token), but=here)
+
             charge = Charge(
                 spawn=spawn,
                 control=Control(session, lambda: pod_host(now()), token),
@@ -171,10 +192,11 @@ class WorkersStep(PodStep):
                 wishes=Wishes(spawn, most=settings.max_workers, groups=design.group_names, forgotten=forgotten),
                 born=datetime.fromisoformat(scheduler["metadata"]["creationTimestamp"]).timestamp(),
                 lab=spawn.caller.lab if spawn.caller and settings.end_with_lab else None,
+                welcome=welcome,
             )
             await Tending(charge).run()
 
-    def _worker(self, spawn: Spawn, design: Design, name: str, scheduler: str, group: str) -> Manifest:
+    def _worker(self, spawn: Spawn, design: Design, name: str, scheduler: str | None, group: str) -> Manifest:
         return worker_pod(spawn, design, self._settings, self._allowed, name=name, scheduler=scheduler, group=group)
 
     async def revert(self, spawn: Spawn) -> None:
@@ -197,6 +219,13 @@ async def _dismiss(spawn: Spawn) -> None:
     async with asking() as session:
         with suppress(SilentError):
             await Control(session, lambda: pod_host(scheduler), spawn.secrets[TOKEN]).dismiss()
+
+
+def _answered(spawn: Spawn) -> asyncio.Event:
+    """Return what says to all steps that the scheduler answers."""
+    if _ANSWERED not in spawn.stash:
+        spawn.stash[_ANSWERED] = asyncio.Event()
+    return spawn.stash[_ANSWERED]
 
 
 async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:

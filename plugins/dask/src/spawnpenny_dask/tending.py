@@ -7,7 +7,7 @@ lost that changes meanwhile, and a service that comes back goes on from what it 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -41,11 +41,16 @@ _AGAIN: Final = 10.0
 """Seconds until the scheduler is asked again to spare workers that it would not."""
 
 
+async def _no_welcome(pods: Sequence[Manifest], here: Collection[str]) -> None:
+    """Send nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One cluster that is looked after.
 
-    ``born`` is when it came up (seconds since the epoch), ``lab`` the one with which it ends, if any.
+    ``born`` is when it came up (seconds since the epoch), ``lab`` the one with which it ends, if any. ``welcome`` sends
+    the scheduler's address to those of its workers that wait for it, but for some that have come.
     """
 
     spawn: Spawn
@@ -55,6 +60,7 @@ class Charge:
     wishes: Wishes
     born: float
     lab: str | None = None
+    welcome: Callable[[Sequence[Manifest], Collection[str]], Awaitable[None]] = _no_welcome
 
 
 class Tending:
@@ -121,6 +127,7 @@ class Tending:
         """Do what is to be done now, and return in how many seconds to look again at the latest."""
         pods = self._charge.fleet.pods()
         self._attendance.note(state, pods)
+        await self._charge.welcome(pods, state.workers if state else ())
         lost = self._attendance.lost(pods, state)
         self._look(pods, lost)
         for end in state.ends if state else ():

@@ -32,7 +32,7 @@ class BytesField(CoresField):
         match = _BYTES.fullmatch(value) if isinstance(value, str) else None
         if match:
             number, unit = match.groups()
-            value = Decimal(number) * _UNITS[unit]
+            value = format(Decimal(number) * _UNITS[unit], "f")
         return Decimal(int(super()._deserialize(value, attr, data, **kwargs)))
 
 

@@ -63,10 +63,10 @@ class LabSettings:
 
 class _SizeSchema(StrictSchema[Size]):
     makes = Size
-    cpu = QuantityField(required=True)
-    memory = QuantityField(required=True)
-    cpu_guarantee = QuantityField()
-    memory_guarantee = QuantityField()
+    cpu = QuantityField(of="cpu", required=True)
+    memory = QuantityField(of="memory", required=True)
+    cpu_guarantee = QuantityField(of="cpu")
+    memory_guarantee = QuantityField(of="memory")
 
     @validates_schema
     def _fits_together(self, data: Mapping[str, Any], **_: Any) -> None:

@@ -60,15 +60,15 @@ class QuotaSettings:
 
 class _ContainerSchema(StrictSchema[ContainerDefaults]):
     makes = ContainerDefaults
-    cpu = QuantityField()
-    memory = QuantityField()
+    cpu = QuantityField(of="cpu")
+    memory = QuantityField(of="memory")
 
 
 class QuotaSettingsSchema(StrictSchema[QuotaSettings]):
     makes = QuotaSettings
     labs = fields.Integer(strict=True, validate=validate.Range(min=0, max=10))
-    cpu = QuantityField(allow_none=True)
-    memory = QuantityField(allow_none=True)
+    cpu = QuantityField(of="cpu", allow_none=True)
+    memory = QuantityField(of="memory", allow_none=True)
     container = fields.Nested(_ContainerSchema)
 
 

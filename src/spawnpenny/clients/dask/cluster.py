@@ -210,15 +210,20 @@ class SpawnpennyCluster(LinkedCluster):
     async def _come_up(self) -> None:
         await self._creation.run(self._accepted, self._remarks.hear)
         self._begin_to_watch(self._gateway, self.name)
+        if self._creation.made:
+            await self._begin_workers()  # they start beside the scheduler
         with self._progress.shown():
             report = await self._gateway.until_running(self.name)
         if not self._creation.made:
             self._accepted(self.name)
             with suppress(ClientError):  # it is for show
                 await self._learn_scale()
+            await self._begin_workers()
+        await self._connect(report)
+
+    async def _begin_workers(self) -> None:
         if self._n_workers is not None:
             await self._scale(self._n_workers)
-        await self._connect(report)
 
     def _accepted(self, name: str) -> None:
         self.name, self._there = name, True

@@ -12,13 +12,12 @@ _PAGE: Final = (
 )
 _INFO: Final = r"/info(?:/main/(?:workers|exceptions|logs)\.html|/(?:worker|task|call-stacks?|logs)/.+\.html)?"
 _FILES: Final = r"/(?:static|statics)/.+"
-_DATA: Final = (
-    r"/(?:individual-plots\.json|json/(?:counts\.json|identity\.json|index\.html)|sitemap\.json|health|metrics)"
-)
+_DATA: Final = r"/(?:individual-plots\.json|json/(?:counts\.json|identity\.json|index\.html)|health|metrics)"
 _READ: Final = re.compile(rf"/?|{_PAGE}(?:/|/ws|/metadata|/autoload\.js)?|{_INFO}|{_FILES}|{_DATA}|/eventstream")
 _SOCKET: Final = re.compile(rf"{_PAGE}/ws|/eventstream")
 """What is left out: the scheduler's own API closes workers, its Jupyter server runs code, and its proxy to the workers'
-dashboards (``/proxy/``) joins a websocket to any host and port. None of them asks for a name or password."""
+dashboards (``/proxy/``) joins a websocket to any host and port. None of them asks for a name or password. Its
+``/sitemap.json`` fails beside Bokeh."""
 _ROUNDS: Final = 4
 _STRANGE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SLASHES: Final = re.compile(r"[/\\]")
