@@ -67,7 +67,7 @@ def name_of(pod):
 
 
 async def test_one_that_is_scaled_while_it_starts_runs_all_the_same(limited, apiserver):
-    site, service = limited
+    _, service = limited
     mark = apiserver.mark()
     run = await start_cluster(service, "c1")
     await service.spawns.scale("ada", KEY, Scale(1))

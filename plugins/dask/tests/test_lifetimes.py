@@ -69,8 +69,8 @@ async def test_workers_end_that_lose_their_scheduler_while_the_service_is_away(a
         process.kill()
     async with asyncio.timeout(80):  # the death timeout is a minute
         for name in names:
-            while (await pod_of(any_dask_site.site, name))["status"]["phase"] == "Running":
-                await asyncio.sleep(0.2)  # the embedded cluster is looked at as kubectl does
+            while (await pod_of(any_dask_site.site, name))["status"]["phase"] == "Running":  # noqa: ASYNC110
+                await asyncio.sleep(0.2)  # no service is there to say that a process has ended
 
 
 async def pod_of(site, name):

@@ -2,7 +2,8 @@
 
 ``python spawnpenny_launch.py distributed.cli.dask_scheduler …`` is ``python -m distributed.cli.dask_scheduler …``, but
 for that. A preload that is named on the command line hides those of the image and of the user, which stand in Dask's
-configuration; so ours join these in the configuration. It runs inside the image of a user: Python 3.9 and distributed
+configuration; so ours join these in the configuration. A worker that is made before its scheduler has an address waits
+here until the service sends it. It runs inside the image of a user: Python 3.9 and distributed
 2024.1 are enough for it. Nothing is imported early, as the processes that a nanny starts read this file, too.
 """
 
