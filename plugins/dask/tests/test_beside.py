@@ -76,7 +76,7 @@ print(client.submit(lambda: get_client().submit(sum, [1, 2]).result()).result())
 
 async def until_running(run):
     async with asyncio.timeout(40):
-        while run.record.phase is Phase.PENDING:
+        while run.record.phase in {Phase.REQUESTED, Phase.PENDING}:
             await run.bell.next().wait()
     assert run.record.phase is Phase.RUNNING
 
