@@ -117,7 +117,10 @@ class Reports:
     def refused(self, error: SpawnpennyError) -> None:
         """Tell that a worker cannot be made; that the cluster does not answer is none of the user's concern."""
         if error.status != 503:  # noqa: PLR2004 - Service Unavailable
-            self._tell(f"A worker cannot be made; it is tried again. {error.message}", code=error.code)
+            name = str(error.facts.get("name") or "")  # each worker has another one
+            about = error.message.replace(name, "") if name else error.message
+            message = f"A worker cannot be made; it is tried again. {error.message}"
+            self._tell(message, about=f"refused: {about}", code=error.code)
 
     def kept(self, count: int) -> None:
         """Tell that workers stay which were to go."""
