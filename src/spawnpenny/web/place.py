@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
+from spawnpenny.aio.race import until_first
 from spawnpenny.errors import TooManySpawnsError
-from spawnpenny.gateway.waiting import until_first
 from spawnpenny.web.keys import CLOSING, SERVICE
 
 T = TypeVar("T")
