@@ -61,7 +61,7 @@ CASES = {
     "folder and page": {"notebook_dir": "/home/{username}", "default_url": "/lab/tree/{username}"},
     "port": {"port": 9999},
     "resources": {"cpu_limit": 2.5, "cpu_guarantee": 0.1, "mem_limit": "2G", "mem_guarantee": "512M"},
-    "bytes": {"mem_limit": 1073741824, "mem_guarantee": "1.5K"},
+    "bytes": {"mem_limit": 1073741824, "mem_guarantee": "1.5M"},
     "no resources": {"cpu_limit": 0, "mem_limit": 0},
     "GPUs": {
         "cpu_limit": 2,
