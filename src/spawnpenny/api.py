@@ -1,9 +1,6 @@
 """All that a plugin may import."""
 
-from spawnpenny.authority import Authority, Leaf
-from spawnpenny.cluster.kinds import Resource
-from spawnpenny.cluster.permissions import Permission, allow
-from spawnpenny.cluster.port import Manifest
+from spawnpenny.auth.identity import Authenticator, Credentials, Identity
 from spawnpenny.domain.answers import Answer, answers
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.events import Event, EventType, Severity
@@ -35,20 +32,22 @@ from spawnpenny.errors import (
     UnknownOptionError,
     VolumesKeptError,
 )
-from spawnpenny.hookspecs import hookimpl
-from spawnpenny.identity import Authenticator, Credentials, Identity
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.kinds import Resource
+from spawnpenny.kubernetes.permissions import Permission, allow
 from spawnpenny.kubernetes.pods.status import ending as pod_ending
 from spawnpenny.kubernetes.pods.status import is_lost as pod_is_lost
 from spawnpenny.kubernetes.pods.status import is_ready as pod_is_ready
 from spawnpenny.kubernetes.pods.status import side_troubles as pod_side_troubles
 from spawnpenny.kubernetes.pods.status import trouble as pod_trouble
-from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.root_capabilities import hardened_container
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
-from spawnpenny.schemas import QuantityField, StrictSchema, TemplateField, TupleField
-from spawnpenny.settings import SCOPES, Settings
-from spawnpenny.trust import trusting
+from spawnpenny.pipeline.step_cluster import StepPort
+from spawnpenny.plugin.spec import hookimpl
+from spawnpenny.settings.model import SCOPES, Settings
+from spawnpenny.settings.schema import QuantityField, StrictSchema, TemplateField, TupleField
+from spawnpenny.tls import Authority, Leaf, trusting
 
 __all__ = [
     "DEFAULT_GROUP",

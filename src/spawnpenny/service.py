@@ -11,30 +11,30 @@ from typing import Final
 import structlog
 
 from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.notify import Bell
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.aio.tasks import Tasks
-from spawnpenny.cluster.permissions import Declared, allow
-from spawnpenny.cluster.port import Cluster
-from spawnpenny.cluster.reads import watch_namespaces, watch_pods
+from spawnpenny.auth.lab_tokens import LabTokens
 from spawnpenny.domain import labels
 from spawnpenny.domain.broker import Broker
-from spawnpenny.housekeeping.housekeeper import Housekeeper
-from spawnpenny.pipeline.account import Bell
-from spawnpenny.pipeline.accounts import Accounts
-from spawnpenny.pipeline.container_limits import verify_steps
-from spawnpenny.pipeline.keeper import RecordKeeper
-from spawnpenny.pipeline.labtokens import LabTokens
-from spawnpenny.pipeline.never_fits import never_fits
+from spawnpenny.kubernetes.interface import Cluster
+from spawnpenny.kubernetes.permissions import Declared, allow
+from spawnpenny.kubernetes.service_informers import watch_namespaces, watch_pods
 from spawnpenny.pipeline.pod_openings import check_openings
-from spawnpenny.pipeline.recovery import Recovery
-from spawnpenny.pipeline.spawns import Spawns
-from spawnpenny.pipeline.vigil import Vigil
-from spawnpenny.pipeline.world import World
-from spawnpenny.plugins import Plugins
+from spawnpenny.plugin.manager import Plugins
 from spawnpenny.replicas.fence import FencedBroker, FencedCluster
 from spawnpenny.replicas.fence_watch import FenceWatch
 from spawnpenny.replicas.membership import Membership
-from spawnpenny.settings import Settings
+from spawnpenny.settings.model import Settings
+from spawnpenny.spawns.adoption import Recovery
+from spawnpenny.spawns.container_limits import verify_steps
+from spawnpenny.spawns.maintenance.scheduler import Housekeeper
+from spawnpenny.spawns.never_fits import never_fits
+from spawnpenny.spawns.pod_watcher import Vigil
+from spawnpenny.spawns.service import Spawns
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.store import RecordKeeper
+from spawnpenny.spawns.user_registry import Accounts
 
 PERMISSIONS: Final[Declared] = {
     "cluster": (allow("list", "watch", on="namespaces"), allow("list", "watch", on="pods")),

@@ -10,9 +10,9 @@ import yaml
 
 from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.api import FormChoice, FormField, FreeText, Step, allow, hookimpl
-from spawnpenny.configuration import make_settings
 from spawnpenny.errors import SettingsError
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
 
 NFS = {"volumes": [{"name": "a", "nfs": {"server": "s", "path": "/"}}]}
 SECRET = "do-not-show-this"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.site import site_data
 
 WRONG = yaml.safe_load(Path(__file__).with_name("wrong_settings.yaml").read_text())

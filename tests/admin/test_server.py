@@ -8,12 +8,12 @@ import json
 import pytest
 import yaml
 
+from spawnpenny.admin.permissions.grants import gather
+from spawnpenny.admin.permissions.manifests import make_manifests
 from spawnpenny.cli.command import run
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
-from spawnpenny.permissions.grants import gather
-from spawnpenny.permissions.manifests import make_manifests
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.testing.site import settled, start, stop
 
 HASH = "0123456789abcdef" * 4

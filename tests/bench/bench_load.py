@@ -20,8 +20,8 @@ import psutil
 import pytest
 import yaml
 
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.testing.site import SMALL_LAB
-from spawnpenny.tokens import hash_token
 
 USERS = [f"user{number:03}" for number in range(200)]
 STREAMS_EACH = 10

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.site import make_site, settled, start
-from spawnpenny.tokens import hash_token
 
 READER = Path(__file__).with_name("reader.py")
 LABS = 10_000

@@ -13,7 +13,7 @@ import statistics
 import time
 from contextlib import AsyncExitStack
 
-from spawnpenny.cluster.port import Ref
+from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.pods.status import is_ready
 from spawnpenny.replicas.fence import Fence, FencedCluster
 from spawnpenny.testing.faults import FaultyCluster

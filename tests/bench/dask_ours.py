@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from spawnpenny.logs import configure_logs
+from spawnpenny.cli.logging import configure_logs
 from spawnpenny.testing.dask import dask_site
 
 PLENTY = {"labs": 10, "cpu": 1000, "memory": "4Ti"}

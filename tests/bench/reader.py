@@ -21,15 +21,15 @@ import psutil
 import structlog
 
 from spawnpenny.aio.collector import keep_collections_short
+from spawnpenny.app import create_app
 from spawnpenny.broker.local import run_local_broker
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Listing
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.interface import Listing
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import Site
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 
 @dataclass

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from spawnpenny.broker.asking import run_asking
+from spawnpenny.broker.client import run_asking
 from spawnpenny.broker.local import run_local_broker
 
 

@@ -8,19 +8,20 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from spawnpenny.broker import asking, contents, election, runs, server, tenants
-from spawnpenny.broker.asking import run_asking
-from spawnpenny.cluster.kinds import Resource
-from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.broker import client as broker_client
+from spawnpenny.broker import contents, leader, order_runs, server, tenants
+from spawnpenny.broker.client import run_asking
 from spawnpenny.domain.users import User
 from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.kinds import Resource
 
 GROUP = "rbac.authorization.k8s.io"
 REVIEW = Resource(
     "authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False, stored=False
 )
-BROKER = (tenants.PERMISSIONS, runs.PERMISSIONS, election.PERMISSIONS, server.PERMISSIONS)
-SERVICE = (asking.PERMISSIONS,)
+BROKER = (tenants.PERMISSIONS, order_runs.PERMISSIONS, leader.PERMISSIONS, server.PERMISSIONS)
+SERVICE = (broker_client.PERMISSIONS,)
 
 
 def looks(site):

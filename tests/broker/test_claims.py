@@ -11,12 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spawnpenny.broker import desk
-from spawnpenny.broker.answers import result_of
-from spawnpenny.broker.asking import run_asking
-from spawnpenny.broker.claims import Claim, claim_map, read_claim
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.port import Ref
+from spawnpenny.broker import worker as broker_worker
+from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.request_results import result_of
+from spawnpenny.broker.requests import Claim, claim_map, read_claim
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     BrokerUnavailableError,
@@ -24,6 +22,8 @@ from spawnpenny.errors import (
     InvalidRequestError,
     ProvisionError,
 )
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.testing.faults import FaultyCluster
 
 ADA = User("ada", 2001, 2001, (Group("physics", 3001),))
@@ -217,7 +217,7 @@ async def test_a_claim_that_is_too_old_is_not_carried_out(separated, put):
 
 async def test_a_claim_that_is_too_old_is_not_even_parsed(separated, put, monkeypatch):
     parsed = []
-    monkeypatch.setattr(desk, "read_claim", lambda manifest: parsed.append(manifest) or read_claim(manifest))
+    monkeypatch.setattr(broker_worker, "read_claim", lambda manifest: parsed.append(manifest) or read_claim(manifest))
     old = await put("old", text="[" * 60_000)
     separated.cluster = Aged(separated.cluster, 10_000)
     async with separated.broker():

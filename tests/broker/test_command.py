@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 import yaml
 
-from spawnpenny.broker.asking import run_asking
-from spawnpenny.broker.election import lease_ref
+from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.leader import lease_ref
 from spawnpenny.cli.command import run
 from spawnpenny.domain.users import User
 

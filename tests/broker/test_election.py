@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from spawnpenny.broker.election import Election, lease_ref
-from spawnpenny.cluster.informer import Informer
+from spawnpenny.broker.leader import Election, lease_ref
 from spawnpenny.errors import UnavailableError
+from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.testing.faults import FaultyCluster
 
 

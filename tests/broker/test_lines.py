@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spawnpenny.broker.lines import Lines
+from spawnpenny.broker.fair_queue import Lines
 
 
 def drain(lines, *, done=True):

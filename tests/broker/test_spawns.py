@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 import yaml
 
-from spawnpenny.broker.asking import run_asking
-from spawnpenny.broker.board import Board
+from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.status import Board
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import BrokerUnavailableError

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 
-from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import Site
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from spawnpenny.cli.command import run
-from spawnpenny.settings import STANDARD_PLUGINS
+from spawnpenny.settings.model import STANDARD_PLUGINS
 
 HASH = "0123456789abcdef" * 4
 NEEDED_BY = {"namespace": ("quota", "user", "lab", "dask")}

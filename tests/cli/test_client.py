@@ -17,16 +17,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from spawnpenny.app import create_app
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import listening
-from spawnpenny.settings import EmbeddedSettings
+from spawnpenny.settings.model import EmbeddedSettings
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 SCOPES = ["read:any", "spawn:any", "delete:any", "commission"]
 SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")

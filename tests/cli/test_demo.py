@@ -16,10 +16,10 @@ import aiohttp
 import psutil
 import pytest
 
-from spawnpenny.cli.demo_visit import Visit
+from spawnpenny.cli.demo.visit import Visit
 from spawnpenny.cli.exits import CommandError
-from spawnpenny.embedded.folder import Folder
-from spawnpenny.embedded.orphans import NODE, clean, marked
+from spawnpenny.embedded.node.folder import Folder
+from spawnpenny.embedded.node.orphans import NODE, clean, marked
 
 
 class Command:

@@ -14,16 +14,16 @@ import pytest_asyncio
 from aiohttp import web
 
 import spawnpenny
+from spawnpenny.app import create_app
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client, Patience
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.dask import dask_site
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 TOKENS = {"hub": (["read:any", "spawn:any", "delete:any", "commission"], None), "ada": (["spawn:self"], "ada")}
 HERE = str(Path(spawnpenny.__file__).parents[1])

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from spawnpenny.clients.dask.address import service_of
 from spawnpenny.clients.dask.arguments import translate
 from spawnpenny.clients.dask.create_mode import CreateMode
 from spawnpenny.clients.dask.errors import ClusterError
-from spawnpenny.clients.dask.gateway import short
-from spawnpenny.clients.dask.place import service_of
+from spawnpenny.clients.dask.gateway_client import short
 from spawnpenny.clients.dask.sizes import Amount, WorkerSize, bound, bounded, whole_number
 from spawnpenny.clients.dask.units import seconds
 

@@ -13,11 +13,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import Resource, resource_of
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.testing.behaviours import Crash, Fail, PullError, Ready, Succeed
 from spawnpenny.testing.patience import PATIENCE
 

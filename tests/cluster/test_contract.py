@@ -6,8 +6,6 @@ from ipaddress import ip_address
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import (
     AlreadyExistsError,
     ClusterForbiddenError,
@@ -17,6 +15,8 @@ from spawnpenny.errors import (
     QuotaExceededError,
     TerminatingError,
 )
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 
 CONFIG_MAP, NAMESPACE = resource_of("ConfigMap"), resource_of("Namespace")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import NotFoundError
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 
 
 def ready(pod):

@@ -7,10 +7,10 @@ from contextlib import aclosing, suppress
 
 import pytest
 
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import ExpiredError, SilentStreamError
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.patience import PATIENCE
 
 CONFIG_MAP = resource_of("ConfigMap")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import ClusterForbiddenError
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.testing.behaviours import Hold, Ready, Unschedulable
 
 

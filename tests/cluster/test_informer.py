@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Listing, WatchEvent
 from spawnpenny.errors import ExpiredError, UnavailableError
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Listing, WatchEvent
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.patience import PATIENCE
 
 CONFIG_MAP = resource_of("ConfigMap")

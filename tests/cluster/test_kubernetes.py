@@ -9,9 +9,6 @@ import time
 import pytest
 from aiohttp import web
 
-from spawnpenny.cluster.kinds import Resource, resource_of
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import (
     ClusterForbiddenError,
     ConflictError,
@@ -26,6 +23,9 @@ from spawnpenny.errors import (
     TerminatingError,
     UnavailableError,
 )
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.testing.patience import PATIENCE
 
 BOUNDS = (

@@ -8,9 +8,9 @@ import json
 import pytest
 from aiohttp import web
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
 from spawnpenny.errors import ExpiredError, UnavailableError
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.patience import PATIENCE
 
 POD = resource_of("Pod")

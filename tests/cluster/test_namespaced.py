@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from spawnpenny.cluster.follower import Followed
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.namespaced import MOST, NamespacedInformer
-from spawnpenny.cluster.port import Listing, WatchEvent
 from spawnpenny.errors import ClusterForbiddenError, UnavailableError
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Listing, WatchEvent
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.list_watch import Followed
+from spawnpenny.kubernetes.namespaced_informer import MOST, NamespacedInformer
 from spawnpenny.testing.patience import PATIENCE
 
 POD, NAMESPACE = resource_of("Pod"), resource_of("Namespace")

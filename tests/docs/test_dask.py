@@ -10,8 +10,8 @@ import yaml
 from dask_gateway_server.backends.base import ClusterConfig
 from dask_gateway_server.backends.kubernetes.backend import KubeClusterConfig
 
-from spawnpenny.configuration import make_settings
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
 from spawnpenny.testing.dask import dask_site
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/dask.md").read_text()

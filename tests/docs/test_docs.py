@@ -15,16 +15,17 @@ import spawnpenny_dask.errors  # noqa: F401
 import spawnpenny_storage.errors  # noqa: F401
 import yaml
 
-from spawnpenny import errors, hookspecs, settings
+from spawnpenny import errors
+from spawnpenny.app import routes
 from spawnpenny.cli.lab import lab
 from spawnpenny.cli.migrate import migrate
 from spawnpenny.cli.user import user
-from spawnpenny.configuration import make_settings
-from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
-from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import Settings
+from spawnpenny.plugin import spec as plugin_spec
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings import model as settings_model
+from spawnpenny.settings.load import make_settings
+from spawnpenny.settings.model import Settings
 from spawnpenny.testing.site import settled, start, stop
-from spawnpenny.web.routes import routes
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
@@ -45,7 +46,7 @@ def all_errors(base=errors.SpawnpennyError):
 
 
 def hooks():
-    return {name: value for name, value in vars(hookspecs).items() if name.startswith("spawnpenny_")}
+    return {name: value for name, value in vars(plugin_spec).items() if name.startswith("spawnpenny_")}
 
 
 @pytest.mark.parametrize("name", sorted(hooks()))
@@ -83,11 +84,11 @@ def leaves(cls, path=()):
     """Yield the dotted name of each setting."""
     for field in dataclasses.fields(cls):
         name = (*path, field.name)
-        inner = None if path else getattr(settings, f"{field.name.rstrip('s').capitalize()}Settings", None)
+        inner = None if path else getattr(settings_model, f"{field.name.rstrip('s').capitalize()}Settings", None)
         if field.name.startswith("_"):
             continue
         if field.name == "tokens":
-            yield from (f"tokens.<name>.{each.name}" for each in dataclasses.fields(settings.TokenSettings))
+            yield from (f"tokens.<name>.{each.name}" for each in dataclasses.fields(settings_model.TokenSettings))
         elif field.name == "plugins":
             yield "plugins.<name>"
         elif inner is not None:

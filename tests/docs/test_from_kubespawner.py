@@ -11,13 +11,13 @@ import pytest
 from jupyterhub.spawner import Spawner
 from kubespawner import KubeSpawner
 
-from spawnpenny import hookspecs
+from spawnpenny.admin.migration.objects import GET
+from spawnpenny.admin.migration.traits import RENAMED, TRAITS, Fate, table
 from spawnpenny.clients.jupyterhub import SpawnpennySpawner
 from spawnpenny.clients.jupyterhub.kubespawner_names import METHODS, MOVED, UNUSED, advice_for
 from spawnpenny.clients.jupyterhub.kubespawner_names import RENAMED as MOVED_RENAMED
-from spawnpenny.migration.objects import GET
-from spawnpenny.migration.traits import RENAMED, TRAITS, Fate, table
-from spawnpenny.settings import Settings
+from spawnpenny.plugin import spec as plugin_spec
+from spawnpenny.settings.model import Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "from-kubespawner.md").read_text()
 PLUGINS = {
@@ -72,7 +72,7 @@ def test_what_stays_on_the_hub_is_a_trait_of_our_spawner():
 
 def test_the_hooks_are_ours():
     named = {each.to for each in TRAITS.values() if each.to.startswith("spawnpenny_")}
-    assert named <= vars(hookspecs).keys()
+    assert named <= vars(plugin_spec).keys()
 
 
 def test_our_spawner_takes_each_name_of_the_installed_kubespawner():

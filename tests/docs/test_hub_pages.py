@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.configuration import make_settings
-from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import SCOPES
-from spawnpenny.tokens import hash_token
+from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
+from spawnpenny.settings.model import SCOPES
 
 ROOT = Path(__file__).parents[2]
 ACCOUNTS_OF_THE_CHART = """

@@ -11,10 +11,10 @@ import yaml
 from spawnpenny.aio.connections import Connections
 from spawnpenny.broker.metrics import broker_metrics
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.settings import LimitSettings
+from spawnpenny.settings.model import LimitSettings
 from spawnpenny.testing.site import settled, start
-from spawnpenny.web.limits import Limits
 from spawnpenny.web.metrics.registry import Metrics
+from spawnpenny.web.middleware.rate_limit import Limits
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/metrics.md").read_text()
 

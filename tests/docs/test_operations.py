@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from spawnpenny.admin.doctor.examine import CHECKS
+from spawnpenny.admin.doctor.kubernetes import OLDEST
+from spawnpenny.admin.permissions.fence import ACCOUNTS, fence_name
 from spawnpenny.broker.namespaces import release_role
-from spawnpenny.cluster.kinds import KNOWN
-from spawnpenny.doctor.examine import CHECKS
-from spawnpenny.doctor.kubernetes import OLDEST
 from spawnpenny.domain import labels
-from spawnpenny.permissions.fence import ACCOUNTS, fence_name
-from spawnpenny.pipeline.record import SCHEMA
-from spawnpenny.settings import Settings
+from spawnpenny.kubernetes.kinds import KNOWN
+from spawnpenny.settings.model import Settings
+from spawnpenny.spawns.record import SCHEMA
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHELVES = {"doctor": "how-to", "upgrade": "how-to", "backup": "how-to", "uninstall": "how-to", "versions": "reference"}

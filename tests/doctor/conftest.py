@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from spawnpenny.broker.asking import run_asking
+from spawnpenny.admin.doctor.examine import examine
+from spawnpenny.admin.permissions.fence import BINDING, POLICY, make_fence
+from spawnpenny.admin.permissions.grants import gather
+from spawnpenny.admin.permissions.manifests import account_of, make_manifests
+from spawnpenny.broker.client import run_asking
 from spawnpenny.broker.orders import Orders
 from spawnpenny.broker.server import run_broker
-from spawnpenny.cluster.kinds import Resource, resource_of
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Ref
-from spawnpenny.configuration import make_settings
-from spawnpenny.doctor.examine import examine
-from spawnpenny.permissions.fence import BINDING, POLICY, make_fence
-from spawnpenny.permissions.grants import gather
-from spawnpenny.permissions.manifests import account_of, make_manifests
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import Resource, resource_of
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.replicas.heartbeat import Heartbeat
 from spawnpenny.replicas.replica import Replica
+from spawnpenny.settings.load import make_settings
 from spawnpenny.testing.site import site_data
 
 LEVEL = "pod-security.kubernetes.io/enforce"

@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from spawnpenny.broker.election import lease_ref
-from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.broker.leader import lease_ref
 from spawnpenny.domain import labels
+from spawnpenny.kubernetes.client import KubernetesCluster
 
 
 async def faults(ward, *, fence_differs=False, **options):

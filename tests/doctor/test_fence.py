@@ -9,13 +9,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from spawnpenny.admin.doctor.deployment import Deployment
+from spawnpenny.admin.doctor.examine import CHECKS
+from spawnpenny.admin.permissions.fence import BINDING, POLICY, make_fence
 from spawnpenny.broker.orders import Orders
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.configuration import make_settings
-from spawnpenny.doctor.deployment import Deployment
-from spawnpenny.doctor.examine import CHECKS
-from spawnpenny.permissions.fence import BINDING, POLICY, make_fence
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
 
 SERVICE, BROKER = "spawnpenny-service", "spawnpenny-broker"
 ORDERS = Orders(

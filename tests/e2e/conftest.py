@@ -15,13 +15,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright, expect
 
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.settings import EmbeddedSettings
+from spawnpenny.settings.model import EmbeddedSettings
 from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
 from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import Site, make_site
-from spawnpenny.tokens import hash_token
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LAB = EmbeddedSettings().images["spawnpenny/lab"]

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Error, expect
 
-from spawnpenny.cli.demo_kernel import run_cell
+from spawnpenny.cli.demo.kernel import run_cell
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

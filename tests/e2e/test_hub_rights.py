@@ -18,7 +18,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from spawnpenny.embedded.addresses import Addresses
+from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.embedded.node.addresses import Addresses
 from spawnpenny.testing.apiserver import ADMIN_GROUP
 from spawnpenny.testing.behaviours import Hold, Ready
 from spawnpenny.testing.hollow_node import HollowNode
@@ -27,7 +28,6 @@ from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.processes import Processes
 from spawnpenny.testing.site import make_site
-from spawnpenny.tokens import hash_token
 
 SERVICE = "the-service"
 WATCHED = """

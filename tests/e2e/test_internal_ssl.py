@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.settings import EmbeddedSettings
+from spawnpenny.settings.model import EmbeddedSettings
 from spawnpenny.testing.jupyterhub import JupyterHub
 from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.site import Site, make_site
-from spawnpenny.tokens import hash_token
 
 CONFIG = """
 c.JupyterHub.internal_ssl = True

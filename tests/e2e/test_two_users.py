@@ -13,11 +13,11 @@ import aiohttp
 import pytest
 import yaml
 
-from spawnpenny.cli.demo_kernel import run_cell
-from spawnpenny.embedded.folder import Folder
-from spawnpenny.embedded.orphans import NODE, clean, marked
+from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.cli.demo.kernel import run_cell
+from spawnpenny.embedded.node.folder import Folder
+from spawnpenny.embedded.node.orphans import NODE, clean, marked
 from spawnpenny.testing.ports import free_ports
-from spawnpenny.tokens import hash_token
 
 HUB = {"Authorization": "Bearer hub-token"}
 LAB = ["{python}", "-m", "jupyterlab", "--ip={pod_ip}", "--port=8888", "--no-browser", "--allow-root"]

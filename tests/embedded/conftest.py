@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.kubernetes.interface import Manifest, Ref
+from spawnpenny.kubernetes.kinds import resource_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.embedded.orphans import clean
+from spawnpenny.embedded.node.orphans import clean
 from spawnpenny.errors import SettingsError, UnavailableError
 
 

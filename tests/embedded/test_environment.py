@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
-from spawnpenny.embedded.volumes import normal
+from spawnpenny.embedded.node.volumes import normal
 from spawnpenny.errors import InvalidObjectError
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 
 PRINT_ENV = "import json, os; print(json.dumps(dict(os.environ)))"
 

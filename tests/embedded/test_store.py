@@ -6,8 +6,6 @@ from contextlib import aclosing
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.errors import (
     ClusterForbiddenError,
@@ -16,6 +14,8 @@ from spawnpenny.errors import (
     QuotaExceededError,
     TerminatingError,
 )
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 
 CONFIG_MAPS = resource_of("ConfigMap")
 

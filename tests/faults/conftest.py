@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from spawnpenny.cluster.kubernetes import KubernetesCluster
+from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.proxy import FaultProxy
 from spawnpenny.testing.site import Site

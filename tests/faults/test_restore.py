@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Ref
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.replicas.ownership import record_name
 from spawnpenny.testing.apiserver import ApiServer
 from spawnpenny.testing.site import make_site, start

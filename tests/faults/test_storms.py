@@ -14,7 +14,7 @@ import pytest
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import NotReadyError, SpawnpennyError
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.mischief import Cut, Lose, Refuse, Reset
 from spawnpenny.testing.patience import PATIENCE

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.mischief import CloseEmpty, Cut, Expire, Hush, Lose, Refuse, Reset
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.proxy import FaultProxy, is_watch

@@ -15,15 +15,15 @@ from dask_gateway.auth import BasicAuth
 from spawnpenny_dask.errors import ClusterIdleError
 
 from spawnpenny.api import ClusterOption, OptionType, Resources, Step, WorkerGroup, allow, hookimpl
-from spawnpenny.authority import Authority
+from spawnpenny.app import create_app
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.tls import Authority
+from spawnpenny.web.app_keys import SERVICE
 
 TOKENS = {
     "ada": (["spawn:self"], "ada"),

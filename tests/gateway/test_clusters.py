@@ -8,7 +8,7 @@ import json
 import pytest
 import structlog
 
-from spawnpenny.gateway.tickets import MOST, Tickets
+from spawnpenny.dask.tickets import MOST, Tickets
 from spawnpenny.testing.patience import PATIENCE
 
 CLUSTERS = "/gateway/api/v1/clusters/"

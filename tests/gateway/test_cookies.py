@@ -11,8 +11,8 @@ from aiohttp import encode_basic_auth
 from structlog.testing import capture_logs
 
 from spawnpenny.api import Authenticator, Identity, hookimpl
+from spawnpenny.dask.gateway.cookies import NAME, SECONDS, GatewayCookies
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.gateway.cookies import NAME, SECONDS, GatewayCookies
 from spawnpenny.testing.ports import free_ports
 
 CLUSTERS = "/gateway/api/v1/clusters/"

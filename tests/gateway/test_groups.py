@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from spawnpenny.api import WorkerGroup, hookimpl
-from spawnpenny.configuration import make_settings
 from spawnpenny.domain.spawns import Key, Kind, Scale
 from spawnpenny.errors import PluginError
-from spawnpenny.pipeline.scaling import fit, fit_maximum
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
+from spawnpenny.spawns.scaling import fit, fit_maximum
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 DASK = "/v1/users/ada/dask"

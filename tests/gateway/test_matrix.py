@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.web.routes import routes
+from spawnpenny.app import routes
+from spawnpenny.kubernetes.kinds import resource_of
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 LAB = "/v1/users/ada/labs/~default"

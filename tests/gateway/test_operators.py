@@ -8,8 +8,8 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.patience import PATIENCE
 
 CLUSTERS = "/gateway/api/v1/clusters/"

@@ -14,7 +14,7 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import NotReadyError
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import free_ports
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 

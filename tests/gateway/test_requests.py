@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from spawnpenny.web.routes import routes
+from spawnpenny.app import routes
 
 GATEWAY = "/gateway/api/v1"
 CLUSTERS = f"{GATEWAY}/clusters/"

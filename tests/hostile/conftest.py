@@ -18,9 +18,9 @@ import aiohttp
 import pytest
 import yaml
 
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import SMALL_LAB
-from spawnpenny.tokens import hash_token
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
 SCOPES = {"ada": ["spawn:self"], "bob": ["spawn:self"]}

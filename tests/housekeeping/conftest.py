@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from spawnpenny.logs import configure_logs
+from spawnpenny.cli.logging import configure_logs
 
 
 @pytest.fixture

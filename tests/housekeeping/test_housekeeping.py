@@ -10,7 +10,7 @@ import pytest
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import User
-from spawnpenny.pipeline.record import RecordUnreadableError
+from spawnpenny.spawns.record import RecordUnreadableError
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.pods import foreign_pod
 from spawnpenny.testing.site import HUB, lab, settled, start, stop

@@ -14,12 +14,12 @@ from jupyterhub.roles import assign_default_roles, create_role, get_default_role
 from jupyterhub.user import User
 from traitlets.config import Config
 
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.clients.http import Client, Patience
 from spawnpenny.clients.jupyterhub import SpawnpennySpawner
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.tokens import hash_token
 
 TOKENS = {
     "hub": (["read:any", "delete:any", "spawn:any"], None),

@@ -7,8 +7,8 @@ from certipy import Certipy
 from cryptography import x509
 
 from spawnpenny.clients.jupyterhub.certificates import IN_POD
-from spawnpenny.clients.jupyterhub.refusals import RefusedError
-from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.clients.jupyterhub.errors import RefusedError
+from spawnpenny.kubernetes.kinds import resource_of
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 
 import spawnpenny
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.clients.http import Client
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
 from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.tokens import hash_token
 
 FIVE = os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")
 PYTHONS = {"6": sys.executable, "5": FIVE}

@@ -9,8 +9,8 @@ from jupyterhub import orm
 from traitlets.config import Config
 
 from spawnpenny.clients.jupyterhub import SpawnpennySpawner
+from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError
 from spawnpenny.clients.jupyterhub.kubespawner_names import METHODS, MOVED
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
 
 
 def warnings(caplog, name):

@@ -10,7 +10,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
+from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError
 from spawnpenny.testing.mortal_service import MortalService
 
 SENTENCE = "This Hub is not set up to start servers."

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from spawnpenny.clients.jupyterhub import certificates, options, remote
-from spawnpenny.clients.jupyterhub.refusals import RefusedError
+from spawnpenny.clients.jupyterhub import certificates, lab_handle, options
+from spawnpenny.clients.jupyterhub.errors import RefusedError
 from spawnpenny.testing.patience import PATIENCE
 
 LAB = {
@@ -117,7 +117,7 @@ async def answering(aiohttp_server):
     ],
 )
 async def test_only_a_sure_end_is_told_as_one(configured, answering, monkeypatch, answer, told):
-    monkeypatch.setattr(remote, "LOOK", 0.5)
+    monkeypatch.setattr(lab_handle, "LOOK", 0.5)
     spawner = configured(url=await answering(answer), patience=0)
     spawner.load_state({"start": "ours"})
     assert await spawner.poll() == told

@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 import trustme
 
-from spawnpenny.clients.jupyterhub import remote
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
+from spawnpenny.clients.jupyterhub import lab_handle
+from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError
 from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.patience import PATIENCE
 
@@ -284,7 +284,7 @@ async def test_a_server_that_runs_is_there_also_where_its_events_are_refused(spa
 
 
 async def test_a_server_that_runs_is_there_also_where_its_events_fall_silent(spawner_of, gate, monkeypatch):
-    monkeypatch.setattr(remote, "_SILENCE", 0.1)
+    monkeypatch.setattr(lab_handle, "_SILENCE", 0.1)
     gate.holds_path = "/events"
     assert (await spawner_of(url=gate.url, start_timeout=100).start()).startswith("http://")
 

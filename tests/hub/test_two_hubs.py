@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.clients.jupyterhub.refusals import RefusedError
-from spawnpenny.tokens import hash_token
+from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.clients.jupyterhub.errors import RefusedError
 
 A = {"hub_name": "Course Hub"}
 B = {"token": "other-token", "hub_name": "Research Hub"}

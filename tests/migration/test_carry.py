@@ -11,12 +11,12 @@ from kubernetes_asyncio.client import ApiClient
 from kubespawner import KubeSpawner
 from traitlets.config.loader import PyFileConfigLoader
 
-from spawnpenny.configuration import load_settings
+from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.slugs import namespace_names
 from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.quantities import parse_quantity
 from spawnpenny.domain.users import User
-from spawnpenny.migration.samples import Workshop
-from spawnpenny.migration.slugs import namespace_names
+from spawnpenny.settings.load import load_settings
 
 CONFIGS = Path(__file__).parent / "configs"
 SITE = CONFIGS / "jupyterhub_config.py"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spawnpenny.admin.migration.carry import carry
+from spawnpenny.admin.migration.site import Configured
+from spawnpenny.admin.migration.trial import try_settings
 from spawnpenny.errors import PluginError
-from spawnpenny.migration.carry import carry
-from spawnpenny.migration.site import Configured
-from spawnpenny.migration.trial import try_settings
 
 MOUNT = {"name": "data", "mountPath": "/data"}
 SOUND = {

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from kubespawner.objects import make_namespace
 
+from spawnpenny.admin.migration.objects import GET
 from spawnpenny.cli.command import run
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.migration.objects import GET
 from spawnpenny.testing.site import settled, start
 
 STORAGE = {"storage_capacity": "1Gi", "storage_class": "disk", "storage_access_modes": ["ReadWriteOnce"]}

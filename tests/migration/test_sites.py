@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.configuration import load_settings
-from spawnpenny.migration.quota import suggested_quota
-from spawnpenny.migration.samples import Workshop
-from spawnpenny.pipeline.container_limits import verify_steps
+from spawnpenny.admin.migration.quota import suggested_quota
+from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.settings.load import load_settings
+from spawnpenny.spawns.container_limits import verify_steps
 
 SITES = Path(__file__).parent / "sites"
 NAMES = sorted(each.stem for each in SITES.glob("*.yaml"))

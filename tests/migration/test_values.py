@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.configuration import load_settings
+from spawnpenny.admin.migration.carry import carry
+from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.trial import try_settings
+from spawnpenny.admin.migration.values import load_values
 from spawnpenny.domain.users import User
-from spawnpenny.migration.carry import carry
-from spawnpenny.migration.samples import Workshop
-from spawnpenny.migration.trial import try_settings
-from spawnpenny.migration.values import load_values
+from spawnpenny.settings.load import load_settings
 
 CONFIGS = Path(__file__).parent / "configs"
 

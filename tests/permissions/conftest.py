@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from spawnpenny.broker.asking import run_asking
+from spawnpenny.admin.permissions.grants import gather
+from spawnpenny.admin.permissions.manifests import account_of, make_manifests
+from spawnpenny.broker.client import run_asking
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import run_broker
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.errors import AlreadyExistsError
-from spawnpenny.permissions.grants import gather
-from spawnpenny.permissions.manifests import account_of, make_manifests
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.apiserver import ApiServer
 from spawnpenny.testing.patience import PATIENCE

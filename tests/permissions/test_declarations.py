@@ -17,15 +17,15 @@ import pytest
 import yaml
 
 import spawnpenny
+from spawnpenny.admin.permissions.grants import gather
+from spawnpenny.admin.permissions.manifests import make_manifests
+from spawnpenny.admin.permissions.parts import parts
+from spawnpenny.admin.permissions.rules import Rule, make_rules
 from spawnpenny.api import Resource, Step, allow, hookimpl
 from spawnpenny.cli.command import run
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.permissions.grants import gather
-from spawnpenny.permissions.manifests import make_manifests
-from spawnpenny.permissions.parts import parts
-from spawnpenny.permissions.rules import Rule, make_rules
-from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import BrokerSettings, NamespaceSettings, Settings
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.model import BrokerSettings, NamespaceSettings, Settings
 from spawnpenny.testing.site import settled, start
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from spawnpenny.broker.election import lease_ref
+from spawnpenny.broker.leader import lease_ref
 from spawnpenny.broker.namespaces import release_role
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase, Scale

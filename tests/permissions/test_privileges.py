@@ -17,13 +17,13 @@ import aiohttp
 import pytest
 import yaml
 
+from spawnpenny.admin.permissions.grants import gather
+from spawnpenny.admin.permissions.manifests import account_of, make_manifests
+from spawnpenny.admin.permissions.rules import VERBS
 from spawnpenny.broker.namespaces import release_binding, tenant_binding
-from spawnpenny.configuration import make_settings
-from spawnpenny.permissions.grants import gather
-from spawnpenny.permissions.manifests import account_of, make_manifests
-from spawnpenny.permissions.rules import VERBS
-from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import Settings
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
+from spawnpenny.settings.model import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "privileges.md"
 RULES = Path(__file__).parent / "rules"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from spawnpenny.broker.claims import is_claim
+from spawnpenny.admin.permissions.grants import gather
+from spawnpenny.admin.permissions.manifests import make_manifests
 from spawnpenny.broker.local import run_local_broker
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Cluster
-from spawnpenny.permissions.grants import gather
-from spawnpenny.permissions.manifests import make_manifests
-from spawnpenny.plugins import load_plugins
+from spawnpenny.broker.requests import is_claim
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.interface import Cluster
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.testing.site import Site
 

@@ -10,13 +10,13 @@ import pytest
 import structlog
 
 from spawnpenny.aio.supervisor import Supervisor
-from spawnpenny.broker.claims import Claim, claim_map
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
+from spawnpenny.broker.requests import Claim, claim_map
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Kind, Phase
-from spawnpenny.pipeline.record import RecordUnreadableError
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.spawns.record import RecordUnreadableError
 from spawnpenny.testing.site import lab, settled, start
 
 HUGE = 10**400

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
 from spawnpenny.domain.spawns import Phase
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import troubles
-from spawnpenny.pipeline.keeper import read_record
+from spawnpenny.spawns.store import read_record
 from spawnpenny.testing.behaviours import Hold, make_status, terminated
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 import spawnpenny
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.housekeeping.history import forget_history
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.spawns.maintenance.history import forget_history
 from spawnpenny.testing.behaviours import PullError
 from spawnpenny.testing.site import lab, make_site, settled, start, stop
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from spawnpenny.auth.identity import Identity
 from spawnpenny.domain.spawns import SpawnRequest, Tls
 from spawnpenny.domain.users import Group
-from spawnpenny.identity import Identity
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import lab, settled
 

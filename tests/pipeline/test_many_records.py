@@ -16,10 +16,10 @@ from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.events import EventLog, EventType
 from spawnpenny.domain.spawns import Desired, Phase, Reason, SpawnRequest, StepProgress, StepState
 from spawnpenny.domain.users import User
-from spawnpenny.pipeline.keeper import RecordKeeper
-from spawnpenny.pipeline.record import SpawnRecord, UserRecord
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
+from spawnpenny.spawns.record import SpawnRecord, UserRecord
+from spawnpenny.spawns.store import RecordKeeper
 from spawnpenny.testing.site import lab, make_site
 
 FEW, MANY = 100, 400

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from spawnpenny.broker.local import run_local_broker
-from spawnpenny.cluster.gone import until_gone
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import ClusterForbiddenError, NotReadyError
-from spawnpenny.pipeline.record import RecordUnreadableError
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.deletion import until_gone
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
+from spawnpenny.spawns.record import RecordUnreadableError
 from spawnpenny.testing.behaviours import Hold, Ready
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.patience import PATIENCE

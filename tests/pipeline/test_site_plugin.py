@@ -9,7 +9,7 @@ import structlog
 
 from spawnpenny.api import Step, UnknownOptionError, allow, hookimpl
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.testing.site import settled, start, stop
 
 

@@ -13,8 +13,8 @@ import pytest
 from spawnpenny.api import ClusterOption, OptionType, Resources, SpawnError, Step, allow, hookimpl
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
 from spawnpenny.errors import InvalidOptionError, SpawnNotRunningError, UnavailableError, UnknownOptionError
-from spawnpenny.pipeline.context import Context
-from spawnpenny.pipeline.keeper import read_record
+from spawnpenny.spawns.store import read_record
+from spawnpenny.spawns.views import Context
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.pipeline.context import Context
 from spawnpenny.pipeline.runner import Runner
+from spawnpenny.spawns.views import Context
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start
 

@@ -10,7 +10,7 @@ import pytest
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import StartConflictError, UnavailableError
-from spawnpenny.pipeline.keeper import read_record
+from spawnpenny.spawns.store import read_record
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import HUB, lab, settled, start, stop

@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Key, Kind, Scale
-from spawnpenny.pipeline.account import Run
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.service import Service
+from spawnpenny.spawns.active import Run
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import HUB, Site, lab, settled, start, start_cluster, stop
 

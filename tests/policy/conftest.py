@@ -15,18 +15,18 @@ import aiohttp
 import pytest
 import yaml
 
+from spawnpenny.admin.permissions.fence import cel_map
+from spawnpenny.admin.permissions.grants import gather
+from spawnpenny.admin.permissions.manifests import make_manifests
 from spawnpenny.broker.server import run_broker
-from spawnpenny.cluster.kinds import Resource, resource_of
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Ref
-from spawnpenny.cluster.sockets import Sockets
 from spawnpenny.domain.spawns import Phase, Tls
 from spawnpenny.domain.users import Group, User
-from spawnpenny.embedded.merge import merge_patch
-from spawnpenny.permissions.fence import cel_map
-from spawnpenny.permissions.grants import gather
-from spawnpenny.permissions.manifests import make_manifests
-from spawnpenny.plugins import load_plugins
+from spawnpenny.embedded.api.merge import merge_patch
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import Resource, resource_of
+from spawnpenny.kubernetes.sockets import Sockets
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.testing.admission import AdmissionRecorder
 from spawnpenny.testing.behaviours import Crash
 from spawnpenny.testing.fence import load_policies

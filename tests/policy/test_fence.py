@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from spawnpenny.errors import HardeningError
-from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS
 from spawnpenny.testing.fence import load_policies
 

@@ -13,8 +13,8 @@ import cel
 import pytest
 import yaml
 
-from spawnpenny.configuration import make_settings
-from spawnpenny.permissions.fence import make_fence
+from spawnpenny.admin.permissions.fence import make_fence
+from spawnpenny.settings.load import make_settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = list(yaml.safe_load_all((ROOT / "kustomize/base/policy.yaml").read_text(encoding="utf-8")))
@@ -112,5 +112,5 @@ def test_a_refusal_is_told_in_one_sentence_and_as_forbidden(policy):
 
 def test_the_base_has_the_fence_that_is_computed_for_its_settings():
     base = (ROOT / "kustomize/base/policy.yaml").read_text(encoding="utf-8")
-    assert files("spawnpenny.permissions").joinpath("fence.yaml").read_text(encoding="utf-8") == base
+    assert files("spawnpenny.admin.permissions").joinpath("fence.yaml").read_text(encoding="utf-8") == base
     assert make_fence(make_settings({})) == DOCUMENTS

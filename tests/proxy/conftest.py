@@ -19,11 +19,11 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 from playwright.async_api import async_playwright
 
-from spawnpenny.gateway.proxy.limits import ProxyLimits
-from spawnpenny.gateway.proxy.server import running_proxy
-from spawnpenny.logs import configure_logs
+from spawnpenny.cli.logging import configure_logs
+from spawnpenny.dask.proxy.limits import ProxyLimits
+from spawnpenny.dask.proxy.server import running_proxy
 from spawnpenny.serving.server import listening
-from spawnpenny.settings import GatewaySettings, Settings
+from spawnpenny.settings.model import GatewaySettings, Settings
 from spawnpenny.testing.patience import PATIENCE
 
 TOKEN = "the-proxys-token"

@@ -20,11 +20,11 @@ from distributed.dashboard.scheduler import applications
 from tornado.websocket import WebSocketHandler
 from yarl import URL
 
-from spawnpenny.gateway.proxy.capability import Capabilities
-from spawnpenny.gateway.proxy.dashboards import REMEMBERED
-from spawnpenny.gateway.proxy.limits import ProxyLimits
-from spawnpenny.gateway.proxy.paths import is_open
-from spawnpenny.logs import configure_logs
+from spawnpenny.cli.logging import configure_logs
+from spawnpenny.dask.proxy.capability import Capabilities
+from spawnpenny.dask.proxy.dashboards import REMEMBERED
+from spawnpenny.dask.proxy.limits import ProxyLimits
+from spawnpenny.dask.proxy.paths import is_open
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.processes import Processes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spawnpenny.gateway.proxy.hello import MOST, HelloError, HelloReader
+from spawnpenny.dask.proxy.client_hello import MOST, HelloError, HelloReader
 
 NAME = "daskgateway-c0123456789abcdef0123"
 

@@ -15,8 +15,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from spawnpenny.gateway.proxy.limits import ProxyLimits
-from spawnpenny.gateway.proxy.splice import Splice
+from spawnpenny.dask.proxy.limits import ProxyLimits
+from spawnpenny.dask.proxy.splice import Splice
 from spawnpenny.testing.patience import PATIENCE
 
 

@@ -10,15 +10,15 @@ import pytest
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
 
+from spawnpenny.app import create_app
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 PROXY_TOKEN = "the-proxys-token"
 USERS = ("ada", "bob")

@@ -12,16 +12,16 @@ import pytest
 from aiohttp import web
 
 from spawnpenny.api import Step, allow, hookimpl
+from spawnpenny.app import create_app
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.spawns import Key, Kind, Scale
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start, start_cluster
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 TOKEN = "the-proxys-token"
 SCHEDULER = (

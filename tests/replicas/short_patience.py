@@ -6,10 +6,10 @@ import sys
 
 from spawnpenny.aio.supervisor import Restarts, Supervisor
 from spawnpenny.cli.exits import CommandError
+from spawnpenny.cli.logging import configure_logs
 from spawnpenny.cli.serve import run_server
 from spawnpenny.cli.signals import run_until_signal
-from spawnpenny.configuration import load_settings
-from spawnpenny.logs import configure_logs
+from spawnpenny.settings.load import load_settings
 
 
 async def serve(file: str) -> None:

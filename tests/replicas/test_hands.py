@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
 from spawnpenny.domain.users import User
 from spawnpenny.errors import ElsewhereError, ReplicaFencedError
-from spawnpenny.pipeline.keeper import RecordKeeper, RecordLostError, read_record
-from spawnpenny.pipeline.record import UserRecord
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.replicas.fence import Fence
+from spawnpenny.spawns.record import UserRecord
+from spawnpenny.spawns.store import RecordKeeper, RecordLostError, read_record
 from spawnpenny.testing.site import settled, start
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.pipeline.record import SpawnRecord
+from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.testing.site import lab, make_site, settled
 
 VICTIM = Path(__file__).parents[1] / "pipeline" / "victim.py"

@@ -11,18 +11,18 @@ import aiohttp
 import pytest
 import trustme
 
+from spawnpenny.app import create_app
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.broker.local import run_local_broker
-from spawnpenny.cluster.kinds import resource_of
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import SettingsError, UnavailableError
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.certificates import certificate_of
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.ports import free_ports
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 LAB = "/v1/users/ada%40example/labs/~default"
 

@@ -11,21 +11,21 @@ import aiohttp
 import pytest
 
 from spawnpenny.aio.supervisor import GiveUpError, Restarts, Supervisor
-from spawnpenny.broker.asking import run_asking
+from spawnpenny.app import create_app
+from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.broker.client import run_asking
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import run_broker
-from spawnpenny.cluster.port import Ref
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import ClusterForbiddenError
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.replicas.fence import Fence
 from spawnpenny.replicas.fence_watch import FenceWatch
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import settled, start
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 QUICK = Restarts(first=0.01, longest=0.1, settled=0.1)
 SERVICE_TASKS = {

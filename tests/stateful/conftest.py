@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Desired, Kind, Phase
 from spawnpenny.errors import ElsewhereError, SpawnpennyError, UnavailableError
-from spawnpenny.pipeline.keeper import read_record
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.spawns.store import read_record
 from spawnpenny.testing.chronicle import Chronicle, is_ending
 from spawnpenny.testing.mortal import MortalCluster
 from spawnpenny.testing.replica import LivingReplica

@@ -13,11 +13,11 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spawnpenny.cluster.kubernetes import KubernetesCluster
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.errors import NotFoundError, UnavailableError
+from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.testing.hollow_node import HollowNode
 from spawnpenny.testing.quick import QuickLoop
 from spawnpenny.testing.site import HUB, lab, make_site, start

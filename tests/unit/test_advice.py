@@ -11,7 +11,7 @@ import spawnpenny
 from spawnpenny import errors
 from spawnpenny.domain.advice import ADVICE, advice
 
-_ROOMS = ("broker", "cluster", "housekeeping", "pipeline", "replicas")
+_ROOMS = ("auth", "broker", "kubernetes", "pipeline", "replicas", "settings", "spawns")
 _PLUGINS = ("spawnpenny_dask", "spawnpenny_storage")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spawnpenny.authority import Authority
+from spawnpenny.tls import Authority
 
 
 def context(purpose, authority, leaf, folder: Path):

@@ -10,7 +10,6 @@ import spawnpenny_dask.errors  # noqa: F401
 import spawnpenny_storage.errors  # noqa: F401
 
 from spawnpenny.errors import SpawnpennyError
-from spawnpenny.pipeline import keeper, record  # noqa: F401 - they define errors of their own
 
 
 def all_errors(base=SpawnpennyError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from spawnpenny.admin.permissions.fence import BINDING, POLICY, make_fence
 from spawnpenny.broker.namespaces import namespace_hash, user_namespace
 from spawnpenny.broker.orders import Orders
-from spawnpenny.configuration import make_settings
-from spawnpenny.permissions.fence import BINDING, POLICY, make_fence
+from spawnpenny.settings.load import make_settings
 from spawnpenny.testing.fence import Policy
 
 SITE = {

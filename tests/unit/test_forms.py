@@ -15,7 +15,7 @@ from spawnpenny.clients.forms import options_from_form
 from spawnpenny.domain.answers import check_options
 from spawnpenny.domain.forms import MAX_TEXT, every_field
 from spawnpenny.errors import InvalidOptionError, InvalidRequestError, UnknownOptionError
-from spawnpenny.web.formschema import form_schema
+from spawnpenny.web.form.json_schema import form_schema
 
 IMAGE = FormField(
     "image",

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from spawnpenny.errors import HardeningError, SettingsError
-from spawnpenny.pipeline.hardening import check_pod
-from spawnpenny.pipeline.patches import merge_patches
+from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS, check_openings
+from spawnpenny.pipeline.pod_patches import merge_patches
 
 GOLDEN = Path(__file__).parents[1] / "pipeline" / "golden" / "pod.yaml"
 

@@ -8,12 +8,12 @@ from types import ModuleType
 
 import pytest
 
-from spawnpenny import hookspecs
 from spawnpenny.api import Credentials, Event, EventType, Group, Key, Kind, User
-from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import Settings
+from spawnpenny.plugin import spec as plugin_spec
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.model import Settings
 
-HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("spawnpenny_")}
+HOOKS = {name: hook for name, hook in vars(plugin_spec).items() if name.startswith("spawnpenny_")}
 
 
 @pytest.fixture

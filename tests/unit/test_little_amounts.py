@@ -7,8 +7,8 @@ from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny_lab.settings import LabSettingsSchema
 from spawnpenny_quota import QuotaSettingsSchema
 
-from spawnpenny.configuration import make_settings
 from spawnpenny.errors import SettingsError
+from spawnpenny.settings.load import make_settings
 
 SCHEMAS = {"dask": DaskSettingsSchema, "lab": LabSettingsSchema, "quota": QuotaSettingsSchema}
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawnpenny.configuration import make_settings
 from spawnpenny.domain.names import DEFAULT_LAB, MAX_SLUG, Names, check_lab, check_username, safe_slug
 from spawnpenny.errors import InvalidNameError
+from spawnpenny.settings.load import make_settings
 
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)

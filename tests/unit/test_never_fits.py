@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.configuration import make_settings
 from spawnpenny.domain.pod_resources import resources_fault
-from spawnpenny.pipeline.never_fits import never_fits
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
+from spawnpenny.spawns.never_fits import never_fits
 
 GPU = "nvidia.com/gpu"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spawnpenny.pipeline.no_cluster import NoCluster
-from spawnpenny.pipeline.port import StepPort
+from spawnpenny.pipeline.step_cluster import StepPort
 
 
 @pytest.mark.parametrize("name", [name for name in vars(StepPort) if not name.startswith("_")])

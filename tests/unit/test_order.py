@@ -9,8 +9,8 @@ import pytest
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError
 from spawnpenny.pipeline.order import order
-from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import Settings
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.model import Settings
 
 
 def names(ordered):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spawnpenny.errors import PatchConflictError
-from spawnpenny.pipeline.patches import merge_patches
+from spawnpenny.pipeline.pod_patches import merge_patches
 
 
 def pod(**container):

@@ -7,14 +7,14 @@ import re
 import pytest
 from marshmallow import ValidationError
 
+from spawnpenny.auth.identity import Identity
 from spawnpenny.auth.users import resolve_user
-from spawnpenny.broker.claims import Claim, claim_map, read_claim
+from spawnpenny.broker.requests import Claim, claim_map, read_claim
 from spawnpenny.domain.users import GROUP_PATTERN, MAX_GROUP_NAME, MAX_GROUPS, Group, User
 from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserConflictError
-from spawnpenny.identity import Identity
-from spawnpenny.pipeline.record import UserRecord
-from spawnpenny.settings import UserSettings
-from spawnpenny.web.requests import DossierBody, GroupSchema
+from spawnpenny.settings.model import UserSettings
+from spawnpenny.spawns.record import UserRecord
+from spawnpenny.web.schemas.requests import DossierBody, GroupSchema
 
 SITE = UserSettings(uid=1000, gid=100, min_uid=1000)
 PHYSICS = (Group("physics", 3001),)

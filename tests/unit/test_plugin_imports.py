@@ -62,9 +62,9 @@ def test_plugins_import_only_what_is_public():
         "from spawnpenny import identity",
         "from spawnpenny.replicas.fence import FencedCluster",
         "def late():\n    from spawnpenny.errors import SpawnError",
-        "if TYPE_CHECKING:\n    from spawnpenny.settings import Settings",
+        "if TYPE_CHECKING:\n    from spawnpenny.settings.model import Settings",
         "importlib.import_module('spawnpenny.service')",
-        "pytest.importorskip('spawnpenny.web.app')",
+        "pytest.importorskip('spawnpenny.app')",
         "__import__('spawnpenny.web')",
     ],
 )

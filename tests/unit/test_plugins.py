@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from spawnpenny.api import Event, EventType, FormChoice, FormField, Key, Kind, SettingsError, Step, hookimpl
-from spawnpenny.configuration import make_settings
 from spawnpenny.errors import PluginError
-from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import Settings
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
+from spawnpenny.settings.model import Settings
 
 
 def refusal(settings=None, **extra):

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.configuration import make_settings
-from spawnpenny.permissions.fence import POLICY, make_fence
-from spawnpenny.pipeline.patches import merge_patches
+from spawnpenny.admin.permissions.fence import POLICY, make_fence
 from spawnpenny.pipeline.pod_needs import advice_to_paste, pod_needs
-from spawnpenny.settings import Settings
+from spawnpenny.pipeline.pod_patches import merge_patches
+from spawnpenny.settings.load import make_settings
+from spawnpenny.settings.model import Settings
 
 ROOT = Path(__file__).parents[2]
 HARDENED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from spawnpenny.errors import HardeningError
-from spawnpenny.pipeline.hardening import check_pod
+from spawnpenny.kubernetes.pods.security_standards import required_level
+from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS, opening_level
-from spawnpenny.pipeline.pod_security import required_level
 
 ROOT = Path(__file__).parents[2]
 LEVELS = ("privileged", "baseline", "restricted")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spawnpenny.kubernetes.pods import status as pod_status
-from spawnpenny.pipeline.scrub import Scrubber
+from spawnpenny.spawns.scrub import Scrubber
 from spawnpenny.testing.behaviours import Crash, Fail, Hold, PullError, Ready, Succeed, Unschedulable
 
 POD = {"metadata": {"name": "lab", "uid": "u"}, "spec": {"containers": [{"name": "notebook", "image": "quay.io/x:1"}]}}

@@ -30,8 +30,8 @@ from spawnpenny.domain.spawns import (
     Tls,
 )
 from spawnpenny.domain.users import Group, User
-from spawnpenny.pipeline.keeper import RecordKeeper, read_record
-from spawnpenny.pipeline.record import (
+from spawnpenny.settings.model import Settings
+from spawnpenny.spawns.record import (
     SCHEMA,
     Applied,
     RecordTooNewError,
@@ -40,8 +40,8 @@ from spawnpenny.pipeline.record import (
     SpawnRecord,
     UserRecord,
 )
-from spawnpenny.settings import Settings
-from spawnpenny.web.requests import MAX_OPTIONS_BYTES, json_bytes
+from spawnpenny.spawns.store import RecordKeeper, read_record
+from spawnpenny.web.schemas.requests import MAX_OPTIONS_BYTES, json_bytes
 
 MAX_SECRET = 1024 * 1024
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

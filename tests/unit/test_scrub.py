@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawnpenny.pipeline.scrub import PIECE, PIECE_OF_A_PATH, PIECE_OF_WORDS, SHORTEST, Scrubber
+from spawnpenny.spawns.scrub import PIECE, PIECE_OF_A_PATH, PIECE_OF_WORDS, SHORTEST, Scrubber
 
 FORMS = {
     "plain": str,

@@ -7,11 +7,11 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from spawnpenny.configuration import load_settings, make_settings
 from spawnpenny.errors import SettingsError
-from spawnpenny.plugins import load_plugins
-from spawnpenny.schemas import StrictSchema
-from spawnpenny.settings import PLUGIN_GROUP, STANDARD_PLUGINS, Settings, TokenSettings
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import load_settings, make_settings
+from spawnpenny.settings.model import PLUGIN_GROUP, STANDARD_PLUGINS, Settings, TokenSettings
+from spawnpenny.settings.schema import StrictSchema
 
 SHA = "0a" * 32
 NO_SETTINGS = {name: {} for name in STANDARD_PLUGINS}
@@ -42,7 +42,7 @@ def test_without_file_and_environment_there_are_the_defaults_and_the_standard_pl
 
 def test_a_standard_plugin_that_is_not_installed_is_not_missed(monkeypatch):
     without = [each for each in entry_points(group=PLUGIN_GROUP) if each.name not in {"dask", "quota"}]
-    for module in ("configuration", "plugins"):
+    for module in ("settings.load", "plugin.manager"):
         monkeypatch.setattr(f"spawnpenny.{module}.entry_points", lambda group: without)
     settings = load_settings(None, {})
     assert set(settings.plugins) == {"namespace", "user", "lab"}
@@ -210,7 +210,9 @@ def schemas(base=StrictSchema):
 
 def settings_schemas():
     load_plugins(Settings())  # imports those of the standard plugins
-    of_settings = [each for each in schemas() if each.__module__.startswith(("spawnpenny.settings", "spawnpenny_"))]
+    of_settings = [
+        each for each in schemas() if each.__module__.startswith(("spawnpenny.settings.model", "spawnpenny_"))
+    ]
     # One that has a `_make` of its own makes another form of its keys.
     return [each for each in of_settings if dataclasses.is_dataclass(each.makes) and each._make is StrictSchema._make]
 

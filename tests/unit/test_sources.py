@@ -6,7 +6,7 @@ import pytest
 
 from spawnpenny.broker.orders import OrdersFile, parse_orders
 from spawnpenny.errors import SettingsError
-from spawnpenny.sources import overrides, parse_mapping, read_yaml
+from spawnpenny.settings.sources import overrides, parse_mapping, read_yaml
 
 WRONG = {
     "a: " + "[" * 3000: "is nested too deep",

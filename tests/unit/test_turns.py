@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from spawnpenny.pipeline.turns import Slots, Turn
+from spawnpenny.spawns.start_queue import Slots, Turn
 
 
 async def begin(slots, told):

@@ -13,15 +13,15 @@ import pytest
 import structlog
 from aiohttp import web
 
+from spawnpenny.app import create_app
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.broker.local import run_local_broker
+from spawnpenny.cli.logging import configure_logs
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.logs import configure_logs
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 SCOPES = {
     "hub": (["read:any", "spawn:any", "delete:any", "commission"], None),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.configuration import make_settings
+from spawnpenny.app import routes
+from spawnpenny.auth.identity import Credentials, Identity
+from spawnpenny.auth.static_tokens import StaticTokens, hash_token
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.identity import Credentials, Identity
 from spawnpenny.serving.expectations import UnknownExpectations
-from spawnpenny.tokens import StaticTokens, hash_token
-from spawnpenny.web.access import ADMIN, Access
-from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.routes import routes
+from spawnpenny.settings.load import make_settings
+from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.web.middleware.authorize import ADMIN, Access
 
 LAB = "/v1/users/ada/labs/~default"
 ROUTES = {

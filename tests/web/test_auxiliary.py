@@ -8,10 +8,10 @@ import json
 import pytest
 from aiohttp import web
 
-from spawnpenny.configuration import make_settings
-from spawnpenny.gateway.proxy.server import running_proxy
+from spawnpenny.dask.proxy.server import running_proxy
 from spawnpenny.serving.auxiliary import auxiliary_application
 from spawnpenny.serving.server import listening
+from spawnpenny.settings.load import make_settings
 
 
 async def send(port, line, *headers):

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.site import make_site
-from spawnpenny.tokens import hash_token
 
 CANARY = 'c4n4ry-"Grüße"/7q9Zk2Lm4Xw8=='
 PRINTS = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from spawnpenny.configuration import make_settings
 from spawnpenny.errors import SettingsError
+from spawnpenny.settings.load import make_settings
 
 LOOPBACK = "127.0.0.1"
 CALLER = "198.51.100.7"

@@ -17,7 +17,7 @@ from spawnpenny.api import FormChoice, FormField, FreeText, hookimpl
 from spawnpenny.clients.forms import options_from_form
 from spawnpenny.clients.http import Client
 from spawnpenny.serving.server import listening
-from spawnpenny.web.markup import markup
+from spawnpenny.web.form.markup import markup
 
 FORM, LAB = "/v1/users/ada/form", "/v1/users/ada/labs/~default"
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

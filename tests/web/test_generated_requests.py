@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from spawnpenny.web.routes import routes
+from spawnpenny.app import routes
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
 STREAMS = {"lab.events", "user.events", "dask.events", "gateway.routes"}

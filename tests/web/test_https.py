@@ -11,10 +11,10 @@ import pytest
 import trustme
 from aiohttp import web
 
-from spawnpenny.configuration import make_settings
 from spawnpenny.errors import SettingsError
 from spawnpenny.serving.certificates import certificate_of
 from spawnpenny.serving.server import listening
+from spawnpenny.settings.load import make_settings
 
 
 class Files:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from spawnpenny.testing.faults import FaultyCluster
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 LABS = "/v1/users/ada/labs"
 

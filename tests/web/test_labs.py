@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from spawnpenny.web.views import LabView
+from spawnpenny.web.schemas.responses import LabView
 
 LAB = "/v1/users/ada/labs/~default"
 SLOW = {"image": "slow"}

@@ -9,8 +9,8 @@ import pytest
 
 from spawnpenny.errors import TooManyRequestsError
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.web.keys import LIMITS, SERVICE
-from spawnpenny.web.limits import StartLimits, StreamLimits
+from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.middleware.rate_limit import StartLimits, StreamLimits
 
 LAB = "/v1/users/ada/labs/~default"
 

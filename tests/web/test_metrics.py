@@ -9,15 +9,15 @@ from base64 import b64encode
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from spawnpenny.cluster.calls import Call
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.kubernetes import KubernetesCluster
-from spawnpenny.cluster.port import Ref
-from spawnpenny.doctor.deployment import Deployment
-from spawnpenny.doctor.service import check_service
+from spawnpenny.admin.doctor.deployment import Deployment
+from spawnpenny.admin.doctor.service import check_service
 from spawnpenny.domain import labels
+from spawnpenny.kubernetes.calls import Call
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.metrics.registry import Metrics
 
 LAB = "/v1/users/ada/labs/~default"

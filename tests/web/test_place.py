@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from spawnpenny.domain.spawns import MAX_SPAWNS
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 PLAIN = {"cpu": 0.1, "memory": "64Mi"}
 

@@ -9,15 +9,15 @@ import http
 import pytest
 
 from spawnpenny import errors
-from spawnpenny.pipeline import keeper, record
-from spawnpenny.web.problems import document
+from spawnpenny.spawns import record, store
+from spawnpenny.web.middleware.errors import document
 
 LAB = "/v1/users/ada/labs/x"
 MEMBERS = {"type", "title", "status", "detail", "code", "instance", "request_id"}
 
 
 def all_errors():
-    classes = [errors.SpawnpennyError, keeper.RecordLostError, record.RecordTooNewError]
+    classes = [errors.SpawnpennyError, store.RecordLostError, record.RecordTooNewError]
     for each in classes:
         classes += [new for new in each.__subclasses__() if new not in classes]
     return classes

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from spawnpenny.domain.suggestions import MOST_NAMED
-from spawnpenny.web.keys import LIMITS
+from spawnpenny.web.app_keys import LIMITS
 
 KIB = 1024
 MOST_ANSWERED = 8 * KIB

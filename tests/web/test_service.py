@@ -11,14 +11,14 @@ from marshmallow import ValidationError
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from spawnpenny.api import Step, hookimpl
+from spawnpenny.app import routes
+from spawnpenny.dask.gateway.schemas import ClustersQuerySchema
 from spawnpenny.domain.names import NAME_PATTERN, check_username
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import InvalidNameError, SpawnpennyError
-from spawnpenny.gateway.requests import ClustersQuerySchema
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.web.document import make_document
-from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.routes import routes
+from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.web.openapi.document import make_document
 
 LAB = "/v1/users/ada/labs/~default"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.tokens import hash_token
+from spawnpenny.auth.static_tokens import hash_token
 
 LAB = "/v1/users/ada/labs/~default"
 CLAIM = "PersistentVolumeClaim"

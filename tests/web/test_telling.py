@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from spawnpenny.api import Authenticator, hookimpl
-from spawnpenny.logs import configure_logs
+from spawnpenny.cli.logging import configure_logs
 
 LAB = "/v1/users/ada/labs/~default"
 SECRET = "s3cret-value"

@@ -15,7 +15,7 @@ from spawnpenny.api import Step, hookimpl
 from spawnpenny.serving.server import CONNECTIONS, listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import start, start_cluster
-from spawnpenny.web.keys import LIMITS, SERVICE
+from spawnpenny.web.app_keys import LIMITS, SERVICE
 
 MIB = 2**20
 STREAMS = ["/v1/users/ada/labs/~default/events", "/v1/users/ada/events", "/v1/users/ada/dask/c1/events"]

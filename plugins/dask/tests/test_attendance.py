@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from spawnpenny_dask import attendance as attendance_module
 from spawnpenny_dask.attendance import Attendance
-from spawnpenny_dask.control import State
+from spawnpenny_dask.scheduler_client import State
 
 from spawnpenny.testing.plugins import POD_UID, marked
 

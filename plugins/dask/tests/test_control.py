@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from aiohttp import web
-from spawnpenny_dask import control as control_module
-from spawnpenny_dask.control import Control, SilentError, asking
+from spawnpenny_dask import scheduler_client as control_module
+from spawnpenny_dask.scheduler_client import Control, SilentError, asking
 
 GOOD = {"workers": {"w": {"status": "running"}}, "target": 2, "idle": 1, "alone": None}
 

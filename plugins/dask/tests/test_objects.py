@@ -13,7 +13,7 @@ import pytest
 import yaml
 from spawnpenny_dask.choice import choose
 from spawnpenny_dask.credentials import credentials, new_secrets
-from spawnpenny_dask.labs import lab_patch
+from spawnpenny_dask.lab_environment import lab_patch
 from spawnpenny_dask.objects import LAUNCH, PRELOADS, scheduler_pod, worker_pod
 from spawnpenny_dask.settings import DaskSettingsSchema
 

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 from spawnpenny_dask.adaptive import CALM, Adaptive
 from spawnpenny_dask.backoff import LONGEST, Backoff
-from spawnpenny_dask.control import State
-from spawnpenny_dask.endings import Limits
+from spawnpenny_dask.notices import Reports
 from spawnpenny_dask.plan import Plan, plan
-from spawnpenny_dask.reports import Reports
-from spawnpenny_dask.spared import Spared
+from spawnpenny_dask.retiring import Spared
+from spawnpenny_dask.scheduler_client import State
+from spawnpenny_dask.shutdown import Limits
 
 
 def pod(number, phase="Running", **metadata):

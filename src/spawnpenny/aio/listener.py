@@ -12,10 +12,10 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.descriptors import Reserve
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.aio.unread import keep_unsent_low
-from spawnpenny.cluster.backoff import pauses
 
 Factory = Callable[[str], asyncio.Protocol]
 """Makes the protocol of a connection; it gets the caller's address."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+
+import structlog
 
 
 async def until_first(*works: Coroutine[Any, Any, Any], seconds: float | None = None) -> None:
@@ -17,3 +20,26 @@ async def until_first(*works: Coroutine[Any, Any, Any], seconds: float | None = 
             task.cancel()
         # Gathered, so that no error of a caller who went away is left unlooked at.
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def after_a_while(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Do some work beside what is in the context, once that has lasted so long, until it ends.
+
+    Whatever goes wrong with it is logged, and harms nobody.
+    """
+
+    async def later() -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - a courtesy
+            structlog.get_logger("spawnpenny.pipeline").warning("what a pod waits for cannot be told", exc_info=True)
+
+    task = asyncio.create_task(later())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import structlog
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.faults import Faults
-from spawnpenny.cluster.backoff import pauses
 
 Work = Callable[[], Coroutine[Any, Any, object]]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from spawnpenny.domain.suggestions import shortened
 from spawnpenny.domain.users import GROUP_NAME, MAX_GROUPS, MAX_ID, User, is_group_name
 from spawnpenny.errors import ForbiddenError, UserConflictError
-from spawnpenny.settings import UserSettings
+from spawnpenny.settings.model import UserSettings
 
 if TYPE_CHECKING:
-    from spawnpenny.identity import Identity
+    from spawnpenny.auth.identity import Identity
 
 _IDS: Final = (
     "Tell an administrator: the ids come from the user directory, and what is taken from the settings (users)."

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
-from spawnpenny.cluster.kinds import Resource, resource_of
-from spawnpenny.cluster.permissions import Permission, allow
-from spawnpenny.cluster.port import Cluster, Manifest
 from spawnpenny.errors import KindNotServedError
-from spawnpenny.settings import BrokerSettings
+from spawnpenny.kubernetes.interface import Cluster, Manifest
+from spawnpenny.kubernetes.kinds import Resource, resource_of
+from spawnpenny.kubernetes.permissions import Permission, allow
+from spawnpenny.settings.model import BrokerSettings
 
 VOLUME_CLAIM: Final = resource_of("PersistentVolumeClaim")
 """Keeps a namespace in any case, also where it is ours."""

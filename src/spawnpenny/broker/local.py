@@ -14,16 +14,16 @@ import structlog
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.auth.users import check_ids
 from spawnpenny.broker.namespaces import namespace_hash
+from spawnpenny.broker.order_runs import OrderRuns
 from spawnpenny.broker.orders import Order, Orders, OrdersFile
-from spawnpenny.broker.runs import OrderRuns
 from spawnpenny.broker.tenants import Tenants
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import BrokerRefusedError, ForbiddenError, ProvisionError, SettingsError
-from spawnpenny.settings import Settings
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Cluster
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.settings.model import Settings
 
 
 class LocalBroker:

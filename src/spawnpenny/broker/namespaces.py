@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.settings import BrokerSettings, Settings
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.settings.model import BrokerSettings, Settings
 
 
 def user_namespace(username: str, name: str, *, installation: str, broker: BrokerSettings) -> Manifest:

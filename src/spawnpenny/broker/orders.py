@@ -15,14 +15,14 @@ from typing import Any, Final, Literal
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SettingsError
-from spawnpenny.schemas import StrictSchema, TupleField, flatten
-from spawnpenny.sources import parse_mapping
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.settings.schema import StrictSchema, TupleField, flatten
+from spawnpenny.settings.sources import parse_mapping
 
 Order = Literal["commission", "retire"]
 _VARIABLE: Final = {"name": "SPAWNPENNY_DOSSIER", "value": "/opt/dossier/dossier.json"}

@@ -11,19 +11,19 @@ from typing import Final
 import structlog
 
 from spawnpenny.aio.supervisor import Supervisor
-from spawnpenny.broker.desk import Desk
-from spawnpenny.broker.election import Election, lease_ref
+from spawnpenny.broker.leader import Election, lease_ref
 from spawnpenny.broker.local import LocalBroker, watched
-from spawnpenny.broker.notice import Notice
+from spawnpenny.broker.order_runs import OrderRuns
 from spawnpenny.broker.orders import OrdersFile
-from spawnpenny.broker.runs import OrderRuns
+from spawnpenny.broker.status_publisher import Notice
 from spawnpenny.broker.tenants import Tenants
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.permissions import Declared, allow
-from spawnpenny.cluster.port import Cluster
+from spawnpenny.broker.worker import Desk
 from spawnpenny.domain import labels
-from spawnpenny.settings import Settings
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Cluster
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.permissions import Declared, allow
+from spawnpenny.settings.model import Settings
 
 PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", "patch", on="configmaps"),)}
 

@@ -12,11 +12,6 @@ import structlog
 
 from spawnpenny.broker.contents import VOLUME_CLAIM, find_foreign
 from spawnpenny.broker.namespaces import release_binding, tenant_binding, user_namespace
-from spawnpenny.cluster.altered import demand_unaltered
-from spawnpenny.cluster.gone import until_gone
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.permissions import Declared, allow
-from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import (
@@ -33,10 +28,15 @@ from spawnpenny.errors import (
     TerminatingError,
     VolumesKeptError,
 )
-from spawnpenny.settings import Settings
+from spawnpenny.kubernetes.altered_objects import demand_unaltered
+from spawnpenny.kubernetes.deletion import until_gone
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.permissions import Declared, allow
+from spawnpenny.settings.model import Settings
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.informer import Informer
+    from spawnpenny.kubernetes.informer import Informer
 
 PERMISSIONS: Final[Declared] = {
     "cluster": (

@@ -15,17 +15,17 @@ from spawnpenny.broker.metrics import broker_metrics
 from spawnpenny.broker.server import BrokerServer, run_broker
 from spawnpenny.cli.exits import CommandError
 from spawnpenny.cli.kubernetes import open_kubernetes
+from spawnpenny.cli.logging import configure_logs
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
-from spawnpenny.configuration import load_settings
 from spawnpenny.errors import SettingsError
-from spawnpenny.logs import configure_logs
 from spawnpenny.serving.auxiliary import auxiliary_application
 from spawnpenny.serving.metrics.exposition import Exposition
 from spawnpenny.serving.server import CONNECTIONS, connections_of, listening
+from spawnpenny.settings.load import load_settings
 
 if TYPE_CHECKING:
-    from spawnpenny.settings import Settings
+    from spawnpenny.settings.model import Settings
 
 _SERVER: Final = web.AppKey("server", BrokerServer)
 _METRICS: Final = web.AppKey("metrics", Exposition)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spawnpenny.admin.check import Review, review, review_deployment
 from spawnpenny.cli import exits
 from spawnpenny.cli.deployment import deployment_of, deployment_options
 from spawnpenny.cli.options import settings_option
-from spawnpenny.review import Review, review, review_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

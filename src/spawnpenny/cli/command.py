@@ -19,7 +19,7 @@ _MODULES: Final = {
     "broker": "Run the broker until it is asked to end (SIGTERM, Ctrl-C).",
     "check": "Check settings and plugins without a cluster, and print what a service would use. No secret is printed.",
     "dask": "List, follow and stop Dask clusters of a running service.",
-    "demo": "Start the service on an embedded cluster, and a JupyterHub that spawns through it.",
+    "demo.command": "Start the service on an embedded cluster, and a JupyterHub that spawns through it.",
     "doctor": "Look a deployment on Kubernetes over: what is wrong with it, and what to do.",
     "lab": "Start, follow, list and stop labs of a running service.",
     "migrate": "Move a site from another spawner.",
@@ -33,18 +33,24 @@ _MODULES: Final = {
     "try_": "Rehearse what users would get: make the manifests of each choice, and tell every refusal at once.",
     "user": "Make users known to a running service, look at them, and retire them.",
 }
-"""The first line of each subcommand's help, by its module; a name that Python keeps for itself has an underscore."""
+"""The first line of each subcommand's help, by its module; a name that Python keeps for itself has an underscore.
+A package has its subcommand in the module ``command``.
+"""
+
+
+def _name(module: str) -> str:
+    return module.partition(".")[0].removesuffix("_")
 
 
 class _Subcommands(MutableMapping[str, click.Command]):
     """The subcommands by name. A module is imported when its subcommand is looked at: the proxy needs few of all."""
 
     def __init__(self) -> None:
-        self._modules = {module.removesuffix("_"): module for module in _MODULES}
+        self._modules = {_name(module): module for module in _MODULES}
 
     def __getitem__(self, name: str) -> click.Command:
         module = self._modules[name]
-        found: click.Command = getattr(import_module(f"spawnpenny.cli.{module}"), module)
+        found: click.Command = getattr(import_module(f"spawnpenny.cli.{module}"), module.partition(".")[0])
         return found
 
     def __setitem__(self, name: str, subcommand: click.Command) -> None:
@@ -64,7 +70,7 @@ class _LazyGroup(click.Group):
     """List the subcommands without importing any."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        lines = {module.removesuffix("_"): line for module, line in _MODULES.items()}
+        lines = {_name(module): line for module, line in _MODULES.items()}
         limit = formatter.width - 6 - max(map(len, lines))
         with formatter.section("Commands"):
             formatter.write_dl(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from spawnpenny.admin.permissions.rendered import Rendered, read_rendered, render
 from spawnpenny.cli import exits
-from spawnpenny.permissions.rendered import Rendered, read_rendered, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

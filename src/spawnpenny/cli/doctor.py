@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from spawnpenny.admin.doctor.examine import examine
+from spawnpenny.admin.doctor.finding import Finding, Level
 from spawnpenny.cli import exits
 from spawnpenny.cli.deployment import deployment_of, deployment_options
+from spawnpenny.cli.logging import configure_logs
 from spawnpenny.cli.options import settings_option
-from spawnpenny.configuration import load_settings
-from spawnpenny.doctor.examine import examine
-from spawnpenny.doctor.finding import Finding, Level
-from spawnpenny.logs import configure_logs
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from spawnpenny.broker.orders import Orders
-    from spawnpenny.plugins import Plugins
-    from spawnpenny.settings import Settings
+    from spawnpenny.plugin.manager import Plugins
+    from spawnpenny.settings.model import Settings
 
 _WORDS: Final = {Level.OK: "ok", Level.UNKNOWN: "?", Level.WARNING: "warning", Level.FAILURE: "FAILURE"}
 
@@ -69,7 +69,7 @@ def doctor(
 async def _examine(
     settings: Settings, plugins: Plugins, url: str | None, orders: Orders | None, kubeconfig: str | None
 ) -> list[Finding]:
-    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
 
     async with await KubernetesCluster.connect(kubeconfig, timeout=5, patience=10) as cluster:
         return await examine(settings, plugins, cluster, url=url, orders=orders)

@@ -12,8 +12,8 @@ from spawnpenny.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from spawnpenny.cluster.meter import Meter
-    from spawnpenny.cluster.port import Cluster
+    from spawnpenny.kubernetes.call_observer import Meter
+    from spawnpenny.kubernetes.interface import Cluster
 
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -31,7 +31,7 @@ async def open_kubernetes(*, meter: Meter | None = None) -> AsyncIterator[Cluste
             "There is no Kubernetes here: neither a pod's account nor a kubeconfig. "
             "Set cluster: embedded to run on this machine."
         )
-    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
 
     async with await KubernetesCluster.connect(meter=meter) as cluster:
         yield cluster

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import yaml
 
+from spawnpenny.admin.migration.carry import carry
+from spawnpenny.admin.migration.objects import GET, read_objects
+from spawnpenny.admin.migration.plan import Planner, Site
+from spawnpenny.admin.migration.quota import QUOTA, suggested_quota
+from spawnpenny.admin.migration.script import write_script
+from spawnpenny.admin.migration.sources import read_configuration
+from spawnpenny.admin.migration.trial import try_settings
 from spawnpenny.admin.rehearsal.rehearse import rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.admin.rehearsal.result import Severity
 from spawnpenny.cli import exits
 from spawnpenny.cli.try_ import report_width
-from spawnpenny.migration.carry import carry
-from spawnpenny.migration.objects import GET, read_objects
-from spawnpenny.migration.plan import Planner, Site
-from spawnpenny.migration.quota import QUOTA, suggested_quota
-from spawnpenny.migration.script import write_script
-from spawnpenny.migration.sources import read_configuration
-from spawnpenny.migration.trial import try_settings
-from spawnpenny.sources import read_yaml
+from spawnpenny.settings.sources import read_yaml
 
 if TYPE_CHECKING:
+    from spawnpenny.admin.migration.carried import Carried
+    from spawnpenny.admin.migration.plan import Plan
     from spawnpenny.admin.rehearsal.result import Rehearsal
-    from spawnpenny.migration.carried import Carried
-    from spawnpenny.migration.plan import Plan
 
 _HUB: Final = (
     'c.JupyterHub.spawner_class = "spawnpenny"',

@@ -6,8 +6,8 @@ import json
 
 import click
 
-from spawnpenny.web.document import make_document
-from spawnpenny.web.routes import routes
+from spawnpenny.app import routes
+from spawnpenny.web.openapi.document import make_document
 
 
 @click.command()

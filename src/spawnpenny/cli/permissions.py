@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 import click
 import yaml
 
+from spawnpenny.admin.permissions.fence import make_fence
+from spawnpenny.admin.permissions.grants import gather
+from spawnpenny.admin.permissions.kustomize import FOLDER, is_taken_in, make_component, standing_in, write_component
+from spawnpenny.admin.permissions.manifests import make_manifests
+from spawnpenny.admin.permissions.table import make_table
 from spawnpenny.broker.namespaces import release_role
 from spawnpenny.broker.orders import Orders, OrdersFile
 from spawnpenny.cli import exits
 from spawnpenny.cli.deployment import deployment_of, deployment_options
 from spawnpenny.cli.options import settings_option
-from spawnpenny.configuration import load_settings
-from spawnpenny.permissions.fence import make_fence
-from spawnpenny.permissions.grants import gather
-from spawnpenny.permissions.kustomize import FOLDER, is_taken_in, make_component, standing_in, write_component
-from spawnpenny.permissions.manifests import make_manifests
-from spawnpenny.permissions.table import make_table
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spawnpenny.cluster.port import Manifest
-    from spawnpenny.settings import Settings
+    from spawnpenny.kubernetes.interface import Manifest
+    from spawnpenny.settings.model import Settings
 
 
 @click.command()

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from spawnpenny.cli.options import settings_option
-from spawnpenny.configuration import load_settings
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from spawnpenny.pipeline.order import Ordered
-    from spawnpenny.plugins import Plugins
+    from spawnpenny.plugin.manager import Plugins
 
 
 @click.command()

@@ -10,15 +10,15 @@ import click
 
 from spawnpenny.cli import exits
 from spawnpenny.cli.options import settings_option
-from spawnpenny.configuration import load_settings
 from spawnpenny.errors import PluginError, SettingsError
-from spawnpenny.plugins import load_plugins
-from spawnpenny.settings import PLUGIN_GROUP
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import load_settings
+from spawnpenny.settings.model import PLUGIN_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from spawnpenny.settings import Settings
+    from spawnpenny.settings.model import Settings
 
     Row = tuple[str, str, str, str, str]
 

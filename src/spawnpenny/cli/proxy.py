@@ -13,14 +13,14 @@ import structlog
 
 from spawnpenny.aio.descriptors import raise_descriptor_limit
 from spawnpenny.cli.exits import CommandError, UsageError
+from spawnpenny.cli.logging import configure_logs
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.signals import run_until_signal
-from spawnpenny.configuration import load_settings
-from spawnpenny.gateway.proxy.server import running_proxy
-from spawnpenny.logs import configure_logs
+from spawnpenny.dask.proxy.server import running_proxy
+from spawnpenny.settings.load import load_settings
 
 if TYPE_CHECKING:
-    from spawnpenny.settings import Settings
+    from spawnpenny.settings.model import Settings
 
 VARIABLE: Final = "SPAWNPENNY_PROXY_TOKEN"
 

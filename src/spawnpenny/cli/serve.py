@@ -12,15 +12,15 @@ import structlog
 from spawnpenny.aio.descriptors import raise_descriptor_limit
 from spawnpenny.aio.race import until_first
 from spawnpenny.cli.exits import CommandError
+from spawnpenny.cli.logging import configure_logs
 from spawnpenny.cli.options import settings_option
+from spawnpenny.cli.runtime import serving
 from spawnpenny.cli.signals import run_until_signal
-from spawnpenny.cli.world import serving
-from spawnpenny.configuration import load_settings
-from spawnpenny.logs import configure_logs
+from spawnpenny.settings.load import load_settings
 
 if TYPE_CHECKING:
     from spawnpenny.aio.supervisor import Supervisor
-    from spawnpenny.settings import Settings
+    from spawnpenny.settings.model import Settings
 
 
 @click.command()

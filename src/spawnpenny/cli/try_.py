@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
+from spawnpenny.admin.check import fence_differences, load, load_deployment
 from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
@@ -20,14 +21,13 @@ from spawnpenny.cli.try_server import ask
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import InvalidNameError
-from spawnpenny.review import fence_differences, load, load_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from spawnpenny.admin.rehearsal.result import Rehearsal
-    from spawnpenny.settings import Settings
+    from spawnpenny.settings.model import Settings
 
 _NARROWEST, _WIDEST = 60, 120
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.admin.rehearsal.rehearse import rehearse
 from spawnpenny.admin.rehearsal.server_dry_run import Tenant, dry_run, find_tenant, not_asked
 from spawnpenny.aio.supervisor import Supervisor
-from spawnpenny.cli.world import open_broker
+from spawnpenny.cli.logging import configure_logs
+from spawnpenny.cli.runtime import open_broker
 from spawnpenny.domain.names import DEFAULT_LAB, safe_slug
-from spawnpenny.logs import configure_logs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from spawnpenny.admin.rehearsal.rehearse import Selection
     from spawnpenny.admin.rehearsal.result import Rehearsal
-    from spawnpenny.cluster.kubernetes import KubernetesCluster
-    from spawnpenny.plugins import Plugins
-    from spawnpenny.settings import Settings
+    from spawnpenny.kubernetes.client import KubernetesCluster
+    from spawnpenny.plugin.manager import Plugins
+    from spawnpenny.settings.model import Settings
 
 _SERVER: Final = "rehearsal"
 """The name of the lab that the API server is asked about: most likely one that nobody has."""
@@ -46,7 +46,7 @@ async def ask(
         claim: Have the broker make the user's namespace where there is none, and release it afterwards.
 
     """
-    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
 
     configure_logs("console", level="ERROR")
     async with (

@@ -16,18 +16,16 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from spawnpenny.aio.pacing import paced
-from spawnpenny.cluster.kinds import Resource, resource_of
-from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
-from spawnpenny.embedded.admission import Admission
-from spawnpenny.embedded.defaults import GRACE_SECONDS, fill_in
-from spawnpenny.embedded.folder import Folder
-from spawnpenny.embedded.merge import merge_patch
-from spawnpenny.embedded.namespaces import Namespaces
-from spawnpenny.embedded.node import Node
-from spawnpenny.embedded.refusals import refuse
-from spawnpenny.embedded.store import Change, Store, Stored
-from spawnpenny.embedded.times import timestamp
-from spawnpenny.embedded.validation import validate
+from spawnpenny.embedded.api.admission import Admission
+from spawnpenny.embedded.api.defaults import GRACE_SECONDS, fill_in
+from spawnpenny.embedded.api.merge import merge_patch
+from spawnpenny.embedded.api.namespaces import Namespaces
+from spawnpenny.embedded.api.refusals import refuse
+from spawnpenny.embedded.api.store import Change, Store, Stored
+from spawnpenny.embedded.api.times import timestamp
+from spawnpenny.embedded.api.validation import validate
+from spawnpenny.embedded.node.folder import Folder
+from spawnpenny.embedded.node.node import Node
 from spawnpenny.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -35,6 +33,8 @@ from spawnpenny.errors import (
     NotFoundError,
     UnavailableError,
 )
+from spawnpenny.kubernetes.interface import Listing, Manifest, Ref, WatchEvent
+from spawnpenny.kubernetes.kinds import Resource, resource_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -46,11 +46,11 @@ _OWN_METADATA: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deleti
 
 
 class EmbeddedCluster:
-    """A cluster on this machine, as an async context manager; implements ``spawnpenny.cluster.port.Cluster``.
+    """A cluster on this machine, as an async context manager; implements ``spawnpenny.kubernetes.interface.Cluster``.
 
     Args:
         folder: Everything that it writes is in here. Two clusters never share one.
-        images: What ``image`` means: the command line of each. See ``embedded.images`` for how ``command``
+        images: What ``image`` means: the command line of each. See ``embedded.node.images`` for how ``command``
         and ``args`` of a container go together with it, and for its placeholders.
         history: How many changes of a kind a watch can be behind before it has to list again.
 

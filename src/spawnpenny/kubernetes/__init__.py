@@ -1,1 +1,1 @@
-"""The Kubernetes API: its objects, and how they are read."""
+"""The Kubernetes API: the interface that spawnpenny needs of a cluster, a client, and informers."""

@@ -1,1 +1,1 @@
-"""How a spawn comes about: steps, their order, the runner, the record of a user."""
+"""Steps of spawns: the interface that plugins implement, their order, and the runner."""

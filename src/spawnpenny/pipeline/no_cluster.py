@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spawnpenny.pipeline.port import StepPort
+from spawnpenny.pipeline.step_cluster import StepPort
 
 
 class NoCluster(StepPort):

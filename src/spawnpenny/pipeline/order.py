@@ -8,8 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError
-from spawnpenny.pipeline.declarations import came_from, check_declarations
 from spawnpenny.pipeline.step import Step
+from spawnpenny.pipeline.validation import came_from, check_declarations
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import yaml
 
-from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain import labels
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.pods.security_standards import LEVELS, required_level, strictest
 from spawnpenny.pipeline.pod_openings import CAPABILITY, Opening, is_open, opening_level, pod_openings
-from spawnpenny.pipeline.pod_security import LEVELS, required_level, strictest
 from spawnpenny.pipeline.root_capabilities import likely_capabilities
-from spawnpenny.settings import BrokerSettings, PodSettings, Settings
+from spawnpenny.settings.model import BrokerSettings, PodSettings, Settings
 
 _LEVEL: Final = "pod-security.kubernetes.io/"
 

@@ -14,9 +14,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from spawnpenny.cluster.port import Manifest
 from spawnpenny.errors import SettingsError
-from spawnpenny.pipeline.pod_security import APPARMOR_ANNOTATION, BASELINE_CAPABILITIES, containers, handlers
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.pods.security_standards import (
+    APPARMOR_ANNOTATION,
+    BASELINE_CAPABILITIES,
+    containers,
+    handlers,
+)
 
 OPENINGS: Final[Mapping[str, str]] = {
     "hostNetwork": "privileged",

@@ -9,9 +9,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from spawnpenny.cluster.port import Manifest
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.pods.security_standards import BASELINE_CAPABILITIES, containers
 from spawnpenny.pipeline.pod_openings import CAPABILITY
-from spawnpenny.pipeline.pod_security import BASELINE_CAPABILITIES, containers
 
 _FILES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 _SUDO: Final = (*_FILES, "AUDIT_WRITE", "KILL", "SETGID", "SETUID")

@@ -2,7 +2,7 @@
 
 Forward: a step starts when all that come before it are done. When one fails, or the runner is cancelled, no
 further step starts and the ones in flight are ended; a call that changes something is answered first
-(``pipeline.port``). Nothing is undone here: whoever called decides that. Backward: every ``spawn`` step that
+(``pipeline.step_cluster``). Nothing is undone here: whoever called decides that. Backward: every ``spawn`` step that
 has begun is reverted once, in reverse order; one that fails stops no other.
 """
 
@@ -34,9 +34,9 @@ from spawnpenny.errors import (
     StepFailedError,
 )
 from spawnpenny.pipeline.order import Ordered
-from spawnpenny.pipeline.port import StepPort
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
+from spawnpenny.pipeline.step_cluster import StepPort
 
 _TOLD: Final = (
     SpawnError,

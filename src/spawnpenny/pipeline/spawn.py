@@ -15,9 +15,9 @@ from spawnpenny.domain.templates import template_fields
 from spawnpenny.domain.users import User
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.port import Manifest
     from spawnpenny.errors import SpawnpennyError
-    from spawnpenny.pipeline.port import StepPort
+    from spawnpenny.kubernetes.interface import Manifest
+    from spawnpenny.pipeline.step_cluster import StepPort
 
 T = TypeVar("T")
 

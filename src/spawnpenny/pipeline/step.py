@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from spawnpenny.cluster.permissions import Permission
 from spawnpenny.domain.resources import Resources
+from spawnpenny.kubernetes.permissions import Permission
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.port import Manifest
     from spawnpenny.domain.names import Names
+    from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.pipeline.spawn import Spawn
 
 Scope = Literal["user", "spawn"]

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
-from spawnpenny.cluster.kinds import Resource
-from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.errors import ReplicaFencedError
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.kubernetes.kinds import Resource
 
 if TYPE_CHECKING:
     from spawnpenny.domain.broker import Broker

@@ -11,11 +11,11 @@ from typing import Final
 
 import structlog
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.permissions import Declared, allow
-from spawnpenny.cluster.port import Cluster, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.permissions import Declared, allow
 from spawnpenny.replicas.fence import Fence
 from spawnpenny.replicas.replica import Replica
 

@@ -10,16 +10,16 @@ import structlog
 
 from spawnpenny.aio.faults import Faults
 from spawnpenny.aio.supervisor import Supervisor
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Cluster
 from spawnpenny.domain import labels
 from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.interface import Cluster
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.replicas.heartbeat import Heartbeat
 from spawnpenny.replicas.ownership import Ownership
 from spawnpenny.replicas.peers import Peers
 from spawnpenny.replicas.replica import Replica
-from spawnpenny.settings import Settings
+from spawnpenny.settings.model import Settings
 
 _LONGEST_PAUSE: Final = 5.0
 

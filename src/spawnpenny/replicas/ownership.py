@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.permissions import Declared, allow
-from spawnpenny.cluster.port import Ref
 from spawnpenny.domain import labels
 from spawnpenny.errors import ElsewhereError
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.permissions import Declared, allow
 from spawnpenny.replicas.peers import Peers
 from spawnpenny.replicas.replica import Replica
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.informer import Informer
-    from spawnpenny.cluster.port import Cluster, Manifest
+    from spawnpenny.kubernetes.informer import Informer
+    from spawnpenny.kubernetes.interface import Cluster, Manifest
 
 PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", on="secrets"),)}
 

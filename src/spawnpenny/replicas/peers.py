@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from spawnpenny.aio.faults import Faults
-from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.domain import labels
+from spawnpenny.kubernetes.permissions import Declared, allow
 from spawnpenny.replicas.replica import Replica
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spawnpenny.cluster.informer import Informer
-    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.kubernetes.informer import Informer
+    from spawnpenny.kubernetes.interface import Manifest
 
 PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", on="leases"),)}
 

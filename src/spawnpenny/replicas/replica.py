@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Final, Self
 
-from spawnpenny.settings import Settings
+from spawnpenny.settings.model import Settings
 
 _ANY: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not listened on
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from spawnpenny.serving.certificates import Certificate
-    from spawnpenny.settings import Settings
+    from spawnpenny.settings.model import Settings
 
 CONNECTIONS: Final = web.AppKey("CONNECTIONS", Connections)
 """The connections to an application, and their limits; those of a listener by default where it has none."""

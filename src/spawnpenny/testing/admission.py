@@ -15,13 +15,13 @@ import aiohttp
 import trustme
 from aiohttp import web
 
-from spawnpenny.cluster.sockets import Sockets
+from spawnpenny.kubernetes.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from types import TracebackType
 
-    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.testing.apiserver import ApiServer
 
 _LOOPBACK: Final = "127.0.0.1"

@@ -7,18 +7,18 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spawnpenny.cluster.kinds import resource_of
+from spawnpenny.aio.notify import Bell
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import status as pod_status
-from spawnpenny.pipeline.account import Bell
-from spawnpenny.pipeline.keeper import read_record
+from spawnpenny.spawns.store import read_record
 from spawnpenny.testing.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.kubernetes.interface import Manifest
 
 
 def is_ending(pod: Manifest) -> bool:

@@ -21,21 +21,21 @@ from urllib.request import urlopen
 import aiohttp
 import psutil
 
-from spawnpenny.cli.demo_kernel import run_cell
+from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.cli.demo.kernel import run_cell
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Lab, new_start
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.embedded.orphans import POD_UID, marked
-from spawnpenny.settings import EmbeddedSettings
+from spawnpenny.embedded.node.orphans import POD_UID, marked
+from spawnpenny.kubernetes.interface import Manifest, Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.settings.model import EmbeddedSettings
 from spawnpenny.testing.mortal_service import MortalService
 from spawnpenny.testing.notebook import Notebook
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.processes import Processes
 from spawnpenny.testing.site import Site, make_site
-from spawnpenny.tokens import hash_token
 
 IMAGE: Final = "spawnpenny/lab"
 USERS: Final = ("ada", "bob")

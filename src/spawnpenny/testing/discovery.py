@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any, Final
 
-from spawnpenny.cluster.port import Manifest
+from spawnpenny.kubernetes.interface import Manifest
 
 _POD_SECURITY_SINCE: Final = (1, 23)
 """Where the levels of namespaces are enforced by default; from 1.25 on they cannot be turned off."""

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from spawnpenny.cluster.kinds import Resource
-from spawnpenny.cluster.port import Cluster, Listing, Manifest, Ref, WatchEvent
+from spawnpenny.kubernetes.interface import Cluster, Listing, Manifest, Ref, WatchEvent
+from spawnpenny.kubernetes.kinds import Resource
 
 T = TypeVar("T")
 Fault = Callable[[str], Awaitable[None]]

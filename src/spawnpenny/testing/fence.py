@@ -18,7 +18,7 @@ from typing import Any, Final
 import cel
 import yaml
 
-from spawnpenny.cluster.port import Manifest
+from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.testing.admission import Admission
 
 _USED: Final = re.compile(r"\bvariables\.(\w+)")

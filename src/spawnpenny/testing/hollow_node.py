@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 
-from spawnpenny.cluster.sockets import Sockets
-from spawnpenny.cluster.streams import lines
+from spawnpenny.kubernetes.sockets import Sockets
+from spawnpenny.kubernetes.watch_stream import lines
 from spawnpenny.testing.behaviours import Behaviour, Fail, Ready, Succeed
 from spawnpenny.testing.kubelet import KubeletLogs
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
     from types import TracebackType
 
-    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.kubernetes.interface import Manifest
 
     Matcher = Callable[[Manifest], bool] | Mapping[str, str] | str
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aiohttp import web
 
 from spawnpenny.domain import labels
-from spawnpenny.embedded.addresses import Addresses
+from spawnpenny.embedded.node.addresses import Addresses
 from spawnpenny.testing.behaviours import Ready
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.testing.hollow_node import HollowNode
 
 CONTROL: Final = "control"

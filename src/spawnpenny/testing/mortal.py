@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Never, TypeVar
 
-from spawnpenny.cluster.kinds import Resource
-from spawnpenny.cluster.port import Listing, Manifest, Ref, WatchEvent
+from spawnpenny.kubernetes.interface import Listing, Manifest, Ref, WatchEvent
+from spawnpenny.kubernetes.kinds import Resource
 from spawnpenny.testing.faults import FaultyCluster
 
 T = TypeVar("T")

@@ -10,14 +10,14 @@ from typing import Self
 
 from aiohttp import web
 
+from spawnpenny.app import create_app
 from spawnpenny.broker.local import run_local_broker
-from spawnpenny.plugins import load_plugins
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import runner_of
 from spawnpenny.testing.mortal import MortalCluster
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.site import Site
-from spawnpenny.web.app import create_app
-from spawnpenny.web.keys import SERVICE
+from spawnpenny.web.app_keys import SERVICE
 
 
 class MortalService:

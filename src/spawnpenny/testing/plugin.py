@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_asyncio import fixture as async_fixture
 
-    from spawnpenny.cluster.kubernetes import KubernetesCluster
+    from spawnpenny.kubernetes.client import KubernetesCluster
     from spawnpenny.testing.apiserver import ApiServer
     from spawnpenny.testing.hollow_node import HollowNode
     from spawnpenny.testing.hollow_scheduler import HollowSchedulers
@@ -50,7 +50,7 @@ def apiserver() -> Iterator[ApiServer]:
 @async_fixture
 async def kubernetes_cluster(apiserver: ApiServer) -> AsyncIterator[KubernetesCluster]:
     """Connect to the API server with all rights."""
-    from spawnpenny.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - see above
+    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - see above
 
     async with await KubernetesCluster.connect(str(apiserver.kubeconfig)) as cluster:
         yield cluster

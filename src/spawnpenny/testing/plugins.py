@@ -1,20 +1,20 @@
 """Parts of the service for the tests of plugins: settings, the loader, and the checks of forms, options and pods."""
 
-from spawnpenny.configuration import make_settings
+from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.domain.answers import check_options
 from spawnpenny.domain.cluster_options import check_cluster_options
 from spawnpenny.domain.kubernetes_types import kubernetes_types
 from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.domain.templates import FIELDS
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.embedded.orphans import POD_UID, marked
+from spawnpenny.embedded.node.orphans import POD_UID, marked
 from spawnpenny.errors import InvalidRequestError, TlsUnsupportedError
-from spawnpenny.pipeline.hardening import check_pod
-from spawnpenny.pipeline.pod_security import required_level
-from spawnpenny.plugins import load_plugins
-from spawnpenny.tokens import hash_token
-from spawnpenny.web.formpage import form_page
-from spawnpenny.web.formschema import form_schema
+from spawnpenny.kubernetes.pods.security_standards import required_level
+from spawnpenny.pipeline.pod_hardening import check_pod
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
+from spawnpenny.web.form.json_schema import form_schema
+from spawnpenny.web.form.page import form_page
 
 __all__ = [
     "FIELDS",

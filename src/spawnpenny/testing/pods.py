@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spawnpenny.cluster.port import Manifest
+from spawnpenny.kubernetes.interface import Manifest
 
 
 def foreign_pod(name: str, namespace: str, *, image: str = "spawnpenny/lab", **container: Any) -> Manifest:

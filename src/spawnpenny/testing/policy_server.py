@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import aiohttp
 
-from spawnpenny.cluster.kinds import Resource
-from spawnpenny.cluster.port import Cluster, Ref
-from spawnpenny.permissions.fence import BINDING, POLICY
+from spawnpenny.admin.permissions.fence import BINDING, POLICY
+from spawnpenny.kubernetes.interface import Cluster, Ref
+from spawnpenny.kubernetes.kinds import Resource
 from spawnpenny.testing.fence import Policy
 from spawnpenny.testing.patience import PATIENCE
 

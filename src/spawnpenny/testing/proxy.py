@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import aiohttp
 from aiohttp import web
 
-from spawnpenny.cluster.sockets import Sockets
+from spawnpenny.kubernetes.sockets import Sockets
 from spawnpenny.testing.exchange import Asked, Exchange
 from spawnpenny.testing.mischief import Mischief, Refuse
 

@@ -11,20 +11,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from spawnpenny.broker.asking import run_asking
+from spawnpenny.auth.identity import Identity
+from spawnpenny.broker.client import run_asking
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import BrokerServer, run_broker
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.port import Cluster, Manifest, Ref
-from spawnpenny.configuration import make_settings
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.spawns import Key, Kind, SpawnRequest
-from spawnpenny.identity import Identity
-from spawnpenny.pipeline.account import Run
-from spawnpenny.plugins import load_plugins
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import Service, run_service
-from spawnpenny.settings import Settings
+from spawnpenny.settings.load import make_settings
+from spawnpenny.settings.model import Settings
+from spawnpenny.spawns.active import Run
 
 HUB: Final = Identity("hub", frozenset({"admin"}))
 SMALL_LAB: Final = (

@@ -12,17 +12,17 @@ from aiohttp_sse import EventSourceResponse
 from spawnpenny.aio.race import until_first
 from spawnpenny.domain.events import Event
 from spawnpenny.serving.server import until_gone
-from spawnpenny.web.intake import query_of, username_of
-from spawnpenny.web.keys import CLOSING, LIMITS
+from spawnpenny.web.app_keys import CLOSING, LIMITS
 from spawnpenny.web.labs import find_lab
-from spawnpenny.web.requests import EventsQuery, EventsQuerySchema
+from spawnpenny.web.request_parsing import query_of, username_of
+from spawnpenny.web.schemas.requests import EventsQuery, EventsQuerySchema
+from spawnpenny.web.schemas.responses import user_event_view
 from spawnpenny.web.users import find_user
-from spawnpenny.web.views import user_event_view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from spawnpenny.pipeline.account import Run
+    from spawnpenny.spawns.active import Run
 
 _PING: Final = 15.0
 

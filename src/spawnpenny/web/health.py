@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from spawnpenny.errors import NotReadyError
 from spawnpenny.service import Service
-from spawnpenny.web.keys import METRICS, SERVICE
+from spawnpenny.web.app_keys import METRICS, SERVICE
 
 
 class HealthView(Schema):

@@ -10,22 +10,22 @@ from aiohttp import web
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import LabNotFoundError, StorageKeptError
 from spawnpenny.serving.prefix import link_to
-from spawnpenny.web.exchange import asker, demand_purge, exchange
-from spawnpenny.web.intake import lab_of, query_of, start_of, username_of
-from spawnpenny.web.keys import LIMITS, SERVICE
-from spawnpenny.web.place import once_there_is_place
-from spawnpenny.web.requests import (
+from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.held_starts import once_there_is_place
+from spawnpenny.web.request_context import asker, demand_purge, exchange
+from spawnpenny.web.request_parsing import lab_of, query_of, start_of, username_of
+from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
+from spawnpenny.web.schemas.requests import (
     LabBody,
     NoQuerySchema,
     PageQuerySchema,
     StartQuerySchema,
     StopQuerySchema,
 )
-from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
-from spawnpenny.web.views import lab_view
+from spawnpenny.web.schemas.responses import lab_view
 
 if TYPE_CHECKING:
-    from spawnpenny.pipeline.account import Run
+    from spawnpenny.spawns.active import Run
 
 
 async def start_lab(request: web.Request) -> web.Response:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from marshmallow import Schema, fields
 
-from spawnpenny.web.intake import query_of
-from spawnpenny.web.keys import SERVICE
-from spawnpenny.web.requests import NoQuerySchema
+from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.web.request_parsing import query_of
+from spawnpenny.web.schemas.requests import NoQuerySchema
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.order import Ordered
-    from spawnpenny.plugins import Plugins
+    from spawnpenny.plugin.manager import Plugins
 
 
 class PipelineStepView(Schema):

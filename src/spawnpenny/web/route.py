@@ -9,8 +9,8 @@ from typing import Any, Final
 from aiohttp import web
 from marshmallow import Schema
 
-from spawnpenny.web.access import Access
-from spawnpenny.web.requests import BodySchema
+from spawnpenny.web.middleware.authorize import Access
+from spawnpenny.web.schemas.requests import BodySchema
 
 Codes = tuple[str, ...]
 

@@ -1,20 +1,18 @@
-"""The one table of routes: the router, who may use each, the audit log's words and the OpenAPI document are from it."""
+"""Routes of labs, users and the service: for the router, authorization, the audit log and the OpenAPI document."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from spawnpenny.gateway.protocol import GATEWAY
-from spawnpenny.gateway.routes import get_routes
-from spawnpenny.web import access
-from spawnpenny.web.cluster_routes import CLUSTERS
 from spawnpenny.web.events import lab_events, user_events
-from spawnpenny.web.form import HTML, SCHEMA, FormQuerySchema, get_form
+from spawnpenny.web.form.handler import HTML, SCHEMA, FormQuerySchema, get_form
 from spawnpenny.web.health import HealthView, ReadyView, get_healthz, get_metrics, get_readyz
 from spawnpenny.web.labs import get_hostnames, get_lab, list_labs, list_labs_of_user, start_lab, stop_lab
-from spawnpenny.web.openapi import get_docs, get_openapi, get_script, get_style, get_viewer_file, go_to_docs
+from spawnpenny.web.middleware import authorize
+from spawnpenny.web.openapi.handler import get_docs, get_openapi, get_script, get_style, get_viewer_file, go_to_docs
 from spawnpenny.web.pipelines import PipelinesView, PluginsView, get_pipelines, get_plugins
-from spawnpenny.web.requests import (
+from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
+from spawnpenny.web.schemas.requests import (
     DossierBody,
     EventsQuerySchema,
     LabBody,
@@ -23,9 +21,8 @@ from spawnpenny.web.requests import (
     StartQuerySchema,
     StopQuerySchema,
 )
-from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
+from spawnpenny.web.schemas.responses import HostnamesView, LabsView, LabView, StoppingLabView, UserLabsView, UserView
 from spawnpenny.web.users import commission_user, get_user, retire_user
-from spawnpenny.web.views import HostnamesView, LabsView, LabView, StoppingLabView, UserLabsView, UserView
 from spawnpenny.web.whoami import IdentityView, get_whoami
 
 METRICS_ROUTE: Final = "service.metrics"
@@ -33,12 +30,12 @@ _USER: Final = "/v1/users/{user}"
 _LAB: Final = f"{_USER}/labs/{{lab}}"
 _TOO_MANY: Final = ("too_many_spawns", "too_many_requests")
 
-_LABS: Final = (
+LABS: Final = (
     Route(
         "PUT",
         _LAB,
         start_lab,
-        access.SPAWN,
+        authorize.SPAWN,
         "lab.start",
         "Start a lab. The same `start` again is the same lab.",
         {
@@ -67,7 +64,7 @@ _LABS: Final = (
         "GET",
         _LAB,
         get_lab,
-        access.READ,
+        authorize.READ,
         "lab.get",
         "How far a lab is, and where it is reached.",
         {200: Answer("The lab.", LabView)},
@@ -77,7 +74,7 @@ _LABS: Final = (
         "DELETE",
         _LAB,
         stop_lab,
-        access.STOP,
+        authorize.STOP,
         "lab.stop",
         "Stop a lab; with `start`, only if that is the present one; with `purge=storage`, its storage goes as well.",
         {
@@ -96,7 +93,7 @@ _LABS: Final = (
         "GET",
         f"{_LAB}/events",
         lab_events,
-        access.READ,
+        authorize.READ,
         "lab.events",
         "What happened to a lab and what happens, as server-sent events.",
         {
@@ -110,7 +107,7 @@ _LABS: Final = (
         "GET",
         f"{_LAB}/hostnames",
         get_hostnames,
-        access.READ,
+        authorize.READ,
         "lab.hostnames",
         "Under which names a lab is reached by TLS, known before it is started.",
         {200: Answer("What its certificate has to name.", HostnamesView)},
@@ -120,7 +117,7 @@ _LABS: Final = (
         "GET",
         f"{_USER}/labs",
         list_labs_of_user,
-        access.READ,
+        authorize.READ,
         "lab.list",
         "A user's labs.",
         {200: Answer("All of them, by name.", UserLabsView)},
@@ -129,7 +126,7 @@ _LABS: Final = (
         "GET",
         f"{_USER}/form",
         get_form,
-        access.READ_FORM,
+        authorize.READ_FORM,
         "lab.form",
         "What may be chosen for a lab, as a part of a page or as a schema of `options`.",
         {200: Answer("By `Accept`: HTML, empty where there is nothing to choose, or JSON Schema.", (SCHEMA, HTML))},
@@ -140,7 +137,7 @@ _LABS: Final = (
         "GET",
         "/v1/labs",
         list_labs,
-        access.READ_ALL,
+        authorize.READ_ALL,
         "lab.list_all",
         "All labs, a page at a time.",
         {200: Answer("One page, by user and name.", LabsView)},
@@ -148,12 +145,12 @@ _LABS: Final = (
     ),
 )
 
-_USERS: Final = (
+USERS: Final = (
     Route(
         "PUT",
         _USER,
         commission_user,
-        access.COMMISSION,
+        authorize.COMMISSION,
         "user.commission",
         "Make a user known with a dossier, and run the site's orders.",
         {
@@ -167,7 +164,7 @@ _USERS: Final = (
         "GET",
         _USER,
         get_user,
-        access.READ_USER,
+        authorize.READ_USER,
         "user.get",
         "A user's dossier, and how far commissioning is.",
         {200: Answer("The user.", UserView)},
@@ -177,7 +174,7 @@ _USERS: Final = (
         "DELETE",
         _USER,
         retire_user,
-        access.COMMISSION,
+        authorize.COMMISSION,
         "user.retire",
         "Retire a user: the site's order runs, and the user's namespace goes; storage only with `purge=storage`.",
         {
@@ -191,7 +188,7 @@ _USERS: Final = (
         "GET",
         f"{_USER}/events",
         user_events,
-        access.READ_USER,
+        authorize.READ_USER,
         "user.events",
         "What happens in a user's commissioning, as server-sent events.",
         {
@@ -203,12 +200,12 @@ _USERS: Final = (
     ),
 )
 
-_SERVICE: Final = (
+META: Final = (
     Route(
         "GET",
         "/v1/whoami",
         get_whoami,
-        access.ANY_SCOPE,
+        authorize.ANY_SCOPE,
         "service.whoami",
         "Who asks, and with which scopes.",
         {200: Answer("The identity behind the token.", IdentityView)},
@@ -217,7 +214,7 @@ _SERVICE: Final = (
         "GET",
         "/v1/pipelines",
         get_pipelines,
-        access.ADMIN,
+        authorize.ADMIN,
         "service.pipelines",
         "The steps of each kind of spawn, in order, and why.",
         {200: Answer("All kinds.", PipelinesView)},
@@ -226,7 +223,7 @@ _SERVICE: Final = (
         "GET",
         "/v1/plugins",
         get_plugins,
-        access.ADMIN,
+        authorize.ADMIN,
         "service.plugins",
         "The installed plugins.",
         {200: Answer("By name.", PluginsView)},
@@ -235,7 +232,7 @@ _SERVICE: Final = (
         "GET",
         "/healthz",
         get_healthz,
-        access.PUBLIC,
+        authorize.PUBLIC,
         "service.healthz",
         "Whether the service lives.",
         {200: Answer("It does.", HealthView)},
@@ -244,7 +241,7 @@ _SERVICE: Final = (
         "GET",
         "/readyz",
         get_readyz,
-        access.PUBLIC,
+        authorize.PUBLIC,
         "service.readyz",
         "Whether the service knows the cluster's state.",
         {200: Answer("It does.", ReadyView)},
@@ -254,7 +251,7 @@ _SERVICE: Final = (
         "GET",
         "/metrics",
         get_metrics,
-        access.PUBLIC,
+        authorize.PUBLIC,
         METRICS_ROUTE,
         "What the service has counted and timed; only where `web.metrics` is set.",
         {200: Answer("Prometheus' text format.", "text/plain")},
@@ -263,7 +260,7 @@ _SERVICE: Final = (
         "GET",
         "/openapi.json",
         get_openapi,
-        access.PUBLIC,
+        authorize.PUBLIC,
         "service.openapi",
         "This API, for programs.",
         {200: Answer("OpenAPI 3.1.", "application/json")},
@@ -272,20 +269,20 @@ _SERVICE: Final = (
         "GET",
         "/docs",
         get_docs,
-        access.PUBLIC,
+        authorize.PUBLIC,
         "service.docs",
         "This API, for people.",
         {200: Answer("A page.", "text/html")},
     ),
-    Route("GET", "/", go_to_docs, access.PUBLIC, "service.root", "Leads to /docs.", {302: Answer("To /docs.")}),
+    Route("GET", "/", go_to_docs, authorize.PUBLIC, "service.root", "Leads to /docs.", {302: Answer("To /docs.")}),
     Route(
-        "GET", "/docs/", go_to_docs, access.PUBLIC, "service.docs_too", "Leads to /docs.", {302: Answer("To /docs.")}
+        "GET", "/docs/", go_to_docs, authorize.PUBLIC, "service.docs_too", "Leads to /docs.", {302: Answer("To /docs.")}
     ),
     Route(
         "GET",
         "/docs/style.css",
         get_style,
-        access.PUBLIC,
+        authorize.PUBLIC,
         "service.style",
         "The looks of /docs.",
         {200: Answer("A style sheet.", "text/css")},
@@ -294,7 +291,7 @@ _SERVICE: Final = (
         "GET",
         "/docs/page.js",
         get_script,
-        access.PUBLIC,
+        authorize.PUBLIC,
         "service.script",
         "The script of /docs.",
         {200: Answer("A script.", "text/javascript")},
@@ -303,7 +300,7 @@ _SERVICE: Final = (
         "GET",
         "/docs/swagger-ui.css",
         get_viewer_file,
-        access.PUBLIC,
+        authorize.PUBLIC,
         "service.viewer_style",
         "The style sheet of Swagger UI.",
         {200: Answer("A style sheet.", "text/css")},
@@ -312,30 +309,9 @@ _SERVICE: Final = (
         "GET",
         "/docs/swagger-ui-bundle.js",
         get_viewer_file,
-        access.PUBLIC,
+        authorize.PUBLIC,
         "service.viewer",
         "The script of Swagger UI.",
         {200: Answer("A script.", "text/javascript")},
     ),
-    Route(
-        "GET",
-        "/v1/routes",
-        get_routes,
-        access.ROUTES,
-        "gateway.routes",
-        "Where the schedulers of all Dask clusters are, and each change, as server-sent events: for the proxy.",
-        {
-            200: Answer(
-                "First one event `routes` with all, then an event `route` for each that changes.", "text/event-stream"
-            )
-        },
-        refusals={503: ("not_ready",)},
-    ),
 )
-
-
-def routes(*, metrics: bool = True) -> tuple[Route, ...]:
-    """Return all routes, with or without the one of the metrics."""
-    return tuple(
-        each for each in (*_LABS, *CLUSTERS, *_USERS, *GATEWAY, *_SERVICE) if metrics or each.name != METRICS_ROUTE
-    )

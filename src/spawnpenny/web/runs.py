@@ -8,19 +8,20 @@ from aiohttp import web
 
 from spawnpenny.domain.names import Names
 from spawnpenny.errors import InvalidRequestError
-from spawnpenny.pipeline.grace import longest_grace
-from spawnpenny.pipeline.listing import START
-from spawnpenny.web.exchange import asker, exchange
-from spawnpenny.web.keys import LIMITS, SERVICE
-from spawnpenny.web.requests import NO_PAGE, PageQuery
+from spawnpenny.kubernetes.pods.grace_period import longest_grace
+from spawnpenny.spawns.listing import START
+from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.request_context import asker, exchange
+from spawnpenny.web.schemas.requests import NO_PAGE, PageQuery
 from spawnpenny.web.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spawnpenny.domain.spawns import Key, Kind
-    from spawnpenny.pipeline.account import Account, Run
-    from spawnpenny.pipeline.record import SpawnRecord
+    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.user_state import Account
 
 
 def run_of(request: web.Request, username: str, key: Key) -> Run | None:

@@ -9,18 +9,19 @@ from aiohttp import web
 
 from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidRequestError, UserNotFoundError
-from spawnpenny.pipeline.retirement import COMMISSIONING
 from spawnpenny.serving.prefix import link_to
-from spawnpenny.web.exchange import asker, demand_purge, exchange
-from spawnpenny.web.intake import query_of, start_of, username_of
-from spawnpenny.web.keys import LIMITS, SERVICE
-from spawnpenny.web.place import once_there_is_place
-from spawnpenny.web.requests import DossierBody, NoQuerySchema, RetireQuerySchema
-from spawnpenny.web.views import user_view
+from spawnpenny.spawns.retirement import COMMISSIONING
+from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.held_starts import once_there_is_place
+from spawnpenny.web.request_context import asker, demand_purge, exchange
+from spawnpenny.web.request_parsing import query_of, start_of, username_of
+from spawnpenny.web.schemas.requests import DossierBody, NoQuerySchema, RetireQuerySchema
+from spawnpenny.web.schemas.responses import user_view
 from spawnpenny.web.waiting import until
 
 if TYPE_CHECKING:
-    from spawnpenny.pipeline.account import Account, Run
+    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.user_state import Account
 
 
 async def commission_user(request: web.Request) -> web.Response:

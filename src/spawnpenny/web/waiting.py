@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from spawnpenny.aio.race import until_first
 from spawnpenny.errors import ElsewhereError
-from spawnpenny.web.keys import CLOSING
+from spawnpenny.web.app_keys import CLOSING
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from aiohttp import web
 
-    from spawnpenny.pipeline.account import Run
+    from spawnpenny.spawns.active import Run
 
 
 async def until(request: web.Request, run: Run, happened: Coroutine[Any, Any, None], seconds: float) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from marshmallow import Schema, fields
 
-from spawnpenny.web.exchange import asker
-from spawnpenny.web.intake import query_of
-from spawnpenny.web.requests import NoQuerySchema
-from spawnpenny.web.views import told
+from spawnpenny.web.request_context import asker
+from spawnpenny.web.request_parsing import query_of
+from spawnpenny.web.schemas.requests import NoQuerySchema
+from spawnpenny.web.schemas.responses import told
 
 if TYPE_CHECKING:
-    from spawnpenny.identity import Identity
+    from spawnpenny.auth.identity import Identity
 
 
 class IdentityView(Schema):

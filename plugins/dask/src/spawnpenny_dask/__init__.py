@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spawnpenny.api import ClusterOption, Manifest, Settings, Spawn, Step, WorkerGroup, hookimpl
-from spawnpenny_dask.labs import lab_patch
+from spawnpenny_dask.lab_environment import lab_patch
 from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny_dask.steps import CredentialsStep, SchedulerStep, WorkersStep
 

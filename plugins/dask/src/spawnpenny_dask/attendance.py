@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from spawnpenny.api import Manifest, SpawnError, pod_ending, pod_trouble
-from spawnpenny_dask.control import State
 from spawnpenny_dask.plan import age_of, is_leaving, is_over, name_of
+from spawnpenny_dask.scheduler_client import State
 
 _RETURN: Final = 120.0
 """Seconds in which a worker that has left its scheduler may come back, as its nanny starts it anew."""

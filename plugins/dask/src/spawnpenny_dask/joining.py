@@ -11,9 +11,9 @@ from typing import Final
 import aiohttp
 
 from spawnpenny.api import Manifest, Spawn, SpawnpennyError
-from spawnpenny_dask.fleet import Fleet
 from spawnpenny_dask.objects import CONTROL_PORT, awaits_scheduler, pod_host
 from spawnpenny_dask.plan import group_of, is_leaving, is_over, name_of
+from spawnpenny_dask.workers import Fleet
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=1)
 _LOOK: Final = 0.5

@@ -21,16 +21,16 @@ from spawnpenny.api import (
     allow,
 )
 from spawnpenny_dask.choice import Design
-from spawnpenny_dask.control import Control, SilentError, asking
 from spawnpenny_dask.credentials import AUTHORITY, TOKEN, credentials, join_token, new_secrets
-from spawnpenny_dask.endings import Limits
-from spawnpenny_dask.fleet import Fleet, worker_pods
+from spawnpenny_dask.desired_workers import Wishes
 from spawnpenny_dask.joining import send_address, start_beside
 from spawnpenny_dask.objects import SCHEDULER, WORKER, can_wait, pod_host, scheduler_pod, scheduler_url, worker_pod
 from spawnpenny_dask.pod_steps import DaskStep, PodStep
 from spawnpenny_dask.roles import Role
-from spawnpenny_dask.tending import Charge, Tending
-from spawnpenny_dask.wishes import Wishes
+from spawnpenny_dask.scheduler_client import Control, SilentError, asking
+from spawnpenny_dask.shutdown import Limits
+from spawnpenny_dask.supervisor import Charge, Tending
+from spawnpenny_dask.workers import Fleet, worker_pods
 
 _KNOCK: Final = 0.05
 """Seconds between two looks whether a scheduler is up: a kubelet would look once a second."""

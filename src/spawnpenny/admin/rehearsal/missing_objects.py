@@ -14,7 +14,7 @@ from spawnpenny.pipeline.step import Step
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from spawnpenny.settings import Settings
+    from spawnpenny.settings.model import Settings
 
 _KUBERNETES: Final = frozenset({"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"})
 """What Kubernetes itself puts into every namespace."""

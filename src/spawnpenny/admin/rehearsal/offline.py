@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, cast
 
-from spawnpenny.cluster.watched import Watched
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.pipeline.account import Account
-from spawnpenny.pipeline.record import UserRecord
-from spawnpenny.pipeline.world import World
-from spawnpenny.plugins import Plugins
+from spawnpenny.kubernetes.object_cache import Watched
+from spawnpenny.plugin.manager import Plugins
+from spawnpenny.spawns.record import UserRecord
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.user_state import Account
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.port import Cluster
     from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.users import User
-    from spawnpenny.settings import Settings
+    from spawnpenny.kubernetes.interface import Cluster
+    from spawnpenny.settings.model import Settings
 
 
 class NoClusterError(Exception):

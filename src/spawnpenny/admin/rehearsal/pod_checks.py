@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from spawnpenny.admin.rehearsal.result import Problem, Severity
-from spawnpenny.cluster.port import Manifest
-from spawnpenny.embedded.rules.served import faults_of_unserved
+from spawnpenny.embedded.api.rules.served import faults_of_unserved
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.pods.security_standards import containers, images_of
 from spawnpenny.pipeline.pod_needs import PodNeeds, pod_needs, settings_to_paste
-from spawnpenny.pipeline.pod_security import containers, images_of
-from spawnpenny.settings import Settings
+from spawnpenny.settings.model import Settings
 
 
 def problems_of_pod(pod: Manifest, settings: Settings) -> Iterator[Problem]:

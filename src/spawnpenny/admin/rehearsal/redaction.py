@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Final
 
-from spawnpenny.cluster.port import Manifest
+from spawnpenny.kubernetes.interface import Manifest
 
 MASK: Final = "(secret)"
 _ENCODED: Final = base64.b64encode(MASK.encode()).decode()

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from spawnpenny.cluster.kinds import Resource
-from spawnpenny.cluster.port import Manifest
-from spawnpenny.pipeline.pod_security import containers
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.kinds import Resource
+from spawnpenny.kubernetes.pods.security_standards import containers
 
 SERVICE_ACCOUNT: Final = Resource("v1", "ServiceAccount", "serviceaccounts")
 PRIORITY_CLASS: Final = Resource("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", namespaced=False)

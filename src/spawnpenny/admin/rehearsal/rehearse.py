@@ -28,9 +28,9 @@ from spawnpenny.domain.spawns import Caller, Kind
 from spawnpenny.domain.users import Group, User
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.port import Manifest
-    from spawnpenny.plugins import Plugins
-    from spawnpenny.settings import Settings
+    from spawnpenny.kubernetes.interface import Manifest
+    from spawnpenny.plugin.manager import Plugins
+    from spawnpenny.settings.model import Settings
 
 _FIRST_GROUP: Final = 100_000
 

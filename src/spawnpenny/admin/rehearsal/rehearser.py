@@ -19,25 +19,25 @@ from spawnpenny.admin.rehearsal.result import Problem, RehearsedSpawn, Severity,
 from spawnpenny.admin.rehearsal.sample_request import sample_request
 from spawnpenny.admin.rehearsal.scratch_namespace import ScratchNamespace, Verdict
 from spawnpenny.admin.rehearsal.setting_path import setting_path
-from spawnpenny.cluster.models import ObjectTypes
+from spawnpenny.auth.identity import Identity
+from spawnpenny.auth.lab_tokens import VARIABLE
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.errors import InvalidRequestError, PatchConflictError, QuotaExceededError, SpawnpennyError
-from spawnpenny.identity import Identity
-from spawnpenny.pipeline.container_limits import container_limits, limited
-from spawnpenny.pipeline.labtokens import VARIABLE
-from spawnpenny.pipeline.making import choose, draft
-from spawnpenny.pipeline.patches import merge_patches
+from spawnpenny.kubernetes.models import ObjectTypes
+from spawnpenny.pipeline.pod_patches import merge_patches
+from spawnpenny.spawns.container_limits import container_limits, limited
+from spawnpenny.spawns.making import choose, draft
 
 if TYPE_CHECKING:
     from spawnpenny.admin.rehearsal.candidates import Candidate
-    from spawnpenny.cluster.models import Mismatch
-    from spawnpenny.cluster.port import Manifest
     from spawnpenny.domain.spawns import Caller
-    from spawnpenny.pipeline.context import Context
+    from spawnpenny.kubernetes.interface import Manifest
+    from spawnpenny.kubernetes.models import Mismatch
     from spawnpenny.pipeline.spawn import Spawn
     from spawnpenny.pipeline.step import Step
-    from spawnpenny.pipeline.world import World
+    from spawnpenny.spawns.service_context import World
+    from spawnpenny.spawns.views import Context
 
 T = TypeVar("T")
 _NOBODY: Final = Identity("rehearsal", frozenset())

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from spawnpenny.cluster.port import Manifest
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind
+from spawnpenny.kubernetes.interface import Manifest
 
 
 class Severity(StrEnum):

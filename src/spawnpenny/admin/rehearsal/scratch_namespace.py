@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from spawnpenny.cluster.kinds import Resource, resource_of
-from spawnpenny.cluster.port import Manifest, Ref
-from spawnpenny.embedded.admission import Admission
-from spawnpenny.embedded.defaults import fill_in
-from spawnpenny.embedded.rules.fault import Fault
-from spawnpenny.embedded.rules.resources import faults_of_resources
-from spawnpenny.embedded.store import Store
-from spawnpenny.embedded.validation import faults_of
+from spawnpenny.embedded.api.admission import Admission
+from spawnpenny.embedded.api.defaults import fill_in
+from spawnpenny.embedded.api.rules.fault import Fault
+from spawnpenny.embedded.api.rules.resources import faults_of_resources
+from spawnpenny.embedded.api.store import Store
+from spawnpenny.embedded.api.validation import faults_of
 from spawnpenny.errors import ClusterError, QuotaExceededError
+from spawnpenny.kubernetes.interface import Manifest, Ref
+from spawnpenny.kubernetes.kinds import Resource, resource_of
 
 _PARTS: Final = ("initContainers", "containers")
 

@@ -17,14 +17,14 @@ from spawnpenny.admin.rehearsal.references import (
 )
 from spawnpenny.admin.rehearsal.result import Problem, Rehearsal, RehearsedSpawn, Severity
 from spawnpenny.admin.rehearsal.scratch_namespace import kind_of
-from spawnpenny.cluster.kinds import Resource, resource_of
-from spawnpenny.cluster.models import ObjectTypes
-from spawnpenny.cluster.port import Listing, Manifest, Ref
 from spawnpenny.domain import labels
 from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError, SpawnpennyError
+from spawnpenny.kubernetes.interface import Listing, Manifest, Ref
+from spawnpenny.kubernetes.kinds import Resource, resource_of
+from spawnpenny.kubernetes.models import ObjectTypes
 
 if TYPE_CHECKING:
-    from spawnpenny.settings import Settings
+    from spawnpenny.settings.model import Settings
 
 _SETTING: Final = "cluster"
 _ADMITTED: Final = (SERVICE_ACCOUNT, PRIORITY_CLASS, RUNTIME_CLASS)

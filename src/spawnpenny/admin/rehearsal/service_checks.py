@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny import tokens
 from spawnpenny.admin.rehearsal.result import Problem, Severity
+from spawnpenny.auth import static_tokens
 from spawnpenny.domain.spawns import Kind
 
 if TYPE_CHECKING:
-    from spawnpenny.plugins import Plugins
-    from spawnpenny.settings import Settings
+    from spawnpenny.plugin.manager import Plugins
+    from spawnpenny.settings.model import Settings
 
 _SPAWN: Final = frozenset({"spawn:any", "admin"})
 _LEAST: Final = {
@@ -52,7 +52,9 @@ def problems_of_service(settings: Settings, plugins: Plugins, *, deployed: bool)
 def _nobody(settings: Settings, plugins: Plugins, *, known: bool) -> Iterator[Problem]:
     if _somebody_may_spawn(settings, plugins):
         return
-    known |= bool(settings.tokens) or any(not isinstance(each, tokens.StaticTokens) for each in plugins.authenticators)
+    known |= bool(settings.tokens) or any(
+        not isinstance(each, static_tokens.StaticTokens) for each in plugins.authenticators
+    )
     message = (
         "Nobody may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin knows "
         "users who may."
@@ -73,7 +75,7 @@ def _nobody(settings: Settings, plugins: Plugins, *, known: bool) -> Iterator[Pr
 
 
 def _somebody_may_spawn(settings: Settings, plugins: Plugins) -> bool:
-    others = [each for each in plugins.authenticators if not isinstance(each, tokens.StaticTokens)]
+    others = [each for each in plugins.authenticators if not isinstance(each, static_tokens.StaticTokens)]
     if any(each.scopes is None or {"spawn:self", *_SPAWN} & each.scopes for each in others):
         return True
     return any(

@@ -9,7 +9,7 @@ from spawnpenny.admin.rehearsal.result import Unrehearsed
 from spawnpenny.pipeline.step import Step
 
 if TYPE_CHECKING:
-    from spawnpenny.plugins import Plugins
+    from spawnpenny.plugin.manager import Plugins
 
 
 def unrehearsed(plugins: Plugins) -> Iterator[Unrehearsed]:

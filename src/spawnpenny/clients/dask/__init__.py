@@ -11,7 +11,7 @@ from spawnpenny.clients.dask.adaptivity import Adaptivity
 from spawnpenny.clients.dask.cluster import SpawnpennyCluster
 from spawnpenny.clients.dask.create_mode import CreateMode
 from spawnpenny.clients.dask.errors import ClusterError, ClusterWarning
-from spawnpenny.clients.dask.gateway import Report
+from spawnpenny.clients.dask.gateway_client import Report
 from spawnpenny.clients.dask.groups import WorkerGroup
 from spawnpenny.clients.errors import ClientError
 

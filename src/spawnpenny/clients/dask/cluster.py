@@ -13,16 +13,16 @@ from distributed.core import Status, rpc
 from distributed.utils import LoopRunner
 
 from spawnpenny.clients.answers import Event
+from spawnpenny.clients.dask.address import Place, service_of
+from spawnpenny.clients.dask.connection import ClusterSecurity, scheduler_of, security_of
 from spawnpenny.clients.dask.create_mode import CreateMode
-from spawnpenny.clients.dask.creation import Creation
 from spawnpenny.clients.dask.errors import ClusterError, ClusterWarning
-from spawnpenny.clients.dask.farewell import Farewell
-from spawnpenny.clients.dask.gateway import Gateway, Report
+from spawnpenny.clients.dask.exit_handler import Farewell
+from spawnpenny.clients.dask.gateway_client import Gateway, Report
+from spawnpenny.clients.dask.lifecycle import Creation
 from spawnpenny.clients.dask.linked import LinkedCluster
-from spawnpenny.clients.dask.place import Place, service_of
+from spawnpenny.clients.dask.notices import Remarks
 from spawnpenny.clients.dask.progress import Progress
-from spawnpenny.clients.dask.reach import ClusterSecurity, scheduler_of, security_of
-from spawnpenny.clients.dask.remarks import Remarks
 from spawnpenny.clients.dask.sizes import whole_number
 from spawnpenny.clients.dask.units import seconds
 from spawnpenny.clients.dask.versions import told

@@ -7,9 +7,9 @@ from typing import Any
 
 from distributed.core import Status
 
+from spawnpenny.clients.dask.address import Place, is_known
 from spawnpenny.clients.dask.cluster import SpawnpennyCluster
-from spawnpenny.clients.dask.gateway import Gateway
-from spawnpenny.clients.dask.place import Place, is_known
+from spawnpenny.clients.dask.gateway_client import Gateway
 
 
 class DiscoveredCluster(SpawnpennyCluster):

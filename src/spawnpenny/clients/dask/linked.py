@@ -14,9 +14,9 @@ import dask
 from distributed.core import Status
 from distributed.utils import format_dashboard_link
 
+from spawnpenny.clients.dask.address import Place
 from spawnpenny.clients.dask.display import DisplayedCluster
-from spawnpenny.clients.dask.gateway import Report
-from spawnpenny.clients.dask.place import Place
+from spawnpenny.clients.dask.gateway_client import Report
 from spawnpenny.clients.errors import ClientError
 
 _SETTING: Final = "distributed.dashboard.link"

@@ -10,8 +10,8 @@ from distributed.core import Status
 
 from spawnpenny.clients.dask.adaptivity import Adaptivity
 from spawnpenny.clients.dask.errors import ClusterError
-from spawnpenny.clients.dask.gateway import Gateway
-from spawnpenny.clients.dask.remarks import Remarks
+from spawnpenny.clients.dask.gateway_client import Gateway
+from spawnpenny.clients.dask.notices import Remarks
 from spawnpenny.clients.dask.sizes import DEFAULT_GROUP, Amount, WorkerSize, bound, bounded, whole_number
 from spawnpenny.clients.dask.watched import WatchedCluster
 

@@ -15,7 +15,7 @@ import aiohttp
 from spawnpenny.clients.answers import Event
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.dask.errors import ClusterError
-from spawnpenny.clients.dask.gateway import Gateway
+from spawnpenny.clients.dask.gateway_client import Gateway
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.patience import Patience
 from spawnpenny.clients.streams import follow

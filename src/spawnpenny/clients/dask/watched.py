@@ -15,7 +15,7 @@ from distributed.utils import Log, Logs
 
 from spawnpenny.clients.answers import Event
 from spawnpenny.clients.dask.errors import ClusterError
-from spawnpenny.clients.dask.gateway import Gateway
+from spawnpenny.clients.dask.gateway_client import Gateway
 from spawnpenny.clients.dask.watch import ClusterWatch, End
 
 _AGAIN: Final = 0.5

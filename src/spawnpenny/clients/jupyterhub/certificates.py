@@ -14,9 +14,9 @@ from typing import Any, Final
 from traitlets import default
 
 from spawnpenny.clients.errors import ClientError
-from spawnpenny.clients.jupyterhub.access import LOOK, Access
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
-from spawnpenny.clients.jupyterhub.refusals import RefusedError, cause_of
+from spawnpenny.clients.jupyterhub.errors import RefusedError, cause_of
+from spawnpenny.clients.jupyterhub.lab_client import LOOK, Access
 
 IN_POD: Final = {
     "keyfile": "/etc/jupyterhub/ssl/ssl.key",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError
+from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError
 
 
 def hub_token(token: str, token_file: str) -> str:

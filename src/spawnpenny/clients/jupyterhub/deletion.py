@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.http import DEFAULT_LAB, Client, User
-from spawnpenny.clients.jupyterhub.access import Access
-from spawnpenny.clients.jupyterhub.refusals import cause_of
-from spawnpenny.clients.jupyterhub.remote import started_by
+from spawnpenny.clients.jupyterhub.errors import cause_of
+from spawnpenny.clients.jupyterhub.lab_client import Access
+from spawnpenny.clients.jupyterhub.lab_handle import started_by
 
 _WAIT: Final = 60.0
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError, UnreachableServiceError, refused
+from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError, UnreachableServiceError, refused
 
 _KNOWN: Final = (
     "Set SpawnpennySpawner.token_file, or token, to one whose SHA-256 is in `tokens` of the service's settings"

@@ -13,8 +13,8 @@ from traitlets import HasTraits
 from traitlets.config import Config
 from traitlets.traitlets import MetaHasTraits
 
+from spawnpenny.clients.jupyterhub.errors import MisconfiguredError
 from spawnpenny.clients.jupyterhub.kubespawner_names import METHODS, MOVED, UNUSED, advice_for
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError
 
 _WARNED: Final = "spawnpenny_warned"
 _CLASS: Final = "SpawnpennySpawner"

@@ -12,9 +12,9 @@ from traitlets import default
 
 from spawnpenny.clients.errors import ClientError
 from spawnpenny.clients.forms import options_from_form, without_texts
-from spawnpenny.clients.jupyterhub.access import LOOK, Access
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
-from spawnpenny.clients.jupyterhub.refusals import RefusedError, cause_of
+from spawnpenny.clients.jupyterhub.errors import RefusedError, cause_of
+from spawnpenny.clients.jupyterhub.lab_client import LOOK, Access
 
 _HURRY: Final = 3.0
 """Seconds of patience for a page that somebody waits for."""

@@ -8,7 +8,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 from spawnpenny.clients.http import Client
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError
+from spawnpenny.clients.jupyterhub.errors import MisconfiguredError
 
 _KEY: Final = "spawnpenny_clients"
 

@@ -13,14 +13,10 @@ from jupyterhub.spawner import Spawner
 
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.http import DEFAULT_LAB, Lab, Patience
-from spawnpenny.clients.jupyterhub.access import check_hub_name
-from spawnpenny.clients.jupyterhub.attempt import Attempt
 from spawnpenny.clients.jupyterhub.certificates import Certificates
 from spawnpenny.clients.jupyterhub.deletion import Deletion
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed, refused_with_own_credential
-from spawnpenny.clients.jupyterhub.kubespawner_traits import KubeSpawnerTraits, warn_of_unused
-from spawnpenny.clients.jupyterhub.options import Choices, sendable
-from spawnpenny.clients.jupyterhub.refusals import (
+from spawnpenny.clients.jupyterhub.errors import (
     MisconfiguredError,
     RefusedError,
     UnreachableServiceError,
@@ -28,9 +24,13 @@ from spawnpenny.clients.jupyterhub.refusals import (
     failed,
     uncounted,
 )
-from spawnpenny.clients.jupyterhub.remote import RemoteLab, started_by
+from spawnpenny.clients.jupyterhub.kubespawner_traits import KubeSpawnerTraits, warn_of_unused
+from spawnpenny.clients.jupyterhub.lab_client import check_hub_name
+from spawnpenny.clients.jupyterhub.lab_handle import RemoteLab, started_by
+from spawnpenny.clients.jupyterhub.options import Choices, sendable
+from spawnpenny.clients.jupyterhub.progress import Story
+from spawnpenny.clients.jupyterhub.start_attempt import Attempt
 from spawnpenny.clients.jupyterhub.startup import StartupCheck
-from spawnpenny.clients.jupyterhub.story import Story
 
 _START: Final = "start"
 _USER: Final = "user"

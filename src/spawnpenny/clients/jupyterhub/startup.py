@@ -7,10 +7,10 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 from spawnpenny.clients.errors import ClientError
-from spawnpenny.clients.jupyterhub.access import LOOK, Access
 from spawnpenny.clients.jupyterhub.credentials import auth_state_problem
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
-from spawnpenny.clients.jupyterhub.refusals import MisconfiguredError, RefusedError, cause_of
+from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError, cause_of
+from spawnpenny.clients.jupyterhub.lab_client import LOOK, Access
 
 _CHECK: Final = "spawnpenny_check"
 _IN_A_HUB: Final = "spawner_class"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from spawnpenny.domain import labels
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.kubernetes.interface import Manifest
 
 Status = dict[str, Any]
 """One entry of ``status.containerStatuses`` or ``status.initContainerStatuses``."""

@@ -23,7 +23,7 @@ from spawnpenny.errors import (
 from spawnpenny.kubernetes.pods.containers import own_status, state_of
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.port import Manifest
+    from spawnpenny.kubernetes.interface import Manifest
 
 NODE_LOST: Final = "NodeLost"
 _Cause = tuple[type[SpawnError], str]

@@ -7,21 +7,20 @@ controller and the cluster autoscaler.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
-from spawnpenny.cluster.informer import Informer
-from spawnpenny.cluster.kinds import resource_of
-from spawnpenny.cluster.permissions import Declared, allow
 from spawnpenny.domain.events import Severity
 from spawnpenny.errors import NodeLostError, PodSetupError, SpawnError, VolumeUnavailableError
+from spawnpenny.kubernetes.informer import Informer
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.permissions import Declared, allow
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.port import Cluster, Manifest, Ref
     from spawnpenny.domain.events import Tell
+    from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+
 
 PERMISSIONS: Final[Declared] = {"tenant": (allow("list", "watch", on="events"),)}
 
@@ -58,29 +57,6 @@ _TOLD_ELSEWHERE: Final = frozenset(
 )
 """What the pod's own status says as well, or says better."""
 _MAX_QUOTE: Final = 200
-
-
-@asynccontextmanager
-async def after_a_while(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Do some work beside what is in the context, once that has lasted so long, until it ends.
-
-    Whatever goes wrong with it is logged, and harms nobody.
-    """
-
-    async def later() -> None:
-        await asyncio.sleep(seconds)
-        try:
-            await work()
-        except Exception:  # noqa: BLE001 - a courtesy
-            structlog.get_logger("spawnpenny.pipeline").warning("what a pod waits for cannot be told", exc_info=True)
-
-    task = asyncio.create_task(later())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def tell_events(

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from spawnpenny.cluster.port import Manifest
 from spawnpenny.errors import (
     NodeLostError,
     PodEndedError,
@@ -18,6 +17,7 @@ from spawnpenny.errors import (
     SchedulingGatedError,
     SpawnError,
 )
+from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods.containers import Status, blocking_init, own_end, own_status, side_statuses, state_of
 from spawnpenny.kubernetes.pods.endings import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
 from spawnpenny.kubernetes.pods.placement import placement_error, reasons_of

@@ -12,16 +12,17 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.cluster.port import Cluster, Manifest, Ref
+from spawnpenny.aio.race import after_a_while
 from spawnpenny.domain.events import Severity, Tell
 from spawnpenny.errors import ClusterError, CrashError, HookFailedError, ImageError, OutOfMemoryError, SpawnError
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.kubernetes.pods.containers import own_container, own_spec
-from spawnpenny.kubernetes.pods.events import after_a_while, failed_hook, tell_events
+from spawnpenny.kubernetes.pods.events import failed_hook, tell_events
 from spawnpenny.kubernetes.pods.troubles import Quote, Trouble, hook_failure
 
 if TYPE_CHECKING:
-    from spawnpenny.cluster.watched import Watched
+    from spawnpenny.kubernetes.object_cache import Watched
 
 PULLS: Final = 3
 """How many times the image may fail to be pulled before that fails the spawn."""

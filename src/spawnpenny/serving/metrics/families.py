@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections
     from spawnpenny.aio.supervisor import Supervisor
-    from spawnpenny.cluster.watched import Watched
+    from spawnpenny.kubernetes.object_cache import Watched
 
 
 def gauge(name: str, text: str, value: float) -> Metric:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import Metric
 
+from spawnpenny.dask.workers import Workers, desired_workers, workers_of
 from spawnpenny.domain.spawns import Kind, Phase
 from spawnpenny.serving.metrics.families import gauge, gauges
-from spawnpenny.web.workers import Workers, desired_workers, workers_of
 
 if TYPE_CHECKING:
-    from spawnpenny.pipeline.record import SpawnRecord
     from spawnpenny.service import Service
+    from spawnpenny.spawns.record import SpawnRecord
 
 
 def cluster_gauges(service: Service) -> Iterable[Metric]:

@@ -22,9 +22,9 @@ from spawnpenny.web.metrics.standing import Standing
 
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections
-    from spawnpenny.plugins import Plugins
+    from spawnpenny.plugin.manager import Plugins
     from spawnpenny.service import Service
-    from spawnpenny.web.limits import Limits
+    from spawnpenny.web.middleware.rate_limit import Limits
 
 
 class Metrics(Exposition):

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Key
-from spawnpenny.hookspecs import hookimpl
+from spawnpenny.plugin.spec import hookimpl
 
 _OUTCOMES: Final = frozenset({"running", "failed", "exited", "gone"})
 _SPAWN_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)

@@ -16,7 +16,7 @@ from spawnpenny.web.metrics.clusters import cluster_gauges
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections
     from spawnpenny.service import Service
-    from spawnpenny.web.limits import Limits
+    from spawnpenny.web.middleware.rate_limit import Limits
 
 
 class Standing(Collector):

@@ -1,0 +1,55 @@
+"""Whether a broker leads, and works by the settings that the service has."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.admin.doctor.finding import Finding, failure, ok
+from spawnpenny.broker.leader import lease_ref
+from spawnpenny.broker.namespaces import namespace_hash
+from spawnpenny.broker.status import Board, board_ref
+
+if TYPE_CHECKING:
+    from spawnpenny.admin.doctor.deployment import Deployment
+
+_CLOCKS: Final = timedelta(seconds=5)
+_START: Final = "See whether the pods of the broker run, and what they log."
+
+
+async def check_broker(deployment: Deployment) -> list[Finding]:
+    """Look at the Lease that brokers contend for."""
+    if not deployment.settings.broker.separate:
+        return [ok("The service is its own broker (broker.separate is false).")]
+    space = deployment.settings.namespaces.broker
+    lease = await deployment.cluster.read(lease_ref(deployment.settings))
+    if lease is None:
+        return [failure(f"No broker has ever led: there is no Lease in {space}.", _START)]
+    if not lease["spec"].get("holderIdentity"):
+        return [failure("No broker leads: the last one has given its Lease up.", _START)]
+    age = deployment.age(lease)
+    lasts = timedelta(seconds=lease["spec"].get("leaseDurationSeconds") or 0)
+    if age is None or age > lasts + _CLOCKS:
+        since = f" for {age.total_seconds():.0f} s" if age is not None else ""
+        told = f"No broker leads: the Lease in {space} was not renewed{since}, and lasts {lasts.total_seconds():.0f} s."
+        return [failure(told, _START)]
+    return [ok("A broker leads.")]
+
+
+async def check_board(deployment: Deployment) -> list[Finding]:
+    """Compare what the broker says of its settings with the ones at hand."""
+    if not deployment.settings.broker.separate:
+        return [ok("The service is its own broker (broker.separate is false).")]
+    state = deployment.settings.namespaces.state
+    board = Board.read(await deployment.cluster.read(board_ref(state)))
+    if board is None:
+        return [failure(f"The broker has not yet said by which settings it works: no board in {state}.", _START)]
+    if board.namespace != namespace_hash(deployment.settings.broker):
+        return [
+            failure(
+                "The broker makes namespaces by other settings than these.",
+                "Give both the same broker.role, broker.account, broker.account_namespace, broker.pod_security, "
+                "broker.labels and broker.annotations.",
+            )
+        ]
+    return [ok("The broker makes namespaces by the same settings.")]

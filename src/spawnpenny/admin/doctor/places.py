@@ -1,0 +1,37 @@
+"""Whether our namespaces and service accounts are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spawnpenny.admin.doctor.finding import Finding, failure, ok
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
+
+if TYPE_CHECKING:
+    from spawnpenny.admin.doctor.deployment import Deployment
+
+_APPLY = "Apply the deployment's manifests again, or correct the name in the settings."
+
+
+async def check_namespaces(deployment: Deployment) -> list[Finding]:
+    found = []
+    for name in deployment.namespaces:
+        there = await deployment.cluster.read(Ref(resource_of("Namespace"), name))
+        if there is None:
+            found.append(failure(f"The namespace {name} is not there.", _APPLY))
+        elif there["metadata"].get("deletionTimestamp"):
+            found.append(
+                failure(f"The namespace {name} is being deleted.", "Wait until it is gone, then make it anew.")
+            )
+    return found or [ok(f"The namespaces are there: {', '.join(deployment.namespaces)}.")]
+
+
+async def check_accounts(deployment: Deployment) -> list[Finding]:
+    found = []
+    for namespace, name in deployment.accounts.values():
+        if await deployment.cluster.read(Ref(resource_of("Namespace"), namespace)) is None:
+            continue  # which is told already
+        if await deployment.cluster.read(Ref(resource_of("ServiceAccount"), name, namespace)) is None:
+            found.append(failure(f"The service account {name} is not there, in {namespace}.", _APPLY))
+    return found or [ok("The service accounts are there.")]

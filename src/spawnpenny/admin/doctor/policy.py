@@ -1,0 +1,67 @@
+"""Check that the fence in force is the one of the settings, rule by rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.admin.doctor.finding import APPLY, Finding, failure, ok, unknown, warning
+from spawnpenny.admin.permissions.fence import BINDING, POLICY, make_fence
+from spawnpenny.admin.permissions.fence_comparison import fence_additions, fence_differences
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import Resource
+
+if TYPE_CHECKING:
+    from spawnpenny.admin.doctor.deployment import Deployment
+    from spawnpenny.kubernetes.interface import Manifest
+
+_SINCE: Final = (1, 30)
+_API: Final = "admissionregistration.k8s.io/v1"
+_RESOURCES: Final = {
+    POLICY: Resource(_API, POLICY, "validatingadmissionpolicies", namespaced=False),
+    BINDING: Resource(_API, BINDING, "validatingadmissionpolicybindings", namespaced=False),
+}
+_OF_ORDERS: Final = frozenset({"opened", "hostPaths"})
+"""The variables of the broker's policy that follow from the site's orders."""
+
+
+async def check_policy(deployment: Deployment) -> list[Finding]:
+    """Compare both policies and their bindings with those of the settings."""
+    if deployment.release < _SINCE:
+        message = (
+            f"Kubernetes {deployment.version} has no admission policies (from 1.30 on), so that RBAC alone fences the "
+            "broker's account, which can bind the tenant role in any namespace."
+        )
+        return [warning(message, "Use Kubernetes 1.30 or later, or know what remains.")]
+    if not deployment.settings.broker.separate:
+        return [ok("There is no fence where the service is its own broker (broker.separate is false).")]
+    found = []
+    for wanted in make_fence(deployment.settings, deployment.orders):
+        found += await _compare(deployment, wanted)
+    if not any(each.level == "failure" for each in found):
+        found.append(ok("The fence in force is the one of the settings."))
+    return found
+
+
+async def _compare(deployment: Deployment, wanted: Manifest) -> list[Finding]:
+    kind, name = wanted["kind"], wanted["metadata"]["name"]
+    existing = await deployment.cluster.read(Ref(_RESOURCES[kind], name))
+    if existing is None:
+        return [failure(f"The {kind} {name} is not there.", APPLY)]
+    found = []
+    if deployment.orders is None and kind == POLICY and name.endswith("-broker"):
+        wanted = _with_orders_of(wanted, existing)
+        message = "What the fence opens for the site's orders cannot be judged: they are the broker's own."
+        found.append(unknown(message, "Run doctor with --overlay."))
+    found += [failure(each, APPLY) for each in fence_differences(existing, wanted)]
+    found += [warning(each, "See whether it is meant.") for each in fence_additions(existing, wanted)]
+    if (existing.get("status") or {}).get("typeChecking", {}).get("expressionWarnings"):
+        message = f"The API server has doubts about expressions of the {kind} {name}."
+        found.append(warning(message, f"kubectl get {kind.lower()} {name} -o yaml shows them, under status."))
+    return found
+
+
+def _with_orders_of(wanted: Manifest, existing: Manifest) -> Manifest:
+    """Return a policy with those variables as they are that follow from what is not known here."""
+    given = {each["name"]: each for each in existing["spec"].get("variables") or () if each["name"] in _OF_ORDERS}
+    variables = [given.get(each["name"], each) for each in wanted["spec"]["variables"]]
+    return {**wanted, "spec": {**wanted["spec"], "variables": variables}}

@@ -1,0 +1,23 @@
+"""Check by a rehearsal that users could start what the settings offer them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from spawnpenny.admin.doctor.finding import Finding, failure, ok, warning
+from spawnpenny.admin.rehearsal.rehearse import rehearse
+
+if TYPE_CHECKING:
+    from spawnpenny.admin.doctor.deployment import Deployment
+
+
+async def check_rehearsal(deployment: Deployment) -> list[Finding]:
+    """Rehearse all choices; nothing is made, and the cluster is not asked."""
+    found = await asyncio.to_thread(rehearse, deployment.settings, deployment.plugins)
+    findings = []
+    for problem in found.refusals:
+        says, do = f"{problem.setting}: {problem.message}", problem.advice or "`spawnpenny try` says what to paste."
+        findings.append(warning(says, do) if problem.odd_names else failure(says, do))
+    usual = [each for each in found.spawns if not each.odd]
+    return findings or [ok(f"Everything that users can choose would start ({len(usual)} tried).")]

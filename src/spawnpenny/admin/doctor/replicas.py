@@ -1,0 +1,83 @@
+"""Which services run, and whether they and the records are of versions that go together."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.admin.doctor.finding import Finding, failure, few, ok, warning
+from spawnpenny.domain import labels
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.spawns.record import SCHEMA, RecordTooNewError
+from spawnpenny.spawns.store import read_record
+
+if TYPE_CHECKING:
+    from spawnpenny.admin.doctor.deployment import Deployment
+    from spawnpenny.kubernetes.interface import Manifest
+
+_CLOCKS: Final = timedelta(seconds=5)
+
+
+async def check_replicas(deployment: Deployment) -> list[Finding]:
+    state = deployment.settings.namespaces.state
+    leases = await deployment.cluster.list(resource_of("Lease"), namespace=state, labels=deployment.marks("replica"))
+    alive = [lease for lease in leases.items if _lives(deployment, lease)]
+    if not alive:
+        told = f"No service runs: no Lease of a replica in {state} is fresh."
+        return [failure(told, "See whether the pods of the service run, and what they log.")]
+    versions = {(lease["metadata"].get("annotations") or {}).get(labels.VERSION, "unknown") for lease in alive}
+    told = f"{len(alive)} running: spawnpenny {', '.join(sorted(versions))}"
+    if len(versions) > 1:
+        return [
+            warning(f"Replicas of several versions are {told}.", "Wait for the rolling restart to end, or see why not.")
+        ]
+    if versions != {version("spawnpenny")}:
+        told = f"Replicas are {told}; this is {version('spawnpenny')}, whose checks may not be right for them."
+        return [warning(told, "Run the doctor of the version that is deployed.")]
+    return [ok(f"Replicas are {told}.")]
+
+
+async def check_records(deployment: Deployment) -> list[Finding]:
+    state = deployment.settings.namespaces.state
+    records = await deployment.cluster.list(resource_of("Secret"), namespace=state, labels=deployment.marks("record"))
+    schemas = {each["metadata"]["name"]: _schema(each) for each in records.items}
+    unreadable = sorted(each["metadata"]["name"] for each in records.items if not _is_readable(each))
+    newer = sorted(name for name, schema in schemas.items() if schema is not None and schema > SCHEMA)
+    found = []
+    if unreadable:
+        do = f"Look at them, restore them from a backup, or delete them: kubectl -n {state} get secret NAME -o yaml"
+        found.append(failure(f"Records cannot be read: {few(unreadable)}.", do))
+    if newer:
+        told = f"Records are of a newer spawnpenny than this one, which reads up to schema {SCHEMA}: {few(newer)}."
+        found.append(failure(told, "Deploy the newer version again; docs/how-to/upgrade.md says how to go back."))
+    return found or [ok(f"All records ({len(schemas)}) can be read.")]
+
+
+def _lives(deployment: Deployment, lease: Manifest) -> bool:
+    age = deployment.age(lease)
+    lasts = timedelta(seconds=(lease.get("spec") or {}).get("leaseDurationSeconds") or 0)
+    return age is not None and age <= lasts + _CLOCKS
+
+
+def _is_readable(secret: Manifest) -> bool:
+    """Return whether a service can read a record; what is wrong with it is not told, as that may quote its secrets."""
+    try:
+        read_record(secret)
+    except RecordTooNewError:
+        return True
+    except SpawnpennyError:
+        return False
+    return True
+
+
+def _schema(secret: Manifest) -> int | None:
+    """Return the schema of a record and nothing else of it: there are secrets in it."""
+    try:
+        schema = json.loads(base64.b64decode(secret["data"]["record"]))["schema"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return schema if isinstance(schema, int) else None

@@ -1,0 +1,126 @@
+"""Whether both accounts have the rights that they need, and none that would be worth stealing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.admin.doctor.access import Access, CannotTellError, Right
+from spawnpenny.admin.doctor.finding import APPLY, Finding, failure, few, ok, unknown
+from spawnpenny.admin.permissions.manifests import namespace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from spawnpenny.admin.doctor.deployment import Deployment
+    from spawnpenny.admin.permissions.grants import Grant
+    from spawnpenny.admin.permissions.parts import Account
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_ADMISSION: Final = "admissionregistration.k8s.io"
+_TAKE_AWAY: Final = "Take the role or the binding away that gives this; `spawnpenny permissions` prints what is needed."
+
+DANGEROUS: Final = (
+    *(("secrets", "", verb) for verb in ("get", "list", "watch", "create", "update", "patch", "delete")),
+    *(("pods", "", verb) for verb in ("list", "create", "update", "patch", "delete")),
+    *((f"pods/{part}", "", verb) for part in ("exec", "attach", "portforward", "proxy") for verb in ("get", "create")),
+    ("pods/ephemeralcontainers", "", "patch"),
+    ("serviceaccounts/token", "", "create"),
+    *(("serviceaccounts", "", verb) for verb in ("create", "impersonate")),
+    *((who, "", "impersonate") for who in ("users", "groups")),
+    *(("namespaces", "", verb) for verb in ("create", "update", "patch", "delete")),
+    *(("nodes/proxy", "", verb) for verb in ("get", "create")),
+    *(("nodes", "", verb) for verb in ("update", "patch")),
+    *(("persistentvolumes", "", verb) for verb in ("create", "update", "patch", "delete")),
+    ("persistentvolumeclaims", "", "delete"),
+    *(("configmaps", "", verb) for verb in ("create", "update", "patch", "delete")),
+    *((what, _RBAC, verb) for what in ("roles", "clusterroles") for verb in ("bind", "escalate", "create", "patch")),
+    *((what, _RBAC, v) for what in ("rolebindings", "clusterrolebindings") for v in ("create", "update", "patch")),
+    *((what, "apps", "create") for what in ("deployments", "daemonsets", "statefulsets")),
+    *((what, "batch", "create") for what in ("jobs", "cronjobs")),
+    *((f"{what}webhookconfigurations", _ADMISSION, "create") for what in ("mutating", "validating")),
+    *((f"validatingadmissionpolicy{what}", _ADMISSION, "delete") for what in ("bindings",)),
+    ("validatingadmissionpolicies", _ADMISSION, "update"),
+    ("certificatesigningrequests/approval", "certificates.k8s.io", "update"),
+)
+"""What a thief would do with an account: resource, group, verb."""
+
+
+async def check_needed(deployment: Deployment) -> list[Finding]:
+    """Ask for each right that the parts declare, but in user namespaces: those are the tenant role's."""
+    access, found = Access(deployment.cluster), []
+    for account, where in deployment.accounts.items():
+        needed = set(_needed(deployment, account))
+        try:
+            missing = needed - await access.allowed(where, needed)
+        except CannotTellError as error:
+            found.append(unknown(str(error)))
+            continue
+        for namespace, rights in _by_namespace(missing).items():
+            told = f"The account {where[1]} of {where[0]} may not {_told(rights)} {_where(namespace)}."
+            found.append(failure(told, APPLY))
+    return found or [ok("The accounts have the rights that they need.")]
+
+
+async def check_excess(deployment: Deployment) -> list[Finding]:
+    """Ask for the rights that nobody should have who does not need them."""
+    access, found = Access(deployment.cluster), []
+    for account, where in deployment.accounts.items():
+        grants = [grant for grant in deployment.grants if grant.account == account]
+        asked = [right for right in _dangerous(deployment) if not _granted(deployment, grants, right)]
+        try:
+            excess = await access.allowed(where, asked)
+        except CannotTellError as error:
+            found.append(unknown(str(error)))
+            continue
+        everywhere = {(each.verb, each.resource) for each in excess if each.namespace is None}
+        shown = {each for each in excess if each.namespace is None or (each.verb, each.resource) not in everywhere}
+        for namespace, rights in _by_namespace(shown).items():
+            told = (
+                f"The account {where[1]} of {where[0]} may {_told(rights)} {_where(namespace)}, which it does not need."
+            )
+            found.append(failure(told, _TAKE_AWAY))
+    return found or [ok("No account has a dangerous right that it does not need.")]
+
+
+def _needed(deployment: Deployment, account: Account) -> Iterator[Right]:
+    for grant in deployment.grants:
+        resource = grant.permission.resource
+        if grant.account != account or grant.zone == "tenant" or resource is None:
+            continue
+        namespace = namespace_of(grant.zone, deployment.settings)
+        for verb in grant.permission.verbs:
+            for name in grant.permission.names or ("",):
+                yield Right(verb, resource.plural, resource.group, namespace, name)
+
+
+def _dangerous(deployment: Deployment) -> Iterator[Right]:
+    for namespace in (None, "kube-system", *deployment.namespaces):
+        for resource, group, verb in DANGEROUS:
+            yield Right(verb, resource, group, namespace)
+
+
+def _granted(deployment: Deployment, grants: Iterable[Grant], right: Right) -> bool:
+    return any(
+        grant.permission.resource is not None
+        and (grant.permission.resource.plural, grant.permission.resource.group) == (right.resource, right.group)
+        and right.verb in grant.permission.verbs
+        and not grant.permission.names
+        and (grant.zone == "cluster" or namespace_of(grant.zone, deployment.settings) == (right.namespace or ""))
+        for grant in grants
+    )
+
+
+def _by_namespace(rights: Iterable[Right]) -> dict[str | None, list[Right]]:
+    found: dict[str | None, list[Right]] = defaultdict(list)
+    for right in sorted(rights, key=lambda each: (each.namespace or "", each.resource, each.verb)):
+        found[right.namespace].append(right)
+    return found
+
+
+def _told(rights: list[Right]) -> str:
+    return few([str(right) for right in rights])
+
+
+def _where(namespace: str | None) -> str:
+    return "in all namespaces" if namespace is None else f"in {namespace}"

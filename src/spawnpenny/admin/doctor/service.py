@@ -1,0 +1,50 @@
+"""Whether the service answers where callers ask it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from spawnpenny.admin.doctor.finding import Finding, failure, ok, warning
+
+if TYPE_CHECKING:
+    from spawnpenny.admin.doctor.deployment import Deployment
+
+_PATIENCE: Final = aiohttp.ClientTimeout(total=10)
+_OK: Final = 200
+
+
+async def check_service(deployment: Deployment) -> list[Finding]:
+    if deployment.url is None:
+        return []
+    base = deployment.url.rstrip("/")
+    try:
+        async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
+            return await _ask(session, base)
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        told = f"The service does not answer at {base} ({type(error).__name__})."
+        return [failure(told, "See whether the address is right, and reached from here.")]
+
+
+async def _ask(session: aiohttp.ClientSession, base: str) -> list[Finding]:
+    async with session.get(f"{base}/healthz") as answer:
+        if answer.status != _OK:
+            told = f"Something answers {answer.status} at {base}/healthz, which is not the service."
+            return [failure(told, "See whether the address is right.")]
+    async with session.get(f"{base}/readyz") as answer:
+        if answer.status != _OK:
+            told = f"The service at {base} is not ready: it does not know the state of the cluster."
+            return [failure(told, "What else is found here may say why, and so does its log.")]
+        skipped = (await answer.json()).get("skipped") or {}
+    async with session.get(f"{base}/openapi.json") as answer:
+        there = (await answer.json())["info"]["version"]
+    if there != version("spawnpenny"):
+        told = f"The service at {base} is {there}; this is {version('spawnpenny')}."
+        return [warning(told, "Run the doctor of the version that is deployed.")]
+    if skipped:
+        told = ", ".join(f"{count} of the kind {kind}" for kind, count in sorted(skipped.items()))
+        do = "Its log names them (item_skipped, record_unreadable): mend them, or delete them."
+        return [warning(f"The service at {base} cannot understand some items, and skips them: {told}.", do)]
+    return [ok(f"The service at {base} answers, and is ready.")]

@@ -1,0 +1,66 @@
+"""Whether the tenant role is the one that the steps need, and each user namespace is as the broker makes it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.admin.doctor.finding import APPLY, Finding, failure, few, ok
+from spawnpenny.admin.permissions.manifests import make_manifests
+from spawnpenny.admin.permissions.rules import rights_of
+from spawnpenny.broker.namespaces import release_role, tenant_binding
+from spawnpenny.kubernetes.interface import Manifest, Ref
+from spawnpenny.kubernetes.kinds import resource_of
+
+if TYPE_CHECKING:
+    from spawnpenny.admin.doctor.deployment import Deployment
+
+_AT_ONCE: Final = 8
+
+
+async def check_role(deployment: Deployment) -> list[Finding]:
+    """Compare the roles for user namespaces with what the steps and the broker declare, right by right."""
+    broker = deployment.settings.broker
+    names = [broker.role, *([release_role(broker)] if broker.separate else [])]
+    return [finding for name in names for finding in await _check_role(deployment, name)]
+
+
+async def _check_role(deployment: Deployment, name: str) -> list[Finding]:
+    by = "steps need" if name == deployment.settings.broker.role else "the broker needs"
+    there = await deployment.cluster.read(Ref(resource_of("ClusterRole"), name))
+    if there is None:
+        return [failure(f"The ClusterRole {name} is not there.", APPLY)]
+    made = make_manifests(deployment.grants, deployment.settings)
+    (wanted,) = (each for each in made if each["kind"] == "ClusterRole" and each["metadata"]["name"] == name)
+    want, have = rights_of(wanted.get("rules") or ()), rights_of(there.get("rules") or ())
+    found = []
+    if want - have:
+        found.append(failure(f"The ClusterRole {name} lacks what {by}: {few(sorted(want - have))}.", APPLY))
+    if have - want:
+        whom = "no step needs" if by == "steps need" else "the broker does not need"
+        found.append(failure(f"The ClusterRole {name} gives what {whom}: {few(sorted(have - want))}.", APPLY))
+    return found or [ok(f"The ClusterRole {name} is what {by.replace('steps', 'the steps')}.")]
+
+
+async def check_bindings(deployment: Deployment) -> list[Finding]:
+    """Look for the RoleBinding in each user namespace."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def lacks(namespace: Manifest) -> str | None:
+        name, broker = namespace["metadata"]["name"], deployment.settings.broker
+        wanted = tenant_binding(name, installation=deployment.settings.installation, broker=broker)
+        async with slots:
+            there = await deployment.cluster.read(Ref.of(wanted))
+        same = there is not None and there["roleRef"] == wanted["roleRef"] and there["subjects"] == wanted["subjects"]
+        return None if same else name
+
+    alive = [each for each in await deployment.user_namespaces() if not each["metadata"].get("deletionTimestamp")]
+    missing = [name for name in await asyncio.gather(*map(lacks, alive)) if name]
+    if not missing:
+        return [ok(f"The service is let into all user namespaces ({len(alive)}).")]
+    broker = deployment.settings.broker
+    do = (
+        f"In each: kubectl -n NAMESPACE create rolebinding {broker.role}.{broker.account_namespace}.{broker.account} "
+        f"--clusterrole={broker.role} --serviceaccount={broker.account_namespace}:{broker.account}"
+    )
+    return [failure(f"The service is not let into user namespaces: {few(sorted(missing))}.", do)]

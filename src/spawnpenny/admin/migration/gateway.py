@@ -1,0 +1,84 @@
+"""The values of dask-gateway's chart, as settings of the plugin for Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from spawnpenny.admin.migration.chart import at
+from spawnpenny.admin.migration.gateway_config import GatewayConfig, read_config
+from spawnpenny.admin.migration.gateway_units import quantity
+
+_OURS: Final = "plugins.dask"
+_PLACE: Final = "dask-gateway.gateway"
+_ROLES: Final = ("scheduler", "worker")
+_ROLE_KEYS: Final = {"extraPodConfig": "extra_pod_config", "extraContainerConfig": "extra_container_config"}
+
+
+def gateway_settings(gateway: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return settings, by their names with dots, that the chart's values come to; none where there are none."""
+    if gateway is None:
+        return {}
+    backend = at(gateway, "gateway.backend") or {}
+    found: dict[str, Any] = {_OURS: {}}
+    name, tag = at(backend, "image.name"), at(backend, "image.tag")
+    given = {
+        "image": f"{name}:{tag}" if name and tag else name,
+        "image_pull_policy": at(backend, "image.pullPolicy"),
+        "image_pull_secrets": backend.get("imagePullSecrets"),
+        "environment": backend.get("environment"),
+    }
+    found |= {f"{_OURS}.{key}": value for key, value in given.items() if value}
+    for role in _ROLES:
+        found |= {f"{_OURS}.{role}.{key}": value for key, value in _role(backend.get(role) or {}).items()}
+    prefix = at(gateway, "gateway.prefix")
+    if isinstance(prefix, str) and prefix.strip("/"):
+        found["web.prefix"] = f"/{prefix.strip('/')}"
+    options: dict[str, Any] = {}
+    for _, config in _configs(gateway):
+        found |= {f"{_OURS}.{name}": value for name, value in (config.settings if config else {}).items()}
+        options |= config.options if config else {}
+    return {**found, **({f"{_OURS}.options": options} if options else {})}
+
+
+def _configs(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, GatewayConfig | None]]:
+    """Yield where there is Python, and what is plain in it."""
+    config = at(gateway, "gateway.extraConfig") or {}
+    pieces = config if isinstance(config, Mapping) else {"": config}
+    for name, source in sorted(pieces.items()):
+        yield f"{_PLACE}.extraConfig{f'.{name}' if name else ''}", read_config(source)
+
+
+def _role(values: Mapping[str, Any]) -> dict[str, Any]:
+    cores, memory = (at(values, f"{what}.limit") or at(values, f"{what}.request") for what in ("cores", "memory"))
+    given = {"cores": cores, "memory": quantity(memory), "threads": values.get("threads")}
+    given |= {ours: values.get(key) for key, ours in _ROLE_KEYS.items()}
+    return {key: value for key, value in given.items() if value}
+
+
+def not_carried(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, str, str]]:
+    """Yield what of dask-gateway is not carried: where it is, why, and what to do."""
+    do = f"The options of a cluster are {_OURS}.options; idle_timeout, max_workers and max_clusters are beside it."
+    for place, config in _configs(gateway):
+        if config is None or not (config.settings or config.options or config.left):
+            yield place, "it is Python, and nothing in it is plain", do
+        elif config.left:
+            yield place, f"it is Python, and this of it is not plain: {', '.join(config.left)}", do
+    for role in _ROLES:
+        for what in ("cores", "memory"):
+            request, limit = (at(gateway, f"gateway.backend.{role}.{what}.{key}") for key in ("request", "limit"))
+            if request and limit and request != limit:
+                yield (
+                    f"{_PLACE}.backend.{role}.{what}.request",
+                    "as much is kept free for a pod as it may use",
+                    f"It is {_OURS}.{role}.{what}, here the limit.",
+                )
+
+
+def remarks(gateway: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield what else there is to know of dask-gateway."""
+    if gateway is not None:
+        yield (
+            "dask-gateway: its gateway, controller and traefik are not needed any more. Notebooks go on with the same "
+            "client: set gateway.address and gateway.proxy_address (docs/how-to/dask.md), and labs know where it is."
+        )

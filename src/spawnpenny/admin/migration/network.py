@@ -1,0 +1,114 @@
+"""The chart's NetworkPolicy for labs, as settings of the one in each user's namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from spawnpenny.admin.migration.chart import at
+
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""What the chart calls private."""
+_CLOSED: Final = {"0.0.0.0/0": "169.254.0.0/16", "::/0": "fe80::/10"}
+"""The link-local addresses in what is everywhere."""
+HUB_NAMESPACE: Final = "{hubnamespace}"
+"""Stands for the Hub's namespace: pods that a rule selects without a namespace were in that one."""
+_KUBE_SYSTEM: Final = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+_PLACE: Final = "singleuser.networkPolicy"
+_OURS: Final = "plugins.namespace.network"
+
+
+def network_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of ``plugins.namespace.network`` that the chart's policy comes to."""
+    policy = at(values, _PLACE) or {}
+    rules = policy.get("egressAllowRules") or {}
+    internet, private = bool(rules.get("nonPrivateIPs")), bool(rules.get("privateIPs"))
+    found: dict[str, Any] = {}
+    if not internet:
+        found["internet"] = False
+    elif private:
+        found["private"] = []
+    egress = policy.get("egress") or []
+    if isinstance(egress, list):
+        egress = [*map(_rule, egress), *_rules(values, rules, private=private and not internet)]
+    if egress:
+        found["egress"] = egress
+    if name := values.get("nameOverride"):
+        found |= {part: {"labels": {"app": name, "component": part}} for part in ("hub", "proxy")}
+    return found
+
+
+def _rule(rule: Any) -> Any:
+    """Return a rule as it has to be in another namespace, and without link-local addresses."""
+    peers = rule.get("to") if isinstance(rule, Mapping) else None
+    return {**rule, "to": [_peer(each) for each in peers]} if isinstance(peers, list) else rule
+
+
+def _peer(peer: Any) -> Any:
+    if not isinstance(peer, Mapping):
+        return peer
+    if "podSelector" in peer and "namespaceSelector" not in peer:
+        return {**peer, "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": HUB_NAMESPACE}}}
+    cidr = at(peer, "ipBlock.cidr")
+    if isinstance(cidr, str) and cidr in _CLOSED and isinstance(at(peer, "ipBlock.except") or [], list):
+        block = peer["ipBlock"]
+        return {**peer, "ipBlock": {**block, "except": [*(block.get("except") or ()), _CLOSED[block["cidr"]]]}}
+    return peer
+
+
+def _rules(values: Mapping[str, Any], rules: Mapping[str, Any], *, private: bool) -> Iterator[dict[str, Any]]:
+    blocks = [{"ipBlock": {"cidr": each}} for each in _PRIVATE]
+    dns = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    if private:
+        yield {"to": blocks}
+    if rules.get("dnsPortsPrivateIPs"):
+        yield {"to": blocks, "ports": dns}
+    if rules.get("dnsPortsKubeSystemNamespace"):
+        yield {"to": [_KUBE_SYSTEM], "ports": dns}
+    address = at(values, "singleuser.cloudMetadata.ip")
+    if rules.get("dnsPortsCloudMetadataServer") and address:
+        yield {"to": [{"ipBlock": {"cidr": f"{address}/32"}}], "ports": dns}
+
+
+def not_carried(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what of the chart's policy is not carried: where it is, why, and what to do."""
+    policy = at(values, _PLACE) or {}
+    if at(policy, "egressAllowRules.cloudMetadataServer"):
+        yield (
+            f"{_PLACE}.egressAllowRules.cloudMetadataServer",
+            "labs never reach the cloud's metadata, which hands out the credentials of the machine",
+            "Give labs an identity of their own: service_account, with the cloud's workload identity.",
+        )
+    if policy.get("ingress"):
+        yield (
+            f"{_PLACE}.ingress",
+            f"{_OURS} has no further rules for who may reach labs: the Hub, its proxy and the user's own pods do",
+            "Add a NetworkPolicy to the users' namespaces by a step of a plugin.",
+        )
+    if policy.get("allowedIngressPorts"):
+        yield (
+            f"{_PLACE}.allowedIngressPorts",
+            "Hub and proxy reach the lab's own port alone",
+            "Have the lab's server proxy other ports, as jupyter-server-proxy does.",
+        )
+    if policy.get("interNamespaceAccessLabels") == "accept":
+        yield (
+            f"{_PLACE}.interNamespaceAccessLabels",
+            "a label that any pod can give itself opens no lab",
+            "Name who may reach labs in a NetworkPolicy of a plugin's step.",
+        )
+
+
+def remarks(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what else to know about the chart's policy."""
+    policy = at(values, _PLACE) or {}
+    if policy.get("enabled") is False:
+        yield (
+            f"{_PLACE}.enabled: it was off; the NetworkPolicy of each user's namespace is on all the same. "
+            f"To have none: {_OURS}.enabled: false."
+        )
+    if at(policy, "egressAllowRules.privateIPs"):
+        yield (
+            f"{_PLACE}.egressAllowRules.privateIPs: labs reach private addresses, and so may reach the Kubernetes API: "
+            f"name its addresses in {_OURS}.api_server."
+        )

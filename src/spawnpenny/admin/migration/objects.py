@@ -1,0 +1,59 @@
+"""KubeSpawner's objects in a cluster, read from ``kubectl get … -o json``."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spawnpenny.errors import SettingsError
+from spawnpenny.kubernetes.interface import Manifest
+
+USERNAME: Final = "hub.jupyter.org/username"
+SERVERNAME: Final = "hub.jupyter.org/servername"
+"""KubeSpawner's annotations on pods and claims: the true names."""
+RECLAIM: Final = "spawnpenny.io/reclaim-policy"
+"""On a volume that is being moved: the reclaim policy that it had."""
+
+GET: Final = "kubectl get namespaces,persistentvolumes,persistentvolumeclaims,pods --all-namespaces -o json"
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Namespaces and volumes by name; claims and pods in the order that they came in."""
+
+    namespaces: Mapping[str, Manifest]
+    volumes: Mapping[str, Manifest]
+    claims: tuple[Manifest, ...]
+    pods: tuple[Manifest, ...]
+
+
+def read_objects(text: str) -> Objects:
+    """Read what kubectl printed.
+
+    Raises:
+        SettingsError: It is not a list of objects as ``kubectl get`` prints it.
+
+    """
+    try:
+        items = json.loads(text)["items"]
+        kinds: dict[str, list[Manifest]] = defaultdict(list)
+        for each in items:
+            kinds[each["kind"]].append(each)
+        named = {kind: {each["metadata"]["name"]: each for each in kinds[kind]} for kind in kinds}
+    except (ValueError, TypeError, KeyError):
+        raise SettingsError(f"The objects are not what this prints: {GET}") from None
+    return Objects(
+        named.get("Namespace", {}),
+        named.get("PersistentVolume", {}),
+        tuple(kinds["PersistentVolumeClaim"]),
+        tuple(kinds["Pod"]),
+    )
+
+
+def annotation(manifest: Manifest, key: str) -> str:
+    """Return an annotation, empty where there is none."""
+    value: Any = (manifest["metadata"].get("annotations") or {}).get(key)
+    return value or ""

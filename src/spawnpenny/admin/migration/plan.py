@@ -1,0 +1,215 @@
+"""Plan how spawnpenny takes over KubeSpawner's namespaces and volumes.
+
+A pure function of what there is in the cluster and of the settings: it is planned here, and done by a script that an
+administrator runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from spawnpenny.admin.migration.objects import RECLAIM, SERVERNAME, USERNAME, Objects, annotation
+from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.slugs import namespace_names
+from spawnpenny.broker.namespaces import user_namespace
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import check_username, safe_slug
+from spawnpenny.errors import InvalidNameError
+from spawnpenny.kubernetes.interface import Manifest
+
+_STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """How KubeSpawner was set: the Hub's namespace, and the template of its users' namespaces, if they have any."""
+
+    namespace: str
+    user_namespaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewNamespace:
+    """A namespace of a user who has none by our name."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A namespace that KubeSpawner made, by our name for the user: it gets the labels and annotations of ours."""
+
+    before: Manifest
+    after: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """A claim that is where we look for it: it gets our labels."""
+
+    before: Manifest
+    after: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A volume that is to be held by another claim, as the old one is elsewhere or is called otherwise."""
+
+    volume: str
+    policy: str
+    before: Manifest
+    after: Manifest
+
+
+Action = NewNamespace | Adoption | Marking | Move
+
+
+@dataclass(slots=True)
+class Plan:
+    """The actions in their order, and what is left alone, with a sentence on why and what to do."""
+
+    actions: list[Action] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    claim: Manifest
+    username: str
+
+    @property
+    def place(self) -> str:
+        metadata = self.claim["metadata"]
+        return f"{metadata['namespace']}/{metadata['name']}"
+
+
+class Planner:
+    """Plans for one Hub; ``workshop`` says what our claim is in place of KubeSpawner's."""
+
+    def __init__(self, site: Site, workshop: Workshop, objects: Objects) -> None:
+        self._site = site
+        self._workshop = workshop
+        self._settings = workshop.settings
+        self._objects = objects
+        self._plan = Plan()
+
+    def plan(self, usernames: Iterable[str] = ()) -> Plan:
+        """Return the plan; ``usernames`` are users of the Hub, who may have a namespace but nothing in it."""
+        owned = list(self._owned())
+        people = dict.fromkeys((*(each.username for each in owned), *self._inhabitants(usernames)))
+        reached = {username for username in people if self._plan_namespace(username)}
+        wanted = [(each, after) for each in owned if each.username in reached and (after := self._wanted(each))]
+        takers = Counter(_place(after) for _, after in wanted)
+        for each, after in wanted:
+            if takers[_place(after)] > 1:
+                self._plan.left.append(
+                    f"{each.place}: another claim of {each.username} would be {_place(after)} too. "
+                    "Choose one, and take the annotation hub.jupyter.org/username from the other."
+                )
+            else:
+                self._plan_claim(each, after)
+        return self._plan
+
+    def _owned(self) -> Iterator[_Owned]:
+        """Yield KubeSpawner's claims; what lies elsewhere is another Hub's, or anybody's."""
+        for claim in self._objects.claims:
+            username, namespace = annotation(claim, USERNAME), claim["metadata"]["namespace"]
+            if username and namespace in self._places(username) and self._is_valid(username):
+                yield _Owned(claim, username)
+            elif namespace == self._site.namespace and "claim" in (name := claim["metadata"]["name"]):
+                self._plan.left.append(
+                    f"{namespace}/{name}: nothing says whose it is. If it is a user's, annotate it: "
+                    f"kubectl -n {namespace} annotate pvc {name} {USERNAME}=<username>"
+                )
+
+    def _inhabitants(self, usernames: Iterable[str]) -> Iterator[str]:
+        """Yield the users who have a namespace of KubeSpawner's: by a pod in it, or as the Hub knows them."""
+        for pod in self._objects.pods:
+            username, namespace = annotation(pod, USERNAME), pod["metadata"]["namespace"]
+            if username and namespace != self._site.namespace and namespace in self._places(username):
+                yield username
+        for username in usernames:
+            if self._is_valid(username) and self._places(username) & self._objects.namespaces.keys():
+                yield username
+
+    def _places(self, username: str) -> set[str]:
+        template = self._site.user_namespaces
+        if template is None:
+            return {self._site.namespace}
+        return namespace_names(template, username, self._site.namespace) - {self._site.namespace}
+
+    def _is_valid(self, username: str) -> bool:
+        try:
+            check_username(username)
+        except InvalidNameError as error:
+            self._plan.left.append(f"The user {username!r}: {error.message}")
+            return False
+        return True
+
+    def _plan_namespace(self, username: str) -> bool:
+        """Plan the user's namespace, and return whether there will be one."""
+        settings = self._settings
+        name = f"{settings.namespaces.prefix}{safe_slug(username)}"
+        ours = user_namespace(username, name, installation=settings.installation, broker=settings.broker)
+        there = self._objects.namespaces.get(name)
+        if there is None:
+            self._plan.actions.append(NewNamespace(ours))
+            return True
+        carried = there["metadata"].get("labels") or {}
+        if labels.MANAGED_BY in carried:
+            same = carried.items() >= labels.ours(settings.installation).items()
+            if same and annotation(there, labels.USERNAME) == username:
+                return True
+            self._plan.left.append(
+                f"The namespace {name} is another user's or another installation's, not {username}'s."
+            )
+            return False
+        if self._site.user_namespaces is None or name not in self._places(username):
+            self._plan.left.append(
+                f"The namespace {name} is there, and KubeSpawner did not make it for {username}: "
+                "set another namespaces.prefix, or take it away."
+            )
+            return False
+        self._plan.actions.append(Adoption(there, ours))
+        return True
+
+    def _wanted(self, owned: _Owned) -> Manifest | None:
+        """Return the claim that the server will look for, with the volume that is there, or None."""
+        made = self._workshop.claims(owned.username, annotation(owned.claim, SERVERNAME))
+        if not made:
+            self._plan.left.append(
+                f"{owned.place}: these settings mount no claim for it. Name the claim in plugins.storage, or leave it."
+            )
+            return None
+        spec = owned.claim["spec"]
+        asked = {key: spec[key] for key in ("accessModes", "resources", "volumeMode") if key in spec}
+        asked |= {"volumeName": spec.get("volumeName"), "storageClassName": _storage_class(owned.claim)}
+        return {**made[0], "spec": asked}
+
+    def _plan_claim(self, owned: _Owned, after: Manifest) -> None:
+        claim = owned.claim
+        if _place(after) == owned.place:
+            if (claim["metadata"].get("labels") or {}).items() >= after["metadata"]["labels"].items():
+                return
+            self._plan.actions.append(Marking(claim, after))
+            return
+        volume = self._objects.volumes.get(claim["spec"].get("volumeName") or "")
+        if volume is None or claim.get("status", {}).get("phase") != "Bound":
+            self._plan.left.append(
+                f"{owned.place}: it has no volume yet, so that there is nothing to keep. It can be deleted."
+            )
+            return
+        policy = annotation(volume, RECLAIM) or volume["spec"].get("persistentVolumeReclaimPolicy", "Retain")
+        before = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **claim}
+        self._plan.actions.append(Move(volume["metadata"]["name"], policy, before, after))
+
+
+def _storage_class(claim: Manifest) -> str:
+    given: str | None = claim["spec"].get("storageClassName")
+    return annotation(claim, _STORAGE_CLASS) if given is None else given
+
+
+def _place(claim: Manifest) -> str:
+    return f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"

@@ -1,0 +1,69 @@
+"""A quota for labs of KubeSpawner, which may have no limits: under a quota, Kubernetes takes no pod without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.domain.quantities import format_quantity
+from spawnpenny.domain.resources import Resources
+from spawnpenny.errors import PluginError, SettingsError
+from spawnpenny.settings.load import make_settings
+from spawnpenny.spawns.container_limits import verify_steps
+
+QUOTA: Final = "quota"
+_USUAL: Final = Resources(Decimal(8), Decimal(16 * 2**30))
+"""What the plugin's own bounds are."""
+_RESOURCES: Final = {"cpu": "cpu_limit", "memory": "mem_limit"}
+
+
+def fitting_quota(settings: Mapping[str, Any], quota: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a quota that have to be null, as labs have no limit there.
+
+    Args:
+        settings: What a settings file holds.
+        quota: Its section ``plugins.quota``, or one that is to be added.
+
+    Raises:
+        SettingsError: It does not fit for another reason.
+
+    """
+    free: dict[str, Any] = {}
+    while True:
+        plugins = {**settings["plugins"], QUOTA: {**quota, **free}}
+        try:
+            workshop = Workshop(make_settings({**settings, "plugins": plugins}))
+            verify_steps(workshop.settings, workshop.plugins)
+        except SettingsError as error:
+            named = [each for each in _RESOURCES if each not in free and f"plugins.{QUOTA}.{each}" in error.message]
+            if not named:
+                raise
+            free[named[0]] = None
+        else:
+            return free
+
+
+def suggested_quota(settings: Mapping[str, Any]) -> str:
+    """Return a quota to add to settings that have none, as it is written in YAML; empty where none fits."""
+    try:
+        free = fitting_quota(settings, {})
+    except (SettingsError, PluginError):
+        return ""
+    largest = Workshop(make_settings(settings)).largest()
+    least = {"cpu": (largest.cpu, _USUAL.cpu), "memory": (largest.memory, _USUAL.memory)}
+    more = {each: format_quantity(most) for each, (most, usual) in least.items() if most > usual and each not in free}
+    return "".join(
+        (
+            "{labs: 3",
+            *(f", {each}: null" for each in free),
+            *(f", {each}: {value}" for each, value in more.items()),
+            "}",
+        )
+    )
+
+
+def limit_of(resource: str) -> str:
+    """Return the trait that limits a resource."""
+    return _RESOURCES[resource]

@@ -1,0 +1,144 @@
+"""Sample manifests of settings: pods for each choice, and the claims of a lab."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from spawnpenny.domain import labels
+from spawnpenny.domain.forms import FormField
+from spawnpenny.domain.names import DEFAULT_LAB, Names
+from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.users import User
+from spawnpenny.errors import InvalidOptionError
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.pipeline.no_cluster import NoCluster
+from spawnpenny.pipeline.pod_patches import merge_patches
+from spawnpenny.pipeline.spawn import Spawn, Stash
+from spawnpenny.plugin.manager import Plugins, load_plugins
+from spawnpenny.settings.model import Settings
+
+_SOMEBODY: Final = "somebody"
+_CLAIM: Final = "PersistentVolumeClaim"
+
+
+@dataclass
+class Workshop:
+    """Makes manifests by the plugins that settings name."""
+
+    settings: Settings
+    plugins: Plugins = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.plugins = load_plugins(self.settings)
+
+    def pod(
+        self,
+        options: Mapping[str, Any] | None = None,
+        *,
+        user: User | None = None,
+        lab: str = DEFAULT_LAB,
+        env: Mapping[str, str] | None = None,
+    ) -> Manifest:
+        """Return a lab's pod, with what all plugins add to it; what the hardening rules say to it is not asked."""
+        made = self.manifests(options, user=user, lab=lab, env=env)
+        return next(each for each in made if each["kind"] == "Pod")
+
+    def manifests(
+        self,
+        options: Mapping[str, Any] | None = None,
+        *,
+        user: User | None = None,
+        lab: str = DEFAULT_LAB,
+        env: Mapping[str, str] | None = None,
+    ) -> list[Manifest]:
+        """Return all that is made for a lab in its user's namespace."""
+        spawn = self._spawn(user or self._user(_SOMEBODY), lab, options or {}, env or {})
+        return [each for step in self.plugins.pipelines[Kind.LAB].steps for each in step.makes(spawn)]
+
+    def made_for_all(self, *, user: User | None = None, lab: str = DEFAULT_LAB) -> list[Manifest]:
+        """Return what is made for a lab whatever is chosen: a choice may have no default."""
+        spawn = self._spawn(user or self._user(_SOMEBODY), lab, {}, {})
+        made: list[Manifest] = []
+        for step in self.plugins.pipelines[Kind.LAB].steps:
+            with suppress(InvalidOptionError):
+                made += step.makes(spawn)
+        return made
+
+    def claims(self, username: str, server: str) -> list[Manifest]:
+        """Return the volume claims of a user's server, with the labels and annotations that say that they are ours."""
+        user, lab = self._user(username), server or DEFAULT_LAB
+        names = self._names(user, lab)
+        made = self.made_for_all(user=user, lab=lab)
+        marks = {**labels.ours(self.settings.installation), labels.USER: names.user}
+        claims = [copy.deepcopy(each) for each in made if each["kind"] == _CLAIM]
+        for claim in claims:
+            metadata = claim["metadata"]
+            metadata["namespace"] = names.namespace
+            metadata["labels"] = {**metadata.get("labels", {}), **marks}
+            metadata["annotations"] = {**metadata.get("annotations", {}), labels.USERNAME: username}
+        return claims
+
+    def pods(self) -> Iterator[Manifest]:
+        """Yield a pod for each thing that a user can choose."""
+        for options in self._choices():
+            with suppress(InvalidOptionError):  # a text has to be written: there is no telling which
+                yield self.pod(options)
+
+    def largest(self) -> Resources:
+        """Return the most that one lab may count against a quota, of each resource."""
+        most = Resources()
+        for options in self._choices():
+            with suppress(InvalidOptionError):
+                spawn = self._spawn(self._user(_SOMEBODY), DEFAULT_LAB, options, {})
+                for step in self.plugins.pipelines[Kind.LAB].steps:
+                    asks = step.asks(spawn)
+                    most = Resources(max(most.cpu, asks.cpu), max(most.memory, asks.memory))
+        return most
+
+    def _choices(self) -> Iterator[dict[str, str]]:
+        """Yield what a request may choose: the defaults, and what differs from them in one choice."""
+        form = self.plugins.form(self._user(_SOMEBODY))
+        yield {}
+        for one in form:
+            for choice in one.choices:
+                yield {one.name: choice.value}
+                yield from ({one.name: choice.value, **other} for other in _others(choice.fields))
+
+    def _user(self, username: str) -> User:
+        return User(username, self.settings.users.uid, self.settings.users.gid)
+
+    def _names(self, user: User, lab: str) -> Names:
+        return Names.of(user.username, Kind.LAB, lab, prefix=self.settings.namespaces.prefix)
+
+    def _spawn(self, user: User, lab: str, options: Mapping[str, Any], env: Mapping[str, str]) -> Spawn:
+        return Spawn(
+            id="sample",
+            kind=Kind.LAB,
+            name=lab,
+            user=user,
+            names=self._names(user, lab),
+            options=options,
+            env=env,
+            asks=Resources(),
+            in_use=Resources(),
+            stash=Stash(),
+            cluster=NoCluster(),
+            _patch=self._patched,
+            _tell=lambda *_: None,
+            _announce=lambda *_: None,
+        )
+
+    def _patched(self, spawn: Spawn, pod: Manifest) -> Manifest:
+        patches = self.plugins.pod_patches(spawn, copy.deepcopy(pod))
+        return merge_patches(pod, patches, base="the lab plugin")
+
+
+def _others(fields: tuple[FormField, ...]) -> Iterator[dict[str, str]]:
+    for one in fields:
+        for choice in one.choices:
+            yield {one.name: choice.value}

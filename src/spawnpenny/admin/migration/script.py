@@ -1,0 +1,83 @@
+"""Write the script that an administrator reads and runs: plain shell and kubectl, every object by name."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any, Final
+
+from spawnpenny.admin.migration.plan import Action, Adoption, Marking, Move, NewNamespace, Plan
+from spawnpenny.domain.hashes import content_hash
+from spawnpenny.kubernetes.interface import Manifest
+
+MARK: Final = "spawnpenny.io/migrated"
+"""The annotation on what the script has marked as ours: a hash of what it has given."""
+_BINDER: Final = "pv.kubernetes.io/"
+
+
+def write_script(plan: Plan, source: str) -> str:
+    """Return the script for a plan; ``source`` says what it was made from."""
+    functions = files("spawnpenny.admin.migration").joinpath("functions.sh").read_text(encoding="utf-8")
+    head = ["#!/bin/sh", f"# Written by `spawnpenny migrate` from {_in_a_line(source)}.", "#"]
+    head += [f"# Left alone: {_in_a_line(each)}" for each in plan.left]
+    calls = (shlex.join(call) for action in plan.actions for call in _calls(action))
+    return "\n".join(
+        (*head, functions, "actions() {", *(f"  {call}" for call in calls), "  :", "}", "", "carry_out", "")
+    )
+
+
+def _calls(action: Action) -> Iterator[list[str]]:
+    match action:
+        case NewNamespace(manifest):
+            yield ["new_namespace", manifest["metadata"]["name"], _json(manifest)]
+        case Adoption(before, after):
+            yield _marked("namespace", before, after)
+        case Marking(before, after):
+            yield _marked("pvc", before, after)
+        case Move(volume, policy, before, after):
+            ends = [each for claim in (before, after) for each in _end(claim)]
+            yield ["volume", volume, policy, *ends]
+
+
+def _marked(kind: str, before: Manifest, after: Manifest) -> list[str]:
+    metadata = after["metadata"]
+    wanted = {key: dict(metadata.get(key) or {}) for key in ("labels", "annotations")}
+    mark = content_hash([metadata["name"], wanted])
+    wanted["annotations"][MARK] = mark
+    carried = before["metadata"]
+    former = {key: {name: (carried.get(key) or {}).get(name) for name in given} for key, given in wanted.items()}
+    former["annotations"][MARK] = None
+    place = metadata.get("namespace", "")
+    return ["marked", kind, metadata["name"], place, _patch(wanted), _patch(former), mark]
+
+
+def _end(claim: Manifest) -> list[str]:
+    metadata = claim["metadata"]
+    notes = {key: value for key, value in (metadata.get("annotations") or {}).items() if not key.startswith(_BINDER)}
+    spec = {key: value for key, value in claim["spec"].items() if value is not None}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "labels": metadata.get("labels") or {},
+            "annotations": notes,
+        },
+        "spec": spec,
+    }
+    return [metadata["namespace"], metadata["name"], _json(manifest)]
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _patch(metadata: dict[str, dict[str, Any]]) -> str:
+    return _json({"metadata": metadata})
+
+
+def _json(manifest: Any) -> str:
+    return json.dumps(manifest, ensure_ascii=True, separators=(",", ":"))

@@ -1,0 +1,161 @@
+"""The user's own volume claim: in KubeSpawner one volume of many, here the plugin storage's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from spawnpenny.admin.migration.carried import Carried
+from spawnpenny.domain.names import DEFAULT_LAB, Names
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.templates import expand, template_fields
+
+VOLUME: Final = "storage"
+"""What the plugin calls its volume."""
+TEMPLATE: Final = "claim-{user_server}"
+_KEYS: Final = {
+    "storage_capacity": "capacity",
+    "storage_class": "storage_class",
+    "storage_access_modes": "access_modes",
+    "storage_selector": "selector",
+    "storage_extra_labels": "extra_labels",
+    "storage_extra_annotations": "extra_annotations",
+}
+_SERVER: Final = re.compile(r"\{(?:safe_|escaped_|unescaped_)?(?:servername|user_server)\}|\{pod_name\}")
+_DOUBLED: Final = re.compile(r"\{(\{\w+\})\}")
+_CONTAINERS: Final = ("init_containers", "extra_containers", "extra_container_config", "extra_pod_config")
+_PLAIN: Final = re.compile(r"\{(username|servername|user_server)\}")
+
+
+def carry_storage(traits: dict[str, Any], carried: Carried) -> None:
+    """Take what is about the user's own claim out of the traits, and have the plugin storage make it."""
+    template = _template(traits, carried)
+    ensure = traits.pop("storage_pvc_ensure", False)
+    section = {key: traits.pop(name) for name, key in _KEYS.items() if name in traits}
+    section = {key: value for key, value in section.items() if value is not None}
+    deletes = traits.pop("delete_pvc", True)
+    volume = _own_volume(traits.get("volumes"), template)
+    if not ensure and volume is None:
+        return
+    if volume is None:
+        carried.notes.append(
+            "storage_pvc_ensure: no volume mounts the claim in volumes, but the plugin storage does, at "
+            "/home/jovyan. If that is not wanted, take the plugin out, and name the claim in a volume."
+        )
+    else:
+        section |= _take_mounts(traits, volume)
+    if not ensure:
+        carried.notes.append(
+            "volumes: the users' own claims were made by somebody else; the plugin storage makes them."
+        )
+    section["per"] = "lab" if _SERVER.search(template) else "user"
+    section["pvc_name_template"] = _PLAIN.sub(r"{escaped_\1}", template) if _is_legacy(traits) else template
+    section["retain"] = not deletes
+    carried.put("plugins.storage", section)
+
+
+def _template(traits: dict[str, Any], carried: Carried) -> str:
+    template = traits.pop("pvc_name_template", None) or TEMPLATE
+    if isinstance(template, str):
+        return template
+    carried.lose("pvc_name_template", "it is no text", f"The claims are {TEMPLATE}: KubeSpawner's default.")
+    return TEMPLATE
+
+
+def _is_legacy(traits: Mapping[str, Any]) -> bool:
+    return bool(traits.get("slug_scheme") == "escape")
+
+
+def _own_volume(volumes: Any, template: str) -> str | None:
+    """Return the name of the volume that is the user's own claim."""
+    for volume in entries(volumes):
+        claim = volume.get("persistentVolumeClaim") or volume.get("persistent_volume_claim") or {}
+        name = claim.get("claimName") or claim.get("claim_name")
+        if name == "{pvc_name}" or _is_same(name, template):
+            return str(volume.get("name"))
+    return None
+
+
+def _is_same(name: Any, other: str) -> bool:
+    """Whether two templates come to the same name, such as one that says it as the chart did in former versions."""
+    return name == other or (isinstance(name, str) and _of_somebody(name) == _of_somebody(other))
+
+
+def _of_somebody(template: str) -> str:
+    user = "somebody"
+    fields = template_fields(user, DEFAULT_LAB, Names.of(user, Kind.LAB, DEFAULT_LAB, prefix=""))
+    try:
+        return expand(_DOUBLED.sub(r"\1", template), fields)
+    except ValueError:
+        return template
+
+
+def _take_mounts(traits: dict[str, Any], volume: str) -> dict[str, Any]:
+    """Take the volume out, and its first mount; who else mounts it, mounts the plugin's."""
+    _drop(traits, "volumes", lambda each: _is_same(each.get("name"), volume))
+    for key in ("volume_mounts", *_CONTAINERS):
+        if key in traits:
+            traits[key] = _renamed(traits[key], volume)
+    mounts = [each for each in entries(traits.get("volume_mounts")) if each.get("name") == VOLUME]
+    first = mounts[0] if mounts else {}
+    _drop(traits, "volume_mounts", lambda each: each is first)
+    if "profile_list" in traits:
+        traits["profile_list"] = _renamed(traits["profile_list"], volume)
+        for override in _overrides(traits["profile_list"]):
+            _drop(override, "volumes", lambda each: _is_same(each.get("name"), volume))
+            _drop(override, "volume_mounts", lambda each: each.get("name") == VOLUME and _path(each) == _path(first))
+    found = {
+        "mount_path": _path(first),
+        "sub_path": first.get("subPath") or first.get("sub_path"),
+        "read_only": first.get("readOnly") or first.get("read_only"),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _path(mount: Mapping[str, Any]) -> Any:
+    return mount.get("mountPath") or mount.get("mount_path")
+
+
+def _overrides(value: Any) -> list[dict[str, Any]]:
+    """Return what profiles and the choices in them override, however deep."""
+    if isinstance(value, list):
+        return [found for each in value for found in _overrides(each)]
+    if not isinstance(value, Mapping):
+        return []
+    own = value.get("kubespawner_override")
+    found = [own] if isinstance(own, dict) else []
+    return [
+        *found,
+        *(inner for key, each in value.items() if key != "kubespawner_override" for inner in _overrides(each)),
+    ]
+
+
+def entries(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list, or of a map in the order of its keys."""
+    found = [value[key] for key in sorted(value)] if isinstance(value, Mapping) else value or []
+    return [each for each in found if isinstance(each, dict)]
+
+
+def _drop(traits: dict[str, Any], key: str, unwanted: Any) -> None:
+    value = traits.get(key)
+    if isinstance(value, Mapping):
+        traits[key] = {name: each for name, each in value.items() if not _is_unwanted(each, unwanted)}
+    elif isinstance(value, list):
+        traits[key] = [each for each in value if not _is_unwanted(each, unwanted)]
+
+
+def _is_unwanted(value: Any, unwanted: Any) -> bool:
+    """Whether an entry goes; one that is no map stays, for the service to refuse by its place."""
+    return isinstance(value, Mapping) and bool(unwanted(value))
+
+
+def _renamed(value: Any, volume: str) -> Any:
+    """Return mounts, or containers with mounts, that name the plugin's volume in place of this one."""
+    if isinstance(value, Mapping):
+        is_mount = bool({"mountPath", "mount_path"} & value.keys())
+        return {
+            key: VOLUME if is_mount and key == "name" and _is_same(each, volume) else _renamed(each, volume)
+            for key, each in value.items()
+        }
+    return [_renamed(each, volume) for each in value] if isinstance(value, list) else value

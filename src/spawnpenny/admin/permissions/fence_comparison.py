@@ -1,0 +1,106 @@
+"""Compare an admission policy and its binding with those of the settings, rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from spawnpenny.admin.permissions.fence import BINDING
+from spawnpenny.kubernetes.interface import Manifest
+
+_SHORT: Final = 120
+_DEFAULTS: Final[Mapping[str, object]] = {
+    "matchPolicy": "Equivalent",
+    "namespaceSelector": {},
+    "objectSelector": {},
+    "failurePolicy": "Fail",
+    "scope": "*",
+}
+"""What the API server adds where a manifest says nothing."""
+
+
+def fence_differences(found: Manifest, wanted: Manifest) -> Iterator[str]:
+    """Yield a sentence for each way in which a policy or a binding is other than the settings want it."""
+    compare = _of_binding if wanted["kind"] == BINDING else _of_policy
+    yield from compare(f"The {wanted['kind']} {wanted['metadata']['name']}", found["spec"], wanted["spec"])
+
+
+def fence_additions(found: Manifest, wanted: Manifest) -> Iterator[str]:
+    """Yield a sentence for each rule of a policy that is not ours: it may refuse what is needed."""
+    if wanted["kind"] == BINDING:
+        return
+    ours = {_plain(each["expression"]) for each in wanted["spec"]["validations"]}
+    for each in found["spec"].get("validations") or ():
+        if _plain(each["expression"]) not in ours:
+            message = each.get("message") or _shortened(each["expression"])
+            yield f"The {wanted['kind']} {wanted['metadata']['name']} has a rule that is not ours: {message}"
+
+
+def _of_policy(what: str, found: Manifest, wanted: Manifest) -> Iterator[str]:
+    if found.get("failurePolicy", "Fail") != "Fail":
+        yield f"{what} admits what its rules cannot be evaluated on (failurePolicy: {found['failurePolicy']})."
+    if found.get("paramKind"):
+        yield f"{what} takes parameters (paramKind), and is not asked where there are none."
+    yield from _of_conditions(what, _named(found.get("matchConditions")), _named(wanted["matchConditions"]))
+    if _constraints(found.get("matchConstraints")) != _constraints(wanted["matchConstraints"]):
+        yield f"{what} does not see all requests of its account, or others too (matchConstraints)."
+    yield from _of_variables(what, _named(found.get("variables")), _named(wanted["variables"]))
+    rules = {_plain(each["expression"]) for each in found.get("validations") or ()}
+    for each in wanted["validations"]:
+        if _plain(each["expression"]) not in rules:
+            yield f"{what} lacks or changes the rule: {each['message']}"
+
+
+def _of_conditions(what: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    for name in found.keys() - wanted.keys():
+        yield f"{what} applies only where a further condition holds: {_shortened(found[name])}"
+    for name, expression in wanted.items():
+        if name not in found:
+            yield f"{what} is not for our account alone: it lacks the condition {expression}"
+        elif found[name] != expression:
+            yield f"{what} is for other requests: {_shortened(found[name])} in place of {expression}"
+
+
+def _of_variables(what: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    for name, expression in wanted.items():
+        if name not in found:
+            yield f"{what} lacks the variable {name}, so that its rules fail."
+        elif found[name] != expression:
+            yield f"{what} has {_shortened(found[name])} as {name}, and the settings want {_shortened(expression)}"
+
+
+def _of_binding(what: str, found: Manifest, wanted: Manifest) -> Iterator[str]:
+    if found.get("policyName") != wanted["policyName"]:
+        yield f"{what} is for the policy {found.get('policyName')}, not for {wanted['policyName']}."
+    actions = found.get("validationActions") or []
+    if "Deny" not in actions:
+        yield f"{what} does not deny what the policy refuses, but {', '.join(actions) or 'nothing'} alone."
+    if found.get("paramRef"):
+        yield f"{what} gives parameters (paramRef), and is in force only where these are found."
+    scoped = _without_defaults(found.get("matchResources") or {})
+    if scoped:
+        yield f"{what} is in force for a part of the requests alone: {_shortened(str(scoped))}"
+
+
+def _constraints(constraints: Mapping[str, Any] | None) -> dict[str, Any]:
+    kept = _without_defaults(constraints or {})
+    for name in ("resourceRules", "excludeResourceRules"):
+        if name in kept:
+            kept[name] = [_without_defaults(rule) for rule in kept[name]]
+    return kept
+
+
+def _without_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if value not in ([], None) and value != _DEFAULTS.get(key)}
+
+
+def _named(given: list[Manifest] | None) -> dict[str, str]:
+    return {each["name"]: _plain(each["expression"]) for each in given or ()}
+
+
+def _plain(expression: str) -> str:
+    return " ".join(expression.split())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"

@@ -1,0 +1,106 @@
+"""Roles and fence as a kustomize component: patches that a site's overlay takes in, and that outlast every apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from spawnpenny.errors import SettingsError
+from spawnpenny.kubernetes.interface import Manifest
+
+FOLDER: Final = "permissions"
+"""Where the component lies in an overlay."""
+_FILE: Final = "kustomization.yaml"
+_MARK: Final = "# Written by `spawnpenny permissions --output kustomize`."
+_HEAD: Final = f"""\
+{_MARK} Do not edit it: write it again after each change of
+# settings, plugins or version. The overlay names this folder under components, after all others.
+"""
+
+_WIDTH: Final = 110
+_LONG: Final = 10_000  # the patches in it keep the lines that they have
+_VERSION: Final = "kustomize.config.k8s.io/v1alpha1"
+_EMPTY: Final = f"{_MARK}\napiVersion: {_VERSION}\nkind: Component\nlabels: [{{pairs: {{}}}}]\n"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, so that a diff of them can be read."""
+
+
+def make_component(manifests: Iterable[Manifest], fence: Iterable[Manifest]) -> str:
+    """Return the kustomization file of a component that gives the base exactly these roles, and this fence."""
+    patches = [_patch(each, "/rules", each["rules"]) for each in manifests if "rules" in each]
+    patches += [_patch(each, "/spec", each["spec"]) for each in fence]
+    content = {"apiVersion": _VERSION, "kind": "Component", "patches": patches}
+    return _HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=_LONG)
+
+
+def write_component(overlay: Path, text: str) -> Path:
+    """Write the component into an overlay, over an earlier one; return the file.
+
+    Raises:
+        SettingsError: Another file is there, or it cannot be written.
+
+    """
+    file = overlay / FOLDER / _FILE
+    try:
+        if file.exists() and not file.read_text(encoding="utf-8").startswith(_MARK):
+            raise SettingsError(f"{file} was written by somebody else: move it away first.")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be written: {error.strerror}.") from None
+    return file
+
+
+@contextmanager
+def standing_in(overlay: Path) -> Iterator[None]:
+    """Have a component in the overlay until the context ends, where it names one that nobody has written yet.
+
+    kustomize renders no overlay that names a folder which is missing.
+    """
+    file = overlay / FOLDER / _FILE
+    if file.exists() or not is_taken_in(overlay):
+        yield
+        return
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(_EMPTY, encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.unlink()
+        with suppress(OSError):  # there is something of the administrator's own in it
+            file.parent.rmdir()
+
+
+def is_taken_in(overlay: Path) -> bool:
+    """Return whether an overlay names the component."""
+    for name in (_FILE, "kustomization.yml", "Kustomization"):
+        file = overlay / name
+        if file.is_file():
+            content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+            return any(Path(each) == Path(FOLDER) for each in content.get("components") or ())
+    return False
+
+
+def _patch(manifest: Manifest, path: str, value: Any) -> dict[str, Any]:
+    group, _, _ = manifest["apiVersion"].rpartition("/")
+    metadata = manifest["metadata"]
+    target = {"group": group, "kind": manifest["kind"], "name": metadata["name"]}
+    if "namespace" in metadata:
+        target["namespace"] = metadata["namespace"]
+    return {
+        "target": target,
+        "patch": yaml.safe_dump([{"op": "replace", "path": path, "value": value}], sort_keys=False, width=_WIDTH),
+    }
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

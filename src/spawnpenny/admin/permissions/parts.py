@@ -1,0 +1,44 @@
+"""The parts of spawnpenny that use the cluster, each with the account that it works under."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from spawnpenny import service
+from spawnpenny.broker import client as broker_client
+from spawnpenny.broker import leader, order_runs, server, tenants
+from spawnpenny.kubernetes.permissions import Declared
+from spawnpenny.kubernetes.pods import events as pod_events
+from spawnpenny.replicas import heartbeat, ownership, peers
+from spawnpenny.spawns import store
+
+Account = Literal["service", "broker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part declares. ``apart`` says that it is there only where the broker is a process of its own."""
+
+    name: str
+    account: Account
+    declared: Declared
+    apart: bool = False
+
+
+def parts() -> Sequence[Part]:
+    """Return all parts but the steps of plugins, which are told by the plugins themselves."""
+    return (
+        Part("records", "service", store.PERMISSIONS),
+        Part("records", "service", ownership.PERMISSIONS),
+        Part("replicas", "service", heartbeat.PERMISSIONS),
+        Part("replicas", "service", peers.PERMISSIONS),
+        Part("informers", "service", service.PERMISSIONS),
+        Part("events", "service", pod_events.PERMISSIONS),
+        Part("claims", "service", broker_client.PERMISSIONS, apart=True),
+        Part("namespaces", "broker", tenants.PERMISSIONS),
+        Part("orders", "broker", order_runs.PERMISSIONS),
+        Part("claims", "broker", server.PERMISSIONS, apart=True),
+        Part("lead", "broker", leader.PERMISSIONS, apart=True),
+    )

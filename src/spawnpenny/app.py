@@ -1,0 +1,126 @@
+"""The web application: the HTTP API and Dask's, with their middlewares."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.dask.gateway.cookies import GatewayCookies
+from spawnpenny.dask.gateway.routes import GATEWAY
+from spawnpenny.dask.gateway.wait_until_ready import patient
+from spawnpenny.dask.rest_routes import CLUSTERS
+from spawnpenny.dask.scheduler_feed import SCHEDULER_FEED
+from spawnpenny.dask.tickets import Tickets
+from spawnpenny.service import run_service
+from spawnpenny.serving.client_address import ClientAddresses
+from spawnpenny.serving.expectations import UnknownExpectations, answer_expectation
+from spawnpenny.serving.prefix import PREFIX
+from spawnpenny.serving.server import CONNECTIONS, connections_of
+from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, COOKIES, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
+from spawnpenny.web.metrics.claims import CountedBroker
+from spawnpenny.web.metrics.registry import Metrics
+from spawnpenny.web.middleware.access_log import chronicle, put_headers
+from spawnpenny.web.middleware.authorize import guard
+from spawnpenny.web.middleware.errors import problems
+from spawnpenny.web.middleware.forward_to_owner import relay, relaying
+from spawnpenny.web.middleware.rate_limit import Limits
+from spawnpenny.web.openapi.document import Document
+from spawnpenny.web.routes import LABS, META, METRICS_ROUTE, USERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from spawnpenny.domain.broker import Broker
+    from spawnpenny.kubernetes.interface import Cluster
+    from spawnpenny.plugin.manager import Plugins
+    from spawnpenny.settings.model import Settings
+    from spawnpenny.web.route import Route
+
+_PART: Final = re.compile(r"\{(\w+)\}")
+
+
+def create_app(
+    settings: Settings,
+    plugins: Plugins,
+    cluster: Cluster,
+    broker: Broker,
+    *,
+    metrics: Metrics | None = None,
+    supervisor: Supervisor | None = None,
+) -> web.Application:
+    """Make the application. The service runs from its start to its cleanup; the cluster stays the caller's to close.
+
+    ``SERVICE`` of ``web.app_keys`` is the running service. What is under way when it is cleaned up is left as it is,
+    for the service that starts next. ``metrics`` is what the cluster counts its calls in, where it does; ``supervisor``
+    looks after the broker's tasks, where there are any in this process, and gets the service's.
+    """
+    metrics = metrics or Metrics()
+    table = routes(metrics=settings.web.metrics)
+    accesses = {(method, route.path): route.access for route in table for method in route.methods}
+    app = web.Application(
+        middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
+    )
+    app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table)
+    app[PREFIX] = settings.web.prefix
+    app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[COOKIES], app[CONNECTIONS] = (
+        ClientAddresses(settings.web),
+        metrics,
+        Limits(settings.limits),
+        Tickets(),
+        GatewayCookies(),
+        connections_of(settings),
+    )
+    _add_routes(app, table)
+    app.on_response_prepare.append(put_headers)
+    app.on_shutdown.append(_let_go)
+
+    async def running(app: web.Application) -> AsyncIterator[None]:
+        counted = CountedBroker(broker, metrics.claims)
+        async with AsyncExitStack() as stack:
+            for authenticator in plugins.authenticators:
+                await stack.enter_async_context(authenticator)
+            tasks = supervisor or Supervisor()
+            await stack.enter_async_context(metrics.observing(plugins, supervisor=tasks))
+            app[SERVICE] = await stack.enter_async_context(
+                run_service(settings, plugins, cluster, counted, supervisor=tasks)
+            )
+            metrics.stand(app[SERVICE], app[LIMITS], app[CONNECTIONS])
+            yield
+
+    async def asking_others(app: web.Application) -> AsyncIterator[None]:
+        async with relaying(app, settings):
+            yield
+
+    app.cleanup_ctx.append(asking_others)  # first: what the settings have wrong is told before anything runs
+    app.cleanup_ctx.append(running)
+    return app
+
+
+def _add_routes(app: web.Application, table: Sequence[Route]) -> None:
+    paths = {route.path for route in table}
+    for route in table:
+        # An empty name, and braces in one, come as far as the check that says what is wrong with it.
+        pattern = _PART.sub(r"{\1:[^/]*}", route.path)
+        if _PART.sub("", route.path) in paths:  # with an empty name it is another route, which takes other methods
+            pattern = _PART.sub(r"{\1:[^/]+}", route.path)
+        for method in route.methods:
+            app.router.add_route(method, pattern, route.handler, name=route.name, expect_handler=answer_expectation)
+    app.router.register_resource(UnknownExpectations())  # last: whatever has no route
+
+
+async def _let_go(app: web.Application) -> None:
+    app[CLOSING].set()
+
+
+def routes(*, metrics: bool = True) -> tuple[Route, ...]:
+    """Return all routes, with or without the one of the metrics."""
+    return tuple(
+        each
+        for each in (*LABS, *CLUSTERS, *USERS, *GATEWAY, *META, *SCHEDULER_FEED)
+        if metrics or each.name != METRICS_ROUTE
+    )

@@ -1,0 +1,216 @@
+"""Which of several brokers leads: the one that holds the Lease, and is sure that it still does.
+
+A Lease is taken and renewed by compare-and-set. Who does not hold it takes it when it was given up, or when it was not
+renewed for as long as it lasts, by one's own clock from when one heard of its last change: no two clocks are compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from spawnpenny.aio.settle import settle
+from spawnpenny.domain import labels
+from spawnpenny.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.permissions import Declared, allow
+from spawnpenny.replicas.replica import Replica
+from spawnpenny.settings.model import Settings
+
+if TYPE_CHECKING:
+    from spawnpenny.kubernetes.informer import Informer
+
+PERMISSIONS: Final[Declared] = {"broker": (allow("get", "list", "watch", "create", "update", on="leases"),)}
+
+_RENEWALS: Final = 3
+"""How many times a Lease is renewed while it lasts."""
+_SAFE: Final = 0.8
+"""The share of its time for which a leader trusts a renewal: the rest is for ending what it does."""
+
+
+class Election:
+    """One broker's part in it. ``leases`` watches the Lease."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, leases: Informer) -> None:
+        self._leading = asyncio.Event()
+        self._cluster = cluster
+        self._leases = leases
+        self._seconds = settings.broker.lease
+        self._installation = settings.installation
+        self._ref = lease_ref(settings)
+        self._me = Replica.of(settings).identity
+        self._lease: Manifest | None = None
+        self._until = -math.inf
+        self._log = structlog.get_logger("spawnpenny.broker").bind(broker=self._me)
+
+    @property
+    def leading(self) -> bool:
+        return self._leading.is_set()
+
+    async def until_leading(self) -> None:
+        """Return when this one leads."""
+        await self._leading.wait()
+
+    def left(self) -> float:
+        """Return for how many seconds nobody else can lead; 0 or less while this one does not."""
+        return self._until - _now()
+
+    async def run(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Contend until cancelled; ``lead`` runs while this one leads, and is cancelled when it may not any more."""
+        await self._leases.synced.wait()
+        try:
+            while True:
+                if await self._won(await self._until_free()):
+                    await self._reign(lead)
+                else:
+                    await asyncio.sleep(self._seconds / 10)
+        finally:
+            await self._give_up()
+
+    async def _until_free(self) -> Manifest | None:
+        """Return the Lease once it can be taken; None where there is none."""
+        namespace, name = self._ref.namespace, self._ref.name
+        seen = self._leases.get(namespace, name)
+        while seen is not None and _holder(seen):
+            version = _version(seen)
+            try:
+                async with asyncio.timeout(max(self._seconds, _lasts(seen))):
+                    seen = await self._leases.wait_for(
+                        namespace,
+                        name,
+                        lambda lease, v=version: lease is None or _version(lease) != v,  # type: ignore[misc]
+                    )
+            except TimeoutError:
+                break
+        return seen
+
+    async def _won(self, free: Manifest | None) -> bool:
+        sent = _now()
+        try:
+            if free is None:
+                self._lease = await self._cluster.create(self._manifest())
+            else:
+                self._lease = await self._cluster.replace(self._manifest(free))
+        except (AlreadyExistsError, ConflictError):
+            if not await self._is_mine_after_all():
+                return False
+        except ClusterError as error:
+            self._log.warning("the lease cannot be taken", error=error.message)
+            return False
+        self._until = sent + self._seconds * _SAFE
+        return self.left() > 0
+
+    async def _is_mine_after_all(self) -> bool:
+        """Look at the Lease where a call was refused: an earlier try of it may have arrived, its answer lost."""
+        try:
+            there = await self._cluster.read(self._ref)
+        except ClusterError:
+            return False
+        if there is None or _holder(there) != self._me:
+            return False
+        self._lease = there
+        return True
+
+    async def _reign(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._leading.set()
+        self._log.info("leading")
+        task = asyncio.create_task(lead())
+        try:
+            while not task.done() and await self._renewed():
+                await asyncio.wait({task}, timeout=self._seconds / _RENEWALS)
+        finally:
+            self._leading.clear()
+            task.cancel()
+            await settle({task})
+            self._log.info("not leading any more")
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("leading failed", exc_info=error)
+            await self._give_up()
+            await asyncio.sleep(self._seconds)
+
+    async def _renewed(self) -> bool:
+        """Renew the Lease; False where somebody else has it, or it may run out before there is an answer."""
+        try:
+            async with asyncio.timeout(self.left()):
+                while True:
+                    sent = _now()
+                    try:
+                        self._lease = await self._cluster.replace(self._manifest(self._lease))
+                    except (ConflictError, NotFoundError):
+                        if not await self._is_mine_after_all():
+                            self._lease, self._until = None, -math.inf
+                            return False
+                    except ClusterError as error:
+                        self._log.warning("the lease cannot be renewed yet", error=error.message)
+                        await asyncio.sleep(self._seconds / 10)
+                    else:
+                        self._until = sent + self._seconds * _SAFE
+                        return True
+        except TimeoutError:
+            return False
+
+    async def _give_up(self) -> None:
+        """Let another one take over at once."""
+        lease, left, self._lease, self._until = self._lease, self.left(), None, -math.inf
+        if lease is None or left <= 0:
+            return
+        try:
+            async with asyncio.timeout(left):
+                await self._cluster.replace(self._manifest(lease, given_up=True))
+        except (ClusterError, TimeoutError) as error:
+            self._log.warning("the lease could not be given up", error=str(error))
+
+    def _manifest(self, before: Manifest | None = None, *, given_up: bool = False) -> Manifest:
+        """Return the Lease as this one holds it, or as it gives it up."""
+        spec = before["spec"] if before is not None else {}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        same = before is not None and _holder(before) == self._me
+        metadata: Manifest = {
+            "name": self._ref.name,
+            "namespace": self._ref.namespace,
+            "labels": {**labels.ours(self._installation), labels.KIND: "broker"},
+        }
+        if before is not None:
+            metadata["resourceVersion"] = _version(before)
+        wanted = {
+            "holderIdentity": None if given_up else self._me,
+            "leaseDurationSeconds": max(1, math.ceil(self._seconds)),
+            "acquireTime": spec.get("acquireTime", now) if same else now,
+            "renewTime": now,
+            "leaseTransitions": spec.get("leaseTransitions", 0) + (0 if same or before is None else 1),
+        }
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": metadata,
+            "spec": {key: value for key, value in wanted.items() if value is not None},
+        }
+
+
+def lease_ref(settings: Settings) -> Ref:
+    """Refer to the Lease that the brokers of an installation contend for."""
+    return Ref(resource_of("Lease"), f"broker-{settings.installation}", settings.namespaces.broker)
+
+
+def _holder(lease: Manifest) -> str:
+    return (lease.get("spec") or {}).get("holderIdentity") or ""
+
+
+def _lasts(lease: Manifest) -> float:
+    """Return for how long it holds by its holder's settings, which may be others than ours."""
+    return float((lease.get("spec") or {}).get("leaseDurationSeconds") or 0)
+
+
+def _version(lease: Manifest) -> str:
+    version: str = lease["metadata"]["resourceVersion"]
+    return version
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,202 @@
+"""Runs of the site's orders: one at a time for a user and order, to their end, whoever still waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.settle import settle
+from spawnpenny.broker.orders import (
+    Order,
+    Orders,
+    dossier_map,
+    order_mark,
+    order_metadata,
+    order_name,
+    order_pod,
+)
+from spawnpenny.domain import labels
+from spawnpenny.domain.users import User
+from spawnpenny.errors import AlreadyExistsError, ProvisionError, SpawnError, SpawnpennyError
+from spawnpenny.kubernetes.deletion import until_gone
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.permissions import Declared, allow
+from spawnpenny.kubernetes.pods.wait import Listener, PodWatch
+from spawnpenny.settings.model import Settings
+
+if TYPE_CHECKING:
+    from spawnpenny.kubernetes.object_cache import Watched
+
+_OF_SECRETS: Final = frozenset({"secretKeyRef", "secretRef", "secret", "csi"})
+PERMISSIONS: Final[Declared] = {
+    "provision": (
+        allow("get", "list", "watch", "create", "delete", on="pods"),
+        allow("create", "patch", "delete", on="configmaps"),
+    ),
+}
+
+
+class OrderRuns:
+    """Runs orders in the provisioning namespace, and takes away their pods and ConfigMaps when they have ended.
+
+    A waiter that is cancelled does not end the order: half a home directory helps nobody. ``resume`` takes up
+    those that an earlier process left.
+    """
+
+    def __init__(self, cluster: Cluster, settings: Settings, pods: Watched, faults: Faults | None = None) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._pods = pods
+        self._faults = faults or Faults()
+        self._under_way: dict[str, tuple[str, asyncio.Task[None]]] = {}
+
+    async def run(self, user: User, order: Order, orders: Orders) -> None:
+        """Run an order, which has containers, with a user's dossier; return when it has succeeded.
+
+        A user's runs come one after the other; one that is the same is joined.
+
+        Raises:
+            ProvisionError: One of its containers failed; the message says which and how.
+
+        """
+        name, mark = order_name(user, order), order_mark(user, order, orders)
+        while (other := self._in_the_way(user, name, mark)) is not None:
+            await settle({other})
+        there = self._current(name)
+        if there is None:
+            metadata = order_metadata(
+                user,
+                mark,
+                namespace=self._settings.namespaces.provision,
+                installation=self._settings.installation,
+            )
+            seconds = int(self._settings.deadlines.spawn)
+            objects = (
+                dossier_map(user, order, metadata),
+                order_pod(user, order, orders, metadata, seconds=seconds),
+            )
+            there = self._start(name, mark, self._carry_out(*objects))
+        await asyncio.shield(there[1])
+
+    async def resume(self) -> None:
+        """Take up the orders whose pods are there already."""
+        await self._pods.synced.wait()
+        for pod in self._pods.items():
+            with self._faults.isolated("pod", pod["metadata"]["name"]):
+                self._resume(pod)
+
+    def _resume(self, pod: Manifest) -> None:
+        name, mark = pod["metadata"]["name"], _mark(pod)
+        is_order = pod["metadata"].get("labels", {}).get(labels.KIND) == "order"
+        if is_order and mark is not None and name not in self._under_way:
+            self._start(name, mark, self._finish(pod))
+
+    async def close(self) -> None:
+        """Stop waiting; the pods go on in the cluster."""
+        tasks = [task for _, task in self._under_way.values()]
+        for task in tasks:
+            task.cancel()
+        await settle(tasks)
+
+    def _in_the_way(self, user: User, name: str, mark: str) -> asyncio.Task[None] | None:
+        """Return another run of the user's that has to end first: of the other order, or with another dossier."""
+        orders: tuple[Order, Order] = ("commission", "retire")
+        for each in (order_name(user, order) for order in orders):
+            there = self._current(each)
+            if there is not None and (each, there[0]) != (name, mark):
+                return there[1]
+        return None
+
+    def _current(self, name: str) -> tuple[str, asyncio.Task[None]] | None:
+        there = self._under_way.get(name)
+        return there if there is not None and not there[1].done() else None
+
+    def _start(self, name: str, mark: str, work: Coroutine[Any, Any, None]) -> tuple[str, asyncio.Task[None]]:
+        task = asyncio.create_task(work)
+        self._under_way[name] = (mark, task)
+        task.add_done_callback(lambda task: self._ended(name, task))
+        return mark, task
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._under_way.get(name, ("", None))[1] is task:
+            del self._under_way[name]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log = structlog.get_logger("spawnpenny.broker")
+            log.warning("an order failed", order=name, error=str(error))
+
+    async def _carry_out(self, dossier: Manifest, pod: Manifest) -> None:
+        try:
+            await self._cluster.create(dossier)
+        except AlreadyExistsError:
+            await self._cluster.patch(Ref.of(dossier), {"metadata": dossier["metadata"], "data": dossier["data"]})
+        try:
+            created = await self._create(pod)
+        except SpawnpennyError:
+            await self._cluster.delete(Ref.of(dossier))
+            raise
+        await self._finish(created)
+
+    async def _create(self, pod: Manifest) -> Manifest:
+        try:
+            return await self._cluster.create(pod)
+        except AlreadyExistsError:
+            there = await self._cluster.read(Ref.of(pod))
+        if there is not None and _mark(there) == _mark(pod) and "deletionTimestamp" not in there["metadata"]:
+            return there
+        if there is not None:
+            await self._delete(there)
+        return await self._cluster.create(pod)
+
+    async def _finish(self, pod: Manifest) -> None:
+        # What a program prints may be a secret, and which one is not known here: the broker may not read Secrets.
+        listener = Listener(quote=_nothing) if _prints_secrets(pod["spec"]) else None
+        watch = PodWatch(self._cluster, self._pods, Ref.of(pod), pod["metadata"]["uid"], listener)
+        try:
+            async with asyncio.timeout(self._settings.deadlines.spawn):
+                await watch.succeeded()
+        except TimeoutError:
+            error: SpawnpennyError = ProvisionError("The provisioning took too long and was ended.")
+        except SpawnError as failure:
+            error = ProvisionError(f"The provisioning failed. {failure.message}")
+        else:
+            await self._take_away(pod)
+            return
+        await self._take_away(pod)
+        raise error
+
+    async def _take_away(self, pod: Manifest) -> None:
+        await self._delete(pod)
+        metadata = pod["metadata"]
+        await self._cluster.delete(Ref(resource_of("ConfigMap"), metadata["name"], metadata["namespace"]))
+
+    async def _delete(self, pod: Manifest) -> None:
+        uid = pod["metadata"]["uid"]
+        await self._cluster.delete(Ref.of(pod), uid=uid)
+        await until_gone(self._cluster, self._pods, Ref.of(pod), uid)
+
+
+def _mark(pod: Manifest) -> str | None:
+    mark: str | None = pod["metadata"].get("annotations", {}).get(labels.HASH)
+    return mark
+
+
+def _prints_secrets(spec: Manifest) -> bool:
+    """Say whether a pod reads Secrets, and the cluster keeps what it prints."""
+    containers = [*spec.get("initContainers", ()), *spec["containers"]]
+    kept = any(each.get("terminationMessagePolicy") == "FallbackToLogsOnError" for each in containers)
+    return kept and _has_key(spec, _OF_SECRETS)
+
+
+def _has_key(value: object, keys: frozenset[str]) -> bool:
+    if isinstance(value, Mapping):
+        return any(key in keys or _has_key(inner, keys) for key, inner in value.items())
+    return isinstance(value, list) and any(_has_key(inner, keys) for inner in value)
+
+
+def _nothing(_: str) -> str:
+    return ""

@@ -1,0 +1,212 @@
+"""Claims: what the service asks of a broker, as ConfigMaps in the state namespace.
+
+The service creates one, the broker patches in that it has taken it up and what became of it, and the service deletes
+it. To the broker a claim is hostile input: ``read_claim`` believes nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, get_args
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import check_username, safe_slug
+from spawnpenny.domain.untrusted_json import UntrustedJsonError, parse_json
+from spawnpenny.domain.users import GROUP_NAME, MAX_GROUPS, MAX_ID, Group, User, is_group_name
+from spawnpenny.errors import InvalidNameError, InvalidRequestError
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.settings.model import Settings
+from spawnpenny.settings.schema import ShortTupleField, StrictSchema, flatten
+
+KIND: Final = "claim"
+"""The label of a ConfigMap that is one."""
+CLAIM: Final = "claim"
+TAKEN: Final = "taken"
+ANSWER: Final = "answer"
+Verb = Literal["namespace", "release", "commission", "retire"]
+
+_MAX_TEXT: Final = 64 * 1024
+_LONGEST: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is asked for. ``uid`` is that of the namespace to release; ``nonce`` tells two claims apart.
+
+    ``foreign`` has the namespace go also with what others have put there.
+    """
+
+    verb: Verb
+    username: str
+    nonce: str
+    uid: str | None = None
+    purge: bool | None = None
+    foreign: bool | None = None
+    dossier: User | None = None
+
+    @property
+    def is_order(self) -> bool:
+        return self.verb in {"commission", "retire"}
+
+    def to_json(self) -> dict[str, Any]:
+        about = {
+            "verb": self.verb,
+            "username": self.username,
+            "nonce": self.nonce,
+            "uid": self.uid,
+            "purge": self.purge,
+            "foreign": self.foreign,
+        }
+        dossier = {"dossier": self.dossier.dossier()} if self.dossier is not None else {}
+        return {key: value for key, value in about.items() if value is not None} | dossier
+
+
+def claim_map(claim: Claim, *, namespace: str, installation: str) -> Manifest:
+    """Return the ConfigMap of a claim."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"claim-{claim.nonce}",
+            "namespace": namespace,
+            "labels": {**labels.ours(installation), labels.KIND: KIND, labels.USER: safe_slug(claim.username)},
+        },
+        "data": {CLAIM: json.dumps(claim.to_json())},
+    }
+
+
+def is_claim(manifest: Manifest) -> bool:
+    return bool((manifest["metadata"].get("labels") or {}).get(labels.KIND) == KIND)
+
+
+def is_taken(manifest: Manifest) -> bool:
+    return TAKEN in (manifest.get("data") or {})
+
+
+def is_answered(manifest: Manifest) -> bool:
+    return ANSWER in (manifest.get("data") or {})
+
+
+def age(manifest: Manifest) -> float:
+    """Return the seconds since the API server made an object; never negative."""
+    made = datetime.fromisoformat(manifest["metadata"]["creationTimestamp"])
+    return max(0.0, (datetime.now(UTC) - made).total_seconds())
+
+
+def lifetime(verb: Verb, *, taken: bool, settings: Settings) -> float:
+    """Return the seconds after which a claim is not carried out any more.
+
+    An order that was taken up in time may have to wait for another one of the user, and goes on when a broker dies.
+    A release is not carried out when who asked for it may be dead: the user may have started something elsewhere.
+    """
+    broker = settings.broker
+    if verb == "release":
+        return min(broker.patience, broker.expire)
+    return broker.expire + (2 * settings.deadlines.spawn if taken and verb != "namespace" else 0)
+
+
+def is_too_old(manifest: Manifest, settings: Settings) -> bool:
+    """Whether a claim would not be carried out any more, whatever it asks for."""
+    taken = is_taken(manifest)
+    return age(manifest) > max(lifetime(verb, taken=taken, settings=settings) for verb in get_args(Verb))
+
+
+def read_claim(manifest: Manifest) -> Claim:
+    """Return what a ConfigMap claims.
+
+    Raises:
+        InvalidRequestError: It is not a claim as the service makes them; the message says in which way.
+
+    """
+    text = (manifest.get("data") or {}).get(CLAIM, "")
+    if not isinstance(text, str):
+        raise InvalidRequestError("The claim is not a text.")
+    if len(text) > _MAX_TEXT:
+        raise InvalidRequestError(f"The claim has {len(text)} characters; at most {_MAX_TEXT} are taken.")
+    try:
+        claim: Claim = _ClaimSchema().load(parse_json(text))
+    except ValidationError as error:
+        told = "; ".join(f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages))
+        raise InvalidRequestError(f"The claim is not valid. {told}"[:_LONGEST]) from None
+    except UntrustedJsonError as error:
+        raise InvalidRequestError(f"The claim {error}"[:_LONGEST]) from None
+    return claim
+
+
+class _Id(fields.Integer):
+    """A POSIX id: JSON's true is no 1."""
+
+    def __init__(self) -> None:
+        super().__init__(strict=True, required=True, validate=validate.Range(0, MAX_ID))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class _Flag(fields.Boolean):
+    """True or false: JSON's own, and no text that looks like it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+def _check_user(name: str) -> None:
+    try:
+        check_username(name)
+    except InvalidNameError as error:
+        raise ValidationError(error.message) from None
+
+
+def _check_group(name: str) -> None:
+    if not is_group_name(name):
+        raise ValidationError(f"The name of a group is {GROUP_NAME}.")
+
+
+class _GroupSchema(StrictSchema[Group]):
+    makes = Group
+    name = fields.String(required=True, validate=_check_group)
+    id = _Id()
+
+
+class _DossierSchema(StrictSchema[User]):
+    makes = User
+    username = fields.String(required=True, validate=_check_user)
+    uid = _Id()
+    gid = _Id()
+    groups = ShortTupleField(
+        fields.Nested(_GroupSchema),
+        most=MAX_GROUPS,
+        required=True,
+        error_messages={"invalid": f"This has to be a list of at most {MAX_GROUPS} groups."},
+    )
+
+
+class _ClaimSchema(StrictSchema[Claim]):
+    makes = Claim
+    verb = fields.String(required=True, validate=validate.OneOf(["namespace", "release", "commission", "retire"]))
+    username = fields.String(required=True, validate=_check_user)
+    nonce = fields.String(required=True, validate=validate.Length(1, 64))
+    uid = fields.String(validate=validate.Length(1, 64))
+    purge = _Flag()
+    foreign = _Flag()
+    dossier = fields.Nested(_DossierSchema)
+
+    @validates_schema
+    def _check_parts(self, data: dict[str, Any], **_: Any) -> None:
+        release, order = data["verb"] == "release", data["verb"] in {"commission", "retire"}
+        for key, wanted in (("uid", release), ("purge", release), ("dossier", order)):
+            if (key in data) != wanted:
+                told = "is missing" if wanted else "does not belong there"
+                raise ValidationError(f"With the verb {data['verb']}, this {told}.", key)
+        if "foreign" in data and not release:
+            raise ValidationError(f"With the verb {data['verb']}, this does not belong there.", "foreign")
+        if order and data["dossier"].username != data["username"]:
+            raise ValidationError("It is about another user.", "dossier")

@@ -1,0 +1,289 @@
+"""The desk of the broker that leads: it hears of claims, carries them out in turn, and answers each once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from spawnpenny.aio.backoff import pauses
+from spawnpenny.aio.faults import Faults
+from spawnpenny.aio.tasks import Tasks
+from spawnpenny.broker import request_results
+from spawnpenny.broker.fair_queue import Lines
+from spawnpenny.broker.requests import (
+    Claim,
+    Verb,
+    age,
+    is_answered,
+    is_claim,
+    is_taken,
+    is_too_old,
+    lifetime,
+    read_claim,
+)
+from spawnpenny.domain.broker import Broker
+from spawnpenny.domain.users import User
+from spawnpenny.errors import (
+    ClaimExpiredError,
+    ClusterError,
+    InvalidRequestError,
+    NotFoundError,
+    ProvisionError,
+    SpawnpennyError,
+    UnavailableError,
+)
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.settings.model import Settings
+
+if TYPE_CHECKING:
+    from spawnpenny.kubernetes.informer import Informer
+
+MOMENT: Final = 1.0
+"""Seconds after which a claim that is not answered is said to be taken."""
+_TOO_LATE: Final = "The broker came to this too late, and did nothing. Try again."
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 10.0
+
+
+@dataclass(eq=False)
+class _Job:
+    """What there is to do for one claim, or for several that ask for the same. Invalid ones have a line of their own.
+
+    ``claim`` is what is asked for, or why it is refused.
+    """
+
+    claim: Claim | SpawnpennyError
+    maps: dict[str, Manifest] = field(default_factory=dict)
+
+    @property
+    def user(self) -> str:
+        return self.claim.username if isinstance(self.claim, Claim) else ""
+
+    @property
+    def is_order(self) -> bool:
+        return isinstance(self.claim, Claim) and self.claim.is_order
+
+    @property
+    def shared(self) -> tuple[Verb, User] | None:
+        """What another claim has to ask for to be part of this job."""
+        asked = self.claim
+        return (asked.verb, asked.dossier) if isinstance(asked, Claim) and asked.dossier is not None else None
+
+
+class Desk:
+    """Answers the claims that an informer hears of.
+
+    Args:
+        cluster: Where the answers go.
+        settings: How many at once, and until when a claim is carried out.
+        claims: The claims.
+        broker: Who carries them out.
+        look: Called before an order, as its content may have changed.
+        faults: Where claims are counted that cannot be handled at all.
+        outcomes: Counts the answers, as ``ok`` or with the code of the error.
+
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        claims: Informer,
+        broker: Broker,
+        look: Callable[[], Awaitable[None]],
+        *,
+        faults: Faults | None = None,
+        outcomes: Counter[str] | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._claims = claims
+        self._broker = broker
+        self._look = look
+        self._tasks = Tasks()
+        self._faults = faults or Faults()
+        self._outcomes: Counter[str] = Counter() if outcomes is None else outcomes
+        # Orders take minutes, and must not hold up namespaces.
+        self._lines: dict[bool, Lines[_Job]] = {order: Lines(settings.broker.claims) for order in (False, True)}
+        self._jobs: dict[str, _Job] = {}
+        self._shared: dict[tuple[Verb, User], _Job] = {}
+        self._moments: dict[str, asyncio.TimerHandle] = {}
+        self._short: set[asyncio.Task[None]] = set()
+        self._open = True
+        self._log = structlog.get_logger("spawnpenny.broker")
+
+    async def run(self) -> None:
+        """Answer claims until cancelled. It may be run again after a failure."""
+        with self._claims.subscribe() as changes:
+            await self._claims.synced.wait()
+            present = {each["metadata"]["name"] for each in self._claims.items()}
+            for name in self._jobs.keys() - present:  # withdrawn while this did not run
+                self._forget(name)
+            for manifest in sorted(self._claims.items(), key=_made_at):
+                self._hear_alone(manifest)
+                await asyncio.sleep(0)  # however many there are, the Lease is renewed in between
+            async for event in changes:
+                if event.type == "DELETED":
+                    self._forget(event.object["metadata"]["name"])
+                    self._faults.forget("request", event.object["metadata"]["name"])
+                else:
+                    self._hear_alone(event.object)
+                await asyncio.sleep(0)
+
+    async def close(self, seconds: float) -> None:
+        """Take up nothing more; wait so long for what is under way, but for orders, which go on in the cluster."""
+        self._open = False
+        if seconds > 0 and self._short:
+            await asyncio.wait(self._short, timeout=seconds)
+        for timer in self._moments.values():
+            timer.cancel()
+        await self._tasks.close()
+
+    def _hear_alone(self, manifest: Manifest) -> None:
+        """Take in one claim; what is wrong with it harms no other one."""
+        with self._faults.isolated("request", manifest["metadata"]["name"]):
+            self._hear(manifest)
+
+    def _hear(self, manifest: Manifest) -> None:
+        if not is_claim(manifest):
+            return
+        name = manifest["metadata"]["name"]
+        if is_answered(manifest):
+            self._forget(name)
+        elif name not in self._jobs:
+            self._accept(name, manifest)
+            self._begin()
+
+    def _accept(self, name: str, manifest: Manifest) -> None:
+        try:
+            if is_too_old(manifest, self._settings):  # before it is parsed, which costs more
+                raise ClaimExpiredError(_TOO_LATE)  # noqa: TRY301 - answered as any other refusal
+            job = _Job(read_claim(manifest))
+        except (InvalidRequestError, ClaimExpiredError) as error:
+            job = _Job(error)
+        joined = self._shared.get(job.shared) if job.shared is not None else None
+        if joined is None:
+            self._lines[job.is_order].join(job.user, job)
+            if job.shared is not None:
+                self._shared[job.shared] = job
+        job = joined or job
+        job.maps[name] = manifest
+        self._jobs[name] = job
+        if not is_taken(manifest):
+            loop = asyncio.get_running_loop()
+            self._moments[name] = loop.call_later(MOMENT, self._tell_taken, name, manifest)
+
+    def _forget(self, name: str) -> None:
+        """Let go of a claim that was answered, or was withdrawn: one that has not had its turn is not carried out."""
+        self._no_moment(name)
+        job = self._jobs.pop(name, None)
+        if job is None:
+            return
+        job.maps.pop(name, None)
+        if not job.maps and self._lines[job.is_order].leave(job.user, job):
+            self._end(job)
+
+    def _no_moment(self, name: str) -> None:
+        if (timer := self._moments.pop(name, None)) is not None:
+            timer.cancel()
+
+    def _tell_taken(self, name: str, manifest: Manifest) -> None:
+        self._no_moment(name)
+        self._tasks.run(self._patch(manifest, request_results.taken()))
+
+    def _begin(self) -> None:
+        """Start all whose turn it is."""
+        for order, lines in self._lines.items():
+            while self._open and (job := lines.next()) is not None:
+                task = self._tasks.start(self._carry_out(job))
+                if not order:
+                    self._short.add(task)
+                    task.add_done_callback(self._short.discard)
+
+    async def _carry_out(self, job: _Job) -> None:
+        try:
+            answer = await self._outcome(job)
+            self._end(job)  # who asks from now on asks anew
+            maps = list(job.maps.items())
+            for name, _ in maps:
+                self._no_moment(name)
+            async with asyncio.TaskGroup() as group:
+                for _, manifest in maps:
+                    _ = group.create_task(self._patch(manifest, answer))
+        finally:
+            self._lines[job.is_order].done(job.user)
+            self._begin()
+
+    def _end(self, job: _Job) -> None:
+        if job.shared is not None and self._shared.get(job.shared) is job:
+            del self._shared[job.shared]
+
+    async def _outcome(self, job: _Job) -> Manifest:
+        """Carry out what is asked for, and return the answer, whatever happens."""
+        claim = job.claim
+        try:
+            if not isinstance(claim, Claim):
+                raise claim  # noqa: TRY301 - answered as any other failure
+            self._refuse_expired(claim.verb, job)
+            result = await self._do(claim)
+        except SpawnpennyError as error:
+            self._outcomes[error.code] += 1
+            self._log.warning("a claim failed", user=job.user, code=error.code, error=error.message)
+            return request_results.failed(error)
+        except Exception:  # noqa: BLE001 - whatever a claim brings about, the others are answered
+            self._outcomes["internal_error"] += 1
+            self._log.exception("a claim failed unexpectedly", user=job.user)
+            told = "Something went wrong in the broker. An administrator finds the cause in its log."
+            return request_results.failed(ProvisionError(told))
+        self._outcomes["ok"] += 1
+        self._log.info("a claim was carried out", verb=claim.verb, user=job.user)
+        return request_results.done(result)
+
+    def _refuse_expired(self, verb: Verb, job: _Job) -> None:
+        def is_expired(manifest: Manifest) -> bool:
+            return age(manifest) > lifetime(verb, taken=is_taken(manifest), settings=self._settings)
+
+        if all(is_expired(manifest) for manifest in job.maps.values()):
+            raise ClaimExpiredError(_TOO_LATE)
+
+    async def _do(self, claim: Claim) -> str | None:
+        match claim.verb:
+            case "namespace":
+                return await self._broker.claim_namespace(claim.username)
+            case "release":
+                await self._broker.release_namespace(
+                    claim.username, claim.uid or "", purge=claim.purge is True, foreign=claim.foreign is True
+                )
+            case "commission" | "retire" if claim.dossier is not None:
+                await self._look()
+                await self._broker.provision(claim.dossier, claim.verb)
+            case _:
+                raise InvalidRequestError("The claim has no dossier.")
+        return None
+
+    async def _patch(self, manifest: Manifest, patch: Manifest) -> None:
+        """Write on a claim; it is tried again for as long as the cluster does not answer."""
+        ref, waits = Ref.of(manifest), pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+        while True:
+            try:
+                await self._cluster.patch(ref, patch)
+            except NotFoundError:
+                return  # nobody waits for it any more
+            except UnavailableError as error:
+                self._log.warning("a claim cannot be answered yet", claim=ref.name, error=error.message)
+                await asyncio.sleep(next(waits))
+            except ClusterError as error:
+                self._log.error("a claim cannot be answered", claim=ref.name, error=error.message)
+                return
+            else:
+                return
+
+
+def _made_at(manifest: Manifest) -> str:
+    made: str = manifest["metadata"].get("creationTimestamp") or ""
+    return made

@@ -1,0 +1,1 @@
+"""The demo: a Hub, labs and Dask on this machine, without Kubernetes."""

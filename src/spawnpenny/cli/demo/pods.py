@@ -1,0 +1,69 @@
+"""Programs of the demo that are pods of its embedded cluster.
+
+So they end with the cluster, however that ends, and hold nothing of the demo's own environment.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from spawnpenny.cli.exits import CommandError
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from spawnpenny.kubernetes.interface import Cluster, Manifest
+
+
+async def run_pod(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
+    """Make objects, the last one a pod, and wait until that is ready.
+
+    Raises:
+        CommandError: It has ended instead.
+
+    """
+    pods, metadata = resource_of("Pod"), manifests[-1]["metadata"]
+    namespace = metadata["namespace"]
+    since = (await cluster.list(pods, namespace=namespace)).version
+    for manifest in manifests:
+        _ = await cluster.create(manifest)
+    changes = cluster.watch(pods, since=since, namespace=namespace)
+    async with aclosing(changes) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
+        async for event in events:
+            status = event.object.get("status") or {}
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
+                return
+            if status.get("phase") in ("Failed", "Succeeded"):
+                break
+    container = manifests[-1]["spec"]["containers"][0]["name"]
+    log = await cluster.log(Ref(pods, metadata["name"], namespace), container=container, lines=20)
+    raise CommandError(f"The demo's {metadata['name']} has ended:\n{log}")
+
+
+def env_of(values: Mapping[str, str]) -> list[Manifest]:
+    """Return environment variables of a container, as they are, with what finds this spawnpenny."""
+    ours = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in {**values, **ours}.items()]
+
+
+def free_port(wanted: int) -> int:
+    """Return the wanted port of 127.0.0.1, or a free one where that is taken (or 0).
+
+    Until this process ends, Linux gives it to no connection and to no caller that asks for any free port.
+    """
+    for port in (wanted, 0):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = trial.getsockname()[1]
+            trial.detach()  # stays bound: a server with the same option can listen beside it
+            return found
+    raise CommandError("There is no free port on 127.0.0.1.")

@@ -1,0 +1,176 @@
+"""The site of the demo: its settings, its images, and the order that makes a home directory."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from spawnpenny.api import Kind, Manifest, Settings, Spawn, hookimpl
+from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.cli.demo.dask import PROXY_COMMAND, PROXY_IMAGE, PROXY_SCOPES
+from spawnpenny.cli.demo.hub import HUB_COMMAND, HUB_IMAGE
+from spawnpenny.cli.demo.site_settings import LAB_IMAGE, SHELL_IMAGE, SiteSettings, lay_over
+from spawnpenny.errors import SettingsError
+from spawnpenny.settings.load import make_settings
+from spawnpenny.settings.model import EmbeddedSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from spawnpenny.cli.demo.dask import DemoDask
+
+HOME_IMAGE: Final = "spawnpenny/home"
+_SCOPES: Final = ["admin"]
+_QUOTA: Final = {"cpu": 16, "memory": "32Gi"}
+_HUB_SCOPES: Final = ["read:any", "delete:any", "spawn:any"]
+_PROFILES: Final = [
+    {
+        "display_name": "Small",
+        "description": "1 CPU and 1 GB of memory.",
+        "default": True,
+        "kubespawner_override": {"cpu_limit": 1, "mem_limit": "1G"},
+    },
+    {
+        "display_name": "Medium",
+        "description": "2 CPU and as much memory as you choose.",
+        "kubespawner_override": {"cpu_limit": 2},
+        "profile_options": {
+            "memory": {
+                "display_name": "Memory",
+                "choices": {
+                    "2": {"display_name": "2 GB", "kubespawner_override": {"mem_limit": "2G"}},
+                    "4": {"display_name": "4 GB", "kubespawner_override": {"mem_limit": "4G"}},
+                },
+            }
+        },
+    },
+    {
+        "display_name": "More than your quota",
+        "description": "32 CPU, to see how a refusal reads.",
+        "kubespawner_override": {"cpu_limit": 32},
+    },
+    {
+        "display_name": "An image that is not there",
+        "description": "To see how a failure reads.",
+        "kubespawner_override": {"image": "registry.example/lab:2019"},
+    },
+]
+
+_MAKE_HOME: Final = """
+import json, pathlib, sys
+from spawnpenny.domain.names import safe_slug
+dossier = json.loads(pathlib.Path(sys.argv[2]).read_text(encoding="utf-8"))
+home = pathlib.Path(sys.argv[1], safe_slug(dossier["username"]))
+home.mkdir(mode=0o700, parents=True, exist_ok=True)
+name, uid = dossier["username"], dossier["uid"]
+(home / "welcome.md").write_text(f"# Hello {name}\\n\\nThe site's order made this for uid {uid}.\\n", encoding="utf-8")
+"""
+"""What the commission container of the demo's site runs: as a real one would, it reads the dossier and makes a home."""
+
+
+_LAB_ARGS: Final = (
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdates",
+    "--LabApp.extension_manager=readonly",
+)
+
+
+class HomePlugin:
+    """A plugin of the demo's site: each lab works in its user's home directory, which the order has made."""
+
+    def __init__(self, homes: Path) -> None:
+        self._homes = homes
+
+    @hookimpl
+    def spawnpenny_pod_patch(self, spawn: Spawn) -> Manifest:
+        if spawn.kind is not Kind.LAB:
+            return {}
+        home = str(self._homes / spawn.names.user).replace("$", "$$")  # Kubernetes expands $(NAME) in args
+        args = [*_LAB_ARGS, f"--ServerApp.root_dir={home}"]
+        return {"spec": {"containers": [{"name": "notebook", "args": args}]}}
+
+
+@dataclass(frozen=True)
+class DemoSite:
+    """Whom the demo is for, and where it keeps its things. Tokens are made anew for each demo, and are in no file."""
+
+    folder: Path
+    user: str
+    site: SiteSettings = field(default_factory=lambda: SiteSettings("the demo", {}))
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    hub_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    lab_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    @property
+    def homes(self) -> Path:
+        """Where each user's home directory is, named by the user's slug."""
+        return self.folder / "homes"
+
+    @property
+    def has_homes(self) -> bool:
+        """Whether the demo itself makes homes: a site that names its plugins or orders has its own way."""
+        return not self.site.listed and not (self.site.data.get("broker") or {}).get("orders")
+
+    @property
+    def plugins(self) -> Mapping[str, object]:
+        return {"demo-home": HomePlugin(self.homes)} if self.has_homes else {}
+
+    @property
+    def wants_dask(self) -> bool:
+        return "dask" in self.site.plugins or not self.site.listed
+
+    def settings(self, port: int, dask: DemoDask | None) -> tuple[Settings, list[str]]:
+        """Write the orders file, and return the settings, and what has to be said of them; without Dask where None.
+
+        Raises:
+            SettingsError: The site's own do not go.
+
+        """
+        if self.site.listed and "lab" not in self.site.plugins:
+            raise SettingsError(f"The demo needs labs: name lab: {{}} under plugins in {self.site.source}.")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        orders = self.folder / "orders.json"  # JSON is YAML
+        orders.write_text(json.dumps(_orders()), encoding="utf-8")
+        demo = {
+            "installation": "demo",
+            "cluster": "embedded",
+            "web": {"host": "127.0.0.1", "port": port},
+            "embedded": {"folder": str(self.folder / "cluster"), "images": self._images()},
+            "broker": {"orders": str(orders)} if self.has_homes else {},
+            "gateway": dask.settings if dask else {},
+            "tokens": self._tokens(dask),
+            "plugins": {
+                "namespace": {},
+                "quota": _QUOTA,
+                "user": {},
+                "lab": {"image": LAB_IMAGE, "profile_list": _PROFILES},
+                **({"dask": {}} if dask else {}),
+            },
+        }
+        data, notices = lay_over(demo, self.site, self.folder)
+        if dask is None:
+            data["plugins"].pop("dask", None)
+        return make_settings(data, source=self.site.source), notices
+
+    def _tokens(self, dask: DemoDask | None) -> dict[str, Any]:
+        return {
+            "demo": {"sha256": hash_token(self.token), "scopes": _SCOPES},
+            "hub": {"sha256": hash_token(self.hub_token), "scopes": _HUB_SCOPES},
+            **({"proxy": {"sha256": hash_token(dask.token), "scopes": list(PROXY_SCOPES)}} if dask else {}),
+        }
+
+    def _images(self) -> dict[str, list[str]]:
+        return {
+            HUB_IMAGE: list(HUB_COMMAND),
+            HOME_IMAGE: ["{python}", "-c", _MAKE_HOME, str(self.homes)],
+            SHELL_IMAGE: list(EmbeddedSettings().images[SHELL_IMAGE]),
+            LAB_IMAGE: list(EmbeddedSettings().images[LAB_IMAGE]),
+            PROXY_IMAGE: list(PROXY_COMMAND),
+        }
+
+
+def _orders() -> dict[str, Any]:
+    make_home = {"name": "make-home", "image": HOME_IMAGE, "args": ["/opt/dossier/dossier.json"]}
+    return {"commission": [make_home]}

@@ -1,1 +1,0 @@
-"""The port to a cluster, and the implementation for Kubernetes."""

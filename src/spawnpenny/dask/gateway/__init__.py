@@ -1,0 +1,1 @@
+"""The protocol of dask-gateway's client."""

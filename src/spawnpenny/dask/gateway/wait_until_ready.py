@@ -1,0 +1,57 @@
+"""Has a request wait while nobody can tell, as after a restart: dask-gateway's client gives a cluster up at a 503."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from spawnpenny.dask.gateway.errors import PREFIX
+from spawnpenny.errors import NotReadyError
+from spawnpenny.web.app_keys import CLOSING, SERVICE
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+
+PATIENCE: Final = 20.0
+_MARGIN: Final = 5.0
+_PAUSE: Final = 1.0
+_ABOUT_USERS: Final = f"{PREFIX}/api/v1/"
+
+
+@web.middleware
+async def patient(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a request of the gateway protocol once it is known what to answer, or after a while that it is not.
+
+    Outside of ``guard``: who asks may not be known either. What another replica may have begun is not asked for twice.
+    """
+    if not request.path.startswith(_ABOUT_USERS) or request.match_info.http_exception is not None:
+        return await handler(request)
+    service, loop = request.app[SERVICE], asyncio.get_running_loop()
+    # The users of a replica that died are taken over when its lease has run out.
+    until = loop.time() + max(PATIENCE, service.settings.replicas.lease + _MARGIN)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await service.until_ready()
+    while True:
+        moved = service.moved.next()
+        try:
+            return await handler(request)
+        except NotReadyError:
+            if _may_have_begun(request) or loop.time() >= until or request.app[CLOSING].is_set():
+                raise
+        await _pause(moved)
+
+
+def _may_have_begun(request: web.Request) -> bool:
+    """Whether asking for it again may make a second cluster."""
+    return request.method == "POST" and request.path.endswith("/clusters/") and "start" not in request.query
+
+
+async def _pause(moved: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PAUSE):
+            await moved.wait()

@@ -1,0 +1,196 @@
+"""The dashboards of all clusters, at an origin of their own: ``/clusters/<cluster>/<ticket or capability>/…``.
+
+A ticket is used up by a form, and becomes a capability in the address. The browser that used it keeps a cookie for the
+link alone, by which the link leads there again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+import aiohttp
+import structlog
+from aiohttp import web
+from yarl import URL
+
+from spawnpenny.clients.connection import Connection
+from spawnpenny.clients.errors import ClientError, ProblemError
+from spawnpenny.dask.proxy.capability import Capabilities, is_capability
+from spawnpenny.dask.proxy.feed import Feed
+from spawnpenny.dask.proxy.forwarding import forward, relay, target
+from spawnpenny.dask.proxy.limits import ProxyLimits
+from spawnpenny.dask.proxy.pages import notice, ticket_page
+from spawnpenny.dask.proxy.paths import is_open
+from spawnpenny.dask.proxy.routes import RouteTable, Way
+
+LASTS: Final = 12 * 3600
+"""Seconds for which a dashboard may be looked at by one ticket."""
+COOKIE: Final = "spawnpenny-dashboard"
+"""By it the browser that has used a ticket opens the ticket's link again, and nothing else."""
+REMEMBERED: Final = 7 * 24 * 3600
+"""Seconds for which a link opens again in the browser that has opened it, while the scheduler is the same."""
+_REDEEMING: Final = 32
+_PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,128})(?P<rest>/.*)?"
+_ABSENT: Final = (HTTPStatus.NOT_FOUND, "There is nothing here", "Ask your Dask cluster for its dashboard link.")
+_WORKERS: Final = (
+    HTTPStatus.NOT_FOUND,
+    "A worker's own dashboard is not shown",
+    "Only the scheduler's pages pass. Workers, and the page of each worker that Info leads to, show what they do.",
+)
+_ENDED: Final = (
+    HTTPStatus.NOT_FOUND,
+    "This Dask cluster does not run",
+    "It has ended, or is not running yet. In a notebook, cluster.dashboard_link is a new link to one that runs.",
+)
+_SPENT: Final = (
+    HTTPStatus.FORBIDDEN,
+    "This link is used up",
+    (
+        "A link to a dashboard opens in the browser that opens it first, and a link that nobody has opened ends when "
+        "the service is started anew. In a notebook, cluster.gateway.get_cluster(cluster.name).dashboard_link is a "
+        "new one; of a SpawnpennyCluster, cluster.dashboard_link is."
+    ),
+)
+_LATER: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "It is not known right now. Load the page again.")
+_BUSY: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "Too much of this dashboard is being looked at.")
+
+
+class Dashboards:
+    """Answers what browsers ask for. Once ``closing`` is set, websockets end."""
+
+    def __init__(
+        self, table: RouteTable, feed: Feed, service: Connection, token: str, limits: ProxyLimits, *, public: str = ""
+    ) -> None:
+        self._table = table
+        self._feed = feed
+        self._service = service
+        self._capabilities = Capabilities(token)
+        self._limits = limits
+        self._public = URL(public)
+        # Whoever is in front may take the prefix of the public address away, or leave it.
+        self._path = re.compile(f"(?:{re.escape(self._prefix)})?{_PATH}", re.ASCII)
+        self._asking, self._sockets = _Users(), _Users()
+        self._redeeming = asyncio.Semaphore(_REDEEMING)
+        self.closing = asyncio.Event()
+
+    async def answer(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
+        """Answer a request for a path of a dashboard, with the session that dashboards are asked by."""
+        found = self._path.fullmatch(request.rel_url.raw_path)
+        rest = (found and found["rest"]) or ""
+        if found is None or not is_open(rest, websocket=_is_websocket(request)):
+            return notice(*(_WORKERS if rest.startswith("/proxy/") else _ABSENT))
+        way = await self._table.find(found["cluster"], self._limits.unknown)
+        if way is None or way.route.dashboard is None:
+            return notice(*(_ENDED if self._table.synced.is_set() else _LATER))
+        if self._feed.silence() > self._limits.fresh:
+            return notice(*_LATER)
+        if is_capability(found["right"]):
+            return await self._show(request, session, way, found["right"], rest)
+        return await self._open(request, way, found["right"], rest)
+
+    @property
+    def _prefix(self) -> str:
+        return self._public.raw_path.rstrip("/")
+
+    async def _open(self, request: web.Request, way: Way, ticket: str, rest: str) -> web.Response:
+        """Open a link: for the browser that has opened it before, or by its ticket."""
+        kept, route = request.cookies.get(COOKIE, ""), way.route
+        if self._capabilities.remembers(kept, route.cluster, route.uid, ticket, time.time()):
+            return self._lead_on(way, rest)
+        return await self._redeem(way, ticket, rest) if request.method == "POST" else ticket_page()
+
+    async def _redeem(self, way: Way, ticket: str, rest: str) -> web.Response:
+        route = way.route
+        path = f"/v1/users/{quote(route.user, safe='')}/dask/{quote(route.cluster, safe='')}/ticket"
+        try:
+            async with self._redeeming:
+                told = await self._service.ask("POST", path, body={"ticket": ticket}, repeatable=False)
+        except ProblemError as error:
+            return notice(*(_SPENT if error.status == HTTPStatus.NOT_FOUND else self._later(error)))
+        except ClientError as error:
+            return notice(*self._later(error))
+        if told is None or told.get("uid") != route.uid:
+            return notice(*_SPENT)
+        response, until = self._lead_on(way, rest), int(time.time()) + REMEMBERED
+        response.set_cookie(
+            COOKIE,
+            self._capabilities.remember(route.cluster, route.uid, ticket, until),
+            max_age=REMEMBERED,
+            path=f"{self._prefix}/clusters/{route.cluster}/{ticket}",
+            secure=self._public.scheme == "https",
+            httponly=True,
+            samesite="Lax",  # a link in another site's page leads here
+        )
+        return response
+
+    def _lead_on(self, way: Way, rest: str) -> web.Response:
+        """Lead a browser to the dashboard, by a right of its own."""
+        right = self._capabilities.make(way.route.cluster, way.route.uid, int(time.time()) + LASTS)
+        # Relative, so that a prefix that somebody in front takes away is kept.
+        where = f"{'../' * rest.count('/')}{right}{rest if rest.strip('/') else '/status'}"
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": where, "Referrer-Policy": "no-referrer"})
+
+    def _later(self, error: ClientError) -> tuple[int, str, str]:
+        structlog.get_logger("spawnpenny.proxy").warning("a ticket cannot be looked at", error=str(error))
+        return _LATER
+
+    async def _show(
+        self, request: web.Request, session: aiohttp.ClientSession, way: Way, right: str, rest: str
+    ) -> web.StreamResponse:
+        until = self._capabilities.until(right, way.route.cluster, way.route.uid)
+        left = 0.0 if until is None else until - time.time()
+        if left <= 0:
+            return notice(*_SPENT)
+        if not rest.strip("/"):
+            where = "status" if rest else f"{right}/status"
+            return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": where})
+        if request.method not in {"GET", "HEAD"}:
+            return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        return await self._pass_on(request, session, way, target(way, rest, request.rel_url.raw_query_string), left)
+
+    async def _pass_on(
+        self, request: web.Request, session: aiohttp.ClientSession, way: Way, url: URL, left: float
+    ) -> web.StreamResponse:
+        """Ask the dashboard itself, for so many seconds at most, where its user has not too much of it open."""
+        limits, user = self._limits, way.route.user
+        if _is_websocket(request):
+            if not self._sockets.has_room(user, limits.sockets, limits.all_sockets):
+                return notice(*_BUSY)
+            with self._sockets.counted(user):
+                return await relay(request, session, url, way=way, closing=self.closing, seconds=left)
+        if not self._asking.has_room(user, limits.requests, limits.dashboards):
+            return notice(*_BUSY)
+        with self._asking.counted(user):
+            return await forward(request, session, url)
+
+
+def _is_websocket(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").strip().lower() == "websocket"
+
+
+class _Users:
+    """What users have open at once."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def has_room(self, user: str, most: int, most_in_all: int) -> bool:
+        return self._open[user] < most and self._open.total() < most_in_all
+
+    @contextmanager
+    def counted(self, user: str) -> Iterator[None]:
+        self._open[user] += 1
+        try:
+            yield
+        finally:
+            self._open[user] -= 1
+            if not self._open[user]:
+                del self._open[user]

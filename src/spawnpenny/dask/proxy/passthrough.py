@@ -1,0 +1,143 @@
+"""Passes TLS through to schedulers by the server's name, and never looks inside."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from typing import Final
+
+import structlog
+
+from spawnpenny.dask.proxy.limits import ProxyLimits
+from spawnpenny.dask.proxy.routes import RouteTable, Way
+from spawnpenny.dask.proxy.splice import Splicing
+from spawnpenny.dask.proxy.visitor import Visitor
+
+PREFIX: Final = "daskgateway-"
+"""In front of the cluster's name, in the server's name that Dask's clients send."""
+
+_TELL_EVERY: Final = 10.0
+
+
+class Passthrough:
+    """All connections that are passed through. ``take`` is what a listener does with each that comes.
+
+    Whatever is wrong with one, it is closed without a word: Dask's clients try again for 30 s.
+    """
+
+    def __init__(self, table: RouteTable, limits: ProxyLimits) -> None:
+        self._table = table
+        self.limits = limits
+        self.log = structlog.get_logger("spawnpenny.proxy")
+        self.splicing = Splicing(limits.half)
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self._open: set[Visitor] = set()
+        self._greeting: dict[Visitor, None] = {}
+        self._of_address: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turned_away = 0
+        self._tell_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def take(self, connection: socket.socket, address: str) -> None:
+        """Serve a connection, or close it where there are too many."""
+        visitor = Visitor(self, connection, address)
+        if self._admit(visitor):
+            visitor.begin()
+        else:
+            connection.close()
+
+    def _admit(self, visitor: Visitor) -> bool:
+        """Count a connection that has just been made; return False where there are too many.
+
+        Of those that have not said where to the oldest gives way: one user has many addresses, and could hold them all,
+        but who has something to say says it at once.
+        """
+        limits = self.limits
+        if len(self._open) >= limits.connections or self._of_address[visitor.address] >= limits.of_address:
+            self._tell_of_refused(visitor.address)
+            return False
+        if len(self._greeting) >= limits.greeting:
+            self.give_way()
+        self._open.add(visitor)
+        self.empty.clear()
+        self._greeting[visitor] = None
+        self._of_address[visitor.address] += 1
+        return True
+
+    def give_way(self) -> bool:
+        """End the oldest connection that has not said where to; return whether there was one."""
+        oldest = next(iter(self._greeting), None)
+        if oldest is None:
+            return False
+        self._tell_of_refused(oldest.address)
+        oldest.cut()
+        return True
+
+    def greeted(self, visitor: Visitor) -> None:
+        """Say that a connection has told where to, or is gone before."""
+        del self._greeting[visitor]
+        self._of_address[visitor.address] -= 1
+        if not self._of_address[visitor.address]:
+            del self._of_address[visitor.address]
+
+    def leave(self, visitor: Visitor) -> None:
+        """Say that a connection is gone."""
+        self._open.discard(visitor)
+        if not self._open:
+            self.empty.set()
+
+    def connect(self, visitor: Visitor, name: str) -> None:
+        """Connect a visitor to the scheduler of that name."""
+        cluster = name.removeprefix(PREFIX)
+        if cluster == name:
+            self.refuse(visitor, "the name is not one of a Dask cluster", name)
+        elif (way := self._table.get(cluster)) is not None:
+            self._lead(visitor, way, name)
+        else:
+            task = asyncio.ensure_future(self._wait(visitor, cluster, name))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def refuse(self, visitor: Visitor, why: str, name: str = "") -> None:
+        """Close a connection, and note why."""
+        self.log.debug("a connection is closed", server_name=name, address=visitor.address, why=why)
+        visitor.cut()
+
+    async def close(self) -> None:
+        """Cut all connections."""
+        for visitor in tuple(self._open):
+            visitor.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.splicing.pipes.close()
+
+    async def _wait(self, visitor: Visitor, cluster: str, name: str) -> None:
+        """Wait for a cluster that may have been made just now."""
+        way = None
+        try:
+            way = await self._table.find(cluster, self.limits.unknown)
+        finally:
+            if way is None:
+                self.refuse(visitor, "there is no such cluster", name)
+        if way is not None:
+            self._lead(visitor, way, name)
+
+    def _lead(self, visitor: Visitor, way: Way, name: str) -> None:
+        if len(way.cuts) >= self.limits.of_cluster:
+            self.refuse(visitor, "the cluster has too many connections", name)
+        else:
+            visitor.dial(way)
+
+    def _tell_of_refused(self, address: str) -> None:
+        """Tell of connections that are too many, and not of each: whoever makes them could fill the log."""
+        self._turned_away += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._tell_at:
+            self.log.warning("too many connections", open=len(self._open), refused=self._turned_away, last=address)
+            self._turned_away, self._tell_at = 0, now + _TELL_EVERY

@@ -1,0 +1,105 @@
+"""A connection that comes: it first has to say where to, and is then one with the scheduler's."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from spawnpenny.dask.proxy.client_hello import MOST, HelloError, HelloReader
+from spawnpenny.dask.proxy.dial import Dial
+from spawnpenny.dask.proxy.splice import Splice
+
+if TYPE_CHECKING:
+    from spawnpenny.dask.proxy.passthrough import Passthrough
+    from spawnpenny.dask.proxy.routes import Way
+
+
+class Visitor:
+    """One connection, from its first byte to its end."""
+
+    def __init__(self, passthrough: Passthrough, connection: socket.socket, address: str) -> None:
+        self.address = address
+        self._passthrough = passthrough
+        self._connection = connection
+        self._loop = passthrough.splicing.loop
+        self._hello: HelloReader | None = HelloReader()
+        self._begun = bytearray()
+        self._timer: asyncio.TimerHandle | None = None
+        self._way: Way | None = None
+        self._dial: Dial | None = None
+        self._splice: Splice | None = None
+        self._over = False
+
+    def begin(self) -> None:
+        """Read where to. Most have said so by now, so that nothing is waited for."""
+        self._timer = self._loop.call_later(self._passthrough.limits.hello, self.cut)
+        self._read()
+        if self._hello is not None:
+            self._loop.add_reader(self._connection.fileno(), self._read)
+
+    def cut(self) -> None:
+        """End the connection at once, and what was made for it."""
+        if self._over:
+            return
+        self._over = True
+        self._greeted()
+        if self._dial is not None:
+            self._dial.cancel()
+        if self._splice is not None:
+            self._splice.cut()
+        self._connection.close()
+        if self._way is not None:
+            self._way.cuts.discard(self.cut)
+        self._passthrough.leave(self)
+
+    def dial(self, way: Way) -> None:
+        """Connect to a scheduler; the connection is cut when the way there is no more."""
+        if self._over:
+            return
+        self._way = way
+        way.cuts.add(self.cut)
+        self._dial = Dial(
+            self._join, lambda why: self._passthrough.refuse(self, f"its scheduler does not answer: {why}")
+        )
+        self._dial.begin(way.route.address, way.route.tls, self._passthrough.limits.dial)
+
+    def _join(self, scheduler: socket.socket) -> None:
+        self._dial = None
+        self._splice = Splice(self._passthrough.splicing, self._connection, scheduler, self.cut)
+        begun, self._begun = bytes(self._begun), bytearray()
+        self._splice.begin(begun)
+
+    def _read(self) -> None:
+        hello = self._hello
+        if hello is None:
+            return
+        try:
+            data = self._connection.recv(MOST)
+            name = hello.feed(data)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.cut()
+            return
+        except HelloError as error:
+            self._passthrough.refuse(self, str(error))
+            return
+        if not data:
+            self.cut()
+            return
+        self._begun += data
+        if name is not None:
+            self._greeted()
+            self._passthrough.connect(self, name)
+
+    def _greeted(self) -> None:
+        """Read no further until there is somebody to pass it on to."""
+        if self._hello is None:
+            return
+        self._hello = None
+        self._loop.remove_reader(self._connection.fileno())
+        self._passthrough.greeted(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,140 @@
+"""The routes of Dask clusters as the REST API has them; they are made and scaled by the gateway protocol's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spawnpenny.dask.cluster_workers import ClusterWorkersView, list_workers
+from spawnpenny.dask.gateway.response_schemas import ScaledView
+from spawnpenny.dask.gateway.scaling import adapt_cluster, scale_cluster
+from spawnpenny.dask.gateway.schemas import AdaptBody, ScaleToBody
+from spawnpenny.dask.rest import (
+    ClustersPageQuerySchema,
+    StopClusterQuerySchema,
+    TicketBody,
+    UserClustersQuerySchema,
+    cluster_events,
+    get_cluster,
+    list_clusters,
+    list_clusters_of_user,
+    redeem_ticket,
+    stop_cluster,
+)
+from spawnpenny.web.middleware import authorize
+from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
+from spawnpenny.web.schemas.requests import EventsQuerySchema
+from spawnpenny.web.schemas.responses import ClustersView, DaskView, StoppingDaskView, TicketView, UserDaskView
+
+_CLUSTERS: Final = "/v1/users/{user}/dask"
+_CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"
+
+_SCALE_REFUSED: Final = {
+    **BODY_REFUSED,
+    **CHANGE_REFUSED,
+    404: ("dask_not_found",),
+    409: ("not_running",),
+}
+
+CLUSTERS: Final = (
+    Route(
+        "GET",
+        "/v1/dask",
+        list_clusters,
+        authorize.READ_ALL,
+        "dask.list_all",
+        "All Dask clusters, a page at a time.",
+        {200: Answer("One page, by user and name.", ClustersView)},
+        query=ClustersPageQuerySchema,
+    ),
+    Route(
+        "GET",
+        _CLUSTERS,
+        list_clusters_of_user,
+        authorize.READ,
+        "dask.list",
+        "A user's Dask clusters.",
+        {200: Answer("All of them, by name.", UserDaskView)},
+        query=UserClustersQuerySchema,
+    ),
+    Route(
+        "GET",
+        _CLUSTER,
+        get_cluster,
+        authorize.READ,
+        "dask.get",
+        "How far a Dask cluster is, and how many workers it has.",
+        {200: Answer("The cluster.", DaskView)},
+        refusals={404: ("dask_not_found",)},
+    ),
+    Route(
+        "DELETE",
+        _CLUSTER,
+        stop_cluster,
+        authorize.STOP_CLUSTER,
+        "dask.stop",
+        "Stop a Dask cluster.",
+        {
+            202: Answer("It is being stopped.", StoppingDaskView),
+            204: Answer("It is gone, or was not there."),
+        },
+        query=StopClusterQuerySchema,
+        refusals=CHANGE_REFUSED,
+    ),
+    Route(
+        "POST",
+        f"{_CLUSTER}/scale",
+        scale_cluster,
+        authorize.SCALE_CLUSTER,
+        "dask.scale",
+        "Have a Dask cluster of so many workers.",
+        {200: Answer("It is durable; what does not fit was cut.", ScaledView)},
+        body=ScaleToBody,
+        refusals=_SCALE_REFUSED,
+    ),
+    Route(
+        "POST",
+        f"{_CLUSTER}/adapt",
+        adapt_cluster,
+        authorize.SCALE_CLUSTER,
+        "dask.adapt",
+        "Have a Dask cluster of as many workers as its work needs.",
+        {200: Answer("It is durable; what does not fit was cut.", ScaledView)},
+        body=AdaptBody,
+        refusals=_SCALE_REFUSED,
+    ),
+    Route(
+        "GET",
+        f"{_CLUSTER}/events",
+        cluster_events,
+        authorize.READ,
+        "dask.events",
+        "What happened to a Dask cluster and what happens, as server-sent events.",
+        {
+            200: Answer("Ends when the cluster runs (without `follow`), has failed or is gone.", "text/event-stream"),
+            204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
+        },
+        query=EventsQuerySchema,
+        refusals={404: ("dask_not_found",), 429: ("too_many_requests",)},
+    ),
+    Route(
+        "GET",
+        f"{_CLUSTER}/workers",
+        list_workers,
+        authorize.READ,
+        "dask.workers",
+        "The workers of a Dask cluster: what each is at, and what those that do not run wait for.",
+        {200: Answer("Those that there are, by name, then the last ones that ended.", ClusterWorkersView)},
+        refusals={404: ("dask_not_found",)},
+    ),
+    Route(
+        "POST",
+        f"{_CLUSTER}/ticket",
+        redeem_ticket,
+        authorize.ROUTES,
+        "dask.ticket",
+        "Use up a one-time ticket for a cluster's dashboard; for `spawnpenny proxy`.",
+        {200: Answer("It was good, and is used up.", TicketView)},
+        body=TicketBody,
+        refusals={**BODY_REFUSED, 404: ("ticket_unknown",)},
+    ),
+)

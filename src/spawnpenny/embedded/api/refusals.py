@@ -1,0 +1,43 @@
+"""The words of a refusal, the same for every verb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from spawnpenny.errors import (
+    AlreadyExistsError,
+    ClusterError,
+    ClusterForbiddenError,
+    ConflictError,
+    ExpiredError,
+    InvalidObjectError,
+    NotFoundError,
+    TerminatingError,
+)
+
+if TYPE_CHECKING:
+    from spawnpenny.kubernetes.interface import Ref
+
+_Error = TypeVar("_Error", bound=ClusterError)
+
+_REASONS: Final[dict[type[ClusterError], str]] = {
+    AlreadyExistsError: "AlreadyExists",
+    NotFoundError: "NotFound",
+    ConflictError: "Conflict",
+    ClusterForbiddenError: "Forbidden",
+    TerminatingError: "Forbidden",
+    InvalidObjectError: "Invalid",
+    ExpiredError: "Expired",
+}
+
+
+def refuse(error: type[_Error], verb: str, ref: Ref, why: str) -> _Error:
+    """Make the error that says why ``verb`` was refused, with the facts that the port promises."""
+    return error(
+        f"The cluster refused to {verb} {ref}: {why}.",
+        verb=verb,
+        kind=ref.resource.kind,
+        namespace=ref.namespace,
+        name=ref.name,
+        reason=_REASONS.get(error, "InternalError"),
+    )

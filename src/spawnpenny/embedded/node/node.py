@@ -1,0 +1,126 @@
+"""The process node: runs the containers of pods as processes of this machine, as the user who runs it.
+
+For trying out, for plugin authors and for tests. It keeps nobody from anything: a process sees all that its
+user may see. It ignores securityContext, resources (they count against quotas, and bind nobody), image pull
+policies and secrets, node selectors, affinity and tolerations, host settings, lifecycle hooks,
+NetworkPolicies and service links. There is no DNS: pods are reached by podIP, and by the address of a Service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+import structlog
+
+from spawnpenny.embedded.node.addresses import Addresses
+from spawnpenny.embedded.node.container import Tools
+from spawnpenny.embedded.node.logs import tail
+from spawnpenny.embedded.node.orphans import NODE, sweep
+from spawnpenny.embedded.node.pod import Pod
+from spawnpenny.embedded.node.processes import Starter
+from spawnpenny.embedded.node.services import Services
+from spawnpenny.embedded.node.sources import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+    from types import TracebackType
+
+    from spawnpenny.embedded.api.store import Store, Stored
+    from spawnpenny.embedded.node.folder import Folder
+    from spawnpenny.kubernetes.interface import Manifest
+
+_NAME: Final = "embedded"
+_CLOSE_GRACE: Final = 5.0
+"""Seconds that pods get when the service itself ends: whoever stops it waits for them."""
+_log = structlog.get_logger(__name__)
+
+
+class Node:
+    """Runs pods, while it is entered; the folder has to be locked."""
+
+    def __init__(self, folder: Folder, images: Mapping[str, Sequence[str]], store: Store) -> None:
+        self._folder = folder
+        self._images = images
+        self._store = store
+        self._addresses = Addresses()
+        self.services = Services(store, self._addresses)
+        self._pods: dict[str, Pod] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stack = AsyncExitStack()
+        self._tools: Tools | None = None
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            ended = await asyncio.to_thread(sweep, {NODE: self._folder.mark})
+            if ended:
+                _log.warning("leftovers_ended", processes=ended, folder=str(self._folder.path))
+            await asyncio.to_thread(self._folder.remove_leftovers)
+            stack.enter_context(self._addresses)
+            session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
+            self._tools = Tools(self._images, Starter(), session)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all pods at the same time, then whatever else was started from this folder."""
+        async with self._stack:
+            for pod in self._pods.values():
+                pod.end(_CLOSE_GRACE)
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+            await asyncio.to_thread(sweep, {NODE: self._folder.mark})
+
+    def start(self, stored: Stored) -> None:
+        """Run a new pod."""
+        if self._tools is None:
+            raise RuntimeError("a node runs pods only while it is entered")
+        manifest = stored.copy()
+        manifest["spec"]["nodeName"] = _NAME
+        pod = Pod(
+            manifest,
+            address=self.services.take_address(manifest),
+            host=self._addresses.host,
+            folder=self._folder,
+            tools=self._tools,
+            sources=Sources(self._store, manifest["metadata"]["namespace"]),
+            publish=lambda status: self._publish(stored, status),
+        )
+        self._pods[stored.uid] = pod
+        self.spawn(self._run(stored, pod))
+
+    def end(self, uid: str, grace: float) -> None:
+        """Begin to end a pod; its object goes when nothing else of it is left."""
+        if (pod := self._pods.get(uid)) is not None:
+            pod.end(grace)
+
+    def log(self, uid: str, container: str, lines: int) -> str:
+        return tail(self._folder.log(uid, container), lines)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something beside, until it is done; closing waits for it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, stored: Stored, pod: Pod) -> None:
+        try:
+            await pod.run()
+        finally:
+            self._addresses.give_back(pod.address)
+            del self._pods[stored.uid]
+            self._store.remove(stored.ref)
+
+    def _publish(self, pod: Stored, status: Manifest) -> None:
+        stored = self._store.find(pod.ref)
+        if stored is None or stored.uid != pod.uid:
+            return
+        manifest = stored.copy()
+        manifest["status"] = status
+        if "podIP" in status:
+            manifest["spec"]["nodeName"] = _NAME
+        self._store.change(stored, manifest)

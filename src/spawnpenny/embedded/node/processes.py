@@ -1,0 +1,146 @@
+"""A local process, its process group, and its end.
+
+The end is told by a pidfd on the event loop. asyncio's own subprocesses would do the same with a
+PidfdChildWatcher, but on Python 3.11 that watcher is one for the whole program, which is not ours to set, and
+from 3.12 on naming it is deprecated. And the group must be killed before its leader is reaped, while nobody
+else can have got its number.
+
+Processes are not asked to die with their parent (PR_SET_PDEATHSIG): that needs code between fork and exec,
+which is unsafe in a program with threads, it is tied to the thread that forked, and does not reach
+grandchildren. ``embedded.node.orphans`` reaches them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+    from pathlib import Path
+
+    from spawnpenny.embedded.node.logs import Log
+
+_SIGNALLED: Final = 128
+
+
+async def to_the_end(work: Coroutine[Any, Any, Any]) -> None:
+    """Await what lets go of something; when cancelled meanwhile, finish it first."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+class Grace:
+    """How long a pod's processes get to end by themselves; a later call can only make it shorter."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self.over.set)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+class Process:
+    """A process in a session of its own. ``ended`` is its exit code: for a signal, 128 and its number."""
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        self.pid = popen.pid
+        self.ended: asyncio.Future[int] = loop.create_future()
+        self._popen = popen
+        self._pidfd = os.pidfd_open(popen.pid)
+        loop.add_reader(self._pidfd, self._reap)
+
+    @classmethod
+    def start(cls, argv: Sequence[str], env: Mapping[str, str], cwd: Path, output: int) -> Self:
+        """Start a process.
+
+        Raises:
+            OSError: There is no such command, or it cannot be run.
+
+        """
+        popen = subprocess.Popen(  # noqa: S603 - running what a pod says is the purpose
+            argv,
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        return cls(popen)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process group, unless its leader has ended."""
+        if not self.ended.done():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self.ended)
+
+    async def end(self, grace: Grace) -> int:
+        """Ask the process to end, kill it when the grace is over, and return its exit code."""
+        self.signal(signal.SIGTERM)
+        over = asyncio.create_task(grace.over.wait())
+        either: set[asyncio.Future[Any]] = {self.ended, over}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            self.signal(signal.SIGKILL)
+        return await self.wait()
+
+    def _reap(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        # The leader has ended and is not reaped: its number is still the group's, so this hits nobody else.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        code = self._popen.wait()
+        self.ended.set_result(code if code >= 0 else _SIGNALLED - code)
+
+
+class Starter:
+    """Starts processes one at a time, and lets the event loop serve the others after each."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Log) -> Process:
+        """Start a process whose output goes to a log.
+
+        Raises:
+            OSError: There is no such command, or it cannot be run.
+
+        """
+        async with self._turn:
+            output = await log.connect()
+            try:
+                process = Process.start(argv, env, cwd, output)
+            finally:
+                os.close(output)
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                process.signal(signal.SIGKILL)
+                raise
+            return process

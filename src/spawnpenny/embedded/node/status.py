@@ -1,0 +1,138 @@
+"""The status of a pod as a kubelet writes it: a pure function of what its containers do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spawnpenny.embedded.api.times import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from spawnpenny.kubernetes.interface import Manifest
+
+
+@dataclass(slots=True)
+class ContainerView:
+    """What a container does, and whether that is final (``settled``: it will not be started again).
+
+    ``native`` marks an init container that runs beside the program: nothing waits for its end, only for its start.
+    """
+
+    name: str
+    image: str
+    state: Manifest = field(default_factory=lambda: {"waiting": {"reason": "PodInitializing"}})
+    last: Manifest = field(default_factory=dict)
+    restarts: int = 0
+    ready: bool = False
+    settled: bool = False
+    native: bool = False
+    started: bool = False
+
+    @property
+    def exit_code(self) -> int | None:
+        ended = self.state.get("terminated")
+        return None if ended is None else int(ended["exitCode"])
+
+    @property
+    def succeeded(self) -> bool:
+        return self.settled and self.exit_code == 0
+
+    @property
+    def has_failed(self) -> bool:
+        return self.settled and not self.succeeded
+
+    @property
+    def lets_go_on(self) -> bool:
+        """Whether what comes after this init container may start."""
+        return self.started if self.native else self.succeeded
+
+    @property
+    def has_run(self) -> bool:
+        return "waiting" not in self.state or bool(self.last)
+
+    def to_status(self) -> Manifest:
+        return {
+            "name": self.name,
+            "image": self.image,
+            "imageID": "",
+            "ready": self.ready,
+            "started": self.started,
+            "restartCount": self.restarts,
+            "state": self.state,
+            "lastState": self.last,
+        }
+
+
+@dataclass(slots=True)
+class PodView:
+    """All that the status of a pod depends on."""
+
+    inits: Sequence[ContainerView]
+    containers: Sequence[ContainerView]
+    host_ip: str
+    pod_ip: str
+    start_time: str
+    unschedulable: str = ""
+    """Why it cannot be placed."""
+    failed: tuple[str, str] | None = None
+    """Reason and message, where the pod as a whole has failed."""
+    conditions: dict[str, Manifest] = field(default_factory=dict)
+
+    def to_status(self) -> Manifest:
+        status: Manifest = {"phase": self._phase(), "conditions": self._conditions()}
+        if self.unschedulable:
+            return status
+        status |= {
+            "hostIP": self.host_ip,
+            "podIP": self.pod_ip,
+            "podIPs": [{"ip": self.pod_ip}],
+            "startTime": self.start_time,
+            "qosClass": "BestEffort",
+            "containerStatuses": [view.to_status() for view in self.containers],
+        }
+        if self.inits:
+            status["initContainerStatuses"] = [view.to_status() for view in self.inits]
+        if self.failed is not None:
+            status["reason"], status["message"] = self.failed
+        return status
+
+    def _phase(self) -> str:
+        if self.failed is not None or any(view.has_failed for view in self.inits if not view.native):
+            return "Failed"
+        beside = any("running" in view.state for view in self.inits if view.native)
+        if all(view.settled for view in self.containers) and not beside:
+            return "Succeeded" if all(view.succeeded for view in self.containers) else "Failed"
+        if self.unschedulable or not all(view.lets_go_on for view in self.inits):
+            return "Pending"
+        return "Running" if any(view.has_run for view in self.containers) else "Pending"
+
+    def _conditions(self) -> list[Manifest]:
+        if self.unschedulable:
+            return [self._condition("PodScheduled", self.unschedulable, "Unschedulable")]
+        waiting = _named((view for view in self.inits if not view.lets_go_on), "with incomplete status")
+        beside = (view for view in self.inits if view.native)
+        unready = _named((view for view in (*beside, *self.containers) if not view.ready), "with unready status")
+        reason = "PodCompleted" if self._phase() == "Succeeded" else "ContainersNotReady"
+        return [
+            self._condition("Initialized", waiting, "ContainersNotInitialized"),
+            self._condition("Ready", waiting or unready, reason),
+            self._condition("ContainersReady", waiting or unready, reason),
+            self._condition("PodScheduled", "", ""),
+        ]
+
+    def _condition(self, kind: str, fault: str, reason: str) -> Manifest:
+        condition: Manifest = {"type": kind, "status": "False" if fault else "True"}
+        if fault:
+            condition |= {"reason": reason, "message": fault}
+        before = self.conditions.get(kind)
+        same = before is not None and before["status"] == condition["status"]
+        condition["lastTransitionTime"] = before["lastTransitionTime"] if before and same else timestamp()
+        self.conditions[kind] = condition
+        return condition
+
+
+def _named(views: Iterable[ContainerView], what: str) -> str:
+    names = [view.name for view in views]
+    return f"containers {what}: [{' '.join(names)}]" if names else ""

@@ -1,0 +1,219 @@
+"""The volumes of a pod, as folders and files, and where its containers see them.
+
+A process here sees the machine's own file system, so a volume cannot lie at its mountPath. It lies at ``<pod
+folder>/root<mountPath>``, and the environment, arguments and working directory of a container are rewritten to that
+(``Mounts.rewrite``), also where a path stands inside of a longer text, such as a shell script in an argument. A path
+that a program has in itself, or puts together, is not.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.embedded.api.validation import is_inside
+from spawnpenny.embedded.node.sources import MissingSourceError, Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spawnpenny.embedded.node.folder import Folder
+    from spawnpenny.kubernetes.interface import Manifest
+
+_GOES_ON: Final = re.compile(r"[\w.~$*?\])}`/-]\Z")
+_OPENING_QUOTE: Final = re.compile(r"""(?:\A|[^\w$)}\]'"])(?:[fFrRbBuU]{1,2})?["']\Z""")
+_NEEDS_NO_QUOTES: Final = re.compile(r"[\w@%+=:,./-]+")
+_READABLE: Final = 0o644
+_OWNER_WRITES: Final = 0o600
+
+
+class Volumes:
+    """The volumes of one pod."""
+
+    def __init__(self, pod: Manifest, folder: Folder, sources: Sources) -> None:
+        self._specs: list[Manifest] = pod["spec"].get("volumes") or []
+        self._namespace: str = pod["metadata"]["namespace"]
+        self._folder = folder
+        self._home = folder.pod(pod["metadata"]["uid"])
+        self._sources = sources
+        self._paths: dict[str, Path] = {}
+        self._beside = {container["name"] for container in pod["spec"]["containers"]}
+        self._taken: dict[str, Path] = {}
+        self._links: dict[Path, Path] = {}
+
+    def prepare(self) -> None:
+        """Make all volumes.
+
+        Raises:
+            MissingSourceError: One needs what is not there (yet); it can be tried again.
+
+        """
+        self._home.mkdir(parents=True, exist_ok=True)
+        for spec in self._specs:
+            name: str = spec["name"]
+            if not is_inside(name) or "/" in name:
+                raise MissingSourceError(f"the volume name {name!r} is not valid")
+            try:
+                self._paths[name] = self._make(spec, self._home / "volumes" / name)
+            except (MissingSourceError, OSError) as error:
+                raise MissingSourceError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from None
+
+    def mount(self, container: Manifest) -> Mounts:
+        """Put a container's volumes to their places.
+
+        Raises:
+            MissingSourceError: A place cannot be made; the message says why.
+
+        """
+        root = self._home / "root"
+        places: dict[str, Path] = {}
+        mounts = container.get("volumeMounts") or []
+        for mount in sorted(mounts, key=lambda mount: len(normal(mount["mountPath"]))):
+            path = normal(mount["mountPath"])
+            if path == "/":
+                raise MissingSourceError("a volume cannot be mounted at /")
+            place = Path(f"{root}{path}")
+            try:
+                self._link(place, self._reserve(container, path, self._source(mount)))
+            except OSError as error:
+                raise MissingSourceError(f"cannot mount {mount['name']} at {path}: {error.strerror}") from None
+            places[path] = place
+        return Mounts(root, places)
+
+    def unmount(self) -> None:
+        """Take away the links that lie in other volumes, which outlast the pod."""
+        for place, source in self._links.items():
+            with suppress(OSError):
+                if place.readlink() == source:
+                    place.unlink()
+
+    def _reserve(self, container: Manifest, path: str, source: Path) -> Path:
+        # The containers of a pod share one root. Init containers run one after the other, so each has it for
+        # itself.
+        if container["name"] in self._beside and self._taken.setdefault(path, source) != source:
+            raise MissingSourceError(f"the embedded cluster cannot mount two volumes at {path} in one pod")
+        return source
+
+    def _make(self, spec: Manifest, path: Path) -> Path:
+        if "persistentVolumeClaim" in spec:
+            claim: str = spec["persistentVolumeClaim"]["claimName"]
+            if not self._sources.has_claim(claim):
+                raise MissingSourceError(f'persistentvolumeclaim "{claim}" not found')
+            path = self._folder.claim(self._namespace, claim)
+        path.mkdir(parents=True, exist_ok=True)
+        for field, kind, key in (("configMap", "configmap", "name"), ("secret", "secret", "secretName")):
+            if (source := spec.get(field)) is not None:
+                items = self._sources.items(kind, source[key], optional=bool(source.get("optional")))
+                _write(path, _chosen(items, source, kind), source.get("defaultMode") or _READABLE)
+                return path
+        return path
+
+    def _source(self, mount: Manifest) -> Path:
+        volume = self._paths[mount["name"]]
+        sub = mount.get("subPath") or ""
+        if not sub:
+            return volume
+        source = volume / sub
+        # A link that a program left in the volume must not lead out of it.
+        if not is_inside(sub) or not source.resolve().is_relative_to(volume.resolve()):
+            raise MissingSourceError(f"the subPath {sub!r} leaves its volume")
+        if not source.exists():
+            source.mkdir(parents=True)
+        return source
+
+    def _link(self, place: Path, source: Path) -> None:
+        # The place may lie in another volume, that is, behind a link: every step on the way has to stay in
+        # our folder.
+        for step in reversed(place.parents):
+            if step.is_relative_to(self._home) and not step.resolve().is_relative_to(self._folder.path):
+                raise MissingSourceError(f"{place.relative_to(self._home / 'root')} leaves the pod's folder")
+            if step.is_relative_to(self._home):
+                step.mkdir(exist_ok=True)
+        if place.is_symlink():
+            place.unlink()
+        elif place.is_dir():
+            place.rmdir()  # an empty one gives way, as a mount would cover it; another is an error
+        place.symlink_to(source)
+        if not place.parent.resolve().is_relative_to(self._home):
+            self._links[place] = source
+
+
+class Mounts:
+    """Where the volumes of one container are."""
+
+    def __init__(self, root: Path, places: Mapping[str, Path]) -> None:
+        self.root = root
+        self._places = places
+        longest_first = "|".join(re.escape(path) for path in sorted(places, key=len, reverse=True))
+        self._pattern = re.compile(rf"(?:{longest_first})(?![\w.-])") if places else None
+
+    def rewrite(self, text: str) -> str:
+        """Put the true place for each mountPath in a text where a path begins."""
+
+        def replace(match: re.Match[str]) -> str:
+            begins = _begins_a_path(text, match.start())
+            return str(self._places[match[0]]) if begins else match[0]
+
+        return self._pattern.sub(replace, text) if self._pattern is not None else text
+
+    def rewrite_argument(self, text: str) -> str:
+        """Rewrite a part of a command line, which may be a script.
+
+        Raises:
+            MissingSourceError: The true place would need quoting there, which nobody can do for a script.
+
+        """
+        rewritten = self.rewrite(text)
+        whole = self._pattern is not None and self._pattern.match(text.partition("=")[2] or text)
+        if rewritten != text and not whole and not _NEEDS_NO_QUOTES.fullmatch(str(self.root)):
+            raise MissingSourceError(
+                f"a script that names a mounted path cannot run in the folder {str(self.root)!r}: choose a folder "
+                "without spaces and quotes (embedded.folder)"
+            )
+        return rewritten
+
+    def inside(self, path: str) -> Path:
+        """Return where a path of the container lies: in its volume, else in the pod's own folder."""
+        path = normal(path)
+        rewritten = self.rewrite(path)
+        return Path(rewritten) if rewritten != path else Path(f"{self.root}{path}")
+
+
+def _begins_a_path(text: str, start: int) -> bool:
+    """Tell whether a path begins at a place of a text, rather than going on there: as in ``$HOME/data``."""
+    before = text[:start]
+    if before.endswith(("'", '"')):
+        # A quote that opens a string, or one that closes it, as in "$HOME"/data.
+        return _OPENING_QUOTE.search(before) is not None
+    return not before or _GOES_ON.search(before) is None
+
+
+def normal(path: str) -> str:
+    """Make a path absolute and take all ``..`` out, as they end at the root that they cannot leave."""
+    return posixpath.normpath(f"/{path.lstrip('/')}")
+
+
+def _chosen(items: dict[str, bytes], source: Manifest, kind: str) -> dict[str, tuple[bytes, int | None]]:
+    if source.get("items") is None:
+        return {key: (value, None) for key, value in items.items()}
+    chosen = {}
+    for item in source["items"]:
+        if item["key"] in items:
+            chosen[item["path"]] = (items[item["key"]], item.get("mode"))
+        elif not source.get("optional"):
+            raise MissingSourceError(f"{kind} references non-existent key: {item['key']}")
+    return chosen
+
+
+def _write(folder: Path, files: dict[str, tuple[bytes, int | None]], mode: int) -> None:
+    for path, (content, own_mode) in files.items():
+        if not is_inside(path):
+            raise MissingSourceError(f"the path {path!r} leaves its volume")
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.write_bytes(content)
+        target.chmod((own_mode or mode) & 0o777 | _OWNER_WRITES)

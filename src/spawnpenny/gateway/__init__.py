@@ -1,1 +1,0 @@
-"""Where Dask clusters are asked for, and how they are reached."""

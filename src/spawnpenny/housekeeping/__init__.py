@@ -1,1 +1,0 @@
-"""What is done from time to time: history is forgotten, leftovers are taken away, what is idle is let go of."""

@@ -1,0 +1,357 @@
+"""The port to a real Kubernetes cluster.
+
+kubernetes_asyncio reads the configuration, authenticates and opens connections; all else is ours, as its
+models are slow, its watch has no back-off, and without care a call has no time limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+import structlog
+from kubernetes_asyncio import config
+from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.client.rest import RESTClientObject
+
+from spawnpenny.errors import ExpiredError, InvalidObjectError, NotFoundError, SettingsError
+from spawnpenny.kubernetes.calls import Call, selector
+from spawnpenny.kubernetes.interface import Listing, Manifest, Ref, WatchEvent
+from spawnpenny.kubernetes.kinds import Resource, resource_of
+from spawnpenny.kubernetes.retrying import Request, Retrying
+from spawnpenny.kubernetes.sockets import Sockets
+from spawnpenny.kubernetes.watch_stream import events
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from types import TracebackType
+
+    from spawnpenny.kubernetes.call_observer import Meter
+
+_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_PAGE: Final = "500"
+_LOG_BYTES: Final = str(1 << 20)
+_LOG_PATIENCE: Final = 3.0  # a node that hands out no logs must not hold up what they would illustrate
+_SILENCE: Final = 150.0  # the API server sends a bookmark a minute: two are missed by then
+_UNAUTHORIZED: Final = 401
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_LEASE: Final = resource_of("Lease")
+_URGENT: Final = 4
+_VERSION: Final = Resource("v1", "Version", "version", namespaced=False, stored=False)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an API server says of itself: its version, such as ``v1.31.2``, and the Date header of that answer."""
+
+    version: str
+    date: str | None
+
+
+class KubernetesCluster:
+    """A Kubernetes cluster. Make one with ``connect``; use it as an async context manager, or close it.
+
+    A create that was tried again after a lost answer may raise ``AlreadyExistsError`` on what it made itself,
+    and a replace ``ConflictError``: the caller looks at what is there.
+    """
+
+    def __init__(
+        self,
+        transport: _Transport,
+        *,
+        timeout: float,
+        patience: float,
+        watch_seconds: int,
+        silence: float,
+        meter: Meter | None = None,
+    ) -> None:
+        self._transport = transport
+        self._api = Retrying(transport, timeout=timeout, patience=patience, meter=meter)
+        self._logs = Retrying(transport, timeout=_LOG_PATIENCE, patience=_LOG_PATIENCE, meter=meter)
+        self._watch_seconds = watch_seconds
+        self._silence = silence
+
+    @classmethod
+    async def connect(
+        cls,
+        kubeconfig: str | None = None,
+        *,
+        timeout: float = 10.0,  # noqa: ASYNC109 - of each later call, not of this one
+        patience: float = 30.0,
+        watch_seconds: int = 290,
+        silence: float = _SILENCE,
+        user_agent: str | None = None,
+        meter: Meter | None = None,
+    ) -> Self:
+        """Make ready to talk to a cluster; nothing is sent yet.
+
+        Args:
+            kubeconfig: A file; None for the pod's own service account or, outside of a cluster, kubectl's.
+            timeout: Seconds for one try of a call.
+            patience: Seconds for all tries of a call.
+            watch_seconds: After how long the API server is asked to end a watch.
+            silence: Seconds without a word, not even a bookmark, after which a watch is taken for broken.
+            user_agent: What the audit log of the cluster shows; None for ``spawnpenny/<version>``.
+            meter: Who is told of each call.
+
+        Raises:
+            SettingsError: There is no configuration, or it cannot be used.
+
+        """
+        transport = await _Transport.connect(kubeconfig, user_agent or f"spawnpenny/{_version()}")
+        return cls(
+            transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds, silence=silence, meter=meter
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def about(self) -> About:
+        """Return what the API server says of itself.
+
+        Raises:
+            UnavailableError: It does not answer.
+
+        """
+        answer = await self._api.open(Call("get", _VERSION), Request("GET", "/version"), silence=_LOG_PATIENCE)
+        async with answer:
+            told = json.loads(await answer.read())
+            return About(str(told.get("gitVersion", "")), answer.headers.get("Date"))
+
+    async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
+        """Create an object; ``resource`` says how the API serves a kind that is not in ``kubernetes.kinds``."""
+        if resource is not None and not resource.stored:
+            call = Call("create", resource, manifest.get("metadata", {}).get("namespace"))
+        else:
+            call = Call.on("create", _ref(manifest, resource))
+        return await self._object(call, Request("POST", call.path(collection=True), body=manifest))
+
+    async def dry_create(self, manifest: Manifest, resource: Resource) -> Manifest:
+        """Have the API server judge what ``create`` would send, and make nothing; return what would be stored."""
+        call = Call.on("create", _ref(manifest, resource))
+        request = Request("POST", call.path(collection=True), {"dryRun": "All"}, body=manifest)
+        return await self._object(call, request)
+
+    async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
+        call = Call.on("update", _ref(manifest, resource))
+        return await self._object(call, Request("PUT", call.path(), body=manifest))
+
+    async def patch(self, ref: Ref, patch: Manifest) -> Manifest:
+        call = Call.on("patch", ref, blind="resourceVersion" not in patch.get("metadata", {}))
+        request = Request("PATCH", call.path(), body=patch, content_type="application/merge-patch+json")
+        return await self._object(call, request)
+
+    async def read(self, ref: Ref) -> Manifest | None:
+        call = Call.on("get", ref)
+        try:
+            return await self._object(call, Request("GET", call.path()))
+        except NotFoundError:
+            return None
+
+    async def list(
+        self, resource: Resource, *, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Listing:
+        call = Call("list", resource, namespace)
+        try:
+            return await self._pages(call, {**selector(labels), "limit": _PAGE})
+        except ExpiredError:  # so many pages that the first one's version is forgotten: all at once, then
+            return await self._pages(call, selector(labels))
+
+    async def _pages(self, call: Call, query: dict[str, str], *, accept: str = "application/json") -> Listing:
+        items: list[Manifest] = []
+        kind = {
+            "apiVersion": call.resource.api_version,
+            "kind": call.resource.kind,
+        }  # a list leaves them out of its items
+        while True:
+            page = await self._object(call, Request("GET", call.path(), query, accept=accept))
+            items += [kind | item for item in page.get("items") or []]
+            more = page["metadata"].get("continue")
+            if not more:
+                return Listing(tuple(items), page["metadata"]["resourceVersion"])
+            query = query | {"continue": more}
+
+    async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
+        listing = await self._pages(Call("list", resource, namespace), {"limit": _PAGE}, accept=_METADATA)
+        return tuple({"kind": resource.kind, "metadata": item["metadata"]} for item in listing.items)
+
+    async def delete(
+        self, ref: Ref, *, uid: str | None = None, version: str | None = None, grace: int | None = None
+    ) -> bool:
+        call = Call.on("delete", ref)
+        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        conditions = {"uid": uid, "resourceVersion": version}
+        if wanted := {key: value for key, value in conditions.items() if value is not None}:
+            options["preconditions"] = wanted
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        try:
+            await self._api.call(call, Request("DELETE", call.path(), body=options))
+        except NotFoundError:
+            return False
+        return True
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        since: str,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[WatchEvent]:
+        call = Call("watch", resource, namespace)
+        query = selector(labels) | {
+            "watch": "true",
+            "resourceVersion": since,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(self._watch_seconds),
+        }
+        request = Request("GET", call.path(), query, streamed=True)
+        answer = await self._api.open(call, request, silence=self._silence)
+        async with answer, aclosing(events(call, answer)) as changes:
+            async for event in changes:
+                yield event
+
+    async def log(self, ref: Ref, *, container: str, lines: int) -> str:
+        call = Call.on("get", ref, "log")
+        query = {"container": container, "tailLines": str(lines), "limitBytes": _LOG_BYTES}
+        try:
+            text = await self._logs.call(call, Request("GET", call.path(), query))
+        except InvalidObjectError:  # the container has not begun, as the API server says with 400
+            return ""
+        return text.decode(errors="replace")
+
+    def service_host(self, namespace: str, name: str) -> str:
+        """Return its name in the cluster's DNS, without the cluster's own domain, which is a search domain of pods."""
+        return f"{name}.{namespace}.svc"
+
+    async def _object(self, call: Call, request: Request) -> Manifest:
+        if call.resource == _LEASE:  # one that is renewed too late is lost, and with it all that is under way
+            request = replace(request, urgent=True)
+        manifest: Manifest = json.loads(await self._api.call(call, request))
+        return manifest
+
+
+def _ref(manifest: Manifest, resource: Resource | None) -> Ref:
+    try:
+        return Ref.of(manifest, resource)
+    except (KeyError, ValueError) as error:
+        raise InvalidObjectError(f"The manifest cannot be sent: {error}.") from error
+
+
+class _Transport:
+    """kubernetes_asyncio, as far as we use it: a configuration, and REST clients, one for streams."""
+
+    def __init__(self, kubeconfig: str | None, configuration: Any, user_agent: str) -> None:
+        self._kubeconfig = kubeconfig
+        self._configuration = configuration
+        self._headers = {"User-Agent": user_agent}
+        self._renewal = asyncio.Lock()
+        # Several pools: with one, a hundred watches leave no connection for a call, and hundreds of calls that wait
+        # for a connection hold up a Lease until it is lost. Watches have no limit (0).
+        self._sockets = Sockets()
+        self._calls = _adapted(RESTClientObject(configuration), self._sockets)
+        self._streams = _adapted(RESTClientObject(configuration, maxsize=0), self._sockets)
+        self._urgent = _adapted(RESTClientObject(configuration, maxsize=_URGENT), self._sockets)
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None, user_agent: str) -> Self:
+        return cls(kubeconfig, await _configuration(kubeconfig), user_agent)
+
+    async def close(self) -> None:
+        for rest in (self._calls, self._streams, self._urgent):
+            await rest.close()
+        await self._sockets.close()
+
+    async def send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        token = await self._token()
+        answer = await self._send(request, limits, token)
+        if answer.status == _UNAUTHORIZED and await self._renewed(token):
+            answer.release()
+            answer = await self._send(request, limits, await self._token())
+        return answer
+
+    async def _send(self, request: Request, limits: aiohttp.ClientTimeout, token: str | None) -> aiohttp.ClientResponse:
+        headers = self._headers | {"Accept": request.accept, "Content-Type": request.content_type}
+        if token:
+            headers["Authorization"] = token.strip()
+        rest = self._streams if request.streamed else self._urgent if request.urgent else self._calls
+        answer: aiohttp.ClientResponse = await rest.request(
+            request.method,
+            self._configuration.host + request.path,
+            query_params=request.query,
+            headers=headers,
+            body=request.body,
+            _preload_content=False,
+            _request_timeout=limits,
+        )
+        return answer
+
+    async def _token(self) -> str | None:
+        token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
+        return token
+
+    async def _renewed(self, refused: str | None) -> bool:
+        """Read the credentials again, as they may have been renewed; whether there is another token now."""
+        async with self._renewal:
+            if await self._token() == refused:
+                try:
+                    fresh = await _configuration(self._kubeconfig)
+                except SettingsError:
+                    structlog.stdlib.get_logger(__name__).warning("cluster_credentials_not_renewed")
+                    return False
+                self._configuration.api_key = fresh.api_key
+                self._configuration.refresh_api_key_hook = fresh.refresh_api_key_hook
+            return await self._token() != refused
+
+
+def _adapted(rest: Any, sockets: Sockets) -> Any:
+    """Give a REST client a session of ours: it reads no proxy settings and no netrc, as that costs more than a call."""
+    shipped = rest.pool_manager.connector
+    certificates = shipped._ssl  # noqa: SLF001 - made from the configuration, and not given out otherwise
+    rest.pool_manager.detach()
+    rest.pool_manager = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=certificates, limit=shipped.limit, socket_factory=sockets),
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=1 << 18,
+    )
+    return rest
+
+
+async def _configuration(kubeconfig: str | None) -> Any:
+    configuration = Configuration()
+    try:
+        if kubeconfig is None and (_ACCOUNT / "token").exists():
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(kubeconfig, client_configuration=configuration, persist_config=False)
+    except Exception as error:  # noqa: BLE001 - whatever a broken file or a login program brings about
+        # The library's own text may quote a whole entry, with its secrets; a missing key is safe to name.
+        missing = re.search(r"Expected (?:key|object with name) [\w.-]+", str(error))
+        why = missing.group().removeprefix("Expected ") + " is missing" if missing else type(error).__name__
+        where = f"kubeconfig {kubeconfig}" if kubeconfig else "usual kubeconfig, or the service account of this pod,"
+        raise SettingsError(f"The {where} cannot be used: {why}.") from None
+    return configuration
+
+
+def _version() -> str:
+    try:
+        return metadata.version("spawnpenny")
+    except metadata.PackageNotFoundError:  # run from a checkout
+        return "0"

@@ -1,0 +1,170 @@
+"""The port to a cluster: what spawnpenny needs of one, and no more.
+
+Two implementations keep to it, ``kubernetes.client`` and ``embedded.cluster``; ``tests/cluster`` has one
+contract suite for both. Manifests are plain dicts, as the Kubernetes API has them in JSON. The verbs are the
+API's own; what a step may do, and the rules of ``ensure`` and ``discard``, are built on them once, in
+``pipeline.step_cluster``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from spawnpenny.kubernetes.kinds import Resource, resource_of
+
+Manifest = dict[str, Any]
+"""A Kubernetes object, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Which object: its resource, its name, and its namespace (None for a resource without)."""
+
+    resource: Resource
+    name: str
+    namespace: str | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest, resource: Resource | None = None) -> Ref:
+        """Refer to the object that a manifest describes; ``resource`` is needed for kinds that we do not know."""
+        metadata = manifest["metadata"]
+        return cls(resource or resource_of(manifest["kind"]), metadata["name"], metadata.get("namespace"))
+
+    def __str__(self) -> str:
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.resource.kind} {self.name}{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list answered; ``version`` is where a watch goes on."""
+
+    items: tuple[Manifest, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """A change.
+
+    ``object`` is the object after it, or as it was last when it is DELETED. A BOOKMARK has metadata only.
+    """
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    object: Manifest
+
+    @property
+    def version(self) -> str:
+        version: str = self.object["metadata"]["resourceVersion"]
+        return version
+
+
+class Cluster(Protocol):
+    """A cluster. Every call ends: with an answer, or within the implementation's time limit with ``UnavailableError``.
+
+    All verbs raise ``ClusterForbiddenError`` (denied), ``InvalidObjectError`` (refused as not valid) and
+    ``UnavailableError`` (no answer, after retries); those that make or change a pod also
+    ``QuotaExceededError``. Passing faults (429, 5xx, resets, the known races of fresh namespaces) are retried
+    inside.
+    """
+
+    async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
+        """Create an object and return it as stored; ``resource`` is needed for kinds that we do not know.
+
+        Raises:
+            AlreadyExistsError: One of that name is there.
+            NotFoundError: Its namespace is not there.
+            TerminatingError: Its namespace is being deleted.
+
+        """
+        ...
+
+    async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
+        """Replace an object whose ``metadata.resourceVersion`` is still the given one.
+
+        Raises:
+            ConflictError: It changed meanwhile.
+            NotFoundError: It is not there.
+
+        """
+        ...
+
+    async def patch(self, ref: Ref, patch: Manifest) -> Manifest:
+        """Merge ``patch`` into an object (JSON merge patch, RFC 7386) and return it as stored.
+
+        Raises:
+            NotFoundError: It is not there.
+
+        """
+        ...
+
+    async def read(self, ref: Ref) -> Manifest | None:
+        """Return the object, or None."""
+        ...
+
+    async def list(
+        self, resource: Resource, *, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Listing:
+        """Return the objects of one namespace, or of all, that carry all of the labels."""
+        ...
+
+    async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
+        """Return kind and metadata of all objects of a namespace: what else is in them is not even sent.
+
+        Raises:
+            KindNotServedError: The cluster has no such kind.
+
+        """
+        ...
+
+    async def delete(
+        self, ref: Ref, *, uid: str | None = None, version: str | None = None, grace: int | None = None
+    ) -> bool:
+        """Delete an object; return whether there was one. A pod or namespace goes some time after the answer.
+
+        Args:
+            ref: Which one.
+            uid: Delete it only if it has this uid.
+            version: Delete it only if it still has this resourceVersion.
+            grace: Seconds that a pod's processes get to end by themselves; None for the pod's own setting.
+
+        Raises:
+            ConflictError: It has another uid, or was changed.
+
+        """
+        ...
+
+    def watch(
+        self,
+        resource: Resource,
+        *,
+        since: str,
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield the changes after a version until the cluster ends the stream.
+
+        Raises:
+            ExpiredError: The version is too old: list again.
+
+        """
+        ...
+
+    async def log(self, ref: Ref, *, container: str, lines: int) -> str:
+        """Return the last lines that a container of a pod wrote; empty where there are none (yet).
+
+        Raises:
+            NotFoundError: There is no such pod.
+
+        """
+        ...
+
+    def service_host(self, namespace: str, name: str) -> str:
+        """Return the host at which a Service of this name is or would be reached: a DNS name, or an address."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections, and of processes where the cluster has its own."""
+        ...

@@ -1,0 +1,137 @@
+"""Types of Kubernetes objects, read from the client library: their keys, and the type of each value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kubernetes_asyncio import client
+
+from spawnpenny.kubernetes.interface import Manifest
+
+_MODELS: Final = {
+    "Pod": "V1Pod",
+    "Secret": "V1Secret",
+    "ConfigMap": "V1ConfigMap",
+    "Service": "V1Service",
+    "ResourceQuota": "V1ResourceQuota",
+    "LimitRange": "V1LimitRange",
+    "PersistentVolumeClaim": "V1PersistentVolumeClaim",
+    "NetworkPolicy": "V1NetworkPolicy",
+}
+_INNER: Final = re.compile(r"(list\[|dict\(str, )(.*)[\])]")
+_QUANTITIES: Final = frozenset(
+    {"limits", "requests", "hard", "default", "defaultRequest", "min", "max", "capacity", "overhead"}
+)
+"""Maps of quantities, which may be numbers too."""
+_QUANTITY: Final = frozenset({"sizeLimit", "divisor"})
+_WORDS: Final = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One thing in an object that its type does not have.
+
+    ``unknown`` is a key that Kubernetes drops without a word; everything else is refused. ``subject`` is the key.
+    """
+
+    path: str
+    message: str
+    subject: str
+    unknown: bool = False
+
+
+@dataclass
+class ObjectTypes:
+    """Holds objects to their types. It remembers what it has read of them."""
+
+    _required: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def mismatches(self, manifest: Manifest) -> Iterator[Mismatch]:
+        """Yield what of an object its type does not have; nothing of a kind that is not known here."""
+        model = _MODELS.get(str(manifest.get("kind")))
+        if model is not None:
+            yield from self._object(manifest, model, "")
+
+    def fits(self, manifest: Manifest) -> bool:
+        """Return whether each field that an object's type has is of the right type: it can be read."""
+        return all(each.unknown for each in self.mismatches(manifest))
+
+    def _value(self, value: Any, kind: str, path: str) -> Iterator[Mismatch]:
+        if value is None or kind in {"object", "datetime"}:
+            return
+        if inner := _INNER.fullmatch(kind):
+            yield from self._many(value, is_list=inner[1] == "list[", kind=inner[2], path=path)
+        elif hasattr(client, kind):
+            yield from self._object(value, kind, path)
+        else:
+            yield from _plain(value, kind, path)
+
+    def _many(self, value: Any, *, is_list: bool, kind: str, path: str) -> Iterator[Mismatch]:
+        key = path.rpartition(".")[2]
+        if is_list and isinstance(value, list | tuple):
+            for number, each in enumerate(value):
+                yield from self._value(each, kind, f"{path}[{_name(each, number)}]")
+        elif not is_list and isinstance(value, Mapping):
+            for name, each in value.items():
+                if not (key in _QUANTITIES and _is_number(each)):
+                    yield from self._value(each, kind, f"{path}.{name}")
+        else:
+            yield Mismatch(path, f"has to be {'a list' if is_list else 'a map'}", key)
+
+    def _object(self, value: Any, model: str, path: str) -> Iterator[Mismatch]:
+        if not isinstance(value, Mapping):
+            yield Mismatch(path, "has to be a map of keys and values", path.rpartition(".")[2])
+            return
+        made = getattr(client, model)
+        fields = {name: made.openapi_types[attribute] for attribute, name in made.attribute_map.items()}
+        for key, inner in value.items():
+            if key in fields:
+                yield from self._value(inner, fields[key], f"{path}.{key}" if path else str(key))
+            else:
+                near = difflib.get_close_matches(str(key), fields, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                yield Mismatch(path, f"has no key {key!r}, so that Kubernetes drops it{hint}", str(key), unknown=True)
+        for key in sorted(self._needed(model)):
+            if value.get(key) is None:
+                yield Mismatch(path, f"needs {key!r}", path.rpartition(".")[2])
+
+    def _needed(self, model: str) -> frozenset[str]:
+        """Return the keys that an object of a type cannot be without: those that its setters demand."""
+        if model not in self._required:
+            made = getattr(client, model)
+            bare = made.__new__(made)
+            bare.local_vars_configuration = client.Configuration()
+            self._required[model] = frozenset(
+                name for attribute, name in made.attribute_map.items() if _demands(bare, attribute)
+            )
+        return self._required[model]
+
+
+def _demands(bare: Any, attribute: str) -> bool:
+    try:
+        setattr(bare, attribute, None)
+    except ValueError:
+        return True
+    return False
+
+
+def _plain(value: Any, kind: str, path: str) -> Iterator[Mismatch]:
+    key = path.rpartition(".")[2]
+    wanted = {"str": str, "int": int, "bool": bool, "float": float}.get(kind)
+    if wanted is None or (key in _QUANTITY and _is_number(value)):
+        return
+    fits = isinstance(value, bool) if wanted is bool else isinstance(value, wanted) and not isinstance(value, bool)
+    if not fits and not (wanted is float and isinstance(value, int)):
+        yield Mismatch(path, f"has to be {_WORDS[wanted]}, not {value!r}", key)
+
+
+def _name(each: Any, number: int) -> str:
+    return str(each.get("name", number)) if isinstance(each, Mapping) else str(number)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

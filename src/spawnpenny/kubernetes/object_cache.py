@@ -1,0 +1,196 @@
+"""What was last heard of the objects of a resource, for all who want to know of them."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from spawnpenny.aio.pacing import Pace
+from spawnpenny.kubernetes.interface import WatchEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+
+    from spawnpenny.kubernetes.interface import Manifest
+
+    Key = tuple[str | None, str]
+
+
+class Subscription:
+    """The changes since a subscription began, one after the other: ``async for event in subscription``.
+
+    It holds what was not yet taken, without a limit: take it.
+    """
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
+        self._pace = Pace()
+
+    def __aiter__(self) -> AsyncIterator[WatchEvent]:
+        return self
+
+    async def __anext__(self) -> WatchEvent:
+        await self._pace.step()  # a queue that is not empty never waits
+        return await self._queue.get()
+
+    def put(self, event: WatchEvent) -> None:
+        self._queue.put_nowait(event)
+
+
+class Watched(ABC):
+    """The objects of a resource as the cluster has them.
+
+    Until ``synced`` is set, that an object is not here says nothing. What it hands out is shared: do not change it.
+    ``metadata.managedFields`` is left out, being half of an object, of no use.
+    """
+
+    def __init__(self) -> None:
+        self.synced = asyncio.Event()
+        self._objects: dict[Key, Manifest] = {}
+        self._by_namespace: dict[str | None, dict[str, Manifest]] = {}
+        self._subscriptions: set[Subscription] = set()
+        self._waiters: dict[Key, set[_Waiter]] = {}
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Follow the cluster until cancelled; no failure ends it."""
+
+    @abstractmethod
+    def staleness(self) -> float:
+        """Return the seconds since the last word from the cluster; infinite before the first."""
+
+    @abstractmethod
+    def doubt(self, namespace: str | None) -> None:
+        """Say that the cluster itself knows of an object there that was not heard of here, as on a stream gone silent.
+
+        Where nothing was heard for a while, all is listed again at once.
+        """
+
+    def get(self, namespace: str | None, name: str) -> Manifest | None:
+        """Return an object as it was last heard of, or None."""
+        return self._objects.get((namespace, name))
+
+    def items(self) -> tuple[Manifest, ...]:
+        return tuple(self._objects.values())
+
+    def within(self, namespace: str) -> tuple[Manifest, ...]:
+        """Return what there is in a namespace."""
+        return tuple(self._by_namespace.get(namespace, {}).values())
+
+    @contextmanager
+    def subscribe(self) -> Iterator[Subscription]:
+        """Collect every change from now on, for as long as the context lasts.
+
+        A list made again tells the differences as events, too. There are no bookmarks, and what is ADDED was
+        not here before.
+        """
+        subscription = Subscription()
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    async def wait_for(
+        self, namespace: str | None, name: str, predicate: Callable[[Manifest | None], bool]
+    ) -> Manifest | None:
+        """Return the first state of an object that the predicate takes: the present one, or one that comes.
+
+        None stands for the object's absence. Nothing is missed in between, and it waits for ``synced`` first;
+        the caller sets a time limit.
+        """
+        await self.synced.wait()
+        key = (namespace, name)
+        present = self._objects.get(key)
+        if predicate(present):
+            return present
+        waiter = _Waiter(predicate)
+        self._waiters.setdefault(key, set()).add(waiter)
+        try:
+            return await waiter.state
+        finally:
+            waiters = self._waiters[key]
+            waiters.discard(waiter)
+            if not waiters:
+                del self._waiters[key]
+
+    def take_list(self, namespace: str | None, manifests: Iterable[Manifest]) -> None:
+        """Take in a list of all that there is in a namespace (None: in all of them)."""
+        found = {_key(manifest): manifest for manifest in manifests}
+        names = self._by_namespace.get(namespace, {})
+        here = self._objects.keys() if namespace is None else {(namespace, name) for name in names}
+        for key in here - found.keys():
+            self._remove(key, self._objects[key])
+        for manifest in found.values():
+            self._keep(manifest)
+
+    def take_event(self, event: WatchEvent) -> None:
+        """Take in what came over a stream."""
+        match event.type:
+            case "ADDED" | "MODIFIED":
+                self._keep(event.object)
+            case "DELETED":
+                self._remove(_key(event.object), event.object)
+            case "BOOKMARK":
+                pass
+
+    def _keep(self, manifest: Manifest) -> None:
+        key = _key(manifest)
+        known = self._objects.get(key)
+        if known is not None and _identity(known) != _identity(manifest):
+            self._remove(key, known)  # another object of that name: the old one's end was not told
+            known = None
+        if known is not None and _version(known) == _version(manifest):
+            return
+        manifest["metadata"].pop("managedFields", None)
+        self._objects[key] = manifest
+        self._by_namespace.setdefault(key[0], {})[key[1]] = manifest
+        self._tell(key, WatchEvent("MODIFIED" if known is not None else "ADDED", manifest), manifest)
+
+    def _remove(self, key: Key, last: Manifest) -> None:
+        if self._objects.pop(key, None) is not None:
+            self._leave(*key)
+            last["metadata"].pop("managedFields", None)
+            self._tell(key, WatchEvent("DELETED", last), None)
+
+    def _leave(self, namespace: str | None, name: str) -> None:
+        there = self._by_namespace[namespace]
+        del there[name]
+        if not there:
+            del self._by_namespace[namespace]
+
+    def _tell(self, key: Key, event: WatchEvent, state: Manifest | None) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(event)
+        for waiter in self._waiters.get(key, ()):
+            waiter.see(state)
+
+
+class _Waiter:
+    def __init__(self, predicate: Callable[[Manifest | None], bool]) -> None:
+        self.state: asyncio.Future[Manifest | None] = asyncio.get_running_loop().create_future()
+        self._predicate = predicate
+
+    def see(self, state: Manifest | None) -> None:
+        if self.state.done():
+            return
+        try:
+            if self._predicate(state):
+                self.state.set_result(state)
+        except Exception as error:  # noqa: BLE001 - a fault of the one who waits, who is told; the others go on
+            self.state.set_exception(error)
+
+
+def _key(manifest: Manifest) -> Key:
+    metadata = manifest["metadata"]
+    return metadata.get("namespace"), metadata["name"]
+
+
+def _identity(manifest: Manifest) -> Any:
+    return manifest["metadata"].get("uid")
+
+
+def _version(manifest: Manifest) -> Any:
+    return manifest["metadata"].get("resourceVersion")

@@ -1,0 +1,41 @@
+"""The part of the plugins that pipelines use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.pipeline.order import Ordered
+
+if TYPE_CHECKING:
+    from spawnpenny.domain.cluster_options import ClusterOption
+    from spawnpenny.domain.events import Event
+    from spawnpenny.domain.forms import FormField
+    from spawnpenny.domain.spawns import Key
+    from spawnpenny.domain.users import User
+    from spawnpenny.domain.worker_groups import WorkerGroup
+    from spawnpenny.kubernetes.interface import Manifest
+    from spawnpenny.pipeline.spawn import Spawn
+
+
+class Extensions(Protocol):
+    """What the plugins bring to the pipelines."""
+
+    @property
+    def pipelines(self) -> Mapping[Kind, Ordered]: ...
+
+    @property
+    def origin(self) -> Mapping[str, str]: ...
+
+    def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]: ...
+
+    def form(self, user: User) -> Sequence[FormField]: ...
+
+    def cluster_options(self, user: User) -> Sequence[ClusterOption]: ...
+
+    def worker_groups(self) -> Sequence[WorkerGroup]: ...
+
+    def cluster_overrides(self, user: User, options: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]: ...
+
+    def observe(self, username: str, key: Key, event: Event) -> None: ...

@@ -1,0 +1,1 @@
+"""The life of spawns: admission, records, controllers, adoption and deletion."""

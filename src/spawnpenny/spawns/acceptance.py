@@ -1,0 +1,117 @@
+"""What has to hold before a spawn is accepted, and what becomes of those that it meets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from spawnpenny.auth.identity import Identity
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Phase
+from spawnpenny.domain.users import User
+from spawnpenny.errors import NameCollisionError, SpawnNotRunningError, StartConflictError, TooManySpawnsError
+from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.record import Replaced
+from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.views import Context
+
+_ENDING: Final[Mapping[Phase, str]] = {
+    Phase.UNDOING: "has failed",
+    Phase.FAILED: "has failed",
+    Phase.EXITED: "has ended",
+}
+
+
+def conflict(existing: Run, key: Key) -> StartConflictError:
+    """Word the refusal of another start."""
+    phase, what = existing.record.phase, key.describe()
+    return StartConflictError(
+        f"Another start of the {what} is there and {phase}.",
+        phase=phase,
+        start=existing.record.request.start,
+    )
+
+
+def demand_up(run: Run) -> None:
+    """Refuse to change a spawn that is on its way out.
+
+    Raises:
+        SpawnNotRunningError: It is being stopped, has failed or has ended.
+
+    """
+    phase, key = run.record.phase, run.record.key
+    if run.record.desired is Desired.GONE or phase.over or phase is Phase.UNDOING:
+        why = f" {run.record.reason.message}" if run.record.reason else ""
+        ending = _ENDING.get(phase, "is being stopped")
+        raise SpawnNotRunningError(f"The {key.describe()} {ending}.{why}", phase=phase)
+
+
+def refuse_collision(context: Context) -> None:
+    """Refuse a name that comes to the same Kubernetes name as another spawn of the user.
+
+    Raises:
+        NameCollisionError: Which.
+
+    """
+    names, key = context.names, context.run.record.key
+    for other in context.account.runs:
+        taken = Names.of(
+            context.account.username, other.kind, other.name, prefix=context.world.settings.namespaces.prefix
+        )
+        if other != key and taken.base == names.base:
+            raise NameCollisionError(key.name, names.base, what=f"another {key.kind}'s name")
+
+
+def trial(account: Account, user: User, identity: Identity, *, commissioned: bool) -> Account:
+    """Return the account as it will be if the write succeeds; what drivers change meanwhile is shared with it."""
+    vouched = (
+        commissioned or account.record.vouched or (identity.username == user.username and identity.uid is not None)
+    )
+    record = replace(
+        account.record,
+        user=user,
+        commissioned=commissioned or account.record.commissioned,
+        vouched=vouched,
+        generation=account.record.generation + 1,
+        spawns=dict(account.record.spawns),
+    )
+    return Account(account.slug, record, runs=account.runs)
+
+
+def oldest_history(account: Account, key: Key) -> Run | None:
+    """Return what has to make room for a further spawn, or None where there is room.
+
+    Raises:
+        TooManySpawnsError: There is none, and nothing that is over.
+
+    """
+    if key in account.record.spawns or len(account.record.spawns) < MAX_SPAWNS:
+        return None
+    over = account.history()
+    if not over:
+        leaving = any(spawn.leaving for spawn in account.record.spawns.values())
+        way_out = "Some of them are ending: try again in a moment." if leaving else "Stop one first."
+        raise TooManySpawnsError(
+            f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. {way_out}",
+            retry_after=5 if leaving else 30,
+        )
+    return over[0]
+
+
+def to_replace(account: Account, existing: Run | None) -> list[Replaced]:
+    """Return what has to be gone before a spawn that takes the place of another one.
+
+    Raises:
+        TooManySpawnsError: As much as a record holds is still being taken away.
+
+    """
+    if existing is None or existing.record.reverted:
+        return []
+    replaces = [*existing.record.replaces, Replaced(existing.record.id, existing.record.uids)]
+    if len(replaces) - (existing.begun == set()) > MAX_SPAWNS:
+        raise TooManySpawnsError(
+            f"{len(replaces)} earlier starts of {account.username} are still being taken away. Try again later.",
+            retry_after=30,
+        )
+    return replaces

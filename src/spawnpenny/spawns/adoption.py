@@ -1,0 +1,347 @@
+"""What a service does with the users that become its own: it follows what each of their spawns is desired to be.
+
+That are all of them when it starts alone, and those of a replica that died. A pod of ours of which no record tells is
+recorded again from its annotations, never deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from spawnpenny.aio.pacing import paced
+from spawnpenny.aio.tasks import Tasks
+from spawnpenny.domain import labels
+from spawnpenny.domain.conformity import demand_conforming
+from spawnpenny.domain.events import EventType
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.domain.spawns import Caller, Desired, Key, Phase, SpawnRequest
+from spawnpenny.domain.users import User
+from spawnpenny.errors import ClusterError, ElsewhereError, SpawnpennyError
+from spawnpenny.kubernetes.interface import Cluster, Manifest
+from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.replicas.ownership import slug_of
+from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.controller import Driver, persist
+from spawnpenny.spawns.record import RecordUnreadableError, SpawnRecord, UserRecord
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.store import RecordLostError, read_record, username_of
+from spawnpenny.spawns.supervision import tending_steps
+from spawnpenny.spawns.user_registry import Accounts
+from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.views import Context
+
+_AT_ONCE: Final = 20
+"""How many users are taken over at once when the service starts, each with a write of the record."""
+
+
+@dataclass(slots=True)
+class Recovery:
+    """Takes over the records and the pods of the users who become this replica's, and lets go of those that do not.
+
+    ``begun`` says that it knows the users that there were at first; nothing is followed before that.
+    """
+
+    world: World
+    accounts: Accounts
+    tasks: Tasks
+    begun: bool = False
+
+    async def run(self, taken_over: Callable[[], None]) -> None:
+        """Follow the records until cancelled; ``taken_over`` is called when those that were there are looked after.
+
+        The informers have synced before. It may be run again after a failure: what is in memory stays.
+        """
+        ownership = self.world.ownership
+        with ownership.records.subscribe() as changes:
+            if self.begun:
+                await self.consider_all()
+            await self._take_all_over()
+            taken_over()
+            async for change in changes:
+                if change.type == "DELETED":
+                    self.accounts.welcome(slug_of(change.object))
+                    self.world.faults.forget("record", slug_of(change.object))
+                else:
+                    self._follow_alone(ownership.latest(change.object))
+
+    async def consider_all(self) -> None:
+        """Look at all users again, as other replicas are alive now than before."""
+        if self.begun:
+            async for record in self._records():
+                self._follow_alone(record)
+
+    async def _records(self) -> AsyncIterator[Manifest]:
+        """Yield the records that there are, as they are by then, with pauses."""
+        records = self.world.ownership.records
+        async for known in paced(records.items()):
+            record = records.get(known["metadata"]["namespace"], known["metadata"]["name"])
+            if record is not None:
+                yield record
+
+    async def catch_up(self, cluster: Cluster) -> None:
+        """Look at all users again as they are stored now, whatever was heard of them.
+
+        Raises:
+            ClusterError: The cluster does not answer.
+
+        """
+        if not self.begun:
+            return
+        ownership, settings = self.world.ownership, self.world.settings
+        wanted = {**labels.ours(settings.installation), labels.KIND: "record"}
+        listing = await cluster.list(resource_of("Secret"), namespace=ownership.namespace, labels=wanted)
+        heard = {each["metadata"]["name"]: _version(each) for each in ownership.records.items()}
+        async for record in paced(listing.items):
+            latest = ownership.latest(record)
+            is_news = _version(latest) != heard.get(record["metadata"]["name"])
+            self._follow_alone(latest if is_news else record)
+
+    def _follow_alone(self, record: Manifest) -> None:
+        """Follow one record; what is wrong with it harms nobody else."""
+        with self._for_one(record):
+            self._follow(record)
+
+    @contextmanager
+    def _for_one(self, record: Manifest) -> Iterator[None]:
+        """Work on one record. Where that fails unexpectedly, its user is left alone."""
+        slug, username = slug_of(record), username_of(record)
+        with self.world.faults.isolated("record", slug):
+            try:
+                yield
+            except Exception:
+                self.accounts.refuse(slug, username, RecordUnreadableError(f"The record of {username} cannot be used."))
+                raise
+
+    def _follow(self, record: Manifest) -> None:
+        """Bring what is in memory into accord with a record that somebody wrote."""
+        held, mine = self.accounts.by_slug(slug_of(record)), self.world.ownership.is_mine(record)
+        if held is not None:
+            if mine and (self._is_known(held, record["metadata"]["resourceVersion"]) or self._wrote(held, record)):
+                return  # memory knows better
+            self.accounts.let_move(held)
+        self.accounts.welcome(slug_of(record))
+        if mine and (account := self._adopt(record)) is not None and (runs := self._under_way(account)):
+            self.tasks.run(self._take_over(account, runs))
+
+    def _is_known(self, held: Account, version: str) -> bool:
+        return version in {held.record.version, held.adopted}
+
+    def _wrote(self, held: Account, record: Manifest) -> bool:
+        """Whether an account wrote a record itself, and not one that was here before it."""
+        if record["metadata"].get("annotations", {}).get(labels.OWNER) != self.world.ownership.me.identity:
+            return False
+        with suppress(SpawnpennyError):
+            return read_record(record).is_by(held.record.hand)
+        return False
+
+    async def _take_all_over(self) -> None:
+        ownership, self.begun = self.world.ownership, True
+        async for record in self._records():
+            with self._for_one(record):
+                if ownership.is_mine(record) and self.accounts.by_slug(slug_of(record)) is None:
+                    self._adopt(record)
+        again, accounts = await self._find_unrecorded(), iter(self.accounts)
+
+        async def take_over() -> None:
+            async for account in paced(accounts, at_once=1):
+                with self.world.faults.isolated("account", account.slug):
+                    runs = self._untended(account)
+                    if runs or account.slug in again:
+                        await self._take_over(account, runs)
+
+        await asyncio.gather(*(take_over() for _ in range(_AT_ONCE)))
+
+    async def record_again(self) -> None:
+        """Record the pods again of users who have no record, though there may have been one at the start."""
+        async for slug in paced(await self._find_unrecorded(known=False)):
+            account = self.accounts.by_slug(slug)
+            if account is not None:
+                self.tasks.run(self._take_over(account, self._untended(account)))
+
+    async def _find_unrecorded(self, *, known: bool = True) -> set[str]:
+        """Record such pods again, of users who are known as well or not; return whose they are."""
+        again, pods = set[str](), self.world.pods
+        async for pod in paced(pods.items()):
+            metadata = pod["metadata"]
+            carried = metadata.get("labels", {})
+            slug = carried.get(labels.USER, "")
+            wanted = known or slug in again or self.accounts.by_slug(slug) is None
+            is_one = carried.get(labels.SPAWN) and labels.PART not in carried
+            latest = pods.get(metadata["namespace"], metadata["name"]) if wanted and is_one else None
+            if latest is not None and latest["metadata"]["uid"] == metadata["uid"] and not pod_status.is_over(latest):
+                with self.world.faults.isolated("pod", f"{metadata['namespace']}/{metadata['name']}"):
+                    self._record_again(latest, again)
+        return again
+
+    def _adopt(self, record: Manifest) -> Account | None:
+        try:
+            return self.accounts.add(read_record(record))
+        except SpawnpennyError as error:
+            self._leave_alone(slug_of(record), username_of(record), error)
+            return None
+
+    def _untended(self, account: Account) -> list[Run]:
+        """Return the spawns that something has to be done for, and that nobody does it for yet."""
+        return [run for run in self._under_way(account) if run.task is None]
+
+    def _under_way(self, account: Account) -> list[Run]:
+        return [run for run in account.runs.values() if self._is_under_way(account, run)]
+
+    def _record_again(self, pod: Manifest, again: set[str]) -> None:
+        metadata = pod["metadata"]
+        log = structlog.get_logger("spawnpenny.recovery").bind(pod=metadata["name"], namespace=metadata["namespace"])
+        try:
+            record, told, slug = self._told_by(pod)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            log.warning("a pod of ours does not say what it is; it is left alone")
+            return
+        if self.accounts.is_refused(slug):
+            return
+        username, account = told.user.username, self.accounts.by_slug(slug)
+        if account is None:
+            if not self.world.ownership.is_new_to_me(slug):
+                return
+            account = self.accounts.add(told)
+        if record.key in account.runs or account.username != username:
+            return
+        log.warning("a pod without a record is recorded again", user=username)
+        run = Run(record, begun=None)
+        again.add(slug)
+        account.runs[record.key] = run
+        account.record.spawns[record.key] = record
+        context = Context(self.world, account, run)
+        try:
+            record.asks = context.asks()
+        except SpawnpennyError as error:
+            log.warning("what it uses is not counted", error=error.message)
+        if pod_status.is_ready(pod):
+            Driver(context).found_running(pod)
+
+    def _told_by(self, pod: Manifest) -> tuple[SpawnRecord, UserRecord, str]:
+        """Return the spawn and the user that a pod's annotations tell of, and the user's slug."""
+        metadata = pod["metadata"]
+        record, told = self._record_of(pod), _user_of(pod)
+        demand_conforming(record)
+        demand_conforming(told)
+        slug = safe_slug(told.user.username)
+        if (
+            metadata["annotations"][labels.USERNAME] != told.user.username
+            or metadata["labels"].get(labels.USER) != slug
+        ):
+            raise ValueError("it says two users")
+        return record, told, slug
+
+    def _record_of(self, pod: Manifest) -> SpawnRecord:
+        told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
+        now = time.time()
+        caller = Caller(**told["caller"]) if "caller" in told else None
+        return SpawnRecord(
+            key=Key.parse(told["key"]),
+            id=pod["metadata"]["labels"][labels.SPAWN],
+            generation=0,
+            request=SpawnRequest(told["start"], told["options"], caller=caller, client=told.get("client", "")),
+            by=told.get("by", ""),
+            own=told.get("own", False),
+            requested_at=now,
+            deadline=now + self.world.settings.deadlines.spawn,
+        )
+
+    def _leave_alone(self, slug: str, username: str, error: SpawnpennyError) -> None:
+        log = structlog.get_logger("spawnpenny.recovery")
+        log.warning("a user is left alone", user=username, code=error.code, error=error.message)
+        self.accounts.refuse(slug, username, error)
+
+    def _is_under_way(self, account: Account, run: Run) -> bool:
+        record = run.record
+        if record.desired is Desired.GONE:
+            return True
+        if record.phase.over:
+            return not record.reverted
+        if record.phase is not Phase.RUNNING or self._has_ended(account, run):
+            return True
+        context = Context(self.world, account, run)
+        return bool(tending_steps(context.pipeline)) or context.new_url() is not None
+
+    def _has_ended(self, account: Account, run: Run) -> bool:
+        pod = Context(self.world, account, run).pod()
+        return run.record.pod is not None and (pod is None or pod_status.is_lost(pod))
+
+    def _is_ready(self, account: Account, run: Run) -> bool:
+        namespace = Context(self.world, account, run).names.namespace
+        pods = self.world.pods.within(namespace)
+        return any(
+            pod["metadata"]["labels"].get(labels.SPAWN) == run.record.id
+            and labels.PART not in pod["metadata"]["labels"]
+            and pod_status.is_ready(pod)
+            for pod in pods
+        )
+
+    async def _take_over(self, account: Account, runs: list[Run]) -> None:
+        if any(run.record.phase in {Phase.REQUESTED, Phase.PENDING} for run in runs):
+            account.record.applied.clear()  # one of the shared steps may have been half done
+        for run in runs:
+            account.record.generation += 1
+            run.record.generation = run.record.log.generation = account.record.generation
+            if run.record.phase is Phase.RUNNING:
+                _ = Context(self.world, account, run).follow()
+        try:
+            async with account.lock:
+                account.demand_here()
+                await self.world.keeper.save(account.record)
+        except ClusterError:
+            self.tasks.run(self._take_over_later(account, runs))  # nobody else waits for this user's record
+        except (ElsewhereError, RecordLostError):
+            return  # what somebody else wrote is followed when it is heard of
+        except SpawnpennyError as error:
+            self._leave_alone(account.slug, account.username, error)
+        else:
+            self._carry_all_on(account, runs)
+
+    async def _take_over_later(self, account: Account, runs: list[Run]) -> None:
+        await persist(self.world, account)
+        self._carry_all_on(account, runs)
+
+    def _carry_all_on(self, account: Account, runs: list[Run]) -> None:
+        for run in runs if not account.moved else ():
+            if run.task is None and account.runs.get(run.record.key) is run:
+                self._carry_on(account, run)
+
+    def _carry_on(self, account: Account, run: Run) -> None:
+        context = Context(self.world, account, run)
+        driver, record = Driver(context), run.record
+        if record.desired is Desired.GONE:
+            driver.to_phase(Phase.STOPPING)
+            work: Callable[[], Coroutine[Any, Any, None]] = driver.go_down
+        elif record.phase.over:
+            work = driver.clear
+        elif record.phase is Phase.UNDOING and record.reason is not None:
+            work = driver.go_on_undoing
+        elif record.phase is Phase.RUNNING:
+            work = partial(driver.end_of_pod, context.pod()) if self._has_ended(account, run) else driver.tend
+        else:
+            context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
+            if self._is_ready(account, run):  # it may have been told as running: it gets the time to be so again
+                record.deadline = max(record.deadline, time.time() + self.world.settings.deadlines.spawn)
+            work = driver.come_up
+        run.task = self.tasks.start(driver.see_through(work))
+
+
+def _version(record: Manifest) -> str:
+    version: str = record["metadata"]["resourceVersion"]
+    return version
+
+
+def _user_of(pod: Manifest) -> UserRecord:
+    told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
+    user = User.from_dossier(told["user"])
+    return UserRecord(user, "", commissioned=told["commissioned"], vouched=told["vouched"])

@@ -1,0 +1,63 @@
+"""Whether two callers are the same one: a start is replaced only by the caller that made the one before."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from spawnpenny.domain.spawns import Desired, Phase
+from spawnpenny.errors import ForeignStartError
+
+if TYPE_CHECKING:
+    from spawnpenny.auth.identity import Identity
+    from spawnpenny.domain.spawns import SpawnRequest
+    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.record import SpawnRecord
+
+
+def refuse_foreign(existing: Run, username: str, request: SpawnRequest, identity: Identity) -> None:
+    """Refuse to replace what another caller started, unless that is ending already.
+
+    Raises:
+        ForeignStartError: Another caller started it.
+
+    """
+    record = existing.record
+    if record.desired is Desired.GONE or record.phase is Phase.UNDOING:
+        return
+    if same_caller(record, request.client, identity.name, own=identity.username == username):
+        return
+    raise ForeignStartError(
+        f"{username}'s lab {record.key.name!r} is {record.phase}: {caller_of(record)} started it at {_time(record)}, "
+        "and another caller cannot replace it.",
+        by=record.by,
+        client=record.request.client or None,
+        start=record.request.start,
+        phase=record.phase,
+    )
+
+
+def same_caller(record: SpawnRecord, client: str, by: str, *, own: bool) -> bool:
+    """Return whether an identity is the caller that made a record.
+
+    The name of the identity decides: it stays when a token's value changes. ``client`` tells apart programs that use
+    one identity, such as two Hubs that pass the same user's credential on, or a Hub and the user's own command line;
+    and it joins the two identities of one program, a Hub's own token and the credential of a user (``own``).
+    """
+    theirs = record.request.client
+    if not record.by:  # a record made anew from a pod that does not say
+        return True
+    if theirs and client and theirs != client:
+        return False
+    if record.by == by:
+        return theirs == client or not own
+    return bool(client) and theirs == client and own != record.own
+
+
+def caller_of(record: SpawnRecord) -> str:
+    """Name who started a spawn, for messages."""
+    return f"{record.by} ({record.request.client})" if record.request.client else record.by
+
+
+def _time(record: SpawnRecord) -> str:
+    return f"{datetime.fromtimestamp(record.requested_at, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,91 @@
+"""Limits of containers that name none: a quota on limits takes no pod with a container without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from spawnpenny.domain.names import DEFAULT_LAB, Names
+from spawnpenny.domain.quantities import format_quantity, parse_quantity
+from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.users import User
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.pipeline.pod_patches import merge_patches
+from spawnpenny.pipeline.spawn import Spawn, Stash
+from spawnpenny.pipeline.step import Step
+
+if TYPE_CHECKING:
+    from spawnpenny.plugin.manager import Plugins
+    from spawnpenny.settings.model import Settings
+
+Limits = Mapping[str, Decimal]
+_KINDS: Final = ("containers", "initContainers")
+_SOMEBODY: Final = "somebody"
+
+
+def container_limits(steps: Iterable[Step]) -> Limits:
+    """Return the limits of containers that name none, of all steps together."""
+    return {resource: limit for step in steps for resource, limit in step.container_limits().items()}
+
+
+def limited(pod: Manifest, limits: Limits) -> Manifest:
+    """Return a pod whose containers all have these limits: their own, else the default, or the request if that is more.
+
+    So the pod is what a LimitRange would make of it, but for requests over its default limit, with which Kubernetes
+    would refuse the pod.
+    """
+    spec = dict(pod["spec"])
+    for kind in _KINDS:
+        if spec.get(kind):
+            spec[kind] = [_limited(container, limits) for container in spec[kind]]
+    return {**pod, "spec": spec}
+
+
+def _limited(container: Mapping[str, Any], limits: Limits) -> Manifest:
+    resources: dict[str, Any] = container.get("resources") or {}
+    own, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    missing = {
+        resource: format_quantity(max(limit, parse_quantity(requests.get(resource, 0))))
+        for resource, limit in limits.items()
+        if resource not in own
+    }
+    return {**container, "resources": {**resources, "limits": {**own, **missing}}} if missing else dict(container)
+
+
+def verify_steps(settings: Settings, plugins: Plugins) -> None:
+    """Refuse settings of one plugin that do not go with those of another, as each step says.
+
+    Raises:
+        SettingsError: Which, and what would be right.
+
+    """
+    for kind, pipeline in plugins.pipelines.items():
+        limits = container_limits(pipeline.steps)
+        for step in pipeline.steps:
+            step.verify(sample(kind, settings, plugins), limits)
+
+
+def sample(kind: Kind, settings: Settings, plugins: Plugins) -> Spawn:
+    """Return a spawn of nobody's, to make manifests of."""
+
+    def patched(spawn: Spawn, pod: Manifest) -> Manifest:
+        return merge_patches(pod, plugins.pod_patches(spawn, pod), base=f"the {spawn.kind} plugin")
+
+    return Spawn(
+        id="sample",
+        kind=kind,
+        name=DEFAULT_LAB,
+        user=User(_SOMEBODY, settings.users.uid, settings.users.gid),
+        names=Names.of(_SOMEBODY, kind, DEFAULT_LAB, prefix=settings.namespaces.prefix),
+        options={},
+        env={},
+        asks=Resources(),
+        in_use=Resources(),
+        stash=Stash(),
+        cluster=None,  # type: ignore[arg-type]  # what only makes manifests has no cluster
+        _patch=patched,
+        _tell=lambda *_: None,
+        _announce=lambda *_: None,
+    )

@@ -1,0 +1,66 @@
+"""The choices of a spawn form that do not fit into what a user has left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from spawnpenny.auth.identity import Identity
+from spawnpenny.domain.availability import Judge, Path, Shortage, unavailable
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.domain.spawns import SpawnRequest
+from spawnpenny.errors import QuotaExceededError, SpawnpennyError
+from spawnpenny.spawns.making import draft
+from spawnpenny.spawns.record import UserRecord
+from spawnpenny.spawns.user_state import Account
+
+if TYPE_CHECKING:
+    from spawnpenny.domain.form_answers import Answers
+    from spawnpenny.domain.forms import FormField
+    from spawnpenny.domain.spawns import Key
+    from spawnpenny.domain.users import User
+    from spawnpenny.spawns.service_context import World
+
+_NOBODY: Final = Identity("form", frozenset())
+_MOST: Final = 300
+"""How many combinations of answers are judged for one form."""
+
+
+async def unfitting(
+    world: World, account: Account | None, user: User, key: Key, form: Sequence[FormField]
+) -> dict[Path, Shortage]:
+    """Return the choices that the steps' own checks would refuse for want of room, with what is short.
+
+    What the spawn of this key uses already does not count, as the new one takes its place. It runs in a thread, on a
+    copy of what the user has: a form of many profiles takes a while. Of a form that is larger still, a part is judged.
+    """
+    record = replace(account.record, user=user, spawns=dict(account.record.spawns)) if account else UserRecord(user, "")
+    own = Account(safe_slug(user.username), record, runs=dict(account.runs) if account else {})
+    return await asyncio.to_thread(unavailable, form, _judge(world, own, key))
+
+
+def _judge(world: World, own: Account, key: Key) -> Judge:
+    known: dict[tuple[tuple[str, str], ...], Shortage | None] = {}
+
+    def judge(answers: Answers) -> Shortage | None:
+        options = tuple(sorted(answers.items()))
+        if options not in known and len(known) < _MOST:
+            known[options] = judged(answers)
+        return known.get(options)
+
+    def judged(answers: Answers) -> Shortage | None:
+        context = draft(world, own, key, SpawnRequest("form", dict(answers)), identity=_NOBODY)
+        try:
+            context.run.record.asks = context.asks()
+            for step in context.pipeline.steps:
+                step.check(context.spawn())
+        except QuotaExceededError as error:
+            facts = error.facts
+            return Shortage(*(str(facts[each]) for each in ("resource", "asked", "used", "limit")))
+        except SpawnpennyError:
+            return None  # not a matter of room: the start itself says it
+        return None
+
+    return judge

@@ -1,0 +1,1 @@
+"""Periodic maintenance: delete orphans, expired history and idle namespaces."""

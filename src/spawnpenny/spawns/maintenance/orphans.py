@@ -1,0 +1,132 @@
+"""Finds and takes away what carries the mark of a spawn that there is not.
+
+Such a thing is left where a revert failed by a mistake of its own, or an answer was lost twice. It is taken away when
+two passes in a row have found it, by its uid, and never of more spawns than ``housekeeping.share`` of all, or one:
+more is no leftover but a mistake, and somebody has to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from spawnpenny.aio.pacing import paced
+from spawnpenny.domain import labels
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.errors import ConflictError, SpawnpennyError
+from spawnpenny.kubernetes.interface import Manifest, Ref
+from spawnpenny.kubernetes.kinds import Resource
+from spawnpenny.kubernetes.permissions import Declared, Permission
+from spawnpenny.pipeline.step import Step
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.user_registry import Accounts
+from spawnpenny.spawns.user_state import Account
+
+_POD: Final = "Pod"
+
+
+def permissions(steps: Iterable[Step]) -> Declared:
+    """Return what looking for leftovers uses: it lists what ``spawn`` steps make, but for pods, which are watched."""
+    kinds = {each: None for step in steps for each in swept_kinds((step,))}
+    return {"tenant": tuple(Permission(frozenset({"list", "delete"}), each) for each in kinds)}
+
+
+def swept_kinds(steps: Iterable[Step]) -> tuple[Resource, ...]:
+    """Return the resources that ``spawn`` steps make and take away, but for pods."""
+    found = {
+        permission.resource: None
+        for step in steps
+        if step.scope == "spawn"
+        for permission in step.permissions
+        if permission.resource is not None and {"create", "delete"} <= permission.verbs
+    }
+    return tuple(each for each in found if each.kind != _POD)
+
+
+@dataclass
+class Leftovers:
+    """Looks for leftovers of the users looked after here. ``held_back`` counts the spawns that were too many."""
+
+    world: World
+    accounts: Accounts
+    steps: Sequence[Step]
+    held_back: int = 0
+    _suspects: frozenset[str] = frozenset()
+
+    async def sweep(self) -> None:
+        """Make one pass."""
+        found = {each["metadata"]["uid"]: each for each in (*await self._pods(), *await self._others())}
+        due = {uid: each for uid, each in found.items() if uid in self._suspects}
+        self._suspects = frozenset(found)
+        spawns = len(_marks(due.values()))
+        # Not of all pods: a Dask cluster has a hundred, and a mistake would take all labs away.
+        allowed = max(1, int(self.world.settings.housekeeping.share * len(_marks(self.world.pods.items()))))
+        self.held_back = spawns if spawns > allowed else 0
+        log = structlog.get_logger("spawnpenny.maintenance")
+        if self.held_back:
+            log.error("too many spawns would be taken away as left over, so none is", found=spawns, allowed=allowed)
+            return
+        for uid, each in due.items():
+            log.warning("something is left over, and taken away", what=str(Ref.of(each)), uid=uid)
+            await self._take_away(Ref.of(each), uid)
+
+    async def _pods(self) -> list[Manifest]:
+        found = []
+        async for pod in paced(self.world.pods.items()):
+            account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
+            if account is not None and _is_left(pod, account):
+                found.append(pod)
+        return found
+
+    async def _others(self) -> list[Manifest]:
+        found: list[Manifest] = []
+        async for account in paced(self.accounts):
+            if account.unswept and account.record.namespace:
+                with self.world.faults.isolated("account", account.slug):
+                    found += await self._left_of(account)
+        return found
+
+    async def _left_of(self, account: Account) -> list[Manifest]:
+        try:
+            left = [each for each in await self._listed(account) if _is_left(each, account)]
+        except SpawnpennyError as error:
+            log = structlog.get_logger("spawnpenny.maintenance")
+            log.warning("leftovers cannot be looked for", user=account.username, error=error.message)
+            return []
+        account.unswept = bool(left)
+        return left
+
+    async def _listed(self, account: Account) -> list[Manifest]:
+        settings = self.world.settings
+        names = Names.of(account.username, Kind.USER, "", prefix=settings.namespaces.prefix)
+        wanted = {**labels.ours(settings.installation), labels.USER: account.slug}
+        return [
+            each
+            for resource in swept_kinds(self.steps)
+            for each in (await self.world.cluster.list(resource, namespace=names.namespace, labels=wanted)).items
+        ]
+
+    async def _take_away(self, ref: Ref, uid: str) -> None:
+        try:
+            await self.world.cluster.delete(ref, uid=uid)
+        except ConflictError:
+            return  # another one of that name by now
+        except SpawnpennyError as error:
+            log = structlog.get_logger("spawnpenny.maintenance")
+            log.warning("what is left over cannot be taken away", what=str(ref), error=error.message)
+
+
+def _marks(manifests: Iterable[Manifest]) -> set[str]:
+    """Return the spawns that objects are of."""
+    found = (manifest["metadata"].get("labels", {}).get(labels.SPAWN) for manifest in manifests)
+    return {mark for mark in found if mark}
+
+
+def _is_left(manifest: Manifest, account: Account) -> bool:
+    metadata = manifest["metadata"]
+    mark = metadata.get("labels", {}).get(labels.SPAWN)
+    return mark is not None and mark not in account.marks() and "deletionTimestamp" not in metadata

@@ -1,0 +1,60 @@
+"""Does each chore at its time, for as long as the service runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from spawnpenny.aio.supervisor import Supervisor
+from spawnpenny.pipeline.step import Step
+from spawnpenny.spawns.maintenance.dead import forget_the_dead
+from spawnpenny.spawns.maintenance.history import forget_history
+from spawnpenny.spawns.maintenance.idle import Idle
+from spawnpenny.spawns.maintenance.orphans import Leftovers
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.user_registry import Accounts
+
+_HISTORY: Final = 60.0
+"""Seconds between two looks at what is over."""
+
+
+class Housekeeper:
+    """Keeps house for the users whom this replica looks after."""
+
+    def __init__(
+        self, world: World, accounts: Accounts, steps: Sequence[Step], record_again: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.leftovers = Leftovers(world, accounts, steps)
+        self.idle = Idle(world, accounts)
+        self._world = world
+        self._accounts = accounts
+        self._record_again = record_again
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Do each chore at its time, until the supervisor is closed."""
+        deadlines, settings = self._world.settings.deadlines, self._world.settings.housekeeping
+        every = min(_HISTORY, deadlines.history)
+        supervisor.supervise("history", lambda: _repeated(self._forget_history, every), essential=False)
+        supervisor.supervise("housekeeping", lambda: _repeated(self.keep_house, settings.every), essential=False)
+
+    async def keep_house(self) -> None:
+        """Do once what is done from time to time."""
+        await self._record_again()
+        await self.leftovers.sweep()
+        await self.idle.let_go()
+        await forget_the_dead(self._world)
+
+    async def _forget_history(self) -> None:
+        await forget_history(self._world, self._accounts)
+
+
+async def _repeated(chore: Callable[[], Awaitable[None]], every: float) -> None:
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await chore()
+        except Exception:  # noqa: BLE001 - the next time may go better
+            structlog.get_logger("spawnpenny.maintenance").exception("a chore failed")

@@ -1,0 +1,108 @@
+"""Makes the record of a new spawn: what was asked for, held to what the plugins offer and to what there is room for."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import replace
+from typing import Final
+
+from spawnpenny.auth.identity import Identity
+from spawnpenny.auth.lab_tokens import VARIABLE, new_lab_token
+from spawnpenny.domain.answers import check_options
+from spawnpenny.domain.cluster_options import check_cluster_options, secret_options
+from spawnpenny.domain.events import EventLog
+from spawnpenny.domain.spawns import Key, Kind, SpawnRequest, StepProgress
+from spawnpenny.kubernetes.pods.grace_period import longest_grace
+from spawnpenny.spawns.acceptance import refuse_collision, to_replace
+from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.hostnames import hostnames
+from spawnpenny.spawns.record import SpawnRecord
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.views import Context
+
+MARGIN: Final = 5.0
+"""Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
+
+
+def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *, identity: Identity) -> Run:
+    """Return a new spawn of an account, of which nothing is written or begun yet.
+
+    Raises:
+        InvalidRequestError, QuotaExceededError, NameCollisionError, TooManySpawnsError: Why it is refused.
+
+    """
+    context = draft(world, account, key, request, identity=identity)
+    record = context.run.record
+    record.replaces = to_replace(account, account.runs.get(key))
+    if request.timeout is None:  # else the caller waits no longer
+        record.deadline += _grace_of_replaced(context)
+    refuse_collision(context)
+    choose(context)
+    _check(context)
+    return context.run
+
+
+def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, identity: Identity) -> Context:
+    """Return a new spawn of an account before anything of it was looked at."""
+    now = time.time()
+    record = SpawnRecord(
+        key=key,
+        id=secrets.token_hex(8),
+        generation=account.record.generation,
+        request=request,
+        by=identity.name,
+        own=identity.username == account.username,
+        requested_at=now,
+        deadline=now + _patience(world, request),
+        log=EventLog(account.record.generation),
+    )
+    return Context(world, account, Run(record))
+
+
+def _grace_of_replaced(context: Context) -> float:
+    """Return the seconds that the pods of what it replaces get to end, before anything of it can begin."""
+    pods = context.world.pods.within(context.names.namespace)
+    return max((longest_grace(pods, replaced.id) for replaced in context.run.record.replaces), default=0)
+
+
+_LEAST: Final = 1.0
+"""Seconds that a start has where its caller waits hardly longer than ``MARGIN``."""
+
+
+def _patience(world: World, request: SpawnRequest) -> float:
+    most = world.settings.deadlines.spawn
+    if request.timeout is None:
+        return most
+    return min(most, max(request.timeout - MARGIN, min(request.timeout, _LEAST)))
+
+
+def choose(context: Context) -> None:
+    """Hold the options to what is offered, and give a lab the token of its own.
+
+    Raises:
+        InvalidRequestError: An option is not known, or its value is not one of the option's.
+
+    """
+    record, user, plugins = context.run.record, context.account.record.user, context.world.plugins
+    if record.key.kind is Kind.LAB:
+        check_options(plugins.form(user), record.request.options)
+        env = {**record.request.env, VARIABLE: new_lab_token(context.names)}
+        record.request = replace(record.request, env=env)
+    if record.key.kind is Kind.DASK:
+        offered = plugins.cluster_options(user)
+        record.choose(check_cluster_options(offered, record.request.options), secret=secret_options(offered))
+
+
+def _check(context: Context) -> None:
+    steps, record = context.pipeline.steps, context.run.record
+    record.steps = [StepProgress(step.name) for step in steps]
+    record.asks = context.asks()
+    if record.request.tls is not None:
+        hostnames(context.world, context.account.username, record.key)  # or nobody would make anything of it
+    for step in steps:
+        step.check(context.spawn())
+    context.demand_useful()
+    for step in steps:
+        record.secrets |= step.keeps(context.spawn())

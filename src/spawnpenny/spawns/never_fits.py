@@ -1,0 +1,37 @@
+"""Spawns that nobody could ever start: the defaults of the settings held to the limits of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from spawnpenny.domain.resources import total
+from spawnpenny.domain.spawns import Kind, Scale
+from spawnpenny.errors import QuotaExceededError
+from spawnpenny.pipeline.spawn import Life
+from spawnpenny.spawns.container_limits import sample
+
+if TYPE_CHECKING:
+    from spawnpenny.plugin.manager import Plugins
+    from spawnpenny.settings.model import Settings
+
+_WHAT = {Kind.LAB: "a lab with the default choices", Kind.DASK: "a Dask cluster with one worker"}
+
+
+def never_fits(settings: Settings, plugins: Plugins) -> Iterator[str]:
+    """Yield a sentence for each kind of spawn whose defaults are more than any user may use."""
+    for kind, what in _WHAT.items():
+        if not plugins.makes(kind):
+            continue
+        spawn = replace(sample(kind, settings, plugins), _life=Life(lambda: Scale(1)))
+        steps = plugins.pipelines[kind].steps
+        try:
+            spawn = replace(spawn, asks=total(step.asks(spawn) for step in steps))
+            for step in steps:
+                step.check(spawn)
+        except QuotaExceededError as error:
+            asked, resource, limit = (error.facts[name] for name in ("asked", "resource", "limit"))
+            yield f"Nobody can start {what}: it asks for {asked} {resource} of at most {limit}."
+        except Exception:  # noqa: BLE001, S112 - of this user who is nobody, a step may know too little
+            continue

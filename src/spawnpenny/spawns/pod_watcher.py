@@ -1,0 +1,117 @@
+"""Notices when the pod of a running spawn ends or is in trouble, from the one informer that watches all pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from spawnpenny.aio.pacing import paced
+from spawnpenny.aio.tasks import Tasks
+from spawnpenny.domain import labels
+from spawnpenny.domain.events import Severity
+from spawnpenny.domain.spawns import Desired, Kind, Phase
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.controller import Driver, persist
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.user_registry import Accounts
+from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.views import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Vigil:
+    """Ends the spawns whose pods have ended, and tells of those that are in trouble."""
+
+    world: World
+    accounts: Accounts
+    tasks: Tasks
+
+    async def run(self) -> None:
+        """Watch until cancelled. It may be run again after a failure: what was missed meanwhile is looked at first."""
+        with self.world.pods.subscribe() as changes:
+            await self._catch_up()
+            async for change in changes:
+                self._look_alone(change.object, deleted=change.type == "DELETED")
+
+    async def _catch_up(self) -> None:
+        pods = self.world.pods
+        async for known in paced(pods.items()):
+            pod = pods.get(known["metadata"]["namespace"], known["metadata"]["name"])
+            if pod is not None:
+                self._look_alone(pod, deleted=False)
+        async for account in paced(self.accounts):
+            for run in account.runs.values():
+                with self.world.faults.isolated("account", account.slug):
+                    context = Context(self.world, account, run)
+                    if self._stands(run) and run.record.pod is not None and context.pod() is None:
+                        self._end(context, None)
+
+    def _look_alone(self, pod: Manifest, *, deleted: bool) -> None:
+        """Look at one pod; what is wrong with it harms no other one."""
+        faults, name = self.world.faults, f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        with faults.isolated("pod", name):
+            self._look(pod, deleted=deleted)
+        if deleted:
+            faults.forget("pod", name)
+
+    def _look(self, pod: Manifest, *, deleted: bool) -> None:
+        self._stir(pod)
+        found = self._running(pod)
+        if found is None:
+            return
+        context = Context(self.world, *found)
+        if deleted or pod_status.is_lost(pod):
+            lost = pod if pod_status.is_lost(pod) else None
+            self._end(context, lost, last=pod)
+            return
+        context.notice(pod)
+        if context.follow():
+            self.tasks.run(persist(self.world, context.account))
+        if (trouble := pod_status.trouble(pod, quote=None)) is not None and not pod_status.is_ready(pod):
+            self._tell(context, trouble.error.message)
+
+    def _end(self, context: Context, lost: Manifest | None, *, last: Manifest | None = None) -> None:
+        context.run.ending = True
+        driver = Driver(context)
+        work = partial(driver.end_of_pod, lost, context.run.task, last=last)
+        context.run.task = self.tasks.start(driver.see_through(work))
+
+    def _stir(self, pod: Manifest) -> None:
+        """Say that there is news to whoever looks after the spawn of a pod, or one that was asked for inside of it."""
+        carried = pod["metadata"].get("labels", {})
+        account, spawn = self.accounts.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
+        for run in account.runs.values() if account else ():
+            if run.record.key.kind is Kind.DASK and spawn in _heard_of(run):
+                if labels.PART in carried and spawn == run.record.id and pod_status.is_over(pod):
+                    run.note_end(pod)
+                run.news.tell()
+
+    def _tell(self, context: Context, message: str) -> None:
+        """Tell that a lab which ran does not answer at the moment: the cluster starts its program again."""
+        if context.run.waiting_for != message:
+            context.tell(message, severity=Severity.WARNING)
+            log = structlog.get_logger("spawnpenny.spawn").bind(spawn=context.run.record.id)
+            log.warning("a running pod is in trouble", user=context.account.username, trouble=message)
+
+    def _running(self, pod: Manifest) -> tuple[Account, Run] | None:
+        account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
+        for run in account.runs.values() if account else ():
+            if account is not None and self._stands(run) and run.record.pod == pod["metadata"]["uid"]:
+                return account, run
+        return None
+
+    @staticmethod
+    def _stands(run: Run) -> bool:
+        record = run.record
+        return record.phase is Phase.RUNNING and record.desired is Desired.RUNNING and not run.ending
+
+
+def _heard_of(run: Run) -> set[str]:
+    """Return the marks of the spawns whose pods are news to one: its own, those it replaces, the lab that asked."""
+    record = run.record
+    caller = {record.request.caller.spawn} if record.request.caller else set()
+    return {record.id, *(replaced.id for replaced in record.replaces), *caller}

@@ -1,0 +1,86 @@
+"""Retiring a user: when it is refused, and what stands for what is to go and of which there is no record."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Final
+
+from spawnpenny.domain.events import EventLog
+from spawnpenny.domain.names import Names
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest
+from spawnpenny.errors import UserConflictError
+from spawnpenny.spawns.acceptance import oldest_history
+from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.record import SpawnRecord
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.user_state import Account
+
+COMMISSIONING: Final = Key(Kind.USER, "")
+
+
+def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> Run:
+    """Add to an account what stands for a user who is retired, or a lab whose storage goes, and return it.
+
+    Raises:
+        TooManySpawnsError: There is no room for it.
+
+    """
+    oldest = oldest_history(account, key)
+    if oldest is not None:
+        account.forget(oldest)
+        oldest.vanish()
+    account.record.generation += 1
+    generation, now = account.record.generation, time.time()
+    record = SpawnRecord(
+        key=key,
+        id=secrets.token_hex(8),
+        generation=generation,
+        request=SpawnRequest(secrets.token_hex(8)),
+        by=by,
+        requested_at=now,
+        deadline=now,
+        phase=Phase.RUNNING,
+        reverted=key.kind is not Kind.USER,
+        log=EventLog(generation),
+    )
+    run = account.runs[key] = Run(record)
+    account.record.spawns[key] = record
+    return run
+
+
+def has_namespace(world: World, username: str) -> bool:
+    """Whether a user has a namespace, also where there is no record of the user."""
+    names = Names.of(username, Kind.USER, "", prefix=world.settings.namespaces.prefix)
+    there = world.namespaces.get(None, names.namespace)
+    return there is not None and "deletionTimestamp" not in there["metadata"]
+
+
+def refuse_retiring(account: Account) -> None:
+    """Refuse a spawn of a user who is being retired.
+
+    Raises:
+        UserConflictError: It has to wait until that is done.
+
+    """
+    for key, run in account.runs.items():
+        if key.kind is Kind.USER and run.record.desired is Desired.GONE:
+            raise UserConflictError(f"{account.username} is being retired; try again when that is done.")
+
+
+def refuse_to_retire(account: Account, *, purge: bool) -> None:
+    """Refuse to retire a user who has something, or who is being retired otherwise.
+
+    Raises:
+        UserConflictError: What.
+
+    """
+    for key, run in account.runs.items():
+        retiring = key.kind is Kind.USER and run.record.desired is Desired.GONE
+        if retiring and purge and not run.record.request.options.get("purge"):
+            raise UserConflictError(
+                f"{account.username} is being retired without the storage; ask for that again when it is done."
+            )
+    active = sorted(str(key) for key, run in account.runs.items() if key.kind is not Kind.USER and run.record.active)
+    if active:
+        raise UserConflictError(f"{account.username} has {', '.join(active)}; stop what there is before retiring.")

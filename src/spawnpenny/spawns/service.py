@@ -1,0 +1,447 @@
+"""The spawns of one service.
+
+They are started, stopped and looked up here, and driven by ``spawns.controller`` in tasks of the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+from spawnpenny.aio.tasks import Tasks
+from spawnpenny.auth.identity import Identity
+from spawnpenny.auth.users import check_ids, resolve_user
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale, SpawnRequest
+from spawnpenny.domain.users import User
+from spawnpenny.errors import (
+    NotReadyError,
+    QuotaExceededError,
+    SpawnpennyError,
+    UnavailableError,
+    UserConflictError,
+)
+from spawnpenny.spawns.acceptance import (
+    conflict,
+    demand_up,
+    oldest_history,
+    trial,
+)
+from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.callers import refuse_foreign
+from spawnpenny.spawns.controller import Driver, persist
+from spawnpenny.spawns.hostnames import hostnames
+from spawnpenny.spawns.listing import START, Directory
+from spawnpenny.spawns.making import make_run
+from spawnpenny.spawns.purging import refuse_while_purging
+from spawnpenny.spawns.record import SpawnRecord
+from spawnpenny.spawns.retirement import (
+    COMMISSIONING,
+    has_namespace,
+    refuse_retiring,
+    refuse_to_retire,
+    stand_in,
+)
+from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.store import RecordLostError
+from spawnpenny.spawns.user_registry import Accounts
+from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.views import Context
+
+_HEARSAY: Final = 2.0
+"""Seconds in which a record that another replica wrote is heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a start answered: the spawn, and whether it is a new one."""
+
+    run: Run
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What scaling answered: the spawn, its scale now, and why that is not all that was wanted, with the numbers."""
+
+    run: Run
+    scale: Scale
+    refusal: QuotaExceededError | None
+
+
+class Spawns:
+    """Starts and stops spawns, and knows them. ``ready`` is set once the state of the cluster is known."""
+
+    def __init__(self, world: World, accounts: Accounts, tasks: Tasks) -> None:
+        self._world = world
+        self._accounts = accounts
+        self._tasks = tasks
+        self.ready = False
+
+    async def start(
+        self, username: str, key: Key, request: SpawnRequest, *, identity: Identity, replace: bool = False
+    ) -> Started:
+        """Accept a spawn: when this returns, it is durable and under way.
+
+        The same ``request.start`` again is the same spawn. ``replace`` stops another one of that key first,
+        by the uid of its pod, where the same caller started that.
+
+        Raises:
+            StartConflictError: Another start is there, and ``replace`` is not set.
+            ForeignStartError: Another start is there, and another caller's.
+            NotReadyError: The state of the cluster is not known (yet).
+            InvalidRequestError, QuotaExceededError, NameCollisionError, UserConflictError, ForbiddenError,
+                TooManySpawnsError: Refused.
+
+        """
+        self._demand_ready()
+        async with self._locked(username) as account:
+            user = resolve_user(username, identity, account.known, self._world.settings.users)
+            refuse_retiring(account)
+            existing = account.runs.get(key)
+            if existing is not None and existing.record.request.start == request.start:
+                return Started(existing, new=False)
+            refuse_while_purging(existing, key)
+            if existing is not None and existing.record.active:
+                if not replace:
+                    raise conflict(existing, key)
+                refuse_foreign(existing, username, request, identity)
+            return Started(await self._accept(account, user, key, request, identity), new=True)
+
+    def ending(self, username: str) -> set[asyncio.Task[None]]:
+        """Return the tasks that take spawns of a user away.
+
+        Raises:
+            ElsewhereError: Another replica looks after the user.
+
+        """
+        account = self.account(username)
+        runs = account.runs.values() if account is not None else ()
+        return {run.task for run in runs if run.record.leaving and run.task is not None and not run.task.done()}
+
+    async def commission(self, user: User, *, identity: Identity) -> Started:
+        """Make a user known with this dossier, and run the site's orders for it.
+
+        The same dossier again, while it is active or under way, is the same spawn, unless the site's orders have been
+        edited since they ran.
+
+        Raises:
+            UserConflictError: Another dossier is under way.
+            ForbiddenError: The uid is below ``users.min_uid``.
+
+        """
+        self._demand_ready()
+        check_ids(user, self._world.settings.users)
+        key = COMMISSIONING
+        async with self._locked(user.username) as account:
+            existing = account.runs.get(key)
+            known, active = account.record.user, existing is not None and existing.record.active
+            stays = active and existing is not None and existing.record.desired is Desired.RUNNING
+            same = stays and account.record.commissioned and known == user
+            if existing is not None and same and not (existing.settled and self._is_outdated(account, existing)):
+                return Started(existing, new=False)
+            if existing is not None and stays and not existing.settled:
+                raise UserConflictError(
+                    f"Another dossier of {user.username} is being commissioned; try again when it is done."
+                )
+            request = SpawnRequest(start=secrets.token_hex(8))
+            run = await self._accept(account, user, key, request, identity, commissioned=True)
+            return Started(run, new=True)
+
+    def _is_outdated(self, account: Account, run: Run) -> bool:
+        """Tell whether a commissioning that has run would do something else now."""
+        try:
+            return bool(Context(self._world, account, run).runner().outdated())
+        except SpawnpennyError:  # the orders cannot be read at the moment: what has run, has run
+            return False
+
+    async def retire(self, username: str, *, purge: bool = False) -> Run | None:
+        """Have a user's things taken away for good; return the retirement, or None where nothing is known of the user.
+
+        The site's order ``retire`` runs, and the user's namespace goes. ``purge``: with the storage in it.
+
+        Raises:
+            UserConflictError: The user has a lab or Dask cluster, or is being retired without ``purge``.
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        if self.account(username) is None:
+            return None
+        async with self._locked(username) as account:
+            refuse_to_retire(account, purge=purge)
+            run = account.runs.get(COMMISSIONING)
+            if run is None and not account.record.applied and not has_namespace(self._world, username):
+                return None  # retired already, or never more than written down
+            run = run or stand_in(account)
+            if run.record.desired is not Desired.GONE:
+                run.record.request = replace(run.record.request, options={"purge": purge})
+                run.record.reverted = False
+                account.record.applied.clear()  # what comes after, or in between, may rely on nothing of it
+                await self._order_gone(account, run)
+            return run
+
+    async def scale(self, username: str, key: Key, wanted: Scale | Callable[[Scale], Scale]) -> Scaled | None:
+        """Have a Dask cluster be of another scale: when this returns, it is durable; None where there is no such one.
+
+        ``wanted`` is that, or makes it of the scale as it is when no other request changes it any more. What does not
+        fit into the user's budget is cut to what does.
+
+        Raises:
+            SpawnNotRunningError: It is being stopped, has failed or has ended.
+            NotReadyError: The state of the cluster is not known (yet).
+            ElsewhereError: Another replica looks after the user.
+
+        """
+        self._demand_ready()
+        if self.account(username) is None:
+            return None
+        async with self._locked(username) as account:
+            run = account.runs.get(key)
+            if run is None:
+                return None
+            demand_up(run)
+            context, before = Context(self._world, account, run), run.record.scale
+            asked = wanted if isinstance(wanted, Scale) else wanted(before)
+            fitted = context.fit(asked.held(asked.count))
+            run.standing = before  # or workers would go, or come, by what may not get written
+            context.count(fitted.scale)
+            try:
+                await self._world.keeper.save(account.record)
+            except BaseException as error:
+                context.count(before)
+                self._write_back(account, account.record.user, error)
+                raise
+            finally:
+                run.standing = None
+            run.news.tell()
+            return Scaled(run, fitted.scale, fitted.refusal)
+
+    async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:
+        """Have a spawn taken away; return it, or None where there is nothing to stop.
+
+        With ``start``, only that start is stopped: any other one is left as it is.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+            ElsewhereError: Another replica looks after the user.
+
+        """
+        self._demand_ready()
+        if self.account(username) is None:
+            return None
+        async with self._locked(username) as account:
+            run = account.runs.get(key)
+            if run is None or (start is not None and run.record.request.start != start):
+                return None
+            if run.record.desired is not Desired.GONE:
+                await self._order_gone(account, run)
+            return run
+
+    def hostnames(self, username: str, key: Key) -> tuple[str, ...]:
+        """Return under which names a spawn will be reached by TLS, whether it is there or not.
+
+        Raises:
+            TlsUnsupportedError: It is not.
+
+        """
+        return hostnames(self._world, username, key)
+
+    async def purge(self, username: str, key: Key, *, identity: Identity, start: str | None = None) -> Run | None:
+        """Have the storage that is a spawn's alone taken away for good, and the spawn first, where it is there.
+
+        Return the spawn, or what stands for it; ``kept`` says why storage was kept, once it is gone. None where there
+        is nothing to take away.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+            ElsewhereError: Another replica looks after the user.
+
+        """
+        self._demand_ready()
+        if self.account(username) is None and not has_namespace(self._world, username):
+            return None
+        async with self._locked(username) as account:
+            run = account.runs.get(key)
+            if start is not None and (run is None or run.record.request.start != start):
+                return None
+            if run is None:
+                if not has_namespace(self._world, username):
+                    return None
+                refuse_retiring(account)
+                if account.known is None:
+                    account.record.user = resolve_user(username, identity, None, self._world.settings.users)
+                run = stand_in(account, key, identity.name)
+            if not (run.record.purge and run.record.desired is Desired.GONE):
+                run.record.purge = True
+                await self._order_gone(account, run)
+            return run
+
+    def find(self, username: str, key: Key) -> Run | None:
+        """Return a spawn, or None.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        account = self.account(username)
+        return account.runs.get(key) if account else None
+
+    def account(self, username: str) -> Account | None:
+        """Return a user's account, or None.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        account = self._accounts.find(username)
+        if account is None:
+            self._demand_here(username)
+        return account
+
+    async def look_for(self, username: str) -> None:
+        """Make sure that a user who is not known here is not one whom another replica has just begun with.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+            ElsewhereError: Another replica looks after the user.
+            ClusterError: The cluster does not answer.
+
+        """
+        if self.account(username) is None:
+            await self._world.ownership.ask(safe_slug(username), self._world.cluster)
+
+    async def page(
+        self,
+        kind: Kind,
+        *,
+        after: tuple[str, str],
+        limit: int,
+        where: Callable[[SpawnRecord], bool] = lambda _: True,
+    ) -> list[tuple[Account, Run]]:
+        """Return what ``all`` does, of those whose record ``where`` is true of; others have their turn meanwhile.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        directory = Directory(self._accounts, self._world.ownership)
+        return await directory.page(kind, after=after, limit=limit, where=where)
+
+    def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
+        """Return all spawns of a kind, by username and name: those after such a place, as many as ``limit`` says.
+
+        Raises:
+            NotReadyError: The state of the cluster is not known (yet).
+
+        """
+        self._demand_ready()
+        return Directory(self._accounts, self._world.ownership).all(kind, after=after, limit=limit)
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts in memory, also before the state of the cluster is known."""
+        return list(self._accounts)
+
+    def unknown(self) -> list[str]:
+        """Return the users whose records cannot be read: what they have running is not in ``all``."""
+        return self._accounts.refused()
+
+    @asynccontextmanager
+    async def _locked(self, username: str) -> AsyncIterator[Account]:
+        """Hold a user's account. Where another replica turns out to have the user, say so, as soon as it is known."""
+        self._demand_here(username)
+        try:
+            async with self._accounts.locked(username, self._world.keeper.owner) as account:
+                yield account
+        except RecordLostError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HEARSAY):
+                    await self._world.ownership.heard_of(safe_slug(username))
+            self._demand_here(username)
+            raise
+
+    def _demand_here(self, username: str) -> None:
+        self._accounts.demand_readable(username)
+        slug = safe_slug(username)
+        if self._accounts.by_slug(slug) is None:
+            self._world.ownership.demand_unknown(slug)
+
+    async def _accept(
+        self,
+        account: Account,
+        user: User,
+        key: Key,
+        request: SpawnRequest,
+        identity: Identity,
+        *,
+        commissioned: bool = False,
+    ) -> Run:
+        """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
+        existing = account.runs.get(key)
+        attempt = trial(account, user, identity, commissioned=commissioned)
+        run = make_run(self._world, attempt, key, request, identity=identity)
+        oldest = oldest_history(account, key)
+        if oldest is not None:
+            attempt.record.spawns.pop(oldest.record.key)
+        attempt.record.spawns[key] = run.record
+        try:
+            await self._world.keeper.save(attempt.record)
+        except BaseException as error:
+            self._write_back(account, user, error)
+            raise
+        account.demand_here()  # or who has the user by now starts it too
+        if oldest is not None:
+            account.forget(oldest)
+            oldest.vanish()
+        account.record.take(attempt.record, key)
+        account.runs[key] = run
+        if existing is not None:
+            run.take_the_place_of(existing)
+        driver = Driver(Context(self._world, account, run))
+        self._launch(run, driver, partial(driver.come_up, existing.task if existing else None))
+        return run
+
+    async def _order_gone(self, account: Account, run: Run) -> None:
+        run.record.desired = Desired.GONE
+        if run.task is not None:
+            run.task.cancel()  # now, or it would go on while the order is written
+        driver = Driver(Context(self._world, account, run))
+        driver.to_phase(Phase.STOPPING)
+        try:
+            await self._world.keeper.save(account.record)
+        except BaseException:
+            # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
+            if not account.moved:
+                self._launch(run, driver, partial(driver.go_down, run.task, written=False))
+            raise
+        account.demand_here()
+        self._launch(run, driver, partial(driver.go_down, run.task))
+
+    def _write_back(self, account: Account, user: User, error: BaseException) -> None:
+        """Bring what is stored back to what we know, where a write may have arrived though its answer did not."""
+        if account.moved or not isinstance(error, UnavailableError | asyncio.CancelledError):
+            return
+        if not account.record.recorded:
+            account.record.user = user
+        self._accounts.hold(account)
+        self._tasks.run(self._persist(account))
+
+    async def _persist(self, account: Account) -> None:
+        try:
+            await persist(self._world, account)
+        finally:
+            self._accounts.let_go(account)
+
+    def _launch(self, run: Run, driver: Driver, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        run.task = self._tasks.start(driver.see_through(work))
+
+    def _demand_ready(self) -> None:
+        if not self.ready:
+            raise NotReadyError

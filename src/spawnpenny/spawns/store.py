@@ -1,0 +1,171 @@
+"""Keeps the records of users in the cluster: one Secret a user, written by compare-and-set."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from spawnpenny.aio.settle import uninterrupted
+from spawnpenny.domain import labels
+from spawnpenny.domain.conformity import demand_conforming
+from spawnpenny.domain.names import safe_slug
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
+from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
+from spawnpenny.kubernetes.permissions import Declared, allow
+from spawnpenny.replicas.ownership import record_name, slug_of
+from spawnpenny.spawns.record import RecordUnreadableError, UserRecord
+
+PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", "delete", on="secrets"),)}
+_KEY: Final = "record"
+
+
+class RecordLostError(SpawnpennyError):
+    """Somebody else wrote the user's record: this replica may not go on with it."""
+
+    code = "record_lost"
+    status = 503
+    title = "Another replica has taken the user over"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKeeper:
+    """Writes records. ``owner`` is this replica's identity, new at each start."""
+
+    cluster: Cluster
+    namespace: str
+    installation: str
+    owner: str
+
+    async def save(self, record: UserRecord) -> None:
+        """Write a record; it is durable when this returns. Never broken off by a cancellation.
+
+        Raises:
+            RecordLostError: Somebody else wrote it meanwhile.
+            UnavailableError: The cluster does not answer.
+
+        """
+        await uninterrupted(self._save(record))
+
+    async def delete(self, record: UserRecord) -> None:
+        """Delete the record of a user who has nothing. The caller holds the user's lock.
+
+        Raises:
+            RecordLostError: Somebody else wrote it meanwhile.
+            ClusterError: The cluster does not answer.
+
+        """
+        ref = Ref.of(self._secret(record))
+        there = await self.cluster.read(ref)
+        if there is None:
+            return
+        if there["metadata"]["resourceVersion"] != record.version:
+            raise RecordLostError(f"The record of {record.user.username} was written by somebody else.")
+        await uninterrupted(self.cluster.delete(ref, uid=there["metadata"]["uid"]))
+
+    async def _save(self, record: UserRecord) -> None:
+        record.mark_idle(time.time())
+        record.sign()
+        record.owner = self.owner
+        try:
+            stored = await self._write(record)
+        except (AlreadyExistsError, ConflictError) as error:
+            stored = await self._write_again(record, error)
+        except NotFoundError:
+            # Deleted from outside: what we know is the truth, so it is written anew.
+            record.version = None
+            stored = await self._write(record)
+        record.version = stored["metadata"]["resourceVersion"]
+        record.recorded = True
+
+    async def _write(self, record: UserRecord) -> Manifest:
+        secret = self._secret(record)
+        return await (self.cluster.create(secret) if record.version is None else self.cluster.replace(secret))
+
+    async def _write_again(self, record: UserRecord, error: SpawnpennyError) -> Manifest:
+        """Go on where an earlier write by the same hand has arrived though its answer was lost.
+
+        It gives up where somebody else wrote, be it an earlier or a later account of this very replica.
+        """
+        there = await self.cluster.read(Ref.of(self._secret(record)))
+        stored = read_record(there) if there is not None else None
+        if there is None or stored is None or not stored.is_by(record.hand):
+            raise RecordLostError(f"The record of {record.user.username} was written by somebody else.") from error
+        if stored.written == record.written:
+            return there
+        record.version = stored.version
+        return await self._write(record)
+
+    def _secret(self, record: UserRecord) -> Manifest:
+        slug = safe_slug(record.user.username)
+        text = json.dumps(record.to_json(), ensure_ascii=False, separators=(",", ":"))
+        metadata = {
+            "name": record_name(slug),
+            "namespace": self.namespace,
+            "labels": {**labels.ours(self.installation), labels.KIND: "record", labels.USER: slug},
+            "annotations": {labels.USERNAME: record.user.username, labels.OWNER: self.owner},
+        }
+        if record.version is not None:
+            metadata["resourceVersion"] = record.version
+        data = {_KEY: base64.b64encode(text.encode()).decode()}
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "spawnpenny.io/record",
+            "metadata": metadata,
+            "data": data,
+        }
+
+
+def username_of(secret: Manifest) -> str:
+    """Return whom a record is of, also where it cannot be read: the Secret's name decides, not what it says."""
+    slug = slug_of(secret)
+    username: str = secret["metadata"].get("annotations", {}).get(labels.USERNAME, slug)
+    try:
+        return username if safe_slug(username) == slug else slug
+    except UnicodeEncodeError:
+        return slug
+
+
+def may_have(secret: Manifest, kind: Kind) -> bool:
+    """Say whether a user may have a spawn of a kind; to look for one is much cheaper than to read the record."""
+    try:
+        return f'"{kind}/'.encode() in base64.b64decode(secret["data"][_KEY])
+    except (KeyError, TypeError, ValueError):
+        return False  # it cannot be read either
+
+
+def read_record(secret: Manifest) -> UserRecord:
+    """Return the record that a Secret holds.
+
+    Raises:
+        RecordTooNewError: A newer spawnpenny wrote it.
+        RecordUnreadableError: It is not what spawnpenny writes.
+
+    """
+    try:
+        record = UserRecord.from_json(json.loads(base64.b64decode(secret["data"][_KEY])))
+        _demand_sound(record, secret)
+    except SpawnpennyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, others' records are read
+        name = secret["metadata"]["name"]
+        raise RecordUnreadableError(
+            f"The record {name} is not what spawnpenny writes ({type(error).__name__})."
+        ) from None
+    record.version = secret["metadata"]["resourceVersion"]
+    record.recorded = True
+    return record
+
+
+def _demand_sound(record: UserRecord, secret: Manifest) -> None:
+    """Refuse a record with a value of a wrong type, or of another user: it would harm others later."""
+    demand_conforming(record)
+    for spawn in record.spawns.values():
+        for event in spawn.log.since(None):
+            demand_conforming(event)
+    if safe_slug(record.user.username) != slug_of(secret):
+        raise RecordUnreadableError(f"The record {secret['metadata']['name']} is of another user.")

@@ -1,0 +1,92 @@
+"""The live side of a user's record: its lock, the spawns under way, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.errors import ElsewhereError
+from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.record import UserRecord
+
+
+@dataclass
+class Account:
+    """A user.
+
+    ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand, and
+    ``moved`` says that another replica looks after the user by now, or another account here, and nothing may be done by
+    this one; ``unswept`` that something may be left over. ``adopted`` is the version of the record it was made of.
+    """
+
+    slug: str
+    record: UserRecord
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    step_locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    runs: dict[Key, Run] = field(default_factory=dict)
+    holders: int = 0
+    moved: bool = False
+    unswept: bool = True
+    adopted: str | None = None
+
+    def demand_here(self) -> None:
+        """Refuse to go on with an account that has moved.
+
+        Raises:
+            ElsewhereError: It has.
+
+        """
+        if self.moved:
+            raise ElsewhereError(None)
+
+    @property
+    def known(self) -> UserRecord | None:
+        """The record, or None before the first one is written."""
+        return self.record if self.record.recorded else None
+
+    @property
+    def username(self) -> str:
+        return self.record.user.username
+
+    @property
+    def idle(self) -> bool:
+        """Whether it may be forgotten: nothing is written of it, and nobody has it in hand."""
+        return not self.record.recorded and not self.runs and not self.holders
+
+    def is_idle(self, *, before: float) -> bool:
+        """Whether the user has had nothing since a time, in seconds since the epoch."""
+        since = self.record.idle_since
+        return not self.holders and since is not None and since < before and not self.record.has_things
+
+    def history(self) -> list[Run]:
+        """Return what is over, with nothing left of it, oldest first; never a commissioning, which retiring needs."""
+        over = [
+            run
+            for key, run in self.runs.items()
+            if run.record.phase.over
+            and run.record.reverted
+            and not (key.kind is Kind.USER and self.record.commissioned)
+        ]
+        return sorted(over, key=lambda run: run.record.ended_at or 0.0)
+
+    def marks(self) -> set[str]:
+        """Return the marks of all spawns of the user, and of those that they replace."""
+        return {
+            mark
+            for run in self.runs.values()
+            for mark in (run.record.id, *(replaced.id for replaced in run.record.replaces))
+        }
+
+    def forget(self, run: Run) -> None:
+        """Drop a spawn from the record, unless another one has taken its place. The caller holds the lock."""
+        key, self.unswept = run.record.key, True
+        if self.runs.get(key) is run:
+            del self.runs[key]
+        if self.record.spawns.get(key) is run.record:
+            del self.record.spawns[key]
+        for other in self.runs.values():
+            other.news.tell()  # it may be one that ends with this one
+
+    def step_lock(self, step: str) -> asyncio.Lock:
+        return self.step_locks.setdefault(step, asyncio.Lock())

@@ -1,0 +1,105 @@
+"""The spawn form of a user: a part of a page for people, a schema for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from aiohttp import web
+from marshmallow import fields
+
+from spawnpenny.auth.users import resolve_user
+from spawnpenny.domain.names import DEFAULT_LAB, MAX_LAB, NAME_PATTERN, check_lab
+from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.spawns.form_fit import unfitting
+from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.web.form.json_schema import form_schema
+from spawnpenny.web.form.page import form_page
+from spawnpenny.web.request_context import asker
+from spawnpenny.web.request_parsing import query_of, username_of
+from spawnpenny.web.schemas.requests import OptionsField, QuerySchema
+
+if TYPE_CHECKING:
+    from spawnpenny.spawns.user_state import Account
+
+HTML: Final = "text/html"
+SCHEMA: Final = "application/schema+json"
+_JSON: Final = "application/json"
+
+
+class QueryOptionsField(OptionsField):
+    """Options as the JSON that a query has."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            given = json.loads(value)
+        except (ValueError, RecursionError):
+            raise self.make_error("invalid") from None
+        return super()._deserialize(given, attr, data, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class FormQuery:
+    lab: str = DEFAULT_LAB
+    options: dict[str, Any] | None = None
+
+
+class FormQuerySchema(QuerySchema[FormQuery]):
+    makes: ClassVar[type] = FormQuery
+    lab = fields.String(
+        metadata={
+            "description": "The lab's name; `~default` where it is left out.",
+            "pattern": NAME_PATTERN,
+            "maxLength": MAX_LAB,
+        }
+    )
+    options = QueryOptionsField(
+        metadata={
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "A JSON object of what was chosen before: the page begins with it, as far as it fits.",
+        }
+    )
+
+
+async def get_form(request: web.Request) -> web.Response:
+    username = username_of(request)
+    query = query_of(request, FormQuerySchema())
+    key = Key(Kind.LAB, check_lab(query.lab))
+    service = request.app[SERVICE]
+    account = service.spawns.account(username)
+    user = resolve_user(username, asker(request), account.known if account else None, service.settings.users)
+    form = service.plugins.form(user)
+    kind = _wanted(request.headers.getall("Accept", []))
+    short = await unfitting(service.world, account, user, key, form)
+    page = kind == HTML
+    text = form_page(form, _chosen(query, account, key), short) if page else json.dumps(form_schema(form, short))
+    return web.Response(text=text, content_type=kind, headers={"Vary": "Accept"})
+
+
+def _chosen(query: FormQuery, account: Account | None, key: Key) -> dict[str, Any]:
+    """Return what the form begins with: what the caller knows of, else what the lab was started with."""
+    if query.options is not None or account is None:
+        return query.options or {}
+    run = account.runs.get(key)
+    return run.record.request.options if run is not None else {}
+
+
+def _wanted(accepted: list[str]) -> str:
+    """Return which of the media types a caller likes best; the schema where nothing is said."""
+    liked = {HTML: 0.0, SCHEMA: 0.0, _JSON: 0.0}
+    for part in ",".join(accepted).split(","):
+        name, *parameters = (each.strip().lower() for each in part.split(";"))
+        if name in liked:
+            liked[name] = max(liked[name], _quality(parameters))
+    best = max(liked.values())
+    return next(kind for kind in (SCHEMA, _JSON, HTML) if liked[kind] == best)
+
+
+def _quality(parameters: list[str]) -> float:
+    given = next((each.removeprefix("q=") for each in parameters if each.startswith("q=")), "1")
+    try:
+        return float(given)
+    except ValueError:
+        return 0.0

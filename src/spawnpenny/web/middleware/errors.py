@@ -1,0 +1,149 @@
+"""The one edge from errors to HTTP: every error becomes a problem document (RFC 9457), or what Dask's client takes.
+
+``type`` is an absolute URI, as the RFC advises: a relative one would mean another thing under each path. It is a name,
+made of the code, in the same domain as our labels; nothing is fetched from there.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiohttp import web
+
+from spawnpenny.dask.gateway.errors import is_gateways, refusal
+from spawnpenny.domain.advice import advice
+from spawnpenny.errors import (
+    BodyTooLargeError,
+    BrokerUnavailableError,
+    ClusterError,
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NoSuchRouteError,
+    SpawnpennyError,
+    UnauthenticatedError,
+)
+from spawnpenny.serving.expectations import check_expectation
+from spawnpenny.serving.prefix import link_to
+from spawnpenny.web.request_context import exchange
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+TYPE: Final = "https://spawnpenny.io/errors/"
+CONTENT_TYPE: Final = "application/problem+json"
+_INTERNAL: Final = "Something went wrong in spawnpenny; an administrator finds the cause in the log by request_id."
+_CLUSTER: Final = "The cluster refused or did not answer; an administrator finds the cause in the log by request_id."
+_RETRY_AFTER: Final = 5
+_MOST_BYTES: Final = 7 * 1024
+_CUT: Final = 300
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into an answer; what we did not foresee is logged, and not shown."""
+    try:
+        check_expectation(request)
+        return await handler(request)
+    except SpawnpennyError as error:
+        return _answer(request, error)
+    except web.HTTPException as error:
+        return _answer(request, _translate(request, error))
+    except Exception as error:
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            raise  # the caller is gone: nobody to answer
+        structlog.get_logger("spawnpenny.web").exception("a request failed unexpectedly")
+        return _answer(request, SpawnpennyError(_INTERNAL))
+
+
+def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[str, Any]:
+    """Return the problem document of an error."""
+    detail, facts = _shown(error)
+    members = {
+        "type": f"{TYPE}{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": detail,
+        "code": error.code,
+        "instance": instance,
+        "request_id": request_id,
+    }
+    if told := error.advice or advice(error.code):
+        members["advice"] = told
+    return {**members, **facts, **members}  # in this order, and no fact takes the place of a member
+
+
+def _shown(error: SpawnpennyError) -> tuple[str, dict[str, Any]]:
+    # These word themselves for administrators: names of Secrets, of namespaces, of steps.
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _INTERNAL, {}
+    if isinstance(error, ClusterError | BrokerUnavailableError):
+        return _CLUSTER, {}
+    return error.message, dict(error.facts)
+
+
+def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
+    here = exchange(request)
+    here.code = error.code
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log = structlog.get_logger("spawnpenny.web")
+        log.warning("a request could not be served", code=error.code, error=error.message)
+    status, kind, body = (
+        error.status,
+        CONTENT_TYPE,
+        document(error, instance=link_to(request, request.rel_url.raw_path), request_id=here.id),
+    )
+    if is_gateways(request.path):
+        kind = "application/json"
+        status, body = refusal(error.status, error.code, body["detail"], request_id=here.id, own=error.advice)
+    response = web.Response(status=status, text=_bounded(body), content_type=kind, headers=_headers(error))
+    if not request.content.is_eof():
+        response.force_close()  # rather than read the rest of the body
+    return response
+
+
+def _bounded(body: dict[str, Any]) -> str:
+    """Return an answer as JSON, without its longest parts where it is long: a refusal is no amplifier."""
+    text = json.dumps(body, default=str)
+    for key in sorted(body, key=lambda key: len(json.dumps(body[key], default=str)), reverse=True):
+        if len(text) <= _MOST_BYTES:
+            break
+        value = body[key]
+        rest = {name: other for name, other in body.items() if name != key}
+        body = {**rest, key: f"{value[:_CUT]}…"} if isinstance(value, str) else rest
+        text = json.dumps(body, default=str)
+    return text
+
+
+def _headers(error: SpawnpennyError) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store"}
+    retry_after = error.retry_after
+    if retry_after is None and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        retry_after = _RETRY_AFTER
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, UnauthenticatedError):
+        headers["WWW-Authenticate"] = 'Bearer realm="spawnpenny"'
+    if isinstance(error, MethodNotAllowedError):
+        headers["Allow"] = ", ".join(error.facts["allowed"])
+    return headers
+
+
+def _translate(request: web.Request, error: web.HTTPException) -> SpawnpennyError:
+    """Word what aiohttp refuses by itself as one of ours."""
+    match error:
+        case web.HTTPNotFound():
+            return NoSuchRouteError("There is no such route; /docs has all of them.")
+        case web.HTTPMethodNotAllowed():
+            allowed = sorted(error.allowed_methods)
+            return MethodNotAllowedError(
+                f"This route takes {', '.join(allowed)}, not {request.method[:16]!r}.", allowed=allowed
+            )
+        case web.HTTPRequestEntityTooLarge():
+            return BodyTooLargeError(request.client_max_size)
+        case _ if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return InvalidRequestError("The request cannot be understood.")
+        case _:
+            return SpawnpennyError(_INTERNAL)

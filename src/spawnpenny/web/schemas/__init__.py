@@ -1,0 +1,1 @@
+"""Schemas of the HTTP API's requests and responses."""

@@ -1,0 +1,327 @@
+"""What the API gives: the JSON of labs and users, and the schemas that describe it in the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from marshmallow import INCLUDE, Schema, fields, validate
+
+from spawnpenny.dask.workers import Workers
+from spawnpenny.domain.advice import advice
+from spawnpenny.domain.events import Event, EventType
+from spawnpenny.domain.quantities import format_quantity
+from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import Phase, Reason, Scale, StepState
+from spawnpenny.domain.worker_groups import WorkerGroup, group_names
+from spawnpenny.web.schemas.requests import GroupSchema
+
+if TYPE_CHECKING:
+    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.user_state import Account
+
+_EPOCH: Final = "Seconds since the epoch."
+
+
+def told(description: str) -> dict[str, str]:
+    return {"description": description}
+
+
+class ReasonView(Schema):
+    code = fields.String(required=True, metadata=told("What programs compare."))
+    message = fields.String(required=True, metadata=told("One plain sentence."))
+    advice = fields.String(required=True, allow_none=True, metadata=told("What the user can do about it."))
+    exit_code = fields.Integer(
+        required=True, allow_none=True, metadata=told("The exit code of the program, if it ended and that is known.")
+    )
+
+
+class StepView(Schema):
+    name = fields.String(required=True)
+    state = fields.String(required=True, validate=validate.OneOf([*StepState]))
+    seconds = fields.Float(required=True, allow_none=True, metadata=told("How long it took."))
+
+
+class SpawnView(Schema):
+    """What labs and Dask clusters have in common."""
+
+    user = fields.String(required=True)
+    spawn = fields.String(required=True, metadata=told("The id under which logs tell of it."))
+    phase = fields.String(required=True, validate=validate.OneOf([*Phase]))
+    url = fields.String(required=True, allow_none=True, metadata=told("Where it answers, once `phase` is `running`."))
+    reason = fields.Nested(
+        ReasonView, required=True, allow_none=True, metadata=told("Why it failed or ended, if it did.")
+    )
+    steps = fields.List(fields.Nested(StepView), required=True)
+    progress = fields.Integer(required=True, metadata=told("How far it is, from 0 to 100."))
+    requested_at = fields.Float(required=True, metadata=told(_EPOCH))
+    deadline = fields.Float(required=True, metadata=told(_EPOCH))
+    ended_at = fields.Float(required=True, allow_none=True, metadata=told(_EPOCH))
+
+
+class LabView(SpawnView):
+    """A lab."""
+
+    lab = fields.String(required=True)
+    start = fields.String(required=True, metadata=told("What the caller sent."))
+    by = fields.String(required=True, metadata=told("The identity that started it; empty where that is not known."))
+    client = fields.String(required=True, allow_none=True, metadata=told("What the caller's program calls itself."))
+
+
+def _grace_field() -> fields.Float:
+    return fields.Float(required=True, metadata=told("Seconds that its pods have to end by themselves."))
+
+
+class StoppingLabView(LabView):
+    """A lab that is being stopped."""
+
+    grace = _grace_field()
+
+
+def _next_field() -> fields.String:
+    return fields.String(
+        required=True, allow_none=True, metadata=told("What to send as `after`; null on the last page.")
+    )
+
+
+def _unknown_field(what: str) -> fields.Field[Any]:
+    return fields.List(  # Schema has an `unknown` of its own
+        fields.String(),
+        required=True,
+        data_key="unknown",
+        metadata=told(f"Users whose record cannot be read: their {what} may run, and are not listed."),
+    )
+
+
+class LabsView(Schema):
+    labs = fields.List(fields.Nested(LabView), required=True)
+    next = _next_field()
+    unknown_ = _unknown_field("labs")
+
+
+class UserLabsView(Schema):
+    labs = fields.List(fields.Nested(LabView), required=True)
+
+
+class HostnamesView(Schema):
+    hostnames = fields.List(
+        fields.String(), required=True, metadata=told("Alternative names for a certificate: `DNS:…` and `IP:…`.")
+    )
+
+
+class ScaleView(Schema):
+    count = fields.Integer(required=True, metadata=told("How many workers it is to have."))
+    minimum = fields.Integer(required=True)
+    maximum = fields.Integer(required=True, allow_none=True, metadata=told("Null: as many as there is room for."))
+    adaptive = fields.Boolean(required=True, metadata=told("Whether its work says how many, within the bounds."))
+
+
+class WorkersView(Schema):
+    running = fields.Integer(required=True)
+    pending = fields.Integer(required=True)
+
+
+class GroupWorkersView(WorkersView):
+    desired = fields.Integer(required=True, metadata=told("How many workers there are to be."))
+
+
+class ResourcesView(Schema):
+    cpu = fields.String(required=True, metadata=told("Cores, as a Kubernetes quantity."))
+    memory = fields.String(required=True, metadata=told("Bytes, as a Kubernetes quantity."))
+
+
+class WaitingView(Schema):
+    """What something waits for."""
+
+    code = fields.String(
+        required=True, allow_none=True, metadata=told("What programs compare; null where nothing is wrong.")
+    )
+    message = fields.String(required=True, metadata=told("One plain sentence."))
+
+
+class DaskView(SpawnView):
+    """A Dask cluster."""
+
+    cluster = fields.String(required=True)
+    scale = fields.Nested(ScaleView, required=True)
+    workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are, of all groups."))
+    groups = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(GroupWorkersView),
+        required=True,
+        metadata=told("By group of workers."),
+    )
+    resources = fields.Nested(
+        ResourcesView, required=True, metadata=told("What scheduler and workers count against the user's quota.")
+    )
+    waiting_for = fields.Nested(
+        WaitingView,
+        required=True,
+        allow_none=True,
+        metadata=told("What keeps most of its pods that do not run from running, where that is known."),
+    )
+    idle_since = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata=told("Since when nothing has run on it, once that is a minute; null where it is at work, or over."),
+    )
+    options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
+    lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
+
+
+class StoppingDaskView(DaskView):
+    """A Dask cluster that is being stopped."""
+
+    grace = _grace_field()
+
+
+class UserDaskView(Schema):
+    clusters = fields.List(fields.Nested(DaskView), required=True)
+
+
+class ClustersView(UserDaskView):
+    next = _next_field()
+    unknown_ = _unknown_field("clusters")
+
+
+class TicketView(Schema):
+    uid = fields.String(required=True, metadata=told("Of the scheduler's pod, whose dashboard may be shown."))
+
+
+class UserView(Schema):
+    """A commissioned user."""
+
+    username = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(["commissioning", "active", "failed", "retiring"]))
+    uid = fields.Integer(required=True)
+    gid = fields.Integer(required=True)
+    groups = fields.List(fields.Nested(GroupSchema), required=True)
+    reason = fields.Nested(ReasonView, required=True, allow_none=True)
+    last_changed = fields.Float(required=True, metadata=told(_EPOCH))
+
+
+class FieldErrorView(Schema):
+    field = fields.String(required=True)
+    message = fields.String(required=True)
+
+
+class ProblemView(Schema):
+    """A problem document (RFC 9457); further members are facts of the error."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata=told("One plain sentence."))
+    code = fields.String(required=True, metadata=told("What programs compare."))
+    instance = fields.String(required=True, metadata=told("The path of the request."))
+    request_id = fields.String(required=True, metadata=told("The id under which the log tells of it."))
+    advice = fields.String(metadata=told("What the user can do about it, where there is something."))
+    errors = fields.List(
+        fields.Nested(FieldErrorView), metadata=told("Each field of the request that is wrong, where some are.")
+    )
+
+
+def lab_view(username: str, run: Run) -> dict[str, Any]:
+    """Return a lab as LabView."""
+    record = run.record
+    return {
+        "lab": record.key.name,
+        "start": record.request.start,
+        **_spawn_view(username, run),
+        "by": record.by,
+        "client": record.request.client or None,
+    }
+
+
+def dask_view(
+    username: str,
+    run: Run,
+    workers: Workers,
+    groups: Sequence[WorkerGroup],
+    waiting: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a Dask cluster as DaskView; ``groups`` are those of workers that it may have."""
+    record = run.record
+    used = record.asks if record.active else Resources()
+    return {
+        "cluster": record.key.name,
+        **_spawn_view(username, run),
+        "scale": {name: value for name, value in asdict(record.scale).items() if name != "groups"},
+        "workers": workers.counts(),
+        "groups": _groups(record.scale, workers, groups),
+        "resources": {"cpu": format_quantity(used.cpu), "memory": format_quantity(used.memory)},
+        "waiting_for": waiting or _held_back(run),
+        "idle_since": record.idle_since if record.phase is Phase.RUNNING else None,
+        "options": record.request.options,
+        "lab": record.request.caller.lab if record.request.caller else None,
+    }
+
+
+def _held_back(run: Run) -> dict[str, Any] | None:
+    held = run.held_back
+    return {"code": held.code, "message": held.message} if held else None
+
+
+def _groups(scale: Scale, workers: Workers, groups: Sequence[WorkerGroup]) -> dict[str, dict[str, int]]:
+    """Return the counts of each group that there is, and of one that there is no more as long as it has workers."""
+    offered = group_names(groups)
+    return {
+        name: {"desired": scale.of(name) if name in offered else 0, **workers.groups.get(name, Workers()).counts()}
+        for name in dict.fromkeys([*offered, *workers.groups])
+    }
+
+
+def _spawn_view(username: str, run: Run) -> dict[str, Any]:
+    """Return what SpawnView has. Never add the request to it whole: that has env."""
+    record = run.record
+    return {
+        "user": username,
+        "spawn": record.id,
+        "phase": record.phase,
+        "url": record.url,
+        "reason": _reason(record.reason),
+        "steps": [asdict(step) for step in record.steps],
+        "progress": record.progress,
+        "requested_at": record.requested_at,
+        "deadline": record.deadline,
+        "ended_at": record.ended_at,
+    }
+
+
+def user_view(account: Account, run: Run) -> dict[str, Any]:
+    """Return a user as UserView; ``run`` is the commissioning."""
+    record = run.record
+    phases = [event for event in record.log.since(None) if event.type is EventType.PHASE]
+    return {
+        **account.record.user.dossier(),
+        "status": _status(record.phase),
+        "reason": _reason(record.reason),
+        "last_changed": phases[-1].time if phases else record.requested_at,
+    }
+
+
+def user_event_view(event: Event) -> dict[str, Any]:
+    """Return an event of a commissioning: its phases are the words that UserView has as ``status``."""
+    data = event.to_json()
+    if event.type is EventType.PHASE and event.phase in set(Phase):
+        data["phase"] = _status(Phase(event.phase))
+        if event.message == event.phase:
+            data["message"] = data["phase"]
+    return data
+
+
+def _reason(reason: Reason | None) -> dict[str, Any] | None:
+    return {**asdict(reason), "advice": reason.advice or advice(reason.code)} if reason else None
+
+
+def _status(phase: Phase) -> str:
+    """Return Moneypenny's word for it."""
+    if phase is Phase.RUNNING:
+        return "active"
+    if phase is Phase.STOPPING:
+        return "retiring"
+    return "failed" if phase.over else "commissioning"
