@@ -22,7 +22,7 @@ structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.p
 
 LONGEST = (
     *("tests/hostile", "tests/replicas", "tests/faults", "tests/e2e", "plugins/dask", "tests/cli", "tests/pipeline"),
-    *("tests/clients", "tests/dask", "tests/hub", "tests/permissions"),
+    *("tests/clients", "tests/dask", "tests/hub", "tests/admin/permissions"),
 )
 
 

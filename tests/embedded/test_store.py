@@ -1,4 +1,4 @@
-"""What is particular to the embedded cluster's objects; the rest is in tests/cluster."""
+"""What is particular to the embedded cluster's objects; the rest is in tests/kubernetes."""
 
 from __future__ import annotations
 

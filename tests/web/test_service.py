@@ -121,7 +121,9 @@ async def test_head_answers_wherever_get_does_and_brings_no_body(with_certificat
     await hub.put("/v1/users/ada", json={"uid": 1234})
     admin = await caller("admin")
     for route in routes():
-        if route.method == "GET" and not (route.access.gateway or "{cluster}" in route.path):  # tests/gateway has those
+        if route.method == "GET" and not (
+            route.access.gateway or "{cluster}" in route.path
+        ):  # tests/dask/gateway has those
             path = route.path.format(user="ada", lab="~default")
             response = await admin.head(path, allow_redirects=False)
             assert (response.status, await response.read()) == (302 if path in {"/", "/docs/"} else 200, b""), path

@@ -1,6 +1,6 @@
 """The port to a cluster: what spawnpenny needs of one, and no more.
 
-Two implementations keep to it, ``kubernetes.client`` and ``embedded.cluster``; ``tests/cluster`` has one
+Two implementations keep to it, ``kubernetes.client`` and ``embedded.cluster``; ``tests/kubernetes`` has one
 contract suite for both. Manifests are plain dicts, as the Kubernetes API has them in JSON. The verbs are the
 API's own; what a step may do, and the rules of ``ensure`` and ``discard``, are built on them once, in
 ``pipeline.step_cluster``.

@@ -25,7 +25,7 @@ from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.model import Settings
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "privileges.md"
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "privileges.md"
 RULES = Path(__file__).parent / "rules"
 RBAC = "rbac.authorization.k8s.io"
 ALL, TENANTS, OWN = "all namespaces", "user namespaces", "its own namespace"

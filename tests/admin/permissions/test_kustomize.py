@@ -13,7 +13,7 @@ import yaml
 
 from spawnpenny.cli.command import run
 
-KUSTOMIZE = Path(__file__).parents[2] / "kustomize"
+KUSTOMIZE = Path(__file__).parents[3] / "kustomize"
 STORAGE = {"plugins": {"storage": {}}}
 LACKS = "lacks what is needed: create persistentvolumeclaims, get persistentvolumeclaims, patch persistentvolumeclaims."
 

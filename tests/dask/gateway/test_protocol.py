@@ -11,7 +11,7 @@ from dask_gateway.client import ClusterStatus, GatewayWarning
 
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.testing.patience import PATIENCE
-from tests.gateway.conftest import OPTIONS
+from tests.dask.gateway.conftest import OPTIONS
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 REPORT = {"name", "status", "start_time", "stop_time", "options", "dashboard_route", "tls_cert", "tls_key"}

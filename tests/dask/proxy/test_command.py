@@ -89,7 +89,7 @@ async def test_when_asked_to_end_it_takes_nothing_new_and_waits_for_what_there_i
 async def test_it_loads_no_more_than_its_work_needs(service, start, listen, hello, loaded, tmp_path):
     """Nothing that knows of Kubernetes or of spawns, and no plugin."""
     file, data = tmp_path / "loaded.json", hello("daskgateway-c1")
-    program = (str(Path(__file__).parents[1] / "loaded.py"), str(file))
+    program = (str(Path(__file__).parents[2] / "loaded.py"), str(file))
     async with service.serving() as port, listen(echo) as scheduler:
         service.put("c1", "127.0.0.1", scheduler)
         process = await start(port=port, program=program, SPAWNPENNY_PROXY_TOKEN=TOKEN)
