@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from spawnpenny.aio.supervisor import Supervisor
-from spawnpenny.dask.gateway.cookies import GatewayCookies
+from spawnpenny.dask.gateway.cookies import NAME as COOKIE
+from spawnpenny.dask.gateway.dialect import GatewayDialect
 from spawnpenny.dask.gateway.routes import GATEWAY
 from spawnpenny.dask.gateway.wait_until_ready import patient
+from spawnpenny.dask.metrics import cluster_gauges
 from spawnpenny.dask.rest_routes import CLUSTERS
 from spawnpenny.dask.scheduler_feed import SCHEDULER_FEED
-from spawnpenny.dask.tickets import Tickets
+from spawnpenny.dask.tickets import TICKETS, Tickets
 from spawnpenny.service import run_service
 from spawnpenny.serving.client_address import ClientAddresses
 from spawnpenny.serving.expectations import UnknownExpectations, answer_expectation
 from spawnpenny.serving.prefix import PREFIX
 from spawnpenny.serving.server import CONNECTIONS, connections_of
-from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, COOKIES, DOCUMENT, LIMITS, METRICS, SERVICE, TICKETS
+from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE
+from spawnpenny.web.dialect import DIALECT
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.access_log import chronicle, put_headers
@@ -65,14 +68,14 @@ def create_app(
     app = web.Application(
         middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
     )
-    app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table)
+    app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table, cookie=COOKIE)
     app[PREFIX] = settings.web.prefix
-    app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[COOKIES], app[CONNECTIONS] = (
+    app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[DIALECT], app[CONNECTIONS] = (
         ClientAddresses(settings.web),
         metrics,
         Limits(settings.limits),
         Tickets(),
-        GatewayCookies(),
+        GatewayDialect(),
         connections_of(settings),
     )
     _add_routes(app, table)
@@ -89,7 +92,7 @@ def create_app(
             app[SERVICE] = await stack.enter_async_context(
                 run_service(settings, plugins, cluster, counted, supervisor=tasks)
             )
-            metrics.stand(app[SERVICE], app[LIMITS], app[CONNECTIONS])
+            metrics.stand(app[SERVICE], app[LIMITS], app[CONNECTIONS], cluster_gauges)
             yield
 
     async def asking_others(app: web.Application) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ import yaml
 
 from spawnpenny.aio.connections import Connections
 from spawnpenny.broker.metrics import broker_metrics
+from spawnpenny.dask.metrics import cluster_gauges
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.settings.model import LimitSettings
 from spawnpenny.testing.site import settled, start
@@ -34,7 +35,7 @@ async def families(embedded_site):
     """Return the metrics of a service in which a lab came to run."""
     metrics = Metrics()
     async with embedded_site.service() as service:
-        metrics.stand(service, Limits(LimitSettings()), Connections())
+        metrics.stand(service, Limits(LimitSettings()), Connections(), cluster_gauges)
         async with metrics.observing(service.plugins):
             await settled(await start(service))
         return list(metrics.collect())

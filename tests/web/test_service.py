@@ -59,7 +59,7 @@ async def test_the_openapi_document_is_valid(caller):
 
 
 def test_the_openapi_document_says_what_names_and_statuses_look_like():
-    paths = make_document(routes())["paths"]
+    paths = make_document(routes(), cookie="spawnpenny-gateway")["paths"]
     names = [each for path in paths.values() for operation in path.values() for each in operation["parameters"]]
     for each in names:
         if each["in"] == "path":
@@ -93,7 +93,7 @@ def usable(name):
 
 def refusals():
     for route in routes():
-        document = make_document([route])["paths"][route.path][route.method.lower()]
+        document = make_document([route], cookie="spawnpenny-gateway")["paths"][route.path][route.method.lower()]
         for status, response in document["responses"].items():
             if int(status) >= 400:
                 yield from ((route.name, int(status), code) for code in re.findall(r"`(\w+)`", response["description"]))

@@ -12,6 +12,7 @@ from aiohttp import web
 from marshmallow import Schema, fields, validate
 
 from spawnpenny.dask.rest import find_cluster
+from spawnpenny.dask.rest_schemas import WaitingView
 from spawnpenny.dask.workers import desired_workers, worker_pods
 from spawnpenny.domain import labels
 from spawnpenny.domain.advice import advice
@@ -20,7 +21,7 @@ from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.request_parsing import query_of, user_of
 from spawnpenny.web.schemas.requests import NoQuerySchema
-from spawnpenny.web.schemas.responses import ReasonView, WaitingView, told
+from spawnpenny.web.schemas.responses import ReasonView, told
 
 if TYPE_CHECKING:
     from spawnpenny.domain.worker_groups import WorkerGroup

@@ -11,11 +11,13 @@ from marshmallow import ValidationError, fields, validate
 from spawnpenny.aio.pacing import paced
 from spawnpenny.dask.gateway.schemas import one_or_more
 from spawnpenny.dask.gateway.status import Status, status_of
+from spawnpenny.dask.rest_schemas import dask_view
+from spawnpenny.dask.tickets import TICKETS
 from spawnpenny.dask.workers import waiting_of, workers_of
 from spawnpenny.domain.names import is_own_cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.errors import DaskNotFoundError, UnknownTicketError
-from spawnpenny.web.app_keys import SERVICE, TICKETS
+from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.events import stream
 from spawnpenny.web.request_parsing import body_of, cluster_of, query_of, user_of
 from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
@@ -30,7 +32,6 @@ from spawnpenny.web.schemas.requests import (
     QuerySecondsField,
     wordings,
 )
-from spawnpenny.web.schemas.responses import dask_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,10 +20,10 @@ from spawnpenny.dask.rest import (
     redeem_ticket,
     stop_cluster,
 )
+from spawnpenny.dask.rest_schemas import ClustersView, DaskView, StoppingDaskView, TicketView, UserDaskView
 from spawnpenny.web.middleware import authorize
 from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
 from spawnpenny.web.schemas.requests import EventsQuerySchema
-from spawnpenny.web.schemas.responses import ClustersView, DaskView, StoppingDaskView, TicketView, UserDaskView
 
 _CLUSTERS: Final = "/v1/users/{user}/dask"
 _CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"

@@ -11,6 +11,8 @@ import secrets
 from collections import OrderedDict, deque
 from typing import Final
 
+from aiohttp import web
+
 MOST: Final = 256
 """How many unused tickets there are of one cluster: each further one takes the place of the oldest."""
 _MOST_CLUSTERS: Final = 10_000
@@ -43,3 +45,6 @@ class Tickets:
 def _hash(ticket: str) -> bytes:
     # What is compared is the hash of a guess: how long that takes tells nothing of a ticket.
     return hashlib.sha256(ticket.encode("utf-8", "surrogateescape")).digest()
+
+
+TICKETS: Final = web.AppKey("TICKETS", Tickets)

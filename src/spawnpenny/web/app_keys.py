@@ -7,8 +7,6 @@ from typing import Final
 
 from aiohttp import web
 
-from spawnpenny.dask.gateway.cookies import GatewayCookies
-from spawnpenny.dask.tickets import Tickets
 from spawnpenny.service import Service
 from spawnpenny.serving.client_address import ClientAddresses
 from spawnpenny.web.metrics.registry import Metrics
@@ -23,5 +21,3 @@ DOCUMENT: Final = web.AppKey("DOCUMENT", Document)
 """The OpenAPI document."""
 METRICS: Final = web.AppKey("METRICS", Metrics)
 LIMITS: Final = web.AppKey("LIMITS", Limits)
-TICKETS: Final = web.AppKey("TICKETS", Tickets)
-COOKIES: Final = web.AppKey("COOKIES", GatewayCookies)

@@ -22,11 +22,12 @@ from spawnpenny.dask.gateway.schemas import (
 )
 from spawnpenny.dask.gateway.status import status_of
 from spawnpenny.dask.rest import find_cluster, key_of
+from spawnpenny.dask.tickets import TICKETS
 from spawnpenny.dask.workers import workers_of
 from spawnpenny.domain.names import cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import DaskNotFoundError, InvalidRequestError, SpawnNotRunningError
-from spawnpenny.web.app_keys import LIMITS, SERVICE, TICKETS
+from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.held_starts import once_there_is_place
 from spawnpenny.web.request_context import asker, exchange
 from spawnpenny.web.request_parsing import query_of, start_of, user_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from spawnpenny.dask.gateway.status import Status
+from spawnpenny.dask.rest_schemas import WorkersView
 from spawnpenny.domain.cluster_options import OptionType
-from spawnpenny.web.schemas.responses import WorkersView, told
+from spawnpenny.web.schemas.responses import told
 
 
 class GatewayErrorView(Schema):

@@ -18,7 +18,7 @@ from spawnpenny.web.metrics.claims import ClaimMetrics
 from spawnpenny.web.metrics.loop import LoopMetrics
 from spawnpenny.web.metrics.requests import RequestMetrics
 from spawnpenny.web.metrics.spawns import SpawnMetrics
-from spawnpenny.web.metrics.standing import Standing
+from spawnpenny.web.metrics.standing import Gauges, Standing
 
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections
@@ -53,6 +53,6 @@ class Metrics(Exposition):
         finally:
             await part.close()
 
-    def stand(self, service: Service, limits: Limits, connections: Connections) -> None:
+    def stand(self, service: Service, limits: Limits, connections: Connections, *more: Gauges) -> None:
         """Tell from now on how things stand in a service."""
-        self._metrics.register(Standing(service, limits, connections))
+        self._metrics.register(Standing(service, limits, connections, *more))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import Metric
@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 
 from spawnpenny.domain.spawns import Kind, Phase
 from spawnpenny.serving.metrics.families import gauge, gauges, of_connections, of_informers, of_tasks
-from spawnpenny.web.metrics.clusters import cluster_gauges
 
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections
@@ -19,12 +18,17 @@ if TYPE_CHECKING:
     from spawnpenny.web.middleware.rate_limit import Limits
 
 
+Gauges = Callable[["Service"], Iterable[Metric]]
+"""Gauges of a part of the service, such as Dask's."""
+
+
 class Standing(Collector):
     """The gauges of one running service."""
 
-    def __init__(self, service: Service, limits: Limits, connections: Connections) -> None:
+    def __init__(self, service: Service, limits: Limits, connections: Connections, *more: Gauges) -> None:
         self._service = service
         self._limits = limits
+        self._more = more
         self._connections = connections
 
     def collect(self) -> Iterable[Metric]:
@@ -46,7 +50,8 @@ class Standing(Collector):
         )
         labs = {phase.value: phases[phase] for phase in Phase}
         yield gauges("spawnpenny_labs", "Labs, by how far they are.", "phase", labs)
-        yield from cluster_gauges(self._service)
+        for gauges_of in self._more:
+            yield from gauges_of(self._service)
 
     def _watched(self) -> Iterable[Metric]:
         world, membership = self._service.world, self._service.membership

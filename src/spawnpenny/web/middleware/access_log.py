@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
-from spawnpenny.dask.gateway.cookies import set_cookie
-from spawnpenny.dask.gateway.errors import is_gateways
 from spawnpenny.errors import UnauthenticatedError
 from spawnpenny.web.app_keys import CLIENT_ADDRESSES, METRICS
+from spawnpenny.web.dialect import DIALECT
 from spawnpenny.web.request_context import HEADER, Exchange, begin, find
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     if here is not None:
         response.headers[HEADER] = here.id
         if here.cookie is not None and response.status < HTTPStatus.BAD_REQUEST:
-            set_cookie(request, response, here.cookie)
+            request.app[DIALECT].set_cookie(request, response, here.cookie)
     response.headers["Server"] = "spawnpenny"  # not which versions of what
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
@@ -90,4 +89,4 @@ def _caller(here: Exchange) -> str | None:
 def _asks_how(request: web.Request, here: Exchange) -> bool:
     """Whether it is dask-gateway's client that asks each time whether it has to say who it is."""
     anonymous = here.code == UnauthenticatedError.code and "Authorization" not in request.headers
-    return anonymous and is_gateways(request.path)
+    return anonymous and request.app[DIALECT].covers(request.path)

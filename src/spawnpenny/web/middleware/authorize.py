@@ -26,7 +26,6 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from spawnpenny.auth.identity import Credentials, Identity
-from spawnpenny.dask.gateway.cookies import is_from_page, sent_cookie
 from spawnpenny.domain.names import check_username
 from spawnpenny.errors import (
     ForbiddenError,
@@ -36,7 +35,8 @@ from spawnpenny.errors import (
     UnauthenticatedError,
 )
 from spawnpenny.settings.model import SCOPES
-from spawnpenny.web.app_keys import COOKIES, LIMITS, SERVICE
+from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.dialect import DIALECT
 from spawnpenny.web.request_context import exchange
 
 if TYPE_CHECKING:
@@ -187,8 +187,7 @@ def _sent(request: web.Request, access: Access) -> str | None:
         raise MalformedRequestError("There are several Authorization headers.", advice="Send one of them.")
     if sent or not access.gateway:
         return sent[0] if sent else None
-    cookie = sent_cookie(request)
-    return request.app[COOKIES].find(cookie) if cookie else None
+    return request.app[DIALECT].sent_authorization(request)
 
 
 def _give_cookie(request: web.Request, access: Access) -> None:
@@ -196,8 +195,8 @@ def _give_cookie(request: web.Request, access: Access) -> None:
     here = exchange(request)
     if not here.own_user or not here.authorization or "Authorization" not in request.headers:
         return
-    if access.gateway and not is_from_page(request):
-        here.cookie = request.app[COOKIES].give(here.authorization, here.own_user)
+    if access.gateway:
+        here.cookie = request.app[DIALECT].new_cookie(request, here.authorization, here.own_user)
 
 
 def _token(header: str | None, schemes: frozenset[str]) -> str | None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiohttp import web
 
-from spawnpenny.dask.gateway.errors import is_gateways, refusal
 from spawnpenny.domain.advice import advice
 from spawnpenny.errors import (
     BodyTooLargeError,
@@ -27,6 +26,7 @@ from spawnpenny.errors import (
 )
 from spawnpenny.serving.expectations import check_expectation
 from spawnpenny.serving.prefix import link_to
+from spawnpenny.web.dialect import DIALECT
 from spawnpenny.web.request_context import exchange
 
 if TYPE_CHECKING:
@@ -95,9 +95,12 @@ def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
         CONTENT_TYPE,
         document(error, instance=link_to(request, request.rel_url.raw_path), request_id=here.id),
     )
-    if is_gateways(request.path):
+    dialect = request.app[DIALECT]
+    if dialect.covers(request.path):
         kind = "application/json"
-        status, body = refusal(error.status, error.code, body["detail"], request_id=here.id, own=error.advice)
+        status, body = dialect.refusal(
+            error.status, error.code, body["detail"], request_id=here.id, advice=error.advice
+        )
     response = web.Response(status=status, text=_bounded(body), content_type=kind, headers=_headers(error))
     if not request.content.is_eof():
         response.force_close()  # rather than read the rest of the body

@@ -12,7 +12,6 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from spawnpenny.dask.gateway.cookies import NAME as GATEWAY_COOKIE
 from spawnpenny.domain.names import MAX_CLUSTER, MAX_LAB, MAX_USERNAME, NAME_PATTERN
 from spawnpenny.web.middleware.errors import CONTENT_TYPE
 from spawnpenny.web.openapi.page import render
@@ -40,8 +39,8 @@ _COMMON: Final = {
 class Document:
     """The OpenAPI document of routes, written once as JSON and as a page: everybody may ask for them."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._content = make_document(routes)
+    def __init__(self, routes: Iterable[Route], *, cookie: str) -> None:
+        self._content = make_document(routes, cookie=cookie)
 
     @cached_property
     def json(self) -> bytes:
@@ -58,8 +57,8 @@ class Document:
         return render(self._content).encode()
 
 
-def make_document(routes: Iterable[Route]) -> dict[str, Any]:
-    """Return the OpenAPI document."""
+def make_document(routes: Iterable[Route], *, cookie: str) -> dict[str, Any]:
+    """Return the OpenAPI document; ``cookie`` is the name of the cookie that routes of the gateway protocol take."""
     plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec(
         title="spawnpenny",
@@ -69,7 +68,7 @@ def make_document(routes: Iterable[Route]) -> dict[str, Any]:
         plugins=[plugin],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
-    spec.components.security_scheme("gatewayCookie", {"type": "apiKey", "in": "cookie", "name": GATEWAY_COOKIE})
+    spec.components.security_scheme("gatewayCookie", {"type": "apiKey", "in": "cookie", "name": cookie})
     with warnings.catch_warnings():
         # A schema without a name of its own in the components is what is meant here, for queries.
         warnings.simplefilter("ignore", UserWarning)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
-from spawnpenny.dask.workers import Workers
 from spawnpenny.domain.advice import advice
 from spawnpenny.domain.events import Event, EventType
-from spawnpenny.domain.quantities import format_quantity
-from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Phase, Reason, Scale, StepState
-from spawnpenny.domain.worker_groups import WorkerGroup, group_names
+from spawnpenny.domain.spawns import Phase, Reason, StepState
 from spawnpenny.web.schemas.requests import GroupSchema
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import Run
     from spawnpenny.spawns.user_state import Account
+
 
 _EPOCH: Final = "Seconds since the epoch."
 
@@ -69,23 +65,23 @@ class LabView(SpawnView):
     client = fields.String(required=True, allow_none=True, metadata=told("What the caller's program calls itself."))
 
 
-def _grace_field() -> fields.Float:
+def grace_field() -> fields.Float:
     return fields.Float(required=True, metadata=told("Seconds that its pods have to end by themselves."))
 
 
 class StoppingLabView(LabView):
     """A lab that is being stopped."""
 
-    grace = _grace_field()
+    grace = grace_field()
 
 
-def _next_field() -> fields.String:
+def next_field() -> fields.String:
     return fields.String(
         required=True, allow_none=True, metadata=told("What to send as `after`; null on the last page.")
     )
 
 
-def _unknown_field(what: str) -> fields.Field[Any]:
+def unknown_field(what: str) -> fields.Field[Any]:
     return fields.List(  # Schema has an `unknown` of its own
         fields.String(),
         required=True,
@@ -96,8 +92,8 @@ def _unknown_field(what: str) -> fields.Field[Any]:
 
 class LabsView(Schema):
     labs = fields.List(fields.Nested(LabView), required=True)
-    next = _next_field()
-    unknown_ = _unknown_field("labs")
+    next = next_field()
+    unknown_ = unknown_field("labs")
 
 
 class UserLabsView(Schema):
@@ -108,85 +104,6 @@ class HostnamesView(Schema):
     hostnames = fields.List(
         fields.String(), required=True, metadata=told("Alternative names for a certificate: `DNS:…` and `IP:…`.")
     )
-
-
-class ScaleView(Schema):
-    count = fields.Integer(required=True, metadata=told("How many workers it is to have."))
-    minimum = fields.Integer(required=True)
-    maximum = fields.Integer(required=True, allow_none=True, metadata=told("Null: as many as there is room for."))
-    adaptive = fields.Boolean(required=True, metadata=told("Whether its work says how many, within the bounds."))
-
-
-class WorkersView(Schema):
-    running = fields.Integer(required=True)
-    pending = fields.Integer(required=True)
-
-
-class GroupWorkersView(WorkersView):
-    desired = fields.Integer(required=True, metadata=told("How many workers there are to be."))
-
-
-class ResourcesView(Schema):
-    cpu = fields.String(required=True, metadata=told("Cores, as a Kubernetes quantity."))
-    memory = fields.String(required=True, metadata=told("Bytes, as a Kubernetes quantity."))
-
-
-class WaitingView(Schema):
-    """What something waits for."""
-
-    code = fields.String(
-        required=True, allow_none=True, metadata=told("What programs compare; null where nothing is wrong.")
-    )
-    message = fields.String(required=True, metadata=told("One plain sentence."))
-
-
-class DaskView(SpawnView):
-    """A Dask cluster."""
-
-    cluster = fields.String(required=True)
-    scale = fields.Nested(ScaleView, required=True)
-    workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are, of all groups."))
-    groups = fields.Dict(
-        keys=fields.String(),
-        values=fields.Nested(GroupWorkersView),
-        required=True,
-        metadata=told("By group of workers."),
-    )
-    resources = fields.Nested(
-        ResourcesView, required=True, metadata=told("What scheduler and workers count against the user's quota.")
-    )
-    waiting_for = fields.Nested(
-        WaitingView,
-        required=True,
-        allow_none=True,
-        metadata=told("What keeps most of its pods that do not run from running, where that is known."),
-    )
-    idle_since = fields.Float(
-        required=True,
-        allow_none=True,
-        metadata=told("Since when nothing has run on it, once that is a minute; null where it is at work, or over."),
-    )
-    options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
-    lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
-
-
-class StoppingDaskView(DaskView):
-    """A Dask cluster that is being stopped."""
-
-    grace = _grace_field()
-
-
-class UserDaskView(Schema):
-    clusters = fields.List(fields.Nested(DaskView), required=True)
-
-
-class ClustersView(UserDaskView):
-    next = _next_field()
-    unknown_ = _unknown_field("clusters")
-
-
-class TicketView(Schema):
-    uid = fields.String(required=True, metadata=told("Of the scheduler's pod, whose dashboard may be shown."))
 
 
 class UserView(Schema):
@@ -231,51 +148,13 @@ def lab_view(username: str, run: Run) -> dict[str, Any]:
     return {
         "lab": record.key.name,
         "start": record.request.start,
-        **_spawn_view(username, run),
+        **spawn_view(username, run),
         "by": record.by,
         "client": record.request.client or None,
     }
 
 
-def dask_view(
-    username: str,
-    run: Run,
-    workers: Workers,
-    groups: Sequence[WorkerGroup],
-    waiting: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return a Dask cluster as DaskView; ``groups`` are those of workers that it may have."""
-    record = run.record
-    used = record.asks if record.active else Resources()
-    return {
-        "cluster": record.key.name,
-        **_spawn_view(username, run),
-        "scale": {name: value for name, value in asdict(record.scale).items() if name != "groups"},
-        "workers": workers.counts(),
-        "groups": _groups(record.scale, workers, groups),
-        "resources": {"cpu": format_quantity(used.cpu), "memory": format_quantity(used.memory)},
-        "waiting_for": waiting or _held_back(run),
-        "idle_since": record.idle_since if record.phase is Phase.RUNNING else None,
-        "options": record.request.options,
-        "lab": record.request.caller.lab if record.request.caller else None,
-    }
-
-
-def _held_back(run: Run) -> dict[str, Any] | None:
-    held = run.held_back
-    return {"code": held.code, "message": held.message} if held else None
-
-
-def _groups(scale: Scale, workers: Workers, groups: Sequence[WorkerGroup]) -> dict[str, dict[str, int]]:
-    """Return the counts of each group that there is, and of one that there is no more as long as it has workers."""
-    offered = group_names(groups)
-    return {
-        name: {"desired": scale.of(name) if name in offered else 0, **workers.groups.get(name, Workers()).counts()}
-        for name in dict.fromkeys([*offered, *workers.groups])
-    }
-
-
-def _spawn_view(username: str, run: Run) -> dict[str, Any]:
+def spawn_view(username: str, run: Run) -> dict[str, Any]:
     """Return what SpawnView has. Never add the request to it whole: that has env."""
     record = run.record
     return {

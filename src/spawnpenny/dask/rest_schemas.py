@@ -1,0 +1,136 @@
+"""Schemas of Dask clusters in the REST API's responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from marshmallow import Schema, fields
+
+from spawnpenny.dask.workers import Workers
+from spawnpenny.domain.quantities import format_quantity
+from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import Phase, Scale
+from spawnpenny.domain.worker_groups import WorkerGroup, group_names
+from spawnpenny.web.schemas.responses import SpawnView, grace_field, next_field, spawn_view, told, unknown_field
+
+if TYPE_CHECKING:
+    from spawnpenny.spawns.active import Run
+
+
+class ScaleView(Schema):
+    count = fields.Integer(required=True, metadata=told("How many workers it is to have."))
+    minimum = fields.Integer(required=True)
+    maximum = fields.Integer(required=True, allow_none=True, metadata=told("Null: as many as there is room for."))
+    adaptive = fields.Boolean(required=True, metadata=told("Whether its work says how many, within the bounds."))
+
+
+class WorkersView(Schema):
+    running = fields.Integer(required=True)
+    pending = fields.Integer(required=True)
+
+
+class GroupWorkersView(WorkersView):
+    desired = fields.Integer(required=True, metadata=told("How many workers there are to be."))
+
+
+class ResourcesView(Schema):
+    cpu = fields.String(required=True, metadata=told("Cores, as a Kubernetes quantity."))
+    memory = fields.String(required=True, metadata=told("Bytes, as a Kubernetes quantity."))
+
+
+class WaitingView(Schema):
+    """What something waits for."""
+
+    code = fields.String(
+        required=True, allow_none=True, metadata=told("What programs compare; null where nothing is wrong.")
+    )
+    message = fields.String(required=True, metadata=told("One plain sentence."))
+
+
+class DaskView(SpawnView):
+    """A Dask cluster."""
+
+    cluster = fields.String(required=True)
+    scale = fields.Nested(ScaleView, required=True)
+    workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are, of all groups."))
+    groups = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(GroupWorkersView),
+        required=True,
+        metadata=told("By group of workers."),
+    )
+    resources = fields.Nested(
+        ResourcesView, required=True, metadata=told("What scheduler and workers count against the user's quota.")
+    )
+    waiting_for = fields.Nested(
+        WaitingView,
+        required=True,
+        allow_none=True,
+        metadata=told("What keeps most of its pods that do not run from running, where that is known."),
+    )
+    idle_since = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata=told("Since when nothing has run on it, once that is a minute; null where it is at work, or over."),
+    )
+    options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
+    lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
+
+
+class StoppingDaskView(DaskView):
+    """A Dask cluster that is being stopped."""
+
+    grace = grace_field()
+
+
+class UserDaskView(Schema):
+    clusters = fields.List(fields.Nested(DaskView), required=True)
+
+
+class ClustersView(UserDaskView):
+    next = next_field()
+    unknown_ = unknown_field("clusters")
+
+
+class TicketView(Schema):
+    uid = fields.String(required=True, metadata=told("Of the scheduler's pod, whose dashboard may be shown."))
+
+
+def dask_view(
+    username: str,
+    run: Run,
+    workers: Workers,
+    groups: Sequence[WorkerGroup],
+    waiting: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a Dask cluster as DaskView; ``groups`` are those of workers that it may have."""
+    record = run.record
+    used = record.asks if record.active else Resources()
+    return {
+        "cluster": record.key.name,
+        **spawn_view(username, run),
+        "scale": {name: value for name, value in asdict(record.scale).items() if name != "groups"},
+        "workers": workers.counts(),
+        "groups": _groups(record.scale, workers, groups),
+        "resources": {"cpu": format_quantity(used.cpu), "memory": format_quantity(used.memory)},
+        "waiting_for": waiting or _held_back(run),
+        "idle_since": record.idle_since if record.phase is Phase.RUNNING else None,
+        "options": record.request.options,
+        "lab": record.request.caller.lab if record.request.caller else None,
+    }
+
+
+def _held_back(run: Run) -> dict[str, Any] | None:
+    held = run.held_back
+    return {"code": held.code, "message": held.message} if held else None
+
+
+def _groups(scale: Scale, workers: Workers, groups: Sequence[WorkerGroup]) -> dict[str, dict[str, int]]:
+    """Return the counts of each group that there is, and of one that there is no more as long as it has workers."""
+    offered = group_names(groups)
+    return {
+        name: {"desired": scale.of(name) if name in offered else 0, **workers.groups.get(name, Workers()).counts()}
+        for name in dict.fromkeys([*offered, *workers.groups])
+    }
