@@ -183,7 +183,7 @@ async def test_a_shutdown_ends_streams_at_once_and_leaves_the_spawn_to_be_resume
         stream = await client.get(f"{LAB}/events")
         await stream.content.readline()
         waiting = asyncio.create_task(stream.content.read())
-    assert (await waiting).endswith(b"\n\n")  # not cut off
+    assert (await waiting).endswith(b"\r\n\r\n")  # not cut off
     await client.close()
     async with serving(site) as server:
         run = server.app[SERVICE].spawns.find("ada", Key(Kind.LAB, "~default"))

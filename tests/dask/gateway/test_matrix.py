@@ -21,7 +21,10 @@ PUBLIC = {
     "service.openapi",
     "service.readyz",
     "service.root",
+    "service.script",
     "service.style",
+    "service.viewer",
+    "service.viewer_style",
 }
 ANYBODY = PUBLIC | {"service.whoami"}
 READ = {f"dask.{each}" for each in ("events", "get", "list", "workers")} | {
