@@ -7,11 +7,14 @@ import logging
 import os
 import re
 import tomllib
+from contextlib import AsyncExitStack
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import structlog
+
+from spawnpenny.testing.web_server import serve_site
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("server", "jupyterhub", "dask", "oidc")
@@ -92,3 +95,27 @@ def libraries():
 def loaded(request):
     """Compare what a process has loaded with what is pinned in the folder ``loaded`` beside the test."""
     return Loaded(request.path.parent / "loaded")
+
+
+@pytest.fixture
+def serving():
+    """Return the function that serves a site."""
+    return serve_site
+
+
+@pytest.fixture
+async def server(site, serving):
+    """Serve the site, ready."""
+    async with serving(site) as server:
+        yield server
+
+
+@pytest.fixture
+async def caller(server):
+    """Make clients, which are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def make(name=None):
+            return await stack.enter_async_context(server.client(name))
+
+        yield make

@@ -1,12 +1,26 @@
 """All that a plugin may import."""
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.auth.identity import Authenticator, Credentials, Identity
 from spawnpenny.domain.answers import Answer, answers
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
+from spawnpenny.domain.contract import (
+    AUTHORITY,
+    CONTROL_PORT_NAME,
+    CONTROL_TOKEN,
+    DASHBOARD_PORT_NAME,
+    NOTEBOOK,
+    NOTEBOOK_PORT_NAME,
+    SCHEDULER,
+    SCHEDULER_PORT_NAME,
+    WORKER,
+)
 from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
 from spawnpenny.domain.kubernetes_types import unknown_key
+from spawnpenny.domain.labels import LAB as LAB_LABEL
 from spawnpenny.domain.labels import PART, WORKER_GROUP, labels_fault
+from spawnpenny.domain.labels import SPAWN as SPAWN_LABEL
 from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
 from spawnpenny.domain.overlay import overlaid
 from spawnpenny.domain.pod_resources import pod_limits, resources_fault
@@ -46,16 +60,34 @@ from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepPort
 from spawnpenny.plugin.spec import hookimpl
 from spawnpenny.settings.model import SCOPES, Settings
-from spawnpenny.settings.schema import QuantityField, StrictSchema, TemplateField, TupleField
+from spawnpenny.settings.schema import (
+    QuantityField,
+    StrictSchema,
+    TemplateField,
+    TupleField,
+    fields_of_model,
+    schema_of,
+)
 from spawnpenny.tls import Authority, Leaf, trusting
 
 __all__ = [
+    "AUTHORITY",
+    "CONTROL_PORT_NAME",
+    "CONTROL_TOKEN",
+    "DASHBOARD_PORT_NAME",
     "DEFAULT_GROUP",
     "DEFAULT_LAB",
+    "LAB_LABEL",
     "MAX_ID",
+    "NOTEBOOK",
+    "NOTEBOOK_PORT_NAME",
     "PART",
+    "SCHEDULER",
+    "SCHEDULER_PORT_NAME",
     "SCOPES",
     "SERVER_FIELDS",
+    "SPAWN_LABEL",
+    "WORKER",
     "WORKER_GROUP",
     "Answer",
     "Authenticator",
@@ -116,12 +148,14 @@ __all__ = [
     "expand",
     "expand_all",
     "fields_of",
+    "fields_of_model",
     "format_quantity",
     "hardened_container",
     "hookimpl",
     "labels_fault",
     "overlaid",
     "parse_quantity",
+    "pauses",
     "pod_ending",
     "pod_is_lost",
     "pod_is_ready",
@@ -130,6 +164,7 @@ __all__ = [
     "pod_trouble",
     "resources_fault",
     "safe_slug",
+    "schema_of",
     "trusting",
     "unknown_key",
 ]

@@ -9,15 +9,10 @@ import time
 import aiohttp
 import pytest
 
-from spawnpenny.app import create_app
 from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.serving.server import listening
-from spawnpenny.testing.ports import LOOPBACK
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.testing.web_server import serve_site
 
 MOST = 128 * 1024
 ROUNDS = 40
@@ -50,12 +45,8 @@ async def service(tmp_path):
         site.data["tokens"] = {
             "ada": {"sha256": hash_token("token"), "scopes": ["spawn:self", "commission", "read:any"], "user": "ada"}
         }
-        async with run_local_broker(cluster, site.settings) as broker:
-            app = create_app(site.settings, load_plugins(site.settings, extra=site.plugins), cluster, broker)
-            async with listening(app, LOOPBACK, 0) as port:
-                await app[SERVICE].until_ready()
-                async with aiohttp.ClientSession(f"http://{LOOPBACK}:{port}", headers=TOKEN) as client:
-                    yield client
+        async with serve_site(site) as server, aiohttp.ClientSession(server.url, headers=TOKEN) as client:
+            yield client
 
 
 async def bench_refusals(service):

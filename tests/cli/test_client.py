@@ -10,23 +10,18 @@ import pty
 import re
 import signal
 import sys
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from spawnpenny.app import create_app
 from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.serving.server import listening
 from spawnpenny.settings.model import EmbeddedSettings
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.testing.web_server import serve_site, token_settings
 
 SCOPES = ["read:any", "spawn:any", "delete:any", "commission"]
 SLOW_LAB = ("{python}", "-c", "import signal; signal.pause()")
@@ -47,25 +42,14 @@ async def site(tmp_path):
         images = {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such", "jupyter": "jupyter"}
         site.data["plugins"]["lab"] = {"images": images, "grace": 1}
         site.data["plugins"]["quota"] = {"labs": 2}
-        site.data["tokens"] = {
-            name: {"sha256": hash_token(f"{name}-token"), "scopes": SCOPES} for name in ("hub", "other")
-        }
+        site.data["tokens"] = token_settings(dict.fromkeys(("hub", "other"), (SCOPES, None)))
         yield site
-
-
-@asynccontextmanager
-async def serve(site, port=0):
-    async with run_local_broker(site.cluster, site.settings) as broker:
-        app = create_app(site.settings, load_plugins(site.settings), site.cluster, broker)
-        async with listening(app, "127.0.0.1", port) as taken:
-            await app[SERVICE].until_ready()
-            yield taken
 
 
 @pytest.fixture
 async def url(site):
-    async with serve(site) as port:
-        yield f"http://127.0.0.1:{port}"
+    async with serve_site(site) as server:
+        yield server.url
 
 
 @pytest.fixture
@@ -231,8 +215,8 @@ async def test_a_second_start_says_where_the_first_one_answers(command, hub):
 
 async def test_a_stop_waits_for_the_grace_period(begin, site):
     site.data["plugins"]["lab"] |= {"grace": 60, "extra_containers": [{"name": "beside", "image": "slow-to-end"}]}
-    async with serve(site) as port:
-        url = f"http://127.0.0.1:{port}"
+    async with serve_site(site) as server:
+        url = server.url
         started = await begin("lab", "start", "ada", url=url)
         _ = await started.communicate()
         assert started.returncode == 0
@@ -411,10 +395,10 @@ async def test_a_service_that_cannot_serve_is_told_with_the_requests_id_and_exit
 
 
 async def test_a_service_that_restarts_in_the_middle_is_followed_on(begin, site):
-    async with serve(site) as port:
-        process = await begin("lab", "start", "ada", "--image", "slow", url=f"http://127.0.0.1:{port}")
+    async with serve_site(site) as server:
+        process = await begin("lab", "start", "ada", "--image", "slow", url=server.url)
         await process.stderr.readline()
-    async with serve(site, port), Client(f"http://127.0.0.1:{port}", "hub-token") as hub:
+    async with serve_site(site, port=server.port), Client(server.url, "hub-token") as hub:
         await hub.stop_lab("ada", wait=120)
         _, err = await process.communicate()
     assert process.returncode == 1

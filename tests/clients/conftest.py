@@ -14,16 +14,11 @@ import pytest_asyncio
 from aiohttp import web
 
 import spawnpenny
-from spawnpenny.app import create_app
-from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.clients.http import Client, Patience
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.serving.server import listening
 from spawnpenny.testing.dask import dask_site
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.testing.web_server import serve_site, token_settings
 
 TOKENS = {"hub": (["read:any", "spawn:any", "delete:any", "commission"], None), "ada": (["spawn:self"], "ada")}
 HERE = str(Path(spawnpenny.__file__).parents[1])
@@ -44,32 +39,14 @@ async def site(tmp_path):
             "images": {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such"},
             "grace": 1,
         }
-        site.data["tokens"] = {
-            name: {"sha256": hash_token(f"{name}-token"), "scopes": scopes, "user": user}
-            for name, (scopes, user) in TOKENS.items()
-        }
+        site.data["tokens"] = token_settings(TOKENS)
         yield site
-
-
-@asynccontextmanager
-async def serve(site, port=0):
-    """Serve a site, ready, until the context ends; yield the port, and the application's service."""
-    async with run_local_broker(site.cluster, site.settings) as broker:
-        app = create_app(site.settings, load_plugins(site.settings), site.cluster, broker)
-        async with listening(app, "127.0.0.1", port) as taken:
-            await app[SERVICE].until_ready()
-            yield taken, app[SERVICE]
-
-
-@pytest.fixture
-def serving():
-    return serve
 
 
 @pytest.fixture
 async def service(site):
-    async with serve(site) as (port, service):
-        yield SimpleNamespace(port=port, spawns=service.spawns)
+    async with serve_site(site) as server:
+        yield SimpleNamespace(port=server.port, spawns=server.service.spawns)
 
 
 @pytest.fixture

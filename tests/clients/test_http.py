@@ -271,7 +271,7 @@ async def test_nobody_there_is_said_in_a_sentence(unused_tcp_port, client_of):
 async def test_a_service_that_comes_back_in_time_is_waited_for(site, serving, unused_tcp_port, client_of):
     client = await client_of(unused_tcp_port)
     asking = asyncio.create_task(client.until_ready())
-    async with serving(site, unused_tcp_port):
+    async with serving(site, port=unused_tcp_port):
         await asking
 
 

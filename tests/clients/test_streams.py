@@ -78,13 +78,13 @@ async def test_a_stream_that_is_cut_by_a_proxy_is_taken_up_where_it_was(hub, pro
 
 
 async def test_a_service_that_restarts_in_the_middle_is_waited_for(site, serving, client_of):
-    async with serving(site) as (port, _):
-        client = await client_of(port)
+    async with serving(site) as server:
+        client = await client_of(server.port)
         await client.start_lab("ada", start="s", options=SLOW)
         events = client.lab_events("ada")
         found = [await anext(events)]
     rest = asyncio.create_task(all_of(events))
-    async with serving(site, port):
+    async with serving(site, port=server.port):
         await client.stop_lab("ada", start="s")
         found += await rest
     places = [each.place for each in found]

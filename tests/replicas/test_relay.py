@@ -7,22 +7,16 @@ import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
-import aiohttp
 import pytest
 import trustme
 
-from spawnpenny.app import create_app
 from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import SettingsError, UnavailableError
 from spawnpenny.kubernetes.kinds import resource_of
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.serving.certificates import certificate_of
-from spawnpenny.serving.server import listening
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.ports import free_ports
-from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.testing.web_server import serve_site
 
 LAB = "/v1/users/ada%40example/labs/~default"
 
@@ -30,21 +24,15 @@ LAB = "/v1/users/ada%40example/labs/~default"
 @asynccontextmanager
 async def replica(site, name, told=None, cluster=None):
     """Serve a replica of a site that tells the others an address; give a client of it, and its service."""
-    cluster = cluster or site.cluster
-    scheme = "https" if site.settings.web.certificate else "http"
-    (port,) = free_ports(1)
-    address = f"{scheme}://127.0.0.1:{port}"
-    settings = site.settings
+    settings, (port,) = site.settings, free_ports(1)
+    address = f"{'https' if settings.web.certificate else 'http'}://127.0.0.1:{port}"
     settings = replace(settings, replicas=replace(settings.replicas, name=name, address=told or address))
-    async with run_local_broker(cluster, settings) as broker, AsyncExitStack() as stack:
-        app = create_app(settings, load_plugins(settings), cluster, broker)
-        await stack.enter_async_context(listening(app, "127.0.0.1", port, certificate=certificate_of(settings.web)))
-        await app[SERVICE].until_ready()
-        headers = {"Authorization": "Bearer hub-token"}
-        connector = aiohttp.TCPConnector(ssl=False)
-        client = await stack.enter_async_context(aiohttp.ClientSession(address, headers=headers, connector=connector))
+    site = replace(site, cluster=cluster or site.cluster)
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve_site(site, port=port, settings=settings))
+        client = await stack.enter_async_context(server.client("hub"))
         client.end = stack.aclose
-        yield client, app[SERVICE]
+        yield client, server.service
 
 
 @pytest.fixture

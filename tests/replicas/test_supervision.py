@@ -7,11 +7,9 @@ import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import aiohttp
 import pytest
 
 from spawnpenny.aio.supervisor import GiveUpError, Restarts, Supervisor
-from spawnpenny.app import create_app
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.broker.client import run_asking
 from spawnpenny.broker.local import run_local_broker
@@ -19,13 +17,11 @@ from spawnpenny.broker.server import run_broker
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.interface import Ref
-from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.replicas.fence import Fence
 from spawnpenny.replicas.fence_watch import FenceWatch
-from spawnpenny.serving.server import listening
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import settled, start
-from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.testing.web_server import serve_site
 
 QUICK = Restarts(first=0.01, longest=0.1, settled=0.1)
 SERVICE_TASKS = {
@@ -86,14 +82,11 @@ async def serve(site, name, supervisor, *, open_broker=run_local_broker, lease=3
     """Serve a replica as the command does; give a client of it and its service."""
     site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": ["admin", "spawn:any", "read:any"]}}
     site.data["replicas"] = {"lease": lease, "name": name}
-    settings = site.settings
-    async with open_broker(site.cluster, settings, supervisor=supervisor) as broker:
-        app = create_app(settings, load_plugins(settings), site.cluster, broker, supervisor=supervisor)
-        async with listening(app, "127.0.0.1", 0, supervisor=supervisor) as port:
-            await app[SERVICE].until_ready()
-            headers = {"Authorization": "Bearer hub-token"}
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as client:
-                yield client, app[SERVICE]
+    async with (
+        serve_site(site, open_broker=open_broker, supervisor=supervisor) as server,
+        server.client("hub") as client,
+    ):
+        yield client, server.service
 
 
 async def test_a_service_heals_from_the_unforeseen_end_of_each_of_its_tasks(embedded_site):

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import hypothesis
 import pytest
 
-from spawnpenny.api import DEFAULT_LAB, Kind, Names, Resources, Spawn, Stash, Step, User, hookimpl
+from spawnpenny.api import Step, User, hookimpl
+from spawnpenny.testing.spawns import make_spawn
 
 hypothesis.settings.register_profile("unit", derandomize=True, deadline=None, database=None, max_examples=100)
 hypothesis.settings.load_profile("unit")
@@ -47,19 +48,4 @@ def plugin_of():
 @pytest.fixture
 def spawn():
     """Have a spawn of the user ada's default lab, as a step sees it before the request is accepted."""
-    return Spawn(
-        id="mark",
-        kind=Kind.LAB,
-        name=DEFAULT_LAB,
-        user=User("ada", 2001, 2001),
-        names=Names.of("ada", Kind.LAB, DEFAULT_LAB, prefix="lab-"),
-        options={},
-        env={},
-        asks=Resources(),
-        in_use=Resources(),
-        stash=Stash(),
-        cluster=None,
-        _patch=lambda spawn, pod: pod,
-        _tell=print,
-        _announce=print,
-    )
+    return make_spawn(user=User("ada", 2001, 2001))

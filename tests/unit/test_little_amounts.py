@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny_lab.settings import LabSettingsSchema
-from spawnpenny_quota import QuotaSettingsSchema
+from spawnpenny_quota import QuotaSettings
 
+from spawnpenny.api import schema_of
 from spawnpenny.errors import SettingsError
 from spawnpenny.settings.load import make_settings
 
-SCHEMAS = {"dask": DaskSettingsSchema, "lab": LabSettingsSchema, "quota": QuotaSettingsSchema}
+SCHEMAS = {"dask": DaskSettingsSchema, "lab": LabSettingsSchema, "quota": schema_of(QuotaSettings)}
 
 
 def load(plugin, section):

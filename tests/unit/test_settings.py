@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 import pytest
+from marshmallow import ValidationError
 
 from spawnpenny.errors import SettingsError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import load_settings, make_settings
 from spawnpenny.settings.model import PLUGIN_GROUP, STANDARD_PLUGINS, Settings, TokenSettings
-from spawnpenny.settings.schema import StrictSchema
+from spawnpenny.settings.schema import StrictSchema, flatten, schema_of
+from spawnpenny.settings.types import Seconds
 
 SHA = "0a" * 32
 NO_SETTINGS = {name: {} for name in STANDARD_PLUGINS}
@@ -221,6 +224,42 @@ def settings_schemas():
 def test_a_schema_has_the_fields_of_its_dataclass(schema):
     fields = {field.name for field in dataclasses.fields(schema.makes) if not field.name.startswith("_")}
     assert set(schema().fields) == fields
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    port: int
+    host: str | None = "h"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    waits: tuple[Seconds, ...] = ()
+    by_name: Mapping[str, Inner] = dataclasses.field(default_factory=dict)
+    share: float = 0.5
+    on: bool = False
+    _own: int = 0
+
+
+def test_a_schema_is_what_the_types_of_a_dataclass_say():
+    schema = schema_of(Outer)()
+    data = {"inner": {"port": 1, "host": None}, "waits": [2, 3.5], "by_name": {"a": {"port": 4}}, "on": True}
+    assert schema.load(data) == Outer(Inner(1, None), (2, 3.5), {"a": Inner(4)}, on=True)
+    wrong = {
+        "inner": {"port": "1", "hots": "x"},
+        "waits": [0],
+        "by_name": {"a": {}},
+        "share": None,
+        "on": "perhaps",
+        "_own": 1,
+    }
+    with pytest.raises(ValidationError) as refused:
+        schema.load(wrong)
+    where = {field for field, _ in flatten(refused.value.messages)}
+    assert where == {"inner.port", "inner.hots", "waits.0", "by_name.a.port", "share", "on", "_own"}
+    with pytest.raises(ValidationError, match="inner"):
+        schema.load({})
 
 
 @pytest.mark.parametrize("key", ["team", "example.org/team", "scheduler.alpha.kubernetes.io/node-selector", "A_b.c"])

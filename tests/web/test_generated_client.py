@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import pytest
+
+from spawnpenny.testing.processes import output_of
 
 PROGRAM = """
 import sys
@@ -48,17 +49,9 @@ def python():
 
 
 async def run(*command, folder):
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
+    code, output = await output_of(*command, cwd=folder)
+    assert code == 0, output
+    return output
 
 
 async def test_a_generated_client_starts_a_lab_waits_for_it_and_stops_it(server, hub, python, tmp_path):

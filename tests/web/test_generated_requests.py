@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 
 import pytest
 
 from spawnpenny.app import routes
+from spawnpenny.testing.processes import output_of
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
 STREAMS = {"lab.events", "user.events", "dask.events", "gateway.routes"}
@@ -60,19 +60,7 @@ async def generate(port, who, folder, config):
         command += ["--exclude-operation-id", name]
     if who:
         command += ["--header", f"Authorization: Bearer {who}-token"]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "schemathesis.cli", *command),
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, output.decode()
+    return await output_of(sys.executable, "-m", "schemathesis.cli", *command, cwd=folder)
 
 
 @pytest.mark.timeout(900 if ALL else 180)

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from pytest_asyncio import fixture as async_fixture
 
-from spawnpenny.api import Authority, Group, Key, Kind, Names, Resources, Scale, Spawn, Stash, User
+from spawnpenny.api import Authority, Key, Kind, Scale
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.plugins import EmbeddedCluster
 from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start_cluster
+from spawnpenny.testing.spawns import make_spawn
 
 PYTHONS = {"newest": sys.executable, "oldest": os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")}
 OPTIONS = {"image": {"type": "string"}, "environment": {"type": "mapping"}}
@@ -141,19 +142,4 @@ async def dask_site_of(folder, python):
 @pytest.fixture
 def spawn():
     """Have a spawn of a cluster of ada's."""
-    return Spawn(
-        id="mark",
-        kind=Kind.DASK,
-        name="c1",
-        user=User("ada", 2001, 2002, (Group("physics", 3001),)),
-        names=Names.of("ada", Kind.DASK, "c1", prefix="lab-"),
-        options={},
-        env={},
-        asks=Resources(),
-        in_use=Resources(),
-        stash=Stash(),
-        cluster=None,
-        _patch=lambda spawn, pod: pod,
-        _tell=print,
-        _announce=print,
-    )
+    return make_spawn(Kind.DASK, "c1")

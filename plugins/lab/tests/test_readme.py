@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import yaml
 from spawnpenny_lab.settings import LabSettingsSchema
+from spawnpenny_lab.template import Template
 
-from spawnpenny.api import Group, Identity
+from spawnpenny.api import Group, Identity, fields_of_model
 from spawnpenny.testing.plugins import FIELDS, SpawnRequest
 from spawnpenny.testing.site import lab, settled
 
@@ -25,6 +26,12 @@ def first_column(heading):
 
 def test_each_key_is_documented_and_no_other():
     assert sorted(first_column("Settings")) == sorted(LabSettingsSchema().fields)
+
+
+def test_the_page_marks_the_keys_that_take_templates():
+    marked = re.findall(r"^\| (`.*?`) \| .* \| (?:T[:,]|.*\(T\))", README, re.MULTILINE)
+    template = {key for key, field in fields_of_model(Template).items() if getattr(field, "template", False)}
+    assert {name for row in marked for name in re.findall(r"`(.+?)`", row)} - {"extra_container_config"} == template
 
 
 def test_each_field_of_templates_is_documented_and_no_other():

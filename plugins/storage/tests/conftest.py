@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.api import DEFAULT_LAB, Kind, Names, Resources, Spawn, Stash, User
+from spawnpenny.api import DEFAULT_LAB, User
+from spawnpenny.testing.spawns import make_spawn
 
 
 @pytest.fixture
@@ -12,22 +13,7 @@ def spawn():
     """Return a function that makes a spawn of one of Ada's labs."""
 
     def make(lab=DEFAULT_LAB, user="Ada@x.org"):
-        return Spawn(
-            id="mark",
-            kind=Kind.LAB,
-            name=lab,
-            user=User(user, 2001, 2002),
-            names=Names.of(user, Kind.LAB, lab, prefix="lab-"),
-            options={},
-            env={},
-            asks=Resources(),
-            in_use=Resources(),
-            stash=Stash(),
-            cluster=None,
-            _patch=lambda spawn, pod: pod,
-            _tell=print,
-            _announce=print,
-        )
+        return make_spawn(name=lab, user=User(user, 2001, 2002))
 
     return make
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def pauses(first: float, most: float) -> Iterator[float]:
+def pauses(first: float = 1.0, most: float = 30.0) -> Iterator[float]:
     """Yield seconds without end: ``first``, doubling up to ``most``, each up to a half shorter by chance."""
     pause = first
     while True:

@@ -13,10 +13,10 @@ from spawnpenny.cli.dask_tables import SORTED_BY, cluster_facts, cluster_lines, 
 from spawnpenny.cli.exits import DONE, CommandError, RefusedError, UsageError
 from spawnpenny.cli.progress import print_json, show_lines
 from spawnpenny.cli.service import Target, output_option, service_options
+from spawnpenny.cli.stopping import is_gone, stop_options
 from spawnpenny.clients.clusters import PHASES, Cluster
 from spawnpenny.clients.http import Client
 
-_STOP_WAIT: Final = 120.0
 _LARGEST_PAGE: Final = 500
 _READERS: Final = frozenset({"read:any", "admin"})
 
@@ -161,15 +161,7 @@ def scale(*, target: Target, name: str, count: int, user: str | None, group: str
 @_name
 @_user
 @service_options
-@click.option("--wait/--no-wait", default=True, help="Return when it is gone.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0),
-    default=_STOP_WAIT,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long it may take, beside the grace period of its pods.",
-)
+@stop_options
 def stop(*, target: Target, name: str, user: str | None, wait: bool, timeout: float) -> int:
     r"""Stop a Dask cluster, and return when it is gone.
 
@@ -183,12 +175,12 @@ def stop(*, target: Target, name: str, user: str | None, wait: bool, timeout: fl
         if owner is None:
             click.echo(f"Nobody has a Dask cluster {name}: nothing is to be stopped.")
             return DONE
-        there = await client.clusters.stop(owner, name, wait=timeout if wait else 0)
-        if there is not None and wait and there.grace:
-            there = await client.clusters.stop(owner, name, wait=there.grace)
-        if there is not None and wait:
-            raise CommandError(f"The cluster was not gone after {timeout:g} seconds; it goes on being stopped.")
-        click.echo(f"{owner}'s Dask cluster {name} is {'being stopped' if there else 'gone'}.")
+
+        async def stop(wait: float, _: Cluster | None) -> Cluster | None:
+            return await client.clusters.stop(owner, name, wait=wait)
+
+        gone = await is_gone(stop, "cluster", seconds=timeout if wait else None)
+        click.echo(f"{owner}'s Dask cluster {name} is {'gone' if gone else 'being stopped'}.")
         return DONE
 
     return target.run(work, interrupted="The cluster goes on being stopped.")

@@ -16,10 +16,10 @@ from spawnpenny.cli.printable import printable
 from spawnpenny.cli.progress import print_json, show, show_lines
 from spawnpenny.cli.service import Target, output_option, service_options
 from spawnpenny.cli.starting import LAB_TOKEN, new_lab_token, refused_start, url_to_open
+from spawnpenny.cli.stopping import is_gone, stop_options
 from spawnpenny.cli.variables import lab_environment, pairs
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Lab, ProblemError, new_start
 
-_STOP_WAIT: Final = 120.0
 _LARGEST_PAGE: Final = 500
 
 _user = click.argument("user")
@@ -94,26 +94,17 @@ def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wa
 @_name
 @service_options
 @click.option("--purge", is_flag=True, help="The lab's storage goes as well; needs the scope purge.")
-@click.option("--wait/--no-wait", default=True, help="Return when it is gone.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0),
-    default=_STOP_WAIT,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long it may take, beside the lab's grace period.",
-)
+@stop_options
 def stop(*, target: Target, user: str, name: str, purge: bool, wait: bool, timeout: float) -> int:
     """Stop a lab, and return when it is gone."""
 
     async def work(client: Client) -> int:
-        there = await client.stop_lab(user, name, purge=purge, wait=timeout if wait else 0)
-        if there is not None and wait and there.grace:
-            there = await client.stop_lab(user, name, start=there.start, purge=purge, wait=there.grace)
-        if there is not None and wait:
-            raise CommandError(f"The lab was not gone after {timeout:g} seconds; it goes on being stopped.")
+        async def stop(wait: float, there: Lab | None) -> Lab | None:
+            return await client.stop_lab(user, name, start=there.start if there else None, purge=purge, wait=wait)
+
+        gone = await is_gone(stop, "lab", seconds=timeout if wait else None)
         along = ", and so is its storage" if purge else ""
-        click.echo(f"{user}'s lab {name} is {'being stopped' if there else 'gone'}{along}.")
+        click.echo(f"{user}'s lab {name} is {'gone' if gone else 'being stopped'}{along}.")
         return DONE
 
     return target.run(work, interrupted="The lab goes on being stopped.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -12,15 +11,13 @@ from spawnpenny.clients.answers import Event, Reason, Step, known, read, reason_
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import UnexpectedAnswerError
 from spawnpenny.clients.streams import follow
+from spawnpenny.clients.waiting import SLACK, pages, until_gone
 
 PHASES: Final = (
     *("requested", "pending", "running", "stopping", "undoing", "failed", "exited"),
     "stopped",  # dask-gateway's word for those that ended as they were set to
 )
 """What clusters are listed by."""
-_LONGEST_WAIT: Final = 60.0
-"""Seconds that one request to stop waits. What takes longer is asked again: proxies cut requests that are silent."""
-_SLACK: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +151,13 @@ class Clusters:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def pages(self, *, limit: int = 100, phases: Collection[str] = ()) -> AsyncIterator[ClustersPage]:
+    def pages(self, *, limit: int = 100, phases: Collection[str] = ()) -> AsyncIterator[ClustersPage]:
         """Yield all clusters, or those of some phases, a page at a time, by user and name."""
-        after: str | None = None
-        while True:
-            query = {"limit": str(limit)} | ({"after": after} if after else {})
-            query |= _status(phases)
-            page = read(ClustersPage, await self._have("/v1/dask", query))
-            yield page
-            after = page.next
-            if after is None:
-                return
+
+        async def ask(query: Mapping[str, str]) -> ClustersPage:
+            return read(ClustersPage, await self._have("/v1/dask", {**query, **_status(phases)}))
+
+        return pages(ask, limit=limit)
 
     async def of(self, user: str, *, phases: Collection[str] = ()) -> tuple[Cluster, ...]:
         """Return a user's clusters, or those of some phases, by name."""
@@ -197,18 +190,13 @@ class Clusters:
             ClientError: It was not accepted.
 
         """
-        loop = asyncio.get_running_loop()
-        end = loop.time() + wait
-        while True:
-            part = max(0.0, min(end - loop.time(), _LONGEST_WAIT))
-            answer = await self._connection.ask(
-                "DELETE", _cluster(user, name), query={"wait": f"{part:.3f}"}, within=part + _SLACK
-            )
-            if answer is None:
-                return None
-            there = read(Cluster, answer)
-            if loop.time() >= end:
-                return there
+
+        async def ask(part: float) -> Cluster | None:
+            query = {"wait": f"{part:.3f}"}
+            answer = await self._connection.ask("DELETE", _cluster(user, name), query=query, within=part + SLACK)
+            return None if answer is None else read(Cluster, answer)
+
+        return await until_gone(ask, wait)
 
     async def scale(self, user: str, name: str, count: int, *, group: str | None = None) -> str | None:
         """Have a cluster of so many workers; return None, or the sentence that says what of it does not fit.

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 import ssl
@@ -40,6 +39,7 @@ from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
 from spawnpenny.clients.patience import Patience
 from spawnpenny.clients.streams import follow
+from spawnpenny.clients.waiting import SLACK, pages, until_gone
 
 __all__ = [
     "DEFAULT_LAB",
@@ -63,11 +63,8 @@ __all__ = [
     "new_start",
 ]
 
-_LONGEST_WAIT: Final = 60.0
-"""Seconds that one request to stop waits. What takes longer is asked again: proxies cut requests that are silent."""
 _ROOM: Final = 4096
 """How long a query of ours may become: servers and proxies refuse lines of more than 8 KiB."""
-_SLACK: Final = 30.0
 
 
 def new_start() -> str:
@@ -204,22 +201,20 @@ class Client:
             ClientError: It was not accepted.
 
         """
-        loop = asyncio.get_running_loop()
-        end = loop.time() + wait
-        while True:
-            part = max(0.0, min(end - loop.time(), _LONGEST_WAIT))
-            query = {"wait": f"{part:.3f}"} | ({"start": start} if start else {})
+        this = start
+
+        async def ask(part: float) -> Lab | None:
+            nonlocal this
+            query = {"wait": f"{part:.3f}"} | ({"start": this} if this else {})
             query |= {"purge": "storage"} if purge else {}
             # Without a start, a request that was lost and comes again could stop what was started meanwhile.
-            answer = await self._ask(
-                "DELETE", _lab(user, lab), query=query, repeatable=start is not None, within=part + _SLACK
-            )
-            if answer is None:
-                return None
-            there = read(Lab, answer)
-            start = there.start
-            if loop.time() >= end:
-                return there
+            again, within = this is not None, part + SLACK
+            answer = await self._ask("DELETE", _lab(user, lab), query=query, repeatable=again, within=within)
+            there = None if answer is None else read(Lab, answer)
+            this = there.start if there else None
+            return there
+
+        return await until_gone(ask, wait)
 
     async def form(self, user: str, lab: str = DEFAULT_LAB, *, options: Mapping[str, Any] | None = None) -> str:
         """Return the HTML of the form for a lab, to stand in a page's form; empty where there is nothing to choose.
@@ -254,15 +249,13 @@ class Client:
         answer = await self._have("GET", f"{_user(user)}/labs")
         return read(Page, answer).labs
 
-    async def pages(self, *, limit: int = 100, after: str | None = None) -> AsyncIterator[Page]:
+    def pages(self, *, limit: int = 100, after: str | None = None) -> AsyncIterator[Page]:
         """Yield all labs, a page at a time, by user and name; ``after`` is the ``next`` of an earlier page."""
-        while True:
-            query = {"limit": str(limit)} | ({"after": after} if after else {})
-            page = read(Page, await self._have("GET", "/v1/labs", query=query))
-            yield page
-            after = page.next
-            if after is None:
-                return
+
+        async def ask(query: Mapping[str, str]) -> Page:
+            return read(Page, await self._have("GET", "/v1/labs", query=query))
+
+        return pages(ask, limit=limit, after=after)
 
     async def labs(self) -> AsyncIterator[Lab]:
         """Yield all labs, by user and name."""
@@ -297,15 +290,13 @@ class Client:
 
         ``purge``: the user's storage goes as well.
         """
-        loop = asyncio.get_running_loop()
-        end = loop.time() + wait
-        while True:
-            part = max(0.0, min(end - loop.time(), _LONGEST_WAIT))
+
+        async def ask(part: float) -> User | None:
             query = {"wait": f"{part:.3f}"} | ({"purge": "storage"} if purge else {})
-            answer = await self._ask("DELETE", _user(user), query=query, within=part + _SLACK)
-            there = None if answer is None else read(User, answer)
-            if there is None or there.status == "failed" or loop.time() >= end:
-                return there
+            answer = await self._ask("DELETE", _user(user), query=query, within=part + SLACK)
+            return None if answer is None else read(User, answer)
+
+        return await until_gone(ask, wait, given_up=lambda there: there.status == "failed")
 
     def user_events(self, user: str, *, after: str | None = None) -> AsyncGenerator[Event]:
         """Yield what happens in a user's commissioning, as ``lab_events`` does."""

@@ -6,8 +6,7 @@ from typing import Final
 
 from spawnpenny.dask.cluster_workers import ClusterWorkersView, list_workers
 from spawnpenny.dask.gateway.response_schemas import ScaledView
-from spawnpenny.dask.gateway.scaling import adapt_cluster, scale_cluster
-from spawnpenny.dask.gateway.schemas import AdaptBody, ScaleToBody
+from spawnpenny.dask.gateway.scaling import scaling_routes
 from spawnpenny.dask.rest import (
     ClustersPageQuerySchema,
     StopClusterQuerySchema,
@@ -27,13 +26,6 @@ from spawnpenny.web.schemas.requests import EventsQuerySchema
 
 _CLUSTERS: Final = "/v1/users/{user}/dask"
 _CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"
-
-_SCALE_REFUSED: Final = {
-    **BODY_REFUSED,
-    **CHANGE_REFUSED,
-    404: ("dask_not_found",),
-    409: ("not_running",),
-}
 
 CLUSTERS: Final = (
     Route(
@@ -80,27 +72,12 @@ CLUSTERS: Final = (
         query=StopClusterQuerySchema,
         refusals=CHANGE_REFUSED,
     ),
-    Route(
-        "POST",
-        f"{_CLUSTER}/scale",
-        scale_cluster,
+    *scaling_routes(
+        _CLUSTER,
+        "dask",
         authorize.SCALE_CLUSTER,
-        "dask.scale",
-        "Have a Dask cluster of so many workers.",
         {200: Answer("It is durable; what does not fit was cut.", ScaledView)},
-        body=ScaleToBody,
-        refusals=_SCALE_REFUSED,
-    ),
-    Route(
-        "POST",
-        f"{_CLUSTER}/adapt",
-        adapt_cluster,
-        authorize.SCALE_CLUSTER,
-        "dask.adapt",
-        "Have a Dask cluster of as many workers as its work needs.",
-        {200: Answer("It is durable; what does not fit was cut.", ScaledView)},
-        body=AdaptBody,
-        refusals=_SCALE_REFUSED,
+        refusals={**BODY_REFUSED, **CHANGE_REFUSED, 404: ("dask_not_found",), 409: ("not_running",)},
     ),
     Route(
         "GET",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from spawnpenny.aio.faults import Faults
 from spawnpenny.domain import labels
+from spawnpenny.domain.contract import DASHBOARD_PORT_NAME, SCHEDULER_PORT_NAME
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.kubernetes.pods.containers import own_spec
 from spawnpenny.kubernetes.pods.status import is_over
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest, WatchEvent
-
-_TLS: Final = "tls"
-_DASHBOARD: Final = "dashboard"
 
 
 class Schedulers:
@@ -81,14 +79,14 @@ def _route_of(pod: Manifest) -> dict[str, Any] | None:
     metadata, status = pod["metadata"], pod.get("status", {})
     address, ports = status.get("podIP"), _ports(pod)
     going = "deletionTimestamp" in metadata or is_over(pod)
-    if not address or status.get("phase") != "Running" or going or _TLS not in ports:
+    if not address or status.get("phase") != "Running" or going or SCHEDULER_PORT_NAME not in ports:
         return None
     return {
         "user": metadata.get("annotations", {}).get(labels.USERNAME, ""),
         "uid": metadata["uid"],
         "address": address,
-        "tls": ports[_TLS],
-        "dashboard": ports.get(_DASHBOARD),
+        "tls": ports[SCHEDULER_PORT_NAME],
+        "dashboard": ports.get(DASHBOARD_PORT_NAME),
     }
 
 

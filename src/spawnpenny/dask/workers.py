@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spawnpenny.domain import labels
+from spawnpenny.domain.contract import WORKER
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import DEFAULT_GROUP, Desired, Kind, Phase
 from spawnpenny.domain.worker_groups import WorkerGroup, group_names
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.service import Service
     from spawnpenny.spawns.record import SpawnRecord
-
-_WORKER = "worker"
 
 
 @dataclass(slots=True)
@@ -72,7 +71,7 @@ def desired_workers(record: SpawnRecord, groups: Iterable[WorkerGroup]) -> Mappi
 def worker_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:
     """Yield the pods of all workers of a user, each with the id of its spawn."""
     for spawn, pod in spawn_pods(service, username):
-        if pod["metadata"]["labels"].get(labels.PART) == _WORKER:
+        if pod["metadata"]["labels"].get(labels.PART) == WORKER:
             yield spawn, pod
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.faults import Faults
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.domain import labels
@@ -21,6 +22,7 @@ from spawnpenny.replicas.peers import Peers
 from spawnpenny.replicas.replica import Replica
 from spawnpenny.settings.model import Settings
 
+_FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 5.0
 
 
@@ -69,14 +71,13 @@ class Membership:
 
     async def begin(self) -> None:
         """Take the Lease, however long the cluster takes to give it."""
-        pause = 0.5
+        waits = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
                 await self.heartbeat.begin()
             except SpawnpennyError as error:
                 structlog.get_logger("spawnpenny.replicas").warning("no lease yet", error=error.message)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                await asyncio.sleep(next(waits))
             else:
                 return
 

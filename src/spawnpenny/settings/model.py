@@ -1,15 +1,42 @@
-"""The settings, as frozen dataclasses with their defaults. Each key is documented in ``docs/reference/settings.md``.
+"""The settings: frozen dataclasses with types and defaults, from which the schema that checks them is derived.
 
-``spawnpenny.settings.load`` reads them from a file and the environment.
+Each key is documented in ``docs/reference/settings.md``. ``spawnpenny.settings.load`` reads them from a file and the
+environment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
+from marshmallow import fields, validate
+
+from spawnpenny.domain.users import MAX_ID
 from spawnpenny.settings.schema import StrictSchema, load_strict
+from spawnpenny.settings.types import (
+    Address,
+    Annotations,
+    CommandLines,
+    Count,
+    FilePath,
+    HttpUrl,
+    KindName,
+    Labels,
+    Name,
+    NamePrefix,
+    Network,
+    ObjectPattern,
+    Port,
+    PosixId,
+    ReplicaName,
+    Seconds,
+    Sections,
+    Sha256,
+    UrlPath,
+    one_of,
+    whole,
+)
 
 T = TypeVar("T")
 
@@ -45,15 +72,15 @@ class WebSettings:
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - in a container, behind a Service
-    port: int = 8080
-    max_body: int = 128 * 1024
+    port: Port = 8080
+    max_body: Annotated[int, whole(1024, 256 * 1024)] = 128 * 1024
     metrics: bool = True
     certificate: str | None = None
     key: str | None = None
     authority: str | None = None
-    trusted_proxies: tuple[str, ...] = ()
-    forwarded_header: str = "X-Forwarded-For"
-    prefix: str = "/services/dask-gateway"
+    trusted_proxies: tuple[Network, ...] = ()
+    forwarded_header: Annotated[str, one_of("X-Forwarded-For", "Forwarded")] = "X-Forwarded-For"
+    prefix: UrlPath = "/services/dask-gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +90,11 @@ class NamespaceSettings:
     ``reads`` is ``cluster`` for one watch of all pods, or ``namespace`` for one in each user namespace.
     """
 
-    prefix: str = "lab-"
-    state: str = "spawnpenny-state"
-    broker: str = "spawnpenny-broker"
-    provision: str = "spawnpenny-provision"
-    reads: str = "cluster"
+    prefix: NamePrefix = "lab-"
+    state: Name = "spawnpenny-state"
+    broker: Name = "spawnpenny-broker"
+    provision: Name = "spawnpenny-provision"
+    reads: Annotated[str, one_of("cluster", "namespace")] = "cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +107,15 @@ class DeadlineSettings:
     two requests, and is cut when an answer has not been read for ``write``.
     """
 
-    spawn: float = 300
-    step: float = 60
-    stop: float = 60
-    history: float = 3600
-    slow: float = 10
-    header: float = 10
-    body: float = 20
-    idle: float = 75
-    write: float = 30
+    spawn: Seconds = 300
+    step: Seconds = 60
+    stop: Seconds = 60
+    history: Seconds = 3600
+    slow: Seconds = 10
+    header: Seconds = 10
+    body: Seconds = 20
+    idle: Seconds = 75
+    write: Seconds = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +127,23 @@ class LimitSettings:
     ``connections`` are open at once, in all and from one address.
     """
 
-    spawning: int = 100
-    starts: int = 60
-    user_streams: int = 20
-    streams: int = 2000
-    user_requests: int = 64
-    bodies: int = 200
-    connections: int = 5000
-    address_connections: int = 4000
+    spawning: Count = 100
+    starts: Count = 60
+    user_streams: Count = 20
+    streams: Count = 2000
+    user_requests: Count = 64
+    bodies: Count = 200
+    connections: Count = 5000
+    address_connections: Count = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class UserSettings:
     """The uid and gid of users of whom nobody says another, and the smallest uid that is taken."""
 
-    uid: int = 1000
-    gid: int = 100
-    min_uid: int = 1000
+    uid: PosixId = 1000
+    gid: PosixId = 100
+    min_uid: Annotated[int, whole(1, MAX_ID)] = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +156,7 @@ class PodSettings:
 
     allow: tuple[str, ...] = ()
     images: tuple[str, ...] = ("*",)
-    host_paths: tuple[str, ...] = ()
+    host_paths: tuple[FilePath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +174,22 @@ class BrokerSettings:
     """
 
     separate: bool = True
-    role: str = "spawnpenny-tenant"
-    account: str = "spawnpenny"
-    account_namespace: str = "spawnpenny"
-    pod_security: str = "restricted"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    role: Name = "spawnpenny-tenant"
+    account: Name = "spawnpenny"
+    account_namespace: Name = "spawnpenny"
+    pod_security: Annotated[str, one_of("restricted", "baseline", "privileged")] = "restricted"
+    labels: Labels = field(default_factory=dict)
+    annotations: Annotations = field(default_factory=dict)
     orders: str | None = None
-    namespaces: int = 10_000
-    releases: int = 100
+    namespaces: Count = 10_000
+    releases: Count = 100
     purge: bool = False
-    keep_for: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    claims: int = 100
-    lease: float = 8
-    patience: float = 10
-    expire: float = 60
+    keep_for: tuple[KindName, ...] = ()
+    ignore: tuple[ObjectPattern, ...] = ()
+    claims: Count = 100
+    lease: Seconds = 8
+    patience: Seconds = 10
+    expire: Seconds = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +202,10 @@ class ReplicaSettings:
     silent one's users are taken over.
     """
 
-    name: str | None = None
-    address: str | None = None
+    name: ReplicaName | None = None
+    address: HttpUrl | None = None
     certified: str | None = None
-    lease: float = 30
+    lease: Seconds = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +215,9 @@ class HousekeepingSettings:
     ``share`` is how much of all labs one pass may remove before it stops and alarms.
     """
 
-    every: float = 600
-    idle: float = 7 * 86_400
-    share: float = 0.1
+    every: Seconds = 600
+    idle: Annotated[float, fields.Float(validate=validate.Range(min=0, error="Seconds; 0 for never."))] = 7 * 86_400
+    share: Annotated[float, fields.Float(validate=validate.Range(0, 1, error="A share: from 0 to 1."))] = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +230,13 @@ class GatewaySettings:
     the URL at which it reaches the API.
     """
 
-    address: str | None = None
-    proxy_address: str | None = None
-    public_address: str | None = None
-    service: str = "http://127.0.0.1:8080"
+    address: HttpUrl | None = None
+    proxy_address: Address | None = None
+    public_address: HttpUrl | None = None
+    service: HttpUrl = "http://127.0.0.1:8080"
     host: str = "0.0.0.0"  # noqa: S104 - in a container, behind a Service
-    port: int = 8786
-    dashboard_port: int = 8787
+    port: Port = 8786
+    dashboard_port: Port = 8787
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +247,15 @@ class EmbeddedSettings:
     """
 
     folder: str | None = None
-    images: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(_IMAGES))
+    images: CommandLines = field(default_factory=lambda: dict(_IMAGES))
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSettings:
     """A static token: the SHA-256 of its text, its scopes, and the user that it speaks for, if any."""
 
-    sha256: str = field(repr=False)
-    scopes: tuple[str, ...]
+    sha256: Sha256 = field(repr=False)
+    scopes: tuple[Annotated[str, one_of(*SCOPES)], ...]
     user: str | None = None
 
 
@@ -236,8 +263,8 @@ class TokenSettings:
 class Settings:
     """All settings. A plugin reads its own section with ``load``."""
 
-    installation: str = "default"
-    cluster: str = "kubernetes"
+    installation: Name = "default"
+    cluster: Annotated[str, one_of("kubernetes", "embedded")] = "kubernetes"
     web: WebSettings = WebSettings()
     namespaces: NamespaceSettings = NamespaceSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
@@ -250,7 +277,7 @@ class Settings:
     gateway: GatewaySettings = GatewaySettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     tokens: Mapping[str, TokenSettings] = field(default_factory=dict)
-    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in STANDARD_PLUGINS})
+    plugins: Sections = field(default_factory=lambda: {name: {} for name in STANDARD_PLUGINS})
     _read: set[str] = field(default_factory=set, repr=False, compare=False)
     _loaded: dict[tuple[str, type], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import types
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
+from functools import cache
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load
 
@@ -148,6 +164,56 @@ class ShortTupleField(TupleField):
         if wrong:
             raise ValidationError(wrong)
         return tuple(items)
+
+
+_PLAIN: Final[Mapping[type, type[fields.Field[Any]]]] = {
+    str: fields.String,
+    bool: fields.Boolean,
+    float: fields.Float,
+    Decimal: QuantityField,
+}
+
+
+@cache
+def schema_of(model: type[T]) -> type[StrictSchema[T]]:
+    """Derive the schema of a dataclass from the types of its fields.
+
+    A type is ``Annotated`` with a marshmallow field, a plain ``str``, ``bool``, ``int``, ``float``, ``Decimal``
+    (a quantity) or dataclass, a tuple or a map by text of these, or one of them ``| None``. A field without a default
+    is required, and one whose name begins with ``_`` is no key.
+    """
+    declared = fields_of_model(model)  # type: ignore[arg-type] # mypy: is a class hashable?
+    parts = {"__module__": model.__module__, "makes": model, **declared}
+    return type(f"{model.__name__}Schema", (StrictSchema,), parts)
+
+
+@cache
+def fields_of_model(model: type) -> Mapping[str, fields.Field[Any]]:
+    """Return the fields that the schema of a dataclass has, as ``schema_of`` derives them."""
+    hints = get_type_hints(model, include_extras=True)
+    declared = dict[str, fields.Field[Any]]()
+    for each in dataclasses.fields(model):
+        if not each.name.startswith("_"):
+            declared[each.name] = field = _field_of(hints[each.name])
+            field.required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+    return declared
+
+
+def _field_of(hint: Any) -> fields.Field[Any]:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return copy.deepcopy(arguments[1])
+    if origin in {types.UnionType, Union}:
+        field = _field_of(next(each for each in arguments if each is not types.NoneType))
+        field.allow_none = True
+        return field
+    if origin is tuple:
+        return TupleField(_field_of(arguments[0]))
+    if origin is Mapping:
+        return fields.Dict(keys=_field_of(arguments[0]), values=_field_of(arguments[1]))
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return fields.Nested(schema_of(hint))
+    return fields.Integer(strict=True) if hint is int else _PLAIN[hint]()
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.settle import settle
 from spawnpenny.domain.events import EventType, Severity
 from spawnpenny.domain.spawns import Desired, Kind, Phase, Reason
@@ -46,8 +47,8 @@ from spawnpenny.spawns.supervision import tend
 from spawnpenny.spawns.user_state import Account
 from spawnpenny.spawns.views import Context
 
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 30.0
+_SOON: Final = 0.5
+"""The first pause where a short outage of the cluster is the likely cause."""
 _LAG: Final = 1.0
 """Seconds before a pod that the cluster has and the informer has not is looked at again, at first."""
 _STUCK: Final = "What it made does not go; it is tried again."
@@ -75,7 +76,7 @@ class Driver:
 
         """
         self._mark_logs()
-        pause = _FIRST_PAUSE
+        waits = pauses()
         while True:
             try:
                 await work()
@@ -87,8 +88,8 @@ class Driver:
                     raise
             else:
                 return
-            await asyncio.sleep(pause)
-            pause, work = min(2 * pause, _LONGEST_PAUSE), self._remedy()
+            await asyncio.sleep(next(waits))
+            work = self._remedy()
 
     def _remedy(self) -> Callable[[], Coroutine[Any, Any, None]]:
         """Return what is to be done where the last attempt failed unexpectedly: what runs goes on running."""
@@ -158,7 +159,7 @@ class Driver:
 
     async def _retire(self) -> bool:
         """Take away for good what the user's spawns shared; return whether the user is retired."""
-        pause = 1.0
+        waits = pauses()
         while True:
             try:
                 for step, spawn in self._context.retiring():
@@ -168,8 +169,7 @@ class Driver:
                     f"Retiring takes long ({error.title.lower()}); it is tried again.", severity=Severity.WARNING
                 )
                 self._log.warning("a user cannot be retired yet", error=error.message)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                await asyncio.sleep(next(waits))
             except SpawnpennyError as error:
                 return await self._stays(error)
             except Exception:  # noqa: BLE001 - a plugin's mistake; the user would be in retirement for ever
@@ -267,17 +267,16 @@ class Driver:
 
     async def _found_again(self) -> Manifest | None:
         """Return the pod once it is heard of again, or None when the cluster itself says that it is gone."""
-        ref, pause = self._context.pod_ref(), _LAG
+        ref, waits = self._context.pod_ref(), pauses(_LAG)
         while (pod := self._context.pod()) is None and ref is not None and await self._is_there_after_all():
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(next(waits)):
                     await self._world.pods.wait_for(ref.namespace, ref.name, lambda found: found is not None)
-            pause = min(2 * pause, _LONGEST_PAUSE)
         return pod
 
     async def _is_there_after_all(self) -> bool:
         """Ask the cluster itself: an empty list at the wrong moment must not end a lab."""
-        ref, pause = self._context.pod_ref(), 0.5
+        ref, waits = self._context.pod_ref(), pauses(_SOON)
         while ref is not None:
             try:
                 there = await self._world.cluster.read(ref)
@@ -285,8 +284,7 @@ class Driver:
                 if self._context.went_with_the_namespace(error):
                     return False
                 self._log.warning("it cannot be told whether a pod is gone", error=error.message)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                await asyncio.sleep(next(waits))
             else:
                 return (
                     there is not None and there["metadata"]["uid"] == self._record.pod and not pod_status.is_lost(there)
@@ -358,7 +356,7 @@ class Driver:
         What the cluster refuses now is tried again, with longer and longer pauses. A step that fails by
         itself would fail again: it is left, and told in the log.
         """
-        runner, pause, clean = self._context.runner(replaced), 1.0, True
+        runner, waits, clean = self._context.runner(replaced), pauses(), True
         while begun is None or begun:
             try:
                 async with asyncio.timeout(self._patience(replaced)):
@@ -372,8 +370,7 @@ class Driver:
                 if not begun:
                     break
                 await self._takes_long(f"Taking it away takes long ({', '.join(failed)}); it is tried again.")
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(next(waits))
         return clean
 
     def _patience(self, replaced: Replaced | None) -> float:
@@ -410,7 +407,7 @@ async def persist(world: World, account: Account) -> None:
         RecordLostError: Another replica has taken the user over.
 
     """
-    pause = 0.5
+    waits = pauses(_SOON)
     while True:
         try:
             async with account.lock:
@@ -419,8 +416,7 @@ async def persist(world: World, account: Account) -> None:
         except ClusterError as error:
             log = structlog.get_logger("spawnpenny.spawn")
             log.warning("the record cannot be written yet", user=account.username, error=error.message)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(next(waits))
         else:
             return
 

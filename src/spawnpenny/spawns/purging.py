@@ -7,10 +7,10 @@ storage goes, so that another replica carries the order out where this one dies.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 import structlog
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.domain.events import Severity
 from spawnpenny.domain.spawns import Desired, Key
 from spawnpenny.errors import PurgeConflictError, SpawnpennyError, UnavailableError
@@ -18,8 +18,6 @@ from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
 from spawnpenny.spawns.active import Run
 from spawnpenny.spawns.views import Context
-
-_LONGEST_PAUSE: Final = 30.0
 
 
 async def purge(context: Context) -> None:
@@ -38,7 +36,7 @@ async def purge(context: Context) -> None:
 
 
 async def _purged_at_last(context: Context, step: Step, spawn: Spawn) -> str:
-    pause = 1.0
+    waits = pauses()
     while True:
         try:
             return await _purged(context, step, spawn)
@@ -46,8 +44,7 @@ async def _purged_at_last(context: Context, step: Step, spawn: Spawn) -> str:
             context.tell("Deleting the storage takes long, as the cluster does not answer; it is tried again.")
             log = structlog.get_logger("spawnpenny.spawn")
             log.warning("storage cannot be deleted yet", step=step.name, error=error.message)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(next(waits))
 
 
 async def _purged(context: Context, step: Step, spawn: Spawn) -> str:

@@ -8,14 +8,13 @@ from typing import Final
 
 import structlog
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.settle import settle
 from spawnpenny.errors import SpawnError
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
 
-_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 30.0
 _CALM: Final = 60.0
 """Seconds after which what failed before is forgotten: the next pause is a short one again."""
 
@@ -46,7 +45,7 @@ async def tend(tended: Sequence[tuple[Step, Spawn]]) -> None:
 
 
 async def _tend(step: Step, spawn: Spawn) -> None:
-    log, loop, pause = structlog.get_logger("spawnpenny.tending"), asyncio.get_running_loop(), _PAUSE
+    log, loop, waits = structlog.get_logger("spawnpenny.tending"), asyncio.get_running_loop(), pauses()
     while True:
         began = loop.time()
         try:
@@ -56,6 +55,5 @@ async def _tend(step: Step, spawn: Spawn) -> None:
         except Exception:
             log.warning("a step that looks after a spawn failed; it begins anew", step=step.name, exc_info=True)
         if loop.time() - began > _CALM:
-            pause = _PAUSE
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+            waits = pauses()
+        await asyncio.sleep(next(waits))

@@ -9,11 +9,12 @@ import socket
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
 from spawnpenny.domain import labels
+from spawnpenny.domain.contract import CONTROL_PORT_NAME, CONTROL_TOKEN
 from spawnpenny.embedded.node.addresses import Addresses
 from spawnpenny.testing.behaviours import Ready
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.testing.hollow_node import HollowNode
 
-CONTROL: Final = "control"
 """What the port is called, and the key of the cluster's Secret with the token that is asked for there."""
 
 
@@ -144,7 +144,7 @@ class HollowSchedulers:
         if scheduler.token is None:
             (secret,) = {each["secret"]["secretName"] for each in scheduler.pod["spec"]["volumes"] if "secret" in each}
             files = await self._node.read_secret(scheduler.namespace, secret)
-            scheduler.token = base64.b64decode(files[CONTROL]).decode()
+            scheduler.token = base64.b64decode(files[CONTROL_TOKEN]).decode()
         given = request.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {scheduler.token}".encode()):
             raise web.HTTPUnauthorized
@@ -164,7 +164,7 @@ class HollowSchedulers:
 
 def _control_port(pod: Manifest) -> int | None:
     ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", ())]
-    return next((port["containerPort"] for port in ports if port.get("name") == CONTROL), None)
+    return next((port["containerPort"] for port in ports if port.get("name") == CONTROL_PORT_NAME), None)
 
 
 def _is_of_a_cluster(pod: Manifest) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote
 
 import aiohttp
 
+from spawnpenny.clients.hub import HubSession, server_path, user_path
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.processes import ProcessError
 
@@ -30,12 +29,7 @@ class HubApi:
 
         ``token`` is another one than the service's own.
         """
-        if self._session is None:
-            raise self.failure("The Hub has not been started.")
-        headers = {"Authorization": f"token {token}"} if token else None
-        async with self._session.request(method, f"/hub/api/{path}", json=body, headers=headers) as answer:
-            text = await answer.text()
-            return answer.status, json.loads(text) if answer.content_type == "application/json" else text
+        return await self._hub().ask(method, path, body, token=token)
 
     async def have(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
         """Ask the Hub's REST API for what has to succeed, and return the answer.
@@ -51,13 +45,13 @@ class HubApi:
 
     async def add_user(self, user: str) -> None:
         """Make a user known, as a first login does."""
-        status, answer = await self.api("POST", _user(user))
+        status, answer = await self.api("POST", user_path(user))
         if status not in (HTTPStatus.CREATED, HTTPStatus.CONFLICT):
             raise self.failure(f"{user} was not made: {status} {answer}")
 
     async def token_of(self, user: str, **more: Any) -> str:
         """Make an API token of a user; ``more`` are further fields of the request, such as ``scopes``."""
-        made: str = (await self.have("POST", f"{_user(user)}/tokens", {"note": "test", **more}))["token"]
+        made: str = (await self.have("POST", f"{user_path(user)}/tokens", {"note": "test", **more}))["token"]
         return made
 
     async def start_server(
@@ -65,19 +59,19 @@ class HubApi:
     ) -> int:
         """Ask for a user's server, and return the status, which is told at once; ``until_ready`` waits for it."""
         await self.add_user(user)
-        status, answer = await self.api("POST", _server(user, name), dict(options or {}), token=token)
+        status, answer = await self.api("POST", server_path(user, name), dict(options or {}), token=token)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise self.failure(f"{user}'s server {name!r} was not asked for: {status} {answer}")
         return status
 
     async def stop_server(self, user: str, name: str = "", *, remove: bool = False) -> None:
         """Stop a user's server and wait until the Hub has it as stopped; ``remove`` forgets a named one."""
-        await self.have("DELETE", _server(user, name), {"remove": remove} if name else None)
+        await self.have("DELETE", server_path(user, name), {"remove": remove} if name else None)
         await self.until(lambda: self._stopped(user, name), f"The end of {user}'s server {name!r}")
 
     async def server(self, user: str, name: str = "") -> dict[str, Any] | None:
         """Return what the Hub says of a server that is active, pending or stopped but kept by name; else None."""
-        found: dict[str, Any] | None = (await self.have("GET", _user(user)))["servers"].get(name)
+        found: dict[str, Any] | None = (await self.have("GET", user_path(user)))["servers"].get(name)
         return found
 
     async def until_ready(self, user: str, name: str = "") -> dict[str, Any]:
@@ -99,15 +93,9 @@ class HubApi:
         await self.until(ready, f"{user}'s server {name!r}")
         return found or {}
 
-    async def progress(self, user: str, name: str = "") -> AsyncIterator[dict[str, Any]]:
+    def progress(self, user: str, name: str = "") -> AsyncIterator[dict[str, Any]]:
         """Follow the progress of a server that starts, as the progress page does."""
-        if self._session is None:
-            raise self.failure("The Hub has not been started.")
-        async with self._session.get(f"/hub/api/{_server(user, name)}/progress") as answer:
-            answer.raise_for_status()
-            async for line in answer.content:
-                if line.startswith(b"data:"):
-                    yield json.loads(line.removeprefix(b"data:"))
+        return self._hub().progress(user, name)
 
     async def until(self, fact: Callable[[], Awaitable[object]], what: str, *, seconds: float = PATIENCE) -> None:
         """Wait until what a function answers is true; ``what`` is for the message.
@@ -136,14 +124,11 @@ class HubApi:
         """Make an error of what went wrong."""
         return ProcessError(message)
 
+    def _hub(self) -> HubSession:
+        if self._session is None:
+            raise self.failure("The Hub has not been started.")
+        return HubSession(self._session)
+
     async def _stopped(self, user: str, name: str) -> bool:
         found = await self.server(user, name)
         return found is None or bool(found.get("stopped"))
-
-
-def _user(user: str) -> str:
-    return f"users/{quote(user, safe='')}"
-
-
-def _server(user: str, name: str) -> str:
-    return f"{_user(user)}/servers/{quote(name, safe='')}" if name else f"{_user(user)}/server"

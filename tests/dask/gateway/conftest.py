@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
-import aiohttp
 import pytest
-from aiohttp import web
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
 from spawnpenny_dask.errors import ClusterIdleError
 
 from spawnpenny.api import ClusterOption, OptionType, Resources, Step, WorkerGroup, allow, hookimpl
-from spawnpenny.app import create_app
-from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.serving.server import listening
 from spawnpenny.testing.site import SMALL_LAB, make_site
+from spawnpenny.testing.web_server import WebServer, serve_site, token_settings
 from spawnpenny.tls import Authority
-from spawnpenny.web.app_keys import SERVICE
 
 TOKENS = {
     "ada": (["spawn:self"], "ada"),
@@ -125,10 +118,7 @@ async def site(tmp_path, flock):
         site = await make_site(cluster)
         site.data["plugins"]["quota"] = {"cpu": 6}
         site.data["deadlines"] = {"stop": 10}
-        site.data["tokens"] = {
-            name: {"sha256": hash_token(f"{name}-token"), "scopes": scopes, "user": user}
-            for name, (scopes, user) in TOKENS.items()
-        }
+        site.data["tokens"] = token_settings(TOKENS)
         steps, options = hookimpl(lambda settings: [flock]), hookimpl(lambda user, settings: list(OPTIONS))
         groups = hookimpl(lambda settings: list(GROUPS))
         site.plugins = {
@@ -139,26 +129,14 @@ async def site(tmp_path, flock):
         yield site
 
 
-@dataclass
-class Server:
-    """A served application."""
-
-    app: web.Application
-    port: int
-
-    @property
-    def service(self):
-        return self.app[SERVICE]
-
-    def client(self, name=None):
-        """Make a client that sends the token of that name, or none."""
-        headers = {"Authorization": f"Bearer {name}-token"} if name else {}
-        return aiohttp.ClientSession(f"http://127.0.0.1:{self.port}", headers=headers)
+@dataclass(frozen=True)
+class Server(WebServer):
+    """A served application that dask-gateway's own client can ask, too."""
 
     def gateway(self, name="ada"):
         """Make dask-gateway's own client, which sends the token of that name as a password."""
         auth = BasicAuth("lab", f"{name}-token")
-        return Gateway(f"http://127.0.0.1:{self.port}/gateway/", auth=auth, asynchronous=True)
+        return Gateway(f"{self.url}/gateway/", auth=auth, asynchronous=True)
 
 
 @asynccontextmanager
@@ -168,33 +146,13 @@ async def serve(site, name=None, port=0):
     if name is not None:
         told = replace(settings.replicas, name=name, address=f"http://127.0.0.1:{port}")
         settings = replace(settings, replicas=told)
-    async with run_local_broker(site.cluster, settings) as broker:
-        app = create_app(settings, load_plugins(settings, extra=site.plugins), site.cluster, broker)
-        async with listening(app, "127.0.0.1", port) as taken:
-            await app[SERVICE].until_ready()
-            yield Server(app, taken)
+    async with serve_site(site, port=port, settings=settings) as server:
+        yield Server(server.app, server.url, server.port)
 
 
 @pytest.fixture
 def serving():
     return serve
-
-
-@pytest.fixture
-async def server(site):
-    async with serve(site) as server:
-        yield server
-
-
-@pytest.fixture
-async def caller(server):
-    """Make clients, which are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        async def make(name=None):
-            return await stack.enter_async_context(server.client(name))
-
-        yield make
 
 
 @pytest.fixture

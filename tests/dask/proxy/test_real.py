@@ -10,15 +10,11 @@ import pytest
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
 
-from spawnpenny.app import create_app
 from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.serving.server import listening
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.site import SMALL_LAB, make_site
-from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.testing.web_server import serve_site
 
 PROXY_TOKEN = "the-proxys-token"
 USERS = ("ada", "bob")
@@ -43,13 +39,9 @@ async def world(site, proxy_at):
     async with proxy_at(port) as proxy:
         public = f"http://127.0.0.1:{proxy.dashboard_port}"
         site.data["gateway"] = {"proxy_address": f"127.0.0.1:{proxy.port}", "public_address": public}
-        settings = site.settings
-        async with run_local_broker(site.cluster, settings) as broker:
-            app = create_app(settings, load_plugins(settings, extra=site.plugins), site.cluster, broker)
-            async with listening(app, "127.0.0.1", port):
-                await app[SERVICE].until_ready()
-                await proxy.table.synced.wait()
-                yield port, proxy
+        async with serve_site(site, port=port):
+            await proxy.table.synced.wait()
+            yield port, proxy
 
 
 @asynccontextmanager

@@ -12,16 +12,13 @@ import pytest
 from aiohttp import web
 
 from spawnpenny.api import Step, allow, hookimpl
-from spawnpenny.app import create_app
 from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.spawns import Key, Kind, Scale
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start, start_cluster
-from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.testing.web_server import serve_site
 
 TOKEN = "the-proxys-token"
 SCHEDULER = (
@@ -95,12 +92,8 @@ async def site(tmp_path):
 
 @asynccontextmanager
 async def serving(site):
-    settings = site.settings
-    async with run_local_broker(site.cluster, settings) as broker:
-        app = create_app(settings, load_plugins(settings, extra=site.plugins), site.cluster, broker)
-        async with listening(app, "127.0.0.1", 0) as port:
-            await app[SERVICE].until_ready()
-            yield app[SERVICE], port
+    async with serve_site(site) as server:
+        yield server.service, server.port
 
 
 class Events:

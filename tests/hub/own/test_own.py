@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -17,14 +16,11 @@ from pathlib import Path
 import pytest
 
 import spawnpenny
-from spawnpenny.app import create_app
 from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.local import run_local_broker
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.serving.server import listening
+from spawnpenny.testing.processes import output_of
 from spawnpenny.testing.site import make_site
-from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.testing.web_server import serve_site
 
 HERE = Path(__file__).parent
 TOKEN = "the-hub-of-the-tests"
@@ -48,12 +44,8 @@ async def serving(folder, python):
         site.data["plugins"] = {"namespace": {}, "user": {}, "lab": {"grace": 1}}
         site.data["tokens"] = {"hub": {"sha256": hash_token(TOKEN), "scopes": ["admin"]}}
         site.data["limits"] = {"starts": 6000}
-        settings = site.settings
-        async with run_local_broker(cluster, settings) as broker:
-            app = create_app(settings, load_plugins(settings), cluster, broker)
-            async with listening(app, "127.0.0.1", 0) as port:
-                await app[SERVICE].until_ready()
-                yield f"http://127.0.0.1:{port}"
+        async with serve_site(site) as server:
+            yield server.url
 
 
 async def run(python, module, which, url, folder):
@@ -70,20 +62,13 @@ async def run(python, module, which, url, folder):
     loops = [f"asyncio_default_{what}_loop_scope=module" for what in ("fixture", "test")]
     options = [part for each in ("asyncio_mode=auto", *loops) for part in ("-o", each)]
     quiet = ["-q", "--no-header", "-p", "no:cacheprovider", "-W", "ignore", "-c", os.devnull, "--rootdir", str(folder)]
-    process = await asyncio.create_subprocess_exec(
+    _, output = await output_of(
         *(python, "-m", "pytest", "-p", "swapped", *quiet, *options, "--junitxml", "results.xml"),
         *("-k", which, "--pyargs", f"jupyterhub.tests.{module}"),
         cwd=folder,
         env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
     )
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return output.decode(errors="replace"), results(folder / "results.xml")
+    return output, results(folder / "results.xml")
 
 
 def results(path):

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
-from spawnpenny.api import DEFAULT_GROUP, Caller, InvalidOptionError, overlaid
+from spawnpenny.api import DEFAULT_GROUP, SCHEDULER, WORKER, Caller, InvalidOptionError, overlaid
 from spawnpenny_dask.groups import GroupSettings
 from spawnpenny_dask.options import Overrides, checked_environment, load_overrides
 from spawnpenny_dask.roles import Role, WorkerRole
 from spawnpenny_dask.settings import DaskSettings
 
-_ROLES = ("scheduler", "worker")
+_ROLES: Final = (SCHEDULER, WORKER)
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,999}", re.ASCII)
 
 

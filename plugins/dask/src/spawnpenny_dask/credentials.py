@@ -9,17 +9,15 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
-from spawnpenny.api import Authority, Manifest, Spawn
-from spawnpenny_dask.objects import JOIN_TOKEN, LAUNCH, PRELOADS, SCHEDULER, WORKER, variable_key
+from spawnpenny.api import AUTHORITY, CONTROL_TOKEN, SCHEDULER, WORKER, Authority, Manifest, Spawn
+from spawnpenny_dask.objects import JOIN_TOKEN, LAUNCH, PRELOADS, variable_key
 
-AUTHORITY: Final = "authority"
-TOKEN: Final = "control"  # noqa: S105 - what it is called
 _DAYS: Final = 3650
 
 
 def new_secrets(spawn: Spawn) -> dict[str, str]:
     """Return what is secret of a new cluster: its authority, and the token of its scheduler's control API."""
-    return {AUTHORITY: Authority.create(spawn.name).pem, TOKEN: secrets.token_urlsafe(32)}
+    return {AUTHORITY: Authority.create(spawn.name).pem, CONTROL_TOKEN: secrets.token_urlsafe(32)}
 
 
 def join_token(token: str) -> str:
@@ -30,8 +28,8 @@ def join_token(token: str) -> str:
 def credentials(spawn: Spawn, environment: Mapping[str, str]) -> Manifest:
     """Return the cluster's Secret: files for its pods, and the user's variables. Each has keys of its own."""
     authority = Authority.load(spawn.secrets[AUTHORITY])
-    data = {"ca.crt": authority.certificate, TOKEN: spawn.secrets[TOKEN]}
-    data[JOIN_TOKEN] = join_token(spawn.secrets[TOKEN])
+    data = {"ca.crt": authority.certificate, CONTROL_TOKEN: spawn.secrets[CONTROL_TOKEN]}
+    data[JOIN_TOKEN] = join_token(spawn.secrets[CONTROL_TOKEN])
     for role in (SCHEDULER, WORKER):
         leaf = authority.leaf(role, _DAYS)
         data |= {f"{role}.crt": leaf.certificate, f"{role}.key": leaf.key}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spawnpenny.api import Kind, Manifest, Settings, Spawn
-
-_LAB: str = "notebook"
+from spawnpenny.api import NOTEBOOK, Kind, Manifest, Settings, Spawn
 
 
 def lab_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
@@ -17,7 +15,7 @@ def lab_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | Non
     if spawn.kind is not Kind.LAB or settings.gateway.address is None:
         return None
     containers = {each["name"]: each for each in pod["spec"]["containers"]}
-    name = _LAB if _LAB in containers else next(iter(containers))
+    name = NOTEBOOK if NOTEBOOK in containers else next(iter(containers))
     there = {each["name"] for each in containers[name].get("env") or ()} | spawn.env.keys()
     env = [{"name": key, "value": value} for key, value in _variables(spawn, settings) if key not in there]
     return {"spec": {"containers": [{"name": name, "env": env}]}}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from spawnpenny.api import (
+    CONTROL_TOKEN,
     Manifest,
     Severity,
     Spawn,
@@ -16,7 +17,6 @@ from spawnpenny.api import (
     pod_side_troubles,
     pod_trouble,
 )
-from spawnpenny_dask.credentials import TOKEN
 from spawnpenny_dask.plan import age_of, is_leaving, is_over
 from spawnpenny_dask.scheduler_client import ProcessEnd
 
@@ -71,7 +71,7 @@ class Reports:
         """
         error = pod_ending(pod, quote=None)
         by_itself = 0 < (error.facts.get("exit_code") or 0) < _SIGNALS
-        return pod_ending(pod, quote=self._spawn.scrub) if by_itself and TOKEN in self._spawn.secrets else error
+        return pod_ending(pod, quote=self._spawn.scrub) if by_itself and CONTROL_TOKEN in self._spawn.secrets else error
 
     def churning(self, why: SpawnpennyError) -> None:
         """Report that others are started after a pause only."""

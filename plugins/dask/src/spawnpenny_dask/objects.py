@@ -6,8 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from spawnpenny.api import (
+    CONTROL_PORT_NAME,
+    CONTROL_TOKEN,
+    DASHBOARD_PORT_NAME,
     DEFAULT_GROUP,
     PART,
+    SCHEDULER,
+    SCHEDULER_PORT_NAME,
+    WORKER,
     WORKER_GROUP,
     Manifest,
     Spawn,
@@ -21,8 +27,6 @@ from spawnpenny_dask.choice import Design
 from spawnpenny_dask.roles import Role, WorkerRole
 from spawnpenny_dask.settings import DaskSettings
 
-SCHEDULER: Final = "scheduler"
-WORKER: Final = "worker"
 SCHEDULER_PORT: Final = 8786
 DASHBOARD_PORT: Final = 8787
 CONTROL_PORT: Final = 8788
@@ -71,12 +75,12 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
         "args": arguments,
         "terminationMessagePolicy": "FallbackToLogsOnError",  # or nobody hears why, as of an image without distributed
         "ports": [
-            {"name": "tls", "containerPort": SCHEDULER_PORT},
-            {"name": "dashboard", "containerPort": DASHBOARD_PORT},
-            {"name": "control", "containerPort": CONTROL_PORT},
+            {"name": SCHEDULER_PORT_NAME, "containerPort": SCHEDULER_PORT},
+            {"name": DASHBOARD_PORT_NAME, "containerPort": DASHBOARD_PORT},
+            {"name": CONTROL_PORT_NAME, "containerPort": CONTROL_PORT},
         ],
         "readinessProbe": {
-            "httpGet": {"path": "/health", "port": "control"},
+            "httpGet": {"path": "/health", "port": CONTROL_PORT_NAME},
             "periodSeconds": 1,
             "timeoutSeconds": 5,
         },
@@ -126,7 +130,7 @@ def worker_pod(
     ours = {**known, "SPAWNPENNY_WORKER_NAME": name, "SPAWNPENNY_GRACE": str(pod.grace)}
     container: Manifest = {"args": arguments, "terminationMessagePolicy": "FallbackToLogsOnError"}
     if not scheduler:
-        container["ports"] = [{"name": "control", "containerPort": CONTROL_PORT}]
+        container["ports"] = [{"name": CONTROL_PORT_NAME, "containerPort": CONTROL_PORT}]
     annotations = {} if scheduler else {AWAITS_SCHEDULER: "true"}
     manifest = pod.manifest(name, container, variables=variables, ours=ours, annotations=annotations)
     manifest["metadata"]["labels"] |= {PART: WORKER, **({WORKER_GROUP: group} if group != DEFAULT_GROUP else {})}
@@ -288,7 +292,7 @@ class _Pod:
         return tls
 
     def _files(self) -> Manifest:
-        token = ["control"] if self._role == SCHEDULER else []
+        token = [CONTROL_TOKEN] if self._role == SCHEDULER else []
         own = ["ca.crt", f"{self._role}.crt", f"{self._role}.key", *token, *self._further_files]
         keys = [*own, LAUNCH, *PRELOADS[self._role]]
         items = [{"key": key, "path": key} for key in keys]

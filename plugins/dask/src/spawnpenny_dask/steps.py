@@ -11,7 +11,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from spawnpenny.api import (
+    AUTHORITY,
+    CONTROL_TOKEN,
     DEFAULT_GROUP,
+    SCHEDULER,
+    WORKER,
     Manifest,
     QuotaExceededError,
     Resources,
@@ -21,10 +25,10 @@ from spawnpenny.api import (
     allow,
 )
 from spawnpenny_dask.choice import Design
-from spawnpenny_dask.credentials import AUTHORITY, TOKEN, credentials, join_token, new_secrets
+from spawnpenny_dask.credentials import credentials, join_token, new_secrets
 from spawnpenny_dask.desired_workers import Wishes
 from spawnpenny_dask.joining import send_address, start_beside
-from spawnpenny_dask.objects import SCHEDULER, WORKER, can_wait, pod_host, scheduler_pod, scheduler_url, worker_pod
+from spawnpenny_dask.objects import can_wait, pod_host, scheduler_pod, scheduler_url, worker_pod
 from spawnpenny_dask.pod_steps import DaskStep, PodStep
 from spawnpenny_dask.roles import Role
 from spawnpenny_dask.scheduler_client import Control, SilentError, asking
@@ -214,11 +218,11 @@ def _demand_at_most(what: str, count: int, most: int, setting: str) -> None:
 async def _dismiss(spawn: Spawn) -> None:
     """Tell the scheduler that its workers end for good: none of them is to look for a place for its data."""
     scheduler = _placed(spawn)
-    if scheduler is None or TOKEN not in spawn.secrets or not worker_pods(spawn):
+    if scheduler is None or CONTROL_TOKEN not in spawn.secrets or not worker_pods(spawn):
         return
     async with asking() as session:
         with suppress(SilentError):
-            await Control(session, lambda: pod_host(scheduler), spawn.secrets[TOKEN]).dismiss()
+            await Control(session, lambda: pod_host(scheduler), spawn.secrets[CONTROL_TOKEN]).dismiss()
 
 
 def _answered(spawn: Spawn) -> asyncio.Event:
@@ -256,10 +260,10 @@ def _placed(spawn: Spawn, uid: str | None = None) -> Manifest | None:
 
 async def _token(spawn: Spawn) -> tuple[str, bool]:
     """Return the token of the control API, and whether the record that had it was lost."""
-    if TOKEN in spawn.secrets:
-        return spawn.secrets[TOKEN], False
+    if CONTROL_TOKEN in spawn.secrets:
+        return spawn.secrets[CONTROL_TOKEN], False
     secret = await spawn.cluster.read("Secret", spawn.names.base)
-    return base64.b64decode(secret["data"][TOKEN]).decode() if secret else "", True
+    return base64.b64decode(secret["data"][CONTROL_TOKEN]).decode() if secret else "", True
 
 
 async def _first(*work: Coroutine[Any, Any, Manifest]) -> Manifest:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from spawnpenny.api import (
+    NOTEBOOK,
     FormField,
     Manifest,
     Resources,
@@ -21,7 +22,7 @@ from spawnpenny_lab.budget import counted, unlimited, without_limits
 from spawnpenny_lab.choice import choose
 from spawnpenny_lab.container_resources import demand_sound_resources
 from spawnpenny_lab.form import lab_form
-from spawnpenny_lab.objects import NOTEBOOK, base_url, lab_pod, lab_secret, lab_url
+from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
 from spawnpenny_lab.tls import TlsStep, serving_tls
 from spawnpenny_lab.trial import templates

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from spawnpenny.api import Manifest, Resources, SettingsError, pod_limits
-from spawnpenny_lab.objects import NOTEBOOK
+from spawnpenny.api import NOTEBOOK, Manifest, Resources, SettingsError, pod_limits
 
 _KEYS: Final = {"cpu": "cpu_limit", "memory": "mem_limit"}
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import MAX_ID, QuantityField, labels_fault, unknown_key
-from spawnpenny_lab.expand import check_templates
+from spawnpenny.api import MAX_ID, QuantityField, expand, fields_of, labels_fault, unknown_key
 from spawnpenny_lab.models import ENV_VAR, LOCAL_OBJECT_REFERENCE, Model
 
 _UNITS: Final = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _BYTES: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([KMGT])", re.ASCII)
 _OURS: Final = "spawnpenny.io/"
+_ELSEWHERE: Final = {
+    "{pvc_name}": "the plugin storage names the claim, and adds its volume and mount by itself",
+    "{hubnamespace}": "the Hub's namespace is not known here, write its name",
+    "{userid}": "the Hub's number of a user is not known here",
+}
 
 
 class CoresField(QuantityField):
@@ -41,12 +45,12 @@ class TextField(fields.String):
 
     def __init__(self, *, template: bool = False, fields: tuple[str, ...] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._template = template
+        self.template = template
         self._fields = fields
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, *args, **kwargs)
-        if self._template or self._fields:
+        if self.template or self._fields:
             _check_templates(text, self._fields)
         return text
 
@@ -74,10 +78,10 @@ class ObjectField(fields.Field[Mapping[str, Any]]):
     def __init__(self, model: Model | None = None, *, template: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._model = model
-        self._template = template
+        self.template = template
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:
-        return _object(value, self._model, template=self._template)
+        return _object(value, self._model, template=self.template)
 
 
 class EntriesField(fields.Field[Any]):
@@ -86,7 +90,7 @@ class EntriesField(fields.Field[Any]):
     def __init__(self, model: Model, *, template: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._model = model
-        self._template = template
+        self.template = template
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, list | tuple | Mapping):
@@ -95,7 +99,7 @@ class EntriesField(fields.Field[Any]):
         loaded, errors = {}, {}
         for key, entry in entries:
             try:
-                loaded[key] = _object(entry, self._model, template=self._template)
+                loaded[key] = _object(entry, self._model, template=self.template)
             except ValidationError as error:
                 errors[str(key)] = error.messages
         if errors:
@@ -108,6 +112,7 @@ class StringsField(fields.Dict):
 
     def __init__(self, *, template: bool = False, labels: bool = False, **kwargs: Any) -> None:
         super().__init__(keys=fields.String(), values=TextField(template=template), **kwargs)
+        self.template = template
         self._labels = labels
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -178,6 +183,8 @@ class AmountsField(fields.Field[Mapping[str, str]]):
 class EnvironmentField(fields.Field[Mapping[str, Any]]):
     """Environment variables: a string each, or an object with ``value`` or ``valueFrom``."""
 
+    template: ClassVar[bool] = True
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
             raise ValidationError("Write variables by name.")
@@ -220,7 +227,24 @@ def _object(value: Any, model: Model | None, *, template: bool) -> Mapping[str, 
 
 
 def _check_templates(value: Any, known: tuple[str, ...] | None = None) -> None:
-    try:
-        check_templates(value, known)
-    except ValueError as error:
-        raise ValidationError(str(error)) from None
+    """Refuse a template, or one in data, that names what there is not; ``known`` are other fields than the usual."""
+    for text in _texts(value):
+        try:
+            if known is None:
+                fields_of(text)
+            else:
+                expand(text, dict.fromkeys(known, ""))
+        except ValueError as error:
+            hints = [f"; {hint}" for field, hint in _ELSEWHERE.items() if field in text]
+            raise ValidationError(f"{text!r} is no template: {error}{''.join(hints)}.") from None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from spawnpenny.api import (
     DEFAULT_LAB,
+    NOTEBOOK,
+    NOTEBOOK_PORT_NAME,
     InvalidOptionError,
     Manifest,
     Spawn,
@@ -19,15 +21,12 @@ from spawnpenny.api import (
 )
 from spawnpenny_lab.amounts import with_amounts
 from spawnpenny_lab.environment import variables
-from spawnpenny_lab.expand import expanded
 from spawnpenny_lab.placement import filled, listed, placement
 from spawnpenny_lab.security import notebook_security, pod_security
 from spawnpenny_lab.service import URL
-from spawnpenny_lab.template import GRACE, Template
+from spawnpenny_lab.template import GRACE, Template, expanded
 
 BASE_URL: Final = "spawnpenny.io/base-url"
-NOTEBOOK: Final = "notebook"
-NOTEBOOK_PORT: Final = "notebook-port"
 _SERVICE_URL: Final = re.compile(r"(https?://(?:\[[^\]/]*\]|[^:/]*)):[0-9]+(/.*)?")
 _PREFIX: Final = re.compile(r"/(?:[^\s?#]*/)?")
 _LABEL_VALUE: Final = re.compile(r"(?!.*--)[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
@@ -102,7 +101,7 @@ def _service_url(env: Mapping[str, str], port: int) -> dict[str, str]:
 def _port(pod: Manifest) -> int:
     notebook = next(each for each in pod["spec"]["containers"] if each["name"] == NOTEBOOK)
     ports = notebook.get("ports") or ()
-    return next(int(port["containerPort"]) for port in ports if port.get("name") == NOTEBOOK_PORT)
+    return next(int(port["containerPort"]) for port in ports if port.get("name") == NOTEBOOK_PORT_NAME)
 
 
 def _labels(spawn: Spawn, template: Template) -> dict[str, str]:
@@ -170,12 +169,12 @@ def _notebook(spawn: Spawn, template: Template, prefix: str) -> Manifest:
     container: dict[str, Any] = {
         "name": NOTEBOOK,
         "image": template.image,
-        "ports": [{"name": NOTEBOOK_PORT, "containerPort": template.port}],
+        "ports": [{"name": NOTEBOOK_PORT_NAME, "containerPort": template.port}],
         "envFrom": [{"secretRef": {"name": spawn.names.base}}],
         "env": variables(template, spawn.env.keys()),
         "resources": _resources(template),
         "readinessProbe": {
-            "httpGet": {"path": f"{prefix}api", "port": NOTEBOOK_PORT},
+            "httpGet": {"path": f"{prefix}api", "port": NOTEBOOK_PORT_NAME},
             "periodSeconds": 1,
             "timeoutSeconds": 5,
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spawnpenny.api import Manifest, Names, Spawn
+from spawnpenny.api import NOTEBOOK, SPAWN_LABEL, Manifest, Names, Spawn
 
 SERVICE: Final = "spawnpenny.io/service"
 """A label of the pod that a Service leads to: a spawn may have other pods."""
@@ -25,8 +25,8 @@ def lab_service(spawn: Spawn, port: int) -> Manifest:
         "metadata": {"name": service_name(spawn.names)},
         "spec": {
             "type": "ClusterIP",
-            "selector": {"spawnpenny.io/spawn": spawn.id, SERVICE: service_name(spawn.names)},
-            "ports": [{"name": "notebook", "port": port, "targetPort": port}],
+            "selector": {SPAWN_LABEL: spawn.id, SERVICE: service_name(spawn.names)},
+            "ports": [{"name": NOTEBOOK, "port": port, "targetPort": port}],
             # Or whoever hears that the lab is ready could be there before the Service is.
             "publishNotReadyAddresses": True,
         },

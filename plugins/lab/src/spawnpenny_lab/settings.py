@@ -13,9 +13,8 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 from spawnpenny.api import QuantityField, StrictSchema, check_form
 from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.grace import grace_period
-from spawnpenny_lab.keys import TemplateKeys
 from spawnpenny_lab.profiles import Profile, ProfileListField
-from spawnpenny_lab.template import Template
+from spawnpenny_lab.template import Template, TemplateKeys
 from spawnpenny_lab.trial import try_profiles
 
 

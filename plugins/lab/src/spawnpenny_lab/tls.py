@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from spawnpenny.api import Manifest, Names, Spawn, Step, Tls, allow
-from spawnpenny_lab.objects import BASE_URL, NOTEBOOK, NOTEBOOK_PORT
+from spawnpenny.api import NOTEBOOK, NOTEBOOK_PORT_NAME, Manifest, Names, Spawn, Step, Tls, allow
+from spawnpenny_lab.objects import BASE_URL
 from spawnpenny_lab.service import SERVICE, URL, lab_service, lab_url, service_name
 
 FOLDER: Final = "/etc/jupyterhub/ssl"
@@ -64,7 +64,7 @@ def serving_tls(pod: Manifest, spawn: Spawn) -> Manifest:
         return pod
     metadata, spec = pod["metadata"], pod["spec"]
     notebook = next(each for each in spec["containers"] if each["name"] == NOTEBOOK)
-    port = next(each["containerPort"] for each in notebook["ports"] if each.get("name") == NOTEBOOK_PORT)
+    port = next(each["containerPort"] for each in notebook["ports"] if each.get("name") == NOTEBOOK_PORT_NAME)
     volume = {"name": _VOLUME, "secret": {"secretName": _secret_name(spawn.names), "defaultMode": _MODE}}
     return {
         **pod,
@@ -89,7 +89,7 @@ def _serving(notebook: dict[str, Any]) -> dict[str, Any]:
     }
     probe = dict(notebook.get("readinessProbe", {}))
     if probe.pop("httpGet", None) is not None:  # one that the site has made otherwise is the site's
-        probe["tcpSocket"] = {"port": NOTEBOOK_PORT}
+        probe["tcpSocket"] = {"port": NOTEBOOK_PORT_NAME}
     return {
         **notebook,
         "env": [*notebook.get("env", ()), *({"name": name, "value": path} for name, path in paths.items())],

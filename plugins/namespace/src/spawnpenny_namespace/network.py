@@ -6,15 +6,10 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from spawnpenny.api import Manifest
+from spawnpenny.api import CONTROL_PORT_NAME, DASHBOARD_PORT_NAME, NOTEBOOK_PORT_NAME, SCHEDULER_PORT_NAME, Manifest
 from spawnpenny_namespace.settings import LINK_LOCAL, Block, NetworkSettings, Peer
 
 NAME: Final = "spawnpenny"
-LAB_PORT: Final = "notebook-port"
-"""By name: labs may listen on any port, and no other pod of the user has one of this name."""
-CONTROL_PORT: Final = "control"
-SCHEDULER_PORTS: Final = ("tls", "dashboard")
-"""Of the scheduler of a Dask cluster, by name: a worker has none of these."""
 _EVERYWHERE: Final[tuple[Block, ...]] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 _OWN: Final[Manifest] = {"podSelector": {}}
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
@@ -37,11 +32,12 @@ def network_policy(settings: NetworkSettings) -> Manifest:
 
 
 def _ingress(settings: NetworkSettings) -> list[Manifest]:
+    # By name: labs may listen on any port, and no other pod of the user has a port of these names.
     callers = [_pods(settings.hub), _pods(settings.proxy)]
     return [
-        {"from": callers, "ports": [_port(LAB_PORT)]},
-        {"from": [_pods(settings.service)], "ports": [_port(CONTROL_PORT)]},
-        {"from": [_pods(settings.dask_proxy)], "ports": [_port(name) for name in SCHEDULER_PORTS]},
+        {"from": callers, "ports": [_port(NOTEBOOK_PORT_NAME)]},
+        {"from": [_pods(settings.service)], "ports": [_port(CONTROL_PORT_NAME)]},
+        {"from": [_pods(settings.dask_proxy)], "ports": [_port(SCHEDULER_PORT_NAME), _port(DASHBOARD_PORT_NAME)]},
         {"from": [_OWN]},
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Annotated, Final
 
 from marshmallow import fields, validate
 
@@ -20,12 +20,14 @@ from spawnpenny.api import (
     Settings,
     Spawn,
     Step,
-    StrictSchema,
     allow,
     format_quantity,
     hookimpl,
+    schema_of,
 )
 
+Cores = Annotated[Decimal, QuantityField(of="cpu")]
+Bytes = Annotated[Decimal, QuantityField(of="memory")]
 _TOO_LARGE: Final = "Choose something smaller: this is more than your limit, whatever else runs."
 
 
@@ -33,17 +35,17 @@ _TOO_LARGE: Final = "Choose something smaller: this is more than your limit, wha
 class ContainerDefaults:
     """The limits of a container that names none: cores and bytes."""
 
-    cpu: Decimal = Decimal("0.5")
-    memory: Decimal = Decimal(512 * 2**20)
+    cpu: Cores = Decimal("0.5")
+    memory: Bytes = Decimal(512 * 2**20)
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
     """What one user may use at a time: labs, cores, bytes; None where nothing bounds it."""
 
-    labs: int = 3
-    cpu: Decimal | None = Decimal(8)
-    memory: Decimal | None = Decimal(16 * 2**30)
+    labs: Annotated[int, fields.Integer(strict=True, validate=validate.Range(min=0, max=10))] = 3
+    cpu: Cores | None = Decimal(8)
+    memory: Bytes | None = Decimal(16 * 2**30)
     container: ContainerDefaults = ContainerDefaults()
 
     @property
@@ -56,20 +58,6 @@ class QuotaSettings:
         """The limits of a container that names none, of what is bounded: a quota on limits takes none without."""
         own = {"cpu": self.container.cpu, "memory": self.container.memory}
         return {name: own[name] for name in self.bounds}
-
-
-class _ContainerSchema(StrictSchema[ContainerDefaults]):
-    makes = ContainerDefaults
-    cpu = QuantityField(of="cpu")
-    memory = QuantityField(of="memory")
-
-
-class QuotaSettingsSchema(StrictSchema[QuotaSettings]):
-    makes = QuotaSettings
-    labs = fields.Integer(strict=True, validate=validate.Range(min=0, max=10))
-    cpu = QuantityField(of="cpu", allow_none=True)
-    memory = QuantityField(of="memory", allow_none=True)
-    container = fields.Nested(_ContainerSchema)
 
 
 def resource_quota(settings: QuotaSettings) -> Manifest:
@@ -135,4 +123,4 @@ class QuotaStep(Step):
 
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
-    return [QuotaStep(settings.load("quota", QuotaSettingsSchema()))]
+    return [QuotaStep(settings.load("quota", schema_of(QuotaSettings)()))]

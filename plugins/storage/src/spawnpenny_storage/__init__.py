@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import Kind, Manifest, Settings, Spawn, Step, hookimpl
-from spawnpenny_storage.objects import CONTAINER, mount
+from spawnpenny.api import NOTEBOOK, Kind, Manifest, Settings, Spawn, Step, hookimpl
+from spawnpenny_storage.objects import mount
 from spawnpenny_storage.settings import StorageSettings, StorageSettingsSchema
 from spawnpenny_storage.step import StorageStep
 
@@ -15,7 +15,7 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 
 @hookimpl
 def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
-    has_lab = any(each["name"] == CONTAINER for each in pod["spec"]["containers"])
+    has_lab = any(each["name"] == NOTEBOOK for each in pod["spec"]["containers"])
     return mount(spawn, _section(settings)) if spawn.kind is Kind.LAB and has_lab else None
 
 

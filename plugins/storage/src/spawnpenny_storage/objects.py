@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from spawnpenny.api import Manifest, Spawn, expand, expand_all, format_quantity
+from spawnpenny.api import LAB_LABEL, NOTEBOOK, Manifest, Spawn, expand, expand_all, format_quantity
 from spawnpenny_storage.settings import StorageSettings
 
 VOLUME: Final = "storage"
-CONTAINER: Final = "notebook"
-LAB: Final = "spawnpenny.io/lab"
 LAB_NAME: Final = "spawnpenny.io/lab-name"
 
 
@@ -37,7 +35,7 @@ def claim(spawn: Spawn, settings: StorageSettings) -> Manifest:
 
 def owner(spawn: Spawn, settings: StorageSettings) -> dict[str, str]:
     """Return the label that says whose a claim is, beside the marks that it is ours and the user's."""
-    return {LAB: spawn.names.lab} if settings.per == "lab" else {}
+    return {LAB_LABEL: spawn.names.lab} if settings.per == "lab" else {}
 
 
 def mount(spawn: Spawn, settings: StorageSettings) -> Manifest:
@@ -51,7 +49,7 @@ def mount(spawn: Spawn, settings: StorageSettings) -> Manifest:
     return {
         "spec": {
             "volumes": [{"name": VOLUME, **source}],
-            "containers": [{"name": CONTAINER, "volumeMounts": [place]}],
+            "containers": [{"name": NOTEBOOK, "volumeMounts": [place]}],
         }
     }
 

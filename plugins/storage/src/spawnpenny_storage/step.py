@@ -7,6 +7,7 @@ import math
 from typing import Final
 
 from spawnpenny.api import (
+    LAB_LABEL,
     ClusterError,
     InvalidNameError,
     Manifest,
@@ -18,13 +19,14 @@ from spawnpenny.api import (
     allow,
     format_quantity,
     parse_quantity,
+    pauses,
 )
 from spawnpenny_storage.errors import StorageInUseError, StorageNotOursError
-from spawnpenny_storage.objects import LAB, LAB_NAME, claim, claim_name, mounts, owner
+from spawnpenny_storage.objects import LAB_NAME, claim, claim_name, mounts, owner
 from spawnpenny_storage.settings import ONE_POD, StorageSettings, is_claim_name
 
 _CLAIM: Final = "PersistentVolumeClaim"
-_PAUSE: Final = 0.25
+_FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
 
 
@@ -100,7 +102,7 @@ class StorageStep(Step):
         if (lab := _lab(there)) is not None and not self._is_of(spawn, there):
             raise StorageNotOursError(
                 f"The volume claim {name} is that of the lab {lab or 'without a name'!r} alone. "
-                f"An administrator who wants it to be all labs' takes its label {LAB} away."
+                f"An administrator who wants it to be all labs' takes its label {LAB_LABEL} away."
             )
 
     def _is_of(self, spawn: Spawn, there: Manifest) -> bool:
@@ -132,15 +134,14 @@ class StorageStep(Step):
 
     async def _gone(self, spawn: Spawn, there: Manifest) -> None:
         """Wait until a claim that is being deleted is gone: it stays while a pod mounts it."""
-        name, pause = there["metadata"]["name"], _PAUSE
+        name, waits = there["metadata"]["name"], pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while (now := await spawn.cluster.read(_CLAIM, name)) is not None:
             if now["metadata"]["uid"] != there["metadata"]["uid"]:
                 return
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(next(waits))
 
 
 def _lab(there: Manifest) -> str | None:
     """Return the slug of the lab whose a claim is alone, or None where it is for all of the user's."""
-    lab: str | None = (there["metadata"].get("labels") or {}).get(LAB)
+    lab: str | None = (there["metadata"].get("labels") or {}).get(LAB_LABEL)
     return lab

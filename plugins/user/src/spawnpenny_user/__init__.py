@@ -5,20 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from marshmallow import fields, validate
-
-from spawnpenny.api import Manifest, Settings, Spawn, Step, StrictSchema, allow, hookimpl
+from spawnpenny.api import Manifest, Settings, Spawn, Step, allow, hookimpl, schema_of
 from spawnpenny_user.files import FileSettings, mounted, user_files
-
-
-class UserSettingsSchema(StrictSchema[FileSettings]):
-    makes = FileSettings
-    home = fields.String(
-        validate=validate.Regexp(r"\A/[^:\s]*\Z", error="This is not an absolute path without : and spaces.")
-    )
-    shell = fields.String(
-        validate=validate.Regexp(r"\A/[^:\s]*\Z", error="This is not an absolute path without : and spaces.")
-    )
 
 
 class ProvisionStep(Step):
@@ -60,7 +48,7 @@ class FilesStep(Step):
 
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
-    return [ProvisionStep(), FilesStep(settings.load("user", UserSettingsSchema()))]
+    return [ProvisionStep(), FilesStep(settings.load("user", schema_of(FileSettings)()))]
 
 
 @hookimpl

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Annotated
+
+from marshmallow import fields, validate
 
 from spawnpenny.api import Manifest, User
 
@@ -16,12 +19,20 @@ _SYSTEM_PASSWD = (
 _SYSTEM_GROUP = ("root:x:0:", "nogroup:x:65534:")
 
 
+AbsolutePath = Annotated[
+    str,
+    fields.String(
+        validate=validate.Regexp(r"\A/[^:\s]*\Z", error="This is not an absolute path without : and spaces.")
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class FileSettings:
     """The home directory (``{name}`` stands for the user's name in passwd) and the shell."""
 
-    home: str = "/home/{name}"
-    shell: str = "/bin/bash"
+    home: AbsolutePath = "/home/{name}"
+    shell: AbsolutePath = "/bin/bash"
 
 
 def portable(name: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any, Final
 from spawnpenny.admin.migration.chart import at
 from spawnpenny.admin.migration.gateway_config import GatewayConfig, read_config
 from spawnpenny.admin.migration.gateway_units import quantity
+from spawnpenny.domain.contract import SCHEDULER, WORKER
 
 _OURS: Final = "plugins.dask"
 _PLACE: Final = "dask-gateway.gateway"
-_ROLES: Final = ("scheduler", "worker")
+_ROLES: Final = (SCHEDULER, WORKER)
 _ROLE_KEYS: Final = {"extraPodConfig": "extra_pod_config", "extraContainerConfig": "extra_container_config"}
 
 

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.api import Kind, Manifest, Settings, Spawn, hookimpl
+from spawnpenny.api import NOTEBOOK, Kind, Manifest, Settings, Spawn, hookimpl
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.cli.demo.dask import PROXY_COMMAND, PROXY_IMAGE, PROXY_SCOPES
 from spawnpenny.cli.demo.hub import HUB_COMMAND, HUB_IMAGE
@@ -89,7 +89,7 @@ class HomePlugin:
             return {}
         home = str(self._homes / spawn.names.user).replace("$", "$$")  # Kubernetes expands $(NAME) in args
         args = [*_LAB_ARGS, f"--ServerApp.root_dir={home}"]
-        return {"spec": {"containers": [{"name": "notebook", "args": args}]}}
+        return {"spec": {"containers": [{"name": NOTEBOOK, "args": args}]}}
 
 
 @dataclass(frozen=True)

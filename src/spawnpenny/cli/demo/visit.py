@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote
 
 import aiohttp
 
 from spawnpenny.cli.exits import CommandError
+from spawnpenny.clients.hub import HubSession, server_path, user_path
 
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 0.1
@@ -29,7 +29,7 @@ class Visit:
         self._url = url
         self._user = user
         self._password = password
-        self._path = f"users/{quote(user, safe='')}"
+        self._path = user_path(user)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(self._url, timeout=aiohttp.ClientTimeout(total=_PATIENCE))
@@ -50,7 +50,7 @@ class Visit:
 
     async def start(self) -> None:
         """Ask for the server."""
-        await self._ask("POST", f"{self._path}/server", {})
+        await self._ask("POST", server_path(self._user), {})
 
     async def progress(self) -> AsyncIterator[str]:
         """Yield what the progress page shows, until the server runs.
@@ -60,12 +60,8 @@ class Visit:
 
         """
         try:
-            async with self._session.get(f"/hub/api/{self._path}/server/progress") as answer:
-                answer.raise_for_status()
-                async for line in answer.content:
-                    if not line.startswith(b"data:"):
-                        continue
-                    event = json.loads(line.removeprefix(b"data:"))
+            async with aclosing(HubSession(self._session).progress(self._user)) as events:
+                async for event in events:
                     if event.get("failed"):
                         raise CommandError(f"The server did not start. {event['message']}")
                     yield str(event["message"])
@@ -82,17 +78,17 @@ class Visit:
 
     async def stop(self) -> None:
         """Stop the server, and wait until the Hub has it as stopped."""
-        await self._ask("DELETE", f"{self._path}/server")
+        await self._ask("DELETE", server_path(self._user))
         async with asyncio.timeout(_PATIENCE):
             while (await self._ask("GET", self._path)).get("servers"):  # noqa: ASYNC110 - the Hub tells nobody
                 await asyncio.sleep(_PAUSE)
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         try:
-            async with self._session.request(method, f"/hub/api/{path}", json=body) as answer:
-                told = await answer.json() if answer.content_type == "application/json" else None
-                if answer.status >= HTTPStatus.BAD_REQUEST:
-                    raise CommandError(f"The Hub refused: {told['message'] if told else answer.reason}.")
-                return told
+            status, answer = await HubSession(self._session).ask(method, path, body)
         except aiohttp.ClientError as error:
             raise CommandError(f"The Hub could not be asked: {error}.") from None
+        if status >= HTTPStatus.BAD_REQUEST:
+            why = answer["message"] if isinstance(answer, dict) else HTTPStatus(status).phrase
+            raise CommandError(f"The Hub refused: {why}.")
+        return answer

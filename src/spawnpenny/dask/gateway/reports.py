@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.dask.gateway.status import status_of
+from spawnpenny.domain.contract import AUTHORITY
 from spawnpenny.tls import Authority
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def full_report(record: SpawnRecord, *, ticket: str | None) -> dict[str, Any]:
 
 def client_credentials(record: SpawnRecord) -> Credentials | None:
     """Return new credentials for a client of a cluster; None where it has no authority of its own."""
-    kept = record.secrets.get("authority")
+    kept = record.secrets.get(AUTHORITY)
     if kept is None:
         return None
     authority = Authority.load(kept)

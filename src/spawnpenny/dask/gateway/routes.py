@@ -22,12 +22,10 @@ from spawnpenny.dask.gateway.response_schemas import (
     ScaledView,
     StartedClusterView,
 )
-from spawnpenny.dask.gateway.scaling import adapt_cluster, scale_cluster
+from spawnpenny.dask.gateway.scaling import scaling_routes
 from spawnpenny.dask.gateway.schemas import (
-    AdaptBody,
     ClusterQuerySchema,
     ClustersQuerySchema,
-    ScaleToBody,
     StartOfClusterBody,
     StartQuerySchema,
 )
@@ -139,26 +137,5 @@ GATEWAY: Final = (
         {204: Answer("It is being stopped, or is not there."), **_COMMON},
         problems=False,
     ),
-    Route(
-        "POST",
-        f"{_CLUSTER}/scale",
-        scale_cluster,
-        authorize.GATEWAY,
-        "gateway.scale",
-        "Have a Dask cluster of so many workers.",
-        _SCALED,
-        body=ScaleToBody,
-        problems=False,
-    ),
-    Route(
-        "POST",
-        f"{_CLUSTER}/adapt",
-        adapt_cluster,
-        authorize.GATEWAY,
-        "gateway.adapt",
-        "Have a Dask cluster of as many workers as its work needs.",
-        _SCALED,
-        body=AdaptBody,
-        problems=False,
-    ),
+    *scaling_routes(_CLUSTER, "gateway", authorize.GATEWAY, _SCALED, problems=False),
 )

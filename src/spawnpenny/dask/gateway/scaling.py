@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
@@ -14,8 +15,10 @@ from spawnpenny.domain.spawns import DEFAULT_GROUP, Scale
 from spawnpenny.domain.worker_groups import check_group
 from spawnpenny.errors import DaskNotFoundError
 from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.web.middleware.authorize import Access
 from spawnpenny.web.request_context import exchange
 from spawnpenny.web.request_parsing import body_of, query_of, user_of
+from spawnpenny.web.route import Answer, Route
 from spawnpenny.web.schemas.requests import NoQuerySchema
 
 
@@ -57,3 +60,33 @@ async def _scaled(
     refusal = scaled.refusal
     told = advised(refusal.code, f"{refusal.message} {instead(scaled.scale)}", refusal.advice) if refusal else None
     return web.json_response({"ok": told is None, "msg": told})
+
+
+def scaling_routes(
+    cluster: str, area: str, access: Access, answers: Mapping[int, Answer], **more: Any
+) -> tuple[Route, Route]:
+    """Return the routes that set the workers of the cluster at a path; ``area`` begins their names."""
+    return (
+        Route(
+            "POST",
+            f"{cluster}/scale",
+            scale_cluster,
+            access,
+            f"{area}.scale",
+            "Have a Dask cluster of so many workers.",
+            answers,
+            body=ScaleToBody,
+            **more,
+        ),
+        Route(
+            "POST",
+            f"{cluster}/adapt",
+            adapt_cluster,
+            access,
+            f"{area}.adapt",
+            "Have a Dask cluster of as many workers as its work needs.",
+            answers,
+            body=AdaptBody,
+            **more,
+        ),
+    )

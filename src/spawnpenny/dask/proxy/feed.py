@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from ipaddress import ip_address
@@ -13,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 import structlog
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.faults import Faults
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError
@@ -21,8 +21,8 @@ from spawnpenny.dask.proxy.routes import Route, RouteTable
 PATH: Final = "/v1/routes"
 _SILENCE: Final = 45.0
 """Seconds without a word after which a stream is taken for dead; the service says something every 15."""
-_FIRST: Final = 0.1
-_MOST: Final = 5.0
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
 _LONGEST: Final = 64 * 1024 * 1024
 _PORTS: Final = range(1, 65536)
 
@@ -50,7 +50,7 @@ class Feed:
         return float("inf") if self.heard is None else asyncio.get_running_loop().time() - self.heard
 
     async def run(self) -> None:
-        pause = _FIRST
+        waits = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             began = self.heard
             try:
@@ -59,13 +59,11 @@ class Feed:
             except (ClientError, FeedError) as error:
                 why = str(error)
             if self.heard != began:
-                pause = _FIRST
+                waits = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
             if why != self._told:  # once, and not for each try
                 self._told = why
                 self._log.warning("the service tells of no routes", error=why, known=len(self._table))
-            # Cut at random, so that proxies which lost the same service do not come back together.
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
-            pause = min(pause * 2, _MOST)
+            await asyncio.sleep(next(waits))
 
     async def _follow(self) -> None:
         silence = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENCE)

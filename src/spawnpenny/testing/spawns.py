@@ -1,0 +1,35 @@
+"""A spawn as a step sees it before it is accepted, for tests of pure functions."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from spawnpenny.domain.names import DEFAULT_LAB, Names
+from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.users import Group, User
+from spawnpenny.pipeline.spawn import Spawn, Stash
+from spawnpenny.pipeline.step_cluster import StepPort
+
+ADA: Final = User("ada", 2001, 2002, (Group("physics", 3001),))
+
+
+def make_spawn(kind: Kind = Kind.LAB, name: str = DEFAULT_LAB, user: User = ADA, **more: Any) -> Spawn:
+    """Return a spawn of a lab or Dask cluster, on no cluster; ``more`` are further fields, such as ``env``."""
+    parts: dict[str, Any] = {
+        "id": "mark",
+        "kind": kind,
+        "name": name,
+        "user": user,
+        "names": Names.of(user.username, kind, name, prefix="lab-"),
+        "options": {},
+        "env": {},
+        "asks": Resources(),
+        "in_use": Resources(),
+        "stash": Stash(),
+        "cluster": cast("StepPort", None),
+        "_patch": lambda _, pod: pod,
+        "_tell": print,
+        "_announce": print,
+    }
+    return Spawn(**{**parts, **more})
