@@ -18,7 +18,7 @@ BUILDER ?= docker
 IMAGE_PYTHON ?= 3.11
 BASE ?=
 
-.PHONY: demo test test-all lint docs bench lock wheels image clean
+.PHONY: demo test test-all fast fix lint docs bench lock wheels image clean
 
 demo: $(READY)
 	@$(if $(NODE_READY),$(MAKE) --no-print-directory $(NODE_READY) || echo "npm could not bring the Hub's proxy: the demo runs without the Hub.")
@@ -31,6 +31,14 @@ test: $(READY) $(OTHER_READY) $(NODE_READY)
 test-all: export SPAWNPENNY_JUPYTERHUB5 := $(CURDIR)/$(OTHER)/bin/python
 test-all: $(READY) $(OTHER_READY) $(NODE_READY)
 	SPAWNPENNY_TEST_ALL=1 $(BIN)/pytest $(ARGS)
+
+# Unit tests and the plugins', less those that start a process or build a site (conftest.py).
+fast: $(READY)
+	$(BIN)/pytest -q --fast -n 2 tests/unit plugins $(ARGS)
+
+fix: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

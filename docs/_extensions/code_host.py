@@ -1,7 +1,8 @@
 """Pages that read well on a code host, too: Sphinx' own markup is added when the pages are read.
 
 A page ``index.md`` gets a table of contents of the pages in its lists of links, or of its whole folder where it has
-none. A page ``reference/plugin-NAME.md`` gets the text of that plugin's README.
+none. A page ``reference/plugin-NAME.md`` gets the text of that plugin's README, ``contributing.md``
+that of CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -27,23 +28,31 @@ def contents(text: str) -> str:
     return "\n".join(["", "```{toctree}", *lines, "```", ""])
 
 
-def readme(plugin: str) -> str:
-    """Return the README of a plugin, with links that are right in ``reference/``."""
-    folder = DOCS.parent / "plugins" / plugin
+def included(page: str) -> Path | None:
+    """Return the file outside of the pages whose text a page has."""
+    if page == "contributing":
+        return DOCS.parent / "CONTRIBUTING.md"
+    plugin = PLUGIN.fullmatch(page)
+    return DOCS.parent / "plugins" / plugin[1] / "README.md" if plugin else None
+
+
+def text_of(file: Path, page: str) -> str:
+    """Return the text of a file, with links that are right in a page."""
 
     def moved(link: re.Match[str]) -> str:
-        return f"]({os.path.relpath(folder / link[1], DOCS / 'reference')})"
+        path, mark, anchor = link[1].partition("#")
+        return f"]({os.path.relpath(file.parent / path, (DOCS / page).parent)}{mark}{anchor})"
 
-    return LINK.sub(moved, (folder / "README.md").read_text(encoding="utf-8"))
+    return LINK.sub(moved, file.read_text(encoding="utf-8"))
 
 
 def complete(app: Sphinx, name: str, source: list[str]) -> None:
     """Complete the source of a page."""
     if name.rpartition("/")[2] == "index":
         source[0] += contents(source[0])
-    elif plugin := PLUGIN.fullmatch(name):
-        app.env.note_dependency(str(DOCS.parent / "plugins" / plugin[1] / "README.md"))
-        source[0] = readme(plugin[1])
+    elif file := included(name):
+        app.env.note_dependency(str(file))
+        source[0] = text_of(file, name)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from spawnpenny import api
 
 EVERY_MODULE = """
@@ -126,5 +128,6 @@ def test_the_api_has_all_that_it_names():
     assert [name for name in api.__all__ if not hasattr(api, name)] == []
 
 
+@pytest.mark.slow
 def test_importing_spawnpenny_does_nothing():
     subprocess.run([sys.executable, "-B", "-c", EVERY_MODULE], check=True)

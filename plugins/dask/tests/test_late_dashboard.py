@@ -16,6 +16,8 @@ from spawnpenny.testing.processes import Processes
 
 PRELOAD = Path(spawnpenny_dask.__file__).with_name("spawnpenny_dashboard.py")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def dashboard(tmp_path):

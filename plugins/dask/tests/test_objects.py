@@ -96,6 +96,7 @@ def test_what_users_and_site_set_never_overrides_the_encryption(spawn):
         assert variable == {"name": name, "value": "True"}
 
 
+@pytest.mark.slow
 def test_what_runs_in_the_pods_is_of_the_oldest_python_that_we_support():
     for file in (LAUNCH, *PRELOADS["scheduler"], *PRELOADS["worker"]):
         ast.parse((files("spawnpenny_dask") / file).read_text(), feature_version=(3, 9))
