@@ -30,7 +30,7 @@ from spawnpenny.spawns.adoption import Recovery
 from spawnpenny.spawns.container_limits import verify_steps
 from spawnpenny.spawns.maintenance.scheduler import Housekeeper
 from spawnpenny.spawns.never_fits import never_fits
-from spawnpenny.spawns.pod_watcher import Vigil
+from spawnpenny.spawns.pod_watcher import PodWatcher
 from spawnpenny.spawns.service import Spawns
 from spawnpenny.spawns.service_context import World
 from spawnpenny.spawns.store import RecordKeeper
@@ -160,7 +160,7 @@ async def _take_over(service: Service, recovery: Recovery, supervisor: Superviso
     await world.pods.synced.wait()
     await world.namespaces.synced.wait()
     supervisor.supervise("fence", service.fence_watch.run)
-    supervisor.supervise("pod watcher", Vigil(world, accounts, tasks).run)
+    supervisor.supervise("pod watcher", PodWatcher(world, accounts, tasks).run)
     service.housekeeper.supervise(supervisor)
 
     def taken_over() -> None:

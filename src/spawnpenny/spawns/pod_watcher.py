@@ -23,7 +23,7 @@ from spawnpenny.spawns.views import Context
 
 
 @dataclass(frozen=True, slots=True)
-class Vigil:
+class PodWatcher:
     """Ends the spawns whose pods have ended, and tells of those that are in trouble."""
 
     world: World
