@@ -31,7 +31,7 @@ from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.replicas.ownership import slug_of
 from spawnpenny.spawns.active import Run
-from spawnpenny.spawns.controller import Driver, persist
+from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.record import RecordUnreadableError, SpawnRecord, UserRecord
 from spawnpenny.spawns.service_context import World
 from spawnpenny.spawns.store import RecordLostError, read_record, username_of
@@ -225,7 +225,7 @@ class Recovery:
         except SpawnpennyError as error:
             log.warning("what it uses is not counted", error=error.message)
         if pod_status.is_ready(pod):
-            Driver(context).found_running(pod)
+            SpawnController(context).found_running(pod)
 
     def _told_by(self, pod: Manifest) -> tuple[SpawnRecord, UserRecord, str]:
         """Return the spawn and the user that a pod's annotations tell of, and the user's slug."""
@@ -318,22 +318,22 @@ class Recovery:
 
     def _carry_on(self, account: Account, run: Run) -> None:
         context = Context(self.world, account, run)
-        driver, record = Driver(context), run.record
+        controller, record = SpawnController(context), run.record
         if record.desired is Desired.GONE:
-            driver.to_phase(Phase.STOPPING)
-            work: Callable[[], Coroutine[Any, Any, None]] = driver.go_down
+            controller.to_phase(Phase.STOPPING)
+            work: Callable[[], Coroutine[Any, Any, None]] = controller.go_down
         elif record.phase.over:
-            work = driver.clear
+            work = controller.clear
         elif record.phase is Phase.UNDOING and record.reason is not None:
-            work = driver.go_on_undoing
+            work = controller.go_on_undoing
         elif record.phase is Phase.RUNNING:
-            work = partial(driver.end_of_pod, context.pod()) if self._has_ended(account, run) else driver.tend
+            work = partial(controller.end_of_pod, context.pod()) if self._has_ended(account, run) else controller.tend
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
             if self._is_ready(account, run):  # it may have been told as running: it gets the time to be so again
                 record.deadline = max(record.deadline, time.time() + self.world.settings.deadlines.spawn)
-            work = driver.come_up
-        run.task = self.tasks.start(driver.see_through(work))
+            work = controller.come_up
+        run.task = self.tasks.start(controller.see_through(work))
 
 
 def _version(record: Manifest) -> str:

@@ -55,7 +55,7 @@ _STUCK: Final = "What it made does not go; it is tried again."
 _ARRIVED: Final = frozenset({Phase.RUNNING, Phase.FAILED, Phase.EXITED})
 
 
-class Driver:
+class SpawnController:
     """Drives the spawn of one context."""
 
     def __init__(self, context: Context) -> None:

@@ -15,7 +15,7 @@ from spawnpenny.domain.spawns import Desired, Kind, Phase
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.spawns.active import Run
-from spawnpenny.spawns.controller import Driver, persist
+from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.service_context import World
 from spawnpenny.spawns.user_registry import Accounts
 from spawnpenny.spawns.user_state import Account
@@ -76,9 +76,9 @@ class PodWatcher:
 
     def _end(self, context: Context, lost: Manifest | None, *, last: Manifest | None = None) -> None:
         context.run.ending = True
-        driver = Driver(context)
-        work = partial(driver.end_of_pod, lost, context.run.task, last=last)
-        context.run.task = self.tasks.start(driver.see_through(work))
+        controller = SpawnController(context)
+        work = partial(controller.end_of_pod, lost, context.run.task, last=last)
+        context.run.task = self.tasks.start(controller.see_through(work))
 
     def _stir(self, pod: Manifest) -> None:
         """Say that there is news to whoever looks after the spawn of a pod, or one that was asked for inside of it."""

@@ -34,7 +34,7 @@ from spawnpenny.spawns.acceptance import (
 )
 from spawnpenny.spawns.active import Run
 from spawnpenny.spawns.callers import refuse_foreign
-from spawnpenny.spawns.controller import Driver, persist
+from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.hostnames import hostnames
 from spawnpenny.spawns.listing import START, Directory
 from spawnpenny.spawns.making import make_run
@@ -404,25 +404,25 @@ class Spawns:
         account.runs[key] = run
         if existing is not None:
             run.take_the_place_of(existing)
-        driver = Driver(Context(self._world, account, run))
-        self._launch(run, driver, partial(driver.come_up, existing.task if existing else None))
+        controller = SpawnController(Context(self._world, account, run))
+        self._launch(run, controller, partial(controller.come_up, existing.task if existing else None))
         return run
 
     async def _order_gone(self, account: Account, run: Run) -> None:
         run.record.desired = Desired.GONE
         if run.task is not None:
             run.task.cancel()  # now, or it would go on while the order is written
-        driver = Driver(Context(self._world, account, run))
-        driver.to_phase(Phase.STOPPING)
+        controller = SpawnController(Context(self._world, account, run))
+        controller.to_phase(Phase.STOPPING)
         try:
             await self._world.keeper.save(account.record)
         except BaseException:
             # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
             if not account.moved:
-                self._launch(run, driver, partial(driver.go_down, run.task, written=False))
+                self._launch(run, controller, partial(controller.go_down, run.task, written=False))
             raise
         account.demand_here()
-        self._launch(run, driver, partial(driver.go_down, run.task))
+        self._launch(run, controller, partial(controller.go_down, run.task))
 
     def _write_back(self, account: Account, user: User, error: BaseException) -> None:
         """Bring what is stored back to what we know, where a write may have arrived though its answer did not."""
@@ -439,8 +439,8 @@ class Spawns:
         finally:
             self._accounts.let_go(account)
 
-    def _launch(self, run: Run, driver: Driver, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        run.task = self._tasks.start(driver.see_through(work))
+    def _launch(self, run: Run, controller: SpawnController, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        run.task = self._tasks.start(controller.see_through(work))
 
     def _demand_ready(self) -> None:
         if not self.ready:
