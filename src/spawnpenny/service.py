@@ -33,7 +33,7 @@ from spawnpenny.spawns.never_fits import never_fits
 from spawnpenny.spawns.pod_watcher import PodWatcher
 from spawnpenny.spawns.service import Spawns
 from spawnpenny.spawns.service_context import World
-from spawnpenny.spawns.store import RecordKeeper
+from spawnpenny.spawns.store import RecordStore
 from spawnpenny.spawns.user_registry import Accounts
 
 PERMISSIONS: Final[Declared] = {
@@ -145,7 +145,7 @@ def _world(
         namespaces=namespaces,
         ownership=membership.ownership,
         broker=FencedBroker(broker, fence),
-        keeper=RecordKeeper(records, settings.namespaces.state, settings.installation, me),
+        store=RecordStore(records, settings.namespaces.state, settings.installation, me),
         plugins=plugins,
         faults=faults,
     )

@@ -19,7 +19,7 @@ from spawnpenny.domain.users import User
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
 from spawnpenny.spawns.record import SpawnRecord, UserRecord
-from spawnpenny.spawns.store import RecordKeeper
+from spawnpenny.spawns.store import RecordStore
 from spawnpenny.testing.site import lab, make_site
 
 FEW, MANY = 100, 400
@@ -60,7 +60,7 @@ class Turns:
 async def populate(site, number, kind):
     """Write records as a replica left them that is dead by now."""
     spaces, gone = site.settings.namespaces, "a-dead-replica"
-    keeper = RecordKeeper(site.cluster, spaces.state, site.settings.installation, gone)
+    store = RecordStore(site.cluster, spaces.state, site.settings.installation, gone)
     now = time.time()
     for place in range(number):
         uids = {"Pod/lab": f"pod-{place}", "Secret/lab": f"secret-{place}"}
@@ -73,7 +73,7 @@ async def populate(site, number, kind):
         for _ in range(5):
             spawn.log.add(EventType.INFO, now, "Something happened.")
         user = User(f"user{place}", 2000 + place, 2000 + place)
-        await keeper.save(UserRecord(user, gone, vouched=True, spawns={spawn.key: spawn}, generation=1))
+        await store.save(UserRecord(user, gone, vouched=True, spawns={spawn.key: spawn}, generation=1))
 
 
 def running(site, plugins, broker, replica):

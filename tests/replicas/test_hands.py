@@ -12,16 +12,16 @@ from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.replicas.fence import Fence
 from spawnpenny.spawns.record import UserRecord
-from spawnpenny.spawns.store import RecordKeeper, RecordLostError, read_record
+from spawnpenny.spawns.store import RecordLostError, RecordStore, read_record
 from spawnpenny.testing.site import settled, start
 
 
 async def test_an_account_does_not_write_over_what_another_one_of_the_same_replica_wrote(site):
-    keeper = RecordKeeper(site.cluster, site.settings.namespaces.state, site.settings.installation, "me")
+    store = RecordStore(site.cluster, site.settings.namespaces.state, site.settings.installation, "me")
     earlier, later = (UserRecord(User("ada", uid, uid), "me") for uid in (2001, 2002))
-    await keeper.save(earlier)
+    await store.save(earlier)
     with pytest.raises(RecordLostError):
-        await keeper.save(later)
+        await store.save(later)
     stored = await site.read("Secret", "user-ada", site.settings.namespaces.state)
     assert read_record(stored).user.uid == 2001
 

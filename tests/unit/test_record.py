@@ -40,7 +40,7 @@ from spawnpenny.spawns.record import (
     SpawnRecord,
     UserRecord,
 )
-from spawnpenny.spawns.store import RecordKeeper, read_record
+from spawnpenny.spawns.store import RecordStore, read_record
 from spawnpenny.web.schemas.requests import MAX_OPTIONS_BYTES, json_bytes
 
 MAX_SECRET = 1024 * 1024
@@ -174,16 +174,16 @@ def test_the_fullest_record_fits_into_a_secret():
 # aiohttp would rather be given a file: 1.1 MB of base64 is beyond what it takes as bytes without a word
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_the_api_server_takes_the_fullest_record(kube_site):
-    keeper = keeper_of(kube_site)
+    store = keeper_of(kube_site)
     record = full_record()
-    await keeper.save(record)
-    await keeper.save(record)
-    stored = await kube_site.read("Secret", f"user-{safe_slug(record.user.username)}", keeper.namespace)
+    await store.save(record)
+    await store.save(record)
+    stored = await kube_site.read("Secret", f"user-{safe_slug(record.user.username)}", store.namespace)
     assert read_record(stored).to_json() == record.to_json()
 
 
 def keeper_of(site):
-    return RecordKeeper(site.cluster, site.settings.namespaces.state, site.settings.installation, "replica")
+    return RecordStore(site.cluster, site.settings.namespaces.state, site.settings.installation, "replica")
 
 
 def test_a_record_of_the_schema_before_is_read_whole():
@@ -209,15 +209,15 @@ def test_a_newer_record_is_refused():
 
 
 async def test_a_newer_record_is_left_alone_and_the_others_are_read(embedded_site):
-    keeper = keeper_of(embedded_site)
-    await keeper.save(UserRecord(User("ada", 1000, 100), "replica"))
+    store = keeper_of(embedded_site)
+    await store.save(UserRecord(User("ada", 1000, 100), "replica"))
     newer = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
             "name": "user-bob",
-            "namespace": keeper.namespace,
-            "labels": {**labels.ours(keeper.installation), labels.KIND: "record"},
+            "namespace": store.namespace,
+            "labels": {**labels.ours(store.installation), labels.KIND: "record"},
             "annotations": {labels.USERNAME: "bob"},
         },
         "data": {"record": base64.b64encode(json.dumps({"schema": SCHEMA + 1}).encode()).decode()},
@@ -228,4 +228,4 @@ async def test_a_newer_record_is_left_alone_and_the_others_are_read(embedded_sit
         assert service.spawns.unknown() == ["bob"]
         with pytest.raises(RecordTooNewError):
             service.spawns.account("bob")
-    assert (await embedded_site.read("Secret", "user-bob", keeper.namespace))["data"] == newer["data"]
+    assert (await embedded_site.read("Secret", "user-bob", store.namespace))["data"] == newer["data"]

@@ -297,7 +297,7 @@ class Recovery:
         try:
             async with account.lock:
                 account.demand_here()
-                await self.world.keeper.save(account.record)
+                await self.world.store.save(account.record)
         except ClusterError:
             self.tasks.run(self._take_over_later(account, runs))  # nobody else waits for this user's record
         except (ElsewhereError, RecordLostError):

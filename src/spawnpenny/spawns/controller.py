@@ -412,7 +412,7 @@ async def persist(world: World, account: Account) -> None:
         try:
             async with account.lock:
                 account.demand_here()
-                await world.keeper.save(account.record)
+                await world.store.save(account.record)
         except ClusterError as error:
             log = structlog.get_logger("spawnpenny.spawn")
             log.warning("the record cannot be written yet", user=account.username, error=error.message)

@@ -212,7 +212,7 @@ class Spawns:
             run.standing = before  # or workers would go, or come, by what may not get written
             context.count(fitted.scale)
             try:
-                await self._world.keeper.save(account.record)
+                await self._world.store.save(account.record)
             except BaseException as error:
                 context.count(before)
                 self._write_back(account, account.record.user, error)
@@ -358,7 +358,7 @@ class Spawns:
         """Hold a user's account. Where another replica turns out to have the user, say so, as soon as it is known."""
         self._demand_here(username)
         try:
-            async with self._accounts.locked(username, self._world.keeper.owner) as account:
+            async with self._accounts.locked(username, self._world.store.owner) as account:
                 yield account
         except RecordLostError:
             with suppress(TimeoutError):
@@ -392,7 +392,7 @@ class Spawns:
             attempt.record.spawns.pop(oldest.record.key)
         attempt.record.spawns[key] = run.record
         try:
-            await self._world.keeper.save(attempt.record)
+            await self._world.store.save(attempt.record)
         except BaseException as error:
             self._write_back(account, user, error)
             raise
@@ -415,7 +415,7 @@ class Spawns:
         controller = SpawnController(Context(self._world, account, run))
         controller.to_phase(Phase.STOPPING)
         try:
-            await self._world.keeper.save(account.record)
+            await self._world.store.save(account.record)
         except BaseException:
             # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
             if not account.moved:

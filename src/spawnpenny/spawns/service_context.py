@@ -12,7 +12,7 @@ from spawnpenny.pipeline.extensions import Extensions
 from spawnpenny.replicas.ownership import Ownership
 from spawnpenny.settings.model import Settings
 from spawnpenny.spawns.start_queue import Slots
-from spawnpenny.spawns.store import RecordKeeper
+from spawnpenny.spawns.store import RecordStore
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Cluster
@@ -37,7 +37,7 @@ class World:
     namespaces: Watched
     ownership: Ownership
     broker: Broker
-    keeper: RecordKeeper
+    store: RecordStore
     plugins: Extensions
     slots: Slots = field(init=False)
     faults: Faults = field(default_factory=Faults)

@@ -32,7 +32,7 @@ class RecordLostError(SpawnpennyError):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordKeeper:
+class RecordStore:
     """Writes records. ``owner`` is this replica's identity, new at each start."""
 
     cluster: Cluster

@@ -373,7 +373,7 @@ class Context:
         try:
             async with self.account.lock:
                 self.account.demand_here()
-                await self.world.keeper.save(self.account.record)
+                await self.world.store.save(self.account.record)
         except SpawnpennyError:
             record.idle_since = before  # so that it is noted the next time: a busy cluster must not pass for idle
 

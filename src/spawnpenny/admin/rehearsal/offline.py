@@ -56,7 +56,7 @@ def offline_world(settings: Settings, plugins: Plugins) -> World:
         namespaces=_NoObjects(),
         ownership=nobody,
         broker=nobody,
-        keeper=nobody,
+        store=nobody,
         plugins=_OneRun(plugins),
     )
 

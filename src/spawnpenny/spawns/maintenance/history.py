@@ -34,7 +34,7 @@ async def _forget(world: World, account: Account, oldest: float) -> None:
 async def _write_once(world: World, account: Account) -> None:
     """Write a record without waiting for a cluster that does not answer: one user may not hold up all others."""
     try:
-        await world.keeper.save(account.record)
+        await world.store.save(account.record)
     except SpawnpennyError as error:
         log = structlog.get_logger("spawnpenny.maintenance")
         log.warning("a record cannot be written", user=account.username, error=error.message)

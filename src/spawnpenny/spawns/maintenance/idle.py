@@ -68,7 +68,7 @@ class Idle:
             elif record.namespace or record.applied:
                 record.namespace = ""
                 record.applied.clear()
-                await self.world.keeper.save(record)
+                await self.world.store.save(record)
             else:
                 return
         self._tell("idle, and let go of", account, None)
@@ -76,7 +76,7 @@ class Idle:
     async def _forget(self, account: Account) -> None:
         """Forget a user, and wait until that is heard of here: a record that is still known tells of a user."""
         record = account.record
-        await self.world.keeper.delete(record)
+        await self.world.store.delete(record)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.world.settings.deadlines.stop):
                 await self.world.ownership.forgotten(account.slug, record.version)
