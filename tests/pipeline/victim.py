@@ -21,7 +21,7 @@ from spawnpenny.domain.spawns import Key, Kind, Scale
 from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.service import Service
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import HUB, Site, lab, settled, start, start_cluster, stop
 
@@ -106,7 +106,7 @@ async def lose_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
         await asyncio.sleep(5)  # for the last call, which nothing tells of
 
 
-async def with_workers(site: Site, service: Service) -> Run:
+async def with_workers(site: Site, service: Service) -> ActiveSpawn:
     """Return a cluster once it has two workers that run."""
     run = await settled(await start_cluster(service))
     with service.world.pods.subscribe() as changes:

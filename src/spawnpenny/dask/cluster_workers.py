@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.errors import SpawnpennyError
     from spawnpenny.kubernetes.interface import Manifest
-    from spawnpenny.spawns.active import EndedPart, Run
+    from spawnpenny.spawns.active import ActiveSpawn, EndedPart
 
 _PHASES = (Phase.PENDING, Phase.RUNNING, Phase.STOPPING, Phase.EXITED, Phase.FAILED)
 _NOT_PLACED = "It waits for a machine to be found for it."
@@ -120,7 +120,7 @@ def _waiting(pod: Manifest) -> dict[str, Any]:
     return {"code": None, "message": _BEGUN if pod_status.has_begun(pod) else _PREPARED}
 
 
-def _missing(run: Run, pods: Iterable[Manifest], groups: Iterable[WorkerGroup]) -> dict[str, Any]:
+def _missing(run: ActiveSpawn, pods: Iterable[Manifest], groups: Iterable[WorkerGroup]) -> dict[str, Any]:
     record, held = run.record, run.held_back
     here = Counter(_group(pod) for pod in pods if not pod_status.is_over(pod) and not pod_status.is_deleted(pod))
     count = sum(max(0, desired - here[name]) for name, desired in desired_workers(record, groups).items())

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spawnpenny.service import Service
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.record import SpawnRecord
 
 
@@ -134,7 +134,7 @@ async def list_clusters(request: web.Request) -> web.Response:
     query = query_of(request, ClustersPageQuerySchema())
     service = request.app[SERVICE]
     page, following = await page_of(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
-    views: dict[str, Callable[[Run], dict[str, Any]]] = {}
+    views: dict[str, Callable[[ActiveSpawn], dict[str, Any]]] = {}
     clusters = []
     async for account, run in paced(page):
         view = views.get(account.username) or views.setdefault(account.username, _viewer(service, account.username))
@@ -182,7 +182,7 @@ def key_of(request: web.Request) -> Key:
     return own if account is not None and key not in account.runs and own in account.runs else key
 
 
-def find_cluster(request: web.Request) -> Run:
+def find_cluster(request: web.Request) -> ActiveSpawn:
     """Return the Dask cluster of the path, of the user whom the request is about.
 
     Raises:
@@ -196,11 +196,11 @@ def find_cluster(request: web.Request) -> Run:
     return run
 
 
-def _view(request: web.Request, run: Run) -> dict[str, Any]:
+def _view(request: web.Request, run: ActiveSpawn) -> dict[str, Any]:
     return _viewer(request.app[SERVICE], user_of(request))(run)
 
 
-def _viewer(service: Service, username: str) -> Callable[[Run], dict[str, Any]]:
+def _viewer(service: Service, username: str) -> Callable[[ActiveSpawn], dict[str, Any]]:
     """Return what makes the view of each cluster of a user, from the user's pods as they are now."""
     workers, waiting = workers_of(service, username), waiting_of(service, username)
     groups = service.plugins.worker_groups()

@@ -16,7 +16,7 @@ from spawnpenny.domain.worker_groups import WorkerGroup, group_names
 from spawnpenny.web.schemas.responses import SpawnView, grace_field, next_field, spawn_view, told, unknown_field
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
 
 
 class ScaleView(Schema):
@@ -100,7 +100,7 @@ class TicketView(Schema):
 
 def dask_view(
     username: str,
-    run: Run,
+    run: ActiveSpawn,
     workers: Workers,
     groups: Sequence[WorkerGroup],
     waiting: Mapping[str, Any] | None = None,
@@ -122,7 +122,7 @@ def dask_view(
     }
 
 
-def _held_back(run: Run) -> dict[str, Any] | None:
+def _held_back(run: ActiveSpawn) -> dict[str, Any] | None:
     held = run.held_back
     return {"code": held.code, "message": held.message} if held else None
 

@@ -11,7 +11,7 @@ from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Phase
 from spawnpenny.domain.users import User
 from spawnpenny.errors import NameCollisionError, SpawnNotRunningError, StartConflictError, TooManySpawnsError
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.user_state import Account
 from spawnpenny.spawns.views import Context
@@ -23,7 +23,7 @@ _ENDING: Final[Mapping[Phase, str]] = {
 }
 
 
-def conflict(existing: Run, key: Key) -> StartConflictError:
+def conflict(existing: ActiveSpawn, key: Key) -> StartConflictError:
     """Word the refusal of another start."""
     phase, what = existing.record.phase, key.describe()
     return StartConflictError(
@@ -33,7 +33,7 @@ def conflict(existing: Run, key: Key) -> StartConflictError:
     )
 
 
-def demand_up(run: Run) -> None:
+def demand_up(run: ActiveSpawn) -> None:
     """Refuse to change a spawn that is on its way out.
 
     Raises:
@@ -79,7 +79,7 @@ def trial(account: Account, user: User, identity: Identity, *, commissioned: boo
     return Account(account.slug, record, runs=account.runs)
 
 
-def oldest_history(account: Account, key: Key) -> Run | None:
+def oldest_history(account: Account, key: Key) -> ActiveSpawn | None:
     """Return what has to make room for a further spawn, or None where there is room.
 
     Raises:
@@ -99,7 +99,7 @@ def oldest_history(account: Account, key: Key) -> Run | None:
     return over[0]
 
 
-def to_replace(account: Account, existing: Run | None) -> list[Replaced]:
+def to_replace(account: Account, existing: ActiveSpawn | None) -> list[Replaced]:
     """Return what has to be gone before a spawn that takes the place of another one.
 
     Raises:

@@ -45,7 +45,7 @@ class EndedPart:
 
 
 @dataclass
-class Run:
+class ActiveSpawn:
     """One spawn under way, or standing.
 
     ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known,
@@ -64,7 +64,7 @@ class Run:
     bell: Bell = field(default_factory=Bell)
     gone: bool = False
     moved: bool = False
-    previous: Run | None = None
+    previous: ActiveSpawn | None = None
     ending: bool = False
     waiting_for: str = ""
     kept: str = ""
@@ -86,7 +86,7 @@ class Run:
         self.bell.ring()
         return event
 
-    def take_the_place_of(self, existing: Run) -> None:
+    def take_the_place_of(self, existing: ActiveSpawn) -> None:
         """Break off another run, and see to it that nothing of it is left; one that has not begun has made nothing."""
         self.previous = existing
         if existing.task is not None:

@@ -30,7 +30,7 @@ from spawnpenny.kubernetes.interface import Cluster, Manifest
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.replicas.ownership import slug_of
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.record import RecordUnreadableError, SpawnRecord, UserRecord
 from spawnpenny.spawns.service_context import World
@@ -190,11 +190,11 @@ class Recovery:
             self._leave_alone(slug_of(record), username_of(record), error)
             return None
 
-    def _untended(self, account: Account) -> list[Run]:
+    def _untended(self, account: Account) -> list[ActiveSpawn]:
         """Return the spawns that something has to be done for, and that nobody does it for yet."""
         return [run for run in self._under_way(account) if run.task is None]
 
-    def _under_way(self, account: Account) -> list[Run]:
+    def _under_way(self, account: Account) -> list[ActiveSpawn]:
         return [run for run in account.runs.values() if self._is_under_way(account, run)]
 
     def _record_again(self, pod: Manifest, again: set[str]) -> None:
@@ -215,7 +215,7 @@ class Recovery:
         if record.key in account.runs or account.username != username:
             return
         log.warning("a pod without a record is recorded again", user=username)
-        run = Run(record, begun=None)
+        run = ActiveSpawn(record, begun=None)
         again.add(slug)
         account.runs[record.key] = run
         account.record.spawns[record.key] = record
@@ -261,7 +261,7 @@ class Recovery:
         log.warning("a user is left alone", user=username, code=error.code, error=error.message)
         self.accounts.refuse(slug, username, error)
 
-    def _is_under_way(self, account: Account, run: Run) -> bool:
+    def _is_under_way(self, account: Account, run: ActiveSpawn) -> bool:
         record = run.record
         if record.desired is Desired.GONE:
             return True
@@ -272,11 +272,11 @@ class Recovery:
         context = Context(self.world, account, run)
         return bool(tending_steps(context.pipeline)) or context.new_url() is not None
 
-    def _has_ended(self, account: Account, run: Run) -> bool:
+    def _has_ended(self, account: Account, run: ActiveSpawn) -> bool:
         pod = Context(self.world, account, run).pod()
         return run.record.pod is not None and (pod is None or pod_status.is_lost(pod))
 
-    def _is_ready(self, account: Account, run: Run) -> bool:
+    def _is_ready(self, account: Account, run: ActiveSpawn) -> bool:
         namespace = Context(self.world, account, run).names.namespace
         pods = self.world.pods.within(namespace)
         return any(
@@ -286,7 +286,7 @@ class Recovery:
             for pod in pods
         )
 
-    async def _take_over(self, account: Account, runs: list[Run]) -> None:
+    async def _take_over(self, account: Account, runs: list[ActiveSpawn]) -> None:
         if any(run.record.phase in {Phase.REQUESTED, Phase.PENDING} for run in runs):
             account.record.applied.clear()  # one of the shared steps may have been half done
         for run in runs:
@@ -307,16 +307,16 @@ class Recovery:
         else:
             self._carry_all_on(account, runs)
 
-    async def _take_over_later(self, account: Account, runs: list[Run]) -> None:
+    async def _take_over_later(self, account: Account, runs: list[ActiveSpawn]) -> None:
         await persist(self.world, account)
         self._carry_all_on(account, runs)
 
-    def _carry_all_on(self, account: Account, runs: list[Run]) -> None:
+    def _carry_all_on(self, account: Account, runs: list[ActiveSpawn]) -> None:
         for run in runs if not account.moved else ():
             if run.task is None and account.runs.get(run.record.key) is run:
                 self._carry_on(account, run)
 
-    def _carry_on(self, account: Account, run: Run) -> None:
+    def _carry_on(self, account: Account, run: ActiveSpawn) -> None:
         context = Context(self.world, account, run)
         controller, record = SpawnController(context), run.record
         if record.desired is Desired.GONE:

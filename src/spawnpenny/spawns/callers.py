@@ -11,11 +11,11 @@ from spawnpenny.errors import ForeignStartError
 if TYPE_CHECKING:
     from spawnpenny.auth.identity import Identity
     from spawnpenny.domain.spawns import SpawnRequest
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.record import SpawnRecord
 
 
-def refuse_foreign(existing: Run, username: str, request: SpawnRequest, identity: Identity) -> None:
+def refuse_foreign(existing: ActiveSpawn, username: str, request: SpawnRequest, identity: Identity) -> None:
     """Refuse to replace what another caller started, unless that is ending already.
 
     Raises:

@@ -15,7 +15,7 @@ from spawnpenny.aio.pacing import paced
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.replicas.ownership import Ownership, slug_of
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.store import may_have, read_record, username_of
 from spawnpenny.spawns.user_registry import Accounts, make_account
 from spawnpenny.spawns.user_state import Account
@@ -34,7 +34,9 @@ class Directory:
     accounts: Accounts
     ownership: Ownership
 
-    def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
+    def all(
+        self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None
+    ) -> list[tuple[Account, ActiveSpawn]]:
         """Return those after a username and name, as many as ``limit`` says."""
         found = (each for place in self._places_from(after[0]) for each in _of(place, kind, after))
         return list(islice(found, limit))
@@ -46,9 +48,9 @@ class Directory:
         after: tuple[str, str],
         limit: int,
         where: Callable[[SpawnRecord], bool],
-    ) -> list[tuple[Account, Run]]:
+    ) -> list[tuple[Account, ActiveSpawn]]:
         """Return the same, as far as ``where`` is true of them, with pauses: many may have to be passed over."""
-        found: list[tuple[Account, Run]] = []
+        found: list[tuple[Account, ActiveSpawn]] = []
         async for place in paced(self._places_from(after[0])):
             found += [each for each in _of(place, kind, after) if where(each[1].record)]
             if len(found) >= limit:
@@ -67,7 +69,7 @@ class Directory:
             yield places[name]
 
 
-def _of(place: Account | Manifest, kind: Kind, after: tuple[str, str]) -> list[tuple[Account, Run]]:
+def _of(place: Account | Manifest, kind: Kind, after: tuple[str, str]) -> list[tuple[Account, ActiveSpawn]]:
     """Return the spawns of a kind that a user has, by name, but for those up to a username and name."""
     account = place if isinstance(place, Account) else _read(place, kind)
     runs = [(key.name, run) for key, run in account.runs.items() if key.kind is kind] if account else []

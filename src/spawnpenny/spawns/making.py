@@ -15,7 +15,7 @@ from spawnpenny.domain.events import EventLog
 from spawnpenny.domain.spawns import Key, Kind, SpawnRequest, StepProgress
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.spawns.acceptance import refuse_collision, to_replace
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.hostnames import hostnames
 from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.service_context import World
@@ -26,7 +26,7 @@ MARGIN: Final = 5.0
 """Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
 
 
-def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *, identity: Identity) -> Run:
+def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *, identity: Identity) -> ActiveSpawn:
     """Return a new spawn of an account, of which nothing is written or begun yet.
 
     Raises:
@@ -58,7 +58,7 @@ def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, id
         deadline=now + _patience(world, request),
         log=EventLog(account.record.generation),
     )
-    return Context(world, account, Run(record))
+    return Context(world, account, ActiveSpawn(record))
 
 
 def _grace_of_replaced(context: Context) -> float:

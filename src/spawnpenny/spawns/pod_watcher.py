@@ -14,7 +14,7 @@ from spawnpenny.domain.events import Severity
 from spawnpenny.domain.spawns import Desired, Kind, Phase
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.service_context import World
 from spawnpenny.spawns.user_registry import Accounts
@@ -97,7 +97,7 @@ class PodWatcher:
             log = structlog.get_logger("spawnpenny.spawn").bind(spawn=context.run.record.id)
             log.warning("a running pod is in trouble", user=context.account.username, trouble=message)
 
-    def _running(self, pod: Manifest) -> tuple[Account, Run] | None:
+    def _running(self, pod: Manifest) -> tuple[Account, ActiveSpawn] | None:
         account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
         for run in account.runs.values() if account else ():
             if account is not None and self._stands(run) and run.record.pod == pod["metadata"]["uid"]:
@@ -105,12 +105,12 @@ class PodWatcher:
         return None
 
     @staticmethod
-    def _stands(run: Run) -> bool:
+    def _stands(run: ActiveSpawn) -> bool:
         record = run.record
         return record.phase is Phase.RUNNING and record.desired is Desired.RUNNING and not run.ending
 
 
-def _heard_of(run: Run) -> set[str]:
+def _heard_of(run: ActiveSpawn) -> set[str]:
     """Return the marks of the spawns whose pods are news to one: its own, those it replaces, the lab that asked."""
     record = run.record
     caller = {record.request.caller.spawn} if record.request.caller else set()

@@ -16,7 +16,7 @@ from spawnpenny.domain.spawns import Desired, Key
 from spawnpenny.errors import PurgeConflictError, SpawnpennyError, UnavailableError
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.views import Context
 
 
@@ -67,7 +67,7 @@ async def _purged(context: Context, step: Step, spawn: Spawn) -> str:
     return ""
 
 
-def refuse_while_purging(run: Run | None, key: Key) -> None:
+def refuse_while_purging(run: ActiveSpawn | None, key: Key) -> None:
     """Refuse a start whose storage is being deleted: what was accepted is carried out.
 
     Raises:

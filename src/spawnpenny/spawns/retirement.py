@@ -11,7 +11,7 @@ from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import UserConflictError
 from spawnpenny.spawns.acceptance import oldest_history
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.service_context import World
 from spawnpenny.spawns.user_state import Account
@@ -19,7 +19,7 @@ from spawnpenny.spawns.user_state import Account
 COMMISSIONING: Final = Key(Kind.USER, "")
 
 
-def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> Run:
+def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> ActiveSpawn:
     """Add to an account what stands for a user who is retired, or a lab whose storage goes, and return it.
 
     Raises:
@@ -44,7 +44,7 @@ def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> Run:
         reverted=key.kind is not Kind.USER,
         log=EventLog(generation),
     )
-    run = account.runs[key] = Run(record)
+    run = account.runs[key] = ActiveSpawn(record)
     account.record.spawns[key] = record
     return run
 

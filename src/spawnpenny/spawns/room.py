@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.domain.resources import Resources, total
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.user_state import Account
     from spawnpenny.spawns.views import Context
 
@@ -17,7 +17,7 @@ _PAUSE: Final = 0.5
 """Seconds until the next look at a spawn whose task is not begun yet."""
 
 
-def ending(account: Account, *, but: Run) -> list[Run]:
+def ending(account: Account, *, but: ActiveSpawn) -> list[ActiveSpawn]:
     """Return a user's other spawns that are being taken away; not those that are given up."""
     return [
         run
@@ -26,12 +26,12 @@ def ending(account: Account, *, but: Run) -> list[Run]:
     ]
 
 
-def room_of(runs: Sequence[Run]) -> Resources:
+def room_of(runs: Sequence[ActiveSpawn]) -> Resources:
     """Return what spawns take together."""
     return total(run.record.asks for run in runs)
 
 
-def describe(runs: Sequence[Run]) -> str:
+def describe(runs: Sequence[ActiveSpawn]) -> str:
     """Say which spawns are waited for."""
     names = [f"the {run.record.key.describe()}" for run in runs]
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
@@ -52,5 +52,5 @@ async def until_room(context: Context) -> None:
             await asyncio.sleep(_PAUSE)
 
 
-def _is_under_way(run: Run) -> bool:
+def _is_under_way(run: ActiveSpawn) -> bool:
     return run.task is not None and not run.task.done()

@@ -32,7 +32,7 @@ from spawnpenny.spawns.acceptance import (
     oldest_history,
     trial,
 )
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.callers import refuse_foreign
 from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.hostnames import hostnames
@@ -61,7 +61,7 @@ _HEARSAY: Final = 2.0
 class Started:
     """What a start answered: the spawn, and whether it is a new one."""
 
-    run: Run
+    run: ActiveSpawn
     new: bool
 
 
@@ -69,7 +69,7 @@ class Started:
 class Scaled:
     """What scaling answered: the spawn, its scale now, and why that is not all that was wanted, with the numbers."""
 
-    run: Run
+    run: ActiveSpawn
     scale: Scale
     refusal: QuotaExceededError | None
 
@@ -153,14 +153,14 @@ class Spawns:
             run = await self._accept(account, user, key, request, identity, commissioned=True)
             return Started(run, new=True)
 
-    def _is_outdated(self, account: Account, run: Run) -> bool:
+    def _is_outdated(self, account: Account, run: ActiveSpawn) -> bool:
         """Tell whether a commissioning that has run would do something else now."""
         try:
             return bool(Context(self._world, account, run).runner().outdated())
         except SpawnpennyError:  # the orders cannot be read at the moment: what has run, has run
             return False
 
-    async def retire(self, username: str, *, purge: bool = False) -> Run | None:
+    async def retire(self, username: str, *, purge: bool = False) -> ActiveSpawn | None:
         """Have a user's things taken away for good; return the retirement, or None where nothing is known of the user.
 
         The site's order ``retire`` runs, and the user's namespace goes. ``purge``: with the storage in it.
@@ -222,7 +222,7 @@ class Spawns:
             run.news.tell()
             return Scaled(run, fitted.scale, fitted.refusal)
 
-    async def stop(self, username: str, key: Key, *, start: str | None = None) -> Run | None:
+    async def stop(self, username: str, key: Key, *, start: str | None = None) -> ActiveSpawn | None:
         """Have a spawn taken away; return it, or None where there is nothing to stop.
 
         With ``start``, only that start is stopped: any other one is left as it is.
@@ -252,7 +252,9 @@ class Spawns:
         """
         return hostnames(self._world, username, key)
 
-    async def purge(self, username: str, key: Key, *, identity: Identity, start: str | None = None) -> Run | None:
+    async def purge(
+        self, username: str, key: Key, *, identity: Identity, start: str | None = None
+    ) -> ActiveSpawn | None:
         """Have the storage that is a spawn's alone taken away for good, and the spawn first, where it is there.
 
         Return the spawn, or what stands for it; ``kept`` says why storage was kept, once it is gone. None where there
@@ -282,7 +284,7 @@ class Spawns:
                 await self._order_gone(account, run)
             return run
 
-    def find(self, username: str, key: Key) -> Run | None:
+    def find(self, username: str, key: Key) -> ActiveSpawn | None:
         """Return a spawn, or None.
 
         Raises:
@@ -324,7 +326,7 @@ class Spawns:
         after: tuple[str, str],
         limit: int,
         where: Callable[[SpawnRecord], bool] = lambda _: True,
-    ) -> list[tuple[Account, Run]]:
+    ) -> list[tuple[Account, ActiveSpawn]]:
         """Return what ``all`` does, of those whose record ``where`` is true of; others have their turn meanwhile.
 
         Raises:
@@ -335,7 +337,9 @@ class Spawns:
         directory = Directory(self._accounts, self._world.ownership)
         return await directory.page(kind, after=after, limit=limit, where=where)
 
-    def all(self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None) -> list[tuple[Account, Run]]:
+    def all(
+        self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None
+    ) -> list[tuple[Account, ActiveSpawn]]:
         """Return all spawns of a kind, by username and name: those after such a place, as many as ``limit`` says.
 
         Raises:
@@ -382,7 +386,7 @@ class Spawns:
         identity: Identity,
         *,
         commissioned: bool = False,
-    ) -> Run:
+    ) -> ActiveSpawn:
         """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
         existing = account.runs.get(key)
         attempt = trial(account, user, identity, commissioned=commissioned)
@@ -408,7 +412,7 @@ class Spawns:
         self._launch(run, controller, partial(controller.come_up, existing.task if existing else None))
         return run
 
-    async def _order_gone(self, account: Account, run: Run) -> None:
+    async def _order_gone(self, account: Account, run: ActiveSpawn) -> None:
         run.record.desired = Desired.GONE
         if run.task is not None:
             run.task.cancel()  # now, or it would go on while the order is written
@@ -439,7 +443,9 @@ class Spawns:
         finally:
             self._accounts.let_go(account)
 
-    def _launch(self, run: Run, controller: SpawnController, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _launch(
+        self, run: ActiveSpawn, controller: SpawnController, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
         run.task = self._tasks.start(controller.see_through(work))
 
     def _demand_ready(self) -> None:

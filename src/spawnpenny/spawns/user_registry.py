@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
 from spawnpenny.errors import NameCollisionError, SpawnpennyError
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import UserRecord
 from spawnpenny.spawns.user_state import Account
 
 
 def make_account(record: UserRecord) -> Account:
     """Return the account that a record tells of."""
-    runs = {key: Run(spawn, begun=None) for key, spawn in record.spawns.items()}
+    runs = {key: ActiveSpawn(spawn, begun=None) for key, spawn in record.spawns.items()}
     return Account(safe_slug(record.user.username), record, runs=runs, adopted=record.version)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import ElsewhereError
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import UserRecord
 
 
@@ -24,7 +24,7 @@ class Account:
     record: UserRecord
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     step_locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    runs: dict[Key, Run] = field(default_factory=dict)
+    runs: dict[Key, ActiveSpawn] = field(default_factory=dict)
     holders: int = 0
     moved: bool = False
     unswept: bool = True
@@ -59,7 +59,7 @@ class Account:
         since = self.record.idle_since
         return not self.holders and since is not None and since < before and not self.record.has_things
 
-    def history(self) -> list[Run]:
+    def history(self) -> list[ActiveSpawn]:
         """Return what is over, with nothing left of it, oldest first; never a commissioning, which retiring needs."""
         over = [
             run
@@ -78,7 +78,7 @@ class Account:
             for mark in (run.record.id, *(replaced.id for replaced in run.record.replaces))
         }
 
-    def forget(self, run: Run) -> None:
+    def forget(self, run: ActiveSpawn) -> None:
         """Drop a spawn from the record, unless another one has taken its place. The caller holds the lock."""
         key, self.unswept = run.record.key, True
         if self.runs.get(key) is run:

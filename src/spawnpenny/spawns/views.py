@@ -33,7 +33,7 @@ from spawnpenny.pipeline.runner import Runner
 from spawnpenny.pipeline.spawn import Life, Spawn, Stash
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import Marks, Reach, StepPort
-from spawnpenny.spawns.active import HeldBack, Run
+from spawnpenny.spawns.active import ActiveSpawn, HeldBack
 from spawnpenny.spawns.container_limits import container_limits, limited
 from spawnpenny.spawns.record import Applied, Replaced
 from spawnpenny.spawns.room import describe, ending, room_of
@@ -54,7 +54,7 @@ class Context:
 
     world: World
     account: Account
-    run: Run
+    run: ActiveSpawn
 
     @property
     def pipeline(self) -> Ordered:
@@ -177,7 +177,7 @@ class Context:
     def _asked(self, spawn: Spawn) -> Resources:
         return total(step.asks(spawn) for step in self.pipeline.steps)
 
-    def blocking(self) -> list[Run]:
+    def blocking(self) -> list[ActiveSpawn]:
         """Return the user's spawns that are ending and have to be gone before all that this one asks for fits."""
         runs = ending(self.account, but=self.run)
         if not runs:

@@ -24,7 +24,7 @@ from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import Service, run_service
 from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.model import Settings
-from spawnpenny.spawns.active import Run
+from spawnpenny.spawns.active import ActiveSpawn
 
 HUB: Final = Identity("hub", frozenset({"admin"}))
 SMALL_LAB: Final = (
@@ -103,7 +103,7 @@ class Site:
         return Ref(resource, name, (namespace or self.namespace()) if resource.namespaced else None)
 
 
-async def start_cluster(service: Service, name: str = "c1", *, user: str = "ada", **more: Any) -> Run:
+async def start_cluster(service: Service, name: str = "c1", *, user: str = "ada", **more: Any) -> ActiveSpawn:
     """Start a Dask cluster; ``more`` are further fields of the request."""
     request, key = SpawnRequest(f"start-{name}", **more), Key(Kind.DASK, name)
     return (await service.spawns.start(user, key, request, identity=HUB)).run
@@ -118,13 +118,13 @@ async def start(
     replace: bool = False,
     timeout: float | None = None,  # noqa: ASYNC109 - the caller's patience, a field of the request
     **more: Any,
-) -> Run:
+) -> ActiveSpawn:
     """Start a lab, as the Hub would; ``more`` are further fields of the request."""
     request = SpawnRequest(start_id, timeout=timeout, **more)
     return (await service.spawns.start(user, lab(name), request, identity=HUB, replace=replace)).run
 
 
-async def settled(run: Run) -> Run:
+async def settled(run: ActiveSpawn) -> ActiveSpawn:
     """Wait until nothing further happens to a spawn by itself."""
     async for _ in run.events():
         pass

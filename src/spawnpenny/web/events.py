@@ -22,7 +22,7 @@ from spawnpenny.web.users import find_user
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
 
 _PING: Final = 15.0
 
@@ -40,7 +40,11 @@ async def user_events(request: web.Request) -> web.StreamResponse:
 
 
 async def stream(
-    request: web.Request, run: Run, query: EventsQuery, *, tell: Callable[[Event], dict[str, Any]] = Event.to_json
+    request: web.Request,
+    run: ActiveSpawn,
+    query: EventsQuery,
+    *,
+    tell: Callable[[Event], dict[str, Any]] = Event.to_json,
 ) -> web.StreamResponse:
     """Answer with the events of a spawn."""
     last_id = request.headers.get("Last-Event-ID") or query.last_event_id

@@ -25,7 +25,7 @@ from spawnpenny.web.schemas.requests import (
 from spawnpenny.web.schemas.responses import lab_view
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
 
 
 async def start_lab(request: web.Request) -> web.Response:
@@ -88,7 +88,7 @@ async def list_labs(request: web.Request) -> web.Response:
     return web.json_response({"labs": labs, "next": following, "unknown": unknown})
 
 
-def find_lab(request: web.Request) -> tuple[str, Run]:
+def find_lab(request: web.Request) -> tuple[str, ActiveSpawn]:
     """Return the user and the lab of the path.
 
     Raises:

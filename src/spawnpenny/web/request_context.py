@@ -15,7 +15,7 @@ from spawnpenny.errors import ForbiddenError
 
 if TYPE_CHECKING:
     from spawnpenny.auth.identity import Identity
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
 
 HEADER: Final = "X-Request-ID"
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -41,7 +41,7 @@ class Exchange:
     authorization: str | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
 
-    def about(self, run: Run) -> None:
+    def about(self, run: ActiveSpawn) -> None:
         """Note which spawn the request is about: every later line of it carries the spawn's id."""
         self.spawn = run.record.id
         if run.record.key.kind is Kind.DASK:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spawnpenny.domain.spawns import Key, Kind
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.record import SpawnRecord
     from spawnpenny.spawns.user_state import Account
 
 
-def run_of(request: web.Request, username: str, key: Key) -> Run | None:
+def run_of(request: web.Request, username: str, key: Key) -> ActiveSpawn | None:
     """Return a spawn, and note that the request is about it; None where there is none."""
     run = request.app[SERVICE].spawns.find(username, key)
     if run is not None:
@@ -32,7 +32,7 @@ def run_of(request: web.Request, username: str, key: Key) -> Run | None:
     return run
 
 
-def runs_of(request: web.Request, username: str, kind: Kind) -> list[Run]:
+def runs_of(request: web.Request, username: str, kind: Kind) -> list[ActiveSpawn]:
     """Return a user's spawns of a kind, by name."""
     account = request.app[SERVICE].spawns.account(username)
     runs = sorted(account.runs.items(), key=lambda each: each[0].name) if account else []
@@ -41,7 +41,7 @@ def runs_of(request: web.Request, username: str, kind: Kind) -> list[Run]:
 
 async def page_of(
     request: web.Request, kind: Kind, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
-) -> tuple[list[tuple[Account, Run]], str | None]:
+) -> tuple[list[tuple[Account, ActiveSpawn]], str | None]:
     """Return one page of all spawns of a kind, by user and name, and the cursor of the next page where there is one.
 
     Raises:
@@ -56,7 +56,11 @@ async def page_of(
 
 
 async def stopping(
-    request: web.Request, username: str, run: Run | None, seconds: float, view: Callable[[Run], dict[str, Any]]
+    request: web.Request,
+    username: str,
+    run: ActiveSpawn | None,
+    seconds: float,
+    view: Callable[[ActiveSpawn], dict[str, Any]],
 ) -> web.Response:
     """Answer a DELETE: 204 once nothing of a spawn is left (None: there was none), 202 with its view until then.
 
@@ -84,7 +88,7 @@ def _place(cursor: str) -> tuple[str, str]:
     return username, name
 
 
-def _grace(request: web.Request, username: str, run: Run) -> float:
+def _grace(request: web.Request, username: str, run: ActiveSpawn) -> float:
     """Return the grace period of a spawn's pods, and of those that it replaces."""
     world, record = request.app[SERVICE].world, run.record
     names = Names.of(username, record.key.kind, record.key.name, prefix=world.settings.namespaces.prefix)

@@ -20,7 +20,7 @@ from spawnpenny.web.schemas.responses import user_view
 from spawnpenny.web.waiting import until
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.user_state import Account
 
 
@@ -69,7 +69,7 @@ async def get_user(request: web.Request) -> web.Response:
     return web.json_response(user_view(*find_user(request)))
 
 
-def find_user(request: web.Request) -> tuple[Account, Run]:
+def find_user(request: web.Request) -> tuple[Account, ActiveSpawn]:
     """Return the user of the path, and the commissioning.
 
     Raises:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
 
 
-async def until(request: web.Request, run: Run, happened: Coroutine[Any, Any, None], seconds: float) -> None:
+async def until(request: web.Request, run: ActiveSpawn, happened: Coroutine[Any, Any, None], seconds: float) -> None:
     """Wait until something has happened to a spawn, for so long, and no longer than the service runs.
 
     Raises:

@@ -36,7 +36,7 @@ from spawnpenny.web.schemas.requests import NoQuerySchema
 from spawnpenny.web.waiting import until
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
 
 HELD: Final = 20.0
 """Seconds that ``?wait`` holds a request."""
@@ -112,7 +112,7 @@ async def end_cluster(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def _full_report(request: web.Request, run: Run) -> dict[str, Any]:
+def _full_report(request: web.Request, run: ActiveSpawn) -> dict[str, Any]:
     service, record = request.app[SERVICE], run.record
     if record.phase is not Phase.RUNNING:
         return report(record)
@@ -120,7 +120,7 @@ def _full_report(request: web.Request, run: Run) -> dict[str, Any]:
     return full_report(record, ticket=ticket)
 
 
-def _facts(request: web.Request, run: Run) -> dict[str, Any]:
+def _facts(request: web.Request, run: ActiveSpawn) -> dict[str, Any]:
     """Return what a client of ours is sent beside the report, of a cluster that runs."""
     if run.record.phase is not Phase.RUNNING:
         return {}
@@ -128,12 +128,12 @@ def _facts(request: web.Request, run: Run) -> dict[str, Any]:
     return {"scheduler": run.record.url, "workers": workers.counts()}
 
 
-async def _decided(run: Run) -> None:
+async def _decided(run: ActiveSpawn) -> None:
     while run.record.phase in _UNDECIDED and not (run.gone or run.moved):
         await run.bell.next().wait()
 
 
-def _demand_up(username: str, run: Run) -> None:
+def _demand_up(username: str, run: ActiveSpawn) -> None:
     """Say why a cluster that is waited for will not come.
 
     Raises:

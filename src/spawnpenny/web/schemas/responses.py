@@ -13,7 +13,7 @@ from spawnpenny.domain.spawns import Phase, Reason, StepState
 from spawnpenny.web.schemas.requests import GroupSchema
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.active import Run
+    from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.user_state import Account
 
 
@@ -142,7 +142,7 @@ class ProblemView(Schema):
     )
 
 
-def lab_view(username: str, run: Run) -> dict[str, Any]:
+def lab_view(username: str, run: ActiveSpawn) -> dict[str, Any]:
     """Return a lab as LabView."""
     record = run.record
     return {
@@ -154,7 +154,7 @@ def lab_view(username: str, run: Run) -> dict[str, Any]:
     }
 
 
-def spawn_view(username: str, run: Run) -> dict[str, Any]:
+def spawn_view(username: str, run: ActiveSpawn) -> dict[str, Any]:
     """Return what SpawnView has. Never add the request to it whole: that has env."""
     record = run.record
     return {
@@ -171,7 +171,7 @@ def spawn_view(username: str, run: Run) -> dict[str, Any]:
     }
 
 
-def user_view(account: Account, run: Run) -> dict[str, Any]:
+def user_view(account: Account, run: ActiveSpawn) -> dict[str, Any]:
     """Return a user as UserView; ``run`` is the commissioning."""
     record = run.record
     phases = [event for event in record.log.since(None) if event.type is EventType.PHASE]
