@@ -32,7 +32,7 @@ from spawnpenny.spawns.maintenance.scheduler import Housekeeper
 from spawnpenny.spawns.never_fits import never_fits
 from spawnpenny.spawns.pod_watcher import PodWatcher
 from spawnpenny.spawns.service import Spawns
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.store import RecordStore
 from spawnpenny.spawns.user_registry import Accounts
 
@@ -54,7 +54,7 @@ class Service:
     settings: Settings
     plugins: Plugins
     spawns: Spawns
-    world: World
+    service_context: ServiceContext
     membership: Membership
     housekeeper: Housekeeper
     lab_tokens: LabTokens
@@ -101,16 +101,21 @@ async def run_service(
         await recovery.catch_up(cluster)
 
     membership = Membership(settings, cluster, changed=changed, catch_up=catch_up, faults=faults)
-    world = _world(settings, plugins, cluster, broker, membership, faults)
-    recovery = Recovery(world, accounts, tasks)
-    housekeeper = Housekeeper(world, accounts, plugins.steps, recovery.record_again)
-    spawns, lab_tokens = Spawns(world, accounts, tasks), LabTokens(world.pods, settings.installation)
+    service_context = _service_context(settings, plugins, cluster, broker, membership, faults)
+    recovery = Recovery(service_context, accounts, tasks)
+    housekeeper = Housekeeper(service_context, accounts, plugins.steps, recovery.record_again)
+    spawns, lab_tokens = (
+        Spawns(service_context, accounts, tasks),
+        LabTokens(service_context.pods, settings.installation),
+    )
 
     def silence() -> float:
-        return min(world.pods.staleness(), membership.records.staleness(), membership.leases.staleness())
+        return min(service_context.pods.staleness(), membership.records.staleness(), membership.leases.staleness())
 
     fence_watch = FenceWatch(membership.heartbeat.fence, silence, settings.replicas.lease, supervisor.restarts)
-    service = Service(settings, plugins, spawns, world, membership, housekeeper, lab_tokens, supervisor, fence_watch)
+    service = Service(
+        settings, plugins, spawns, service_context, membership, housekeeper, lab_tokens, supervisor, fence_watch
+    )
     async with _tasks(service, recovery, tasks):
         yield service
 
@@ -118,9 +123,9 @@ async def run_service(
 @asynccontextmanager
 async def _tasks(service: Service, recovery: Recovery, tasks: Tasks) -> AsyncIterator[None]:
     """Run the tasks of a service until the context ends."""
-    world, part = service.world, service.supervisor.part()
-    part.supervise("pods informer", world.pods.run)
-    part.supervise("namespaces informer", world.namespaces.run)
+    service_context, part = service.service_context, service.supervisor.part()
+    part.supervise("pods informer", service_context.pods.run)
+    part.supervise("namespaces informer", service_context.namespaces.run)
     part.supervise("start-up", lambda: _take_over(service, recovery, part, tasks), finite=True)
     try:
         yield
@@ -131,14 +136,14 @@ async def _tasks(service: Service, recovery: Recovery, tasks: Tasks) -> AsyncIte
         await service.membership.heartbeat.end()
 
 
-def _world(
+def _service_context(
     settings: Settings, plugins: Plugins, cluster: Cluster, broker: Broker, membership: Membership, faults: Faults
-) -> World:
+) -> ServiceContext:
     mine = labels.ours(settings.installation)
     namespaces = watch_namespaces(cluster, mine)
     fence, me = membership.heartbeat.fence, membership.me.identity
     records = FencedCluster(cluster, fence, late=True)
-    return World(
+    return ServiceContext(
         settings=settings,
         cluster=FencedCluster(cluster, fence),
         pods=watch_pods(cluster, namespaces, mine, settings.namespaces.reads, faults),
@@ -153,14 +158,14 @@ def _world(
 
 async def _take_over(service: Service, recovery: Recovery, supervisor: Supervisor, tasks: Tasks) -> None:
     """Begin as a replica, then look after the users; what is already done is not done again after a failure."""
-    world, membership, accounts = service.world, service.membership, recovery.accounts
+    service_context, membership, accounts = service.service_context, service.membership, recovery.accounts
     await membership.begin()
     membership.supervise(supervisor)
     await membership.known()
-    await world.pods.synced.wait()
-    await world.namespaces.synced.wait()
+    await service_context.pods.synced.wait()
+    await service_context.namespaces.synced.wait()
     supervisor.supervise("fence", service.fence_watch.run)
-    supervisor.supervise("pod watcher", PodWatcher(world, accounts, tasks).run)
+    supervisor.supervise("pod watcher", PodWatcher(service_context, accounts, tasks).run)
     service.housekeeper.supervise(supervisor)
 
     def taken_over() -> None:

@@ -74,7 +74,7 @@ async def bench_spawn(kubernetes_cluster, hollow_node):
         services["asked"] = await stack.enter_async_context(asked.service())
         for service in services.values():
             await spawn(service, "sample", "one")
-        pods, old = services["inside"].world.pods, inside.namespace("sample")
+        pods, old = services["inside"].service_context.pods, inside.namespace("sample")
         made = [each for each in recording.made if old in {each["metadata"].get("namespace"), each["metadata"]["name"]}]
         for number in range(ROUNDS):
             user, namespace = f"user{number}", f"{inside.namespace('bare')}{number}"

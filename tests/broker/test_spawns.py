@@ -129,7 +129,7 @@ async def test_the_same_dossier_runs_orders_again_that_were_changed_where_the_br
     async with separated.broker(), separated.service() as service:
         first = await settled((await service.spawns.commission(ADA, identity=HUB)).run)
         assert not (await service.spawns.commission(ADA, identity=HUB)).new
-        with service.world.broker._broker._maps.subscribe() as changes:
+        with service.service_context.broker._broker._maps.subscribe() as changes:
             orders(":")
             async for event in changes:
                 if event.object["metadata"]["name"] == "board":

@@ -50,7 +50,7 @@ class Clusters:
         """Wait until one has so many workers that run, and no others."""
         there = {pod["metadata"]["name"]: pod for pod in self.workers(user, name)}
         mark = self.run(user, name).record.id
-        with self.service.world.pods.subscribe() as changes:
+        with self.service.service_context.pods.subscribe() as changes:
             while len(there) != count or not all(map(runs, there.values())) or there.keys() & without:
                 change = await anext(changes)
                 if is_worker_of(mark, change.object):
@@ -81,7 +81,11 @@ class Clusters:
 
     def workers(self, user, name):
         mark = self.run(user, name).record.id
-        return [pod for pod in self.service.world.pods.within(self.site.namespace(user)) if is_worker_of(mark, pod)]
+        return [
+            pod
+            for pod in self.service.service_context.pods.within(self.site.namespace(user))
+            if is_worker_of(mark, pod)
+        ]
 
     def run(self, user, name):
         return self.service.spawns.find(user, Key(Kind.DASK, name))

@@ -35,9 +35,9 @@ async def test_a_cluster_of_a_lost_record_keeps_its_workers_and_its_image(kube_s
 async def until_workers(service, site, count):
     """Wait until there are so many workers that run; return their images by name."""
     async with asyncio.timeout(PATIENCE):
-        with service.world.pods.subscribe() as changes:
+        with service.service_context.pods.subscribe() as changes:
             while True:
-                found = [pod for pod in service.world.pods.within(site.namespace()) if is_worker(pod)]
+                found = [pod for pod in service.service_context.pods.within(site.namespace()) if is_worker(pod)]
                 if len(found) == count and all(pod.get("status", {}).get("phase") == "Running" for pod in found):
                     return {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"] for pod in found}
                 await anext(changes)

@@ -74,7 +74,7 @@ class Household:
         async with asyncio.timeout(PATIENCE):
             await proxy.until_quiet()
         shared = service.membership
-        watched = (service.world.pods, service.world.namespaces, shared.records, shared.leases)
+        watched = (service.service_context.pods, service.service_context.namespaces, shared.records, shared.leases)
         accounts = list(service.spawns._accounts)
         return cls(
             tasks=Counter(task.get_coro().__qualname__ for task in tasks_of_the_service()),
@@ -84,7 +84,7 @@ class Household:
             runs=frozenset(f"{account.username} {key}" for account in accounts for key in account.runs),
             holders=sum(account.holders for account in accounts),
             locked=sum(lock.locked() for account in accounts for lock in (account.lock, *account.step_locks.values())),
-            slots=service.world.slots.taken,
+            slots=service.service_context.slots.taken,
         )
 
 

@@ -45,7 +45,7 @@ async def test_a_service_that_starts_in_a_storm_says_not_ready_until_it_knows(pr
             await storming.until_struck(12)
             with pytest.raises(NotReadyError):
                 service.spawns.find("ada", lab())
-            assert service.world.pods.staleness() == float("inf")
+            assert service.service_context.pods.staleness() == float("inf")
             proxied.proxy.disarm()
             async with asyncio.timeout(PATIENCE):
                 await service.until_ready()

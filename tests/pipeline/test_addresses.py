@@ -34,7 +34,7 @@ def told(run):
 
 async def stored(service, site, url):
     """Wait until the record in the cluster has a URL."""
-    secrets = service.world.ownership.records
+    secrets = service.service_context.ownership.records
     await secrets.wait_for(site.settings.namespaces.state, "user-ada", lambda found: url in _text(found))
 
 
@@ -48,7 +48,7 @@ async def test_a_running_lab_is_followed_to_its_pods_new_address(kube_site, holl
         run = await settled(await start(service))
         before = run.record.url
         await move(kube_site, hollow_node, address, ready=False)
-        await service.world.pods.wait_for(
+        await service.service_context.pods.wait_for(
             kube_site.namespace(), "lab", lambda pod: pod["status"].get("podIP") == address
         )
         assert run.record.url == before  # nothing answers there yet
@@ -78,7 +78,7 @@ async def test_a_lab_whose_address_stays_costs_no_call(kube_site, hollow_node, c
         with counted() as calls:
             status = make_status(pod, "Running", RUNNING, ready=True, restarts=3)
             await hollow_node.set_status(kube_site.namespace(), "lab", status)
-            await service.world.pods.wait_for(
+            await service.service_context.pods.wait_for(
                 kube_site.namespace(), "lab", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 3
             )
         assert calls == []
@@ -88,11 +88,13 @@ async def test_a_lab_whose_address_stays_costs_no_call(kube_site, hollow_node, c
 async def test_a_faulty_url_of_a_plugin_ends_no_watching(kube_site, hollow_node, monkeypatch):
     async with kube_site.service() as service:
         run = await settled(await start(service))
-        step = next(step for step in service.world.plugins.pipelines[Kind.LAB].steps if step.name == "lab.pod")
+        step = next(
+            step for step in service.service_context.plugins.pipelines[Kind.LAB].steps if step.name == "lab.pod"
+        )
         with monkeypatch.context() as broken:
             broken.setattr(type(step), "url", lambda *_: 1 / 0)
             await move(kube_site, hollow_node, "10.9.9.8")
-            await service.world.pods.wait_for(
+            await service.service_context.pods.wait_for(
                 kube_site.namespace(), "lab", lambda pod: pod["status"].get("podIP") == "10.9.9.8"
             )
         await move(kube_site, hollow_node, "10.9.9.9")

@@ -85,7 +85,7 @@ async def test_a_program_that_ended_well_because_its_hook_failed_says_so(kube_si
     play(Hold())
     async with kube_site.service() as service:
         run = await start(service)
-        pod = await service.world.pods.wait_for(kube_site.namespace(), "lab", lambda pod: pod is not None)
+        pod = await service.service_context.pods.wait_for(kube_site.namespace(), "lab", lambda pod: pod is not None)
         await kube_site.cluster.create(_event(pod, "FailedPostStartHook", HOOK), resource_of("Event"))
         await hollow_node.set_status(kube_site.namespace(), "lab", make_status(pod, "Succeeded", terminated(0)))
         await settled(run)
@@ -101,7 +101,7 @@ async def test_what_only_an_event_says_is_the_reason_when_patience_ends(kube_sit
     play(Hold())
     async with kube_site.service() as service:
         run = await start(service, timeout=12.0)
-        pod = await service.world.pods.wait_for(kube_site.namespace(), "lab", lambda pod: pod is not None)
+        pod = await service.service_context.pods.wait_for(kube_site.namespace(), "lab", lambda pod: pod is not None)
         await kube_site.cluster.create(_event(pod, reason, "it cannot be done"), resource_of("Event"))
         await settled(run)
         assert run.record.reason.code == code
@@ -161,7 +161,7 @@ async def test_the_reason_is_known_while_the_undoing_waits_and_the_next_service_
     play(Hold())
     async with kube_site.service() as service:
         run = await start(service)
-        pod = await service.world.pods.wait_for(kube_site.namespace(), "lab", lambda pod: pod is not None)
+        pod = await service.service_context.pods.wait_for(kube_site.namespace(), "lab", lambda pod: pod is not None)
         await _patch(kube_site, {"metadata": {"finalizers": ["example.org/keeps"]}})
         evicted = make_status(pod, "Failed", terminated(137)) | {"reason": "Evicted", "message": "no memory"}
         await hollow_node.set_status(kube_site.namespace(), "lab", evicted)
@@ -169,7 +169,7 @@ async def test_the_reason_is_known_while_the_undoing_waits_and_the_next_service_
         assert run.record.reason.code == "pod_evicted"
         await _until(run, lambda: "example.org/keeps" in run.waiting_for)
         assert f"The pod lab in {kube_site.namespace()}" in run.waiting_for
-        records = service.world.ownership.records
+        records = service.service_context.ownership.records
         await records.wait_for(kube_site.settings.namespaces.state, "user-ada", _is_undone)
     async with kube_site.service() as service:
         run = service.spawns.find("ada", lab())
@@ -254,7 +254,7 @@ async def test_an_eviction_is_known_while_the_pod_still_has_its_grace_period(kub
     play(Play(("Running", RUNNING, {"ready": ready})))
     async with kube_site.service() as service:
         run = await start(service)
-        pod = await service.world.pods.wait_for(
+        pod = await service.service_context.pods.wait_for(
             kube_site.namespace(), "lab", lambda pod: pod is not None and "containerStatuses" in pod["status"]
         )
         if ready:

@@ -36,8 +36,10 @@ async def until_looked_at(service, schedulers, site):
 async def until_workers(service, schedulers, site, count):
     """Wait until a cluster has so many workers, and it was seen that nothing more is to be done."""
     async with asyncio.timeout(PATIENCE):
-        with service.world.pods.subscribe() as changes:
-            while len([pod for pod in service.world.pods.within(site.namespace()) if is_worker(pod)]) != count:
+        with service.service_context.pods.subscribe() as changes:
+            while (
+                len([pod for pod in service.service_context.pods.within(site.namespace()) if is_worker(pod)]) != count
+            ):
                 await anext(changes)
     await until_looked_at(service, schedulers, site)
 
@@ -84,9 +86,11 @@ async def test_the_calls_of_what_happens_by_itself(dask_site, hollow_schedulers,
             scheduler.target = 9
             await until_workers(service, hollow_schedulers, dask_site, 4)
         with counted() as lost:
-            worker = next(filter(is_worker, service.world.pods.within(dask_site.namespace())))["metadata"]["name"]
+            worker = next(filter(is_worker, service.service_context.pods.within(dask_site.namespace())))["metadata"][
+                "name"
+            ]
             await hollow_node.exit(dask_site.namespace(), worker, 137, "OOMKilled")
-            await service.world.pods.wait_for(dask_site.namespace(), worker, lambda pod: pod is None)
+            await service.service_context.pods.wait_for(dask_site.namespace(), worker, lambda pod: pod is None)
             await until_workers(service, hollow_schedulers, dask_site, 4)
     with counted() as restarted:
         async with dask_site.service() as service:

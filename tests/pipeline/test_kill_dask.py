@@ -90,9 +90,9 @@ async def check_a_next_one_runs(service, site):
 async def until_workers(service, site, count):
     """Wait until there are so many workers that run."""
     async with asyncio.timeout(PATIENCE):
-        with service.world.pods.subscribe() as changes:
+        with service.service_context.pods.subscribe() as changes:
             while True:
-                pods = [pod for pod in service.world.pods.within(site.namespace()) if is_worker(pod)]
+                pods = [pod for pod in service.service_context.pods.within(site.namespace()) if is_worker(pod)]
                 if [pod.get("status", {}).get("phase") for pod in pods] == ["Running"] * count:
                     return
                 await anext(changes)

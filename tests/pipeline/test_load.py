@@ -129,10 +129,10 @@ def kept():
     return objects, Counter(task.get_coro().__qualname__ for task in our_tasks())
 
 
-def in_an_hour(world):
+def in_an_hour(service_context):
     """Return the world as it is when everything that is over is history."""
-    deadlines = replace(world.settings.deadlines, history=0)
-    return replace(world, settings=replace(world.settings, deadlines=deadlines))
+    deadlines = replace(service_context.settings.deadlines, history=0)
+    return replace(service_context, settings=replace(service_context.settings, deadlines=deadlines))
 
 
 async def come_and_go(service, users, quiet):
@@ -142,7 +142,7 @@ async def come_and_go(service, users, quiet):
     assert {run.record.phase for run in runs.values()} == {Phase.RUNNING, Phase.FAILED}
     await take_down({user: place for user, place in places.items() if user.startswith("user")})
     accounts = service.spawns._accounts
-    await forget_history(in_an_hour(service.world), accounts)
+    await forget_history(in_an_hour(service.service_context), accounts)
     await asyncio.gather(*(run.until_gone() for run in runs.values()))
     await service.housekeeper.idle.let_go()
     assert list(accounts) == []

@@ -143,7 +143,7 @@ async def test_a_clusters_pods_are_judged_by_their_own_containers_beside_injecte
         assert run.record.phase is Phase.RUNNING, run.record.reason
         pod = await kube_site.read("Pod", "dask-c1")
         await hollow_node.set_status(kube_site.namespace(), "dask-c1", _states(pod, RUNNING))
-        await service.world.pods.wait_for(kube_site.namespace(), "dask-c1", _has_ended("a-proxy"))
+        await service.service_context.pods.wait_for(kube_site.namespace(), "dask-c1", _has_ended("a-proxy"))
         assert run.record.phase is Phase.RUNNING
         await hollow_node.set_status(kube_site.namespace(), "dask-c1", _states(pod, terminated(0)))
         while not run.record.phase.over:

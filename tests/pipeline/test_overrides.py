@@ -23,7 +23,7 @@ async def test_it_is_in_the_pods_and_counts_against_the_quota(kube_site, hollow_
             await settled(await start_cluster(service, "c1", user=user))
             scaled = await service.spawns.scale(user, Key(Kind.DASK, "c1"), Scale(9))
             assert scaled.scale.count == most
-            with service.world.pods.subscribe() as changes:
+            with service.service_context.pods.subscribe() as changes:
                 while len(found := workers(service, kube_site.namespace(user))) < most:
                     await anext(changes)
             cores[user] = {pod["spec"]["containers"][0]["resources"]["limits"]["cpu"] for pod in found}
@@ -31,5 +31,5 @@ async def test_it_is_in_the_pods_and_counts_against_the_quota(kube_site, hollow_
 
 
 def workers(service, namespace):
-    pods = service.world.pods.within(namespace)
+    pods = service.service_context.pods.within(namespace)
     return [pod for pod in pods if "spawnpenny.io/part" in pod["metadata"]["labels"]]

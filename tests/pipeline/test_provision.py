@@ -184,7 +184,7 @@ async def provisioned(service, start_id):
 
 async def until_there(site, service):
     namespace = site.settings.namespaces.provision
-    return await service.world.pods.wait_for(
+    return await service.service_context.pods.wait_for(
         namespace, "commission-ada", lambda pod: pod is not None and pod["spec"].get("nodeName") is not None
     )
 

@@ -55,7 +55,7 @@ def volume_claim(site):
 
 
 async def released(site, service):
-    return await service.world.namespaces.wait_for(
+    return await service.service_context.namespaces.wait_for(
         None, site.namespace(), lambda found: found is None or "deletionTimestamp" in found["metadata"]
     )
 

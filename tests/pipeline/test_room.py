@@ -109,10 +109,10 @@ async def pods(service, site, count, mark=None):
     """Wait until there are so many pods that run, and no others."""
 
     def found():
-        there = service.world.pods.within(site.namespace())
+        there = service.service_context.pods.within(site.namespace())
         return [pod for pod in there if mark is None or pod["metadata"]["labels"]["spawnpenny.io/spawn"] == mark]
 
-    with service.world.pods.subscribe() as changes:
+    with service.service_context.pods.subscribe() as changes:
         async with asyncio.timeout(PATIENCE):
             while len(found()) != count or any(pod.get("status", {}).get("phase") != "Running" for pod in found()):
                 await anext(changes)

@@ -86,7 +86,7 @@ async def test_a_sidecar_that_crashes_again_and_again_harms_only_itself_and_is_a
             await report(with_sidecar, hollow_node, RUNNING, BACK_OFF, restarts=restarts, last=terminated(1))
         await until(run, warnings)
         await report(with_sidecar, hollow_node, RUNNING, terminated(0), restarts=9)
-        marked = await service.world.pods.wait_for(
+        marked = await service.service_context.pods.wait_for(
             with_sidecar.namespace(), "lab", lambda pod: "9" in str(pod["status"]["containerStatuses"])
         )
         assert marked is not None

@@ -22,13 +22,13 @@ async def until_groups(service, site, **counts):
     def found():
         pods = [
             pod["metadata"]
-            for pod in service.world.pods.within(site.namespace())
+            for pod in service.service_context.pods.within(site.namespace())
             if "spawnpenny.io/part" in pod["metadata"]["labels"] and "deletionTimestamp" not in pod["metadata"]
         ]
         return Counter(pod["labels"].get("spawnpenny.io/worker-group", "default") for pod in pods)
 
     async with asyncio.timeout(PATIENCE):
-        with service.world.pods.subscribe() as changes:
+        with service.service_context.pods.subscribe() as changes:
             while found() != Counter(counts):
                 await anext(changes)
 
@@ -47,11 +47,13 @@ async def test_they_are_held_over_a_restart_and_each_is_replaced_in_its_group(ku
         run = service.spawns.find("ada", C1)
         assert run.record.asks.cpu == 1 + 1 + 2 * 2 + 4
     async with kube_site.service() as service:
-        pods = service.world.pods.within(kube_site.namespace())
+        pods = service.service_context.pods.within(kube_site.namespace())
         (lost, *_) = [p for p in pods if p["metadata"]["labels"].get("spawnpenny.io/worker-group") == "spot"]
         assert lost["spec"]["nodeSelector"] == {"pool": "spot"}
         await kube_site.cluster.delete(kube_site.ref("Pod", lost["metadata"]["name"]))
-        await service.world.pods.wait_for(kube_site.namespace(), lost["metadata"]["name"], lambda pod: pod is None)
+        await service.service_context.pods.wait_for(
+            kube_site.namespace(), lost["metadata"]["name"], lambda pod: pod is None
+        )
         await until_groups(service, kube_site, default=1, spot=2, large=1)
         assert service.spawns.find("ada", C1).record.scale == Scale(1, groups={"spot": 2, "large": 1})
 

@@ -109,7 +109,7 @@ async def lose_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
 async def with_workers(site: Site, service: Service) -> ActiveSpawn:
     """Return a cluster once it has two workers that run."""
     run = await settled(await start_cluster(service))
-    with service.world.pods.subscribe() as changes:
+    with service.service_context.pods.subscribe() as changes:
         await service.spawns.scale("ada", CLUSTER, Scale(2))
         while [each.get("status", {}).get("phase") for each in workers(site, service)] != ["Running"] * 2:
             await anext(changes)
@@ -117,7 +117,7 @@ async def with_workers(site: Site, service: Service) -> ActiveSpawn:
 
 
 def workers(site: Site, service: Service) -> list[Manifest]:
-    pods = service.world.pods.within(site.namespace())
+    pods = service.service_context.pods.within(site.namespace())
     return [pod for pod in pods if labels.PART in pod["metadata"]["labels"]]
 
 

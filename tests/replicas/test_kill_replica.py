@@ -40,7 +40,7 @@ class Pods:
     uids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     async def watch(self, service):
-        with service.world.pods.subscribe() as changes:
+        with service.service_context.pods.subscribe() as changes:
             async for change in changes:
                 metadata = change.object["metadata"]
                 self.uids[metadata["labels"][labels.SPAWN]].add(metadata["uid"])

@@ -116,7 +116,9 @@ async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(
         with pytest.raises(ReplicaFencedError):
             await start(one, user="bob")
         with pytest.raises(ReplicaFencedError):
-            await one.world.broker.release_namespace("ada", one.world.namespaces.items()[0]["metadata"]["uid"])
+            await one.service_context.broker.release_namespace(
+                "ada", one.service_context.namespaces.items()[0]["metadata"]["uid"]
+            )
         assert deaf.calls == []
         await settled(await start(two, "s2", replace=True))
         await run.until_gone()

@@ -111,8 +111,8 @@ async def works(service, other, user):
     """Do what each task is for: make and lose a lab, follow another replica, renew the Lease, write."""
     run = await settled(await start(service, user=user))
     assert run.record.phase is Phase.RUNNING, run.record.reason
-    (pod,) = service.world.pods.within(f"{service.settings.namespaces.prefix}{user}")
-    await service.world.cluster.delete(Ref.of(pod))
+    (pod,) = service.service_context.pods.within(f"{service.settings.namespaces.prefix}{user}")
+    await service.service_context.cluster.delete(Ref.of(pod))
     while not run.record.phase.over:
         await run.bell.next().wait()
     await settled(await start(other, user=f"{user}-2"))
@@ -144,7 +144,7 @@ async def test_broker_and_service_heal_from_the_unforeseen_end_of_each_task_betw
             await until_well(brokers)
             await until_well(services)
             await until(lambda: broker.leading and broker.ready)
-            await service.world.broker.claim_namespace(f"user{number}")
+            await service.service_context.broker.claim_namespace(f"user{number}")
     assert not brokers.given_up.is_set()
     assert running(brokers) == []
 

@@ -49,14 +49,14 @@ class DaskSite:
 
     def workers(self, name="c1"):
         """Return the names of the workers that the service knows, but for those on their way out."""
-        pods = self.service.world.pods.within(self.site.namespace())
+        pods = self.service.service_context.pods.within(self.site.namespace())
         staying = {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
         return {each for each in staying if each.startswith(f"dask-{name}.w-")}
 
     async def until_workers(self, count, name="c1", *, but=()):
         """Wait until there are so many workers, none of them one of ``but``; return their names."""
         async with asyncio.timeout(PATIENCE):
-            with self.service.world.pods.subscribe() as changes:
+            with self.service.service_context.pods.subscribe() as changes:
                 while len(names := self.workers(name)) != count or names & set(but):
                     await anext(changes)
         return names

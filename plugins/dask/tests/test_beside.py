@@ -41,7 +41,7 @@ async def waits(site, count, *, scale=None, **options):
 async def listening(site, names):
     """Wait until these workers' pods take connections at the port of those that wait."""
     for name in names:
-        pod = site.service.world.pods.get(site.site.namespace(), name)
+        pod = site.service.service_context.pods.get(site.site.namespace(), name)
         while not (host := (pod or {}).get("status", {}).get("podIP")):
             pod = await site.site.cluster.read(site.site.ref("Pod", name))
         async with asyncio.timeout(40):

@@ -100,7 +100,7 @@ async def test_a_scheduler_that_is_busy_outlives_the_loss_of_its_record(dask_sit
 
 async def until_ready(service, namespace, name, *, ready):
     async with asyncio.timeout(PATIENCE):
-        await service.world.pods.wait_for(namespace, name, lambda pod: pod and pod_is_ready(pod) is ready)
+        await service.service_context.pods.wait_for(namespace, name, lambda pod: pod and pod_is_ready(pod) is ready)
 
 
 async def test_an_adaptive_cluster_follows_its_work(dask_site):
@@ -139,7 +139,7 @@ async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site)
     broken = {"extra_container_config": {"args": ["python", "-c", program]}}
     async with dask_site.running(worker=broken) as site:
         await site.cluster(environment={"KEY": "b3r8-q7zk-0x91"})
-        with site.service.world.pods.subscribe() as changes:
+        with site.service.service_context.pods.subscribe() as changes:
             await site.scale(1)
             seen = set()
             while len(seen) < 3:
@@ -200,8 +200,8 @@ async def test_the_api_server_takes_the_pods_as_restricted_ones(kube_site, hollo
         assert run.record.reason is None
         scaled = await service.spawns.scale("ada", run.record.key, Scale(30))
         assert scaled.scale.count == 20
-        with service.world.pods.subscribe() as changes:
-            while len(service.world.pods.within(kube_site.namespace())) < 21:
+        with service.service_context.pods.subscribe() as changes:
+            while len(service.service_context.pods.within(kube_site.namespace())) < 21:
                 await anext(changes)
         await (await service.spawns.stop("ada", run.record.key)).until_gone()
         assert not await kube_site.objects("Pod", "Secret")

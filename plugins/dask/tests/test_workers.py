@@ -25,7 +25,7 @@ async def test_restarts_of_a_client_are_no_failures(any_dask_site, nanny):
     async with any_dask_site.running(worker={"nanny": nanny, "memory": "1Gi"}) as site:
         await site.cluster()
         await site.scale(1)
-        with site.service.world.pods.subscribe() as changes:
+        with site.service.service_context.pods.subscribe() as changes:
             seen = set()
             watching = asyncio.create_task(collect(changes, seen))
             await site.python_in("c1", RESTARTS)
@@ -85,7 +85,7 @@ async def test_a_program_that_ends_well_before_it_is_a_worker_is_a_failure(dask_
     idle = {"extra_container_config": {"args": ["python", "-c", "pass"]}}
     async with dask_site.running(worker=idle) as site:
         await site.cluster()
-        with site.service.world.pods.subscribe() as changes:
+        with site.service.service_context.pods.subscribe() as changes:
             await site.scale(1)
             seen = set()
             while len(seen) < 3:
@@ -113,7 +113,7 @@ async def test_a_worker_that_is_ordered_away_hands_over_what_only_it_has(any_das
 
 async def gone(site, name):
     async with asyncio.timeout(PATIENCE):
-        await site.service.world.pods.wait_for(site.site.namespace(), name, lambda pod: pod is None)
+        await site.service.service_context.pods.wait_for(site.site.namespace(), name, lambda pod: pod is None)
 
 
 NANNY_STARTED = """

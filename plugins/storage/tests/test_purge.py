@@ -179,7 +179,7 @@ async def test_a_retired_users_storage_goes_only_where_that_is_asked_for(purged_
         run = await service.spawns.retire("ada", purge=with_storage)
         await run.until_gone()
         if with_storage:
-            await service.world.namespaces.wait_for(
+            await service.service_context.namespaces.wait_for(
                 None,
                 purged_site.namespace(),
                 lambda found: found is None or "deletionTimestamp" in found["metadata"],

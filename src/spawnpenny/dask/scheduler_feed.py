@@ -32,8 +32,10 @@ async def get_routes(request: web.Request) -> web.StreamResponse:
     # Not among the streams that limits.streams counts: users could take the last one, and the proxy would go blind.
     response = EventSourceResponse(ping_interval=_PING)
     response.headers["Cache-Control"] = "no-store"
-    with service.world.pods.subscribe() as changes:
-        telling = _Telling(response, Schedulers(service.world.pods.items(), service.world.faults), changes)
+    with service.service_context.pods.subscribe() as changes:
+        telling = _Telling(
+            response, Schedulers(service.service_context.pods.items(), service.service_context.faults), changes
+        )
         await response.prepare(request)
         async with response:
             await until_first(

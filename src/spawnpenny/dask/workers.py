@@ -78,7 +78,7 @@ def worker_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest
 def spawn_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:
     """Yield the pods of all spawns of a user, each with the id of its spawn."""
     namespace = Names.of(username, Kind.DASK, "", prefix=service.settings.namespaces.prefix).namespace
-    for pod in service.world.pods.within(namespace):
+    for pod in service.service_context.pods.within(namespace):
         spawn = pod["metadata"].get("labels", {}).get(labels.SPAWN)
         if spawn is not None:
             yield spawn, pod

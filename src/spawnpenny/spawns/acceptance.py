@@ -57,7 +57,7 @@ def refuse_collision(context: Context) -> None:
     names, key = context.names, context.run.record.key
     for other in context.account.runs:
         taken = Names.of(
-            context.account.username, other.kind, other.name, prefix=context.world.settings.namespaces.prefix
+            context.account.username, other.kind, other.name, prefix=context.service_context.settings.namespaces.prefix
         )
         if other != key and taken.base == names.base:
             raise NameCollisionError(key.name, names.base, what=f"another {key.kind}'s name")

@@ -33,7 +33,7 @@ from spawnpenny.replicas.ownership import slug_of
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.record import RecordUnreadableError, SpawnRecord, UserRecord
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.store import RecordLostError, read_record, username_of
 from spawnpenny.spawns.supervision import tending_steps
 from spawnpenny.spawns.user_registry import Accounts
@@ -51,7 +51,7 @@ class Recovery:
     ``begun`` says that it knows the users that there were at first; nothing is followed before that.
     """
 
-    world: World
+    service_context: ServiceContext
     accounts: Accounts
     tasks: Tasks
     begun: bool = False
@@ -61,7 +61,7 @@ class Recovery:
 
         The informers have synced before. It may be run again after a failure: what is in memory stays.
         """
-        ownership = self.world.ownership
+        ownership = self.service_context.ownership
         with ownership.records.subscribe() as changes:
             if self.begun:
                 await self.consider_all()
@@ -70,7 +70,7 @@ class Recovery:
             async for change in changes:
                 if change.type == "DELETED":
                     self.accounts.welcome(slug_of(change.object))
-                    self.world.faults.forget("record", slug_of(change.object))
+                    self.service_context.faults.forget("record", slug_of(change.object))
                 else:
                     self._follow_alone(ownership.latest(change.object))
 
@@ -82,7 +82,7 @@ class Recovery:
 
     async def _records(self) -> AsyncIterator[Manifest]:
         """Yield the records that there are, as they are by then, with pauses."""
-        records = self.world.ownership.records
+        records = self.service_context.ownership.records
         async for known in paced(records.items()):
             record = records.get(known["metadata"]["namespace"], known["metadata"]["name"])
             if record is not None:
@@ -97,7 +97,7 @@ class Recovery:
         """
         if not self.begun:
             return
-        ownership, settings = self.world.ownership, self.world.settings
+        ownership, settings = self.service_context.ownership, self.service_context.settings
         wanted = {**labels.ours(settings.installation), labels.KIND: "record"}
         listing = await cluster.list(resource_of("Secret"), namespace=ownership.namespace, labels=wanted)
         heard = {each["metadata"]["name"]: _version(each) for each in ownership.records.items()}
@@ -115,7 +115,7 @@ class Recovery:
     def _for_one(self, record: Manifest) -> Iterator[None]:
         """Work on one record. Where that fails unexpectedly, its user is left alone."""
         slug, username = slug_of(record), username_of(record)
-        with self.world.faults.isolated("record", slug):
+        with self.service_context.faults.isolated("record", slug):
             try:
                 yield
             except Exception:
@@ -124,7 +124,7 @@ class Recovery:
 
     def _follow(self, record: Manifest) -> None:
         """Bring what is in memory into accord with a record that somebody wrote."""
-        held, mine = self.accounts.by_slug(slug_of(record)), self.world.ownership.is_mine(record)
+        held, mine = self.accounts.by_slug(slug_of(record)), self.service_context.ownership.is_mine(record)
         if held is not None:
             if mine and (self._is_known(held, record["metadata"]["resourceVersion"]) or self._wrote(held, record)):
                 return  # memory knows better
@@ -138,14 +138,14 @@ class Recovery:
 
     def _wrote(self, held: Account, record: Manifest) -> bool:
         """Whether an account wrote a record itself, and not one that was here before it."""
-        if record["metadata"].get("annotations", {}).get(labels.OWNER) != self.world.ownership.me.identity:
+        if record["metadata"].get("annotations", {}).get(labels.OWNER) != self.service_context.ownership.me.identity:
             return False
         with suppress(SpawnpennyError):
             return read_record(record).is_by(held.record.hand)
         return False
 
     async def _take_all_over(self) -> None:
-        ownership, self.begun = self.world.ownership, True
+        ownership, self.begun = self.service_context.ownership, True
         async for record in self._records():
             with self._for_one(record):
                 if ownership.is_mine(record) and self.accounts.by_slug(slug_of(record)) is None:
@@ -154,7 +154,7 @@ class Recovery:
 
         async def take_over() -> None:
             async for account in paced(accounts, at_once=1):
-                with self.world.faults.isolated("account", account.slug):
+                with self.service_context.faults.isolated("account", account.slug):
                     runs = self._untended(account)
                     if runs or account.slug in again:
                         await self._take_over(account, runs)
@@ -170,7 +170,7 @@ class Recovery:
 
     async def _find_unrecorded(self, *, known: bool = True) -> set[str]:
         """Record such pods again, of users who are known as well or not; return whose they are."""
-        again, pods = set[str](), self.world.pods
+        again, pods = set[str](), self.service_context.pods
         async for pod in paced(pods.items()):
             metadata = pod["metadata"]
             carried = metadata.get("labels", {})
@@ -179,7 +179,7 @@ class Recovery:
             is_one = carried.get(labels.SPAWN) and labels.PART not in carried
             latest = pods.get(metadata["namespace"], metadata["name"]) if wanted and is_one else None
             if latest is not None and latest["metadata"]["uid"] == metadata["uid"] and not pod_status.is_over(latest):
-                with self.world.faults.isolated("pod", f"{metadata['namespace']}/{metadata['name']}"):
+                with self.service_context.faults.isolated("pod", f"{metadata['namespace']}/{metadata['name']}"):
                     self._record_again(latest, again)
         return again
 
@@ -209,7 +209,7 @@ class Recovery:
             return
         username, account = told.user.username, self.accounts.by_slug(slug)
         if account is None:
-            if not self.world.ownership.is_new_to_me(slug):
+            if not self.service_context.ownership.is_new_to_me(slug):
                 return
             account = self.accounts.add(told)
         if record.key in account.runs or account.username != username:
@@ -219,7 +219,7 @@ class Recovery:
         again.add(slug)
         account.runs[record.key] = run
         account.record.spawns[record.key] = record
-        context = Context(self.world, account, run)
+        context = Context(self.service_context, account, run)
         try:
             record.asks = context.asks()
         except SpawnpennyError as error:
@@ -253,7 +253,7 @@ class Recovery:
             by=told.get("by", ""),
             own=told.get("own", False),
             requested_at=now,
-            deadline=now + self.world.settings.deadlines.spawn,
+            deadline=now + self.service_context.settings.deadlines.spawn,
         )
 
     def _leave_alone(self, slug: str, username: str, error: SpawnpennyError) -> None:
@@ -269,16 +269,16 @@ class Recovery:
             return not record.reverted
         if record.phase is not Phase.RUNNING or self._has_ended(account, run):
             return True
-        context = Context(self.world, account, run)
+        context = Context(self.service_context, account, run)
         return bool(tending_steps(context.pipeline)) or context.new_url() is not None
 
     def _has_ended(self, account: Account, run: ActiveSpawn) -> bool:
-        pod = Context(self.world, account, run).pod()
+        pod = Context(self.service_context, account, run).pod()
         return run.record.pod is not None and (pod is None or pod_status.is_lost(pod))
 
     def _is_ready(self, account: Account, run: ActiveSpawn) -> bool:
-        namespace = Context(self.world, account, run).names.namespace
-        pods = self.world.pods.within(namespace)
+        namespace = Context(self.service_context, account, run).names.namespace
+        pods = self.service_context.pods.within(namespace)
         return any(
             pod["metadata"]["labels"].get(labels.SPAWN) == run.record.id
             and labels.PART not in pod["metadata"]["labels"]
@@ -293,11 +293,11 @@ class Recovery:
             account.record.generation += 1
             run.record.generation = run.record.log.generation = account.record.generation
             if run.record.phase is Phase.RUNNING:
-                _ = Context(self.world, account, run).follow()
+                _ = Context(self.service_context, account, run).follow()
         try:
             async with account.lock:
                 account.demand_here()
-                await self.world.store.save(account.record)
+                await self.service_context.store.save(account.record)
         except ClusterError:
             self.tasks.run(self._take_over_later(account, runs))  # nobody else waits for this user's record
         except (ElsewhereError, RecordLostError):
@@ -308,7 +308,7 @@ class Recovery:
             self._carry_all_on(account, runs)
 
     async def _take_over_later(self, account: Account, runs: list[ActiveSpawn]) -> None:
-        await persist(self.world, account)
+        await persist(self.service_context, account)
         self._carry_all_on(account, runs)
 
     def _carry_all_on(self, account: Account, runs: list[ActiveSpawn]) -> None:
@@ -317,7 +317,7 @@ class Recovery:
                 self._carry_on(account, run)
 
     def _carry_on(self, account: Account, run: ActiveSpawn) -> None:
-        context = Context(self.world, account, run)
+        context = Context(self.service_context, account, run)
         controller, record = SpawnController(context), run.record
         if record.desired is Desired.GONE:
             controller.to_phase(Phase.STOPPING)
@@ -331,7 +331,7 @@ class Recovery:
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
             if self._is_ready(account, run):  # it may have been told as running: it gets the time to be so again
-                record.deadline = max(record.deadline, time.time() + self.world.settings.deadlines.spawn)
+                record.deadline = max(record.deadline, time.time() + self.service_context.settings.deadlines.spawn)
             work = controller.come_up
         run.task = self.tasks.start(controller.see_through(work))
 

@@ -40,7 +40,7 @@ from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.spawns.purging import purge
 from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.room import until_room
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.start_queue import Turn
 from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.supervision import tend
@@ -60,7 +60,7 @@ class SpawnController:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._world = context.world
+        self._service_context = context.service_context
         self._account = context.account
         self._run = context.run
         self._record = context.run.record
@@ -254,7 +254,7 @@ class SpawnController:
     async def _apply(self) -> None:
         await self._take_away_replaced()
         await until_room(self._context)
-        turn = Turn(self._world.slots)
+        turn = Turn(self._service_context.slots)
         await turn.take(self._context.tell)
         try:
             self.to_phase(Phase.PENDING)
@@ -271,7 +271,7 @@ class SpawnController:
         while (pod := self._context.pod()) is None and ref is not None and await self._is_there_after_all():
             with suppress(TimeoutError):
                 async with asyncio.timeout(next(waits)):
-                    await self._world.pods.wait_for(ref.namespace, ref.name, lambda found: found is not None)
+                    await self._service_context.pods.wait_for(ref.namespace, ref.name, lambda found: found is not None)
         return pod
 
     async def _is_there_after_all(self) -> bool:
@@ -279,7 +279,7 @@ class SpawnController:
         ref, waits = self._context.pod_ref(), pauses(_SOON)
         while ref is not None:
             try:
-                there = await self._world.cluster.read(ref)
+                there = await self._service_context.cluster.read(ref)
             except ClusterError as error:
                 if self._context.went_with_the_namespace(error):
                     return False
@@ -375,9 +375,9 @@ class SpawnController:
 
     def _patience(self, replaced: Replaced | None) -> float:
         """Return the seconds that taking away may take: pods may use their grace period."""
-        pods = self._world.pods.within(self._context.names.namespace)
+        pods = self._service_context.pods.within(self._context.names.namespace)
         grace = longest_grace(pods, replaced.id if replaced else self._record.id)
-        return self._world.settings.deadlines.stop + grace
+        return self._service_context.settings.deadlines.stop + grace
 
     def _stuck(self, replaced: Replaced | None) -> str:
         """Return what holds up the taking away."""
@@ -397,10 +397,10 @@ class SpawnController:
             await self._persist()
 
     async def _persist(self) -> None:
-        await persist(self._world, self._account)
+        await persist(self._service_context, self._account)
 
 
-async def persist(world: World, account: Account) -> None:
+async def persist(service_context: ServiceContext, account: Account) -> None:
     """Write an account's record, however long the cluster takes to answer, unless the account has moved.
 
     Raises:
@@ -412,7 +412,7 @@ async def persist(world: World, account: Account) -> None:
         try:
             async with account.lock:
                 account.demand_here()
-                await world.store.save(account.record)
+                await service_context.store.save(account.record)
         except ClusterError as error:
             log = structlog.get_logger("spawnpenny.spawn")
             log.warning("the record cannot be written yet", user=account.username, error=error.message)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.forms import FormField
     from spawnpenny.domain.spawns import Key
     from spawnpenny.domain.users import User
-    from spawnpenny.spawns.service_context import World
+    from spawnpenny.spawns.service_context import ServiceContext
 
 _NOBODY: Final = Identity("form", frozenset())
 _MOST: Final = 300
@@ -29,7 +29,7 @@ _MOST: Final = 300
 
 
 async def unfitting(
-    world: World, account: Account | None, user: User, key: Key, form: Sequence[FormField]
+    service_context: ServiceContext, account: Account | None, user: User, key: Key, form: Sequence[FormField]
 ) -> dict[Path, Shortage]:
     """Return the choices that the steps' own checks would refuse for want of room, with what is short.
 
@@ -38,10 +38,10 @@ async def unfitting(
     """
     record = replace(account.record, user=user, spawns=dict(account.record.spawns)) if account else UserRecord(user, "")
     own = Account(safe_slug(user.username), record, runs=dict(account.runs) if account else {})
-    return await asyncio.to_thread(unavailable, form, _judge(world, own, key))
+    return await asyncio.to_thread(unavailable, form, _judge(service_context, own, key))
 
 
-def _judge(world: World, own: Account, key: Key) -> Judge:
+def _judge(service_context: ServiceContext, own: Account, key: Key) -> Judge:
     known: dict[tuple[tuple[str, str], ...], Shortage | None] = {}
 
     def judge(answers: Answers) -> Shortage | None:
@@ -51,7 +51,7 @@ def _judge(world: World, own: Account, key: Key) -> Judge:
         return known.get(options)
 
     def judged(answers: Answers) -> Shortage | None:
-        context = draft(world, own, key, SpawnRequest("form", dict(answers)), identity=_NOBODY)
+        context = draft(service_context, own, key, SpawnRequest("form", dict(answers)), identity=_NOBODY)
         try:
             context.run.record.asks = context.asks()
             for step in context.pipeline.steps:

@@ -18,7 +18,7 @@ from spawnpenny.spawns.acceptance import refuse_collision, to_replace
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.hostnames import hostnames
 from spawnpenny.spawns.record import SpawnRecord
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_state import Account
 from spawnpenny.spawns.views import Context
 
@@ -26,14 +26,16 @@ MARGIN: Final = 5.0
 """Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
 
 
-def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *, identity: Identity) -> ActiveSpawn:
+def make_run(
+    service_context: ServiceContext, account: Account, key: Key, request: SpawnRequest, *, identity: Identity
+) -> ActiveSpawn:
     """Return a new spawn of an account, of which nothing is written or begun yet.
 
     Raises:
         InvalidRequestError, QuotaExceededError, NameCollisionError, TooManySpawnsError: Why it is refused.
 
     """
-    context = draft(world, account, key, request, identity=identity)
+    context = draft(service_context, account, key, request, identity=identity)
     record = context.run.record
     record.replaces = to_replace(account, account.runs.get(key))
     if request.timeout is None:  # else the caller waits no longer
@@ -44,7 +46,9 @@ def make_run(world: World, account: Account, key: Key, request: SpawnRequest, *,
     return context.run
 
 
-def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, identity: Identity) -> Context:
+def draft(
+    service_context: ServiceContext, account: Account, key: Key, request: SpawnRequest, *, identity: Identity
+) -> Context:
     """Return a new spawn of an account before anything of it was looked at."""
     now = time.time()
     record = SpawnRecord(
@@ -55,15 +59,15 @@ def draft(world: World, account: Account, key: Key, request: SpawnRequest, *, id
         by=identity.name,
         own=identity.username == account.username,
         requested_at=now,
-        deadline=now + _patience(world, request),
+        deadline=now + _patience(service_context, request),
         log=EventLog(account.record.generation),
     )
-    return Context(world, account, ActiveSpawn(record))
+    return Context(service_context, account, ActiveSpawn(record))
 
 
 def _grace_of_replaced(context: Context) -> float:
     """Return the seconds that the pods of what it replaces get to end, before anything of it can begin."""
-    pods = context.world.pods.within(context.names.namespace)
+    pods = context.service_context.pods.within(context.names.namespace)
     return max((longest_grace(pods, replaced.id) for replaced in context.run.record.replaces), default=0)
 
 
@@ -71,8 +75,8 @@ _LEAST: Final = 1.0
 """Seconds that a start has where its caller waits hardly longer than ``MARGIN``."""
 
 
-def _patience(world: World, request: SpawnRequest) -> float:
-    most = world.settings.deadlines.spawn
+def _patience(service_context: ServiceContext, request: SpawnRequest) -> float:
+    most = service_context.settings.deadlines.spawn
     if request.timeout is None:
         return most
     return min(most, max(request.timeout - MARGIN, min(request.timeout, _LEAST)))
@@ -85,7 +89,7 @@ def choose(context: Context) -> None:
         InvalidRequestError: An option is not known, or its value is not one of the option's.
 
     """
-    record, user, plugins = context.run.record, context.account.record.user, context.world.plugins
+    record, user, plugins = context.run.record, context.account.record.user, context.service_context.plugins
     if record.key.kind is Kind.LAB:
         check_options(plugins.form(user), record.request.options)
         env = {**record.request.env, VARIABLE: new_lab_token(context.names)}
@@ -100,7 +104,7 @@ def _check(context: Context) -> None:
     record.steps = [StepProgress(step.name) for step in steps]
     record.asks = context.asks()
     if record.request.tls is not None:
-        hostnames(context.world, context.account.username, record.key)  # or nobody would make anything of it
+        hostnames(context.service_context, context.account.username, record.key)  # or nobody would make anything of it
     for step in steps:
         step.check(context.spawn())
     context.demand_useful()

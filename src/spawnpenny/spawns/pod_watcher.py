@@ -16,7 +16,7 @@ from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_registry import Accounts
 from spawnpenny.spawns.user_state import Account
 from spawnpenny.spawns.views import Context
@@ -26,33 +26,33 @@ from spawnpenny.spawns.views import Context
 class PodWatcher:
     """Ends the spawns whose pods have ended, and tells of those that are in trouble."""
 
-    world: World
+    service_context: ServiceContext
     accounts: Accounts
     tasks: Tasks
 
     async def run(self) -> None:
         """Watch until cancelled. It may be run again after a failure: what was missed meanwhile is looked at first."""
-        with self.world.pods.subscribe() as changes:
+        with self.service_context.pods.subscribe() as changes:
             await self._catch_up()
             async for change in changes:
                 self._look_alone(change.object, deleted=change.type == "DELETED")
 
     async def _catch_up(self) -> None:
-        pods = self.world.pods
+        pods = self.service_context.pods
         async for known in paced(pods.items()):
             pod = pods.get(known["metadata"]["namespace"], known["metadata"]["name"])
             if pod is not None:
                 self._look_alone(pod, deleted=False)
         async for account in paced(self.accounts):
             for run in account.runs.values():
-                with self.world.faults.isolated("account", account.slug):
-                    context = Context(self.world, account, run)
+                with self.service_context.faults.isolated("account", account.slug):
+                    context = Context(self.service_context, account, run)
                     if self._stands(run) and run.record.pod is not None and context.pod() is None:
                         self._end(context, None)
 
     def _look_alone(self, pod: Manifest, *, deleted: bool) -> None:
         """Look at one pod; what is wrong with it harms no other one."""
-        faults, name = self.world.faults, f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        faults, name = self.service_context.faults, f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         with faults.isolated("pod", name):
             self._look(pod, deleted=deleted)
         if deleted:
@@ -63,14 +63,14 @@ class PodWatcher:
         found = self._running(pod)
         if found is None:
             return
-        context = Context(self.world, *found)
+        context = Context(self.service_context, *found)
         if deleted or pod_status.is_lost(pod):
             lost = pod if pod_status.is_lost(pod) else None
             self._end(context, lost, last=pod)
             return
         context.notice(pod)
         if context.follow():
-            self.tasks.run(persist(self.world, context.account))
+            self.tasks.run(persist(self.service_context, context.account))
         if (trouble := pod_status.trouble(pod, quote=None)) is not None and not pod_status.is_ready(pod):
             self._tell(context, trouble.error.message)
 

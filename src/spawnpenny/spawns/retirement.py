@@ -13,7 +13,7 @@ from spawnpenny.errors import UserConflictError
 from spawnpenny.spawns.acceptance import oldest_history
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import SpawnRecord
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_state import Account
 
 COMMISSIONING: Final = Key(Kind.USER, "")
@@ -49,10 +49,10 @@ def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> Active
     return run
 
 
-def has_namespace(world: World, username: str) -> bool:
+def has_namespace(service_context: ServiceContext, username: str) -> bool:
     """Whether a user has a namespace, also where there is no record of the user."""
-    names = Names.of(username, Kind.USER, "", prefix=world.settings.namespaces.prefix)
-    there = world.namespaces.get(None, names.namespace)
+    names = Names.of(username, Kind.USER, "", prefix=service_context.settings.namespaces.prefix)
+    there = service_context.namespaces.get(None, names.namespace)
     return there is not None and "deletionTimestamp" not in there["metadata"]
 
 

@@ -47,7 +47,7 @@ from spawnpenny.spawns.retirement import (
     refuse_to_retire,
     stand_in,
 )
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.user_registry import Accounts
 from spawnpenny.spawns.user_state import Account
@@ -77,8 +77,8 @@ class Scaled:
 class Spawns:
     """Starts and stops spawns, and knows them. ``ready`` is set once the state of the cluster is known."""
 
-    def __init__(self, world: World, accounts: Accounts, tasks: Tasks) -> None:
-        self._world = world
+    def __init__(self, service_context: ServiceContext, accounts: Accounts, tasks: Tasks) -> None:
+        self._service_context = service_context
         self._accounts = accounts
         self._tasks = tasks
         self.ready = False
@@ -101,7 +101,7 @@ class Spawns:
         """
         self._demand_ready()
         async with self._locked(username) as account:
-            user = resolve_user(username, identity, account.known, self._world.settings.users)
+            user = resolve_user(username, identity, account.known, self._service_context.settings.users)
             refuse_retiring(account)
             existing = account.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
@@ -136,7 +136,7 @@ class Spawns:
 
         """
         self._demand_ready()
-        check_ids(user, self._world.settings.users)
+        check_ids(user, self._service_context.settings.users)
         key = COMMISSIONING
         async with self._locked(user.username) as account:
             existing = account.runs.get(key)
@@ -156,7 +156,7 @@ class Spawns:
     def _is_outdated(self, account: Account, run: ActiveSpawn) -> bool:
         """Tell whether a commissioning that has run would do something else now."""
         try:
-            return bool(Context(self._world, account, run).runner().outdated())
+            return bool(Context(self._service_context, account, run).runner().outdated())
         except SpawnpennyError:  # the orders cannot be read at the moment: what has run, has run
             return False
 
@@ -176,7 +176,7 @@ class Spawns:
         async with self._locked(username) as account:
             refuse_to_retire(account, purge=purge)
             run = account.runs.get(COMMISSIONING)
-            if run is None and not account.record.applied and not has_namespace(self._world, username):
+            if run is None and not account.record.applied and not has_namespace(self._service_context, username):
                 return None  # retired already, or never more than written down
             run = run or stand_in(account)
             if run.record.desired is not Desired.GONE:
@@ -206,13 +206,13 @@ class Spawns:
             if run is None:
                 return None
             demand_up(run)
-            context, before = Context(self._world, account, run), run.record.scale
+            context, before = Context(self._service_context, account, run), run.record.scale
             asked = wanted if isinstance(wanted, Scale) else wanted(before)
             fitted = context.fit(asked.held(asked.count))
             run.standing = before  # or workers would go, or come, by what may not get written
             context.count(fitted.scale)
             try:
-                await self._world.store.save(account.record)
+                await self._service_context.store.save(account.record)
             except BaseException as error:
                 context.count(before)
                 self._write_back(account, account.record.user, error)
@@ -250,7 +250,7 @@ class Spawns:
             TlsUnsupportedError: It is not.
 
         """
-        return hostnames(self._world, username, key)
+        return hostnames(self._service_context, username, key)
 
     async def purge(
         self, username: str, key: Key, *, identity: Identity, start: str | None = None
@@ -266,18 +266,18 @@ class Spawns:
 
         """
         self._demand_ready()
-        if self.account(username) is None and not has_namespace(self._world, username):
+        if self.account(username) is None and not has_namespace(self._service_context, username):
             return None
         async with self._locked(username) as account:
             run = account.runs.get(key)
             if start is not None and (run is None or run.record.request.start != start):
                 return None
             if run is None:
-                if not has_namespace(self._world, username):
+                if not has_namespace(self._service_context, username):
                     return None
                 refuse_retiring(account)
                 if account.known is None:
-                    account.record.user = resolve_user(username, identity, None, self._world.settings.users)
+                    account.record.user = resolve_user(username, identity, None, self._service_context.settings.users)
                 run = stand_in(account, key, identity.name)
             if not (run.record.purge and run.record.desired is Desired.GONE):
                 run.record.purge = True
@@ -317,7 +317,7 @@ class Spawns:
 
         """
         if self.account(username) is None:
-            await self._world.ownership.ask(safe_slug(username), self._world.cluster)
+            await self._service_context.ownership.ask(safe_slug(username), self._service_context.cluster)
 
     async def page(
         self,
@@ -334,7 +334,7 @@ class Spawns:
 
         """
         self._demand_ready()
-        directory = Directory(self._accounts, self._world.ownership)
+        directory = Directory(self._accounts, self._service_context.ownership)
         return await directory.page(kind, after=after, limit=limit, where=where)
 
     def all(
@@ -347,7 +347,7 @@ class Spawns:
 
         """
         self._demand_ready()
-        return Directory(self._accounts, self._world.ownership).all(kind, after=after, limit=limit)
+        return Directory(self._accounts, self._service_context.ownership).all(kind, after=after, limit=limit)
 
     def accounts(self) -> list[Account]:
         """Return all accounts in memory, also before the state of the cluster is known."""
@@ -362,12 +362,12 @@ class Spawns:
         """Hold a user's account. Where another replica turns out to have the user, say so, as soon as it is known."""
         self._demand_here(username)
         try:
-            async with self._accounts.locked(username, self._world.store.owner) as account:
+            async with self._accounts.locked(username, self._service_context.store.owner) as account:
                 yield account
         except RecordLostError:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_HEARSAY):
-                    await self._world.ownership.heard_of(safe_slug(username))
+                    await self._service_context.ownership.heard_of(safe_slug(username))
             self._demand_here(username)
             raise
 
@@ -375,7 +375,7 @@ class Spawns:
         self._accounts.demand_readable(username)
         slug = safe_slug(username)
         if self._accounts.by_slug(slug) is None:
-            self._world.ownership.demand_unknown(slug)
+            self._service_context.ownership.demand_unknown(slug)
 
     async def _accept(
         self,
@@ -390,13 +390,13 @@ class Spawns:
         """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
         existing = account.runs.get(key)
         attempt = trial(account, user, identity, commissioned=commissioned)
-        run = make_run(self._world, attempt, key, request, identity=identity)
+        run = make_run(self._service_context, attempt, key, request, identity=identity)
         oldest = oldest_history(account, key)
         if oldest is not None:
             attempt.record.spawns.pop(oldest.record.key)
         attempt.record.spawns[key] = run.record
         try:
-            await self._world.store.save(attempt.record)
+            await self._service_context.store.save(attempt.record)
         except BaseException as error:
             self._write_back(account, user, error)
             raise
@@ -408,7 +408,7 @@ class Spawns:
         account.runs[key] = run
         if existing is not None:
             run.take_the_place_of(existing)
-        controller = SpawnController(Context(self._world, account, run))
+        controller = SpawnController(Context(self._service_context, account, run))
         self._launch(run, controller, partial(controller.come_up, existing.task if existing else None))
         return run
 
@@ -416,10 +416,10 @@ class Spawns:
         run.record.desired = Desired.GONE
         if run.task is not None:
             run.task.cancel()  # now, or it would go on while the order is written
-        controller = SpawnController(Context(self._world, account, run))
+        controller = SpawnController(Context(self._service_context, account, run))
         controller.to_phase(Phase.STOPPING)
         try:
-            await self._world.store.save(account.record)
+            await self._service_context.store.save(account.record)
         except BaseException:
             # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
             if not account.moved:
@@ -439,7 +439,7 @@ class Spawns:
 
     async def _persist(self, account: Account) -> None:
         try:
-            await persist(self._world, account)
+            await persist(self._service_context, account)
         finally:
             self._accounts.let_go(account)
 

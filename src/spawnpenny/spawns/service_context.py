@@ -24,7 +24,7 @@ MOST_TOLD: Final = 50
 
 
 @dataclass(frozen=True)
-class World:
+class ServiceContext:
     """The cluster, what is watched of it, whose users are, who makes namespaces, the records, plugins and settings.
 
     ``told`` is held for each pod whose events are followed; ``faults`` counts the records, pods and users that could

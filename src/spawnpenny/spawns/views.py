@@ -39,7 +39,7 @@ from spawnpenny.spawns.record import Applied, Replaced
 from spawnpenny.spawns.room import describe, ending, room_of
 from spawnpenny.spawns.scaling import Fitted, fit, fit_maximum
 from spawnpenny.spawns.scrub import Scrubber
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.start_queue import Turn
 from spawnpenny.spawns.supervision import tending_steps
 from spawnpenny.spawns.user_state import Account
@@ -52,18 +52,20 @@ _IDLE: Final = 60.0
 class Context:
     """One spawn of one user, seen from the pipeline."""
 
-    world: World
+    service_context: ServiceContext
     account: Account
     run: ActiveSpawn
 
     @property
     def pipeline(self) -> Ordered:
-        return self.world.plugins.pipelines[self.run.record.key.kind]
+        return self.service_context.plugins.pipelines[self.run.record.key.kind]
 
     @property
     def names(self) -> Names:
         key = self.run.record.key
-        return Names.of(self.account.username, key.kind, key.name, prefix=self.world.settings.namespaces.prefix)
+        return Names.of(
+            self.account.username, key.kind, key.name, prefix=self.service_context.settings.namespaces.prefix
+        )
 
     def spawn(self, mark: str | None = None) -> Spawn:
         """Return the spawn as its steps see it, without a port."""
@@ -115,12 +117,12 @@ class Context:
             shared=SharedSteps(self),
             report=self._report if replaced is None else _silent,
             scrub=self.scrub,
-            step_deadline=self.world.settings.deadlines.step,
+            step_deadline=self.service_context.settings.deadlines.step,
         )
 
     def retiring(self) -> Iterator[tuple[Step, Spawn]]:
         """Yield what all spawns of the user share, the last step first, and the spawn as each step sees it."""
-        pipelines, seen, port = self.world.plugins.pipelines, set[str](), self._ports()
+        pipelines, seen, port = self.service_context.plugins.pipelines, set[str](), self._ports()
         for kind in (Kind.DASK, Kind.LAB, Kind.USER):
             for step in reversed(pipelines[kind].steps):
                 if step.scope == "user" and step.name not in seen:
@@ -136,7 +138,7 @@ class Context:
     def _ports(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Callable[[Step], StepPort]:
         record, user = self.run.record, self.account.record.user
         marks = Marks(
-            installation=self.world.settings.installation,
+            installation=self.service_context.settings.installation,
             username=user.username,
             kind=record.key.kind,
             spawn=replaced.id if replaced else record.id,
@@ -146,9 +148,9 @@ class Context:
             token=token_hash(record.request.env),
         )
         reach = Reach(
-            cluster=self.world.cluster,
-            pods=self.world.pods,
-            broker=self.world.broker,
+            cluster=self.service_context.cluster,
+            pods=self.service_context.pods,
+            broker=self.service_context.broker,
             tell=self.tell,
             suspect=self._suspect,
             notice=self.notice,
@@ -156,8 +158,8 @@ class Context:
             namespace=self._namespace_uid,
             waits=turn.give_back if turn else lambda: None,
             scrub=self.scrub,
-            slow=self.world.settings.deadlines.slow,
-            told=self.world.told,
+            slow=self.service_context.settings.deadlines.slow,
+            told=self.service_context.told,
         )
         return lambda step: StepPort(step, marks, reach, user)
 
@@ -211,7 +213,7 @@ class Context:
         """
         if self.run.record.key.kind is not Kind.DASK:
             return
-        groups = group_names(self.world.plugins.worker_groups())
+        groups = group_names(self.service_context.plugins.worker_groups())
         refusals = (self._refusal(Scale().resized(group, 1), in_use=Resources()) for group in groups)
         first = next(refusals)
         if first is not None and all(refusal is not None for refusal in refusals):
@@ -236,12 +238,12 @@ class Context:
     def pod(self) -> Manifest | None:
         """Return the pod whose end is the end of the spawn, as the cluster last told of it."""
         ref = self.pod_ref()
-        pod = self.world.pods.get(ref.namespace, ref.name) if ref else None
+        pod = self.service_context.pods.get(ref.namespace, ref.name) if ref else None
         return pod if pod is not None and pod["metadata"]["uid"] == self.run.record.pod else None
 
     def pods_of(self, mark: str) -> list[Manifest]:
         """Return the pods that carry a spawn's mark, as they were last heard of."""
-        found = self.world.pods.within(self.names.namespace)
+        found = self.service_context.pods.within(self.names.namespace)
         return [pod for pod in found if pod["metadata"].get("labels", {}).get(labels.SPAWN) == mark]
 
     def pod_ref(self) -> Ref | None:
@@ -254,7 +256,7 @@ class Context:
 
     def went_with_the_namespace(self, error: BaseException) -> bool:
         """Whether a refusal says that nothing is left: what is gone takes our right to ask about it along."""
-        namespace = self.world.namespaces.get(None, self.names.namespace)
+        namespace = self.service_context.namespaces.get(None, self.names.namespace)
         return namespace is None and isinstance(error, ClusterForbiddenError)
 
     def url(self, pod: Manifest) -> str | None:
@@ -311,7 +313,7 @@ class Context:
     def emit(self, type_: EventType, message: str, **about: Unpack[About]) -> None:
         about.setdefault("progress", self.run.record.progress)
         event = self.run.add_event(type_, message, **about)
-        self.world.plugins.observe(self.account.username, self.run.record.key, event)
+        self.service_context.plugins.observe(self.account.username, self.run.record.key, event)
 
     def _origin(self) -> str:
         record = self.run.record
@@ -330,12 +332,12 @@ class Context:
         return json.dumps(origin, ensure_ascii=False, sort_keys=True)
 
     def _overrides(self, spawn: Spawn) -> list[tuple[str, Mapping[str, Any]]]:
-        return self.world.plugins.cluster_overrides(spawn.user, dict(spawn.options))
+        return self.service_context.plugins.cluster_overrides(spawn.user, dict(spawn.options))
 
     def _patch(self, spawn: Spawn, pod: Manifest) -> Manifest:
-        pods = self.world.settings.pods
+        pods = self.service_context.settings.pods
         merged = merge_patches(
-            pod, self.world.plugins.pod_patches(spawn, copy.deepcopy(pod)), base=f"the {spawn.kind} plugin"
+            pod, self.service_context.plugins.pod_patches(spawn, copy.deepcopy(pod)), base=f"the {spawn.kind} plugin"
         )
         merged = limited(merged, container_limits(self.pipeline.steps))
         check_pod(
@@ -343,7 +345,7 @@ class Context:
             allowed=pods.allow,
             images=pods.images,
             host_paths=pods.host_paths,
-            broker=self.world.settings.broker,
+            broker=self.service_context.settings.broker,
         )
         return merged
 
@@ -373,7 +375,7 @@ class Context:
         try:
             async with self.account.lock:
                 self.account.demand_here()
-                await self.world.store.save(self.account.record)
+                await self.service_context.store.save(self.account.record)
         except SpawnpennyError:
             record.idle_since = before  # so that it is noted the next time: a busy cluster must not pass for idle
 
@@ -384,7 +386,7 @@ class Context:
             self.run.held_back = HeldBack(why, until=until) if why else None
 
     def _service_host(self, name: str) -> str:
-        return self.world.cluster.service_host(self.names.namespace, name)
+        return self.service_context.cluster.service_host(self.names.namespace, name)
 
     def _announce(self, url: str, pod: str) -> None:
         self.run.record.url, self.run.record.pod = url, pod
@@ -397,7 +399,7 @@ class Context:
 
     def _namespace_uid(self) -> str:
         """Return the uid of the user's namespace, also of one that the record does not know, or knows no more."""
-        there = self.world.namespaces.get(None, self.names.namespace)
+        there = self.service_context.namespaces.get(None, self.names.namespace)
         return str(there["metadata"]["uid"]) if there is not None else self.account.record.namespace
 
     def _report(self, name: str, state: StepState, seconds: float | None) -> None:
@@ -442,7 +444,7 @@ class SharedSteps:
         record.applied[step.name] = Applied(wanted, namespace)
 
     def _namespace_stands(self, uid: str) -> bool:
-        namespace = self.context.world.namespaces.get(None, self.context.names.namespace)
+        namespace = self.context.service_context.namespaces.get(None, self.context.names.namespace)
         return (
             namespace is not None
             and namespace["metadata"]["uid"] == uid

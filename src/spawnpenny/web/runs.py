@@ -90,7 +90,7 @@ def _place(cursor: str) -> tuple[str, str]:
 
 def _grace(request: web.Request, username: str, run: ActiveSpawn) -> float:
     """Return the grace period of a spawn's pods, and of those that it replaces."""
-    world, record = request.app[SERVICE].world, run.record
-    names = Names.of(username, record.key.kind, record.key.name, prefix=world.settings.namespaces.prefix)
-    pods = world.pods.within(names.namespace)
+    service_context, record = request.app[SERVICE].service_context, run.record
+    names = Names.of(username, record.key.kind, record.key.name, prefix=service_context.settings.namespaces.prefix)
+    pods = service_context.pods.within(names.namespace)
     return max(longest_grace(pods, spawn) for spawn in (record.id, *(each.id for each in record.replaces)))

@@ -167,7 +167,7 @@ async def compute(installation, service, hollow_node):
     await service.spawns.scale("ada", cluster.record.key, Scale(3))
     names = await until_workers(service, namespace, 3)
     await hollow_node.exit(namespace, min(names), 137, "OOMKilled")
-    await service.world.pods.wait_for(namespace, min(names), lambda pod: pod is None)
+    await service.service_context.pods.wait_for(namespace, min(names), lambda pod: pod is None)
     await until_workers(service, namespace, 3)
     await service.spawns.scale("ada", cluster.record.key, Scale(1))
     await until_workers(service, namespace, 1)
@@ -176,9 +176,9 @@ async def compute(installation, service, hollow_node):
 
 async def until_workers(service, namespace, count):
     """Wait until there are so many workers; return their names."""
-    with service.world.pods.subscribe() as changes:
+    with service.service_context.pods.subscribe() as changes:
         while True:
-            pods = [pod["metadata"] for pod in service.world.pods.within(namespace)]
+            pods = [pod["metadata"] for pod in service.service_context.pods.within(namespace)]
             names = {pod["name"] for pod in pods if labels.PART in pod["labels"]}
             if len(names) == count:
                 return names
@@ -215,7 +215,7 @@ async def begin(service, hollow_node, installation):
 
 async def say_of_the_pod(installation, service, reason):
     namespace = installation.site.namespace("heidi")
-    pod = await service.world.pods.wait_for(namespace, "lab", lambda found: found is not None)
+    pod = await service.service_context.pods.wait_for(namespace, "lab", lambda found: found is not None)
     about = {"kind": "Pod", "namespace": namespace, "name": "lab", "uid": pod["metadata"]["uid"]}
     await installation.make("Event", f"lab.{reason.lower()}", namespace, involvedObject=about, reason=reason)
 

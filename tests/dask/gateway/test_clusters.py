@@ -57,12 +57,12 @@ async def test_workers_are_counted_as_they_come(caller, server):
     ada = await caller("ada")
     name = await start(ada)
     namespace = server.service.settings.namespaces.prefix + "ada"
-    with server.service.world.pods.subscribe() as changes:
+    with server.service.service_context.pods.subscribe() as changes:
         assert (await ada.post(f"{CLUSTERS}{name}/scale", json={"count": 2})).status == 200
         while (workers := (await (await ada.get(f"{DASK}/{name}")).json())["workers"]) != {"running": 2, "pending": 0}:
             assert sum(workers.values()) <= 2
             await anext(changes)
-    assert len(server.service.world.pods.within(namespace)) == 3
+    assert len(server.service.service_context.pods.within(namespace)) == 3
 
 
 async def test_a_cluster_with_a_name_of_its_users_own_is_found_by_it_and_is_nobody_elses(caller):
@@ -154,7 +154,11 @@ async def test_a_ticket_opens_one_dashboard_once(public, caller, server):
         body = await answer.json()
         assert answer.status == status
         if status == 200:
-            (pod,) = [each for each in server.service.world.pods.items() if each["metadata"]["name"].endswith(names[0])]
+            (pod,) = [
+                each
+                for each in server.service.service_context.pods.items()
+                if each["metadata"]["name"].endswith(names[0])
+            ]
             assert body == {"uid": pod["metadata"]["uid"]}
         else:
             assert body["code"] == "ticket_unknown"

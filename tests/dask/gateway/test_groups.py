@@ -48,7 +48,7 @@ async def test_each_group_has_its_number_and_counts_with_its_size(caller, server
     name = await start(ada)
     assert await scale(ada, name, 2) == (200, {"ok": True, "msg": None})
     assert await scale(ada, name, 1, "spot") == (200, {"ok": True, "msg": None})
-    with server.service.world.pods.subscribe() as changes:
+    with server.service.service_context.pods.subscribe() as changes:
         while (seen := await (await ada.get(f"{DASK}/{name}")).json())["workers"]["running"] < 3:
             await anext(changes)
     assert seen["groups"] == {

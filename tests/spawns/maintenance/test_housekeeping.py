@@ -39,12 +39,12 @@ def volume_claim(site):
 
 async def leftover_pod(site, service, name, mark=None):
     """Make a pod like a lab's, of a spawn that there is not or of ``mark``; wait until the service has heard of it."""
-    (there,) = [pod for pod in service.world.pods.items() if pod["metadata"]["name"] == "lab"]
+    (there,) = [pod for pod in service.service_context.pods.items() if pod["metadata"]["name"] == "lab"]
     pod = foreign_pod(name, site.namespace())
     pod["metadata"] |= {key: copy.deepcopy(there["metadata"][key]) for key in ("labels", "annotations")}
     pod["metadata"]["labels"][labels.SPAWN] = mark or f"gone-{name}"
     await site.cluster.create(pod)
-    await service.world.pods.wait_for(site.namespace(), name, lambda pod: pod is not None)
+    await service.service_context.pods.wait_for(site.namespace(), name, lambda pod: pod is not None)
 
 
 async def test_what_no_spawn_has_is_taken_away_by_the_second_pass(site):
@@ -58,7 +58,7 @@ async def test_what_no_spawn_has_is_taken_away_by_the_second_pass(site):
         await service.housekeeper.keep_house()
         assert await site.read("Secret", "left") is not None
         await service.housekeeper.keep_house()
-        await service.world.pods.wait_for(site.namespace(), "left", lambda pod: pod is None)
+        await service.service_context.pods.wait_for(site.namespace(), "left", lambda pod: pod is None)
         assert await site.read("Secret", "left") is None
         for kind, name in (("Secret", "foreign"), ("Secret", "shared"), ("PersistentVolumeClaim", "home")):
             assert await site.read(kind, name) is not None
@@ -90,7 +90,7 @@ async def test_the_namespace_of_a_user_who_has_nothing_is_let_go_of(site):
         await stop(service)
         uid = (await site.read("Namespace", site.namespace()))["metadata"]["uid"]
         await service.housekeeper.keep_house()
-        await service.world.namespaces.wait_for(
+        await service.service_context.namespaces.wait_for(
             None, site.namespace(), lambda found: found is None or "deletionTimestamp" in found["metadata"]
         )
         assert service.spawns.account("ada") is None

@@ -9,7 +9,7 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.kubernetes.object_cache import Watched
 from spawnpenny.plugin.manager import Plugins
 from spawnpenny.spawns.record import UserRecord
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_state import Account
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class _NoCluster:
         raise NoClusterError(name)
 
 
-def offline_world(settings: Settings, plugins: Plugins) -> World:
+def offline_context(settings: Settings, plugins: Plugins) -> ServiceContext:
     """Return the dependencies of spawns, without a cluster behind them."""
     nobody = cast("Any", _NoCluster())
-    return World(
+    return ServiceContext(
         settings=settings,
         cluster=cast("Cluster", nobody),
         pods=_NoObjects(),

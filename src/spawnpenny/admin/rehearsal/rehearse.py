@@ -17,7 +17,7 @@ from spawnpenny.admin.rehearsal.candidates import (
 )
 from spawnpenny.admin.rehearsal.findings import Findings
 from spawnpenny.admin.rehearsal.missing_objects import ignore_to_paste
-from spawnpenny.admin.rehearsal.offline import offline_world
+from spawnpenny.admin.rehearsal.offline import offline_context
 from spawnpenny.admin.rehearsal.pod_checks import fence_problem, openings_to_paste
 from spawnpenny.admin.rehearsal.rehearser import Rehearser
 from spawnpenny.admin.rehearsal.result import Rehearsal, RehearsedSpawn, Unrehearsed
@@ -71,10 +71,10 @@ def rehearse(
     has, its environment included: then it is a refusal that there are no tokens.
     """
     selection = selection or Selection()
-    world, findings = offline_world(settings, plugins), Findings()
+    service_context, findings = offline_context(settings, plugins), Findings()
     for problem in problems_of_service(settings, plugins, deployed=deployed):
         findings.add(problem)
-    rehearser, user = Rehearser(world, findings), selection.user(settings)
+    rehearser, user = Rehearser(service_context, findings), selection.user(settings)
     labs = [rehearser.run(candidate) for candidate in _labs(plugins, selection, user)]
     caller = _caller(labs) or _caller(
         [rehearser.silent().run(candidate) for candidate in islice(_first_labs(plugins, user), 1)]

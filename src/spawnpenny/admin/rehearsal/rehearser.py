@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.models import Mismatch
     from spawnpenny.pipeline.spawn import Spawn
     from spawnpenny.pipeline.step import Step
-    from spawnpenny.spawns.service_context import World
+    from spawnpenny.spawns.service_context import ServiceContext
     from spawnpenny.spawns.views import Context
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ _MISREAD: Final = (AttributeError, KeyError, TypeError, ValueError)
 class Rehearser:
     """Rehearses spawns one after the other, each for a user who has nothing yet."""
 
-    world: World
+    service_context: ServiceContext
     findings: Findings
     unrehearsed: list[Unrehearsed] = field(default_factory=list)
     types: ObjectTypes = field(default_factory=ObjectTypes)
@@ -56,12 +56,12 @@ class Rehearser:
 
     def silent(self) -> Rehearser:
         """Return a rehearser whose findings are dropped."""
-        return Rehearser(self.world, Findings(), types=self.types)
+        return Rehearser(self.service_context, Findings(), types=self.types)
 
     def run(self, candidate: Candidate, caller: Caller | None = None) -> RehearsedSpawn:
         """Rehearse one spawn, and add its problems to the findings."""
         account, request = offline_account(candidate.user), sample_request(candidate, caller)
-        context = draft(self.world, account, Key(candidate.kind, candidate.name), request, identity=_NOBODY)
+        context = draft(self.service_context, account, Key(candidate.kind, candidate.name), request, identity=_NOBODY)
         context.run.record.id = "rehearsal"
         context.run.record.scale = Scale().resized(candidate.group, 1)  # a cluster without a worker is of no use
         rehearsal = _SpawnRehearsal(self, candidate, context)
@@ -139,7 +139,7 @@ class _SpawnRehearsal:
 
     def _patched(self) -> Callable[[Spawn, Manifest], Manifest]:
         """Return a function that merges the patches of all plugins, and reports every conflict, not the first alone."""
-        plugins, limits = self.rehearser.world.plugins, container_limits(self.context.pipeline.steps)
+        plugins, limits = self.rehearser.service_context.plugins, container_limits(self.context.pipeline.steps)
 
         def patched(spawn: Spawn, pod: Manifest) -> Manifest:
             base = f"the {spawn.kind} plugin"
@@ -153,7 +153,7 @@ class _SpawnRehearsal:
         return patched
 
     def _judge(self, step: Step, manifest: Manifest) -> None:
-        settings = self.rehearser.world.settings
+        settings = self.rehearser.service_context.settings
         mismatches = list(self.rehearser.types.mismatches(manifest))
         for mismatch in mismatches:
             self._mismatch(step, manifest, mismatch)
@@ -190,13 +190,13 @@ class _SpawnRehearsal:
             self._found(Problem(self._plugin(step), verdict.refusal.code, verdict.refusal.message))
 
     def _refer(self, manifest: Manifest) -> None:
-        world = self.rehearser.world
+        service_context = self.rehearser.service_context
         for each in references_of(manifest):
             made_already = bool(each.namespace) and self.namespace.has(each.resource.kind, each.namespace, each.name)
             if (
                 each.resource.namespaced and not made_already
             ):  # of what the whole cluster shares, only a cluster can tell
-                problem = missing_problem(each, world.settings, self.context.pipeline.steps)
+                problem = missing_problem(each, service_context.settings, self.context.pipeline.steps)
                 if problem is not None:
                     self.rehearser.missing.append(f"{each.resource.kind}/{each.name}")
                     self._found(problem)
@@ -211,11 +211,11 @@ class _SpawnRehearsal:
         self.rehearser.findings.add(problem, self.candidate, subject=subject)
 
     def _setting(self, step: Step, subject: str, path: str) -> str:
-        settings, fields = self.rehearser.world.settings, self.context.spawn().fields
+        settings, fields = self.rehearser.service_context.settings, self.context.spawn().fields
         return setting_path(settings.plugins, subject, first=self._origin(step), fields=fields, field=path)
 
     def _origin(self, step: Step) -> str:
-        return self.rehearser.world.plugins.origin[step.name]
+        return self.rehearser.service_context.plugins.origin[step.name]
 
     def _plugin(self, step: Step) -> str:
         return f"plugins.{self._origin(step)}"

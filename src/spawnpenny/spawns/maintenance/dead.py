@@ -6,15 +6,15 @@ import structlog
 
 from spawnpenny.errors import ConflictError, SpawnpennyError
 from spawnpenny.kubernetes.interface import Ref
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 
 
-async def forget_the_dead(world: World) -> None:
+async def forget_the_dead(service_context: ServiceContext) -> None:
     """Make one pass. One that was only asleep makes its Lease anew."""
     log = structlog.get_logger("spawnpenny.maintenance")
-    for lease in world.ownership.peers.long_dead():
+    for lease in service_context.ownership.peers.long_dead():
         try:
-            await world.cluster.delete(Ref.of(lease), uid=lease["metadata"]["uid"])
+            await service_context.cluster.delete(Ref.of(lease), uid=lease["metadata"]["uid"])
         except ConflictError:
             continue  # another one of that name by now
         except SpawnpennyError as error:

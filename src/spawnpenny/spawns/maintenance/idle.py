@@ -13,7 +13,7 @@ from spawnpenny.aio.pacing import paced
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnpennyError, UnavailableError
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_registry import Accounts
 from spawnpenny.spawns.user_state import Account
 
@@ -22,20 +22,20 @@ from spawnpenny.spawns.user_state import Account
 class Idle:
     """Releases idle namespaces. Where a volume claim lives there, it is asked again only after as long a time."""
 
-    world: World
+    service_context: ServiceContext
     accounts: Accounts
     _kept: dict[str, float] = field(default_factory=dict)
 
     async def let_go(self) -> None:
         """Make one pass."""
-        after = self.world.settings.housekeeping.idle
+        after = self.service_context.settings.housekeeping.idle
         if not after:
             return
         oldest = time.time() - after
         self._kept = {slug: when for slug, when in self._kept.items() if when > oldest}
         async for account in paced(self.accounts):
             done = True
-            with self.world.faults.isolated("account", account.slug):
+            with self.service_context.faults.isolated("account", account.slug):
                 done = await self._look_at(account, oldest)
             if not done:
                 return
@@ -59,8 +59,8 @@ class Idle:
         async with account.lock:
             if account.moved or not account.is_idle(before=oldest):
                 return
-            names = Names.of(account.username, Kind.USER, "", prefix=self.world.settings.namespaces.prefix)
-            there, record = self.world.namespaces.get(None, names.namespace), account.record
+            names = Names.of(account.username, Kind.USER, "", prefix=self.service_context.settings.namespaces.prefix)
+            there, record = self.service_context.namespaces.get(None, names.namespace), account.record
             if there is not None:
                 await self._release(account, there["metadata"]["uid"])
             if not (record.commissioned or record.vouched or record.spawns):
@@ -68,7 +68,7 @@ class Idle:
             elif record.namespace or record.applied:
                 record.namespace = ""
                 record.applied.clear()
-                await self.world.store.save(record)
+                await self.service_context.store.save(record)
             else:
                 return
         self._tell("idle, and let go of", account, None)
@@ -76,16 +76,16 @@ class Idle:
     async def _forget(self, account: Account) -> None:
         """Forget a user, and wait until that is heard of here: a record that is still known tells of a user."""
         record = account.record
-        await self.world.store.delete(record)
+        await self.service_context.store.delete(record)
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.world.settings.deadlines.stop):
-                await self.world.ownership.forgotten(account.slug, record.version)
+            async with asyncio.timeout(self.service_context.settings.deadlines.stop):
+                await self.service_context.ownership.forgotten(account.slug, record.version)
         self.accounts.forget(account)
 
     async def _release(self, account: Account, uid: str) -> None:
         try:
-            async with asyncio.timeout(self.world.settings.deadlines.stop):
-                await self.world.broker.release_namespace(account.username, uid)
+            async with asyncio.timeout(self.service_context.settings.deadlines.stop):
+                await self.service_context.broker.release_namespace(account.username, uid)
         except TimeoutError:
             raise BrokerUnavailableError("The broker did not release a namespace in time.") from None
 

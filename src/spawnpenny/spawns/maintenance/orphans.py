@@ -22,7 +22,7 @@ from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import Resource
 from spawnpenny.kubernetes.permissions import Declared, Permission
 from spawnpenny.pipeline.step import Step
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_registry import Accounts
 from spawnpenny.spawns.user_state import Account
 
@@ -51,7 +51,7 @@ def swept_kinds(steps: Iterable[Step]) -> tuple[Resource, ...]:
 class Leftovers:
     """Looks for leftovers of the users looked after here. ``held_back`` counts the spawns that were too many."""
 
-    world: World
+    service_context: ServiceContext
     accounts: Accounts
     steps: Sequence[Step]
     held_back: int = 0
@@ -64,7 +64,9 @@ class Leftovers:
         self._suspects = frozenset(found)
         spawns = len(_marks(due.values()))
         # Not of all pods: a Dask cluster has a hundred, and a mistake would take all labs away.
-        allowed = max(1, int(self.world.settings.housekeeping.share * len(_marks(self.world.pods.items()))))
+        allowed = max(
+            1, int(self.service_context.settings.housekeeping.share * len(_marks(self.service_context.pods.items())))
+        )
         self.held_back = spawns if spawns > allowed else 0
         log = structlog.get_logger("spawnpenny.maintenance")
         if self.held_back:
@@ -76,7 +78,7 @@ class Leftovers:
 
     async def _pods(self) -> list[Manifest]:
         found = []
-        async for pod in paced(self.world.pods.items()):
+        async for pod in paced(self.service_context.pods.items()):
             account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
             if account is not None and _is_left(pod, account):
                 found.append(pod)
@@ -86,7 +88,7 @@ class Leftovers:
         found: list[Manifest] = []
         async for account in paced(self.accounts):
             if account.unswept and account.record.namespace:
-                with self.world.faults.isolated("account", account.slug):
+                with self.service_context.faults.isolated("account", account.slug):
                     found += await self._left_of(account)
         return found
 
@@ -101,18 +103,20 @@ class Leftovers:
         return left
 
     async def _listed(self, account: Account) -> list[Manifest]:
-        settings = self.world.settings
+        settings = self.service_context.settings
         names = Names.of(account.username, Kind.USER, "", prefix=settings.namespaces.prefix)
         wanted = {**labels.ours(settings.installation), labels.USER: account.slug}
         return [
             each
             for resource in swept_kinds(self.steps)
-            for each in (await self.world.cluster.list(resource, namespace=names.namespace, labels=wanted)).items
+            for each in (
+                await self.service_context.cluster.list(resource, namespace=names.namespace, labels=wanted)
+            ).items
         ]
 
     async def _take_away(self, ref: Ref, uid: str) -> None:
         try:
-            await self.world.cluster.delete(ref, uid=uid)
+            await self.service_context.cluster.delete(ref, uid=uid)
         except ConflictError:
             return  # another one of that name by now
         except SpawnpennyError as error:

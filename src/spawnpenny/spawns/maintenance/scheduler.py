@@ -14,7 +14,7 @@ from spawnpenny.spawns.maintenance.dead import forget_the_dead
 from spawnpenny.spawns.maintenance.history import forget_history
 from spawnpenny.spawns.maintenance.idle import Idle
 from spawnpenny.spawns.maintenance.orphans import Leftovers
-from spawnpenny.spawns.service_context import World
+from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_registry import Accounts
 
 _HISTORY: Final = 60.0
@@ -25,17 +25,21 @@ class Housekeeper:
     """Keeps house for the users whom this replica looks after."""
 
     def __init__(
-        self, world: World, accounts: Accounts, steps: Sequence[Step], record_again: Callable[[], Awaitable[None]]
+        self,
+        service_context: ServiceContext,
+        accounts: Accounts,
+        steps: Sequence[Step],
+        record_again: Callable[[], Awaitable[None]],
     ) -> None:
-        self.leftovers = Leftovers(world, accounts, steps)
-        self.idle = Idle(world, accounts)
-        self._world = world
+        self.leftovers = Leftovers(service_context, accounts, steps)
+        self.idle = Idle(service_context, accounts)
+        self._service_context = service_context
         self._accounts = accounts
         self._record_again = record_again
 
     def supervise(self, supervisor: Supervisor) -> None:
         """Do each chore at its time, until the supervisor is closed."""
-        deadlines, settings = self._world.settings.deadlines, self._world.settings.housekeeping
+        deadlines, settings = self._service_context.settings.deadlines, self._service_context.settings.housekeeping
         every = min(_HISTORY, deadlines.history)
         supervisor.supervise("history", lambda: _repeated(self._forget_history, every), essential=False)
         supervisor.supervise("housekeeping", lambda: _repeated(self.keep_house, settings.every), essential=False)
@@ -45,10 +49,10 @@ class Housekeeper:
         await self._record_again()
         await self.leftovers.sweep()
         await self.idle.let_go()
-        await forget_the_dead(self._world)
+        await forget_the_dead(self._service_context)
 
     async def _forget_history(self) -> None:
-        await forget_history(self._world, self._accounts)
+        await forget_history(self._service_context, self._accounts)
 
 
 async def _repeated(chore: Callable[[], Awaitable[None]], every: float) -> None:

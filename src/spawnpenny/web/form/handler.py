@@ -72,7 +72,7 @@ async def get_form(request: web.Request) -> web.Response:
     user = resolve_user(username, asker(request), account.known if account else None, service.settings.users)
     form = service.plugins.form(user)
     kind = _wanted(request.headers.getall("Accept", []))
-    short = await unfitting(service.world, account, user, key, form)
+    short = await unfitting(service.service_context, account, user, key, form)
     page = kind == HTML
     text = form_page(form, _chosen(query, account, key), short) if page else json.dumps(form_schema(form, short))
     return web.Response(text=text, content_type=kind, headers={"Vary": "Accept"})

@@ -54,8 +54,8 @@ class Standing(Collector):
             yield from gauges_of(self._service)
 
     def _watched(self) -> Iterable[Metric]:
-        world, membership = self._service.world, self._service.membership
-        watched = {"pods": world.pods, "namespaces": world.namespaces}
+        service_context, membership = self._service.service_context, self._service.membership
+        watched = {"pods": service_context.pods, "namespaces": service_context.namespaces}
         watched |= {"secrets": membership.records, "leases": membership.leases}
         yield from of_informers(watched)
 
@@ -74,7 +74,7 @@ class Standing(Collector):
         )
 
     def _at_work(self) -> Iterable[Metric]:
-        slots = self._service.world.slots
+        slots = self._service.service_context.slots
         yield gauge("spawnpenny_spawns_under_way", "Spawns that make things at the moment.", slots.taken)
         yield gauge("spawnpenny_spawns_waiting", "Spawns that wait for their turn.", slots.waiting)
         yield gauge("spawnpenny_event_streams_open", "Event streams that are open.", self._limits.streams.total)
