@@ -84,7 +84,7 @@ class Household:
             runs=frozenset(f"{account.username} {key}" for account in accounts for key in account.runs),
             holders=sum(account.holders for account in accounts),
             locked=sum(lock.locked() for account in accounts for lock in (account.lock, *account.step_locks.values())),
-            slots=service.service_context.slots.taken,
+            slots=service.service_context.start_queue.taken,
         )
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from spawnpenny.spawns.start_queue import Slots, Turn
+from spawnpenny.spawns.start_queue import Permit, StartQueue
 
 
 async def begin(slots, told):
     """Ask for a turn, and return when it is had or waited for."""
-    turn = Turn(slots)
-    task = asyncio.create_task(turn.take(told.append))
+    permit = Permit(slots)
+    task = asyncio.create_task(permit.take(told.append))
     await asyncio.sleep(0)
-    return turn, task
+    return permit, task
 
 
 async def test_places_are_given_in_order_and_one_who_waits_is_told_how_many_are_ahead():
-    slots, told = Slots(1), [[] for _ in range(6)]
+    slots, told = StartQueue(1), [[] for _ in range(6)]
     turns = [await begin(slots, each) for each in told]
     assert (slots.taken, slots.waiting) == (1, 5)
     assert [each[0].rpartition(", and ")[2] if each else "" for each in told] == [
@@ -27,9 +27,9 @@ async def test_places_are_given_in_order_and_one_who_waits_is_told_how_many_are_
         "3 others are ahead of it.",
         "4 others are ahead of it.",
     ]
-    for turn, task in turns:
+    for permit, task in turns:
         await task
-        turn.give_back()
+        permit.give_back()
     assert [each.rpartition(", and ")[2] for each in told[5]] == [
         "4 others are ahead of it.",
         "2 others are ahead of it.",
@@ -40,7 +40,7 @@ async def test_places_are_given_in_order_and_one_who_waits_is_told_how_many_are_
 
 
 async def test_one_who_goes_leaves_the_queue_and_one_who_goes_when_called_passes_the_place_on():
-    slots, told = Slots(1), []
+    slots, told = StartQueue(1), []
     first, _ = await begin(slots, [])
     _, leaves = await begin(slots, [])
     _, called = await begin(slots, [])

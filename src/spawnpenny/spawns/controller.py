@@ -41,7 +41,7 @@ from spawnpenny.spawns.purging import purge
 from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.room import until_room
 from spawnpenny.spawns.service_context import ServiceContext
-from spawnpenny.spawns.start_queue import Turn
+from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.supervision import tend
 from spawnpenny.spawns.user_state import Account
@@ -254,16 +254,16 @@ class SpawnController:
     async def _apply(self) -> None:
         await self._take_away_replaced()
         await until_room(self._context)
-        turn = Turn(self._service_context.slots)
-        await turn.take(self._context.tell)
+        permit = Permit(self._service_context.start_queue)
+        await permit.take(self._context.tell)
         try:
             self.to_phase(Phase.PENDING)
             begun: set[str] = set()
             if self._run.begun is not None:
                 self._run.begun = begun
-            await self._context.runner(turn=turn).apply(begun)
+            await self._context.runner(permit=permit).apply(begun)
         finally:
-            turn.give_back()
+            permit.give_back()
 
     async def _found_again(self) -> Manifest | None:
         """Return the pod once it is heard of again, or None when the cluster itself says that it is gone."""

@@ -11,7 +11,7 @@ from spawnpenny.domain.broker import Broker
 from spawnpenny.pipeline.extensions import Extensions
 from spawnpenny.replicas.ownership import Ownership
 from spawnpenny.settings.model import Settings
-from spawnpenny.spawns.start_queue import Slots
+from spawnpenny.spawns.start_queue import StartQueue
 from spawnpenny.spawns.store import RecordStore
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ class ServiceContext:
     broker: Broker
     store: RecordStore
     plugins: Extensions
-    slots: Slots = field(init=False)
+    start_queue: StartQueue = field(init=False)
     faults: Faults = field(default_factory=Faults)
     told: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_TOLD))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slots", Slots(self.settings.limits.spawning))
+        object.__setattr__(self, "start_queue", StartQueue(self.settings.limits.spawning))

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 
-class Slots:
+class StartQueue:
     """The places, given to those who wait in the order in which they came. ``taken`` are the spawns that have one."""
 
     def __init__(self, count: int) -> None:
@@ -58,10 +58,10 @@ class _Waiting:
         self.called = asyncio.Event()
 
 
-class Turn:
+class Permit:
     """One place among the spawns that make things. It is given back when the spawn only waits for a pod."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: StartQueue) -> None:
         self._slots = slots
         self._held = False
 

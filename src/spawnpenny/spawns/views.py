@@ -40,7 +40,7 @@ from spawnpenny.spawns.room import describe, ending, room_of
 from spawnpenny.spawns.scaling import Fitted, fit, fit_maximum
 from spawnpenny.spawns.scrub import Scrubber
 from spawnpenny.spawns.service_context import ServiceContext
-from spawnpenny.spawns.start_queue import Turn
+from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.supervision import tending_steps
 from spawnpenny.spawns.user_state import Account
 
@@ -103,13 +103,13 @@ class Context:
             ),
         )
 
-    def runner(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Runner:
+    def runner(self, replaced: Replaced | None = None, permit: Permit | None = None) -> Runner:
         """Return what runs the steps of this spawn, or takes away one that it replaces.
 
-        ``turn`` is given back when the steps only wait.
+        ``permit`` is given back when the steps only wait.
         """
         mark = replaced.id if replaced else self.run.record.id
-        port = self._ports(replaced, turn)
+        port = self._ports(replaced, permit)
         return Runner(
             self.pipeline,
             self.spawn(mark),
@@ -135,7 +135,7 @@ class Context:
         for step in reversed(self.pipeline.steps):
             yield step, replace(self.spawn(), cluster=port(step))
 
-    def _ports(self, replaced: Replaced | None = None, turn: Turn | None = None) -> Callable[[Step], StepPort]:
+    def _ports(self, replaced: Replaced | None = None, permit: Permit | None = None) -> Callable[[Step], StepPort]:
         record, user = self.run.record, self.account.record.user
         marks = Marks(
             installation=self.service_context.settings.installation,
@@ -156,7 +156,7 @@ class Context:
             notice=self.notice,
             claimed=self._claimed,
             namespace=self._namespace_uid,
-            waits=turn.give_back if turn else lambda: None,
+            waits=permit.give_back if permit else lambda: None,
             scrub=self.scrub,
             slow=self.service_context.settings.deadlines.slow,
             told=self.service_context.told,

@@ -74,7 +74,7 @@ class Standing(Collector):
         )
 
     def _at_work(self) -> Iterable[Metric]:
-        slots = self._service.service_context.slots
+        slots = self._service.service_context.start_queue
         yield gauge("spawnpenny_spawns_under_way", "Spawns that make things at the moment.", slots.taken)
         yield gauge("spawnpenny_spawns_waiting", "Spawns that wait for their turn.", slots.waiting)
         yield gauge("spawnpenny_event_streams_open", "Event streams that are open.", self._limits.streams.total)
