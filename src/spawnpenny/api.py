@@ -57,7 +57,7 @@ from spawnpenny.kubernetes.pods.status import trouble as pod_trouble
 from spawnpenny.pipeline.root_capabilities import hardened_container
 from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
-from spawnpenny.pipeline.step_cluster import StepPort
+from spawnpenny.pipeline.step_cluster import StepCluster
 from spawnpenny.plugin.spec import hookimpl
 from spawnpenny.settings.model import SCOPES, Settings
 from spawnpenny.settings.schema import (
@@ -130,7 +130,7 @@ __all__ = [
     "Stash",
     "StashKey",
     "Step",
-    "StepPort",
+    "StepCluster",
     "StorageKeptError",
     "StrictSchema",
     "TemplateField",

@@ -84,7 +84,7 @@ def test_the_api_is_as_it_was():
         "Stash",
         "StashKey",
         "Step",
-        "StepPort",
+        "StepCluster",
         "StorageKeptError",
         "StrictSchema",
         "TemplateField",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from spawnpenny.pipeline.step_cluster import StepPort
+from spawnpenny.pipeline.step_cluster import StepCluster
 
 
-class NoCluster(StepPort):
+class NoCluster(StepCluster):
     """The place of the cluster in a spawn that is only looked at, as in ``Step.check``: every use of it says so."""
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ from spawnpenny.errors import (
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
-from spawnpenny.pipeline.step_cluster import StepPort
+from spawnpenny.pipeline.step_cluster import StepCluster
 
 _TOLD: Final = (
     SpawnError,
@@ -82,7 +82,7 @@ class Runner:
         pipeline: Ordered,
         spawn: Spawn,
         *,
-        port: Callable[[Step], StepPort],
+        port: Callable[[Step], StepCluster],
         shared: Shared,
         report: Callable[[str, StepState, float | None], None],
         scrub: Callable[[str], str],

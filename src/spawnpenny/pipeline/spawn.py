@@ -17,7 +17,7 @@ from spawnpenny.domain.users import User
 if TYPE_CHECKING:
     from spawnpenny.errors import SpawnpennyError
     from spawnpenny.kubernetes.interface import Manifest
-    from spawnpenny.pipeline.step_cluster import StepPort
+    from spawnpenny.pipeline.step_cluster import StepCluster
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ class Spawn:
     asks: Resources
     in_use: Resources
     stash: Stash
-    cluster: StepPort
+    cluster: StepCluster
     _patch: Callable[[Spawn, Manifest], Manifest]
     _tell: Callable[[str, Severity, str | None], None]
     _announce: Callable[[str, str], None]

@@ -44,7 +44,7 @@ _MAPS_OF_SPECS: Final = {"ResourceQuota": "hard", "NetworkPolicy": "podSelector"
 
 
 @dataclass(frozen=True)
-class Marks:
+class OwnershipLabels:
     """What the objects of one spawn are marked with, and the uids of those that it made (shared with the record).
 
     ``token`` is the hash of the lab's own token, where it has one.
@@ -87,14 +87,14 @@ class Reach:
     told: asyncio.Semaphore
 
 
-class StepPort:
+class StepCluster:
     """The cluster, for one step.
 
     Every verb refuses, before any call is made, what the step's ``permissions`` do not declare. A call that
     changes something is never broken off: a cancellation is raised when it has been answered.
     """
 
-    def __init__(self, step: Step, marks: Marks, reach: Reach, user: User) -> None:
+    def __init__(self, step: Step, marks: OwnershipLabels, reach: Reach, user: User) -> None:
         self._step = step
         self._marks = marks
         self._reach = reach

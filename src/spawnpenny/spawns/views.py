@@ -32,7 +32,7 @@ from spawnpenny.pipeline.pod_patches import merge_patches
 from spawnpenny.pipeline.runner import Runner
 from spawnpenny.pipeline.spawn import Life, Spawn, Stash
 from spawnpenny.pipeline.step import Step
-from spawnpenny.pipeline.step_cluster import Marks, Reach, StepPort
+from spawnpenny.pipeline.step_cluster import OwnershipLabels, Reach, StepCluster
 from spawnpenny.spawns.active import ActiveSpawn, HeldBack
 from spawnpenny.spawns.container_limits import container_limits, limited
 from spawnpenny.spawns.record import Applied, Replaced
@@ -135,9 +135,9 @@ class Context:
         for step in reversed(self.pipeline.steps):
             yield step, replace(self.spawn(), cluster=port(step))
 
-    def _ports(self, replaced: Replaced | None = None, permit: Permit | None = None) -> Callable[[Step], StepPort]:
+    def _ports(self, replaced: Replaced | None = None, permit: Permit | None = None) -> Callable[[Step], StepCluster]:
         record, user = self.run.record, self.account.record.user
-        marks = Marks(
+        marks = OwnershipLabels(
             installation=self.service_context.settings.installation,
             username=user.username,
             kind=record.key.kind,
@@ -161,7 +161,7 @@ class Context:
             slow=self.service_context.settings.deadlines.slow,
             told=self.service_context.told,
         )
-        return lambda step: StepPort(step, marks, reach, user)
+        return lambda step: StepCluster(step, marks, reach, user)
 
     def seen_by(self, step: Step) -> Spawn:
         """Return the spawn as one step sees it while it is applied."""

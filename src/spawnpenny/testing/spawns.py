@@ -9,7 +9,7 @@ from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import Group, User
 from spawnpenny.pipeline.spawn import Spawn, Stash
-from spawnpenny.pipeline.step_cluster import StepPort
+from spawnpenny.pipeline.step_cluster import StepCluster
 
 ADA: Final = User("ada", 2001, 2002, (Group("physics", 3001),))
 
@@ -27,7 +27,7 @@ def make_spawn(kind: Kind = Kind.LAB, name: str = DEFAULT_LAB, user: User = ADA,
         "asks": Resources(),
         "in_use": Resources(),
         "stash": Stash(),
-        "cluster": cast("StepPort", None),
+        "cluster": cast("StepCluster", None),
         "_patch": lambda _, pod: pod,
         "_tell": print,
         "_announce": print,
