@@ -15,19 +15,13 @@ ENTRIES = re.findall(
 )
 # Agreed names that the code gets with the rename; remove a name here when it is there.
 AGREED = {
-    "ActiveSpawn",
     "Budget",
     "BrokerRequest",
     "DaskCluster",
     "FairQueue",
     "LabTokens",
-    "OwnershipLabels",
-    "Permit",
-    "PodWatcher",
     "RequestWorker",
-    "SpawnController",
     "StartAttempt",
-    "StartQueue",
     "UserRegistry",
     "UserState",
     "spawn_id",
