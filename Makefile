@@ -32,9 +32,9 @@ test-all: export SPAWNPENNY_JUPYTERHUB5 := $(CURDIR)/$(OTHER)/bin/python
 test-all: $(READY) $(OTHER_READY) $(NODE_READY)
 	SPAWNPENNY_TEST_ALL=1 $(BIN)/pytest $(ARGS)
 
-# Unit tests and the plugins', less those that start a process or build a site (conftest.py).
+# The tests of units, plugins and pages, less those that start a process or build a site (conftest.py).
 fast: $(READY)
-	$(BIN)/pytest -q --fast -n 2 tests/unit plugins $(ARGS)
+	$(BIN)/pytest -q --fast -n 2 tests/unit tests/docs/test_docs.py plugins $(ARGS)
 
 fix: $(READY)
 	$(BIN)/ruff format .

@@ -19,7 +19,6 @@ AGREED = {
     "BrokerRequest",
     "DaskCluster",
     "FairQueue",
-    "LabTokens",
     "RequestWorker",
     "StartAttempt",
     "UserRegistry",

@@ -6,12 +6,15 @@ import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pytest
+
 from spawnpenny.domain.spawns import Phase
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "explanation" / "spawns.md"
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_pipeline_is_the_one_of_today():
     spec = spec_from_file_location("pipeline_picture", ROOT / "tools" / "pipeline_picture.py")
     script = module_from_spec(spec)
