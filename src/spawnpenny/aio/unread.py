@@ -1,4 +1,4 @@
-"""How fast the other side of a connection takes what is sent to it."""
+"""Detect a peer that reads too slowly from its connection."""
 
 from __future__ import annotations
 

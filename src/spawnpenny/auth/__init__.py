@@ -1,1 +1,1 @@
-"""Who a caller is, and who a user is."""
+"""Authentication of callers, and the lookup of users."""

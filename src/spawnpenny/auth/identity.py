@@ -1,4 +1,4 @@
-"""Who is asking: credentials, and the identity that an authenticator makes of them."""
+"""Credentials of a request, and the identity that an authenticator makes of them."""
 
 from __future__ import annotations
 

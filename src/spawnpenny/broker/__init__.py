@@ -1,1 +1,1 @@
-"""What needs more rights than the web-facing service has: user namespaces and the site's orders."""
+"""The broker: work that needs more rights than the web-facing service has, on user namespaces and orders."""

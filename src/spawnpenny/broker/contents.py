@@ -1,4 +1,4 @@
-"""What lives in a user namespace and is not ours, which keeps that namespace from being released as idle.
+"""Find objects in a user namespace that are not ours and keep it from being released as idle.
 
 Kubernetes cannot list everything in a namespace, so the kinds are named: those of Kubernetes itself that somebody
 makes on purpose, and those that the settings add. Only metadata is read, never what a Secret holds.

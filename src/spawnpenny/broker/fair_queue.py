@@ -1,4 +1,4 @@
-"""Whose turn it is: each user's work one after the other, users in turn, and only so much at once."""
+"""A fair queue: users take turns, one user's work runs in sequence, and the number at once is limited."""
 
 from __future__ import annotations
 

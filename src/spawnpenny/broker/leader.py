@@ -1,7 +1,8 @@
-"""Which of several brokers leads: the one that holds the Lease, and is sure that it still does.
+"""Leader election among brokers: the leader holds the Lease, and knows that it still does.
 
-A Lease is taken and renewed by compare-and-set. Who does not hold it takes it when it was given up, or when it was not
-renewed for as long as it lasts, by one's own clock from when one heard of its last change: no two clocks are compared.
+A Lease is taken and renewed by compare-and-set. Another broker takes it when its holder gives it up, or does not renew
+it for as long as it lasts. That time runs by the other broker's own clock from when it saw the last change: no two
+clocks are compared.
 """
 
 from __future__ import annotations

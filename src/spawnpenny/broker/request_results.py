@@ -1,4 +1,4 @@
-"""What became of a claim: a result, or an error that the one who asked raises as if it had happened there."""
+"""Results of broker requests: a value, or an error that is raised again in the service."""
 
 from __future__ import annotations
 

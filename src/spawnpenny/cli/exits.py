@@ -1,4 +1,4 @@
-"""How a command ends: 0 done, 1 failed, 2 usage or settings, 3 refused by the service."""
+"""Exit codes of commands: 0 done, 1 failed, 2 usage or settings, 3 refused by the service."""
 
 from __future__ import annotations
 

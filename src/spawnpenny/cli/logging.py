@@ -1,4 +1,4 @@
-"""How the service logs: JSON lines, or a readable console. Nothing is set before ``configure_logs`` is called."""
+"""Logging as JSON lines, or on a readable console. Nothing is set before ``configure_logs`` is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the subcommands share that talk to a running service: where it is, who asks, and how refusals are told."""
+"""Options and error handling of the subcommands that call a running service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service answers, as frozen dataclasses. A member that a newer service adds is left out."""
+"""Answers of the service as frozen dataclasses. A member that a newer service adds is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a request."""
+"""Errors that a request to the service can raise."""
 
 from __future__ import annotations
 

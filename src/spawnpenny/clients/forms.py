@@ -1,4 +1,4 @@
-"""What a submitted spawn form stands for: pure functions, of use wherever a page holds the form."""
+"""Turn a submitted spawn form into options: pure functions, for any page that shows the form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a request is tried again, and with what pauses."""
+"""Retry policy of requests: the total time, and the pauses between tries."""
 
 from __future__ import annotations
 

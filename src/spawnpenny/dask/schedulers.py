@@ -1,4 +1,4 @@
-"""Where the schedulers of all Dask clusters are, out of what the service watches anyway."""
+"""Addresses of the schedulers of all Dask clusters, from the pods that the service watches."""
 
 from __future__ import annotations
 

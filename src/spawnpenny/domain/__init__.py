@@ -1,1 +1,1 @@
-"""What spawnpenny talks about: users, labs, names, quantities, events. Standard library only, no I/O."""
+"""The domain of spawnpenny: users, labs, names, quantities, events. Standard library only, no I/O."""

@@ -1,4 +1,4 @@
-"""What a person can do about a refusal or a failure: one sentence or two for each code.
+"""Advice for each error code: one sentence or two on what a person can do.
 
 An error that knows its reader better brings its own advice, which goes before these.
 """

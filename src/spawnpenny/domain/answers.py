@@ -1,4 +1,4 @@
-"""What a request chose of a form."""
+"""Read and check the answers to a form in the options of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be chosen for a Dask cluster, and whether a choice is one: the cluster options of dask-gateway.
+"""Define and check the options of a Dask cluster, as dask-gateway has them.
 
 The types and their bounds are those of dask-gateway's protocol (``dask_gateway.options``).
 """

@@ -1,4 +1,4 @@
-"""What happened in a spawn, in order, each with an id that a client can resume from."""
+"""Events of a spawn, in order, each with an id from which a client can resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a spawn asks of a user's budget."""
+"""Resources that a spawn takes from a user's budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer of the Kubernetes API other than success means, and for how long another try may help.
+"""Map error responses of the Kubernetes API to our errors, and say for how long a retry may help.
 
 No text of an answer is passed on that could quote what was sent: the values in it may be somebody's secrets.
 """

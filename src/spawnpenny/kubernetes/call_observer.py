@@ -1,4 +1,4 @@
-"""Who is told of each call to the cluster when it is over."""
+"""The observer of calls to the cluster: it is notified when each one ends."""
 
 from __future__ import annotations
 

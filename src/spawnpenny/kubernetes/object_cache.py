@@ -1,4 +1,4 @@
-"""What was last heard of the objects of a resource, for all who want to know of them."""
+"""Cache of the objects of a resource, with subscriptions to its changes."""
 
 from __future__ import annotations
 

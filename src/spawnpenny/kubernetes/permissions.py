@@ -1,4 +1,4 @@
-"""What a part of spawnpenny declares that it uses of the cluster.
+"""Permissions on the cluster that each part of spawnpenny declares.
 
 ``spawnpenny permissions`` makes RBAC of all declarations together, so that what is not declared here is not granted
 there.

@@ -1,4 +1,4 @@
-"""What a service watches of the cluster: namespaces, and pods in one of two ways."""
+"""Informers of the service: namespaces, and pods in one of two ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes over a watch's stream."""
+"""Parse the stream of a watch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step says of itself, checked when the plugins are loaded: a mistake stops the service from starting."""
+"""Validate the declarations of steps when plugins are loaded: a mistake stops the service from starting."""
 
 from __future__ import annotations
 

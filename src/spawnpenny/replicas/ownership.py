@@ -1,4 +1,4 @@
-"""Whose a user is: of the replica that wrote the record last or, where that is dead, of the steward of that user."""
+"""Ownership of users: by the replica that wrote the record last or, if that is dead, by the user's steward."""
 
 from __future__ import annotations
 

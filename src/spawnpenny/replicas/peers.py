@@ -1,4 +1,4 @@
-"""Which replicas are alive, as this one sees it: by when it saw their Leases change, never by their clocks."""
+"""Liveness of the replicas, judged by when their Leases were seen to change, never by their clocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all marshmallow schemas here share: unknown keys are refused, and the loaded value is a frozen dataclass."""
+"""Base of all marshmallow schemas: unknown keys are refused, and the loaded value is a frozen dataclass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where settings come from: a YAML file, and the environment."""
+"""Sources of settings: a YAML file, and the environment."""
 
 from __future__ import annotations
 

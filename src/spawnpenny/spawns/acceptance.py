@@ -1,4 +1,4 @@
-"""What has to hold before a spawn is accepted, and what becomes of those that it meets."""
+"""Check a spawn before it is accepted, and decide about the spawns that it conflicts with."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a service does with the users that become its own: it follows what each of their spawns is desired to be.
+"""Adopt users: bring each of their spawns to its desired state.
 
-That are all of them when it starts alone, and those of a replica that died. A pod of ours of which no record tells is
-recorded again from its annotations, never deleted.
+A replica that starts alone adopts all users; later it adopts those of a replica that died. A pod of ours without a
+record is recorded again from its annotations, never deleted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether two callers are the same one: a start is replaced only by the caller that made the one before."""
+"""Compare callers: only the caller that made a start may replace it."""
 
 from __future__ import annotations
 

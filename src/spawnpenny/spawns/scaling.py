@@ -1,4 +1,4 @@
-"""How many workers fit: a scale that is cut to what the user's budget has room for."""
+"""Cut a scale to the number of workers that the user's budget has room for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all spawns of one service share."""
+"""Dependencies shared by every spawn: cluster, informers, store, plugins, settings."""
 
 from __future__ import annotations
 

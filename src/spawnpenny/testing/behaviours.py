@@ -1,4 +1,4 @@
-"""What a hollow node can make of a pod: the statuses that a kubelet would report."""
+"""Behaviours of pods on a hollow node: the statuses that a kubelet would report."""
 
 from __future__ import annotations
 

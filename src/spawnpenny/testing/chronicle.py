@@ -1,4 +1,4 @@
-"""What was ever seen of each spawn of a site: the phases that were recorded, and the pods that there were."""
+"""History of the spawns of a site, for tests: all phases that were recorded, and all pods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a ``FaultProxy`` can do to a request instead of answering it: what networks and API servers do at times."""
+"""Faults that a ``FaultProxy`` can inject into a request, as networks and API servers cause them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a ``Notebook`` runs: it executes the cells that it is given, and answers each with a line of JSON.
+"""The process behind a ``Notebook``: it executes cells, and answers each with a line of JSON.
 
 It is run by its path, in any environment, and imports nothing of ours. What cells print goes to standard error.
 """

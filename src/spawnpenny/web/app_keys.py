@@ -1,4 +1,4 @@
-"""What the application carries, by typed keys."""
+"""Typed keys of the application's shared objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens in a spawn, as server-sent events: what happened already, then what comes, until it is settled."""
+"""Stream the events of a spawn as server-sent events: the past ones, then new ones until it is settled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it can serve, and what it has counted."""
+"""Liveness, readiness and metrics of the service."""
 
 from __future__ import annotations
 

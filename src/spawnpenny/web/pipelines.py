@@ -1,4 +1,4 @@
-"""What the service is made of: its pipelines, with why each step stands where it does, and its plugins."""
+"""Routes that list the pipelines, with the reason for the place of each step, and the plugins."""
 
 from __future__ import annotations
 

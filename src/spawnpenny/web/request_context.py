@@ -1,4 +1,4 @@
-"""What one request gathers on its way: its id, who asks, and how it came out. For the log and the audit log."""
+"""Context of one request for the log and the audit log: its id, its caller and its outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks: the identity behind a token, and its scopes."""
+"""Show the identity behind a token, and its scopes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many workers an adaptive cluster is to have, from what its scheduler would like: up at once, down with care."""
+"""Adaptive scaling: follow the scheduler's request up at once, and down with care."""
 
 from __future__ import annotations
 

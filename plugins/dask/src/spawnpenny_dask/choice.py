@@ -1,4 +1,4 @@
-"""What one cluster is made of: the settings, and what its user chose."""
+"""Combine the settings and a user's options into the design of one cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pods of a cluster trust and show: made once, kept in one Secret, and for the authority in the record."""
+"""Credentials of a cluster's pods: made once, kept in one Secret, and the authority in the record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many workers a cluster is to have now."""
+"""The number of workers that a cluster is to have now."""
 
 from __future__ import annotations
 

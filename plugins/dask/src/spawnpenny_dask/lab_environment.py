@@ -1,4 +1,4 @@
-"""What a lab's environment has, so that ``Gateway()`` and ``SpawnpennyCluster()`` need no argument there."""
+"""Environment of labs in which ``Gateway()`` and ``SpawnpennyCluster()`` need no argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user is told about a running cluster: each trouble once, not each time that it is looked at."""
+"""Notices to the user of a running cluster: each trouble is reported once, not at every look."""
 
 from __future__ import annotations
 

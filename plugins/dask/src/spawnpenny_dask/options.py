@@ -1,4 +1,4 @@
-"""What users may choose for a cluster, as a site says it, and what each choice sets."""
+"""Cluster options that a site offers, and the settings that each choice overrides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be done about the workers of a cluster: a pure function of what there is and what there should be."""
+"""Plan the workers of a cluster: a pure function of the existing pods and the desired number."""
 
 from __future__ import annotations
 

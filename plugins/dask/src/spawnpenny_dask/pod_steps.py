@@ -1,4 +1,4 @@
-"""What the steps of schedulers and of workers have in common: how their pods are counted, and held to the settings."""
+"""Base of the steps that make scheduler and worker pods: they count the pods and check the settings."""
 
 from __future__ import annotations
 

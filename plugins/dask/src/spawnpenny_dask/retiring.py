@@ -1,4 +1,4 @@
-"""Which workers a scheduler has been told to let go."""
+"""Track the workers that a scheduler is retiring."""
 
 from __future__ import annotations
 

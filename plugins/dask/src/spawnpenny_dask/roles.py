@@ -1,4 +1,4 @@
-"""What the pods of a cluster may use, and where they run: the settings of its scheduler and of its workers."""
+"""Settings of the pods of a cluster by role: the resources and placement of scheduler and workers."""
 
 from __future__ import annotations
 

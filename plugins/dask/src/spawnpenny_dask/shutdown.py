@@ -1,4 +1,4 @@
-"""When a cluster ends by itself, and why."""
+"""Shutdown policy: the limits after which a cluster ends by itself."""
 
 from __future__ import annotations
 

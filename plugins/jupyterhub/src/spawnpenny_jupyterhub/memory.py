@@ -1,4 +1,4 @@
-"""What the Hub said of tokens, for a short time: by their hash, so many, and each asked for once."""
+"""Short-lived, bounded cache of the Hub's answers by token hash; concurrent lookups share one call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lab is told of its resources: the limits and requests that its container has in the end."""
+"""Pass the final limits and requests of a lab's container to the lab as environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pod counts against a user's quota, as Kubernetes counts it."""
+"""Count the resources of a pod against a user's quota, as Kubernetes does."""
 
 from __future__ import annotations
 

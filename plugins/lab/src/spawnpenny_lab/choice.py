@@ -1,4 +1,4 @@
-"""What a request chose, by names and never by content: a profile with its options, or a size and an image."""
+"""Resolve the options of a request by name: a profile with its options, or a size and an image."""
 
 from __future__ import annotations
 

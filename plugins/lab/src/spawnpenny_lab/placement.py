@@ -1,4 +1,4 @@
-"""Where a lab's pod may and should run."""
+"""Placement of a lab's pod on nodes."""
 
 from __future__ import annotations
 

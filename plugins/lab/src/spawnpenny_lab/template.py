@@ -1,4 +1,4 @@
-"""What a lab's pod is made of: KubeSpawner's traits about the pod, under their names, as one table.
+"""The template of a lab's pod: KubeSpawner's traits about the pod, under their names, in one table.
 
 The schema of the settings, and which values are templates, come from the types of the fields.
 """

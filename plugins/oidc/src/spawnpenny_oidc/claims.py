@@ -1,4 +1,4 @@
-"""What the claims of a token say of its user, once it is known that the token is good."""
+"""Read the identity of a user from the claims of a valid token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the provider's keys come from: a file, an address, or what the provider's description says."""
+"""Fetch the provider's keys: from a file, an address, or as the provider's description says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one user may use.
+"""Limit the resources of each user.
 
 Adds the step ``quota``: one ResourceQuota and one LimitRange in each user namespace, and a refusal in plain
 numbers before anything is made.

@@ -1,4 +1,4 @@
-"""Whether a broker leads, and works by the settings that the service has."""
+"""Check that a broker leads, and that it has the same settings as the service."""
 
 from __future__ import annotations
 

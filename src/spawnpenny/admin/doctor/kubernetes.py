@@ -1,4 +1,4 @@
-"""Whether the API server is a version that we know, and its clock and ours agree."""
+"""Check the version of the API server, and compare its clock with ours."""
 
 from __future__ import annotations
 

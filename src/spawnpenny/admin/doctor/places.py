@@ -1,4 +1,4 @@
-"""Whether our namespaces and service accounts are there."""
+"""Check that the namespaces and service accounts of the installation exist."""
 
 from __future__ import annotations
 

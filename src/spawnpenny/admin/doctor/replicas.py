@@ -1,4 +1,4 @@
-"""Which services run, and whether they and the records are of versions that go together."""
+"""Check that replicas run, and that their versions and the schemas of the records fit together."""
 
 from __future__ import annotations
 

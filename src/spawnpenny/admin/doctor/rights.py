@@ -1,4 +1,4 @@
-"""Whether both accounts have the rights that they need, and none that would be worth stealing."""
+"""Check that both service accounts have the rights that they need, and no dangerous ones."""
 
 from __future__ import annotations
 

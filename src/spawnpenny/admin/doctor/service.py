@@ -1,4 +1,4 @@
-"""Whether the service answers where callers ask it."""
+"""Check that the service answers at its public address."""
 
 from __future__ import annotations
 

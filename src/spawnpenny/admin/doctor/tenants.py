@@ -1,4 +1,4 @@
-"""Whether the tenant role is the one that the steps need, and each user namespace is as the broker makes it."""
+"""Check the roles for user namespaces, and the RoleBinding in each user namespace."""
 
 from __future__ import annotations
 

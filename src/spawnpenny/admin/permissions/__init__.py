@@ -1,1 +1,1 @@
-"""What all parts of spawnpenny declare that they use of a cluster, made into the RBAC of its two accounts."""
+"""Turn the permissions that the parts of spawnpenny declare into RBAC for its two service accounts."""

@@ -1,4 +1,4 @@
-"""What the demo does, one thing after the other, and how it shows it."""
+"""Run the scenes of the demo in sequence, and print them."""
 
 from __future__ import annotations
 

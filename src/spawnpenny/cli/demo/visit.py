@@ -1,4 +1,4 @@
-"""What a user does at the demo's Hub, over the Hub's REST API."""
+"""Act as a user of the demo's Hub, over the Hub's REST API."""
 
 from __future__ import annotations
 

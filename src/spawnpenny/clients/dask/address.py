@@ -1,4 +1,4 @@
-"""Where the service is, for whom: said by arguments, or by the environment that the service gives each lab."""
+"""The address and token of the service, from arguments or from a lab's environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do where a cluster of the name is there already."""
+"""Policy for a cluster whose name is already taken."""
 
 from __future__ import annotations
 

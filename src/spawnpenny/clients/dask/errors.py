@@ -1,4 +1,4 @@
-"""What can go wrong with a Dask cluster, and what its user should know."""
+"""Errors and warnings about Dask clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user should know, from when it is heard in the event loop until the user's own thread can be told."""
+"""Collect warnings in the event loop, and issue them in the user's own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service does for a cluster while its user waits."""
+"""Show the progress of a cluster's start to the user who waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a scheduler has what its client has."""
+"""Compare the package versions of a scheduler with those of its client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose token a call is made with."""
+"""Tokens for calls to the service: the Hub's own, or the user's."""
 
 from __future__ import annotations
 

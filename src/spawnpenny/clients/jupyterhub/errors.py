@@ -1,4 +1,4 @@
-"""What a user reads when there is no server, and which failures the Hub counts.
+"""Errors that the Hub shows to a user, and the failures that it counts.
 
 JupyterHub 6 counts no ``SpawnException`` towards ``consecutive_failure_limit``. JupyterHub 5 has none, and counts every
 failure: ``uncounted`` takes those back that say nothing about the Hub.

@@ -1,4 +1,4 @@
-"""What a user chooses: the page that offers it, and what of it can be sent."""
+"""The options page of the Hub, and the options that can be sent from it."""
 
 from __future__ import annotations
 

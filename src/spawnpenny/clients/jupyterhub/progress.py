@@ -1,4 +1,4 @@
-"""What is told of one spawn, to all who watch it."""
+"""Progress of one spawn, for any number of readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an administrator sets about spawnpenny in jupyterhub_config.py."""
+"""Configurable traits of the spawner, for jupyterhub_config.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client is told of a cluster. The keys of a report are exactly these: one more breaks the client."""
+"""Cluster reports for dask-gateway's client. The keys are exactly these: one more breaks the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway takes: bodies and queries as dask-gateway's client sends them."""
+"""Schemas of the gateway's requests: bodies and queries as dask-gateway's client sends them."""
 
 from __future__ import annotations
 

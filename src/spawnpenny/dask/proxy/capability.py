@@ -1,4 +1,4 @@
-"""What stands in the address of a dashboard once its ticket is used up: the right to look at one scheduler for a while.
+"""Capabilities in the address of a dashboard: each opens one scheduler for a limited time.
 
 ``cap.<when it ends>.<signature>``. The signature is over cluster, uid of the scheduler's pod and end, by a key made of
 the proxy's own token: every replica of the proxy makes and knows the same, and nothing is kept.

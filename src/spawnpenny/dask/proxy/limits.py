@@ -1,4 +1,4 @@
-"""What the proxy takes at once, and for how long."""
+"""Limits of the proxy: counts and timeouts."""
 
 from __future__ import annotations
 

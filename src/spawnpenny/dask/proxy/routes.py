@@ -1,4 +1,4 @@
-"""Where the schedulers are: what the service told last."""
+"""The proxy's table of routes to schedulers, as the service sent them last."""
 
 from __future__ import annotations
 

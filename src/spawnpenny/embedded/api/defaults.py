@@ -1,4 +1,4 @@
-"""What the API server fills in, as far as spawnpenny or its plugins can notice."""
+"""Defaults that the API server fills in, as far as spawnpenny or its plugins can notice."""
 
 from __future__ import annotations
 

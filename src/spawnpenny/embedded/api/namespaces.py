@@ -1,4 +1,4 @@
-"""What a namespace is while it lasts, and how it goes: first its pods, then all else in it, then itself."""
+"""The life of namespaces: on deletion, their pods go first, then all other objects, then they themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which objects a label selector takes."""
+"""Match objects by label selector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API server refuses as not valid, as far as it matters: names, labels, pods, claims, paths that lead away."""
+"""Validate objects as the API server does: names, labels, pods, volume claims, paths that lead outside."""
 
 from __future__ import annotations
 

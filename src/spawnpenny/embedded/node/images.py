@@ -1,4 +1,4 @@
-"""What an image is here: a command line.
+"""Images of the embedded cluster: each is a command line.
 
 The command line of an image is what an ENTRYPOINT is to a container image, and there is no CMD:
 

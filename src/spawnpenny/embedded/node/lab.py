@@ -1,4 +1,4 @@
-"""What the image ``spawnpenny/lab`` runs, with the pod's address and further arguments.
+"""Entry point of the image ``spawnpenny/lab``; its arguments are the pod's address and further ones.
 
 It becomes ``jupyterhub-singleuser`` where a Hub's environment is given, else ``jupyter lab``. Each listens on the
 pod's own address: on this machine all pods have the same ports, and a Hub says 0.0.0.0.

@@ -1,4 +1,4 @@
-"""How a container is started: its command line, environment and working directory."""
+"""Prepare the start of a container: its command line, environment and working directory."""
 
 from __future__ import annotations
 

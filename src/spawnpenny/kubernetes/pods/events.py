@@ -1,4 +1,4 @@
-"""What Kubernetes tells of one pod that takes long, in words for the one who waits: the Events of its uid.
+"""Word the Kubernetes Events of one pod for the user who waits for it.
 
 The reasons are those of the kubelet (``k8s.io/kubernetes/pkg/kubelet/events``), the scheduler, the attach-detach
 controller and the cluster autoscaler.

@@ -1,4 +1,4 @@
-"""How calls to the cluster come out."""
+"""Metrics of the calls to the cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How what is asked of the broker comes out."""
+"""Metrics of the requests to the broker."""
 
 from __future__ import annotations
 

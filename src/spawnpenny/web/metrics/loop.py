@@ -1,4 +1,4 @@
-"""Whether the event loop keeps up: work that does not yield delays everything else in the process."""
+"""Metrics of the event loop's delay: work that does not yield delays everything else in the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How requests come out."""
+"""Metrics of HTTP requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How spawns and their steps come out. An observer of events, as a plugin could be one."""
+"""Metrics of spawns and their steps, from an observer of events such as a plugin could be."""
 
 from __future__ import annotations
 

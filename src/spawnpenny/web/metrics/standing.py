@@ -1,4 +1,4 @@
-"""How things stand at the moment: read off the running service when somebody asks."""
+"""Gauges of the running service, read when they are scraped."""
 
 from __future__ import annotations
 

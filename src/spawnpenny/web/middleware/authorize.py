@@ -1,6 +1,6 @@
-"""Who may use a route. Each route declares it, and one middleware enforces it before anything else is looked at.
+"""Authorize requests. Each route declares its access, and one middleware checks it before anything else.
 
-What the scopes open:
+Routes that each scope opens:
 
 =============  =====================================================================================
 ``read:any``   reading everybody's labs and users

@@ -1,4 +1,4 @@
-"""What the API takes: marshmallow schemas that check it, and describe it in the OpenAPI document.
+"""Schemas of the API's requests: they validate, and describe themselves in the OpenAPI document.
 
 Each message here goes on from the name of its field, and makes a sentence with it: ``limit``, ``has to be a number …``.
 """

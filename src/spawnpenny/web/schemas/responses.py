@@ -1,4 +1,4 @@
-"""What the API gives: the JSON of labs and users, and the schemas that describe it in the OpenAPI document."""
+"""JSON of labs and users in responses, and the schemas that describe it in the OpenAPI document."""
 
 from __future__ import annotations
 
