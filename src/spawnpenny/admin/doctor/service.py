@@ -1,4 +1,4 @@
-"""Check that the service answers at its public address."""
+"""Check that the service answers at the URL that is given, and is ready."""
 
 from __future__ import annotations
 
