@@ -95,7 +95,7 @@ class UnknownExpectationError(SpawnpennyError):
 
 
 class MalformedRequestError(SpawnpennyError):
-    """What was sent is no HTTP request that can be understood."""
+    """The bytes are no HTTP request that can be understood."""
 
     code = "request_malformed"
     status = 400
@@ -245,7 +245,7 @@ class ForeignStartError(SpawnpennyError):
 
 
 class SpawnNotRunningError(SpawnpennyError):
-    """What is asked for can be done of a spawn that runs, or comes up, only."""
+    """The request needs a spawn that runs or comes up."""
 
     code = "not_running"
     status = 409
@@ -275,7 +275,7 @@ class UserConflictError(SpawnpennyError):
 
 
 class QuotaExceededError(SpawnpennyError):
-    """What was asked for does not fit; ``facts`` carry resource, asked, used and limit.
+    """The request does not fit into the quota; ``facts`` carry resource, asked, used and limit.
 
     ``setting`` is where an administrator raises the limit, such as ``plugins.quota.memory``; callers do not see it.
     """
@@ -349,7 +349,7 @@ class TooManyRequestsError(SpawnpennyError):
 
 
 class SpawnError(SpawnpennyError):
-    """A spawn failed for a reason that its user can be told."""
+    """A spawn failed for a reason that its user may read."""
 
     code = "spawn_failed"
     status = 502

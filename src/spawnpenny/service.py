@@ -44,7 +44,7 @@ PERMISSIONS: Final[Declared] = {
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service: ``spawns`` to start and stop, ``plugins`` to tell of.
+    """A running service, with its ``spawns`` and ``plugins``.
 
     ``spawns.ready`` says whether it knows the cluster, ``membership`` how it stands among the replicas, ``supervisor``
     whether its tasks run, ``fence_watch`` whether it has been shut out from writing for long; ``moved`` rings when

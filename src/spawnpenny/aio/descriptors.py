@@ -28,7 +28,7 @@ class Reserve:
         self._short = False
 
     def is_touched_by(self, descriptor: int) -> bool:
-        """Whether a new descriptor leaves fewer than are to be kept.
+        """Return whether a new descriptor leaves fewer than are to be kept.
 
         The system gives the lowest free number, so that a low one says that there are enough: they are counted only
         once there was a high one, and until there is room again.

@@ -76,7 +76,7 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """Where it listens: the first port, where the host has several addresses."""
+        """The port: the first one if the host has several addresses."""
         return int(self._sockets[0].getsockname()[1])
 
     async def bind(self, host: str, port: int) -> None:
@@ -226,7 +226,7 @@ class Listener:
             raise
 
     def _refuse(self, reason: str) -> None:
-        """Count a refusal, and tell of it now and then: whoever connects could fill the log."""
+        """Count a refusal, and log it only now and then: a hostile peer could fill the log."""
         self._refused[reason] += 1
         now = asyncio.get_running_loop().time()
         if now >= self._tell_at:

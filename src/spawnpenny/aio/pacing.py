@@ -27,7 +27,7 @@ class Pace:
 
 
 async def paced(items: Iterable[T], at_once: int = AT_ONCE) -> AsyncIterator[T]:
-    """Yield items with pauses. What they tell of may have changed since the loop began: look at it anew."""
+    """Yield items with pauses. Their objects may have changed since the loop began: look at them anew."""
     pace = Pace(at_once)
     for item in items:
         yield item

@@ -18,7 +18,7 @@ Work = Callable[[], Coroutine[Any, Any, object]]
 
 @dataclass(frozen=True, slots=True)
 class Restarts:
-    """How failed tasks are restarted, in seconds.
+    """Delays between restarts of failed tasks, in seconds.
 
     Pauses double from ``first`` to ``longest``. A task counts as running again once it has run for ``settled``, and
     its failures are forgotten once it has run for ``calm``. When the failures of an essential one go on for ``alarm``,

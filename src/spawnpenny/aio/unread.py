@@ -24,7 +24,7 @@ def keep_unsent_low(connection: socket.socket, seconds: float) -> None:
 
 
 class Unread:
-    """What waits to be taken by the other side of one connection.
+    """The bytes of one connection that its peer has not read yet.
 
     Within the time for it, the other side has to take all that waited at the beginning, or what a very slow line
     takes. So a caller that takes a byte now and then gains nothing by it.

@@ -14,7 +14,7 @@ from spawnpenny.domain.users import Group
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request brings: the bearer token, if any, its headers, and the address that it came from.
+    """The credentials of a request: the bearer token, if any, its headers, and the address that it came from.
 
     A request that another replica has passed on has the headers that its caller sent.
     """
@@ -26,7 +26,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks, and what for they may.
+    """The identity of a caller, with its scopes.
 
     ``name`` is for the audit log. ``username`` is the user that it speaks for, where it speaks for one: the
     scopes that end in ``:self`` are about that user. uid, gid and groups are what the authenticator vouches

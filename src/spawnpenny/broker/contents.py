@@ -107,7 +107,7 @@ def _ignored(manifest: Manifest, settings: BrokerSettings) -> bool:
 
 
 def _is_kubernetes(manifest: Manifest, name: str) -> bool:
-    """Tell what Kubernetes itself puts into each namespace."""
+    """Return whether Kubernetes itself puts an object into each namespace."""
     if name in {"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"}:
         return True
     account = (manifest["metadata"].get("annotations") or {}).get(_ACCOUNT)

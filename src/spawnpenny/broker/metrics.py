@@ -30,7 +30,7 @@ def broker_metrics(server: BrokerServer, connections: Connections) -> Exposition
 
 
 class _Standing(Collector):
-    """How things stand, and what was counted since the start."""
+    """The present state, and the counts since the start."""
 
     def __init__(self, server: BrokerServer, connections: Connections) -> None:
         self._server = server

@@ -117,7 +117,7 @@ def order_name(user: User, order: Order) -> str:
 
 
 def order_mark(user: User, order: Order, orders: Orders) -> str:
-    """Return what tells one run of an order from another: the order's content, and whom it is for."""
+    """Return a mark that is unique to one run of an order: it covers the order's content and its user."""
     return content_hash([orders.hash(order), user.dossier()])
 
 

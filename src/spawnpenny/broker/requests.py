@@ -35,7 +35,7 @@ _LONGEST: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is asked for. ``uid`` is that of the namespace to release; ``nonce`` tells two claims apart.
+    """One request to the broker. ``uid`` is that of the namespace to release; ``nonce`` makes it unique.
 
     ``foreign`` has the namespace go also with what others have put there.
     """
@@ -110,7 +110,7 @@ def lifetime(verb: Verb, *, taken: bool, settings: Settings) -> float:
 
 
 def is_too_old(manifest: Manifest, settings: Settings) -> bool:
-    """Whether a claim would not be carried out any more, whatever it asks for."""
+    """Return whether a claim is too old to be carried out."""
     taken = is_taken(manifest)
     return age(manifest) > max(lifetime(verb, taken=taken, settings=settings) for verb in get_args(Verb))
 

@@ -53,12 +53,12 @@ class BrokerServer:
 
     @property
     def watching(self) -> tuple[Informer, ...]:
-        """What it follows: user namespaces, pods of orders, requests, and the Lease."""
+        """The informers of the broker: user namespaces, pods of orders, requests, and the Lease."""
         return (self._namespaces, self._pods, self._maps, self._leases)
 
     @property
     def ready(self) -> bool:
-        """Whether it knows the cluster and its tasks run, so that it leads or stands by."""
+        """Return whether it knows the cluster and its tasks run, so that it leads or stands by."""
         return all(informer.synced.is_set() for informer in self.watching) and not self.supervisor.unwell()
 
     @property

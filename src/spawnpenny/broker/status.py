@@ -22,7 +22,7 @@ KIND: Final = "board"
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What changes when namespaces are made otherwise, and when each order does; empty for an order without work."""
+    """Hashes of the way in which namespaces are made, and of each order; empty for an order without work."""
 
     namespace: str
     commission: str

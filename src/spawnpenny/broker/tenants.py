@@ -182,7 +182,7 @@ class Tenants:
             return  # its name says what it binds, and for whom
 
     def _is_full(self, name: str) -> bool:
-        """Whether there are so many that one of this name would be one too many."""
+        """Return whether there are so many that one of this name would be one too many."""
         oldest, known = time.monotonic() - _LAG, self._namespaces
         self._fresh = {each: made for each, made in self._fresh.items() if made > oldest}
         unheard = [each for each in self._fresh if known.get(None, each) is None]

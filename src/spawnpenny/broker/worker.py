@@ -52,7 +52,7 @@ _LONGEST_PAUSE: Final = 10.0
 
 @dataclass(eq=False)
 class _Job:
-    """What there is to do for one claim, or for several that ask for the same. Invalid ones have a line of their own.
+    """The work for one claim, or for several equal ones. Invalid claims have a queue of their own.
 
     ``claim`` is what is asked for, or why it is refused.
     """
@@ -70,7 +70,7 @@ class _Job:
 
     @property
     def shared(self) -> tuple[Verb, User] | None:
-        """What another claim has to ask for to be part of this job."""
+        """The content that another claim has to have to be part of this job."""
         asked = self.claim
         return (asked.verb, asked.dossier) if isinstance(asked, Claim) and asked.dossier is not None else None
 

@@ -85,7 +85,7 @@ def command() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; what goes wrong is told on stderr in a sentence."""
+    """Run the command line and return its exit code; an error is printed to stderr as one sentence."""
     try:
         code = command.main(list(arguments), prog_name="spawnpenny", standalone_mode=False)
     except click.ClickException as error:

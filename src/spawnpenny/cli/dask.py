@@ -223,7 +223,7 @@ async def _owner(client: Client, name: str, user: str | None) -> str:
 
 
 async def _find_owner(client: Client, name: str, user: str | None) -> str | None:
-    """Return the user who is named, the token's own, or whoever has a cluster of that name; None where nobody has."""
+    """Return the named user, the token's own, or the user who has a cluster of that name; None if nobody has."""
     if user is not None:
         return user
     caller = await client.whoami()

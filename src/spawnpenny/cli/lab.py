@@ -27,7 +27,7 @@ _name = click.argument("name", metavar="[LAB]", default=DEFAULT_LAB)
 
 
 class Wanted(TypedDict):
-    """What a start is asked for."""
+    """The content of a start request."""
 
     size: str | None
     image: str | None

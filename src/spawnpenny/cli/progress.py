@@ -41,13 +41,13 @@ def print_event(console: Console, event: Event, began: float) -> None:
 
 
 def event_json(event: Event) -> str:
-    """Return an event as a line of JSON, as the service told it."""
+    """Return an event as a line of JSON, as the service sent it."""
     return json.dumps({key: value for key, value in asdict(event).items() if value is not None}, ensure_ascii=False)
 
 
 @dataclass
 class Progress:
-    """How far a spawn is, by its events. It renders itself, so that what runs is seen to run."""
+    """The progress of a spawn, by its events. It renders itself, so that the user sees that it goes on."""
 
     what: str
     began: float = 0.0

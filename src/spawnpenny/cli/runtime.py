@@ -42,7 +42,7 @@ def state_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is served: on which port and cluster.
+    """The running service, with its port and its cluster.
 
     ``replaced`` is set when another process has taken this one's place, ``given_up`` when a task that it cannot do
     without keeps failing.

@@ -56,7 +56,7 @@ class Target:
 
 
 def worded(error: ClientError) -> CommandError:
-    """Return what the person is told of an error, with the exit code that it comes to."""
+    """Return the message for an error, and its exit code."""
     if not isinstance(error, ProblemError):
         return CommandError(str(error))
     if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Stopping(Protocol):
-    """What is being stopped; ``grace`` are the seconds that its pods may take beside."""
+    """The spawn that is being stopped; ``grace`` are the seconds that its pods may take beside."""
 
     @property
     def grace(self) -> float: ...

@@ -14,7 +14,7 @@ Answer = TypeVar("Answer", bound="FromJson")
 
 
 class FromJson(Protocol):
-    """What is made of a JSON object."""
+    """A dataclass that is made from a JSON object."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self: ...
@@ -28,7 +28,7 @@ DEFAULT_LAB: Final = "~default"
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a lab failed or ended: a stable code, one plain sentence, and what its user can do about it, if anything.
+    """The reason why a lab failed or ended: a stable code, one sentence, and what its user can do, if anything.
 
     ``exit_code`` is that of its program, where that ended and it is known.
     """
@@ -147,7 +147,7 @@ class Event:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Where it stands among a user's events: a later one has a higher place."""
+        """The place of this event among a user's events: a later one has a higher place."""
         return self.place_of(self.id)
 
     @staticmethod
@@ -175,7 +175,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Hostnames:
-    """Under which names a lab is reached by TLS."""
+    """The names under which a lab is reached by TLS."""
 
     hostnames: tuple[str, ...]
 
@@ -186,7 +186,7 @@ class Hostnames:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a token belongs to: what records call the identity, the user that it speaks for, and its scopes."""
+    """The owner of a token: the identity's name in records, the user that it speaks for, and its scopes."""
 
     name: str
     username: str | None

@@ -22,7 +22,7 @@ PHASES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many workers a cluster is to have: ``count``; where ``adaptive``, its work says it, within the bounds."""
+    """The number of workers of a cluster: ``count`` or, if ``adaptive``, by its work within the bounds."""
 
     count: int
     minimum: int = 0
@@ -38,7 +38,7 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What something waits for: a sentence, and a stable code where something is wrong."""
+    """The cause of a delay: a sentence, and a stable code if something is wrong."""
 
     message: str
     code: str | None = None
@@ -113,7 +113,7 @@ class Cluster:
 
     @property
     def desired(self) -> int:
-        """How many workers all groups are to have."""
+        """The number of workers that all groups together are to have."""
         return sum(group["desired"] for group in self.groups.values()) if self.groups else self.scale.count
 
     @classmethod

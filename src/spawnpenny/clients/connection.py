@@ -164,7 +164,7 @@ def _request_url(base: str, path: str) -> URL:
 
 
 def _speaks_no_tls(error: aiohttp.ClientConnectorError) -> bool:
-    """Whether the other side answered a handshake with something else."""
+    """Return whether the peer answered a handshake with something else."""
     cause = error.os_error  # one that hung up says nothing: it may be ending
     return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 

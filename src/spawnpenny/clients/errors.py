@@ -30,7 +30,7 @@ class UnreachableError(ClientError):
 
 
 class UnexpectedAnswerError(ClientError):
-    """What answered does not speak as spawnpenny does."""
+    """The answer does not follow spawnpenny's protocol."""
 
 
 class ProblemError(ClientError):

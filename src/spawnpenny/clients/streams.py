@@ -62,7 +62,7 @@ async def follow(
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Event]:
-    """Yield the events of a stream that are whole; one that is cut off is told again when the stream is resumed."""
+    """Yield the complete events of a stream; one that is cut off comes again when the stream is resumed."""
     data: list[str] = []
     try:
         async for raw in response.content:

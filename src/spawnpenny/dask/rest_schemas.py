@@ -41,7 +41,7 @@ class ResourcesView(Schema):
 
 
 class WaitingView(Schema):
-    """What something waits for."""
+    """The cause of a delay."""
 
     code = fields.String(
         required=True, allow_none=True, metadata=told("What programs compare; null where nothing is wrong.")

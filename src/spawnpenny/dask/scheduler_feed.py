@@ -45,7 +45,7 @@ async def get_routes(request: web.Request) -> web.StreamResponse:
 
 
 class _Telling:
-    """Tells of what has changed. Of a cluster that changes twice before it can be told, only the last is kept."""
+    """Sends the changes. If a cluster changes twice before the first change is sent, only the last is kept."""
 
     def __init__(self, response: EventSourceResponse, schedulers: Schedulers, changes: Subscription) -> None:
         self._response = response

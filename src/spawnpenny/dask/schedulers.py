@@ -71,7 +71,7 @@ def _cluster_of(pod: Manifest) -> str | None:
 
 
 def _route_of(pod: Manifest) -> dict[str, Any] | None:
-    """Return where a scheduler is, from when its program was started to when its pod is told to end.
+    """Return the route to a scheduler, from the start of its program until its pod is ordered to end.
 
     Whether it is ready is not asked: a route that is known before nobody has to wait for, and a scheduler that is too
     busy for its probe goes on.

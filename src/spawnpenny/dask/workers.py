@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Workers:
-    """How many workers of a cluster run, and how many are on their way; ``groups`` has those of each group."""
+    """The numbers of running and coming workers of a cluster; ``groups`` has those of each group."""
 
     running: int = 0
     pending: int = 0

@@ -17,7 +17,7 @@ _REFUSED: Final = re.compile(REFUSED_IN_TEXT)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one field has: the value of a choice, or a text that the user wrote."""
+    """The answer to one field: the value of a choice, or a text that the user wrote."""
 
     value: str
     written: bool = False

@@ -8,7 +8,7 @@ from spawnpenny.domain.users import User
 
 
 class Broker(Protocol):
-    """Who makes user namespaces and runs the site's orders."""
+    """The interface of the broker: it makes user namespaces and runs the site's orders."""
 
     async def claim_namespace(self, username: str) -> str:
         """Make a user's namespace with its RoleBinding, or find it there; return its uid.

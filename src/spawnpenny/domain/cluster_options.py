@@ -96,7 +96,7 @@ class ClusterOption:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number that is finite as a float, too; JSON has whole numbers that are not."""
+    """Return whether it is a number that is finite as a float, too; JSON has whole numbers that are not."""
     try:
         return type(value) in {int, float} and math.isfinite(value)
     except OverflowError:

@@ -13,7 +13,7 @@ from spawnpenny.domain.spawns import MAX_EVENT_BYTES, MAX_EVENTS
 
 
 class EventType(StrEnum):
-    """``phase`` and ``step`` say that the spawn, or one step, is in another state; ``info`` tells the user."""
+    """``phase`` and ``step`` report a new state of the spawn or of one step; ``info`` is a message to the user."""
 
     PHASE = "phase"
     STEP = "step"
@@ -21,7 +21,7 @@ class EventType(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad it is what an event tells; that of Kubernetes' own events."""
+    """The severity of an event; the values are those of Kubernetes' own events."""
 
     NORMAL = "normal"
     WARNING = "warning"
@@ -32,7 +32,7 @@ Tell = Callable[[str, Severity], None]
 
 
 class About(TypedDict, total=False):
-    """What an event may be about, beyond its message: the fields of ``Event`` that are not in each."""
+    """The optional subject of an event: the fields of ``Event`` that not all events have."""
 
     phase: str | None
     step: str | None

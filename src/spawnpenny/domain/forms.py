@@ -27,7 +27,7 @@ MAX_VALUE: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class FreeText:
-    """What a user may write where none of the choices fits.
+    """A text that the user may write if none of the choices fits.
 
     Attributes:
         label: What the text field is called.
@@ -78,7 +78,7 @@ class FormField:
 
     @property
     def default(self) -> FormChoice | None:
-        """What holds where nothing is chosen; None where there are no choices, so that a text has to be written."""
+        """The value that applies if nothing is chosen; None without choices, as a text is required then."""
         return next((each for each in self.choices if each.default), next(iter(self.choices), None))
 
     @property
@@ -92,7 +92,7 @@ class FormField:
 
     @property
     def shown(self) -> bool:
-        """Whether there is anything to choose."""
+        """Return whether there is anything to choose."""
         return len(self.choices) > 1 or self.free_text is not None or any(each.fields for each in self.choices)
 
 

@@ -39,7 +39,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern that was checked matches a whole text."""
+    """Return whether a pattern that was checked matches a whole text."""
     try:
         return _compiled(pattern).fullmatch(text) is not None
     except UnicodeEncodeError:  # half a surrogate pair

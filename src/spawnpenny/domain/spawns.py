@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class Kind(StrEnum):
-    """What a spawn brings into being."""
+    """The kind of a spawn."""
 
     LAB = "lab"
     DASK = "dask"
@@ -17,7 +17,7 @@ class Kind(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far a spawn is: ``requested -> pending -> running -> stopping``, or ``undoing -> failed``, or ``exited``."""
+    """Phase of a spawn: ``requested -> pending -> running -> stopping``, or ``undoing -> failed``, or ``exited``."""
 
     REQUESTED = "requested"
     PENDING = "pending"
@@ -43,7 +43,7 @@ _DESCRIBED: Final = {Kind.LAB: "lab", Kind.DASK: "Dask cluster", Kind.USER: "use
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which spawn of a user: its kind and its name."""
+    """The key of a spawn among those of one user: its kind and its name."""
 
     kind: Kind
     name: str
@@ -64,7 +64,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """What a lab serves TLS with, and whom it believes: PEM texts. The key is secret."""
+    """The TLS identity of a lab, and the authorities that it trusts: PEM texts. The key is secret."""
 
     key: str = field(repr=False)
     cert: str = field(repr=False)
@@ -86,7 +86,7 @@ DEFAULT_GROUP: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many workers a Dask cluster is to have.
+    """The number of workers that a Dask cluster is to have.
 
     They are ``count``. Where ``adaptive``, the cluster's work says how many, not fewer than ``minimum`` and not more
     than ``maximum`` (None: as many as there is room for). All that is of the default group; ``groups`` are the
@@ -111,7 +111,7 @@ class Scale:
 
     @property
     def total(self) -> int:
-        """How many workers all groups are to have."""
+        """The number of workers that all groups together are to have."""
         return self.count + sum(self.groups.values())
 
     def held(self, count: int) -> Scale:
@@ -123,7 +123,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class SpawnRequest:
-    """What a caller asks for. ``start`` is the caller's own random id of this start; ``timeout`` is in seconds.
+    """A caller's request for a spawn. ``start`` is the caller's own random id of it; ``timeout`` is in seconds.
 
     ``caller`` is the lab that asked, where one did. ``client`` names the program that asks, such as a Hub.
     """
@@ -138,14 +138,14 @@ class SpawnRequest:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be quoted: the values of env, and the key, also line by line, as a program may print it."""
+        """Texts that must not be quoted: the values of env, and the key, also line by line, as programs print it."""
         lines = [line for line in self.tls.key.splitlines() if not line.startswith("-----")] if self.tls else []
         return (*self.env.values(), *lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a spawn failed or ended: a stable code, and one plain sentence for its user.
+    """The reason why a spawn failed or ended: a stable code, and one plain sentence for its user.
 
     ``advice`` is what to do about it, where the error said so itself. ``exit_code`` is its program's, where that
     ended.
@@ -172,7 +172,7 @@ class StepState(StrEnum):
 
 @dataclass(slots=True)
 class StepProgress:
-    """How far one step is; ``seconds`` is how long it took."""
+    """The progress of one step; ``seconds`` is how long it took."""
 
     name: str
     state: StepState = StepState.WAITING

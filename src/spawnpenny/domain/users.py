@@ -36,7 +36,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who a spawn is for. uid and gid are POSIX ids; ``groups`` are the supplementary groups."""
+    """The user of a spawn. uid and gid are POSIX ids; ``groups`` are the supplementary groups."""
 
     username: str
     uid: int

@@ -183,7 +183,7 @@ def _settling(text: str) -> bool:
 
 
 def _quota(requested: str, used: str, limited: str) -> QuotaExceededError:
-    """Tell of the first resource that is exceeded; Kubernetes names only those that are."""
+    """Report the first resource that is exceeded; Kubernetes names only those that are."""
     tables = [
         dict(pair.split("=", 1) for pair in part.split(",") if "=" in pair) for part in (requested, used, limited)
     ]

@@ -49,7 +49,7 @@ _VERSION: Final = Resource("v1", "Version", "version", namespaced=False, stored=
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What an API server says of itself: its version, such as ``v1.31.2``, and the Date header of that answer."""
+    """The API server's version, such as ``v1.31.2``, and the Date header of that answer."""
 
     version: str
     date: str | None

@@ -20,7 +20,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Which object: its resource, its name, and its namespace (None for a resource without)."""
+    """Reference to an object: its resource, its name, and its namespace (None for a resource without)."""
 
     resource: Resource
     name: str
@@ -39,7 +39,7 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list answered; ``version`` is where a watch goes on."""
+    """The answer to a list; a watch goes on from ``version``."""
 
     items: tuple[Manifest, ...]
     version: str

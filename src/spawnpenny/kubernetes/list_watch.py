@@ -30,7 +30,7 @@ _DOUBTFUL: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What is followed: a resource, in one namespace or in all, on objects that carry all of the labels."""
+    """The objects to follow: a resource, in one namespace or in all, with all of the labels."""
 
     cluster: Cluster
     resource: Resource
@@ -39,7 +39,7 @@ class Followed:
 
 
 class Follower:
-    """Takes what the cluster tells of a resource into a ``Watched``.
+    """Feeds the lists and watches of a resource into a ``Watched``.
 
     ``told`` is set once the cluster has answered: by a list, or by a refusal to give one.
 

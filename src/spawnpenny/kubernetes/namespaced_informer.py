@@ -33,7 +33,7 @@ class _Place:
 
 
 class NamespacedInformer(Watched):
-    """Keeps the objects of a resource in each namespace that ``namespaces`` tells of.
+    """Keeps the objects of a resource in each namespace that ``namespaces`` has.
 
     ``synced`` is set once each namespace that was known at first is listed, or has refused to be: one that is broken
     must not hold up all others. Beyond ``MOST`` namespaces it warns, and follows them all the same.
@@ -97,7 +97,7 @@ class NamespacedInformer(Watched):
             self._look(name, tasks)
 
     def _look(self, name: str, tasks: asyncio.TaskGroup) -> None:
-        """Follow what is there of a namespace by now: what was told of it may be over already."""
+        """Follow a namespace if it still exists: a change may be over when it is handled."""
         there = self._namespaces.get(None, name)
         uid = there["metadata"]["uid"] if there is not None and self._mine(there) else None
         place = self._places.get(name)

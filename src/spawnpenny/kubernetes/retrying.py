@@ -31,7 +31,7 @@ _LONGEST_PAUSE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent.
+    """A request to the API server.
 
     ``streamed`` says that the answer has no end in sight and must not hold up others; ``urgent``, that none may hold
     this one up.

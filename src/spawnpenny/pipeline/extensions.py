@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Extensions(Protocol):
-    """What the plugins bring to the pipelines."""
+    """The contributions of the plugins to the pipelines."""
 
     @property
     def pipelines(self) -> Mapping[Kind, Ordered]: ...

@@ -39,12 +39,12 @@ class Ordered:
         return frozenset(edge.first for edge in self.edges if edge.then == name)
 
     def depends(self, name: str, on: str) -> bool:
-        """Whether a step comes after another, directly or by way of others."""
+        """Return whether a step comes after another, directly or by way of others."""
         before = self.predecessors(name)
         return on in before or any(self.depends(each, on) for each in before)
 
     def in_namespace(self, step: Step) -> bool:
-        """Whether what a step makes lives in the user namespace: it claims it, or comes after a step that does."""
+        """Return whether a step's objects live in the user namespace: it claims it, or comes after a step that does."""
         return any(claims(each) and (each is step or self.depends(step.name, each.name)) for each in self.steps)
 
     def why(self, name: str) -> list[str]:
@@ -95,7 +95,7 @@ def order(
 
 
 def claims(step: Step) -> bool:
-    """Whether a step has the user namespace made."""
+    """Return whether a step has the user namespace made."""
     return any("claim" in permission.verbs for permission in step.permissions)
 
 

@@ -20,7 +20,7 @@ _LEVEL: Final = "pod-security.kubernetes.io/"
 
 @dataclass(frozen=True, slots=True)
 class PodNeeds:
-    """What pods need beyond the hardening rules.
+    """The needs of pods beyond the hardening rules.
 
     Attributes:
         openings: The words for ``pods.allow``, with what needs them, whether the settings have them or not.
@@ -48,7 +48,7 @@ class PodNeeds:
         return [each for each in self.likely if not is_open(each.word, allowed)]
 
     def level_lacks(self, level: str) -> bool:
-        """Whether Kubernetes refuses the pods in a namespace of a level (the setting ``broker.pod_security``)."""
+        """Return whether Kubernetes refuses the pods at a namespace's level (the setting ``broker.pod_security``)."""
         return LEVELS.index(self.level) > LEVELS.index(level)
 
     def wanted(self, allowed: Sequence[str]) -> list[str]:
@@ -107,7 +107,7 @@ def _wanted_paths(needs: PodNeeds, pods: PodSettings) -> list[str]:
 
 
 def _lies_in(path: str, folders: Collection[str]) -> bool:
-    """Whether a path is one of the folders, or below it, as the fence compares."""
+    """Return whether a path is one of the folders, or below it, as the fence compares."""
     inside = any(folder in {path, "/"} or path.startswith(f"{folder}/") for folder in folders)
     return inside and ".." not in path
 

@@ -135,12 +135,12 @@ def check_openings(allowed: Sequence[str]) -> None:
 
 
 def is_opening(word: str) -> bool:
-    """Whether there is such an opening."""
+    """Return whether there is such an opening."""
     return word in OPENINGS or (word.startswith(CAPABILITY) and word.removeprefix(CAPABILITY) in CAPABILITIES)
 
 
 def is_open(word: str, allowed: Collection[str]) -> bool:
-    """Whether ``pods.allow`` has a word; ``capabilities`` opens every capability."""
+    """Return whether ``pods.allow`` has a word; ``capabilities`` opens every capability."""
     return word in allowed or (word.startswith(CAPABILITY) and "capabilities" in allowed)
 
 

@@ -74,7 +74,7 @@ def opened_capabilities(allowed: Collection[str]) -> Manifest:
 
 
 def may_be_root(own: Mapping[str, Any], of_pod: Mapping[str, Any]) -> bool:
-    """Whether a container starts as root, or its programs can become it."""
+    """Return whether a container starts as root, or its programs can become it."""
     uid = own.get("runAsUser", of_pod.get("runAsUser"))
     non_root = own.get("runAsNonRoot", of_pod.get("runAsNonRoot"))
     return uid == 0 or (uid is None and non_root is not True) or own.get("allowPrivilegeEscalation") is not False

@@ -51,7 +51,7 @@ _TOLD: Final = (
 
 
 class Shared(Protocol):
-    """What the spawns of a user share: which ``user`` steps are as they should be."""
+    """State shared by the spawns of a user: the ``user`` steps that are as they should be."""
 
     def lock(self, step: Step) -> asyncio.Lock:
         """Return the lock under which this user's step is applied."""
@@ -62,7 +62,7 @@ class Shared(Protocol):
         ...
 
     def current(self, step: Step, wanted: str) -> bool:
-        """Whether that is there already."""
+        """Return whether a step's present result is made already."""
         ...
 
     def begin(self, step: Step) -> None:
@@ -179,7 +179,7 @@ class Runner:
             return StepState.DONE
 
     def _reword(self, step: Step, error: BaseException) -> None:
-        """Tell the log what the notebook user cannot mend: a mistake in a plugin, in a setting, or of ours."""
+        """Log an error that the notebook user cannot mend: a mistake in a plugin, in a setting, or of ours."""
         if isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, _TOLD):
             self._log.error("a step failed", step=step.name, **self._logged(error))
             told = f"The step {step.name} is faulty. An administrator finds the cause in the log, under {self._id}."

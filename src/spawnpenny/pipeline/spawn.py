@@ -96,7 +96,7 @@ def _no_overrides(spawn: Spawn) -> Sequence[tuple[str, Mapping[str, Any]]]:
 
 @dataclass(frozen=True)
 class Life:
-    """What a spawn that is tended asks of the service."""
+    """Callbacks of a running spawn into the service."""
 
     scale: Callable[[], Scale] = _no_scale
     resize: Callable[[int], int] = _keep
@@ -115,7 +115,7 @@ def _no_cluster(name: str) -> str:
 
 @dataclass(frozen=True)
 class Spawn:
-    """What a step knows of the spawn that it is part of.
+    """A spawn, as its steps see it.
 
     Attributes:
         id: The spawn's own mark: what a ``spawn`` step makes carries it as the label ``spawnpenny.io/spawn``.
@@ -160,7 +160,7 @@ class Spawn:
 
     @property
     def scale(self) -> Scale:
-        """How many workers it is to have, now."""
+        """The number of workers that it is to have, now."""
         return self._life.scale()
 
     def resize(self, count: int) -> int:
@@ -172,7 +172,7 @@ class Spawn:
         await self._life.news(seconds)
 
     def lab_runs(self) -> bool:
-        """Whether the lab that asked for it still runs; False where none did."""
+        """Return whether the lab that requested it still runs; False if no lab did."""
         return self._life.lab_runs()
 
     def blocked(self) -> str | None:
@@ -180,7 +180,7 @@ class Spawn:
         return self._life.blocked()
 
     async def note_idle(self, seconds: float | None) -> None:
-        """Note for how many seconds it has had nothing to do, for whoever lists spawns; None where it has."""
+        """Note for how many seconds it has had nothing to do, for lists of spawns; None while it has work."""
         await self._life.note_idle(seconds)
 
     def hold_back(self, why: SpawnpennyError | str | None, *, until: float | None = None) -> None:
@@ -192,7 +192,7 @@ class Spawn:
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """What templates of this spawn are expanded with: ``expand("claim-{username}", spawn.fields)``."""
+        """The fields for templates of this spawn: ``expand("claim-{username}", spawn.fields)``."""
         return template_fields(self.user.username, self.name, self.names)
 
     def patched(self, pod: Manifest) -> Manifest:
@@ -210,7 +210,7 @@ class Spawn:
         return self._overrides(self)
 
     def tell(self, message: str, severity: Severity = Severity.NORMAL, *, code: str | None = None) -> None:
-        """Tell the user, as an event, what is happening or being waited for. Never put a secret in it.
+        """Send the user an event: what is happening or being waited for. Never put a secret in it.
 
         ``code`` is that of an error, where the event is of one that the spawn outlives.
         """

@@ -45,7 +45,7 @@ _MAPS_OF_SPECS: Final = {"ResourceQuota": "hard", "NetworkPolicy": "podSelector"
 
 @dataclass(frozen=True)
 class OwnershipLabels:
-    """What the objects of one spawn are marked with, and the uids of those that it made (shared with the record).
+    """The labels of one spawn's objects, and the uids of those that it made (shared with the record).
 
     ``token`` is the hash of the lab's own token, where it has one.
     """
@@ -68,7 +68,7 @@ class OwnershipLabels:
 
 @dataclass(frozen=True)
 class Reach:
-    """What the ports of all steps share.
+    """Dependencies shared by the cluster interfaces of all steps.
 
     The cluster, the pods that are watched, the broker, and how the user is told.
     """
@@ -199,7 +199,7 @@ class StepCluster:
                 await until_gone(self._reach.cluster, self._reach.pods, ref, uid)
 
     async def wait(self, pod: Manifest, *, until: Literal["ready", "succeeded"] = "ready") -> Manifest:
-        """Wait for a pod that ``ensure`` returned; what is being waited for is told to the user.
+        """Wait for a pod that ``ensure`` returned; the user is informed of the cause of a delay.
 
         Raises:
             SpawnError: It cannot become so: its image cannot be pulled, it crashes, it was deleted.
@@ -242,7 +242,7 @@ class StepCluster:
         return self._marks.labels(own=self._step.scope == "spawn")
 
     def is_ours(self, manifest: Manifest) -> bool:
-        """Whether an object carries all of ``marks``."""
+        """Return whether an object carries all of ``marks``."""
         carried = manifest["metadata"].get("labels") or {}
         return all(carried.get(key) == value for key, value in self.marks.items())
 

@@ -92,7 +92,7 @@ class Plugins:
         return self._pipelines
 
     def makes(self, kind: Kind) -> bool:
-        """Whether a plugin makes spawns of a kind: it has a step of their own, besides those that all kinds share."""
+        """Return whether a plugin makes spawns of a kind: it has a step for them, besides those that all kinds share."""
         return any(step.scope == "spawn" for step in self._pipelines[kind].steps)
 
     @property
@@ -175,7 +175,7 @@ class Plugins:
         return tuple(found.values())
 
     def observe(self, username: str, key: Key, event: Event) -> None:
-        """Tell every observer; what one raises is logged and dropped."""
+        """Notify every observer; an error that one raises is logged and dropped."""
         for impl in self._manager.hook.spawnpenny_observe.get_hookimpls():
             try:
                 impl.function(*[{"username": username, "key": key, "event": event}[name] for name in impl.argnames])
@@ -184,7 +184,7 @@ class Plugins:
 
     @contextmanager
     def observed_by(self, name: str, observer: object) -> Iterator[None]:
-        """Have an object with the hook ``spawnpenny_observe`` told too, for as long as the context lasts."""
+        """Notify an object with the hook ``spawnpenny_observe`` too, as long as the context lasts."""
         _register(self._manager, name, observer)
         try:
             yield

@@ -184,7 +184,7 @@ def spawnpenny_worker_groups(settings: Settings) -> Sequence[WorkerGroup]:
 
 @hookspec
 def spawnpenny_observe(username: str, key: Key, event: Event) -> None:
-    """Be told what happens in every spawn.
+    """Observe the events of every spawn.
 
     Called for each event, in the order of a spawn's events. It cannot veto; what it raises is logged and
     dropped. It must return at

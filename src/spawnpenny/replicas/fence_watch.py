@@ -44,7 +44,7 @@ class FenceWatch:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether only a restart can help."""
+        """Return whether only a restart can help."""
         return not self._fence.is_open and self._shut_for > self._alarm
 
     async def run(self) -> None:

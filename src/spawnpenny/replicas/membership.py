@@ -27,7 +27,7 @@ _LONGEST_PAUSE: Final = 5.0
 
 
 class Membership:
-    """What one service has to do with the others.
+    """The part of one replica in the group: its Lease, its peers and its write fence.
 
     Args:
         settings: Of the service.

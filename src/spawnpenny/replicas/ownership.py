@@ -36,7 +36,7 @@ def slug_of(record: Manifest) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Tells whose a user is, out of the records and replicas that are watched.
+    """Decides which replica owns a user, by the records and replicas that are watched.
 
     A user of a dead replica is the steward's without a write: what the steward changes, it writes by compare-and-set
     and owns from then on. So two that see different replicas alive for a moment cannot both go on.
@@ -48,11 +48,11 @@ class Ownership:
     namespace: str
 
     def is_mine(self, record: Manifest) -> bool:
-        """Whether this replica is to look after the user of a record, as its Secret is stored."""
+        """Return whether this replica is to look after the user of a record, as its Secret is stored."""
         return self._owner(record) == self.me.identity
 
     def is_new_to_me(self, slug: str) -> bool:
-        """Whether this replica is to look after a user of whom there is no record."""
+        """Return whether this replica is to look after a user of whom there is no record."""
         return self.records.get(self.namespace, record_name(slug)) is None and self._is_steward(slug)
 
     def demand_unknown(self, slug: str) -> None:
@@ -97,7 +97,7 @@ class Ownership:
         )
 
     def latest(self, record: Manifest) -> Manifest:
-        """Return a record as it was last heard of here, where there has been more than what told of this one."""
+        """Return the newest version of a record that is known here, if it is newer than this one."""
         return self.records.get(self.namespace, record["metadata"]["name"]) or record
 
     async def forgotten(self, slug: str, version: str | None) -> None:

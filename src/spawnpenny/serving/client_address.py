@@ -48,7 +48,7 @@ class ClientAddresses:
         return found
 
     def is_trusted(self, text: str) -> bool:
-        """Whether an address is a trusted proxy's."""
+        """Return whether an address is that of a trusted proxy."""
         address = _parse(text)
         return address is not None and self._trusts(address)
 

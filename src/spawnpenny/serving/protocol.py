@@ -26,7 +26,7 @@ class RequestHandler(web.RequestHandler):
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Return the answer to what never came to the application; aiohttp's own would tell versions and quote it."""
+        """Answer a request that never reached the application; aiohttp's own answer shows versions and quotes it."""
         del message
         log = structlog.get_logger("spawnpenny.web")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -65,7 +65,7 @@ STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab", "dask")
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """Where the HTTP API listens, the largest body that it takes, in bytes, and the files of its TLS, if any.
+    """The address of the HTTP API, the largest body that it takes, in bytes, and the files of its TLS, if any.
 
     ``trusted_proxies`` are the networks of the proxies before it, whose ``forwarded_header`` is believed. ``prefix``
     is the path under which such a proxy keeps the service; without it the service is reached as well.
@@ -85,7 +85,7 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceSettings:
-    """What user namespaces are called, where records, the broker and provisioning pods live, and how pods are read.
+    """The names of the namespaces of users, records, broker and provisioning pods, and how pods are read.
 
     ``reads`` is ``cluster`` for one watch of all pods, or ``namespace`` for one in each user namespace.
     """
@@ -99,7 +99,7 @@ class NamespaceSettings:
 
 @dataclass(frozen=True, slots=True)
 class DeadlineSettings:
-    """How long things may take, in seconds.
+    """Time limits, in seconds.
 
     For a whole spawn, for one step of it, for stopping, and for how long a failed or ended spawn stays
     readable. A pod that is not ready after ``slow`` seconds is slow: what the cluster says of it is told.
@@ -120,7 +120,7 @@ class DeadlineSettings:
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """How many spawns are under way at once (further ones wait for their turn), and what callers may ask for.
+    """The number of spawns under way at once (further ones wait for their turn), and limits of callers.
 
     ``starts`` are for a user and minute, ``streams`` are event streams open at once, for a user and in all.
     ``user_requests`` are a user's requests under way, ``bodies`` those in all whose bodies have not arrived yet.
@@ -148,7 +148,7 @@ class UserSettings:
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    """What pods may have.
+    """Deviations that pods may have from the hardening rules.
 
     ``allow`` names openings in the hardening rules, ``images`` are patterns of image names, ``host_paths`` the paths
     of the host that the opening ``hostPath`` is for (empty: all).
@@ -161,7 +161,7 @@ class PodSettings:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """What the broker makes, and how it is asked.
+    """The objects that the broker makes, and the way to reach it.
 
     The role that it binds in user namespaces, for whom, the pod security level, further ``labels`` and ``annotations``
     of these namespaces, and the orders. ``separate`` says
@@ -210,7 +210,7 @@ class ReplicaSettings:
 
 @dataclass(frozen=True, slots=True)
 class HousekeepingSettings:
-    """How often leftovers are looked for, and after how long idle namespaces are let go of (0: never), in seconds.
+    """Interval of the search for orphans, and when idle namespaces are released (0: never), in seconds.
 
     ``share`` is how much of all labs one pass may remove before it stops and alarms.
     """
@@ -222,7 +222,7 @@ class HousekeepingSettings:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Where Dask clusters are asked for and reached.
+    """Public addresses of the Dask gateway and proxy.
 
     ``address`` is the base URL at which labs reach the API (None: labs are told of no gateway), ``proxy_address`` the
     host and port at which they reach schedulers, ``public_address`` the URL at which browsers reach dashboards (None:

@@ -26,7 +26,7 @@ MAX_ENDED_PARTS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Why something is not made that a running spawn is to have, and when it is tried again (None: not known).
+    """The reason why a part of a running spawn is not made, and when it is tried again (None: not known).
 
     ``code`` is that of the error that kept it from being made, where one did.
     """
@@ -115,13 +115,13 @@ class ActiveSpawn:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing further happens by itself, here."""
+        """Return whether it stays as it is without a further request."""
         phase, wanted = self.record.phase, self.record.desired
         return self.over or (phase is Phase.RUNNING and wanted is Desired.RUNNING)
 
     @property
     def over(self) -> bool:
-        """Whether nothing further happens, here."""
+        """Return whether it has ended."""
         return self.gone or self.moved or self.record.phase.over
 
     async def events(self, last_id: str | None = None, *, follow: bool = False) -> AsyncIterator[Event]:

@@ -137,7 +137,7 @@ class Recovery:
         return version in {held.record.version, held.adopted}
 
     def _wrote(self, held: Account, record: Manifest) -> bool:
-        """Whether an account wrote a record itself, and not one that was here before it."""
+        """Return whether an account wrote a record itself, and not one that was here before it."""
         if record["metadata"].get("annotations", {}).get(labels.OWNER) != self.service_context.ownership.me.identity:
             return False
         with suppress(SpawnpennyError):
@@ -228,7 +228,7 @@ class Recovery:
             SpawnController(context).found_running(pod)
 
     def _told_by(self, pod: Manifest) -> tuple[SpawnRecord, UserRecord, str]:
-        """Return the spawn and the user that a pod's annotations tell of, and the user's slug."""
+        """Return the spawn and the user that a pod's annotations name, and the user's slug."""
         metadata = pod["metadata"]
         record, told = self._record_of(pod), _user_of(pod)
         demand_conforming(record)

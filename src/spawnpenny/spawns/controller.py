@@ -214,7 +214,7 @@ class SpawnController:
         await self.clear()
 
     def found_running(self, pod: Manifest) -> None:
-        """Take a Ready pod of which no record told for what it is: a running spawn."""
+        """Adopt a Ready pod without a record as a running spawn."""
         metadata = pod["metadata"]
         self._record.uids[f"Pod/{metadata['name']}"] = self._record.pod = metadata["uid"]
         self._record.url = self._context.url(pod)
@@ -227,7 +227,7 @@ class SpawnController:
         await self._persist()
 
     def to_phase(self, phase: Phase, reason: Reason | None = None) -> None:
-        """Change the phase, and tell it."""
+        """Change the phase, and report it."""
         self._record.phase = phase
         message, code = (reason.message, reason.code) if reason else ("", None)
         seconds = round(time.time() - self._record.requested_at, 3) if phase in _ARRIVED else None

@@ -81,7 +81,7 @@ def _of(place: Account | Manifest, kind: Kind, after: tuple[str, str]) -> list[t
 
 
 def _read(record: Manifest, kind: Kind) -> Account | None:
-    """Return the account that a record tells of; None where that has no spawn of a kind, or cannot be read."""
+    """Return the account of a record; None if it has no spawn of a kind, or cannot be read."""
     if may_have(record, kind):
         with suppress(SpawnpennyError):
             return make_account(read_record(record))

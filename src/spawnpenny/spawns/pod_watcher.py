@@ -24,7 +24,7 @@ from spawnpenny.spawns.views import Context
 
 @dataclass(frozen=True, slots=True)
 class PodWatcher:
-    """Ends the spawns whose pods have ended, and tells of those that are in trouble."""
+    """Ends the spawns whose pods have ended, and reports those that are in trouble."""
 
     service_context: ServiceContext
     accounts: Accounts
@@ -81,7 +81,7 @@ class PodWatcher:
         context.run.task = self.tasks.start(controller.see_through(work))
 
     def _stir(self, pod: Manifest) -> None:
-        """Say that there is news to whoever looks after the spawn of a pod, or one that was asked for inside of it."""
+        """Notify the supervisor of the pod's spawn, or of one that was requested from inside the pod."""
         carried = pod["metadata"].get("labels", {})
         account, spawn = self.accounts.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
         for run in account.runs.values() if account else ():
@@ -91,7 +91,7 @@ class PodWatcher:
                 run.news.tell()
 
     def _tell(self, context: Context, message: str) -> None:
-        """Tell that a lab which ran does not answer at the moment: the cluster starts its program again."""
+        """Warn the user that a running lab stopped answering: the cluster restarts its program."""
         if context.run.waiting_for != message:
             context.tell(message, severity=Severity.WARNING)
             log = structlog.get_logger("spawnpenny.spawn").bind(spawn=context.run.record.id)

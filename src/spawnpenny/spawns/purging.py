@@ -21,7 +21,7 @@ from spawnpenny.spawns.views import Context
 
 
 async def purge(context: Context) -> None:
-    """Have the steps take storage away; what stays, and why, is told to the user and left on the run.
+    """Have the steps delete storage; report to the user what stays and why, and leave it on the run.
 
     What the cluster does not answer now is tried again, with longer and longer pauses.
     """

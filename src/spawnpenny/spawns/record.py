@@ -97,19 +97,19 @@ class SpawnRecord:
 
     @property
     def active(self) -> bool:
-        """Whether it is not over."""
+        """Return whether it has not ended."""
         return not self.phase.over
 
     @property
     def leaving(self) -> bool:
-        """Whether it is being taken away: what it still has is free soon."""
+        """Return whether it is being deleted: its resources are free soon."""
         if self.phase.over:
             return not self.reverted
         return self.desired is Desired.GONE or self.phase is Phase.UNDOING
 
     @property
     def progress(self) -> int:
-        """How far it is, from 0 to 100: which part of its steps is done, with something left until it runs."""
+        """The progress from 0 to 100: the part of its steps that is done, with something left until it runs."""
         if self.phase is Phase.RUNNING:
             return 100
         done = sum(step.state in {StepState.DONE, StepState.SKIPPED} for step in self.steps)
@@ -117,7 +117,7 @@ class SpawnRecord:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What was chosen for it, with what is secret of that."""
+        """The chosen options, with the secret ones."""
         hidden = {
             name.removeprefix(_OPTION): json.loads(text)
             for name, text in self.secrets.items()
@@ -133,7 +133,7 @@ class SpawnRecord:
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """What must not be quoted of it: what the caller sent, and what its steps keep."""
+        """Texts that must not be quoted: the secrets of the request, and those that its steps keep."""
         lines = [line for text in self.secrets.values() for line in text.splitlines() if not line.startswith("-----")]
         values = [
             str(value) for name in self.secrets if name.startswith(_OPTION) for value in _values(self.secrets[name])
@@ -216,7 +216,7 @@ class SpawnRecord:
 
 @dataclass(slots=True)
 class Applied:
-    """What a ``user`` step last made.
+    """The last result of a ``user`` step.
 
     The hash of it, and the uid of the namespace that it was made in (empty where in none).
     """
@@ -252,7 +252,7 @@ class UserRecord:
 
     @property
     def has_things(self) -> bool:
-        """Whether the user has a lab or Dask cluster, or one that is over and can still be read about."""
+        """Return whether the user has a lab or Dask cluster, or one that is over and can still be read about."""
         return any(key.kind is not Kind.USER for key in self.spawns)
 
     def sign(self) -> None:
@@ -260,7 +260,7 @@ class UserRecord:
         self.written = f"{self.hand}.{secrets.token_hex(8)}"
 
     def is_by(self, hand: str) -> bool:
-        """Whether a hand wrote it last."""
+        """Return whether a hand wrote it last."""
         return self.written.startswith(f"{hand}.")
 
     def retire(self) -> None:

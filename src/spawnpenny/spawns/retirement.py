@@ -50,7 +50,7 @@ def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> Active
 
 
 def has_namespace(service_context: ServiceContext, username: str) -> bool:
-    """Whether a user has a namespace, also where there is no record of the user."""
+    """Return whether a user has a namespace, also where there is no record of the user."""
     names = Names.of(username, Kind.USER, "", prefix=service_context.settings.namespaces.prefix)
     there = service_context.namespaces.get(None, names.namespace)
     return there is not None and "deletionTimestamp" not in there["metadata"]

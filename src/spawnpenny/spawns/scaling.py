@@ -13,7 +13,7 @@ Refusal = Callable[[Scale], QuotaExceededError | None]
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What of a scale fits; ``refusal`` says why not all of it, with the numbers."""
+    """The part of a scale that fits; ``refusal`` says why not all of it, with the numbers."""
 
     scale: Scale
     refusal: QuotaExceededError | None = None

@@ -59,7 +59,7 @@ _HEARSAY: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a start answered: the spawn, and whether it is a new one."""
+    """The result of a start: the spawn, and whether it is a new one."""
 
     run: ActiveSpawn
     new: bool
@@ -67,7 +67,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """What scaling answered: the spawn, its scale now, and why that is not all that was wanted, with the numbers."""
+    """The result of scaling: the spawn, its scale now, and why that is less than requested, with the numbers."""
 
     run: ActiveSpawn
     scale: Scale
@@ -154,7 +154,7 @@ class Spawns:
             return Started(run, new=True)
 
     def _is_outdated(self, account: Account, run: ActiveSpawn) -> bool:
-        """Tell whether a commissioning that has run would do something else now."""
+        """Return whether a finished commissioning would do something else now."""
         try:
             return bool(Context(self._service_context, account, run).runner().outdated())
         except SpawnpennyError:  # the orders cannot be read at the moment: what has run, has run

@@ -17,11 +17,11 @@ class StartQueue:
 
     @property
     def waiting(self) -> int:
-        """How many spawns wait for a place."""
+        """The number of spawns that wait for a place."""
         return len(self._queue)
 
     async def take(self, ahead: Callable[[int], None]) -> None:
-        """Return with a place; ``ahead`` is told how many others are still to get one first, whenever that changes."""
+        """Return with a place; ``ahead`` is called with the number of spawns before it, whenever that changes."""
         if self.taken < self._count and not self._queue:
             self.taken += 1
             return
@@ -66,7 +66,7 @@ class Permit:
         self._held = False
 
     async def take(self, tell: Callable[[str], None]) -> None:
-        """Return with a place; where that has to be waited for, the position in the queue is told.
+        """Return with a place; report the position in the queue while it waits.
 
         It is told again when no more than half as many are ahead: all that is told of a spawn is kept in its record.
         """

@@ -14,7 +14,7 @@ from spawnpenny.spawns.user_state import Account
 
 
 def make_account(record: UserRecord) -> Account:
-    """Return the account that a record tells of."""
+    """Return the account of a record."""
     runs = {key: ActiveSpawn(spawn, begun=None) for key, spawn in record.spawns.items()}
     return Account(safe_slug(record.user.username), record, runs=runs, adopted=record.version)
 
@@ -50,16 +50,16 @@ class Accounts:
         self.let_go(account)
 
     def refuse(self, slug: str, username: str, error: SpawnpennyError) -> None:
-        """Answer every request about a user with this error: the user's labs may well run, though we cannot tell."""
+        """Answer every request about a user with this error: the state of the user's labs is unknown."""
         self._refused[slug] = username, error
         self._by_slug.pop(slug, None)
 
     def welcome(self, slug: str) -> None:
-        """Take back that nothing can be told of a user."""
+        """Take back the refusal of a user."""
         self._refused.pop(slug, None)
 
     def refused(self) -> list[str]:
-        """Return the users of whom nothing can be told."""
+        """Return the users whose state is unknown."""
         return sorted(username for username, _ in self._refused.values())
 
     def is_refused(self, slug: str) -> bool:
@@ -115,6 +115,6 @@ class Accounts:
             self.let_go(account)
 
     def demand_readable(self, username: str) -> None:
-        """Raise why nothing can be told of a user, where that is so."""
+        """Raise the error by which a user is refused, if any."""
         if (refused := self._refused.get(safe_slug(username))) is not None:
             raise refused[1].with_traceback(None)  # or each request would add to it

@@ -51,11 +51,11 @@ class Account:
 
     @property
     def idle(self) -> bool:
-        """Whether it may be forgotten: nothing is written of it, and nobody has it in hand."""
+        """Return whether it may be forgotten: it has no record, and nothing works on it."""
         return not self.record.recorded and not self.runs and not self.holders
 
     def is_idle(self, *, before: float) -> bool:
-        """Whether the user has had nothing since a time, in seconds since the epoch."""
+        """Return whether the user has had nothing since a time, in seconds since the epoch."""
         since = self.record.idle_since
         return not self.holders and since is not None and since < before and not self.record.has_things
 

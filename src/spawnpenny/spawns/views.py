@@ -231,12 +231,12 @@ class Context:
         return None
 
     def count(self, scale: Scale) -> None:
-        """Note that the spawn is to be of this scale, and what it uses so. Whoever looks after it is told later."""
+        """Note the new scale of the spawn, and the resources that it uses so; its supervisor is notified later."""
         self.run.record.scale = scale
         self.run.record.asks = self._asked(replace(self.spawn(), _life=Life(lambda: scale)))
 
     def pod(self) -> Manifest | None:
-        """Return the pod whose end is the end of the spawn, as the cluster last told of it."""
+        """Return the pod whose end is the end of the spawn, as the cache has it."""
         ref = self.pod_ref()
         pod = self.service_context.pods.get(ref.namespace, ref.name) if ref else None
         return pod if pod is not None and pod["metadata"]["uid"] == self.run.record.pod else None
@@ -255,7 +255,7 @@ class Context:
         return None
 
     def went_with_the_namespace(self, error: BaseException) -> bool:
-        """Whether a refusal says that nothing is left: what is gone takes our right to ask about it along."""
+        """Return whether a refusal means that the namespace is gone: our right to ask about it goes with it."""
         namespace = self.service_context.namespaces.get(None, self.names.namespace)
         return namespace is None and isinstance(error, ClusterForbiddenError)
 
@@ -278,7 +278,7 @@ class Context:
         return found if found != url else None
 
     def follow(self) -> bool:
-        """Take over a new address of the running spawn's pod, and tell the user; return whether it has one."""
+        """Adopt a new address of the running spawn's pod, and inform the user; return whether it has one."""
         url = self.new_url()
         if url is None:
             return False
@@ -294,7 +294,7 @@ class Context:
         return self.run.scrubber(text)
 
     def tell(self, message: str, severity: Severity = Severity.NORMAL, code: str | None = None) -> None:
-        """Tell the user something, unless it was told last."""
+        """Send the user a message, unless it is the same as the last."""
         message = self.scrub(message)
         if message != self.run.waiting_for:
             self.run.waiting_for = message
@@ -417,7 +417,7 @@ class Context:
 
 @dataclass(frozen=True)
 class SharedSteps:
-    """Which ``user`` steps of an account are as they should be."""
+    """The ``user`` steps of an account that are as they should be."""
 
     context: Context
 

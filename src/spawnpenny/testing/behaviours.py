@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Behaviour(Protocol):
-    """How a pod fares. ``scheduled`` says whether it gets a node at all."""
+    """The behaviour of a pod. ``scheduled`` says whether it gets a node at all."""
 
     @property
     def scheduled(self) -> bool: ...

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def is_ending(pod: Manifest) -> bool:
-    """Whether a pod has ended, or is going."""
+    """Return whether a pod has ended, or is going."""
     return pod_status.is_lost(pod) or "deletionTimestamp" in pod["metadata"]
 
 
@@ -51,7 +51,7 @@ class Chronicle:
             await self._bell.next().wait()
 
     def mistakes(self) -> list[str]:
-        """Tell which spawns had more than one pod, ended twice, or went on after their end."""
+        """Return the spawns that had more than one pod, ended twice, or went on after their end."""
         told = [f"{mark} had the pods {uids}" for mark, uids in self.pods.items() if len(uids) > self.robbed[mark] + 1]
         for mark, phases in self.phases.items():
             ends = [at for at, phase in enumerate(phases) if phase.over]

@@ -87,7 +87,7 @@ class DaskProxy:
         await self.stop()
 
     def _ready(self) -> bool:
-        """Whether it listens and knows the routes."""
+        """Return whether it listens and knows the routes."""
         try:
             with urlopen(f"http://{LOOPBACK}:{self.dashboard_port}/readyz", timeout=1):
                 return True
@@ -126,7 +126,7 @@ class DaskSite:
 
     @property
     def address(self) -> str:
-        """What ``dask_gateway.Gateway`` takes for an address."""
+        """The address for ``dask_gateway.Gateway``."""
         return f"{self.service.url}/gateway"
 
     @property
@@ -135,7 +135,7 @@ class DaskSite:
 
     @property
     def dashboards(self) -> str:
-        """Where browsers reach dashboards."""
+        """The address under which browsers reach dashboards."""
         return f"http://{LOOPBACK}:{self.proxy.dashboard_port}"
 
     def env(self, user: str, token: str | None = None) -> dict[str, str]:

@@ -14,7 +14,7 @@ _POD_SECURITY_SINCE: Final = (1, 23)
 
 
 class Discovery:
-    """What one API server is and serves; it is asked once for each answer."""
+    """The version and the resources of one API server; it is asked once for each answer."""
 
     def __init__(self, get: Callable[[str], Manifest | None]) -> None:
         """Ask by ``get``, which returns the JSON of a path, or None where that is not served."""
@@ -36,12 +36,12 @@ class Discovery:
 
     @property
     def enforces_pod_security(self) -> bool:
-        """Whether pods are held to the pod security level of their namespace."""
+        """Return whether pods are held to the pod security level of their namespace."""
         return self.version >= _POD_SECURITY_SINCE
 
     @property
     def evaluates_policies(self) -> bool:
-        """Whether the kind ValidatingAdmissionPolicy is served in its stable version, and hence evaluated."""
+        """Return whether the kind ValidatingAdmissionPolicy is served in its stable version, and hence evaluated."""
         return self.serves("validatingadmissionpolicies", "admissionregistration.k8s.io/v1")
 
     def _list(self, api_version: str) -> frozenset[str]:

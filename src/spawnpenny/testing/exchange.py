@@ -21,7 +21,7 @@ _AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request asks for: ``str`` of it is such as ``POST /api/v1/namespaces/lab-ada/pods``.
+    """The target of a request: ``str`` of it is such as ``POST /api/v1/namespaces/lab-ada/pods``.
 
     ``version`` is the one that a watch begins at.
     """
@@ -39,7 +39,7 @@ class Asked:
 
     @property
     def changes(self) -> bool:
-        """Whether it changes something."""
+        """Return whether it changes something."""
         return self.method not in {"GET", "HEAD"}
 
     def __str__(self) -> str:

@@ -42,7 +42,7 @@ _FAILURES: Final = (ArithmeticError, KeyError, TypeError, ValueError, IndexError
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of one expression of a policy: true, false, or the error that its evaluation ended with."""
+    """The result of one expression of a policy: true, false, or the error of its evaluation."""
 
     expression: Expression
     value: bool | None

@@ -123,7 +123,7 @@ class HollowNode:
         self._address = address
 
     def pods(self) -> list[Manifest]:
-        """Return the pods as the API server last told of them."""
+        """Return the pods as the API server last reported them."""
         return [pod.manifest for pod in self._pods.values()]
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, str]:

@@ -49,7 +49,7 @@ class HollowScheduler:
         return namespace
 
     def has(self, pod: Manifest) -> bool:
-        """Whether a pod is one of its workers."""
+        """Return whether a pod is one of its workers."""
         metadata, mine = pod["metadata"], self.pod["metadata"]
         carried = metadata.get("labels", {})
         of_it = metadata["namespace"] == self.namespace and carried.get(labels.SPAWN) == mine["labels"][labels.SPAWN]
@@ -154,7 +154,7 @@ class HollowSchedulers:
         self._tasks.append(asyncio.create_task(work))
 
     async def _settle(self) -> None:
-        """End what is under way, and tell what went wrong."""
+        """End the work that is under way, and report its errors."""
         for task in self._tasks:
             task.cancel()
         for told in await asyncio.gather(*self._tasks, return_exceptions=True):

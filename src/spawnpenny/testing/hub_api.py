@@ -57,7 +57,7 @@ class HubApi:
     async def start_server(
         self, user: str, name: str = "", options: Mapping[str, Any] | None = None, *, token: str | None = None
     ) -> int:
-        """Ask for a user's server, and return the status, which is told at once; ``until_ready`` waits for it."""
+        """Request a user's server, and return the status at once; ``until_ready`` waits for it."""
         await self.add_user(user)
         status, answer = await self.api("POST", server_path(user, name), dict(options or {}), token=token)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -16,7 +16,7 @@ _REASONS: Final = {401: "Unauthorized", 410: "Expired", 429: "TooManyRequests", 
 
 
 class Mischief(Protocol):
-    """What is done to a request."""
+    """A fault to inject into a request."""
 
     async def meddle(self, exchange: Exchange) -> web.StreamResponse: ...
 

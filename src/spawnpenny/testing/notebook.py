@@ -122,7 +122,7 @@ class Notebook:
 
     @property
     def log(self) -> str:
-        """What its cells have printed, and its libraries logged."""
+        """The output of its cells, and the logs of its libraries."""
         return (self._folder / "notebook.log").read_text(errors="replace")
 
     @property

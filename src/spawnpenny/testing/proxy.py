@@ -45,7 +45,7 @@ def changes(asked: Asked) -> bool:
 
 @dataclass
 class Armed:
-    """A mischief that waits for its requests.
+    """A fault that waits for its requests.
 
     ``seen`` are the requests that matched since it was armed, ``struck`` those of them that it was done to.
     """
@@ -69,7 +69,7 @@ class Armed:
             await self._changed.wait_for(lambda: len(self.seen) >= times)
 
     async def take(self, asked: Asked) -> bool:
-        """Count a request; return whether the mischief is for it."""
+        """Count a request; return whether the fault applies to it."""
         if not self.matches(asked):
             return False
         number = len(self.seen)
@@ -144,7 +144,7 @@ class FaultProxy:
         await self._stack.aclose()
 
     def arm(self, mischief: Mischief | None, *, on: Matcher = is_call, at: int = 0, times: int | None = 1) -> Armed:
-        """Do a mischief to the matching request of that number (from 0, counted from now) and to those after it.
+        """Apply a fault to the matching request of that number (from 0, counted from now) and to those after it.
 
         Args:
             mischief: One of ``spawnpenny.testing.mischief``; None only counts.
@@ -183,7 +183,7 @@ class FaultProxy:
 
     @property
     def connections(self) -> int:
-        """How many connections clients have open."""
+        """The number of connections that clients have open."""
         return len(self._server.connections)
 
     def kubeconfig(self, folder: Path) -> Path:

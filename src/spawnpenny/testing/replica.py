@@ -28,7 +28,7 @@ class LivingReplica:
 
     @property
     def writes(self) -> bool:
-        """Whether it may write at the moment."""
+        """Return whether it may write at the moment."""
         return not self.cluster.dead and self.service.membership.heartbeat.fence.is_open
 
     async def begin(self) -> None:

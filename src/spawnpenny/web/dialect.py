@@ -11,7 +11,7 @@ class Dialect(Protocol):
     """A foreign protocol on some of the routes. The middlewares use it; ``app.create_app`` chooses it."""
 
     def covers(self, path: str) -> bool:
-        """Whether a path is the protocol's, also where it has no route."""
+        """Return whether a path belongs to the protocol, even if it has no route."""
         ...
 
     def refusal(

@@ -66,7 +66,7 @@ def cluster_of(request: web.Request) -> str:
 
 
 def subject_of(request: web.Request) -> str | None:
-    """Return the user whom a request is about: that of the path, else whoever asks, where the route is about them.
+    """Return the user whom a request is about: that of the path, else the caller, if the route is about callers.
 
     Raises:
         InvalidNameError: The name may not be used.

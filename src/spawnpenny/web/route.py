@@ -45,7 +45,7 @@ class Route:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """What the router takes: HEAD too, wherever GET is taken."""
+        """The methods for the router: HEAD too, wherever GET is taken."""
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
 

@@ -30,6 +30,6 @@ class Adaptive:
         return min(count, max(target for _, target in self._targets))
 
     def forget(self) -> None:
-        """Begin anew: the cluster was not adaptive, or its scheduler did not tell."""
+        """Begin anew: the cluster was not adaptive, or its scheduler did not answer."""
         self._targets.clear()
         self._since = None

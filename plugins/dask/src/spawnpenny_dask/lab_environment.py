@@ -8,7 +8,7 @@ from spawnpenny.api import NOTEBOOK, Kind, Manifest, Settings, Spawn
 
 
 def lab_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
-    """Return what is added to a lab's pod; nothing where labs are told of no gateway.
+    """Return the addition to a lab's pod; nothing if labs are not to use the gateway.
 
     What the pod, or its caller's environment, has already is left as it is.
     """

@@ -31,7 +31,7 @@ _FRESH: Final = 600.0
 
 
 class Reports:
-    """Tells the user."""
+    """Reports to the user."""
 
     def __init__(self, spawn: Spawn, clock: Callable[[], float] = time.monotonic) -> None:
         self._spawn = spawn
@@ -40,7 +40,7 @@ class Reports:
         self._silent_since: float | None = None
 
     def silent(self, why: str) -> None:
-        """Tell that the scheduler has not answered for long."""
+        """Report that the scheduler has not answered for long."""
         now = self._clock()
         self._silent_since = now if self._silent_since is None else self._silent_since
         if now - self._silent_since >= _SILENCE:
@@ -102,7 +102,7 @@ class Reports:
         self._tell(f"{who} replaced. {why.message}", code="worker_lost")
 
     def look(self, pods: Sequence[Manifest]) -> None:
-        """Tell what keeps workers from starting, and which containers beside them are in trouble."""
+        """Report why workers do not start, and which containers beside them are in trouble."""
         staying = [pod for pod in pods if not is_leaving(pod) and not is_over(pod)]
         for container, error in (found for pod in staying for found in pod_side_troubles(pod)):
             self._tell(
@@ -115,7 +115,7 @@ class Reports:
                 return
 
     def refused(self, error: SpawnpennyError) -> None:
-        """Tell that a worker cannot be made; that the cluster does not answer is none of the user's concern."""
+        """Report that a worker cannot be made; a cluster that does not answer is none of the user's concern."""
         if error.status != 503:  # noqa: PLR2004 - Service Unavailable
             name = str(error.facts.get("name") or "")  # each worker has another one
             about = error.message.replace(name, "") if name else error.message
@@ -123,7 +123,7 @@ class Reports:
             self._tell(message, about=f"refused: {about}", code=error.code)
 
     def kept(self, count: int) -> None:
-        """Tell that workers stay which were to go."""
+        """Report that workers stay which were to go."""
         who = "One worker stays" if count == 1 else f"{count} workers stay"
         self._tell(
             f"{who} for now: a task of theirs cannot be moved, or no other worker has room for their data.",
@@ -133,7 +133,7 @@ class Reports:
     def _tell(
         self, message: str, *, code: str, about: str | None = None, severity: Severity = Severity.WARNING
     ) -> None:
-        """Tell it, if the same was not told lately; ``about`` names what is the same in other words, too."""
+        """Report it, unless the same was reported lately; ``about`` names what is the same in other words, too."""
         now, trouble = self._clock(), about or message
         if now - self._told.get(trouble, -_FRESH) >= _FRESH:
             self._told = {each: at for each, at in self._told.items() if now - at < _FRESH} | {trouble: now}

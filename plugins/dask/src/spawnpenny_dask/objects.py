@@ -152,7 +152,7 @@ def _launched(program: str) -> list[str]:
 
 
 def _may_have_nanny(role: WorkerRole) -> bool:
-    """Whether workers have a nanny, as far as that is known of a program of the site's own."""
+    """Return whether workers have a nanny, as far as that is known of a program of the site's own."""
     return role.nanny or bool(role.program)
 
 
@@ -177,7 +177,7 @@ def variable_key(name: str) -> str:
 
 
 class _Pod:
-    """What the pods of a cluster have in common."""
+    """Base of the pods of a cluster."""
 
     def __init__(
         self,

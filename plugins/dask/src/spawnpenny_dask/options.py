@@ -17,7 +17,7 @@ from spawnpenny_dask.roles import GIB, MIB, GibField, ObjectField, PodSpecField,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """What a choice sets; None where it leaves a setting as it is. Maps are laid over those that are there."""
+    """The settings that a choice overrides; None leaves one as it is. Maps are merged over existing ones."""
 
     image: str | None = None
     worker_cores: Decimal | None = None
@@ -143,7 +143,7 @@ class SiteOption:
 
     @property
     def scale(self) -> Decimal:
-        """How many of the usual unit one of the option's own is."""
+        """The size of the option's own unit in the usual unit."""
         units = UNITS.get(self.sets or "", {})
         if self.unit is None or self.unit not in units:
             return Decimal(1)

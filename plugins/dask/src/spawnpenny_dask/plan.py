@@ -15,7 +15,7 @@ Registered = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many workers to start, which pods to delete, and how many workers the scheduler is to spare."""
+    """The number of workers to start, the pods to delete, and the number of workers for the scheduler to retire."""
 
     start: int = 0
     remove: tuple[Manifest, ...] = ()
@@ -69,7 +69,7 @@ def is_over(pod: Manifest) -> bool:
 
 
 def _retires(pod: Manifest, registered: Registered | None) -> bool:
-    """Whether the scheduler has told it to go: its data moves, then it ends by itself."""
+    """Return whether the scheduler retires it: its data moves, then it ends by itself."""
     return (registered or {}).get(name_of(pod), "").startswith("clos")
 
 

@@ -23,7 +23,7 @@ class Spared:
         self._at.update(dict.fromkeys(names, self._clock()))
 
     def seen_in(self, workers: Mapping[str, str]) -> dict[str, str]:
-        """Return the status of the workers that a scheduler tells of, and of those that it tells of no more."""
+        """Return the status of the workers that a scheduler reports, and of those that it no longer reports."""
         self.add(name for name, status in workers.items() if status.startswith("clos"))
         oldest = self._clock() - _PATIENCE
         for name, at in list(self._at.items()):

@@ -30,7 +30,7 @@ class SilentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """How the process of a worker ended that its nanny has started again; ``memory`` where the nanny ended it."""
+    """The end of a worker's process that its nanny has restarted; ``memory`` if the nanny ended it."""
 
     id: int
     code: int
@@ -39,7 +39,7 @@ class ProcessEnd:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a scheduler reports of itself: its workers' status by name, and how many it would like.
+    """The state of a scheduler: its workers' status by name, and the number of workers that it would like.
 
     ``idle`` and ``alone`` are the seconds since when it has had nothing to do, and no client; None where it has.
     ``left`` are the workers that it had, with the seconds since when it has them no more; ``ends`` how processes ended
@@ -76,7 +76,7 @@ class Control:
         return f"http://{self._host()}:{CONTROL_PORT}{path}"
 
     async def is_up(self) -> bool:
-        """Whether the scheduler takes connections."""
+        """Return whether the scheduler takes connections."""
         try:
             async with self._session.get(self._url("/health"), timeout=_PATIENCE, allow_redirects=False) as response:
                 return response.ok

@@ -34,7 +34,7 @@ def _usual_options() -> dict[str, SiteOption]:
 
 @dataclass(frozen=True, slots=True)
 class DaskSettings:
-    """What a Dask cluster can be.
+    """Settings of Dask clusters.
 
     ``image`` is that of all clusters (None: of the lab that asks, or ``fallback_image`` where none does). Timeouts and
     ``lifetime`` are in seconds; 0 is never.

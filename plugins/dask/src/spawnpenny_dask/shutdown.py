@@ -18,7 +18,7 @@ class Limits:
     lifetime: float = 0
 
     def exceeded(self, state: State | None, age: float) -> SpawnError | None:
-        """Return why a cluster of this age is to end; where its scheduler does not tell, only its age counts."""
+        """Return why a cluster of this age is to end; only its age counts if its scheduler does not answer."""
         if self.lifetime and age >= self.lifetime:
             return ClusterLifetimeError(f"The cluster ran for {_told(self.lifetime)}, which is as long as one may.")
         if state is None:

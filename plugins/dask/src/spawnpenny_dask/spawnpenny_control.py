@@ -83,7 +83,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         return [client for client in self.scheduler.clients if not client.startswith(own)]
 
     def is_up(self) -> bool:
-        """Whether all is set up, or other preloads take long: those that never end are no reason to wait."""
+        """Return whether all is set up, or other preloads take long: those that never end are no reason to wait."""
         return self.scheduler.status.name == "running" or time.monotonic() - self.began > SETTING_UP
 
     def idle(self) -> float | None:
@@ -130,7 +130,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         return [str(worker["name"]) for worker in task.result().values()] if done else names
 
     async def leave(self, name: str, address: str) -> bool:
-        """Whether a worker whose pod is ordered away may go: what only it held has moved, or nobody needs it.
+        """Return whether a worker whose pod is ordered away may go: what only it held has moved, or nobody needs it.
 
         Where no other worker can take the data, one that comes soon may.
         """
@@ -196,7 +196,7 @@ class Health(Open):
 
 
 class Closed(Open):
-    """What is for spawnpenny alone."""
+    """Routes that are for spawnpenny alone."""
 
     def prepare(self) -> None:
         given = self.request.headers.get("Authorization", "").encode()

@@ -25,7 +25,7 @@ logger = logging.getLogger("distributed.spawnpenny")
 
 
 class Departure:
-    """What is done when the pod of a worker is ordered away; ``server`` is its nanny, or itself."""
+    """The departure of a worker whose pod is ordered away; ``server`` is its nanny, or itself."""
 
     def __init__(self, server: Any) -> None:
         self.server = server

@@ -216,7 +216,7 @@ def _demand_at_most(what: str, count: int, most: int, setting: str) -> None:
 
 
 async def _dismiss(spawn: Spawn) -> None:
-    """Tell the scheduler that its workers end for good: none of them is to look for a place for its data."""
+    """Order the scheduler to end its workers for good: none of them is to look for a place for its data."""
     scheduler = _placed(spawn)
     if scheduler is None or CONTROL_TOKEN not in spawn.secrets or not worker_pods(spawn):
         return

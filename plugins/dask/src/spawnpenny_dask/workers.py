@@ -50,7 +50,7 @@ class Fleet:
         return [*(pod for pod in heard.values() if _uid(pod) not in self._removed), *new]
 
     def scheduler_is_ready(self) -> bool:
-        """Whether the cluster itself says that the scheduler answers."""
+        """Return whether the cluster itself says that the scheduler answers."""
         return any(name_of(pod) == self._spawn.names.base and pod_is_ready(pod) for pod in self._spawn.cluster.pods())
 
     async def start(self, count: int, group: str = DEFAULT_GROUP) -> None:
@@ -79,7 +79,7 @@ class Fleet:
             await self._spawn.news(_LOOK)
 
     async def settle(self) -> None:
-        """Return when all that was made has been heard of, so that whoever takes it away sees it."""
+        """Return when the cache has all objects that were made, so that a deletion sees them."""
         end = time.monotonic() + _SETTLING
         self.pods()
         while self._begun and time.monotonic() < end:

@@ -27,7 +27,7 @@ _HUBS_OWN: Final = "X-JupyterHub-Version"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a token is: the name, ``user`` or ``service``, and the scopes of the token, as the Hub says."""
+    """The owner of a token: the name, ``user`` or ``service``, and the token's scopes, as the Hub reports them."""
 
     name: str
     kind: str

@@ -16,7 +16,7 @@ MAX_CACHE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
-    """Where the Hub's API is, and what its users may do here.
+    """The address of the Hub's API, and the rights of its users here.
 
     ``service`` is our name among the Hub's services, access to which a token has to carry. ``scopes`` are what each
     such token is good for, ``grants`` further ones by a scope of the Hub. ``cache`` and ``timeout`` are in seconds.

@@ -27,7 +27,7 @@ _VARIABLES: Final[dict[str, tuple[str, str, Callable[[Decimal], str]]]] = {
 
 
 def with_amounts(pod: Manifest, container: str, own: Collection[str]) -> Manifest:
-    """Return a pod whose container is told of its limits and requests, but for variables that the site sets itself.
+    """Return a pod whose container has its limits and requests as variables, except those that the site sets itself.
 
     Without a limit there is no variable. A container with a limit and no request has the limit requested, as JupyterHub
     has no variable for.

@@ -13,7 +13,7 @@ _REFERENCE: Final = re.compile(r"\$\(([^)]+)\)")
 
 
 def variables(template: Template, known: Collection[str]) -> list[Manifest]:
-    """Return what JupyterHub's spawners tell a server of itself, and what the site sets.
+    """Return the variables that JupyterHub's spawners give a server, and the site's own.
 
     Args:
         template: The lab's.

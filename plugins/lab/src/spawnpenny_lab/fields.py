@@ -227,7 +227,7 @@ def _object(value: Any, model: Model | None, *, template: bool) -> Mapping[str, 
 
 
 def _check_templates(value: Any, known: tuple[str, ...] | None = None) -> None:
-    """Refuse a template, or one in data, that names what there is not; ``known`` are other fields than the usual."""
+    """Refuse a template, or one in data, that names an unknown field; ``known`` are other fields than the usual."""
     for text in _texts(value):
         try:
             if known is None:

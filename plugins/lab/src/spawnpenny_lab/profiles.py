@@ -27,7 +27,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class UnlistedChoice:
-    """What a user may write instead; ``{value}`` in the override is that text."""
+    """A text that the user may write instead; ``{value}`` in the override is that text."""
 
     enabled: bool = False
     display_name: str = ""

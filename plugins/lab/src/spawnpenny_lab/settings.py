@@ -20,7 +20,7 @@ from spawnpenny_lab.trial import try_profiles
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a lab may use, and what is kept free for it (guarantees; None for as much): cores and bytes."""
+    """The limits of a lab, and the resources that are kept free for it (None for as much): cores and bytes."""
 
     cpu: Decimal
     memory: Decimal
@@ -43,7 +43,7 @@ SMALL: Final = Size(Decimal(1), Decimal(2 * 2**30))
 
 @dataclass(frozen=True, slots=True)
 class LabSettings:
-    """What a lab can be: one of the profiles, where there are any, else of one of the sizes and images.
+    """The labs on offer: the profiles, if there are any, else the sizes and images.
 
     ``template`` is the lab that profiles change, or else that of the first size and the first image.
     """
@@ -56,7 +56,7 @@ class LabSettings:
 
     @property
     def port(self) -> int:
-        """Where labs listen."""
+        """The port of labs."""
         return self.template.port
 
 

@@ -56,7 +56,7 @@ _COMMON_LABELS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """What a lab's pod is made of. The keys are documented in the plugin's README."""
+    """The template of a lab's pod. The keys are documented in the plugin's README."""
 
     image: Annotated[str, fields.String(validate=validate.Length(min=1))] = IMAGE
     image_pull_policy: PullPolicy | None = None

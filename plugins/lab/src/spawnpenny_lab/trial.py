@@ -105,7 +105,7 @@ def _parts(name: str, option: Option) -> Iterator[Part]:
 
 
 def _for_the_text_to_say(override: Override, key: str) -> bool:
-    """Whether only a user's text can tell if a value fits, as it is made of it."""
+    """Return whether a value is made of a user's text, so that it cannot be checked without that."""
     value = override.get(key)
     return isinstance(value, str) and VALUE in value and key in {each.name for each in fields(Template)}
 

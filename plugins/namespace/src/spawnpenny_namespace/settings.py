@@ -87,7 +87,7 @@ class DaskProxy(Listener):
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """What the NetworkPolicy of a user namespace lets through.
+    """Traffic that the NetworkPolicy of a user namespace allows.
 
     ``internet`` opens all addresses but link-local ones, those in ``private`` and those in ``api_server``.
     ``egress`` are further rules, as a NetworkPolicy has them.

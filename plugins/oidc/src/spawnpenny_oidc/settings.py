@@ -22,7 +22,7 @@ ALGORITHMS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ClaimSettings:
-    """Which claim says what of the user; None where the provider does not say it."""
+    """The claims with the user's properties; None if the provider has no such claim."""
 
     username: str = "preferred_username"
     uid: str | None = None
@@ -32,7 +32,7 @@ class ClaimSettings:
 
 @dataclass(frozen=True, slots=True)
 class OidcSettings:
-    """Whose tokens are taken, and which of their claims say what.
+    """The provider whose tokens are accepted, and the claims to read.
 
     The keys come from ``jwks_file`` or ``jwks_uri``, or else from where the provider's own description says.
     ``required`` are claims that a token has to carry, ``gids`` the numbers of groups that come by name alone.

@@ -41,7 +41,7 @@ class ContainerDefaults:
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
-    """What one user may use at a time: labs, cores, bytes; None where nothing bounds it."""
+    """The limits of one user at a time: labs, cores, bytes; None for no limit."""
 
     labs: Annotated[int, fields.Integer(strict=True, validate=validate.Range(min=0, max=10))] = 3
     cpu: Cores | None = Decimal(8)
@@ -50,7 +50,7 @@ class QuotaSettings:
 
     @property
     def bounds(self) -> dict[str, Decimal]:
-        """How much all containers together may have, by resource."""
+        """The limit of all containers together, by resource."""
         return {name: most for name, most in (("cpu", self.cpu), ("memory", self.memory)) if most is not None}
 
     @property

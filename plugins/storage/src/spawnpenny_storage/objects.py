@@ -55,7 +55,7 @@ def mount(spawn: Spawn, settings: StorageSettings) -> Manifest:
 
 
 def mounts(pod: Manifest, name: str) -> bool:
-    """Whether a pod has a claim, and is not over."""
+    """Return whether a pod has a claim, and is not over."""
     if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
         return False
     volumes = pod["spec"].get("volumes") or ()

@@ -22,7 +22,7 @@ _LONGEST: Final = 253
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
-    """What a claim asks for, whose it is, and where a lab sees it."""
+    """Settings of volume claims: size and class, whose they are, and where a lab mounts them."""
 
     per: Literal["lab", "user"] = "lab"
     capacity: Decimal = Decimal(10 * 2**30)
@@ -45,7 +45,7 @@ class StorageSettings:
 
 
 def is_claim_name(name: str) -> bool:
-    """Whether Kubernetes takes it for the name of a claim."""
+    """Return whether Kubernetes takes it for the name of a claim."""
     return len(name) <= _LONGEST and bool(_NAME.fullmatch(name))
 
 

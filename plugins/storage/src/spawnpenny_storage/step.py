@@ -106,7 +106,7 @@ class StorageStep(Step):
             )
 
     def _is_of(self, spawn: Spawn, there: Manifest) -> bool:
-        """Whether a claim is the lab's alone."""
+        """Return whether a claim is the lab's alone."""
         named = (there["metadata"].get("annotations") or {}).get(LAB_NAME, spawn.name)
         return self._settings.per == "lab" and _lab(there) == spawn.names.lab and named == spawn.name
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What is to be there, by settings and plugins, and the cluster as it is reached from here.
+    """The installation that settings and plugins describe, and the cluster as it is reached from here.
 
     ``behind`` are the seconds by which our clock is behind the API server's; ``url`` is where the service answers;
     ``orders`` are the site's, None where they are not known here.

@@ -14,7 +14,7 @@ APPLY: Final = (
 
 
 class Level(StrEnum):
-    """``unknown`` is what cannot be told with the rights at hand; a ``warning`` is well, and could be better."""
+    """``unknown``: these rights do not suffice to find out; ``warning``: it works, and could be better."""
 
     OK = "ok"
     UNKNOWN = "unknown"

@@ -64,7 +64,7 @@ def _lives(deployment: Deployment, lease: Manifest) -> bool:
 
 
 def _is_readable(secret: Manifest) -> bool:
-    """Return whether a service can read a record; what is wrong with it is not told, as that may quote its secrets."""
+    """Return whether a service can read a record; the reason is left out, as it may quote secrets."""
     try:
         read_record(secret)
     except RecordTooNewError:

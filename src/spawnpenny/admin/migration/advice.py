@@ -47,7 +47,7 @@ def report(carried: Carried, section: tuple[str, ...], loss: Loss) -> None:
 
 
 def limits_choice(key: str) -> bool:
-    """Whether a key that nobody knows may say who can choose a profile or a choice."""
+    """Return whether a key that nobody knows may say who can choose a profile or a choice."""
     return bool(_LIMITS.search(key))
 
 

@@ -70,7 +70,7 @@ def _carry_hub_connect_url(url: str | None, carried: Carried, hub_namespace: str
 
 
 def _is_carried(name: str, value: Any, carried: Carried) -> bool:
-    """Whether a trait is a setting with a value; what else becomes of it is seen to here."""
+    """Return whether a trait is a setting with a value; what else becomes of it is seen to here."""
     trait = TRAITS.get(name)
     if trait is None:
         carried.lose(name, "KubeSpawner has no such trait", "Is it misspelt, or that of another class?")

@@ -48,7 +48,7 @@ _OPTION: Final = re.compile(r"\boptions\.(\w+)")
 
 @dataclass(slots=True)
 class GatewayConfig:
-    """What a piece of Python sets: settings of the plugin by their names, options by name, and what is not carried."""
+    """The content of a Python file: settings of the plugin by name, options by name, and the rest."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)

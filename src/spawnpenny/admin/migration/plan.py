@@ -24,7 +24,7 @@ _STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """How KubeSpawner was set: the Hub's namespace, and the template of its users' namespaces, if they have any."""
+    """KubeSpawner's setup: the Hub's namespace, and the template of its users' namespaces, if they have any."""
 
     namespace: str
     user_namespaces: str | None = None

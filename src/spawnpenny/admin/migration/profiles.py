@@ -19,7 +19,7 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def carry_profiles(profiles: Any, carried: Carried) -> Any:
-    """Return a profile list without what cannot be overridden here, which ``carried`` is told."""
+    """Return a profile list without what cannot be overridden here; that is reported to ``carried``."""
     for key, profile in _entries(profiles):
         title = f"profile {profile.get('slug') or profile.get('display_name')!r}"
         place = carried.origins.get("profile_list", "profile_list")

@@ -13,7 +13,7 @@ Key = str | int
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Which parts of a value can be left out.
+    """The parts of a value that can be left out.
 
     ``rest`` is the shape of the entries of a map or a list, each of which can be left out alone. Without it, entries
     belong together: only what ``parts`` names can shrink, and only what ``optional`` names can be left out.
@@ -30,7 +30,7 @@ class Shape:
         return self.parts.get(str(key)) or self.rest or ATOM
 
     def can_drop(self, key: Key) -> bool:
-        """Whether an entry can be left out alone."""
+        """Return whether an entry can be left out alone."""
         return self.rest is not None or key in self.optional
 
 
@@ -50,7 +50,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What is left of a value, and what is not."""
+    """A pruned value: the part that is left, and the parts that were removed."""
 
     value: Any
     losses: tuple[Loss, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What a site has set of KubeSpawner's traits, and what there is besides that cannot be carried."""
+    """The traits of KubeSpawner that a site has set, and other parts of its setup that cannot be carried."""
 
     traits: Mapping[str, Any] = field(default_factory=dict)
     own_class: str = ""

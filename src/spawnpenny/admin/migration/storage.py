@@ -78,7 +78,7 @@ def _own_volume(volumes: Any, template: str) -> str | None:
 
 
 def _is_same(name: Any, other: str) -> bool:
-    """Whether two templates come to the same name, such as one that says it as the chart did in former versions."""
+    """Return whether two templates come to the same name, such as one in the way of former versions of the chart."""
     return name == other or (isinstance(name, str) and _of_somebody(name) == _of_somebody(other))
 
 
@@ -146,7 +146,7 @@ def _drop(traits: dict[str, Any], key: str, unwanted: Any) -> None:
 
 
 def _is_unwanted(value: Any, unwanted: Any) -> bool:
-    """Whether an entry goes; one that is no map stays, for the service to refuse by its place."""
+    """Return whether an entry goes; one that is no map stays, for the service to refuse by its place."""
     return isinstance(value, Mapping) and bool(unwanted(value))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Fate(StrEnum):
-    """What becomes of a trait."""
+    """The outcome of the migration for one trait."""
 
     SETTING = "setting"
     """A setting of the service; the command carries its value."""

@@ -15,7 +15,7 @@ from spawnpenny.spawns.maintenance import orphans
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an account may do somewhere, and who asks for it: a part, or a step of a plugin."""
+    """A permission of an account, and the part or the step of a plugin that needs it."""
 
     account: Account
     zone: Zone

@@ -19,7 +19,7 @@ Account = Literal["service", "broker"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one part declares. ``apart`` says that it is there only where the broker is a process of its own."""
+    """The declarations of one part. ``apart`` marks a part that only a separate broker process has."""
 
     name: str
     account: Account
@@ -28,7 +28,7 @@ class Part:
 
 
 def parts() -> Sequence[Part]:
-    """Return all parts but the steps of plugins, which are told by the plugins themselves."""
+    """Return all parts but the steps of plugins, which the plugins declare themselves."""
     return (
         Part("records", "service", store.PERMISSIONS),
         Part("records", "service", ownership.PERMISSIONS),

@@ -67,7 +67,7 @@ class Findings:
             self._problems[key] = replace(problem, message=message, spawns=(candidate.label,), odd_names=True)
 
     def add_quota(self, setting: str, error: QuotaExceededError, candidate: Candidate) -> None:
-        """Add that a spawn is larger than a limit; of all that are, the largest is told."""
+        """Add that a spawn is larger than a limit; of several, only the largest is reported."""
         most, facts = self._most.setdefault(setting, error), error.facts
         if parse_quantity(facts["asked"]) > parse_quantity(most.facts["asked"]):
             self._most[setting] = most = error

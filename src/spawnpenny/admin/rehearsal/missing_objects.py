@@ -58,7 +58,7 @@ def ignore_to_paste(names: Sequence[str], settings: Settings) -> str:
 
 
 def _may_make(step: Step, reference: Reference) -> bool:
-    """Whether a step may create such an object in an ``apply`` of its own, without having said so."""
+    """Return whether a step may create such an object in an ``apply`` of its own, without having said so."""
     hidden = type(step).makes is Step.makes and type(step).apply is not Step.apply
     return hidden and any(
         permission.resource is not None

@@ -37,7 +37,7 @@ _FIRST_GROUP: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which spawns to rehearse.
+    """The spawns to rehearse.
 
     Attributes:
         username: For whom; None for a sample user, and for further ones of unusual names.

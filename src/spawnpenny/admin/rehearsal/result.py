@@ -109,5 +109,5 @@ class Rehearsal:
 
     @property
     def starts(self) -> bool:
-        """Whether everything that was tried would start."""
+        """Return whether everything that was tried would start."""
         return not self.refusals

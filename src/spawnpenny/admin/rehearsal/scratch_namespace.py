@@ -22,7 +22,7 @@ _PARTS: Final = ("initContainers", "containers")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why an object is refused; empty where it is taken.
+    """The reason why an object is refused; empty if it is accepted.
 
     ``faults`` are in the object itself, ``beside_range`` come from the defaults of a LimitRange, ``refusal`` is a
     ResourceQuota's.
@@ -64,7 +64,7 @@ class ScratchNamespace:
             self._store.add(ref, manifest)
 
     def has(self, kind: str, namespace: str, name: str) -> bool:
-        """Whether there is an object of this kind and name."""
+        """Return whether there is an object of this kind and name."""
         return self._store.find(Ref(resource_of(kind), name, namespace)) is not None
 
 

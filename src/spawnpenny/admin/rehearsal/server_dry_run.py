@@ -34,7 +34,7 @@ _MOST: Final = 50
 
 
 class DryCluster(Protocol):
-    """What is asked of a cluster: to read, and to create without making anything."""
+    """The part of a cluster that a dry run uses: it reads, and creates without making anything."""
 
     async def read(self, ref: Ref) -> Manifest | None: ...
 

@@ -40,7 +40,7 @@ def what_is_missing() -> str | None:
 
 @dataclass(frozen=True)
 class DemoDask:
-    """Where Dask clusters are asked for and reached, with a service on a port."""
+    """The addresses of the demo's Dask gateway and proxy, for a service on a port."""
 
     service_port: int
     port: int = field(default_factory=lambda: free_port(0))

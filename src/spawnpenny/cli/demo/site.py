@@ -94,7 +94,7 @@ class HomePlugin:
 
 @dataclass(frozen=True)
 class DemoSite:
-    """Whom the demo is for, and where it keeps its things. Tokens are made anew for each demo, and are in no file."""
+    """The users and the folder of the demo. Tokens are made anew for each demo, and are in no file."""
 
     folder: Path
     user: str
@@ -105,12 +105,12 @@ class DemoSite:
 
     @property
     def homes(self) -> Path:
-        """Where each user's home directory is, named by the user's slug."""
+        """The folder with each user's home directory, named by the user's slug."""
         return self.folder / "homes"
 
     @property
     def has_homes(self) -> bool:
-        """Whether the demo itself makes homes: a site that names its plugins or orders has its own way."""
+        """Return whether the demo itself makes homes: a site that names its plugins or orders has its own way."""
         return not self.site.listed and not (self.site.data.get("broker") or {}).get("orders")
 
     @property

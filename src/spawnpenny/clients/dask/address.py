@@ -10,7 +10,7 @@ from spawnpenny.clients.dask.errors import ClusterError
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the service is.
+    """The address and the token of the service.
 
     Attributes:
         url: The service.

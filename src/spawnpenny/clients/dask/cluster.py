@@ -138,7 +138,7 @@ class SpawnpennyCluster(LinkedCluster):
 
     @property
     def shutdown_on_close(self) -> bool:
-        """Whether the cluster ends with this object, or with the process."""
+        """Return whether the cluster ends with this object, or with the process."""
         return self._creation.made if self._shutdown_on_close is None else self._shutdown_on_close
 
     @shutdown_on_close.setter
@@ -164,7 +164,7 @@ class SpawnpennyCluster(LinkedCluster):
         return closing
 
     def shutdown(self, timeout: float | None = None) -> Any:
-        """Close the connections and end the cluster, whoever made it."""
+        """Close the connections and end the cluster, even if another process made it."""
         return self.close(timeout, shutdown=True)
 
     def __await__(self) -> Generator[Any, Any, Self]:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class CreateMode(StrEnum):
-    """Whether to make a cluster, to connect to one, or either. The values are those of ``dask_kubernetes``."""
+    """Make a cluster, connect to one, or either. The values are those of ``dask_kubernetes``."""
 
     CREATE_ONLY = "CREATE_ONLY"
     CREATE_OR_CONNECT = "CREATE_OR_CONNECT"

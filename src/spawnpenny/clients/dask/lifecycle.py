@@ -31,7 +31,7 @@ class Creation:
         self._arguments = arguments
 
     async def run(self, accepted: Callable[[str], None], warn: Callable[[str], None]) -> None:
-        """Make the cluster where it is not there, and tell its name once it is durable.
+        """Make the cluster if it does not exist, and report its name once it is durable.
 
         Args:
             accepted: Called with the name of a cluster that was made, also where this is interrupted.

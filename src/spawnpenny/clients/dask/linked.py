@@ -81,7 +81,7 @@ class LinkedCluster(DisplayedCluster):
         self._host = f"[{host}]" if host and ":" in host else host
 
     def _renew(self) -> None:
-        """Have another ticket where the last one is older; in an event loop for whoever asks next."""
+        """Get a new ticket if the last one is too old; in an event loop, for the next caller."""
         if self.status != Status.running or time.monotonic() - self._ticketed_at < _FRESH:
             return
         self._ticketed_at = time.monotonic()  # whatever comes of it, it is not tried again at once

@@ -21,7 +21,7 @@ _DECIDES: Final = frozenset({"select", "bool"})
 
 @dataclass(frozen=True, slots=True)
 class WorkerSize:
-    """What one worker has; None where that is not known."""
+    """The size of one worker; None if it is not known."""
 
     cores: float | None = None
     memory: float | None = None

@@ -34,12 +34,12 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
 
     @property
     def end(self) -> str | None:
-        """Why the cluster is no more: a sentence. None while it is there, and where this process has ended it."""
+        """The reason why the cluster ended, as a sentence. None while it exists, and if this process ended it."""
         return self._watch.end.message if self._watch is not None and self._watch.end is not None else None
 
     @property
     def trouble(self) -> str | None:
-        """What the cluster is in trouble with at the moment: a sentence, such as why a worker does not start.
+        """The present trouble of the cluster, as a sentence, such as why a worker does not start.
 
         None again once all the workers have come that there are to be.
         """

@@ -28,7 +28,7 @@ _PARTS: Final = {"key": "keyfile", "cert": "certfile", "ca": "cafile"}
 
 
 class Certificates(Access):
-    """What a spawner does where ``c.JupyterHub.internal_ssl`` is set; mixed in before JupyterHub's Spawner."""
+    """Mixin for ``c.JupyterHub.internal_ssl``; it goes before JupyterHub's Spawner."""
 
     log: Any
     ssl_alt_names: Any
@@ -41,7 +41,7 @@ class Certificates(Access):
         return False
 
     async def create_certs(self) -> dict[str, str]:
-        """Make a key and a certificate for the server, with the names that the service tells and those of the site."""
+        """Make a key and a certificate for the server, with the service's names for it and the site's."""
         configured = self.ssl_alt_names
         names = configured(self) if callable(configured) else configured
         names = await names if isawaitable(names) else names

@@ -51,7 +51,7 @@ async def user_credential(user: Any, field: str) -> str:
 
 
 def _is_token(text: str) -> bool:
-    """Whether an HTTP header can carry a text as a token."""
+    """Return whether an HTTP header can carry a text as a token."""
     return bool(text) and all("!" <= character <= "~" for character in text)
 
 

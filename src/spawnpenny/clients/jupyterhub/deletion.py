@@ -16,7 +16,7 @@ _WAIT: Final = 60.0
 
 
 class Deletion(Access):
-    """What a spawner does when its server, or its user, is deleted for good; mixed in before JupyterHub's Spawner."""
+    """Mixin for the deletion of a server or its user for good; it goes before JupyterHub's Spawner."""
 
     log: Any
     _log_name: Any
@@ -47,7 +47,7 @@ class Deletion(Access):
             await retire(client, self.user.name, self.log, storage=self.purge_storage)
 
     async def _belongs_to_another(self) -> bool:
-        """Whether another caller's server of this name is there, or may be: nothing is deleted with it."""
+        """Return whether another caller's server of this name exists, or may exist: then nothing is deleted."""
         try:
             found = await self._remote.look()
         except Exception as error:  # noqa: BLE001 - whatever it is, what is not known is not deleted
@@ -60,7 +60,7 @@ class Deletion(Access):
 
 
 async def purge(client: Client, user: str, lab: str, log: logging.Logger) -> None:
-    """Delete the storage of a server, or tell the log why it is kept."""
+    """Delete the storage of a server, or log why it is kept."""
     what = f"The storage of {user}'s lab {lab}"
     try:
         left = await client.stop_lab(user, lab, purge=True, wait=_WAIT)
@@ -74,7 +74,7 @@ async def purge(client: Client, user: str, lab: str, log: logging.Logger) -> Non
 
 
 async def retire(client: Client, user: str, log: logging.Logger, *, storage: bool) -> None:
-    """Retire a user, with the user's storage where that is allowed; tell the log what stays."""
+    """Retire a user, with the user's storage if that is allowed; log what stays."""
     try:
         left = await _retired(client, user, log, storage=storage)
     except ClientError as error:

@@ -54,7 +54,7 @@ def _of_problem(error: ProblemError, scope: str) -> RefusedError:
 
 
 def _is_answer(error: ProblemError) -> bool:
-    """Whether the service itself refused."""
+    """Return whether the service itself refused."""
     return bool(error.code) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
 
 

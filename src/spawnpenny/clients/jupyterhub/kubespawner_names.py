@@ -21,7 +21,7 @@ class Moved:
 
     @property
     def advice(self) -> str:
-        """What an administrator does about it."""
+        """Advice for the administrator."""
         return ". ".join(part for part in (self.place, self.effect) if part) + "."
 
 

@@ -40,7 +40,7 @@ _Attributes: Any = MetaHasTraits("_Attributes", (HasTraits,), {name: MovedTrait(
 
 
 class KubeSpawnerTraits(_Attributes):  # type: ignore[misc]  # made of a table
-    """What hooks and ``group_overrides`` that were written for KubeSpawner use of it.
+    """The part of KubeSpawner that hooks and ``group_overrides`` written for it use.
 
     None of it is a configurable trait of ours, so that no help lists it; configured values are taken all the same.
     """

@@ -30,7 +30,7 @@ def check_hub_name(name: str) -> None:
 
 
 class Access(SpawnpennyTraits):
-    """What a spawner asks the service with, as its traits say."""
+    """Access of a spawner to the service, by its traits."""
 
     user: Any
     name: str
@@ -39,7 +39,7 @@ class Access(SpawnpennyTraits):
 
     @property
     def _program(self) -> str | None:
-        """What the Hub calls itself in the service; None where nothing says so that outlives the Hub's process."""
+        """The Hub's name in the service; None if no setting gives one that outlives the Hub's process."""
         url = self.hub_connect_url
         if not url and self.hub is not None and (self.hub.connect_url or self.hub.connect_ip):
             url = self.hub.url
@@ -48,7 +48,7 @@ class Access(SpawnpennyTraits):
 
     @property
     def _lab(self) -> str:
-        """What the service calls this server."""
+        """The name of this server in the service."""
         return self.name or DEFAULT_LAB
 
     async def _authority(self) -> str:

@@ -63,7 +63,7 @@ class RemoteLab:
             return found
 
     async def settled(self, story: Story, start: str | None = None) -> Lab:
-        """Wait until it runs or has failed, however long the service does not answer; tell the story meanwhile.
+        """Wait until it runs or has failed, even if the service does not answer for long; log the progress meanwhile.
 
         It has failed as soon as the service says why, also while what was made is still being deleted.
 
@@ -91,7 +91,7 @@ class RemoteLab:
             await asyncio.sleep(_PAUSE)
 
     async def _followed(self, client: Client, story: Story, last: str | None) -> str | None:
-        """Tell the story until the stream ends, fails or falls silent; return the id of the last event.
+        """Log the progress until the stream ends, fails or falls silent; return the id of the last event.
 
         How the lab is does not hang on it: a stream may be refused, and of a record made anew, whose events have lower
         ids, nothing is told.
@@ -114,7 +114,7 @@ class RemoteLab:
         return last
 
     def foreign(self, found: Lab, by: str | None) -> bool:
-        """Whether another caller started a lab: not this Hub, whose starts the service has under the name ``by``."""
+        """Return whether another caller started a lab: not this Hub, whose name in the service is ``by``."""
         if found.client and self._program and found.client != self._program:
             return True
         return bool(by and found.by and found.by != by)
@@ -182,7 +182,7 @@ def started_by(found: Lab) -> str:
 
 
 def _gone(error: Exception) -> bool:
-    """Whether the service says that there is no such lab; under a name that it refuses, there cannot be one."""
+    """Return whether the service says that there is no such lab; under a name that it refuses, there cannot be one."""
     return isinstance(error, ProblemError) and (error.status, error.code) in {
         (HTTPStatus.NOT_FOUND, "lab_not_found"),
         (HTTPStatus.UNPROCESSABLE_ENTITY, "name_invalid"),

@@ -79,4 +79,4 @@ def _unavailable(refusal: RefusedError) -> str:
 
 
 def _nothing_to_apply(spawner: Any, user_options: Mapping[str, Any]) -> None:
-    """Leave the options to the service, and keep JupyterHub from telling that nobody handles them."""
+    """Leave the options to the service, and keep JupyterHub from logging that nobody handles them."""

@@ -23,7 +23,7 @@ class Story:
         self._percent = 0
 
     def take(self, event: Event) -> None:
-        """Tell of an event."""
+        """Add an event."""
         self.tell(event.message, event.progress or 0, warning=event.severity == "warning")
 
     def tell(self, message: str, percent: int = 0, *, warning: bool = False) -> None:
@@ -40,7 +40,7 @@ class Story:
         self._wake()
 
     async def read(self) -> AsyncGenerator[dict[str, Any]]:
-        """Yield what was told, and what is being told, to the end."""
+        """Yield all messages, and the ones to come, to the end."""
         place = 0
         while True:
             more = self._more

@@ -177,7 +177,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         return None
 
     def _is_foreign(self, found: Lab) -> bool:
-        """Whether another caller of the service started what has the name of this server."""
+        """Return whether another caller of the service started what has the name of this server."""
         ours = {self._known_start, self._attempt.start if self._attempt else None}
         return found.start not in ours and self._remote.foreign(found, self._known_by)
 

@@ -113,7 +113,7 @@ def sent_cookie(request: web.Request) -> str | None:
 
 
 def is_from_page(request: web.Request) -> bool:
-    """Whether a page in a browser made a request."""
+    """Return whether a page in a browser made a request."""
     return any(name in request.headers for name in _BROWSERS)
 
 

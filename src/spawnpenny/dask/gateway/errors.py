@@ -29,7 +29,7 @@ _SAID: Final = frozenset({"request_invalid", "not_running"})
 
 
 def is_gateways(path: str) -> bool:
-    """Whether a path is the gateway protocol's, also where there is no such route."""
+    """Return whether a path belongs to the gateway protocol, even if it has no route."""
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 

@@ -32,7 +32,7 @@ def _bounds(option: ClusterOption) -> dict[str, Any]:
 
 
 def _range(option: ClusterOption) -> dict[str, Any]:
-    """Return both bounds or none: of one that is missing the client's form makes an infinity, which no page is told."""
+    """Return both bounds or none: the client's form turns a missing one into an infinity, which JSON cannot carry."""
     if option.minimum is None and option.maximum is None:
         return {"min": None, "max": None}
     bounds = (-_FAR if option.minimum is None else option.minimum, _FAR if option.maximum is None else option.maximum)

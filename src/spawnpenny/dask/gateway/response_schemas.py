@@ -57,7 +57,7 @@ class StartedClusterView(Schema):
 
 
 class FactsView(Schema):
-    """What a cluster that runs is known by, beside its options; empty until it runs."""
+    """The facts of a running cluster, beside its options; empty until it runs."""
 
     scheduler = fields.String(allow_none=True, metadata=told("Where the scheduler takes connections."))
     workers = fields.Nested(WorkersView, metadata=told("Those that there are."))

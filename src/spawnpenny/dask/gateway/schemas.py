@@ -50,7 +50,7 @@ class StartOfCluster:
 
 
 class StartOfClusterBody(BodySchema[StartOfCluster]):
-    """What starts a Dask cluster."""
+    """The body of a request to start a Dask cluster."""
 
     makes: ClassVar[type] = StartOfCluster
     example: ClassVar[dict[str, Any]] = {"cluster_options": {"worker_cores": 2}}
@@ -67,7 +67,7 @@ class ScaleTo:
 
 
 class ScaleToBody(BodySchema[ScaleTo]):
-    """How many workers a cluster is to have."""
+    """The number of workers that a cluster is to have."""
 
     makes: ClassVar[type] = ScaleTo
     example: ClassVar[dict[str, Any]] = {"count": 4}
@@ -93,7 +93,7 @@ def _bound(what: str) -> fields.Integer:
 
 
 class AdaptBody(BodySchema[Adapt]):
-    """Within which bounds a cluster's work says how many workers it has."""
+    """The bounds within which a cluster's work decides its number of workers."""
 
     makes: ClassVar[type] = Adapt
     example: ClassVar[dict[str, Any]] = {"minimum": 0, "maximum": 10, "active": True}

@@ -47,7 +47,7 @@ async def patient(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _may_have_begun(request: web.Request) -> bool:
-    """Whether asking for it again may make a second cluster."""
+    """Return whether a second request may make a second cluster."""
     return request.method == "POST" and request.path.endswith("/clusters/") and "start" not in request.query
 
 

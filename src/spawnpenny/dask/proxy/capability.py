@@ -20,7 +20,7 @@ _BROWSERS: Final = b"spawnpenny: browsers at dashboards, 1"
 
 
 def is_capability(text: str) -> bool:
-    """Whether a text claims to be one; a ticket never does."""
+    """Return whether a text claims to be one; a ticket never does."""
     return text.startswith(f"{_MARK}.")
 
 
@@ -47,7 +47,7 @@ class Capabilities:
         return f"{until}.{_sign(self._browsers_key, cluster, uid, ticket, str(until))}"
 
     def remembers(self, text: str, cluster: str, uid: str, ticket: str, now: float) -> bool:
-        """Whether a text is what the browser got that has used a ticket, and is still good."""
+        """Return whether a text is what the browser got that has used a ticket, and is still good."""
         found = _REMEMBERED.fullmatch(text)
         if found is None or int(found[1]) <= now:
             return False

@@ -24,7 +24,7 @@ _PAST_THE_END: Final = "a length goes past the end"
 
 
 class HelloError(Exception):
-    """What came is no hello of TLS, or names no server. ``str(error)`` says what is wrong with it."""
+    """The bytes are no hello of TLS, or name no server. ``str(error)`` says what is wrong with them."""
 
 
 class HelloReader:

@@ -177,7 +177,7 @@ def _is_websocket(request: web.Request) -> bool:
 
 
 class _Users:
-    """What users have open at once."""
+    """The number of open requests and websockets of each user."""
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()

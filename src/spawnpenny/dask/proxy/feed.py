@@ -28,7 +28,7 @@ _PORTS: Final = range(1, 65536)
 
 
 class FeedError(Exception):
-    """What the service tells is not what this knows how to read."""
+    """The service sent a message that the proxy cannot read."""
 
 
 class Feed:

@@ -72,7 +72,7 @@ async def upstream_session() -> AsyncIterator[aiohttp.ClientSession]:
 async def _stay(
     session: aiohttp.ClientSession, context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
 ) -> None:
-    """Refuse to be led elsewhere: a websocket's handshake follows redirects, and cannot be told not to."""
+    """Refuse redirects: a websocket's handshake follows them, and has no switch for that."""
     del session, context
     redirect.response.close()
     raise aiohttp.ClientError("a dashboard leads elsewhere")
@@ -126,7 +126,7 @@ def _led(url: URL, location: str) -> web.StreamResponse:
 
 
 def _is_content(answer: aiohttp.ClientResponse) -> bool:
-    """Whether an answer is one to a request for content, and no more than that.
+    """Return whether an answer is one to a request for content, and no more than that.
 
     After a 101 whoever is in front may take the connection for another protocol's, and hand on what comes as it is. The
     parts of a multipart answer have headers of their own, of which browsers have taken Set-Cookie.

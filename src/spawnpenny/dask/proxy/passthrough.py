@@ -79,7 +79,7 @@ class Passthrough:
         return True
 
     def greeted(self, visitor: Visitor) -> None:
-        """Say that a connection has told where to, or is gone before."""
+        """Note that a connection has named its target, or is closed already."""
         del self._greeting[visitor]
         self._of_address[visitor.address] -= 1
         if not self._of_address[visitor.address]:
@@ -135,7 +135,7 @@ class Passthrough:
             visitor.dial(way)
 
     def _tell_of_refused(self, address: str) -> None:
-        """Tell of connections that are too many, and not of each: whoever makes them could fill the log."""
+        """Log refused connections now and then, not each one: a hostile peer could fill the log."""
         self._turned_away += 1
         now = asyncio.get_running_loop().time()
         if now >= self._tell_at:

@@ -14,7 +14,7 @@ MOST_HELD: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the scheduler of a cluster is: the pod's uid and address, and its ports, ``dashboard`` if it has one."""
+    """The route to a cluster's scheduler: the pod's uid, address and ports, ``dashboard`` if it has one."""
 
     cluster: str
     user: str
@@ -42,7 +42,7 @@ class Way:
 
 
 class RouteTable:
-    """The routes, by cluster. ``synced`` is set once all of them were told."""
+    """The routes, by cluster. ``synced`` is set once the service has sent all of them."""
 
     def __init__(self) -> None:
         self.synced = asyncio.Event()
@@ -57,7 +57,7 @@ class RouteTable:
         return self._ways.get(cluster)
 
     async def find(self, cluster: str, seconds: float) -> Way | None:
-        """Return the way to a cluster, which may be told of within so many seconds."""
+        """Return the way to a cluster; wait so many seconds for one that is not known yet."""
         way = self._ways.get(cluster)
         if way is not None or self._waiting >= MOST_HELD:
             return way

@@ -22,7 +22,7 @@ _PROBES: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4
 
 
 class Splicing:
-    """What all splices of a process share: its loop, its pipes, and the buffer for what is copied.
+    """Resources shared by all splices of a process: its loop, its pipes, and the buffer for copies.
 
     ``half`` is for how many seconds a splice of which one direction has ended goes on while nothing moves.
     """

@@ -70,7 +70,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to an object: its version before, if any, and after; DELETED has its last one."""
+    """One change of an object: the version before, if any, and after; DELETED has its last one."""
 
     version: int
     type: ChangeType
@@ -155,7 +155,7 @@ class Store:
         return self._commit("ADDED", None, ref, manifest)
 
     def change(self, before: Stored, manifest: Manifest) -> Stored:
-        """Keep a new version of an object; the same content keeps its version and tells nobody."""
+        """Keep a new version of an object; the same content keeps its version and notifies nobody."""
         manifest["metadata"]["resourceVersion"] = before.version
         if manifest == before.manifest:
             return before

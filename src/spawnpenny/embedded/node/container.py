@@ -37,7 +37,7 @@ _MESSAGE_BYTES: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What all containers of a node share."""
+    """Tools shared by all containers of a node."""
 
     images: Mapping[str, Sequence[str]]
     starter: Starter
@@ -46,7 +46,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a container has of its pod. ``publish`` is to be called after each change of its view."""
+    """The pod that a container runs in. ``publish`` is to be called after each change of its view."""
 
     manifest: Manifest
     tools: Tools

@@ -26,7 +26,7 @@ class Folder:
 
     @property
     def mark(self) -> str:
-        """What the environment of every process started from this folder has as ``SPAWNPENNY_NODE``.
+        """The value of ``SPAWNPENNY_NODE`` in the environment of every process started from this folder.
 
         It is made from the path alone, so that leftovers are found even after somebody removed the folder.
         """

@@ -42,7 +42,7 @@ class Probe:
         self._run = run
 
     async def watch(self, tell: Callable[[bool], None]) -> None:
-        """Tell each change for ever: True after enough successes, False after enough failures in a row."""
+        """Yield each change for ever: True after enough successes, False after enough failures in a row."""
         await asyncio.sleep(self._number("initialDelaySeconds"))
         successes = failures = 0
         ever = False
@@ -67,7 +67,7 @@ class Probe:
             return False
 
     def _failures(self, *, ever: bool) -> float:
-        """How many failures in a row count; before the first success, as many as fit in the time allowed."""
+        """Failures in a row that count; before the first success, as many as fit in the time allowed."""
         allowed = self._number("failureThreshold")
         if ever:
             return allowed

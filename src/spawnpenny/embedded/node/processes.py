@@ -39,7 +39,7 @@ async def to_the_end(work: Coroutine[Any, Any, Any]) -> None:
 
 
 class Grace:
-    """How long a pod's processes get to end by themselves; a later call can only make it shorter."""
+    """The grace period of a pod's processes; a later call can only make it shorter."""
 
     def __init__(self) -> None:
         self.over = asyncio.Event()

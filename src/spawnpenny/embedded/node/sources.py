@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MissingSourceError(Exception):
-    """What a pod refers to is not there, or not supported here; worded as a kubelet does. It may come yet."""
+    """An object that a pod refers to is missing, or not supported here; worded as a kubelet does. It may come yet."""
 
 
 class Sources:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ContainerView:
-    """What a container does, and whether that is final (``settled``: it will not be started again).
+    """The state of a container, and whether it is final (``settled``: it will not be started again).
 
     ``native`` marks an init container that runs beside the program: nothing waits for its end, only for its start.
     """
@@ -45,7 +45,7 @@ class ContainerView:
 
     @property
     def lets_go_on(self) -> bool:
-        """Whether what comes after this init container may start."""
+        """Return whether the containers after this init container may start."""
         return self.started if self.native else self.succeeded
 
     @property

@@ -142,7 +142,7 @@ class Volumes:
 
 
 class Mounts:
-    """Where the volumes of one container are."""
+    """The mounted volumes of one container."""
 
     def __init__(self, root: Path, places: Mapping[str, Path]) -> None:
         self.root = root
@@ -183,7 +183,7 @@ class Mounts:
 
 
 def _begins_a_path(text: str, start: int) -> bool:
-    """Tell whether a path begins at a place of a text, rather than going on there: as in ``$HOME/data``."""
+    """Return whether a path begins at a place of a text, rather than going on there: as in ``$HOME/data``."""
     before = text[:start]
     if before.endswith(("'", '"')):
         # A quote that opens a string, or one that closes it, as in "$HOME"/data.

@@ -68,7 +68,7 @@ async def tell_events(
     suspect: Callable[[SpawnError], None],
     quote: Callable[[str], str],
 ) -> None:
-    """Tell what the cluster says of a pod, until cancelled.
+    """Report the Kubernetes Events of a pod, until cancelled.
 
     ``suspect`` is called with what would be the reason if it lasted; ``quote`` takes secrets out of what is quoted.
     """

@@ -78,7 +78,7 @@ bytes of a log, and 4,096 of a file."""
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a pod is not ready.
+    """The reason why a pod is not ready.
 
     ``hopeless`` trouble fails a spawn at once, other trouble when it has come back, or has lasted for ``grace`` seconds
     where that is not None. ``pausing`` says that nothing new happened: the kubelet waits before it tries again.

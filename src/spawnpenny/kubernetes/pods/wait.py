@@ -38,12 +38,12 @@ _EVENT_LAG: Final = 1.0
 
 
 def _ignore(*_: object) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears of a pod.
+    """Callbacks that hear of a pod.
 
     ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is
     in, or None, ``notice`` with each state of the pod that is not yet what is waited for; ``quote`` takes secrets out

@@ -74,7 +74,7 @@ class Idle:
         self._tell("idle, and let go of", account, None)
 
     async def _forget(self, account: Account) -> None:
-        """Forget a user, and wait until that is heard of here: a record that is still known tells of a user."""
+        """Forget a user, and wait until the cache has that, too: until then the user still seems to have a record."""
         record = account.record
         await self.service_context.store.delete(record)
         with suppress(TimeoutError):

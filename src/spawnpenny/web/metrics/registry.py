@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Metrics(Exposition):
-    """What one application counts: ``calls`` goes to the cluster, ``claims`` around the broker."""
+    """The metrics of one application: ``calls`` goes to the cluster, ``claims`` around the broker."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         registry = self._metrics = CollectorRegistry()
@@ -54,5 +54,5 @@ class Metrics(Exposition):
             await part.close()
 
     def stand(self, service: Service, limits: Limits, connections: Connections, *more: Gauges) -> None:
-        """Tell from now on how things stand in a service."""
+        """Export the gauges of a service from now on."""
         self._metrics.register(Standing(service, limits, connections, *more))

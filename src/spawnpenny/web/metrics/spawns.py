@@ -16,7 +16,7 @@ _STEP_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 
 
 class SpawnMetrics:
-    """Counts what the events of spawns tell."""
+    """Counts the events of spawns."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._spawns = Counter(

@@ -24,7 +24,7 @@ _OFTEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 @web.middleware
 async def chronicle(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give a request its id, and tell of it when it is over. The outermost middleware."""
+    """Give a request its id, and log it when it is over. The outermost middleware."""
     # A connection is one task that serves many requests: what the one before has bound is not ours.
     structlog.contextvars.clear_contextvars()
     here, began = begin(request, request.app[CLIENT_ADDRESSES].of(request)), time.monotonic()
@@ -87,6 +87,6 @@ def _caller(here: Exchange) -> str | None:
 
 
 def _asks_how(request: web.Request, here: Exchange) -> bool:
-    """Whether it is dask-gateway's client that asks each time whether it has to say who it is."""
+    """Return whether dask-gateway's client asks which authentication to use, as it does each time."""
     anonymous = here.code == UnauthenticatedError.code and "Authorization" not in request.headers
     return anonymous and request.app[DIALECT].covers(request.path)

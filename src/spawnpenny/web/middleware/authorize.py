@@ -53,7 +53,7 @@ _BY_NAME_ONLY: Final = frozenset({"logs", "purge"})
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may use a route: who has one of the scopes ``any``, or one of ``own`` where the path's user is their own.
+    """The scopes that open a route: ``any`` for every user's path, ``own`` for the caller's own.
 
     ``gateway``: it is of the gateway protocol, which has no user in the path and is about whoever asks.
     """
@@ -65,7 +65,7 @@ class Access:
 
     @property
     def schemes(self) -> frozenset[str]:
-        """How a token may be sent, as the Authorization header calls it."""
+        """The schemes of the Authorization header in which a token may be sent."""
         return _GATEWAY_SCHEMES if self.gateway else _SCHEMES
 
     def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class Access:
             raise ValueError("access is either public or bound to at least one scope")
 
     def allows(self, identity: Identity, username: str | None) -> bool:
-        """Whether an identity may use the route, for the user of the path."""
+        """Return whether an identity may use the route, for the user of the path."""
         scopes = identity.scopes
         if scopes & self.any or ("admin" in scopes and self.any - _BY_NAME_ONLY):
             return True

@@ -103,7 +103,7 @@ def _stand_in(request: web.Request) -> str | None:
 
 
 async def _look(request: web.Request) -> None:
-    """Have "not known here" not be told as "not there". A start needs it not: its record would not be the first."""
+    """Make sure that "not known here" is not sent as "not found". A start needs no check: it would not write first."""
     username = subject_of(request)
     if request.method != "PUT" and username is not None and RELAYED not in request.headers:
         await request.app[SERVICE].spawns.look_for(username)
@@ -156,7 +156,7 @@ def _headers(request: web.Request) -> CIMultiDict[str]:
 
 
 def _is_text(value: str) -> bool:
-    """Whether a header's value can be sent again: bytes that are no UTF-8 cannot."""
+    """Return whether a header's value can be sent again: bytes that are no UTF-8 cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -24,7 +24,7 @@ _LONG_WORK: Final = 0.001
 
 
 class StartLimits:
-    """How many starts a user may ask for in a minute.
+    """Limit the starts of a user in a minute.
 
     A user has as many at once as the limit says, and gets one back each ``60 / limit`` seconds. Of a user it keeps one
     number, and that only until the user has all of them again.
@@ -75,7 +75,7 @@ class StartLimits:
 
 
 class StreamLimits:
-    """How many event streams may be open at once, of one user and in all. ``total`` are open."""
+    """Limit the event streams that are open at once, of one user and in all. ``total`` are open."""
 
     def __init__(self, of_user: int, in_all: int) -> None:
         self._of_user = of_user
@@ -115,7 +115,7 @@ class StreamLimits:
 
 
 class RequestLimits:
-    """How many requests may be under way at once: of one user, and in all of those whose bodies are incomplete.
+    """Limit the requests under way at once: of one user, and in all of those whose bodies are incomplete.
 
     Requests that stop something are counted apart, so that whatever else a user's programs leave open, the user can
     stop them. At most half of them wait for the end of what they stop.
@@ -129,7 +129,7 @@ class RequestLimits:
         self.bodies = 0
 
     def may_wait(self, username: str | None) -> bool:
-        """Whether a request that stops something may wait for its end."""
+        """Return whether a request that stops something may wait for its end."""
         return username is None or self._stops[username] <= self._of_user // 2
 
     @contextmanager

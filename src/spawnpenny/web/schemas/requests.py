@@ -178,7 +178,7 @@ def _printable(text: str) -> None:
 
 
 class LabBody(BodySchema[SpawnRequest]):
-    """What starts a lab."""
+    """The body of a request to start a lab."""
 
     makes: ClassVar[type] = SpawnRequest
     example: ClassVar[dict[str, Any]] = {
@@ -355,7 +355,7 @@ class Dossier:
 
 
 class DossierBody(BodySchema[Dossier]):
-    """What describes a user."""
+    """The description of a user."""
 
     makes: ClassVar[type] = Dossier
     example: ClassVar[dict[str, Any]] = {"uid": 1234, "gid": 1234, "groups": [{"name": "staff", "id": 50}]}

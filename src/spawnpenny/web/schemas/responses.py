@@ -40,7 +40,7 @@ class StepView(Schema):
 
 
 class SpawnView(Schema):
-    """What labs and Dask clusters have in common."""
+    """The fields shared by labs and Dask clusters."""
 
     user = fields.String(required=True)
     spawn = fields.String(required=True, metadata=told("The id under which logs tell of it."))

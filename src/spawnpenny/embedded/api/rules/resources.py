@@ -53,5 +53,5 @@ def _is_known(resource: str) -> bool:
 
 
 def _is_extended(resource: str) -> bool:
-    """Whether a device plugin counts it, such as ``nvidia.com/gpu``: there are no parts of such a thing."""
+    """Return whether a device plugin counts it, such as ``nvidia.com/gpu``: there are no parts of such a thing."""
     return "/" in resource and "kubernetes.io/" not in resource
