@@ -62,7 +62,7 @@ class Shared(Protocol):
         ...
 
     def current(self, step: Step, wanted: str) -> bool:
-        """Return whether a step's present result is made already."""
+        """Return whether the result with this hash exists already."""
         ...
 
     def begin(self, step: Step) -> None:

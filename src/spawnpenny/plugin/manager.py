@@ -92,7 +92,7 @@ class Plugins:
         return self._pipelines
 
     def makes(self, kind: Kind) -> bool:
-        """Return whether a plugin makes spawns of a kind: it has a step for them, besides those that all kinds share."""
+        """Return whether a plugin makes spawns of a kind: it has a step for them alone."""
         return any(step.scope == "spawn" for step in self._pipelines[kind].steps)
 
     @property

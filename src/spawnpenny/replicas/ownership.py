@@ -97,7 +97,7 @@ class Ownership:
         )
 
     def latest(self, record: Manifest) -> Manifest:
-        """Return the newest version of a record that is known here, if it is newer than this one."""
+        """Return the newest version of a record that is known here, or this one."""
         return self.records.get(self.namespace, record["metadata"]["name"]) or record
 
     async def forgotten(self, slug: str, version: str | None) -> None:

@@ -210,7 +210,7 @@ class ReplicaSettings:
 
 @dataclass(frozen=True, slots=True)
 class HousekeepingSettings:
-    """Interval of the search for orphans, and when idle namespaces are released (0: never), in seconds.
+    """Interval of the search for orphans, and idle time until a namespace is released (0: never), in seconds.
 
     ``share`` is how much of all labs one pass may remove before it stops and alarms.
     """
@@ -222,7 +222,7 @@ class HousekeepingSettings:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Public addresses of the Dask gateway and proxy.
+    """Addresses of the Dask gateway and proxy.
 
     ``address`` is the base URL at which labs reach the API (None: labs are told of no gateway), ``proxy_address`` the
     host and port at which they reach schedulers, ``public_address`` the URL at which browsers reach dashboards (None:

@@ -121,7 +121,7 @@ class ActiveSpawn:
 
     @property
     def over(self) -> bool:
-        """Return whether it has ended."""
+        """Return whether nothing further happens to it in this replica."""
         return self.gone or self.moved or self.record.phase.over
 
     async def events(self, last_id: str | None = None, *, follow: bool = False) -> AsyncIterator[Event]:

@@ -51,7 +51,7 @@ class Account:
 
     @property
     def idle(self) -> bool:
-        """Return whether it may be forgotten: it has no record, and nothing works on it."""
+        """Return whether it may be forgotten: it has no record and no spawns, and nothing works on it."""
         return not self.record.recorded and not self.runs and not self.holders
 
     def is_idle(self, *, before: float) -> bool:

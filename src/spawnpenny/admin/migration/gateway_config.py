@@ -48,7 +48,7 @@ _OPTION: Final = re.compile(r"\boptions\.(\w+)")
 
 @dataclass(slots=True)
 class GatewayConfig:
-    """The content of a Python file: settings of the plugin by name, options by name, and the rest."""
+    """Settings of the plugin and options that a piece of Python sets, by name, and the parts not carried."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)

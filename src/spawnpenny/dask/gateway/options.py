@@ -32,7 +32,7 @@ def _bounds(option: ClusterOption) -> dict[str, Any]:
 
 
 def _range(option: ClusterOption) -> dict[str, Any]:
-    """Return both bounds or none: the client's form turns a missing one into an infinity, which JSON cannot carry."""
+    """Return both bounds or none: for a missing one the client's form would make an infinity."""
     if option.minimum is None and option.maximum is None:
         return {"min": None, "max": None}
     bounds = (-_FAR if option.minimum is None else option.minimum, _FAR if option.maximum is None else option.maximum)

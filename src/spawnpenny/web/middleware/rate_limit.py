@@ -24,7 +24,7 @@ _LONG_WORK: Final = 0.001
 
 
 class StartLimits:
-    """Limit the starts of a user in a minute.
+    """Limit on the starts of a user in a minute.
 
     A user has as many at once as the limit says, and gets one back each ``60 / limit`` seconds. Of a user it keeps one
     number, and that only until the user has all of them again.
@@ -75,7 +75,7 @@ class StartLimits:
 
 
 class StreamLimits:
-    """Limit the event streams that are open at once, of one user and in all. ``total`` are open."""
+    """Limit on the event streams that are open at once, of one user and in all. ``total`` are open."""
 
     def __init__(self, of_user: int, in_all: int) -> None:
         self._of_user = of_user
@@ -115,7 +115,7 @@ class StreamLimits:
 
 
 class RequestLimits:
-    """Limit the requests under way at once: of one user, and in all of those whose bodies are incomplete.
+    """Limit on the requests under way at once: of one user, and in all of those whose bodies are incomplete.
 
     Requests that stop something are counted apart, so that whatever else a user's programs leave open, the user can
     stop them. At most half of them wait for the end of what they stop.
