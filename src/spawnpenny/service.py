@@ -1,4 +1,4 @@
-"""The service, put together: what it watches, whom it owns, what runs in it."""
+"""The service, put together: its informers, its users and its tasks."""
 
 from __future__ import annotations
 

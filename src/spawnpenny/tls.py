@@ -1,4 +1,4 @@
-"""A certificate authority of one Dask cluster, and the leaves that it signs.
+"""The certificate authority of one Dask cluster, and the certificates that it issues.
 
 P-256 throughout. The extensions are those that strict verification asks for, which Python does by default since 3.13
 (``ssl.VERIFY_X509_STRICT``; RFC 5280, sections 4.2.1.1 to 4.2.1.3, 4.2.1.9 and 4.2.1.12).
@@ -24,7 +24,7 @@ YEARS: Final = 3650
 _MAX_NAME: Final = 64
 """RFC 5280's bound on a common name."""
 _SKEW: Final = timedelta(hours=1)
-"""How far the clock of whoever verifies may be behind ours."""
+"""How far the verifier's clock may be behind ours."""
 
 
 @dataclass(frozen=True, slots=True)

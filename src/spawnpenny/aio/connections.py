@@ -1,4 +1,4 @@
-"""Connections of callers: how many there may be, and how long each may keep the process waiting."""
+"""Limits on connections of callers: their number, and how long each may keep the process waiting."""
 
 from __future__ import annotations
 

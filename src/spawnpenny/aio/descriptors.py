@@ -1,4 +1,4 @@
-"""File descriptors of the process: how many there may be, and how many are kept for its own calls."""
+"""Limits on file descriptors: their number, and a reserve for the process's own calls."""
 
 from __future__ import annotations
 

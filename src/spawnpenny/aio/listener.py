@@ -157,7 +157,7 @@ class Listener:
                     self._serve(connection, str(address[0]))
         except BlockingIOError:
             return
-        except Exception as error:  # noqa: BLE001 - whoever waits judges it
+        except Exception as error:  # noqa: BLE001 - the waiter judges it
             if not stopped.done():
                 stopped.set_exception(error)
 

@@ -1,4 +1,4 @@
-"""The tasks of the service: kept until they end, and told of in the log when they fail."""
+"""The tasks of the service: kept until they end, and logged when they fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The token that each lab has of its own, to ask for what is its user's: made at its start, good as long as its pod.
+"""Lab tokens: each lab gets one at its start, to act for its user; it is good as long as the lab's pod.
 
 The token names the pod, so that any replica finds it among the pods that it watches anyway; on the pod is the token's
 hash. Nothing else knows it but the lab's Secret and, until the lab runs, the record.

@@ -1,4 +1,4 @@
-"""Static tokens: those of which the settings have the SHA-256."""
+"""Static tokens: the settings have their SHA-256."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user's ids: what the authenticator vouches for, else what was commissioned, else the site's defaults."""
+"""A user's ids: the authenticator's, else those of the commission, else the site's defaults."""
 
 from __future__ import annotations
 

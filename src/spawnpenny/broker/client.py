@@ -1,4 +1,4 @@
-"""The broker as the service has it where it is a process of its own: it is asked by claims."""
+"""The service's side of a separate broker: it sends requests, and waits for their results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The broker itself: what it does for whoever asks.
+"""The broker's work, without the process around it.
 
-Inside the service's own process it is for one machine, and for a service that runs without a broker of its own
-account. ``broker.server`` has it answer claims instead.
+The service runs it in its own process on one machine, and where no separate broker is set. In a broker process,
+``broker.server`` runs it for the requests in the cluster.
 """
 
 from __future__ import annotations

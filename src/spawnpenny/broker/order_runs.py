@@ -1,4 +1,4 @@
-"""Runs of the site's orders: one at a time for a user and order, to their end, whoever still waits for them."""
+"""Runs of the site's orders: one at a time for a user and order, each to its end even if nobody waits for it."""
 
 from __future__ import annotations
 

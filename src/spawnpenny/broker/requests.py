@@ -1,4 +1,4 @@
-"""Claims: what the service asks of a broker, as ConfigMaps in the state namespace.
+"""Broker requests: ConfigMaps in the state namespace.
 
 The service creates one, the broker patches in that it has taken it up and what became of it, and the service deletes
 it. To the broker a claim is hostile input: ``read_claim`` believes nothing of it.

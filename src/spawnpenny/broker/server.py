@@ -1,4 +1,4 @@
-"""The broker as a process of its own: several stand by, one leads and answers claims."""
+"""The broker as a process of its own: several stand by, and one leads and answers requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from spawnpenny.settings.model import Settings
 PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", "patch", on="configmaps"),)}
 
 _ENDING: Final = 5.0
-"""Seconds that what is under way gets when the broker is told to end."""
+"""Seconds that work under way gets when the broker is to end."""
 
 
 class BrokerServer:

@@ -1,4 +1,4 @@
-"""The board: what a service has to know of the broker's settings, in a ConfigMap of the state namespace.
+"""The broker's status: hashes of its settings, in a ConfigMap of the state namespace.
 
 The service creates it, empty; the broker, which may create nothing there, writes on it.
 """

@@ -1,4 +1,4 @@
-"""Writes on the board, for as long as this broker leads."""
+"""Publish the broker's status while this broker leads."""
 
 from __future__ import annotations
 

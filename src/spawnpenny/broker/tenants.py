@@ -1,4 +1,4 @@
-"""User namespaces: made, found, and let go of, within the bounds of the broker's own settings."""
+"""Make, find and release user namespaces, within the bounds of the broker's own settings."""
 
 from __future__ import annotations
 

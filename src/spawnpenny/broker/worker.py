@@ -1,4 +1,4 @@
-"""The desk of the broker that leads: it hears of claims, carries them out in turn, and answers each once."""
+"""The request worker of the leading broker: it carries out requests in turn, and answers each once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``spawnpenny check``: say what is wrong with settings, what they come to, and what is unusual in them."""
+"""``spawnpenny check``: report what is wrong with settings, what they result in, and what is unusual in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command and its subcommands, and how its errors are told."""
+"""The command, its subcommands, and its error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``spawnpenny doctor``: look a deployment over, and say what to do."""
+"""``spawnpenny doctor``: diagnose a deployment, and say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows a spawn as it goes on: a table that renews itself on a terminal, a line an event elsewhere."""
+"""Show the progress of a spawn: as a live table on a terminal, as a line an event elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens what a service runs on: the cluster that the settings name, and the broker."""
+"""Open the cluster and the broker that a service runs on."""
 
 from __future__ import annotations
 

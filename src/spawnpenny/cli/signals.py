@@ -1,4 +1,4 @@
-"""Ends work in good order when the process is asked to end."""
+"""End work in good order when the process is asked to end."""
 
 from __future__ import annotations
 

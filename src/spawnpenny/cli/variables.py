@@ -1,4 +1,4 @@
-"""Reads the lab's environment, which may hold secrets: from files and from the command's own, never from arguments."""
+"""Read the lab's environment, which may hold secrets, from files and our own environment, never from arguments."""
 
 from __future__ import annotations
 

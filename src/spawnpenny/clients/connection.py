@@ -1,4 +1,4 @@
-"""Sends requests: with the token, with a timeout, and again where that is safe and of use."""
+"""Send requests: with the token, with a timeout, and again where that is safe and of use."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class ProblemError(ClientError):
         detail: One plain sentence.
         advice: What the user can do about it, or empty.
         errors: Each field of the request that is wrong, and why, where some are.
-        request_id: The id under which the service's log tells of it.
+        request_id: The id of the request in the service's log.
         facts: All members of the document.
 
     """

@@ -1,4 +1,4 @@
-"""Follows a stream of server-sent events through whatever breaks it.
+"""Follow a stream of server-sent events through interruptions.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """

@@ -1,4 +1,4 @@
-"""Requests that are made again until an answer says that there is no more to ask for: an end, or the last page."""
+"""Repeat requests until an answer says that nothing is left to request: an end, or the last page."""
 
 from __future__ import annotations
 

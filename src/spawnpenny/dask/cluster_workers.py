@@ -1,4 +1,4 @@
-"""The workers of one Dask cluster: what each is at, and what those that do not run wait for."""
+"""The workers of one Dask cluster: the state of each, and why some do not run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dask clusters of users: looked at, followed, stopped, and the tickets of their dashboards used up."""
+"""Handlers of the REST API for Dask clusters: read, follow and stop them, and use up dashboard tickets."""
 
 from __future__ import annotations
 

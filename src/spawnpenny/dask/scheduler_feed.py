@@ -1,4 +1,4 @@
-"""``GET /v1/routes``: tells the proxy where schedulers are, and each change, over one stream."""
+"""``GET /v1/routes``: send the proxy the routes to schedulers, and each change, over one stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One-time tickets for dashboards: whoever has one may look at one cluster's dashboard, once it is exchanged.
+"""One-time tickets for dashboards: each opens one cluster's dashboard, once it is exchanged.
 
 They are in the memory of the replica that looks after the user, as hashes; after a restart there are none, and a new
 report has a new one.

@@ -1,4 +1,4 @@
-"""The workers of Dask clusters as their pods were last heard of: nothing is asked of the cluster for it."""
+"""The workers of Dask clusters by the cache of pods: no call to the cluster is made for it."""
 
 from __future__ import annotations
 

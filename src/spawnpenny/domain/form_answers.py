@@ -1,4 +1,4 @@
-"""Answers to a form, enumerated: what users could choose."""
+"""Enumerate the answers that users could give to a form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spawn form: what a user may choose for a lab, as data.
+"""The spawn form: a user's choices for a lab, as data.
 
 HTML and JSON Schema are made of it, and requests held to it.
 

@@ -1,4 +1,4 @@
-"""Hashes that tell whether something changed."""
+"""Hashes that change with their content."""
 
 from __future__ import annotations
 

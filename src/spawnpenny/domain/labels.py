@@ -1,4 +1,4 @@
-"""The labels and annotations that mark what is spawnpenny's."""
+"""The labels and annotations of spawnpenny's own objects."""
 
 from __future__ import annotations
 

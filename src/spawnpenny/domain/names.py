@@ -1,4 +1,4 @@
-"""Names: which ones a caller may use, and the Kubernetes names that they come to.
+"""Valid names of callers, and the Kubernetes names that they map to.
 
 The safe slug is KubeSpawner's scheme (``kubespawner.slugs.safe_slug(name, max_length=48)``): a name that is a valid DNS
 label without ``--`` and begins with a letter stays as it is; every other one becomes its letters and digits, cut, with

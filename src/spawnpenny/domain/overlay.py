@@ -1,4 +1,4 @@
-"""Lays a site's further configuration of a pod or container over what is there."""
+"""Lay a site's further configuration of a pod or container over an existing one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Match what users write with a site's patterns, in a time that grows with the length of the text alone.
+r"""Match users' texts with a site's patterns, in a time that grows with the length of the text alone.
 
 Python's own matcher tries all ways to match: for ``(\w+.?)+:`` their number doubles with each letter. RE2 does not; it
 has no look-around, no back references, no possessive or atomic parts, and ``\w`` and ``\d`` are ASCII's.

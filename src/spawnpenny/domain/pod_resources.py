@@ -1,4 +1,4 @@
-"""The resources of pods and containers: what counts against a quota, and what Kubernetes refuses."""
+"""The resources of pods and containers: the amounts that count against a quota, and those that Kubernetes refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spawn: what was asked for, and how far it is."""
+"""A spawn: its request, and its progress."""
 
 from __future__ import annotations
 

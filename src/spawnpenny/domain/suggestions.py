@@ -1,4 +1,4 @@
-"""Suggest a known name for an unknown one, at a bounded cost: what callers send may be long, and many."""
+"""Suggest a known name for an unknown one, at a bounded cost: callers may send many long names."""
 
 from __future__ import annotations
 

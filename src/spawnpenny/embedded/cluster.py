@@ -1,4 +1,4 @@
-"""The embedded cluster: the verbs of the port, carried out on the store and on the process node.
+"""The embedded cluster: the verbs of the cluster interface, carried out on the store and the process node.
 
 For trying out, for plugin authors and for tests. Not a Kubernetes: there are no owner references, no
 finalizers but a namespace's own, no DNS, and Services are but addresses; ``embedded.node`` tells what its pods

@@ -1,4 +1,4 @@
-"""A call to the Kubernetes API: where it goes, and how it is told in an error."""
+"""A call to the Kubernetes API: its path, and its name in error messages."""
 
 from __future__ import annotations
 

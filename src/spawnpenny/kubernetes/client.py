@@ -1,4 +1,4 @@
-"""The port to a real Kubernetes cluster.
+"""The cluster interface on a real Kubernetes cluster.
 
 kubernetes_asyncio reads the configuration, authenticates and opens connections; all else is ours, as its
 models are slow, its watch has no back-off, and without care a call has no time limit.
@@ -99,7 +99,7 @@ class KubernetesCluster:
             watch_seconds: After how long the API server is asked to end a watch.
             silence: Seconds without a word, not even a bookmark, after which a watch is taken for broken.
             user_agent: What the audit log of the cluster shows; None for ``spawnpenny/<version>``.
-            meter: Who is told of each call.
+            meter: Notified of each call.
 
         Raises:
             SettingsError: There is no configuration, or it cannot be used.

@@ -1,4 +1,4 @@
-"""Waiting until an object is gone, out of what is watched."""
+"""Wait in the cache until an object is gone."""
 
 from __future__ import annotations
 

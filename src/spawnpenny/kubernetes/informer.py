@@ -1,4 +1,4 @@
-"""One list and one watch of a resource, shared by all who want to know of its objects."""
+"""One list and one watch of a resource, shared by everything that needs its objects."""
 
 from __future__ import annotations
 

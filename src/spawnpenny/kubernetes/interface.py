@@ -1,4 +1,4 @@
-"""The port to a cluster: what spawnpenny needs of one, and no more.
+"""The cluster interface: all that spawnpenny needs of a Kubernetes cluster.
 
 Two implementations keep to it, ``kubernetes.client`` and ``embedded.cluster``; ``tests/kubernetes`` has one
 contract suite for both. Manifests are plain dicts, as the Kubernetes API has them in JSON. The verbs are the

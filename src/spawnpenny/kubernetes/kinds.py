@@ -1,4 +1,4 @@
-"""The Kubernetes kinds that spawnpenny knows, and how others are named."""
+"""The Kubernetes kinds that spawnpenny knows, and names for others."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class NamespacedInformer(Watched):
 
     Args:
         followed: What to follow in each of them.
-        namespaces: What tells of the namespaces; it is run by somebody else.
+        namespaces: The informer of the namespaces; the caller runs it.
         mine: Which of them are followed.
         faults: Where those that cannot be understood are counted.
 

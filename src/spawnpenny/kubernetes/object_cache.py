@@ -76,7 +76,7 @@ class Watched(ABC):
         return tuple(self._objects.values())
 
     def within(self, namespace: str) -> tuple[Manifest, ...]:
-        """Return what there is in a namespace."""
+        """Return the objects in a namespace."""
         return tuple(self._by_namespace.get(namespace, {}).values())
 
     @contextmanager

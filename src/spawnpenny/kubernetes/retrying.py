@@ -1,4 +1,4 @@
-"""Calls to an HTTP API that are tried again while the fault may be a passing one, and always end."""
+"""Retry calls to an HTTP API while the fault may be a passing one, for a limited time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Retrying:
         transport: Sends once.
         timeout: Seconds for one try.
         patience: Seconds for all tries of a call.
-        meter: Who is told of each call.
+        meter: Notified of each call.
 
     """
 

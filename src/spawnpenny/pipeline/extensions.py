@@ -1,4 +1,4 @@
-"""The part of the plugins that pipelines use."""
+"""The contributions of the plugins to the pipelines."""
 
 from __future__ import annotations
 

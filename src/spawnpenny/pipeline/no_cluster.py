@@ -1,4 +1,4 @@
-"""The place of the cluster in a spawn that has none yet."""
+"""A stand-in for the cluster in a spawn that has none yet."""
 
 from __future__ import annotations
 

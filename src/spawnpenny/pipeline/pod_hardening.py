@@ -1,4 +1,4 @@
-"""The refusal of pods that need more than the settings open, after all patches are merged."""
+"""Refuse pods that need more than the settings open, after all patches are merged."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Merging what plugins add to a pod, as Kubernetes merges, and refusing where two of them disagree.
+"""Merge the patches of plugins into a pod, as Kubernetes merges, and refuse those that disagree.
 
 Containers, volumes and env are merged by ``name``, mounts by ``mountPath``, ports by ``containerPort``; other
-lists append; maps merge by key; two different values for one key are a conflict, told with the names of both
-plugins.
+lists append; maps merge by key; two different values for one key are a conflict, which names both plugins.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Runs the steps of one spawn: forward side by side as their order allows, backward one by one.
+"""Run the steps of one spawn: forward side by side as their order allows, backward one by one.
 
 Forward: a step starts when all that come before it are done. When one fails, or the runner is cancelled, no
 further step starts and the ones in flight are ended; a call that changes something is answered first
-(``pipeline.step_cluster``). Nothing is undone here: whoever called decides that. Backward: every ``spawn`` step that
+(``pipeline.step_cluster``). Nothing is undone here: the caller decides that. Backward: every ``spawn`` step that
 has begun is reverted once, in reverse order; one that fails stops no other.
 """
 
@@ -47,7 +47,7 @@ _TOLD: Final = (
     BrokerUnavailableError,
     BrokerRefusedError,
 )
-"""What a notebook user can be told as it is."""
+"""Errors that a notebook user may read as they are."""
 
 
 class Shared(Protocol):

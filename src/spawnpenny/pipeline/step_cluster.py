@@ -70,7 +70,7 @@ class OwnershipLabels:
 class Reach:
     """Dependencies shared by the cluster interfaces of all steps.
 
-    The cluster, the pods that are watched, the broker, and how the user is told.
+    The cluster, the cache of pods, the broker, and the callback for messages to the user.
     """
 
     cluster: Cluster

@@ -1,4 +1,4 @@
-"""Finds, checks and loads the plugins that the settings name, and gives each hook its type. No module-level manager."""
+"""Find, check and load the plugins that the settings name, and give each hook its type. No module-level manager."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Several services share the users: who is alive, who may write, and whose a user is."""
+"""Replicas of the service: liveness, the write fence, and the ownership of users."""

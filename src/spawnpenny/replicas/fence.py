@@ -1,4 +1,4 @@
-"""Keeps a replica from writing when it may have been taken for dead."""
+"""The write fence: keep a replica from writing when it may have been taken for dead."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Fence:
         it meanwhile, and gone on from there. Only a write that fails where somebody else wrote may come ``late``.
 
         Raises:
-            ReplicaFencedError: It is shut, or was. Told when it has opened, or does not for long.
+            ReplicaFencedError: It is shut, or was. Raised when it has opened, or does not for long.
 
         """
         await self.demand_open(late=late)

@@ -1,4 +1,4 @@
-"""The Lease of this replica: by renewing it, it tells the others that it lives, and knows that it may write."""
+"""The Lease of this replica: its renewal shows the others that it lives, and itself that it may write."""
 
 from __future__ import annotations
 

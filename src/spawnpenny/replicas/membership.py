@@ -1,4 +1,4 @@
-"""A replica among the others: its Lease, who else is alive, and whose the users are."""
+"""A replica among the others: its Lease, its peers, and its users."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class _Sighting:
 class Peers:
     """The replicas, this one among them.
 
-    Another one is dead when its Lease has not changed for as long as it holds. That time is told by the changes of
+    Another one is dead when its Lease has not changed for as long as it holds. That time is measured by the changes of
     this replica's own Lease, which come over the same stream: where that is silent, nobody is taken for dead.
     ``changed`` is called when another set of replicas is alive; ``known`` is set once those are known that there are.
     """

@@ -1,4 +1,4 @@
-"""Reads the settings: a YAML file and the environment, through marshmallow, into the dataclasses of ``settings``.
+"""Load the settings: a YAML file and the environment, through marshmallow, into the dataclasses of ``settings``.
 
 ``--settings FILE`` or ``$SPAWNPENNY_SETTINGS`` names the file. Then variables such as ``SPAWNPENNY_WEB__PORT=8081``
 override it: the parts between double underscores are the keys, in lower case, and the value is read as YAML.

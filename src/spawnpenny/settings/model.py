@@ -102,7 +102,7 @@ class DeadlineSettings:
     """Time limits, in seconds.
 
     For a whole spawn, for one step of it, for stopping, and for how long a failed or ended spawn stays
-    readable. A pod that is not ready after ``slow`` seconds is slow: what the cluster says of it is told.
+    readable. A pod that is not ready after ``slow`` seconds is slow: its Kubernetes Events are shown to the user.
     A connection has ``header`` for the header of a request and ``body`` for its body, stays open for ``idle`` between
     two requests, and is cut when an answer has not been read for ``write``.
     """
@@ -139,7 +139,7 @@ class LimitSettings:
 
 @dataclass(frozen=True, slots=True)
 class UserSettings:
-    """The uid and gid of users of whom nobody says another, and the smallest uid that is taken."""
+    """The uid and gid of users by default, and the smallest uid that is accepted."""
 
     uid: PosixId = 1000
     gid: PosixId = 100
@@ -224,7 +224,7 @@ class HousekeepingSettings:
 class GatewaySettings:
     """Addresses of the Dask gateway and proxy.
 
-    ``address`` is the base URL at which labs reach the API (None: labs are told of no gateway), ``proxy_address`` the
+    ``address`` is the base URL at which labs reach the API (None: labs get no gateway), ``proxy_address`` the
     host and port at which they reach schedulers, ``public_address`` the URL at which browsers reach dashboards (None:
     there are none). ``host``, ``port`` and ``dashboard_port`` are where ``spawnpenny proxy`` listens, ``service`` is
     the URL at which it reaches the API.

@@ -36,7 +36,7 @@ T = TypeVar("T")
 class StrictSchema(Schema, Generic[T]):
     """A schema whose ``load`` gives the dataclass that ``makes`` names.
 
-    A misspelt key is told with the nearest right one.
+    The refusal of a misspelt key names the nearest right one.
     """
 
     makes: ClassVar[type]

@@ -1,4 +1,4 @@
-"""A spawn under way: its state in memory, and what waits for it."""
+"""A spawn under way: its state in memory, and the callers that wait for it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Brings one spawn to where its record wants it: up, down, or to its end.
+"""Bring one spawn to the desired state of its record: up, down, or to its end.
 
-Each method is the body of one task. A task that is cancelled undoes nothing by itself: who cancelled it says
+Each method is the body of one task. A task that is cancelled undoes nothing by itself: its canceller decides
 what follows. A DELETE starts ``go_down``, which waits for the cancelled task first; a service that shuts down
 leaves the rest to the one that starts next.
 """

@@ -1,4 +1,4 @@
-"""The choices of a spawn form that do not fit into what a user has left."""
+"""The choices of a spawn form that exceed the rest of a user's budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Under which names what a spawn runs is reached by TLS: known from names alone, before there is anything."""
+"""Host names by which a spawn's pods are reached by TLS: known from names alone, before any object exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the record of a new spawn: what was asked for, held to what the plugins offer and to what there is room for."""
+"""Make the record of a new spawn: check the request against the plugins' offers and the user's budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spawns that nobody could ever start: the defaults of the settings held to the limits of the settings."""
+"""Find default spawns that exceed the limits of the settings, so that nobody could ever start them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices when the pod of a running spawn ends or is in trouble, from the one informer that watches all pods."""
+"""Watch the pods of running spawns for their end or trouble, with the one informer of all pods."""
 
 from __future__ import annotations
 

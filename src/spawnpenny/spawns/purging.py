@@ -1,4 +1,4 @@
-"""Purging: the storage that is one lab's alone goes for good, when somebody asks for it, once the lab is gone.
+"""Purge the storage of one lab for good, on request, once the lab is gone.
 
 It is ordered as a stop is, in the record of the lab. Where the lab is gone already, a record stands for it while its
 storage goes, so that another replica carries the order out where this one dies.

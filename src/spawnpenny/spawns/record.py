@@ -1,4 +1,4 @@
-"""The record of one user: all that any replica needs to carry on with that user's spawns.
+"""The record of one user: all that any replica needs to go on with that user's spawns.
 
 It is JSON in one Secret a user (``spawns.store``), bounded by what ``domain.spawns`` says, and carries a
 schema version: a newer one is refused, so that an older replica never adopts it.
@@ -229,7 +229,7 @@ class Applied:
 class UserRecord:
     """One user, what all the user's spawns share, and the spawns themselves.
 
-    ``vouched`` says that somebody stands for the uid: an authenticator, or whoever commissioned the user.
+    ``vouched`` says that the uid is verified: by an authenticator, or by the commission of the user.
     ``generation`` counts the starts, ``idle_since`` tells since when the user has had nothing. ``written`` names the
     last write and begins with the ``hand`` that wrote it, so that a write whose answer was lost is known as one's own:
     each account in memory has its own hand. ``recorded`` says that the cluster has a record of the user, ``version``

@@ -1,4 +1,4 @@
-"""Retiring a user: when it is refused, and what stands for what is to go and of which there is no record."""
+"""Retire a user: conditions for it, and placeholders for objects without a record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room that ending spawns of a user still take, and waiting for it."""
+"""Wait for the resources that ending spawns of a user still take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readings of a text: what it says once quotes, escapes and encodings are undone.
+"""Decode a text in every way that may hide a secret: quotes, escapes and encodings.
 
 A program may print a secret in many forms. So a text is decoded in every usual way, and each reading knows where in the
 text its bytes are. That costs by the length of the text, which is short, not by the size of an environment.

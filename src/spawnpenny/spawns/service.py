@@ -54,7 +54,7 @@ from spawnpenny.spawns.user_state import Account
 from spawnpenny.spawns.views import Context
 
 _HEARSAY: Final = 2.0
-"""Seconds in which a record that another replica wrote is heard of."""
+"""Seconds until another replica's write of a record reaches this cache."""
 
 
 @dataclass(frozen=True, slots=True)

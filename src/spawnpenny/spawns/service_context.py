@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MOST_TOLD: Final = 50
-"""How many slow pods have their events listed and watched at once; the next ones are told of when some are done."""
+"""How many slow pods have their events listed and watched at once; the next ones follow when some are done."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Turns: how many spawns make things at once."""
+"""The start queue: a limit on the spawns that create objects at once."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Permit:
     async def take(self, tell: Callable[[str], None]) -> None:
         """Return with a place; report the position in the queue while it waits.
 
-        It is told again when no more than half as many are ahead: all that is told of a spawn is kept in its record.
+        It is reported again when no more than half as many are ahead: each report is kept in the spawn's record.
         """
         told: int | None = None
 

@@ -1,4 +1,4 @@
-"""Keeps the records of users in the cluster: one Secret a user, written by compare-and-set."""
+"""Keep the records of users in the cluster: one Secret a user, written by compare-and-set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks after a running spawn: its steps' ``tend``, side by side, begun anew when one fails."""
+"""Supervise a running spawn: run its steps' ``tend`` side by side, and begin again when one fails."""
 
 from __future__ import annotations
 

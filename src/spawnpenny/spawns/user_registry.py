@@ -43,7 +43,7 @@ class Accounts:
             run.move()
 
     def forget(self, account: Account) -> None:
-        """Know nothing of a user any more. Whoever waits for the account begins anew with it."""
+        """Forget a user. A task that waits for the account begins anew with it."""
         self.hold(account)
         account.record = UserRecord(User(account.username, 0, 0), account.record.owner)
         account.adopted = None

@@ -1,4 +1,4 @@
-"""The live side of a user's record: its lock, the spawns under way, and what they share."""
+"""The live side of a user's record: its lock, the spawns under way, and their shared state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes what steps see, out of a record: the spawn, and the port of each step."""
+"""Build the steps' view of a record: the spawn, and the cluster interface of each step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log of an API server, so that a test can count what was asked of it."""
+"""The audit log of an API server, so that a test can count the calls."""
 
 from __future__ import annotations
 

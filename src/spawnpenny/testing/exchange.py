@@ -1,4 +1,4 @@
-"""One request on its way through a ``FaultProxy``, and what can be done to it."""
+"""One request on its way through a ``FaultProxy``, and the ways to answer it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node without a kubelet: it tells the API server what a kubelet and a scheduler would."""
+"""A node without a kubelet: it writes to the API server what a kubelet and a scheduler would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dask schedulers without processes: what answers at the control ports of a hollow node's pods."""
+"""Dask schedulers without processes: they answer at the control ports of a hollow node's pods."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class HubApi:
         """Look whether there is still somebody to wait for.
 
         Raises:
-            ProcessError: There is not.
+            ProcessError: It does not exist.
 
         """
 

@@ -1,4 +1,4 @@
-"""A cluster as a process sees it that can die: from then on it hears nothing, and nothing that it does arrives.
+"""A process's view of a cluster that can be cut off: it then hears nothing, and its writes never arrive.
 
 So a test can end a service in its own process as SIGKILL would: no clean-up of it reaches the cluster.
 """

@@ -1,4 +1,4 @@
-"""Admission policies in force on an API server that evaluates them, and what it answers."""
+"""Admission policies in force on an API server that evaluates them, and its answers."""
 
 from __future__ import annotations
 

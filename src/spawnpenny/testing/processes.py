@@ -1,4 +1,4 @@
-"""Processes that a test starts, and that are gone when it is, however it ended."""
+"""Processes of a test, which end with it in any case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A proxy between a client and a real API server, which does to the requests what a test asks for."""
+"""A proxy between a client and a real API server that injects the faults of a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop whose clock runs fast, so that what waits for seconds is tested in a part of them."""
+"""An event loop whose clock runs fast, so that a test of long waits is short."""
 
 from __future__ import annotations
 

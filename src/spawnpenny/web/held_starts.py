@@ -1,4 +1,4 @@
-"""Hold a start for as long as a user has as many spawns as there may be, and some of them are ending."""
+"""Hold a start while its user has the largest number of spawns, and some of them are ending."""
 
 from __future__ import annotations
 

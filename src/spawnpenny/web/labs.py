@@ -1,4 +1,4 @@
-"""Labs: started, looked at, stopped, listed. The work itself is in the service's tasks, never in a handler."""
+"""Handlers that start, read, stop and list labs. The service's tasks do the work, never a handler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what a request brings: the names in its path, its query, its body. Nothing of it is believed."""
+"""Parse and check a request: the names in its path, its query, its body."""
 
 from __future__ import annotations
 

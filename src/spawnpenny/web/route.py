@@ -1,4 +1,4 @@
-"""One route of the table: what the router, the guard, the audit log and the OpenAPI document are made of."""
+"""One route of the table, from which router, authorization, audit log and OpenAPI document are made."""
 
 from __future__ import annotations
 

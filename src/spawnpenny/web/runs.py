@@ -1,4 +1,4 @@
-"""The spawns that a request is about, whatever their kind: found, listed, and seen to their end."""
+"""Find, list and wait for the spawns that a request is about, whatever their kind."""
 
 from __future__ import annotations
 

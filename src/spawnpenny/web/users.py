@@ -1,4 +1,4 @@
-"""Users: made known with a dossier, which runs the site's orders, and looked at."""
+"""Handlers that commission and read users."""
 
 from __future__ import annotations
 

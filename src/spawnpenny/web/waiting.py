@@ -1,4 +1,4 @@
-"""Waits in a handler: for so long, and no longer than the service runs."""
+"""Wait in a handler: for a limited time, and no longer than the service runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workers that have come to their scheduler, and those that will not come back to it."""
+"""The workers that have joined their scheduler, and those that will not come back to it."""
 
 from __future__ import annotations
 

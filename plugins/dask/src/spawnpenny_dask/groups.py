@@ -1,4 +1,4 @@
-"""The settings of groups of workers: what the workers of a group have otherwise than those of the default one."""
+"""The settings of worker groups, which differ from those of the default group."""
 
 from __future__ import annotations
 

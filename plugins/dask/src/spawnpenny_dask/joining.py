@@ -1,4 +1,4 @@
-"""Workers that are made beside their scheduler: they wait until they are sent its address."""
+"""Workers that start beside their scheduler: they wait until they are sent its address."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _PLACING: Final = 30.0
 _SIGNALS: Final = 128
 """Exit codes from here on say by which signal a program was ended."""
 _FRESH: Final = 600.0
-"""Seconds after which the same trouble is told again."""
+"""Seconds after which the same trouble is reported again."""
 
 
 class Reports:

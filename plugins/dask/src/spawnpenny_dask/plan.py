@@ -30,7 +30,7 @@ def plan(wanted: int, pods: Sequence[Manifest], registered: Registered | None, l
     """Return what brings the workers of these pods to a number; those of ``lost`` are over, though their pods are not.
 
     Surplus pods that never were a worker of the scheduler's go first, the newest before older ones; the scheduler says
-    which of the others it can spare. ``registered`` is None where the scheduler does not tell: then nothing goes that
+    which of the others it can spare. ``registered`` is None where the scheduler does not answer: then nothing goes that
     may be at work.
     """
     here = [pod for pod in pods if not is_leaving(pod)]

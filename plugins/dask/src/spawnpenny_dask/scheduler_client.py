@@ -1,4 +1,4 @@
-"""Asks a scheduler's control API, which ``spawnpenny_control`` answers inside of the pod."""
+"""A client of a scheduler's control API, which ``spawnpenny_control`` serves inside the pod."""
 
 from __future__ import annotations
 

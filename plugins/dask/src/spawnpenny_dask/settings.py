@@ -1,4 +1,4 @@
-"""The settings of the Dask plugin: what a cluster is made of, what users may choose of it, and when it ends."""
+"""The settings of the Dask plugin: the pods of a cluster, the options of users, and the shutdown policy."""
 
 from __future__ import annotations
 

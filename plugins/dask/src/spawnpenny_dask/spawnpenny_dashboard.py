@@ -1,7 +1,7 @@
 """Add the dashboard to a scheduler that answers already: a preload of distributed's scheduler.
 
 To import Bokeh takes as long as all else of a scheduler's start together. So the scheduler starts without a dashboard,
-and this adds it when somebody asks for a page, or a few seconds later. Whoever asks meanwhile waits. It runs inside the
+and this adds it when somebody asks for a page, or a few seconds later. Requests meanwhile wait. It runs inside the
 image of a user: Python 3.9 and distributed 2024.1 are enough for it.
 """
 

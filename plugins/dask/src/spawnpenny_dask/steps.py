@@ -243,7 +243,7 @@ async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:
 
 
 async def _until_placed(spawn: Spawn, uid: str | None = None) -> Manifest:
-    """Return the scheduler's pod once it is heard of, and has an address."""
+    """Return the scheduler's pod once the cache has it, with an address."""
     while (pod := _placed(spawn, uid)) is None:
         await spawn.news(1)
     return pod

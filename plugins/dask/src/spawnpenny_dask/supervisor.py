@@ -1,7 +1,7 @@
-"""Looks after a running cluster: as many workers as there should be, and its end when it is no more of use.
+"""Supervise a running cluster: keep the desired number of workers, and end it when it is of no more use.
 
-Level-triggered: each turn looks at what there is and at what there should be, and does what is missing. So nothing is
-lost that changes meanwhile, and a service that comes back goes on from what it finds.
+Level-triggered: each turn compares the existing workers with the desired ones, and acts on the difference. So no change
+is lost meanwhile, and a restarted service goes on from what it finds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The workers' pods of one cluster: what there is of them, starting and removing some."""
+"""The worker pods of one cluster: list, start and remove them."""
 
 from __future__ import annotations
 

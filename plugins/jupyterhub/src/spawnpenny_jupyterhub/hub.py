@@ -1,4 +1,4 @@
-"""The Hub's API, and the one thing that is asked there: whose a token is."""
+"""A client of the Hub's API that looks up the owner of a token."""
 
 from __future__ import annotations
 

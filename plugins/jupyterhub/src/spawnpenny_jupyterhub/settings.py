@@ -1,4 +1,4 @@
-"""The settings of the jupyterhub plugin: where the Hub's API is, and what its users may do here."""
+"""The settings of the jupyterhub plugin: the address of the Hub's API, and the rights of its users here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A waiting line for look-ups of tokens that were never known, at most a few at once."""
+"""A bounded queue for look-ups of unknown tokens."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _VARIABLES: Final[dict[str, tuple[str, str, Callable[[Decimal], str]]]] = {
     "MEM_GUARANTEE": ("requests", "memory", _bytes),
     "MEM_LIMIT": ("limits", "memory", _bytes),
 }
-"""The variables by which JupyterHub's spawners tell a server what it may use."""
+"""The variables in which JupyterHub's spawners give a server its limits."""
 
 
 def with_amounts(pod: Manifest, container: str, own: Collection[str]) -> Manifest:

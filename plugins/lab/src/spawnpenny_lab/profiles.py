@@ -1,4 +1,4 @@
-"""Profiles: what a user may choose among, in KubeSpawner's format."""
+"""Profiles that a site offers to users, in KubeSpawner's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The security contexts of a lab's pod: the user's own, but for what the settings say."""
+"""The security contexts of a lab's pod: the user's ids, unless the settings say otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of the lab plugin: what a lab's pod is made of, and the sizes and images that a request may choose."""
+"""The settings of the lab plugin: the template of a lab's pod, and the sizes and images on offer."""
 
 from __future__ import annotations
 

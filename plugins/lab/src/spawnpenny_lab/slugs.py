@@ -1,4 +1,4 @@
-"""The slug that KubeSpawner gives a profile that says none."""
+"""The slug that KubeSpawner gives a profile without one."""
 
 from __future__ import annotations
 

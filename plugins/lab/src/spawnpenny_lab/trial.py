@@ -1,4 +1,4 @@
-"""Puts the parts of a profile together, and tries all of them: a mistake stops the service, and not its user."""
+"""Try all combinations of a profile's parts at the start: a mistake stops the service, not a user."""
 
 from __future__ import annotations
 

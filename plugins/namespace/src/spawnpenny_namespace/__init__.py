@@ -1,4 +1,4 @@
-"""A Kubernetes namespace per user, and who may talk to whom in it.
+"""A Kubernetes namespace for each user, and its network policy.
 
 Adds the step ``namespace``, which claims it: making namespaces is the broker's right alone. The step ``network`` puts
 a NetworkPolicy into it.

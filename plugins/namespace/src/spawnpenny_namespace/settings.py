@@ -1,4 +1,4 @@
-"""The settings of the namespace plugin: who may talk to a user's pods, and to whom these may talk."""
+"""The settings of the namespace plugin: allowed traffic to and from a user's pods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINK_LOCAL: Final[tuple[Block, ...]] = (
     ipaddress.ip_network("169.254.0.0/16"),
     ipaddress.ip_network("fe80::/10"),
 )
-"""Where clouds serve the credentials of a machine to whoever runs on it."""
+"""Addresses at which clouds serve the credentials of a machine to any program on it."""
 _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 _DNS: Final = 53
 

@@ -1,4 +1,4 @@
-"""The provider's keys, kept for a while, and fetched anew for a token with one that is not among them."""
+"""The provider's keys, cached for a while, and fetched anew for a token with an unknown one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of the oidc plugin: whose tokens are taken, and which of their claims say what."""
+"""The settings of the oidc plugin: the provider whose tokens are accepted, and the claims to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claim, and what mounts it: pure functions of the spawn and the settings."""
+"""The volume claim, and its mount: pure functions of the spawn and the settings."""
 
 from __future__ import annotations
 

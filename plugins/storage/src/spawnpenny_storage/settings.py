@@ -1,4 +1,4 @@
-"""The settings of the storage plugin: what a claim asks for, whose it is, and where a lab sees it."""
+"""The settings of the storage plugin: the size, class, scope and mount of a volume claim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step ``storage``: a claim is there before the lab, is never taken away by undoing, and goes by a purge alone."""
+"""The step ``storage``: it makes a volume claim before the lab. No undoing deletes it, only a purge."""
 
 from __future__ import annotations
 

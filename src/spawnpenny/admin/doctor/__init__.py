@@ -1,1 +1,1 @@
-"""Looks a deployment over: each check is a file, and says what is wrong and what to do."""
+"""Diagnose a deployment: each check is a file, and says what is wrong and what to do."""

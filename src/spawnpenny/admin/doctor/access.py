@@ -1,4 +1,4 @@
-"""Asks the API server what an account may do."""
+"""Ask the API server for the rights of an account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deployment that is looked over."""
+"""The deployment to diagnose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs all checks side by side, each with a time limit; one that fails harms no other."""
+"""Run all checks side by side, each with a time limit; one that fails harms no other."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Plan how spawnpenny takes over KubeSpawner's namespaces and volumes.
 
-A pure function of what there is in the cluster and of the settings: it is planned here, and done by a script that an
+A pure function of the objects in the cluster and of the settings: it is planned here, and done by a script that an
 administrator runs.
 """
 

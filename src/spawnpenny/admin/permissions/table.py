@@ -1,4 +1,4 @@
-"""The permissions as a table for people: account, where, what, and who asks for it."""
+"""The permissions as a table for people: account, namespace, right, and the part that needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a cell in a lab, as a notebook does: over the websocket of a kernel.
+"""Run a cell in a lab as a notebook does: over the websocket of a kernel.
 
 Protocol: https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """

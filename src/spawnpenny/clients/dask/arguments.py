@@ -1,4 +1,4 @@
-"""Translate what is written for other classes of clusters into the options that a site has."""
+"""Translate the arguments of other classes of clusters into the options that a site has."""
 
 from __future__ import annotations
 

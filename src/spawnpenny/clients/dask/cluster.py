@@ -57,7 +57,7 @@ class SpawnpennyCluster(LinkedCluster):
         token: What speaks for the user; None: ``$SPAWNPENNY_TOKEN``.
         user: The user; None: ``$SPAWNPENNY_USER``, or the one whom the token speaks for.
         public_address: Where browsers reach dashboards; None: ``$DASK_GATEWAY__PUBLIC_ADDRESS``.
-        options: The cluster's options, such as ``worker_cores=2``; ``SpawnpennyCluster.options()`` tells which.
+        options: The cluster's options, such as ``worker_cores=2``; ``SpawnpennyCluster.options()`` lists them.
             Arguments of other classes of clusters are translated; a warning names those that are not used.
 
     Raises:

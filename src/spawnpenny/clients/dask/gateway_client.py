@@ -25,7 +25,7 @@ _KEPT_NAME: Final = re.compile(r"-[0-9a-f]{8}\Z")
 _PAUSE: Final = 0.2
 """Seconds between two questions that wait: a service that is about to end answers them at once."""
 _PROMPT: Final = 10.0
-"""Seconds that an end may take to be accepted: whoever closes a cluster waits for it."""
+"""Seconds that an end may take to be accepted: the user who closes a cluster waits for it."""
 _RESTART: Final = Patience(total=120.0)
 """How long it may be away while a cluster is waited for."""
 

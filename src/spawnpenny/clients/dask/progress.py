@@ -12,7 +12,7 @@ from spawnpenny.clients.answers import Event
 _QUIETLY: Final = 3.0
 """Seconds that a start takes before what happens is shown: who gets a cluster at once wants no lines about it."""
 _FOR_USERS: Final = "info"
-"""The events that tell a user what is waited for; the others say how far each step is."""
+"""The events that say what a start waits for; the others are the progress of steps."""
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""A cluster whose number of workers is the service's to keep."""
+"""A cluster whose number of workers the service keeps."""
 
 from __future__ import annotations
 

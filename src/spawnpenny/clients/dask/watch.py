@@ -1,4 +1,4 @@
-"""Follow what happens to a cluster, and learn of its end."""
+"""Follow the events of a cluster, and notice its end."""
 
 from __future__ import annotations
 

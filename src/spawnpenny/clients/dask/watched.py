@@ -1,4 +1,4 @@
-"""A cluster that knows what happens to it, from its start to its end."""
+"""A cluster that follows its own events, from its start to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The widget of a cluster in a notebook: how it is, and controls for its number of workers."""
+"""The widget of a cluster in a notebook: its state, and controls for its number of workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JupyterHub's internal SSL: a server's certificate, for names that the service tells before there is a server.
+"""JupyterHub's internal SSL: a server's certificate, for names that the service gives before the server starts.
 
 JupyterHub makes key and certificate as files on the Hub, which other hosts do not see; they go to the service with the
 request that starts the server.

@@ -1,4 +1,4 @@
-"""Delete what goes with a server, or with a user, that is deleted from the Hub for good."""
+"""Delete the storage and the user that belong to a server or user deleted from the Hub for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say what an error of a call to the service means: to the user in a sentence, to the administrator with a remedy."""
+"""Explain an error of a call to the service: to the user in a sentence, to the administrator with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server's lab, as the service has it, looked at and stopped with the Hub's own token."""
+"""A handle on a server's lab in the service, by the Hub's own token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One start of a server: whether the service may have been asked for it."""
+"""One attempt to start a server: it knows whether its request may have reached the service."""
 
 from __future__ import annotations
 

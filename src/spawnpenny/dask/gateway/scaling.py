@@ -1,4 +1,4 @@
-"""Clusters scaled by the gateway protocol. What is answered is durable; what does not fit is cut, and told."""
+"""Scale clusters by the gateway protocol. The answer is durable; a scale that does not fit is cut, with a notice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of dask-gateway for how far a cluster is."""
+"""The states of a cluster in dask-gateway's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has a request wait while nobody can tell, as after a restart: dask-gateway's client gives a cluster up at a 503."""
+"""Hold requests while the state is unknown, as after a restart: dask-gateway's client gives a cluster up at a 503."""
 
 from __future__ import annotations
 

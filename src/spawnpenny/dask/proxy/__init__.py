@@ -1,4 +1,4 @@
-"""``spawnpenny proxy``: passes TLS through to schedulers by its server name, and serves their dashboards.
+"""``spawnpenny proxy``: pass TLS through to schedulers by its server name, and serve their dashboards.
 
-A process of its own, with no rights in Kubernetes. It knows of clusters what the service's ``/v1/routes`` tells.
+A process of its own, with no rights in Kubernetes. It knows of clusters only what the service's ``/v1/routes`` sends.
 """

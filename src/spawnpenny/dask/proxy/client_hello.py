@@ -1,4 +1,4 @@
-"""The first message of a TLS connection, and the one thing in it that matters here: the name of the server.
+"""Read the name of the server from the first message of a TLS connection.
 
 https://www.rfc-editor.org/rfc/rfc8446#section-4.1.2 and https://www.rfc-editor.org/rfc/rfc6066#section-3
 """

@@ -1,4 +1,4 @@
-"""Keeps the table of routes as the service tells it, over one stream that is made again whenever it breaks."""
+"""Fill the table of routes from the service's stream, which is opened again whenever it breaks."""
 
 from __future__ import annotations
 

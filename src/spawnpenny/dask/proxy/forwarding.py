@@ -1,4 +1,4 @@
-"""Passes requests on to a dashboard, which is a user's own program: it learns of nobody's credentials, and sets none.
+"""Forward requests to a dashboard, a user's own program: it gets no other credentials, and sets none.
 
 Of headers only those that are named here pass, either way.
 """

@@ -1,4 +1,4 @@
-"""Passes TLS through to schedulers by the server's name, and never looks inside."""
+"""Pass TLS through to schedulers by the server's name, and never look inside."""
 
 from __future__ import annotations
 

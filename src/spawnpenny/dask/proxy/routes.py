@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MOST_HELD: Final = 512
-"""How many wait at once for a cluster that nothing was told of yet."""
+"""Limit on connections that wait at once for a cluster without a known route."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Two connections that are one: what comes on either goes out on the other."""
+"""Join two connections: bytes from either go out on the other."""
 
 from __future__ import annotations
 

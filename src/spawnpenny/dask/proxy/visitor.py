@@ -1,4 +1,4 @@
-"""A connection that comes: it first has to say where to, and is then one with the scheduler's."""
+"""A new connection: it has to name its target first, and is then joined with the scheduler's."""
 
 from __future__ import annotations
 

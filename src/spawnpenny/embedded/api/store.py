@@ -1,4 +1,4 @@
-"""Objects in memory: their versions, and what changed since one of them.
+"""Objects in memory: their versions, and the changes since one of them.
 
 Each version of an object is encoded once. What leaves the store is decoded from that, so that nobody holds an
 alias of what is kept here. There is no ``await`` between looking and changing: a change is atomic because the

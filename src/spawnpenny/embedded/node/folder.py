@@ -1,4 +1,4 @@
-"""The folder of an embedded cluster: whose it is, and where things are in it."""
+"""The folder of an embedded cluster: its owner, and the places of files in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that belong to a pod and are in no process group that we know: found by their environment.
+"""Find processes of a pod that are in no process group that we know, by their environment.
 
 A process that calls setsid (every Jupyter kernel does) leaves the group that is killed, and one whose service
 was killed outlives it. Both still carry the environment that they were started with. One that throws that

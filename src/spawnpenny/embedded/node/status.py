@@ -1,4 +1,4 @@
-"""The status of a pod as a kubelet writes it: a pure function of what its containers do."""
+"""The status of a pod as a kubelet writes it: a pure function of the states of its containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Creating a pod where Kubernetes still counts others that are ending, or are gone a moment ago, against the quota."""
+"""Create a pod while Kubernetes still counts pods that are ending or gone against the quota."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for one pod, out of what the service watches anyway.
+"""Wait for one pod, in the pods that the service watches.
 
 It makes no call to the cluster, and waits no longer than there is hope.
 """

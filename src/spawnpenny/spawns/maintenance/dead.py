@@ -1,4 +1,4 @@
-"""Takes away the Leases of replicas that are long dead: each pod of a Deployment that is killed leaves one."""
+"""Delete the Leases of replicas that are long dead: each pod of a Deployment that is killed leaves one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forgets what has been over for longer than ``deadlines.history``."""
+"""Expire spawns that have been over for longer than ``deadlines.history``."""
 
 from __future__ import annotations
 

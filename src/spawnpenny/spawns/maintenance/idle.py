@@ -1,4 +1,4 @@
-"""Lets go of the namespaces of users who have had nothing for a long time, and of records that say nothing more."""
+"""Release the namespaces of users who have had nothing for a long time, and delete records without content."""
 
 from __future__ import annotations
 

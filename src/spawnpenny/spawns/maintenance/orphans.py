@@ -1,8 +1,8 @@
-"""Finds and takes away what carries the mark of a spawn that there is not.
+"""Delete orphans: objects labelled with a spawn that no longer exists.
 
-Such a thing is left where a revert failed by a mistake of its own, or an answer was lost twice. It is taken away when
-two passes in a row have found it, by its uid, and never of more spawns than ``housekeeping.share`` of all, or one:
-more is no leftover but a mistake, and somebody has to look.
+An orphan is left when a revert failed by a mistake of its own, or an answer was lost twice. It is deleted by its uid
+once two passes in a row have found it. A pass never deletes orphans of more than one spawn, or of the share
+``housekeeping.share`` of all: more of them mean a mistake, and an administrator has to look.
 """
 
 from __future__ import annotations

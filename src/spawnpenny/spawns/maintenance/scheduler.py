@@ -1,4 +1,4 @@
-"""Does each chore at its time, for as long as the service runs."""
+"""Run each maintenance task at its interval, as long as the service runs."""
 
 from __future__ import annotations
 

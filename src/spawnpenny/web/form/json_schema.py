@@ -1,4 +1,4 @@
-"""A form as JSON Schema: what it takes is what a start of a lab takes as ``options``, and nothing else."""
+"""A form as JSON Schema: it accepts what a start of a lab accepts as ``options``, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The little HTML that a description may have."""
+"""The subset of HTML that a description may have."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class _Page:
         return self._select(each, name, answer, path)
 
     def _answer(self, each: FormField, path: Path) -> Answer | None:
-        """Return what the page begins with: what was chosen, else the default, else what there is room for."""
+        """Return the initial choice of the page: the user's own, else the default, else one that fits the budget."""
         for options in (self.chosen, {}):
             try:
                 answer = answer_of(each, options)

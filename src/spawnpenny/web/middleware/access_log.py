@@ -1,4 +1,4 @@
-"""Tells of each request: one line in the log, and one in the audit log for what changes something."""
+"""Log each request: one line in the log, and one in the audit log for a request that changes something."""
 
 from __future__ import annotations
 

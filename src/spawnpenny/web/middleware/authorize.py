@@ -55,7 +55,7 @@ _BY_NAME_ONLY: Final = frozenset({"logs", "purge"})
 class Access:
     """The scopes that open a route: ``any`` for every user's path, ``own`` for the caller's own.
 
-    ``gateway``: it is of the gateway protocol, which has no user in the path and is about whoever asks.
+    ``gateway``: it is of the gateway protocol, which has no user in the path and is about the caller.
     """
 
     any: frozenset[str] = frozenset()

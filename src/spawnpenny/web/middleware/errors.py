@@ -1,4 +1,4 @@
-"""The one edge from errors to HTTP: every error becomes a problem document (RFC 9457), or what Dask's client takes.
+"""Translate errors to HTTP: to a problem document (RFC 9457), or for Dask's client to its own form.
 
 ``type`` is an absolute URI, as the RFC advises: a relative one would mean another thing under each path. It is a name,
 made of the code, in the same domain as our labels; nothing is fetched from there.

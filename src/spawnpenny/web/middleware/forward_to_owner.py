@@ -1,4 +1,4 @@
-"""Passes a request on to the replica that looks after its user, and the answer back as it comes."""
+"""Forward a request to the replica that owns its user, and stream the answer back."""
 
 from __future__ import annotations
 

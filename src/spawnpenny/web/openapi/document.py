@@ -1,4 +1,4 @@
-"""Makes the OpenAPI document of the table of routes."""
+"""Generate the OpenAPI document from the table of routes."""
 
 from __future__ import annotations
 
