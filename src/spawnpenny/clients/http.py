@@ -151,7 +151,7 @@ class Client:
             options: What was chosen: size, image, and so on.
             env: The lab's environment. No answer ever carries it.
             tls: What the lab serves TLS with: ``key``, ``cert`` and ``ca``, in PEM. No answer ever carries it.
-            patience: How many seconds the caller waits for the lab; the service gives up a little earlier, to answer why.
+            patience: How many seconds the caller waits for the lab; the service gives up a little earlier, and says why.
             replace: Stop another start that is there, if the same caller made it, rather than be refused.
             program: What the caller calls itself, where several programs use one token: only the same one replaces it.
 
@@ -197,7 +197,7 @@ class Client:
         ``purge``: the storage that is this lab's alone goes as well, also where the lab is gone already.
 
         Raises:
-            ProblemError: With the code ``storage_kept``, the lab is gone and its storage stays, for the reason in the error.
+            ProblemError: With the code ``storage_kept``, the lab is gone and its storage stays, as the error says.
             ClientError: It was not accepted.
 
         """

@@ -88,8 +88,8 @@ class Step(ABC):
     def services(self, names: Names) -> Sequence[str]:
         """Return the names of the Services through which what it runs is reached by TLS, where a request has ``tls``.
 
-        Pure: the Hub asks for them before the spawn begins, to make the certificate. Where no step of a kind has one, a request
-        with ``tls`` is refused.
+        Pure: the Hub asks for them before the spawn begins, to make the certificate. Where no step of a kind has one, a
+        request with ``tls`` is refused.
         """
         return ()
 
@@ -122,7 +122,7 @@ class Step(ABC):
         """Make it so. May be called again after a crash of the service, so it works from names and is idempotent.
 
         Raises:
-            SpawnError: With a reason for the notebook user. Any other exception is logged, and the user sees a failed step.
+            SpawnError: With a reason for the notebook user. Any other exception is logged; the user sees a failed step.
 
         """
         for manifest in self.makes(spawn):

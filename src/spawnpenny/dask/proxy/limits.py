@@ -10,8 +10,8 @@ class ProxyLimits:
     """Bounds of the proxy: counts at once, times in seconds.
 
     ``connections`` are passed through in all, ``of_cluster`` to one cluster. ``greeting`` have not said where to yet,
-    in all (then the oldest gives way), ``of_address`` from one address; each has ``hello`` seconds for that. A connection
-    to an unknown cluster waits for it ``unknown`` seconds, its scheduler for ``dial``. A connection that only one
+    in all (then the oldest gives way), ``of_address`` from one address; each has ``hello`` seconds for that. A
+    connection waits ``unknown`` seconds for a cluster that is not known, ``dial`` for its scheduler. One that only one
     side still speaks on is cut after ``half`` seconds without a byte. ``requests`` and ``sockets`` are of one user's
     dashboards, ``dashboards`` and ``all_sockets`` in all: of each websocket a message is held until it is whole, so
     these bound the memory. Dashboards are shown as long as the service was heard of within ``fresh`` seconds:
