@@ -338,7 +338,7 @@ class BodyTimeoutError(SpawnpennyError):
 
 
 class TooManyRequestsError(SpawnpennyError):
-    """More was asked for than the limits allow; ``retry_after`` says when to come back."""
+    """The request exceeds the limits; ``retry_after`` says when to come back."""
 
     code = "too_many_requests"
     status = 429
@@ -693,7 +693,7 @@ class ClaimExpiredError(BrokerUnavailableError):
 
 
 class BrokerRefusedError(SpawnpennyError):
-    """The broker does not do what it was asked for: a bound is reached, or its settings do not allow it."""
+    """The broker refuses a request: a bound is reached, or its settings do not allow it."""
 
     code = "broker_refused"
     status = 403

@@ -191,7 +191,7 @@ class Supervisor:
 
 
 def _is_cancelled() -> bool:
-    """Return whether somebody wants the current task to end."""
+    """Return whether the current task was asked to end."""
     current = asyncio.current_task()
     return current is None or current.cancelling() > 0
 

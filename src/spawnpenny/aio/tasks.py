@@ -13,7 +13,7 @@ from spawnpenny.errors import SpawnpennyError
 
 
 class Tasks:
-    """Runs work that outlives the request that asked for it."""
+    """Runs work that outlives the request that started it."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

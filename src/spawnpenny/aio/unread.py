@@ -16,7 +16,7 @@ _UNSENT: Final = 16 * 1024
 
 
 def keep_unsent_low(connection: socket.socket, seconds: float) -> None:
-    """Have the system keep little of what a caller does not take, and end the connection after so many seconds."""
+    """Make the kernel buffer little of unread data, and close the connection after so many seconds."""
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):

@@ -200,7 +200,7 @@ class AskingBroker:
 async def run_asking(
     cluster: Cluster, settings: Settings, *, supervisor: Supervisor | None = None
 ) -> AsyncIterator[AskingBroker]:
-    """Have a broker that is asked by claims, until the context ends.
+    """Run the client of a separate broker, until the context ends.
 
     A broker that is down keeps nobody from starting: what is on the board from before is good.
     """

@@ -136,7 +136,7 @@ class Election:
             await asyncio.sleep(self._seconds)
 
     async def _renewed(self) -> bool:
-        """Renew the Lease; False where somebody else has it, or it may run out before there is an answer."""
+        """Renew the Lease; False if another broker has it, or it may run out before there is an answer."""
         try:
             async with asyncio.timeout(self.left()):
                 while True:

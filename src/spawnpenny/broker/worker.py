@@ -179,7 +179,7 @@ class Desk:
             self._moments[name] = loop.call_later(MOMENT, self._tell_taken, name, manifest)
 
     def _forget(self, name: str) -> None:
-        """Let go of a claim that was answered, or was withdrawn: one that has not had its turn is not carried out."""
+        """Forget a claim that was answered or withdrawn: one that has not had its turn is not carried out."""
         self._no_moment(name)
         job = self._jobs.pop(name, None)
         if job is None:
@@ -224,7 +224,7 @@ class Desk:
             del self._shared[job.shared]
 
     async def _outcome(self, job: _Job) -> Manifest:
-        """Carry out what is asked for, and return the answer, whatever happens."""
+        """Carry out a claim, and return the answer, whatever happens."""
         claim = job.claim
         try:
             if not isinstance(claim, Claim):

@@ -65,7 +65,7 @@ async def ask(
 async def _tenant(
     cluster: KubernetesCluster, settings: Settings, username: str | None, *, claim: bool
 ) -> AsyncIterator[Tenant | None]:
-    """Have a user with a namespace: one who has it, or one for whom it is made as long as the context lasts."""
+    """Provide a user with a namespace: an existing one, or one that is made as long as the context lasts."""
     tenant = await find_tenant(cluster, settings, username)
     if tenant is not None or not claim:
         yield tenant

@@ -199,7 +199,7 @@ class Clusters:
         return await until_gone(ask, wait)
 
     async def scale(self, user: str, name: str, count: int, *, group: str | None = None) -> str | None:
-        """Have a cluster of so many workers; return None, or the sentence that says what of it does not fit.
+        """Scale a cluster to so many workers; return None, or the sentence that says what of it does not fit.
 
         Raises:
             ClientError: It was not accepted.
@@ -209,7 +209,7 @@ class Clusters:
         return await self._change(f"{_cluster(user, name)}/scale", body)
 
     async def adapt(self, user: str, name: str, minimum: int = 0, maximum: int | None = None) -> str | None:
-        """Have a cluster of as many workers as its work needs; return what ``scale`` does."""
+        """Scale a cluster with its work; return what ``scale`` does."""
         return await self._change(f"{_cluster(user, name)}/adapt", {"minimum": minimum, "maximum": maximum})
 
     def events(

@@ -151,7 +151,7 @@ class Client:
             options: What was chosen: size, image, and so on.
             env: The lab's environment. No answer ever carries it.
             tls: What the lab serves TLS with: ``key``, ``cert`` and ``ca``, in PEM. No answer ever carries it.
-            patience: How many seconds the caller waits for the lab; the service gives up a little earlier, and says why.
+            patience: How many seconds the caller waits for the lab; the service gives up a little earlier and says why.
             replace: Stop another start that is there, if the same caller made it, rather than be refused.
             program: What the caller calls itself, where several programs use one token: only the same one replaces it.
 

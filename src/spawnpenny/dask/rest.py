@@ -62,7 +62,7 @@ class ClustersPageQuery(PageQuery):
 
 
 def is_of(record: SpawnRecord, status: frozenset[str] | None) -> bool:
-    """Say whether a cluster is of some phases, where any are asked for."""
+    """Return whether a cluster is in one of the phases, if any are given."""
     return status is None or not status.isdisjoint({record.phase, status_of(record).lower()})
 
 

@@ -73,7 +73,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The lab inside of which something was asked for: its name, the id of its spawn, and the image that it runs."""
+    """The lab that a request came from: its name, the id of its spawn, and the image that it runs."""
 
     lab: str
     spawn: str

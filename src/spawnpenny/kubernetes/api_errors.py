@@ -193,7 +193,7 @@ def _quota(requested: str, used: str, limited: str) -> QuotaExceededError:
 
 
 def _advice_on_quota(asked: str, limit: str) -> str | None:
-    """Return what helps where the whole limit is less than what is asked for: to stop something does not."""
+    """Return what helps if the request exceeds the whole limit: to stop something does not."""
     try:
         never_fits = parse_quantity(asked) > parse_quantity(limit)
     except ValueError:

@@ -142,7 +142,7 @@ class KubernetesCluster:
         return await self._object(call, Request("POST", call.path(collection=True), body=manifest))
 
     async def dry_create(self, manifest: Manifest, resource: Resource) -> Manifest:
-        """Have the API server judge what ``create`` would send, and make nothing; return what would be stored."""
+        """Send ``create`` as a dry run: nothing is made; return what would be stored."""
         call = Call.on("create", _ref(manifest, resource))
         request = Request("POST", call.path(collection=True), {"dryRun": "All"}, body=manifest)
         return await self._object(call, request)

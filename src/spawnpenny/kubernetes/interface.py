@@ -166,5 +166,5 @@ class Cluster(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections, and of processes where the cluster has its own."""
+        """Close connections, and end processes if the cluster has its own."""
         ...

@@ -102,7 +102,7 @@ class Follower:
         waiting.reschedule(asyncio.get_running_loop().time())
 
     async def _once(self, heard_at: float) -> float:
-        """List if need be, and take in one stream; return when was heard of the cluster before that stream."""
+        """List if need be, and take in one stream; return the time of the last word before that stream."""
         try:
             if self._version is None:
                 self._version = await self._relist()

@@ -63,13 +63,13 @@ class Watched(ABC):
 
     @abstractmethod
     def doubt(self, namespace: str | None) -> None:
-        """Say that the cluster itself knows of an object there that was not heard of here, as on a stream gone silent.
+        """Report an object that the cluster has and this cache has not, as when a stream has gone silent.
 
         Where nothing was heard for a while, all is listed again at once.
         """
 
     def get(self, namespace: str | None, name: str) -> Manifest | None:
-        """Return an object as it was last heard of, or None."""
+        """Return the cached object, or None."""
         return self._objects.get((namespace, name))
 
     def items(self) -> tuple[Manifest, ...]:

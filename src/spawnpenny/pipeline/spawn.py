@@ -164,7 +164,7 @@ class Spawn:
         return self._life.scale()
 
     def resize(self, count: int) -> int:
-        """Have an adaptive cluster of this many workers, or as many as there is room for; return how many."""
+        """Resize an adaptive cluster to this many workers, or as many as there is room for; return how many."""
         return self._life.resize(count)
 
     async def news(self, seconds: float) -> None:

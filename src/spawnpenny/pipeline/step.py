@@ -140,7 +140,7 @@ class Step(ABC):
         """
 
     async def purge(self, spawn: Spawn) -> None:  # noqa: B027 - most steps keep no storage
-        """Take away for good the storage that is this lab's alone, once the lab is gone and somebody asked for it.
+        """Delete for good the storage that is this lab's alone, once the lab is gone and its purge was requested.
 
         Called for every step of the pipeline, in reverse order, also where such a lab never was. It may be called
         again, so it is idempotent; it has ``deadlines.stop`` seconds. What all of the user's labs share stays.

@@ -174,7 +174,7 @@ class StepCluster:
         return listing.items
 
     def pods(self) -> tuple[Manifest, ...]:
-        """Return the pods of this spawn as they were last heard of: no call is made."""
+        """Return the pods of this spawn from the cache: no call is made."""
         found = self._reach.pods.within(self._marks.names.namespace)
         return tuple(pod for pod in found if self.is_ours(pod))
 
@@ -210,12 +210,12 @@ class StepCluster:
         return await (watch.ready() if until == "ready" else watch.succeeded())
 
     async def claim_namespace(self) -> None:
-        """Have the broker make the user's namespace, or find it there."""
+        """Ask the broker to make the user's namespace, or find it there."""
         self._demand("claim", None)
         self._reach.claimed(await uninterrupted(self._reach.broker.claim_namespace(self._user.username)))
 
     async def release_namespace(self, *, purge: bool = False) -> None:
-        """Have the broker delete the user's namespace, where there is one, with all that is in it.
+        """Ask the broker to delete the user's namespace, if it exists, with all that is in it.
 
         Raises:
             VolumesKeptError: A volume claim lives there, and ``purge`` is not set or not allowed by the broker.
@@ -227,7 +227,7 @@ class StepCluster:
             await uninterrupted(broker.release_namespace(username, uid, purge=purge, foreign=True))
 
     async def provision(self, order: Literal["commission", "retire"] = "commission") -> None:
-        """Have the broker run the site's containers of an order with the user's dossier.
+        """Ask the broker to run the site's containers of an order with the user's dossier.
 
         Raises:
             ProvisionError: One failed; the message says which and how.
@@ -351,7 +351,7 @@ class StepCluster:
         return uid if there_was_one else None
 
     def _grace(self, ref: Ref, uid: str) -> int | None:
-        """Return the grace period of a pod that was heard of; None has the cluster take it from the pod's spec."""
+        """Return the grace period of a cached pod; None makes the cluster take it from the pod's spec."""
         pod = self._reach.pods.get(ref.namespace, ref.name) if ref.resource.kind == "Pod" else None
         return grace_of(pod) if pod is not None and pod["metadata"]["uid"] == uid else None
 

@@ -34,7 +34,7 @@ class Fence:
         return asyncio.get_running_loop().time() < self._until
 
     def open_until(self, when: float) -> None:
-        """Let calls through until a time, also those that are under way."""
+        """Allow calls until a time, also those that are under way."""
         self._until = when
         for each in self._under_way:
             if not each.expired():  # what has expired is being broken off, and ends by itself
@@ -43,7 +43,7 @@ class Fence:
         self._opened = asyncio.Event()
 
     def shut(self) -> None:
-        """Let nothing through any more, and break off what is under way."""
+        """Allow no more calls, and break off those under way."""
         self.open_until(-math.inf)
 
     @asynccontextmanager

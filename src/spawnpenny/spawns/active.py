@@ -38,7 +38,7 @@ class HeldBack:
 
 @dataclass(frozen=True, slots=True)
 class EndedPart:
-    """A further pod of a spawn, such as a worker, that has ended: the pod as it was last heard of, and when."""
+    """A further pod of a spawn, such as a worker, that has ended: its last cached state, and the time."""
 
     pod: Manifest
     at: float
@@ -77,7 +77,7 @@ class ActiveSpawn:
     ended_parts: deque[EndedPart] = field(default_factory=lambda: deque(maxlen=MAX_ENDED_PARTS))
 
     def note_end(self, pod: Manifest) -> None:
-        """Keep a further pod of the spawn that has ended: it is deleted soon, and its reason is asked for later."""
+        """Keep a further pod of the spawn that has ended: it is deleted soon, and its reason is needed later."""
         if all(ended.pod["metadata"]["uid"] != pod["metadata"]["uid"] for ended in self.ended_parts):
             self.ended_parts.append(EndedPart(pod, time.time()))
 

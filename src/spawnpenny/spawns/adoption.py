@@ -89,7 +89,7 @@ class Recovery:
                 yield record
 
     async def catch_up(self, cluster: Cluster) -> None:
-        """Look at all users again as they are stored now, whatever was heard of them.
+        """Look at all users again as they are stored now, not as the cache has them.
 
         Raises:
             ClusterError: The cluster does not answer.
@@ -123,7 +123,7 @@ class Recovery:
                 raise
 
     def _follow(self, record: Manifest) -> None:
-        """Bring what is in memory into accord with a record that somebody wrote."""
+        """Bring the state in memory into accord with a record that another process wrote."""
         held, mine = self.accounts.by_slug(slug_of(record)), self.service_context.ownership.is_mine(record)
         if held is not None:
             if mine and (self._is_known(held, record["metadata"]["resourceVersion"]) or self._wrote(held, record)):

@@ -125,7 +125,7 @@ class SpawnController:
                 await self.tend()
 
     async def tend(self) -> None:
-        """Look after the running spawn, until it ends or somebody takes it away."""
+        """Supervise the running spawn, until it ends or is stopped."""
         self._mark_logs()
         try:
             await tend(self._context.tending())
@@ -238,7 +238,7 @@ class SpawnController:
         self._log.info("phase", phase=phase, reason=message or None)
 
     def _mark_logs(self) -> None:
-        """Have every line that this task logs, and the steps' tasks that it starts, carry the spawn's id."""
+        """Put the spawn's id into every line that this task and the steps' tasks log."""
         structlog.contextvars.bind_contextvars(**self._marks())
 
     def _marks(self) -> dict[str, str]:
@@ -266,7 +266,7 @@ class SpawnController:
             permit.give_back()
 
     async def _found_again(self) -> Manifest | None:
-        """Return the pod once it is heard of again, or None when the cluster itself says that it is gone."""
+        """Return the pod once the cache has it again, or None when the cluster itself says that it is gone."""
         ref, waits = self._context.pod_ref(), pauses(_LAG)
         while (pod := self._context.pod()) is None and ref is not None and await self._is_there_after_all():
             with suppress(TimeoutError):

@@ -48,7 +48,7 @@ async def _purged_at_last(context: Context, step: Step, spawn: Spawn) -> str:
 
 
 async def _purged(context: Context, step: Step, spawn: Spawn) -> str:
-    """Have one step take its storage away; return why it is kept, or nothing."""
+    """Have one step delete its storage; return why it is kept, or nothing."""
     seconds = context.service_context.settings.deadlines.stop
     limit = asyncio.timeout(seconds)
     try:

@@ -161,7 +161,7 @@ class Spawns:
             return False
 
     async def retire(self, username: str, *, purge: bool = False) -> ActiveSpawn | None:
-        """Have a user's things taken away for good; return the retirement, or None where nothing is known of the user.
+        """Retire a user and delete the user's objects for good; return the retirement, or None if the user is unknown.
 
         The site's order ``retire`` runs, and the user's namespace goes. ``purge``: with the storage in it.
 
@@ -187,7 +187,7 @@ class Spawns:
             return run
 
     async def scale(self, username: str, key: Key, wanted: Scale | Callable[[Scale], Scale]) -> Scaled | None:
-        """Have a Dask cluster be of another scale: when this returns, it is durable; None where there is no such one.
+        """Scale a Dask cluster: when this returns, the scale is durable; None if no such cluster exists.
 
         ``wanted`` is that, or makes it of the scale as it is when no other request changes it any more. What does not
         fit into the user's budget is cut to what does.
@@ -223,7 +223,7 @@ class Spawns:
             return Scaled(run, fitted.scale, fitted.refusal)
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> ActiveSpawn | None:
-        """Have a spawn taken away; return it, or None where there is nothing to stop.
+        """Stop a spawn; return it, or None if there is nothing to stop.
 
         With ``start``, only that start is stopped: any other one is left as it is.
 
@@ -255,7 +255,7 @@ class Spawns:
     async def purge(
         self, username: str, key: Key, *, identity: Identity, start: str | None = None
     ) -> ActiveSpawn | None:
-        """Have the storage that is a spawn's alone taken away for good, and the spawn first, where it is there.
+        """Delete for good the storage that is a spawn's alone, and first the spawn, if it exists.
 
         Return the spawn, or what stands for it; ``kept`` says why storage was kept, once it is gone. None where there
         is nothing to take away.

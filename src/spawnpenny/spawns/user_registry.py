@@ -82,7 +82,7 @@ class Accounts:
         return account
 
     def hold(self, account: Account) -> None:
-        """Have an account in hand, so that it is not forgotten until ``let_go``."""
+        """Hold an account, so that it is not forgotten until ``let_go``."""
         account.holders += 1
 
     def let_go(self, account: Account) -> None:

@@ -242,7 +242,7 @@ class Context:
         return pod if pod is not None and pod["metadata"]["uid"] == self.run.record.pod else None
 
     def pods_of(self, mark: str) -> list[Manifest]:
-        """Return the pods that carry a spawn's mark, as they were last heard of."""
+        """Return the pods with a spawn's mark from the cache."""
         found = self.service_context.pods.within(self.names.namespace)
         return [pod for pod in found if pod["metadata"].get("labels", {}).get(labels.SPAWN) == mark]
 

@@ -28,7 +28,7 @@ def is_ending(pod: Manifest) -> bool:
 
 @dataclass
 class Chronicle:
-    """Of the spawns of a site, by their marks. ``robbed`` counts the pods that somebody else took from each."""
+    """The history of a site's spawns, by their marks. ``robbed`` counts pods that another party deleted."""
 
     site: Site
     phases: dict[str, list[Phase]] = field(default_factory=lambda: defaultdict(list))

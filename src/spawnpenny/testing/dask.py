@@ -210,7 +210,7 @@ class DaskSite:
         return listing.items
 
     async def vanish(self, pod: Manifest) -> None:
-        """Take a pod away as the loss of its node does: at once, and nobody has asked for it."""
+        """Delete a pod as the loss of its node does: at once, and without a request."""
         await self.kill(pod)
         await self.site.cluster.delete(Ref.of(pod), uid=pod["metadata"]["uid"], grace=0)
 

@@ -59,7 +59,7 @@ class Exchange:
         self._request = request
 
     async def pass_on(self) -> web.StreamResponse:
-        """Have the API server answer, piece by piece as it comes."""
+        """Pass the API server's answer on, piece by piece as it comes."""
         async with await self._forward() as upstream:
             answer = await self.begin(upstream.status, upstream.headers)
             async for piece in upstream.content.iter_any():
@@ -69,13 +69,13 @@ class Exchange:
         return answer
 
     async def carried_out(self) -> aiohttp.ClientResponse:
-        """Have the API server carry it out; return its whole answer."""
+        """Send the request to the API server; return its whole answer."""
         async with await self._forward() as upstream:
             await upstream.read()
         return upstream
 
     async def first_piece(self) -> tuple[aiohttp.ClientResponse, bytes]:
-        """Have the API server begin to answer; return the answer's head and the first that comes of its body."""
+        """Send the request to the API server; return the head of its answer and the first piece of the body."""
         async with await self._forward() as upstream:
             return upstream, await upstream.content.readany()
 

@@ -92,7 +92,7 @@ class HollowNode:
         await self._stack.aclose()
 
     def behave(self, matcher: Matcher, behaviour: Behaviour) -> None:
-        """Have matching pods behave so, those that are there and those to come; the last word holds.
+        """Set the behaviour of matching pods, existing and future ones; the last call holds.
 
         Args:
             matcher: A function of the pod, labels that it carries, or a pattern of its name: ``lab-*``.
@@ -119,7 +119,7 @@ class HollowNode:
         await self.set_status(namespace, name, next(behaviour.statuses(pod)))
 
     def give_addresses(self, address: Callable[[Manifest], str | None]) -> None:
-        """Have pods to come get these addresses, as the argument ``address`` has it."""
+        """Give future pods these addresses, as the argument ``address`` has it."""
         self._address = address
 
     def pods(self) -> list[Manifest]:

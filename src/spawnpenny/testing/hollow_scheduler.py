@@ -115,7 +115,7 @@ class HollowSchedulers:
         return web.json_response({**told, "workers": workers})
 
     async def _retire(self, request: web.Request) -> web.Response:
-        """Let workers go, which end well a moment later, as real ones do."""
+        """Retire workers, which end well a moment later, as real ones do."""
         scheduler = await self._authorized(request)
         body = await request.json()
         there = self._workers(scheduler)

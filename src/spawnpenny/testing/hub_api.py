@@ -113,7 +113,7 @@ class HubApi:
             await asyncio.sleep(_PAUSE)
 
     def check(self) -> None:
-        """Look whether there is still somebody to wait for.
+        """Check that the server is still wanted.
 
         Raises:
             ProcessError: It does not exist.

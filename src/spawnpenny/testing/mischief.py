@@ -50,7 +50,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Lose:
-    """Have the request carried out, and lose the answer."""
+    """Carry the request out, and lose the answer."""
 
     async def meddle(self, exchange: Exchange) -> web.StreamResponse:
         await exchange.carried_out()
@@ -59,7 +59,7 @@ class Lose:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Have the request carried out, and end in the middle of the answer."""
+    """Carry the request out, and end in the middle of the answer."""
 
     async def meddle(self, exchange: Exchange) -> web.StreamResponse:
         upstream, piece = await exchange.first_piece()

@@ -58,7 +58,7 @@ async def kubernetes_cluster(apiserver: ApiServer) -> AsyncIterator[KubernetesCl
 
 @async_fixture
 async def hollow_node(apiserver: ApiServer) -> AsyncIterator[HollowNode]:
-    """Have a node for the API server's pods."""
+    """Run a node for the API server's pods."""
     from spawnpenny.testing.hollow_node import HollowNode  # noqa: PLC0415 - see above
 
     async with HollowNode(apiserver.url, apiserver.ssl_context()) as node:
@@ -67,7 +67,7 @@ async def hollow_node(apiserver: ApiServer) -> AsyncIterator[HollowNode]:
 
 @async_fixture
 async def hollow_schedulers(hollow_node: HollowNode) -> AsyncIterator[HollowSchedulers]:
-    """Have the schedulers of Dask clusters on the node answer as real ones do."""
+    """Run schedulers of Dask clusters on the node that answer as real ones do."""
     from spawnpenny.testing.hollow_scheduler import HollowSchedulers  # noqa: PLC0415 - see above
 
     async with HollowSchedulers(hollow_node) as schedulers:
@@ -76,7 +76,7 @@ async def hollow_schedulers(hollow_node: HollowNode) -> AsyncIterator[HollowSche
 
 @async_fixture
 async def fault_proxy(apiserver: ApiServer) -> AsyncIterator[FaultProxy]:
-    """Have a proxy before the API server that makes faults, and passes on what it lets through with all rights."""
+    """Run a proxy before the API server that makes faults, and passes the rest on with all rights."""
     from spawnpenny.testing.proxy import FaultProxy  # noqa: PLC0415 - see above
 
     async with FaultProxy(apiserver.url, apiserver.ssl_context()) as proxy:
@@ -85,7 +85,7 @@ async def fault_proxy(apiserver: ApiServer) -> AsyncIterator[FaultProxy]:
 
 @async_fixture
 async def kube_site(kubernetes_cluster: KubernetesCluster, hollow_node: HollowNode) -> Site:  # noqa: ARG001 - its pods need it
-    """Have a site on the API server, its pods on the hollow node."""
+    """Run a site on the API server, its pods on the hollow node."""
     from spawnpenny.testing.site import make_site  # noqa: PLC0415 - see above
 
     return await make_site(kubernetes_cluster)
@@ -93,7 +93,7 @@ async def kube_site(kubernetes_cluster: KubernetesCluster, hollow_node: HollowNo
 
 @async_fixture
 async def embedded_site(tmp_path: Path) -> AsyncIterator[Site]:
-    """Have a site on the embedded cluster, where a small web server stands for the lab."""
+    """Run a site on the embedded cluster, with a small web server in place of the lab."""
     from spawnpenny.embedded.cluster import EmbeddedCluster  # noqa: PLC0415 - see above
     from spawnpenny.testing.site import SMALL_LAB, make_site  # noqa: PLC0415 - see above
 
@@ -105,6 +105,6 @@ async def embedded_site(tmp_path: Path) -> AsyncIterator[Site]:
 
 @pytest.fixture(params=["embedded", "kube"])
 def site(request: pytest.FixtureRequest) -> Site:
-    """Have a site on each of the two clusters in turn."""
+    """Run a site on each of the two clusters in turn."""
     found: Site = request.getfixturevalue(f"{request.param}_site")
     return found

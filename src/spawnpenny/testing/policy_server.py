@@ -59,7 +59,7 @@ class PolicyServer:
 
     @asynccontextmanager
     async def in_force(self, policies: Mapping[str, Policy]) -> AsyncIterator[None]:
-        """Have policies in force for as long as the context lasts."""
+        """Put policies in force as long as the context lasts."""
         names = {by: f"compared-{secrets.token_hex(4)}-{by}" for by in policies}
         made = [each for by, policy in policies.items() for each in policy.manifests(names[by])]
         try:

@@ -162,7 +162,7 @@ class FaultProxy:
         self._armed.clear()
 
     def hush(self) -> None:
-        """Have the watches that are open say nothing more; those to come are not concerned."""
+        """Silence the watches that are open; later ones are not concerned."""
         for stream in self.streams:
             stream.hushed = True
 

@@ -39,7 +39,7 @@ async def once_there_is_place(request: web.Request, username: str, attempt: Call
 
 
 async def _one_has_ended(request: web.Request, username: str, end: float) -> bool:
-    """Wait until one of a user's spawns has ended; say whether one has, and somebody still wants to know."""
+    """Wait until one of a user's spawns has ended; return whether one has and the start is still wanted."""
     closing = request.app[CLOSING]
     ending = request.app[SERVICE].spawns.ending(username)
     while ending and not any(task.done() for task in ending):

@@ -70,7 +70,7 @@ def find(request: web.BaseRequest) -> Exchange | None:
 
 
 def demand_purge(request: web.Request) -> None:
-    """Refuse to delete storage for who may not, and note that it is asked for.
+    """Refuse to delete storage for a caller without that right, and note the request for it.
 
     Raises:
         ForbiddenError: The scope ``purge`` is missing: no other one stands for it.
@@ -82,7 +82,7 @@ def demand_purge(request: web.Request) -> None:
 
 
 def asker(request: web.Request) -> Identity:
-    """Return who asks. Only for routes that are not public: ``web.middleware.authorize`` has seen to it."""
+    """Return the caller. Only for routes that are not public: ``web.middleware.authorize`` has seen to it."""
     identity = exchange(request).identity
     if identity is None:
         raise RuntimeError("a handler of a public route asked for the identity")

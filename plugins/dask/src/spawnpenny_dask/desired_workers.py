@@ -13,7 +13,7 @@ from spawnpenny_dask.scheduler_client import State
 
 
 class Wishes:
-    """Knows what the user asked for, and in an adaptive cluster what its scheduler would like.
+    """Combines the user's scale with the scheduler's own request in an adaptive cluster.
 
     ``forgotten`` says that the cluster's record was lost, and with it what the user asked for: then what is there
     stays, until the user says more.
@@ -48,7 +48,7 @@ class Wishes:
         return Counter({group: self._spawn.scale.of(group) for group in self._groups})
 
     def _adapt(self, scale: Scale, state: State) -> None:
-        """Have the default group be what the scheduler would like beside the workers of the other groups."""
+        """Set the default group to the scheduler's request, less the workers of the other groups."""
         others = sum(scale.of(group) for group in self._groups if group != DEFAULT_GROUP)
         target = max(0, min(state.target, self._most) - others)
         count = scale.held(self._adaptive.wanted(self._clock(), target, scale.count)).count

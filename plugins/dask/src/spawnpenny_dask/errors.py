@@ -27,7 +27,7 @@ class ClusterLifetimeError(SpawnError):
 
 
 class ClusterLabGoneError(SpawnError):
-    """End a Dask cluster because the lab that asked for it has ended."""
+    """The Dask cluster ended because the lab that requested it has ended."""
 
     code = "cluster_lab_gone"
     title = "The lab of the Dask cluster has ended"

@@ -88,7 +88,7 @@ class Reports:
         self._tell(f"The process of a worker has ended. {why} Its nanny starts it again.", code=code)
 
     def leaving(self, pod: Manifest) -> None:
-        """Report that a worker is ordered away by somebody else."""
+        """Report that another party ordered a worker away."""
         error = pod_ending(pod, quote=None)
         self._tell(
             f"A worker has to go, and hands over what only it holds. {error.message}",

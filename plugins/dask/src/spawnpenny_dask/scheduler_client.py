@@ -57,7 +57,7 @@ class State:
 
 @asynccontextmanager
 async def asking() -> AsyncIterator[aiohttp.ClientSession]:
-    """Have what schedulers are asked by."""
+    """Open the client for schedulers' control APIs."""
     headers = {"Accept-Encoding": "identity"}
     async with aiohttp.ClientSession(headers=headers, auto_decompress=False, trust_env=False) as session:
         yield session
@@ -112,7 +112,7 @@ class Control:
             raise SilentError("it answers what is no state") from error
 
     async def retire(self, count: int, *, among: Sequence[str]) -> frozenset[str]:
-        """Have the scheduler spare so many of these workers; return who goes, as soon as their data has moved.
+        """Retire so many of these workers, of the scheduler's choice; return which go, once their data has moved.
 
         Raises:
             SilentError: It does not answer. It may have understood: its state shows that.
@@ -137,7 +137,7 @@ class Control:
         await self._ask("POST", "/dismiss", _PATIENCE, {"names": None if names is None else list(names)})
 
     async def send(self, events: Iterable[Event], *, ends: int) -> None:
-        """Have the scheduler log events for its clients, and forget the ends of processes up to one.
+        """Log events at the scheduler for its clients, and forget the ends of processes up to one.
 
         Raises:
             SilentError: It does not; its state says which it has.

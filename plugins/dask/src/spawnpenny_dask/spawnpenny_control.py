@@ -165,7 +165,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
             self.ends.popleft()
 
     def dismiss(self, names: list[str] | None) -> None:
-        """Have these workers (None: all) go without a word when their pods are ordered away: so the service wants."""
+        """Dismiss these workers (None: all): they go without a word when their pods are ordered away."""
         self.closing = self.closing or names is None
         self.dismissed.update(names or ())
 
@@ -269,7 +269,7 @@ def _is_event(value: Any) -> bool:
 
 
 def _be_asked_by_newer(scheduler: Any) -> None:
-    """Let a newer client ask which scheduler this is, with arguments that are not known here.
+    """Accept a newer client's request for this scheduler's identity, with arguments that are not known here.
 
     It asks that before versions are compared: else it would fail by a TypeError, and never say that they differ.
     """

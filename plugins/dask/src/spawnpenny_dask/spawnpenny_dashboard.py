@@ -92,7 +92,7 @@ class Waiting(RequestHandler):
 
 
 def dask_setup(scheduler: Any) -> None:
-    """Have the dashboard made; distributed calls this when the scheduler listens."""
+    """Start to make the dashboard; distributed calls this when the scheduler listens."""
     dashboard = Dashboard(scheduler)
     dashboard.stand_in()
     task = asyncio.ensure_future(dashboard.make())

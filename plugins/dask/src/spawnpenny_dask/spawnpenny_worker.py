@@ -69,7 +69,7 @@ class Departure:
 
 
 class Exits:
-    """Reports to the scheduler how the process of a nanny's worker ended, where nobody wanted it to."""
+    """Reports to the scheduler how the process of a nanny's worker ended unexpectedly."""
 
     def __init__(self, nanny: Any) -> None:
         self.nanny = nanny

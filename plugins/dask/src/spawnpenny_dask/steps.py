@@ -250,7 +250,7 @@ async def _until_placed(spawn: Spawn, uid: str | None = None) -> Manifest:
 
 
 def _placed(spawn: Spawn, uid: str | None = None) -> Manifest | None:
-    """Return the scheduler's pod as it was last heard of, where it has an address."""
+    """Return the cached scheduler pod, if it has an address."""
     for pod in spawn.cluster.pods():
         its = pod["metadata"]
         if its["name"] == spawn.names.base and uid in {None, its["uid"]} and pod_host(pod):

@@ -153,7 +153,7 @@ class Tending:
         return _BUSY if busy or self._charge.spawn.scale.adaptive else _QUIET
 
     async def _inform(self, state: State | None) -> None:
-        """Have the scheduler log what has happened since the last event that it knows: its clients read it there."""
+        """Log the news since the scheduler's last event at the scheduler: its clients read it there."""
         if state is None:
             return
         events = [event for event in self._charge.spawn.events(state.event) if event.type is not EventType.STEP]
@@ -210,7 +210,7 @@ class Tending:
             self._reports.refused(error)
 
     async def _retire(self, count: int, pods: list[Manifest], registered: dict[str, str], *, last: bool) -> None:
-        """Have the scheduler spare some of these workers; ``last`` says that none at all is to be left."""
+        """Retire some of these workers, of the scheduler's choice; ``last`` says that none at all is to be left."""
         if self._clock() < self._ask_again:
             return
         ours = [pod for pod in pods if name_of(pod) in registered]

@@ -19,7 +19,7 @@ _LOOK: Final = 0.5
 
 
 def worker_pods(spawn: Spawn) -> list[Manifest]:
-    """Return the cluster's workers as they were last heard of."""
+    """Return the cached pods of the cluster's workers."""
     return [pod for pod in spawn.cluster.pods() if PART in pod["metadata"].get("labels", {})]
 
 
@@ -28,7 +28,7 @@ def _none(name: str, group: str) -> Manifest:
 
 
 class Fleet:
-    """The workers' pods, as they were last heard of, with what was done since.
+    """The workers' pods in the cache, with the changes made since.
 
     ``make`` makes one of a name and group.
     """
@@ -40,7 +40,7 @@ class Fleet:
         self._removed: set[str] = set()
 
     def pods(self) -> list[Manifest]:
-        """Return the pods that there are, also those that were just made and not heard of yet."""
+        """Return the existing pods, with those that were just made and are not in the cache yet."""
         heard = {name_of(pod): pod for pod in worker_pods(self._spawn)}
         oldest = time.monotonic() - _LAG
         for name in [name for name, (at, _) in self._begun.items() if name in heard or at < oldest]:

@@ -26,7 +26,7 @@ def refusal() -> NotReadyError:
 
 
 class WaitingLine:
-    """Let callers in by turns; ``failed`` notes whose tokens were wrong."""
+    """A queue that admits callers by turns; ``failed`` notes those with wrong tokens."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -35,7 +35,7 @@ class WaitingLine:
 
     @asynccontextmanager
     async def place(self, asker: str | None) -> AsyncIterator[None]:
-        """Have a place for as long as the context lasts.
+        """Hold a place as long as the context lasts.
 
         Raises:
             NotReadyError: Too many wait, or it takes too long.

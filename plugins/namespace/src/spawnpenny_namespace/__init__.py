@@ -12,7 +12,7 @@ from spawnpenny_namespace.settings import NamespaceSettingsSchema, NetworkSettin
 
 
 class NamespaceStep(Step):
-    """Have the user's namespace."""
+    """Make the user's namespace."""
 
     name = "namespace"
     kinds = frozenset({"lab", "dask"})

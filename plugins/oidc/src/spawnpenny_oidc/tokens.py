@@ -20,7 +20,7 @@ _DOTS: Final = 2
 
 
 class SignedTokens(Authenticator):
-    """Knows the tokens of one provider. Those of any other are for somebody else to know."""
+    """Authenticates the tokens of one provider; those of others are left to other authenticators."""
 
     def __init__(self, settings: OidcSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings

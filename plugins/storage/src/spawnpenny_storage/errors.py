@@ -6,7 +6,7 @@ from spawnpenny.api import SpawnError, SpawnpennyError
 
 
 class StorageNotOursError(SpawnError):
-    """A volume claim of that name is there which belongs to somebody else."""
+    """A volume claim of that name belongs to somebody else."""
 
     code = "storage_not_ours"
     title = "The storage is not this lab's"

@@ -31,7 +31,7 @@ _LONGEST_PAUSE: Final = 5.0
 
 
 class StorageStep(Step):
-    """Have the volume claim of a lab, or of its user."""
+    """Make the volume claim of a lab, or of its user."""
 
     name = "storage"
     kinds = frozenset({"lab"})
@@ -121,7 +121,7 @@ class StorageStep(Step):
         return "the setting plugins.storage.retain keeps all." if self._settings.retain else ""
 
     async def _expand(self, spawn: Spawn, there: Manifest) -> None:
-        """Have a claim grow to what the settings say; never shrink, and never fail a lab for that."""
+        """Expand a claim to the size in the settings; never shrink it, and never fail a lab for that."""
         requests, wanted = there["spec"]["resources"].get("requests") or {}, self._settings.capacity
         if parse_quantity(requests.get("storage", "0")) >= wanted:
             return

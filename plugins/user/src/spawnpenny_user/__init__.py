@@ -10,7 +10,7 @@ from spawnpenny_user.files import FileSettings, mounted, user_files
 
 
 class ProvisionStep(Step):
-    """Have the site's commission containers run for this user, where dossier or order is new."""
+    """Run the site's commission containers for this user, if dossier or order is new."""
 
     name = "user.provision"
     kinds = frozenset({"user", "lab", "dask"})

@@ -22,7 +22,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A trait of KubeSpawner's; ``to`` is the setting, the trait of our spawner, or what there is instead."""
+    """A trait of KubeSpawner's; ``to`` is the setting, the trait of our spawner, or the substitute."""
 
     name: str
     fate: Fate

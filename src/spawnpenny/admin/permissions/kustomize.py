@@ -59,7 +59,7 @@ def write_component(overlay: Path, text: str) -> Path:
 
 @contextmanager
 def standing_in(overlay: Path) -> Iterator[None]:
-    """Have a component in the overlay until the context ends, where it names one that nobody has written yet.
+    """Add a component that the overlay names and nobody has written yet, until the context ends.
 
     kustomize renders no overlay that names a folder which is missing.
     """

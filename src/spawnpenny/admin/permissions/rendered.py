@@ -147,7 +147,7 @@ class Rendered:
 
 
 def render(folder: Path) -> Rendered:
-    """Have kubectl, or kustomize, render a folder.
+    """Render a folder with kubectl or kustomize.
 
     Raises:
         SettingsError: Neither is installed, or the folder cannot be rendered.

@@ -104,7 +104,7 @@ class _Local:
             self.fit(value, place, container=container)
 
     def _fit_lab(self, section: dict[str, Any], key: str, place: str) -> None:
-        """Have the images and commands of labs be what this machine has."""
+        """Replace the images and commands of labs by those of this machine."""
         value = section[key]
         if key == "image":
             self._take_for_a_lab(value)

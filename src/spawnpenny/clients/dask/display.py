@@ -125,7 +125,7 @@ class DisplayedCluster(GroupedCluster):
         return f'<a href="{escape(link)}" target="_blank" rel="noreferrer">{escape(text)}</a>'
 
     def _shown_list(self) -> str:
-        """Return the workers one by one, out of sight until they are asked for."""
+        """Return the workers one by one, folded up."""
         workers = list(self.workers.items())
         if not workers:
             return ""

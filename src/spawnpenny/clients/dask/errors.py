@@ -19,4 +19,4 @@ class ClusterError(ClientError):
 
 
 class ClusterWarning(UserWarning):
-    """A Dask cluster is not what was asked for, or may not work as it should."""
+    """A Dask cluster differs from the request, or may not work as it should."""

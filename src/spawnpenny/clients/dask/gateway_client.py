@@ -85,7 +85,7 @@ class Gateway:
         self._user = place.user
 
     async def create(self, options: Mapping[str, Any], *, name: str | None = None) -> str:
-        """Have a cluster made, and return its name once that is durable.
+        """Create a cluster, and return its name once that is durable.
 
         The request carries a random ``start``, of which the service makes the cluster's name: sent again, after an
         answer that was lost, it is the same cluster.
@@ -140,12 +140,12 @@ class Gateway:
         return list(answer["cluster_options"]), list(answer.get("worker_groups") or [])
 
     async def scale(self, name: str, count: int, *, group: str | None = None) -> str | None:
-        """Have so many workers, and return what is to be said of it, where fewer fit; None: of the default group."""
+        """Scale a group to so many workers, and return a notice if fewer fit; None: the default group."""
         body = {"count": count, **({} if group is None else {"group": group})}
         return _message(await self._ask("POST", f"{_cluster(name)}/scale", body=body))
 
     async def adapt(self, name: str, *, minimum: int | None, maximum: int | None, active: bool) -> str | None:
-        """Have as many workers as there is work for, and return what is to be said of it, where fewer fit."""
+        """Scale with the work, and return a notice if fewer workers fit."""
         body = {"minimum": minimum, "maximum": maximum, "active": active}
         return _message(await self._ask("POST", f"{_cluster(name)}/adapt", body=body))
 

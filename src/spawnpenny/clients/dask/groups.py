@@ -57,7 +57,7 @@ class GroupedCluster(ScaledCluster):
         cores: float | None = None,
         worker_group: str | None = None,
     ) -> Any:
-        """Have ``n`` workers, or so many that they have so much memory and so many cores together.
+        """Scale to ``n`` workers, or to so many that together they have so much memory and so many cores.
 
         Where fewer fit the quota, the cluster has those, and a warning gives the numbers.
 
@@ -84,7 +84,7 @@ class GroupedCluster(ScaledCluster):
         return self._do(self._worker_groups)
 
     def add_worker_group(self, name: str, n_workers: int | None = None, *, n: int | None = None, **other: Any) -> Any:
-        """Have workers of a group that the site offers.
+        """Add workers of a group that the site offers.
 
         Args:
             name: The group.
@@ -106,7 +106,7 @@ class GroupedCluster(ScaledCluster):
         return self.scale(_FIRST if count is None else count, worker_group=name)
 
     def delete_worker_group(self, name: str) -> Any:
-        """Have no workers of a group."""
+        """Remove all workers of a group."""
         return self.scale(0, worker_group=name)
 
     async def _scale_group(self, group: str, count: int, amount: Amount) -> None:

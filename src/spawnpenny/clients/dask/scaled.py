@@ -35,7 +35,7 @@ class ScaledCluster(WatchedCluster):
     """The workers of further groups that it is to have."""
 
     def scale(self, n: int | None = None, memory: float | str | None = None, cores: float | None = None) -> Any:
-        """Have ``n`` workers, or so many that they have so much memory and so many cores together.
+        """Scale to ``n`` workers, or to so many that together they have so much memory and so many cores.
 
         Where fewer fit the quota, the cluster has those, and a warning gives the numbers.
 
@@ -62,7 +62,7 @@ class ScaledCluster(WatchedCluster):
         maximum_memory: float | str | None = None,
         **other: Any,
     ) -> Adaptivity:
-        """Have as many workers as there is work for, within bounds; the service sees to it.
+        """Scale with the work, within bounds; the service sees to it.
 
         Args:
             minimum: At least so many; None: none.
@@ -203,7 +203,7 @@ class ScaledCluster(WatchedCluster):
         return result
 
     async def _requests_done(self) -> None:
-        """Wait for what was asked for and is not awaited by anybody."""
+        """Wait for requests that nobody awaits."""
         requests = self._requests - {asyncio.current_task()}
         if requests:
             await asyncio.wait(requests, timeout=_LAST)

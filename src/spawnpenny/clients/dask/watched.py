@@ -120,7 +120,7 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
         super()._update_worker_status(op, msg)
 
     async def _ended(self, end: End) -> None:
-        """Let go of a cluster that has ended."""
+        """Release a cluster that has ended."""
         if self.status != Status.running:
             return  # who starts or closes it learns of it
         self._keep(dt.datetime.now(), end.message)  # noqa: DTZ005 - as distributed's own
@@ -156,7 +156,7 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
             )
 
     async def _while_alive(self, work: Awaitable[Any]) -> Any:
-        """Await what a scheduler is asked for; where the cluster ends meanwhile, say why, and not that it is silent.
+        """Await a scheduler's answer; if the cluster ends meanwhile, raise why, rather than that it is silent.
 
         Raises:
             ClusterError: It has ended.

@@ -91,7 +91,7 @@ def failed(lab: Lab) -> RefusedError:
 
 
 def uncounted(spawner: Any, settings: dict[str, Any]) -> None:
-    """Have a JupyterHub that counts every failure not count the one that ``start`` is about to raise.
+    """Keep a JupyterHub that counts every failure from counting the one that ``start`` is about to raise.
 
     It counts when the spawn's future is done, by the spawner's limit then, and calls back in the order of asking.
     """

@@ -246,7 +246,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         return {name: str(value) for name, value in self.get_env().items() if value is not None}
 
     def _follow(self, url: str) -> None:
-        """Have the Hub know where the server answers."""
+        """Update the server's address in the Hub."""
         if self.server is None:
             return
         parts = urlsplit(url)

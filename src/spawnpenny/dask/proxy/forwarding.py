@@ -79,7 +79,7 @@ async def _stay(
 
 
 def target(way: Way, path: str, query: str) -> URL:
-    """Return where a path, as it came, is asked for: always at the address of the route."""
+    """Return the URL for a path, as it came: always at the address of the route."""
     host = f"[{way.route.address}]" if ":" in way.route.address else way.route.address
     return URL(f"http://{host}:{way.route.dashboard}{path}{'?' if query else ''}{query}", encoded=True)
 

@@ -33,7 +33,7 @@ class Way:
 
     @contextmanager
     def cutting(self, cut: Callable[[], None]) -> Iterator[None]:
-        """Have something called when the route goes, as long as the context lasts."""
+        """Register a callback for the end of the route, as long as the context lasts."""
         self.cuts.add(cut)
         try:
             yield

@@ -94,7 +94,7 @@ class Visitor:
             self._passthrough.connect(self, name)
 
     def _greeted(self) -> None:
-        """Read no further until there is somebody to pass it on to."""
+        """Stop reading until the scheduler's connection is open."""
         if self._hello is None:
             return
         self._hello = None

@@ -19,6 +19,6 @@ def grace_of(pod: Manifest) -> int | None:
 
 
 def longest_grace(pods: Iterable[Manifest], spawn: str) -> float:
-    """Return the longest grace period of a spawn's pods, as they were last heard of; 0 where there are none."""
+    """Return the longest grace period of a spawn's pods in the cache; 0 if it has none."""
     mine = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(labels.SPAWN) == spawn]
     return max((_DEFAULT if (grace := grace_of(pod)) is None else grace for pod in mine), default=0)

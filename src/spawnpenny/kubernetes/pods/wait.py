@@ -156,7 +156,7 @@ class PodWatch:
             self._listener.suspect(error)
 
     async def _appears(self) -> None:
-        """Return once the pod was heard of; what was just created may have been deleted before that."""
+        """Return once the pod is in the cache; it may have been deleted before that."""
         while True:
             try:
                 async with asyncio.timeout(_LAG):
@@ -215,7 +215,7 @@ class PodWatch:
         return found
 
     def _be_patient(self, found: Trouble | None) -> None:
-        """Have a trouble that lasts end the waiting, counted from when it began."""
+        """End the waiting if a trouble lasts, counted from when it began."""
         grace = found.grace if found else None
         if grace is None:
             self._patience.reschedule(None)

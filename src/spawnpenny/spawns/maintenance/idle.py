@@ -41,7 +41,7 @@ class Idle:
                 return
 
     async def _look_at(self, account: Account, oldest: float) -> bool:
-        """Let go of one namespace where it is idle; return False where none can be released now."""
+        """Release one namespace if it is idle; return False if none can be released now."""
         if not account.is_idle(before=oldest) or account.slug in self._kept:
             return True
         try:

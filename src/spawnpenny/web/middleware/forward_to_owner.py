@@ -65,7 +65,7 @@ async def relaying(app: web.Application, settings: Settings) -> AsyncIterator[No
 
 @web.middleware
 async def relay(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Have the replica answer that looks after the user. Inside of ``guard``: who asks is known, there and here."""
+    """Forward a request to the replica that owns the user. Inside of ``guard``: the caller is known, there and here."""
     try:
         _stand_back(request)
         await _look(request)
