@@ -161,7 +161,7 @@ class Spawns:
             return False
 
     async def retire(self, username: str, *, purge: bool = False) -> ActiveSpawn | None:
-        """Retire a user and delete the user's objects for good; return the retirement, or None if the user is unknown.
+        """Retire a user for good; return the retirement, or None if the user is unknown.
 
         The site's order ``retire`` runs, and the user's namespace goes. ``purge``: with the storage in it.
 
