@@ -99,7 +99,7 @@ def create_app(
         async with relaying(app, settings):
             yield
 
-    app.cleanup_ctx.append(asking_others)  # first: what the settings have wrong is told before anything runs
+    app.cleanup_ctx.append(asking_others)  # first: mistakes in the settings are reported before anything runs
     app.cleanup_ctx.append(running)
     return app
 

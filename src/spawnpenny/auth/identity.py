@@ -51,7 +51,7 @@ class Authenticator(ABC):
 
     Attributes:
         scopes: All scopes that its identities may have; None where that is not known beforehand. ``check`` and ``try``
-            tell by it whether anybody may start anything.
+            need it to find out whether anybody may start anything.
 
     """
 
@@ -64,7 +64,7 @@ class Authenticator(ABC):
         Raises:
             UnauthenticatedError: They are of a kind that only this one knows, and are not good (any more).
             ForbiddenError: It is known whose they are, and that they are not for spawnpenny.
-            NotReadyError: It cannot be told now, as whoever knows does not answer. The others are asked all the same.
+            NotReadyError: The provider of these credentials does not answer. Other authenticators are tried all the same.
 
         """
 

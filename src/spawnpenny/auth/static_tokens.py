@@ -31,6 +31,6 @@ class StaticTokens(Authenticator):
         if credentials.token is None:
             return None
         given = hash_token(credentials.token).encode()
-        # Every token is compared, also after a match: how long it takes tells nothing of which one was near.
+        # Every token is compared, also after a match: how long it takes reveals nothing of which one was near.
         found = [identity for known, identity in self._tokens if hmac.compare_digest(known, given)]
         return found[0] if found else None

@@ -49,7 +49,7 @@ def doctor(
     It changes nothing, and uses the rights at hand: an administrator's tell most, the service's own account's some.
     It ends with 0 where nothing is wrong, which leaves room for warnings, and with 1 otherwise.
     """
-    configure_logs("console", level="ERROR")  # what cannot be reached is told by the findings
+    configure_logs("console", level="ERROR")  # the findings say what cannot be reached
     deployment = deployment_of(file, overlay, rendered)
     settings = load_settings(file) if deployment is None else deployment.settings()
     if settings.cluster != "kubernetes":

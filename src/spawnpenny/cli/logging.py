@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 Style = Literal["json", "console"]
 
 _LEVELS: Final = {
-    # It has the query, in which there may be a token; web.audit tells the same without.
+    # It has the query, in which there may be a token; web.audit has the same without.
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
     "kubernetes_asyncio": logging.WARNING,
-    # Of a request that is no HTTP it quotes the first line, in which a token may be; web.audit tells of all others.
+    # Of a request that is no HTTP it quotes the first line, in which a token may be; web.audit has all others.
     "aiohttp.server": logging.CRITICAL,
     # It quotes the sub-protocols that a browser offers, of which one is a token of Bokeh's.
     "aiohttp.websocket": logging.CRITICAL,

@@ -60,7 +60,7 @@ async def _run(settings: Settings, token: str, drain: float) -> None:
             raise CommandError("A task that the proxy cannot do without keeps failing; the log says which and why.")
         finally:
             await proxy.stop_listening()
-            log.info("ending", connections=len(proxy.passthrough))  # from here on, whoever connects is refused
+            log.info("ending", connections=len(proxy.passthrough))  # from here on, new connections are refused
             await proxy.drain(drain)
 
 

@@ -49,7 +49,7 @@ async def follow(
                 async with aclosing(_events(response)) as events:
                     async for event in events:
                         if last is not None and event.place <= Event.place_of(last):
-                            continue  # told again, as the service does not know of the last one
+                            continue  # sent again, as the service does not know the last one
                         last, trouble = event.id, None
                         tries.again()
                         yield event

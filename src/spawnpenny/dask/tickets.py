@@ -43,7 +43,7 @@ class Tickets:
 
 
 def _hash(ticket: str) -> bytes:
-    # What is compared is the hash of a guess: how long that takes tells nothing of a ticket.
+    # What is compared is the hash of a guess: how long that takes reveals nothing of a ticket.
     return hashlib.sha256(ticket.encode("utf-8", "surrogateescape")).digest()
 
 

@@ -35,7 +35,7 @@ class Resources:
     @classmethod
     def from_json(cls, data: Mapping[str, str | int]) -> Resources:
         """Return the resources that ``to_json`` wrote."""
-        clusters = int(data.get("clusters", 0))  # told only where there are any
+        clusters = int(data.get("clusters", 0))  # written only where there are any
         return cls(parse_quantity(data["cpu"]), parse_quantity(data["memory"]), int(data["labs"]), clusters)
 
 

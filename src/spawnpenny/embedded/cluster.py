@@ -1,7 +1,7 @@
 """The embedded cluster: the verbs of the cluster interface, carried out on the store and the process node.
 
 For trying out, for plugin authors and for tests. Not a Kubernetes: there are no owner references, no
-finalizers but a namespace's own, no DNS, and Services are but addresses; ``embedded.node`` tells what its pods
+finalizers but a namespace's own, no DNS, and Services are but addresses; ``embedded.node`` says what its pods
 lack. Objects are in memory and go when the cluster is closed; the folders of volume claims stay, and are
 found again by a claim of the same name.
 """

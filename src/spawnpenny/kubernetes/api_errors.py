@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 NEVER: Final = 0.0
 ALWAYS: Final = math.inf  # as long as the caller's patience lasts
 RBAC_SETTLES: Final = (
-    2.0  # a new RoleBinding was effective within 15 ms where we measured; a real denial must be told soon
+    2.0  # a new RoleBinding was effective within 15 ms where we measured; a real denial must be reported soon
 )
 NAMESPACE_SETTLES: Final = (
     30.0  # controllers make the default ServiceAccount and a quota's first status, and fall behind where many are new

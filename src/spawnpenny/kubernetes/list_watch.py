@@ -114,7 +114,7 @@ class Follower:
             self._version = None
         except SilentStreamError:
             # Where nothing changes, an old API server is silent all day. But so is one whose store was restored from
-            # before the version that is watched from, and there only a list tells what there is. It counts as a word
+            # before the version that is watched from, and there only a list shows the objects. It counts as a word
             # from the cluster; that the stream could be opened does not.
             self._log.debug("informer_silent")
             self._version = None

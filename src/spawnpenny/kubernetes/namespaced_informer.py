@@ -79,7 +79,7 @@ class NamespacedInformer(Watched):
     def staleness(self) -> float:
         """Return the seconds since the last word of the namespace that is silent for longest.
 
-        One that has never let itself be read does not count: the log tells of it.
+        A namespace that could never be read does not count: the log has it.
         """
         silences = [place.follower.staleness() for place in self._places.values()]
         return max([self._namespaces.staleness(), *filter(math.isfinite, silences)])

@@ -83,7 +83,7 @@ class Watched(ABC):
     def subscribe(self) -> Iterator[Subscription]:
         """Collect every change from now on, for as long as the context lasts.
 
-        A list made again tells the differences as events, too. There are no bookmarks, and what is ADDED was
+        A repeated list yields the differences as events, too. There are no bookmarks, and an object that is ADDED was
         not here before.
         """
         subscription = Subscription()
@@ -140,7 +140,7 @@ class Watched(ABC):
         key = _key(manifest)
         known = self._objects.get(key)
         if known is not None and _identity(known) != _identity(manifest):
-            self._remove(key, known)  # another object of that name: the old one's end was not told
+            self._remove(key, known)  # another object of that name: the old one's end was not reported
             known = None
         if known is not None and _version(known) == _version(manifest):
             return
@@ -179,7 +179,7 @@ class _Waiter:
         try:
             if self._predicate(state):
                 self.state.set_result(state)
-        except Exception as error:  # noqa: BLE001 - a fault of the one who waits, who is told; the others go on
+        except Exception as error:  # noqa: BLE001 - a fault of one waiter, which gets it; the others go on
             self.state.set_exception(error)
 
 

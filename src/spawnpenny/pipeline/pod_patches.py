@@ -87,7 +87,7 @@ class _Merge:
 
     def _conflict(self, path: str, plugin: str) -> PatchConflictError:
         other = self.setters.get(path, self.base)
-        # The values may be secret (env), so only the place is told.
+        # The values may be secret (env), so only the place is named.
         return PatchConflictError(f"The plugins {other!r} and {plugin!r} set {path} of the pod to different values.")
 
 

@@ -111,7 +111,7 @@ class Step(ABC):
         """Hold what the step made as ``spawn.scale`` and the step's own rules want it, for as long as the spawn runs.
 
         It begins when the spawn runs, and anew when the service, or another replica, has taken it over: it works from
-        what there is. It is cancelled when the spawn is to go; ``spawn.news`` says when to look again.
+        the existing objects. It is cancelled when the spawn is to go; ``spawn.news`` says when to look again.
 
         Raises:
             SpawnError: The spawn is to end, for this reason. Any other exception is logged, and it begins anew.

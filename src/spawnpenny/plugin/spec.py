@@ -168,8 +168,8 @@ def spawnpenny_worker_groups(settings: Settings) -> Sequence[WorkerGroup]:
     """Contribute the groups of workers that a Dask cluster may have.
 
     Called for each question and for each scale of a cluster, and once when the service starts. It must be pure and
-    quick. The group ``default`` is the one of every cluster. ``spawn.scale.of(name)`` is how many workers of a group
-    there are to be; whoever makes them sets the label ``spawnpenny.io/worker-group`` on those of other groups.
+    quick. The group ``default`` is the one of every cluster. ``spawn.scale.of(name)`` is the desired number of workers
+    of a group. The step that makes workers of other groups sets the label ``spawnpenny.io/worker-group`` on them.
 
     Example::
 

@@ -120,7 +120,7 @@ class Heartbeat:
             try:
                 return await self._cluster.replace(self._lease(version))
             except NotFoundError:
-                self.fence.shut()  # whoever saw it go may have taken users over
+                self.fence.shut()  # another replica that saw it go may have taken users over
                 return await self._cluster.create(self._lease())
             except ConflictError:
                 there = await self._cluster.read(self._ref())

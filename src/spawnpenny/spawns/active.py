@@ -50,7 +50,7 @@ class ActiveSpawn:
 
     ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known,
     as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
-    being looked into. ``waiting_for`` was told last, and ``trouble`` is what a pod of it is in. ``gone`` is set when
+    being looked into. ``waiting_for`` was reported last, ``trouble`` is that of one of its pods. ``gone`` is set when
     nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
     storage stays that was to go with it. ``warned`` names what its user was warned of once. ``news`` tells when what is
     tended has changed; ``standing`` is the scale that holds while another one is being written. ``held_back`` says

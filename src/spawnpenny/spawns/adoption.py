@@ -301,7 +301,7 @@ class Recovery:
         except ClusterError:
             self.tasks.run(self._take_over_later(account, runs))  # nobody else waits for this user's record
         except (ElsewhereError, RecordLostError):
-            return  # what somebody else wrote is followed when it is heard of
+            return  # the other writer's record is followed when the cache has it
         except SpawnpennyError as error:
             self._leave_alone(account.slug, account.username, error)
         else:
@@ -330,7 +330,7 @@ class Recovery:
             work = partial(controller.end_of_pod, context.pod()) if self._has_ended(account, run) else controller.tend
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
-            if self._is_ready(account, run):  # it may have been told as running: it gets the time to be so again
+            if self._is_ready(account, run):  # it may have been reported as running: it gets the time to be so again
                 record.deadline = max(record.deadline, time.time() + self.service_context.settings.deadlines.spawn)
             work = controller.come_up
         run.task = self.tasks.start(controller.see_through(work))

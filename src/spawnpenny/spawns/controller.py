@@ -294,7 +294,7 @@ class SpawnController:
     async def _arrive(self) -> bool:
         pod = self._context.pod()
         if self._record.pod is not None and (pod is None or pod_status.is_lost(pod)):
-            # It ended after its step was done, when nobody waited for it and the vigil did not count it as running yet.
+            # It ended after its step was done, when nobody waited for it and it was not running yet for the pod watcher.
             await self._undo(_end_of_pod(pod))
             return False
         _ = self._context.follow()  # nobody did, between the end of its step and now
@@ -354,7 +354,7 @@ class SpawnController:
         """Revert until all is reverted; return False where a step cannot.
 
         What the cluster refuses now is tried again, with longer and longer pauses. A step that fails by
-        itself would fail again: it is left, and told in the log.
+        itself would fail again: it is left, and logged.
         """
         runner, waits, clean = self._context.runner(replaced), pauses(), True
         while begun is None or begun:

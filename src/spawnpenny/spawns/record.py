@@ -204,7 +204,7 @@ class SpawnRecord:
             pod=data["pod"],
             ended_at=data["ended_at"],
             reverted=data["reverted"],
-            purge=data.get("purge", False),  # told only where it is so
+            purge=data.get("purge", False),  # written only where it is so
             steps=[StepProgress(name, StepState(state), seconds) for name, state, seconds in data["steps"]],
             uids=dict(data["uids"]),
             secrets=dict(data.get("secrets", {})),
@@ -230,8 +230,8 @@ class UserRecord:
     """One user, what all the user's spawns share, and the spawns themselves.
 
     ``vouched`` says that the uid is verified: by an authenticator, or by the commission of the user.
-    ``generation`` counts the starts, ``idle_since`` tells since when the user has had nothing. ``written`` names the
-    last write and begins with the ``hand`` that wrote it, so that a write whose answer was lost is known as one's own:
+    ``generation`` counts the starts, ``idle_since`` is the time since which the user has had nothing. ``written`` names
+    the last write and begins with the ``hand`` that wrote it, so that a write whose answer was lost is known as one's own:
     each account in memory has its own hand. ``recorded`` says that the cluster has a record of the user, ``version``
     which one.
     """

@@ -22,7 +22,7 @@ class Fitted:
 def fit(wanted: Scale, *, now: Scale, refusal: Refusal) -> Fitted:
     """Return as much of a scale as fits, where ``refusal`` says of one why it does not; no more than ``now`` fits.
 
-    What has fewer workers than now is never refused: a budget that became smaller must not keep what there is.
+    A scale with fewer workers than now is never refused: a smaller budget must not keep workers from going.
     """
     more = [name for name in (DEFAULT_GROUP, *wanted.groups) if wanted.of(name) > now.of(name)]
     if not more or (told := refusal(wanted)) is None:

@@ -33,7 +33,7 @@ def _answer(cell: str, names: dict[str, Any]) -> dict[str, Any]:
         warnings.simplefilter("always")
         try:
             answer: dict[str, Any] = {"value": _execute(cell, names)}
-        except Exception as error:  # noqa: BLE001 - the cell's own, told to whoever gave it
+        except Exception as error:  # noqa: BLE001 - the cell's own, sent to the sender of the cell
             answer = {"error": type(error).__name__, "message": str(error)}
     return {**answer, "warnings": [f"{each.category.__name__}: {each.message}" for each in told]}
 

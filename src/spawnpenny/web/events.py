@@ -51,7 +51,7 @@ async def stream(
     log = run.record.log
     ended = run.over if query.follow else run.settled
     if last_id and ended and log.position(last_id) and not log.since(last_id):
-        # A browser connects again when a stream ends; 204 is how it is told that nothing more will come.
+        # A browser connects again when a stream ends; a 204 says that nothing more will come.
         return web.Response(status=204)
     if request.method == "HEAD":
         return web.Response(content_type="text/event-stream")

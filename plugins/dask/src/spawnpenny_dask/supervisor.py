@@ -217,7 +217,7 @@ class Tending:
         try:
             going = await self._charge.control.retire(count, among=[name_of(pod) for pod in ours])
         except SilentError:
-            return  # the next turn's state tells what came of it
+            return  # the next turn's state shows the result
         self._spared.add(going)
         if len(going) == count:
             return

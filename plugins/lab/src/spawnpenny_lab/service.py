@@ -27,7 +27,7 @@ def lab_service(spawn: Spawn, port: int) -> Manifest:
             "type": "ClusterIP",
             "selector": {SPAWN_LABEL: spawn.id, SERVICE: service_name(spawn.names)},
             "ports": [{"name": NOTEBOOK, "port": port, "targetPort": port}],
-            # Or whoever hears that the lab is ready could be there before the Service is.
+            # Or a caller that hears that the lab is ready could connect before the Service exists.
             "publishNotReadyAddresses": True,
         },
     }

@@ -17,7 +17,7 @@ ALGORITHMS: Final = (
     *("ES256", "ES384", "ES512"),
     "EdDSA",
 )
-"""Those with a public key. With a shared secret, as HS256 has it, whoever checks a token could make one."""
+"""Those with a public key. With a shared secret, as HS256 has it, every checker of a token could make one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ async def check_accounts(deployment: Deployment) -> list[Finding]:
     found = []
     for namespace, name in deployment.accounts.values():
         if await deployment.cluster.read(Ref(resource_of("Namespace"), namespace)) is None:
-            continue  # which is told already
+            continue  # reported already
         if await deployment.cluster.read(Ref(resource_of("ServiceAccount"), name, namespace)) is None:
             found.append(failure(f"The service account {name} is not there, in {namespace}.", _APPLY))
     return found or [ok("The service accounts are there.")]

@@ -51,7 +51,7 @@ class Findings:
         """Add a problem of a spawn, or of all where none is given.
 
         ``subject`` is what the problem is about, without the names of the spawn: under unusual names, a problem of a
-        known subject is not told again.
+        known subject is not reported again.
         """
         key = (problem.setting, problem.code, problem.message)
         about = (problem.setting, problem.code, subject or problem.message)

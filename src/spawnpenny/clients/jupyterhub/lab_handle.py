@@ -93,8 +93,8 @@ class RemoteLab:
     async def _followed(self, client: Client, story: Story, last: str | None) -> str | None:
         """Log the progress until the stream ends, fails or falls silent; return the id of the last event.
 
-        How the lab is does not hang on it: a stream may be refused, and of a record made anew, whose events have lower
-        ids, nothing is told.
+        The state of the lab does not depend on it: a stream may be refused, and the events of a record made anew, which
+        have lower ids, are not logged.
         """
         loop = asyncio.get_running_loop()
         try:

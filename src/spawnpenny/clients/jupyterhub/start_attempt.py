@@ -50,7 +50,7 @@ class Attempt:
         """Wait until nothing is sent any more."""
         if self._asking is not None:
             await asyncio.wait([self._asking])
-            self._asking.cancelled() or self._asking.exception()  # whoever asked has it, or has been cancelled
+            self._asking.cancelled() or self._asking.exception()  # its caller has it, or was cancelled
 
     async def _ask(self, send: Callable[[], Awaitable[Lab]], patience: Patience) -> Lab:
         tries = Tries(patience)

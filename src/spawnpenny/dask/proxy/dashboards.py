@@ -75,7 +75,7 @@ class Dashboards:
         self._capabilities = Capabilities(token)
         self._limits = limits
         self._public = URL(public)
-        # Whoever is in front may take the prefix of the public address away, or leave it.
+        # A proxy in front may take the prefix of the public address away, or leave it.
         self._path = re.compile(f"(?:{re.escape(self._prefix)})?{_PATH}", re.ASCII)
         self._asking, self._sockets = _Users(), _Users()
         self._redeeming = asyncio.Semaphore(_REDEEMING)

@@ -107,7 +107,7 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
         if not response.prepared:
             return notice(*_BROKEN)
         if request.transport is not None:
-            request.transport.abort()  # half an answer: whoever reads it has to see that it broke
+            request.transport.abort()  # half an answer: its reader has to see that it broke
     return response
 
 
@@ -128,8 +128,8 @@ def _led(url: URL, location: str) -> web.StreamResponse:
 def _is_content(answer: aiohttp.ClientResponse) -> bool:
     """Return whether an answer is one to a request for content, and no more than that.
 
-    After a 101 whoever is in front may take the connection for another protocol's, and hand on what comes as it is. The
-    parts of a multipart answer have headers of their own, of which browsers have taken Set-Cookie.
+    After a 101 a proxy in front may treat the connection as another protocol's, and pass bytes on unchecked. The parts
+    of a multipart answer have headers of their own, of which browsers have taken Set-Cookie.
     """
     known = HTTPStatus.OK <= answer.status < 600  # noqa: PLR2004 - past the last class of statuses
     return known and "multipart/" not in answer.headers.get("Content-Type", "").lower()
@@ -150,8 +150,8 @@ async def relay(
 ) -> web.StreamResponse:
     """Join a websocket to the dashboard's, until either ends, the route or we go, or so many seconds are over.
 
-    The dashboard chooses among the sub-protocols that the browser offers; bokeh's are ``bokeh`` and a token. It is told
-    no Origin, as a sandboxed page has none: who may connect is said by the address.
+    The dashboard chooses among the sub-protocols that the browser offers; bokeh's are ``bokeh`` and a token. It gets
+    no Origin, as a sandboxed page has none: the capability in the address is the right to connect.
     """
     offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if each.strip()]
     try:

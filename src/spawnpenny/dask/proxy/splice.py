@@ -38,7 +38,7 @@ class Splice:
     """A pair of connected sockets.
 
     Each direction ends by itself, as TCP has it. Once one has ended, both are cut after a while in which nothing moved:
-    of a side that is not read any more nothing else would tell that it is gone.
+    nothing else would show that a side which is not read any more is gone.
     """
 
     def __init__(self, shared: Splicing, near: socket.socket, far: socket.socket, lost: Callable[[], None]) -> None:

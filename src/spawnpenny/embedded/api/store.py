@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.kinds import Resource
 
 _FIRST_VERSION: Final = 1000
-"""Not 1, so that versions from before a restart are told apart: they are too old, and their watchers list
-again."""
+"""Not 1, so that versions from before a restart are recognised as too old, and their watchers list again."""
 _HISTORY_BYTES: Final = 32 * 2**20
 _BOOKMARK_SECONDS: Final = 30.0
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 Kind = tuple[str, str]
-"""apiVersion and kind. The plural is not asked for, as the manifest of a kind that we do not know does not
-tell it."""
+"""apiVersion and kind. The plural is left out, as the manifest of an unknown kind does not have it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = "embedded"
 _CLOSE_GRACE: Final = 5.0
-"""Seconds that pods get when the service itself ends: whoever stops it waits for them."""
+"""Seconds that pods get when the service itself ends: its user waits for them."""
 _log = structlog.get_logger(__name__)
 
 

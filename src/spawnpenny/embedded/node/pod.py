@@ -103,7 +103,7 @@ class Pod:
                 "DeadlineExceeded",
                 "Pod was active on the node longer than the specified deadline",
             )
-        except Exception as error:  # noqa: BLE001 - a fault of ours in one pod is told there, and must not end the node
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one pod is reported there, and must not end the node
             _log.exception("pod_failed", pod=str(Ref.of(self._manifest)), pod_uid=self._uid)
             self._view.failed = "NodeError", f"The embedded node failed: {type(error).__name__}"
         self._show()

@@ -1,11 +1,11 @@
 """A local process, its process group, and its end.
 
-The end is told by a pidfd on the event loop. asyncio's own subprocesses would do the same with a
+A pidfd on the event loop reports the end. asyncio's own subprocesses would do the same with a
 PidfdChildWatcher, but on Python 3.11 that watcher is one for the whole program, which is not ours to set, and
 from 3.12 on naming it is deprecated. And the group must be killed before its leader is reaped, while nobody
 else can have got its number.
 
-Processes are not asked to die with their parent (PR_SET_PDEATHSIG): that needs code between fork and exec,
+Processes do not die with their parent (PR_SET_PDEATHSIG): that needs code between fork and exec,
 which is unsafe in a program with threads, it is tied to the thread that forked, and does not reach
 grandchildren. ``embedded.node.orphans`` reaches them all.
 """

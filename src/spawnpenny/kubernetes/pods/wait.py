@@ -47,7 +47,7 @@ class Listener:
 
     ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is
     in, or None, ``notice`` with each state of the pod that is not yet what is waited for; ``quote`` takes secrets out
-    of what is quoted. Once the pod has taken ``slow`` seconds, what the cluster says of it is told as well, while
+    of what is quoted. Once the pod has taken ``slow`` seconds, its Kubernetes Events are reported as well, while
     ``told`` is held: that costs a list and a watch.
     """
 

@@ -132,7 +132,7 @@ async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
         if not response.prepared:
             raise ElsewhereError(None) from None
         if request.transport is not None:
-            request.transport.abort()  # half an answer: whoever reads it has to see that it broke
+            request.transport.abort()  # half an answer: its reader has to see that it broke
     return response
 
 
