@@ -64,7 +64,7 @@ class Authenticator(ABC):
         Raises:
             UnauthenticatedError: They are of a kind that only this one knows, and are not good (any more).
             ForbiddenError: It is known whose they are, and that they are not for spawnpenny.
-            NotReadyError: The provider of these credentials does not answer. Other authenticators are tried all the same.
+            NotReadyError: The provider of these credentials does not answer. The other authenticators are tried.
 
         """
 

@@ -294,7 +294,7 @@ class SpawnController:
     async def _arrive(self) -> bool:
         pod = self._context.pod()
         if self._record.pod is not None and (pod is None or pod_status.is_lost(pod)):
-            # It ended after its step was done, when nobody waited for it and it was not running yet for the pod watcher.
+            # It ended after its step was done, when nobody waited for it and the pod watcher did not count it yet.
             await self._undo(_end_of_pod(pod))
             return False
         _ = self._context.follow()  # nobody did, between the end of its step and now
