@@ -46,7 +46,7 @@ def doctor(
 ) -> int:
     """Look a deployment on Kubernetes over: what is wrong with it, and what to do.
 
-    It changes nothing, and uses the rights at hand: an administrator's tell most, the service's own account's some.
+    It changes nothing, and uses the rights at hand: an administrator's show most, the service's own account's some.
     It ends with 0 where nothing is wrong, which leaves room for warnings, and with 1 otherwise.
     """
     configure_logs("console", level="ERROR")  # the findings say what cannot be reached

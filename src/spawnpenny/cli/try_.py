@@ -73,7 +73,7 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
     claim: bool,
     every: bool,
 ) -> int:
-    """Rehearse what users would get: make the manifests of each choice, and tell every refusal at once.
+    """Rehearse what users would get: make the manifests of each choice, and report every refusal at once.
 
     Nothing is made: no step runs, and without --server no cluster is needed. It ends with 0 where everything would
     start, with 1 where something would not, and with 2 where the settings or the choices are wrong.

@@ -53,7 +53,7 @@ class Demo:
             CommandError: Something did not go as it should.
 
         """
-        port = free_port(self._port)  # known beforehand, as labs are told of it
+        port = free_port(self._port)  # known beforehand, as labs get it
         if port != self._port != 0:
             self._say(f"Port {self._port} is taken.")
         if not self._site.wants_dask:
