@@ -128,3 +128,28 @@ async def test_what_a_site_starts_by_itself_comes_when_there_is_an_address(dask_
         (name,) = await site.until_workers(1)
         pod = await site.site.cluster.read(site.site.ref("Pod", name))
         assert "spawnpenny.io/awaits-scheduler" not in pod["metadata"]["annotations"]
+
+
+async def test_workers_of_a_secret_without_the_token_of_waiting_ones_come_when_there_is_an_address(dask_site):
+    """An earlier version made the Secret of a cluster that is still pending, and this one goes on with it."""
+    async with dask_site.running(**gated(dask_site)) as site:
+        await start_cluster(site.service, "c1")
+        await site.told("Waiting for the scheduler to answer")
+    ref = dask_site.site.ref("Secret", "dask-c1")
+    secret = await dask_site.site.cluster.read(ref)
+    data = {key: value for key, value in secret["data"].items() if key != "join"}
+    metadata = {
+        key: secret["metadata"][key]
+        for key in ("name", "namespace", "labels", "annotations")
+        if key in secret["metadata"]
+    }
+    await dask_site.site.cluster.delete(ref)
+    await dask_site.site.cluster.create({**secret, "metadata": metadata, "data": data}, ref.resource)
+    async with dask_site.running(**gated(dask_site)) as site:
+        await site.scale(1)
+        open_gate(site)
+        await until_running(site.run())
+        (name,) = await site.until_workers(1)
+        await site.python_in("c1", "client.wait_for_workers(1)")
+        pod = await site.site.cluster.read(site.site.ref("Pod", name))
+        assert "spawnpenny.io/awaits-scheduler" not in pod["metadata"]["annotations"]

@@ -28,7 +28,7 @@ from spawnpenny_dask.choice import Design
 from spawnpenny_dask.credentials import credentials, join_token, new_secrets
 from spawnpenny_dask.desired_workers import Wishes
 from spawnpenny_dask.joining import send_address, start_beside
-from spawnpenny_dask.objects import can_wait, pod_host, scheduler_pod, scheduler_url, worker_pod
+from spawnpenny_dask.objects import JOIN_TOKEN, can_wait, pod_host, scheduler_pod, scheduler_url, worker_pod
 from spawnpenny_dask.pod_steps import DaskStep, PodStep
 from spawnpenny_dask.roles import Role
 from spawnpenny_dask.scheduler_client import Control, SilentError, asking
@@ -40,6 +40,7 @@ _KNOCK: Final = 0.05
 """Seconds between two looks whether a scheduler is up: a kubelet would look once a second."""
 _POD: Final = "Pod"
 _ANSWERED: Final[StashKey[asyncio.Event]] = StashKey("dask.answered")
+_SECRET_KEYS: Final[StashKey[frozenset[str]]] = StashKey("dask.secret_keys")
 _PLACEHOLDER: Final = "tls://scheduler:8786"
 """Stands for the scheduler's address, which is known once it runs."""
 
@@ -65,9 +66,11 @@ class CredentialsStep(DaskStep):
             there = await spawn.cluster.read("Secret", spawn.names.base)
             if there is None or not spawn.cluster.is_ours(there):
                 raise SpawnError("The credentials of the cluster are lost. Start another one.")
+            spawn.stash[_SECRET_KEYS] = frozenset(there["data"])
             return
-        for secret in self.makes(spawn):
-            await spawn.cluster.ensure(secret)
+        (secret,) = self.makes(spawn)
+        stored = await spawn.cluster.ensure(secret)
+        spawn.stash[_SECRET_KEYS] = frozenset(stored["data"])
 
     async def revert(self, spawn: Spawn) -> None:
         await spawn.cluster.discard("Secret", spawn.names.base)
@@ -157,9 +160,13 @@ class WorkersStep(PodStep):
                 _demand_at_most(f"workers of the group {group}", count, settings.maximum_of(group), place)
 
     async def apply(self, spawn: Spawn) -> None:
-        """Make workers beside the scheduler, until that answers: they take as long to start. ``tend`` goes on."""
+        """Make workers beside the scheduler, until that answers: they take as long to start. ``tend`` goes on.
+
+        A Secret that an earlier version made may lack the token of waiting workers. ``tend`` makes all of them then.
+        """
         design = self._design(spawn)
-        waiting = [group for group in design.group_names if can_wait(design.of(group).worker)]
+        names = design.group_names if JOIN_TOKEN in spawn.stash[_SECRET_KEYS] else ()
+        waiting = [group for group in names if can_wait(design.of(group).worker)]
 
         def make(name: str, group: str) -> Manifest:
             return spawn.patched(self._worker(spawn, design, name, None, group))
