@@ -70,6 +70,14 @@ def test_what_the_site_decides_is_named_and_an_option_of_that_name_counts():
         ({"memory_limit": ["4 GiB"]}, "memory_limit is"),
         ({"threads_per_worker": "many"}, "threads_per_worker is 'many'"),
         ({"worker_memory": "lots"}, "lots"),
+        ({"memory_limit": 4}, "memory_limit is 4, which is less than 1 MiB. .* such as '4 GiB'"),
+        ({"memory_limit": 0.5}, "memory_limit is 0.5, which is less than 1 MiB"),
+        ({"memory_limit": "512 kB"}, "which is less than 1 MiB"),
+        ({"memory_limit": "-1 GiB"}, "less than 1 MiB"),
+        ({"worker_memory": "4"}, "worker_memory is '4', which is less than 1 MiB"),
+        ({"resources": {"limits": {"memory": 16}}}, "memory is 16, which is less than 1 MiB"),
+        ({"resources": {"limits": {"cpu": 1e-6}}}, "cpu is 1e-06; it has to be 0.001 cores or more"),
+        ({"threads_per_worker": 0}, "threads_per_worker is 0; it has to be 0.001"),
     ],
 )
 def test_a_value_that_cannot_be_translated_is_refused_with_what_would_be_right(written, words):
@@ -92,6 +100,7 @@ def test_an_option_that_the_site_does_not_have_is_named_with_those_that_it_has()
         ({"scheduler_memory": "2GB", "worker_cores": "2"}, {"scheduler_memory": 2.0, "worker_cores": 2}),
         ({"idle_timeout": "1 hour"}, {"idle_timeout": 60}),
         ({"scheduler_cores": "500m"}, {"scheduler_cores": 500}),
+        ({"ram": "4 kiB"}, {"ram": 4096 / GIB}),  # a plugin's own option, of something that is no memory of a pod
         ({"ram": "3 GiB", "image": "1st/image"}, {"ram": 3.0, "image": "1st/image"}),
         ({"threads_per_worker": 3}, {"worker_cores": 3}),
     ],
@@ -140,12 +149,17 @@ def test_workers_are_counted_by_what_they_have_together():
         ({"cores": -2}, ValueError, "cores is -2"),
         ({"cores": math.nan}, ValueError, "cores is nan"),
         ({"cores": [2]}, TypeError, "cores is"),
+        ({"memory": 1}, ValueError, "memory is 1, which is less than 1 MiB. .* such as '4 GiB'"),
+        ({"memory": "64"}, ValueError, "memory is '64', which is less than 1 MiB"),
+        ({"memory": 1e-9}, ValueError, "less than 1 MiB"),
+        ({"cores": 1e-6}, ValueError, "cores is 1e-06; it has to be 0, or 0.001 or more"),
     ],
 )
 def test_what_is_no_amount_is_refused_before_a_worker_is_lost_by_it(amount, kind, words):
     with pytest.raises(kind, match=words):
         Amount(**amount).workers(WorkerSize(2, GIB))
     assert bounded(math.inf) is None
+    assert Amount(cores=0, memory=0).workers(WorkerSize(2, GIB)) == [0, 0]
 
 
 def test_a_worker_of_another_group_says_nothing_about_those_of_the_default_one():

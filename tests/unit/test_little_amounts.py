@@ -8,7 +8,8 @@ from spawnpenny_lab.settings import LabSettingsSchema
 from spawnpenny_quota import QuotaSettings
 
 from spawnpenny.api import schema_of
-from spawnpenny.errors import SettingsError
+from spawnpenny.domain.cluster_options import check_cluster_options
+from spawnpenny.errors import InvalidOptionError, SettingsError
 from spawnpenny.settings.load import make_settings
 
 SCHEMAS = {"dask": DaskSettingsSchema, "lab": LabSettingsSchema, "quota": schema_of(QuotaSettings)}
@@ -76,3 +77,19 @@ def test_what_nobody_can_mean_is_refused(plugin, section, place, words):
 )
 def test_what_is_little_and_meant_is_taken(plugin, section):
     assert load(plugin, section)
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ({}, {"worker_memory": 1e-9}),
+        ({}, {"worker_cores": 1e-4}),
+        ({"options": {"ram": {"type": "int", "sets": "worker_memory", "unit": "B"}}}, {"ram": 4}),
+        ({"options": {"ram": {"type": "float", "sets": "scheduler_memory", "unit": "MiB"}}}, {"ram": 0.5}),
+        ({"options": {"cpu": {"type": "int", "sets": "scheduler_cores", "unit": "millicores"}}}, {"cpu": 0}),
+    ],
+)
+def test_a_user_can_choose_no_less(offered, chosen):
+    (name,) = chosen
+    with pytest.raises(InvalidOptionError, match=f"'{name}' has to be a .*number from "):
+        check_cluster_options(load("dask", offered).offered(), chosen)

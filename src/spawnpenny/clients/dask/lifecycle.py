@@ -86,19 +86,25 @@ class Creation:
         return True
 
     async def _found(self) -> Report | None:
-        """Return the report of the cluster of the name, once that is not about to end."""
+        """Return the report of the cluster of the name, once that is not about to end.
+
+        A name that no cluster can have is refused when one is made, with the form of a name.
+        """
         if self._name is None:
             return None
         while True:
             try:
                 report = await self._gateway.report(self._name)
             except ClusterError as error:
-                if error.status == HTTPStatus.NOT_FOUND:
+                if error.status == HTTPStatus.NOT_FOUND or self._is_refused_when_made(error):
                     return None
                 raise
             if report.status != "STOPPING":
                 return report
             await asyncio.sleep(_PAUSE)
+
+    def _is_refused_when_made(self, error: ClusterError) -> bool:
+        return error.status == HTTPStatus.UNPROCESSABLE_ENTITY and self._mode is not CreateMode.CONNECT_ONLY
 
     async def _make(self, options: Mapping[str, Any], accepted: Callable[[str], None]) -> None:
         creating = asyncio.create_task(self._gateway.create(options, name=self._name))

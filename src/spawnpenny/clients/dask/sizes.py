@@ -11,8 +11,8 @@ from typing import Any, Final
 from dask.utils import parse_bytes
 
 from spawnpenny.clients.dask.errors import ClusterError
+from spawnpenny.clients.dask.units import LEAST_CORES, LEAST_MEMORY, out_of_unit
 from spawnpenny.clients.dask.units import number as number_of
-from spawnpenny.clients.dask.units import out_of_unit
 
 DEFAULT_GROUP: Final = "default"
 _DECIDES: Final = frozenset({"select", "bool"})
@@ -83,12 +83,14 @@ class Amount:
 
         Raises:
             ClusterError: The size of a worker is not known.
+            TypeError: An amount is no number.
+            ValueError: It is none of cores or memory, or so little that it is meant otherwise.
 
         """
         whole = math.floor if at_most else math.ceil
         found = []
         for what, amount, of_one in (
-            ("cores", None if self.cores is None else _number(self.cores, "cores"), size.cores),
+            ("cores", None if self.cores is None else _cores(self.cores), size.cores),
             ("memory", None if self.memory is None else _bytes(self.memory), size.memory),
         ):
             if amount is None:
@@ -126,7 +128,21 @@ def bounded(amount: Any) -> Any:
     return None if amount == math.inf else amount
 
 
+def _cores(cores: float) -> float:
+    found = _number(cores, "cores")
+    if 0 < found < LEAST_CORES:
+        raise ValueError(f"cores is {cores!r}; it has to be 0, or {LEAST_CORES:g} or more.")
+    return found
+
+
 def _bytes(memory: float | str) -> float:
+    found = _parsed(memory)
+    if 0 < found < LEAST_MEMORY:
+        raise ValueError(f"memory is {memory!r}, which is less than 1 MiB. Write it with a unit, such as '4 GiB'.")
+    return found
+
+
+def _parsed(memory: float | str) -> float:
     if not isinstance(memory, str):
         return _number(memory, "memory")
     try:

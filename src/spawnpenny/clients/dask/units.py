@@ -15,6 +15,9 @@ _MEMORY: Final = {"B": 1, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30, 
 _TIME: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 _CORES: Final = {"cores": 1.0, "millicores": 0.001}
 _UNITS: Final[Mapping[str, float]] = {**_MEMORY, **_TIME, **_CORES}
+LEAST_MEMORY: Final = 2**20
+LEAST_CORES: Final = 0.001
+"""The least that somebody can mean."""
 _NUMBERS: Final = frozenset({"int", "float"})
 _SHORT: Final = {"K", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"}
 
@@ -30,15 +33,18 @@ def number(name: str, value: Any, field: Mapping[str, Any] | None) -> Any:
     """Return a text with a unit as the number that an option takes; every other value as it is.
 
     Raises:
-        ClusterError: The text is no amount of what the option is of.
+        ClusterError: The text is no amount of what the option is of, or less than somebody can mean.
 
     """
     unit = unit_of(name, field)
     if field is None or unit is None or not isinstance(value, str):
         return value
+    if unit in _TIME:
+        return in_unit(_time(name, value), name, field)
+    of_pod = _usual(name) is not None  # and not an option of a plugin's own, which may be as little as it likes
     if unit in _MEMORY:
-        return in_unit(memory(name, value), name, field)
-    return in_unit(_time(name, value) if unit in _TIME else cores(name, value), name, field)
+        return in_unit(memory(name, value) if of_pod else _memory(name, value), name, field)
+    return in_unit(cores(name, value) if of_pod else _cores(name, value), name, field)
 
 
 def in_unit(amount: float, name: str, field: Mapping[str, Any] | None) -> float:
@@ -61,12 +67,19 @@ def unit_of(name: str, field: Mapping[str, Any] | None) -> str | None:
 
 
 def memory(name: str, value: Any) -> float:
-    """Return an amount of memory in bytes; ``4Gi`` and ``4G`` are Kubernetes' words for it.
+    """Return the memory of a pod in bytes; ``4Gi`` and ``4G`` are Kubernetes' words for it.
 
     Raises:
-        ClusterError: It is none.
+        ClusterError: It is none, or less than any program needs.
 
     """
+    found = _memory(name, value)
+    if found < LEAST_MEMORY:
+        raise ClusterError(f"{name} is {value!r}, which is less than 1 MiB. Write it with a unit, such as '4 GiB'.")
+    return found
+
+
+def _memory(name: str, value: Any) -> float:
     text = f"{value}B" if {str(value)[-1:], str(value)[-2:]} & _SHORT else value
     try:
         return float(parse_bytes(text))
@@ -75,12 +88,19 @@ def memory(name: str, value: Any) -> float:
 
 
 def cores(name: str, value: Any) -> float:
-    """Return a number of cores; ``500m`` is half a one.
+    """Return the cores of a pod; ``500m`` is half a one.
 
     Raises:
-        ClusterError: It is none.
+        ClusterError: It is no number of them, or fewer than Kubernetes knows.
 
     """
+    found = _cores(name, value)
+    if found < LEAST_CORES:
+        raise ClusterError(f"{name} is {value!r}; it has to be {LEAST_CORES:g} cores or more, such as 2, or '500m'.")
+    return found
+
+
+def _cores(name: str, value: Any) -> float:
     text = str(value)
     try:
         found = float(text[:-1]) / 1000 if text.endswith("m") else float(text)
