@@ -116,6 +116,22 @@ def test_an_option_sets_what_it_names():
     assert (design.image, design.environment) == ("quay.io/mine:1", {"A": "b"})
 
 
+@pytest.mark.parametrize(
+    ("section", "chosen", "threads"),
+    [
+        ({}, {"worker_threads": 1}, {"default": 1, "big": 8, "own": 3}),  # what a cluster has where nothing is chosen
+        ({}, {"worker_threads": 2}, {"default": 2, "big": 2, "own": 3}),
+        ({"worker": {"threads": 4}}, {"worker_threads": 4}, {"default": 4, "big": 4, "own": 3}),
+    ],
+)
+def test_a_group_goes_by_its_own_cores_where_no_threads_were_chosen(section, chosen, threads):
+    groups = {"big": {"cores": 8}, "own": {"cores": 8, "threads": 3}}
+    options = {"worker_threads": {"type": "int"}}
+    design = design_of({**section, "worker_groups": groups, "options": options}, **chosen)
+    assert {group: design.of(group).worker.nthreads for group in threads} == threads
+    assert {group: design.of(group).worker.resources[group] for group in threads} == threads
+
+
 @pytest.mark.parametrize("option", sorted(MOST))
 @pytest.mark.parametrize("number", [1e308, 10**400, -1e308, 2**63])
 def test_no_number_is_more_than_a_machine_has(option, number):

@@ -27,6 +27,8 @@ class Design:
     idle_timeout: float
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     groups: Mapping[str, GroupSettings] = field(default_factory=dict)
+    group_threads: int | None = None
+    """The threads of a group that sets none: without the default of an option, which is meant for other cores."""
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -38,7 +40,8 @@ class Design:
             own = {DEFAULT_GROUP: float(self.worker.nthreads)} if self.groups else {}
             return replace(self, worker=replace(self.worker, resources={**own, **self.worker.resources}))
         settings = self.groups[group]
-        return replace(self, image=settings.image or self.image, worker=settings.role(group, self.worker))
+        usual = replace(self.worker, threads=self.group_threads)
+        return replace(self, image=settings.image or self.image, worker=settings.role(group, usual))
 
 
 def choose(
@@ -57,10 +60,19 @@ def choose(
 
     """
     image = settings.image or (caller.image if caller else settings.fallback_image)
-    design = Design(image, settings.scheduler, settings.worker, settings.idle_timeout, groups=settings.worker_groups)
+    design = Design(
+        image,
+        settings.scheduler,
+        settings.worker,
+        settings.idle_timeout,
+        groups=settings.worker_groups,
+        group_threads=settings.worker.threads,
+    )
+    defaults = {offered.name: offered.default for offered in settings.offered()}
     for name, option in settings.options.items():
         if name in options:
-            design = _overridden(design, option.brought(options[name]))
+            is_default = option.sets is not None and options[name] == defaults[name]
+            design = _overridden(design, option.brought(options[name]), is_default=is_default)
     for plugin, override in overrides:
         design = _overridden(design, load_overrides(plugin, override))
     if not _IMAGE.fullmatch(design.image):
@@ -68,7 +80,7 @@ def choose(
     return replace(design, environment=checked_environment(design.environment))
 
 
-def _overridden(design: Design, over: Overrides) -> Design:
+def _overridden(design: Design, over: Overrides, *, is_default: bool = False) -> Design:
     given = {each.name: getattr(over, each.name) for each in fields(Overrides)}
     roles: dict[str, Any] = {}
     for role in _ROLES:
@@ -80,8 +92,10 @@ def _overridden(design: Design, over: Overrides) -> Design:
             if value is not None
         }
         roles[role] = replace(there, **laid)
+    threads = None if is_default else over.worker_threads
     return Design(
         groups=design.groups,
+        group_threads=design.group_threads if threads is None else threads,
         image=over.image or design.image,
         idle_timeout=design.idle_timeout if over.idle_timeout is None else over.idle_timeout,
         environment={**design.environment, **over.environment},
