@@ -9,6 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 import spawnpenny_dask
+from bs4 import BeautifulSoup
+from yarl import URL
 
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import LOOPBACK, free_ports
@@ -54,3 +56,18 @@ async def test_pages_that_are_asked_for_before_it_is_there_are_answered(dashboar
             == [(200, True)] * 3
         )
         assert (await page("/no-such-page"))[0] == 404
+
+
+async def test_the_files_of_an_info_page_are_found_below_another_path(dashboard):
+    """As they are behind the proxy of dashboards, or JupyterLab's."""
+    async with aiohttp.ClientSession(dashboard) as client:
+        for page in ("/info/main/workers.html", "/info/main/exceptions.html"):
+            async with client.get(page) as answer:
+                soup = BeautifulSoup(await answer.text(), "html.parser")
+            links = [each.get("href") or each.get("src") for each in soup.select("link[href], script[src]")]
+            files = [URL(f"http://proxy/below{page}").join(URL(link)).path for link in links if "://" not in link]
+            assert len(files) >= 3
+            for file in files:
+                assert file.startswith("/below/statics/")
+                async with client.get(file.removeprefix("/below")) as answer:
+                    assert answer.status == 200

@@ -91,8 +91,18 @@ class Waiting(RequestHandler):
     put = patch = delete = post
 
 
+def correct_links() -> None:
+    """Make the links of distributed's pages below ``/info`` right where a path stands before the dashboard's.
+
+    They stand two folders deep, and their links lead three up: beyond the root, which browsers forgive.
+    """
+    with suppress(ImportError, AttributeError, TypeError):  # another version may do it otherwise
+        import_module("distributed.http.scheduler.info").rel_path_statics["rel_path_statics"] = "../.."
+
+
 def dask_setup(scheduler: Any) -> None:
     """Start to make the dashboard; distributed calls this when the scheduler listens."""
+    correct_links()
     dashboard = Dashboard(scheduler)
     dashboard.stand_in()
     task = asyncio.ensure_future(dashboard.make())
