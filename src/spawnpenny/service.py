@@ -34,7 +34,7 @@ from spawnpenny.spawns.pod_watcher import PodWatcher
 from spawnpenny.spawns.service import Spawns
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.store import RecordStore
-from spawnpenny.spawns.user_registry import Accounts
+from spawnpenny.spawns.user_registry import UserRegistry
 
 PERMISSIONS: Final[Declared] = {
     "cluster": (allow("list", "watch", on="namespaces"), allow("list", "watch", on="pods")),
@@ -87,7 +87,7 @@ async def run_service(
     verify_steps(settings, plugins)
     for sentence in never_fits(settings, plugins):
         structlog.get_logger("spawnpenny.service").warning("defaults do not fit their limits", reason=sentence)
-    tasks, accounts, supervisor = Tasks(), Accounts(), supervisor or Supervisor()
+    tasks, user_registry, supervisor = Tasks(), UserRegistry(), supervisor or Supervisor()
     faults = supervisor.faults
 
     async def consider_all() -> None:
@@ -102,10 +102,10 @@ async def run_service(
 
     membership = Membership(settings, cluster, changed=changed, catch_up=catch_up, faults=faults)
     service_context = _service_context(settings, plugins, cluster, broker, membership, faults)
-    recovery = Recovery(service_context, accounts, tasks)
-    housekeeper = Housekeeper(service_context, accounts, plugins.steps, recovery.record_again)
+    recovery = Recovery(service_context, user_registry, tasks)
+    housekeeper = Housekeeper(service_context, user_registry, plugins.steps, recovery.record_again)
     spawns, lab_tokens = (
-        Spawns(service_context, accounts, tasks),
+        Spawns(service_context, user_registry, tasks),
         LabTokens(service_context.pods, settings.installation),
     )
 
@@ -158,19 +158,19 @@ def _service_context(
 
 async def _take_over(service: Service, recovery: Recovery, supervisor: Supervisor, tasks: Tasks) -> None:
     """Begin as a replica, then look after the users; what is already done is not done again after a failure."""
-    service_context, membership, accounts = service.service_context, service.membership, recovery.accounts
+    service_context, membership, user_registry = service.service_context, service.membership, recovery.user_registry
     await membership.begin()
     membership.supervise(supervisor)
     await membership.known()
     await service_context.pods.synced.wait()
     await service_context.namespaces.synced.wait()
     supervisor.supervise("fence", service.fence_watch.run)
-    supervisor.supervise("pod watcher", PodWatcher(service_context, accounts, tasks).run)
+    supervisor.supervise("pod watcher", PodWatcher(service_context, user_registry, tasks).run)
     service.housekeeper.supervise(supervisor)
 
     def taken_over() -> None:
         service.taken_over()
-        users = sum(1 for _ in accounts)
+        users = sum(1 for _ in user_registry)
         structlog.get_logger("spawnpenny.service").info("ready", users=users, replica=membership.me.identity)
 
     supervisor.supervise("adoption", lambda: recovery.run(taken_over))

@@ -21,8 +21,6 @@ AGREED = {
     "FairQueue",
     "RequestWorker",
     "StartAttempt",
-    "UserRegistry",
-    "UserState",
     "spawn_id",
     "uid_verified",
     "writer_id",

@@ -75,7 +75,7 @@ class Household:
             await proxy.until_quiet()
         shared = service.membership
         watched = (service.service_context.pods, service.service_context.namespaces, shared.records, shared.leases)
-        accounts = list(service.spawns._accounts)
+        accounts = list(service.spawns._user_registry)
         return cls(
             tasks=Counter(task.get_coro().__qualname__ for task in tasks_of_the_service()),
             streams=Counter(str(stream.asked) for stream in proxy.streams),

@@ -129,7 +129,9 @@ async def test_a_record_that_turns_bad_does_not_end_the_following_of_others(embe
                 pass
             await settled(await start(two, user="cleo"))
             await one.membership.ownership.heard_of("cleo")
-        assert {"bob", "cleo"} <= {account.username for service in (one, two) for account in service.spawns.accounts()}
+        assert {"bob", "cleo"} <= {
+            account.username for service in (one, two) for account in service.spawns.user_states()
+        }
         assert sum(service.spawns.unknown() == ["eve"] for service in (one, two)) == 1
         told = [line for line in lines if line.get("user") == "eve"]
         assert [line["code"] for line in told] == ["record_unreadable"]
@@ -166,7 +168,7 @@ async def test_a_pod_that_does_not_say_what_it_is_harms_nobody(embedded_site, go
     async with embedded_site.service() as service:
         await service.housekeeper.keep_house()
         assert service.spawns.find("bob", lab()).record.phase is Phase.RUNNING
-        assert service.spawns.account("eve") is None
+        assert service.spawns.user_state("eve") is None
 
 
 async def test_requests_to_the_broker_that_make_no_sense_keep_no_other_from_being_answered(kube_site):

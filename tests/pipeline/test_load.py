@@ -141,7 +141,7 @@ async def come_and_go(service, users, quiet):
     places, runs = await bring_up([service], users, "first")
     assert {run.record.phase for run in runs.values()} == {Phase.RUNNING, Phase.FAILED}
     await take_down({user: place for user, place in places.items() if user.startswith("user")})
-    accounts = service.spawns._accounts
+    accounts = service.spawns._user_registry
     await forget_history(in_an_hour(service.service_context), accounts)
     await asyncio.gather(*(run.until_gone() for run in runs.values()))
     await service.housekeeper.idle.let_go()

@@ -94,7 +94,7 @@ async def longest_turn(cluster, number, kind):
     ):
         with turns.counted():
             await service.until_ready()
-            runs = [run for account in service.spawns.accounts() for run in account.runs.values()]
+            runs = [run for account in service.spawns.user_states() for run in account.runs.values()]
             assert len(runs) == number or kind == "to be stopped"
             await asyncio.gather(*(run.task for run in runs if run.task is not None))
             await service.housekeeper.keep_house()

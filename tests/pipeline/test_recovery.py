@@ -118,7 +118,7 @@ async def test_a_ready_pod_of_a_lost_record_is_not_put_at_risk(site):
     async with site.service() as service:
         found = service.spawns.find("ada", lab())
         assert (found.record.phase, found.record.url) == (Phase.RUNNING, run.record.url)
-        assert service.spawns.account("ada").record.user == ada
+        assert service.spawns.user_state("ada").record.user == ada
         await stop(service)
         assert "Pod/lab" not in await site.objects()
 

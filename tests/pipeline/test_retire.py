@@ -73,7 +73,7 @@ async def test_the_retire_order_runs_and_the_namespace_goes(site, seen, request)
             assert json.loads(seen.read_text()) == ADA.dossier()
         await released(site, service)
         assert service.spawns.find("ada", USER) is None
-        assert not service.spawns.account("ada").record.commissioned
+        assert not service.spawns.user_state("ada").record.commissioned
         assert (await settled(await start(service, "again"))).record.phase is Phase.RUNNING
 
 
@@ -137,7 +137,7 @@ async def test_a_user_whose_order_fails_stays_and_can_be_retired_again(site, see
         await commissioned(service)
         run = await retired(service)
         assert (run.record.phase, run.record.reason.code) == (Phase.FAILED, "provision_failed")
-        assert service.spawns.account("ada").record.commissioned
+        assert service.spawns.user_state("ada").record.commissioned
         (seen.parent / "fail").unlink()
         assert (await retired(service)).gone
 

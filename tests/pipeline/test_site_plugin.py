@@ -95,4 +95,4 @@ async def test_an_unknown_option_is_refused_before_anything_is_made(site):
             await start(service, options={"size": "smal"})
         assert refused.value.facts["errors"][0]["field"] == "options.size"
         assert "'small'" in refused.value.message
-        assert service.spawns.account("ada") is None
+        assert service.spawns.user_state("ada") is None

@@ -129,10 +129,10 @@ async def test_a_user_has_at_most_ten_spawns(kube_site):
         for number in range(10):
             await settled(await start(service, name=f"lab{number}"))
         with pytest.raises(TooManySpawnsError, match=r"Stop one first\."):
-            await service.spawns.commission(service.spawns.account("ada").record.user, identity=HUB)
+            await service.spawns.commission(service.spawns.user_state("ada").record.user, identity=HUB)
         stopped = await service.spawns.stop("ada", lab("lab0"))
         with pytest.raises(TooManySpawnsError, match=r"Some of them are ending: try again in a moment\."):
-            await service.spawns.commission(service.spawns.account("ada").record.user, identity=HUB)
+            await service.spawns.commission(service.spawns.user_state("ada").record.user, identity=HUB)
         await stopped.until_gone()
 
 

@@ -98,7 +98,7 @@ async def test_a_lost_record_does_not_make_a_known_user_unknown(site, faulty):
             await start(service, name="other")
         assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
         await settled(await start(service, name="other"))
-        assert service.spawns.account("ada").record.user == ada
+        assert service.spawns.user_state("ada").record.user == ada
 
 
 async def test_a_refused_start_throws_no_history_away(kube_site):

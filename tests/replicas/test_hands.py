@@ -65,10 +65,10 @@ async def test_a_record_that_nobody_here_has_in_hand_is_no_lab_that_is_gone(site
     """As between the news of a record and its being taken up: "not known yet" is not "not there"."""
     async with site.service() as service:
         run = await settled(await start(service))
-        account = service.spawns.account("ada")
-        service.spawns._accounts.let_move(account)  # as when it seemed for a moment to be another replica's
+        account = service.spawns.user_state("ada")
+        service.spawns._user_registry.let_move(account)  # as when it seemed for a moment to be another replica's
         with pytest.raises(ElsewhereError):
-            service.spawns.account("ada")
+            service.spawns.user_state("ada")
         record = Ref(resource_of("Secret"), "user-ada", site.settings.namespaces.state)
         await site.cluster.patch(record, {"metadata": {"annotations": {"note": "touched"}}})
         await service.membership.records.wait_for(

@@ -72,7 +72,7 @@ class Death:
     def found(self):
         ownership = self.service.membership.ownership
         record = ownership.records.get(ownership.namespace, "user-ada")
-        return self.service.spawns.account("ada") if ownership.is_mine(record) else None
+        return self.service.spawns.user_state("ada") if ownership.is_mine(record) else None
 
     def check_ended_once(self, record: SpawnRecord):
         """Check that it is told once that it runs, of one pod that there ever was of it."""

@@ -209,12 +209,16 @@ class Household:
         records = await self._records()
         why = [f"{each.name} is fenced" for each in self.replicas if not each.writes]
         for replica in self.replicas:
-            strangers = {account.slug for account in replica.service.spawns._accounts} - set(records)
+            strangers = {account.slug for account in replica.service.spawns._user_registry} - set(records)
             why += [f"{replica.name} has {slug}, of whom there is no record" for slug in strangers]
         if await self._marked() != (expected := _expected(records)):
             why.append(f"there is {await self._marked()}, and should be {expected}")
         for slug, secret in records.items():
-            has = {each.name: found for each in self.replicas if (found := each.service.spawns._accounts.by_slug(slug))}
+            has = {
+                each.name: found
+                for each in self.replicas
+                if (found := each.service.spawns._user_registry.by_slug(slug))
+            }
             mine = [each.name for each in self.replicas if each.service.membership.ownership.is_mine(secret)]
             if list(has) != mine or len(mine) != 1:
                 why.append(f"{slug} is with {list(has)}, and should be with {mine}")

@@ -224,8 +224,8 @@ async def test_a_newer_record_is_left_alone_and_the_others_are_read(embedded_sit
     }
     await embedded_site.cluster.create(newer)
     async with embedded_site.service() as service:
-        assert service.spawns.account("ada").username == "ada"
+        assert service.spawns.user_state("ada").username == "ada"
         assert service.spawns.unknown() == ["bob"]
         with pytest.raises(RecordTooNewError):
-            service.spawns.account("bob")
+            service.spawns.user_state("bob")
     assert (await embedded_site.read("Secret", "user-bob", store.namespace))["data"] == newer["data"]

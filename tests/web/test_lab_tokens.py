@@ -110,7 +110,7 @@ async def test_nothing_but_the_labs_secret_has_it_once_the_lab_runs(site, server
     record = await site.read("Secret", "user-ada", site.settings.namespaces.state)
     assert token not in base64.b64decode(record["data"]["record"]).decode()
     assert token not in json.dumps(await site.read("Pod", "lab"))
-    run = server.app[SERVICE].spawns.account("ada").runs.popitem()[1]
+    run = server.app[SERVICE].spawns.user_state("ada").runs.popitem()[1]
     assert token not in repr(run.record)
 
 

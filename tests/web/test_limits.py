@@ -38,7 +38,7 @@ async def test_starts_beyond_the_limit_are_refused_and_nothing_is_written(limite
     told = await refused.json()
     assert (refused.status, told["code"]) == (429, "too_many_requests")
     assert 1 <= int(refused.headers["Retry-After"]) <= 30
-    assert {key.name for key in server.app[SERVICE].spawns.account("ada").record.spawns} == {"a", "b"}
+    assert {key.name for key in server.app[SERVICE].spawns.user_state("ada").record.spawns} == {"a", "b"}
 
 
 async def test_one_users_starts_are_no_business_of_another(limited):

@@ -22,7 +22,7 @@ async def full(site, serving):
             image = "stubborn" if not number else "slow"
             response = await put(hub, f"lab{number}", image=image)
             assert response.status == 202, await response.text()
-        stubborn = server.app[SERVICE].spawns.account("ada").runs
+        stubborn = server.app[SERVICE].spawns.user_state("ada").runs
         (first,) = [run for key, run in stubborn.items() if key.name == "lab0"]
         async with asyncio.timeout(30):
             while first.record.phase != "running":
@@ -74,4 +74,4 @@ async def test_nothing_is_started_for_who_has_gone(full):
             await asyncio.wait(ending)
     response = await put(hub, "another")  # the place is free
     assert response.status == 202, await response.text()
-    assert "further" not in {key.name for key in spawns.account("ada").runs}
+    assert "further" not in {key.name for key in spawns.user_state("ada").runs}

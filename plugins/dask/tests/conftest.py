@@ -76,7 +76,7 @@ class DaskSite:
         return run.record.reason
 
     def run(self, name="c1"):
-        return self.service.spawns.account("ada").runs[key(name)]
+        return self.service.spawns.user_state("ada").runs[key(name)]
 
     async def python_in(self, name, script):
         """Run a script with a ``Client`` of a cluster called ``client``; return what it prints."""

@@ -186,7 +186,7 @@ async def test_a_certificate_is_refused_where_it_is_not_opened(embedded_site):
         for ask in (start(service, tls=TLS), _hostnames(service)):
             with pytest.raises(TlsUnsupportedError, match=r"plugins\.lab\.internal_ssl"):
                 await ask
-        assert service.spawns.account("ada") is None
+        assert service.spawns.user_state("ada") is None
 
 
 async def _hostnames(service):

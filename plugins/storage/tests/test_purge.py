@@ -61,7 +61,7 @@ async def test_storage_of_a_user_of_whom_there_is_no_record_goes(purged_site):
     state = purged_site.settings.namespaces.state
     await purged_site.cluster.delete(purged_site.ref("Secret", "user-ada", state))
     async with purged_site.service() as service:
-        assert service.spawns.account("ada") is None
+        assert service.spawns.user_state("ada") is None
         assert await purge(service) == ""
         assert await purged_site.objects(CLAIM) == {}
         assert await service.spawns.purge("nobody", lab(), identity=HUB) is None

@@ -44,7 +44,7 @@ def cluster_gauges(service: Service) -> Iterable[Metric]:
 
 
 def _clusters(service: Service) -> Iterable[tuple[str, list[SpawnRecord]]]:
-    for account in service.spawns.accounts():
-        records = [run.record for key, run in account.runs.items() if key.kind is Kind.DASK]
+    for user_state in service.spawns.user_states():
+        records = [run.record for key, run in user_state.runs.items() if key.kind is Kind.DASK]
         if records:
-            yield account.username, records
+            yield user_state.username, records

@@ -136,8 +136,10 @@ async def list_clusters(request: web.Request) -> web.Response:
     page, following = await page_of(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
     views: dict[str, Callable[[ActiveSpawn], dict[str, Any]]] = {}
     clusters = []
-    async for account, run in paced(page):
-        view = views.get(account.username) or views.setdefault(account.username, _viewer(service, account.username))
+    async for user_state, run in paced(page):
+        view = views.get(user_state.username) or views.setdefault(
+            user_state.username, _viewer(service, user_state.username)
+        )
         clusters.append(view(run))
     return web.json_response({"clusters": clusters, "next": following, "unknown": service.spawns.unknown()})
 
@@ -178,8 +180,8 @@ def key_of(request: web.Request) -> Key:
     if not is_own_cluster_name(key.name):
         return key
     own = Key(Kind.DASK, own_cluster_name(username, key.name))
-    account = request.app[SERVICE].spawns.account(username)
-    return own if account is not None and key not in account.runs and own in account.runs else key
+    user_state = request.app[SERVICE].spawns.user_state(username)
+    return own if user_state is not None and key not in user_state.runs and own in user_state.runs else key
 
 
 def find_cluster(request: web.Request) -> ActiveSpawn:

@@ -13,7 +13,7 @@ from spawnpenny.domain.users import User
 from spawnpenny.errors import NameCollisionError, SpawnNotRunningError, StartConflictError, TooManySpawnsError
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import Replaced
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context
 
 _ENDING: Final[Mapping[Phase, str]] = {
@@ -55,51 +55,54 @@ def refuse_collision(context: Context) -> None:
 
     """
     names, key = context.names, context.run.record.key
-    for other in context.account.runs:
+    for other in context.user_state.runs:
         taken = Names.of(
-            context.account.username, other.kind, other.name, prefix=context.service_context.settings.namespaces.prefix
+            context.user_state.username,
+            other.kind,
+            other.name,
+            prefix=context.service_context.settings.namespaces.prefix,
         )
         if other != key and taken.base == names.base:
             raise NameCollisionError(key.name, names.base, what=f"another {key.kind}'s name")
 
 
-def trial(account: Account, user: User, identity: Identity, *, commissioned: bool) -> Account:
-    """Return the account as it will be if the write succeeds; what drivers change meanwhile is shared with it."""
+def trial(user_state: UserState, user: User, identity: Identity, *, commissioned: bool) -> UserState:
+    """Return the user state as it will be if the write succeeds; what drivers change meanwhile is shared with it."""
     vouched = (
-        commissioned or account.record.vouched or (identity.username == user.username and identity.uid is not None)
+        commissioned or user_state.record.vouched or (identity.username == user.username and identity.uid is not None)
     )
     record = replace(
-        account.record,
+        user_state.record,
         user=user,
-        commissioned=commissioned or account.record.commissioned,
+        commissioned=commissioned or user_state.record.commissioned,
         vouched=vouched,
-        generation=account.record.generation + 1,
-        spawns=dict(account.record.spawns),
+        generation=user_state.record.generation + 1,
+        spawns=dict(user_state.record.spawns),
     )
-    return Account(account.slug, record, runs=account.runs)
+    return UserState(user_state.slug, record, runs=user_state.runs)
 
 
-def oldest_history(account: Account, key: Key) -> ActiveSpawn | None:
+def oldest_history(user_state: UserState, key: Key) -> ActiveSpawn | None:
     """Return what has to make room for a further spawn, or None where there is room.
 
     Raises:
         TooManySpawnsError: There is none, and nothing that is over.
 
     """
-    if key in account.record.spawns or len(account.record.spawns) < MAX_SPAWNS:
+    if key in user_state.record.spawns or len(user_state.record.spawns) < MAX_SPAWNS:
         return None
-    over = account.history()
+    over = user_state.history()
     if not over:
-        leaving = any(spawn.leaving for spawn in account.record.spawns.values())
+        leaving = any(spawn.leaving for spawn in user_state.record.spawns.values())
         way_out = "Some of them are ending: try again in a moment." if leaving else "Stop one first."
         raise TooManySpawnsError(
-            f"{account.username} has {MAX_SPAWNS} spawns already, as many as there may be. {way_out}",
+            f"{user_state.username} has {MAX_SPAWNS} spawns already, as many as there may be. {way_out}",
             retry_after=5 if leaving else 30,
         )
     return over[0]
 
 
-def to_replace(account: Account, existing: ActiveSpawn | None) -> list[Replaced]:
+def to_replace(user_state: UserState, existing: ActiveSpawn | None) -> list[Replaced]:
     """Return what has to be gone before a spawn that takes the place of another one.
 
     Raises:
@@ -111,7 +114,7 @@ def to_replace(account: Account, existing: ActiveSpawn | None) -> list[Replaced]
     replaces = [*existing.record.replaces, Replaced(existing.record.id, existing.record.uids)]
     if len(replaces) - (existing.begun == set()) > MAX_SPAWNS:
         raise TooManySpawnsError(
-            f"{len(replaces)} earlier starts of {account.username} are still being taken away. Try again later.",
+            f"{len(replaces)} earlier starts of {user_state.username} are still being taken away. Try again later.",
             retry_after=30,
         )
     return replaces

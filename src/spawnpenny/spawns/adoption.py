@@ -36,8 +36,8 @@ from spawnpenny.spawns.record import RecordUnreadableError, SpawnRecord, UserRec
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.store import RecordLostError, read_record, username_of
 from spawnpenny.spawns.supervision import tending_steps
-from spawnpenny.spawns.user_registry import Accounts
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_registry import UserRegistry
+from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context
 
 _AT_ONCE: Final = 20
@@ -52,7 +52,7 @@ class Recovery:
     """
 
     service_context: ServiceContext
-    accounts: Accounts
+    user_registry: UserRegistry
     tasks: Tasks
     begun: bool = False
 
@@ -69,7 +69,7 @@ class Recovery:
             taken_over()
             async for change in changes:
                 if change.type == "DELETED":
-                    self.accounts.welcome(slug_of(change.object))
+                    self.user_registry.welcome(slug_of(change.object))
                     self.service_context.faults.forget("record", slug_of(change.object))
                 else:
                     self._follow_alone(ownership.latest(change.object))
@@ -119,25 +119,27 @@ class Recovery:
             try:
                 yield
             except Exception:
-                self.accounts.refuse(slug, username, RecordUnreadableError(f"The record of {username} cannot be used."))
+                self.user_registry.refuse(
+                    slug, username, RecordUnreadableError(f"The record of {username} cannot be used.")
+                )
                 raise
 
     def _follow(self, record: Manifest) -> None:
         """Bring the state in memory into accord with a record that another process wrote."""
-        held, mine = self.accounts.by_slug(slug_of(record)), self.service_context.ownership.is_mine(record)
+        held, mine = self.user_registry.by_slug(slug_of(record)), self.service_context.ownership.is_mine(record)
         if held is not None:
             if mine and (self._is_known(held, record["metadata"]["resourceVersion"]) or self._wrote(held, record)):
                 return  # memory knows better
-            self.accounts.let_move(held)
-        self.accounts.welcome(slug_of(record))
-        if mine and (account := self._adopt(record)) is not None and (runs := self._under_way(account)):
-            self.tasks.run(self._take_over(account, runs))
+            self.user_registry.let_move(held)
+        self.user_registry.welcome(slug_of(record))
+        if mine and (user_state := self._adopt(record)) is not None and (runs := self._under_way(user_state)):
+            self.tasks.run(self._take_over(user_state, runs))
 
-    def _is_known(self, held: Account, version: str) -> bool:
+    def _is_known(self, held: UserState, version: str) -> bool:
         return version in {held.record.version, held.adopted}
 
-    def _wrote(self, held: Account, record: Manifest) -> bool:
-        """Return whether an account wrote a record itself, and not one that was here before it."""
+    def _wrote(self, held: UserState, record: Manifest) -> bool:
+        """Return whether a user state wrote a record itself, and not one that was here before it."""
         if record["metadata"].get("annotations", {}).get(labels.OWNER) != self.service_context.ownership.me.identity:
             return False
         with suppress(SpawnpennyError):
@@ -148,25 +150,25 @@ class Recovery:
         ownership, self.begun = self.service_context.ownership, True
         async for record in self._records():
             with self._for_one(record):
-                if ownership.is_mine(record) and self.accounts.by_slug(slug_of(record)) is None:
+                if ownership.is_mine(record) and self.user_registry.by_slug(slug_of(record)) is None:
                     self._adopt(record)
-        again, accounts = await self._find_unrecorded(), iter(self.accounts)
+        again, user_registry = await self._find_unrecorded(), iter(self.user_registry)
 
         async def take_over() -> None:
-            async for account in paced(accounts, at_once=1):
-                with self.service_context.faults.isolated("account", account.slug):
-                    runs = self._untended(account)
-                    if runs or account.slug in again:
-                        await self._take_over(account, runs)
+            async for user_state in paced(user_registry, at_once=1):
+                with self.service_context.faults.isolated("account", user_state.slug):
+                    runs = self._untended(user_state)
+                    if runs or user_state.slug in again:
+                        await self._take_over(user_state, runs)
 
         await asyncio.gather(*(take_over() for _ in range(_AT_ONCE)))
 
     async def record_again(self) -> None:
         """Record the pods again of users who have no record, though there may have been one at the start."""
         async for slug in paced(await self._find_unrecorded(known=False)):
-            account = self.accounts.by_slug(slug)
-            if account is not None:
-                self.tasks.run(self._take_over(account, self._untended(account)))
+            user_state = self.user_registry.by_slug(slug)
+            if user_state is not None:
+                self.tasks.run(self._take_over(user_state, self._untended(user_state)))
 
     async def _find_unrecorded(self, *, known: bool = True) -> set[str]:
         """Record such pods again, of users who are known as well or not; return whose they are."""
@@ -175,7 +177,7 @@ class Recovery:
             metadata = pod["metadata"]
             carried = metadata.get("labels", {})
             slug = carried.get(labels.USER, "")
-            wanted = known or slug in again or self.accounts.by_slug(slug) is None
+            wanted = known or slug in again or self.user_registry.by_slug(slug) is None
             is_one = carried.get(labels.SPAWN) and labels.PART not in carried
             latest = pods.get(metadata["namespace"], metadata["name"]) if wanted and is_one else None
             if latest is not None and latest["metadata"]["uid"] == metadata["uid"] and not pod_status.is_over(latest):
@@ -183,19 +185,19 @@ class Recovery:
                     self._record_again(latest, again)
         return again
 
-    def _adopt(self, record: Manifest) -> Account | None:
+    def _adopt(self, record: Manifest) -> UserState | None:
         try:
-            return self.accounts.add(read_record(record))
+            return self.user_registry.add(read_record(record))
         except SpawnpennyError as error:
             self._leave_alone(slug_of(record), username_of(record), error)
             return None
 
-    def _untended(self, account: Account) -> list[ActiveSpawn]:
+    def _untended(self, user_state: UserState) -> list[ActiveSpawn]:
         """Return the spawns that something has to be done for, and that nobody does it for yet."""
-        return [run for run in self._under_way(account) if run.task is None]
+        return [run for run in self._under_way(user_state) if run.task is None]
 
-    def _under_way(self, account: Account) -> list[ActiveSpawn]:
-        return [run for run in account.runs.values() if self._is_under_way(account, run)]
+    def _under_way(self, user_state: UserState) -> list[ActiveSpawn]:
+        return [run for run in user_state.runs.values() if self._is_under_way(user_state, run)]
 
     def _record_again(self, pod: Manifest, again: set[str]) -> None:
         metadata = pod["metadata"]
@@ -205,21 +207,21 @@ class Recovery:
         except (AttributeError, KeyError, TypeError, ValueError):
             log.warning("a pod of ours does not say what it is; it is left alone")
             return
-        if self.accounts.is_refused(slug):
+        if self.user_registry.is_refused(slug):
             return
-        username, account = told.user.username, self.accounts.by_slug(slug)
-        if account is None:
+        username, user_state = told.user.username, self.user_registry.by_slug(slug)
+        if user_state is None:
             if not self.service_context.ownership.is_new_to_me(slug):
                 return
-            account = self.accounts.add(told)
-        if record.key in account.runs or account.username != username:
+            user_state = self.user_registry.add(told)
+        if record.key in user_state.runs or user_state.username != username:
             return
         log.warning("a pod without a record is recorded again", user=username)
         run = ActiveSpawn(record, begun=None)
         again.add(slug)
-        account.runs[record.key] = run
-        account.record.spawns[record.key] = record
-        context = Context(self.service_context, account, run)
+        user_state.runs[record.key] = run
+        user_state.record.spawns[record.key] = record
+        context = Context(self.service_context, user_state, run)
         try:
             record.asks = context.asks()
         except SpawnpennyError as error:
@@ -259,25 +261,25 @@ class Recovery:
     def _leave_alone(self, slug: str, username: str, error: SpawnpennyError) -> None:
         log = structlog.get_logger("spawnpenny.recovery")
         log.warning("a user is left alone", user=username, code=error.code, error=error.message)
-        self.accounts.refuse(slug, username, error)
+        self.user_registry.refuse(slug, username, error)
 
-    def _is_under_way(self, account: Account, run: ActiveSpawn) -> bool:
+    def _is_under_way(self, user_state: UserState, run: ActiveSpawn) -> bool:
         record = run.record
         if record.desired is Desired.GONE:
             return True
         if record.phase.over:
             return not record.reverted
-        if record.phase is not Phase.RUNNING or self._has_ended(account, run):
+        if record.phase is not Phase.RUNNING or self._has_ended(user_state, run):
             return True
-        context = Context(self.service_context, account, run)
+        context = Context(self.service_context, user_state, run)
         return bool(tending_steps(context.pipeline)) or context.new_url() is not None
 
-    def _has_ended(self, account: Account, run: ActiveSpawn) -> bool:
-        pod = Context(self.service_context, account, run).pod()
+    def _has_ended(self, user_state: UserState, run: ActiveSpawn) -> bool:
+        pod = Context(self.service_context, user_state, run).pod()
         return run.record.pod is not None and (pod is None or pod_status.is_lost(pod))
 
-    def _is_ready(self, account: Account, run: ActiveSpawn) -> bool:
-        namespace = Context(self.service_context, account, run).names.namespace
+    def _is_ready(self, user_state: UserState, run: ActiveSpawn) -> bool:
+        namespace = Context(self.service_context, user_state, run).names.namespace
         pods = self.service_context.pods.within(namespace)
         return any(
             pod["metadata"]["labels"].get(labels.SPAWN) == run.record.id
@@ -286,38 +288,38 @@ class Recovery:
             for pod in pods
         )
 
-    async def _take_over(self, account: Account, runs: list[ActiveSpawn]) -> None:
+    async def _take_over(self, user_state: UserState, runs: list[ActiveSpawn]) -> None:
         if any(run.record.phase in {Phase.REQUESTED, Phase.PENDING} for run in runs):
-            account.record.applied.clear()  # one of the shared steps may have been half done
+            user_state.record.applied.clear()  # one of the shared steps may have been half done
         for run in runs:
-            account.record.generation += 1
-            run.record.generation = run.record.log.generation = account.record.generation
+            user_state.record.generation += 1
+            run.record.generation = run.record.log.generation = user_state.record.generation
             if run.record.phase is Phase.RUNNING:
-                _ = Context(self.service_context, account, run).follow()
+                _ = Context(self.service_context, user_state, run).follow()
         try:
-            async with account.lock:
-                account.demand_here()
-                await self.service_context.store.save(account.record)
+            async with user_state.lock:
+                user_state.demand_here()
+                await self.service_context.store.save(user_state.record)
         except ClusterError:
-            self.tasks.run(self._take_over_later(account, runs))  # nobody else waits for this user's record
+            self.tasks.run(self._take_over_later(user_state, runs))  # nobody else waits for this user's record
         except (ElsewhereError, RecordLostError):
             return  # the other writer's record is followed when the cache has it
         except SpawnpennyError as error:
-            self._leave_alone(account.slug, account.username, error)
+            self._leave_alone(user_state.slug, user_state.username, error)
         else:
-            self._carry_all_on(account, runs)
+            self._carry_all_on(user_state, runs)
 
-    async def _take_over_later(self, account: Account, runs: list[ActiveSpawn]) -> None:
-        await persist(self.service_context, account)
-        self._carry_all_on(account, runs)
+    async def _take_over_later(self, user_state: UserState, runs: list[ActiveSpawn]) -> None:
+        await persist(self.service_context, user_state)
+        self._carry_all_on(user_state, runs)
 
-    def _carry_all_on(self, account: Account, runs: list[ActiveSpawn]) -> None:
-        for run in runs if not account.moved else ():
-            if run.task is None and account.runs.get(run.record.key) is run:
-                self._carry_on(account, run)
+    def _carry_all_on(self, user_state: UserState, runs: list[ActiveSpawn]) -> None:
+        for run in runs if not user_state.moved else ():
+            if run.task is None and user_state.runs.get(run.record.key) is run:
+                self._carry_on(user_state, run)
 
-    def _carry_on(self, account: Account, run: ActiveSpawn) -> None:
-        context = Context(self.service_context, account, run)
+    def _carry_on(self, user_state: UserState, run: ActiveSpawn) -> None:
+        context = Context(self.service_context, user_state, run)
         controller, record = SpawnController(context), run.record
         if record.desired is Desired.GONE:
             controller.to_phase(Phase.STOPPING)
@@ -327,10 +329,12 @@ class Recovery:
         elif record.phase is Phase.UNDOING and record.reason is not None:
             work = controller.go_on_undoing
         elif record.phase is Phase.RUNNING:
-            work = partial(controller.end_of_pod, context.pod()) if self._has_ended(account, run) else controller.tend
+            work = (
+                partial(controller.end_of_pod, context.pod()) if self._has_ended(user_state, run) else controller.tend
+            )
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
-            if self._is_ready(account, run):  # it may have been reported as running: it gets the time to be so again
+            if self._is_ready(user_state, run):  # it may have been told as running: it gets the time to be so again
                 record.deadline = max(record.deadline, time.time() + self.service_context.settings.deadlines.spawn)
             work = controller.come_up
         run.task = self.tasks.start(controller.see_through(work))

@@ -44,7 +44,7 @@ from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.supervision import tend
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context
 
 _SOON: Final = 0.5
@@ -61,7 +61,7 @@ class SpawnController:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._service_context = context.service_context
-        self._account = context.account
+        self._user_state = context.user_state
         self._run = context.run
         self._record = context.run.record
         self._known = False
@@ -84,7 +84,7 @@ class SpawnController:
                 raise
             except Exception:
                 self._log.exception("a spawn failed unexpectedly")
-                if self._account.moved:
+                if self._user_state.moved:
                     raise
             else:
                 return
@@ -149,8 +149,8 @@ class SpawnController:
             return
         if self._record.purge:
             await purge(self._context)
-        async with self._account.lock:
-            self._account.forget(self._run)
+        async with self._user_state.lock:
+            self._user_state.forget(self._run)
         await self._persist()
         self._context.emit(EventType.PHASE, "gone", phase="gone")
         self._log.info("gone")
@@ -176,7 +176,7 @@ class SpawnController:
                 self._log.exception("retiring failed unexpectedly")
                 return await self._stays(StepFailedError(self._unexpected()))
             else:
-                self._account.record.retire()
+                self._user_state.record.retire()
                 return True
 
     async def _stays(self, error: SpawnpennyError) -> bool:
@@ -242,7 +242,7 @@ class SpawnController:
         structlog.contextvars.bind_contextvars(**self._marks())
 
     def _marks(self) -> dict[str, str]:
-        return {"spawn": self._record.id, "user": self._account.username, "key": str(self._record.key)}
+        return {"spawn": self._record.id, "user": self._user_state.username, "key": str(self._record.key)}
 
     async def _end_of(self, after: asyncio.Task[None] | None) -> None:
         if after is not None and not after.done():
@@ -306,7 +306,7 @@ class SpawnController:
     async def _undo(self, error: SpawnpennyError) -> None:
         reason = reason_of(error, self._context.scrub(error.message))
         if isinstance(error, NotFoundError | TerminatingError):
-            self._account.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
+            self._user_state.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
         await self._undo_for(reason)
 
     async def _undo_for(self, reason: Reason) -> None:
@@ -397,11 +397,11 @@ class SpawnController:
             await self._persist()
 
     async def _persist(self) -> None:
-        await persist(self._service_context, self._account)
+        await persist(self._service_context, self._user_state)
 
 
-async def persist(service_context: ServiceContext, account: Account) -> None:
-    """Write an account's record, however long the cluster takes to answer, unless the account has moved.
+async def persist(service_context: ServiceContext, user_state: UserState) -> None:
+    """Write a user state's record, however long the cluster takes to answer, unless the user state has moved.
 
     Raises:
         RecordLostError: Another replica has taken the user over.
@@ -410,12 +410,12 @@ async def persist(service_context: ServiceContext, account: Account) -> None:
     waits = pauses(_SOON)
     while True:
         try:
-            async with account.lock:
-                account.demand_here()
-                await service_context.store.save(account.record)
+            async with user_state.lock:
+                user_state.demand_here()
+                await service_context.store.save(user_state.record)
         except ClusterError as error:
             log = structlog.get_logger("spawnpenny.spawn")
-            log.warning("the record cannot be written yet", user=account.username, error=error.message)
+            log.warning("the record cannot be written yet", user=user_state.username, error=error.message)
             await asyncio.sleep(next(waits))
         else:
             return

@@ -14,7 +14,7 @@ from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.errors import QuotaExceededError, SpawnpennyError
 from spawnpenny.spawns.making import draft
 from spawnpenny.spawns.record import UserRecord
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_state import UserState
 
 if TYPE_CHECKING:
     from spawnpenny.domain.form_answers import Answers
@@ -29,19 +29,23 @@ _MOST: Final = 300
 
 
 async def unfitting(
-    service_context: ServiceContext, account: Account | None, user: User, key: Key, form: Sequence[FormField]
+    service_context: ServiceContext, user_state: UserState | None, user: User, key: Key, form: Sequence[FormField]
 ) -> dict[Path, Shortage]:
     """Return the choices that the steps' own checks would refuse for want of room, with what is short.
 
     What the spawn of this key uses already does not count, as the new one takes its place. It runs in a thread, on a
     copy of what the user has: a form of many profiles takes a while. Of a form that is larger still, a part is judged.
     """
-    record = replace(account.record, user=user, spawns=dict(account.record.spawns)) if account else UserRecord(user, "")
-    own = Account(safe_slug(user.username), record, runs=dict(account.runs) if account else {})
+    record = (
+        replace(user_state.record, user=user, spawns=dict(user_state.record.spawns))
+        if user_state
+        else UserRecord(user, "")
+    )
+    own = UserState(safe_slug(user.username), record, runs=dict(user_state.runs) if user_state else {})
     return await asyncio.to_thread(unavailable, form, _judge(service_context, own, key))
 
 
-def _judge(service_context: ServiceContext, own: Account, key: Key) -> Judge:
+def _judge(service_context: ServiceContext, own: UserState, key: Key) -> Judge:
     known: dict[tuple[tuple[str, str], ...], Shortage | None] = {}
 
     def judge(answers: Answers) -> Shortage | None:

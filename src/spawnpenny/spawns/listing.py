@@ -17,8 +17,8 @@ from spawnpenny.errors import SpawnpennyError
 from spawnpenny.replicas.ownership import Ownership, slug_of
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.store import may_have, read_record, username_of
-from spawnpenny.spawns.user_registry import Accounts, make_account
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_registry import UserRegistry, make_user_state
+from spawnpenny.spawns.user_state import UserState
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest
@@ -29,14 +29,14 @@ START: Final = ("", "")
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Finds spawns in ``accounts`` and, for the users who are not there, in the records that are watched."""
+    """Finds spawns in ``user_states`` and, for the users who are not there, in the records that are watched."""
 
-    accounts: Accounts
+    user_registry: UserRegistry
     ownership: Ownership
 
     def all(
         self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None
-    ) -> list[tuple[Account, ActiveSpawn]]:
+    ) -> list[tuple[UserState, ActiveSpawn]]:
         """Return those after a username and name, as many as ``limit`` says."""
         found = (each for place in self._places_from(after[0]) for each in _of(place, kind, after))
         return list(islice(found, limit))
@@ -48,41 +48,41 @@ class Directory:
         after: tuple[str, str],
         limit: int,
         where: Callable[[SpawnRecord], bool],
-    ) -> list[tuple[Account, ActiveSpawn]]:
+    ) -> list[tuple[UserState, ActiveSpawn]]:
         """Return the same, as far as ``where`` is true of them, with pauses: many may have to be passed over."""
-        found: list[tuple[Account, ActiveSpawn]] = []
+        found: list[tuple[UserState, ActiveSpawn]] = []
         async for place in paced(self._places_from(after[0])):
             found += [each for each in _of(place, kind, after) if where(each[1].record)]
             if len(found) >= limit:
                 break
         return found[:limit]
 
-    def _places_from(self, username: str) -> Iterator[Account | Manifest]:
-        """Yield the account, or the stored record, of this user and of those that follow."""
-        places: dict[str, Account | Manifest] = {
+    def _places_from(self, username: str) -> Iterator[UserState | Manifest]:
+        """Yield the user state, or the stored record, of this user and of those that follow."""
+        places: dict[str, UserState | Manifest] = {
             username_of(record): record
             for record in self.ownership.records.items()
-            if self.accounts.by_slug(slug_of(record)) is None
+            if self.user_registry.by_slug(slug_of(record)) is None
         }
-        places |= {account.username: account for account in self.accounts}
+        places |= {user_state.username: user_state for user_state in self.user_registry}
         for name in sorted(each for each in places if each >= username):
             yield places[name]
 
 
-def _of(place: Account | Manifest, kind: Kind, after: tuple[str, str]) -> list[tuple[Account, ActiveSpawn]]:
+def _of(place: UserState | Manifest, kind: Kind, after: tuple[str, str]) -> list[tuple[UserState, ActiveSpawn]]:
     """Return the spawns of a kind that a user has, by name, but for those up to a username and name."""
-    account = place if isinstance(place, Account) else _read(place, kind)
-    runs = [(key.name, run) for key, run in account.runs.items() if key.kind is kind] if account else []
+    user_state = place if isinstance(place, UserState) else _read(place, kind)
+    runs = [(key.name, run) for key, run in user_state.runs.items() if key.kind is kind] if user_state else []
     return [
-        (account, run)
+        (user_state, run)
         for name, run in sorted(runs, key=lambda each: each[0])
-        if account and (account.username, name) > after
+        if user_state and (user_state.username, name) > after
     ]
 
 
-def _read(record: Manifest, kind: Kind) -> Account | None:
-    """Return the account of a record; None if it has no spawn of a kind, or cannot be read."""
+def _read(record: Manifest, kind: Kind) -> UserState | None:
+    """Return the user state of a record; None if it has no spawn of a kind, or cannot be read."""
     if may_have(record, kind):
         with suppress(SpawnpennyError):
-            return make_account(read_record(record))
+            return make_user_state(read_record(record))
     return None

@@ -19,7 +19,7 @@ from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.hostnames import hostnames
 from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.service_context import ServiceContext
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context
 
 MARGIN: Final = 5.0
@@ -27,17 +27,17 @@ MARGIN: Final = 5.0
 
 
 def make_run(
-    service_context: ServiceContext, account: Account, key: Key, request: SpawnRequest, *, identity: Identity
+    service_context: ServiceContext, user_state: UserState, key: Key, request: SpawnRequest, *, identity: Identity
 ) -> ActiveSpawn:
-    """Return a new spawn of an account, of which nothing is written or begun yet.
+    """Return a new spawn of a user state, of which nothing is written or begun yet.
 
     Raises:
         InvalidRequestError, QuotaExceededError, NameCollisionError, TooManySpawnsError: Why it is refused.
 
     """
-    context = draft(service_context, account, key, request, identity=identity)
+    context = draft(service_context, user_state, key, request, identity=identity)
     record = context.run.record
-    record.replaces = to_replace(account, account.runs.get(key))
+    record.replaces = to_replace(user_state, user_state.runs.get(key))
     if request.timeout is None:  # else the caller waits no longer
         record.deadline += _grace_of_replaced(context)
     refuse_collision(context)
@@ -47,22 +47,22 @@ def make_run(
 
 
 def draft(
-    service_context: ServiceContext, account: Account, key: Key, request: SpawnRequest, *, identity: Identity
+    service_context: ServiceContext, user_state: UserState, key: Key, request: SpawnRequest, *, identity: Identity
 ) -> Context:
-    """Return a new spawn of an account before anything of it was looked at."""
+    """Return a new spawn of a user state before anything of it was looked at."""
     now = time.time()
     record = SpawnRecord(
         key=key,
         id=secrets.token_hex(8),
-        generation=account.record.generation,
+        generation=user_state.record.generation,
         request=request,
         by=identity.name,
-        own=identity.username == account.username,
+        own=identity.username == user_state.username,
         requested_at=now,
         deadline=now + _patience(service_context, request),
-        log=EventLog(account.record.generation),
+        log=EventLog(user_state.record.generation),
     )
-    return Context(service_context, account, ActiveSpawn(record))
+    return Context(service_context, user_state, ActiveSpawn(record))
 
 
 def _grace_of_replaced(context: Context) -> float:
@@ -89,7 +89,7 @@ def choose(context: Context) -> None:
         InvalidRequestError: An option is not known, or its value is not one of the option's.
 
     """
-    record, user, plugins = context.run.record, context.account.record.user, context.service_context.plugins
+    record, user, plugins = context.run.record, context.user_state.record.user, context.service_context.plugins
     if record.key.kind is Kind.LAB:
         check_options(plugins.form(user), record.request.options)
         env = {**record.request.env, VARIABLE: new_lab_token(context.names)}
@@ -104,7 +104,9 @@ def _check(context: Context) -> None:
     record.steps = [StepProgress(step.name) for step in steps]
     record.asks = context.asks()
     if record.request.tls is not None:
-        hostnames(context.service_context, context.account.username, record.key)  # or nobody would make anything of it
+        hostnames(
+            context.service_context, context.user_state.username, record.key
+        )  # or nobody would make anything of it
     for step in steps:
         step.check(context.spawn())
     context.demand_useful()

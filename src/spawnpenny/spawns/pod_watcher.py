@@ -17,8 +17,8 @@ from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.service_context import ServiceContext
-from spawnpenny.spawns.user_registry import Accounts
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_registry import UserRegistry
+from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context
 
 
@@ -27,7 +27,7 @@ class PodWatcher:
     """Ends the spawns whose pods have ended, and reports those that are in trouble."""
 
     service_context: ServiceContext
-    accounts: Accounts
+    user_registry: UserRegistry
     tasks: Tasks
 
     async def run(self) -> None:
@@ -43,10 +43,10 @@ class PodWatcher:
             pod = pods.get(known["metadata"]["namespace"], known["metadata"]["name"])
             if pod is not None:
                 self._look_alone(pod, deleted=False)
-        async for account in paced(self.accounts):
-            for run in account.runs.values():
-                with self.service_context.faults.isolated("account", account.slug):
-                    context = Context(self.service_context, account, run)
+        async for user_state in paced(self.user_registry):
+            for run in user_state.runs.values():
+                with self.service_context.faults.isolated("account", user_state.slug):
+                    context = Context(self.service_context, user_state, run)
                     if self._stands(run) and run.record.pod is not None and context.pod() is None:
                         self._end(context, None)
 
@@ -70,7 +70,7 @@ class PodWatcher:
             return
         context.notice(pod)
         if context.follow():
-            self.tasks.run(persist(self.service_context, context.account))
+            self.tasks.run(persist(self.service_context, context.user_state))
         if (trouble := pod_status.trouble(pod, quote=None)) is not None and not pod_status.is_ready(pod):
             self._tell(context, trouble.error.message)
 
@@ -83,8 +83,8 @@ class PodWatcher:
     def _stir(self, pod: Manifest) -> None:
         """Notify the supervisor of the pod's spawn, or of one that was requested from inside the pod."""
         carried = pod["metadata"].get("labels", {})
-        account, spawn = self.accounts.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
-        for run in account.runs.values() if account else ():
+        user_state, spawn = self.user_registry.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
+        for run in user_state.runs.values() if user_state else ():
             if run.record.key.kind is Kind.DASK and spawn in _heard_of(run):
                 if labels.PART in carried and spawn == run.record.id and pod_status.is_over(pod):
                     run.note_end(pod)
@@ -95,13 +95,13 @@ class PodWatcher:
         if context.run.waiting_for != message:
             context.tell(message, severity=Severity.WARNING)
             log = structlog.get_logger("spawnpenny.spawn").bind(spawn=context.run.record.id)
-            log.warning("a running pod is in trouble", user=context.account.username, trouble=message)
+            log.warning("a running pod is in trouble", user=context.user_state.username, trouble=message)
 
-    def _running(self, pod: Manifest) -> tuple[Account, ActiveSpawn] | None:
-        account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
-        for run in account.runs.values() if account else ():
-            if account is not None and self._stands(run) and run.record.pod == pod["metadata"]["uid"]:
-                return account, run
+    def _running(self, pod: Manifest) -> tuple[UserState, ActiveSpawn] | None:
+        user_state = self.user_registry.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
+        for run in user_state.runs.values() if user_state else ():
+            if user_state is not None and self._stands(run) and run.record.pod == pod["metadata"]["uid"]:
+                return user_state, run
         return None
 
     @staticmethod

@@ -14,24 +14,24 @@ from spawnpenny.spawns.acceptance import oldest_history
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.service_context import ServiceContext
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_state import UserState
 
 COMMISSIONING: Final = Key(Kind.USER, "")
 
 
-def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> ActiveSpawn:
-    """Add to an account what stands for a user who is retired, or a lab whose storage goes, and return it.
+def stand_in(user_state: UserState, key: Key = COMMISSIONING, by: str = "") -> ActiveSpawn:
+    """Add to a user state what stands for a user who is retired, or a lab whose storage goes, and return it.
 
     Raises:
         TooManySpawnsError: There is no room for it.
 
     """
-    oldest = oldest_history(account, key)
+    oldest = oldest_history(user_state, key)
     if oldest is not None:
-        account.forget(oldest)
+        user_state.forget(oldest)
         oldest.vanish()
-    account.record.generation += 1
-    generation, now = account.record.generation, time.time()
+    user_state.record.generation += 1
+    generation, now = user_state.record.generation, time.time()
     record = SpawnRecord(
         key=key,
         id=secrets.token_hex(8),
@@ -44,8 +44,8 @@ def stand_in(account: Account, key: Key = COMMISSIONING, by: str = "") -> Active
         reverted=key.kind is not Kind.USER,
         log=EventLog(generation),
     )
-    run = account.runs[key] = ActiveSpawn(record)
-    account.record.spawns[key] = record
+    run = user_state.runs[key] = ActiveSpawn(record)
+    user_state.record.spawns[key] = record
     return run
 
 
@@ -56,31 +56,31 @@ def has_namespace(service_context: ServiceContext, username: str) -> bool:
     return there is not None and "deletionTimestamp" not in there["metadata"]
 
 
-def refuse_retiring(account: Account) -> None:
+def refuse_retiring(user_state: UserState) -> None:
     """Refuse a spawn of a user who is being retired.
 
     Raises:
         UserConflictError: It has to wait until that is done.
 
     """
-    for key, run in account.runs.items():
+    for key, run in user_state.runs.items():
         if key.kind is Kind.USER and run.record.desired is Desired.GONE:
-            raise UserConflictError(f"{account.username} is being retired; try again when that is done.")
+            raise UserConflictError(f"{user_state.username} is being retired; try again when that is done.")
 
 
-def refuse_to_retire(account: Account, *, purge: bool) -> None:
+def refuse_to_retire(user_state: UserState, *, purge: bool) -> None:
     """Refuse to retire a user who has something, or who is being retired otherwise.
 
     Raises:
         UserConflictError: What.
 
     """
-    for key, run in account.runs.items():
+    for key, run in user_state.runs.items():
         retiring = key.kind is Kind.USER and run.record.desired is Desired.GONE
         if retiring and purge and not run.record.request.options.get("purge"):
             raise UserConflictError(
-                f"{account.username} is being retired without the storage; ask for that again when it is done."
+                f"{user_state.username} is being retired without the storage; ask for that again when it is done."
             )
-    active = sorted(str(key) for key, run in account.runs.items() if key.kind is not Kind.USER and run.record.active)
+    active = sorted(str(key) for key, run in user_state.runs.items() if key.kind is not Kind.USER and run.record.active)
     if active:
-        raise UserConflictError(f"{account.username} has {', '.join(active)}; stop what there is before retiring.")
+        raise UserConflictError(f"{user_state.username} has {', '.join(active)}; stop what there is before retiring.")

@@ -10,18 +10,18 @@ from spawnpenny.domain.resources import Resources, total
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
-    from spawnpenny.spawns.user_state import Account
+    from spawnpenny.spawns.user_state import UserState
     from spawnpenny.spawns.views import Context
 
 _PAUSE: Final = 0.5
 """Seconds until the next look at a spawn whose task is not begun yet."""
 
 
-def ending(account: Account, *, but: ActiveSpawn) -> list[ActiveSpawn]:
+def ending(user_state: UserState, *, but: ActiveSpawn) -> list[ActiveSpawn]:
     """Return a user's other spawns that are being taken away; not those that are given up."""
     return [
         run
-        for run in account.runs.values()
+        for run in user_state.runs.values()
         if run is not but and run.record.leaving and (not run.settled or _is_under_way(run))
     ]
 

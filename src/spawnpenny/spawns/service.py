@@ -49,8 +49,8 @@ from spawnpenny.spawns.retirement import (
 )
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.store import RecordLostError
-from spawnpenny.spawns.user_registry import Accounts
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_registry import UserRegistry
+from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context
 
 _HEARSAY: Final = 2.0
@@ -77,9 +77,9 @@ class Scaled:
 class Spawns:
     """Starts and stops spawns, and knows them. ``ready`` is set once the state of the cluster is known."""
 
-    def __init__(self, service_context: ServiceContext, accounts: Accounts, tasks: Tasks) -> None:
+    def __init__(self, service_context: ServiceContext, user_registry: UserRegistry, tasks: Tasks) -> None:
         self._service_context = service_context
-        self._accounts = accounts
+        self._user_registry = user_registry
         self._tasks = tasks
         self.ready = False
 
@@ -100,10 +100,10 @@ class Spawns:
 
         """
         self._demand_ready()
-        async with self._locked(username) as account:
-            user = resolve_user(username, identity, account.known, self._service_context.settings.users)
-            refuse_retiring(account)
-            existing = account.runs.get(key)
+        async with self._locked(username) as user_state:
+            user = resolve_user(username, identity, user_state.known, self._service_context.settings.users)
+            refuse_retiring(user_state)
+            existing = user_state.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
                 return Started(existing, new=False)
             refuse_while_purging(existing, key)
@@ -111,7 +111,7 @@ class Spawns:
                 if not replace:
                     raise conflict(existing, key)
                 refuse_foreign(existing, username, request, identity)
-            return Started(await self._accept(account, user, key, request, identity), new=True)
+            return Started(await self._accept(user_state, user, key, request, identity), new=True)
 
     def ending(self, username: str) -> set[asyncio.Task[None]]:
         """Return the tasks that take spawns of a user away.
@@ -120,8 +120,8 @@ class Spawns:
             ElsewhereError: Another replica looks after the user.
 
         """
-        account = self.account(username)
-        runs = account.runs.values() if account is not None else ()
+        user_state = self.user_state(username)
+        runs = user_state.runs.values() if user_state is not None else ()
         return {run.task for run in runs if run.record.leaving and run.task is not None and not run.task.done()}
 
     async def commission(self, user: User, *, identity: Identity) -> Started:
@@ -138,25 +138,25 @@ class Spawns:
         self._demand_ready()
         check_ids(user, self._service_context.settings.users)
         key = COMMISSIONING
-        async with self._locked(user.username) as account:
-            existing = account.runs.get(key)
-            known, active = account.record.user, existing is not None and existing.record.active
+        async with self._locked(user.username) as user_state:
+            existing = user_state.runs.get(key)
+            known, active = user_state.record.user, existing is not None and existing.record.active
             stays = active and existing is not None and existing.record.desired is Desired.RUNNING
-            same = stays and account.record.commissioned and known == user
-            if existing is not None and same and not (existing.settled and self._is_outdated(account, existing)):
+            same = stays and user_state.record.commissioned and known == user
+            if existing is not None and same and not (existing.settled and self._is_outdated(user_state, existing)):
                 return Started(existing, new=False)
             if existing is not None and stays and not existing.settled:
                 raise UserConflictError(
                     f"Another dossier of {user.username} is being commissioned; try again when it is done."
                 )
             request = SpawnRequest(start=secrets.token_hex(8))
-            run = await self._accept(account, user, key, request, identity, commissioned=True)
+            run = await self._accept(user_state, user, key, request, identity, commissioned=True)
             return Started(run, new=True)
 
-    def _is_outdated(self, account: Account, run: ActiveSpawn) -> bool:
+    def _is_outdated(self, user_state: UserState, run: ActiveSpawn) -> bool:
         """Return whether a finished commissioning would do something else now."""
         try:
-            return bool(Context(self._service_context, account, run).runner().outdated())
+            return bool(Context(self._service_context, user_state, run).runner().outdated())
         except SpawnpennyError:  # the orders cannot be read at the moment: what has run, has run
             return False
 
@@ -171,19 +171,19 @@ class Spawns:
 
         """
         self._demand_ready()
-        if self.account(username) is None:
+        if self.user_state(username) is None:
             return None
-        async with self._locked(username) as account:
-            refuse_to_retire(account, purge=purge)
-            run = account.runs.get(COMMISSIONING)
-            if run is None and not account.record.applied and not has_namespace(self._service_context, username):
+        async with self._locked(username) as user_state:
+            refuse_to_retire(user_state, purge=purge)
+            run = user_state.runs.get(COMMISSIONING)
+            if run is None and not user_state.record.applied and not has_namespace(self._service_context, username):
                 return None  # retired already, or never more than written down
-            run = run or stand_in(account)
+            run = run or stand_in(user_state)
             if run.record.desired is not Desired.GONE:
                 run.record.request = replace(run.record.request, options={"purge": purge})
                 run.record.reverted = False
-                account.record.applied.clear()  # what comes after, or in between, may rely on nothing of it
-                await self._order_gone(account, run)
+                user_state.record.applied.clear()  # what comes after, or in between, may rely on nothing of it
+                await self._order_gone(user_state, run)
             return run
 
     async def scale(self, username: str, key: Key, wanted: Scale | Callable[[Scale], Scale]) -> Scaled | None:
@@ -199,23 +199,23 @@ class Spawns:
 
         """
         self._demand_ready()
-        if self.account(username) is None:
+        if self.user_state(username) is None:
             return None
-        async with self._locked(username) as account:
-            run = account.runs.get(key)
+        async with self._locked(username) as user_state:
+            run = user_state.runs.get(key)
             if run is None:
                 return None
             demand_up(run)
-            context, before = Context(self._service_context, account, run), run.record.scale
+            context, before = Context(self._service_context, user_state, run), run.record.scale
             asked = wanted if isinstance(wanted, Scale) else wanted(before)
             fitted = context.fit(asked.held(asked.count))
             run.standing = before  # or workers would go, or come, by what may not get written
             context.count(fitted.scale)
             try:
-                await self._service_context.store.save(account.record)
+                await self._service_context.store.save(user_state.record)
             except BaseException as error:
                 context.count(before)
-                self._write_back(account, account.record.user, error)
+                self._write_back(user_state, user_state.record.user, error)
                 raise
             finally:
                 run.standing = None
@@ -233,14 +233,14 @@ class Spawns:
 
         """
         self._demand_ready()
-        if self.account(username) is None:
+        if self.user_state(username) is None:
             return None
-        async with self._locked(username) as account:
-            run = account.runs.get(key)
+        async with self._locked(username) as user_state:
+            run = user_state.runs.get(key)
             if run is None or (start is not None and run.record.request.start != start):
                 return None
             if run.record.desired is not Desired.GONE:
-                await self._order_gone(account, run)
+                await self._order_gone(user_state, run)
             return run
 
     def hostnames(self, username: str, key: Key) -> tuple[str, ...]:
@@ -266,22 +266,24 @@ class Spawns:
 
         """
         self._demand_ready()
-        if self.account(username) is None and not has_namespace(self._service_context, username):
+        if self.user_state(username) is None and not has_namespace(self._service_context, username):
             return None
-        async with self._locked(username) as account:
-            run = account.runs.get(key)
+        async with self._locked(username) as user_state:
+            run = user_state.runs.get(key)
             if start is not None and (run is None or run.record.request.start != start):
                 return None
             if run is None:
                 if not has_namespace(self._service_context, username):
                     return None
-                refuse_retiring(account)
-                if account.known is None:
-                    account.record.user = resolve_user(username, identity, None, self._service_context.settings.users)
-                run = stand_in(account, key, identity.name)
+                refuse_retiring(user_state)
+                if user_state.known is None:
+                    user_state.record.user = resolve_user(
+                        username, identity, None, self._service_context.settings.users
+                    )
+                run = stand_in(user_state, key, identity.name)
             if not (run.record.purge and run.record.desired is Desired.GONE):
                 run.record.purge = True
-                await self._order_gone(account, run)
+                await self._order_gone(user_state, run)
             return run
 
     def find(self, username: str, key: Key) -> ActiveSpawn | None:
@@ -291,21 +293,21 @@ class Spawns:
             NotReadyError: The state of the cluster is not known (yet).
 
         """
-        account = self.account(username)
-        return account.runs.get(key) if account else None
+        user_state = self.user_state(username)
+        return user_state.runs.get(key) if user_state else None
 
-    def account(self, username: str) -> Account | None:
-        """Return a user's account, or None.
+    def user_state(self, username: str) -> UserState | None:
+        """Return the state of a user, or None.
 
         Raises:
             NotReadyError: The state of the cluster is not known (yet).
 
         """
         self._demand_ready()
-        account = self._accounts.find(username)
-        if account is None:
+        user_state = self._user_registry.find(username)
+        if user_state is None:
             self._demand_here(username)
-        return account
+        return user_state
 
     async def look_for(self, username: str) -> None:
         """Make sure that a user who is not known here is not one whom another replica has just begun with.
@@ -316,7 +318,7 @@ class Spawns:
             ClusterError: The cluster does not answer.
 
         """
-        if self.account(username) is None:
+        if self.user_state(username) is None:
             await self._service_context.ownership.ask(safe_slug(username), self._service_context.cluster)
 
     async def page(
@@ -326,7 +328,7 @@ class Spawns:
         after: tuple[str, str],
         limit: int,
         where: Callable[[SpawnRecord], bool] = lambda _: True,
-    ) -> list[tuple[Account, ActiveSpawn]]:
+    ) -> list[tuple[UserState, ActiveSpawn]]:
         """Return what ``all`` does, of those whose record ``where`` is true of; others have their turn meanwhile.
 
         Raises:
@@ -334,12 +336,12 @@ class Spawns:
 
         """
         self._demand_ready()
-        directory = Directory(self._accounts, self._service_context.ownership)
+        directory = Directory(self._user_registry, self._service_context.ownership)
         return await directory.page(kind, after=after, limit=limit, where=where)
 
     def all(
         self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None
-    ) -> list[tuple[Account, ActiveSpawn]]:
+    ) -> list[tuple[UserState, ActiveSpawn]]:
         """Return all spawns of a kind, by username and name: those after such a place, as many as ``limit`` says.
 
         Raises:
@@ -347,23 +349,23 @@ class Spawns:
 
         """
         self._demand_ready()
-        return Directory(self._accounts, self._service_context.ownership).all(kind, after=after, limit=limit)
+        return Directory(self._user_registry, self._service_context.ownership).all(kind, after=after, limit=limit)
 
-    def accounts(self) -> list[Account]:
-        """Return all accounts in memory, also before the state of the cluster is known."""
-        return list(self._accounts)
+    def user_states(self) -> list[UserState]:
+        """Return all user states in memory, also before the state of the cluster is known."""
+        return list(self._user_registry)
 
     def unknown(self) -> list[str]:
         """Return the users whose records cannot be read: what they have running is not in ``all``."""
-        return self._accounts.refused()
+        return self._user_registry.refused()
 
     @asynccontextmanager
-    async def _locked(self, username: str) -> AsyncIterator[Account]:
-        """Hold a user's account. Where another replica turns out to have the user, say so, as soon as it is known."""
+    async def _locked(self, username: str) -> AsyncIterator[UserState]:
+        """Hold a user's state. If another replica has the user, say so as soon as it is known."""
         self._demand_here(username)
         try:
-            async with self._accounts.locked(username, self._service_context.store.owner) as account:
-                yield account
+            async with self._user_registry.locked(username, self._service_context.store.owner) as user_state:
+                yield user_state
         except RecordLostError:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_HEARSAY):
@@ -372,14 +374,14 @@ class Spawns:
             raise
 
     def _demand_here(self, username: str) -> None:
-        self._accounts.demand_readable(username)
+        self._user_registry.demand_readable(username)
         slug = safe_slug(username)
-        if self._accounts.by_slug(slug) is None:
+        if self._user_registry.by_slug(slug) is None:
             self._service_context.ownership.demand_unknown(slug)
 
     async def _accept(
         self,
-        account: Account,
+        user_state: UserState,
         user: User,
         key: Key,
         request: SpawnRequest,
@@ -388,60 +390,60 @@ class Spawns:
         commissioned: bool = False,
     ) -> ActiveSpawn:
         """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
-        existing = account.runs.get(key)
-        attempt = trial(account, user, identity, commissioned=commissioned)
+        existing = user_state.runs.get(key)
+        attempt = trial(user_state, user, identity, commissioned=commissioned)
         run = make_run(self._service_context, attempt, key, request, identity=identity)
-        oldest = oldest_history(account, key)
+        oldest = oldest_history(user_state, key)
         if oldest is not None:
             attempt.record.spawns.pop(oldest.record.key)
         attempt.record.spawns[key] = run.record
         try:
             await self._service_context.store.save(attempt.record)
         except BaseException as error:
-            self._write_back(account, user, error)
+            self._write_back(user_state, user, error)
             raise
-        account.demand_here()  # or who has the user by now starts it too
+        user_state.demand_here()  # or who has the user by now starts it too
         if oldest is not None:
-            account.forget(oldest)
+            user_state.forget(oldest)
             oldest.vanish()
-        account.record.take(attempt.record, key)
-        account.runs[key] = run
+        user_state.record.take(attempt.record, key)
+        user_state.runs[key] = run
         if existing is not None:
             run.take_the_place_of(existing)
-        controller = SpawnController(Context(self._service_context, account, run))
+        controller = SpawnController(Context(self._service_context, user_state, run))
         self._launch(run, controller, partial(controller.come_up, existing.task if existing else None))
         return run
 
-    async def _order_gone(self, account: Account, run: ActiveSpawn) -> None:
+    async def _order_gone(self, user_state: UserState, run: ActiveSpawn) -> None:
         run.record.desired = Desired.GONE
         if run.task is not None:
             run.task.cancel()  # now, or it would go on while the order is written
-        controller = SpawnController(Context(self._service_context, account, run))
+        controller = SpawnController(Context(self._service_context, user_state, run))
         controller.to_phase(Phase.STOPPING)
         try:
-            await self._service_context.store.save(account.record)
+            await self._service_context.store.save(user_state.record)
         except BaseException:
             # It may be written down or not. That somebody wants it gone is certain: write it first, then do it.
-            if not account.moved:
+            if not user_state.moved:
                 self._launch(run, controller, partial(controller.go_down, run.task, written=False))
             raise
-        account.demand_here()
+        user_state.demand_here()
         self._launch(run, controller, partial(controller.go_down, run.task))
 
-    def _write_back(self, account: Account, user: User, error: BaseException) -> None:
+    def _write_back(self, user_state: UserState, user: User, error: BaseException) -> None:
         """Bring what is stored back to what we know, where a write may have arrived though its answer did not."""
-        if account.moved or not isinstance(error, UnavailableError | asyncio.CancelledError):
+        if user_state.moved or not isinstance(error, UnavailableError | asyncio.CancelledError):
             return
-        if not account.record.recorded:
-            account.record.user = user
-        self._accounts.hold(account)
-        self._tasks.run(self._persist(account))
+        if not user_state.record.recorded:
+            user_state.record.user = user
+        self._user_registry.hold(user_state)
+        self._tasks.run(self._persist(user_state))
 
-    async def _persist(self, account: Account) -> None:
+    async def _persist(self, user_state: UserState) -> None:
         try:
-            await persist(self._service_context, account)
+            await persist(self._service_context, user_state)
         finally:
-            self._accounts.let_go(account)
+            self._user_registry.let_go(user_state)
 
     def _launch(
         self, run: ActiveSpawn, controller: SpawnController, work: Callable[[], Coroutine[Any, Any, None]]

@@ -88,7 +88,7 @@ class RecordStore:
     async def _write_again(self, record: UserRecord, error: SpawnpennyError) -> Manifest:
         """Go on where an earlier write by the same hand has arrived though its answer was lost.
 
-        It gives up where somebody else wrote, be it an earlier or a later account of this very replica.
+        It gives up where somebody else wrote, be it an earlier or a later user state of this very replica.
         """
         there = await self.cluster.read(Ref.of(self._secret(record)))
         stored = read_record(there) if there is not None else None

@@ -10,44 +10,44 @@ from spawnpenny.domain.users import User
 from spawnpenny.errors import NameCollisionError, SpawnpennyError
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import UserRecord
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_state import UserState
 
 
-def make_account(record: UserRecord) -> Account:
-    """Return the account of a record."""
+def make_user_state(record: UserRecord) -> UserState:
+    """Return the user state of a record."""
     runs = {key: ActiveSpawn(spawn, begun=None) for key, spawn in record.spawns.items()}
-    return Account(safe_slug(record.user.username), record, runs=runs, adopted=record.version)
+    return UserState(safe_slug(record.user.username), record, runs=runs, adopted=record.version)
 
 
-class Accounts:
-    """The accounts in memory: one for each record, and one for each user whose first request is being looked at."""
+class UserRegistry:
+    """The user states in memory: one for each record, and one for each user whose first request is being looked at."""
 
     def __init__(self) -> None:
-        self._by_slug: dict[str, Account] = {}
+        self._by_slug: dict[str, UserState] = {}
         self._refused: dict[str, tuple[str, SpawnpennyError]] = {}
 
-    def __iter__(self) -> Iterator[Account]:
+    def __iter__(self) -> Iterator[UserState]:
         return iter(tuple(self._by_slug.values()))
 
-    def add(self, record: UserRecord) -> Account:
-        account = make_account(record)
-        self._by_slug[account.slug] = account
-        return account
+    def add(self, record: UserRecord) -> UserState:
+        user_state = make_user_state(record)
+        self._by_slug[user_state.slug] = user_state
+        return user_state
 
-    def let_move(self, account: Account) -> None:
-        """Forget an account that another replica looks after; what is under way is broken off."""
-        account.moved = True
-        if self._by_slug.get(account.slug) is account:
-            del self._by_slug[account.slug]
-        for run in account.runs.values():
+    def let_move(self, user_state: UserState) -> None:
+        """Forget a user state that another replica looks after; what is under way is broken off."""
+        user_state.moved = True
+        if self._by_slug.get(user_state.slug) is user_state:
+            del self._by_slug[user_state.slug]
+        for run in user_state.runs.values():
             run.move()
 
-    def forget(self, account: Account) -> None:
-        """Forget a user. A task that waits for the account begins anew with it."""
-        self.hold(account)
-        account.record = UserRecord(User(account.username, 0, 0), account.record.owner)
-        account.adopted = None
-        self.let_go(account)
+    def forget(self, user_state: UserState) -> None:
+        """Forget a user. A task that waits for the user state begins anew with it."""
+        self.hold(user_state)
+        user_state.record = UserRecord(User(user_state.username, 0, 0), user_state.record.owner)
+        user_state.adopted = None
+        self.let_go(user_state)
 
     def refuse(self, slug: str, username: str, error: SpawnpennyError) -> None:
         """Answer every request about a user with this error: the state of the user's labs is unknown."""
@@ -65,35 +65,35 @@ class Accounts:
     def is_refused(self, slug: str) -> bool:
         return slug in self._refused
 
-    def by_slug(self, slug: str) -> Account | None:
+    def by_slug(self, slug: str) -> UserState | None:
         return self._by_slug.get(slug)
 
-    def find(self, username: str) -> Account | None:
-        """Return the account of a user, or None where nothing is known of the user.
+    def find(self, username: str) -> UserState | None:
+        """Return the user state of a user, or None where nothing is known of the user.
 
         Raises:
             SpawnpennyError: The user's record cannot be read.
 
         """
         self.demand_readable(username)
-        account = self._by_slug.get(safe_slug(username))
-        if account is None or account.username != username or not account.record.recorded:
+        user_state = self._by_slug.get(safe_slug(username))
+        if user_state is None or user_state.username != username or not user_state.record.recorded:
             return None
-        return account
+        return user_state
 
-    def hold(self, account: Account) -> None:
-        """Hold an account, so that it is not forgotten until ``let_go``."""
-        account.holders += 1
+    def hold(self, user_state: UserState) -> None:
+        """Hold a user state, so that it is not forgotten until ``let_go``."""
+        user_state.holders += 1
 
-    def let_go(self, account: Account) -> None:
-        """Forget the account, if it was in nobody else's hands and nothing of it is written."""
-        account.holders -= 1
-        if account.idle and self._by_slug.get(account.slug) is account:
-            self._by_slug.pop(account.slug, None)
+    def let_go(self, user_state: UserState) -> None:
+        """Forget the user state, if it was in nobody else's hands and nothing of it is written."""
+        user_state.holders -= 1
+        if user_state.idle and self._by_slug.get(user_state.slug) is user_state:
+            self._by_slug.pop(user_state.slug, None)
 
     @asynccontextmanager
-    async def locked(self, username: str, owner: str) -> AsyncIterator[Account]:
-        """Hold the account of a user under its lock; one that nothing is known of is made anew, with no uid yet.
+    async def locked(self, username: str, owner: str) -> AsyncIterator[UserState]:
+        """Hold the user state of a user under its lock; one that nothing is known of is made anew, with no uid yet.
 
         Raises:
             NameCollisionError: Another user's name comes to the same slug.
@@ -103,16 +103,16 @@ class Accounts:
         """
         self.demand_readable(username)
         slug = safe_slug(username)
-        account = self._by_slug.setdefault(slug, Account(slug, UserRecord(User(username, 0, 0), owner)))
-        if account.username != username:
+        user_state = self._by_slug.setdefault(slug, UserState(slug, UserRecord(User(username, 0, 0), owner)))
+        if user_state.username != username:
             raise NameCollisionError(username, slug)
-        self.hold(account)
+        self.hold(user_state)
         try:
-            async with account.lock:
-                account.demand_here()
-                yield account
+            async with user_state.lock:
+                user_state.demand_here()
+                yield user_state
         finally:
-            self.let_go(account)
+            self.let_go(user_state)
 
     def demand_readable(self, username: str) -> None:
         """Raise the error by which a user is refused, if any."""

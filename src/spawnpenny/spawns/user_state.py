@@ -12,12 +12,12 @@ from spawnpenny.spawns.record import UserRecord
 
 
 @dataclass
-class Account:
+class UserState:
     """A user.
 
-    ``lock`` is held while the record is changed and written; ``holders`` counts who has the account in hand, and
-    ``moved`` says that another replica looks after the user by now, or another account here, and nothing may be done by
-    this one; ``unswept`` that something may be left over. ``adopted`` is the version of the record it was made of.
+    ``lock`` is held while the record is changed and written; ``holders`` counts who has the user state in hand, and
+    ``moved`` says that another replica looks after the user by now, or another user state here, and nothing may be done
+    by this one; ``unswept`` that something may be left over. ``adopted`` is the version of the record it was made of.
     """
 
     slug: str
@@ -31,7 +31,7 @@ class Account:
     adopted: str | None = None
 
     def demand_here(self) -> None:
-        """Refuse to go on with an account that has moved.
+        """Refuse to go on with a user state that has moved.
 
         Raises:
             ElsewhereError: It has.

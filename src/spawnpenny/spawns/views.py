@@ -42,7 +42,7 @@ from spawnpenny.spawns.scrub import Scrubber
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.supervision import tending_steps
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_state import UserState
 
 _IDLE: Final = 60.0
 """Seconds after which it is noted that a spawn has nothing to do: each note is a write of the record."""
@@ -53,7 +53,7 @@ class Context:
     """One spawn of one user, seen from the pipeline."""
 
     service_context: ServiceContext
-    account: Account
+    user_state: UserState
     run: ActiveSpawn
 
     @property
@@ -64,7 +64,7 @@ class Context:
     def names(self) -> Names:
         key = self.run.record.key
         return Names.of(
-            self.account.username, key.kind, key.name, prefix=self.service_context.settings.namespaces.prefix
+            self.user_state.username, key.kind, key.name, prefix=self.service_context.settings.namespaces.prefix
         )
 
     def spawn(self, mark: str | None = None) -> Spawn:
@@ -74,12 +74,12 @@ class Context:
             id=mark or record.id,
             kind=record.key.kind,
             name=record.key.name,
-            user=self.account.record.user,
+            user=self.user_state.record.user,
             names=self.names,
             options=record.options,
             env=record.request.env,
             asks=record.asks,
-            in_use=self.account.record.in_use(but=record.key),
+            in_use=self.user_state.record.in_use(but=record.key),
             stash=Stash(),
             cluster=NoCluster(),
             _patch=self._patch,
@@ -136,7 +136,7 @@ class Context:
             yield step, replace(self.spawn(), cluster=port(step))
 
     def _ports(self, replaced: Replaced | None = None, permit: Permit | None = None) -> Callable[[Step], StepCluster]:
-        record, user = self.run.record, self.account.record.user
+        record, user = self.run.record, self.user_state.record.user
         marks = OwnershipLabels(
             installation=self.service_context.settings.installation,
             username=user.username,
@@ -181,7 +181,7 @@ class Context:
 
     def blocking(self) -> list[ActiveSpawn]:
         """Return the user's spawns that are ending and have to be gone before all that this one asks for fits."""
-        runs = ending(self.account, but=self.run)
+        runs = ending(self.user_state, but=self.run)
         if not runs:
             return []
         spawn = self.spawn()
@@ -288,7 +288,7 @@ class Context:
 
     def scrub(self, text: str) -> str:
         """Take the caller's secrets out of a text; the name of its user, which Hubs send as a variable, is none."""
-        secrets = frozenset(self.run.record.hidden) - {self.account.username}
+        secrets = frozenset(self.run.record.hidden) - {self.user_state.username}
         if self.run.scrubber.secrets != secrets:
             self.run.scrubber = Scrubber(secrets)
         return self.run.scrubber(text)
@@ -313,7 +313,7 @@ class Context:
     def emit(self, type_: EventType, message: str, **about: Unpack[About]) -> None:
         about.setdefault("progress", self.run.record.progress)
         event = self.run.add_event(type_, message, **about)
-        self.service_context.plugins.observe(self.account.username, self.run.record.key, event)
+        self.service_context.plugins.observe(self.user_state.username, self.run.record.key, event)
 
     def _origin(self) -> str:
         record = self.run.record
@@ -325,9 +325,9 @@ class Context:
             **({"own": True} if record.own else {}),
             **({"client": record.request.client} if record.request.client else {}),
             **({"caller": asdict(record.request.caller)} if record.request.caller else {}),
-            "user": self.account.record.user.dossier(),
-            "commissioned": self.account.record.commissioned,
-            "vouched": self.account.record.vouched,
+            "user": self.user_state.record.user.dossier(),
+            "commissioned": self.user_state.record.commissioned,
+            "vouched": self.user_state.record.vouched,
         }
         return json.dumps(origin, ensure_ascii=False, sort_keys=True)
 
@@ -362,7 +362,7 @@ class Context:
 
     def _lab_runs(self) -> bool:
         caller = self.run.record.request.caller
-        lab = self.account.runs.get(Key(Kind.LAB, caller.lab)) if caller else None
+        lab = self.user_state.runs.get(Key(Kind.LAB, caller.lab)) if caller else None
         return lab is not None and caller is not None and lab.record.id == caller.spawn and lab.record.active
 
     async def _note_idle(self, seconds: float | None) -> None:
@@ -373,9 +373,9 @@ class Context:
             return
         before, record.idle_since = record.idle_since, time.time() - (seconds or 0.0) if idle else None
         try:
-            async with self.account.lock:
-                self.account.demand_here()
-                await self.service_context.store.save(self.account.record)
+            async with self.user_state.lock:
+                self.user_state.demand_here()
+                await self.service_context.store.save(self.user_state.record)
         except SpawnpennyError:
             record.idle_since = before  # so that it is noted the next time: a busy cluster must not pass for idle
 
@@ -395,12 +395,12 @@ class Context:
         self.run.trouble = trouble
 
     def _claimed(self, uid: str) -> None:
-        self.account.record.namespace = uid
+        self.user_state.record.namespace = uid
 
     def _namespace_uid(self) -> str:
         """Return the uid of the user's namespace, also of one that the record does not know, or knows no more."""
         there = self.service_context.namespaces.get(None, self.names.namespace)
-        return str(there["metadata"]["uid"]) if there is not None else self.account.record.namespace
+        return str(there["metadata"]["uid"]) if there is not None else self.user_state.record.namespace
 
     def _report(self, name: str, state: StepState, seconds: float | None) -> None:
         progress = next((step for step in self.run.record.steps if step.name == name), None)
@@ -417,29 +417,31 @@ class Context:
 
 @dataclass(frozen=True)
 class SharedSteps:
-    """The ``user`` steps of an account that are as they should be."""
+    """The ``user`` steps of a user state that are as they should be."""
 
     context: Context
 
     def lock(self, step: Step) -> asyncio.Lock:
-        return self.context.account.step_lock(step.name)
+        return self.context.user_state.step_lock(step.name)
 
     def wanted(self, step: Step, spawn: Spawn) -> str:
         return content_hash(step.fingerprint(spawn))
 
     def begin(self, step: Step) -> None:
-        self.context.account.record.applied.pop(step.name, None)
+        self.context.user_state.record.applied.pop(step.name, None)
 
     def current(self, step: Step, wanted: str) -> bool:
-        applied = self.context.account.record.applied.get(step.name)
+        applied = self.context.user_state.record.applied.get(step.name)
         if applied is None or applied.hash != wanted:
             return False
         if not self.context.pipeline.in_namespace(step):
             return True
-        return applied.namespace == self.context.account.record.namespace and self._namespace_stands(applied.namespace)
+        return applied.namespace == self.context.user_state.record.namespace and self._namespace_stands(
+            applied.namespace
+        )
 
     def applied(self, step: Step, wanted: str) -> None:
-        record = self.context.account.record
+        record = self.context.user_state.record
         namespace = record.namespace if self.context.pipeline.in_namespace(step) else ""
         record.applied[step.name] = Applied(wanted, namespace)
 

@@ -83,7 +83,7 @@ async def list_labs_of_user(request: web.Request) -> web.Response:
 async def list_labs(request: web.Request) -> web.Response:
     query = query_of(request, PageQuerySchema())
     page, following = await page_of(request, Kind.LAB, query)
-    labs = [lab_view(account.username, run) for account, run in page]
+    labs = [lab_view(user_state.username, run) for user_state, run in page]
     unknown = request.app[SERVICE].spawns.unknown()
     return web.json_response({"labs": labs, "next": following, "unknown": unknown})
 

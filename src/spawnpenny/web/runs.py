@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.spawns import Key, Kind
     from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.record import SpawnRecord
-    from spawnpenny.spawns.user_state import Account
+    from spawnpenny.spawns.user_state import UserState
 
 
 def run_of(request: web.Request, username: str, key: Key) -> ActiveSpawn | None:
@@ -34,14 +34,14 @@ def run_of(request: web.Request, username: str, key: Key) -> ActiveSpawn | None:
 
 def runs_of(request: web.Request, username: str, kind: Kind) -> list[ActiveSpawn]:
     """Return a user's spawns of a kind, by name."""
-    account = request.app[SERVICE].spawns.account(username)
-    runs = sorted(account.runs.items(), key=lambda each: each[0].name) if account else []
+    user_state = request.app[SERVICE].spawns.user_state(username)
+    runs = sorted(user_state.runs.items(), key=lambda each: each[0].name) if user_state else []
     return [run for key, run in runs if key.kind is kind]
 
 
 async def page_of(
     request: web.Request, kind: Kind, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
-) -> tuple[list[tuple[Account, ActiveSpawn]], str | None]:
+) -> tuple[list[tuple[UserState, ActiveSpawn]], str | None]:
     """Return one page of all spawns of a kind, by user and name, and the cursor of the next page where there is one.
 
     Raises:

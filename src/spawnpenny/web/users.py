@@ -21,7 +21,7 @@ from spawnpenny.web.waiting import until
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
-    from spawnpenny.spawns.user_state import Account
+    from spawnpenny.spawns.user_state import UserState
 
 
 async def commission_user(request: web.Request) -> web.Response:
@@ -33,16 +33,16 @@ async def commission_user(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     gid = service.settings.users.gid if dossier.gid is None else dossier.gid
     user = User(username, dossier.uid, gid, dossier.groups)
-    service.spawns.account(username)  # another replica's user is counted there
+    service.spawns.user_state(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)
     commission = partial(service.spawns.commission, user, identity=asker(request))
     started = await once_there_is_place(request, username, commission)
     exchange(request).about(started.run)
-    account, run = find_user(request)
+    user_state, run = find_user(request)
     if not started.new:
-        return web.json_response(user_view(account, run))
+        return web.json_response(user_view(user_state, run))
     return web.json_response(
-        user_view(account, run), status=202, headers={"Location": link_to(request, request.rel_url.raw_path)}
+        user_view(user_state, run), status=202, headers={"Location": link_to(request, request.rel_url.raw_path)}
     )
 
 
@@ -58,10 +58,10 @@ async def retire_user(request: web.Request) -> web.Response:
     exchange(request).about(run)
     if query.wait:
         await until(request, run, run.until_gone(), query.wait)
-    account = service.spawns.account(username)
-    if run.gone or account is None:
+    user_state = service.spawns.user_state(username)
+    if run.gone or user_state is None:
         return web.Response(status=204)
-    return web.json_response(user_view(account, run), status=202)
+    return web.json_response(user_view(user_state, run), status=202)
 
 
 async def get_user(request: web.Request) -> web.Response:
@@ -69,7 +69,7 @@ async def get_user(request: web.Request) -> web.Response:
     return web.json_response(user_view(*find_user(request)))
 
 
-def find_user(request: web.Request) -> tuple[Account, ActiveSpawn]:
+def find_user(request: web.Request) -> tuple[UserState, ActiveSpawn]:
     """Return the user of the path, and the commissioning.
 
     Raises:
@@ -77,9 +77,9 @@ def find_user(request: web.Request) -> tuple[Account, ActiveSpawn]:
 
     """
     username = username_of(request)
-    account = request.app[SERVICE].spawns.account(username)
-    run = account.runs.get(COMMISSIONING) if account else None
-    if account is None or run is None:
+    user_state = request.app[SERVICE].spawns.user_state(username)
+    run = user_state.runs.get(COMMISSIONING) if user_state else None
+    if user_state is None or run is None:
         raise UserNotFoundError(username)
     exchange(request).about(run)
-    return account, run
+    return user_state, run

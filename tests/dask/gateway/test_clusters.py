@@ -43,7 +43,7 @@ async def test_a_cluster_is_seen_like_a_lab(caller):
 async def test_a_scale_is_not_lost_to_an_adapt_that_comes_while_it_is_written(caller, server, adapt):
     ada = await caller("ada")
     name = await start(ada)
-    account = server.service.spawns.account("ada")
+    account = server.service.spawns.user_state("ada")
     async with asyncio.TaskGroup() as asking, account.lock:  # another write of the user's record is under way
         for number, (what, body) in enumerate((("scale", {"count": 2}), ("adapt", adapt)), 1):
             asking.create_task(ada.post(f"{CLUSTERS}{name}/{what}", json=body))

@@ -26,7 +26,7 @@ async def test_who_waits_when_the_service_ends_is_told_how_far_it_is_and_goes_on
         name = await gateway.submit(image="slow")
         client = server.client("ada")
         held = asyncio.create_task(client.get(f"{CLUSTERS}{name}?wait"))
-        run = next(iter(server.service.spawns.account("ada").runs.values()))
+        run = next(iter(server.service.spawns.user_state("ada").runs.values()))
         async with asyncio.timeout(PATIENCE):
             while not run.bell.next()._waiters:  # noqa: ASYNC110 - nothing else tells that a request is held
                 await asyncio.sleep(0)
@@ -44,7 +44,7 @@ async def test_a_service_that_does_not_know_yet_lets_the_client_wait(server, gat
     service = server.app[SERVICE]
     service.spawns.ready = False
     with pytest.raises(NotReadyError):
-        service.spawns.account("ada")
+        service.spawns.user_state("ada")
     asked = asyncio.create_task(gateway.get_cluster(name))
     async with server.client("ada") as ada:
         assert (await ada.get("/v1/users/ada/dask")).status == 503
@@ -122,7 +122,7 @@ async def test_any_replica_answers(site, serving):
         report = await second._wait_for_start(name)
         assert report.security is not None
         await second.scale_cluster(name, 2)
-        assert next(iter(one.service.spawns.account("ada").runs.values())).record.scale.count == 2
+        assert next(iter(one.service.spawns.user_state("ada").runs.values())).record.scale.count == 2
         ticket = report.dashboard_link.split("/")[-2]
         redeemed = await proxy.post(f"/v1/users/ada/dask/{name}/ticket", json={"ticket": ticket})
         assert redeemed.status == 200

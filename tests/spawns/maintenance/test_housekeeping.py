@@ -93,7 +93,7 @@ async def test_the_namespace_of_a_user_who_has_nothing_is_let_go_of(site):
         await service.service_context.namespaces.wait_for(
             None, site.namespace(), lambda found: found is None or "deletionTimestamp" in found["metadata"]
         )
-        assert service.spawns.account("ada") is None
+        assert service.spawns.user_state("ada") is None
         assert await site.read("Secret", "user-ada", site.settings.namespaces.state) is None
         again = await settled(await start(service, "again"))
         assert again.record.phase is Phase.RUNNING, again.record.reason
@@ -109,7 +109,7 @@ async def test_a_namespace_with_a_volume_claim_is_kept(site):
         await service.housekeeper.keep_house()
         there = await site.read("PersistentVolumeClaim", "home")
         assert there["metadata"]["uid"] == claim["metadata"]["uid"]
-        assert service.spawns.account("ada").record.namespace
+        assert service.spawns.user_state("ada").record.namespace
 
 
 async def test_an_idle_namespace_with_somebody_elses_object_is_kept_and_asked_about_only_later(site, logged):
@@ -135,7 +135,7 @@ async def test_a_commissioned_user_is_not_forgotten(embedded_site):
         await settled(await start(service))
         await stop(service)
         await service.housekeeper.keep_house()
-        assert service.spawns.account("ada").record.user == ada
+        assert service.spawns.user_state("ada").record.user == ada
         run = await settled(await start(service, "again"))
         assert run.record.phase is Phase.RUNNING, run.record.reason
 
@@ -192,4 +192,4 @@ async def test_nothing_is_let_go_of_before_its_time(embedded_site, idle):
         await settled(await start(service))
         await stop(service)
         await service.housekeeper.keep_house()
-        assert service.spawns.account("ada").record.namespace
+        assert service.spawns.user_state("ada").record.namespace

@@ -10,7 +10,7 @@ from spawnpenny.kubernetes.object_cache import Watched
 from spawnpenny.plugin.manager import Plugins
 from spawnpenny.spawns.record import UserRecord
 from spawnpenny.spawns.service_context import ServiceContext
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_state import UserState
 
 if TYPE_CHECKING:
     from spawnpenny.domain.forms import FormField
@@ -74,6 +74,6 @@ class _OneRun(Plugins):
         return self._forms[user]
 
 
-def offline_account(user: User) -> Account:
+def offline_user_state(user: User) -> UserState:
     """Return the account of a user who has nothing."""
-    return Account(safe_slug(user.username), UserRecord(user, "rehearsal"))
+    return UserState(safe_slug(user.username), UserRecord(user, "rehearsal"))

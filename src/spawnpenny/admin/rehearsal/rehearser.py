@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from spawnpenny.admin.rehearsal.findings import Findings
 from spawnpenny.admin.rehearsal.missing_objects import missing_problem
-from spawnpenny.admin.rehearsal.offline import NoClusterError, offline_account
+from spawnpenny.admin.rehearsal.offline import NoClusterError, offline_user_state
 from spawnpenny.admin.rehearsal.pod_checks import problems_of_pod
 from spawnpenny.admin.rehearsal.redaction import redacted
 from spawnpenny.admin.rehearsal.references import references_of
@@ -60,8 +60,10 @@ class Rehearser:
 
     def run(self, candidate: Candidate, caller: Caller | None = None) -> RehearsedSpawn:
         """Rehearse one spawn, and add its problems to the findings."""
-        account, request = offline_account(candidate.user), sample_request(candidate, caller)
-        context = draft(self.service_context, account, Key(candidate.kind, candidate.name), request, identity=_NOBODY)
+        user_state, request = offline_user_state(candidate.user), sample_request(candidate, caller)
+        context = draft(
+            self.service_context, user_state, Key(candidate.kind, candidate.name), request, identity=_NOBODY
+        )
         context.run.record.id = "rehearsal"
         context.run.record.scale = Scale().resized(candidate.group, 1)  # a cluster without a worker is of no use
         rehearsal = _SpawnRehearsal(self, candidate, context)

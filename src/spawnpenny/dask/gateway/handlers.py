@@ -57,8 +57,8 @@ async def get_health(request: web.Request) -> web.Response:
 async def get_options(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema)
     username, service = user_of(request), request.app[SERVICE]
-    account = service.spawns.account(username)
-    user = resolve_user(username, asker(request), account.known if account else None, service.settings.users)
+    user_state = service.spawns.user_state(username)
+    user = resolve_user(username, asker(request), user_state.known if user_state else None, service.settings.users)
     plugins = service.plugins
     return web.json_response(
         {
@@ -74,7 +74,7 @@ async def start_cluster(request: web.Request) -> web.Response:
     asked = await start_of(request, StartOfClusterBody(), username)
     if not service.plugins.makes(Kind.DASK):
         raise InvalidRequestError("No plugin here makes Dask clusters. An administrator adds one to the settings.")
-    service.spawns.account(username)  # another replica's user is counted there
+    service.spawns.user_state(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)
     start = query.start or secrets.token_hex(16)
     name = own_cluster_name(username, query.name) if query.name else cluster_name(username, start)

@@ -23,8 +23,8 @@ from spawnpenny.kubernetes.kinds import Resource
 from spawnpenny.kubernetes.permissions import Declared, Permission
 from spawnpenny.pipeline.step import Step
 from spawnpenny.spawns.service_context import ServiceContext
-from spawnpenny.spawns.user_registry import Accounts
-from spawnpenny.spawns.user_state import Account
+from spawnpenny.spawns.user_registry import UserRegistry
+from spawnpenny.spawns.user_state import UserState
 
 _POD: Final = "Pod"
 
@@ -52,7 +52,7 @@ class Leftovers:
     """Looks for leftovers of the users looked after here. ``held_back`` counts the spawns that were too many."""
 
     service_context: ServiceContext
-    accounts: Accounts
+    user_registry: UserRegistry
     steps: Sequence[Step]
     held_back: int = 0
     _suspects: frozenset[str] = frozenset()
@@ -79,33 +79,33 @@ class Leftovers:
     async def _pods(self) -> list[Manifest]:
         found = []
         async for pod in paced(self.service_context.pods.items()):
-            account = self.accounts.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
-            if account is not None and _is_left(pod, account):
+            user_state = self.user_registry.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
+            if user_state is not None and _is_left(pod, user_state):
                 found.append(pod)
         return found
 
     async def _others(self) -> list[Manifest]:
         found: list[Manifest] = []
-        async for account in paced(self.accounts):
-            if account.unswept and account.record.namespace:
-                with self.service_context.faults.isolated("account", account.slug):
-                    found += await self._left_of(account)
+        async for user_state in paced(self.user_registry):
+            if user_state.unswept and user_state.record.namespace:
+                with self.service_context.faults.isolated("account", user_state.slug):
+                    found += await self._left_of(user_state)
         return found
 
-    async def _left_of(self, account: Account) -> list[Manifest]:
+    async def _left_of(self, user_state: UserState) -> list[Manifest]:
         try:
-            left = [each for each in await self._listed(account) if _is_left(each, account)]
+            left = [each for each in await self._listed(user_state) if _is_left(each, user_state)]
         except SpawnpennyError as error:
             log = structlog.get_logger("spawnpenny.maintenance")
-            log.warning("leftovers cannot be looked for", user=account.username, error=error.message)
+            log.warning("leftovers cannot be looked for", user=user_state.username, error=error.message)
             return []
-        account.unswept = bool(left)
+        user_state.unswept = bool(left)
         return left
 
-    async def _listed(self, account: Account) -> list[Manifest]:
+    async def _listed(self, user_state: UserState) -> list[Manifest]:
         settings = self.service_context.settings
-        names = Names.of(account.username, Kind.USER, "", prefix=settings.namespaces.prefix)
-        wanted = {**labels.ours(settings.installation), labels.USER: account.slug}
+        names = Names.of(user_state.username, Kind.USER, "", prefix=settings.namespaces.prefix)
+        wanted = {**labels.ours(settings.installation), labels.USER: user_state.slug}
         return [
             each
             for resource in swept_kinds(self.steps)
@@ -130,7 +130,7 @@ def _marks(manifests: Iterable[Manifest]) -> set[str]:
     return {mark for mark in found if mark}
 
 
-def _is_left(manifest: Manifest, account: Account) -> bool:
+def _is_left(manifest: Manifest, user_state: UserState) -> bool:
     metadata = manifest["metadata"]
     mark = metadata.get("labels", {}).get(labels.SPAWN)
-    return mark is not None and mark not in account.marks() and "deletionTimestamp" not in metadata
+    return mark is not None and mark not in user_state.marks() and "deletionTimestamp" not in metadata

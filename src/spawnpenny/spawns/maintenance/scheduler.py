@@ -15,7 +15,7 @@ from spawnpenny.spawns.maintenance.history import forget_history
 from spawnpenny.spawns.maintenance.idle import Idle
 from spawnpenny.spawns.maintenance.orphans import Leftovers
 from spawnpenny.spawns.service_context import ServiceContext
-from spawnpenny.spawns.user_registry import Accounts
+from spawnpenny.spawns.user_registry import UserRegistry
 
 _HISTORY: Final = 60.0
 """Seconds between two looks at what is over."""
@@ -27,14 +27,14 @@ class Housekeeper:
     def __init__(
         self,
         service_context: ServiceContext,
-        accounts: Accounts,
+        user_registry: UserRegistry,
         steps: Sequence[Step],
         record_again: Callable[[], Awaitable[None]],
     ) -> None:
-        self.leftovers = Leftovers(service_context, accounts, steps)
-        self.idle = Idle(service_context, accounts)
+        self.leftovers = Leftovers(service_context, user_registry, steps)
+        self.idle = Idle(service_context, user_registry)
         self._service_context = service_context
-        self._accounts = accounts
+        self._user_registry = user_registry
         self._record_again = record_again
 
     def supervise(self, supervisor: Supervisor) -> None:
@@ -52,7 +52,7 @@ class Housekeeper:
         await forget_the_dead(self._service_context)
 
     async def _forget_history(self) -> None:
-        await forget_history(self._service_context, self._accounts)
+        await forget_history(self._service_context, self._user_registry)
 
 
 async def _repeated(chore: Callable[[], Awaitable[None]], every: float) -> None:

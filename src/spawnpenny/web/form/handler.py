@@ -21,7 +21,7 @@ from spawnpenny.web.request_parsing import query_of, username_of
 from spawnpenny.web.schemas.requests import OptionsField, QuerySchema
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.user_state import Account
+    from spawnpenny.spawns.user_state import UserState
 
 HTML: Final = "text/html"
 SCHEMA: Final = "application/schema+json"
@@ -68,21 +68,21 @@ async def get_form(request: web.Request) -> web.Response:
     query = query_of(request, FormQuerySchema())
     key = Key(Kind.LAB, check_lab(query.lab))
     service = request.app[SERVICE]
-    account = service.spawns.account(username)
-    user = resolve_user(username, asker(request), account.known if account else None, service.settings.users)
+    user_state = service.spawns.user_state(username)
+    user = resolve_user(username, asker(request), user_state.known if user_state else None, service.settings.users)
     form = service.plugins.form(user)
     kind = _wanted(request.headers.getall("Accept", []))
-    short = await unfitting(service.service_context, account, user, key, form)
+    short = await unfitting(service.service_context, user_state, user, key, form)
     page = kind == HTML
-    text = form_page(form, _chosen(query, account, key), short) if page else json.dumps(form_schema(form, short))
+    text = form_page(form, _chosen(query, user_state, key), short) if page else json.dumps(form_schema(form, short))
     return web.Response(text=text, content_type=kind, headers={"Vary": "Accept"})
 
 
-def _chosen(query: FormQuery, account: Account | None, key: Key) -> dict[str, Any]:
+def _chosen(query: FormQuery, user_state: UserState | None, key: Key) -> dict[str, Any]:
     """Return what the form begins with: what the caller knows of, else what the lab was started with."""
-    if query.options is not None or account is None:
+    if query.options is not None or user_state is None:
         return query.options or {}
-    run = account.runs.get(key)
+    run = user_state.runs.get(key)
     return run.record.request.options if run is not None else {}
 
 

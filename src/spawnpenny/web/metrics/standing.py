@@ -42,11 +42,16 @@ class Standing(Collector):
     def _known(self) -> Iterable[Metric]:
         spawns = self._service.spawns
         yield gauge("spawnpenny_ready", "1 once the state of the cluster is known.", spawns.ready)
-        accounts = spawns.accounts()
-        yield gauge("spawnpenny_users", "Users with a record.", sum(1 for each in accounts if each.known is not None))
+        user_states = spawns.user_states()
+        yield gauge(
+            "spawnpenny_users", "Users with a record.", sum(1 for each in user_states if each.known is not None)
+        )
         yield gauge("spawnpenny_records_refused", "Records that cannot be read.", len(spawns.unknown()))
         phases: Counter[Phase] = Counter(
-            run.record.phase for account in accounts for key, run in account.runs.items() if key.kind is Kind.LAB
+            run.record.phase
+            for user_state in user_states
+            for key, run in user_state.runs.items()
+            if key.kind is Kind.LAB
         )
         labs = {phase.value: phases[phase] for phase in Phase}
         yield gauges("spawnpenny_labs", "Labs, by how far they are.", "phase", labs)

@@ -14,7 +14,7 @@ from spawnpenny.web.schemas.requests import GroupSchema
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
-    from spawnpenny.spawns.user_state import Account
+    from spawnpenny.spawns.user_state import UserState
 
 
 _EPOCH: Final = "Seconds since the epoch."
@@ -171,12 +171,12 @@ def spawn_view(username: str, run: ActiveSpawn) -> dict[str, Any]:
     }
 
 
-def user_view(account: Account, run: ActiveSpawn) -> dict[str, Any]:
+def user_view(user_state: UserState, run: ActiveSpawn) -> dict[str, Any]:
     """Return a user as UserView; ``run`` is the commissioning."""
     record = run.record
     phases = [event for event in record.log.since(None) if event.type is EventType.PHASE]
     return {
-        **account.record.user.dossier(),
+        **user_state.record.user.dossier(),
         "status": _status(record.phase),
         "reason": _reason(record.reason),
         "last_changed": phases[-1].time if phases else record.requested_at,
