@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from spawnpenny.broker import worker as broker_worker
 from spawnpenny.broker.client import run_asking
 from spawnpenny.broker.request_results import result_of
-from spawnpenny.broker.requests import Claim, claim_map, read_claim
+from spawnpenny.broker.requests import BrokerRequest, read_request, request_map
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     BrokerUnavailableError,
@@ -48,13 +48,13 @@ def with_part(whole, key, value):
 @pytest.mark.parametrize(
     "claim",
     [
-        Claim("namespace", "Ada@example.org", "n"),
-        Claim("release", "ada", "n", uid="u", purge=True),
-        Claim("commission", "ada", "n", dossier=ADA),
+        BrokerRequest("namespace", "Ada@example.org", "n"),
+        BrokerRequest("release", "ada", "n", uid="u", purge=True),
+        BrokerRequest("commission", "ada", "n", dossier=ADA),
     ],
 )
 def test_a_claim_is_read_as_it_was_written(claim):
-    assert read_claim(claim_map(claim, namespace="state", installation="x")) == claim
+    assert read_request(request_map(claim, namespace="state", installation="x")) == claim
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,14 @@ def test_a_claim_is_read_as_it_was_written(claim):
 )
 def test_a_claim_that_the_service_does_not_make_is_refused(data):
     with pytest.raises(InvalidRequestError) as refused:
-        read_claim(written(json.dumps(data)))
+        read_request(written(json.dumps(data)))
     assert len(refused.value.message) <= 300
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 50_000, "1" * 5000, '"' + "x" * 70_000 + '"'], ids=lambda t: t[:3])
 def test_a_claim_that_is_no_json_is_refused(text):
     with pytest.raises(InvalidRequestError):
-        read_claim(written(text))
+        read_request(written(text))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_claim_that_is_no_json_is_refused(text):
 )
 def test_the_refusal_of_a_claim_looks_at_few_of_its_keys(compared, data):
     with pytest.raises(InvalidRequestError):
-        read_claim(written(json.dumps(data)))
+        read_request(written(json.dumps(data)))
     assert len(compared) < 1000
 
 
@@ -115,7 +115,7 @@ def test_the_refusal_of_a_claim_looks_at_few_of_its_keys(compared, data):
 def test_no_content_of_a_claim_has_the_broker_fail(value, whole, key):
     for data in (value, with_part(whole, key, value)):
         try:
-            assert isinstance(read_claim(written(json.dumps(data))), Claim)
+            assert isinstance(read_request(written(json.dumps(data))), BrokerRequest)
         except InvalidRequestError:
             continue
 
@@ -149,8 +149,8 @@ def put(separated, maps):
 
     async def put_claim(name, data=None, text=None, **more):
         settings = separated.settings
-        claim = Claim("namespace", "ada", name)
-        manifest = claim_map(claim, namespace=settings.namespaces.state, installation=settings.installation)
+        claim = BrokerRequest("namespace", "ada", name)
+        manifest = request_map(claim, namespace=settings.namespaces.state, installation=settings.installation)
         manifest["data"] = {"claim": text if text is not None else json.dumps(data), **more}
         return await separated.cluster.create(manifest)
 
@@ -217,7 +217,9 @@ async def test_a_claim_that_is_too_old_is_not_carried_out(separated, put):
 
 async def test_a_claim_that_is_too_old_is_not_even_parsed(separated, put, monkeypatch):
     parsed = []
-    monkeypatch.setattr(broker_worker, "read_claim", lambda manifest: parsed.append(manifest) or read_claim(manifest))
+    monkeypatch.setattr(
+        broker_worker, "read_request", lambda manifest: parsed.append(manifest) or read_request(manifest)
+    )
     old = await put("old", text="[" * 60_000)
     separated.cluster = Aged(separated.cluster, 10_000)
     async with separated.broker():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spawnpenny.broker.fair_queue import Lines
+from spawnpenny.broker.fair_queue import FairQueue
 
 
 def drain(lines, *, done=True):
@@ -15,7 +15,7 @@ def drain(lines, *, done=True):
 
 
 def lines_of(places, *works):
-    lines = Lines(places)
+    lines = FairQueue(places)
     for work in works:
         lines.join(work[0], work)
     return lines

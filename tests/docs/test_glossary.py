@@ -16,10 +16,7 @@ ENTRIES = re.findall(
 # Agreed names that the code gets with the rename; remove a name here when it is there.
 AGREED = {
     "Budget",
-    "BrokerRequest",
     "DaskCluster",
-    "FairQueue",
-    "RequestWorker",
     "StartAttempt",
     "spawn_id",
     "uid_verified",

@@ -10,7 +10,7 @@ import pytest
 from spawnpenny.admin.permissions.grants import gather
 from spawnpenny.admin.permissions.manifests import make_manifests
 from spawnpenny.broker.local import run_local_broker
-from spawnpenny.broker.requests import is_claim
+from spawnpenny.broker.requests import is_request
 from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.kubernetes.interface import Cluster
 from spawnpenny.plugin.manager import load_plugins
@@ -64,7 +64,7 @@ def until_no_claims():
     async def wait(broker):
         asked = broker._maps
         with asked.subscribe() as changes:
-            while any(is_claim(each) for each in asked.items()):
+            while any(is_request(each) for each in asked.items()):
                 await anext(changes)
 
     return wait

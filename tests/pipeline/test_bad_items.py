@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from spawnpenny.aio.supervisor import Supervisor
-from spawnpenny.broker.requests import Claim, claim_map
+from spawnpenny.broker.requests import BrokerRequest, request_map
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Kind, Phase
 from spawnpenny.kubernetes.informer import Informer
@@ -176,10 +176,10 @@ async def test_requests_to_the_broker_that_make_no_sense_keep_no_other_from_bein
     space, mine = kube_site.settings.namespaces.state, kube_site.settings.installation
     texts = ["", "[]", "7", "{}", '{"verb": {}}', '"\\ud800"', "[" * 5000, "1" * 6000, '{"a":' * 500]
     for number, text in enumerate(texts):
-        made = claim_map(Claim("namespace", f"eve{number}", f"n{number}"), namespace=space, installation=mine)
+        made = request_map(BrokerRequest("namespace", f"eve{number}", f"n{number}"), namespace=space, installation=mine)
         made["data"] = {"claim": text, "other": "x"}
         await kube_site.cluster.create(made)
-    bare = claim_map(Claim("namespace", "eve", "bare"), namespace=space, installation=mine)
+    bare = request_map(BrokerRequest("namespace", "eve", "bare"), namespace=space, installation=mine)
     del bare["data"]
     await kube_site.cluster.create(bare)
     maps = Informer(kube_site.cluster, resource_of("ConfigMap"), namespace=space)

@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 
 from spawnpenny.auth.identity import Identity
 from spawnpenny.auth.users import resolve_user
-from spawnpenny.broker.requests import Claim, claim_map, read_claim
+from spawnpenny.broker.requests import BrokerRequest, read_request, request_map
 from spawnpenny.domain.users import GROUP_PATTERN, MAX_GROUP_NAME, MAX_GROUPS, Group, User
 from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserConflictError
 from spawnpenny.settings.model import UserSettings
@@ -28,7 +28,9 @@ def resolve(known=None, username="ada", *, by="ada", site=SITE, was_vouched=True
 
 def claim_of(user):
     """Return the ConfigMap by which the broker is asked to commission a user."""
-    return claim_map(Claim("commission", user.username, "n", dossier=user), namespace="state", installation="x")
+    return request_map(
+        BrokerRequest("commission", user.username, "n", dossier=user), namespace="state", installation="x"
+    )
 
 
 def test_of_whom_nobody_says_anything_is_who_the_site_says():
@@ -87,7 +89,7 @@ def test_a_group_whose_name_fits_into_no_group_file_is_refused_wherever_it_comes
     with pytest.raises(ForbiddenError, match="the name of a group is"):
         resolve(groups=(Group(name, 3000),))
     with pytest.raises(InvalidRequestError, match="The name of a group is"):
-        read_claim(claim_of(User("ada", 2001, 2001, (Group(name, 3000),))))
+        read_request(claim_of(User("ada", 2001, 2001, (Group(name, 3000),))))
     with pytest.raises(ValidationError):
         GroupSchema().load({"name": name, "id": 3000})
     if all(ord(character) < 2**16 for character in name) and len(name) <= MAX_GROUP_NAME:
@@ -98,7 +100,7 @@ def test_256_groups_of_any_script_are_taken_wherever_they_come_from():
     groups = tuple(Group(f"Gruppe für Физика {number}", 3000 + number) for number in range(MAX_GROUPS))
     user = User("ada", 2001, 2001, groups)
     assert resolve(uid=2001, gid=2001, groups=groups) == user
-    assert read_claim(claim_of(user)).dossier == user
+    assert read_request(claim_of(user)).dossier == user
     assert DossierBody().load({"uid": 2001, "groups": user.dossier()["groups"]}).groups == groups
 
 

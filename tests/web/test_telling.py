@@ -50,14 +50,14 @@ async def test_an_answer_waits_for_the_audit_line_and_not_for_the_access_line(lo
     del logged  # so that all lines are written as the service writes them
     answered, loop = {}, asyncio.get_running_loop()
 
-    class Lines(logging.Handler):
+    class FairQueue(logging.Handler):
         def emit(self, record):
             if record.name in {"spawnpenny.audit", "spawnpenny.access"}:
                 answered[record.name] = bool(select.select([caller], [], [], 0)[0])
 
     with socket.create_connection(("127.0.0.1", server.port)) as caller:
         caller.setblocking(False)
-        logging.root.addHandler(Lines())  # the fixture takes it away again
+        logging.root.addHandler(FairQueue())  # the fixture takes it away again
         head = f"DELETE {LAB} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer hub-token\r\n\r\n"
         await loop.sock_sendall(caller, head.encode())
         assert (await loop.sock_recv(caller, 64)).startswith(b"HTTP/1.1 204")

@@ -15,7 +15,7 @@ from spawnpenny.aio.settle import uninterrupted
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.aio.tasks import Tasks
 from spawnpenny.broker.request_results import result_of
-from spawnpenny.broker.requests import Claim, age, claim_map, is_answered, is_claim, is_taken, lifetime
+from spawnpenny.broker.requests import BrokerRequest, age, is_answered, is_request, is_taken, lifetime, request_map
 from spawnpenny.broker.status import Board, board_ref, empty_board
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
@@ -50,16 +50,16 @@ class AskingBroker:
         self._log = structlog.get_logger("spawnpenny.broker")
 
     async def claim_namespace(self, username: str) -> str:
-        return await self._ask(Claim("namespace", username, secrets.token_hex(8))) or ""
+        return await self._ask(BrokerRequest("namespace", username, secrets.token_hex(8))) or ""
 
     async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
         nonce = secrets.token_hex(8)
         # An older broker takes no claim with a key that it does not know: it is only there where it says something.
-        await self._ask(Claim("release", username, nonce, uid=uid, purge=purge, foreign=foreign or None))
+        await self._ask(BrokerRequest("release", username, nonce, uid=uid, purge=purge, foreign=foreign or None))
 
     async def provision(self, user: User, order: Order) -> None:
         if self.order_hash(order):  # there is something to run
-            await self._ask(Claim(order, user.username, secrets.token_hex(8), dossier=user))
+            await self._ask(BrokerRequest(order, user.username, secrets.token_hex(8), dossier=user))
 
     def namespace_hash(self) -> str:
         return self._read_board().namespace
@@ -89,7 +89,7 @@ class AskingBroker:
             await asyncio.sleep(self._settings.broker.expire)
             for each in self._maps.items():
                 with self._faults.isolated("request", each["metadata"]["name"]):
-                    if is_claim(each) and age(each) > limit:
+                    if is_request(each) and age(each) > limit:
                         await self._delete(Ref.of(each))
 
     async def until_board(self) -> None:
@@ -120,15 +120,15 @@ class AskingBroker:
             )
         return self._board
 
-    async def _ask(self, claim: Claim) -> str | None:
+    async def _ask(self, request: BrokerRequest) -> str | None:
         spaces = self._settings.namespaces
-        manifest = claim_map(claim, namespace=spaces.state, installation=self._settings.installation)
+        manifest = request_map(request, namespace=spaces.state, installation=self._settings.installation)
         ref = Ref.of(manifest)
         try:
             await uninterrupted(self._create(manifest))
-            answered = await self._answered(ref, claim)
+            answered = await self._answered(ref, request)
         except asyncio.CancelledError:
-            self._tasks.run(self._tidy(ref, claim))  # it is carried out, though nobody hears the answer
+            self._tasks.run(self._tidy(ref, request))  # it is carried out, though nobody hears the answer
             raise
         except BrokerUnavailableError:
             await self._delete(ref)  # so that it is not carried out later
@@ -145,8 +145,8 @@ class AskingBroker:
         except AlreadyExistsError:
             return  # the name is random: an earlier try arrived, and its answer did not
 
-    async def _answered(self, ref: Ref, claim: Claim) -> Manifest:
-        """Return the claim with its answer.
+    async def _answered(self, ref: Ref, request: BrokerRequest) -> Manifest:
+        """Return the request with its answer.
 
         Raises:
             BrokerUnavailableError: Nobody took it up in time, or who did was not heard of again.
@@ -155,7 +155,7 @@ class AskingBroker:
         settings = self._settings
         heard = await self._until(ref, settings.broker.patience, taken=True)
         if heard is not None and not is_answered(heard):
-            limit = lifetime(claim.verb, taken=True, settings=settings) + settings.broker.patience
+            limit = lifetime(request.verb, taken=True, settings=settings) + settings.broker.patience
             heard = await self._until(ref, limit, taken=False)
         if heard is None or not is_answered(heard):
             raise BrokerUnavailableError(
@@ -165,7 +165,7 @@ class AskingBroker:
         return heard
 
     async def _until(self, ref: Ref, seconds: float, *, taken: bool) -> Manifest | None:
-        """Return the claim once it is answered (or also ``taken``); None when it is gone, or as it is after so long."""
+        """Return the request once it is answered (or ``taken``); None when it is gone, or as it is after so long."""
         seen = False
 
         def is_told(manifest: Manifest | None) -> bool:
@@ -182,9 +182,9 @@ class AskingBroker:
             there = await self._cluster.read(ref)  # the watch may be behind
             return there if there is not None and (is_answered(there) or (taken and is_taken(there))) else None
 
-    async def _tidy(self, ref: Ref, claim: Claim) -> None:
+    async def _tidy(self, ref: Ref, request: BrokerRequest) -> None:
         try:
-            await self._answered(ref, claim)
+            await self._answered(ref, request)
         except SpawnpennyError as error:
             self._log.info("a claim that nobody waits for was not answered", claim=ref.name, error=error.message)
         await self._delete(ref)

@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Lines(Generic[T]):
-    """Waiting work, in one queue a user, and the number of places that are taken.
+class FairQueue(Generic[T]):
+    """What waits, in one line a user, and how many places are taken.
 
     A user who asks for much waits longer, and holds up nobody else.
     """

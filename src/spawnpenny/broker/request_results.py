@@ -18,17 +18,17 @@ _UNREADABLE: Final = "The broker's answer cannot be read. An administrator has t
 
 
 def taken() -> Manifest:
-    """Return the patch that says that a broker will see to a claim, which takes longer."""
+    """Return the patch that says that a broker will see to a request, which takes longer."""
     return {"data": {TAKEN: "true"}}
 
 
 def done(result: str | None) -> Manifest:
-    """Return the patch that answers a claim with its result."""
+    """Return the patch that answers a request with its result."""
     return {"data": {ANSWER: json.dumps({"result": result})}}
 
 
 def failed(error: SpawnpennyError) -> Manifest:
-    """Return the patch that answers a claim with an error: its code, its sentence, and those facts that are plain."""
+    """Return the patch that answers a request with an error: its code, its sentence, and those facts that are plain."""
     facts = {
         key: value
         for key, value in list(error.facts.items())[:_FACTS]
@@ -39,7 +39,7 @@ def failed(error: SpawnpennyError) -> Manifest:
 
 
 def result_of(manifest: Manifest) -> str | None:
-    """Return the result in the answer to a claim.
+    """Return the result in the answer to a request.
 
     Raises:
         SpawnpennyError: The one that the broker met; a ``ProvisionError`` where its code is not known here.

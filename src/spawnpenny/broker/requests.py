@@ -1,7 +1,7 @@
 """Broker requests: ConfigMaps in the state namespace.
 
 The service creates one, the broker patches in that it has taken it up and what became of it, and the service deletes
-it. To the broker a claim is hostile input: ``read_claim`` believes nothing of it.
+it. To the broker a claim is hostile input: ``read_request`` believes nothing of it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _LONGEST: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """One request to the broker. ``uid`` is that of the namespace to release; ``nonce`` makes it unique.
+class BrokerRequest:
+    """What is asked for. ``uid`` is that of the namespace to release; ``nonce`` tells two claims apart.
 
     ``foreign`` has the namespace go also with what others have put there.
     """
@@ -65,21 +65,21 @@ class Claim:
         return {key: value for key, value in about.items() if value is not None} | dossier
 
 
-def claim_map(claim: Claim, *, namespace: str, installation: str) -> Manifest:
-    """Return the ConfigMap of a claim."""
+def request_map(request: BrokerRequest, *, namespace: str, installation: str) -> Manifest:
+    """Return the ConfigMap of a request."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": f"claim-{claim.nonce}",
+            "name": f"claim-{request.nonce}",
             "namespace": namespace,
-            "labels": {**labels.ours(installation), labels.KIND: KIND, labels.USER: safe_slug(claim.username)},
+            "labels": {**labels.ours(installation), labels.KIND: KIND, labels.USER: safe_slug(request.username)},
         },
-        "data": {CLAIM: json.dumps(claim.to_json())},
+        "data": {CLAIM: json.dumps(request.to_json())},
     }
 
 
-def is_claim(manifest: Manifest) -> bool:
+def is_request(manifest: Manifest) -> bool:
     return bool((manifest["metadata"].get("labels") or {}).get(labels.KIND) == KIND)
 
 
@@ -98,7 +98,7 @@ def age(manifest: Manifest) -> float:
 
 
 def lifetime(verb: Verb, *, taken: bool, settings: Settings) -> float:
-    """Return the seconds after which a claim is not carried out any more.
+    """Return the seconds after which a request is not carried out any more.
 
     An order that was taken up in time may have to wait for another one of the user, and goes on when a broker dies.
     A release is not carried out when who asked for it may be dead: the user may have started something elsewhere.
@@ -110,12 +110,12 @@ def lifetime(verb: Verb, *, taken: bool, settings: Settings) -> float:
 
 
 def is_too_old(manifest: Manifest, settings: Settings) -> bool:
-    """Return whether a claim is too old to be carried out."""
+    """Return whether a request is too old to be carried out."""
     taken = is_taken(manifest)
     return age(manifest) > max(lifetime(verb, taken=taken, settings=settings) for verb in get_args(Verb))
 
 
-def read_claim(manifest: Manifest) -> Claim:
+def read_request(manifest: Manifest) -> BrokerRequest:
     """Return what a ConfigMap claims.
 
     Raises:
@@ -128,13 +128,13 @@ def read_claim(manifest: Manifest) -> Claim:
     if len(text) > _MAX_TEXT:
         raise InvalidRequestError(f"The claim has {len(text)} characters; at most {_MAX_TEXT} are taken.")
     try:
-        claim: Claim = _ClaimSchema().load(parse_json(text))
+        request: BrokerRequest = _RequestSchema().load(parse_json(text))
     except ValidationError as error:
         told = "; ".join(f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages))
         raise InvalidRequestError(f"The claim is not valid. {told}"[:_LONGEST]) from None
     except UntrustedJsonError as error:
         raise InvalidRequestError(f"The claim {error}"[:_LONGEST]) from None
-    return claim
+    return request
 
 
 class _Id(fields.Integer):
@@ -189,8 +189,8 @@ class _DossierSchema(StrictSchema[User]):
     )
 
 
-class _ClaimSchema(StrictSchema[Claim]):
-    makes = Claim
+class _RequestSchema(StrictSchema[BrokerRequest]):
+    makes = BrokerRequest
     verb = fields.String(required=True, validate=validate.OneOf(["namespace", "release", "commission", "retire"]))
     username = fields.String(required=True, validate=_check_user)
     nonce = fields.String(required=True, validate=validate.Length(1, 64))

@@ -17,7 +17,7 @@ from spawnpenny.broker.order_runs import OrderRuns
 from spawnpenny.broker.orders import OrdersFile
 from spawnpenny.broker.status_publisher import Notice
 from spawnpenny.broker.tenants import Tenants
-from spawnpenny.broker.worker import Desk
+from spawnpenny.broker.worker import RequestWorker
 from spawnpenny.domain import labels
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Cluster
@@ -80,7 +80,7 @@ class BrokerServer:
         runs = OrderRuns(self._cluster, self._settings, self._pods, self.supervisor.faults)
         broker = LocalBroker(self._settings, self._tenants, self._orders, runs)
         notice = Notice(self._cluster, self._settings, self._maps, broker)
-        desk = Desk(
+        request_worker = RequestWorker(
             self._cluster,
             self._settings,
             self._maps,
@@ -93,11 +93,11 @@ class BrokerServer:
         try:
             await runs.resume()
             part.supervise("broker status", notice.run)
-            part.supervise("broker requests", desk.run)
+            part.supervise("broker requests", request_worker.run)
             await asyncio.Event().wait()  # until it may not lead any more
         finally:
             await part.close()
-            await desk.close(min(_ENDING, self._election.left() / 2))
+            await request_worker.close(min(_ENDING, self._election.left() / 2))
             await runs.close()
 
 

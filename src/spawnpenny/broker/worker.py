@@ -14,17 +14,17 @@ from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.faults import Faults
 from spawnpenny.aio.tasks import Tasks
 from spawnpenny.broker import request_results
-from spawnpenny.broker.fair_queue import Lines
+from spawnpenny.broker.fair_queue import FairQueue
 from spawnpenny.broker.requests import (
-    Claim,
+    BrokerRequest,
     Verb,
     age,
     is_answered,
-    is_claim,
+    is_request,
     is_taken,
     is_too_old,
     lifetime,
-    read_claim,
+    read_request,
 )
 from spawnpenny.domain.broker import Broker
 from spawnpenny.domain.users import User
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.informer import Informer
 
 MOMENT: Final = 1.0
-"""Seconds after which a claim that is not answered is said to be taken."""
+"""Seconds after which a request that is not answered is said to be taken."""
 _TOO_LATE: Final = "The broker came to this too late, and did nothing. Try again."
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 10.0
@@ -52,30 +52,30 @@ _LONGEST_PAUSE: Final = 10.0
 
 @dataclass(eq=False)
 class _Job:
-    """The work for one claim, or for several equal ones. Invalid claims have a queue of their own.
+    """What there is to do for one request, or for several that ask for the same. Invalid ones have a line of their own.
 
-    ``claim`` is what is asked for, or why it is refused.
+    ``request`` is what is asked for, or why it is refused.
     """
 
-    claim: Claim | SpawnpennyError
+    request: BrokerRequest | SpawnpennyError
     maps: dict[str, Manifest] = field(default_factory=dict)
 
     @property
     def user(self) -> str:
-        return self.claim.username if isinstance(self.claim, Claim) else ""
+        return self.request.username if isinstance(self.request, BrokerRequest) else ""
 
     @property
     def is_order(self) -> bool:
-        return isinstance(self.claim, Claim) and self.claim.is_order
+        return isinstance(self.request, BrokerRequest) and self.request.is_order
 
     @property
     def shared(self) -> tuple[Verb, User] | None:
         """The content that another claim has to have to be part of this job."""
-        asked = self.claim
-        return (asked.verb, asked.dossier) if isinstance(asked, Claim) and asked.dossier is not None else None
+        asked = self.request
+        return (asked.verb, asked.dossier) if isinstance(asked, BrokerRequest) and asked.dossier is not None else None
 
 
-class Desk:
+class RequestWorker:
     """Answers the claims that an informer hears of.
 
     Args:
@@ -109,7 +109,7 @@ class Desk:
         self._faults = faults or Faults()
         self._outcomes: Counter[str] = Counter() if outcomes is None else outcomes
         # Orders take minutes, and must not hold up namespaces.
-        self._lines: dict[bool, Lines[_Job]] = {order: Lines(settings.broker.claims) for order in (False, True)}
+        self._lines: dict[bool, FairQueue[_Job]] = {order: FairQueue(settings.broker.claims) for order in (False, True)}
         self._jobs: dict[str, _Job] = {}
         self._shared: dict[tuple[Verb, User], _Job] = {}
         self._moments: dict[str, asyncio.TimerHandle] = {}
@@ -145,12 +145,12 @@ class Desk:
         await self._tasks.close()
 
     def _hear_alone(self, manifest: Manifest) -> None:
-        """Take in one claim; what is wrong with it harms no other one."""
+        """Take in one request; what is wrong with it harms no other one."""
         with self._faults.isolated("request", manifest["metadata"]["name"]):
             self._hear(manifest)
 
     def _hear(self, manifest: Manifest) -> None:
-        if not is_claim(manifest):
+        if not is_request(manifest):
             return
         name = manifest["metadata"]["name"]
         if is_answered(manifest):
@@ -163,7 +163,7 @@ class Desk:
         try:
             if is_too_old(manifest, self._settings):  # before it is parsed, which costs more
                 raise ClaimExpiredError(_TOO_LATE)  # noqa: TRY301 - answered as any other refusal
-            job = _Job(read_claim(manifest))
+            job = _Job(read_request(manifest))
         except (InvalidRequestError, ClaimExpiredError) as error:
             job = _Job(error)
         joined = self._shared.get(job.shared) if job.shared is not None else None
@@ -179,7 +179,7 @@ class Desk:
             self._moments[name] = loop.call_later(MOMENT, self._tell_taken, name, manifest)
 
     def _forget(self, name: str) -> None:
-        """Forget a claim that was answered or withdrawn: one that has not had its turn is not carried out."""
+        """Forget a request that was answered or withdrawn: one that has not had its turn is not carried out."""
         self._no_moment(name)
         job = self._jobs.pop(name, None)
         if job is None:
@@ -224,13 +224,13 @@ class Desk:
             del self._shared[job.shared]
 
     async def _outcome(self, job: _Job) -> Manifest:
-        """Carry out a claim, and return the answer, whatever happens."""
-        claim = job.claim
+        """Carry out a request, and return the answer, whatever happens."""
+        request = job.request
         try:
-            if not isinstance(claim, Claim):
-                raise claim  # noqa: TRY301 - answered as any other failure
-            self._refuse_expired(claim.verb, job)
-            result = await self._do(claim)
+            if not isinstance(request, BrokerRequest):
+                raise request  # noqa: TRY301 - answered as any other failure
+            self._refuse_expired(request.verb, job)
+            result = await self._do(request)
         except SpawnpennyError as error:
             self._outcomes[error.code] += 1
             self._log.warning("a claim failed", user=job.user, code=error.code, error=error.message)
@@ -241,7 +241,7 @@ class Desk:
             told = "Something went wrong in the broker. An administrator finds the cause in its log."
             return request_results.failed(ProvisionError(told))
         self._outcomes["ok"] += 1
-        self._log.info("a claim was carried out", verb=claim.verb, user=job.user)
+        self._log.info("a claim was carried out", verb=request.verb, user=job.user)
         return request_results.done(result)
 
     def _refuse_expired(self, verb: Verb, job: _Job) -> None:
@@ -251,23 +251,23 @@ class Desk:
         if all(is_expired(manifest) for manifest in job.maps.values()):
             raise ClaimExpiredError(_TOO_LATE)
 
-    async def _do(self, claim: Claim) -> str | None:
-        match claim.verb:
+    async def _do(self, request: BrokerRequest) -> str | None:
+        match request.verb:
             case "namespace":
-                return await self._broker.claim_namespace(claim.username)
+                return await self._broker.claim_namespace(request.username)
             case "release":
                 await self._broker.release_namespace(
-                    claim.username, claim.uid or "", purge=claim.purge is True, foreign=claim.foreign is True
+                    request.username, request.uid or "", purge=request.purge is True, foreign=request.foreign is True
                 )
-            case "commission" | "retire" if claim.dossier is not None:
+            case "commission" | "retire" if request.dossier is not None:
                 await self._look()
-                await self._broker.provision(claim.dossier, claim.verb)
+                await self._broker.provision(request.dossier, request.verb)
             case _:
                 raise InvalidRequestError("The claim has no dossier.")
         return None
 
     async def _patch(self, manifest: Manifest, patch: Manifest) -> None:
-        """Write on a claim; it is tried again for as long as the cluster does not answer."""
+        """Write on a request; it is tried again for as long as the cluster does not answer."""
         ref, waits = Ref.of(manifest), pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:
