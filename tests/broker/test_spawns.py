@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from spawnpenny.broker.client import run_asking
-from spawnpenny.broker.status import Board
+from spawnpenny.broker.status import BrokerStatus
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import BrokerUnavailableError
@@ -147,7 +147,7 @@ async def test_a_board_that_was_deleted_is_made_and_written_again(separated):
             await separated.cluster.delete(separated.ref("ConfigMap", "board", space))
             async for event in changes:
                 assert broker.namespace_hash() == known
-                if event.type != "DELETED" and Board.read(event.object) is not None:
+                if event.type != "DELETED" and BrokerStatus.read(event.object) is not None:
                     break
 
 

@@ -16,7 +16,7 @@ from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.aio.tasks import Tasks
 from spawnpenny.broker.request_results import result_of
 from spawnpenny.broker.requests import BrokerRequest, age, is_answered, is_request, is_taken, lifetime, request_map
-from spawnpenny.broker.status import Board, board_ref, empty_board
+from spawnpenny.broker.status import BrokerStatus, empty_status, status_ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import AlreadyExistsError, BrokerUnavailableError, ClusterError, SpawnpennyError
@@ -46,7 +46,7 @@ class AskingBroker:
         self._maps = maps
         self._tasks = Tasks()
         self._faults = faults or Faults()
-        self._board: Board | None = None
+        self._status: BrokerStatus | None = None
         self._log = structlog.get_logger("spawnpenny.broker")
 
     async def claim_namespace(self, username: str) -> str:
@@ -62,18 +62,18 @@ class AskingBroker:
             await self._ask(BrokerRequest(order, user.username, secrets.token_hex(8), dossier=user))
 
     def namespace_hash(self) -> str:
-        return self._read_board().namespace
+        return self._read_status().namespace
 
     def order_hash(self, order: Order) -> str:
-        return self._read_board().order(order)
+        return self._read_status().order(order)
 
-    async def keep_board(self) -> None:
+    async def keep_status(self) -> None:
         """Make the board, which the broker may not, whenever it is not there."""
         space = self._settings.namespaces.state
         while True:
-            await self._maps.wait_for(space, board_ref(space).name, lambda there: there is None)
+            await self._maps.wait_for(space, status_ref(space).name, lambda there: there is None)
             try:
-                await self._cluster.create(empty_board(space, self._settings.installation))
+                await self._cluster.create(empty_status(space, self._settings.installation))
             except AlreadyExistsError:
                 await asyncio.sleep(_PAUSE)  # it is not heard of yet
             except ClusterError as error:
@@ -92,12 +92,14 @@ class AskingBroker:
                     if is_request(each) and age(each) > limit:
                         await self._delete(Ref.of(each))
 
-    async def until_board(self) -> None:
+    async def until_status(self) -> None:
         """Return once the board says something, or the broker's patience is over."""
         space = self._settings.namespaces.state
         try:
             async with asyncio.timeout(self._settings.broker.patience):
-                await self._maps.wait_for(space, board_ref(space).name, lambda there: Board.read(there) is not None)
+                await self._maps.wait_for(
+                    space, status_ref(space).name, lambda there: BrokerStatus.read(there) is not None
+                )
         except TimeoutError:
             self._log.warning("the broker has not been heard of yet: no new namespaces can be made")
 
@@ -107,18 +109,18 @@ class AskingBroker:
     async def _until_heard_of(self, space: str) -> None:
         try:
             async with asyncio.timeout(_PAUSE):
-                await self._maps.wait_for(space, board_ref(space).name, lambda there: there is not None)
+                await self._maps.wait_for(space, status_ref(space).name, lambda there: there is not None)
         except TimeoutError:
             return
 
-    def _read_board(self) -> Board:
+    def _read_status(self) -> BrokerStatus:
         space = self._settings.namespaces.state
-        self._board = Board.read(self._maps.get(space, board_ref(space).name)) or self._board
-        if self._board is None:
+        self._status = BrokerStatus.read(self._maps.get(space, status_ref(space).name)) or self._status
+        if self._status is None:
             raise BrokerUnavailableError(
                 "The broker, which makes namespaces for users, has not been heard of yet. Try again in a while."
             )
-        return self._board
+        return self._status
 
     async def _ask(self, request: BrokerRequest) -> str | None:
         spaces = self._settings.namespaces
@@ -209,10 +211,10 @@ async def run_asking(
     part = (supervisor or Supervisor()).part()
     broker = AskingBroker(cluster, settings, maps, part.faults)
     part.supervise("broker requests informer", maps.run)
-    part.supervise("broker status", broker.keep_board)
+    part.supervise("broker status", broker.keep_status)
     part.supervise("broker request expiry", broker.sweep, essential=False)
     try:
-        await broker.until_board()
+        await broker.until_status()
         yield broker
     finally:
         await broker.close()

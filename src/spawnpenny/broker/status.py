@@ -21,7 +21,7 @@ KIND: Final = "board"
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class BrokerStatus:
     """Hashes of the way in which namespaces are made, and of each order; empty for an order without work."""
 
     namespace: str
@@ -50,13 +50,13 @@ class Board:
         return {"data": {"namespace": self.namespace, "commission": self.commission, "retire": self.retire}}
 
 
-def empty_board(namespace: str, installation: str) -> Manifest:
+def empty_status(namespace: str, installation: str) -> Manifest:
     """Return the ConfigMap as the service creates it."""
     marks = {**labels.ours(installation), labels.KIND: KIND}
     metadata = {"name": NAME, "namespace": namespace, "labels": marks}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
-def board_ref(namespace: str) -> Ref:
+def status_ref(namespace: str) -> Ref:
     """Refer to it."""
     return Ref(resource_of("ConfigMap"), NAME, namespace)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from spawnpenny.broker.status import Board, board_ref
+from spawnpenny.broker.status import BrokerStatus, status_ref
 from spawnpenny.domain.broker import Broker
 from spawnpenny.errors import ClusterError, ProvisionError
 from spawnpenny.kubernetes.interface import Cluster
@@ -25,7 +25,7 @@ class Notice:
 
     def __init__(self, cluster: Cluster, settings: Settings, maps: Informer, broker: Broker) -> None:
         self._cluster = cluster
-        self._ref = board_ref(settings.namespaces.state)
+        self._ref = status_ref(settings.namespaces.state)
         self._maps = maps
         self._broker = broker
         self._log = structlog.get_logger("spawnpenny.broker")
@@ -40,11 +40,11 @@ class Notice:
     async def post(self) -> None:
         """Write what holds now, where the board says something else."""
         try:
-            wanted = Board.of(self._broker)
+            wanted = BrokerStatus.of(self._broker)
         except ProvisionError:
             return  # the orders cannot be read, as the log says: what was there last stands
         there = self._maps.get(self._ref.namespace, self._ref.name)
-        if there is None or Board.read(there) == wanted:
+        if there is None or BrokerStatus.read(there) == wanted:
             return
         try:
             await self._cluster.patch(self._ref, wanted.patch())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.admin.doctor.finding import Finding, failure, ok
 from spawnpenny.broker.leader import lease_ref
 from spawnpenny.broker.namespaces import namespace_hash
-from spawnpenny.broker.status import Board, board_ref
+from spawnpenny.broker.status import BrokerStatus, status_ref
 
 if TYPE_CHECKING:
     from spawnpenny.admin.doctor.deployment import Deployment
@@ -36,15 +36,15 @@ async def check_broker(deployment: Deployment) -> list[Finding]:
     return [ok("A broker leads.")]
 
 
-async def check_board(deployment: Deployment) -> list[Finding]:
+async def check_broker_status(deployment: Deployment) -> list[Finding]:
     """Compare what the broker says of its settings with the ones at hand."""
     if not deployment.settings.broker.separate:
         return [ok("The service is its own broker (broker.separate is false).")]
     state = deployment.settings.namespaces.state
-    board = Board.read(await deployment.cluster.read(board_ref(state)))
-    if board is None:
+    broker_status = BrokerStatus.read(await deployment.cluster.read(status_ref(state)))
+    if broker_status is None:
         return [failure(f"The broker has not yet said by which settings it works: no board in {state}.", _START)]
-    if board.namespace != namespace_hash(deployment.settings.broker):
+    if broker_status.namespace != namespace_hash(deployment.settings.broker):
         return [
             failure(
                 "The broker makes namespaces by other settings than these.",

@@ -44,7 +44,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "pod-security": pod_security.check_pod_security,
     "policy": policy.check_policy,
     "broker": broker.check_broker,
-    "board": broker.check_board,
+    "board": broker.check_broker_status,
     "replicas": replicas.check_replicas,
     "records": replicas.check_records,
     "service": service.check_service,
