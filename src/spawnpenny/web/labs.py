@@ -12,7 +12,7 @@ from spawnpenny.errors import LabNotFoundError, StorageKeptError
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.held_starts import once_there_is_place
-from spawnpenny.web.request_context import asker, demand_purge, exchange
+from spawnpenny.web.request_context import asker, demand_purge, request_context
 from spawnpenny.web.request_parsing import lab_of, query_of, start_of, username_of
 from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
 from spawnpenny.web.schemas.requests import (
@@ -38,7 +38,7 @@ async def start_lab(request: web.Request) -> web.Response:
         request.app[SERVICE].spawns.start, username, key, asked, identity=asker(request), replace=query.replace
     )
     started = await once_there_is_place(request, username, start)
-    exchange(request).about(started.run)
+    request_context(request).about(started.run)
     view = lab_view(username, started.run)
     if not started.new:
         return web.json_response(view)

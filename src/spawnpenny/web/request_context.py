@@ -22,7 +22,7 @@ _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestContext:
     """One request and its answer. ``remote`` is the caller's address.
 
     ``own_user`` is who asks, where the route is about them; ``code`` is the error's, ``spawn`` the id of the spawn that
@@ -49,22 +49,22 @@ class Exchange:
         structlog.contextvars.bind_contextvars(spawn=run.record.id)
 
 
-_KEY: Final = web.RequestKey("exchange", Exchange)
+_KEY: Final = web.RequestKey("exchange", RequestContext)
 
 
-def begin(request: web.Request, remote: str | None) -> Exchange:
+def begin(request: web.Request, remote: str | None) -> RequestContext:
     """Begin an exchange; a caller's own X-Request-ID is kept where it is harmless."""
     given = request.headers.get(HEADER, "")
-    new = Exchange(given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8), remote)
+    new = RequestContext(given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8), remote)
     request[_KEY] = new
     return new
 
 
-def exchange(request: web.Request) -> Exchange:
+def request_context(request: web.Request) -> RequestContext:
     return request[_KEY]
 
 
-def find(request: web.BaseRequest) -> Exchange | None:
+def find(request: web.BaseRequest) -> RequestContext | None:
     """Return the exchange of a request, or None where it never came as far as to have one."""
     return request.get(_KEY)
 
@@ -76,14 +76,14 @@ def demand_purge(request: web.Request) -> None:
         ForbiddenError: The scope ``purge`` is missing: no other one stands for it.
 
     """
-    exchange(request).purge = True
+    request_context(request).purge = True
     if "purge" not in asker(request).scopes:
         raise ForbiddenError("Deleting storage needs the scope purge, by name.", scopes=["purge"])
 
 
 def asker(request: web.Request) -> Identity:
     """Return the caller. Only for routes that are not public: ``web.middleware.authorize`` has seen to it."""
-    identity = exchange(request).identity
+    identity = request_context(request).identity
     if identity is None:
         raise RuntimeError("a handler of a public route asked for the identity")
     return identity

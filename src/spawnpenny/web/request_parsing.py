@@ -24,7 +24,7 @@ from spawnpenny.errors import (
 )
 from spawnpenny.settings.schema import flatten
 from spawnpenny.web.app_keys import LIMITS, SERVICE
-from spawnpenny.web.request_context import asker, exchange
+from spawnpenny.web.request_context import asker, request_context
 from spawnpenny.web.schemas.requests import IncomingSchema
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def subject_of(request: web.Request) -> str | None:
         InvalidNameError: The name may not be used.
 
     """
-    return username_of(request) if "user" in request.match_info else exchange(request).own_user
+    return username_of(request) if "user" in request.match_info else request_context(request).own_user
 
 
 def user_of(request: web.Request) -> str:

@@ -11,7 +11,7 @@ from spawnpenny.errors import InvalidRequestError
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.spawns.listing import START
 from spawnpenny.web.app_keys import LIMITS, SERVICE
-from spawnpenny.web.request_context import asker, exchange
+from spawnpenny.web.request_context import asker, request_context
 from spawnpenny.web.schemas.requests import NO_PAGE, PageQuery
 from spawnpenny.web.waiting import until
 
@@ -28,7 +28,7 @@ def run_of(request: web.Request, username: str, key: Key) -> ActiveSpawn | None:
     """Return a spawn, and note that the request is about it; None where there is none."""
     run = request.app[SERVICE].spawns.find(username, key)
     if run is not None:
-        exchange(request).about(run)
+        request_context(request).about(run)
     return run
 
 
@@ -73,7 +73,7 @@ async def stopping(
     """
     if run is None:
         return web.Response(status=204)
-    exchange(request).about(run)
+    request_context(request).about(run)
     if seconds and request.app[LIMITS].requests.may_wait(asker(request).username):
         await until(request, run, run.until_gone(), seconds)
     if run.gone:

@@ -13,7 +13,7 @@ from spawnpenny.serving.prefix import link_to
 from spawnpenny.spawns.retirement import COMMISSIONING
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.held_starts import once_there_is_place
-from spawnpenny.web.request_context import asker, demand_purge, exchange
+from spawnpenny.web.request_context import asker, demand_purge, request_context
 from spawnpenny.web.request_parsing import query_of, start_of, username_of
 from spawnpenny.web.schemas.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.schemas.responses import user_view
@@ -37,7 +37,7 @@ async def commission_user(request: web.Request) -> web.Response:
     request.app[LIMITS].starts.demand(username)
     commission = partial(service.spawns.commission, user, identity=asker(request))
     started = await once_there_is_place(request, username, commission)
-    exchange(request).about(started.run)
+    request_context(request).about(started.run)
     user_state, run = find_user(request)
     if not started.new:
         return web.json_response(user_view(user_state, run))
@@ -55,7 +55,7 @@ async def retire_user(request: web.Request) -> web.Response:
     run = await service.spawns.retire(username, purge=query.purge is not None)
     if run is None:
         return web.Response(status=204)
-    exchange(request).about(run)
+    request_context(request).about(run)
     if query.wait:
         await until(request, run, run.until_gone(), query.wait)
     user_state = service.spawns.user_state(username)
@@ -81,5 +81,5 @@ def find_user(request: web.Request) -> tuple[UserState, ActiveSpawn]:
     run = user_state.runs.get(COMMISSIONING) if user_state else None
     if user_state is None or run is None:
         raise UserNotFoundError(username)
-    exchange(request).about(run)
+    request_context(request).about(run)
     return user_state, run

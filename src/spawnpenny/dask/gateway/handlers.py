@@ -29,7 +29,7 @@ from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import DaskNotFoundError, InvalidRequestError, SpawnNotRunningError
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.held_starts import once_there_is_place
-from spawnpenny.web.request_context import asker, exchange
+from spawnpenny.web.request_context import asker, request_context
 from spawnpenny.web.request_parsing import query_of, start_of, user_of
 from spawnpenny.web.runs import run_of, runs_of
 from spawnpenny.web.schemas.requests import NoQuerySchema
@@ -82,7 +82,7 @@ async def start_cluster(request: web.Request) -> web.Response:
     wanted = SpawnRequest(start, asked.cluster_options or {}, caller=identity.lab)
     make = partial(service.spawns.start, username, key, wanted, identity=identity)
     started = await once_there_is_place(request, username, make)
-    exchange(request).about(started.run)
+    request_context(request).about(started.run)
     return web.json_response({"name": key.name}, status=201)
 
 

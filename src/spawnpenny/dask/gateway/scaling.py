@@ -16,7 +16,7 @@ from spawnpenny.domain.worker_groups import check_group
 from spawnpenny.errors import DaskNotFoundError
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.middleware.authorize import Access
-from spawnpenny.web.request_context import exchange
+from spawnpenny.web.request_context import request_context
 from spawnpenny.web.request_parsing import body_of, query_of, user_of
 from spawnpenny.web.route import Answer, Route
 from spawnpenny.web.schemas.requests import NoQuerySchema
@@ -56,7 +56,7 @@ async def _scaled(
     scaled = await request.app[SERVICE].spawns.scale(username, key, wanted)
     if scaled is None:
         raise DaskNotFoundError(username, key.name)
-    exchange(request).about(scaled.run)
+    request_context(request).about(scaled.run)
     refusal = scaled.refusal
     told = advised(refusal.code, f"{refusal.message} {instead(scaled.scale)}", refusal.advice) if refusal else None
     return web.json_response({"ok": told is None, "msg": told})

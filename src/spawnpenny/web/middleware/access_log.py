@@ -13,7 +13,7 @@ from aiohttp import web
 from spawnpenny.errors import UnauthenticatedError
 from spawnpenny.web.app_keys import CLIENT_ADDRESSES, METRICS
 from spawnpenny.web.dialect import DIALECT
-from spawnpenny.web.request_context import HEADER, Exchange, begin, find
+from spawnpenny.web.request_context import HEADER, RequestContext, begin, find
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -54,7 +54,7 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.setdefault("Cache-Control", "no-store")
 
 
-def _log(request: web.Request, here: Exchange, status: int | None, seconds: float) -> None:
+def _log(request: web.Request, here: RequestContext, status: int | None, seconds: float) -> None:
     """Count a request, and write its line."""
     request.app[METRICS].requests.told(request.match_info.route.name, request.method, status, seconds)
     # Never the query, nor a header: a token may be in them.
@@ -63,7 +63,7 @@ def _log(request: web.Request, here: Exchange, status: int | None, seconds: floa
     (log.debug if request.path in _OFTEN else log.info)("request", **told, who=_caller(here), remote=here.remote)
 
 
-def _audit(request: web.Request, here: Exchange, status: int | None) -> None:
+def _audit(request: web.Request, here: RequestContext, status: int | None) -> None:
     """Write the audit line of a request that changes something, before its answer is sent."""
     route = request.match_info.route
     if request.method in _READING or request.match_info.http_exception is not None or _asks_how(request, here):
@@ -82,11 +82,11 @@ def _audit(request: web.Request, here: Exchange, status: int | None) -> None:
     )
 
 
-def _caller(here: Exchange) -> str | None:
+def _caller(here: RequestContext) -> str | None:
     return here.identity.name if here.identity else None
 
 
-def _asks_how(request: web.Request, here: Exchange) -> bool:
+def _asks_how(request: web.Request, here: RequestContext) -> bool:
     """Return whether dask-gateway's client asks which authentication to use, as it does each time."""
     anonymous = here.code == UnauthenticatedError.code and "Authorization" not in request.headers
     return anonymous and request.app[DIALECT].covers(request.path)

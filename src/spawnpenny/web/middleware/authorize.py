@@ -37,7 +37,7 @@ from spawnpenny.errors import (
 from spawnpenny.settings.model import SCOPES
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.dialect import DIALECT
-from spawnpenny.web.request_context import exchange
+from spawnpenny.web.request_context import request_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +125,7 @@ def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
 
 async def _admit(request: web.Request, access: Access) -> Identity:
     identity = await _authenticate(request, access)
-    here = exchange(request)
+    here = request_context(request)
     here.identity = identity
     if access.gateway:
         here.own_user = _user_behind(identity)
@@ -155,12 +155,12 @@ def _user_behind(identity: Identity) -> str:
 
 async def _authenticate(request: web.Request, access: Access) -> Identity:
     sent = _sent(request, access)
-    exchange(request).authorization = sent
+    request_context(request).authorization = sent
     headers: Mapping[str, str] = request.headers
     if sent is not None and "Authorization" not in headers:  # by cookie: an authenticator finds it where it always is
         headers = CIMultiDict(headers)
         headers["Authorization"] = sent
-    credentials = Credentials(_token(sent, access.schemes), headers, exchange(request).remote)
+    credentials = Credentials(_token(sent, access.schemes), headers, request_context(request).remote)
     unsure: NotReadyError | None = None
     service = request.app[SERVICE]
     for authenticator in (service.lab_tokens, *service.plugins.authenticators):
@@ -192,7 +192,7 @@ def _sent(request: web.Request, access: Access) -> str | None:
 
 def _give_cookie(request: web.Request, access: Access) -> None:
     """Note a cookie for the answer, where the request was let in by its Authorization header."""
-    here = exchange(request)
+    here = request_context(request)
     if not here.own_user or not here.authorization or "Authorization" not in request.headers:
         return
     if access.gateway:

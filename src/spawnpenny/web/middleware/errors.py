@@ -27,7 +27,7 @@ from spawnpenny.errors import (
 from spawnpenny.serving.expectations import check_expectation
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.dialect import DIALECT
-from spawnpenny.web.request_context import exchange
+from spawnpenny.web.request_context import request_context
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -85,7 +85,7 @@ def _shown(error: SpawnpennyError) -> tuple[str, dict[str, Any]]:
 
 
 def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
-    here = exchange(request)
+    here = request_context(request)
     here.code = error.code
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log = structlog.get_logger("spawnpenny.web")

@@ -18,7 +18,7 @@ from spawnpenny.serving.client_address import FORWARDING, forwarded
 from spawnpenny.serving.prefix import outer_path
 from spawnpenny.tls import trusting
 from spawnpenny.web.app_keys import CLOSING, SERVICE
-from spawnpenny.web.request_context import HEADER, exchange
+from spawnpenny.web.request_context import HEADER, request_context
 from spawnpenny.web.request_parsing import read_body, subject_of
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
 
 def _headers(request: web.Request) -> CIMultiDict[str]:
     """Return the headers to pass a request on with: the caller's, as authenticators may read any, and our own."""
-    service, here = request.app[SERVICE], exchange(request)
+    service, here = request.app[SERVICE], request_context(request)
     named = {each.strip().lower() for value in request.headers.getall("Connection", []) for each in value.split(",")}
     headers = CIMultiDict(
         (name, value)
