@@ -13,7 +13,7 @@ from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.dask.gateway.cookies import NAME as COOKIE
 from spawnpenny.dask.gateway.dialect import GatewayDialect
 from spawnpenny.dask.gateway.routes import GATEWAY
-from spawnpenny.dask.gateway.wait_until_ready import patient
+from spawnpenny.dask.gateway.wait_until_ready import wait_until_ready
 from spawnpenny.dask.metrics import cluster_gauges
 from spawnpenny.dask.rest_routes import CLUSTERS
 from spawnpenny.dask.scheduler_feed import SCHEDULER_FEED
@@ -27,10 +27,10 @@ from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS,
 from spawnpenny.web.dialect import DIALECT
 from spawnpenny.web.metrics.claims import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
-from spawnpenny.web.middleware.access_log import chronicle, put_headers
-from spawnpenny.web.middleware.authorize import guard
-from spawnpenny.web.middleware.errors import problems
-from spawnpenny.web.middleware.forward_to_owner import relay, relaying
+from spawnpenny.web.middleware.access_log import access_log, put_headers
+from spawnpenny.web.middleware.authorize import authorize
+from spawnpenny.web.middleware.errors import error_middleware
+from spawnpenny.web.middleware.forward_to_owner import forward_to_owner, relaying
 from spawnpenny.web.middleware.rate_limit import Limits
 from spawnpenny.web.openapi.document import Document
 from spawnpenny.web.routes import LABS, META, METRICS_ROUTE, USERS
@@ -66,7 +66,8 @@ def create_app(
     table = routes(metrics=settings.web.metrics)
     accesses = {(method, route.path): route.access for route in table for method in route.methods}
     app = web.Application(
-        middlewares=[chronicle, problems, patient, guard(accesses), relay], client_max_size=settings.web.max_body
+        middlewares=[access_log, error_middleware, wait_until_ready, authorize(accesses), forward_to_owner],
+        client_max_size=settings.web.max_body,
     )
     app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table, cookie=COOKIE)
     app[PREFIX] = settings.web.prefix

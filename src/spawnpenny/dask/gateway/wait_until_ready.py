@@ -23,10 +23,11 @@ _ABOUT_USERS: Final = f"{PREFIX}/api/v1/"
 
 
 @web.middleware
-async def patient(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def wait_until_ready(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer a request of the gateway protocol once it is known what to answer, or after a while that it is not.
 
-    Outside of ``guard``: who asks may not be known either. What another replica may have begun is not asked for twice.
+    Outside of ``authorize``: who asks may not be known either. What another replica may have begun is not asked for
+    twice.
     """
     if not request.path.startswith(_ABOUT_USERS) or request.match_info.http_exception is not None:
         return await handler(request)

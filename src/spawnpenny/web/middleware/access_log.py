@@ -23,7 +23,7 @@ _OFTEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @web.middleware
-async def chronicle(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give a request its id, and log it when it is over. The outermost middleware."""
     # A connection is one task that serves many requests: what the one before has bound is not ours.
     structlog.contextvars.clear_contextvars()

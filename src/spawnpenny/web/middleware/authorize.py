@@ -100,7 +100,7 @@ ADMIN: Final = Access(frozenset({"admin"}))
 ANY_SCOPE: Final = Access(frozenset(SCOPES))
 
 
-def guard(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
+def authorize(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
     """Return the middleware that lets a request through to a route, or does not.
 
     Args:

@@ -42,7 +42,7 @@ _CUT: Final = 300
 
 
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every error into an answer; what we did not foresee is logged, and not shown."""
     try:
         check_expectation(request)
