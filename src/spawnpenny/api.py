@@ -68,7 +68,7 @@ from spawnpenny.settings.schema import (
     fields_of_model,
     schema_of,
 )
-from spawnpenny.tls import Authority, Leaf, trusting
+from spawnpenny.tls import Authority, IssuedCertificate, client_context
 
 __all__ = [
     "AUTHORITY",
@@ -106,9 +106,9 @@ __all__ = [
     "Identity",
     "InvalidNameError",
     "InvalidOptionError",
+    "IssuedCertificate",
     "Key",
     "Kind",
-    "Leaf",
     "Manifest",
     "Names",
     "NotReadyError",
@@ -145,6 +145,7 @@ __all__ = [
     "answers",
     "check_form",
     "check_username",
+    "client_context",
     "expand",
     "expand_all",
     "fields_of",
@@ -165,6 +166,5 @@ __all__ = [
     "resources_fault",
     "safe_slug",
     "schema_of",
-    "trusting",
     "unknown_key",
 ]

@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from spawnpenny.errors import SettingsError
 
-YEARS: Final = 3650
+CA_DAYS: Final = 3650
 """How many days an authority is good for: longer than any cluster lives."""
 _MAX_NAME: Final = 64
 """RFC 5280's bound on a common name."""
@@ -28,7 +28,7 @@ _SKEW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class IssuedCertificate:
     """A certificate and its key, both PEM. The key is secret."""
 
     certificate: str
@@ -47,7 +47,7 @@ class Authority:
         """Make a new authority; ``name`` is what its certificate is called."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _named(name)
-        builder = _builder(subject, subject, key.public_key(), YEARS)
+        builder = _builder(subject, subject, key.public_key(), CA_DAYS)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(_usage(signs=True), critical=True)
         return cls(builder.sign(key, hashes.SHA256()), key)
@@ -75,7 +75,7 @@ class Authority:
         """The certificate alone, as PEM, for clients and servers that trust the authority."""
         return _pem(self._certificate)
 
-    def leaf(self, common_name: str, days: float) -> Leaf:
+    def issue(self, common_name: str, days: float) -> IssuedCertificate:
         """Sign a new certificate, good for a server and for a client, for so many days."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_named(common_name), self._certificate.subject, key.public_key(), days)
@@ -87,7 +87,7 @@ class Authority:
             (x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False),
         ):
             builder = builder.add_extension(extension, critical=critical)
-        return Leaf(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
+        return IssuedCertificate(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
 
 
 def _builder(
@@ -134,7 +134,7 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
     ).decode()
 
 
-def trusting(setting: str, file: str | None) -> ssl.SSLContext | None:
+def client_context(setting: str, file: str | None) -> ssl.SSLContext | None:
     """Return what the certificates of others are checked with; None, for what the machine trusts, without a file.
 
     Args:

@@ -42,7 +42,7 @@ class Hall:
     site: Site
     hub: JupyterHub
 
-    def trusting(self, *, certificate=True):
+    def client_context(self, *, certificate=True):
         """Return the context of a client that believes the labs, with the Hub's certificate or none."""
         folder = self.hub.folder / "internal-ssl"
         context = ssl.create_default_context(cafile=folder / "notebooks-ca" / "notebooks-ca.crt")
@@ -100,7 +100,7 @@ async def test_each_lab_is_reached_through_the_proxy(running, path):
 async def test_each_lab_shows_a_certificate_for_its_own_address(running):
     labs = await running.labs()
     assert len(set(labs.values())) == 2
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=running.trusting())) as hub:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=running.client_context())) as hub:
         for url in labs.values():
             assert url.startswith("https://127.")
             async with hub.get(f"{url}api") as answer:
@@ -108,7 +108,7 @@ async def test_each_lab_shows_a_certificate_for_its_own_address(running):
 
 
 async def test_who_shows_no_certificate_is_refused_by_the_lab(running):
-    connector = aiohttp.TCPConnector(ssl=running.trusting(certificate=False))
+    connector = aiohttp.TCPConnector(ssl=running.client_context(certificate=False))
     async with aiohttp.ClientSession(connector=connector) as neighbour:
         for url in (await running.labs()).values():
             with pytest.raises((aiohttp.ClientError, ConnectionResetError)):

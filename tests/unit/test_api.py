@@ -60,9 +60,9 @@ def test_the_api_is_as_it_was():
         "Identity",
         "InvalidNameError",
         "InvalidOptionError",
+        "IssuedCertificate",
         "Key",
         "Kind",
-        "Leaf",
         "Manifest",
         "Names",
         "NotReadyError",
@@ -99,6 +99,7 @@ def test_the_api_is_as_it_was():
         "answers",
         "check_form",
         "check_username",
+        "client_context",
         "expand",
         "expand_all",
         "fields_of",
@@ -119,7 +120,6 @@ def test_the_api_is_as_it_was():
         "resources_fault",
         "safe_slug",
         "schema_of",
-        "trusting",
         "unknown_key",
     ]
 

@@ -10,10 +10,10 @@ import pytest
 from spawnpenny.tls import Authority
 
 
-def context(purpose, authority, leaf, folder: Path):
+def context(purpose, authority, issued, folder: Path):
     """Return one side of mutual TLS, as strict as Python is since 3.13."""
-    files = folder / leaf.certificate[-40:-30].replace("/", "-")
-    files.write_text(leaf.certificate + leaf.key)
+    files = folder / issued.certificate[-40:-30].replace("/", "-")
+    files.write_text(issued.certificate + issued.key)
     made = ssl.SSLContext(purpose)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_REQUIRED
@@ -40,41 +40,41 @@ def shake(server, client):
 @pytest.mark.parametrize(("server", "client"), [("scheduler", "client"), ("worker", "scheduler")])
 def test_each_leaf_is_server_and_client_under_strict_verification(tmp_path, server, client):
     authority = Authority.load(Authority.create("c1").pem)
-    there = context(ssl.PROTOCOL_TLS_SERVER, authority, authority.leaf(server, 3650), tmp_path)
-    here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.leaf(client, 1), tmp_path)
+    there = context(ssl.PROTOCOL_TLS_SERVER, authority, authority.issue(server, 3650), tmp_path)
+    here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.issue(client, 1), tmp_path)
     assert shake(there, here) == b"hello"
 
 
 def test_a_leaf_of_another_cluster_is_refused(tmp_path):
     mine, other = Authority.create("c1"), Authority.create("c1")
-    there = context(ssl.PROTOCOL_TLS_SERVER, mine, mine.leaf("scheduler", 1), tmp_path)
-    here = context(ssl.PROTOCOL_TLS_CLIENT, mine, other.leaf("client", 1), tmp_path)
+    there = context(ssl.PROTOCOL_TLS_SERVER, mine, mine.issue("scheduler", 1), tmp_path)
+    here = context(ssl.PROTOCOL_TLS_CLIENT, mine, other.issue("client", 1), tmp_path)
     with pytest.raises(ssl.SSLCertVerificationError):
         shake(there, here)
 
 
 def test_a_leaf_that_has_run_out_is_refused(tmp_path):
     authority = Authority.create("c1")
-    there = context(ssl.PROTOCOL_TLS_SERVER, authority, authority.leaf("scheduler", 1), tmp_path)
-    here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.leaf("client", -0.01), tmp_path)
+    there = context(ssl.PROTOCOL_TLS_SERVER, authority, authority.issue("scheduler", 1), tmp_path)
+    here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.issue("client", -0.01), tmp_path)
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
         shake(there, here)
 
 
 def test_a_leaf_signs_nothing(tmp_path):
     authority = Authority.create("c1")
-    leaf = authority.leaf("client", 1)
-    forged = Authority.load(leaf.certificate + leaf.key).leaf("scheduler", 1)
-    chained = type(forged)(forged.certificate + leaf.certificate, forged.key)
+    issued = authority.issue("client", 1)
+    forged = Authority.load(issued.certificate + issued.key).issue("scheduler", 1)
+    chained = type(forged)(forged.certificate + issued.certificate, forged.key)
     there = context(ssl.PROTOCOL_TLS_SERVER, authority, chained, tmp_path)
-    here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.leaf("client", 1), tmp_path)
+    here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.issue("client", 1), tmp_path)
     with pytest.raises(ssl.SSLCertVerificationError):
         shake(there, here)
 
 
 def test_no_key_is_shown():
-    leaf = Authority.create("c1").leaf("client", 1)
-    assert "PRIVATE" not in repr(leaf)
+    issued = Authority.create("c1").issue("client", 1)
+    assert "PRIVATE" not in repr(issued)
 
 
 def test_what_is_no_authority_is_not_loaded():

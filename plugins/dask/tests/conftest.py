@@ -82,8 +82,8 @@ class DaskSite:
         """Run a script with a ``Client`` of a cluster called ``client``; return what it prints."""
         run = self.run(name)
         authority = Authority.load(run.record.secrets["authority"])
-        leaf, tls = authority.leaf("client", 1), "DASK_DISTRIBUTED__COMM__TLS__"
-        files = {"CA_FILE": authority.certificate, "CLIENT__CERT": leaf.certificate, "CLIENT__KEY": leaf.key}
+        issued, tls = authority.issue("client", 1), "DASK_DISTRIBUTED__COMM__TLS__"
+        files = {"CA_FILE": authority.certificate, "CLIENT__CERT": issued.certificate, "CLIENT__KEY": issued.key}
         for file, content in files.items():
             (self.folder / file).write_text(content)
         env = {f"{tls}{file}": str(self.folder / file) for file in files}

@@ -139,9 +139,9 @@ async def test_a_hub_behind_https_is_asked_if_its_authority_is_named(hub, ask, t
     token = await hub.token_of("ada")
     authority, (port, api_port) = trustme.CA(), free_ports(2)
     authority.cert_pem.write_to_path(tmp_path / "ca.crt")
-    leaf = authority.issue_cert(LOOPBACK)
-    leaf.private_key_pem.write_to_path(tmp_path / "tls.key")
-    leaf.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
+    issued = authority.issue_cert(LOOPBACK)
+    issued.private_key_pem.write_to_path(tmp_path / "tls.key")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
     argv = [PROXY, f"--ip={LOOPBACK}", f"--port={port}", f"--api-ip={LOOPBACK}", f"--api-port={api_port}"]
     argv += [f"--ssl-key={tmp_path / 'tls.key'}", f"--ssl-cert={tmp_path / 'tls.crt'}"]
     url = f"https://{LOOPBACK}:{port}/hub/api"

@@ -31,8 +31,8 @@ def credentials(spawn: Spawn, environment: Mapping[str, str]) -> Manifest:
     data = {"ca.crt": authority.certificate, CONTROL_TOKEN: spawn.secrets[CONTROL_TOKEN]}
     data[JOIN_TOKEN] = join_token(spawn.secrets[CONTROL_TOKEN])
     for role in (SCHEDULER, WORKER):
-        leaf = authority.leaf(role, _DAYS)
-        data |= {f"{role}.crt": leaf.certificate, f"{role}.key": leaf.key}
+        issued = authority.issue(role, _DAYS)
+        data |= {f"{role}.crt": issued.certificate, f"{role}.key": issued.key}
     for file in (LAUNCH, *PRELOADS[SCHEDULER], *PRELOADS[WORKER]):
         data[file] = (files(__package__) / file).read_text()
     return {

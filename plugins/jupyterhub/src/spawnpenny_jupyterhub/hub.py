@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import aiohttp
 import structlog
 
-from spawnpenny.api import NotReadyError, trusting
+from spawnpenny.api import NotReadyError, client_context
 from spawnpenny_jupyterhub.settings import HubSettings
 
 _MAX_ANSWER: Final = 1024 * 1024
@@ -44,7 +44,7 @@ class HubApi:
         self._quiet_until, self._untold = -math.inf, 0
 
     async def __aenter__(self) -> Self:
-        trust = trusting("plugins.jupyterhub.authority", self._settings.authority)
+        trust = client_context("plugins.jupyterhub.authority", self._settings.authority)
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trust or True)
         self._session = aiohttp.ClientSession(
             connector=connector,

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import aiohttp
 import structlog
 
-from spawnpenny.api import NotReadyError, SettingsError, trusting
+from spawnpenny.api import NotReadyError, SettingsError, client_context
 from spawnpenny_oidc.settings import OidcSettings
 
 _MAX_ANSWER: Final = 512 * 1024
@@ -29,7 +29,7 @@ class Provider:
     async def __aenter__(self) -> Self:
         if self._settings.jwks_file is not None:
             await self._check_file(self._settings.jwks_file)
-        trust = trusting("plugins.oidc.authority", self._settings.authority)
+        trust = client_context("plugins.oidc.authority", self._settings.authority)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=trust or True),
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout),

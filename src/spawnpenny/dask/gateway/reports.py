@@ -61,8 +61,8 @@ def client_credentials(record: SpawnRecord) -> Credentials | None:
     if kept is None:
         return None
     authority = Authority.load(kept)
-    leaf = authority.leaf("client", CLIENT_DAYS)
-    return Credentials(f"{leaf.certificate.rstrip()}\n{authority.certificate}", leaf.key)
+    issued = authority.issue("client", CLIENT_DAYS)
+    return Credentials(f"{issued.certificate.rstrip()}\n{authority.certificate}", issued.key)
 
 
 def _milliseconds(seconds: float) -> int:

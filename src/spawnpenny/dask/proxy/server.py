@@ -26,7 +26,7 @@ from spawnpenny.dask.proxy.routes import RouteTable
 from spawnpenny.errors import SettingsError
 from spawnpenny.serving.auxiliary import auxiliary_application
 from spawnpenny.serving.server import CONNECTIONS, connections_of, listening
-from spawnpenny.tls import trusting
+from spawnpenny.tls import client_context
 
 if TYPE_CHECKING:
     from spawnpenny.settings.model import Settings
@@ -74,7 +74,7 @@ async def running_proxy(settings: Settings, token: str, *, limits: ProxyLimits |
     """
     limits = limits or ProxyLimits()
     table = RouteTable()
-    trust = trusting("web.authority", settings.web.authority)
+    trust = client_context("web.authority", settings.web.authority)
     connector = aiohttp.TCPConnector(limit=0, ssl=trust or True)
     async with (
         aiohttp.ClientSession(connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,

@@ -16,7 +16,7 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.serving.client_address import FORWARDING, forwarded
 from spawnpenny.serving.prefix import outer_path
-from spawnpenny.tls import trusting
+from spawnpenny.tls import client_context
 from spawnpenny.web.app_keys import CLOSING, SERVICE
 from spawnpenny.web.request_context import HEADER, request_context
 from spawnpenny.web.request_parsing import read_body, subject_of
@@ -55,7 +55,7 @@ async def relaying(app: web.Application, settings: Settings) -> AsyncIterator[No
 
     """
     limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
-    connector = aiohttp.TCPConnector(limit=0, ssl=trusting("web.authority", settings.web.authority) or True)
+    connector = aiohttp.TCPConnector(limit=0, ssl=client_context("web.authority", settings.web.authority) or True)
     async with aiohttp.ClientSession(
         connector=connector, timeout=limits, trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     ) as session:
