@@ -28,7 +28,7 @@ from spawnpenny.replicas.membership import Membership
 from spawnpenny.settings.model import Settings
 from spawnpenny.spawns.adoption import Recovery
 from spawnpenny.spawns.container_limits import verify_steps
-from spawnpenny.spawns.maintenance.scheduler import Housekeeper
+from spawnpenny.spawns.maintenance.scheduler import Maintenance
 from spawnpenny.spawns.never_fits import never_fits
 from spawnpenny.spawns.pod_watcher import PodWatcher
 from spawnpenny.spawns.service import Spawns
@@ -56,7 +56,7 @@ class Service:
     spawns: Spawns
     service_context: ServiceContext
     membership: Membership
-    housekeeper: Housekeeper
+    maintenance: Maintenance
     lab_tokens: LabTokens
     supervisor: Supervisor
     fence_watch: FenceWatch
@@ -103,7 +103,7 @@ async def run_service(
     membership = Membership(settings, cluster, changed=changed, catch_up=catch_up, faults=faults)
     service_context = _service_context(settings, plugins, cluster, broker, membership, faults)
     recovery = Recovery(service_context, user_registry, tasks)
-    housekeeper = Housekeeper(service_context, user_registry, plugins.steps, recovery.record_again)
+    maintenance = Maintenance(service_context, user_registry, plugins.steps, recovery.record_again)
     spawns, lab_tokens = (
         Spawns(service_context, user_registry, tasks),
         LabTokens(service_context.pods, settings.installation),
@@ -114,7 +114,7 @@ async def run_service(
 
     fence_watch = FenceWatch(membership.heartbeat.fence, silence, settings.replicas.lease, supervisor.restarts)
     service = Service(
-        settings, plugins, spawns, service_context, membership, housekeeper, lab_tokens, supervisor, fence_watch
+        settings, plugins, spawns, service_context, membership, maintenance, lab_tokens, supervisor, fence_watch
     )
     async with _tasks(service, recovery, tasks):
         yield service
@@ -166,7 +166,7 @@ async def _take_over(service: Service, recovery: Recovery, supervisor: Superviso
     await service_context.namespaces.synced.wait()
     supervisor.supervise("fence", service.fence_watch.run)
     supervisor.supervise("pod watcher", PodWatcher(service_context, user_registry, tasks).run)
-    service.housekeeper.supervise(supervisor)
+    service.maintenance.supervise(supervisor)
 
     def taken_over() -> None:
         service.taken_over()

@@ -144,7 +144,7 @@ async def come_and_go(service, users, quiet):
     accounts = service.spawns._user_registry
     await forget_history(in_an_hour(service.service_context), accounts)
     await asyncio.gather(*(run.until_gone() for run in runs.values()))
-    await service.housekeeper.idle.let_go()
+    await service.maintenance.idle.let_go()
     assert list(accounts) == []
     await quiet()
     if more := our_tasks() - standing:

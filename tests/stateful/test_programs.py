@@ -215,7 +215,7 @@ class KeepHouse:
     async def do(self, household):
         replica = pick(household.replicas, self.replica)
         if replica is not None:
-            household.have_done(replica, replica.service.housekeeper.keep_house())
+            household.have_done(replica, replica.service.maintenance.keep_house())
 
 
 def programs():

@@ -48,7 +48,7 @@ def swept_kinds(steps: Iterable[Step]) -> tuple[Resource, ...]:
 
 
 @dataclass
-class Leftovers:
+class Orphans:
     """Looks for leftovers of the users looked after here. ``held_back`` counts the spawns that were too many."""
 
     service_context: ServiceContext

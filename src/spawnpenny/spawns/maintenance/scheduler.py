@@ -13,7 +13,7 @@ from spawnpenny.pipeline.step import Step
 from spawnpenny.spawns.maintenance.dead import forget_the_dead
 from spawnpenny.spawns.maintenance.history import forget_history
 from spawnpenny.spawns.maintenance.idle import Idle
-from spawnpenny.spawns.maintenance.orphans import Leftovers
+from spawnpenny.spawns.maintenance.orphans import Orphans
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_registry import UserRegistry
 
@@ -21,7 +21,7 @@ _HISTORY: Final = 60.0
 """Seconds between two looks at what is over."""
 
 
-class Housekeeper:
+class Maintenance:
     """Keeps house for the users whom this replica looks after."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Housekeeper:
         steps: Sequence[Step],
         record_again: Callable[[], Awaitable[None]],
     ) -> None:
-        self.leftovers = Leftovers(service_context, user_registry, steps)
+        self.orphans = Orphans(service_context, user_registry, steps)
         self.idle = Idle(service_context, user_registry)
         self._service_context = service_context
         self._user_registry = user_registry
@@ -47,7 +47,7 @@ class Housekeeper:
     async def keep_house(self) -> None:
         """Do once what is done from time to time."""
         await self._record_again()
-        await self.leftovers.sweep()
+        await self.orphans.sweep()
         await self.idle.let_go()
         await forget_the_dead(self._service_context)
 

@@ -65,7 +65,7 @@ class Standing(Collector):
         yield from of_informers(watched)
 
     def _among_replicas(self) -> Iterable[Metric]:
-        membership, left = self._service.membership, self._service.housekeeper.leftovers
+        membership, left = self._service.membership, self._service.maintenance.orphans
         yield gauge("spawnpenny_replicas", "Replicas that are alive, this one too.", len(membership.peers.living()))
         yield gauge("spawnpenny_lease_valid", "1 while this replica may write.", membership.heartbeat.fence.is_open)
         yield gauge(
