@@ -17,7 +17,6 @@ ENTRIES = re.findall(
 AGREED = {
     "Budget",
     "DaskCluster",
-    "StartAttempt",
     "spawn_id",
     "uid_verified",
     "writer_id",

@@ -17,11 +17,11 @@ from spawnpenny.clients.dask.address import Place, service_of
 from spawnpenny.clients.dask.connection import ClusterSecurity, scheduler_of, security_of
 from spawnpenny.clients.dask.create_mode import CreateMode
 from spawnpenny.clients.dask.errors import ClusterError, ClusterWarning
-from spawnpenny.clients.dask.exit_handler import Farewell
+from spawnpenny.clients.dask.exit_handler import ExitHandler
 from spawnpenny.clients.dask.gateway_client import Gateway, Report
 from spawnpenny.clients.dask.lifecycle import Creation
 from spawnpenny.clients.dask.linked import LinkedCluster
-from spawnpenny.clients.dask.notices import Remarks
+from spawnpenny.clients.dask.notices import Notices
 from spawnpenny.clients.dask.progress import Progress
 from spawnpenny.clients.dask.sizes import whole_number
 from spawnpenny.clients.dask.units import seconds
@@ -96,11 +96,11 @@ class SpawnpennyCluster(LinkedCluster):
         self._n_workers = None if n_workers is None else whole_number(n_workers, "n_workers")
         self._timeout = seconds(timeout)
         self._there = False
-        self._farewell: Farewell | None = None
+        self._exit_handler: ExitHandler | None = None
         self._shutdown_on_close = shutdown_on_close
         self._closing = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
-        self._remarks = Remarks()
+        self._notices = Notices()
         self._requests = set()
         self._progress = Progress(self._show)
         self.security: ClusterSecurity | None = None
@@ -180,7 +180,7 @@ class SpawnpennyCluster(LinkedCluster):
         self._loop_runner.start()
         try:
             self.sync(self._start)
-            self._remarks.tell(stacklevel=4)
+            self._notices.tell(stacklevel=4)
         except BaseException:
             self.close()  # again, where _start was interrupted and is still at it
             raise
@@ -190,7 +190,7 @@ class SpawnpennyCluster(LinkedCluster):
             self._starting = asyncio.create_task(self._start())
         if self._starting is not None:
             await self._starting
-            self._remarks.tell(stacklevel=2)
+            self._notices.tell(stacklevel=2)
         await self._settle()  # distributed's Client awaits a cluster before it connects
         return self
 
@@ -208,7 +208,7 @@ class SpawnpennyCluster(LinkedCluster):
             raise
 
     async def _come_up(self) -> None:
-        await self._creation.run(self._accepted, self._remarks.hear)
+        await self._creation.run(self._accepted, self._notices.hear)
         self._begin_to_watch(self._gateway, self.name)
         if self._creation.made:
             await self._begin_workers()  # they start beside the scheduler
@@ -236,7 +236,7 @@ class SpawnpennyCluster(LinkedCluster):
         self.scheduler_comm = rpc(address, connection_args=self.security.get_connection_args("client"))
         try:
             versions = (await self.scheduler_comm.versions())["packages"]
-            self._remarks.hear(told(self.name, versions))
+            self._notices.hear(told(self.name, versions))
             await super()._start()
         except OSError as error:  # distributed's own errors of comms are of it
             message = f"The scheduler of the Dask cluster {self.name} cannot be reached at {address}: {error}"
@@ -266,10 +266,10 @@ class SpawnpennyCluster(LinkedCluster):
         await super()._ended(end)
 
     def _mind_the_exit(self) -> None:
-        if self._farewell is not None:
-            self._farewell.over()
+        if self._exit_handler is not None:
+            self._exit_handler.over()
         ends = self._there and self.shutdown_on_close
-        self._farewell = Farewell(self._place, self.name, self._let_client_go) if ends else None
+        self._exit_handler = ExitHandler(self._place, self.name, self._let_client_go) if ends else None
 
     def _let_client_go(self) -> None:
         client = Client.current()

@@ -19,7 +19,7 @@ _PATIENCE: Final = 3.0
 """Seconds that a service may take to answer at the end: nobody wants to wait for an exit."""
 
 
-class Farewell:
+class ExitHandler:
     """Stops a cluster when the interpreter exits, unless ``over`` is called before.
 
     It is one plain request from the thread that exits: no event loop, and no other thread, can be relied on by then.

@@ -101,7 +101,7 @@ class GroupedCluster(ScaledCluster):
             raise TypeError(f"add_worker_group() got an unexpected keyword argument {min(unknown)!r}")
         unused = sorted(key for key, value in other.items() if value is not None)
         if unused:
-            self._remarks.hear(f"add_worker_group() does not use {', '.join(unused)}: the site decides it.")
+            self._notices.hear(f"add_worker_group() does not use {', '.join(unused)}: the site decides it.")
         count = n if n_workers is None else n_workers
         return self.scale(_FIRST if count is None else count, worker_group=name)
 
@@ -117,7 +117,7 @@ class GroupedCluster(ScaledCluster):
                 raise ClusterError(f"There is no worker group {group!r}. There are: {', '.join(offered)}.")
             size = WorkerSize(offered[group].cores, offered[group].memory)
             count = max([count, *amount.workers(size)])
-        self._remarks.hear(await self._gateway.scale(self.name, count, group=group))
+        self._notices.hear(await self._gateway.scale(self.name, count, group=group))
         await self._learn_scale()
 
     async def _worker_groups(self) -> Mapping[str, WorkerGroup]:

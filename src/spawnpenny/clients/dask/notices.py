@@ -7,7 +7,7 @@ import warnings
 from spawnpenny.clients.dask.errors import ClusterWarning
 
 
-class Remarks:
+class Notices:
     """Warnings yet to be given. They are given in the thread that asked, at the user's own line."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from distributed.core import Status
 from spawnpenny.clients.dask.adaptivity import Adaptivity
 from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.dask.gateway_client import Gateway
-from spawnpenny.clients.dask.notices import Remarks
+from spawnpenny.clients.dask.notices import Notices
 from spawnpenny.clients.dask.sizes import DEFAULT_GROUP, Amount, WorkerSize, bound, bounded, whole_number
 from spawnpenny.clients.dask.watched import WatchedCluster
 
@@ -26,7 +26,7 @@ class ScaledCluster(WatchedCluster):
 
     _adaptive: Adaptivity | None
     _gateway: Gateway
-    _remarks: Remarks
+    _notices: Notices
     _options: dict[str, Any]
     _count: int | None = None
     """The workers that it is to have, beside those of further groups; None where that changes with the work."""
@@ -79,7 +79,7 @@ class ScaledCluster(WatchedCluster):
         if unknown:
             raise TypeError(f"adapt() got an unexpected keyword argument {min(unknown)!r}")
         if other:
-            self._remarks.hear(f"adapt() does not use {', '.join(sorted(other))}: the service decides when to scale.")
+            self._notices.hear(f"adapt() does not use {', '.join(sorted(other))}: the service decides when to scale.")
         adaptivity = Adaptivity(bound(minimum, "minimum"), bound(maximum, "maximum"), periodic_callback=active)
         least, most = Amount(minimum_cores, minimum_memory), Amount(bounded(maximum_cores), bounded(maximum_memory))
         adaptivity.request = self._do(self._adapt, adaptivity, least, most)
@@ -128,7 +128,7 @@ class ScaledCluster(WatchedCluster):
 
     async def _scale(self, count: int) -> None:
         message = await self._gateway.scale(self.name, count)
-        self._remarks.hear(message)
+        self._notices.hear(message)
         self._adaptive, self._count = None, count
         if message is not None:  # fewer fit
             await self._learn_scale()
@@ -154,7 +154,7 @@ class ScaledCluster(WatchedCluster):
             maximum=adaptivity.maximum,
             active=adaptivity.periodic_callback,
         )
-        self._remarks.hear(message)
+        self._notices.hear(message)
         self._adaptive, self._count = adaptivity, None
         if message is not None:  # not all of it fits: what is shown is what holds
             await self._learn_bounds(adaptivity)
@@ -199,7 +199,7 @@ class ScaledCluster(WatchedCluster):
             request.add_done_callback(self._requests.discard)
             return request
         result = self.sync(function, *args)
-        self._remarks.tell(stacklevel=4)
+        self._notices.tell(stacklevel=4)
         return result
 
     async def _requests_done(self) -> None:
@@ -210,5 +210,5 @@ class ScaledCluster(WatchedCluster):
 
     async def _done(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         result = await function(*args)
-        self._remarks.tell(stacklevel=2)
+        self._notices.tell(stacklevel=2)
         return result

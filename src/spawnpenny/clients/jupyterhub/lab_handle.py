@@ -14,7 +14,7 @@ from spawnpenny.clients.http import UNDOING, Client, Lab
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
 from spawnpenny.clients.jupyterhub.errors import MISCONFIGURED, MisconfiguredError, RefusedError, cause_of
 from spawnpenny.clients.jupyterhub.lab_client import LOOK
-from spawnpenny.clients.jupyterhub.progress import Story
+from spawnpenny.clients.jupyterhub.progress import ProgressLog
 
 _HURRY: Final = 3.0
 _PAUSE: Final = 1.0
@@ -62,8 +62,8 @@ class RemoteLab:
             self.trouble = None
             return found
 
-    async def settled(self, story: Story, start: str | None = None) -> Lab:
-        """Wait until it runs or has failed, even if the service does not answer for long; log the progress meanwhile.
+    async def settled(self, progress: ProgressLog, start: str | None = None) -> Lab:
+        """Wait until it runs or has failed, however long the service does not answer; tell the story meanwhile.
 
         It has failed as soon as the service says why, also while what was made is still being deleted.
 
@@ -75,12 +75,12 @@ class RemoteLab:
         while True:
             try:
                 client = await self._connect(_HURRY)
-                last = await self._followed(client, story, last)
+                last = await self._followed(client, progress, last)
                 found = await client.lab(*self._where)
             except (ClientError, MisconfiguredError) as error:
                 if _gone(error):
                     raise RefusedError("lab_gone", "The server was stopped while it was starting.") from None
-                self._tell(error, story)
+                self._tell(error, progress)
             else:
                 self.trouble = None
                 if start is not None and found.start != start:
@@ -90,8 +90,8 @@ class RemoteLab:
                     return found
             await asyncio.sleep(_PAUSE)
 
-    async def _followed(self, client: Client, story: Story, last: str | None) -> str | None:
-        """Log the progress until the stream ends, fails or falls silent; return the id of the last event.
+    async def _followed(self, client: Client, progress: ProgressLog, last: str | None) -> str | None:
+        """Tell the story until the stream ends, fails or falls silent; return the id of the last event.
 
         The state of the lab does not depend on it: a stream may be refused, and the events of a record made anew, which
         have lower ids, are not logged.
@@ -103,7 +103,7 @@ class RemoteLab:
                     async for event in events:
                         patience.reschedule(loop.time() + _SILENCE)
                         last, self.trouble = event.id, None
-                        story.take(event)
+                        progress.take(event)
                         if event.phase == UNDOING:
                             break
         except TimeoutError:
@@ -163,15 +163,15 @@ class RemoteLab:
         self.trouble = None
         return None if left is None else left.grace
 
-    def _tell(self, error: Exception, story: Story | None = None) -> None:
+    def _tell(self, error: Exception, progress: ProgressLog | None = None) -> None:
         """Log why the lab's state is not known, and show it to the user who waits; once for each reason."""
         trouble = diagnosed(error)
         if self.trouble is None or self.trouble.code != trouble.code:
             user, name = self._where
             cause = cause_of(trouble)
             self._log.warning("How %s's lab %s is cannot be known, and is asked again: %s", user, name, cause)
-            if story is not None:
-                story.tell(_MISCONFIGURED if isinstance(trouble, MisconfiguredError) else _SILENT, warning=True)
+            if progress is not None:
+                progress.tell(_MISCONFIGURED if isinstance(trouble, MisconfiguredError) else _SILENT, warning=True)
         self.trouble = trouble
 
 

@@ -13,7 +13,7 @@ _MOST: Final = 95
 """Of a hundred: the rest is JupyterHub's, which asks the lab whether it answers, and sets up the way to it."""
 
 
-class Story:
+class ProgressLog:
     """Messages in the order they came, read from the beginning by each reader, until it is over."""
 
     def __init__(self) -> None:

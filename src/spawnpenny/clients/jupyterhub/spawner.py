@@ -28,8 +28,8 @@ from spawnpenny.clients.jupyterhub.kubespawner_traits import KubeSpawnerTraits, 
 from spawnpenny.clients.jupyterhub.lab_client import check_hub_name
 from spawnpenny.clients.jupyterhub.lab_handle import RemoteLab, started_by
 from spawnpenny.clients.jupyterhub.options import Choices, sendable
-from spawnpenny.clients.jupyterhub.progress import Story
-from spawnpenny.clients.jupyterhub.start_attempt import Attempt
+from spawnpenny.clients.jupyterhub.progress import ProgressLog
+from spawnpenny.clients.jupyterhub.start_attempt import StartAttempt
 from spawnpenny.clients.jupyterhub.startup import StartupCheck
 
 _START: Final = "start"
@@ -49,7 +49,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._attempt: Attempt | None = None
+        self._attempt: StartAttempt | None = None
         self._known_start: str | None = None
         self._known_user: str | None = None
         self._known_by: str | None = None
@@ -58,7 +58,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         self._arrived = False
         self._untouched = False
         self._doomed = False
-        self._story = Story()
+        self._progress = ProgressLog()
         self._starting = False
         super().__init__(*args, **kwargs)
 
@@ -97,8 +97,8 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         self._attempt = None
         self._known(None, None)
         self._arrived, self._untouched, self._doomed, self._held_elsewhere = False, True, False, False
-        self._story.end()
-        self._story = Story()
+        self._progress.end()
+        self._progress = ProgressLog()
 
     def _known(self, start: str | None, user: str | None, by: str | None = None) -> None:
         self._known_start, self._known_user, self._known_by = start, user, by
@@ -119,7 +119,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
             raise self._not_counted(self._diagnosed(error)) from None
         finally:
             self._starting = False
-            self._story.end()
+            self._progress.end()
 
     async def stop(self, now: bool = False) -> None:
         """Stop the server, and return once its pod is gone."""
@@ -184,7 +184,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
     async def get_url(self) -> str:
         """Return where the server answers, after a restart of the Hub: once it runs, where it was still starting."""
         try:
-            found = await (self._remote.look() if self._arrived else self._remote.settled(self._story))
+            found = await (self._remote.look() if self._arrived else self._remote.settled(self._progress))
             if found is not None and found.running and found.url and not self._is_foreign(found):
                 self._adopt(found, found.url)
         except Exception as error:  # noqa: BLE001 - a Hub whose get_url raises does not start
@@ -195,7 +195,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         """Yield what happens while the server starts; all who look share one stream from the service."""
         if not self._starting and not self._spawn_pending:
             return
-        async with aclosing(self._story.read()) as told:
+        async with aclosing(self._progress.read()) as told:
             async for each in told:
                 yield each
 
@@ -216,7 +216,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
         check_hub_name(self.hub_name)
         options, env, tls = sendable(self.user_options), self._env(), self.take_certificates()
         client = (await self._shared()).holding(await self._authority(), patience=Patience(total=0))
-        attempt, user = Attempt(), self.user.name
+        attempt, user = StartAttempt(), self.user.name
         self._attempt, self._known_user, self._arrived = attempt, user, False
         loop = asyncio.get_running_loop()
 
@@ -235,7 +235,7 @@ class SpawnpennySpawner(StartupCheck, Choices, Certificates, Deletion, KubeSpawn
 
         accepted = await attempt.ask(send, Patience(total=self.patience))
         self._known(attempt.start, user, accepted.by)  # the Hub keeps it when `start` returns
-        found = await self._remote.settled(self._story, attempt.start)
+        found = await self._remote.settled(self._progress, attempt.start)
         self._doomed = found.doomed
         if not found.running or not found.url:
             raise failed(found)

@@ -15,7 +15,7 @@ _NOTHING_DONE: Final = frozenset({"not_ready"})
 """What is answered with a status of 5xx before the service has done anything."""
 
 
-class Attempt:
+class StartAttempt:
     """A start, with an id of its own. Its request is never broken off: what came of it has to be known."""
 
     def __init__(self) -> None:
