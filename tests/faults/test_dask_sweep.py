@@ -121,14 +121,14 @@ async def before(service, site, work):
         await scale(service, site, 2)
 
 
-@pytest.mark.parametrize(("work", "n", "mischief"), EVERY if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else SOME)
-async def test_one_fault_anywhere(dask, household, service_tasks, work, n, mischief):
+@pytest.mark.parametrize(("work", "n", "fault"), EVERY if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else SOME)
+async def test_one_fault_anywhere(dask, household, service_tasks, work, n, fault):
     site = dask.site
     async with dask.service() as service:
         await settled(await start(service))
         tasks, kept = service_tasks(), await household(service, dask.proxy)
         await before(service, site, work)
-        armed = dask.proxy.arm(MISCHIEFS[mischief], on=is_work, at=n)
+        armed = dask.proxy.arm(MISCHIEFS[fault], on=is_work, at=n)
         await do(service, site, work)
         await armed.until_struck()
         dask.proxy.disarm()

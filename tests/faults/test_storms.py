@@ -97,12 +97,12 @@ async def test_a_spawn_in_a_storm_runs_or_fails_with_nothing_left(proxied, storm
 
 
 async def test_many_spawns_with_faults_leave_no_more_in_memory_than_few(proxied, household, service_tasks):
-    async def spawn_and_stop(service, number, mischief):
-        proxied.proxy.arm(mischief, on=changes, at=number % 4)
+    async def spawn_and_stop(service, number, fault):
+        proxied.proxy.arm(fault, on=changes, at=number % 4)
         try:
             await settled(await start(service, f"s{number}", replace=True))
         except SpawnpennyError:  # not accepted
-            assert mischief == Refuse(401)
+            assert fault == Refuse(401)
         proxied.proxy.disarm()
         await stop(service)
 

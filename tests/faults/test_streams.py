@@ -41,12 +41,12 @@ async def until_known(proxied, informer, name):
 
 
 @pytest.mark.parametrize(
-    "mischief",
+    "fault",
     [Refuse(410), Expire(), CloseEmpty(), Hush(), Reset(), Lose(), Cut(), Refuse(401), Refuse(429, 1), Refuse(500)],
     ids=str,
 )
-async def test_a_watch_that_fails_from_its_start_is_made_again(proxied, mischief):
-    watches = proxied.proxy.arm(mischief, on=is_watch, times=2)
+async def test_a_watch_that_fails_from_its_start_is_made_again(proxied, fault):
+    watches = proxied.proxy.arm(fault, on=is_watch, times=2)
     # The watch has something to tell as it begins, so that a fault in the middle of it has a middle.
     async with following(proxied, silence=1, watch_seconds=2, patience=3) as informer:
         await watches.until_struck(2)

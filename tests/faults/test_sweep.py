@@ -122,10 +122,10 @@ async def try_it(proxied, household, service_tasks, work, arm, **options):
         assert after == replace(kept, runs=kept.runs - {"ada lab/~default"})
 
 
-@pytest.mark.parametrize(("work", "n", "mischief"), CASES)
-async def test_one_fault_anywhere(proxied, household, service_tasks, work, n, mischief):
+@pytest.mark.parametrize(("work", "n", "fault"), CASES)
+async def test_one_fault_anywhere(proxied, household, service_tasks, work, n, fault):
     def arm():
-        return proxied.proxy.arm(MISCHIEFS[mischief], on=is_work, at=n)
+        return proxied.proxy.arm(MISCHIEFS[fault], on=is_work, at=n)
 
     await try_it(proxied, household, service_tasks, work, arm)
 

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 _REASONS: Final = {401: "Unauthorized", 410: "Expired", 429: "TooManyRequests", 503: "ServiceUnavailable"}
 
 
-class Mischief(Protocol):
+class ProxyFault(Protocol):
     """A fault to inject into a request."""
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse: ...
+    async def apply(self, exchange: Exchange) -> web.StreamResponse: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
     """Take the request and never answer; the connection stays open."""
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         return await exchange.hang()
 
 
@@ -35,7 +35,7 @@ class Delay:
 
     seconds: float
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         await asyncio.sleep(self.seconds)
         return await exchange.pass_on()
 
@@ -44,7 +44,7 @@ class Delay:
 class Reset:
     """Break the connection off before anything is done."""
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         return await exchange.reset()
 
 
@@ -52,7 +52,7 @@ class Reset:
 class Lose:
     """Carry the request out, and lose the answer."""
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         await exchange.carried_out()
         return await exchange.reset()
 
@@ -61,7 +61,7 @@ class Lose:
 class Cut:
     """Carry the request out, and end in the middle of the answer."""
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         upstream, piece = await exchange.first_piece()
         answer = await exchange.begin(upstream.status, upstream.headers)
         await answer.write(piece[: len(piece) // 2])
@@ -75,7 +75,7 @@ class Refuse:
     status: int
     retry_after: int | None = None
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return web.json_response(_status(self.status), status=self.status, headers=headers)
 
@@ -84,7 +84,7 @@ class Refuse:
 class Expire:
     """Open a watch, and say in it that its version is too old."""
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         answer = await exchange.begin(200)
         await answer.write(json.dumps({"type": "ERROR", "object": _status(410)}).encode() + b"\n")
         return answer
@@ -94,7 +94,7 @@ class Expire:
 class Hush:
     """Open a stream on which nothing comes."""
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         await exchange.begin(200)
         return await exchange.hang()
 
@@ -103,7 +103,7 @@ class Hush:
 class CloseEmpty:
     """Open a stream and end it without a word."""
 
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         return await exchange.begin(200)
 
 

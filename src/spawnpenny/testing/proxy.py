@@ -14,7 +14,7 @@ from aiohttp import web
 
 from spawnpenny.kubernetes.sockets import Sockets
 from spawnpenny.testing.exchange import Asked, Exchange
-from spawnpenny.testing.mischief import Mischief, Refuse
+from spawnpenny.testing.mischief import ProxyFault, Refuse
 
 if TYPE_CHECKING:
     import ssl
@@ -50,7 +50,7 @@ class Armed:
     ``seen`` are the requests that matched since it was armed, ``struck`` those of them that it was done to.
     """
 
-    mischief: Mischief | None
+    fault: ProxyFault | None
     matches: Matcher
     at: int = 0
     times: int | None = 1
@@ -75,7 +75,7 @@ class Armed:
         number = len(self.seen)
         self.seen.append(str(asked))
         strikes = self.at <= number and (self.times is None or number < self.at + self.times)
-        strikes = strikes and self.mischief is not None
+        strikes = strikes and self.fault is not None
         if strikes:
             self.struck.append(str(asked))
         async with self._changed:
@@ -143,17 +143,17 @@ class FaultProxy:
     ) -> None:
         await self._stack.aclose()
 
-    def arm(self, mischief: Mischief | None, *, on: Matcher = is_call, at: int = 0, times: int | None = 1) -> Armed:
-        """Apply a fault to the matching request of that number (from 0, counted from now) and to those after it.
+    def arm(self, fault: ProxyFault | None, *, on: Matcher = is_call, at: int = 0, times: int | None = 1) -> Armed:
+        """Do a mischief to the matching request of that number (from 0, counted from now) and to those after it.
 
         Args:
-            mischief: One of ``spawnpenny.testing.mischief``; None only counts.
+            fault: One of ``spawnpenny.testing.mischief``; None only counts.
             on: Which requests match; what was armed first is asked first.
             at: Which of them is the first.
             times: To how many it is done; None until ``disarm``.
 
         """
-        armed = Armed(mischief, on, at, times)
+        armed = Armed(fault, on, at, times)
         self._armed.append(armed)
         return armed
 
@@ -214,7 +214,7 @@ class FaultProxy:
         exchange = Exchange(self, request)
         self._under_way.add(exchange)
         try:
-            return await (await self._mischief(exchange.asked, request)).meddle(exchange)
+            return await (await self._fault(exchange.asked, request)).apply(exchange)
         except aiohttp.ClientError:  # the API server broke off, and so do we
             return await exchange.reset()
         finally:
@@ -222,13 +222,13 @@ class FaultProxy:
             async with self._ended:
                 self._ended.notify_all()
 
-    async def _mischief(self, asked: Asked, request: web.BaseRequest) -> Mischief:
+    async def _fault(self, asked: Asked, request: web.BaseRequest) -> ProxyFault:
         if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
             return Refuse(401)
         strikes = [armed for armed in self._armed if await armed.take(asked)]
-        return (strikes[0].mischief if strikes else None) or _PassOn()
+        return (strikes[0].fault if strikes else None) or _PassOn()
 
 
 class _PassOn:
-    async def meddle(self, exchange: Exchange) -> web.StreamResponse:
+    async def apply(self, exchange: Exchange) -> web.StreamResponse:
         return await exchange.pass_on()
