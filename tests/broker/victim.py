@@ -27,7 +27,7 @@ class Work(FaultyCluster):
         return await super()._pass(call, work)
 
 
-async def die(call: str) -> None:
+async def kill(call: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -38,7 +38,7 @@ async def main() -> None:
         site = Site(told["data"], faulty)
         async with site.broker() as server:
             await server.until_leading()
-            faulty.arm(told["at"], **{told["when"]: die})
+            faulty.arm(told["at"], **{told["when"]: kill})
             print("leading", flush=True)  # noqa: T201 - the test waits for it
             await asyncio.Event().wait()
 

@@ -13,7 +13,7 @@ from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
 from spawnpenny.errors import ElsewhereError
 from spawnpenny.replicas.ownership import record_name
-from spawnpenny.testing.mortal import MortalCluster
+from spawnpenny.testing.mortal import KillableCluster
 from spawnpenny.testing.replica import LivingReplica
 from spawnpenny.testing.site import lab, settled, start, start_cluster
 
@@ -105,12 +105,12 @@ async def replicas(kube_site, hollow_schedulers):
     """Have two replicas: the first one has begun."""
     kube_site.data["plugins"] |= {"dask": {"max_clusters": 10}, "quota": {"cpu": 200, "memory": "400Gi"}}
     kube_site.data["replicas"] = {"lease": 8}
-    found = [LivingReplica(name, kube_site, MortalCluster(kube_site.cluster)) for name in ("one", "two")]
+    found = [LivingReplica(name, kube_site, KillableCluster(kube_site.cluster)) for name in ("one", "two")]
     await found[0].begin()
     yield found
     for replica in found:
         replica.kill()
-        await replica.bury()
+        await replica.release()
 
 
 async def taken_over(service):

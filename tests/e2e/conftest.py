@@ -19,7 +19,7 @@ from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.settings.model import EmbeddedSettings
 from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
-from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.mortal_service import KillableService
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import Site, make_site
 
@@ -87,7 +87,7 @@ class Hall:
     """All of it. ``polls`` is the file with each answer of each poll of the Hub's."""
 
     site: Site
-    service: MortalService
+    service: KillableService
     hub: JupyterHub
     browser: object
     held: Path
@@ -172,7 +172,7 @@ async def hall(tmp_path_factory, chromium):
         site = await make_site(cluster)
         scopes = ["read:any", "delete:any", "spawn:any"]
         site.data |= {"plugins": PLUGINS, "tokens": {"hub": {"sha256": hash_token("hub-token"), "scopes": scopes}}}
-        async with MortalService(site) as service:
+        async with KillableService(site) as service:
             config = CONFIG.format(url=service.url)
             async with JupyterHub(folder / "hub", config, python=sys.executable) as hub:
                 yield Hall(site, service, hub, chromium, held)

@@ -16,7 +16,7 @@ from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.settings.model import EmbeddedSettings
 from spawnpenny.testing.jupyterhub import JupyterHub
-from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.mortal_service import KillableService
 from spawnpenny.testing.site import Site, make_site
 
 CONFIG = """
@@ -73,7 +73,7 @@ async def hall(request, tmp_path_factory):
         site.data["plugins"]["quota"] = {"labs": 3, "cpu": 8, "memory": "16Gi"}
         site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": scopes}}
         async with (
-            MortalService(site) as service,
+            KillableService(site) as service,
             SecureHub(folder / "hub", CONFIG.format(url=service.url), python=python) as hub,
         ):
             yield Hall(site, hub)

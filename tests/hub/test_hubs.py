@@ -16,7 +16,7 @@ from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.clients.http import Client
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
-from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.mortal_service import KillableService
 from spawnpenny.testing.site import SMALL_LAB, make_site
 
 FIVE = os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")
@@ -54,7 +54,7 @@ async def service(tmp_path_factory):
         }
         names = {"default": "spawnpenny/lab", "slow": "slow", "none": "no/such", "{{ 6 * 7 }}": "slow"}
         site.data["plugins"]["lab"] = {"images": names, "grace": 1}
-        async with MortalService(site) as service:
+        async with KillableService(site) as service:
             service.site = site
             yield service
 

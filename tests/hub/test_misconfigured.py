@@ -11,7 +11,7 @@ import trustme
 from aiohttp import web
 
 from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError
-from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.mortal_service import KillableService
 
 SENTENCE = "This Hub is not set up to start servers."
 AWAY = "The service that starts servers does not answer."
@@ -104,7 +104,7 @@ async def test_the_wrong_scheme(configured, site, scheme):
     authority, serving = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(serving)
     secure = scheme.startswith("http of")
-    async with MortalService(site, tls=serving if secure else None) as service:
+    async with KillableService(site, tls=serving if secure else None) as service:
         address = service.url.partition("://")[2]
         refusal = await refusal_of(configured(url=f"{'http' if secure else 'https'}://{address}", patience=0))
     if not secure:

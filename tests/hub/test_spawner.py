@@ -12,7 +12,7 @@ import trustme
 
 from spawnpenny.clients.jupyterhub import lab_handle
 from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError
-from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.mortal_service import KillableService
 from spawnpenny.testing.patience import PATIENCE
 
 SLOW = {"image": "slow"}
@@ -464,7 +464,7 @@ async def test_a_service_with_a_certificate_is_trusted_by_its_authority(configur
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(serving)
-    async with MortalService(site, tls=serving) as service:
+    async with KillableService(site, tls=serving) as service:
         with pytest.raises(MisconfiguredError) as refusal:
             await configured(url=service.url, patience=0).start()
         assert "is not trusted" in refusal.value.cause

@@ -29,14 +29,14 @@ CLUSTER: Final = Key(Kind.DASK, "c1")
 SHARED: Final = ("ResourceQuota", "LimitRange", "ConfigMap", "NetworkPolicy")
 
 
-async def die(call: str) -> None:
+async def kill(call: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def spawn(told: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in a spawn."""
     async with Site(told["data"], faulty).service() as service:
-        faulty.arm(told["at"], **{told["when"]: die})
+        faulty.arm(told["at"], **{told["when"]: kill})
         await settled(await start(service, "faulty"))
 
 
@@ -50,7 +50,7 @@ async def spawn_beside(told: dict[str, Any], faulty: FaultyCluster) -> None:
         claim = {"PersistentVolumeClaim/home": await site.read("PersistentVolumeClaim", "home")}
         uids = {name: each["metadata"]["uid"] for name, each in (beside | claim).items()}
         Path(told["beside"]).write_text(json.dumps(uids))  # noqa: ASYNC240 - nothing waits for it
-        faulty.arm(told["at"], **{told["when"]: die})
+        faulty.arm(told["at"], **{told["when"]: kill})
         await settled(await start(service, "faulty"))
 
 
@@ -58,7 +58,7 @@ async def take_away(told: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in stopping a lab that runs."""
     async with Site(told["data"], faulty).service() as service:
         await settled(await start(service, "faulty"))
-        faulty.arm(told["at"], **{told["when"]: die})
+        faulty.arm(told["at"], **{told["when"]: kill})
         await stop(service)
 
 
@@ -66,7 +66,7 @@ async def purge(told: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in deleting the storage of a lab that runs."""
     async with Site(told["data"], faulty).service() as service:
         await settled(await start(service, "faulty"))
-        faulty.arm(told["at"], **{told["when"]: die})
+        faulty.arm(told["at"], **{told["when"]: kill})
         run = await service.spawns.purge("ada", lab(), identity=HUB)
         if run is not None:
             await run.until_gone()
@@ -77,7 +77,7 @@ async def make_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
     site = Site(told["data"], faulty)
     async with site.service() as service:
         await settled(await start(service, name="other"))
-        faulty.arm(told["at"], **{told["when"]: die})
+        faulty.arm(told["at"], **{told["when"]: kill})
         await with_workers(site, service)
 
 
@@ -87,7 +87,7 @@ async def stop_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
     async with site.service() as service:
         await settled(await start(service, name="other"))
         await with_workers(site, service)
-        faulty.arm(told["at"], **{told["when"]: die})
+        faulty.arm(told["at"], **{told["when"]: kill})
         run = await service.spawns.stop("ada", CLUSTER)
         if run is not None:
             await run.until_gone()
@@ -99,7 +99,7 @@ async def lose_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
     async with site.service() as service:
         await settled(await start(service, name="other"))
         run = await with_workers(site, service)
-        faulty.arm(told["at"], **{told["when"]: die})
+        faulty.arm(told["at"], **{told["when"]: kill})
         await faulty.cluster.delete(site.ref("Pod", "dask-c1"))
         while not run.record.reverted:
             await run.bell.next().wait()
@@ -123,7 +123,7 @@ def workers(site: Site, service: Service) -> list[Manifest]:
 
 async def recover(told: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in carrying on with what an earlier service left."""
-    faulty.arm(told["at"], **{told["when"]: die})
+    faulty.arm(told["at"], **{told["when"]: kill})
     async with Site(told["data"], faulty).service() as service:
         run = service.spawns.find("ada", lab())
         if run is not None:

@@ -15,7 +15,7 @@ from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.spawns.store import read_record
 from spawnpenny.testing.chronicle import Chronicle, is_ending
-from spawnpenny.testing.mortal import MortalCluster
+from spawnpenny.testing.mortal import KillableCluster
 from spawnpenny.testing.replica import LivingReplica
 from spawnpenny.testing.site import settled, start
 
@@ -26,7 +26,7 @@ PATIENCE = 200.0
 
 
 @dataclass
-class Watchful(MortalCluster):
+class Watchful(KillableCluster):
     """The cluster of one replica.
 
     It notes where the replica writes for a user whom another living one has; ``mute`` keeps it from its Lease.
@@ -131,7 +131,7 @@ class Household:
             self.kill(replica)
         self.let_go()
         self.chronicler.cancel()
-        buried = (replica.bury() for replica in self.killed)
+        buried = (replica.release() for replica in self.killed)
         await asyncio.gather(*buried, self.chronicler, return_exceptions=True)
 
     def let_go(self):

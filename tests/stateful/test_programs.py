@@ -169,7 +169,7 @@ class Fault:
         async def fail(call):
             raise UnavailableError("The cluster does not answer.")
 
-        async def die(call):
+        async def kill(call):
             household.kill(replica)
             await replica.cluster.silence()
 
@@ -178,7 +178,7 @@ class Fault:
             household.held.append(held)
             await held.wait()
 
-        replica.cluster.arm(self.at, **{self.when: {"fail": fail, "die": die, "hold": hold}[self.how]})
+        replica.cluster.arm(self.at, **{self.when: {"fail": fail, "die": kill, "hold": hold}[self.how]})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.mortal_service import KillableService
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.plugins import hash_token
 from spawnpenny.testing.ports import LOOPBACK
@@ -23,7 +23,7 @@ async def web(embedded_site, hub):
     data["plugins"] |= {
         "jupyterhub": {"api_url": f"http://{LOOPBACK}:{hub.hub_port}/hub/api", "cache": 0, "scopes": ["spawn:self"]}
     }
-    async with MortalService(embedded_site) as service, aiohttp.ClientSession(service.url) as session:
+    async with KillableService(embedded_site) as service, aiohttp.ClientSession(service.url) as session:
         yield session
 
 

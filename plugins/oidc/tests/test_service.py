@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from spawnpenny.clients.http import Client
-from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.mortal_service import KillableService
 from spawnpenny.testing.patience import PATIENCE
 
 
@@ -17,7 +17,7 @@ async def web(embedded_site, provider):
     """Serve a site that takes the provider's tokens and the uids in them, and have a client of it."""
     section = provider.settings(claims={"uid": "uid_number"})
     embedded_site.data["plugins"] |= {"oidc": section, "lab": {"grace": 1}}
-    async with MortalService(embedded_site) as service, aiohttp.ClientSession(service.url) as session:
+    async with KillableService(embedded_site) as service, aiohttp.ClientSession(service.url) as session:
         yield session
 
 

@@ -30,7 +30,7 @@ from spawnpenny.embedded.node.orphans import POD_UID, marked
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.settings.model import EmbeddedSettings
-from spawnpenny.testing.mortal_service import MortalService
+from spawnpenny.testing.mortal_service import KillableService
 from spawnpenny.testing.notebook import Notebook
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import LOOPBACK, free_ports
@@ -120,7 +120,7 @@ class DaskSite:
     """
 
     site: Site
-    service: MortalService
+    service: KillableService
     proxy: DaskProxy
     folder: Path
 
@@ -260,7 +260,7 @@ async def dask_site(
     """
     async with EmbeddedCluster(folder / "cluster", {**EmbeddedSettings().images, **(images or {})}) as cluster:
         site = await make_site(cluster)
-        service = MortalService(site)
+        service = KillableService(site)
         proxy = DaskProxy(folder, service.url, "proxy-token")
         result = DaskSite(site, service, proxy, folder)
         site.data |= {

@@ -18,17 +18,17 @@ T = TypeVar("T")
 
 
 @dataclass
-class MortalCluster(FaultyCluster):
-    """Passes calls on until ``die`` is called. What waits for an answer then waits until ``bury``, and is cancelled."""
+class KillableCluster(FaultyCluster):
+    """Passes calls on until ``kill`` is called; a call that waits then stays so until ``release`` cancels it."""
 
     dead: bool = False
     _buried: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def die(self) -> None:
+    def kill(self) -> None:
         """Answer nothing from now on, and let nothing through."""
         self.dead = True
 
-    def bury(self) -> None:
+    def release(self) -> None:
         """End what still waits for an answer."""
         self._buried.set()
 

@@ -14,13 +14,13 @@ from spawnpenny.app import create_app
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import runner_of
-from spawnpenny.testing.mortal import MortalCluster
+from spawnpenny.testing.mortal import KillableCluster
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.site import Site
 from spawnpenny.web.app_keys import SERVICE
 
 
-class MortalService:
+class KillableService:
     """Serves a site on one port of loopback; ``async with`` starts and ends it.
 
     The site's cluster, and the pods on it, outlive it: on the embedded cluster those are real labs.
@@ -48,7 +48,7 @@ class MortalService:
 
     async def start(self) -> None:
         """Start it; it is ready when this returns."""
-        self._cluster = MortalCluster(self._site.cluster)
+        self._cluster = KillableCluster(self._site.cluster)
         self._ending = asyncio.Event()
         begun = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(begun))
@@ -66,14 +66,14 @@ class MortalService:
         """End it as SIGKILL does: connections break, nothing that it does arrives anywhere, its port is free."""
         if self._task is None:
             return
-        self._cluster.die()
+        self._cluster.kill()
         for listener in list(self._runner.sites):
             await listener.stop()
         if self._runner.server is not None:
             for connection in self._runner.server.connections:
                 if connection.transport is not None:
                     connection.transport.abort()
-        self._cluster.bury()
+        self._cluster.release()
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task

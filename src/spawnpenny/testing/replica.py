@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from spawnpenny.service import Service
-from spawnpenny.testing.mortal import MortalCluster
+from spawnpenny.testing.mortal import KillableCluster
 from spawnpenny.testing.site import Site
 
 
@@ -17,7 +17,7 @@ class LivingReplica:
 
     name: str
     site: Site
-    cluster: MortalCluster
+    cluster: KillableCluster
     service: Service = field(init=False)
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
@@ -47,13 +47,13 @@ class LivingReplica:
 
     def kill(self) -> None:
         """End it as SIGKILL does: nothing that it does after that arrives anywhere."""
-        self.cluster.die()
+        self.cluster.kill()
         if self._task is not None:
             self._task.cancel()
 
-    async def bury(self) -> None:
+    async def release(self) -> None:
         """Wait until nothing of it is left in this process, after it was killed."""
-        self.cluster.bury()
+        self.cluster.release()
         if self._task is not None:
             with suppress(asyncio.CancelledError):
                 await self._task
