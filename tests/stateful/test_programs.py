@@ -19,7 +19,7 @@ from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.errors import NotFoundError, UnavailableError
 from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.testing.hollow_node import HollowNode
-from spawnpenny.testing.quick import QuickLoop
+from spawnpenny.testing.quick import FastClockLoop
 from spawnpenny.testing.site import HUB, lab, make_site, start
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
@@ -273,7 +273,7 @@ def run_quickly(work, *, speed):
         raise structlog.DropEvent
 
     structlog.configure(processors=[take], wrapper_class=structlog.make_filtering_bound_logger("error"))
-    with asyncio.Runner(loop_factory=lambda: QuickLoop(speed)) as runner:
+    with asyncio.Runner(loop_factory=lambda: FastClockLoop(speed)) as runner:
         runner.run(work())
     assert not errors, errors
 

@@ -19,7 +19,7 @@ class _Selector(selectors.DefaultSelector):
         return super().select(timeout / self._speed if timeout and timeout > 0 else timeout)
 
 
-class QuickLoop(asyncio.SelectorEventLoop):
+class FastClockLoop(asyncio.SelectorEventLoop):
     """A loop on which a second of ``asyncio.sleep`` or of a timeout takes ``1 / speed`` seconds."""
 
     def __init__(self, speed: float) -> None:
