@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """What waits, in one line a user, and how many places are taken.
+    """Waiting work, in one queue a user, and the number of places that are taken.
 
     A user who asks for much waits longer, and holds up nobody else.
     """

@@ -35,7 +35,7 @@ _LONGEST: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class BrokerRequest:
-    """What is asked for. ``uid`` is that of the namespace to release; ``nonce`` tells two claims apart.
+    """One request to the broker. ``uid`` is that of the namespace to release; ``nonce`` makes it unique.
 
     ``foreign`` has the namespace go also with what others have put there.
     """

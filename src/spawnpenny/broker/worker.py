@@ -52,7 +52,7 @@ _LONGEST_PAUSE: Final = 10.0
 
 @dataclass(eq=False)
 class _Job:
-    """What there is to do for one request, or for several that ask for the same. Invalid ones have a line of their own.
+    """The work for one request, or for several equal ones. Invalid requests have a queue of their own.
 
     ``request`` is what is asked for, or why it is refused.
     """

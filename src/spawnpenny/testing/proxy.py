@@ -144,7 +144,7 @@ class FaultProxy:
         await self._stack.aclose()
 
     def arm(self, fault: ProxyFault | None, *, on: Matcher = is_call, at: int = 0, times: int | None = 1) -> Armed:
-        """Do a mischief to the matching request of that number (from 0, counted from now) and to those after it.
+        """Apply a fault to the matching request of that number (from 0, counted from now) and to those after it.
 
         Args:
             fault: One of ``spawnpenny.testing.mischief``; None only counts.

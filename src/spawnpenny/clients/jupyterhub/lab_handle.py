@@ -63,7 +63,7 @@ class RemoteLab:
             return found
 
     async def settled(self, progress: ProgressLog, start: str | None = None) -> Lab:
-        """Wait until it runs or has failed, however long the service does not answer; tell the story meanwhile.
+        """Wait until it runs or has failed, even if the service does not answer for long; log the progress meanwhile.
 
         It has failed as soon as the service says why, also while what was made is still being deleted.
 
@@ -91,7 +91,7 @@ class RemoteLab:
             await asyncio.sleep(_PAUSE)
 
     async def _followed(self, client: Client, progress: ProgressLog, last: str | None) -> str | None:
-        """Tell the story until the stream ends, fails or falls silent; return the id of the last event.
+        """Log the progress until the stream ends, fails or falls silent; return the id of the last event.
 
         The state of the lab does not depend on it: a stream may be refused, and the events of a record made anew, which
         have lower ids, are not logged.
