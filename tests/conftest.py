@@ -55,7 +55,7 @@ def compared(monkeypatch):
 
     def counted(word, possibilities, *args, **kwargs):
         possibilities = list(possibilities)
-        calls.extend((word, each) for each in possibilities)
+        calls.extend((word, possibility) for possibility in possibilities)
         return original(word, possibilities, *args, **kwargs)
 
     monkeypatch.setattr(difflib, "get_close_matches", counted)
@@ -72,8 +72,8 @@ class Loaded:
         self._folder = folder
 
     def check(self, name, modules):
-        roots = {each.partition(".")[0] for each in modules} & libraries()
-        ours = {each for each in modules if each.partition(".")[0].startswith("spawnpenny")}
+        roots = {module.partition(".")[0] for module in modules} & libraries()
+        ours = {module for module in modules if module.partition(".")[0].startswith("spawnpenny")}
         found = [*sorted(ours), *sorted(f"library {root}" for root in roots)]
         file = self._folder / f"{name}.txt"
         if os.environ.get("SPAWNPENNY_GOLDEN") == "write":

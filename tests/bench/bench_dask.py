@@ -52,14 +52,14 @@ def pem(tmp_path):
 async def bench_one_cluster(gateways, notebook, pem):
     """Start a cluster, have a result, and scale up."""
     ways = {BARE: f"bare({str(pem)!r}, {free_ports(2)!r})"} | {
-        each.name: f"one_cluster({each.place()!r})" for each in gateways
+        gateway.name: f"one_cluster({gateway.place()!r})" for gateway in gateways
     }
     seconds = {name: {"running": [], "result": [], "four": []} for name in ways}
     for name in in_turn(ways, ROUNDS):
         for what, took in (await notebook.run(ways[name], patience=PATIENCE)).items():
             seconds[name][what].append(took)
-        for each in gateways:
-            await each.settle()
+        for gateway in gateways:
+            await gateway.settle()
     tell("new_cluster to RUNNING, s", seconds, "running")
     tell("RUNNING to the first result, of one worker, s", seconds, "result")
     tell("scale from 1 to 4, until all are registered, s", seconds, "four")
@@ -67,7 +67,7 @@ async def bench_one_cluster(gateways, notebook, pem):
 
 async def bench_many_at_once(gateways, notebook):
     """Start eight clusters at once, and have a result in each."""
-    ways = {each.name: each for each in gateways}
+    ways = {gateway.name: gateway for gateway in gateways}
     seconds = {name: {"running": [], "result": []} for name in ways}
     for name in in_turn(ways, ROUNDS_AT_ONCE):
         took = await notebook.run(f"many_at_once({ways[name].place()!r}, {AT_ONCE})", patience=PATIENCE)
@@ -80,7 +80,7 @@ async def bench_many_at_once(gateways, notebook):
 
 async def bench_lists(gateways, notebook):
     """Have five users list their ten clusters each."""
-    sides = {each.name: each for each in gateways if each.name in {THEIRS, OURS}}
+    sides = {gateway.name: gateway for gateway in gateways if gateway.name in {THEIRS, OURS}}
     began = {}
     for name, each in sides.items():
         light = places(each, options=each.light)

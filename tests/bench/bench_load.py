@@ -93,7 +93,11 @@ async def listening(pid):
     """Return the port on which a process listens, once it does."""
     while True:
         with suppress(psutil.Error):
-            ports = [each.laddr.port for each in psutil.Process(pid).net_connections() if each.status == "LISTEN"]
+            ports = [
+                connection.laddr.port
+                for connection in psutil.Process(pid).net_connections()
+                if connection.status == "LISTEN"
+            ]
             if ports:
                 return ports[0]
         await asyncio.sleep(0.1)

@@ -89,7 +89,7 @@ async def service(sink, port):
 
     async def theirs(request):
         if "watch" not in request.query:
-            routes = [{"kind": "SNI", "sni": each, "target": f"tls://{LOOPBACK}:{sink}"} for each in CLUSTERS]
+            routes = [{"kind": "SNI", "sni": cluster, "target": f"tls://{LOOPBACK}:{sink}"} for cluster in CLUSTERS]
             return web.json_response({"routes": routes, "id": len(routes)})
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)

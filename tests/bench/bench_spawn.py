@@ -83,7 +83,7 @@ async def bench_spawn(kubernetes_cluster, hollow_node):
             for name, service in services.items():
                 first[name].append(await timed(spawn(service, user, "one")))
                 await stop(service, user=user)
-            more = [each for each in manifests if each["kind"] in {"Secret", "Pod"}]
+            more = [manifest for manifest in manifests if manifest["kind"] in {"Secret", "Pod"}]
             for each in more:
                 each["metadata"]["name"] += "-again"
                 each["metadata"]["labels"]["spawnpenny.io/lab"] = "again"

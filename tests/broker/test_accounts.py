@@ -32,12 +32,12 @@ def looks(site):
 def rules(permissions, role):
     return [
         {
-            "apiGroups": [each.resource.group],
-            "resources": [each.resource.plural],
-            "verbs": sorted(each.verbs),
-            **({"resourceNames": [role, f"{role}-release"]} if each.verbs == {"bind"} else {}),
+            "apiGroups": [permission.resource.group],
+            "resources": [permission.resource.plural],
+            "verbs": sorted(permission.verbs),
+            **({"resourceNames": [role, f"{role}-release"]} if permission.verbs == {"bind"} else {}),
         }
-        for each in permissions
+        for permission in permissions
     ]
 
 
@@ -54,8 +54,8 @@ async def grant(site, user, declared):
         subject = {"kind": "User", "apiGroup": GROUP, "name": user}
         ref = {"apiGroup": GROUP, "kind": kind, "name": name}
         await site.cluster.create({**common, "kind": f"{kind}Binding", "roleRef": ref, "subjects": [subject]})
-        for each in permissions:
-            await until_allowed(site, user, each, where[zone])
+        for permission in permissions:
+            await until_allowed(site, user, permission, where[zone])
 
 
 async def until_allowed(site, user, permission, namespace):
@@ -101,8 +101,8 @@ async def test_the_declared_rights_are_enough_and_none_is_refused(apiserver, kub
         await broker.provision(User("ada", 2001, 2001), "commission")
         await broker.release_namespace("ada", uid)
     entries = [each for each in apiserver.audit(mark) if each.user in {broker_user, service_user}]
-    assert {each.user for each in entries} == {broker_user, service_user}
-    assert [each for each in entries if each.status == 403] == []
+    assert {entry.user for entry in entries} == {broker_user, service_user}
+    assert [entry for entry in entries if entry.status == 403] == []
 
 
 async def test_the_brokers_account_binds_no_other_role(kube_site, under):

@@ -201,8 +201,8 @@ class Aged(FaultyCluster):
 
     async def list(self, resource, **where):
         listing = await super().list(resource, **where)
-        for each in listing.items:
-            self.made_earlier(each)
+        for item in listing.items:
+            self.made_earlier(item)
         return listing
 
 

@@ -72,9 +72,9 @@ async def test_the_calls_of_a_first_spawn_and_of_a_respawn(apiserver, kube_site)
 def counted(apiserver, mark):
     entries = apiserver.audit(mark, user_agent="spawnpenny/")
     return [
-        f"{each.verb} {each.resource}"
-        for each in entries
-        if each.verb not in {"list", "watch"} and each.resource != "leases"
+        f"{entry.verb} {entry.resource}"
+        for entry in entries
+        if entry.verb not in {"list", "watch"} and entry.resource != "leases"
     ]
 
 

@@ -87,7 +87,9 @@ def test_settings_in_which_nothing_is_unusual_are_told_so(told):
 
 @pytest.mark.parametrize("name", STANDARD_PLUGINS)
 def test_a_standard_plugin_that_a_list_leaves_out_is_told(told, name):
-    listed = ", ".join(f"{each}: {{}}" for each in STANDARD_PLUGINS if each not in {name, *NEEDED_BY.get(name, ())})
+    listed = ", ".join(
+        f"{plugin}: {{}}" for plugin in STANDARD_PLUGINS if plugin not in {name, *NEEDED_BY.get(name, ())}
+    )
     found = [each for each in told(f"plugins: {{{listed}}}")["unusual"] if "a section plugins replaces" in each]
     assert [each.split()[3] for each in found] == sorted({name, *NEEDED_BY.get(name, ())})
 

@@ -52,7 +52,7 @@ async def test_it_computes_scales_and_gives_its_logs(dask, ada, cluster):
     logs = await ada.run("cluster.get_logs()")
     assert "dask.scheduler: done" in logs.pop("Cluster")
     assert "Receive client connection" in logs.pop("Scheduler")
-    assert [each[:6] for each in logs] == ["tls://", "tls://"]
+    assert [log[:6] for log in logs] == ["tls://", "tls://"]
     assert (await ada.run("repr(cluster)")).startswith(f"SpawnpennyCluster({cluster}, 'tls://")
     await ada.run("cluster.scale(1)")
 

@@ -92,9 +92,11 @@ async def test_plans_and_representations_as_of_other_clusters(ada, cluster):
 async def test_arguments_of_other_classes_are_translated_or_named(dask, ada):
     written = "namespace='x', env=[{'name': 'COLOUR', 'value': 'blue'}], threads_per_worker=2, memory_limit='1GiB'"
     name = await ada.run(f"other = SpawnpennyCluster({written}); other.name")
-    assert [each.partition(": ")[2] for each in ada.warnings] == ["Not used, as the site decides it: namespace."]
+    assert [warning.partition(": ")[2] for warning in ada.warnings] == ["Not used, as the site decides it: namespace."]
     (report,) = [
-        each for each in (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"] if each["cluster"] == name
+        cluster
+        for cluster in (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
+        if cluster["cluster"] == name
     ]
     assert (report["options"]["worker_cores"], report["options"]["worker_memory"]) == (2, 1)
     colour = 'other.scale(1); other.get_client(False).submit(lambda: __import__("os").environ["COLOUR"]).result()'

@@ -44,7 +44,7 @@ async def test_tasks_are_pinned_to_a_group_and_each_has_its_own_size(dask, ada, 
         names = await ada.run(
             f"sorted(set(client.gather(client.map(where, range(8), resources={{{group!r}: 1}}, pure=False))))"
         )
-        (pod,) = [each for each in await dask.workers(cluster) if each["metadata"]["name"] in names]
+        (pod,) = [worker for worker in await dask.workers(cluster) if worker["metadata"]["name"] in names]
         assert pod["metadata"]["labels"].get("spawnpenny.io/worker-group", "default") == group
         told = await ada.run(
             f"[(w['nthreads'], w['resources']) for w in client.scheduler_info()['workers'].values()"

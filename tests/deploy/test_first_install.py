@@ -172,7 +172,7 @@ def leave_out(discovery, kustomization):
     """Leave out what the page says where neither operator is there, and what this Kubernetes is too old for."""
     kustomization["components"] = ["permissions"]
     theirs = {"Certificate", "ServiceMonitor"}
-    kept = [each for each in kustomization["patches"] if each.get("target", {}).get("kind") not in theirs]
+    kept = [patch for patch in kustomization["patches"] if patch.get("target", {}).get("kind") not in theirs]
     (old,) = (yaml.safe_load(block) for block in blocks("install.md", "yaml") if "ValidatingAdmissionPolicy" in block)
     budgets = {"$patch": "delete", "kind": "PodDisruptionBudget", "metadata": {"name": "all"}}
     if not discovery.evaluates_policies:

@@ -113,12 +113,12 @@ async def test_what_the_api_server_serves_is_stored_as_it_is_written(api, object
 
 async def test_what_it_does_not_serve_keeps_the_schema_of_its_kind(api, apiserver, objects, judged):
     others = [each for each in objects if await api.path(each) is None]
-    for each in others:
-        jsonschema.validate(each, schema(each["kind"]))
-        judged["held to the checked-in schema of its kind", each["kind"]] += 1
+    for other in others:
+        jsonschema.validate(other, schema(other["kind"]))
+        judged["held to the checked-in schema of its kind", other["kind"]] += 1
     kinds = {each["kind"] for each in objects}
     newer = {kind for kind, since in SINCE.items() if apiserver.discovery.version < since}
-    assert {each["kind"] for each in others} & set(SINCE) == newer & kinds
+    assert {other["kind"] for other in others} & set(SINCE) == newer & kinds
 
 
 def schema(kind):

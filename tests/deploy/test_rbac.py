@@ -33,7 +33,7 @@ def granted(role):
 
 
 def bound(binding):
-    subjects = {(each["kind"], each["namespace"], each["name"]) for each in binding["subjects"]}
+    subjects = {(subject["kind"], subject["namespace"], subject["name"]) for subject in binding["subjects"]}
     return binding["roleRef"]["kind"], binding["roleRef"]["name"], subjects
 
 

@@ -116,7 +116,9 @@ def test_the_fence_has_the_accounts_and_names_of_the_settings(objects):
     for name, policy in policies.items():
         account = deployment(objects, name)["spec"]["template"]["spec"]["serviceAccountName"]
         user = f"system:serviceaccount:{deployment(objects, name)['metadata']['namespace']}:{account}"
-        assert [each["expression"] for each in policy["matchConditions"]] == [f"request.userInfo.username == '{user}'"]
+        assert [condition["expression"] for condition in policy["matchConditions"]] == [
+            f"request.userInfo.username == '{user}'"
+        ]
     names = {"installation": web.installation, "prefix": web.namespaces.prefix, "state": web.namespaces.state}
     more = {"provision": broker.namespaces.provision, "broker": broker.namespaces.broker, "role": broker.broker.role}
     account = {"account": broker.broker.account, "accountNamespace": broker.broker.account_namespace}
@@ -129,9 +131,9 @@ def test_the_fence_has_the_accounts_and_names_of_the_settings(objects):
 def given(policy):
     """Return the variables of an admission policy that are plain text or a list of it."""
     plain = {}
-    for each in policy["variables"]:
+    for variable in policy["variables"]:
         with suppress(ValueError, SyntaxError):
-            plain[each["name"]] = ast.literal_eval(each["expression"])
+            plain[variable["name"]] = ast.literal_eval(variable["expression"])
     return plain
 
 
@@ -260,7 +262,7 @@ def test_each_namespace_is_closed_and_has_a_pod_security_level(objects):
 
 def test_nothing_but_the_webs_own_pods_hub_labs_and_prometheus_is_let_in(rendered):
     policies = of_kind(rendered("base"), "NetworkPolicy")
-    ways = [(each["metadata"]["namespace"], way) for each in policies for way in each["spec"].get("ingress", ())]
+    ways = [(policy["metadata"]["namespace"], way) for policy in policies for way in policy["spec"].get("ingress", ())]
     ((namespace, way),) = ways
     assert (namespace, len(way["from"])) == (WEB, 4)
     assert all(peer.keys() & {"podSelector", "namespaceSelector"} for peer in way["from"])
@@ -348,7 +350,7 @@ def test_the_components_policies_are_for_the_pods_that_the_namespace_plugin_expe
     }
     assert policies["spawnpenny-hub"]["podSelector"]["matchLabels"] == network.hub.labels
     assert policies["spawnpenny-proxy"]["podSelector"]["matchLabels"] == network.proxy.labels
-    assert [each["port"] for each in policies["spawnpenny-hub"]["ingress"][0]["ports"]] == list(network.hub.ports)
+    assert [port["port"] for port in policies["spawnpenny-hub"]["ingress"][0]["ports"]] == list(network.hub.ports)
 
 
 def test_labs_reach_schedulers_by_the_proxy_which_has_no_rights(rendered):
@@ -356,15 +358,15 @@ def test_labs_reach_schedulers_by_the_proxy_which_has_no_rights(rendered):
     web, proxy = settings(objects, WEB), settings(objects, PROXY)
     assert web.gateway.address == proxy.gateway.service
     (service,) = of_kind(objects, "Service")
-    ports = {each["name"]: each["port"] for each in service["spec"]["ports"]}
+    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
     where = f"{service['metadata']['name']}.{service['metadata']['namespace']}"
     assert (web.gateway.address, web.gateway.proxy_address) == (f"http://{where}:{ports['web']}", f"{where}:8786")
     assert (ports["tls"], ports["dashboard"]) == (proxy.gateway.port, proxy.gateway.dashboard_port)
     assert (web.tokens["proxy"].sha256, web.tokens["proxy"].scopes) == (SECRETS[PROXY, "sha256"], ("routes",))
     assert "dask" in web.plugins
     bindings = [*of_kind(objects, "RoleBinding"), *of_kind(objects, "ClusterRoleBinding")]
-    assert PROXY not in {subject["name"] for each in bindings for subject in each["subjects"]}
-    assert {each for each in names(objects) - names(base) if each[0] != "NetworkPolicy"} == {
+    assert PROXY not in {subject["name"] for binding in bindings for subject in binding["subjects"]}
+    assert {name for name in names(objects) - names(base) if name[0] != "NetworkPolicy"} == {
         ("Deployment", WEB, PROXY),
         ("PodDisruptionBudget", WEB, PROXY),
         ("ServiceAccount", WEB, PROXY),
@@ -442,7 +444,7 @@ def test_the_alerts_of_the_page_are_in_the_component(rendered):
     (told,) = yaml.safe_load(block)["groups"]
     (there,) = of_kind(rendered("components/servicemonitor"), "PrometheusRule")
     (group,) = there["spec"]["groups"]
-    assert [each for each in told["rules"] if each not in group["rules"]] == []
+    assert [rule for rule in told["rules"] if rule not in group["rules"]] == []
 
 
 def test_an_overlay_for_an_older_cluster_leaves_the_fence_out_as_the_docs_say(tmp_path, rendered, kustomize):
@@ -452,5 +454,5 @@ def test_an_overlay_for_an_older_cluster_leaves_the_fence_out_as_the_docs_say(tm
     base = os.path.relpath(ROOT / "kustomize" / "base", tmp_path)
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [base]} | yaml.safe_load(block)))
     left_out = names(rendered("base")) - names(kustomize(tmp_path))
-    assert left_out == {each for each in names(rendered("base")) if each[0].startswith("ValidatingAdmissionPolicy")}
+    assert left_out == {name for name in names(rendered("base")) if name[0].startswith("ValidatingAdmissionPolicy")}
     assert len(left_out) == 4

@@ -41,8 +41,8 @@ def blocks(name, language):
 
 def all_errors(base=errors.SpawnpennyError):
     yield base
-    for each in base.__subclasses__():
-        yield from all_errors(each)
+    for subclass in base.__subclasses__():
+        yield from all_errors(subclass)
 
 
 def hooks():
@@ -58,9 +58,9 @@ def test_each_hook_is_documented_with_its_arguments(name):
 def test_each_error_code_is_documented_with_its_status():
     text = page("docs/reference/errors.md")
     shipped = [
-        each
-        for each in all_errors()
-        if each.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
+        error
+        for error in all_errors()
+        if error.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
     ]
     assert [each.code for each in shipped if f"`{each.code}`" not in text] == []
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE)

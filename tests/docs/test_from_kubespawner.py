@@ -38,7 +38,7 @@ def is_setting(key):
         return rest[0] in PLUGINS
     found = Settings()
     for part in (first, *rest):
-        if part not in {each.name for each in dataclasses.fields(found)}:
+        if part not in {field.name for field in dataclasses.fields(found)}:
             return False
         found = getattr(found, part)
     return True
@@ -71,7 +71,7 @@ def test_what_stays_on_the_hub_is_a_trait_of_our_spawner():
 
 
 def test_the_hooks_are_ours():
-    named = {each.to for each in TRAITS.values() if each.to.startswith("spawnpenny_")}
+    named = {trait.to for trait in TRAITS.values() if trait.to.startswith("spawnpenny_")}
     assert named <= vars(plugin_spec).keys()
 
 
@@ -99,7 +99,7 @@ def test_the_warning_names_the_place_that_the_page_names(name):
 
 
 def test_what_jupyterhub_has_and_is_not_used_is_warned_of():
-    settings = {each.name for each in TRAITS.values() if each.fate is Fate.SETTING}
+    settings = {trait.name for trait in TRAITS.values() if trait.fate is Fate.SETTING}
     used = {"notebook_dir", "default_url", "port", "environment"}
     assert settings & Spawner.class_traits().keys() - used == set(UNUSED)
 

@@ -158,6 +158,6 @@ def test_the_commands_give_the_hub_its_token_and_take_its_rights(apiserver):
     chart = ACCOUNTS_OF_THE_CHART.replace("namespace: jupyterhub", f"namespace: jupyterhub{suffix}")
     have(f"kubectl -n jupyterhub apply -f - <<'END'\n{chart}\nEND")
     questions = asking.strip().splitlines()
-    assert [run(each).stdout.strip() for each in questions] == ["yes"] * 3
+    assert [run(question).stdout.strip() for question in questions] == ["yes"] * 3
     have(taking)
-    assert [run(each).stdout.strip() for each in questions] == ["no"] * 3
+    assert [run(question).stdout.strip() for question in questions] == ["no"] * 3

@@ -34,6 +34,6 @@ def test_the_configuration_is_one_that_a_hub_takes(tmp_path):
     loaded = PyFileConfigLoader("jupyterhub_config.py", path=str(tmp_path)).load_config()
     hub = JupyterHub(config=loaded)
     assert hub.spawner_class is SpawnpennySpawner
-    assert [each["name"] for each in hub.services] == ["cull"]
+    assert [service["name"] for service in hub.services] == ["cull"]
     unknown = set(loaded.SpawnpennySpawner) - set(SpawnpennySpawner.class_traits(config=True))
     assert unknown == set()

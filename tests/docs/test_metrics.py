@@ -45,11 +45,11 @@ async def of_a_broker(site):
     """Return the types of the metrics of a broker, by their names."""
     async with site.broker() as server:
         metrics = broker_metrics(server, Connections()).collect()
-        return {f"{each.name}_total" if each.type == "counter" else each.name: each.type for each in metrics}
+        return {f"{metric.name}_total" if metric.type == "counter" else metric.name: metric.type for metric in metrics}
 
 
 async def test_each_metric_is_documented_with_its_type_and_no_other(families, embedded_site):
-    there = {f"{each.name}_total" if each.type == "counter" else each.name: each.type for each in families}
+    there = {f"{family.name}_total" if family.type == "counter" else family.name: family.type for family in families}
     theirs = await of_a_broker(embedded_site)
     assert {name: there[name] for name in theirs.keys() & there.keys()}.items() <= theirs.items()
     there |= theirs

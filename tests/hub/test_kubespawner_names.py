@@ -62,7 +62,7 @@ async def test_methods_can_be_called(configured, caplog):
     spawner = configured()
     for name in METHODS:
         method = getattr(spawner, name)
-        arguments = [None] * sum(each.default is each.empty for each in bound_parameters(method))
+        arguments = [None] * sum(parameter.default is parameter.empty for parameter in bound_parameters(method))
         done = method(*arguments)
         if inspect.isawaitable(done):
             await done
@@ -72,9 +72,9 @@ async def test_methods_can_be_called(configured, caplog):
 def bound_parameters(method):
     kinds = inspect.Parameter
     return [
-        each
-        for each in inspect.signature(method).parameters.values()
-        if each.kind in {kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD}
+        parameter
+        for parameter in inspect.signature(method).parameters.values()
+        if parameter.kind in {kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD}
     ]
 
 

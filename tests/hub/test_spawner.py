@@ -173,7 +173,7 @@ async def test_a_stop_waits_for_the_grace_period_without_a_word(spawner_of, serv
     await spawner.start()
     await spawner.stop()
     assert await site.objects("Pod") == {}
-    assert [each.message for each in caplog.records if each.levelname in {"WARNING", "ERROR"}] == []
+    assert [record.message for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
 
 
 async def test_what_a_killed_hub_was_starting_is_adopted(spawner_of, client, server_of):

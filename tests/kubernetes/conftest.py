@@ -180,7 +180,7 @@ async def _make_widgets_known(cluster: Any) -> None:
 
 def _established(definition: Manifest | None) -> bool:
     conditions = (definition or {}).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
 
 class Api:

@@ -11,7 +11,7 @@ from spawnpenny.kubernetes.kinds import resource_of
 
 def ready(pod):
     conditions = pod.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def ended(pod):
@@ -25,7 +25,7 @@ def container(pod):
 def waits_for(reason):
     def takes(pod):
         statuses = pod.get("status", {}).get("containerStatuses", [])
-        return any(each["state"].get("waiting", {}).get("reason") == reason for each in statuses)
+        return any(status["state"].get("waiting", {}).get("reason") == reason for status in statuses)
 
     return takes
 

@@ -21,7 +21,7 @@ def phase(name):
 
 def unschedulable(pod):
     conditions = pod["status"].get("conditions") or []
-    return any(each.get("reason") == "Unschedulable" for each in conditions)
+    return any(condition.get("reason") == "Unschedulable" for condition in conditions)
 
 
 async def test_a_pod_is_held_until_told_otherwise(kit, hollow_node):

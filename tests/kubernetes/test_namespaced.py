@@ -135,5 +135,5 @@ async def test_too_many_namespaces_are_watched_all_the_same_with_a_warning(count
         async with running(places) as pods:
             await pods.synced.wait()
             assert len(pods.items()) == count
-    assert len([each for each in logs if each["event"].startswith("too_many")]) == warnings
+    assert len([log for log in logs if log["event"].startswith("too_many")]) == warnings
     assert places.most_at_once <= 20

@@ -81,6 +81,6 @@ def counted(apiserver):
 
         def __exit__(self, *error):
             entries = apiserver.audit(self.mark, user_agent="spawnpenny/")
-            self.calls += [f"{each.verb} {each.resource}" for each in entries if each.verb not in {"list", "watch"}]
+            self.calls += [f"{entry.verb} {entry.resource}" for entry in entries if entry.verb not in {"list", "watch"}]
 
     return Counter

@@ -77,6 +77,6 @@ async def test_labs_that_run_cost_nothing_but_the_leases(kubernetes_cluster, hol
                     run = service.spawns.find(user, lab())
                     assert [event async for event in run.events()]
         entries = apiserver.audit(mark, user_agent="spawnpenny/")
-    asked = [f"{each.verb} {each.resource}" for each in entries]
+    asked = [f"{entry.verb} {entry.resource}" for entry in entries]
     assert set(asked) == {"update leases"}
     assert len(asked) >= 3

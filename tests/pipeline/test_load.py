@@ -65,7 +65,7 @@ async def theirs(site, kind):
     """Count what there is of a kind in the namespaces of users, by namespace."""
     spaces, mine = site.settings.namespaces, labels.ours(site.settings.installation)
     listing = await site.cluster.list(resource_of(kind), labels=mine)
-    found = Counter(each["metadata"]["namespace"] for each in listing.items)
+    found = Counter(item["metadata"]["namespace"] for item in listing.items)
     return {name: count for name, count in found.items() if name not in {spaces.state, spaces.provision}}
 
 

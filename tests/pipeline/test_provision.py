@@ -46,7 +46,7 @@ async def orders(site):
     found = {}
     for kind in ("Pod", "ConfigMap"):
         listing = await site.cluster.list(site.ref(kind, "x").resource, namespace=namespace)
-        found |= {f"{kind}/{each['metadata']['name']}": each for each in listing.items}
+        found |= {f"{kind}/{item['metadata']['name']}": item for item in listing.items}
     return {name: each for name, each in found.items() if name != "ConfigMap/kube-root-ca.crt"}
 
 

@@ -111,7 +111,7 @@ async def with_workers(site: Site, service: Service) -> ActiveSpawn:
     run = await settled(await start_cluster(service))
     with service.service_context.pods.subscribe() as changes:
         await service.spawns.scale("ada", CLUSTER, Scale(2))
-        while [each.get("status", {}).get("phase") for each in workers(site, service)] != ["Running"] * 2:
+        while [worker.get("status", {}).get("phase") for worker in workers(site, service)] != ["Running"] * 2:
             await anext(changes)
     return run
 

@@ -96,11 +96,11 @@ async def play(server, folder):
         node = await stack.enter_async_context(HollowNode(server.url, server.ssl_context()))
         recorder = await stack.enter_async_context(AdmissionRecorder(server, accounts))
         clients = [
-            await stack.enter_async_context(await KubernetesCluster.connect(str(server.kubeconfig_for(each))))
-            for each in accounts
+            await stack.enter_async_context(await KubernetesCluster.connect(str(server.kubeconfig_for(account))))
+            for account in accounts
         ]
         grants = gather(site.settings, load_plugins(site.settings))
-        roles = [each for each in make_manifests(grants, site.settings) if "rules" in each]
+        roles = [manifest for manifest in make_manifests(grants, site.settings) if "rules" in manifest]
         scene, since = Scene(names, roles), server.mark()
         await live(site, node, *clients)
         scene.life = list(recorder.seen)
@@ -159,7 +159,7 @@ async def give_all_rights(stack, admin, name, accounts):
         "kind": "ClusterRoleBinding",
         "metadata": {"name": name},
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": each} for each in accounts],
+        "subjects": [{"apiGroup": group, "kind": "User", "name": account} for account in accounts],
     }
     resource = Resource(f"{group}/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False)
     await admin.create(binding, resource)

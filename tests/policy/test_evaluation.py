@@ -22,10 +22,10 @@ def policy(*validations, conditions=("true",), variables=None, excluded=(), **ru
             "metadata": {"name": "p"},
             "spec": {
                 "failurePolicy": "Fail",
-                "matchConditions": [{"name": "c", "expression": each} for each in conditions],
+                "matchConditions": [{"name": "c", "expression": condition} for condition in conditions],
                 "variables": [{"name": name, "expression": each} for name, each in (variables or {}).items()],
                 "matchConstraints": {"resourceRules": [{**EVERYTHING, **rule}], "excludeResourceRules": list(excluded)},
-                "validations": [{"expression": each, "message": "m"} for each in validations],
+                "validations": [{"expression": validation, "message": "m"} for validation in validations],
             },
         }
     )

@@ -37,7 +37,7 @@ def test_all_that_the_service_and_the_broker_do_is_recorded_and_admitted(scene, 
     for admission in scene.life:
         verdicts = [verdict for policy in fence.values() for verdict in policy.judge(admission)]
         assert verdicts, admission
-        assert [each.message for each in refusals(verdicts)] == [], admission
+        assert [refusal.message for refusal in refusals(verdicts)] == [], admission
 
 
 def test_every_right_to_write_that_they_are_given_is_among_what_is_admitted(scene):
@@ -70,14 +70,14 @@ def place(names, namespace):
 def test_other_uses_are_admitted(key, scene, policies):
     entry, admission = scene.allowed[key]
     policy = scene.fence(policies, entry)[entry["by"]]
-    assert [each.message for each in refusals(policy.judge(admission))] == []
+    assert [refusal.message for refusal in refusals(policy.judge(admission))] == []
 
 
 @pytest.mark.parametrize("key", THEFTS, ids=" by ".join)
 def test_a_theft_is_refused_and_told_why(key, scene, policies):
     entry, admission = scene.forbidden[key]
     policy = scene.fence(policies, entry)[entry["by"]]
-    told = [each.message for each in refusals(policy.judge(admission))]
+    told = [refusal.message for refusal in refusals(policy.judge(admission))]
     assert any(entry["says"] in message for message in told), told
 
 
@@ -85,7 +85,10 @@ def test_a_theft_is_refused_and_told_why(key, scene, policies):
 def refused(scene, policies):
     """Which validations refuse each theft: those without which it succeeds are alone."""
     return [
-        (entry["by"], [each.name for each in refusals(scene.fence(policies, entry)[entry["by"]].judge(admission))])
+        (
+            entry["by"],
+            [refusal.name for refusal in refusals(scene.fence(policies, entry)[entry["by"]].judge(admission))],
+        )
         for entry, admission in scene.forbidden.values()
     ]
 
@@ -110,7 +113,7 @@ def test_what_a_site_opens_is_admitted_and_nothing_else(key, scene, policies):
 @pytest.mark.parametrize("key", [key for key in OPENED if key[1] == "service"], ids=" by ".join)
 def test_the_fence_and_the_pipeline_have_the_same_rules_for_pods(key, scene):
     entry, admission = scene.forbidden[key]
-    other = [each for each in OPENINGS if each != entry["opening"]]
+    other = [opening for opening in OPENINGS if opening != entry["opening"]]
     with pytest.raises(HardeningError, match=entry["opening"]):
         check_pod(admission.object, allowed=other, images=["*"])
     check_pod(admission.object, allowed=[*entry.get("opened", ()), entry["opening"]], images=["*"])
@@ -157,7 +160,7 @@ def test_an_api_server_that_evaluates_policies_judges_as_the_kit_does(apiserver,
         return
     differ = {}
     for key, (entry, admission) in scene.sent.items():
-        ours = [each.message for each in refusals(scene.fence(policies, entry)[entry["by"]].judge(admission))]
+        ours = [refusal.message for refusal in refusals(scene.fence(policies, entry)[entry["by"]].judge(admission))]
         answer = scene.answered[key]  # the first rule that refuses, where several do
         if answer not in (ours or [None]):
             differ[key] = (ours, answer)

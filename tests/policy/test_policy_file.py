@@ -48,8 +48,8 @@ def test_the_expressions_are_plain_cel(policy):
 
 @each_policy
 def test_the_expressions_name_fields_that_kubernetes_has(policy, openapi):
-    described = {field for each in openapi["definitions"].values() for field in each.get("properties", ())}
-    known = described | REQUEST | NEWER | {each["name"] for each in policy["spec"]["variables"]}
+    described = {field for definition in openapi["definitions"].values() for field in definition.get("properties", ())}
+    known = described | REQUEST | NEWER | {variable["name"] for variable in policy["spec"]["variables"]}
     for source, _ in expressions(policy):
         without_texts = re.sub(r"'[^']*'", "''", source)
         assert set(re.findall(r"\.([A-Za-z]\w*)\b(?!\()", without_texts)) <= known, source
@@ -61,7 +61,7 @@ def test_the_dangerous_kinds_are_kinds_that_kubernetes_has(openapi):
         for path in openapi["paths"]
         for group, plural in re.findall(r"^/apis?/(?:([\w.]+)/)?v\w+/namespaces/{namespace}/(\w+)$", path)
     }
-    variables = {each["name"]: each["expression"] for each in POLICIES[0]["spec"]["variables"]}
+    variables = {variable["name"]: variable["expression"] for variable in POLICIES[0]["spec"]["variables"]}
     dangerous = set(re.findall(r"'([^']+)'", variables["dangerous"]))
     assert len(dangerous) > 10
     assert dangerous <= served
@@ -83,14 +83,14 @@ def openapi(apiserver):
 @each_policy
 def test_a_variable_uses_only_those_before_it(policy):
     before = set()
-    for each in policy["spec"]["variables"]:
-        assert set(re.findall(r"\bvariables\.(\w+)", each["expression"])) <= before, each["name"]
-        before.add(each["name"])
+    for variable in policy["spec"]["variables"]:
+        assert set(re.findall(r"\bvariables\.(\w+)", variable["expression"])) <= before, variable["name"]
+        before.add(variable["name"])
 
 
 @each_policy
 def test_a_policy_is_in_force_for_whatever_its_account_writes(policy):
-    bound = [each["spec"] for each in DOCUMENTS if each["kind"] == "ValidatingAdmissionPolicyBinding"]
+    bound = [document["spec"] for document in DOCUMENTS if document["kind"] == "ValidatingAdmissionPolicyBinding"]
     assert {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]} in bound
     assert policy["spec"]["failurePolicy"] == "Fail"
     everything = {
@@ -105,9 +105,9 @@ def test_a_policy_is_in_force_for_whatever_its_account_writes(policy):
 
 @each_policy
 def test_a_refusal_is_told_in_one_sentence_and_as_forbidden(policy):
-    for each in policy["spec"]["validations"]:
-        assert re.fullmatch(r"[^\n]{30,250}\.", each["message"]), each
-        assert each["reason"] == "Forbidden"
+    for validation in policy["spec"]["validations"]:
+        assert re.fullmatch(r"[^\n]{30,250}\.", validation["message"]), validation
+        assert validation["reason"] == "Forbidden"
 
 
 def test_the_base_has_the_fence_that_is_computed_for_its_settings():

@@ -67,7 +67,7 @@ async def test_any_replica_answers(site):
         other = await two.put(LAB, json={"start": "s2"})
         assert (other.status, (await other.json())["code"]) == (409, "start_conflict")
         listed = await (await two.get("/v1/labs")).json()
-        assert [(each["user"], each["phase"]) for each in listed["labs"]] == [("ada@example", "running")]
+        assert [(lab["user"], lab["phase"]) for lab in listed["labs"]] == [("ada@example", "running")]
         gone = await two.delete(f"{LAB}?wait=120")
         assert gone.status == 204
         assert (await two.get(LAB)).status == 404

@@ -144,7 +144,7 @@ class Household:
         ref = Ref(resource_of("Secret"), f"user-{slug}", self.site.settings.namespaces.state)
         record = await self.site.cluster.read(ref)
         identity = record["metadata"]["annotations"][labels.OWNER] if record else None
-        return next((each for each in self.replicas if each.identity == identity), None)
+        return next((replica for replica in self.replicas if replica.identity == identity), None)
 
     async def stop_pod(self, pod):
         """Have the program of a pod end well, if it runs. An address is another pod's as soon as a pod has ended."""
@@ -202,7 +202,7 @@ class Household:
         wanted = {**labels.ours(self.site.settings.installation), labels.KIND: "record"}
         state = self.site.settings.namespaces.state
         listing = await self.site.cluster.list(resource_of("Secret"), namespace=state, labels=wanted)
-        return {each["metadata"]["name"].removeprefix("user-"): each for each in listing.items}
+        return {item["metadata"]["name"].removeprefix("user-"): item for item in listing.items}
 
     async def _unrest(self):
         """Tell what is still to happen: a user is one replica's, which knows what is stored, and all has ended."""

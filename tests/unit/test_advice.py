@@ -16,7 +16,7 @@ _PLUGINS = ("spawnpenny_dask", "spawnpenny_storage")
 
 
 def classes(base):
-    return {base, *(each for child in base.__subclasses__() for each in classes(child))}
+    return {base, *(cls for child in base.__subclasses__() for cls in classes(child))}
 
 
 def codes():
@@ -27,7 +27,7 @@ def codes():
     for plugin in _PLUGINS:
         importlib.import_module(f"{plugin}.errors")
     homes = tuple(f"{name}." for name in (spawnpenny.__name__, *_PLUGINS))
-    found = {each for each in classes(errors.SpawnpennyError) if each.__module__.startswith(homes)}
+    found = {cls for cls in classes(errors.SpawnpennyError) if cls.__module__.startswith(homes)}
     return {each.code for each in found}
 
 

@@ -14,8 +14,8 @@ from spawnpenny.errors import SpawnpennyError
 
 def all_errors(base=SpawnpennyError):
     yield base
-    for each in base.__subclasses__():
-        yield from all_errors(each)
+    for subclass in base.__subclasses__():
+        yield from all_errors(subclass)
 
 
 ERRORS = [
@@ -27,7 +27,7 @@ WORDED = [each for each in ERRORS if "message" not in inspect.signature(each).pa
 
 
 def test_codes_are_unique():
-    assert [code for code, count in Counter(each.code for each in ERRORS).items() if count > 1] == []
+    assert [code for code, count in Counter(error.code for error in ERRORS).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda each: each.code)

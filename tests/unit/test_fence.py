@@ -23,7 +23,7 @@ def fence(data, orders=None):
 
 
 def variables(policy):
-    return {each["name"]: each["expression"] for each in policy["spec"]["variables"]}
+    return {variable["name"]: variable["expression"] for variable in policy["spec"]["variables"]}
 
 
 def test_a_site_with_names_of_its_own_has_policies_of_its_own():

@@ -139,8 +139,8 @@ def test_what_does_not_fit_is_refused_with_what_does(options, error, key, told):
 def test_all_that_is_wrong_is_told_at_once():
     with pytest.raises(UnknownOptionError) as refused:
         check_options(FORM, {"profile": "gpus", "dataset": "hg39"})
-    assert [each["field"] for each in refused.value.facts["errors"]] == ["options.profile", "options.dataset"]
-    assert all(each["message"] in str(refused.value) for each in refused.value.facts["errors"])
+    assert [error["field"] for error in refused.value.facts["errors"]] == ["options.profile", "options.dataset"]
+    assert all(error["message"] in str(refused.value) for error in refused.value.facts["errors"])
 
 
 @pytest.mark.parametrize(

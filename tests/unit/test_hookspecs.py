@@ -38,13 +38,13 @@ def test_a_hook_says_when_it_is_called_and_has_an_example(hook):
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_has_a_type_for_all_that_it_takes_and_returns(hook):
     signature = inspect.signature(HOOKS[hook])
-    annotations = [each.annotation for each in signature.parameters.values()] + [signature.return_annotation]
+    annotations = [parameter.annotation for parameter in signature.parameters.values()] + [signature.return_annotation]
     assert inspect.Signature.empty not in annotations
 
 
 def test_the_example_of_steps_makes_what_it_shows(example, spawn):
     (step,) = (each for each in example("spawnpenny_steps").steps if each.name == "welcome")
-    assert [each["data"] for each in step.makes(spawn)] == [{"welcome.txt": "Hello ada"}]
+    assert [make["data"] for make in step.makes(spawn)] == [{"welcome.txt": "Hello ada"}]
 
 
 def test_the_example_of_steps_stands_between_namespace_and_lab(example):
@@ -68,7 +68,7 @@ async def test_the_example_of_an_authenticator_knows_everybody(example):
 def test_the_example_of_a_form_is_for_the_user(example):
     plugins = example("spawnpenny_form")
     values = {
-        groups: [each.value for field in plugins.form(User("ada", 1, 1, groups)) for each in field.choices][:2]
+        groups: [choice.value for field in plugins.form(User("ada", 1, 1, groups)) for choice in field.choices][:2]
         for groups in ((), (Group("genome", 2),))
     }
     assert values == {(): ["none", "small"], (Group("genome", 2),): ["none", "hg38"]}

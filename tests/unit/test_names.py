@@ -92,7 +92,7 @@ def test_what_cannot_be_a_username_is_refused_by_its_field(name):
     with pytest.raises(InvalidNameError) as refused:
         check_username(name)
     assert refused.value.code == "name_invalid"
-    assert [each["field"] for each in refused.value.facts["errors"]] == ["username"]
+    assert [error["field"] for error in refused.value.facts["errors"]] == ["username"]
 
 
 @pytest.mark.parametrize("name", ["", "a" * 64, "a/b", ".."])
@@ -115,8 +115,8 @@ def test_a_name_has_a_slug_or_a_sentence_that_can_be_printed(name):
 def test_different_labs_of_a_user_have_different_names():
     labs = (DEFAULT_LAB, "default", "lab", "~lab", "Lab", "lab-", "x")
     names = [Names.of("ada", kind, lab, prefix="lab-") for kind in ("lab", "dask") for lab in labs]
-    assert len({each.base for each in names}) == len(names)
-    assert {each.namespace for each in names} == {"lab-ada"}
+    assert len({name.base for name in names}) == len(names)
+    assert {name.namespace for name in names} == {"lab-ada"}
 
 
 def test_the_default_lab_has_the_shortest_names():

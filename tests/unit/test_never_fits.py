@@ -32,7 +32,7 @@ def found(**plugins):
     ],
 )
 def test_defaults_over_the_quota_are_said_with_the_numbers(plugins, sentences):
-    assert found(**plugins) == [f"Nobody can start {each}." for each in sentences]
+    assert found(**plugins) == [f"Nobody can start {sentence}." for sentence in sentences]
 
 
 @pytest.mark.parametrize(

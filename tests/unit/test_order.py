@@ -31,7 +31,7 @@ def test_any_order_of_registration_gives_one_order(make_step):
         make_step("namespace"),
         make_step("welcome", after=["quota"]),
     ]
-    orders = {order(each, Kind.LAB) for each in permutations(steps)}
+    orders = {order(permutation, Kind.LAB) for permutation in permutations(steps)}
     assert len(orders) == 1
     assert names(orders.pop()) == ["namespace", "quota", "lab.secret", "welcome", "lab.pod"]
 
@@ -73,7 +73,7 @@ def test_a_need_that_only_another_kind_has_is_unmet(make_step):
 
 def test_a_cycle_is_told_in_the_order_in_which_it_would_run(make_step):
     steps = [make_step("a", before=["b"]), make_step("b", before=["c"]), make_step("c", before=["a"]), make_step("d")]
-    told = {refusal(each) for each in permutations(steps)}
+    told = {refusal(permutation) for permutation in permutations(steps)}
     assert len(told) == 1
     assert told.pop().partition(": ")[2] in {"a -> b -> c -> a.", "b -> c -> a -> b.", "c -> a -> b -> c."}
 

@@ -31,7 +31,7 @@ def imported(node):
         "__import__",
         "importorskip",
     }:
-        return [each.value for each in node.args[:1] if isinstance(each, ast.Constant)]
+        return [argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)]
     return []
 
 

@@ -44,7 +44,7 @@ def pod(own, *, policy="OnFailure", beside=(), native=(), inits=(), reported=Non
     """Make a pod as a kubelet would report it: its phase and conditions are those of all containers together."""
     containers = sorted([own, *beside], key=lambda each: each["name"])
     alive = [each for each in (*containers, *native) if not ends_for_good(each, policy)]
-    codes = [each["state"].get("terminated", {}).get("exitCode", 0) for each in containers]
+    codes = [container["state"].get("terminated", {}).get("exitCode", 0) for container in containers]
     phase = "Running" if alive else "Failed" if any(codes) else "Succeeded"
     ok = "True" if all(each["ready"] for each in (*containers, *native)) else "False"
     conditions = [{"type": each, "status": ok} for each in ("Ready", "ContainersReady")]
@@ -53,7 +53,7 @@ def pod(own, *, policy="OnFailure", beside=(), native=(), inits=(), reported=Non
         "spec": {
             "restartPolicy": policy,
             "initContainers": [
-                *({"name": each["name"]} for each in inits),
+                *({"name": init["name"]} for init in inits),
                 *({"name": each["name"], "restartPolicy": "Always"} for each in native),
             ],
             "containers": [{"name": each["name"]} for each in (*beside, own)],

@@ -50,7 +50,10 @@ def test_what_is_pasted_is_settings_that_open_it_and_the_fence_follows_them(lab_
     assert (after.broker.pod_security, after.broker.purge) == ("privileged", True)
     assert "# spawnpenny permissions --overlay OVERLAY --output kustomize" in pasted.splitlines()
     fence = {each["metadata"]["name"]: each["spec"] for each in make_fence(after) if each["kind"] == POLICY}
-    given = {name: {each["name"]: each["expression"] for each in spec["variables"]} for name, spec in fence.items()}
+    given = {
+        name: {variable["name"]: variable["expression"] for variable in spec["variables"]}
+        for name, spec in fence.items()
+    }
     assert yaml.safe_load(given["spawnpenny-service"]["opened"]) == ["capabilities:CHOWN", "nfs", "root"]
     assert yaml.safe_load(given["spawnpenny-service"]["hostPaths"]) == ["/srv"]
     assert yaml.safe_load(given["spawnpenny-broker"]["levels"]) == ["privileged"]

@@ -385,7 +385,7 @@ def test_a_pod_that_is_being_deleted_is_not_ready():
 
 
 def test_each_crash_counts_once():
-    assert [pod_status.crashes(each) for each in statuses(Crash(), 4)] == [1, 1, 2, 3]
+    assert [pod_status.crashes(status) for status in statuses(Crash(), 4)] == [1, 1, 2, 3]
 
 
 @given(st.text(max_size=1000), st.sampled_from(["ErrImagePull", "CreateContainerConfigError", "RunContainerError"]))

@@ -44,7 +44,7 @@ def test_without_file_and_environment_there_are_the_defaults_and_the_standard_pl
 
 
 def test_a_standard_plugin_that_is_not_installed_is_not_missed(monkeypatch):
-    without = [each for each in entry_points(group=PLUGIN_GROUP) if each.name not in {"dask", "quota"}]
+    without = [point for point in entry_points(group=PLUGIN_GROUP) if point.name not in {"dask", "quota"}]
     for module in ("settings.load", "plugin.manager"):
         monkeypatch.setattr(f"spawnpenny.{module}.entry_points", lambda group: without)
     settings = load_settings(None, {})
@@ -207,17 +207,21 @@ def test_a_quantity_of_a_plugin_is_told_with_its_place():
 
 
 def schemas(base=StrictSchema):
-    for each in base.__subclasses__():
-        yield from (each, *schemas(each))
+    for subclass in base.__subclasses__():
+        yield from (subclass, *schemas(subclass))
 
 
 def settings_schemas():
     load_plugins(Settings())  # imports those of the standard plugins
     of_settings = [
-        each for each in schemas() if each.__module__.startswith(("spawnpenny.settings.model", "spawnpenny_"))
+        schema for schema in schemas() if schema.__module__.startswith(("spawnpenny.settings.model", "spawnpenny_"))
     ]
     # One that has a `_make` of its own makes another form of its keys.
-    return [each for each in of_settings if dataclasses.is_dataclass(each.makes) and each._make is StrictSchema._make]
+    return [
+        setting
+        for setting in of_settings
+        if dataclasses.is_dataclass(setting.makes) and setting._make is StrictSchema._make
+    ]
 
 
 @pytest.mark.parametrize("schema", settings_schemas(), ids=lambda each: each.__name__)

@@ -90,7 +90,7 @@ async def everything_shown(site, hub, logged):
     parts = [await (await hub.get(path)).text() for path in paths] + [json.dumps(logged(), ensure_ascii=False)]
     for kind in ("ConfigMap", "Pod", "Event", "Namespace", "Service"):
         listing = await site.cluster.list(site.ref(kind, "x").resource)
-        parts += [json.dumps({**each, "status": {}}, ensure_ascii=False) for each in listing.items]
+        parts += [json.dumps({**item, "status": {}}, ensure_ascii=False) for item in listing.items]
     return parts
 
 

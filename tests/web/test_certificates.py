@@ -108,7 +108,7 @@ async def test_what_is_no_certificate_is_refused_and_not_quoted(ada, logged, tls
     response = await put(ada, tls, env={"PADDING": "x" * 2000})
     told = await response.json()
     assert (response.status, told["code"]) == (422, "request_invalid")
-    assert field in [each["field"] for each in told["errors"]]
+    assert field in [error["field"] for error in told["errors"]]
     assert "c2VjcmV0" not in f"{told}{logged()}"
 
 

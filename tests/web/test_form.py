@@ -50,7 +50,7 @@ PROFILES = [
 def plugin(*fields):
     @hookimpl
     def spawnpenny_form(user):
-        return [each(user) if callable(each) else each for each in fields]
+        return [field(user) if callable(field) else field for field in fields]
 
     return SimpleNamespace(spawnpenny_form=spawnpenny_form)
 
@@ -203,7 +203,7 @@ async def test_without_being_told_the_form_begins_with_what_the_lab_was_started_
 
 async def test_a_plugins_fields_are_for_the_user_and_its_options_are_held_to_them(serving, site):
     def queue(user):
-        choices = [FormChoice("day", "Day")] + [FormChoice(each.name, "Night") for each in user.groups]
+        choices = [FormChoice("day", "Day")] + [FormChoice(group.name, "Night") for group in user.groups]
         return FormField("queue", "Queue", tuple(choices))
 
     site.plugins = {"queues": plugin(queue)}

@@ -57,7 +57,7 @@ def short(listed):
 
 def of_custom(found):
     rules = [each["then"] for each in found["allOf"] if "then" in each]
-    return next(each["properties"]["memory"]["oneOf"] for each in rules if "memory" in each["properties"])
+    return next(rule["properties"]["memory"]["oneOf"] for rule in rules if "memory" in rule["properties"])
 
 
 async def test_what_never_fits_is_told_with_the_numbers(hub):

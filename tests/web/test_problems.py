@@ -18,8 +18,8 @@ MEMBERS = {"type", "title", "status", "detail", "code", "instance", "request_id"
 
 def all_errors():
     classes = [errors.SpawnpennyError, store.RecordLostError, record.RecordTooNewError]
-    for each in classes:
-        classes += [new for new in each.__subclasses__() if new not in classes]
+    for cls in classes:
+        classes += [new for new in cls.__subclasses__() if new not in classes]
     return classes
 
 

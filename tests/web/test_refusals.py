@@ -60,7 +60,7 @@ async def test_a_refusal_looks_at_few_keys_and_answers_little(caller, compared, 
 
 async def test_a_refusal_names_the_first_wrong_keys_and_counts_the_others(hub):
     answer = await (await hub.put(LAB, json=keys(4000))).json()
-    assert [each["field"] for each in answer["errors"]] == [f"k{number}" for number in range(MOST_NAMED)]
+    assert [error["field"] for error in answer["errors"]] == [f"k{number}" for number in range(MOST_NAMED)]
     assert "3990 more keys are not known." in answer["detail"]
 
 

@@ -49,7 +49,7 @@ async def test_the_openapi_document_describes_bodies_queries_and_scopes(caller):
     document = await (await (await caller()).get("/openapi.json")).json()
     start = document["paths"]["/v1/users/{user}/labs/{lab}"]["put"]
     assert start["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/LabBody")
-    assert {each["name"] for each in start["parameters"]} == {"user", "lab", "replace"}
+    assert {parameter["name"] for parameter in start["parameters"]} == {"user", "lab", "replace"}
     assert start["x-scopes"] == {"any": ["spawn:any"], "own": ["spawn:self"]}
     assert {"200", "202", "401", "403", "409", "413", "422"} <= start["responses"].keys()
 
@@ -61,11 +61,13 @@ async def test_the_openapi_document_is_valid(caller):
 
 def test_the_openapi_document_says_what_names_and_statuses_look_like():
     paths = make_document(routes(), cookie="spawnpenny-gateway")["paths"]
-    names = [each for path in paths.values() for operation in path.values() for each in operation["parameters"]]
-    for each in names:
-        if each["in"] == "path":
-            assert each["schema"]["pattern"] == NAME_PATTERN
-    status = next(each["schema"]["pattern"] for each in names if each["name"] == "status")
+    names = [
+        parameter for path in paths.values() for operation in path.values() for parameter in operation["parameters"]
+    ]
+    for name in names:
+        if name["in"] == "path":
+            assert name["schema"]["pattern"] == NAME_PATTERN
+    status = next(name["schema"]["pattern"] for name in names if name["name"] == "status")
     for good in ("running", "Running,PENDING", "failed , stopped"):
         assert re.search(status, good)
         ClustersQuerySchema().load({"status": good})
@@ -102,15 +104,15 @@ def refusals():
 
 def coded(base=SpawnpennyError):
     yield base.code, base.status
-    for each in base.__subclasses__():
-        yield from coded(each)
+    for subclass in base.__subclasses__():
+        yield from coded(subclass)
 
 
 def test_each_refusal_in_the_openapi_document_is_one_that_there_is():
     for plugin in entry_points(group="spawnpenny"):  # plugins have refusals of their own
         plugin.load()
     known = set(coded())
-    assert [each for each in refusals() if (each[2], each[1]) not in known] == []
+    assert [refusal for refusal in refusals() if (refusal[2], refusal[1]) not in known] == []
     assert {("lab.start", 422, "option_unknown"), ("lab.start", 422, "option_invalid")} <= set(refusals())
 
 
@@ -166,7 +168,7 @@ async def test_the_document_says_in_plain_words_which_scopes_a_route_needs(calle
 
 async def test_the_pipelines_are_told_with_their_reasons(caller):
     told = await (await (await caller("admin")).get("/v1/pipelines")).json()
-    lab = next(each for each in told["pipelines"] if each["kind"] == "lab")
+    lab = next(pipeline for pipeline in told["pipelines"] if pipeline["kind"] == "lab")
     assert ["network", "quota", "user.files"] in lab["waves"]
     pod = lab["steps"][-1]
     assert (pod["name"], pod["plugin"]) == ("lab.pod", "lab")
@@ -175,7 +177,7 @@ async def test_the_pipelines_are_told_with_their_reasons(caller):
 
 async def test_the_plugins_are_told_with_where_they_are_from(caller):
     told = await (await (await caller("admin")).get("/v1/plugins")).json()
-    quota = next(each for each in told["plugins"] if each["name"] == "quota")
+    quota = next(plugin for plugin in told["plugins"] if plugin["name"] == "quota")
     assert (quota["distribution"], quota["loaded"], quota["steps"]) == ("spawnpenny-quota", True, ["quota"])
 
 

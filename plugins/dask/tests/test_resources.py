@@ -13,7 +13,7 @@ WAIT = {"name": "beside", "image": "wait", "resources": {"requests": {"cpu": "70
 
 
 def containers_of(pod):
-    return {each["name"]: each for each in pod["spec"]["containers"]}
+    return {container["name"]: container for container in pod["spec"]["containers"]}
 
 
 async def test_sidecars_are_counted_and_limited_and_the_grace_is_one_value(dask_site, monkeypatch):

@@ -282,7 +282,7 @@ async def test_names_come_to_the_same_labels_and_fields(kubespawner, ours, usern
     assert said(our)["annotations"] == said(theirs)["annotations"]
 
 
-@pytest.mark.parametrize("model", [each for each in vars(models).values() if isinstance(each, models.Model)])
+@pytest.mark.parametrize("model", [var for var in vars(models).values() if isinstance(var, models.Model)])
 def test_the_fields_are_those_of_the_installed_client(model):
     known = getattr(client, f"V1{model.name}").attribute_map
     assert {snake_case(field): field for field in model.fields} == known

@@ -85,7 +85,7 @@ def test_a_pod_of_all_settings(spawn):
     section = yaml.safe_load((GOLDEN / "everything.settings.yaml").read_text())
     pod = pod_of(spawn, section)
     golden("everything", pod)
-    assert set(section) >= {each.name for each in dataclasses.fields(Template)} - {"command", "slug_scheme"}
+    assert set(section) >= {field.name for field in dataclasses.fields(Template)} - {"command", "slug_scheme"}
 
 
 def test_no_value_of_the_callers_environment_is_in_the_pod(spawn):

@@ -173,7 +173,7 @@ async def test_a_root_container_has_the_usual_capabilities_that_are_opened_and_n
             assert (await settled(await start(service))).record.reason is None
             pod = await embedded_site.read("Pod", "lab")
             containers = [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
-            got[opened[0]] = [each["securityContext"].get("capabilities") for each in containers]
+            got[opened[0]] = [container["securityContext"].get("capabilities") for container in containers]
             await stop(service)
     none, admin = {"drop": ["ALL"]}, {"drop": ["ALL"], "add": ["NET_ADMIN"]}
     assert got == {

@@ -56,7 +56,7 @@ async def test_each_lab_has_a_claim_of_its_own_that_outlives_it(stored):
         claims = await site.objects(CLAIM)
         assert set(claims) == {f"{CLAIM}/claim-ada", f"{CLAIM}/claim-ada--gpu"}
         pod = await site.read("Pod", "lab-gpu")
-        volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
         assert volumes["storage"]["persistentVolumeClaim"]["claimName"] == "claim-ada--gpu"
         await stop(service)
         await runs(service, "again")
@@ -73,7 +73,7 @@ async def test_the_labs_of_a_user_share_one_claim(stored):
         assert set(await site.objects(CLAIM)) == {f"{CLAIM}/claim-ada"}
         for name in ("lab", "lab-gpu"):
             volumes = (await site.read("Pod", name))["spec"]["volumes"]
-            assert {"claimName": "claim-ada"} in [each.get("persistentVolumeClaim") for each in volumes]
+            assert {"claimName": "claim-ada"} in [volume.get("persistentVolumeClaim") for volume in volumes]
 
 
 async def test_a_claim_that_is_not_ours_is_neither_mounted_nor_changed(stored):

@@ -147,9 +147,9 @@ def _judged(loaded: Loaded, *, fence: bool = True) -> Review:
 def _rehearse(told: Review, settings: Settings, plugins: Plugins, *, fence: bool, deployed: bool) -> None:
     """Say what keeps users from starting something; of long and unusual names, it is but a note."""
     found = rehearse(settings, plugins, deployed=deployed)
-    told.refused.extend(each for each in found.refusals if not each.odd_names)
-    names = [each for each in found.refusals if each.odd_names]
-    warnings = [each for each in found.warnings if fence or each.code != "fence"]
+    told.refused.extend(refusal for refusal in found.refusals if not refusal.odd_names)
+    names = [refusal for refusal in found.refusals if refusal.odd_names]
+    warnings = [warning for warning in found.warnings if fence or warning.code != "fence"]
     told.unusual.extend(f"{each.setting}: {each.message}" for each in (*names, *warnings))
 
 
@@ -204,7 +204,7 @@ def _loaded(settings: Settings, plugins: Plugins | None) -> dict[str, Any]:
         return {"plugins": dict.fromkeys(settings.plugins, "not loaded")}
     pipelines = plugins.pipelines
     return {
-        "plugins": {each.name: each.version for each in plugins.infos() if each.loaded},
+        "plugins": {info.name: info.version for info in plugins.infos() if info.loaded},
         "steps": {kind.value: len(pipelines[kind].steps) for kind in Kind if plugins.makes(kind)},
     }
 
@@ -217,10 +217,10 @@ def _unusual(settings: Settings) -> Iterator[str]:
 
 
 def _unusual_plugins(plugins: Plugins) -> Iterator[str]:
-    for each in plugins.infos():
-        if each.name in STANDARD_PLUGINS and not each.loaded:
+    for info in plugins.infos():
+        if info.name in STANDARD_PLUGINS and not info.loaded:
             yield (
-                f"The standard plugin {each.name} is installed and not loaded: a section plugins replaces the standard "
+                f"The standard plugin {info.name} is installed and not loaded: a section plugins replaces the standard "
                 "list. Name it there, too, to have it."
             )
 

@@ -188,7 +188,7 @@ def _mark(pod: Manifest) -> str | None:
 def _prints_secrets(spec: Manifest) -> bool:
     """Say whether a pod reads Secrets, and the cluster keeps what it prints."""
     containers = [*spec.get("initContainers", ()), *spec["containers"]]
-    kept = any(each.get("terminationMessagePolicy") == "FallbackToLogsOnError" for each in containers)
+    kept = any(container.get("terminationMessagePolicy") == "FallbackToLogsOnError" for container in containers)
     return kept and _has_key(spec, _OF_SECRETS)
 
 

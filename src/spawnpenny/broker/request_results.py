@@ -66,5 +66,5 @@ def _error(code: str, message: str, facts: Mapping[str, Any]) -> SpawnpennyError
 def _classes(base: type[SpawnpennyError]) -> Iterator[type[SpawnpennyError]]:
     if base.__module__ == errors.__name__:
         yield base
-    for each in base.__subclasses__():
-        yield from _classes(each)
+    for subclass in base.__subclasses__():
+        yield from _classes(subclass)

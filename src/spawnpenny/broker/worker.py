@@ -121,7 +121,7 @@ class RequestWorker:
         """Answer claims until cancelled. It may be run again after a failure."""
         with self._claims.subscribe() as changes:
             await self._claims.synced.wait()
-            present = {each["metadata"]["name"] for each in self._claims.items()}
+            present = {claim["metadata"]["name"] for claim in self._claims.items()}
             for name in self._jobs.keys() - present:  # withdrawn while this did not run
                 self._forget(name)
             for manifest in sorted(self._claims.items(), key=_made_at):

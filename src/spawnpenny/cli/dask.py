@@ -75,7 +75,7 @@ def list_clusters(
         clusters, unknown = await _listed(client, user or named, wanted, limit if sort == "user" else None)
         clusters = sorted_by(sort, clusters)[:limit]
         if output == "json":
-            told = {"clusters": [asdict(each) for each in clusters], "unknown": unknown}
+            told = {"clusters": [asdict(cluster) for cluster in clusters], "unknown": unknown}
             click.echo(json.dumps(told, indent=2, ensure_ascii=False))
             return
         if clusters:
@@ -230,10 +230,10 @@ async def _find_owner(client: Client, name: str, user: str | None) -> str | None
     if not caller.scopes & _READERS:
         return _own(caller.username)
     owners = [
-        each.user
+        cluster.user
         async for page in client.clusters.pages(limit=_LARGEST_PAGE)
-        for each in page.clusters
-        if each.cluster == name
+        for cluster in page.clusters
+        if cluster.cluster == name
     ]
     if len(owners) > 1:
         raise UsageError(f"Several users have a Dask cluster {name!r}: {', '.join(owners)}. Name one with --user.")

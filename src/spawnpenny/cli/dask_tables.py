@@ -61,7 +61,10 @@ def worker_lines(found: WorkerList) -> Iterator[str]:
     """Yield the lines of a list of workers: each one's row, and beneath it what it waits for, or why it ended."""
     now = time.time()
     rows = [("worker", "group", "phase", "since", "node")]
-    rows += [(each.name, each.group, each.phase, duration(now - each.since), each.node or "") for each in found.workers]
+    rows += [
+        (worker.name, worker.group, worker.phase, duration(now - worker.since), worker.node or "")
+        for worker in found.workers
+    ]
     if found.workers:
         heading, *entries = listed(rows, names=1)
         yield from heading
@@ -162,10 +165,10 @@ def duration(seconds: float) -> str:
 
 
 def _total(clusters: Sequence[Cluster]) -> str:
-    live = [each for each in clusters if each.phase in _LIVE]
+    live = [cluster for cluster in clusters if cluster.phase in _LIVE]
     running, wanted = sum(each.workers.running for each in live), sum(each.desired for each in live)
     cpu, memory = (sum((_amount(each, name) for each in live), Decimal()) for name in ("cpu", "memory"))
-    of = {each.user for each in clusters}
+    of = {cluster.user for cluster in clusters}
     users = "" if len(of) == 1 else f" of {len(of)} users"
     return (
         f"{len(clusters)} clusters{users}: {running} of {wanted} workers run. "

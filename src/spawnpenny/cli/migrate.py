@@ -185,7 +185,9 @@ def _told(carried: Carried, output: Path, namespace: str) -> Iterator[str]:
 
 def _without_tokens(found: Rehearsal) -> Rehearsal:
     """Return a rehearsal without the warning that there are no tokens: the settings' first lines ask for the Hub's."""
-    kept = (each for each in found.problems if (each.setting, each.severity) != ("tokens", Severity.WARNING))
+    kept = (
+        problem for problem in found.problems if (problem.setting, problem.severity) != ("tokens", Severity.WARNING)
+    )
     return replace(found, problems=tuple(kept))
 
 

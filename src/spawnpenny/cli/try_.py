@@ -88,7 +88,7 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
     found = rehearse(loaded.settings, loaded.plugins, selection, deployed=loaded.deployed)
     _refuse_options(found)
     if deployment is not None and not fence_differences(deployment, loaded.settings):
-        found = replace(found, problems=tuple(each for each in found.problems if each.code != "fence"))
+        found = replace(found, problems=tuple(problem for problem in found.problems if problem.code != "fence"))
     if server:
         _demand_kubernetes(loaded.settings)
         asking = ask(loaded.settings, loaded.plugins, selection, found, kubeconfig=kubeconfig, claim=claim)
@@ -122,7 +122,7 @@ def _selection(
     try:
         return Selection(
             username=None if user is None else check_username(user),
-            groups=tuple(filter(None, (each.strip() for each in groups.split(",")))),
+            groups=tuple(filter(None, (group.strip() for group in groups.split(",")))),
             name=check_lab(name),
             options=dict(map(_option, options)),
             every=every,
@@ -140,7 +140,7 @@ def _option(text: str) -> tuple[str, Any]:
 
 
 def _refuse_options(found: Rehearsal) -> None:
-    wrong = [each.message for each in found.problems if each.setting == "options"]
+    wrong = [problem.message for problem in found.problems if problem.setting == "options"]
     if wrong:
         raise exits.UsageError(" ".join(wrong))
 

@@ -81,9 +81,13 @@ async def _tenant(
 
 def _joined(found: Rehearsal, asked: Rehearsal) -> Rehearsal:
     """Return what is known without a cluster, and what the API server said of the same spawns."""
-    known = {(each.setting, each.message) for each in found.problems}
-    more = [each for each in asked.problems if each.setting == "cluster" and (each.setting, each.message) not in known]
-    refused = {each.label for each in asked.spawns if not each.starts}
+    known = {(problem.setting, problem.message) for problem in found.problems}
+    more = [
+        problem
+        for problem in asked.problems
+        if problem.setting == "cluster" and (problem.setting, problem.message) not in known
+    ]
+    refused = {spawn.label for spawn in asked.spawns if not spawn.starts}
     problems = sorted([*found.problems, *more], key=lambda each: each.severity == "warning")
-    spawns = tuple(replace(each, starts=each.starts and each.label not in refused) for each in found.spawns)
+    spawns = tuple(replace(spawn, starts=spawn.starts and spawn.label not in refused) for spawn in found.spawns)
     return replace(found, spawns=spawns, problems=tuple(problems))

@@ -94,7 +94,7 @@ class Lab:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        steps = tuple(known(Step, each) for each in data["steps"])
+        steps = tuple(known(Step, step) for step in data["steps"])
         return known(cls, {**data, "steps": steps, "reason": reason_of(data)})
 
 
@@ -118,7 +118,7 @@ class User:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        groups = tuple(known(Group, each) for each in data["groups"])
+        groups = tuple(known(Group, group) for group in data["groups"])
         return known(cls, {**data, "groups": groups, "reason": reason_of(data)})
 
 
@@ -169,7 +169,7 @@ class Page:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        labs = tuple(Lab.from_json(each) for each in data["labs"])
+        labs = tuple(Lab.from_json(lab) for lab in data["labs"])
         return cls(labs, data.get("next"), tuple(data.get("unknown", ())))
 
 
@@ -181,7 +181,7 @@ class Hostnames:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(tuple(str(each) for each in data["hostnames"]))
+        return cls(tuple(str(hostname) for hostname in data["hostnames"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class WorkerList:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         missing = data["missing"]
-        workers = tuple(Worker.from_json(each) for each in data["workers"])
+        workers = tuple(Worker.from_json(worker) for worker in data["workers"])
         return cls(workers, missing["count"], _waiting(missing), missing["retry_at"])
 
 
@@ -119,7 +119,7 @@ class Cluster:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         parts = {
-            "steps": tuple(known(Step, each) for each in data["steps"]),
+            "steps": tuple(known(Step, step) for step in data["steps"]),
             "reason": reason_of(data),
             "scale": known(Scale, data["scale"]),
             "workers": known(Workers, data["workers"]),
@@ -141,7 +141,7 @@ class ClustersPage:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        clusters = tuple(Cluster.from_json(each) for each in data["clusters"])
+        clusters = tuple(Cluster.from_json(cluster) for cluster in data["clusters"])
         return cls(clusters, data.get("next"), tuple(data.get("unknown", ())))
 
 

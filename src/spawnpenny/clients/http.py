@@ -270,7 +270,7 @@ class Client:
 
     async def commission(self, user: str, *, uid: int, gid: int | None = None, groups: Iterable[Group] = ()) -> User:
         """Make a user known with a dossier, and have the site's orders run; return as soon as that is durable."""
-        body: dict[str, Any] = {"uid": uid, "groups": [{"name": each.name, "id": each.id} for each in groups]}
+        body: dict[str, Any] = {"uid": uid, "groups": [{"name": group.name, "id": group.id} for group in groups]}
         if gid is not None:
             body["gid"] = gid
         return read(User, await self._have("PUT", _user(user), body=body))

@@ -155,7 +155,11 @@ def _name(pod: Manifest) -> str:
 
 
 def _condition_time(status: Manifest, kind: str) -> float | None:
-    times = (each.get("lastTransitionTime") for each in status.get("conditions") or () if each.get("type") == kind)
+    times = (
+        condition.get("lastTransitionTime")
+        for condition in status.get("conditions") or ()
+        if condition.get("type") == kind
+    )
     return _time(next(times, None))
 
 

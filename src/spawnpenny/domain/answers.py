@@ -126,8 +126,8 @@ def _text(field: FormField, free: FreeText, given: Any) -> str:
 
 
 def _no_such_choice(field: FormField, value: str) -> UnknownOptionError:
-    values = [each.value for each in field.choices]
-    by_label = {each.label: each.value for each in field.choices}
+    values = [choice.value for choice in field.choices]
+    by_label = {choice.label: choice.value for choice in field.choices}
     near = nearest(value, [*values, *by_label])
     hint = f" Did you mean {by_label.get(near, near)!r}?" if near is not None else ""
     other = f" Anything else goes into {field.text_name}." if field.free_text is not None else ""

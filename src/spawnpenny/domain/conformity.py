@@ -46,7 +46,7 @@ def _checks(cls: Any) -> tuple[tuple[str, Check], ...]:
 def _check(hint: Any) -> Check:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
-        return _any_of([_check(each) for each in arguments])
+        return _any_of([_check(argument) for argument in arguments])
     if origin in {dict, Mapping}:
         return _mapping(*map(_check, arguments))
     if origin in {list, tuple}:

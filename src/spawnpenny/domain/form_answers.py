@@ -19,7 +19,7 @@ def sample_text(field: FormField) -> str | None:
     free = field.free_text
     if free is None:
         return None
-    return next((each for each in _TEXTS if free.pattern is None or matches(free.pattern, each)), None)
+    return next((text for text in _TEXTS if free.pattern is None or matches(free.pattern, text)), None)
 
 
 def combinations(form: Sequence[FormField]) -> Iterator[Answers]:

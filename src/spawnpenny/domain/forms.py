@@ -79,7 +79,7 @@ class FormField:
     @property
     def default(self) -> FormChoice | None:
         """The value that applies if nothing is chosen; None without choices, as a text is required then."""
-        return next((each for each in self.choices if each.default), next(iter(self.choices), None))
+        return next((choice for choice in self.choices if choice.default), next(iter(self.choices), None))
 
     @property
     def text_name(self) -> str:
@@ -93,7 +93,7 @@ class FormField:
     @property
     def shown(self) -> bool:
         """Return whether there is anything to choose."""
-        return len(self.choices) > 1 or self.free_text is not None or any(each.fields for each in self.choices)
+        return len(self.choices) > 1 or self.free_text is not None or any(choice.fields for choice in self.choices)
 
 
 def check_form(form: Iterable[FormField]) -> None:
@@ -117,11 +117,11 @@ def check_form(form: Iterable[FormField]) -> None:
 
 
 def _check_further(choice: FormChoice, place: str) -> None:
-    for each in choice.fields:
-        _check_field(each, f"{place}.")
-        if any(deeper.fields for deeper in each.choices):
-            raise ValueError(f"the choices of {place}.{each.name} have fields: only those of a form's own fields may")
-    twice = _twice(each.name for each in choice.fields)
+    for field in choice.fields:
+        _check_field(field, f"{place}.")
+        if any(deeper.fields for deeper in field.choices):
+            raise ValueError(f"the choices of {place}.{field.name} have fields: only those of a form's own fields may")
+    twice = _twice(field.name for field in choice.fields)
     if twice is not None:
         raise ValueError(f"two fields of {place} are called {twice!r}")
     if choice.fields and choice.value.endswith("-"):

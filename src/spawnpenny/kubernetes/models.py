@@ -58,7 +58,7 @@ class ObjectTypes:
 
     def fits(self, manifest: Manifest) -> bool:
         """Return whether each field that an object's type has is of the right type: it can be read."""
-        return all(each.unknown for each in self.mismatches(manifest))
+        return all(mismatch.unknown for mismatch in self.mismatches(manifest))
 
     def _value(self, value: Any, kind: str, path: str) -> Iterator[Mismatch]:
         if value is None or kind in {"object", "datetime"}:

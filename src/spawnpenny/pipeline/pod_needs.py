@@ -36,12 +36,12 @@ class PodNeeds:
 
     def closed(self, allowed: Collection[str]) -> list[Opening]:
         """Return the openings that ``pods.allow`` lacks: the pods are refused for these."""
-        return [each for each in self.openings if not is_open(each.word, allowed)]
+        return [opening for opening in self.openings if not is_open(opening.word, allowed)]
 
     def closed_paths(self, host_paths: Collection[str]) -> list[Opening]:
         """Return the folders of machines that ``pods.host_paths`` lacks; where that is empty, it lacks none."""
-        mounts = [each for each in self.openings if each.path is not None]
-        return [each for each in mounts if host_paths and not _lies_in(str(each.path), host_paths)]
+        mounts = [opening for opening in self.openings if opening.path is not None]
+        return [mount for mount in mounts if host_paths and not _lies_in(str(mount.path), host_paths)]
 
     def likely_closed(self, allowed: Collection[str]) -> list[Opening]:
         """Return the likely capabilities that ``pods.allow`` lacks: the pods start, and may fail for these."""
@@ -63,7 +63,7 @@ class PodNeeds:
 
     def host_paths(self) -> list[str]:
         """Return the folders of machines that the pods mount, which the fence lists."""
-        return sorted({each.path for each in self.openings if each.path is not None})
+        return sorted({opening.path for opening in self.openings if opening.path is not None})
 
 
 def pod_needs(pods: Iterable[Manifest]) -> PodNeeds:
@@ -140,7 +140,7 @@ def advice_to_paste(needs: PodNeeds, settings: Settings) -> str:
 
 def sentences(openings: Iterable[Opening]) -> str:
     """Return what needs openings as one clause: ``the pod …; the container …``."""
-    return "; ".join(dict.fromkeys(each.reason for each in openings))
+    return "; ".join(dict.fromkeys(opening.reason for opening in openings))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -158,7 +158,7 @@ def pod_openings(pod: Manifest) -> Iterator[Opening]:
     """Yield the openings that a pod needs, whether the settings have them or not."""
     spec: dict[str, Any] = pod["spec"]
     yield from _annotations(pod["metadata"].get("annotations") or {})
-    finalizers = [each for each in pod["metadata"].get("finalizers") or () if each != _OF_KUBERNETES]
+    finalizers = [finalizer for finalizer in pod["metadata"].get("finalizers") or () if finalizer != _OF_KUBERNETES]
     if finalizers:
         yield Opening("finalizers", f"the pod has finalizers ({', '.join(finalizers)})")
     for key, what in (
@@ -175,7 +175,7 @@ def pod_openings(pod: Manifest) -> Iterator[Opening]:
         yield from _volume(volume)
     context: dict[str, Any] = spec.get("securityContext") or {}
     if context.get("sysctls"):
-        names = ", ".join(str(each.get("name")) for each in context["sysctls"])
+        names = ", ".join(str(sysctl.get("name")) for sysctl in context["sysctls"])
         yield Opening("sysctls", f"the pod sets kernel parameters ({names})")
     yield from _explicit(context, "the pod")
     for container in containers(spec):
@@ -198,7 +198,7 @@ def _account_and_place(spec: Mapping[str, Any]) -> Iterator[Opening]:
         yield Opening("systemPriority", f"the pod has the priority class {priority} of the system")
     if spec.get("nodeName"):
         yield Opening("nodeName", f"the pod names its node, {spec['nodeName']}")
-    if any(not each.get("key") for each in spec.get("tolerations") or ()):
+    if any(not toleration.get("key") for toleration in spec.get("tolerations") or ()):
         yield Opening("everyTaint", "the pod tolerates every taint (a toleration without a key)")
 
 

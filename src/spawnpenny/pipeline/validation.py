@@ -63,7 +63,7 @@ def came_from(step: str, origin: Mapping[str, str]) -> str:
 def _wrong(step: Step) -> str | None:
     for word in _SETS:
         names = getattr(step, word, None)
-        if not isinstance(names, frozenset | set) or not all(isinstance(each, str) for each in names):
+        if not isinstance(names, frozenset | set) or not all(isinstance(name, str) for name in names):
             return f"needs {word} as a set of names, such as frozenset({{'lab'}})."
     if unknown := step.kinds - set(Kind):
         return f"names kinds that there are not: {', '.join(sorted(unknown))}; there are {', '.join(Kind)}."

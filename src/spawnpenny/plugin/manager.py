@@ -118,10 +118,10 @@ class Plugins:
             _refuse_same_field(form, name)
             try:
                 check_form(form[name])
-                check_form(each for fields in form.values() for each in fields)
+                check_form(field for fields in form.values() for field in fields)
             except ValueError as error:
                 raise PluginError(f"The form of the plugin {name!r} cannot be shown: {error}.") from None
-        return tuple(each for fields in form.values() for each in fields)
+        return tuple(field for fields in form.values() for field in fields)
 
     def cluster_options(self, user: User) -> tuple[ClusterOption, ...]:
         """Return what a user may choose for a Dask cluster, of all plugins by their names.

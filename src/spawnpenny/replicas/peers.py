@@ -78,14 +78,15 @@ class Peers:
 
     def alive(self, identity: str) -> bool:
         return identity == self._me.identity or any(
-            each.identity == identity and self._now - each.seen_at < each.seconds for each in self._sightings.values()
+            sighting.identity == identity and self._now - sighting.seen_at < sighting.seconds
+            for sighting in self._sightings.values()
         )
 
     def living(self) -> frozenset[str]:
         """Return the identities of all that are alive."""
-        return frozenset(each.identity for each in self._sightings.values() if self.alive(each.identity)) | {
-            self._me.identity
-        }
+        return frozenset(
+            sighting.identity for sighting in self._sightings.values() if self.alive(sighting.identity)
+        ) | {self._me.identity}
 
     def long_dead(self) -> list[Manifest]:
         """Return the Leases that have not changed for several times as long as they hold."""
@@ -99,7 +100,7 @@ class Peers:
 
     def address(self, identity: str) -> str | None:
         """Return where a replica is reached, or None where it is not known."""
-        return next((each.address for each in self._sightings.values() if each.identity == identity), None)
+        return next((sighting.address for sighting in self._sightings.values() if sighting.identity == identity), None)
 
     def steward(self, slug: str) -> str:
         """Return who takes a user over whose replica is dead: the same one wherever the same replicas are known.
@@ -116,7 +117,7 @@ class Peers:
     def _tell(self, before: frozenset[str], living: frozenset[str]) -> None:
         for identity in sorted(living - before):
             self._log.info("another replica is there", other=identity)
-        silent = {each.identity for each in self._sightings.values()}
+        silent = {sighting.identity for sighting in self._sightings.values()}
         for identity in sorted(before - living):
             if identity in silent:
                 self._log.warning("another replica is taken for dead; its users are taken over", other=identity)

@@ -29,7 +29,7 @@ class ClientAddresses:
     """
 
     def __init__(self, settings: WebSettings) -> None:
-        self._trusted = tuple(ip_network(each) for each in settings.trusted_proxies)
+        self._trusted = tuple(ip_network(proxy) for proxy in settings.trusted_proxies)
         self._header = settings.forwarded_header
 
     def of(self, request: web.BaseRequest) -> str | None:

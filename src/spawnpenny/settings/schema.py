@@ -204,7 +204,7 @@ def _field_of(hint: Any) -> fields.Field[Any]:
     if origin is Annotated:
         return copy.deepcopy(arguments[1])
     if origin in {types.UnionType, Union}:
-        field = _field_of(next(each for each in arguments if each is not types.NoneType))
+        field = _field_of(next(argument for argument in arguments if argument is not types.NoneType))
         field.allow_none = True
         return field
     if origin is tuple:

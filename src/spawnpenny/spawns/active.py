@@ -92,7 +92,7 @@ class ActiveSpawn:
         if existing.task is not None:
             existing.task.cancel()  # in this turn of the loop, so that what has not begun does not begin
         if existing.begun == set():
-            self.record.replaces = [each for each in self.record.replaces if each.id != existing.record.id]
+            self.record.replaces = [replace for replace in self.record.replaces if replace.id != existing.record.id]
 
     def replaced_are_gone(self) -> None:
         """Say that nothing is left of what this run took the place of, and what that did before."""

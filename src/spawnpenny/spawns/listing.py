@@ -65,7 +65,7 @@ class Directory:
             if self.user_registry.by_slug(slug_of(record)) is None
         }
         places |= {user_state.username: user_state for user_state in self.user_registry}
-        for name in sorted(each for each in places if each >= username):
+        for name in sorted(place for place in places if place >= username):
             yield places[name]
 
 

@@ -148,9 +148,9 @@ def make_status(
         "startTime": pod.get("status", {}).get("startTime") or _now(),
         "conditions": [_condition(kind, met=value) for kind, value in met.items()],
         "initContainerStatuses": [
-            _init(each, state, common, begun=begun) for each in pod["spec"].get("initContainers", ())
+            _init(container, state, common, begun=begun) for container in pod["spec"].get("initContainers", ())
         ],
-        "containerStatuses": [_container(each, state, common) for each in pod["spec"]["containers"]],
+        "containerStatuses": [_container(container, state, common) for container in pod["spec"]["containers"]],
     }
 
 

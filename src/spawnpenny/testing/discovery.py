@@ -47,4 +47,4 @@ class Discovery:
     def _list(self, api_version: str) -> frozenset[str]:
         root = "apis" if "/" in api_version else "api"
         listing: dict[str, Any] = self._get(f"/{root}/{api_version}") or {"resources": []}
-        return frozenset(each["name"] for each in listing["resources"])
+        return frozenset(resource["name"] for resource in listing["resources"])

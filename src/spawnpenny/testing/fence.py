@@ -85,14 +85,18 @@ class Policy:
 
         """
         spec = manifest["spec"]
-        keys = {*spec, *(key for each in spec["validations"] for key in each), *spec["matchConstraints"]}
+        keys = {*spec, *(key for validation in spec["validations"] for key in validation), *spec["matchConstraints"]}
         if keys - _KNOWN or spec["failurePolicy"] != "Fail":
             raise ValueError(f"This is not evaluated here: {sorted(keys - _KNOWN)}, {spec['failurePolicy']}")
         return cls(
             name=manifest["metadata"]["name"],
             constraints=spec["matchConstraints"],
-            conditions=tuple(Expression(each["name"], each["expression"]) for each in spec["matchConditions"]),
-            variables={each["name"]: Expression(each["name"], each["expression"]) for each in spec["variables"]},
+            conditions=tuple(
+                Expression(condition["name"], condition["expression"]) for condition in spec["matchConditions"]
+            ),
+            variables={
+                variable["name"]: Expression(variable["name"], variable["expression"]) for variable in spec["variables"]
+            },
             validations=tuple(
                 Expression(f"validations[{number}]", each["expression"], each["message"])
                 for number, each in enumerate(spec["validations"])
@@ -104,7 +108,7 @@ class Policy:
         rules, excluded = self.constraints["resourceRules"], self.constraints.get("excludeResourceRules", ())
         if not any(_covers(rule, admission) for rule in rules) or any(_covers(rule, admission) for rule in excluded):
             return []
-        return [_evaluate(each, _bindings(admission), {}) for each in self.conditions]
+        return [_evaluate(condition, _bindings(admission), {}) for condition in self.conditions]
 
     def judge(self, admission: Admission) -> list[Verdict]:
         """Return what came of each validation; nothing where the policy does not apply to the request.
@@ -118,7 +122,7 @@ class Policy:
             return failed
         bindings = _bindings(admission)
         variables = _Variables(self.variables, bindings)
-        return [_evaluate(each, bindings, variables.used_by(each)) for each in self.validations]
+        return [_evaluate(validation, bindings, variables.used_by(validation)) for validation in self.validations]
 
     def adapted(self, username: str, **variables: str) -> Policy:
         """Return the policy for another account, with other expressions for some of its variables."""
@@ -131,9 +135,15 @@ class Policy:
         policy = {
             "failurePolicy": "Fail",
             "matchConstraints": dict(self.constraints),
-            "matchConditions": [{"name": each.name, "expression": each.source} for each in self.conditions],
-            "variables": [{"name": each.name, "expression": each.source} for each in self.variables.values()],
-            "validations": [{"expression": each.source, "message": each.message} for each in self.validations],
+            "matchConditions": [
+                {"name": condition.name, "expression": condition.source} for condition in self.conditions
+            ],
+            "variables": [
+                {"name": variable.name, "expression": variable.source} for variable in self.variables.values()
+            ],
+            "validations": [
+                {"expression": validation.source, "message": validation.message} for validation in self.validations
+            ],
         }
         binding = {"policyName": name, "validationActions": ["Deny"]}
         head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
@@ -170,8 +180,8 @@ class _Variables:
 def load_policies(path: Path) -> dict[str, Policy]:
     """Return the policies of a file by their names, those that a binding there puts into force for everything."""
     documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-    bound = {name for each in documents for name in _bound(each)}
-    policies = [Policy.of(each) for each in documents if each["kind"] == "ValidatingAdmissionPolicy"]
+    bound = {name for document in documents for name in _bound(document)}
+    policies = [Policy.of(document) for document in documents if document["kind"] == "ValidatingAdmissionPolicy"]
     return {policy.name: policy for policy in policies if policy.name in bound}
 
 

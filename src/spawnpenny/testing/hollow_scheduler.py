@@ -142,7 +142,9 @@ class HollowSchedulers:
     async def _authorized(self, request: web.Request) -> HollowScheduler:
         scheduler = self._asked(request)
         if scheduler.token is None:
-            (secret,) = {each["secret"]["secretName"] for each in scheduler.pod["spec"]["volumes"] if "secret" in each}
+            (secret,) = {
+                volume["secret"]["secretName"] for volume in scheduler.pod["spec"]["volumes"] if "secret" in volume
+            }
             files = await self._node.read_secret(scheduler.namespace, secret)
             scheduler.token = base64.b64decode(files[CONTROL_TOKEN]).decode()
         given = request.headers.get("Authorization", "")
@@ -174,4 +176,6 @@ def _is_of_a_cluster(pod: Manifest) -> bool:
 def _is_ready(pod: Manifest) -> bool:
     conditions = pod.get("status", {}).get("conditions", ())
     leaves = "deletionTimestamp" in pod["metadata"]
-    return not leaves and any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return not leaves and any(
+        condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions
+    )

@@ -61,7 +61,7 @@ class PolicyServer:
     async def in_force(self, policies: Mapping[str, Policy]) -> AsyncIterator[None]:
         """Put policies in force as long as the context lasts."""
         names = {by: f"compared-{secrets.token_hex(4)}-{by}" for by in policies}
-        made = [each for by, policy in policies.items() for each in policy.manifests(names[by])]
+        made = [manifest for by, policy in policies.items() for manifest in policy.manifests(names[by])]
         try:
             for each in made:
                 await self._admin.create(each, _RESOURCES[each["kind"]])

@@ -90,7 +90,7 @@ class Site:
         found: dict[str, Manifest] = {}
         for kind in kinds or ("Pod", "Secret", "Service", "ConfigMap", "ResourceQuota", "LimitRange", "NetworkPolicy"):
             listing = await self.cluster.list(resource_of(kind), namespace=self.namespace(user), labels=wanted)
-            found |= {f"{kind}/{each['metadata']['name']}": each for each in listing.items}
+            found |= {f"{kind}/{item['metadata']['name']}": item for item in listing.items}
         return found
 
     async def read(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:

@@ -93,4 +93,4 @@ def _grace(request: web.Request, username: str, run: ActiveSpawn) -> float:
     service_context, record = request.app[SERVICE].service_context, run.record
     names = Names.of(username, record.key.kind, record.key.name, prefix=service_context.settings.namespaces.prefix)
     pods = service_context.pods.within(names.namespace)
-    return max(longest_grace(pods, spawn) for spawn in (record.id, *(each.id for each in record.replaces)))
+    return max(longest_grace(pods, spawn) for spawn in (record.id, *(replace.id for replace in record.replaces)))

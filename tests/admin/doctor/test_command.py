@@ -44,7 +44,7 @@ async def test_programs_get_json(doctor, ward):
     code, told = await doctor("--output", "json")
     found = json.loads(told)
     assert (code, found["healthy"]) == (0, True)
-    assert {each["level"] for each in found["findings"]} == {"ok", "unknown" if ward.fenced else "warning"}
+    assert {finding["level"] for finding in found["findings"]} == {"ok", "unknown" if ward.fenced else "warning"}
     assert {"check", "level", "says", "do"} == found["findings"][0].keys()
 
 
@@ -52,7 +52,7 @@ async def test_with_few_rights_there_is_still_nothing_but_the_findings(doctor, w
     account = f"system:serviceaccount:{ward.settings.broker.account_namespace}:{ward.settings.broker.account}"
     few = ("--kubeconfig", str(apiserver.kubeconfig_for(account)))
     _, told = await doctor("--output", "json", *few)
-    assert "unknown" in {each["level"] for each in json.loads(told)["findings"]}
+    assert "unknown" in {finding["level"] for finding in json.loads(told)["findings"]}
     code, told = await doctor(*few)
     assert (code, told.splitlines()[-1]) == (0, "Nothing is wrong, as far as these rights can tell.")
 

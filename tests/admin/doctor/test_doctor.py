@@ -93,8 +93,8 @@ async def test_a_tenant_role_that_lacks_and_gives_is_found(ward):
 async def test_a_user_namespace_into_which_the_service_is_not_let_is_found(ward):
     namespace, broker = f"{ward.settings.namespaces.prefix}ada", ward.settings.broker
     listing = await ward.cluster.list(ward.ref("RoleBinding", "").resource, namespace=namespace)
-    for each in listing.items:
-        await ward.cluster.delete(ward.ref("RoleBinding", each["metadata"]["name"], namespace))
+    for item in listing.items:
+        await ward.cluster.delete(ward.ref("RoleBinding", item["metadata"]["name"], namespace))
     told = f"The service is not let into user namespaces: {namespace}."
     assert len(listing.items) == 1
     assert broker.role in listing.items[0]["metadata"]["name"]

@@ -220,8 +220,8 @@ async def test_a_binding_with_the_defaults_of_the_api_server_is_in_force(look, f
 
 
 async def test_the_layout_of_an_expression_does_not_matter(look, fence):
-    for each in fence.spec(POLICY, BROKER)["validations"]:
-        each["expression"] = each["expression"].replace(" && ", "\n  && ")
+    for validation in fence.spec(POLICY, BROKER)["validations"]:
+        validation["expression"] = validation["expression"].replace(" && ", "\n  && ")
     assert await look() == []
 
 

@@ -41,10 +41,12 @@ OWN = {"TEAM", "HOME_OF", "WORKERS"}
 
 def placed(spec, container):
     """Return a container's mounts with what is mounted, whatever the volumes are called."""
-    volumes = {each["name"]: {key: value for key, value in each.items() if key != "name"} for each in spec["volumes"]}
+    volumes = {
+        volume["name"]: {key: value for key, value in volume.items() if key != "name"} for volume in spec["volumes"]
+    }
     return {
-        each["mountPath"]: (volumes[each["name"]], each.get("subPath"), bool(each.get("readOnly")))
-        for each in container.get("volumeMounts") or ()
+        mount["mountPath"]: (volumes[mount["name"]], mount.get("subPath"), bool(mount.get("readOnly")))
+        for mount in container.get("volumeMounts") or ()
     }
 
 
@@ -66,7 +68,7 @@ def number(value):
 def gist(pod):
     """Return what matters of a pod, in one form for both makers."""
     spec = pod["spec"]
-    notebook = next(each for each in spec["containers"] if each["name"] == "notebook")
+    notebook = next(container for container in spec["containers"] if container["name"] == "notebook")
     contexts = {**(spec.get("securityContext") or {}), **(notebook.get("securityContext") or {})}
     labels = {key: value for key, value in pod["metadata"]["labels"].items() if key != "app.kubernetes.io/managed-by"}
     return {
@@ -83,8 +85,8 @@ def gist(pod):
         "mounts": placed(spec, notebook),
         "security": {key: contexts.get(key) for key in ("runAsUser", "fsGroup", "allowPrivilegeEscalation")},
         "init": [
-            ({key: each[key] for key in ("name", "image", "command")}, placed(spec, each))
-            for each in spec["initContainers"]
+            ({key: container[key] for key in ("name", "image", "command")}, placed(spec, container))
+            for container in spec["initContainers"]
         ],
     }
 

@@ -118,7 +118,7 @@ async def test_volumes_move_to_the_users_namespaces_and_back(make_hub):
         ran = await settled(await start(service))
         assert ran.record.reason is None
         (pod,) = (await hub.site.objects("Pod", user="ada")).values()
-    volumes = [each.get("persistentVolumeClaim") for each in pod["spec"]["volumes"]]
+    volumes = [volume.get("persistentVolumeClaim") for volume in pod["spec"]["volumes"]]
     assert {"claimName": claim} in volumes
     assert "NOT DONE: it is mounted by lab" in await hub.script("--undo", "--apply", code=1)
     await hub.kubectl("-n", hub.ours("ada"), "delete", "pod", "lab", "--now")

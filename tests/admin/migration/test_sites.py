@@ -38,7 +38,7 @@ LOST = {
 
 def lost(told):
     section = told.partition("Not carried over:")[2].partition("To know:")[0]
-    return [each[4:] for each in section.splitlines() if each.startswith("  - ")]
+    return [line[4:] for line in section.splitlines() if line.startswith("  - ")]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -39,8 +39,8 @@ def test_the_charts_volume_is_the_storage_plugins_wherever_it_is_mounted(chart):
     pod = Workshop(load_settings(str(chart[2]))).pod(user=User("ada", 1000, 100), lab="work")
     (first,) = pod["spec"]["initContainers"]
     assert first["volumeMounts"] == [{"name": "storage", "mountPath": "/home/jovyan"}]
-    notebook = next(each for each in pod["spec"]["containers"] if each["name"] == "notebook")
-    mounted = {each["mountPath"]: (each["name"], each.get("subPath")) for each in notebook["volumeMounts"]}
+    notebook = next(container for container in pod["spec"]["containers"] if container["name"] == "notebook")
+    mounted = {mount["mountPath"]: (mount["name"], mount.get("subPath")) for mount in notebook["volumeMounts"]}
     assert mounted == {"/home/jovyan": ("storage", "home/ada"), "/mnt/shared": ("storage", "shared")}
 
 
@@ -49,7 +49,7 @@ def test_rules_of_the_network_are_carried_in_the_same_format(plugins, chart):
     assert network["private"] == []
     site, to_private, to_system, to_metadata = network["egress"]
     assert site == {"to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}], "ports": [{"port": 2049, "protocol": "TCP"}]}
-    assert {each["port"] for rule in (to_private, to_system, to_metadata) for each in rule["ports"]} == {53}
+    assert {port["port"] for rule in (to_private, to_system, to_metadata) for port in rule["ports"]} == {53}
     told = chart[1]
     assert "singleuser.networkPolicy.egress[1]: the service does not take it: to: Missing data" in told
     assert "singleuser.networkPolicy.ingress: " in told

@@ -39,7 +39,7 @@ def granted(installation):
     broker = installation.settings.broker
     rights = set()
     bindings = {(m["metadata"].get("namespace"), m["metadata"]["name"]): m for m in installation.manifests if bound(m)}
-    for role in (each for each in installation.manifests if "rules" in each):
+    for role in (manifest for manifest in installation.manifests if "rules" in manifest):
         namespace, name = role["metadata"].get("namespace"), role["metadata"]["name"]
         if name == broker.role:
             account, place = installation.user_of("service"), TENANT

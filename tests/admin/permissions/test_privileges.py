@@ -254,7 +254,8 @@ async def thefts_table(api, accounts):
         cells = [await cell(api, account, theft) for account in accounts]
         yield f"| {theft} | {' | '.join(cells)} |"
     writes = [any(verb in WRITE for verb, _, _ in account.may.get(ALL, ())) for account in accounts]
-    yield f"| write outside of user namespaces and its own | {' | '.join('yes' if each else 'no' for each in writes)} |"
+    cells = ("yes" if write else "no" for write in writes)
+    yield f"| write outside of user namespaces and its own | {' | '.join(cells)} |"
 
 
 async def cell(api, account, theft):

@@ -42,9 +42,11 @@ async def test_inside_of_our_namespaces_an_account_has_what_is_printed_and_no_mo
 def printed(installation, name, namespaced):
     """Return each (verb, resource) that a role gives."""
     (role,) = [
-        each
-        for each in installation.manifests
-        if "rules" in each and each["metadata"]["name"] == name and ("namespace" in each["metadata"]) == namespaced
+        manifest
+        for manifest in installation.manifests
+        if "rules" in manifest
+        and manifest["metadata"]["name"] == name
+        and ("namespace" in manifest["metadata"]) == namespaced
     ]
     return {(verb, of) for rule in role["rules"] for of in rule["resources"] for verb in rule["verbs"]}
 

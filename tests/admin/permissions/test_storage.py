@@ -16,7 +16,7 @@ def calls(apiserver, installation, since, until=None):
     later = len(apiserver.audit(until)) if until else 0
     entries = apiserver.audit(since)
     mine = installation.user_of("service")
-    return [each.verb for each in entries[: len(entries) - later] if (each.user, each.resource) == (mine, CLAIM)]
+    return [entry.verb for entry in entries[: len(entries) - later] if (entry.user, entry.resource) == (mine, CLAIM)]
 
 
 @pytest.mark.parametrize("installation", [STORAGE], indirect=True)
@@ -40,6 +40,8 @@ async def test_claims_come_and_go_with_the_rights_that_are_printed(installation,
         await run.until_gone()
         assert run.kept == ""
     entries = [each for each in apiserver.audit(before) if each.user == installation.user_of("service")]
-    used = {each.verb for each in entries if each.resource == CLAIM and each.authorized}
+    used = {entry.verb for entry in entries if entry.resource == CLAIM and entry.authorized}
     assert used == {"create", "get", "patch", "delete"}
-    assert ("list", "pods") in {(each.verb, each.resource) for each in entries if each.authorized and each.namespace}
+    assert ("list", "pods") in {
+        (entry.verb, entry.resource) for entry in entries if entry.authorized and entry.namespace
+    }

@@ -35,22 +35,22 @@ def rehearsed(right):
 
 
 def settings_named(found):
-    return list(dict.fromkeys(each.setting for each in found.refusals))
+    return list(dict.fromkeys(refusal.setting for refusal in found.refusals))
 
 
 def kinds(spawn):
-    return [each["kind"] for each in spawn.manifests]
+    return [manifest["kind"] for manifest in spawn.manifests]
 
 
 def test_each_choice_is_tried_and_the_first_is_the_default(rehearsed):
     sizes = {"small": {"cpu": 1, "memory": "1Gi"}, "large": {"cpu": 4, "memory": "8Gi"}}
     found = rehearsed(lab={"sizes": sizes, "images": {"a": "a", "b": "b"}})
-    usual = [each.label for each in found.spawns if not each.odd]
+    usual = [spawn.label for spawn in found.spawns if not spawn.odd]
     assert usual == ["lab size=small image=a", "lab size=large image=a", "lab size=small image=b"]
     assert found.starts
     assert kinds(found.first) == ["NetworkPolicy", "ResourceQuota", "LimitRange", "ConfigMap", "Secret", "Pod"]
     every = rehearsed(lab={"sizes": sizes, "images": {"a": "a", "b": "b"}}, selection=Selection(every=True))
-    assert len([each for each in every.spawns if not each.odd]) == 4
+    assert len([spawn for spawn in every.spawns if not spawn.odd]) == 4
 
 
 def test_a_choice_of_a_choice_is_tried_too(rehearsed):
@@ -60,7 +60,7 @@ def test_a_choice_of_a_choice_is_tried_too(rehearsed):
     }
     profile = {"display_name": "A", "profile_options": {"memory": {"display_name": "Memory", "choices": choices}}}
     found = rehearsed(lab={"profile_list": [profile, {"display_name": "B"}]})
-    verdicts = {each.label: each.starts for each in found.spawns if not each.odd}
+    verdicts = {spawn.label: spawn.starts for spawn in found.spawns if not spawn.odd}
     assert verdicts == {
         "lab profile=a memory=few": True,
         "lab profile=a memory=many": False,
@@ -74,8 +74,8 @@ def test_a_choice_of_a_choice_is_tried_too(rehearsed):
 def test_a_dask_cluster_has_a_scheduler_and_one_worker_of_the_labs_image(rehearsed):
     found = rehearsed(dask={}, lab={"image": "quay.io/lab:1"}, core={"pods": {"images": ["quay.io/*"]}})
     assert found.starts
-    cluster = next(each for each in found.spawns if each.kind == "dask")
-    pods = [each for each in cluster.manifests if each["kind"] == "Pod"]
+    cluster = next(spawn for spawn in found.spawns if spawn.kind == "dask")
+    pods = [manifest for manifest in cluster.manifests if manifest["kind"] == "Pod"]
     assert [pod["spec"]["containers"][0]["name"] for pod in pods] == ["scheduler", "worker"]
     assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {"quay.io/lab:1"}
 
@@ -90,7 +90,7 @@ def test_a_cluster_without_room_for_one_worker_is_refused(rehearsed):
 def test_each_group_of_workers_is_tried_by_itself(rehearsed):
     groups = {"spot": {"cores": 2, "node_selector": {"pool": "spot"}}, "large": {"cores": 64}}
     found = rehearsed(dask={"worker_groups": groups})
-    verdicts = {each.label: each.starts for each in found.spawns if each.kind == "dask" and not each.odd}
+    verdicts = {spawn.label: spawn.starts for spawn in found.spawns if spawn.kind == "dask" and not spawn.odd}
     assert verdicts == {
         "dask (defaults)": True,
         "dask (defaults) with the worker group spot": True,
@@ -124,14 +124,14 @@ def test_what_is_pasted_mends_it(rehearsed, right):
     lab = {**NFS, "uid": 0, "extra_containers": [{"name": "s", "image": "busybox"}]}
     broken = rehearsed(core={"pods": {"images": ["spawnpenny/*"]}}, lab=lab)
     assert settings_named(broken) == ["pods.allow", "broker.pod_security", "pods.images"]
-    (paste,) = {each.paste for each in broken.refusals}
+    (paste,) = {refusal.paste for refusal in broken.refusals}
     assert rehearsed(core=yaml.safe_load(paste), lab=lab).starts
 
 
 def test_the_fence_is_told_what_the_settings_open(rehearsed):
     found = rehearsed(core={"pods": {"allow": ["nfs"]}, "broker": {"pod_security": "baseline"}}, lab=NFS)
     assert found.starts
-    fence = next(each for each in found.warnings if each.setting == "policy")
+    fence = next(warning for warning in found.warnings if warning.setting == "policy")
     assert "nfs" in fence.message
     assert "permissions --overlay OVERLAY --output kustomize" in fence.advice
 
@@ -160,14 +160,14 @@ def test_user_groups_name_and_options_reach_the_manifests(rehearsed):
     pod = spawn.manifests[-1]
     assert (pod["metadata"]["namespace"], pod["metadata"]["name"]) == ("lab-grace", "lab-big")
     assert pod["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "4"
-    files = next(each for each in spawn.manifests if each["kind"] == "ConfigMap")
+    files = next(manifest for manifest in spawn.manifests if manifest["kind"] == "ConfigMap")
     assert "physics" in files["data"]["group"]
 
 
 def test_secrets_are_masked(rehearsed):
     found = rehearsed(dask={"options": {"environment": {"type": "mapping", "default": {"KEY": SECRET}}}})
-    secrets = [each for spawn in found.spawns for each in spawn.manifests if each["kind"] == "Secret"]
-    assert {value for each in secrets for value in each["stringData"].values()} == {"(secret)"}
+    secrets = [manifest for spawn in found.spawns for manifest in spawn.manifests if manifest["kind"] == "Secret"]
+    assert {value for secret in secrets for value in secret["stringData"].values()} == {"(secret)"}
     assert SECRET not in json.dumps([spawn.manifests for spawn in found.spawns])
     assert "PRIVATE KEY" not in json.dumps([spawn.manifests for spawn in found.spawns])
 
@@ -229,7 +229,7 @@ def test_every_conflict_of_patches_is_told(rehearsed):
         extra={"one": plugin(pod_patch=patch("hostname", "b")), "two": plugin(pod_patch=patch("subdomain", "b"))},
     )
     assert settings_named(found) == ["plugins.one", "plugins.two"]
-    assert {each.code for each in found.refusals} == {"pod_patch_conflict"}
+    assert {refusal.code for refusal in found.refusals} == {"pod_patch_conflict"}
 
 
 def test_a_text_that_nobody_can_guess_is_left_to_the_user(rehearsed):
@@ -256,7 +256,9 @@ class Copying(Hidden):
 )
 def test_a_secret_that_nothing_makes_is_refused_unless_something_may_have_it_there(rehearsed, more, severity):
     found = rehearsed(lab={"volumes": [{"name": "a", "secret": {"secretName": "db"}}]}, **more)
-    assert [each.severity for each in found.problems if each.code == "reference_missing"] == [severity] * bool(severity)
+    assert [problem.severity for problem in found.problems if problem.code == "reference_missing"] == [severity] * bool(
+        severity
+    )
 
 
 def test_all_missing_objects_are_pasted_together(rehearsed):
@@ -265,9 +267,9 @@ def test_all_missing_objects_are_pasted_together(rehearsed):
         {"name": "b", "persistentVolumeClaim": {"claimName": "home"}},
     ]
     broken = rehearsed(lab={"volumes": volumes})
-    (paste,) = {each.paste for each in broken.refusals}
+    (paste,) = {refusal.paste for refusal in broken.refusals}
     assert rehearsed(core=yaml.safe_load(paste), lab={"volumes": volumes}).starts
-    (claim,) = [each for each in broken.refusals if "PersistentVolumeClaim" in each.message]
+    (claim,) = [refusal for refusal in broken.refusals if "PersistentVolumeClaim" in refusal.message]
     assert "nfs volume" in claim.advice
 
 
@@ -307,12 +309,12 @@ def test_manifests_and_findings_come_as_data(command, right):
     broken = command("try", {**right, "pods": {"images": []}}, "--output", "json")
     found = json.loads(broken.out)
     assert (broken.code, found["starts"]) == (1, False)
-    assert {each["setting"] for each in found["problems"]} == {"pods.images"}
+    assert {problem["setting"] for problem in found["problems"]} == {"pods.images"}
     assert found["spawns"][0]["manifests"]
 
 
 def test_a_token_to_paste_has_the_place_of_its_hash(rehearsed, right):
-    (problem,) = (each for each in rehearsed(core={"tokens": {}}).warnings if each.setting == "tokens")
+    (problem,) = (warning for warning in rehearsed(core={"tokens": {}}).warnings if warning.setting == "tokens")
     (token,) = yaml.safe_load(problem.paste)["tokens"].values()
     with pytest.raises(SettingsError, match=r"tokens\.hub\.sha256: This is not the SHA-256"):
         make_settings({**right, "tokens": {"hub": token}})
@@ -320,5 +322,5 @@ def test_a_token_to_paste_has_the_place_of_its_hash(rehearsed, right):
 
 def test_what_the_broker_has_to_know_is_said_to_be_for_both_processes(rehearsed):
     core = {"pods": {"allow": ["nfs"]}, "cluster": "kubernetes"}
-    (level,) = (each for each in rehearsed(lab=NFS, core=core).refusals if "pod_security" in each.code)
+    (level,) = (refusal for refusal in rehearsed(lab=NFS, core=core).refusals if "pod_security" in refusal.code)
     assert "for the broker and for the service" in level.advice

@@ -56,13 +56,13 @@ async def ada(kube_site, tried):
 
 
 def messages(found):
-    return [each["message"] for each in found["problems"] if each["setting"] == "cluster"]
+    return [problem["message"] for problem in found["problems"] if problem["setting"] == "cluster"]
 
 
 async def objects(cluster, namespace):
     kinds = ("Pod", "Secret", "ConfigMap", "ResourceQuota", "PersistentVolumeClaim")
     found = [await cluster.list(resource_of(kind), namespace=namespace) for kind in kinds]
-    return {(each["kind"], each["metadata"]["name"]) for listing in found for each in listing.items}
+    return {(item["kind"], item["metadata"]["name"]) for listing in found for item in listing.items}
 
 
 async def test_what_starts_is_taken_by_dry_run_and_leaves_nothing(tried, ada, kube_site):
@@ -102,7 +102,7 @@ async def test_a_site_s_own_quota_speaks(tried, ada, kube_site):
     await kube_site.cluster.create(quota)
     code, found = await tried("--user", ada)
     assert code == 1
-    assert any("pods" in each for each in messages(found)), found["problems"]
+    assert any("pods" in message for message in messages(found)), found["problems"]
 
 
 async def test_without_a_namespace_it_says_so_and_can_claim_one(tried, kube_site):

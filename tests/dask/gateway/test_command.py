@@ -97,7 +97,7 @@ async def test_workers_are_listed_with_what_they_wait_for(command, start, caller
     assert len(waits.findall(listed.out)) == 2
     assert len(waits.findall((await command("list")).out)) == 1
     found = json.loads((await command("workers", name, "--output", "json")).out)
-    assert {each["waiting_for"]["code"] for each in found["workers"]} == {"image_unavailable"}
+    assert {worker["waiting_for"]["code"] for worker in found["workers"]} == {"image_unavailable"}
 
 
 async def test_the_largest_come_first_and_all_are_summed_up(command, start, caller):
@@ -142,7 +142,7 @@ async def test_events_are_followed_to_the_end_of_a_cluster_that_runs(begin, star
 async def test_programs_read_json(command, start):
     name = await start("ada")
     listed = json.loads((await command("list", "--output", "json")).out)
-    assert ([each["cluster"] for each in listed["clusters"]], listed["unknown"]) == ([name], [])
+    assert ([cluster["cluster"] for cluster in listed["clusters"]], listed["unknown"]) == ([name], [])
     shown = json.loads((await command("status", name, "--output", "json")).out)
     assert (shown["user"], shown["workers"], shown["resources"]["cpu"]) == ("ada", {"running": 0, "pending": 0}, "1")
     events = [json.loads(line) for line in (await command("events", name, "--output", "json")).out.splitlines()]

@@ -94,8 +94,8 @@ async def objects(site):
     """Return all that is in the cluster, with its version."""
     found = {}
     for kind in KINDS:
-        for each in (await site.cluster.list(resource_of(kind))).items:
-            metadata = each["metadata"]
+        for item in (await site.cluster.list(resource_of(kind))).items:
+            metadata = item["metadata"]
             found[kind, metadata.get("namespace"), metadata["name"]] = metadata["resourceVersion"]
     return found
 

@@ -61,11 +61,11 @@ async def test_an_operator_sees_the_clusters_of_all_users_with_their_size_and_re
     hub = await caller("hub")
 
     async def workers():
-        return [each["workers"] for each in (await listed(hub))["clusters"] if each["user"] == "ada"]
+        return [cluster["workers"] for cluster in (await listed(hub))["clusters"] if cluster["user"] == "ada"]
 
     await until(workers, [{"running": 2, "pending": 0}])
     seen = await listed(hub)
-    rows = {each["cluster"]: each for each in seen["clusters"]}
+    rows = {cluster["cluster"]: cluster for cluster in seen["clusters"]}
     big, small, failed = (rows[name] for name in clusters)
     assert (seen["next"], seen["unknown"], len(rows)) == (None, [], 3)
     assert (big["user"], big["phase"], big["scale"]["count"], big["resources"]["cpu"]) == ("ada", "running", 2, "3")
@@ -80,14 +80,14 @@ async def test_an_operator_sees_the_clusters_of_all_users_with_their_size_and_re
 )
 async def test_some_of_them_are_listed_by_their_phase(caller, clusters, status, found):
     seen = await listed(await caller("hub"), status=status)
-    assert {each["cluster"] for each in seen["clusters"]} == {clusters[place] for place in found}
+    assert {cluster["cluster"] for cluster in seen["clusters"]} == {clusters[place] for place in found}
 
 
 async def test_they_come_in_pages_of_those_that_are_asked_for(caller, clusters):
     hub = await caller("hub")
     first = await listed(hub, limit=1, status="running")
     rest = await listed(hub, limit=1, status="running", after=first["next"])
-    assert [each["user"] for page in (first, rest) for each in page["clusters"]] == ["ada", "bob"]
+    assert [cluster["user"] for page in (first, rest) for cluster in page["clusters"]] == ["ada", "bob"]
     assert rest["next"] is None
 
 
@@ -160,7 +160,7 @@ async def workers_until(client, name, phases):
             answer = await client.get(f"/v1/users/ada/dask/{name}/workers")
             assert answer.status == 200
             seen = await answer.json()
-            if [each["phase"] for each in seen["workers"]] == phases:
+            if [worker["phase"] for worker in seen["workers"]] == phases:
                 return seen
 
 
@@ -217,7 +217,7 @@ async def test_workers_of_every_group_are_listed_and_counted(caller):
     answer = await hub.post(f"/v1/users/ada/dask/{name}/scale", json={"count": 2, "group": "spot"})
     assert (answer.status, await answer.json()) == (200, {"ok": True, "msg": None})
     seen = await workers_until(ada, name, ["running"] * 3)
-    assert sorted(each["group"] for each in seen["workers"]) == ["default", "spot", "spot"]
+    assert sorted(worker["group"] for worker in seen["workers"]) == ["default", "spot", "spot"]
 
     async def counted():
         found = await gauges(hub)

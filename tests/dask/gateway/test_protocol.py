@@ -72,7 +72,7 @@ async def test_a_report_has_no_key_more_and_each_one_a_certificate_of_its_own(se
     assert one.keys() == REPORT
     assert one["status"] == "RUNNING"
     assert (type(one["start_time"]), one["stop_time"], one["dashboard_route"]) == (int, None, None)
-    assert one["options"].keys() == {each.name for each in OPTIONS if not each.secret}
+    assert one["options"].keys() == {option.name for option in OPTIONS if not option.secret}
     ours = await (await ada.get(f"{CLUSTERS}{name}?facts=1")).json()
     assert ours.keys() == REPORT | {"facts"}
     assert ours["facts"] == {"scheduler": run_of(server, name).record.url, "workers": {"running": 0, "pending": 0}}

@@ -127,7 +127,7 @@ async def test_any_replica_answers(site, serving):
         redeemed = await proxy.post(f"/v1/users/ada/dask/{name}/ticket", json={"ticket": ticket})
         assert redeemed.status == 200
         other = await second.submit()
-        assert {each.name for each in await first.list_clusters()} == {name, other}
+        assert {cluster.name for cluster in await first.list_clusters()} == {name, other}
         await second.stop_cluster(name)
         await second.stop_cluster(other)
 
@@ -162,7 +162,9 @@ async def test_any_replica_lists_all_clusters_and_each_counts_its_own(site, serv
 
 async def listed(hub):
     clusters = (await (await hub.get("/v1/dask")).json())["clusters"]
-    return [(each["user"], each["cluster"], each["phase"], each["workers"]["running"]) for each in clusters]
+    return [
+        (cluster["user"], cluster["cluster"], cluster["phase"], cluster["workers"]["running"]) for cluster in clusters
+    ]
 
 
 async def running(hub):

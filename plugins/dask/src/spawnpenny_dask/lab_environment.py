@@ -14,7 +14,7 @@ def lab_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | Non
     """
     if spawn.kind is not Kind.LAB or settings.gateway.address is None:
         return None
-    containers = {each["name"]: each for each in pod["spec"]["containers"]}
+    containers = {container["name"]: container for container in pod["spec"]["containers"]}
     name = NOTEBOOK if NOTEBOOK in containers else next(iter(containers))
     there = {each["name"] for each in containers[name].get("env") or ()} | spawn.env.keys()
     env = [{"name": key, "value": value} for key, value in _variables(spawn, settings) if key not in there]

@@ -85,7 +85,7 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
             "timeoutSeconds": 5,
         },
     }
-    routes = [*(f"distributed.http.scheduler.{each}" for each in _ROUTES), "distributed.http.health"]
+    routes = [*(f"distributed.http.scheduler.{route}" for route in _ROUTES), "distributed.http.health"]
     ours = {
         "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": repr([*routes, "distributed.http.statics"]),
         "SPAWNPENNY_NANNY": str(any(_may_have_nanny(design.of(group).worker) for group in design.group_names)),

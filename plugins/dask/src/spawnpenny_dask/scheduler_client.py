@@ -105,7 +105,7 @@ class Control:
                 idle=None if told["idle"] is None else _seconds(told["idle"]),
                 alone=None if told["alone"] is None else _seconds(told["alone"]),
                 left={str(name): _seconds(ago) for name, ago in told.get("left", {}).items() if name in among},
-                ends=[_process_end(each) for each in told.get("ends", ())],
+                ends=[_process_end(end) for end in told.get("ends", ())],
                 event=str(told["event"]) if told.get("event") else None,
             )
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

@@ -149,7 +149,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
     def _heirs(self, address: str) -> list[Any]:
         """Return the workers that could take the data of one."""
         workers = self.scheduler.workers.values()
-        return [each for each in workers if each.address != address and each.status.name == "running"]
+        return [worker for worker in workers if worker.address != address and worker.status.name == "running"]
 
     def process_ended(self, name: str, code: int, memory: bool) -> None:
         """Take down how the process of a worker ended that its nanny starts again."""

@@ -121,7 +121,7 @@ def with_preloads(program: str, arguments: list[str]) -> list[str]:
 
 def _named_too(ours: list[str], arguments: list[str]) -> list[str]:
     """Name our preloads where the arguments name some, as those of the configuration are not looked at then."""
-    if not any(each == "--preload" or each.startswith("--preload=") for each in arguments):
+    if not any(argument == "--preload" or argument.startswith("--preload=") for argument in arguments):
         return arguments
     return [*(part for file in ours for part in ("--preload", file)), *arguments]
 

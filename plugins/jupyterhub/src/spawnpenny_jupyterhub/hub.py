@@ -101,7 +101,7 @@ class HubApi:
             raise self._unanswered("its answer has not the form that JupyterHub 5 and 6 give it") from None
         if not isinstance(name, str) or not isinstance(scopes, list):
             raise self._unanswered("its answer names no owner")
-        return Owner(name, str(kind), frozenset(str(each) for each in scopes))
+        return Owner(name, str(kind), frozenset(str(scope) for scope in scopes))
 
     def _misplaced(self, answer: str, location: str | None = None) -> NotReadyError:
         """Word that the Hub's API is not where the settings say: only an administrator can mend that."""

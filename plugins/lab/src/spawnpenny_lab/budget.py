@@ -17,10 +17,10 @@ def counted(pod: Manifest) -> Resources:
 
 def without_limits(pod: Manifest, limits: Collection[str], place: str) -> dict[str, str]:
     """Return the keys of the settings by which a lab has no limit, with the resource, of those that need one."""
-    notebook = next(each for each in pod["spec"]["containers"] if each["name"] == NOTEBOOK)
+    notebook = next(container for container in pod["spec"]["containers"] if container["name"] == NOTEBOOK)
     own = (notebook.get("resources") or {}).get("limits") or {}
     keys = {} if place.startswith("sizes.") else _KEYS
-    return {f"{place}{keys.get(each, each)}": each for each in limits if each not in own}
+    return {f"{place}{keys.get(limit, limit)}": limit for limit in limits if limit not in own}
 
 
 def unlimited(missing: Mapping[str, str]) -> SettingsError:

@@ -18,7 +18,7 @@ def lab_form(settings: LabSettings) -> tuple[FormField, ...]:
     sizes = tuple(FormChoice(name, name, _told(size)) for name, size in settings.sizes.items())
     images = tuple(FormChoice(name, name) for name in settings.images)
     fields = FormField("size", "Size", sizes), FormField("image", "Image", images)
-    return tuple(each for each in fields if each.choices)
+    return tuple(field for field in fields if field.choices)
 
 
 def _profile(profile: Profile) -> FormChoice:

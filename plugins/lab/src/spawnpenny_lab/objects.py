@@ -99,7 +99,7 @@ def _service_url(env: Mapping[str, str], port: int) -> dict[str, str]:
 
 
 def _port(pod: Manifest) -> int:
-    notebook = next(each for each in pod["spec"]["containers"] if each["name"] == NOTEBOOK)
+    notebook = next(container for container in pod["spec"]["containers"] if container["name"] == NOTEBOOK)
     ports = notebook.get("ports") or ()
     return next(int(port["containerPort"]) for port in ports if port.get("name") == NOTEBOOK_PORT_NAME)
 

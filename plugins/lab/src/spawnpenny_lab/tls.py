@@ -63,7 +63,7 @@ def serving_tls(pod: Manifest, spawn: Spawn) -> Manifest:
     if spawn.tls is None:
         return pod
     metadata, spec = pod["metadata"], pod["spec"]
-    notebook = next(each for each in spec["containers"] if each["name"] == NOTEBOOK)
+    notebook = next(container for container in spec["containers"] if container["name"] == NOTEBOOK)
     port = next(each["containerPort"] for each in notebook["ports"] if each.get("name") == NOTEBOOK_PORT_NAME)
     volume = {"name": _VOLUME, "secret": {"secretName": _secret_name(spawn.names), "defaultMode": _MODE}}
     return {
@@ -76,7 +76,9 @@ def serving_tls(pod: Manifest, spawn: Spawn) -> Manifest:
         "spec": {
             **spec,
             "volumes": [*spec.get("volumes", ()), volume],
-            "containers": [_serving(each) if each is notebook else each for each in spec["containers"]],
+            "containers": [
+                _serving(container) if container is notebook else container for container in spec["containers"]
+            ],
         },
     }
 

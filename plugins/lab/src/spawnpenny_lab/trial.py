@@ -87,7 +87,7 @@ def _combinations(profile: Profile) -> Iterator[list[Part]]:
     """Yield the defaults first, and then what differs from them in one option."""
     own = Part("kubespawner_override", profile.kubespawner_override)
     parts = {name: list(_parts(name, option)) for name, option in profile.profile_options.items()}
-    yield [own, *(each[0] for each in parts.values())]
+    yield [own, *(part[0] for part in parts.values())]
     for name, each in parts.items():
         for other in each[1:]:
             yield [own, *(other if which == name else default[0] for which, default in parts.items())]
@@ -107,7 +107,7 @@ def _parts(name: str, option: Option) -> Iterator[Part]:
 def _for_the_text_to_say(override: Override, key: str) -> bool:
     """Return whether a value is made of a user's text, so that it cannot be checked without that."""
     value = override.get(key)
-    return isinstance(value, str) and VALUE in value and key in {each.name for each in fields(Template)}
+    return isinstance(value, str) and VALUE in value and key in {field.name for field in fields(Template)}
 
 
 def templates(settings: LabSettings) -> Iterator[tuple[str, Template]]:

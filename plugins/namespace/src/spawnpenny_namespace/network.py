@@ -67,5 +67,5 @@ def _port(port: int | str, protocol: str = "TCP") -> dict[str, Any]:
 
 
 def _open(block: Block, closed: Iterable[Block]) -> Manifest:
-    left_out = [str(each) for each in dict.fromkeys(closed) if each.version == block.version]
+    left_out = [str(fromkey) for fromkey in dict.fromkeys(closed) if fromkey.version == block.version]
     return {"ipBlock": {"cidr": str(block), "except": left_out}}

@@ -53,7 +53,7 @@ def _has(claims: Mapping[str, Any], name: str, wanted: Any) -> bool:
     if name in _LISTS_OF_WORDS and isinstance(found, str):
         found = found.split()
     candidates = found if isinstance(found, list) else [found]
-    return any(type(each) is type(wanted) and each == wanted for each in candidates)
+    return any(type(candidate) is type(wanted) and candidate == wanted for candidate in candidates)
 
 
 def _username(claims: Mapping[str, Any], settings: OidcSettings) -> str:

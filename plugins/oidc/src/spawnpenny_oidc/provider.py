@@ -57,7 +57,7 @@ class Provider:
                 found = json.loads(await asyncio.to_thread(Path(settings.jwks_file).read_bytes))
             else:
                 found = await self._get(settings.jwks_uri or await self._described())
-            return [each for each in found["keys"] if isinstance(each, dict)]
+            return [key for key in found["keys"] if isinstance(key, dict)]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unanswered(type(error).__name__) from None
         except (ValueError, LookupError, TypeError):

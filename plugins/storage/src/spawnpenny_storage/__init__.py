@@ -15,7 +15,7 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 
 @hookimpl
 def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
-    has_lab = any(each["name"] == NOTEBOOK for each in pod["spec"]["containers"])
+    has_lab = any(container["name"] == NOTEBOOK for container in pod["spec"]["containers"])
     return mount(spawn, _section(settings)) if spawn.kind is Kind.LAB and has_lab else None
 
 

@@ -80,4 +80,4 @@ class Deployment:
 
     async def user_namespaces(self) -> list[Manifest]:
         listing = await self.cluster.list(resource_of("Namespace"), labels=self.marks())
-        return [each for each in listing.items if labels.USER in each["metadata"].get("labels", {})]
+        return [item for item in listing.items if labels.USER in item["metadata"].get("labels", {})]

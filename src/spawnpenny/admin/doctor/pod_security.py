@@ -29,7 +29,11 @@ async def check_pod_security(deployment: Deployment) -> list[Finding]:
 async def _of_users(deployment: Deployment) -> list[Finding]:
     level, namespaces = deployment.settings.broker.pod_security, await deployment.user_namespaces()
     found = []
-    if wrong := [f"{_name(each)} ({_label(each, _LEVEL) or 'none'})" for each in namespaces if _is_other(each, level)]:
+    if wrong := [
+        f"{_name(namespace)} ({_label(namespace, _LEVEL) or 'none'})"
+        for namespace in namespaces
+        if _is_other(namespace, level)
+    ]:
         found.append(
             failure(
                 f"User namespaces have another pod security level than {level}: {few(sorted(wrong))}.",
@@ -37,7 +41,7 @@ async def _of_users(deployment: Deployment) -> list[Finding]:
                 f"{_PREFIX}warn={level}, or change broker.pod_security.",
             )
         )
-    if old := [f"{_name(each)} ({_label(each, _VERSION)})" for each in namespaces if _is_old(each)]:
+    if old := [f"{_name(namespace)} ({_label(namespace, _VERSION)})" for namespace in namespaces if _is_old(namespace)]:
         found.append(
             failure(
                 f"User namespaces have their pod security level of an old Kubernetes: {few(sorted(old))}.",

@@ -52,8 +52,8 @@ async def _compare(deployment: Deployment, wanted: Manifest) -> list[Finding]:
         wanted = _with_orders_of(wanted, existing)
         message = "What the fence opens for the site's orders cannot be judged: they are the broker's own."
         found.append(unknown(message, "Run doctor with --overlay."))
-    found += [failure(each, APPLY) for each in fence_differences(existing, wanted)]
-    found += [warning(each, "See whether it is meant.") for each in fence_additions(existing, wanted)]
+    found += [failure(difference, APPLY) for difference in fence_differences(existing, wanted)]
+    found += [warning(addition, "See whether it is meant.") for addition in fence_additions(existing, wanted)]
     if (existing.get("status") or {}).get("typeChecking", {}).get("expressionWarnings"):
         message = f"The API server has doubts about expressions of the {kind} {name}."
         found.append(warning(message, f"kubectl get {kind.lower()} {name} -o yaml shows them, under status."))
@@ -62,6 +62,10 @@ async def _compare(deployment: Deployment, wanted: Manifest) -> list[Finding]:
 
 def _with_orders_of(wanted: Manifest, existing: Manifest) -> Manifest:
     """Return a policy with those variables as they are that follow from what is not known here."""
-    given = {each["name"]: each for each in existing["spec"].get("variables") or () if each["name"] in _OF_ORDERS}
-    variables = [given.get(each["name"], each) for each in wanted["spec"]["variables"]]
+    given = {
+        variable["name"]: variable
+        for variable in existing["spec"].get("variables") or ()
+        if variable["name"] in _OF_ORDERS
+    }
+    variables = [given.get(variable["name"], variable) for variable in wanted["spec"]["variables"]]
     return {**wanted, "spec": {**wanted["spec"], "variables": variables}}

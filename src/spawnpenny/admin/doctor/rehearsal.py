@@ -19,5 +19,5 @@ async def check_rehearsal(deployment: Deployment) -> list[Finding]:
     for problem in found.refusals:
         says, do = f"{problem.setting}: {problem.message}", problem.advice or "`spawnpenny try` says what to paste."
         findings.append(warning(says, do) if problem.odd_names else failure(says, do))
-    usual = [each for each in found.spawns if not each.odd]
+    usual = [spawn for spawn in found.spawns if not spawn.odd]
     return findings or [ok(f"Everything that users can choose would start ({len(usual)} tried).")]

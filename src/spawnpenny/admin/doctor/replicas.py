@@ -44,8 +44,8 @@ async def check_replicas(deployment: Deployment) -> list[Finding]:
 async def check_records(deployment: Deployment) -> list[Finding]:
     state = deployment.settings.namespaces.state
     records = await deployment.cluster.list(resource_of("Secret"), namespace=state, labels=deployment.marks("record"))
-    schemas = {each["metadata"]["name"]: _schema(each) for each in records.items}
-    unreadable = sorted(each["metadata"]["name"] for each in records.items if not _is_readable(each))
+    schemas = {item["metadata"]["name"]: _schema(item) for item in records.items}
+    unreadable = sorted(item["metadata"]["name"] for item in records.items if not _is_readable(item))
     newer = sorted(name for name, schema in schemas.items() if schema is not None and schema > SCHEMA)
     found = []
     if unreadable:

@@ -155,7 +155,7 @@ _FURTHER: Final = {"default": "default", "min": "min", "max": "max", "label": "l
 
 
 def _choices(options: Any, target: str) -> dict[str, Any]:
-    pairs = [each if isinstance(each, list | tuple) else (each, each) for each in options or ()]
+    pairs = [option if isinstance(option, list | tuple) else (option, option) for option in options or ()]
     memory = target.endswith("memory")
     return {str(label): {target: quantity(str(value)) if memory else value} for label, value in pairs}  # bytes, or text
 

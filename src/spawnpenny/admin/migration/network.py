@@ -41,7 +41,7 @@ def network_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 def _rule(rule: Any) -> Any:
     """Return a rule as it has to be in another namespace, and without link-local addresses."""
     peers = rule.get("to") if isinstance(rule, Mapping) else None
-    return {**rule, "to": [_peer(each) for each in peers]} if isinstance(peers, list) else rule
+    return {**rule, "to": [_peer(peer) for peer in peers]} if isinstance(peers, list) else rule
 
 
 def _peer(peer: Any) -> Any:

@@ -40,8 +40,8 @@ def read_objects(text: str) -> Objects:
     try:
         items = json.loads(text)["items"]
         kinds: dict[str, list[Manifest]] = defaultdict(list)
-        for each in items:
-            kinds[each["kind"]].append(each)
+        for item in items:
+            kinds[item["kind"]].append(item)
         named = {kind: {each["metadata"]["name"]: each for each in kinds[kind]} for kind in kinds}
     except (ValueError, TypeError, KeyError):
         raise SettingsError(f"The objects are not what this prints: {GET}") from None

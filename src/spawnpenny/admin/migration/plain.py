@@ -53,7 +53,7 @@ def _plain(value: Any) -> Any:
 
 
 def _what_is_no_data(value: Any) -> str | None:
-    return next((each.what for each in _leaves(value) if isinstance(each, _NoData)), None)
+    return next((leaf.what for leaf in _leaves(value) if isinstance(leaf, _NoData)), None)
 
 
 def _leaves(value: Any) -> Iterable[Any]:

@@ -37,7 +37,11 @@ def fitting_quota(settings: Mapping[str, Any], quota: Mapping[str, Any]) -> dict
             workshop = Workshop(make_settings({**settings, "plugins": plugins}))
             verify_steps(workshop.settings, workshop.plugins)
         except SettingsError as error:
-            named = [each for each in _RESOURCES if each not in free and f"plugins.{QUOTA}.{each}" in error.message]
+            named = [
+                resource
+                for resource in _RESOURCES
+                if resource not in free and f"plugins.{QUOTA}.{resource}" in error.message
+            ]
             if not named:
                 raise
             free[named[0]] = None

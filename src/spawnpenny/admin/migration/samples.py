@@ -58,7 +58,7 @@ class Workshop:
     ) -> list[Manifest]:
         """Return all that is made for a lab in its user's namespace."""
         spawn = self._spawn(user or self._user(_SOMEBODY), lab, options or {}, env or {})
-        return [each for step in self.plugins.pipelines[Kind.LAB].steps for each in step.makes(spawn)]
+        return [make for step in self.plugins.pipelines[Kind.LAB].steps for make in step.makes(spawn)]
 
     def made_for_all(self, *, user: User | None = None, lab: str = DEFAULT_LAB) -> list[Manifest]:
         """Return what is made for a lab whatever is chosen: a choice may have no default."""

@@ -97,7 +97,7 @@ def _take_mounts(traits: dict[str, Any], volume: str) -> dict[str, Any]:
     for key in ("volume_mounts", *_CONTAINERS):
         if key in traits:
             traits[key] = _renamed(traits[key], volume)
-    mounts = [each for each in entries(traits.get("volume_mounts")) if each.get("name") == VOLUME]
+    mounts = [entry for entry in entries(traits.get("volume_mounts")) if entry.get("name") == VOLUME]
     first = mounts[0] if mounts else {}
     _drop(traits, "volume_mounts", lambda each: each is first)
     if "profile_list" in traits:

@@ -125,7 +125,7 @@ def _validate(pod: Manifest) -> None:
         "metadata": {**pod["metadata"], "namespace": "somebody"},
         "spec": {
             **spec,
-            "volumes": [{"name": each["name"], "emptyDir": {}} for each in spec.get("volumes") or ()],
+            "volumes": [{"name": volume["name"], "emptyDir": {}} for volume in spec.get("volumes") or ()],
             **{kind: [_without_expressions(each) for each in spec.get(kind) or ()] for kind in kinds},
         },
     }
@@ -134,11 +134,11 @@ def _validate(pod: Manifest) -> None:
 
 def _without_expressions(container: Manifest) -> Manifest:
     mounts = container.get("volumeMounts") or ()
-    return {**container, "volumeMounts": [{k: v for k, v in each.items() if k != "subPathExpr"} for each in mounts]}
+    return {**container, "volumeMounts": [{k: v for k, v in mount.items() if k != "subPathExpr"} for mount in mounts]}
 
 
 def _add_notes_on_pods(carried: Carried, workshop: Workshop) -> None:
-    carried.notes += dict.fromkeys(each for pod in workshop.pods() for each in _owners(pod))
+    carried.notes += dict.fromkeys(owner for pod in workshop.pods() for owner in _owners(pod))
     pulled = {name for pod in workshop.pods() for name in pull_secrets(pod)}
     made = {each["metadata"]["name"] for each in workshop.made_for_all() if each["kind"] == "Secret"}
     for name in sorted(pulled - made):

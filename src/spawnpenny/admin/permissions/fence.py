@@ -43,8 +43,8 @@ def make_fence(settings: Settings, orders: Orders | None = None) -> list[Manifes
         user = "system:serviceaccount:{}:{}".format(*account_of(account, settings))
         spec = policy["spec"]
         spec["matchConditions"][0]["expression"] = f"request.userInfo.username == {_cel(user)}"
-        for each in spec["variables"]:
-            each["expression"] = variables.get(each["name"], each["expression"])
+        for variable in spec["variables"]:
+            variable["expression"] = variables.get(variable["name"], variable["expression"])
         binding["spec"]["policyName"] = name
         made += [{**each, "metadata": {"name": name}} for each in (policy, binding)]
     return made
@@ -83,7 +83,7 @@ def _of_broker(settings: Settings, orders: Orders) -> dict[str, str]:
         "labels": cel_map(broker.labels),
         "annotations": cel_map(broker.annotations),
         "opened": _cels(_opened_by(orders)),
-        "hostPaths": _cels(each["hostPath"]["path"] for each in orders.volumes if "hostPath" in each),
+        "hostPaths": _cels(volume["hostPath"]["path"] for volume in orders.volumes if "hostPath" in volume),
     }
 
 

@@ -29,10 +29,10 @@ def fence_additions(found: Manifest, wanted: Manifest) -> Iterator[str]:
     """Yield a sentence for each rule of a policy that is not ours: it may refuse what is needed."""
     if wanted["kind"] == BINDING:
         return
-    ours = {_plain(each["expression"]) for each in wanted["spec"]["validations"]}
-    for each in found["spec"].get("validations") or ():
-        if _plain(each["expression"]) not in ours:
-            message = each.get("message") or _shortened(each["expression"])
+    ours = {_plain(validation["expression"]) for validation in wanted["spec"]["validations"]}
+    for validation in found["spec"].get("validations") or ():
+        if _plain(validation["expression"]) not in ours:
+            message = validation.get("message") or _shortened(validation["expression"])
             yield f"The {wanted['kind']} {wanted['metadata']['name']} has a rule that is not ours: {message}"
 
 
@@ -45,10 +45,10 @@ def _of_policy(what: str, found: Manifest, wanted: Manifest) -> Iterator[str]:
     if _constraints(found.get("matchConstraints")) != _constraints(wanted["matchConstraints"]):
         yield f"{what} does not see all requests of its account, or others too (matchConstraints)."
     yield from _of_variables(what, _named(found.get("variables")), _named(wanted["variables"]))
-    rules = {_plain(each["expression"]) for each in found.get("validations") or ()}
-    for each in wanted["validations"]:
-        if _plain(each["expression"]) not in rules:
-            yield f"{what} lacks or changes the rule: {each['message']}"
+    rules = {_plain(validation["expression"]) for validation in found.get("validations") or ()}
+    for validation in wanted["validations"]:
+        if _plain(validation["expression"]) not in rules:
+            yield f"{what} lacks or changes the rule: {validation['message']}"
 
 
 def _of_conditions(what: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:

@@ -33,7 +33,7 @@ class _Dumper(yaml.SafeDumper):
 
 def make_component(manifests: Iterable[Manifest], fence: Iterable[Manifest]) -> str:
     """Return the kustomization file of a component that gives the base exactly these roles, and this fence."""
-    patches = [_patch(each, "/rules", each["rules"]) for each in manifests if "rules" in each]
+    patches = [_patch(manifest, "/rules", manifest["rules"]) for manifest in manifests if "rules" in manifest]
     patches += [_patch(each, "/spec", each["spec"]) for each in fence]
     content = {"apiVersion": _VERSION, "kind": "Component", "patches": patches}
     return _HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=_LONG)
@@ -83,7 +83,7 @@ def is_taken_in(overlay: Path) -> bool:
         file = overlay / name
         if file.is_file():
             content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-            return any(Path(each) == Path(FOLDER) for each in content.get("components") or ())
+            return any(Path(component) == Path(FOLDER) for component in content.get("components") or ())
     return False
 
 

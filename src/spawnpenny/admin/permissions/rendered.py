@@ -131,7 +131,7 @@ class Rendered:
 
     def _mounted(self, deployment: Manifest, container: Manifest, path: str) -> str | None:
         """Return the text of a file that a ConfigMap brings into a container; None where none brings it."""
-        volumes = {each["name"]: each for each in deployment["spec"]["template"]["spec"].get("volumes") or ()}
+        volumes = {volume["name"]: volume for volume in deployment["spec"]["template"]["spec"].get("volumes") or ()}
         for mount in container.get("volumeMounts") or ():
             folder, _, name = path.rpartition("/")
             if mount["mountPath"].rstrip("/") == folder and "configMap" in volumes.get(mount["name"], {}):
@@ -153,7 +153,7 @@ def render(folder: Path) -> Rendered:
         SettingsError: Neither is installed, or the folder cannot be rendered.
 
     """
-    found = next((each for each in _RENDERERS if shutil.which(each[0])), None)
+    found = next((renderer for renderer in _RENDERERS if shutil.which(renderer[0])), None)
     if found is None:
         raise SettingsError("Neither kubectl nor kustomize is on the PATH: render the overlay, and use --rendered.")
     done = subprocess.run([*found, str(folder)], capture_output=True, check=False, text=True)  # noqa: S603 - the administrator's own
@@ -173,6 +173,6 @@ def read_rendered(text: str, source: str) -> Rendered:
         documents = [each for each in yaml.safe_load_all(text) if each]
     except yaml.YAMLError:
         raise SettingsError(f"{source} is not YAML.") from None
-    if not all(isinstance(each, dict) and isinstance(each.get("metadata"), dict) for each in documents):
+    if not all(isinstance(document, dict) and isinstance(document.get("metadata"), dict) for document in documents):
         raise SettingsError(f"{source} holds something else than Kubernetes objects.")
     return Rendered(tuple(documents), source)

@@ -86,7 +86,7 @@ def dask_candidates(
 ) -> Iterator[Candidate]:
     """Yield a Dask cluster of the defaults, of each group of workers, and of each choice that an option lists."""
     name = cluster_name(user.username, "rehearsal")
-    listed = {each.name: _listed(each) for each in options if _listed(each)}
+    listed = {option.name: _listed(option) for option in options if _listed(option)}
     if every:
         found: Iterator[dict[str, Any]] = (
             dict(zip(listed, values, strict=True)) for values in itertools.product(*listed.values())

@@ -98,7 +98,7 @@ class Findings:
             return (
                 problem.severity is Severity.WARNING,
                 place,
-                _first(setting, [f"plugins.{each}" for each in plugins]),
+                _first(setting, [f"plugins.{plugin}" for plugin in plugins]),
                 setting,
             )
 

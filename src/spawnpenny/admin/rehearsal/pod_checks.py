@@ -106,7 +106,7 @@ def fence_problem(pods: Sequence[Manifest], settings: Settings) -> Problem | Non
     needs = pod_needs(pods)
     if not needs.openings or settings.cluster == "embedded":
         return None
-    words = ", ".join(dict.fromkeys(each.word for each in needs.openings))
+    words = ", ".join(dict.fromkeys(opening.word for opening in needs.openings))
     return Problem(
         "policy",
         "fence",

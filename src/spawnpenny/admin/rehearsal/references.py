@@ -92,6 +92,6 @@ def _of_container(container: Mapping[str, Any]) -> Iterator[tuple[Resource, str]
 def pull_secrets(manifest: Manifest) -> Iterator[str]:
     """Yield the names of the pull secrets of a pod: one that is absent is no error by itself."""
     if manifest["kind"] == "Pod":
-        for each in manifest["spec"].get("imagePullSecrets") or ():
-            if each.get("name"):
-                yield each["name"]
+        for secret in manifest["spec"].get("imagePullSecrets") or ():
+            if secret.get("name"):
+                yield secret["name"]

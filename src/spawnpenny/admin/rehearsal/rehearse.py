@@ -80,8 +80,8 @@ def rehearse(
         [rehearser.silent().run(candidate) for candidate in islice(_first_labs(plugins, user), 1)]
     )
     clusters = [rehearser.run(candidate, caller) for candidate in _clusters(plugins, selection, user)]
-    manifests = (each for spawn in (*labs, *clusters) for each in spawn.manifests)
-    pods = [each for each in manifests if each["kind"] == "Pod" and rehearser.types.fits(each)]
+    manifests = (manifest for spawn in (*labs, *clusters) for manifest in spawn.manifests)
+    pods = [manifest for manifest in manifests if manifest["kind"] == "Pod" and rehearser.types.fits(manifest)]
     if (fence := fence_problem(pods, settings)) is not None:
         findings.add(fence)
     for setting in ("pods.allow", "broker.pod_security", "pods.images"):

@@ -18,7 +18,7 @@ _FEW: Final = 6
 
 def report(found: Rehearsal, *, width: int, names: bool = True) -> Iterator[str]:
     """Yield the lines of a report: the verdicts, what to mend in its order, and the names of what would be made."""
-    usual = [each for each in found.spawns if not each.odd]
+    usual = [spawn for spawn in found.spawns if not spawn.odd]
     pasted: set[str] = set()
     yield from _verdicts(usual)
     labels = list(dict.fromkeys(each.label for each in usual))
@@ -38,12 +38,12 @@ def report(found: Rehearsal, *, width: int, names: bool = True) -> Iterator[str]
 
 
 def _verdicts(spawns: Sequence[RehearsedSpawn]) -> Iterator[str]:
-    width = max((len(each.label) for each in spawns), default=0)
-    for each in spawns:
-        verdict = "starts " if each.starts else "REFUSED"
-        used = f"{format_quantity(each.resources.cpu)} CPU, {format_quantity(each.resources.memory)}"
-        worker = " with one worker" if each.kind is Kind.DASK else ""
-        yield f"{verdict}  {each.label:{width}}  {used}{worker}".rstrip()
+    width = max((len(spawn.label) for spawn in spawns), default=0)
+    for spawn in spawns:
+        verdict = "starts " if spawn.starts else "REFUSED"
+        used = f"{format_quantity(spawn.resources.cpu)} CPU, {format_quantity(spawn.resources.memory)}"
+        worker = " with one worker" if spawn.kind is Kind.DASK else ""
+        yield f"{verdict}  {spawn.label:{width}}  {used}{worker}".rstrip()
 
 
 def _problems(problems: Sequence[Problem], labels: Sequence[str], width: int, pasted: set[str]) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _problems(problems: Sequence[Problem], labels: Sequence[str], width: int, pa
         yield ""
         yield f"{number + 1:2} {setting}"
         yield from _messages(group, labels, width)
-        later = {each.paste for _, others in groups[number + 1 :] for each in others}
+        later = {other.paste for _, others in groups[number + 1 :] for other in others}
         for paste in dict.fromkeys(each.paste for each in group if each.paste and each.paste not in later | pasted):
             pasted.add(paste)
             yield ""
@@ -84,7 +84,7 @@ def _made(found: Rehearsal, width: int) -> Iterator[str]:
     server = "the default server" if spawn.name == DEFAULT_LAB else f"the server {spawn.name!r}"
     what = server if spawn.kind is Kind.LAB else "a Dask cluster"
     yield f"Would be made for {spawn.user}, {what}, in {spawn.manifests[0]['metadata']['namespace']}:"
-    names = [f"{each['kind']} {each['metadata']['name']}" for each in spawn.manifests]
+    names = [f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in spawn.manifests]
     yield from _wrapped(", ".join(names), width)
     yield from _wrapped("(--output yaml prints the manifests)", width)
 
@@ -98,13 +98,13 @@ def _unrehearsed(found: Rehearsal, width: int) -> Iterator[str]:
 
 
 def _end(found: Rehearsal) -> str:
-    usual = [each for each in found.spawns if not each.odd]
+    usual = [spawn for spawn in found.spawns if not spawn.odd]
     refused = sum(not each.starts for each in usual)
     if found.starts:
         return f"Everything would start ({len(usual)} tried)."
     if refused:
         return f"{refused} of {len(usual)} would not start."
-    if any(not each.spawns for each in found.refusals):
+    if any(not refusal.spawns for refusal in found.refusals):
         return "Everything can be made, but nobody can start it."
     return "For some users it would not start."
 

@@ -91,11 +91,11 @@ class Rehearsal:
 
     @property
     def refusals(self) -> tuple[Problem, ...]:
-        return tuple(each for each in self.problems if each.severity is Severity.REFUSAL)
+        return tuple(problem for problem in self.problems if problem.severity is Severity.REFUSAL)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        return tuple(each for each in self.problems if each.severity is Severity.WARNING)
+        return tuple(problem for problem in self.problems if problem.severity is Severity.WARNING)
 
     @property
     def first(self) -> RehearsedSpawn | None:

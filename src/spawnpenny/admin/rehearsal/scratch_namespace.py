@@ -54,7 +54,7 @@ class ScratchNamespace:
             self._admission.admit(ref, manifest)
         except (ClusterError, QuotaExceededError) as error:
             refusal = error
-        beside = tuple(fault for each in _containers(manifest) for fault in faults_of_resources(each))
+        beside = tuple(fault for container in _containers(manifest) for fault in faults_of_resources(container))
         self._add(ref, manifest)
         return Verdict(beside_range=beside, refusal=refusal)
 

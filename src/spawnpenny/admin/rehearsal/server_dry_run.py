@@ -54,8 +54,8 @@ class Tenant:
 async def find_tenant(cluster: DryCluster, settings: Settings, username: str | None) -> Tenant | None:
     """Return a user who has a namespace of this installation: this one, or the first that there is."""
     listing = await cluster.list(resource_of("Namespace"), labels=labels.ours(settings.installation))
-    for each in listing.items:
-        metadata = each["metadata"]
+    for item in listing.items:
+        metadata = item["metadata"]
         name = (metadata.get("annotations") or {}).get(labels.USERNAME)
         if name is None or labels.USER not in (metadata.get("labels") or {}) or "deletionTimestamp" in metadata:
             continue
@@ -138,10 +138,10 @@ async def _missing(reference: Reference, cluster: DryCluster, label: str) -> Asy
 def _merged(problems: Sequence[Problem]) -> list[Problem]:
     """Return each problem once, with the labels of all spawns that have it."""
     merged: dict[tuple[str, str], Problem] = {}
-    for each in problems:
-        key = each.code, each.message
-        known = merged.get(key, each)
-        merged[key] = replace(known, spawns=tuple(dict.fromkeys((*known.spawns, *each.spawns))))
+    for problem in problems:
+        key = problem.code, problem.message
+        known = merged.get(key, problem)
+        merged[key] = replace(known, spawns=tuple(dict.fromkeys((*known.spawns, *problem.spawns))))
     return list(merged.values())
 
 

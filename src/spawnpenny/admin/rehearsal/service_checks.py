@@ -53,7 +53,7 @@ def _nobody(settings: Settings, plugins: Plugins, *, known: bool) -> Iterator[Pr
     if _somebody_may_spawn(settings, plugins):
         return
     known |= bool(settings.tokens) or any(
-        not isinstance(each, static_tokens.StaticTokens) for each in plugins.authenticators
+        not isinstance(authenticator, static_tokens.StaticTokens) for authenticator in plugins.authenticators
     )
     message = (
         "Nobody may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin knows "
@@ -75,8 +75,12 @@ def _nobody(settings: Settings, plugins: Plugins, *, known: bool) -> Iterator[Pr
 
 
 def _somebody_may_spawn(settings: Settings, plugins: Plugins) -> bool:
-    others = [each for each in plugins.authenticators if not isinstance(each, static_tokens.StaticTokens)]
-    if any(each.scopes is None or {"spawn:self", *_SPAWN} & each.scopes for each in others):
+    others = [
+        authenticator
+        for authenticator in plugins.authenticators
+        if not isinstance(authenticator, static_tokens.StaticTokens)
+    ]
+    if any(other.scopes is None or {"spawn:self", *_SPAWN} & other.scopes for other in others):
         return True
     return any(
         _SPAWN & set(token.scopes) or (token.user is not None and "spawn:self" in token.scopes)
@@ -88,7 +92,7 @@ def _token_to_paste(settings: Settings) -> str:
     name = next(iter(settings.tokens), "hub")
     scopes = [*(settings.tokens[name].scopes if name in settings.tokens else ("read:any", "delete:any")), "spawn:any"]
     sha256 = "" if name in settings.tokens else "    sha256: FILL IN  # what printf %s TOKEN | sha256sum prints\n"
-    return f"tokens:\n  {name}:\n{sha256}    scopes: [{', '.join(repr(each) for each in scopes)}]\n"
+    return f"tokens:\n  {name}:\n{sha256}    scopes: [{', '.join(repr(scope) for scope in scopes)}]\n"
 
 
 def _default(settings: Settings, section: str, key: str) -> float:

@@ -44,7 +44,7 @@ class WorkerGroup:
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> WorkerGroup:
         """Return a group as the service says it, which may be newer, and say more."""
-        return cls(**{each.name: answer[each.name] for each in fields(cls) if each.name in answer})
+        return cls(**{field.name: answer[field.name] for field in fields(cls) if field.name in answer})
 
 
 class GroupedCluster(ScaledCluster):

@@ -181,7 +181,7 @@ class ScaledCluster(WatchedCluster):
         workers = self.scheduler_info["workers"].values()
         running = WorkerSize.running(workers, grouped=len(groups) > 1)
         chosen = (await self._gateway.report(self.name)).options
-        usual = next((WorkerSize(each["cores"], each["memory"]) for each in groups), None)
+        usual = next((WorkerSize(group["cores"], group["memory"]) for group in groups), None)
         nominal = WorkerSize.chosen(fields, chosen, usual)
         return nominal if running is None else running.with_memory_of(nominal)
 

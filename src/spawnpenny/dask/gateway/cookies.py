@@ -107,7 +107,7 @@ def sent_cookie(request: web.Request) -> str | None:
         return None
     if request.body_exists and request.content_type != "application/json":
         return None  # what a form of another site can send
-    pairs = (each.strip().partition("=") for each in headers[0].split(";"))
+    pairs = (header.strip().partition("=") for header in headers[0].split(";"))
     found = [value for name, _, value in pairs if name == NAME]
     return found[0] if len(found) == 1 else None
 

@@ -62,8 +62,8 @@ async def get_options(request: web.Request) -> web.Response:
     plugins = service.plugins
     return web.json_response(
         {
-            "cluster_options": [field_of(each) for each in plugins.cluster_options(user)],
-            "worker_groups": [asdict(each) for each in plugins.worker_groups()],
+            "cluster_options": [field_of(option) for option in plugins.cluster_options(user)],
+            "worker_groups": [asdict(group) for group in plugins.worker_groups()],
         }
     )
 
@@ -99,7 +99,9 @@ async def get_report(request: web.Request) -> web.Response:
 async def list_reports(request: web.Request) -> web.Response:
     query = query_of(request, ClustersQuerySchema)
     records = [run.record for run in runs_of(request, user_of(request), Kind.DASK)]
-    return web.json_response({each.key.name: report(each) for each in records if status_of(each) in query.status})
+    return web.json_response(
+        {record.key.name: report(record) for record in records if status_of(record) in query.status}
+    )
 
 
 async def end_cluster(request: web.Request) -> web.Response:

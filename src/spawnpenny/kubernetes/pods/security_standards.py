@@ -137,19 +137,22 @@ def _annotated_app_armor(pod: Manifest) -> bool:
 
 def _app_armor(pod: Manifest) -> bool:
     profiles = [context.get("appArmorProfile") for context in _contexts(pod)]
-    return _annotated_app_armor(pod) and all(each is None or each.get("type") in _PROFILES for each in profiles)
+    return _annotated_app_armor(pod) and all(
+        profile is None or profile.get("type") in _PROFILES for profile in profiles
+    )
 
 
 def _se_linux(pod: Manifest) -> bool:
     options = [context.get("seLinuxOptions") or {} for context in _contexts(pod)]
     return all(
-        (each.get("type") or "") in _SELINUX_TYPES and not each.get("user") and not each.get("role") for each in options
+        (option.get("type") or "") in _SELINUX_TYPES and not option.get("user") and not option.get("role")
+        for option in options
     )
 
 
 def _seccomp(pod: Manifest) -> bool:
     profiles = [context.get("seccompProfile") for context in _contexts(pod)]
-    return all(each is None or each.get("type") in _PROFILES for each in profiles)
+    return all(profile is None or profile.get("type") in _PROFILES for profile in profiles)
 
 
 def _seccomp_set(pod: Manifest) -> bool:

@@ -31,8 +31,8 @@ _POD: Final = "Pod"
 
 def permissions(steps: Iterable[Step]) -> Declared:
     """Return what looking for leftovers uses: it lists what ``spawn`` steps make, but for pods, which are watched."""
-    kinds = {each: None for step in steps for each in swept_kinds((step,))}
-    return {"tenant": tuple(Permission(frozenset({"list", "delete"}), each) for each in kinds)}
+    kinds = {kind: None for step in steps for kind in swept_kinds((step,))}
+    return {"tenant": tuple(Permission(frozenset({"list", "delete"}), kind) for kind in kinds)}
 
 
 def swept_kinds(steps: Iterable[Step]) -> tuple[Resource, ...]:
@@ -107,9 +107,9 @@ class Orphans:
         names = Names.of(user_state.username, Kind.USER, "", prefix=settings.namespaces.prefix)
         wanted = {**labels.ours(settings.installation), labels.USER: user_state.slug}
         return [
-            each
+            item
             for resource in swept_kinds(self.steps)
-            for each in (
+            for item in (
                 await self.service_context.cluster.list(resource, namespace=names.namespace, labels=wanted)
             ).items
         ]

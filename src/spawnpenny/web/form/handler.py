@@ -98,7 +98,7 @@ def _wanted(accepted: list[str]) -> str:
 
 
 def _quality(parameters: list[str]) -> float:
-    given = next((each.removeprefix("q=") for each in parameters if each.startswith("q=")), "1")
+    given = next((parameter.removeprefix("q=") for parameter in parameters if parameter.startswith("q=")), "1")
     try:
         return float(given)
     except ValueError:

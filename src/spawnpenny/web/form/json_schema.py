@@ -48,9 +48,9 @@ def _object(fields: Sequence[FormField], short: Mapping[Path, Shortage], path: P
 def _choices(field: FormField, short: Mapping[Path, Shortage], path: Path) -> dict[str, Any]:
     default = field.default
     listed = []
-    for each in field.choices:
-        entry: dict[str, Any] = {"const": each.value, **_told(each.label, each.description)}
-        if shortage := short.get((*path, field.name, each.value)):
+    for choice in field.choices:
+        entry: dict[str, Any] = {"const": choice.value, **_told(choice.label, choice.description)}
+        if shortage := short.get((*path, field.name, choice.value)):
             entry["unavailable"] = shortage.to_json()
         listed.append(entry)
     return {

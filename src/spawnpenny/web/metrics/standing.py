@@ -44,7 +44,7 @@ class Standing(Collector):
         yield gauge("spawnpenny_ready", "1 once the state of the cluster is known.", spawns.ready)
         user_states = spawns.user_states()
         yield gauge(
-            "spawnpenny_users", "Users with a record.", sum(1 for each in user_states if each.known is not None)
+            "spawnpenny_users", "Users with a record.", sum(1 for state in user_states if state.known is not None)
         )
         yield gauge("spawnpenny_records_refused", "Records that cannot be read.", len(spawns.unknown()))
         phases: Counter[Phase] = Counter(

@@ -59,19 +59,21 @@ def _numbers(spec: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _tolerations(tolerations: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
-    for each in tolerations:
-        key, operator = each.get("key") or "", each.get("operator") or "Equal"
+    for toleration in tolerations:
+        key, operator = toleration.get("key") or "", toleration.get("operator") or "Equal"
         if operator not in _OPERATORS:
             yield Fault("spec.tolerations", f"the operator {operator!r} is not Exists or Equal", str(operator))
-        if each.get("effect", "") not in _EFFECTS:
+        if toleration.get("effect", "") not in _EFFECTS:
             yield Fault(
-                "spec.tolerations", f"the effect {each['effect']!r} is not one of {_EFFECTS[1:]}", each["effect"]
+                "spec.tolerations",
+                f"the effect {toleration['effect']!r} is not one of {_EFFECTS[1:]}",
+                toleration["effect"],
             )
         if not key and operator != "Exists":
             yield Fault("spec.tolerations", "one without key needs the operator Exists", "operator")
-        if operator == "Exists" and each.get("value"):
+        if operator == "Exists" and toleration.get("value"):
             yield Fault("spec.tolerations", f"{key} has a value beside the operator Exists", key)
-        if each.get("tolerationSeconds") is not None and each.get("effect") != "NoExecute":
+        if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
             yield Fault("spec.tolerations", f"{key} has tolerationSeconds without the effect NoExecute", key)
 
 
@@ -116,11 +118,11 @@ def _weight(preferred: Mapping[str, Any], inner: str, path: str) -> Iterator[Fau
 
 
 def _host_aliases(aliases: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
-    for each in aliases:
+    for alias in aliases:
         try:
-            ip_address(str(each.get("ip", "")))
+            ip_address(str(alias.get("ip", "")))
         except ValueError:
-            yield Fault("spec.hostAliases", f"{each.get('ip')!r} is not an IP address", str(each.get("ip")))
+            yield Fault("spec.hostAliases", f"{alias.get('ip')!r} is not an IP address", str(alias.get("ip")))
 
 
 def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
