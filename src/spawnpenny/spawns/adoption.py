@@ -334,7 +334,7 @@ class Recovery:
             )
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
-            if self._is_ready(user_state, run):  # it may have been told as running: it gets the time to be so again
+            if self._is_ready(user_state, run):  # it may have been reported as running: it gets the time to be so again
                 record.deadline = max(record.deadline, time.time() + self.service_context.settings.deadlines.spawn)
             work = controller.come_up
         run.task = self.tasks.start(controller.see_through(work))

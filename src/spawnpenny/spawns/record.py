@@ -229,11 +229,11 @@ class Applied:
 class UserRecord:
     """One user, what all the user's spawns share, and the spawns themselves.
 
-    ``vouched`` says that somebody stands for the uid: an authenticator, or whoever commissioned the user.
-    ``generation`` counts the starts, ``idle_since`` tells since when the user has had nothing. ``written`` names the
-    last write and begins with the ``hand`` that wrote it, so that a write whose answer was lost is known as one's own:
-    each user state in memory has its own hand. ``recorded`` says that the cluster has a record of the user, ``version``
-    which one.
+    ``vouched`` says that the uid is verified: by an authenticator, or by the commission of the user.
+    ``generation`` counts the starts, ``idle_since`` is the time since which the user has had nothing. ``written`` names
+    the last write and begins with the ``hand`` that wrote it, so that a write whose answer was lost is known as one's
+    own: each user state in memory has its own hand. ``recorded`` says that the cluster has a record of the user,
+    ``version`` which one.
     """
 
     user: User
