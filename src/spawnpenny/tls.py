@@ -151,5 +151,5 @@ def client_context(setting: str, file: str | None) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=Path(file))  # "" as a text would be taken for no file at all
     except (OSError, ValueError) as error:  # an SSLError is an OSError, and ValueError a name that no file can have
         why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
-        told = f"{setting}: {file!r} holds no certificate that can be read ({why})"
-        raise SettingsError(f"{told}; name a PEM file with the certificate of the authority.") from None
+        message = f"{setting}: {file!r} holds no certificate that can be read ({why})"
+        raise SettingsError(f"{message}; name a PEM file with the certificate of the authority.") from None

@@ -32,13 +32,13 @@ async def kill(call: str) -> None:
 
 
 async def main() -> None:
-    told = json.loads(sys.argv[1])
-    async with await KubernetesCluster.connect(told["kubeconfig"]) as cluster:
+    answer = json.loads(sys.argv[1])
+    async with await KubernetesCluster.connect(answer["kubeconfig"]) as cluster:
         faulty = Work(cluster)
-        site = Site(told["data"], faulty)
+        site = Site(answer["data"], faulty)
         async with site.broker() as server:
             await server.until_leading()
-            faulty.arm(told["at"], **{told["when"]: kill})
+            faulty.arm(answer["at"], **{answer["when"]: kill})
             print("leading", flush=True)  # noqa: T201 - the test waits for it
             await asyncio.Event().wait()
 

@@ -190,5 +190,5 @@ async def notebook(dask, *, env=(), **more):
 
 async def clusters(dask):
     """Return the user's clusters that are not over or about to be."""
-    told = (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
-    return [each["cluster"] for each in told if each["phase"] in {"requested", "pending", "running"}]
+    answer = (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
+    return [each["cluster"] for each in answer if each["phase"] in {"requested", "pending", "running"}]

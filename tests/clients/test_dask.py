@@ -63,14 +63,14 @@ async def test_the_buttons_of_its_widget_adapt_and_scale_it(dask, ada, cluster):
         adaptive.children[0].value, adaptive.children[1].value = 1, 2
         adaptive.children[2].click()
     """)
-    told = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
-    assert (told["minimum"], told["maximum"], told["adaptive"]) == (1, 2, True)
+    answer = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
+    assert (answer["minimum"], answer["maximum"], answer["adaptive"]) == (1, 2, True)
     assert "Scaling mode: Adaptive" in await ada.run("cluster._scaling_status()")
     await ada.run(f"with SpawnpennyCluster.from_name({cluster!r}) as other: mode = other._scaling_status()")
     assert "Scaling mode: Adaptive" in await ada.run("mode")
     await ada.run("manual.children[0].value = 1; manual.children[1].click()")
-    told = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
-    assert (told["count"], told["adaptive"]) == (1, False)
+    answer = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
+    assert (answer["count"], answer["adaptive"]) == (1, False)
     assert "Scaling mode: Manual" in await ada.run("cluster._scaling_status()")
 
 

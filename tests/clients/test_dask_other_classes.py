@@ -44,8 +44,8 @@ async def test_clients_and_closing_as_for_dask_gateway(dask, ada, cluster):
 async def test_adapting_as_for_other_clusters(dask, ada, cluster, cell, scale, warning):
     await ada.run("cluster.scale(1); cluster.wait_for_workers(1, timeout=100)")
     await ada.run(cell)
-    told = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
-    assert (told["minimum"], told["maximum"], told["adaptive"]) == scale
+    answer = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
+    assert (answer["minimum"], answer["maximum"], answer["adaptive"]) == scale
     assert [warning in each for each in ada.warnings] == ([True] if warning else [])
 
 

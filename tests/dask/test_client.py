@@ -125,12 +125,12 @@ async def test_a_cluster_that_is_shut_down_leaves_nothing(dask, ada):
         short.get_client().wait_for_workers(1, timeout=100)
         short.name
     """)
-    (_, told) = await dask.ask("GET", f"/v1/users/ada/dask/{name}")
-    assert await dask.site.objects(spawn=told["spawn"])
+    (_, answer) = await dask.ask("GET", f"/v1/users/ada/dask/{name}")
+    assert await dask.site.objects(spawn=answer["spawn"])
     await ada.run("short.shutdown()")
 
     async def gone():
-        return not await dask.site.objects(spawn=told["spawn"])
+        return not await dask.site.objects(spawn=answer["spawn"])
 
     await dask.until(gone, "nothing left of the cluster")
     assert name not in await ada.run("[report.name for report in gateway.list_clusters()]")

@@ -31,13 +31,13 @@ async def cluster(dask, adas):
 
 
 async def scale(dask, cluster, count):
-    status, told = await dask.ask("POST", f"/gateway/api/v1/clusters/{cluster}/scale", {"count": count})
-    assert (status, told["ok"]) == (200, True), told
+    status, answer = await dask.ask("POST", f"/gateway/api/v1/clusters/{cluster}/scale", {"count": count})
+    assert (status, answer["ok"]) == (200, True), answer
 
 
 async def status(dask, cluster):
-    _, told = await dask.ask("GET", f"/v1/users/ada/dask/{cluster}")
-    return told
+    _, answer = await dask.ask("GET", f"/v1/users/ada/dask/{cluster}")
+    return answer
 
 
 async def until_workers(dask, cluster, running, pending=0):

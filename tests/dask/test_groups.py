@@ -18,8 +18,8 @@ async def cluster(ada):
 
 
 async def scale(dask, cluster, count, group=None):
-    _, told = await dask.ask("POST", f"/gateway/api/v1/clusters/{cluster}/scale", {"count": count, "group": group})
-    return told
+    _, answer = await dask.ask("POST", f"/gateway/api/v1/clusters/{cluster}/scale", {"count": count, "group": group})
+    return answer
 
 
 async def until_groups(dask, cluster, **counts):

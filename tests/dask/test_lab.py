@@ -32,8 +32,8 @@ async def test_in_a_lab_both_clients_need_no_argument_and_a_cluster_that_is_left
     async with dask.lab("ada") as lab:
         name, native, results = json.loads(eval(await lab.run(CELL)))
         assert results == [49, 36]
-        told = (await dask.ask("GET", f"/v1/users/ada/dask/{name}"))[1]
-        assert (told["phase"], told["lab"]) == ("running", "~default")
+        answer = (await dask.ask("GET", f"/v1/users/ada/dask/{name}"))[1]
+        assert (answer["phase"], answer["lab"]) == ("running", "~default")
         image = (await dask.scheduler(name))["spec"]["containers"][0]["image"]
         assert image == "spawnpenny/lab"
         assert (await dask.ask("GET", f"/v1/users/ada/dask/{native}"))[1].get("phase") in {None, "stopping"}
@@ -42,5 +42,5 @@ async def test_in_a_lab_both_clients_need_no_argument_and_a_cluster_that_is_left
         return not await dask.pods(name)
 
     await dask.until(gone, "no pod of the cluster")
-    told = (await dask.ask("GET", f"/v1/users/ada/dask/{name}"))[1]
-    assert told["reason"]["code"] == "cluster_lab_gone"
+    answer = (await dask.ask("GET", f"/v1/users/ada/dask/{name}"))[1]
+    assert answer["reason"]["code"] == "cluster_lab_gone"

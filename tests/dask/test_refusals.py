@@ -88,8 +88,8 @@ async def test_another_users_cluster_is_not_there_by_name(dask, bob, cluster):
             await bob.run(cell)
     await bob.run(f"gateway.stop_cluster({cluster!r})")
     assert await bob.run("[report.name for report in gateway.list_clusters()]") == [await bob.run("own.name")]
-    status, told = await dask.ask("GET", f"/v1/users/ada/dask/{cluster}", user="bob")
-    assert (status, told["code"]) == (403, "forbidden")
+    status, answer = await dask.ask("GET", f"/v1/users/ada/dask/{cluster}", user="bob")
+    assert (status, answer["code"]) == (403, "forbidden")
     assert (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["phase"] == "running"
 
 

@@ -143,8 +143,8 @@ class Hall:
 
     def ends_polled(self):
         """Return the polls so far that did not answer "it runs"."""
-        told = [json.loads(line) for line in self.polls.read_text().splitlines()]
-        return [each for each in told if each[2] is not None]
+        answer = [json.loads(line) for line in self.polls.read_text().splitlines()]
+        return [each for each in answer if each[2] is not None]
 
     async def _polled(self, user, count):
         return self.count(user) >= count

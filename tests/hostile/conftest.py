@@ -114,8 +114,8 @@ class Target:
             async with client.put(f"{path}?replace=true", json={"start": start}) as answer:
                 assert answer.status == 202, await answer.text()
             async with client.get(f"{path}/events") as stream:
-                told = [json.loads(line[6:]) async for line in stream.content if line.startswith(b"data: ")]
-        assert told[-1].get("phase") == "running", told[-1]
+                reported = [json.loads(line[6:]) async for line in stream.content if line.startswith(b"data: ")]
+        assert reported[-1].get("phase") == "running", reported[-1]
 
 
 async def _follow(target, stream):

@@ -194,9 +194,9 @@ async def test_no_form_or_part_of_a_secret_is_quoted_from_what_a_program_printed
         async with kube_site.service() as service:
             run = await settled(await start(service, env={"JUPYTER_TOKEN": SECRET}))
     assert run.record.reason.code == "pod_crashed"
-    told = " ".join([run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)])
+    message = " ".join([run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)])
     forms = (SECRET, json.dumps(SECRET), quote(SECRET, safe=""), base64.b64encode(f"ada:{SECRET}".encode()).decode())
-    bare = "".join(told.split()).replace("\\", "")
+    bare = "".join(message.split()).replace("\\", "")
     for form in forms:
         bare_form = form.replace("\\", "")
         assert not any(bare_form[at : at + 8] in bare for at in range(len(bare_form) - 7))

@@ -140,11 +140,11 @@ def volume_claim(site: Site) -> dict[str, Any]:
 
 
 async def main() -> None:
-    told = json.loads(sys.argv[1])
+    answer = json.loads(sys.argv[1])
     works = {"spawn": spawn, "beside": spawn_beside, "stop": take_away, "purge": purge, "recover": recover}
     works |= {"make_cluster": make_cluster, "stop_cluster": stop_cluster, "lose_cluster": lose_cluster}
-    async with await KubernetesCluster.connect(told["kubeconfig"]) as cluster:
-        await works[told["work"]](told, FaultyCluster(cluster))
+    async with await KubernetesCluster.connect(answer["kubeconfig"]) as cluster:
+        await works[answer["work"]](answer, FaultyCluster(cluster))
 
 
 if __name__ == "__main__":

@@ -46,10 +46,10 @@ def test_an_error_that_words_itself_says_sentences(error):
         for name, each in inspect.signature(error).parameters.items()
         if each.kind is not each.VAR_KEYWORD
     }
-    told = str(error(**arguments))
-    assert told[0].isupper() or told.startswith(tuple(arguments))
-    assert told.endswith(".")
-    assert told.isprintable()
+    message = str(error(**arguments))
+    assert message[0].isupper() or message.startswith(tuple(arguments))
+    assert message.endswith(".")
+    assert message.isprintable()
 
 
 def test_seconds_to_wait_are_told_where_they_are_known():

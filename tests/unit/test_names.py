@@ -105,11 +105,11 @@ def test_what_cannot_be_a_lab_is_refused_by_its_field(name):
 @given(TEXT.filter(bool))
 def test_a_name_has_a_slug_or_a_sentence_that_can_be_printed(name):
     try:
-        told = f"{safe_slug(check_username(name))}."
+        message = f"{safe_slug(check_username(name))}."
     except InvalidNameError as error:
-        told = str(error)
-    assert told.endswith(".")
-    assert told.isprintable()
+        message = str(error)
+    assert message.endswith(".")
+    assert message.isprintable()
 
 
 def test_different_labs_of_a_user_have_different_names():

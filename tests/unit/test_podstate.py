@@ -401,8 +401,8 @@ def test_whatever_the_kubelet_writes_is_told_as_one_bounded_sentence(text, reaso
 
 def test_what_a_program_wrote_is_cleaned_before_it_is_cut():
     secret = "s3cr3t-" * 5
-    told = f"{'x' * 285} {secret}"
-    ended = {"terminated": {"exitCode": 1, "message": told}}
+    message = f"{'x' * 285} {secret}"
+    ended = {"terminated": {"exitCode": 1, "message": message}}
     pod = {"metadata": {}, "status": {"containerStatuses": [{"name": "notebook", "state": ended}]}}
     error = pod_status.ending(pod, quote=Scrubber([secret]))
     assert "s3cr3t" not in error.message

@@ -75,8 +75,8 @@ async def test_who_has_no_token_learns_nothing_of_what_exists(caller, hub):
         response = await stranger.get(path)
         assert response.status == 401
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
-        told = await response.json()
-        answers.append({key: told[key] for key in told.keys() - {"instance", "request_id"}})
+        answer = await response.json()
+        answers.append({key: answer[key] for key in answer.keys() - {"instance", "request_id"}})
     assert answers[0] == answers[1]
 
 

@@ -106,10 +106,10 @@ async def test_what_a_real_authority_makes_is_taken(ada):
 )
 async def test_what_is_no_certificate_is_refused_and_not_quoted(ada, logged, tls, field):
     response = await put(ada, tls, env={"PADDING": "x" * 2000})
-    told = await response.json()
-    assert (response.status, told["code"]) == (422, "request_invalid")
-    assert field in [error["field"] for error in told["errors"]]
-    assert "c2VjcmV0" not in f"{told}{logged()}"
+    answer = await response.json()
+    assert (response.status, answer["code"]) == (422, "request_invalid")
+    assert field in [error["field"] for error in answer["errors"]]
+    assert "c2VjcmV0" not in f"{answer}{logged()}"
 
 
 async def test_neither_answers_nor_events_nor_the_log_carry_the_key(ada, logged):

@@ -39,8 +39,8 @@ async def as_lab(server, caller):
             aiohttp.ClientSession(f"http://127.0.0.1:{server.port}", headers=headers) as session,
             session.request(method, path, **more) as response,
         ):
-            told = await response.json() if response.content_length else {}
-            return response.status, told.get("code")
+            answer = await response.json() if response.content_length else {}
+            return response.status, answer.get("code")
 
     return ask
 

@@ -35,8 +35,8 @@ async def test_starts_beyond_the_limit_are_refused_and_nothing_is_written(limite
     server, hub = limited
     assert [(await begin(hub, lab(name=name))).status for name in "ab"] == [202, 202]
     refused = await begin(hub, lab(name="c"))
-    told = await refused.json()
-    assert (refused.status, told["code"]) == (429, "too_many_requests")
+    answer = await refused.json()
+    assert (refused.status, answer["code"]) == (429, "too_many_requests")
     assert 1 <= int(refused.headers["Retry-After"]) <= 30
     assert {key.name for key in server.app[SERVICE].spawns.user_state("ada").record.spawns} == {"a", "b"}
 
@@ -124,10 +124,10 @@ async def stuffed(site, serving):
 async def test_a_user_with_too_many_requests_under_way_can_stop_what_there_is(stuffed):
     server, ada = stuffed
     refused = await ada.get(LAB)
-    told = await refused.json()
-    assert (refused.status, told["code"]) == (429, "too_many_requests")
-    assert "start" not in told["advice"]
-    assert "answers" in told["advice"]
+    reported = await refused.json()
+    assert (refused.status, reported["code"]) == (429, "too_many_requests")
+    assert "start" not in reported["advice"]
+    assert "answers" in reported["advice"]
     assert (await ada.delete(LAB)).status == 202
     async with asyncio.timeout(PATIENCE):
         waiting = [asyncio.create_task(ada.delete(LAB, params={"wait": 60})) for _ in range(4)]

@@ -70,17 +70,17 @@ def test_what_is_the_administrators_business_is_not_told_to_a_caller(error):
 async def test_a_refusal_is_a_problem_document(hub):
     response = await hub.get(LAB)
     assert response.content_type == "application/problem+json"
-    told = await response.json()
-    assert told.keys() >= MEMBERS
-    assert (told["instance"], told["request_id"]) == (LAB, response.headers["X-Request-ID"])
+    answer = await response.json()
+    assert answer.keys() >= MEMBERS
+    assert (answer["instance"], answer["request_id"]) == (LAB, response.headers["X-Request-ID"])
 
 
 async def test_a_method_that_a_route_does_not_take_is_told_with_those_that_it_does(hub):
     response = await hub.patch(LAB)
     assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, HEAD, PUT")
-    told = await response.json()
-    assert told["code"] == "method_not_allowed"
-    assert told["detail"] == "This route takes DELETE, GET, HEAD, PUT, not 'PATCH'."
+    answer = await response.json()
+    assert answer["code"] == "method_not_allowed"
+    assert answer["detail"] == "This route takes DELETE, GET, HEAD, PUT, not 'PATCH'."
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ async def test_the_content_type_is_not_looked_at(hub):
 
 
 async def test_a_misspelt_key_is_told_with_the_right_one(hub):
-    told = await (await hub.put(LAB, json={"start": "s", "optons": {}})).json()
-    assert "did you mean 'options'?" in told["errors"][0]["message"]
+    answer = await (await hub.put(LAB, json={"start": "s", "optons": {}})).json()
+    assert "did you mean 'options'?" in answer["errors"][0]["message"]
 
 
 IDS = "has to be a whole number from 0 to 2147483647."

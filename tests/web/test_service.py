@@ -167,8 +167,8 @@ async def test_the_document_says_in_plain_words_which_scopes_a_route_needs(calle
 
 
 async def test_the_pipelines_are_told_with_their_reasons(caller):
-    told = await (await (await caller("admin")).get("/v1/pipelines")).json()
-    lab = next(pipeline for pipeline in told["pipelines"] if pipeline["kind"] == "lab")
+    answer = await (await (await caller("admin")).get("/v1/pipelines")).json()
+    lab = next(pipeline for pipeline in answer["pipelines"] if pipeline["kind"] == "lab")
     assert ["network", "quota", "user.files"] in lab["waves"]
     pod = lab["steps"][-1]
     assert (pod["name"], pod["plugin"]) == ("lab.pod", "lab")
@@ -176,8 +176,8 @@ async def test_the_pipelines_are_told_with_their_reasons(caller):
 
 
 async def test_the_plugins_are_told_with_where_they_are_from(caller):
-    told = await (await (await caller("admin")).get("/v1/plugins")).json()
-    quota = next(plugin for plugin in told["plugins"] if plugin["name"] == "quota")
+    answer = await (await (await caller("admin")).get("/v1/plugins")).json()
+    quota = next(plugin for plugin in answer["plugins"] if plugin["name"] == "quota")
     assert (quota["distribution"], quota["loaded"], quota["steps"]) == ("spawnpenny-quota", True, ["quota"])
 
 

@@ -129,10 +129,10 @@ def breaking(site):
 
 async def test_the_unknown_stays_unknown_to_the_caller_and_is_in_the_log(breaking, logged, hub):
     response = await hub.get(LAB, headers={"Authorization": "Bearer of-nobody"})
-    told = await response.json()
-    assert (response.status, told["code"]) == (500, "internal_error")
+    answer = await response.json()
+    assert (response.status, answer["code"]) == (500, "internal_error")
     (line,) = [line for line in logged() if "exception" in line]
-    assert line["request"] == told["request_id"]
+    assert line["request"] == answer["request_id"]
     assert "RuntimeError" in line["exception"]
     assert SECRET not in line["exception"]
 

@@ -216,9 +216,9 @@ async def test_no_variable_of_a_user_is_quoted_from_what_a_scheduler_printed(kub
         async with kube_site.service() as service:
             run = await settled(await start_cluster(service, options={"environment": {"TOKEN": secret}}))
     assert run.record.phase is Phase.FAILED
-    told = " ".join([run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)])
+    message = " ".join([run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)])
     assert "[secret]" in run.record.reason.message
     assert not any(
-        piece in told
+        piece in message
         for piece in (secret[:8], secret[-8:], "7q9Zk2Lm", base64.b64encode(secret.encode()).decode()[:12])
     )

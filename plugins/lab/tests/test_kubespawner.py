@@ -298,5 +298,5 @@ def test_a_key_that_is_deep_in_an_object_is_told_with_its_place_and_what_was_mea
     embedded_site.data["plugins"]["lab"] = {"volumes": [volume]}
     with pytest.raises(SettingsError) as refused:
         load_plugins(embedded_site.settings)
-    told = "volumes.0: projected.sources[1].secret: 'itms' is no field of a SecretProjection: did you mean 'items'?"
-    assert told in refused.value.message
+    message = "volumes.0: projected.sources[1].secret: 'itms' is no field of a SecretProjection: did you mean 'items'?"
+    assert message in refused.value.message

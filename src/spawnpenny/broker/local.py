@@ -65,8 +65,8 @@ class LocalBroker:
             if error.message != self._told:
                 self._told = error.message
                 structlog.get_logger("spawnpenny.broker").error("the orders cannot be read", error=error.message)
-            told = "The site's orders cannot be read. An administrator finds the cause in the broker's log."
-            raise ProvisionError(told) from None
+            message = "The site's orders cannot be read. An administrator finds the cause in the broker's log."
+            raise ProvisionError(message) from None
 
 
 @asynccontextmanager

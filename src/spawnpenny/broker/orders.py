@@ -103,8 +103,8 @@ def parse_orders(text: str, source: str) -> Orders:
     try:
         orders: Orders = _OrdersSchema().load(data)
     except ValidationError as error:
-        told = " ".join(f"{field}: {message}" for field, message in flatten(error.messages))
-        raise SettingsError(f"The orders file {source} is not valid. {told}") from None
+        sentence = " ".join(f"{field}: {message}" for field, message in flatten(error.messages))
+        raise SettingsError(f"The orders file {source} is not valid. {sentence}") from None
     for container in (*orders.commission, *orders.retire):
         if not isinstance(container.get("name"), str) or not isinstance(container.get("image"), str):
             raise SettingsError(f"In the orders file {source}, each container needs a name and an image.")

@@ -130,8 +130,8 @@ def read_request(manifest: Manifest) -> BrokerRequest:
     try:
         request: BrokerRequest = _RequestSchema().load(parse_json(text))
     except ValidationError as error:
-        told = "; ".join(f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages))
-        raise InvalidRequestError(f"The claim is not valid. {told}"[:_LONGEST]) from None
+        sentence = "; ".join(f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages))
+        raise InvalidRequestError(f"The claim is not valid. {sentence}"[:_LONGEST]) from None
     except UntrustedJsonError as error:
         raise InvalidRequestError(f"The claim {error}"[:_LONGEST]) from None
     return request
@@ -204,8 +204,8 @@ class _RequestSchema(StrictSchema[BrokerRequest]):
         release, order = data["verb"] == "release", data["verb"] in {"commission", "retire"}
         for key, wanted in (("uid", release), ("purge", release), ("dossier", order)):
             if (key in data) != wanted:
-                told = "is missing" if wanted else "does not belong there"
-                raise ValidationError(f"With the verb {data['verb']}, this {told}.", key)
+                message = "is missing" if wanted else "does not belong there"
+                raise ValidationError(f"With the verb {data['verb']}, this {message}.", key)
         if "foreign" in data and not release:
             raise ValidationError(f"With the verb {data['verb']}, this does not belong there.", "foreign")
         if order and data["dossier"].username != data["username"]:

@@ -238,8 +238,8 @@ class RequestWorker:
         except Exception:  # noqa: BLE001 - whatever a claim brings about, the others are answered
             self._outcomes["internal_error"] += 1
             self._log.exception("a claim failed unexpectedly", user=job.user)
-            told = "Something went wrong in the broker. An administrator finds the cause in its log."
-            return request_results.failed(ProvisionError(told))
+            message = "Something went wrong in the broker. An administrator finds the cause in its log."
+            return request_results.failed(ProvisionError(message))
         self._outcomes["ok"] += 1
         self._log.info("a claim was carried out", verb=request.verb, user=job.user)
         return request_results.done(result)

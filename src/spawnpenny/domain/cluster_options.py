@@ -58,8 +58,8 @@ class ClusterOption:
 
         """
         if not self._fits(value):
-            told = f"The option {self.name!r} has to be {self._wanted()}."
-            raise InvalidOptionError(told, field=f"options.{self.name}")
+            message = f"The option {self.name!r} has to be {self._wanted()}."
+            raise InvalidOptionError(message, field=f"options.{self.name}")
         return float(value) if self.type is OptionType.FLOAT else value
 
     def _fits(self, value: Any) -> bool:

@@ -130,8 +130,8 @@ class KubernetesCluster:
         """
         answer = await self._api.open(Call("get", _VERSION), Request("GET", "/version"), silence=_LOG_PATIENCE)
         async with answer:
-            told = json.loads(await answer.read())
-            return About(str(told.get("gitVersion", "")), answer.headers.get("Date"))
+            reported = json.loads(await answer.read())
+            return About(str(reported.get("gitVersion", "")), answer.headers.get("Date"))
 
     async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
         """Create an object; ``resource`` says how the API serves a kind that is not in ``kubernetes.kinds``."""

@@ -182,8 +182,8 @@ class Runner:
         """Log an error that the notebook user cannot mend: a mistake in a plugin, in a setting, or of ours."""
         if isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, _TOLD):
             self._log.error("a step failed", step=step.name, **self._logged(error))
-            told = f"The step {step.name} is faulty. An administrator finds the cause in the log, under {self._id}."
-            raise StepFailedError(told) from error
+            message = f"The step {step.name} is faulty. An administrator finds the cause in the log, under {self._id}."
+            raise StepFailedError(message) from error
 
     def _logged(self, error: BaseException) -> dict[str, str]:
         """Return what the log says of an error: its sentence, or its traceback, and no value of the caller's env."""

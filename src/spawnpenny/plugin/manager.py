@@ -365,8 +365,8 @@ def _called(impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> A
     except SpawnpennyError:
         raise
     except Exception as error:
-        told = f"The hook {hook} of the plugin {impl.plugin_name!r} failed: {type(error).__name__}: {error}"
-        raise PluginError(told) from error
+        message = f"The hook {hook} of the plugin {impl.plugin_name!r} failed: {type(error).__name__}: {error}"
+        raise PluginError(message) from error
 
 
 def _check_default(plugin: str, option: ClusterOption) -> None:

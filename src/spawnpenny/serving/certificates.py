@@ -69,10 +69,10 @@ class Certificate:
             context.load_cert_chain(self._certificate, self._key, password=str)
         except ssl.SSLError as error:
             if error.reason == _MISMATCH:
-                told = f"the key in {self._key} does not belong to the certificate in {self._certificate}."
+                message = f"the key in {self._key} does not belong to the certificate in {self._certificate}."
             else:
-                told = f"{self._certificate} and {self._key} are not a certificate and its unencrypted key in PEM."
-            raise SettingsError(f"web.certificate and web.key: {told}") from None
+                message = f"{self._certificate} and {self._key} are not a certificate and its unencrypted key in PEM."
+            raise SettingsError(f"web.certificate and web.key: {message}") from None
         except OSError as error:
             raise SettingsError(f"web.certificate and web.key: they cannot be read: {error.strerror}.") from None
         return context

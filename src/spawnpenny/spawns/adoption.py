@@ -244,16 +244,16 @@ class Recovery:
         return record, told, slug
 
     def _record_of(self, pod: Manifest) -> SpawnRecord:
-        told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
+        answer = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
         now = time.time()
-        caller = Caller(**told["caller"]) if "caller" in told else None
+        caller = Caller(**answer["caller"]) if "caller" in answer else None
         return SpawnRecord(
-            key=Key.parse(told["key"]),
+            key=Key.parse(answer["key"]),
             id=pod["metadata"]["labels"][labels.SPAWN],
             generation=0,
-            request=SpawnRequest(told["start"], told["options"], caller=caller, client=told.get("client", "")),
-            by=told.get("by", ""),
-            own=told.get("own", False),
+            request=SpawnRequest(answer["start"], answer["options"], caller=caller, client=answer.get("client", "")),
+            by=answer.get("by", ""),
+            own=answer.get("own", False),
             requested_at=now,
             deadline=now + self.service_context.settings.deadlines.spawn,
         )
@@ -346,6 +346,6 @@ def _version(record: Manifest) -> str:
 
 
 def _user_of(pod: Manifest) -> UserRecord:
-    told = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
-    user = User.from_dossier(told["user"])
-    return UserRecord(user, "", commissioned=told["commissioned"], vouched=told["vouched"])
+    answer = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
+    user = User.from_dossier(answer["user"])
+    return UserRecord(user, "", commissioned=answer["commissioned"], vouched=answer["vouched"])

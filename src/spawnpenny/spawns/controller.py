@@ -331,12 +331,12 @@ class SpawnController:
         return f"Something went wrong. An administrator finds the cause in the log, under {self._record.id}."
 
     def _too_late(self) -> SpawnError:
-        told = f"It was not ready within its {self._record.deadline - self._record.requested_at:.0f} seconds."
+        message = f"It was not ready within its {self._record.deadline - self._record.requested_at:.0f} seconds."
         trouble = self._run.trouble or self._held_up()
         if trouble is not None:
-            return type(trouble)(f"{told} {trouble.message}", advice=trouble.advice)
+            return type(trouble)(f"{message} {trouble.message}", advice=trouble.advice)
         last = f" It was waiting for this: {self._run.waiting_for}" if self._run.waiting_for else ""
-        return DeadlineError(f"{told}{last}")
+        return DeadlineError(f"{message}{last}")
 
     async def _take_away(self) -> bool:
         """Take away what the spawn made, and what it replaced; return whether nothing is left."""

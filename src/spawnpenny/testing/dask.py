@@ -186,8 +186,8 @@ class DaskSite:
             aiohttp.ClientSession(headers=headers) as session,
             session.request(method, f"{self.service.url}{path}", json=body) as answer,
         ):
-            told = await answer.json() if "json" in answer.content_type else await answer.text()
-            return answer.status, told
+            reported = await answer.json() if "json" in answer.content_type else await answer.text()
+            return answer.status, reported
 
     async def scheduler(self, cluster: str, user: str = "ada") -> Manifest:
         """Return the pod of a cluster's scheduler."""

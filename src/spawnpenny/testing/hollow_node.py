@@ -252,8 +252,8 @@ class HollowNode:
                 headers = {"Content-Type": kind}
                 async with self._http.request(method, path, data=data, headers=headers) as answer:
                     if answer.status < 500 and answer.status != 429:  # noqa: PLR2004 - HTTP's own numbers
-                        told: Manifest = await answer.json()
-                        return told
+                        reported: Manifest = await answer.json()
+                        return reported
             await asyncio.sleep(_AGAIN)
 
 

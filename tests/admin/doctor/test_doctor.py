@@ -54,8 +54,8 @@ async def test_a_right_too_few_is_found(ward):
             rule["verbs"].remove("update")
     await ward.cluster.replace(role)
     home = ward.settings.broker.account_namespace
-    told = f"The account {name} of {home} may not update secrets in {state}."
-    assert await faults(ward) == [("rights", "failure", told)]
+    message = f"The account {name} of {home} may not update secrets in {state}."
+    assert await faults(ward) == [("rights", "failure", message)]
 
 
 async def test_a_right_too_many_is_found(ward):
@@ -72,8 +72,8 @@ async def test_a_right_too_many_is_found(ward):
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
     }
     await ward.cluster.create(binding)
-    told = f"The account {name} of {home} may create pods/exec in kube-system, which it does not need."
-    assert await faults(ward) == [("excess", "failure", told)]
+    message = f"The account {name} of {home} may create pods/exec in kube-system, which it does not need."
+    assert await faults(ward) == [("excess", "failure", message)]
 
 
 async def test_a_tenant_role_that_lacks_and_gives_is_found(ward):
@@ -95,18 +95,18 @@ async def test_a_user_namespace_into_which_the_service_is_not_let_is_found(ward)
     listing = await ward.cluster.list(ward.ref("RoleBinding", "").resource, namespace=namespace)
     for item in listing.items:
         await ward.cluster.delete(ward.ref("RoleBinding", item["metadata"]["name"], namespace))
-    told = f"The service is not let into user namespaces: {namespace}."
+    message = f"The service is not let into user namespaces: {namespace}."
     assert len(listing.items) == 1
     assert broker.role in listing.items[0]["metadata"]["name"]
-    assert await faults(ward) == [("bindings", "failure", told)]
+    assert await faults(ward) == [("bindings", "failure", message)]
 
 
 async def test_a_user_namespace_with_another_pod_security_level_is_found(ward):
     name = f"{ward.settings.namespaces.prefix}ada"
     level = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
     await ward.cluster.patch(ward.ref("Namespace", name), level)
-    told = f"User namespaces have another pod security level than restricted: {name} (privileged)."
-    assert await faults(ward) == [("pod-security", "failure", told)]
+    message = f"User namespaces have another pod security level than restricted: {name} (privileged)."
+    assert await faults(ward) == [("pod-security", "failure", message)]
 
 
 @pytest.mark.parametrize(

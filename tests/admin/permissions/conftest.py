@@ -139,13 +139,13 @@ class Thief:
     async def rights(self, namespace):
         """Return each (verb, resource) that this account has in a namespace, as the API server tells."""
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
-        told = await self.ask(
+        answer = await self.ask(
             "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review | {"spec": {"namespace": namespace}}
         )
-        assert not told["status"]["incomplete"]
+        assert not answer["status"]["incomplete"]
         found = {
             (verb, resource)
-            for rule in told["status"]["resourceRules"]
+            for rule in answer["status"]["resourceRules"]
             for verb in rule["verbs"]
             for resource in rule["resources"]
         }

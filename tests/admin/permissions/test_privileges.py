@@ -197,8 +197,8 @@ def grouped(rights):
     for verb, group, resource in rights:
         verbs.setdefault((group, resource), set()).add(verb)
     for (_, resource), allowed in verbs.items():
-        told = " ".join(verb for verb in VERBS if verb in allowed)
-        resources.setdefault("all" if allowed >= {*READ, *WRITE} else told, set()).add(resource)
+        message = " ".join(verb for verb in VERBS if verb in allowed)
+        resources.setdefault("all" if allowed >= {*READ, *WRITE} else message, set()).add(resource)
     bind = {"bind": "bind (the two roles for user namespaces alone)"}
     return sorted(
         (bind.get(told, told), ", ".join(f"`{each}`" for each in sorted(of))) for told, of in resources.items()

@@ -78,11 +78,11 @@ async def test_what_only_the_cluster_knows_is_refused(tried, ada, kube_site):
         image_pull_secrets=["registry"],
         environment={"DB": {"name": "DB", "valueFrom": {"secretKeyRef": {"name": "db", "key": "k"}}}},
     )
-    told = " ".join(messages(found))
+    message = " ".join(messages(found))
     assert code == 1
     for words in ("no PriorityClass with name labs", f"no Secret db in {kube_site.namespace(ada)}"):
-        assert words in told
-    assert "no Secret registry" in told
+        assert words in message
+    assert "no Secret registry" in message
     assert not found["spawns"][0]["starts"]
 
 

@@ -31,9 +31,9 @@ async def scale(ada, name, count, group=None, *, what="scale", **more):
 
 
 async def test_the_groups_are_told_with_the_options(caller):
-    told = await (await (await caller("ada")).get("/gateway/api/v1/options")).json()
-    assert [group["name"] for group in told["worker_groups"]] == ["default", "spot"]
-    assert told["worker_groups"][1] == {
+    answer = await (await (await caller("ada")).get("/gateway/api/v1/options")).json()
+    assert [group["name"] for group in answer["worker_groups"]] == ["default", "spot"]
+    assert answer["worker_groups"][1] == {
         "name": "spot",
         "cores": 2,
         "memory": 2**31,

@@ -92,8 +92,8 @@ def make_context(folder, base):
     """Fill a folder with what the Dockerfile takes, as `make wheels` does, for the Python of the base."""
     for name in ("Dockerfile", ".dockerignore", "requirements-server.txt"):
         shutil.copy(ROOT / name, folder)
-    told = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
-    version = run("chroot", str(base), "python3", "-c", told).strip()
+    message = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
+    version = run("chroot", str(base), "python3", "-c", message).strip()
     pip, dist = (sys.executable, "-m", "pip"), str(folder / "dist")
     ours = [str(ROOT), *(str(path.parent) for path in sorted(ROOT.glob("plugins/*/pyproject.toml")))]
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", dist, *ours, str(make_plugin(folder)))
@@ -138,9 +138,9 @@ def built(folder):
     run("unshare", "--net", *buildah, "build", "--isolation", "chroot", "--pull-never", *arguments, str(context))
     container = run(*buildah, "from", "--pull-never", "localhost/spawnpenny").strip()
     files = run(*buildah, "mount", container).strip()
-    told = json.loads(run(*buildah, "inspect", "--type", "image", "localhost/spawnpenny"))
+    answer = json.loads(run(*buildah, "inspect", "--type", "image", "localhost/spawnpenny"))
     try:
-        yield Image(Path(files), told["OCIv1"]["config"])
+        yield Image(Path(files), answer["OCIv1"]["config"])
     finally:
         run(*buildah, "umount", container)
 

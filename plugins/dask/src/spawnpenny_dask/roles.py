@@ -153,8 +153,8 @@ class ArgsField(TupleField):
         for argument in arguments:
             setting = self._ours.get(argument.partition("=")[0])
             if setting is not None:
-                told = f"Set {setting} instead." if setting else "spawnpenny sets it."
-                raise ValidationError(f"{argument!r} cannot be among the further arguments. {told}")
+                message = f"Set {setting} instead." if setting else "spawnpenny sets it."
+                raise ValidationError(f"{argument!r} cannot be among the further arguments. {message}")
             _check_templates(argument)
         return arguments
 

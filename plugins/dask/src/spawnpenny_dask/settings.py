@@ -131,6 +131,6 @@ class DaskSettingsSchema(StrictSchema[DaskSettings]):
             try:
                 option.check(option.default)
             except InvalidOptionError as error:
-                told = f"{error.message} Without a default of its own it has what a cluster has: {option.default!r}."
-                raise ValidationError({option.name: [told]}, "options") from None
+                message = f"{error.message} Without a default of its own it has what a cluster has: {option.default!r}."
+                raise ValidationError({option.name: [message]}, "options") from None
         return settings

@@ -129,8 +129,8 @@ class StorageStep(Step):
         try:
             await spawn.cluster.change(there, {"spec": {"resources": {"requests": {"storage": size}}}})
         except (ClusterError, QuotaExceededError) as error:
-            told = f"The storage stays at {requests.get('storage')}, as it cannot grow to {size}: {error.title}."
-            spawn.tell(told, Severity.WARNING)
+            message = f"The storage stays at {requests.get('storage')}, as it cannot grow to {size}: {error.title}."
+            spawn.tell(message, Severity.WARNING)
 
     async def _gone(self, spawn: Spawn, there: Manifest) -> None:
         """Wait until a claim that is being deleted is gone: it stays while a pod mounts it."""

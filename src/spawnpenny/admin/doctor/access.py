@@ -80,8 +80,8 @@ class Access:
             me = re.search(r'User "([^"]+)" cannot', error.message)
             if me is None or me[1] != _user(account):
                 namespace, name = account
-                told = f"These rights do not suffice to ask what the account {name} of {namespace} may do."
-                raise CannotTellError(told) from None
+                message = f"These rights do not suffice to ask what the account {name} of {namespace} may do."
+                raise CannotTellError(message) from None
             return True
         return False
 

@@ -31,8 +31,10 @@ async def check_broker(deployment: Deployment) -> list[Finding]:
     lasts = timedelta(seconds=lease["spec"].get("leaseDurationSeconds") or 0)
     if age is None or age > lasts + _CLOCKS:
         since = f" for {age.total_seconds():.0f} s" if age is not None else ""
-        told = f"No broker leads: the Lease in {space} was not renewed{since}, and lasts {lasts.total_seconds():.0f} s."
-        return [failure(told, _START)]
+        message = (
+            f"No broker leads: the Lease in {space} was not renewed{since}, and lasts {lasts.total_seconds():.0f} s."
+        )
+        return [failure(message, _START)]
     return [ok("A broker leads.")]
 
 

@@ -90,6 +90,6 @@ async def _run(name: str, check: Check, deployment: Deployment, patience: float)
     except SpawnpennyError as error:
         found = [failure(error.message, "See what the cluster says to the same request by kubectl.")]
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are worth hearing
-        told = f"The check itself failed ({type(error).__name__})."
-        found = [unknown(told, "This is a mistake in spawnpenny: tell its developers.")]
+        message = f"The check itself failed ({type(error).__name__})."
+        found = [unknown(message, "This is a mistake in spawnpenny: tell its developers.")]
     return [replace(each, check=name) for each in found]

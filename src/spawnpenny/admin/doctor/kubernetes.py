@@ -16,10 +16,10 @@ _FAIL: Final = 30.0
 
 async def check_version(deployment: Deployment) -> list[Finding]:
     if deployment.release < OLDEST:
-        told = (
+        message = (
             f"The API server says that it is {deployment.version or 'of no version'}; spawnpenny needs 1.20 or later."
         )
-        return [failure(told, "Use a newer Kubernetes.")]
+        return [failure(message, "Use a newer Kubernetes.")]
     return [ok(f"The API server answers, and is {deployment.version}.")]
 
 
@@ -28,11 +28,11 @@ async def check_clock(deployment: Deployment) -> list[Finding]:
     behind = deployment.behind
     if behind is None:
         return [unknown("The API server does not say what time it is.", "Compare its clock with this one by hand.")]
-    told = f"The clock here is {abs(behind):.0f} s {'behind' if behind > 0 else 'ahead of'} the API server's"
+    message = f"The clock here is {abs(behind):.0f} s {'behind' if behind > 0 else 'ahead of'} the API server's"
     if abs(behind) > _FAIL:
         return [
-            failure(f"{told}, so that claims expire too early or too late.", "Have both follow the same time (NTP).")
+            failure(f"{message}, so that claims expire too early or too late.", "Have both follow the same time (NTP).")
         ]
     if abs(behind) > _WARN:
-        return [warning(f"{told}.", "Have both follow the same time (NTP).")]
+        return [warning(f"{message}.", "Have both follow the same time (NTP).")]
     return [ok("The clock here and the API server's agree.")]

@@ -27,18 +27,20 @@ async def check_replicas(deployment: Deployment) -> list[Finding]:
     leases = await deployment.cluster.list(resource_of("Lease"), namespace=state, labels=deployment.marks("replica"))
     alive = [lease for lease in leases.items if _lives(deployment, lease)]
     if not alive:
-        told = f"No service runs: no Lease of a replica in {state} is fresh."
-        return [failure(told, "See whether the pods of the service run, and what they log.")]
+        message = f"No service runs: no Lease of a replica in {state} is fresh."
+        return [failure(message, "See whether the pods of the service run, and what they log.")]
     versions = {(lease["metadata"].get("annotations") or {}).get(labels.VERSION, "unknown") for lease in alive}
-    told = f"{len(alive)} running: spawnpenny {', '.join(sorted(versions))}"
+    message = f"{len(alive)} running: spawnpenny {', '.join(sorted(versions))}"
     if len(versions) > 1:
         return [
-            warning(f"Replicas of several versions are {told}.", "Wait for the rolling restart to end, or see why not.")
+            warning(
+                f"Replicas of several versions are {message}.", "Wait for the rolling restart to end, or see why not."
+            )
         ]
     if versions != {version("spawnpenny")}:
-        told = f"Replicas are {told}; this is {version('spawnpenny')}, whose checks may not be right for them."
-        return [warning(told, "Run the doctor of the version that is deployed.")]
-    return [ok(f"Replicas are {told}.")]
+        message = f"Replicas are {message}; this is {version('spawnpenny')}, whose checks may not be right for them."
+        return [warning(message, "Run the doctor of the version that is deployed.")]
+    return [ok(f"Replicas are {message}.")]
 
 
 async def check_records(deployment: Deployment) -> list[Finding]:
@@ -52,8 +54,8 @@ async def check_records(deployment: Deployment) -> list[Finding]:
         do = f"Look at them, restore them from a backup, or delete them: kubectl -n {state} get secret NAME -o yaml"
         found.append(failure(f"Records cannot be read: {few(unreadable)}.", do))
     if newer:
-        told = f"Records are of a newer spawnpenny than this one, which reads up to schema {SCHEMA}: {few(newer)}."
-        found.append(failure(told, "Deploy the newer version again; docs/how-to/upgrade.md says how to go back."))
+        message = f"Records are of a newer spawnpenny than this one, which reads up to schema {SCHEMA}: {few(newer)}."
+        found.append(failure(message, "Deploy the newer version again; docs/how-to/upgrade.md says how to go back."))
     return found or [ok(f"All records ({len(schemas)}) can be read.")]
 
 

@@ -57,8 +57,8 @@ async def check_needed(deployment: Deployment) -> list[Finding]:
             found.append(unknown(str(error)))
             continue
         for namespace, rights in _by_namespace(missing).items():
-            told = f"The account {where[1]} of {where[0]} may not {_told(rights)} {_where(namespace)}."
-            found.append(failure(told, APPLY))
+            message = f"The account {where[1]} of {where[0]} may not {_told(rights)} {_where(namespace)}."
+            found.append(failure(message, APPLY))
     return found or [ok("The accounts have the rights that they need.")]
 
 
@@ -76,10 +76,10 @@ async def check_excess(deployment: Deployment) -> list[Finding]:
         everywhere = {(each.verb, each.resource) for each in excess if each.namespace is None}
         shown = {each for each in excess if each.namespace is None or (each.verb, each.resource) not in everywhere}
         for namespace, rights in _by_namespace(shown).items():
-            told = (
+            message = (
                 f"The account {where[1]} of {where[0]} may {_told(rights)} {_where(namespace)}, which it does not need."
             )
-            found.append(failure(told, _TAKE_AWAY))
+            found.append(failure(message, _TAKE_AWAY))
     return found or [ok("No account has a dangerous right that it does not need.")]
 
 

@@ -24,27 +24,27 @@ async def check_service(deployment: Deployment) -> list[Finding]:
         async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
             return await _ask(session, base)
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        told = f"The service does not answer at {base} ({type(error).__name__})."
-        return [failure(told, "See whether the address is right, and reached from here.")]
+        message = f"The service does not answer at {base} ({type(error).__name__})."
+        return [failure(message, "See whether the address is right, and reached from here.")]
 
 
 async def _ask(session: aiohttp.ClientSession, base: str) -> list[Finding]:
     async with session.get(f"{base}/healthz") as answer:
         if answer.status != _OK:
-            told = f"Something answers {answer.status} at {base}/healthz, which is not the service."
-            return [failure(told, "See whether the address is right.")]
+            message = f"Something answers {answer.status} at {base}/healthz, which is not the service."
+            return [failure(message, "See whether the address is right.")]
     async with session.get(f"{base}/readyz") as answer:
         if answer.status != _OK:
-            told = f"The service at {base} is not ready: it does not know the state of the cluster."
-            return [failure(told, "What else is found here may say why, and so does its log.")]
+            message = f"The service at {base} is not ready: it does not know the state of the cluster."
+            return [failure(message, "What else is found here may say why, and so does its log.")]
         skipped = (await answer.json()).get("skipped") or {}
     async with session.get(f"{base}/openapi.json") as answer:
         there = (await answer.json())["info"]["version"]
     if there != version("spawnpenny"):
-        told = f"The service at {base} is {there}; this is {version('spawnpenny')}."
-        return [warning(told, "Run the doctor of the version that is deployed.")]
+        message = f"The service at {base} is {there}; this is {version('spawnpenny')}."
+        return [warning(message, "Run the doctor of the version that is deployed.")]
     if skipped:
-        told = ", ".join(f"{count} of the kind {kind}" for kind, count in sorted(skipped.items()))
+        message = ", ".join(f"{count} of the kind {kind}" for kind, count in sorted(skipped.items()))
         do = "Its log names them (item_skipped, record_unreadable): mend them, or delete them."
-        return [warning(f"The service at {base} cannot understand some items, and skips them: {told}.", do)]
+        return [warning(f"The service at {base} cannot understand some items, and skips them: {message}.", do)]
     return [ok(f"The service at {base} answers, and is ready.")]

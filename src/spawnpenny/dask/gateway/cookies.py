@@ -120,8 +120,8 @@ def is_from_page(request: web.Request) -> bool:
 def set_cookie(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
     """Add a cookie to the headers of an answer, for the gateway's routes alone."""
     secure = "; Secure" if request.secure else ""
-    told = f"{NAME}={cookie}; HttpOnly; Max-Age={SECONDS}; Path={_path(request)}; SameSite=Strict{secure}"
-    response.headers.add("Set-Cookie", told)
+    message = f"{NAME}={cookie}; HttpOnly; Max-Age={SECONDS}; Path={_path(request)}; SameSite=Strict{secure}"
+    response.headers.add("Set-Cookie", message)
 
 
 def _path(request: web.Request) -> str:

@@ -55,5 +55,5 @@ class Capabilities:
 
 
 def _sign(key: bytes, *parts: str) -> str:
-    told = b"\0".join(part.encode() for part in parts)
-    return base64.urlsafe_b64encode(hmac.new(key, told, hashlib.sha256).digest()).rstrip(b"=").decode()
+    message = b"\0".join(part.encode() for part in parts)
+    return base64.urlsafe_b64encode(hmac.new(key, message, hashlib.sha256).digest()).rstrip(b"=").decode()

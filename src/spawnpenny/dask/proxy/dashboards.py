@@ -112,12 +112,12 @@ class Dashboards:
         path = f"/v1/users/{quote(route.user, safe='')}/dask/{quote(route.cluster, safe='')}/ticket"
         try:
             async with self._redeeming:
-                told = await self._service.ask("POST", path, body={"ticket": ticket}, repeatable=False)
+                answer = await self._service.ask("POST", path, body={"ticket": ticket}, repeatable=False)
         except ProblemError as error:
             return notice(*(_SPENT if error.status == HTTPStatus.NOT_FOUND else self._later(error)))
         except ClientError as error:
             return notice(*self._later(error))
-        if told is None or told.get("uid") != route.uid:
+        if answer is None or answer.get("uid") != route.uid:
             return notice(*_SPENT)
         response, until = self._lead_on(way, rest), int(time.time()) + REMEMBERED
         response.set_cookie(

@@ -102,13 +102,13 @@ class Feed:
 
     def _take(self, kind: str, data: str) -> None:
         try:
-            told = json.loads(data)
+            answer = json.loads(data)
             if kind == "routes":
-                self._table.replace(self._routes(told))
+                self._table.replace(self._routes(answer))
                 self._told = ""
                 self._log.info("the routes are known", clusters=len(self._table))
             elif kind == "route":
-                cluster, route = str(told["cluster"]), told["route"]
+                cluster, route = str(answer["cluster"]), answer["route"]
                 known = {} if route is None else self._routes({cluster: route})
                 self._table.put(cluster, known.get(cluster))
         except (ValueError, TypeError, KeyError, AttributeError) as error:

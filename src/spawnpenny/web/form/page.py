@@ -94,8 +94,8 @@ class _Page:
         )
         if each.free_text is not None:
             choices += self._other(each.free_text, name, answer)
-        told = f'<p class="spawnpenny-told form-text">{markup(each.description)}</p>' if each.description else ""
-        return _group(each, f"<fieldset><legend>{escape(each.label)}</legend>{told}{choices}</fieldset>")
+        message = f'<p class="spawnpenny-told form-text">{markup(each.description)}</p>' if each.description else ""
+        return _group(each, f"<fieldset><legend>{escape(each.label)}</legend>{message}{choices}</fieldset>")
 
     def _radio(self, choice: FormChoice, name: str, answer: Answer | None, path: Path) -> str:
         checked = answer is not None and not answer.written and answer.value == choice.value
@@ -145,7 +145,7 @@ class _Page:
             items.append(_Item(UNLISTED, each.free_text.listed_as))
             text = self._text(each.free_text, name, written)
         about = f' aria-describedby="{description}"' if each.description else ""
-        told = (
+        message = (
             f'<p class="spawnpenny-told form-text" id="{description}">{markup(each.description)}</p>'
             if each.description
             else ""
@@ -154,7 +154,7 @@ class _Page:
         return _group(
             each,
             f'<label class="form-label" for="{own}">{escape(each.label)}</label> '
-            f'<select class="form-select" name="{escape(name)}" id="{own}"{about}>{listed}</select>{told}{text}',
+            f'<select class="form-select" name="{escape(name)}" id="{own}"{about}>{listed}</select>{message}{text}',
         )
 
     def _text(self, free: FreeText, name: str, written: str, *, told: str = "") -> str:
