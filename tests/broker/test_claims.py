@@ -156,7 +156,7 @@ def put(separated, maps):
 
     async def answer(made):
         space, name = made["metadata"]["namespace"], made["metadata"]["name"]
-        answered = await maps.wait_for(space, name, lambda there: "answer" in (there or {}).get("data", {}))
+        answered = await maps.wait_for(space, name, lambda existing: "answer" in (existing or {}).get("data", {}))
         return json.loads(answered["data"]["answer"])
 
     put_claim.answer = answer

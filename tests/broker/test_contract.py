@@ -34,8 +34,8 @@ def binding(site):
 
 
 async def is_going(site, user="ada"):
-    there = await site.read("Namespace", site.namespace(user))
-    return there is None or "deletionTimestamp" in there["metadata"]
+    existing = await site.read("Namespace", site.namespace(user))
+    return existing is None or "deletionTimestamp" in existing["metadata"]
 
 
 async def test_a_namespace_is_made_with_its_binding_and_found_again(site, opened):

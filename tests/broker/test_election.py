@@ -113,6 +113,6 @@ async def test_a_lease_that_was_deleted_is_made_again(site, enter):
     old = (await site.cluster.read(ref))["metadata"]["uid"]
     await site.cluster.delete(ref)
     await first.leases.wait_for(
-        ref.namespace, ref.name, lambda there: there is not None and there["metadata"]["uid"] != old
+        ref.namespace, ref.name, lambda existing: existing is not None and existing["metadata"]["uid"] != old
     )
     assert (await site.cluster.read(ref))["spec"]["holderIdentity"] == first.election._me

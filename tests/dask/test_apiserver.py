@@ -48,14 +48,14 @@ class Clusters:
 
     async def until(self, user, name, count, without=frozenset()):
         """Wait until one has so many workers that run, and no others."""
-        there = {pod["metadata"]["name"]: pod for pod in self.workers(user, name)}
+        existing = {pod["metadata"]["name"]: pod for pod in self.workers(user, name)}
         mark = self.run(user, name).record.id
         with self.service.service_context.pods.subscribe() as changes:
-            while len(there) != count or not all(map(runs, there.values())) or there.keys() & without:
+            while len(existing) != count or not all(map(runs, existing.values())) or existing.keys() & without:
                 change = await anext(changes)
                 if is_worker_of(mark, change.object):
-                    there.pop(change.object["metadata"]["name"], None)
-                    there |= {} if change.type == "DELETED" else {change.object["metadata"]["name"]: change.object}
+                    existing.pop(change.object["metadata"]["name"], None)
+                    existing |= {} if change.type == "DELETED" else {change.object["metadata"]["name"]: change.object}
 
     async def lose_two(self, node, user, name):
         """Have two workers of a cluster end; return when they are replaced."""

@@ -97,8 +97,8 @@ class Walk:
         for name, (namespace, deployment) in PROCESSES.items():
             if self._processes.runs(name):
                 self._processes.end(name, signal.SIGTERM)
-            there = yaml.safe_load(await self.run(f"kubectl -n {namespace} get deployment {deployment} -o yaml"))
-            pod = there["spec"]["template"]["spec"]
+            existing = yaml.safe_load(await self.run(f"kubectl -n {namespace} get deployment {deployment} -o yaml"))
+            pod = existing["spec"]["template"]["spec"]
             account = f"system:serviceaccount:{namespace}:{pod['serviceAccountName']}"
             environ = self._environ(self._server.kubeconfig_for(account)) | await self._settings(name, namespace, pod)
             (container,) = pod["containers"]
@@ -129,8 +129,8 @@ class Walk:
     def _environ(self, kubeconfig):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         settings = {"SPAWNPENNY_SETTINGS": str(self._folder / "serve/settings.yaml")}
-        there = settings if (self._folder / "serve").exists() else {}
-        return {"PATH": path, "KUBECONFIG": str(kubeconfig), "HOME": str(self._folder), **there}
+        existing = settings if (self._folder / "serve").exists() else {}
+        return {"PATH": path, "KUBECONFIG": str(kubeconfig), "HOME": str(self._folder), **existing}
 
 
 def answer_of(url):

@@ -101,12 +101,12 @@ def test_service_and_broker_agree_on_what_both_have_to_know(objects):
 
 
 def test_the_settings_name_namespaces_accounts_and_role_of_the_deployment(objects):
-    there = names(objects)
+    existing = names(objects)
     for each in (settings(objects, WEB), settings(objects, BROKER)):
         for namespace in (each.namespaces.state, each.namespaces.broker, each.namespaces.provision):
-            assert ("Namespace", None, namespace) in there
-        assert ("ServiceAccount", each.broker.account_namespace, each.broker.account) in there
-        assert ("ClusterRole", None, each.broker.role) in there
+            assert ("Namespace", None, namespace) in existing
+        assert ("ServiceAccount", each.broker.account_namespace, each.broker.account) in existing
+        assert ("ClusterRole", None, each.broker.role) in existing
 
 
 def test_the_fence_has_the_accounts_and_names_of_the_settings(objects):
@@ -199,7 +199,7 @@ def test_selectors_select_the_pods_of_the_deployments(objects):
 
 
 def test_whatever_an_object_names_is_there(objects):
-    there = names(objects)
+    existing = names(objects)
     wanted = set()
     for each in of_kind(objects, "Deployment"):
         namespace, spec = each["metadata"]["namespace"], each["spec"]["template"]["spec"]
@@ -217,8 +217,8 @@ def test_whatever_an_object_names_is_there(objects):
         namespace = each["metadata"].get("namespace") if role["kind"] == "Role" else None
         wanted.add((role["kind"], namespace, role["name"]))
         wanted |= {("ServiceAccount", subject["namespace"], subject["name"]) for subject in each["subjects"]}
-    wanted |= {("Namespace", None, namespace) for _, namespace, _ in there if namespace}
-    assert wanted - there <= ELSEWHERE
+    wanted |= {("Namespace", None, namespace) for _, namespace, _ in existing if namespace}
+    assert wanted - existing <= ELSEWHERE
     for each in of_kind(objects, "Certificate"):
         assert ("Secret", each["metadata"]["namespace"], each["spec"]["secretName"]) in ELSEWHERE
 
@@ -420,12 +420,12 @@ def test_no_role_grants_by_a_wildcard(objects):
 
 
 def test_prometheus_reaches_the_metrics_of_the_broker_and_nothing_else_does(rendered):
-    there = rendered("components/servicemonitor")
+    existing = rendered("components/servicemonitor")
     pod = deployment(rendered("base"), BROKER)["spec"]["template"]
     (port,) = pod["spec"]["containers"][0]["ports"]
-    (service,) = [each for each in of_kind(there, "Service") if each["metadata"]["name"] == BROKER]
-    monitors = {each["metadata"]["name"]: each["spec"] for each in of_kind(there, "ServiceMonitor")}
-    (policy,) = [each for each in of_kind(there, "NetworkPolicy") if each["metadata"]["name"] == "broker-metrics"]
+    (service,) = [each for each in of_kind(existing, "Service") if each["metadata"]["name"] == BROKER]
+    monitors = {each["metadata"]["name"]: each["spec"] for each in of_kind(existing, "ServiceMonitor")}
+    (policy,) = [each for each in of_kind(existing, "NetworkPolicy") if each["metadata"]["name"] == "broker-metrics"]
     (way,) = policy["spec"]["ingress"]
     labels = pod["metadata"]["labels"]
     for selector in (service["spec"]["selector"], policy["spec"]["podSelector"]["matchLabels"]):
@@ -442,8 +442,8 @@ def test_the_alerts_of_the_page_are_in_the_component(rendered):
         r"## Alerts.*?```yaml\n(.*?)```", (ROOT / "docs" / "reference" / "metrics.md").read_text(), re.DOTALL
     )
     (told,) = yaml.safe_load(block)["groups"]
-    (there,) = of_kind(rendered("components/servicemonitor"), "PrometheusRule")
-    (group,) = there["spec"]["groups"]
+    (existing,) = of_kind(rendered("components/servicemonitor"), "PrometheusRule")
+    (group,) = existing["spec"]["groups"]
     assert [rule for rule in told["rules"] if rule not in group["rules"]] == []
 
 

@@ -49,11 +49,11 @@ async def of_a_broker(site):
 
 
 async def test_each_metric_is_documented_with_its_type_and_no_other(families, embedded_site):
-    there = {f"{family.name}_total" if family.type == "counter" else family.name: family.type for family in families}
+    existing = {f"{family.name}_total" if family.type == "counter" else family.name: family.type for family in families}
     theirs = await of_a_broker(embedded_site)
-    assert {name: there[name] for name in theirs.keys() & there.keys()}.items() <= theirs.items()
-    there |= theirs
-    assert {name: type_ for name, (type_, _) in documented().items()} == there
+    assert {name: existing[name] for name in theirs.keys() & existing.keys()}.items() <= theirs.items()
+    existing |= theirs
+    assert {name: type_ for name, (type_, _) in documented().items()} == existing
 
 
 async def test_the_labels_of_each_metric_are_documented(families):

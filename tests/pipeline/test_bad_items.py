@@ -189,8 +189,8 @@ async def test_requests_to_the_broker_that_make_no_sense_keep_no_other_from_bein
         assert (await settled(await start(service, user="bob"))).record.phase is Phase.RUNNING
         for number in range(len(texts)):
             ref = Ref(resource_of("ConfigMap"), f"claim-n{number}", space)
-            there = await maps.wait_for(ref.namespace, ref.name, is_answered_or_gone)
-            assert there is None or "answer" in there["data"]
+            existing = await maps.wait_for(ref.namespace, ref.name, is_answered_or_gone)
+            assert existing is None or "answer" in existing["data"]
         assert broker.ready
     await following.close()
 

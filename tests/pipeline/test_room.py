@@ -109,8 +109,8 @@ async def pods(service, site, count, mark=None):
     """Wait until there are so many pods that run, and no others."""
 
     def found():
-        there = service.service_context.pods.within(site.namespace())
-        return [pod for pod in there if mark is None or pod["metadata"]["labels"]["spawnpenny.io/spawn"] == mark]
+        existing = service.service_context.pods.within(site.namespace())
+        return [pod for pod in existing if mark is None or pod["metadata"]["labels"]["spawnpenny.io/spawn"] == mark]
 
     with service.service_context.pods.subscribe() as changes:
         async with asyncio.timeout(PATIENCE):

@@ -67,13 +67,13 @@ class Herd(Step):
         raise OverError("The herd was sold.")
 
     async def _herd(self, spawn):
-        there = {pod["metadata"]["name"]: pod for pod in spawn.cluster.pods()}
-        del there[spawn.names.base]
+        existing = {pod["metadata"]["name"]: pod for pod in spawn.cluster.pods()}
+        del existing[spawn.names.base]
         wanted = {spawn.names.own(f"w-{number}") for number in range(spawn.scale.count)}
-        for name in wanted - there.keys():
+        for name in wanted - existing.keys():
             await spawn.cluster.ensure(self._pod(name, part="worker"))
-        for name in there.keys() - wanted:
-            await spawn.cluster.remove(there[name])
+        for name in existing.keys() - wanted:
+            await spawn.cluster.remove(existing[name])
 
     async def revert(self, spawn):
         for pod in spawn.cluster.pods():

@@ -202,7 +202,7 @@ async def test_a_renewal_that_fails_unexpectedly_is_followed_by_the_next_one(sit
         cluster.error, cluster.failed = error, asyncio.Event()
         await cluster.failed.wait()
         before = leases.get(*lease)["metadata"]["resourceVersion"]
-        await leases.wait_for(*lease, lambda there: there["metadata"]["resourceVersion"] != before)
+        await leases.wait_for(*lease, lambda existing: existing["metadata"]["resourceVersion"] != before)
         assert (await one.put(LAB, json={"start": "s1"})).status == 202
         assert (await one.get("/readyz")).status == 200
 

@@ -60,13 +60,13 @@ def test_a_worker_that_ended_beside_a_living_sidecar_is_replaced(code):
     """A webhook puts a proxy beside each worker, first and for ever: the pod never ends as a whole."""
     ended, runs = {"terminated": {"exitCode": code}}, {"running": {}}
     statuses = [{"name": "proxy", "state": runs}, {"name": "worker", "state": ended}]
-    there = pod(0, annotations={"spawnpenny.io/container": "worker"})
-    there |= {"spec": {"restartPolicy": "Never", "containers": [{"name": "proxy"}, {"name": "worker"}]}}
-    there["status"]["containerStatuses"] = statuses
-    done = plan(1, [there], {"w-0": "running"})
+    existing = pod(0, annotations={"spawnpenny.io/container": "worker"})
+    existing |= {"spec": {"restartPolicy": "Never", "containers": [{"name": "proxy"}, {"name": "worker"}]}}
+    existing["status"]["containerStatuses"] = statuses
+    done = plan(1, [existing], {"w-0": "running"})
     assert ([each["metadata"]["name"] for each in done.remove], done.start) == (["w-0"], 1)
     statuses[0]["state"], statuses[1]["state"] = ended, runs
-    assert plan(1, [there], {"w-0": "running"}) == Plan()
+    assert plan(1, [existing], {"w-0": "running"}) == Plan()
 
 
 def test_what_the_scheduler_let_go_is_not_counted_and_its_end_is_no_failure():

@@ -71,7 +71,7 @@ class AskingBroker:
         """Make the board, which the broker may not, whenever it is not there."""
         space = self._settings.namespaces.state
         while True:
-            await self._maps.wait_for(space, status_ref(space).name, lambda there: there is None)
+            await self._maps.wait_for(space, status_ref(space).name, lambda existing: existing is None)
             try:
                 await self._cluster.create(empty_status(space, self._settings.installation))
             except AlreadyExistsError:
@@ -98,7 +98,7 @@ class AskingBroker:
         try:
             async with asyncio.timeout(self._settings.broker.patience):
                 await self._maps.wait_for(
-                    space, status_ref(space).name, lambda there: BrokerStatus.read(there) is not None
+                    space, status_ref(space).name, lambda existing: BrokerStatus.read(existing) is not None
                 )
         except TimeoutError:
             self._log.warning("the broker has not been heard of yet: no new namespaces can be made")
@@ -109,7 +109,7 @@ class AskingBroker:
     async def _until_heard_of(self, space: str) -> None:
         try:
             async with asyncio.timeout(_PAUSE):
-                await self._maps.wait_for(space, status_ref(space).name, lambda there: there is not None)
+                await self._maps.wait_for(space, status_ref(space).name, lambda existing: existing is not None)
         except TimeoutError:
             return
 
@@ -181,8 +181,10 @@ class AskingBroker:
             async with asyncio.timeout(seconds):
                 return await self._maps.wait_for(ref.namespace, ref.name, is_told)
         except TimeoutError:
-            there = await self._cluster.read(ref)  # the watch may be behind
-            return there if there is not None and (is_answered(there) or (taken and is_taken(there))) else None
+            existing = await self._cluster.read(ref)  # the watch may be behind
+            return (
+                existing if existing is not None and (is_answered(existing) or (taken and is_taken(existing))) else None
+            )
 
     async def _tidy(self, ref: Ref, request: BrokerRequest) -> None:
         try:

@@ -110,12 +110,12 @@ class Election:
     async def _is_mine_after_all(self) -> bool:
         """Look at the Lease where a call was refused: an earlier try of it may have arrived, its answer lost."""
         try:
-            there = await self._cluster.read(self._ref)
+            existing = await self._cluster.read(self._ref)
         except ClusterError:
             return False
-        if there is None or _holder(there) != self._me:
+        if existing is None or _holder(existing) != self._me:
             return False
-        self._lease = there
+        self._lease = existing
         return True
 
     async def _reign(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:

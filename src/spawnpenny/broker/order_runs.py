@@ -107,14 +107,14 @@ class OrderRuns:
         """Return another run of the user's that has to end first: of the other order, or with another dossier."""
         orders: tuple[Order, Order] = ("commission", "retire")
         for each in (order_name(user, order) for order in orders):
-            there = self._current(each)
-            if there is not None and (each, there[0]) != (name, mark):
-                return there[1]
+            existing = self._current(each)
+            if existing is not None and (each, existing[0]) != (name, mark):
+                return existing[1]
         return None
 
     def _current(self, name: str) -> tuple[str, asyncio.Task[None]] | None:
-        there = self._under_way.get(name)
-        return there if there is not None and not there[1].done() else None
+        existing = self._under_way.get(name)
+        return existing if existing is not None and not existing[1].done() else None
 
     def _start(self, name: str, mark: str, work: Coroutine[Any, Any, None]) -> tuple[str, asyncio.Task[None]]:
         task = asyncio.create_task(work)
@@ -145,11 +145,11 @@ class OrderRuns:
         try:
             return await self._cluster.create(pod)
         except AlreadyExistsError:
-            there = await self._cluster.read(Ref.of(pod))
-        if there is not None and _mark(there) == _mark(pod) and "deletionTimestamp" not in there["metadata"]:
-            return there
-        if there is not None:
-            await self._delete(there)
+            existing = await self._cluster.read(Ref.of(pod))
+        if existing is not None and _mark(existing) == _mark(pod) and "deletionTimestamp" not in existing["metadata"]:
+            return existing
+        if existing is not None:
+            await self._delete(existing)
         return await self._cluster.create(pod)
 
     async def _finish(self, pod: Manifest) -> None:

@@ -43,8 +43,8 @@ class Notice:
             wanted = BrokerStatus.of(self._broker)
         except ProvisionError:
             return  # the orders cannot be read, as the log says: what was there last stands
-        there = self._maps.get(self._ref.namespace, self._ref.name)
-        if there is None or BrokerStatus.read(there) == wanted:
+        existing = self._maps.get(self._ref.namespace, self._ref.name)
+        if existing is None or BrokerStatus.read(existing) == wanted:
             return
         try:
             await self._cluster.patch(self._ref, wanted.patch())
@@ -56,6 +56,6 @@ class Notice:
         present = self._maps.get(self._ref.namespace, self._ref.name)
         try:
             async with asyncio.timeout(_EVERY):
-                await self._maps.wait_for(self._ref.namespace, self._ref.name, lambda there: there is not present)
+                await self._maps.wait_for(self._ref.namespace, self._ref.name, lambda existing: existing is not present)
         except TimeoutError:
             return

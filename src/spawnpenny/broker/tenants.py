@@ -90,17 +90,17 @@ class Tenants:
         Those are volume claims, unless all may be purged, and with ``foreign`` false whatever is not ours.
         """
         ref = Ref(_NAMESPACE, self._name(username))
-        there = await self._cluster.read(ref)
-        if there is None:
+        existing = await self._cluster.read(ref)
+        if existing is None:
             return
-        self._refuse_foreign(there, username)
-        if there["metadata"]["uid"] != uid:
+        self._refuse_foreign(existing, username)
+        if existing["metadata"]["uid"] != uid:
             raise ConflictError(f"The namespace {ref.name} is another one by now.", kind="Namespace", name=ref.name)
-        if "deletionTimestamp" in there["metadata"]:
+        if "deletionTimestamp" in existing["metadata"]:
             return
         await self._refuse_what_stays(ref.name, purge=purge and self._settings.broker.purge, foreign=foreign)
         self._count_release()
-        await self._cluster.delete(ref, uid=uid, version=there["metadata"]["resourceVersion"])
+        await self._cluster.delete(ref, uid=uid, version=existing["metadata"]["resourceVersion"])
 
     async def _refuse_what_stays(self, namespace: str, *, purge: bool, foreign: bool) -> None:
         """Look into a namespace that is to go; what is made there after this look goes with it."""
@@ -121,9 +121,9 @@ class Tenants:
             NameCollisionError, NotOursError: It is.
 
         """
-        there = await self._cluster.read(Ref(_NAMESPACE, self._name(username)))
-        if there is not None:
-            self._refuse_foreign(there, username)
+        existing = await self._cluster.read(Ref(_NAMESPACE, self._name(username)))
+        if existing is not None:
+            self._refuse_foreign(existing, username)
 
     def _refuse_foreign(self, namespace: Manifest, username: str) -> None:
         metadata = namespace["metadata"]
@@ -139,10 +139,10 @@ class Tenants:
     async def _ensure_namespace(self, username: str, name: str) -> Manifest:
         broker = self._settings.broker
         wanted = user_namespace(username, name, installation=self._settings.installation, broker=broker)
-        there: Manifest | None = None
+        existing: Manifest | None = None
         if self._is_full(name):
-            there = await self._cluster.read(Ref.of(wanted))
-            if there is None:
+            existing = await self._cluster.read(Ref.of(wanted))
+            if existing is None:
                 raise BrokerRefusedError(
                     f"There are {broker.namespaces} user namespaces, as many as broker.namespaces allows. "
                     "An administrator has to let some go, or to allow more."
@@ -152,15 +152,15 @@ class Tenants:
             try:
                 made = await self._cluster.create(wanted)
             except AlreadyExistsError:
-                there = await self._cluster.read(Ref.of(wanted))
+                existing = await self._cluster.read(Ref.of(wanted))
             else:
                 await self._refuse_altered(wanted, made)
                 return made
-        if there is None or "deletionTimestamp" in there["metadata"]:
+        if existing is None or "deletionTimestamp" in existing["metadata"]:
             raise NotFoundError(f"The namespace {name} is being deleted.")
-        self._refuse_foreign(there, username)
-        self._tell_difference(there, wanted)
-        return there
+        self._refuse_foreign(existing, username)
+        self._tell_difference(existing, wanted)
+        return existing
 
     async def _refuse_altered(self, wanted: Manifest, made: Manifest) -> None:
         """Delete a namespace that was just made and would not be known for ours again."""
@@ -210,11 +210,11 @@ class Tenants:
 
     async def _until_gone(self, name: str, until: float) -> None:
         ref = Ref(_NAMESPACE, name)
-        there = await self._cluster.read(ref)
-        if there is None or "deletionTimestamp" not in there["metadata"]:
+        existing = await self._cluster.read(ref)
+        if existing is None or "deletionTimestamp" not in existing["metadata"]:
             return
         try:
             async with asyncio.timeout_at(until):
-                await until_gone(self._cluster, self._namespaces, ref, there["metadata"]["uid"])
+                await until_gone(self._cluster, self._namespaces, ref, existing["metadata"]["uid"])
         except TimeoutError:
             raise ProvisionError(f"The namespace {name} is still being deleted. Try again in a while.") from None

@@ -210,9 +210,9 @@ class Client:
             # Without a start, a request that was lost and comes again could stop what was started meanwhile.
             again, within = this is not None, part + SLACK
             answer = await self._ask("DELETE", _lab(user, lab), query=query, repeatable=again, within=within)
-            there = None if answer is None else read(Lab, answer)
-            this = there.start if there else None
-            return there
+            existing = None if answer is None else read(Lab, answer)
+            this = existing.start if existing else None
+            return existing
 
         return await until_gone(ask, wait)
 
@@ -296,7 +296,7 @@ class Client:
             answer = await self._ask("DELETE", _user(user), query=query, within=part + SLACK)
             return None if answer is None else read(User, answer)
 
-        return await until_gone(ask, wait, given_up=lambda there: there.status == "failed")
+        return await until_gone(ask, wait, given_up=lambda existing: existing.status == "failed")
 
     def user_events(self, user: str, *, after: str | None = None) -> AsyncGenerator[Event]:
         """Yield what happens in a user's commissioning, as ``lab_events`` does."""

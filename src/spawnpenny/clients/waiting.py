@@ -41,9 +41,9 @@ async def until_gone(
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
-    while (there := await ask(max(0.0, min(end - loop.time(), LONGEST_WAIT)))) is not None:
-        if given_up(there) or loop.time() >= end:
-            return there
+    while (existing := await ask(max(0.0, min(end - loop.time(), LONGEST_WAIT)))) is not None:
+        if given_up(existing) or loop.time() >= end:
+            return existing
     return None
 
 

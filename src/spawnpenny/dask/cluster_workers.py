@@ -76,9 +76,9 @@ async def list_workers(request: web.Request) -> web.Response:
     run = find_cluster(request)
     service, username = request.app[SERVICE], user_of(request)
     pods = [pod for spawn, pod in worker_pods(service, username) if spawn == run.record.id]
-    there = {pod["metadata"]["uid"] for pod in pods}
+    existing = {pod["metadata"]["uid"] for pod in pods}
     workers = [_worker_view(pod) for pod in sorted(pods, key=_name)]
-    workers += [_ended_view(ended) for ended in run.ended_parts if ended.pod["metadata"]["uid"] not in there]
+    workers += [_ended_view(ended) for ended in run.ended_parts if ended.pod["metadata"]["uid"] not in existing]
     return web.json_response({"workers": workers, "missing": _missing(run, pods, service.plugins.worker_groups())})
 
 

@@ -28,13 +28,13 @@ def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> Manifest:
     """
     result = dict(base)
     for key, value in over.items():
-        there = base.get(key)
-        if isinstance(there, Mapping) and isinstance(value, Mapping) and key not in _REPLACED:
-            result[key] = overlaid(there, value)
-        elif isinstance(there, Sequence) and isinstance(value, Sequence) and key in _KEYS:
-            result[key] = _overlaid_entries(there, value, key)
-        elif isinstance(there, Sequence) and key == "envFrom":
-            result[key] = [*there, *value]
+        existing = base.get(key)
+        if isinstance(existing, Mapping) and isinstance(value, Mapping) and key not in _REPLACED:
+            result[key] = overlaid(existing, value)
+        elif isinstance(existing, Sequence) and isinstance(value, Sequence) and key in _KEYS:
+            result[key] = _overlaid_entries(existing, value, key)
+        elif isinstance(existing, Sequence) and key == "envFrom":
+            result[key] = [*existing, *value]
         else:
             result[key] = value
     return result
@@ -44,6 +44,6 @@ def _overlaid_entries(base: Sequence[Any], over: Sequence[Any], key: str) -> lis
     name = _KEYS[key]
     by_name = {entry.get(name): entry for entry in base}
     for entry in over:
-        there = by_name.get(entry.get(name))
-        by_name[entry.get(name)] = overlaid(there, entry) if there and key in _MERGED_ENTRIES else entry
+        existing = by_name.get(entry.get(name))
+        by_name[entry.get(name)] = overlaid(existing, entry) if existing and key in _MERGED_ENTRIES else entry
     return list(by_name.values())

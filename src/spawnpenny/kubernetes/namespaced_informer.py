@@ -98,8 +98,8 @@ class NamespacedInformer(Watched):
 
     def _look(self, name: str, tasks: asyncio.TaskGroup) -> None:
         """Follow a namespace if it still exists: a change may be over when it is handled."""
-        there = self._namespaces.get(None, name)
-        uid = there["metadata"]["uid"] if there is not None and self._mine(there) else None
+        existing = self._namespaces.get(None, name)
+        uid = existing["metadata"]["uid"] if existing is not None and self._mine(existing) else None
         place = self._places.get(name)
         if place is not None and place.uid != uid:
             del self._places[name]

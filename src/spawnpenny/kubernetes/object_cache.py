@@ -156,9 +156,9 @@ class Watched(ABC):
             self._tell(key, WatchEvent("DELETED", last), None)
 
     def _leave(self, namespace: str | None, name: str) -> None:
-        there = self._by_namespace[namespace]
-        del there[name]
-        if not there:
+        existing = self._by_namespace[namespace]
+        del existing[name]
+        if not existing:
             del self._by_namespace[namespace]
 
     def _tell(self, key: Key, event: WatchEvent, state: Manifest | None) -> None:

@@ -48,13 +48,13 @@ class _Merge:
     def _lists(self, target: list[Any], patch: list[Any], path: str, plugin: str) -> None:
         merge_key = _KEYS.get(path.rpartition(".")[2])
         for value in patch:
-            there = _find(target, merge_key, value)
-            if there is None:
+            existing = _find(target, merge_key, value)
+            if existing is None:
                 _refuse_half_a_container(path, value, target, plugin)
                 target.append(copy.deepcopy(value))
                 self._remember(value, _item(path, merge_key, value), plugin)
             else:
-                self.into(there, value, _item(path, merge_key, value), plugin)
+                self.into(existing, value, _item(path, merge_key, value), plugin)
 
     def _remember(self, value: Any, path: str, plugin: str) -> None:
         self.setters[path] = plugin
@@ -119,9 +119,9 @@ def _refuse_half_a_container(path: str, value: Any, there: list[Any], plugin: st
 def _find(target: list[Any], merge_key: str | None, value: Any) -> dict[str, Any] | None:
     if merge_key is None or not isinstance(value, dict) or merge_key not in value:
         return None
-    for there in target:
-        if isinstance(there, dict) and there.get(merge_key) == value[merge_key]:
-            return there
+    for existing in target:
+        if isinstance(existing, dict) and existing.get(merge_key) == value[merge_key]:
+            return existing
     return None
 
 

@@ -319,10 +319,10 @@ class StepCluster:
         if self._step.scope == "user" and patch:
             self._demand("patch", ref.resource, ref.name)
             return await self._patch(manifest, ref)
-        there = await self._own(ref)
-        if there is None:
+        existing = await self._own(ref)
+        if existing is None:
             raise NotOursError(str(ref))
-        return there
+        return existing
 
     async def _patch(self, manifest: Manifest, ref: Ref) -> Manifest:
         patch = {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
@@ -333,16 +333,16 @@ class StepCluster:
     async def _own(self, ref: Ref) -> Manifest | None:
         """Return the object, if it is there and carries this spawn's mark."""
         self._demand("get", ref.resource, ref.name)
-        there = await self._reach.cluster.read(ref)
-        return there if there is not None and self.is_ours(there) else None
+        existing = await self._reach.cluster.read(ref)
+        return existing if existing is not None and self.is_ours(existing) else None
 
     async def _discard(self, ref: Ref, grace: int | None, labels: Mapping[str, str]) -> str | None:
         uid = self._marks.uids.get(_place(ref))
         if uid is None:
-            there = await self._own(ref)
-            if there is None or not labels.items() <= there["metadata"]["labels"].items():
+            existing = await self._own(ref)
+            if existing is None or not labels.items() <= existing["metadata"]["labels"].items():
                 return None
-            uid = there["metadata"]["uid"]
+            uid = existing["metadata"]["uid"]
         try:
             grace = self._grace(ref, uid) if grace is None else grace
             there_was_one = await self._reach.cluster.delete(ref, uid=uid, grace=grace)
@@ -376,8 +376,8 @@ def _dropped(manifest: Manifest, stored: Manifest) -> Manifest:
         if stale := _stale(manifest.get(key), stored.get(key)):
             gone[key] = stale
     if (inner := _MAPS_OF_SPECS.get(manifest["kind"])) is not None:
-        wanted, there = manifest.get("spec", {}), stored.get("spec", {})
-        if stale := _stale(wanted.get(inner), there.get(inner)):
+        wanted, existing = manifest.get("spec", {}), stored.get("spec", {})
+        if stale := _stale(wanted.get(inner), existing.get(inner)):
             gone["spec"] = {inner: stale}
     return gone
 

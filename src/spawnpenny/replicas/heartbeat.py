@@ -72,10 +72,10 @@ class Heartbeat:
         try:
             stored = await self._cluster.create(self._lease())
         except AlreadyExistsError:
-            there = await self._cluster.read(self._ref())
-            if there is None:
+            existing = await self._cluster.read(self._ref())
+            if existing is None:
                 raise
-            stored = await self._cluster.replace(self._lease(there["metadata"]["resourceVersion"]))
+            stored = await self._cluster.replace(self._lease(existing["metadata"]["resourceVersion"]))
         self._holds(stored, began)
 
     async def run(self) -> None:
@@ -123,12 +123,12 @@ class Heartbeat:
                 self.fence.shut()  # another replica that saw it go may have taken users over
                 return await self._cluster.create(self._lease())
             except ConflictError:
-                there = await self._cluster.read(self._ref())
-            if there is not None and there["spec"]["holderIdentity"] != self._replica.identity:
+                existing = await self._cluster.read(self._ref())
+            if existing is not None and existing["spec"]["holderIdentity"] != self._replica.identity:
                 self._give_up()
                 return None
-            if there is not None:  # a renewal whose answer was lost: go on from there
-                version = there["metadata"]["resourceVersion"]
+            if existing is not None:  # a renewal whose answer was lost: go on from there
+                version = existing["metadata"]["resourceVersion"]
 
     def _holds(self, stored: Manifest, began: float) -> None:
         self._held = stored

@@ -279,7 +279,7 @@ class SpawnController:
         ref, waits = self._context.pod_ref(), pauses(_SOON)
         while ref is not None:
             try:
-                there = await self._service_context.cluster.read(ref)
+                existing = await self._service_context.cluster.read(ref)
             except ClusterError as error:
                 if self._context.went_with_the_namespace(error):
                     return False
@@ -287,7 +287,9 @@ class SpawnController:
                 await asyncio.sleep(next(waits))
             else:
                 return (
-                    there is not None and there["metadata"]["uid"] == self._record.pod and not pod_status.is_lost(there)
+                    existing is not None
+                    and existing["metadata"]["uid"] == self._record.pod
+                    and not pod_status.is_lost(existing)
                 )
         return False
 

@@ -52,8 +52,8 @@ def stand_in(user_state: UserState, key: Key = COMMISSIONING, by: str = "") -> A
 def has_namespace(service_context: ServiceContext, username: str) -> bool:
     """Return whether a user has a namespace, also where there is no record of the user."""
     names = Names.of(username, Kind.USER, "", prefix=service_context.settings.namespaces.prefix)
-    there = service_context.namespaces.get(None, names.namespace)
-    return there is not None and "deletionTimestamp" not in there["metadata"]
+    existing = service_context.namespaces.get(None, names.namespace)
+    return existing is not None and "deletionTimestamp" not in existing["metadata"]
 
 
 def refuse_retiring(user_state: UserState) -> None:

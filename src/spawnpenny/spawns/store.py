@@ -59,12 +59,12 @@ class RecordStore:
 
         """
         ref = Ref.of(self._secret(record))
-        there = await self.cluster.read(ref)
-        if there is None:
+        existing = await self.cluster.read(ref)
+        if existing is None:
             return
-        if there["metadata"]["resourceVersion"] != record.version:
+        if existing["metadata"]["resourceVersion"] != record.version:
             raise RecordLostError(f"The record of {record.user.username} was written by somebody else.")
-        await uninterrupted(self.cluster.delete(ref, uid=there["metadata"]["uid"]))
+        await uninterrupted(self.cluster.delete(ref, uid=existing["metadata"]["uid"]))
 
     async def _save(self, record: UserRecord) -> None:
         record.mark_idle(time.time())
@@ -90,12 +90,12 @@ class RecordStore:
 
         It gives up where somebody else wrote, be it an earlier or a later user state of this very replica.
         """
-        there = await self.cluster.read(Ref.of(self._secret(record)))
-        stored = read_record(there) if there is not None else None
-        if there is None or stored is None or not stored.is_by(record.hand):
+        existing = await self.cluster.read(Ref.of(self._secret(record)))
+        stored = read_record(existing) if existing is not None else None
+        if existing is None or stored is None or not stored.is_by(record.hand):
             raise RecordLostError(f"The record of {record.user.username} was written by somebody else.") from error
         if stored.written == record.written:
-            return there
+            return existing
         record.version = stored.version
         return await self._write(record)
 

@@ -399,8 +399,8 @@ class Context:
 
     def _namespace_uid(self) -> str:
         """Return the uid of the user's namespace, also of one that the record does not know, or knows no more."""
-        there = self.service_context.namespaces.get(None, self.names.namespace)
-        return str(there["metadata"]["uid"]) if there is not None else self.user_state.record.namespace
+        existing = self.service_context.namespaces.get(None, self.names.namespace)
+        return str(existing["metadata"]["uid"]) if existing is not None else self.user_state.record.namespace
 
     def _report(self, name: str, state: StepState, seconds: float | None) -> None:
         progress = next((step for step in self.run.record.steps if step.name == name), None)

@@ -161,8 +161,8 @@ class HollowNode:
 
     async def _list(self) -> str:
         listing = await self._send("GET", _PODS)
-        there = {pod["metadata"]["uid"] for pod in listing["items"]}
-        for uid in self._pods.keys() - there:
+        existing = {pod["metadata"]["uid"] for pod in listing["items"]}
+        for uid in self._pods.keys() - existing:
             self._forget(uid)
         for pod in listing["items"]:
             self._see(pod)

@@ -118,8 +118,8 @@ class HollowSchedulers:
         """Retire workers, which end well a moment later, as real ones do."""
         scheduler = await self._authorized(request)
         body = await request.json()
-        there = self._workers(scheduler)
-        going = [name for name in body["among"] if name in there][: body["count"]]
+        existing = self._workers(scheduler)
+        going = [name for name in body["among"] if name in existing][: body["count"]]
         scheduler.retired |= set(going)
         for name in going:
             self._begin(self._node.exit(scheduler.namespace, name))

@@ -72,10 +72,10 @@ class Flock(Step):
     async def tend(self, spawn):
         while not self.over.is_set():
             await spawn.note_idle(self.idle)
-            there = {pod["metadata"]["name"] for pod in spawn.cluster.pods()}
+            existing = {pod["metadata"]["name"] for pod in spawn.cluster.pods()}
             for group in ("default", "spot"):
                 for name in (spawn.names.own(f"{group}-{number}") for number in range(spawn.scale.of(group))):
-                    if name not in there:
+                    if name not in existing:
                         await spawn.cluster.ensure(self._pod(spawn, name, "worker", group))
             ended, news = asyncio.create_task(self.over.wait()), asyncio.create_task(spawn.news(60))
             await asyncio.wait({ended, news}, return_when=asyncio.FIRST_COMPLETED)

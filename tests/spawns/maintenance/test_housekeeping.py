@@ -39,9 +39,9 @@ def volume_claim(site):
 
 async def leftover_pod(site, service, name, mark=None):
     """Make a pod like a lab's, of a spawn that there is not or of ``mark``; wait until the service has heard of it."""
-    (there,) = [pod for pod in service.service_context.pods.items() if pod["metadata"]["name"] == "lab"]
+    (existing,) = [pod for pod in service.service_context.pods.items() if pod["metadata"]["name"] == "lab"]
     pod = foreign_pod(name, site.namespace())
-    pod["metadata"] |= {key: copy.deepcopy(there["metadata"][key]) for key in ("labels", "annotations")}
+    pod["metadata"] |= {key: copy.deepcopy(existing["metadata"][key]) for key in ("labels", "annotations")}
     pod["metadata"]["labels"][labels.SPAWN] = mark or f"gone-{name}"
     await site.cluster.create(pod)
     await service.service_context.pods.wait_for(site.namespace(), name, lambda pod: pod is not None)
@@ -107,8 +107,8 @@ async def test_a_namespace_with_a_volume_claim_is_kept(site):
         claim = await site.cluster.create(volume_claim(site))
         await stop(service)
         await service.maintenance.keep_house()
-        there = await site.read("PersistentVolumeClaim", "home")
-        assert there["metadata"]["uid"] == claim["metadata"]["uid"]
+        existing = await site.read("PersistentVolumeClaim", "home")
+        assert existing["metadata"]["uid"] == claim["metadata"]["uid"]
         assert service.spawns.user_state("ada").record.namespace
 
 
@@ -120,9 +120,9 @@ async def test_an_idle_namespace_with_somebody_elses_object_is_kept_and_asked_ab
         await site.cluster.create(secret(site, "regcred"))
         site_namespace = (await site.read("Namespace", site.namespace()))["metadata"]["uid"]
         await service.maintenance.keep_house()
-        there = await site.read("Namespace", site.namespace())
-        assert there["metadata"]["uid"] == site_namespace
-        assert "deletionTimestamp" not in there["metadata"]
+        existing = await site.read("Namespace", site.namespace())
+        assert existing["metadata"]["uid"] == site_namespace
+        assert "deletionTimestamp" not in existing["metadata"]
         (kept,) = [line["why"] for line in logged() if line["event"] == "an idle namespace is kept"]
         assert kept.endswith("is not all spawnpenny's: Secret/regcred.")
 

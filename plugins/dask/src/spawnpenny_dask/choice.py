@@ -84,15 +84,14 @@ def _overridden(design: Design, over: Overrides, *, is_default: bool = False) ->
     given = {each.name: getattr(over, each.name) for each in fields(Overrides)}
     roles: dict[str, Any] = {}
     for role in _ROLES:
-        there = getattr(design, role)
+        existing = getattr(design, role)
         keys = {key.removeprefix(f"{role}_"): value for key, value in given.items() if key.startswith(f"{role}_")}
         laid = {
-            key: overlaid(getattr(there, key), value) if isinstance(value, Mapping) else value
+            key: overlaid(getattr(existing, key), value) if isinstance(value, Mapping) else value
             for key, value in keys.items()
             if value is not None
         }
-        roles[role] = replace(there, **laid)
-    threads = None if is_default else over.worker_threads
+        roles[role] = replace(existing, **laid)
     return Design(
         groups=design.groups,
         group_threads=design.group_threads if threads is None else threads,

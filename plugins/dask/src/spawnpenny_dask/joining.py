@@ -30,8 +30,8 @@ async def start_beside(spawn: Spawn, fleet: Fleet, groups: Sequence[str]) -> Non
         while not _scheduler_is_made(spawn):
             await spawn.news(_LOOK)
         while spawn.blocked() is None:
-            there = Counter(map(group_of, fleet.pods()))
-            short = {group: spawn.scale.of(group) - there[group] for group in groups}
+            existing = Counter(map(group_of, fleet.pods()))
+            short = {group: spawn.scale.of(group) - existing[group] for group in groups}
             for group, count in short.items():
                 await fleet.start(max(0, count), group)
             if max(short.values(), default=0) <= 0:

@@ -16,8 +16,8 @@ def lab_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | Non
         return None
     containers = {container["name"]: container for container in pod["spec"]["containers"]}
     name = NOTEBOOK if NOTEBOOK in containers else next(iter(containers))
-    there = {each["name"] for each in containers[name].get("env") or ()} | spawn.env.keys()
-    env = [{"name": key, "value": value} for key, value in _variables(spawn, settings) if key not in there]
+    existing = {each["name"] for each in containers[name].get("env") or ()} | spawn.env.keys()
+    env = [{"name": key, "value": value} for key, value in _variables(spawn, settings) if key not in existing]
     return {"spec": {"containers": [{"name": name, "env": env}]}}
 
 

@@ -63,8 +63,8 @@ class CredentialsStep(DaskStep):
 
     async def apply(self, spawn: Spawn) -> None:
         if AUTHORITY not in spawn.secrets:  # the record was lost: what the pods that run have stays theirs
-            there = await spawn.cluster.read("Secret", spawn.names.base)
-            if there is None or not spawn.cluster.is_ours(there):
+            existing = await spawn.cluster.read("Secret", spawn.names.base)
+            if existing is None or not spawn.cluster.is_ours(existing):
                 raise SpawnError("The credentials of the cluster are lost. Start another one.")
             spawn.stash[_SECRET_KEYS] = frozenset(there["data"])
             return
@@ -97,12 +97,12 @@ class SchedulerStep(PodStep):
 
     def check(self, spawn: Spawn) -> None:
         super().check(spawn)
-        there, most = spawn.in_use.clusters, self._settings.max_clusters
-        if there + 1 > most:
+        existing, most = spawn.in_use.clusters, self._settings.max_clusters
+        if existing + 1 > most:
             raise QuotaExceededError(
                 "Dask clusters",
                 asked="1",
-                used=str(there),
+                used=str(existing),
                 limit=str(most),
                 setting="plugins.dask.max_clusters",
             )
@@ -241,12 +241,12 @@ def _answered(spawn: Spawn) -> asyncio.Event:
 
 async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:
     """Return the scheduler's pod as soon as it takes connections."""
-    there = await _until_placed(spawn, pod["metadata"]["uid"])
+    existing = await _until_placed(spawn, pod["metadata"]["uid"])
     async with asking() as session:
-        control = Control(session, lambda: pod_host(there), "")
+        control = Control(session, lambda: pod_host(existing), "")
         while not await control.is_up():  # noqa: ASYNC110 - it is up in another process
             await asyncio.sleep(_KNOCK)
-    return there
+    return existing
 
 
 async def _until_placed(spawn: Spawn, uid: str | None = None) -> Manifest:

@@ -42,10 +42,10 @@ def _ordered(by_key: Mapping[str, Manifest], known: Collection[str]) -> list[Man
     """Sort by key, but what others refer to as ``$(NAME)`` before them; what goes round in a circle comes last."""
     waiting = dict(sorted(by_key.items()))
     ordered: list[Manifest] = []
-    there = set(known)
-    while ready := [key for key, variable in waiting.items() if _references(variable) <= there]:
+    existing = set(known)
+    while ready := [key for key, variable in waiting.items() if _references(variable) <= existing]:
         ordered += [waiting.pop(key) for key in ready]
-        there |= {variable["name"] for variable in ordered}
+        existing |= {variable["name"] for variable in ordered}
     return ordered + list(waiting.values())
 
 

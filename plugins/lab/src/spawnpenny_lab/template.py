@@ -206,8 +206,10 @@ def _names(fields: Mapping[str, str], scheme: str) -> dict[str, str]:
 def _updated(data: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     updated = dict(data)
     for key, value in override.items():
-        there = updated.get(key)
-        updated[key] = _merged(there, value) if isinstance(there, Mapping) and isinstance(value, Mapping) else value
+        existing = updated.get(key)
+        updated[key] = (
+            _merged(existing, value) if isinstance(existing, Mapping) and isinstance(value, Mapping) else value
+        )
     return updated
 
 

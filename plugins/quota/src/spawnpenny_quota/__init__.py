@@ -104,12 +104,12 @@ class QuotaStep(Step):
         if asked.labs and used.labs + asked.labs > limit.labs:
             raise QuotaExceededError("labs", asked=str(asked.labs), used=str(used.labs), limit=str(limit.labs))
         for name, most in limit.bounds.items():
-            wanted, there = getattr(asked, name), getattr(used, name)
-            if wanted + there > most:
+            wanted, existing = getattr(asked, name), getattr(used, name)
+            if wanted + existing > most:
                 raise QuotaExceededError(
                     name,
                     asked=format_quantity(wanted),
-                    used=format_quantity(there),
+                    used=format_quantity(existing),
                     limit=format_quantity(most),
                     advice=_TOO_LARGE if wanted > most else None,
                 )

@@ -61,34 +61,34 @@ class StorageStep(Step):
         return spawn.id
 
     async def apply(self, spawn: Spawn) -> None:
-        there = await self._had(spawn)
+        existing = await self._had(spawn)
         if self._settings.expand:
-            await self._expand(spawn, there)
+            await self._expand(spawn, existing)
 
     async def purge(self, spawn: Spawn) -> None:
         name = claim_name(spawn, self._settings)
-        there = await spawn.cluster.read(_CLAIM, name)
-        if there is None:
+        existing = await spawn.cluster.read(_CLAIM, name)
+        if existing is None:
             return
-        if kept := self._kept(spawn, there):
+        if kept := self._kept(spawn, existing):
             raise StorageKeptError(f"The volume claim {name} is kept: {kept}")
         holders = sorted(pod["metadata"]["name"] for pod in await spawn.cluster.list("Pod") if mounts(pod, name))
         if holders:
             raise StorageKeptError(f"The volume claim {name} is kept: it is mounted by {', '.join(holders)}.")
         await spawn.cluster.discard(_CLAIM, name, labels=owner(spawn, self._settings))
-        await self._gone(spawn, there)
+        await self._gone(spawn, existing)
         spawn.tell(f"The volume claim {name} is deleted.")
 
     async def _had(self, spawn: Spawn) -> Manifest:
         """Return the claim, made where it was not there."""
         (wanted,) = self.makes(spawn)
         name = wanted["metadata"]["name"]
-        while (there := await spawn.cluster.read(_CLAIM, name)) is not None:
-            self._refuse_foreign(spawn, there)
-            if "deletionTimestamp" not in there["metadata"]:
-                return there
+        while (existing := await spawn.cluster.read(_CLAIM, name)) is not None:
+            self._refuse_foreign(spawn, existing)
+            if "deletionTimestamp" not in existing["metadata"]:
+                return existing
             spawn.tell(f"Waiting for the volume claim {name} to go, which is being deleted, to make it anew.")
-            await self._gone(spawn, there)
+            await self._gone(spawn, existing)
         return await spawn.cluster.ensure(wanted, patch=False)
 
     def _refuse_foreign(self, spawn: Spawn, there: Manifest) -> None:

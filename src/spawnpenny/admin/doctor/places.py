@@ -17,10 +17,10 @@ _APPLY = "Apply the deployment's manifests again, or correct the name in the set
 async def check_namespaces(deployment: Deployment) -> list[Finding]:
     found = []
     for name in deployment.namespaces:
-        there = await deployment.cluster.read(Ref(resource_of("Namespace"), name))
-        if there is None:
+        existing = await deployment.cluster.read(Ref(resource_of("Namespace"), name))
+        if existing is None:
             found.append(failure(f"The namespace {name} is not there.", _APPLY))
-        elif there["metadata"].get("deletionTimestamp"):
+        elif existing["metadata"].get("deletionTimestamp"):
             found.append(
                 failure(f"The namespace {name} is being deleted.", "Wait until it is gone, then make it anew.")
             )

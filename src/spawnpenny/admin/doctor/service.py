@@ -39,9 +39,9 @@ async def _ask(session: aiohttp.ClientSession, base: str) -> list[Finding]:
             return [failure(message, "What else is found here may say why, and so does its log.")]
         skipped = (await answer.json()).get("skipped") or {}
     async with session.get(f"{base}/openapi.json") as answer:
-        there = (await answer.json())["info"]["version"]
-    if there != version("spawnpenny"):
-        message = f"The service at {base} is {there}; this is {version('spawnpenny')}."
+        existing = (await answer.json())["info"]["version"]
+    if existing != version("spawnpenny"):
+        message = f"The service at {base} is {existing}; this is {version('spawnpenny')}."
         return [warning(message, "Run the doctor of the version that is deployed.")]
     if skipped:
         message = ", ".join(f"{count} of the kind {kind}" for kind, count in sorted(skipped.items()))

@@ -27,12 +27,12 @@ async def check_role(deployment: Deployment) -> list[Finding]:
 
 async def _check_role(deployment: Deployment, name: str) -> list[Finding]:
     by = "steps need" if name == deployment.settings.broker.role else "the broker needs"
-    there = await deployment.cluster.read(Ref(resource_of("ClusterRole"), name))
-    if there is None:
+    existing = await deployment.cluster.read(Ref(resource_of("ClusterRole"), name))
+    if existing is None:
         return [failure(f"The ClusterRole {name} is not there.", APPLY)]
     made = make_manifests(deployment.grants, deployment.settings)
     (wanted,) = (each for each in made if each["kind"] == "ClusterRole" and each["metadata"]["name"] == name)
-    want, have = rights_of(wanted.get("rules") or ()), rights_of(there.get("rules") or ())
+    want, have = rights_of(wanted.get("rules") or ()), rights_of(existing.get("rules") or ())
     found = []
     if want - have:
         found.append(failure(f"The ClusterRole {name} lacks what {by}: {few(sorted(want - have))}.", APPLY))
@@ -50,8 +50,12 @@ async def check_bindings(deployment: Deployment) -> list[Finding]:
         name, broker = namespace["metadata"]["name"], deployment.settings.broker
         wanted = tenant_binding(name, installation=deployment.settings.installation, broker=broker)
         async with slots:
-            there = await deployment.cluster.read(Ref.of(wanted))
-        same = there is not None and there["roleRef"] == wanted["roleRef"] and there["subjects"] == wanted["subjects"]
+            existing = await deployment.cluster.read(Ref.of(wanted))
+        same = (
+            existing is not None
+            and existing["roleRef"] == wanted["roleRef"]
+            and existing["subjects"] == wanted["subjects"]
+        )
         return None if same else name
 
     alive = [each for each in await deployment.user_namespaces() if not each["metadata"].get("deletionTimestamp")]

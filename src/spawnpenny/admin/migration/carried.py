@@ -49,9 +49,9 @@ class Carried:
 def _added(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     added = dict(base)
     for key, value in more.items():
-        there = base.get(key)
-        if key in _SECTIONS and isinstance(there, Mapping) and isinstance(value, Mapping):
-            added[key] = _added(there, value)
+        existing = base.get(key)
+        if key in _SECTIONS and isinstance(existing, Mapping) and isinstance(value, Mapping):
+            added[key] = _added(existing, value)
         else:
             added[key] = value
     return added

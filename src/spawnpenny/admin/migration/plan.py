@@ -153,14 +153,14 @@ class Planner:
         settings = self._settings
         name = f"{settings.namespaces.prefix}{safe_slug(username)}"
         ours = user_namespace(username, name, installation=settings.installation, broker=settings.broker)
-        there = self._objects.namespaces.get(name)
-        if there is None:
+        existing = self._objects.namespaces.get(name)
+        if existing is None:
             self._plan.actions.append(NewNamespace(ours))
             return True
-        carried = there["metadata"].get("labels") or {}
+        carried = existing["metadata"].get("labels") or {}
         if labels.MANAGED_BY in carried:
             same = carried.items() >= labels.ours(settings.installation).items()
-            if same and annotation(there, labels.USERNAME) == username:
+            if same and annotation(existing, labels.USERNAME) == username:
                 return True
             self._plan.left.append(
                 f"The namespace {name} is another user's or another installation's, not {username}'s."
@@ -172,7 +172,7 @@ class Planner:
                 "set another namespaces.prefix, or take it away."
             )
             return False
-        self._plan.actions.append(Adoption(there, ours))
+        self._plan.actions.append(Adoption(existing, ours))
         return True
 
     def _wanted(self, owned: _Owned) -> Manifest | None:

@@ -75,9 +75,9 @@ def _joined(options: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str,
     """Return options and further ones, which count where both say something; maps are joined."""
     joined = dict(options)
     for name, value in further.items():
-        there = joined.get(name)
-        both = isinstance(there, Mapping) and isinstance(value, Mapping)
-        joined[name] = {**there, **value} if both else value  # type: ignore[dict-item]
+        existing = joined.get(name)
+        both = isinstance(existing, Mapping) and isinstance(value, Mapping)
+        joined[name] = {**existing, **value} if both else value  # type: ignore[dict-item]
     return joined
 
 

@@ -60,9 +60,9 @@ class Idle:
             if user_state.moved or not user_state.is_idle(before=oldest):
                 return
             names = Names.of(user_state.username, Kind.USER, "", prefix=self.service_context.settings.namespaces.prefix)
-            there, record = self.service_context.namespaces.get(None, names.namespace), user_state.record
-            if there is not None:
-                await self._release(user_state, there["metadata"]["uid"])
+            existing, record = self.service_context.namespaces.get(None, names.namespace), user_state.record
+            if existing is not None:
+                await self._release(user_state, existing["metadata"]["uid"])
             if not (record.commissioned or record.vouched or record.spawns):
                 await self._forget(user_state)
             elif record.namespace or record.applied:
