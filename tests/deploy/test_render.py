@@ -200,25 +200,25 @@ def test_selectors_select_the_pods_of_the_deployments(objects):
 
 def test_whatever_an_object_names_is_there(objects):
     existing = names(objects)
-    wanted = set()
+    desired = set()
     for each in of_kind(objects, "Deployment"):
         namespace, spec = each["metadata"]["namespace"], each["spec"]["template"]["spec"]
-        wanted.add(("ServiceAccount", namespace, spec["serviceAccountName"]))
-        wanted |= {("PriorityClass", None, spec["priorityClassName"])} if "priorityClassName" in spec else set()
+        desired.add(("ServiceAccount", namespace, spec["serviceAccountName"]))
+        desired |= {("PriorityClass", None, spec["priorityClassName"])} if "priorityClassName" in spec else set()
         for volume in spec["volumes"]:
             if "configMap" in volume:
-                wanted.add(("ConfigMap", namespace, volume["configMap"]["name"]))
+                desired.add(("ConfigMap", namespace, volume["configMap"]["name"]))
             if "secret" in volume:
-                wanted.add(("Secret", namespace, volume["secret"]["secretName"]))
+                desired.add(("Secret", namespace, volume["secret"]["secretName"]))
         refs = [variable.get("valueFrom", {}) for part in spec["containers"] for variable in part["env"]]
-        wanted |= {("Secret", namespace, ref["secretKeyRef"]["name"]) for ref in refs if "secretKeyRef" in ref}
+        desired |= {("Secret", namespace, ref["secretKeyRef"]["name"]) for ref in refs if "secretKeyRef" in ref}
     for each in (*of_kind(objects, "RoleBinding"), *of_kind(objects, "ClusterRoleBinding")):
         role = each["roleRef"]
         namespace = each["metadata"].get("namespace") if role["kind"] == "Role" else None
-        wanted.add((role["kind"], namespace, role["name"]))
-        wanted |= {("ServiceAccount", subject["namespace"], subject["name"]) for subject in each["subjects"]}
-    wanted |= {("Namespace", None, namespace) for _, namespace, _ in existing if namespace}
-    assert wanted - existing <= ELSEWHERE
+        desired.add((role["kind"], namespace, role["name"]))
+        desired |= {("ServiceAccount", subject["namespace"], subject["name"]) for subject in each["subjects"]}
+    desired |= {("Namespace", None, namespace) for _, namespace, _ in existing if namespace}
+    assert desired - existing <= ELSEWHERE
     for each in of_kind(objects, "Certificate"):
         assert ("Secret", each["metadata"]["namespace"], each["spec"]["secretName"]) in ELSEWHERE
 

@@ -123,8 +123,8 @@ async def test_anonymous_bodies_that_do_not_end_are_refused_and_cut(launch):
 async def test_answers_that_nobody_reads_are_given_up(launch):
     async with launch() as target:
         before, memory, descriptors = await unloaded(target)
-        wanted = 20 * b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
-        pairs = await target.flood(MANY // 2, wanted, buffer=4096)
+        desired = 20 * b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+        pairs = await target.flood(MANY // 2, desired, buffer=4096)
         assert await target.answers() < SLOWER * before
         await target.until_closed()
         assert target.memory < memory + 40 * MIB + MANY * 200_000
@@ -136,10 +136,10 @@ async def test_event_streams_that_nobody_reads_leave_room_for_others(launch):
     async with launch() as target:
         before, memory, _ = await unloaded(target)
         await target.start("ada", "s1")
-        wanted = (
+        desired = (
             b"GET /v1/users/ada/labs/~default/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada-token\r\n\r\n"
         )
-        await target.flood(MANY, wanted, buffer=4096)
+        await target.flood(MANY, desired, buffer=4096)
         assert await target.answers() < SLOWER * before
         assert target.memory < memory + 40 * MIB
         assert await target.metric("spawnpenny_event_streams_open") <= 20
@@ -176,11 +176,11 @@ async def test_bodies_of_one_user_that_cost_much_hold_up_nobody_else(launch):
     body = ('{"start": "s", ' + ", ".join(f'"star{number:03}": 1' for number in range(4900)) + "}").encode()
     async with launch() as target:
         before, _, _ = await unloaded(target)
-        wanted, over, statuses = put(len(body), sent=body), asyncio.Event(), set()
+        desired, over, statuses = put(len(body), sent=body), asyncio.Event(), set()
 
         async def repeat(reader, writer):
             while not over.is_set():
-                writer.write(wanted)
+                writer.write(desired)
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(re.search(rb"Content-Length: (\d+)", head)[1])
                 await reader.readexactly(length)

@@ -95,8 +95,8 @@ async def test_a_start_and_a_stop_at_once_end_in_one_clear_state(site):
 
 async def test_two_users_and_two_labs_run_side_by_side(site):
     async with site.service() as service:
-        wanted = [("ada", "~default"), ("ada", "second"), ("Grüße@example.org", "~default")]
-        runs = await asyncio.gather(*(start(service, user=user, name=name) for user, name in wanted))
+        desired = [("ada", "~default"), ("ada", "second"), ("Grüße@example.org", "~default")]
+        runs = await asyncio.gather(*(start(service, user=user, name=name) for user, name in desired))
         for run in runs:
             await settled(run)
         assert [run.record.phase for run in runs] == [Phase.RUNNING] * 3, [run.record.reason for run in runs]

@@ -69,10 +69,10 @@ class Herd(Step):
     async def _herd(self, spawn):
         existing = {pod["metadata"]["name"]: pod for pod in spawn.cluster.pods()}
         del existing[spawn.names.base]
-        wanted = {spawn.names.own(f"w-{number}") for number in range(spawn.scale.count)}
-        for name in wanted - existing.keys():
+        desired = {spawn.names.own(f"w-{number}") for number in range(spawn.scale.count)}
+        for name in desired - existing.keys():
             await spawn.cluster.ensure(self._pod(name, part="worker"))
-        for name in existing.keys() - wanted:
+        for name in existing.keys() - desired:
             await spawn.cluster.remove(existing[name])
 
     async def revert(self, spawn):

@@ -145,13 +145,13 @@ def test_each_expression_is_seen_true_and_false_and_none_fails(scene, policies):
             for verdict in (*policy.matches(admission), *policy.judge(admission)):
                 assert verdict.error == "", (admission, verdict.expression.source)
                 seen.add((name, verdict.expression.name, verdict.value))
-    wanted = {
+    desired = {
         (name.removeprefix("spawnpenny-"), each.name, value)
         for name, policy in policies.items()
         for each in (*policy.conditions, *policy.validations)
         for value in (True, False)
     }
-    assert seen == wanted
+    assert seen == desired
 
 
 def test_an_api_server_that_evaluates_policies_judges_as_the_kit_does(apiserver, scene, policies):

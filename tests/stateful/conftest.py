@@ -199,9 +199,9 @@ class Household:
         await self._check()
 
     async def _records(self):
-        wanted = {**labels.ours(self.site.settings.installation), labels.KIND: "record"}
+        desired = {**labels.ours(self.site.settings.installation), labels.KIND: "record"}
         state = self.site.settings.namespaces.state
-        listing = await self.site.cluster.list(resource_of("Secret"), namespace=state, labels=wanted)
+        listing = await self.site.cluster.list(resource_of("Secret"), namespace=state, labels=desired)
         return {item["metadata"]["name"].removeprefix("user-"): item for item in listing.items}
 
     async def _unrest(self):

@@ -179,7 +179,7 @@ class Election:
         }
         if before is not None:
             metadata["resourceVersion"] = _version(before)
-        wanted = {
+        desired = {
             "holderIdentity": None if given_up else self._me,
             "leaseDurationSeconds": max(1, math.ceil(self._seconds)),
             "acquireTime": spec.get("acquireTime", now) if same else now,
@@ -190,7 +190,7 @@ class Election:
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": metadata,
-            "spec": {key: value for key, value in wanted.items() if value is not None},
+            "spec": {key: value for key, value in desired.items() if value is not None},
         }
 
 

@@ -202,9 +202,9 @@ class _RequestSchema(StrictSchema[BrokerRequest]):
     @validates_schema
     def _check_parts(self, data: dict[str, Any], **_: Any) -> None:
         release, order = data["verb"] == "release", data["verb"] in {"commission", "retire"}
-        for key, wanted in (("uid", release), ("purge", release), ("dossier", order)):
-            if (key in data) != wanted:
-                message = "is missing" if wanted else "does not belong there"
+        for key, desired in (("uid", release), ("purge", release), ("dossier", order)):
+            if (key in data) != desired:
+                message = "is missing" if desired else "does not belong there"
                 raise ValidationError(f"With the verb {data['verb']}, this {message}.", key)
         if "foreign" in data and not release:
             raise ValidationError(f"With the verb {data['verb']}, this does not belong there.", "foreign")

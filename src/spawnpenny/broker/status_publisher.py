@@ -40,14 +40,14 @@ class Notice:
     async def post(self) -> None:
         """Write what holds now, where the board says something else."""
         try:
-            wanted = BrokerStatus.of(self._broker)
+            desired = BrokerStatus.of(self._broker)
         except ProvisionError:
             return  # the orders cannot be read, as the log says: what was there last stands
         existing = self._maps.get(self._ref.namespace, self._ref.name)
-        if existing is None or BrokerStatus.read(existing) == wanted:
+        if existing is None or BrokerStatus.read(existing) == desired:
             return
         try:
-            await self._cluster.patch(self._ref, wanted.patch())
+            await self._cluster.patch(self._ref, desired.patch())
         except ClusterError as error:
             self._log.warning("the board cannot be written", error=error.message)
 

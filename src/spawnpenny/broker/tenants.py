@@ -138,10 +138,10 @@ class Tenants:
 
     async def _ensure_namespace(self, username: str, name: str) -> Manifest:
         broker = self._settings.broker
-        wanted = user_namespace(username, name, installation=self._settings.installation, broker=broker)
+        desired = user_namespace(username, name, installation=self._settings.installation, broker=broker)
         existing: Manifest | None = None
         if self._is_full(name):
-            existing = await self._cluster.read(Ref.of(wanted))
+            existing = await self._cluster.read(Ref.of(desired))
             if existing is None:
                 raise BrokerRefusedError(
                     f"There are {broker.namespaces} user namespaces, as many as broker.namespaces allows. "
@@ -150,16 +150,16 @@ class Tenants:
         else:
             self._fresh[name] = time.monotonic()
             try:
-                made = await self._cluster.create(wanted)
+                made = await self._cluster.create(desired)
             except AlreadyExistsError:
-                existing = await self._cluster.read(Ref.of(wanted))
+                existing = await self._cluster.read(Ref.of(desired))
             else:
-                await self._refuse_altered(wanted, made)
+                await self._refuse_altered(desired, made)
                 return made
         if existing is None or "deletionTimestamp" in existing["metadata"]:
             raise NotFoundError(f"The namespace {name} is being deleted.")
         self._refuse_foreign(existing, username)
-        self._tell_difference(existing, wanted)
+        self._tell_difference(existing, desired)
         return existing
 
     async def _refuse_altered(self, wanted: Manifest, made: Manifest) -> None:

@@ -69,10 +69,10 @@ def list_clusters(
     """
     if user and named and user != named:
         raise UsageError("USER and --user name two users: give one of them.")
-    wanted = _phases(phases)
+    desired = _phases(phases)
 
     async def work(client: Client) -> None:
-        clusters, unknown = await _listed(client, user or named, wanted, limit if sort == "user" else None)
+        clusters, unknown = await _listed(client, user or named, desired, limit if sort == "user" else None)
         clusters = sorted_by(sort, clusters)[:limit]
         if output == "json":
             told = {"clusters": [asdict(cluster) for cluster in clusters], "unknown": unknown}

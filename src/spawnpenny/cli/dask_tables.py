@@ -166,12 +166,12 @@ def duration(seconds: float) -> str:
 
 def _total(clusters: Sequence[Cluster]) -> str:
     live = [cluster for cluster in clusters if cluster.phase in _LIVE]
-    running, wanted = sum(each.workers.running for each in live), sum(each.desired for each in live)
+    running, desired = sum(each.workers.running for each in live), sum(each.desired for each in live)
     cpu, memory = (sum((_amount(each, name) for each in live), Decimal()) for name in ("cpu", "memory"))
     of = {cluster.user for cluster in clusters}
     users = "" if len(of) == 1 else f" of {len(of)} users"
     return (
-        f"{len(clusters)} clusters{users}: {running} of {wanted} workers run. "
+        f"{len(clusters)} clusters{users}: {running} of {desired} workers run. "
         f"They use {format_quantity(cpu)} CPU and {format_quantity(memory)} memory."
     )
 

@@ -57,8 +57,8 @@ def _unloaded(settings: Settings) -> Iterator[Row]:
     installed = sorted(entry_points(group=PLUGIN_GROUP), key=lambda entry: entry.name)
     for entry in installed:
         source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
-        wanted = entry.name in settings.plugins
-        yield entry.name, "wanted" if wanted else "no", source, entry.value, _steps(entry, settings) if wanted else ""
+        desired = entry.name in settings.plugins
+        yield entry.name, "wanted" if desired else "no", source, entry.value, _steps(entry, settings) if desired else ""
     for name in sorted(settings.plugins.keys() - {entry.name for entry in installed}):
         yield name, "wanted", "not installed", "", ""
 

@@ -34,10 +34,10 @@ def commission(
     *, target: Target, name: str, output: str, uid: int, gid: int | None, groups: tuple[str, ...], wait: bool
 ) -> int:
     """Make a user known, and have the site's orders run: the home directory and whatever else the site gives."""
-    wanted = _groups(groups)
+    desired = _groups(groups)
 
     async def work(client: Client) -> int:
-        found = await client.commission(name, uid=uid, gid=gid, groups=wanted)
+        found = await client.commission(name, uid=uid, gid=gid, groups=desired)
         if wait:
             console = Console(stderr=True, highlight=False, soft_wrap=True)
             await show(client.user_events(name), console, name)

@@ -72,10 +72,10 @@ class PhasesField(fields.Field[frozenset[str]]):
     names: ClassVar = tuple(dict.fromkeys((*Phase, *(status.lower() for status in Status))))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> frozenset[str]:
-        wanted = frozenset(name.strip().lower() for name in value.split(","))
-        if not wanted <= set(self.names):
+        desired = frozenset(name.strip().lower() for name in value.split(","))
+        if not desired <= set(self.names):
             raise ValidationError(f"has to be of {', '.join(self.names)}, with commas.")
-        return wanted
+        return desired
 
 
 def _phases_field() -> PhasesField:

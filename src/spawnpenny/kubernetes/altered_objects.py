@@ -37,6 +37,6 @@ def demand_unaltered(sent: Manifest, stored: Manifest) -> None:
 
 
 def _lost(sent: Manifest, stored: Manifest, part: str) -> list[str]:
-    wanted: dict[str, Any] = sent["metadata"].get(part) or {}
+    desired: dict[str, Any] = sent["metadata"].get(part) or {}
     answered: dict[str, Any] = stored["metadata"].get(part) or {}
-    return sorted(key for key, value in wanted.items() if labels.is_own(key) and answered.get(key) != value)
+    return sorted(key for key, value in desired.items() if labels.is_own(key) and answered.get(key) != value)

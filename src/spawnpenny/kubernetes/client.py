@@ -196,8 +196,8 @@ class KubernetesCluster:
         call = Call.on("delete", ref)
         options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         conditions = {"uid": uid, "resourceVersion": version}
-        if wanted := {key: value for key, value in conditions.items() if value is not None}:
-            options["preconditions"] = wanted
+        if desired := {key: value for key, value in conditions.items() if value is not None}:
+            options["preconditions"] = desired
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         try:

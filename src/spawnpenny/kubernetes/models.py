@@ -121,12 +121,12 @@ def _demands(bare: Any, attribute: str) -> bool:
 
 def _plain(value: Any, kind: str, path: str) -> Iterator[Mismatch]:
     key = path.rpartition(".")[2]
-    wanted = {"str": str, "int": int, "bool": bool, "float": float}.get(kind)
-    if wanted is None or (key in _QUANTITY and _is_number(value)):
+    desired = {"str": str, "int": int, "bool": bool, "float": float}.get(kind)
+    if desired is None or (key in _QUANTITY and _is_number(value)):
         return
-    fits = isinstance(value, bool) if wanted is bool else isinstance(value, wanted) and not isinstance(value, bool)
-    if not fits and not (wanted is float and isinstance(value, int)):
-        yield Mismatch(path, f"has to be {_WORDS[wanted]}, not {value!r}", key)
+    fits = isinstance(value, bool) if desired is bool else isinstance(value, desired) and not isinstance(value, bool)
+    if not fits and not (desired is float and isinstance(value, int)):
+        yield Mismatch(path, f"has to be {_WORDS[desired]}, not {value!r}", key)
 
 
 def _name(each: Any, number: int) -> str:

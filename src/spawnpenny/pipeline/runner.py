@@ -170,12 +170,12 @@ class Runner:
 
     async def _apply_shared(self, step: Step, spawn: Spawn) -> StepState:
         async with self._shared.lock(step):
-            wanted = self._shared.wanted(step, spawn)
-            if self._shared.current(step, wanted):
+            desired = self._shared.wanted(step, spawn)
+            if self._shared.current(step, desired):
                 return StepState.SKIPPED
             self._shared.begin(step)
             await step.apply(spawn)
-            self._shared.applied(step, wanted)
+            self._shared.applied(step, desired)
             return StepState.DONE
 
     def _reword(self, step: Step, error: BaseException) -> None:

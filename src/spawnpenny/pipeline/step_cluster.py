@@ -376,8 +376,8 @@ def _dropped(manifest: Manifest, stored: Manifest) -> Manifest:
         if stale := _stale(manifest.get(key), stored.get(key)):
             gone[key] = stale
     if (inner := _MAPS_OF_SPECS.get(manifest["kind"])) is not None:
-        wanted, existing = manifest.get("spec", {}), stored.get("spec", {})
-        if stale := _stale(wanted.get(inner), existing.get(inner)):
+        desired, existing = manifest.get("spec", {}), stored.get("spec", {})
+        if stale := _stale(desired.get(inner), existing.get(inner)):
             gone["spec"] = {inner: stale}
     return gone
 

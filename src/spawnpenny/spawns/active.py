@@ -116,8 +116,8 @@ class ActiveSpawn:
     @property
     def settled(self) -> bool:
         """Return whether it stays as it is without a further request."""
-        phase, wanted = self.record.phase, self.record.desired
-        return self.over or (phase is Phase.RUNNING and wanted is Desired.RUNNING)
+        phase, desired = self.record.phase, self.record.desired
+        return self.over or (phase is Phase.RUNNING and desired is Desired.RUNNING)
 
     @property
     def over(self) -> bool:

@@ -98,8 +98,8 @@ class Recovery:
         if not self.begun:
             return
         ownership, settings = self.service_context.ownership, self.service_context.settings
-        wanted = {**labels.ours(settings.installation), labels.KIND: "record"}
-        listing = await cluster.list(resource_of("Secret"), namespace=ownership.namespace, labels=wanted)
+        desired = {**labels.ours(settings.installation), labels.KIND: "record"}
+        listing = await cluster.list(resource_of("Secret"), namespace=ownership.namespace, labels=desired)
         heard = {each["metadata"]["name"]: _version(each) for each in ownership.records.items()}
         async for record in paced(listing.items):
             latest = ownership.latest(record)
@@ -177,9 +177,9 @@ class Recovery:
             metadata = pod["metadata"]
             carried = metadata.get("labels", {})
             slug = carried.get(labels.USER, "")
-            wanted = known or slug in again or self.user_registry.by_slug(slug) is None
+            desired = known or slug in again or self.user_registry.by_slug(slug) is None
             is_one = carried.get(labels.SPAWN) and labels.PART not in carried
-            latest = pods.get(metadata["namespace"], metadata["name"]) if wanted and is_one else None
+            latest = pods.get(metadata["namespace"], metadata["name"]) if desired and is_one else None
             if latest is not None and latest["metadata"]["uid"] == metadata["uid"] and not pod_status.is_over(latest):
                 with self.service_context.faults.isolated("pod", f"{metadata['namespace']}/{metadata['name']}"):
                     self._record_again(latest, again)

@@ -94,8 +94,8 @@ def _common(
 
     So many bytes are compared at once, as one number: a large environment costs milliseconds.
     """
-    wanted = set[int]().union(*(piece for reading in readings for piece in _pieces(reading.data, width)))
-    found = set[int]().union(*(wanted.intersection(piece) for piece in _pieces(secrets, width)))
+    desired = set[int]().union(*(piece for reading in readings for piece in _pieces(reading.data, width)))
+    found = set[int]().union(*(desired.intersection(piece) for piece in _pieces(secrets, width)))
     if found:
         for reading in readings:
             data = reading.data

@@ -205,8 +205,8 @@ class DaskSite:
 
     async def pods(self, cluster: str, user: str = "ada") -> Sequence[Manifest]:
         """Return all pods of a cluster."""
-        wanted = {**labels.ours(self.site.settings.installation), labels.KIND: "dask", labels.LAB: cluster}
-        listing = await self.site.cluster.list(resource_of("Pod"), namespace=self.site.namespace(user), labels=wanted)
+        desired = {**labels.ours(self.site.settings.installation), labels.KIND: "dask", labels.LAB: cluster}
+        listing = await self.site.cluster.list(resource_of("Pod"), namespace=self.site.namespace(user), labels=desired)
         return listing.items
 
     async def vanish(self, pod: Manifest) -> None:

@@ -228,5 +228,5 @@ def _covers(rule: Mapping[str, Any], admission: Admission) -> bool:
 
 def _names(pattern: str, resource: str, subresource: str) -> bool:
     """Return whether a rule's pattern is about a resource: ``*`` has all resources, and no subresource."""
-    wanted, _, below = pattern.partition("/")
-    return wanted in {"*", resource} and below in {"*", subresource}
+    desired, _, below = pattern.partition("/")
+    return desired in {"*", resource} and below in {"*", subresource}

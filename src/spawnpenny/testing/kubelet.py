@@ -47,5 +47,5 @@ class KubeletLogs:
         if request.transport is not None:
             self._transports.add(request.transport)
         text = self.texts.get((request.match_info["namespace"], request.match_info["pod"]), "")
-        wanted = int(request.query.get("tailLines", "0"))
-        return web.Response(text="".join(text.splitlines(keepends=True)[-wanted:]))
+        desired = int(request.query.get("tailLines", "0"))
+        return web.Response(text="".join(text.splitlines(keepends=True)[-desired:]))

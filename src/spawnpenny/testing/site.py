@@ -86,10 +86,10 @@ class Site:
 
     async def objects(self, *kinds: str, user: str = "ada", spawn: str | None = None) -> dict[str, Manifest]:
         """Return what is in a user's namespace, by ``Kind/name``; with ``spawn`` only what carries that mark."""
-        wanted = {**labels.ours(self.settings.installation), **({labels.SPAWN: spawn} if spawn else {})}
+        desired = {**labels.ours(self.settings.installation), **({labels.SPAWN: spawn} if spawn else {})}
         found: dict[str, Manifest] = {}
         for kind in kinds or ("Pod", "Secret", "Service", "ConfigMap", "ResourceQuota", "LimitRange", "NetworkPolicy"):
-            listing = await self.cluster.list(resource_of(kind), namespace=self.namespace(user), labels=wanted)
+            listing = await self.cluster.list(resource_of(kind), namespace=self.namespace(user), labels=desired)
             found |= {f"{kind}/{item['metadata']['name']}": item for item in listing.items}
         return found
 

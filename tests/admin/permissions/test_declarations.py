@@ -94,8 +94,8 @@ def vault(*permissions):
 def test_a_kind_of_a_sites_own_is_in_the_tenant_role_and_nowhere_else():
     secrets = Resource("ricoberger.de/v1alpha1", "VaultSecret", "vaultsecrets")
     made = roles(vault=vault(allow("create", "patch", on=secrets)))
-    wanted = {"apiGroups": ["ricoberger.de"], "resources": ["vaultsecrets"], "verbs": ["create", "patch"]}
-    assert [place for place, rules in made.items() if wanted in rules] == [(None, "spawnpenny-tenant")]
+    desired = {"apiGroups": ["ricoberger.de"], "resources": ["vaultsecrets"], "verbs": ["create", "patch"]}
+    assert [place for place, rules in made.items() if desired in rules] == [(None, "spawnpenny-tenant")]
 
 
 def test_a_plugin_that_is_left_out_asks_for_nothing():
@@ -105,8 +105,8 @@ def test_a_plugin_that_is_left_out_asks_for_nothing():
 
 def test_a_kind_that_keeps_a_namespace_is_the_brokers_to_list_where_it_deletes_and_nowhere_else():
     made = roles(replace(Settings(), broker=BrokerSettings(keep_for=("widgets.acme.example/v1",))))
-    wanted = {"apiGroups": ["acme.example"], "resources": ["widgets"], "verbs": ["list"]}
-    assert [place for place, rules in made.items() if wanted in rules] == [(None, "spawnpenny-tenant-release")]
+    desired = {"apiGroups": ["acme.example"], "resources": ["widgets"], "verbs": ["list"]}
+    assert [place for place, rules in made.items() if desired in rules] == [(None, "spawnpenny-tenant-release")]
 
 
 def test_dask_needs_no_right_that_labs_do_not_need():

@@ -117,12 +117,12 @@ async def test_it_is_for_who_may_read_all(caller, who, status):
 
 async def test_the_gauges_say_how_many_there_are_and_name_nobody(caller, clusters):
     hub = await caller("hub")
-    wanted = {("workers", "running"): 2, ("workers", "pending"): 0, ("workers_desired",): 2}
+    desired = {("workers", "running"): 2, ("workers", "pending"): 0, ("workers_desired",): 2}
 
     async def workers():
         return {key: value for key, value in (await gauges(hub)).items() if key[0].startswith("workers")}
 
-    await until(workers, wanted)
+    await until(workers, desired)
     seen = await gauges(hub)
     assert {key[1]: value for key, value in seen.items() if key[0] == "clusters" and value} == {
         "running": 2,
@@ -140,10 +140,10 @@ async def test_a_cluster_that_has_nothing_to_do_is_seen_to_be_idle_and_one_at_wo
         idle = cluster["idle_since"]
         return None if idle is None else time.time() - idle >= 120, (await gauges(hub))["clusters_idle",]
 
-    for idle, workers, wanted in ((120.0, 1, (True, 1)), (None, 2, (None, 0)), (30.0, 3, (None, 0))):
+    for idle, workers, desired in ((120.0, 1, (True, 1)), (None, 2, (None, 0)), (30.0, 3, (None, 0))):
         flock.idle = idle
         await ada.post(f"{CLUSTERS}{name}/scale", json={"count": workers})
-        await until(seen, wanted)
+        await until(seen, desired)
 
 
 async def test_without_any_the_gauges_are_zero(caller):

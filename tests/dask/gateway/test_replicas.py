@@ -146,10 +146,10 @@ async def test_any_replica_lists_all_clusters_and_each_counts_its_own(site, serv
         await second._wait_for_start(names[1])
         await first.scale_cluster(names[0], 1)
         hubs = [await stack.enter_async_context(each.client("hub")) for each in (one, two)]
-        wanted = [("ada", names[0], "running", 1), ("bob", names[1], "running", 0)]
+        desired = [("ada", names[0], "running", 1), ("bob", names[1], "running", 0)]
         for hub in hubs:
             async with asyncio.timeout(PATIENCE):
-                while await listed(hub) != wanted:
+                while await listed(hub) != desired:
                     pass
             page = await (await hub.get("/v1/dask?limit=1")).json()
             rest = await (await hub.get("/v1/dask", params={"after": page["next"]})).json()

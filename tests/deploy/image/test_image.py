@@ -67,12 +67,12 @@ def test_it_serves_and_ends_when_it_is_asked_to(image):
 
 
 def test_it_is_run_as_the_user_of_the_deployment(image):
-    wanted = set()
+    desired = set()
     for name in ("web", "broker"):
         deployment = next(yaml.safe_load_all((KUSTOMIZE / "base" / f"{name}.yaml").read_text()))
         context = deployment["spec"]["template"]["spec"]["securityContext"]
-        wanted.add(f"{context['runAsUser']}:{context['runAsGroup']}")
-    assert wanted == {image.config["User"]}
+        desired.add(f"{context['runAsUser']}:{context['runAsGroup']}")
+    assert desired == {image.config["User"]}
     assert image.config["Entrypoint"] == ["spawnpenny"]
     assert image.config["Labels"]["org.opencontainers.image.version"] == "test"
 

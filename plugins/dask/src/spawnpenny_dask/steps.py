@@ -108,8 +108,8 @@ class SchedulerStep(PodStep):
             )
 
     async def apply(self, spawn: Spawn) -> None:
-        (wanted,) = self.makes(spawn)
-        pod = await spawn.cluster.ensure(wanted)
+        (desired,) = self.makes(spawn)
+        pod = await spawn.cluster.ensure(desired)
         spawn.tell("Waiting for the scheduler to answer.")
         ready = await _first(spawn.cluster.wait(pod), _answers(spawn, pod))
         spawn.announce(url=scheduler_url(ready), pod=ready["metadata"]["uid"])

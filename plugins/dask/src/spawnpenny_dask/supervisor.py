@@ -132,17 +132,17 @@ class Tending:
         self._look(pods, lost)
         for end in state.ends if state else ():
             self._reports.process_ended(end)
-        wanted = self._charge.wishes.wanted(state, pods)
+        desired = self._charge.wishes.wanted(state, pods)
         registered = self._spared.seen_in(state.workers) if state else None
-        groups = {group: [pod for pod in pods if group_of(pod) == group] for group in {*wanted, *map(group_of, pods)}}
-        todos = {group: plan(wanted[group], those, registered, lost) for group, those in groups.items()}
+        groups = {group: [pod for pod in pods if group_of(pod) == group] for group in {*desired, *map(group_of, pods)}}
+        todos = {group: plan(desired[group], those, registered, lost) for group, those in groups.items()}
         await self._remove(tuple(pod for todo in todos.values() for pod in todo.remove))
         for group, todo in todos.items():
             if todo.start:
                 await self._start(todo.start, group)
         for group, todo in todos.items():
             if todo.retire:
-                await self._retire(todo.retire, groups[group], registered or {}, last=not wanted.total())
+                await self._retire(todo.retire, groups[group], registered or {}, last=not desired.total())
         starts = any(todo.start for todo in todos.values())
         if starts and (left := self._backoff.left(self._clock())):
             self._charge.spawn.hold_back(self._trouble, until=time.time() + left)

@@ -93,10 +93,10 @@ class PodStep(Step):
         return [with_amounts(pod, NOTEBOOK, template.environment)]  # patches may have changed them
 
     async def apply(self, spawn: Spawn) -> None:
-        (wanted,) = self.makes(spawn)
+        (desired,) = self.makes(spawn)
         if not _TOKENS & spawn.env.keys():
             spawn.tell("No JUPYTER_TOKEN was sent: only the lab's own log has the token that it makes.")
-        pod = await spawn.cluster.ensure(wanted)
+        pod = await spawn.cluster.ensure(desired)
         spawn.tell("Waiting for the lab to answer.")
         ready = await spawn.cluster.wait(pod)
         spawn.announce(url=lab_url(ready), pod=ready["metadata"]["uid"])

@@ -23,8 +23,8 @@ def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
         ForbiddenError: A claim is missing or wrong, or one that is required is not as it has to be.
 
     """
-    for name, wanted in settings.required.items():
-        if not _has(claims, name, wanted):
+    for name, desired in settings.required.items():
+        if not _has(claims, name, desired):
             raise ForbiddenError(f"The token's claim {name!r} is not what this site requires.")
     named = settings.claims
     username = _username(claims, settings)

@@ -104,14 +104,14 @@ class QuotaStep(Step):
         if asked.labs and used.labs + asked.labs > limit.labs:
             raise QuotaExceededError("labs", asked=str(asked.labs), used=str(used.labs), limit=str(limit.labs))
         for name, most in limit.bounds.items():
-            wanted, existing = getattr(asked, name), getattr(used, name)
-            if wanted + existing > most:
+            desired, existing = getattr(asked, name), getattr(used, name)
+            if desired + existing > most:
                 raise QuotaExceededError(
                     name,
-                    asked=format_quantity(wanted),
+                    asked=format_quantity(desired),
                     used=format_quantity(existing),
                     limit=format_quantity(most),
-                    advice=_TOO_LARGE if wanted > most else None,
+                    advice=_TOO_LARGE if desired > most else None,
                 )
 
     def container_limits(self) -> Mapping[str, Decimal]:

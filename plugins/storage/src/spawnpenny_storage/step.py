@@ -81,15 +81,15 @@ class StorageStep(Step):
 
     async def _had(self, spawn: Spawn) -> Manifest:
         """Return the claim, made where it was not there."""
-        (wanted,) = self.makes(spawn)
-        name = wanted["metadata"]["name"]
+        (desired,) = self.makes(spawn)
+        name = desired["metadata"]["name"]
         while (existing := await spawn.cluster.read(_CLAIM, name)) is not None:
             self._refuse_foreign(spawn, existing)
             if "deletionTimestamp" not in existing["metadata"]:
                 return existing
             spawn.tell(f"Waiting for the volume claim {name} to go, which is being deleted, to make it anew.")
             await self._gone(spawn, existing)
-        return await spawn.cluster.ensure(wanted, patch=False)
+        return await spawn.cluster.ensure(desired, patch=False)
 
     def _refuse_foreign(self, spawn: Spawn, there: Manifest) -> None:
         name = there["metadata"]["name"]
@@ -122,10 +122,10 @@ class StorageStep(Step):
 
     async def _expand(self, spawn: Spawn, there: Manifest) -> None:
         """Expand a claim to the size in the settings; never shrink it, and never fail a lab for that."""
-        requests, wanted = there["spec"]["resources"].get("requests") or {}, self._settings.capacity
-        if parse_quantity(requests.get("storage", "0")) >= wanted:
+        requests, desired = there["spec"]["resources"].get("requests") or {}, self._settings.capacity
+        if parse_quantity(requests.get("storage", "0")) >= desired:
             return
-        size = format_quantity(wanted)
+        size = format_quantity(desired)
         try:
             await spawn.cluster.change(there, {"spec": {"resources": {"requests": {"storage": size}}}})
         except (ClusterError, QuotaExceededError) as error:

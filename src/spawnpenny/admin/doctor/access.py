@@ -66,12 +66,12 @@ class Access:
             CannotTellError: It may not be asked.
 
         """
-        wanted = list(dict.fromkeys(rights))
-        if not wanted:
+        desired = list(dict.fromkeys(rights))
+        if not desired:
             return set()
-        about_oneself = await self._is_about_oneself(account, wanted[0])
-        answers = await asyncio.gather(*(self._may(account, right, about_oneself=about_oneself) for right in wanted))
-        return {right for right, may in zip(wanted, answers, strict=True) if may}
+        about_oneself = await self._is_about_oneself(account, desired[0])
+        answers = await asyncio.gather(*(self._may(account, right, about_oneself=about_oneself) for right in desired))
+        return {right for right, may in zip(desired, answers, strict=True) if may}
 
     async def _is_about_oneself(self, account: tuple[str, str], right: Right) -> bool:
         try:

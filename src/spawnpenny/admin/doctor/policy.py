@@ -35,8 +35,8 @@ async def check_policy(deployment: Deployment) -> list[Finding]:
     if not deployment.settings.broker.separate:
         return [ok("There is no fence where the service is its own broker (broker.separate is false).")]
     found = []
-    for wanted in make_fence(deployment.settings, deployment.orders):
-        found += await _compare(deployment, wanted)
+    for desired in make_fence(deployment.settings, deployment.orders):
+        found += await _compare(deployment, desired)
     if not any(each.level == "failure" for each in found):
         found.append(ok("The fence in force is the one of the settings."))
     return found

@@ -31,8 +31,8 @@ async def _check_role(deployment: Deployment, name: str) -> list[Finding]:
     if existing is None:
         return [failure(f"The ClusterRole {name} is not there.", APPLY)]
     made = make_manifests(deployment.grants, deployment.settings)
-    (wanted,) = (each for each in made if each["kind"] == "ClusterRole" and each["metadata"]["name"] == name)
-    want, have = rights_of(wanted.get("rules") or ()), rights_of(existing.get("rules") or ())
+    (desired,) = (each for each in made if each["kind"] == "ClusterRole" and each["metadata"]["name"] == name)
+    want, have = rights_of(desired.get("rules") or ()), rights_of(existing.get("rules") or ())
     found = []
     if want - have:
         found.append(failure(f"The ClusterRole {name} lacks what {by}: {few(sorted(want - have))}.", APPLY))
@@ -48,13 +48,13 @@ async def check_bindings(deployment: Deployment) -> list[Finding]:
 
     async def lacks(namespace: Manifest) -> str | None:
         name, broker = namespace["metadata"]["name"], deployment.settings.broker
-        wanted = tenant_binding(name, installation=deployment.settings.installation, broker=broker)
+        desired = tenant_binding(name, installation=deployment.settings.installation, broker=broker)
         async with slots:
-            existing = await deployment.cluster.read(Ref.of(wanted))
+            existing = await deployment.cluster.read(Ref.of(desired))
         same = (
             existing is not None
-            and existing["roleRef"] == wanted["roleRef"]
-            and existing["subjects"] == wanted["subjects"]
+            and existing["roleRef"] == desired["roleRef"]
+            and existing["subjects"] == desired["subjects"]
         )
         return None if same else name
 

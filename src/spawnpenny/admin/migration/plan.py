@@ -100,9 +100,9 @@ class Planner:
         owned = list(self._owned())
         people = dict.fromkeys((*(each.username for each in owned), *self._inhabitants(usernames)))
         reached = {username for username in people if self._plan_namespace(username)}
-        wanted = [(each, after) for each in owned if each.username in reached and (after := self._wanted(each))]
-        takers = Counter(_place(after) for _, after in wanted)
-        for each, after in wanted:
+        desired = [(each, after) for each in owned if each.username in reached and (after := self._wanted(each))]
+        takers = Counter(_place(after) for _, after in desired)
+        for each, after in desired:
             if takers[_place(after)] > 1:
                 self._plan.left.append(
                     f"{each.place}: another claim of {each.username} would be {_place(after)} too. "

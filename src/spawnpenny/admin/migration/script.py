@@ -43,14 +43,14 @@ def _calls(action: Action) -> Iterator[list[str]]:
 
 def _marked(kind: str, before: Manifest, after: Manifest) -> list[str]:
     metadata = after["metadata"]
-    wanted = {key: dict(metadata.get(key) or {}) for key in ("labels", "annotations")}
-    mark = content_hash([metadata["name"], wanted])
-    wanted["annotations"][MARK] = mark
+    desired = {key: dict(metadata.get(key) or {}) for key in ("labels", "annotations")}
+    mark = content_hash([metadata["name"], desired])
+    desired["annotations"][MARK] = mark
     carried = before["metadata"]
-    former = {key: {name: (carried.get(key) or {}).get(name) for name in given} for key, given in wanted.items()}
+    former = {key: {name: (carried.get(key) or {}).get(name) for name in given} for key, given in desired.items()}
     former["annotations"][MARK] = None
     place = metadata.get("namespace", "")
-    return ["marked", kind, metadata["name"], place, _patch(wanted), _patch(former), mark]
+    return ["marked", kind, metadata["name"], place, _patch(desired), _patch(former), mark]
 
 
 def _end(claim: Manifest) -> list[str]:

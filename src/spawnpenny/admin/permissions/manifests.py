@@ -54,8 +54,8 @@ def make_manifests(grants: Iterable[Grant], settings: Settings) -> list[Manifest
 
 
 def _rules(grants: Iterable[Grant], account: Account, zone: Zone) -> list[Manifest]:
-    wanted = (grant.permission for grant in grants if (grant.account, grant.zone) == (account, zone))
-    return [rule.manifest() for rule in make_rules(wanted)]
+    desired = (grant.permission for grant in grants if (grant.account, grant.zone) == (account, zone))
+    return [rule.manifest() for rule in make_rules(desired)]
 
 
 def _bound(

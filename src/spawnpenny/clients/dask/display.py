@@ -108,10 +108,10 @@ class DisplayedCluster(GroupedCluster):
 
     def _shown_workers(self) -> str:
         workers = self.scheduler_info["workers"].values()
-        count, wanted = len(workers), self._wanted
+        count, desired = len(workers), self._wanted
         threads = sum(worker["nthreads"] for worker in workers)
         memory = format_bytes(sum(worker["memory_limit"] or 0 for worker in workers))
-        of = f" of {wanted}" if wanted is not None and wanted != count else ""
+        of = f" of {desired}" if desired is not None and desired != count else ""
         return (
             f"{count}{of} ({threads} {'thread' if threads == 1 else 'threads'}, {memory})" if count else f"{count}{of}"
         )

@@ -105,12 +105,12 @@ class Orphans:
     async def _listed(self, user_state: UserState) -> list[Manifest]:
         settings = self.service_context.settings
         names = Names.of(user_state.username, Kind.USER, "", prefix=settings.namespaces.prefix)
-        wanted = {**labels.ours(settings.installation), labels.USER: user_state.slug}
+        desired = {**labels.ours(settings.installation), labels.USER: user_state.slug}
         return [
             item
             for resource in swept_kinds(self.steps)
             for item in (
-                await self.service_context.cluster.list(resource, namespace=names.namespace, labels=wanted)
+                await self.service_context.cluster.list(resource, namespace=names.namespace, labels=desired)
             ).items
         ]
 
