@@ -76,10 +76,10 @@ async def cost(client, method, path, body, repeats=REPEATS):
     """Return the CPU seconds of a request, the least of several, and the bytes of its answer."""
     least, size = float("inf"), 0
     for _ in range(repeats):
-        begun = time.process_time()
+        started = time.process_time()
         async with client.request(method, path, data=body) as answer:
             size = len(await answer.read())
-        least = min(least, time.process_time() - begun)
+        least = min(least, time.process_time() - started)
     return least, size
 
 

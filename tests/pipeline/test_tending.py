@@ -324,10 +324,10 @@ async def look(herd, run, idle):
 
 @pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
 async def test_a_scale_is_not_done_before_it_is_written(any_site, herd):
-    faulty, begun, go = FaultyCluster(any_site.cluster), asyncio.Event(), asyncio.Event()
+    faulty, started, go = FaultyCluster(any_site.cluster), asyncio.Event(), asyncio.Event()
 
     async def hold(call):
-        begun.set()
+        started.set()
         await go.wait()
 
     async with any_site.service(cluster=faulty) as service:
@@ -335,7 +335,7 @@ async def test_a_scale_is_not_done_before_it_is_written(any_site, herd):
         await herd.tended.wait()
         faulty.arm(0, before=hold)
         scaling = asyncio.create_task(service.spawns.scale("ada", CLUSTER, Scale(2)))
-        await begun.wait()
+        await started.wait()
         ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).tending()
         assert (spawn.scale, run.record.asks.cpu) == (Scale(), 3)  # what it will use is counted already
         herd.tended.clear()

@@ -42,17 +42,17 @@ async def test_the_least_used_of_too_many_gives_way(clock):
 
 
 async def test_who_goes_away_takes_the_answer_from_nobody_else(clock):
-    memory, begun, answer, asked = Memory(60, clock), asyncio.Event(), asyncio.Event(), []
+    memory, started, answer, asked = Memory(60, clock), asyncio.Event(), asyncio.Event(), []
 
     async def ask(token):
         asked.append(token)
-        begun.set()
+        started.set()
         await answer.wait()
         return "ada"
 
     first = asyncio.create_task(memory.recall("adas", ask))
     second = asyncio.create_task(memory.recall("adas", ask))
-    await begun.wait()
+    await started.wait()
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first

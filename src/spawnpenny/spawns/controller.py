@@ -258,10 +258,10 @@ class SpawnController:
         await permit.take(self._context.tell)
         try:
             self.to_phase(Phase.PENDING)
-            begun: set[str] = set()
+            started: set[str] = set()
             if self._run.begun is not None:
-                self._run.begun = begun
-            await self._context.runner(permit=permit).apply(begun)
+                self._run.begun = started
+            await self._context.runner(permit=permit).apply(started)
         finally:
             permit.give_back()
 

@@ -135,20 +135,20 @@ def make_status(
     last: Manifest | None = None,
 ) -> Manifest:
     """Make the status of a pod that has its node, with all its containers in one state."""
-    begun = phase != "Pending"
+    started = phase != "Pending"
     common = {
         "ready": ready,
         "restartCount": restarts,
         "lastState": last or {},
         "started": "running" in state,
     }
-    met = {"Initialized": begun, "Ready": ready, "ContainersReady": ready, "PodScheduled": True}
+    met = {"Initialized": started, "Ready": ready, "ContainersReady": ready, "PodScheduled": True}
     return {
         "phase": phase,
         "startTime": pod.get("status", {}).get("startTime") or _now(),
         "conditions": [_condition(kind, met=value) for kind, value in met.items()],
         "initContainerStatuses": [
-            _init(container, state, common, begun=begun) for container in pod["spec"].get("initContainers", ())
+            _init(container, state, common, begun=started) for container in pod["spec"].get("initContainers", ())
         ],
         "containerStatuses": [_container(container, state, common) for container in pod["spec"]["containers"]],
     }

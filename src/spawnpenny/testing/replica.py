@@ -33,10 +33,10 @@ class LivingReplica:
 
     async def begin(self) -> None:
         """Start it; it is ready when this returns."""
-        begun = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._run(begun))
-        _ = await asyncio.wait({self._task, begun}, return_when=asyncio.FIRST_COMPLETED)
-        if not begun.done():
+        started = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run(started))
+        _ = await asyncio.wait({self._task, started}, return_when=asyncio.FIRST_COMPLETED)
+        if not started.done():
             await self._task
 
     async def end(self) -> None:
