@@ -57,7 +57,7 @@ async def check_a_spawn_survives(apiserver, site, at, when):
             run = await settled(await start(service, "next"))
         assert run.record.phase is Phase.RUNNING, run.record.reason
         uid = (await site.read("Namespace", site.namespace()))["metadata"]["uid"]
-        assert service.spawns.account("ada").record.namespace == uid
+        assert service.spawns.user_state("ada").record.namespace == uid
         assert await site.read("RoleBinding", "spawnpenny-tenant.spawnpenny.spawnpenny") is not None
 
 

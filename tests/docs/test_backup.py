@@ -62,7 +62,7 @@ async def test_what_was_backed_up_is_there_again_and_what_runs_goes_on(kube_site
     async with kube_site.service() as service:
         found = service.spawns.find("ada", lab())
         assert (found.record.id, found.record.phase) == (ran.record.id, "running")
-        assert service.spawns.account("ada").record.user.uid == 4321
+        assert service.spawns.user_state("ada").record.user.uid == 4321
         assert service.spawns.find("bob", lab()).record.phase == "running"  # of whom the backup does not tell
 
 

@@ -190,7 +190,7 @@ async def live(site, node, web, private):
         await stop(service, name="secure")
         await stop(service, user="bob")
         await service.maintenance.keep_house()
-        assert service.spawns.account("bob") is None
+        assert service.spawns.user_state("bob") is None
 
 
 async def spawned(service, *args, **more):

@@ -246,7 +246,7 @@ async def let_go(installation, service):
     """Keep house when a user has nothing any more."""
     await stop(service, user="grace")
     await service.maintenance.keep_house()
-    assert service.spawns.account("grace") is None
+    assert service.spawns.user_state("grace") is None
 
 
 async def contend(installation):

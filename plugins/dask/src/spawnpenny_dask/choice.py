@@ -84,14 +84,15 @@ def _overridden(design: Design, over: Overrides, *, is_default: bool = False) ->
     given = {each.name: getattr(over, each.name) for each in fields(Overrides)}
     roles: dict[str, Any] = {}
     for role in _ROLES:
-        existing = getattr(design, role)
+        there = getattr(design, role)
         keys = {key.removeprefix(f"{role}_"): value for key, value in given.items() if key.startswith(f"{role}_")}
         laid = {
-            key: overlaid(getattr(existing, key), value) if isinstance(value, Mapping) else value
+            key: overlaid(getattr(there, key), value) if isinstance(value, Mapping) else value
             for key, value in keys.items()
             if value is not None
         }
-        roles[role] = replace(existing, **laid)
+        roles[role] = replace(there, **laid)
+    threads = None if is_default else over.worker_threads
     return Design(
         groups=design.groups,
         group_threads=design.group_threads if threads is None else threads,

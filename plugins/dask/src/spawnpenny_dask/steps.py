@@ -66,7 +66,7 @@ class CredentialsStep(DaskStep):
             existing = await spawn.cluster.read("Secret", spawn.names.base)
             if existing is None or not spawn.cluster.is_ours(existing):
                 raise SpawnError("The credentials of the cluster are lost. Start another one.")
-            spawn.stash[_SECRET_KEYS] = frozenset(there["data"])
+            spawn.stash[_SECRET_KEYS] = frozenset(existing["data"])
             return
         (secret,) = self.makes(spawn)
         stored = await spawn.cluster.ensure(secret)

@@ -65,8 +65,7 @@ async def relaying(app: web.Application, settings: Settings) -> AsyncIterator[No
 
 @web.middleware
 async def forward_to_owner(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Forward a request to the replica that owns the user. Inside of ``authorize``: the caller is known, there and
-    here."""
+    """Forward a request to the replica that owns the user, inside of ``authorize``: the caller is known."""
     try:
         _stand_back(request)
         await _look(request)
