@@ -29,7 +29,7 @@ START: Final = ("", "")
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Finds spawns in ``user_states`` and, for the users who are not there, in the records that are watched."""
+    """Finds spawns in ``user_registry`` and, for the users who are not there, in the records that are watched."""
 
     user_registry: UserRegistry
     ownership: Ownership
