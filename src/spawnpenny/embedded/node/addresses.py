@@ -6,7 +6,9 @@ import errno
 import hashlib
 import secrets
 import socket
+import sys
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from spawnpenny.errors import SettingsError
@@ -20,13 +22,16 @@ _PODS: Final = 127
 """The third numbers from 1 to this one are for pods, those after it for Services."""
 _CLAIM_PORT: Final = 61_827
 """Above the ports that Linux hands out by itself."""
+_SOCKETS: Final = Path("/proc/net/tcp")
+_LISTENS: Final = "0A"
 
 
 class Addresses:
     """The addresses 127.N.y.z, with an N of our own, while it is entered.
 
     N is claimed by binding a socket that nobody listens on to 127.N.0.1: the kernel refuses it to a second
-    cluster and lets go of it whenever this process ends, however it ends.
+    cluster and lets go of it whenever this process ends, however it ends. A network in which a program still
+    listens is left alone: pods of a cluster that was killed would answer in place of ours.
     """
 
     def __init__(self) -> None:
@@ -49,8 +54,11 @@ class Addresses:
         """
         count = _LAST - _FIRST + 1
         start = secrets.randbelow(count)
+        busy = _networks_with_listeners()
         for offset in range(count):
             network = _FIRST + (start + offset) % count
+            if network in busy:
+                continue
             claim = _bind(f"127.{network}.0.1")
             if claim is not None:
                 self._claim, self._network = claim, network
@@ -94,6 +102,23 @@ class Addresses:
 
     def _address(self, number: int) -> str:
         return f"127.{self._network}.{number // _HOSTS + 1}.{number % _HOSTS + 1}"
+
+
+def _networks_with_listeners() -> set[int]:
+    """Return the N of all 127.N in which a program listens, as far as this machine says it (Linux does)."""
+    try:
+        lines = _SOCKETS.read_text(encoding="ascii").splitlines()[1:]
+    except OSError:
+        return set()
+    found = set()
+    for line in lines:
+        _, local, _, state, *_ = line.split()
+        if state == _LISTENS:
+            # The address is a number in the machine's own order of bytes: proc_pid_net(5).
+            first, second, *_ = int(local.partition(":")[0], 16).to_bytes(4, sys.byteorder)
+            if first == 127:  # noqa: PLR2004 - the loopback's
+                found.add(second)
+    return found
 
 
 def _bind(address: str) -> socket.socket | None:
