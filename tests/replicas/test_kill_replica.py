@@ -109,7 +109,7 @@ class Killer:
         async with site.service("standing") as service:
             pods = Pods()
             watching = asyncio.create_task(pods.watch(service))
-            async with self.start_queue:
+            async with self.slots:
                 await run_victim(told)
             uids = json.loads(beside.read_text()) if beside.exists() else {}
             accepted = (work, at, when) != ("spawn", 0, "before")
