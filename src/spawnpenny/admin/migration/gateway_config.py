@@ -144,6 +144,8 @@ def _option(call: ast.Call, handled: Mapping[str, ast.expr] | None) -> dict[str,
     if kind not in _TARGETS.get(str(target), ()):
         return None
     further = {ours: values[key] for key, ours in _FURTHER.items() if values.get(key) not in (None, {}, "")}
+    if unit == "B" and any(_is_tiny(further.get(key)) for key in ("min", "default")):
+        return None  # the service refuses it, and all other options with it
     sets = {"sets": target} if target != name and kind != "select" else {}
     if kind == "select":
         further = {"choices": _choices(values.get("options"), str(target)), **further}
@@ -151,6 +153,12 @@ def _option(call: ast.Call, handled: Mapping[str, ast.expr] | None) -> dict[str,
     return {name: {"type": kind, **sets, **({"unit": unit} if unit else {}), **further}}
 
 
+def _is_tiny(amount: Any) -> bool:
+    """Return whether so many bytes are less than any program needs, and so no bytes."""
+    return isinstance(amount, int | float) and amount < _LEAST_BYTES
+
+
+_LEAST_BYTES: Final = 2**20
 _FURTHER: Final = {"default": "default", "min": "min", "max": "max", "label": "label"}
 
 
