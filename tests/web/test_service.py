@@ -138,6 +138,7 @@ async def test_who_comes_without_a_path_is_led_to_the_docs(caller):
     anybody = await caller()
     for path in ("/", "/docs/"):
         response = await anybody.get(path)
+        assert await response.read()
         assert (response.status, response.url.path) == (200, "/docs")
 
 
@@ -156,6 +157,7 @@ async def test_the_docs_need_nothing_from_elsewhere(caller):
     for link in links:
         if link != "data:,":
             answer = await anybody.get(f"/{link}")
+            assert await answer.read()
             assert answer.content_type == ("text/css" if link.endswith("css") else "text/javascript"), link
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.api import Key, Kind, Phase, Scale
 from spawnpenny.testing.site import settled, start, start_cluster
 
 KEY = Key(Kind.DASK, "c1")
