@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import logging
 import os
 import re
@@ -45,6 +46,18 @@ def logs_as_they_were():
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture
+def no_collection():
+    """Keep garbage from being collected while a test parses code.
+
+    A finalizer can log a traceback, for which Python 3.11 parses a line of code: the parser is not re-entrant then, and
+    ends with a SystemError.
+    """
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -6,6 +6,10 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.usefixtures("no_collection")
+
 ROOT = Path(__file__).parents[2]
 QUESTION = re.compile(r"(?:What|Who|Whom|Whose|How|Which|Whether|Where|When|Why)(?:ever)?\b")
 SOURCES = [ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]

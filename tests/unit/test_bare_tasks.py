@@ -6,6 +6,10 @@ import ast
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.usefixtures("no_collection")
+
 ROOT = Path(__file__).parents[2]
 MAKERS = {"create_task", "ensure_future"}
 SHORT = {

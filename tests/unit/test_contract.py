@@ -10,6 +10,8 @@ import pytest
 from spawnpenny import api
 from spawnpenny.domain import contract
 
+pytestmark = pytest.mark.usefixtures("no_collection")
+
 ROOT = Path(__file__).parents[2]
 NAMES = {name: value for name, value in vars(contract).items() if name.isupper()}
 

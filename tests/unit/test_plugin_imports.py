@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("no_collection")
+
 ROOT = Path(__file__).parents[2]
 PUBLIC = ("spawnpenny.api", "spawnpenny.testing", "spawnpenny.clients")
 MEND = (
