@@ -29,7 +29,7 @@ async def until_looked_at(service, schedulers, site):
     looked = scheduler.asked["GET /state"]
     async with asyncio.timeout(PATIENCE):
         while scheduler.asked["GET /state"] < looked + 2:  # the first one may have been under way
-            service.spawns.find("ada", C1).news.tell()
+            service.spawns.find("ada", C1).changes.notify()
             await asyncio.sleep(0.02)
 
 

@@ -73,7 +73,7 @@ async def populate(site, number, kind):
         for _ in range(5):
             spawn.log.add(EventType.INFO, now, "Something happened.")
         user = User(f"user{place}", 2000 + place, 2000 + place)
-        await store.save(UserRecord(user, gone, vouched=True, spawns={spawn.key: spawn}, generation=1))
+        await store.save(UserRecord(user, gone, uid_verified=True, spawns={spawn.key: spawn}, generation=1))
 
 
 def running(site, plugins, broker, replica):

@@ -27,7 +27,7 @@ class Notes(Step):
     keys = ("a", "b")
     changes_while_applied = False
 
-    def makes(self, spawn):
+    def manifests(self, spawn):
         data = dict.fromkeys(self.keys, self.text)
         return [
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}

@@ -23,7 +23,7 @@ class Licence(Step):
     before = frozenset({"lab.pod"})
     permissions = (allow("create", "get", "delete", on="configmaps"),)
 
-    def makes(self, spawn):
+    def manifests(self, spawn):
         name = f"{spawn.names.base}-licence"
         return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"licence": spawn.id}}]
 

@@ -37,33 +37,33 @@ class Herd(Step):
 
     def __init__(self):
         self.over = False
-        self.tended = asyncio.Event()
+        self.supervised = asyncio.Event()
         self.mistakes = 0
         self.idle = None
         self.turns = Counter()
 
-    def asks(self, spawn):
+    def resources(self, spawn):
         return Resources(cpu=1 + spawn.scale.count)
 
-    def keeps(self, spawn):
+    def secrets(self, spawn):
         return {"password": f"secret of {spawn.name}"}
 
     async def apply(self, spawn):
         pod = await spawn.cluster.wait(await spawn.cluster.ensure(self._pod(spawn.names.base)))
-        spawn.announce(url="tls://there:8786", pod=pod["metadata"]["uid"])
+        spawn.publish_url(url="tls://there:8786", pod=pod["metadata"]["uid"])
 
-    async def tend(self, spawn):
+    async def supervise(self, spawn):
         if self.mistakes:
             self.mistakes -= 1
             raise RuntimeError("a mistake")
         assert spawn.secrets["password"] == f"secret of {spawn.name}"
         while not self.over:
-            self.tended.set()
+            self.supervised.set()
             self.turns[spawn.name] += 1
             await spawn.note_idle(self.idle)
             spawn.hold_back(OverError("No grass is left.") if self.idle else None, until=9.0)
             await self._herd(spawn)
-            await spawn.news(60)
+            await spawn.changed(60)
         raise OverError("The herd was sold.")
 
     async def _herd(self, spawn):
@@ -188,7 +188,7 @@ async def test_what_adapts_is_held_within_its_bounds_and_the_budget(any_site, he
         run = await settled(await start_cluster(service))
         scaled = await service.spawns.scale("ada", CLUSTER, Scale(0, minimum=2, maximum=4, adaptive=True))
         assert scaled.scale.count == 2
-        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).tending()
+        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).supervising()
         assert [spawn.resize(count) for count in (3, 9, 0)] == [3, 4, 2]
         await service.spawns.scale("ada", CLUSTER, Scale(0, adaptive=True))
         assert spawn.resize(9) == 5
@@ -205,8 +205,8 @@ async def test_pods_of_another_cluster_of_the_user_are_no_news_to_it(any_site, h
         await service.spawns.scale("ada", Key(Kind.DASK, "c2"), Scale(4))
         async with asyncio.timeout(PATIENCE):
             while herd.turns["c2"] < before["c2"] + 4:
-                herd.tended.clear()
-                await herd.tended.wait()
+                herd.supervised.clear()
+                await herd.supervised.wait()
         assert herd.turns["c1"] <= before["c1"] + 1  # of its own
 
 
@@ -214,7 +214,7 @@ async def test_pods_of_another_cluster_of_the_user_are_no_news_to_it(any_site, h
 async def test_a_step_that_says_why_ends_it_and_the_reason_stays(any_site, herd):
     async with any_site.service() as service:
         run = await settled(await start_cluster(service))
-        await herd.tended.wait()
+        await herd.supervised.wait()
         herd.over = True
         await service.spawns.scale("ada", CLUSTER, Scale(1))
         async with asyncio.timeout(PATIENCE):
@@ -255,7 +255,7 @@ class Dog(Step):
     async def revert(self, spawn):
         pass
 
-    async def tend(self, spawn):
+    async def supervise(self, spawn):
         pass
 
 
@@ -269,12 +269,12 @@ async def test_what_is_news_to_one_step_is_so_to_the_others(any_site, herd):
     any_site.data["plugins"]["dog"] = {}
     async with any_site.service() as service:
         run = await settled(await start_cluster(service))
-        await herd.tended.wait()
-        (_, one), (_, other) = Context(service.service_context, service.spawns.user_state("ada"), run).tending()
+        await herd.supervised.wait()
+        (_, one), (_, other) = Context(service.service_context, service.spawns.user_state("ada"), run).supervising()
         await service.spawns.scale("ada", CLUSTER, Scale(adaptive=True))
         async with asyncio.timeout(PATIENCE):
-            await one.news(60)
-            await other.news(60)
+            await one.changed(60)
+            await other.changed(60)
 
 
 @pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
@@ -283,7 +283,7 @@ async def test_a_mistake_of_a_step_is_made_good_and_ends_nothing(any_site, herd)
     async with any_site.service() as service:
         run = await settled(await start_cluster(service))
         async with asyncio.timeout(PATIENCE):
-            await herd.tended.wait()
+            await herd.supervised.wait()
         assert run.record.phase is Phase.RUNNING
 
 
@@ -292,7 +292,7 @@ async def test_a_scale_that_cannot_be_written_is_not_done(any_site, herd):
     faulty = FaultyCluster(any_site.cluster)
     async with any_site.service(cluster=faulty) as service:
         run = await settled(await start_cluster(service))
-        await herd.tended.wait()  # it is written by then that it runs
+        await herd.supervised.wait()  # it is written by then that it runs
         faulty.arm(0, before=refuse)
         with pytest.raises(UnavailableError):
             await service.spawns.scale("ada", CLUSTER, Scale(1))
@@ -315,11 +315,11 @@ async def test_that_it_is_at_work_again_is_noted_until_it_is_written(any_site, h
 async def look(herd, run, idle):
     """Have the cluster looked at some times, with so many seconds of idle time."""
     herd.idle = idle
-    await herd.tended.wait()
+    await herd.supervised.wait()
     for _ in range(2):
-        herd.tended.clear()
-        run.news.tell()
-        await herd.tended.wait()
+        herd.supervised.clear()
+        run.changes.notify()
+        await herd.supervised.wait()
 
 
 @pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
@@ -332,15 +332,15 @@ async def test_a_scale_is_not_done_before_it_is_written(any_site, herd):
 
     async with any_site.service(cluster=faulty) as service:
         run = await settled(await start_cluster(service))
-        await herd.tended.wait()
+        await herd.supervised.wait()
         faulty.arm(0, before=hold)
         scaling = asyncio.create_task(service.spawns.scale("ada", CLUSTER, Scale(2)))
         await started.wait()
-        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).tending()
-        assert (spawn.scale, run.record.asks.cpu) == (Scale(), 3)  # what it will use is counted already
-        herd.tended.clear()
-        run.news.tell()
-        await herd.tended.wait()  # it looks
+        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).supervising()
+        assert (spawn.scale, run.record.resources.cpu) == (Scale(), 3)  # what it will use is counted already
+        herd.supervised.clear()
+        run.changes.notify()
+        await herd.supervised.wait()  # it looks
         go.set()
         assert (await scaling).scale == spawn.scale == Scale(2)
         assert faulty.calls[0].startswith("replace Secret")
@@ -355,12 +355,12 @@ async def refuse(call):
 async def test_a_secret_option_is_for_the_steps_and_the_record_alone(any_site, herd):
     async with any_site.service() as service:
         run = await settled(await start_cluster(service, options={"environment": {"PASSWORD": "s3cr3t"}}))
-        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).tending()
+        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).supervising()
         assert spawn.options == {"wool": "white", "environment": {"PASSWORD": "s3cr3t"}}
         assert run.record.request.options == {"wool": "white"}
         assert "s3cr3t" not in repr(run.record)
         assert "s3cr3t" not in json.dumps(await any_site.read("Pod", "dask-c1"))
-        spawn.tell("It says s3cr3t.")
+        spawn.notify("It says s3cr3t.")
         assert "s3cr3t" not in str(run.record.log.since(None))
 
 

@@ -45,7 +45,7 @@ async def test_they_are_held_over_a_restart_and_each_is_replaced_in_its_group(ku
         assert scaled.refusal is None
         await until_groups(service, kube_site, default=1, spot=2, large=1)
         run = service.spawns.find("ada", C1)
-        assert run.record.asks.cpu == 1 + 1 + 2 * 2 + 4
+        assert run.record.resources.cpu == 1 + 1 + 2 * 2 + 4
     async with kube_site.service() as service:
         pods = service.service_context.pods.within(kube_site.namespace())
         (lost, *_) = [p for p in pods if p["metadata"]["labels"].get("spawnpenny.io/worker-group") == "spot"]
@@ -83,7 +83,7 @@ async def test_a_group_that_is_offered_no_more_goes_and_comes_back_with_its_numb
         await until_groups(service, kube_site, default=1)
         scaled = await service.spawns.scale("ada", C1, lambda now: now.resized("default", 2))
         assert (scaled.scale.count, scaled.refusal) == (2, None)
-        assert service.spawns.find("ada", C1).record.asks.cpu == 1 + 2
+        assert service.spawns.find("ada", C1).record.resources.cpu == 1 + 2
         await until_groups(service, kube_site, default=2)
     configure(kube_site, GROUPS)
     async with kube_site.service() as service:

@@ -21,9 +21,9 @@ PHYSICS = (Group("physics", 3001),)
 KNOWN = User("ada", 2001, 2002, PHYSICS)
 
 
-def resolve(known=None, username="ada", *, by="ada", site=SITE, was_vouched=True, **vouched):
-    record = UserRecord(known, "", vouched=was_vouched) if known else None
-    return resolve_user(username, Identity("x", frozenset(), by, **vouched), record, site)
+def resolve(known=None, username="ada", *, by="ada", site=SITE, was_verified=True, **verified):
+    record = UserRecord(known, "", uid_verified=was_verified) if known else None
+    return resolve_user(username, Identity("x", frozenset(), by, **verified), record, site)
 
 
 def claim_of(user):
@@ -68,13 +68,13 @@ def test_a_known_user_is_refused_too_when_the_site_raised_the_smallest():
 
 
 def test_a_sites_default_uid_gives_way_to_the_first_that_somebody_vouches_for():
-    assert resolve(User("ada", 1000, 100), was_vouched=False, uid=5001).uid == 5001
+    assert resolve(User("ada", 1000, 100), was_verified=False, uid=5001).uid == 5001
 
 
-@pytest.mark.parametrize("vouched", [{"gid": 0}, {"groups": (Group("wheel", 0),)}])
-def test_roots_group_is_refused(vouched):
+@pytest.mark.parametrize("verified", [{"gid": 0}, {"groups": (Group("wheel", 0),)}])
+def test_roots_group_is_refused(verified):
     with pytest.raises(ForbiddenError, match="root's group"):
-        resolve(**vouched)
+        resolve(**verified)
 
 
 def test_more_groups_than_a_record_holds_are_refused():
@@ -104,7 +104,7 @@ def test_256_groups_of_any_script_are_taken_wherever_they_come_from():
     assert DossierBody().load({"uid": 2001, "groups": user.dossier()["groups"]}).groups == groups
 
 
-@pytest.mark.parametrize("vouched", [{"uid": 2**31}, {"gid": 2**31}, {"groups": (Group("g", 2**31),)}])
-def test_an_id_that_no_system_has_is_refused(vouched):
+@pytest.mark.parametrize("verified", [{"uid": 2**31}, {"gid": 2**31}, {"groups": (Group("g", 2**31),)}])
+def test_an_id_that_no_system_has_is_refused(verified):
     with pytest.raises(ForbiddenError, match="the largest that is taken is 2147483647"):
-        resolve(**vouched)
+        resolve(**verified)

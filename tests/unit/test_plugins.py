@@ -233,7 +233,7 @@ def test_a_form_that_cannot_be_shown_is_told_with_its_plugin(plugins, told):
 def test_a_plugin_with_nothing_but_a_form_reads_its_settings(install):
     source = (
         "from spawnpenny.api import StrictSchema, hookimpl\n"
-        "class Schema(StrictSchema):\n    makes = dict\n"
+        "class Schema(StrictSchema):\n    model = dict\n"
         "@hookimpl\ndef spawnpenny_form(settings):\n    settings.load('shy', Schema())\n    return []\n"
     )
     install("spawnpenny-shy", "shy", "shy_plugin", source)

@@ -67,7 +67,7 @@ SPAWNS = st.builds(
     deadline=TIMES,
     desired=st.sampled_from(Desired),
     phase=st.sampled_from(Phase),
-    asks=st.builds(Resources, st.decimals(0, 100, places=3), NUMBERS.map(Decimal), NUMBERS),
+    resources=st.builds(Resources, st.decimals(0, 100, places=3), NUMBERS.map(Decimal), NUMBERS),
     reason=st.none() | st.builds(Reason, WORDS, WORDS),
     url=st.none() | WORDS,
     pod=st.none() | WORDS,
@@ -125,7 +125,7 @@ def test_what_a_user_has_in_use_leaves_out_the_spawn_itself_and_those_that_are_o
     record = full_record()
     first, second, third, *_ = record.spawns
     record.spawns[second].phase, record.spawns[third].phase = Phase.FAILED, Phase.EXITED
-    assert record.in_use(but=first).labs == spawns.MAX_SPAWNS - 3
+    assert record.resources_in_use(but=first).labs == spawns.MAX_SPAWNS - 3
 
 
 def full_record():
@@ -147,7 +147,7 @@ def full_spawn(name):
     env["SPAWNPENNY_TOKEN"] = "t" * 150
     caller = Caller("é" * 63, "i" * 16, "n" * 255)
     request = SpawnRequest("s" * 64, filled('"', MAX_OPTIONS_BYTES), env, tls=tls, caller=caller)
-    spawn = SpawnRecord(Key(Kind.LAB, name), "i" * 16, 1, request, "b" * 255, 1e9, 1e9, asks=Resources(labs=1))
+    spawn = SpawnRecord(Key(Kind.LAB, name), "i" * 16, 1, request, "b" * 255, 1e9, 1e9, resources=Resources(labs=1))
     spawn.log = EventLog(1)
     for _ in range(spawns.MAX_EVENTS):
         spawn.log.add(EventType.STEP, 1e9, "😀" * 500, step="a.step.with.a.name", state="running")

@@ -220,13 +220,13 @@ def settings_schemas():
     return [
         setting
         for setting in of_settings
-        if dataclasses.is_dataclass(setting.makes) and setting._make is StrictSchema._make
+        if dataclasses.is_dataclass(setting.model) and setting._make is StrictSchema._make
     ]
 
 
 @pytest.mark.parametrize("schema", settings_schemas(), ids=lambda each: each.__name__)
 def test_a_schema_has_the_fields_of_its_dataclass(schema):
-    fields = {field.name for field in dataclasses.fields(schema.makes) if not field.name.startswith("_")}
+    fields = {field.name for field in dataclasses.fields(schema.model) if not field.name.startswith("_")}
     assert set(schema().fields) == fields
 
 

@@ -30,7 +30,7 @@ class Talk(Step):
 
     async def apply(self, spawn):
         for number in range(64):
-            spawn.tell(f"{number:03d} {'x' * 400}")
+            spawn.notify(f"{number:03d} {'x' * 400}")
         await asyncio.Event().wait()
 
     async def revert(self, spawn):

@@ -126,7 +126,7 @@ def test_a_scheduler_that_answers_nobody_ends_its_cluster_as_an_idle_one_would(l
 
 def test_an_image_that_cannot_be_pulled_is_told_once_whatever_the_cluster_calls_it():
     told = []
-    reports = Reports(SimpleNamespace(tell=lambda message, *_, **__: told.append(message)), lambda: 0.0)
+    reports = Reports(SimpleNamespace(notify=lambda message, *_, **__: told.append(message)), lambda: 0.0)
     for reason, message in (("ErrImagePull", "manifest unknown: not found"), ("ImagePullBackOff", "Back-off pulling")):
         waiting = {"reason": reason, "message": message}
         container = {"name": "worker", "image": "none", "state": {"waiting": waiting}}

@@ -39,7 +39,7 @@ async def test_sidecars_are_counted_and_limited_and_the_grace_is_one_value(dask_
         await site.scale(2)
         await site.until_workers(2)
         pods = await site.site.objects("Pod")
-        asks = run.record.asks
+        asks = run.record.resources
         await site.stop()
     made = {name.partition(".w-")[1]: pod for name, pod in pods.items()}
     assert {name: pod["spec"]["terminationGracePeriodSeconds"] for name, pod in made.items()} == {"": 7, ".w-": 8}

@@ -64,7 +64,7 @@ async def test_a_lab_has_what_its_settings_say_and_is_told_and_counted_so(site, 
     assert {key: amount for key, amount in told(notebook).items() if key[0] == "limits"} == expected
     requests = {key: amount for key, amount in told(notebook).items() if key[0] == "requests"}
     assert requests.items() <= amounts(notebook, "requests").items()
-    counted = {"cpu": run.record.asks.cpu, "memory": run.record.asks.memory}
+    counted = {"cpu": run.record.resources.cpu, "memory": run.record.resources.memory}
     assert counted == {name: expected.get(("limits", name), 0) for name in counted}
 
 
@@ -90,7 +90,7 @@ async def test_further_containers_have_the_quotas_default_or_their_request(site,
     made = next(each for each in [*spec["containers"], *spec.get("initContainers", [])] if each["name"] == "s")
     assert amounts(made) == {("limits", "cpu"): parse_quantity(cpu), ("limits", "memory"): parse_quantity(memory)}
     beside = parse_quantity(cpu) if kind == "extra_containers" else max(parse_quantity(cpu) - 1, 0)
-    assert run.record.asks.cpu == 1 + beside
+    assert run.record.resources.cpu == 1 + beside
 
 
 async def test_what_a_patch_adds_is_told_and_counted(site):
@@ -102,7 +102,7 @@ async def test_what_a_patch_adds_is_told_and_counted(site):
         notebook, added = (await site.read("Pod", "lab"))["spec"]["containers"]
     assert told(notebook)["limits", "memory"] == 3 * 2**30
     assert amounts(added)["limits", "memory"] == 2**29
-    assert run.record.asks.memory == 3 * 2**30 + 2**29
+    assert run.record.resources.memory == 3 * 2**30 + 2**29
 
 
 PROFILE = {"display_name": "Big", "kubespawner_override": {"mem_limit": None, "mem_guarantee": "7G"}}

@@ -205,7 +205,7 @@ def _loaded(settings: Settings, plugins: Plugins | None) -> dict[str, Any]:
     pipelines = plugins.pipelines
     return {
         "plugins": {info.name: info.version for info in plugins.infos() if info.loaded},
-        "steps": {kind.value: len(pipelines[kind].steps) for kind in Kind if plugins.makes(kind)},
+        "steps": {kind.value: len(pipelines[kind].steps) for kind in Kind if plugins.provides(kind)},
     }
 
 

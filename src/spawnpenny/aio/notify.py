@@ -22,14 +22,14 @@ class Bell:
         return self._rung
 
 
-class News:
+class ChangeNotifier:
     """Says that something has changed, to each reader once."""
 
     def __init__(self) -> None:
         self._number = 0
         self._bell = Bell()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         self._number += 1
         self._bell.ring()
 
@@ -37,7 +37,7 @@ class News:
         """Return what returns when there is something new since the last call, or after so many seconds."""
         heard = self._number
 
-        async def until_news(seconds: float) -> None:
+        async def until_changed(seconds: float) -> None:
             nonlocal heard
             if heard == self._number:
                 with suppress(TimeoutError):
@@ -45,4 +45,4 @@ class News:
                         await self._bell.next().wait()
             heard = self._number
 
-        return until_news
+        return until_changed

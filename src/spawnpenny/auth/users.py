@@ -18,13 +18,13 @@ _IDS: Final = (
 
 
 class KnownUser(Protocol):
-    """A user whom the service has a record of; ``vouched`` is true where an authenticator stands for the uid."""
+    """A user whom the service has a record of; ``uid_verified`` is true where an authenticator stands for the uid."""
 
     @property
     def user(self) -> User: ...
 
     @property
-    def vouched(self) -> bool: ...
+    def uid_verified(self) -> bool: ...
 
 
 def resolve_user(username: str, identity: Identity, known: KnownUser | None, settings: UserSettings) -> User:
@@ -41,7 +41,7 @@ def resolve_user(username: str, identity: Identity, known: KnownUser | None, set
     if identity.username != username:
         return check_ids(base, settings)
     uid = base.uid if identity.uid is None else identity.uid
-    if known is not None and known.vouched and uid != base.uid:
+    if known is not None and known.uid_verified and uid != base.uid:
         raise UserConflictError(
             f"{username} is known with uid {base.uid}, and now comes with uid {uid}. "
             "Somebody with the scope commission has to say which is right."

@@ -47,7 +47,7 @@ class Orders:
 
 
 class _OrdersSchema(StrictSchema[Orders]):
-    makes = Orders
+    model = Orders
     commission = fields.List(fields.Dict())
     retire = fields.List(fields.Dict())
     volumes = fields.List(fields.Dict())

@@ -171,13 +171,13 @@ def _check_group(name: str) -> None:
 
 
 class _GroupSchema(StrictSchema[Group]):
-    makes = Group
+    model = Group
     name = fields.String(required=True, validate=_check_group)
     id = _Id()
 
 
 class _DossierSchema(StrictSchema[User]):
-    makes = User
+    model = User
     username = fields.String(required=True, validate=_check_user)
     uid = _Id()
     gid = _Id()
@@ -190,7 +190,7 @@ class _DossierSchema(StrictSchema[User]):
 
 
 class _RequestSchema(StrictSchema[BrokerRequest]):
-    makes = BrokerRequest
+    model = BrokerRequest
     verb = fields.String(required=True, validate=validate.OneOf(["namespace", "release", "commission", "retire"]))
     username = fields.String(required=True, validate=_check_user)
     nonce = fields.String(required=True, validate=validate.Length(1, 64))

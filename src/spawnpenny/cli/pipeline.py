@@ -26,7 +26,7 @@ def pipeline(file: str | None, kind: str, *, everything: bool) -> None:
     """Print the steps of a spawn: their order, why each is where it is, and what runs side by side."""
     plugins = load_plugins(load_settings(file))
     ordered = plugins.pipelines[Kind(kind)]
-    if ordered.steps and not plugins.makes(ordered.kind):
+    if ordered.steps and not plugins.provides(ordered.kind):
         click.echo(f"No loaded plugin makes spawns of the kind {kind}: these are only the steps that all kinds share.")
     for line in (*_lines(ordered, plugins), *_ignored(ordered, everything=everything)):
         click.echo(line)

@@ -47,7 +47,7 @@ class StopClusterQuery:
 
 
 class StopClusterQuerySchema(QuerySchema[StopClusterQuery]):
-    makes: ClassVar[type] = StopClusterQuery
+    model: ClassVar[type] = StopClusterQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when it is gone, or after so long."})
 
 
@@ -90,12 +90,12 @@ def _phases_field() -> PhasesField:
 
 
 class UserClustersQuerySchema(QuerySchema[UserClustersQuery]):
-    makes: ClassVar[type] = UserClustersQuery
+    model: ClassVar[type] = UserClustersQuery
     status = _phases_field()
 
 
 class ClustersPageQuerySchema(PagedQuerySchema[ClustersPageQuery]):
-    makes: ClassVar[type] = ClustersPageQuery
+    model: ClassVar[type] = ClustersPageQuery
     status = _phases_field()
 
 
@@ -107,7 +107,7 @@ class Ticket:
 class TicketBody(BodySchema[Ticket]):
     """A one-time ticket, as a dashboard's link has it."""
 
-    makes: ClassVar[type] = Ticket
+    model: ClassVar[type] = Ticket
     example: ClassVar[dict[str, Any]] = {"ticket": "what stands in the link"}
     ticket = fields.String(
         required=True,

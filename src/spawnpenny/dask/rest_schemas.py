@@ -107,7 +107,7 @@ def dask_view(
 ) -> dict[str, Any]:
     """Return a Dask cluster as DaskView; ``groups`` are those of workers that it may have."""
     record = run.record
-    used = record.asks if record.active else Resources()
+    used = record.resources if record.active else Resources()
     return {
         "cluster": record.key.name,
         **spawn_view(username, run),

@@ -39,7 +39,7 @@ async def get_routes(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         async with response:
             await until_first(
-                telling.collect(), telling.tell(), response.wait(), until_gone(request), request.app[CLOSING].wait()
+                telling.collect(), telling.send(), response.wait(), until_gone(request), request.app[CLOSING].wait()
             )
     return response
 
@@ -62,7 +62,7 @@ class _Telling:
                 self._untold[cluster] = None
                 self._changed.set()
 
-    async def tell(self) -> None:
+    async def send(self) -> None:
         await self._send("routes", self._schedulers.all())
         while True:
             await self._changed.wait()

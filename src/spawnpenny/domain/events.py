@@ -27,7 +27,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-Tell = Callable[[str, Severity], None]
+Notify = Callable[[str, Severity], None]
 """Sends a sentence to the user, as an event."""
 
 

@@ -147,13 +147,13 @@ class Watched(ABC):
         manifest["metadata"].pop("managedFields", None)
         self._objects[key] = manifest
         self._by_namespace.setdefault(key[0], {})[key[1]] = manifest
-        self._tell(key, WatchEvent("MODIFIED" if known is not None else "ADDED", manifest), manifest)
+        self._notify(key, WatchEvent("MODIFIED" if known is not None else "ADDED", manifest), manifest)
 
     def _remove(self, key: Key, last: Manifest) -> None:
         if self._objects.pop(key, None) is not None:
             self._leave(*key)
             last["metadata"].pop("managedFields", None)
-            self._tell(key, WatchEvent("DELETED", last), None)
+            self._notify(key, WatchEvent("DELETED", last), None)
 
     def _leave(self, namespace: str | None, name: str) -> None:
         existing = self._by_namespace[namespace]
@@ -161,7 +161,7 @@ class Watched(ABC):
         if not existing:
             del self._by_namespace[namespace]
 
-    def _tell(self, key: Key, event: WatchEvent, state: Manifest | None) -> None:
+    def _notify(self, key: Key, event: WatchEvent, state: Manifest | None) -> None:
         for subscription in self._subscriptions:
             subscription.put(event)
         for waiter in self._waiters.get(key, ()):

@@ -59,7 +59,7 @@ def _keep(count: int) -> int:
     return count
 
 
-async def _no_news(seconds: float) -> None:
+async def _no_change(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
@@ -95,12 +95,12 @@ def _no_overrides(spawn: Spawn) -> Sequence[tuple[str, Mapping[str, Any]]]:
 
 
 @dataclass(frozen=True)
-class Life:
+class SpawnCallbacks:
     """Callbacks of a running spawn into the service."""
 
     scale: Callable[[], Scale] = _no_scale
     resize: Callable[[int], int] = _keep
-    news: Callable[[float], Awaitable[None]] = _no_news
+    changed: Callable[[float], Awaitable[None]] = _no_change
     lab_runs: Callable[[], bool] = _no_lab
     blocked: Callable[[], str | None] = _nothing
     note_idle: Callable[[float | None], Awaitable[None]] = _unseen
@@ -126,11 +126,11 @@ class Spawn:
         options: What the caller chose: names and choices, never manifests. Check them in ``Step.check``.
         env: The caller's environment for the lab. Secret: it goes into one Secret, and nowhere else. Empty
             once the spawn runs.
-        asks: What this spawn uses of the user's budget, of all its steps together.
-        in_use: What the user's other spawns use, but for those that are being taken away.
+        resources: What this spawn uses of the user's budget, of all its steps together.
+        resources_in_use: What the user's other spawns use, but for those that are being taken away.
         stash: Data between steps.
         cluster: The cluster, as far as the step declared its use.
-        secrets: What its steps keep of it, as ``Step.keeps`` named it. It goes into Secrets, and nowhere else.
+        secrets: What its steps keep of it, as ``Step.secrets`` named it. It goes into Secrets, and nowhere else.
         caller: The lab that asked for it, or None.
         tls: The key and certificates that a lab is to serve TLS with, or None. The key is secret: it goes into one
             Secret, and nowhere else. None once the spawn runs.
@@ -144,51 +144,51 @@ class Spawn:
     names: Names
     options: Mapping[str, Any]
     env: Mapping[str, str] = field(repr=False)
-    asks: Resources
-    in_use: Resources
+    resources: Resources
+    resources_in_use: Resources
     stash: Stash
     cluster: StepCluster
     _patch: Callable[[Spawn, Manifest], Manifest]
-    _tell: Callable[[str, Severity, str | None], None]
-    _announce: Callable[[str, str], None]
+    _notify: Callable[[str, Severity, str | None], None]
+    _publish_url: Callable[[str, str], None]
     tls: Tls | None = field(default=None, repr=False)
     _service_host: Callable[[str], str] = field(default=_no_cluster, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     caller: Caller | None = None
-    _life: Life = field(default_factory=Life, repr=False)
+    _callbacks: SpawnCallbacks = field(default_factory=SpawnCallbacks, repr=False)
     _overrides: Callable[[Spawn], Sequence[tuple[str, Mapping[str, Any]]]] = field(default=_no_overrides, repr=False)
 
     @property
     def scale(self) -> Scale:
         """The number of workers that it is to have, now."""
-        return self._life.scale()
+        return self._callbacks.scale()
 
     def resize(self, count: int) -> int:
         """Resize an adaptive cluster to this many workers, or as many as there is room for; return how many."""
-        return self._life.resize(count)
+        return self._callbacks.resize(count)
 
-    async def news(self, seconds: float) -> None:
+    async def changed(self, seconds: float) -> None:
         """Return when one of its pods, or its scale, has changed since the last call, or after so many seconds."""
-        await self._life.news(seconds)
+        await self._callbacks.changed(seconds)
 
     def lab_runs(self) -> bool:
         """Return whether the lab that requested it still runs; False if no lab did."""
-        return self._life.lab_runs()
+        return self._callbacks.lab_runs()
 
     def blocked(self) -> str | None:
         """Say which of its user's spawns have to end before all that this one asks for fits; None where it fits."""
-        return self._life.blocked()
+        return self._callbacks.blocked()
 
     async def note_idle(self, seconds: float | None) -> None:
         """Note for how many seconds it has had nothing to do, for lists of spawns; None while it has work."""
-        await self._life.note_idle(seconds)
+        await self._callbacks.note_idle(seconds)
 
     def hold_back(self, why: SpawnpennyError | str | None, *, until: float | None = None) -> None:
         """Note why more of its pods are not made now, and when that is tried again; None: nothing is held back.
 
         ``until`` is in seconds since the epoch.
         """
-        self._life.hold_back(why, until)
+        self._callbacks.hold_back(why, until)
 
     @property
     def fields(self) -> Mapping[str, str]:
@@ -209,24 +209,24 @@ class Spawn:
         """Return what plugins set of a Dask cluster for its user, each with the plugin's name."""
         return self._overrides(self)
 
-    def tell(self, message: str, severity: Severity = Severity.NORMAL, *, code: str | None = None) -> None:
+    def notify(self, message: str, severity: Severity = Severity.NORMAL, *, code: str | None = None) -> None:
         """Send the user an event: what is happening or being waited for. Never put a secret in it.
 
         ``code`` is that of an error, where the event is of one that the spawn outlives.
         """
-        self._tell(message, severity, code)
+        self._notify(message, severity, code)
 
     def scrub(self, text: str) -> str:
         """Return a text without the secrets of this spawn, such as what a program of its pods wrote."""
-        return self._life.scrub(text)
+        return self._callbacks.scrub(text)
 
     def events(self, after: str | None = None) -> Sequence[Event]:
         """Return its events after the one of an id, as its user reads them; all where there is none of that id."""
-        return self._life.events(after)
+        return self._callbacks.events(after)
 
-    def announce(self, *, url: str, pod: str) -> None:
+    def publish_url(self, *, url: str, pod: str) -> None:
         """Say where what this spawn made is reached, and the uid of the pod whose end is the end of the spawn."""
-        self._announce(url, pod)
+        self._publish_url(url, pod)
 
     def service_host(self, name: str) -> str:
         """Return the host of a URL that leads to a Service of this name in the user namespace; pure."""

@@ -57,7 +57,7 @@ class Step(ABC):
 
         """
 
-    def asks(self, spawn: Spawn) -> Resources:
+    def resources(self, spawn: Spawn) -> Resources:
         """Return what this step will use of the user's budget. Pure, and called before ``check`` of any step."""
         return Resources()
 
@@ -81,7 +81,7 @@ class Step(ABC):
 
         """
 
-    def makes(self, spawn: Spawn) -> Sequence[Manifest]:
+    def manifests(self, spawn: Spawn) -> Sequence[Manifest]:
         """Return the manifests of what this step makes. Pure."""
         return ()
 
@@ -98,16 +98,16 @@ class Step(ABC):
 
         It is skipped while this is unchanged.
         """
-        return self.makes(spawn)
+        return self.manifests(spawn)
 
-    def keeps(self, spawn: Spawn) -> Mapping[str, str]:
+    def secrets(self, spawn: Spawn) -> Mapping[str, str]:
         """Return secrets to keep in the spawn's record, by names that no other step has: ``spawn.secrets`` has them.
 
         Asked once, when a request is accepted. They are kept until the spawn is over, and nowhere else.
         """
         return {}
 
-    async def tend(self, spawn: Spawn) -> None:  # noqa: B027 - most steps are done when they are applied
+    async def supervise(self, spawn: Spawn) -> None:  # noqa: B027 - most steps are done when they are applied
         """Hold what the step made as ``spawn.scale`` and the step's own rules want it, for as long as the spawn runs.
 
         It begins when the spawn runs, and anew when the service, or another replica, has taken it over: it works from
@@ -125,7 +125,7 @@ class Step(ABC):
             SpawnError: With a reason for the notebook user. Any other exception is logged; the user sees a failed step.
 
         """
-        for manifest in self.makes(spawn):
+        for manifest in self.manifests(spawn):
             await spawn.cluster.ensure(manifest)
 
     async def retire(self, spawn: Spawn) -> None:  # noqa: B027 - most steps make nothing that outlives the namespace

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from spawnpenny.aio.settle import uninterrupted
 from spawnpenny.domain import labels
 from spawnpenny.domain.broker import Broker
-from spawnpenny.domain.events import Tell
+from spawnpenny.domain.events import Notify
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.users import User
@@ -67,7 +67,7 @@ class OwnershipLabels:
 
 
 @dataclass(frozen=True)
-class Reach:
+class Dependencies:
     """Dependencies shared by the cluster interfaces of all steps.
 
     The cluster, the cache of pods, the broker, and the callback for messages to the user.
@@ -76,7 +76,7 @@ class Reach:
     cluster: Cluster
     pods: Watched
     broker: Broker
-    tell: Tell
+    notify: Notify
     suspect: Callable[[SpawnError | None], None]
     notice: Callable[[Manifest], None]
     claimed: Callable[[str], None]
@@ -94,10 +94,10 @@ class StepCluster:
     changes something is never broken off: a cancellation is raised when it has been answered.
     """
 
-    def __init__(self, step: Step, marks: OwnershipLabels, reach: Reach, user: User) -> None:
+    def __init__(self, step: Step, marks: OwnershipLabels, dependencies: Dependencies, user: User) -> None:
         self._step = step
         self._marks = marks
-        self._reach = reach
+        self._dependencies = dependencies
         self._user = user
 
     async def ensure(self, manifest: Manifest, *, resource: Resource | None = None, patch: bool = True) -> Manifest:
@@ -125,7 +125,7 @@ class StepCluster:
 
         if resource.kind != "Pod" or _is_part(marked):  # parts are tried again by who looks after them
             return await ensured()
-        return await created(ensured, self._reach.pods, self._marks.names.namespace, self._reach.tell)
+        return await created(ensured, self._dependencies.pods, self._marks.names.namespace, self._dependencies.notify)
 
     async def change(self, there: Manifest, patch: Manifest) -> Manifest:
         """Merge a patch (RFC 7386) into an object of this user that ``read`` returned; return it as stored.
@@ -141,7 +141,7 @@ class StepCluster:
         if not self.is_ours(there):
             raise NotOursError(str(ref))
         metadata = {**patch.get("metadata", {}), "resourceVersion": there["metadata"]["resourceVersion"]}
-        return await uninterrupted(self._reach.cluster.patch(ref, {**patch, "metadata": metadata}))
+        return await uninterrupted(self._dependencies.cluster.patch(ref, {**patch, "metadata": metadata}))
 
     async def discard(
         self, kind: str | Resource, name: str, *, grace: int | None = None, labels: Mapping[str, str] | None = None
@@ -158,24 +158,24 @@ class StepCluster:
         ref = Ref(resource, name, self._marks.names.namespace)
         uid = await uninterrupted(self._discard(ref, grace, labels or {}))
         if uid is not None and resource.kind == "Pod":
-            await until_gone(self._reach.cluster, self._reach.pods, ref, uid)
+            await until_gone(self._dependencies.cluster, self._dependencies.pods, ref, uid)
 
     async def read(self, kind: str | Resource, name: str) -> Manifest | None:
         """Return an object of the user namespace, or None."""
         resource = kind if isinstance(kind, Resource) else resource_of(kind)
         self._demand("get", resource, name)
-        return await self._reach.cluster.read(Ref(resource, name, self._marks.names.namespace))
+        return await self._dependencies.cluster.read(Ref(resource, name, self._marks.names.namespace))
 
     async def list(self, kind: str | Resource, labels: Mapping[str, str] | None = None) -> tuple[Manifest, ...]:
         """Return the objects of the user namespace that carry all of the labels."""
         resource = kind if isinstance(kind, Resource) else resource_of(kind)
         self._demand("list", resource)
-        listing = await self._reach.cluster.list(resource, namespace=self._marks.names.namespace, labels=labels)
+        listing = await self._dependencies.cluster.list(resource, namespace=self._marks.names.namespace, labels=labels)
         return listing.items
 
     def pods(self) -> tuple[Manifest, ...]:
         """Return the pods of this spawn from the cache: no call is made."""
-        found = self._reach.pods.within(self._marks.names.namespace)
+        found = self._dependencies.pods.within(self._marks.names.namespace)
         return tuple(pod for pod in found if self.is_ours(pod))
 
     async def remove(self, pod: Manifest, *, wait: bool = False) -> None:
@@ -194,9 +194,9 @@ class StepCluster:
             raise NotOursError(str(ref))
         uid = pod["metadata"]["uid"]
         with suppress(ConflictError):  # another pod has the name by now
-            delete = self._reach.cluster.delete(ref, uid=uid, grace=grace_of(pod))
+            delete = self._dependencies.cluster.delete(ref, uid=uid, grace=grace_of(pod))
             if await uninterrupted(delete) and wait:
-                await until_gone(self._reach.cluster, self._reach.pods, ref, uid)
+                await until_gone(self._dependencies.cluster, self._dependencies.pods, ref, uid)
 
     async def wait(self, pod: Manifest, *, until: Literal["ready", "succeeded"] = "ready") -> Manifest:
         """Wait for a pod that ``ensure`` returned; the user is informed of the cause of a delay.
@@ -205,14 +205,14 @@ class StepCluster:
             SpawnError: It cannot become so: its image cannot be pulled, it crashes, it was deleted.
 
         """
-        self._reach.waits()
+        self._dependencies.waits()
         watch = self._watch(Ref.of(pod), pod["metadata"]["uid"])
         return await (watch.ready() if until == "ready" else watch.succeeded())
 
     async def claim_namespace(self) -> None:
         """Ask the broker to make the user's namespace, or find it there."""
         self._demand("claim", None)
-        self._reach.claimed(await uninterrupted(self._reach.broker.claim_namespace(self._user.username)))
+        self._dependencies.claimed(await uninterrupted(self._dependencies.broker.claim_namespace(self._user.username)))
 
     async def release_namespace(self, *, purge: bool = False) -> None:
         """Ask the broker to delete the user's namespace, if it exists, with all that is in it.
@@ -222,8 +222,8 @@ class StepCluster:
 
         """
         self._demand("release", None)
-        if uid := self._reach.namespace():
-            broker, username = self._reach.broker, self._user.username
+        if uid := self._dependencies.namespace():
+            broker, username = self._dependencies.broker, self._user.username
             await uninterrupted(broker.release_namespace(username, uid, purge=purge, foreign=True))
 
     async def provision(self, order: Literal["commission", "retire"] = "commission") -> None:
@@ -234,7 +234,7 @@ class StepCluster:
 
         """
         self._demand("provision", None)
-        await self._reach.broker.provision(self._user, order)
+        await self._dependencies.broker.provision(self._user, order)
 
     @property
     def marks(self) -> dict[str, str]:
@@ -248,11 +248,11 @@ class StepCluster:
 
     def namespace_hash(self) -> str:
         """Return what changes when the site has namespaces made otherwise."""
-        return self._reach.broker.namespace_hash()
+        return self._dependencies.broker.namespace_hash()
 
     def order_hash(self, order: Literal["commission", "retire"] = "commission") -> str:
         """Return what changes when the site changes the order."""
-        return self._reach.broker.order_hash(order)
+        return self._dependencies.broker.order_hash(order)
 
     def _demand(self, verb: str, resource: Resource | None, name: str = "") -> None:
         if not self._declares(verb, resource, name):
@@ -297,7 +297,7 @@ class StepCluster:
 
     async def _ensure(self, manifest: Manifest, ref: Ref, *, patch: bool) -> Manifest:
         try:
-            stored = await self._reach.cluster.create(manifest, ref.resource)
+            stored = await self._dependencies.cluster.create(manifest, ref.resource)
         except AlreadyExistsError:
             stored = await self._found(manifest, ref, patch=patch)
         if self._step.scope == "spawn" and not _is_part(manifest):  # there may be any number of parts
@@ -313,7 +313,7 @@ class StepCluster:
         """Delete what would not be found again by its labels, unless it is shared by the user's spawns."""
         if self._step.scope == "spawn" and self._declares("delete", ref.resource, ref.name):
             with suppress(ClusterError):  # what was recorded is deleted by its uid when the spawn is undone
-                await self._reach.cluster.delete(ref, uid=uid)
+                await self._dependencies.cluster.delete(ref, uid=uid)
 
     async def _found(self, manifest: Manifest, ref: Ref, *, patch: bool) -> Manifest:
         if self._step.scope == "user" and patch:
@@ -326,14 +326,14 @@ class StepCluster:
 
     async def _patch(self, manifest: Manifest, ref: Ref) -> Manifest:
         patch = {key: value for key, value in manifest.items() if key not in {"apiVersion", "kind"}}
-        stored = await self._reach.cluster.patch(ref, patch)
+        stored = await self._dependencies.cluster.patch(ref, patch)
         gone = _dropped(manifest, stored)
-        return await self._reach.cluster.patch(ref, gone) if gone else stored
+        return await self._dependencies.cluster.patch(ref, gone) if gone else stored
 
     async def _own(self, ref: Ref) -> Manifest | None:
         """Return the object, if it is there and carries this spawn's mark."""
         self._demand("get", ref.resource, ref.name)
-        existing = await self._reach.cluster.read(ref)
+        existing = await self._dependencies.cluster.read(ref)
         return existing if existing is not None and self.is_ours(existing) else None
 
     async def _discard(self, ref: Ref, grace: int | None, labels: Mapping[str, str]) -> str | None:
@@ -345,20 +345,27 @@ class StepCluster:
             uid = existing["metadata"]["uid"]
         try:
             grace = self._grace(ref, uid) if grace is None else grace
-            there_was_one = await self._reach.cluster.delete(ref, uid=uid, grace=grace)
+            there_was_one = await self._dependencies.cluster.delete(ref, uid=uid, grace=grace)
         except ConflictError:
             return None  # another object has the name by now: not ours
         return uid if there_was_one else None
 
     def _grace(self, ref: Ref, uid: str) -> int | None:
         """Return the grace period of a cached pod; None makes the cluster take it from the pod's spec."""
-        pod = self._reach.pods.get(ref.namespace, ref.name) if ref.resource.kind == "Pod" else None
+        pod = self._dependencies.pods.get(ref.namespace, ref.name) if ref.resource.kind == "Pod" else None
         return grace_of(pod) if pod is not None and pod["metadata"]["uid"] == uid else None
 
     def _watch(self, ref: Ref, uid: str) -> PodWatch:
-        reach = self._reach
-        listener = Listener(reach.tell, reach.suspect, reach.notice, reach.scrub, reach.slow, reach.told)
-        return PodWatch(reach.cluster, reach.pods, ref, uid, listener)
+        dependencies = self._dependencies
+        listener = Listener(
+            dependencies.notify,
+            dependencies.suspect,
+            dependencies.notice,
+            dependencies.scrub,
+            dependencies.slow,
+            dependencies.told,
+        )
+        return PodWatch(dependencies.cluster, dependencies.pods, ref, uid, listener)
 
 
 def _is_part(manifest: Manifest) -> bool:

@@ -91,7 +91,7 @@ class Plugins:
     def pipelines(self) -> Mapping[Kind, Ordered]:
         return self._pipelines
 
-    def makes(self, kind: Kind) -> bool:
+    def provides(self, kind: Kind) -> bool:
         """Return whether a plugin makes spawns of a kind: it has a step for them alone."""
         return any(step.scope == "spawn" for step in self._pipelines[kind].steps)
 

@@ -44,7 +44,7 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
             before = frozenset({"lab"})
             permissions = (allow("create", "patch", on="configmaps"),)
 
-            def makes(self, spawn: Spawn) -> list[Manifest]:
+            def manifests(self, spawn: Spawn) -> list[Manifest]:
                 data = {"welcome.txt": f"Hello {spawn.user.username}"}
                 return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "welcome"}, "data": data}]
 

@@ -73,7 +73,7 @@ class Peers:
                         self._see(change.object)
                 before, living = living, self.living()
                 if living != before:
-                    self._tell(before, living)
+                    self._notify(before, living)
                     self._changed()
 
     def alive(self, identity: str) -> bool:
@@ -114,7 +114,7 @@ class Peers:
         others = self.living() - {self._me.identity}
         return max(others, key=lambda identity: _rank(identity, slug), default=None)
 
-    def _tell(self, before: frozenset[str], living: frozenset[str]) -> None:
+    def _notify(self, before: frozenset[str], living: frozenset[str]) -> None:
         for identity in sorted(living - before):
             self._log.info("another replica is there", other=identity)
         silent = {sighting.identity for sighting in self._sightings.values()}

@@ -34,19 +34,19 @@ T = TypeVar("T")
 
 
 class StrictSchema(Schema, Generic[T]):
-    """A schema whose ``load`` gives the dataclass that ``makes`` names.
+    """A schema whose ``load`` gives the dataclass that ``model`` names.
 
     The refusal of a misspelt key names the nearest right one.
     """
 
-    makes: ClassVar[type]
+    model: ClassVar[type]
 
     class Meta:
         unknown = RAISE
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> T:
-        made: T = self.makes(**data)
+        made: T = self.model(**data)
         return made
 
     @pre_load
@@ -183,7 +183,7 @@ def schema_of(model: type[T]) -> type[StrictSchema[T]]:
     is required, and one whose name begins with ``_`` is no key.
     """
     declared = fields_of_model(model)  # type: ignore[arg-type] # mypy: is a class hashable?
-    parts = {"__module__": model.__module__, "makes": model, **declared}
+    parts = {"__module__": model.__module__, "model": model, **declared}
     return type(f"{model.__name__}Schema", (StrictSchema,), parts)
 
 

@@ -68,14 +68,16 @@ def refuse_collision(context: Context) -> None:
 
 def trial(user_state: UserState, user: User, identity: Identity, *, commissioned: bool) -> UserState:
     """Return the user state as it will be if the write succeeds; what drivers change meanwhile is shared with it."""
-    vouched = (
-        commissioned or user_state.record.vouched or (identity.username == user.username and identity.uid is not None)
+    uid_verified = (
+        commissioned
+        or user_state.record.uid_verified
+        or (identity.username == user.username and identity.uid is not None)
     )
     record = replace(
         user_state.record,
         user=user,
         commissioned=commissioned or user_state.record.commissioned,
-        vouched=vouched,
+        uid_verified=uid_verified,
         generation=user_state.record.generation + 1,
         spawns=dict(user_state.record.spawns),
     )

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Unpack
 
-from spawnpenny.aio.notify import Bell, News
+from spawnpenny.aio.notify import Bell, ChangeNotifier
 from spawnpenny.domain.events import About, Event, EventType
 from spawnpenny.domain.spawns import Desired, Phase, Scale
 from spawnpenny.errors import SpawnError
@@ -52,9 +52,10 @@ class ActiveSpawn:
     as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
     being looked into. ``waiting_for`` was reported last, ``trouble`` is that of one of its pods. ``gone`` is set when
     nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
-    storage stays that was to go with it. ``warned`` names what its user was warned of once. ``news`` tells when what is
-    tended has changed; ``standing`` is the scale that holds while another one is being written. ``held_back`` says
-    why workers are not made that it is to have, ``ended_parts`` are the last pods of it that ended, oldest first.
+    storage stays that was to go with it. ``warned`` names what its user was warned of once. ``changes`` is notified
+    when what is supervised has changed; ``standing`` is the scale that holds while another one is being written.
+    ``held_back`` says why workers are not made that it is to have, ``ended_parts`` are the last pods of it that ended,
+    oldest first.
     ``scrubber`` knows the secrets that it last had.
     """
 
@@ -71,7 +72,7 @@ class ActiveSpawn:
     scrubber: Scrubber = field(default_factory=Scrubber, repr=False)
     trouble: SpawnError | None = None
     warned: set[str] = field(default_factory=set)
-    news: News = field(default_factory=News)
+    changes: ChangeNotifier = field(default_factory=ChangeNotifier)
     standing: Scale | None = None
     held_back: HeldBack | None = None
     ended_parts: deque[EndedPart] = field(default_factory=lambda: deque(maxlen=MAX_ENDED_PARTS))

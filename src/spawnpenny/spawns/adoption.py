@@ -35,7 +35,7 @@ from spawnpenny.spawns.controller import SpawnController, persist
 from spawnpenny.spawns.record import RecordUnreadableError, SpawnRecord, UserRecord
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.store import RecordLostError, read_record, username_of
-from spawnpenny.spawns.supervision import tending_steps
+from spawnpenny.spawns.supervision import supervising_steps
 from spawnpenny.spawns.user_registry import UserRegistry
 from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context
@@ -143,7 +143,7 @@ class Recovery:
         if record["metadata"].get("annotations", {}).get(labels.OWNER) != self.service_context.ownership.me.identity:
             return False
         with suppress(SpawnpennyError):
-            return read_record(record).is_by(held.record.hand)
+            return read_record(record).is_by(held.record.writer_id)
         return False
 
     async def _take_all_over(self) -> None:
@@ -223,7 +223,7 @@ class Recovery:
         user_state.record.spawns[record.key] = record
         context = Context(self.service_context, user_state, run)
         try:
-            record.asks = context.asks()
+            record.resources = context.resources()
         except SpawnpennyError as error:
             log.warning("what it uses is not counted", error=error.message)
         if pod_status.is_ready(pod):
@@ -272,7 +272,7 @@ class Recovery:
         if record.phase is not Phase.RUNNING or self._has_ended(user_state, run):
             return True
         context = Context(self.service_context, user_state, run)
-        return bool(tending_steps(context.pipeline)) or context.new_url() is not None
+        return bool(supervising_steps(context.pipeline)) or context.new_url() is not None
 
     def _has_ended(self, user_state: UserState, run: ActiveSpawn) -> bool:
         pod = Context(self.service_context, user_state, run).pod()
@@ -330,7 +330,9 @@ class Recovery:
             work = controller.go_on_undoing
         elif record.phase is Phase.RUNNING:
             work = (
-                partial(controller.end_of_pod, context.pod()) if self._has_ended(user_state, run) else controller.tend
+                partial(controller.end_of_pod, context.pod())
+                if self._has_ended(user_state, run)
+                else controller.supervise
             )
         else:
             context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
@@ -348,4 +350,4 @@ def _version(record: Manifest) -> str:
 def _user_of(pod: Manifest) -> UserRecord:
     answer = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
     user = User.from_dossier(answer["user"])
-    return UserRecord(user, "", commissioned=answer["commissioned"], vouched=answer["vouched"])
+    return UserRecord(user, "", commissioned=answer["commissioned"], uid_verified=answer["vouched"])

@@ -81,11 +81,11 @@ def sample(kind: Kind, settings: Settings, plugins: Plugins) -> Spawn:
         names=Names.of(_SOMEBODY, kind, DEFAULT_LAB, prefix=settings.namespaces.prefix),
         options={},
         env={},
-        asks=Resources(),
-        in_use=Resources(),
+        resources=Resources(),
+        resources_in_use=Resources(),
         stash=Stash(),
         cluster=None,  # type: ignore[arg-type]  # what only makes manifests has no cluster
         _patch=patched,
-        _tell=lambda *_: None,
-        _announce=lambda *_: None,
+        _notify=lambda *_: None,
+        _publish_url=lambda *_: None,
     )

@@ -43,7 +43,7 @@ from spawnpenny.spawns.room import until_room
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.store import RecordLostError
-from spawnpenny.spawns.supervision import tend
+from spawnpenny.spawns.supervision import supervise
 from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context
 
@@ -101,7 +101,7 @@ class SpawnController:
         if record.phase is not Phase.RUNNING:
             return self.go_on_undoing
         self._run.ending = record.pod is not None and (pod is None or pod_status.is_lost(pod))
-        return partial(self._end, StepFailedError(self._unexpected())) if self._run.ending else self.tend
+        return partial(self._end, StepFailedError(self._unexpected())) if self._run.ending else self.supervise
 
     async def come_up(self, after: asyncio.Task[None] | None = None) -> None:
         """Apply the pipeline; on failure take away what it made, and say why.
@@ -122,13 +122,13 @@ class SpawnController:
             await self._undo(StepFailedError(self._unexpected()))
         else:
             if await self._arrive():
-                await self.tend()
+                await self.supervise()
 
-    async def tend(self) -> None:
+    async def supervise(self) -> None:
         """Supervise the running spawn, until it ends or is stopped."""
         self._mark_logs()
         try:
-            await tend(self._context.tending())
+            await supervise(self._context.supervising())
         except SpawnError as error:
             self._run.ending = True
             await self._end(error)
@@ -165,7 +165,7 @@ class SpawnController:
                 for step, spawn in self._context.retiring():
                     await step.retire(spawn)
             except (ClusterError, BrokerUnavailableError, BrokerRefusedError) as error:
-                self._context.tell(
+                self._context.notify(
                     f"Retiring takes long ({error.title.lower()}); it is tried again.", severity=Severity.WARNING
                 )
                 self._log.warning("a user cannot be retired yet", error=error.message)
@@ -199,7 +199,7 @@ class SpawnController:
             if pod is not None and not pod_status.is_lost(pod):
                 self._run.ending = False  # without a pause since the pod was looked at: no event is missed
                 self._log.warning("a pod was told as gone that is there")
-                await self.tend()
+                await self.supervise()
                 return
         await self._end(_end_of_pod(pod, last))
 
@@ -248,14 +248,14 @@ class SpawnController:
         if after is not None and not after.done():
             after.cancel()
             if self._record.phase not in {Phase.RUNNING, Phase.STOPPING}:  # looking after what runs ends at once
-                self._context.tell("Waiting for what was under way to end.")
+                self._context.notify("Waiting for what was under way to end.")
             await settle({after})
 
     async def _apply(self) -> None:
         await self._take_away_replaced()
         await until_room(self._context)
         permit = Permit(self._service_context.start_queue)
-        await permit.take(self._context.tell)
+        await permit.take(self._context.notify)
         try:
             self.to_phase(Phase.PENDING)
             started: set[str] = set()
@@ -393,7 +393,7 @@ class SpawnController:
         return PodStuckError(" ".join(["The one before is not gone yet.", *found])) if found else None
 
     async def _takes_long(self, message: str) -> None:
-        self._context.tell(message, severity=Severity.WARNING)
+        self._context.notify(message, severity=Severity.WARNING)
         if self._record.phase is Phase.UNDOING and not self._known:
             self._known = True  # a service that takes over has the reason, and does not begin anew
             await self._persist()

@@ -57,7 +57,7 @@ def _judge(service_context: ServiceContext, own: UserState, key: Key) -> Judge:
     def judged(answers: Answers) -> Shortage | None:
         context = draft(service_context, own, key, SpawnRequest("form", dict(answers)), identity=_NOBODY)
         try:
-            context.run.record.asks = context.asks()
+            context.run.record.resources = context.resources()
             for step in context.pipeline.steps:
                 step.check(context.spawn())
         except QuotaExceededError as error:

@@ -102,7 +102,7 @@ def choose(context: Context) -> None:
 def _check(context: Context) -> None:
     steps, record = context.pipeline.steps, context.run.record
     record.steps = [StepProgress(step.name) for step in steps]
-    record.asks = context.asks()
+    record.resources = context.resources()
     if record.request.tls is not None:
         hostnames(
             context.service_context, context.user_state.username, record.key
@@ -111,4 +111,4 @@ def _check(context: Context) -> None:
         step.check(context.spawn())
     context.demand_useful()
     for step in steps:
-        record.secrets |= step.keeps(context.spawn())
+        record.secrets |= step.secrets(context.spawn())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from spawnpenny.domain.resources import total
 from spawnpenny.domain.spawns import Kind, Scale
 from spawnpenny.errors import QuotaExceededError
-from spawnpenny.pipeline.spawn import Life
+from spawnpenny.pipeline.spawn import SpawnCallbacks
 from spawnpenny.spawns.container_limits import sample
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ _WHAT = {Kind.LAB: "a lab with the default choices", Kind.DASK: "a Dask cluster 
 def never_fits(settings: Settings, plugins: Plugins) -> Iterator[str]:
     """Yield a sentence for each kind of spawn whose defaults are more than any user may use."""
     for kind, what in _WHAT.items():
-        if not plugins.makes(kind):
+        if not plugins.provides(kind):
             continue
-        spawn = replace(sample(kind, settings, plugins), _life=Life(lambda: Scale(1)))
+        spawn = replace(sample(kind, settings, plugins), _callbacks=SpawnCallbacks(lambda: Scale(1)))
         steps = plugins.pipelines[kind].steps
         try:
-            spawn = replace(spawn, asks=total(step.asks(spawn) for step in steps))
+            spawn = replace(spawn, resources=total(step.resources(spawn) for step in steps))
             for step in steps:
                 step.check(spawn)
         except QuotaExceededError as error:

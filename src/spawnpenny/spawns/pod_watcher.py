@@ -72,7 +72,7 @@ class PodWatcher:
         if context.follow():
             self.tasks.run(persist(self.service_context, context.user_state))
         if (trouble := pod_status.trouble(pod, quote=None)) is not None and not pod_status.is_ready(pod):
-            self._tell(context, trouble.error.message)
+            self._notify(context, trouble.error.message)
 
     def _end(self, context: Context, lost: Manifest | None, *, last: Manifest | None = None) -> None:
         context.run.ending = True
@@ -88,12 +88,12 @@ class PodWatcher:
             if run.record.key.kind is Kind.DASK and spawn in _heard_of(run):
                 if labels.PART in carried and spawn == run.record.id and pod_status.is_over(pod):
                     run.note_end(pod)
-                run.news.tell()
+                run.changes.notify()
 
-    def _tell(self, context: Context, message: str) -> None:
+    def _notify(self, context: Context, message: str) -> None:
         """Warn the user that a running lab stopped answering: the cluster restarts its program."""
         if context.run.waiting_for != message:
-            context.tell(message, severity=Severity.WARNING)
+            context.notify(message, severity=Severity.WARNING)
             log = structlog.get_logger("spawnpenny.spawn").bind(spawn=context.run.record.id)
             log.warning("a running pod is in trouble", user=context.user_state.username, trouble=message)
 

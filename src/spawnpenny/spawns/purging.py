@@ -29,7 +29,7 @@ async def purge(context: Context) -> None:
     context.run.kept = kept = " ".join(filter(None, told))
     log = structlog.get_logger("spawnpenny.spawn")
     if kept:
-        context.tell(kept, Severity.WARNING)
+        context.notify(kept, Severity.WARNING)
         log.warning("storage is kept that was to be purged", why=kept)
     else:
         log.info("storage is purged")
@@ -41,7 +41,7 @@ async def _purged_at_last(context: Context, step: Step, spawn: Spawn) -> str:
         try:
             return await _purged(context, step, spawn)
         except UnavailableError as error:
-            context.tell("Deleting the storage takes long, as the cluster does not answer; it is tried again.")
+            context.notify("Deleting the storage takes long, as the cluster does not answer; it is tried again.")
             log = structlog.get_logger("spawnpenny.spawn")
             log.warning("storage cannot be deleted yet", step=step.name, error=error.message)
             await asyncio.sleep(next(waits))

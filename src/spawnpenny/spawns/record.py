@@ -79,7 +79,7 @@ class SpawnRecord:
     deadline: float
     desired: Desired = Desired.RUNNING
     phase: Phase = Phase.REQUESTED
-    asks: Resources = field(default_factory=Resources)
+    resources: Resources = field(default_factory=Resources)
     reason: Reason | None = None
     url: str | None = None
     pod: str | None = None
@@ -158,7 +158,7 @@ class SpawnRecord:
             "deadline": self.deadline,
             "desired": self.desired,
             "phase": self.phase,
-            "asks": self.asks.to_json(),
+            "asks": self.resources.to_json(),
             "reason": self.reason.to_json() if self.reason else None,
             "url": self.url,
             "pod": self.pod,
@@ -198,7 +198,7 @@ class SpawnRecord:
             deadline=data["deadline"],
             desired=Desired(data["desired"]),
             phase=Phase(data["phase"]),
-            asks=Resources.from_json(data["asks"]),
+            resources=Resources.from_json(data["asks"]),
             reason=Reason(**data["reason"]) if data["reason"] else None,
             url=data["url"],
             pod=data["pod"],
@@ -229,23 +229,23 @@ class Applied:
 class UserRecord:
     """One user, what all the user's spawns share, and the spawns themselves.
 
-    ``vouched`` says that the uid is verified: by an authenticator, or by the commission of the user.
+    ``uid_verified`` says that the uid is verified: by an authenticator, or by the commission of the user.
     ``generation`` counts the starts, ``idle_since`` is the time since which the user has had nothing. ``written`` names
-    the last write and begins with the ``hand`` that wrote it, so that a write whose answer was lost is known as one's
-    own: each user state in memory has its own hand. ``recorded`` says that the cluster has a record of the user,
+    the last write and begins with the ``writer_id`` of who wrote it, so that a write whose answer was lost is known as
+    one's own: each user state in memory has its own. ``recorded`` says that the cluster has a record of the user,
     ``version`` which one.
     """
 
     user: User
     owner: str
     commissioned: bool = False
-    vouched: bool = False
+    uid_verified: bool = False
     namespace: str = ""
     applied: dict[str, Applied] = field(default_factory=dict)
     spawns: dict[Key, SpawnRecord] = field(default_factory=dict)
     generation: int = 0
     written: str = ""
-    hand: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)
+    writer_id: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)
     version: str | None = None
     recorded: bool = False
     idle_since: float | None = None
@@ -257,15 +257,15 @@ class UserRecord:
 
     def sign(self) -> None:
         """Name the write that comes."""
-        self.written = f"{self.hand}.{secrets.token_hex(8)}"
+        self.written = f"{self.writer_id}.{secrets.token_hex(8)}"
 
-    def is_by(self, hand: str) -> bool:
+    def is_by(self, writer_id: str) -> bool:
         """Return whether a hand wrote it last."""
-        return self.written.startswith(f"{hand}.")
+        return self.written.startswith(f"{writer_id}.")
 
     def retire(self) -> None:
         """Forget what was known of the user, but for what is still there to be read."""
-        self.commissioned = self.vouched = False
+        self.commissioned = self.uid_verified = False
         self.namespace = ""
         self.applied.clear()
 
@@ -279,15 +279,15 @@ class UserRecord:
     def take(self, written: UserRecord, key: Key) -> None:
         """Take over what was written for a new spawn; all else here may have changed since, and stands."""
         self.user, self.owner = written.user, written.owner
-        self.commissioned, self.vouched = written.commissioned, written.vouched
+        self.commissioned, self.uid_verified = written.commissioned, written.uid_verified
         self.generation, self.written = written.generation, written.written
         self.version, self.recorded = written.version, written.recorded
         self.spawns[key] = written.spawns[key]
 
-    def in_use(self, *, but: Key) -> Resources:
+    def resources_in_use(self, *, but: Key) -> Resources:
         """Return what the user's other active spawns use, but for those that are being taken away."""
         others = [spawn for key, spawn in self.spawns.items() if key != but]
-        return total(spawn.asks for spawn in others if spawn.active and not spawn.leaving)
+        return total(spawn.resources for spawn in others if spawn.active and not spawn.leaving)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -295,7 +295,7 @@ class UserRecord:
             "user": self.user.dossier(),
             "owner": self.owner,
             "commissioned": self.commissioned,
-            "vouched": self.vouched,
+            "vouched": self.uid_verified,
             "namespace": self.namespace,
             "applied": {name: [applied.hash, applied.namespace] for name, applied in self.applied.items()},
             "spawns": [spawn.to_json() for spawn in self.spawns.values()],
@@ -324,7 +324,7 @@ class UserRecord:
             user=User.from_dossier(data["user"]),
             owner=data["owner"],
             commissioned=data["commissioned"],
-            vouched=data["vouched"],
+            uid_verified=data["vouched"],
             namespace=data["namespace"],
             applied={name: Applied(*applied) for name, applied in data["applied"].items()},
             spawns={spawn.key: spawn for spawn in spawns},

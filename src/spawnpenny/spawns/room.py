@@ -28,7 +28,7 @@ def ending(user_state: UserState, *, but: ActiveSpawn) -> list[ActiveSpawn]:
 
 def room_of(runs: Sequence[ActiveSpawn]) -> Resources:
     """Return what spawns take together."""
-    return total(run.record.asks for run in runs)
+    return total(run.record.resources for run in runs)
 
 
 def describe(runs: Sequence[ActiveSpawn]) -> str:
@@ -44,7 +44,7 @@ async def until_room(context: Context) -> None:
     It was accepted without those, so that it only has to wait.
     """
     while runs := context.blocking():
-        context.tell(describe(runs))
+        context.notify(describe(runs))
         tasks = {run.task for run in runs if run.task is not None and not run.task.done()}
         if tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -219,7 +219,7 @@ class Spawns:
                 raise
             finally:
                 run.standing = None
-            run.news.tell()
+            run.changes.notify()
             return Scaled(run, fitted.scale, fitted.refusal)
 
     async def stop(self, username: str, key: Key, *, start: str | None = None) -> ActiveSpawn | None:

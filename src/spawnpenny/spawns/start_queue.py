@@ -35,7 +35,7 @@ class StartQueue:
                 self.give_back()
             else:
                 self._queue.remove(waiting)
-                self._tell()
+                self._notify()
             raise
 
     def give_back(self) -> None:
@@ -43,9 +43,9 @@ class StartQueue:
         if self._queue:
             self.taken += 1
             self._queue.popleft().called.set()
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for position, waiting in enumerate(self._queue):
             waiting.ahead(position)
 
@@ -65,7 +65,7 @@ class Permit:
         self._slots = slots
         self._held = False
 
-    async def take(self, tell: Callable[[str], None]) -> None:
+    async def take(self, notify: Callable[[str], None]) -> None:
         """Return with a place; report the position in the queue while it waits.
 
         It is reported again when no more than half as many are ahead: each report is kept in the spawn's record.
@@ -76,7 +76,7 @@ class Permit:
             nonlocal told
             if told is None or count <= told // 2 < told:
                 told = count
-                tell(f"Many spawns are under way: it waits for its turn, and {_others(count)} ahead of it.")
+                notify(f"Many spawns are under way: it waits for its turn, and {_others(count)} ahead of it.")
 
         await self._slots.take(ahead)
         self._held = True

@@ -92,7 +92,7 @@ class RecordStore:
         """
         existing = await self.cluster.read(Ref.of(self._secret(record)))
         stored = read_record(existing) if existing is not None else None
-        if existing is None or stored is None or not stored.is_by(record.hand):
+        if existing is None or stored is None or not stored.is_by(record.writer_id):
             raise RecordLostError(f"The record of {record.user.username} was written by somebody else.") from error
         if stored.written == record.written:
             return existing

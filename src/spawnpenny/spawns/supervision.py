@@ -1,4 +1,4 @@
-"""Supervise a running spawn: run its steps' ``tend`` side by side, and begin again when one fails."""
+"""Supervise a running spawn: run its steps' ``supervise`` side by side, and begin again when one fails."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _CALM: Final = 60.0
 """Seconds after which what failed before is forgotten: the next pause is a short one again."""
 
 
-def tending_steps(pipeline: Ordered) -> list[Step]:
+def supervising_steps(pipeline: Ordered) -> list[Step]:
     """Return the steps of a pipeline that look after what runs."""
-    return [step for step in pipeline.steps if type(step).tend is not Step.tend]
+    return [step for step in pipeline.steps if type(step).supervise is not Step.supervise]
 
 
-async def tend(tended: Sequence[tuple[Step, Spawn]]) -> None:
+async def supervise(supervised: Sequence[tuple[Step, Spawn]]) -> None:
     """Look after a spawn until cancelled, or until all steps say that there is nothing to look after.
 
     Raises:
         SpawnError: The spawn is to end, for this reason.
 
     """
-    tasks = {asyncio.create_task(_tend(step, spawn), name=step.name) for step, spawn in tended}
+    tasks = {asyncio.create_task(_supervise(step, spawn), name=step.name) for step, spawn in supervised}
     try:
         if tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -44,12 +44,12 @@ async def tend(tended: Sequence[tuple[Step, Spawn]]) -> None:
             task.result()
 
 
-async def _tend(step: Step, spawn: Spawn) -> None:
+async def _supervise(step: Step, spawn: Spawn) -> None:
     log, loop, waits = structlog.get_logger("spawnpenny.tending"), asyncio.get_running_loop(), pauses()
     while True:
         began = loop.time()
         try:
-            return await step.tend(spawn)
+            return await step.supervise(spawn)
         except SpawnError:
             raise
         except Exception:

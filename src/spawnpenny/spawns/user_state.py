@@ -86,7 +86,7 @@ class UserState:
         if self.record.spawns.get(key) is run.record:
             del self.record.spawns[key]
         for other in self.runs.values():
-            other.news.tell()  # it may be one that ends with this one
+            other.changes.notify()  # it may be one that ends with this one
 
     def step_lock(self, step: str) -> asyncio.Lock:
         return self.step_locks.setdefault(step, asyncio.Lock())

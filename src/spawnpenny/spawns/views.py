@@ -30,9 +30,9 @@ from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_patches import merge_patches
 from spawnpenny.pipeline.runner import Runner
-from spawnpenny.pipeline.spawn import Life, Spawn, Stash
+from spawnpenny.pipeline.spawn import Spawn, SpawnCallbacks, Stash
 from spawnpenny.pipeline.step import Step
-from spawnpenny.pipeline.step_cluster import OwnershipLabels, Reach, StepCluster
+from spawnpenny.pipeline.step_cluster import Dependencies, OwnershipLabels, StepCluster
 from spawnpenny.spawns.active import ActiveSpawn, HeldBack
 from spawnpenny.spawns.container_limits import container_limits, limited
 from spawnpenny.spawns.record import Applied, Replaced
@@ -41,7 +41,7 @@ from spawnpenny.spawns.scaling import Fitted, fit, fit_maximum
 from spawnpenny.spawns.scrub import Scrubber
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.start_queue import Permit
-from spawnpenny.spawns.supervision import tending_steps
+from spawnpenny.spawns.supervision import supervising_steps
 from spawnpenny.spawns.user_state import UserState
 
 _IDLE: Final = 60.0
@@ -78,22 +78,22 @@ class Context:
             names=self.names,
             options=record.options,
             env=record.request.env,
-            asks=record.asks,
-            in_use=self.user_state.record.in_use(but=record.key),
+            resources=record.resources,
+            resources_in_use=self.user_state.record.resources_in_use(but=record.key),
             stash=Stash(),
             cluster=NoCluster(),
             _patch=self._patch,
-            _tell=self.tell,
-            _announce=self._announce,
+            _notify=self.notify,
+            _publish_url=self._publish_url,
             tls=record.request.tls,
             _service_host=self._service_host,
             _overrides=self._overrides,
             secrets=record.secrets,
             caller=record.request.caller,
-            _life=Life(
+            _callbacks=SpawnCallbacks(
                 self._scale,
                 self._resize,
-                self.run.news.reader(),
+                self.run.changes.reader(),
                 self._lab_runs,
                 self._blocked,
                 note_idle=self._note_idle,
@@ -147,11 +147,11 @@ class Context:
             origin=self._origin(),
             token=token_hash(record.request.env),
         )
-        reach = Reach(
+        dependencies = Dependencies(
             cluster=self.service_context.cluster,
             pods=self.service_context.pods,
             broker=self.service_context.broker,
-            tell=self.tell,
+            notify=self.notify,
             suspect=self._suspect,
             notice=self.notice,
             claimed=self._claimed,
@@ -161,23 +161,23 @@ class Context:
             slow=self.service_context.settings.deadlines.slow,
             told=self.service_context.told,
         )
-        return lambda step: StepCluster(step, marks, reach, user)
+        return lambda step: StepCluster(step, marks, dependencies, user)
 
     def seen_by(self, step: Step) -> Spawn:
         """Return the spawn as one step sees it while it is applied."""
         return replace(self.spawn(), cluster=self._ports()(step))
 
-    def tending(self) -> list[tuple[Step, Spawn]]:
+    def supervising(self) -> list[tuple[Step, Spawn]]:
         """Return the steps that look after the running spawn, and the spawn as each sees it."""
         port = self._ports()  # and a spawn each: what is news to one step is so to the others, too
-        return [(step, replace(self.spawn(), cluster=port(step))) for step in tending_steps(self.pipeline)]
+        return [(step, replace(self.spawn(), cluster=port(step))) for step in supervising_steps(self.pipeline)]
 
-    def asks(self) -> Resources:
+    def resources(self) -> Resources:
         """Return what the spawn will use of the user's budget, of all its steps together."""
         return self._asked(self.spawn())
 
     def _asked(self, spawn: Spawn) -> Resources:
-        return total(step.asks(spawn) for step in self.pipeline.steps)
+        return total(step.resources(spawn) for step in self.pipeline.steps)
 
     def blocking(self) -> list[ActiveSpawn]:
         """Return the user's spawns that are ending and have to be gone before all that this one asks for fits."""
@@ -185,7 +185,7 @@ class Context:
         if not runs:
             return []
         spawn = self.spawn()
-        spawn = replace(spawn, in_use=spawn.in_use + room_of(runs))
+        spawn = replace(spawn, resources_in_use=spawn.resources_in_use + room_of(runs))
         try:
             for step in self.pipeline.steps:
                 step.check(spawn)
@@ -200,7 +200,7 @@ class Context:
     def fit(self, wanted: Scale) -> Fitted:
         """Return what of a scale fits into the user's budget, by all steps' own checks; fewer than now always do."""
         now = self.run.record.scale
-        bounded = fit_maximum(wanted, now=now, refusal=lambda scale: self._refusal(scale, in_use=Resources()))
+        bounded = fit_maximum(wanted, now=now, refusal=lambda scale: self._refusal(scale, resources_in_use=Resources()))
         fitted = fit(bounded.scale, now=now, refusal=self._refusal)
         return Fitted(fitted.scale, fitted.refusal or bounded.refusal)
 
@@ -214,15 +214,19 @@ class Context:
         if self.run.record.key.kind is not Kind.DASK:
             return
         groups = group_names(self.service_context.plugins.worker_groups())
-        refusals = (self._refusal(Scale().resized(group, 1), in_use=Resources()) for group in groups)
+        refusals = (self._refusal(Scale().resized(group, 1), resources_in_use=Resources()) for group in groups)
         first = next(refusals)
         if first is not None and all(refusal is not None for refusal in refusals):
             raise first
 
-    def _refusal(self, scale: Scale, *, in_use: Resources | None = None) -> QuotaExceededError | None:
-        """Return why a scale does not fit; ``in_use`` (None: as it is) is what the user's other spawns have."""
-        spawn = replace(self.spawn(), _life=Life(lambda: scale))
-        spawn = replace(spawn, asks=self._asked(spawn), in_use=spawn.in_use if in_use is None else in_use)
+    def _refusal(self, scale: Scale, *, resources_in_use: Resources | None = None) -> QuotaExceededError | None:
+        """Return why a scale does not fit beside ``resources_in_use`` of other spawns (None: as it is)."""
+        spawn = replace(self.spawn(), _callbacks=SpawnCallbacks(lambda: scale))
+        spawn = replace(
+            spawn,
+            resources=self._asked(spawn),
+            resources_in_use=spawn.resources_in_use if resources_in_use is None else resources_in_use,
+        )
         try:
             for step in self.pipeline.steps:
                 step.check(spawn)
@@ -233,7 +237,7 @@ class Context:
     def count(self, scale: Scale) -> None:
         """Note the new scale of the spawn, and the resources that it uses so; its supervisor is notified later."""
         self.run.record.scale = scale
-        self.run.record.asks = self._asked(replace(self.spawn(), _life=Life(lambda: scale)))
+        self.run.record.resources = self._asked(replace(self.spawn(), _callbacks=SpawnCallbacks(lambda: scale)))
 
     def pod(self) -> Manifest | None:
         """Return the pod whose end is the end of the spawn, as the cache has it."""
@@ -293,7 +297,7 @@ class Context:
             self.run.scrubber = Scrubber(secrets)
         return self.run.scrubber(text)
 
-    def tell(self, message: str, severity: Severity = Severity.NORMAL, code: str | None = None) -> None:
+    def notify(self, message: str, severity: Severity = Severity.NORMAL, code: str | None = None) -> None:
         """Send the user a message, unless it is the same as the last."""
         message = self.scrub(message)
         if message != self.run.waiting_for:
@@ -327,7 +331,7 @@ class Context:
             **({"caller": asdict(record.request.caller)} if record.request.caller else {}),
             "user": self.user_state.record.user.dossier(),
             "commissioned": self.user_state.record.commissioned,
-            "vouched": self.user_state.record.vouched,
+            "vouched": self.user_state.record.uid_verified,
         }
         return json.dumps(origin, ensure_ascii=False, sort_keys=True)
 
@@ -388,7 +392,7 @@ class Context:
     def _service_host(self, name: str) -> str:
         return self.service_context.cluster.service_host(self.names.namespace, name)
 
-    def _announce(self, url: str, pod: str) -> None:
+    def _publish_url(self, url: str, pod: str) -> None:
         self.run.record.url, self.run.record.pod = url, pod
 
     def _suspect(self, trouble: SpawnError | None) -> None:

@@ -36,7 +36,7 @@ async def lab_events(request: web.Request) -> web.StreamResponse:
 async def user_events(request: web.Request) -> web.StreamResponse:
     query = query_of(request, EventsQuerySchema())
     _, run = find_user(request)
-    return await stream(request, run, query, tell=user_event_view)
+    return await stream(request, run, query, view=user_event_view)
 
 
 async def stream(
@@ -44,7 +44,7 @@ async def stream(
     run: ActiveSpawn,
     query: EventsQuery,
     *,
-    tell: Callable[[Event], dict[str, Any]] = Event.to_json,
+    view: Callable[[Event], dict[str, Any]] = Event.to_json,
 ) -> web.StreamResponse:
     """Answer with the events of a spawn."""
     last_id = request.headers.get("Last-Event-ID") or query.last_event_id
@@ -61,7 +61,7 @@ async def stream(
         await response.prepare(request)
         async with response:
             await until_first(
-                _send(response, run.events(last_id, follow=query.follow), tell),
+                _send(response, run.events(last_id, follow=query.follow), view),
                 response.wait(),  # ends when a ping cannot be sent
                 until_gone(request),
                 request.app[CLOSING].wait(),
@@ -70,8 +70,8 @@ async def stream(
 
 
 async def _send(
-    response: EventSourceResponse, source: AsyncIterator[Event], tell: Callable[[Event], dict[str, Any]]
+    response: EventSourceResponse, source: AsyncIterator[Event], view: Callable[[Event], dict[str, Any]]
 ) -> None:
     async with aclosing(source) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
         async for event in events:
-            await response.send(json.dumps(tell(event)), id=event.id, event=event.type)
+            await response.send(json.dumps(view(event)), id=event.id, event=event.type)

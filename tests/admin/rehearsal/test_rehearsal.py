@@ -178,7 +178,7 @@ class Site(Step):
     permissions = (allow("create", "patch", on="configmaps"),)
     applied = 0
 
-    def makes(self, spawn):
+    def manifests(self, spawn):
         return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "thing"}, "data": {"a b": "c"}}]
 
     async def apply(self, spawn):
@@ -187,20 +187,20 @@ class Site(Step):
 
 class Hidden(Site):
     name = "site.hidden"
-    makes = Step.makes
+    manifests = Step.manifests
 
 
 class Broken(Site):
     name = "site.broken"
 
-    def makes(self, spawn):
+    def manifests(self, spawn):
         return [spawn.options["no such option"]]
 
 
 class Asking(Site):
     name = "site.asking"
 
-    def makes(self, spawn):
+    def manifests(self, spawn):
         spawn.cluster.namespace_hash()
         return []
 

@@ -56,20 +56,20 @@ class Flock(Step):
         self.over = asyncio.Event()
         self.idle = None
 
-    def asks(self, spawn):
+    def resources(self, spawn):
         return Resources(cpu=1 + spawn.scale.count * spawn.options["worker_cores"] + 2 * spawn.scale.of("spot"))
 
-    def keeps(self, spawn):
+    def secrets(self, spawn):
         return {"authority": Authority.create(spawn.name).pem}
 
     async def apply(self, spawn):
         pod = await spawn.cluster.wait(await spawn.cluster.ensure(self._pod(spawn, spawn.names.base)))
-        spawn.announce(url=self.url(spawn, pod), pod=pod["metadata"]["uid"])
+        spawn.publish_url(url=self.url(spawn, pod), pod=pod["metadata"]["uid"])
 
     def url(self, spawn, pod):
         return f"tls://{pod['status']['podIP']}:8786" if pod["metadata"]["name"] == spawn.names.base else None
 
-    async def tend(self, spawn):
+    async def supervise(self, spawn):
         while not self.over.is_set():
             await spawn.note_idle(self.idle)
             existing = {pod["metadata"]["name"] for pod in spawn.cluster.pods()}
@@ -77,8 +77,8 @@ class Flock(Step):
                 for name in (spawn.names.own(f"{group}-{number}") for number in range(spawn.scale.of(group))):
                     if name not in existing:
                         await spawn.cluster.ensure(self._pod(spawn, name, "worker", group))
-            ended, news = asyncio.create_task(self.over.wait()), asyncio.create_task(spawn.news(60))
-            await asyncio.wait({ended, news}, return_when=asyncio.FIRST_COMPLETED)
+            ended, changed = asyncio.create_task(self.over.wait()), asyncio.create_task(spawn.changed(60))
+            await asyncio.wait({ended, changed}, return_when=asyncio.FIRST_COMPLETED)
         raise ClusterIdleError("Nothing ran on it for an hour.")
 
     async def revert(self, spawn):

@@ -42,13 +42,13 @@ class Service:
     def put(self, cluster, address, tls, *, dashboard=None, uid="uid-1", user="ada"):
         route = {"user": user, "uid": uid, "address": address, "tls": tls, "dashboard": dashboard}
         self.routes[cluster] = route
-        self._tell(cluster, route)
+        self._notify(cluster, route)
 
     def remove(self, cluster):
         del self.routes[cluster]
-        self._tell(cluster, None)
+        self._notify(cluster, None)
 
-    def _tell(self, cluster, route):
+    def _notify(self, cluster, route):
         for changes in self._changes:
             changes.put_nowait({"cluster": cluster, "route": route})
 

@@ -43,9 +43,9 @@ class Scheduler(Step):
     async def apply(self, spawn):
         ports = [{"name": "tls", "containerPort": 8786}, {"name": "dashboard", "containerPort": 8787}]
         pod = await spawn.cluster.wait(await spawn.cluster.ensure(make_pod(spawn.names.base, ports=ports)))
-        spawn.announce(url=f"tls://{pod['status']['podIP']}:8786", pod=pod["metadata"]["uid"])
+        spawn.publish_url(url=f"tls://{pod['status']['podIP']}:8786", pod=pod["metadata"]["uid"])
 
-    async def tend(self, spawn):
+    async def supervise(self, spawn):
         for number in range(spawn.scale.count):
             await spawn.cluster.ensure(make_pod(spawn.names.own(f"w-{number}"), part="worker"))
 

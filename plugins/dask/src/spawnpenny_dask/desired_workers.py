@@ -53,10 +53,10 @@ class Wishes:
         target = max(0, min(state.target, self._most) - others)
         count = scale.held(self._adaptive.wanted(self._clock(), target, scale.count)).count
         if count != scale.count:
-            self._tell(count, self._spawn.resize(count))
+            self._notify(count, self._spawn.resize(count))
 
-    def _tell(self, count: int, got: int) -> None:
+    def _notify(self, count: int, got: int) -> None:
         if got < count and not self._told:
             message = f"The cluster could use {count} workers; the quota has room for {got}."
-            self._spawn.tell(message, Severity.WARNING, code="quota_exceeded")
+            self._spawn.notify(message, Severity.WARNING, code="quota_exceeded")
         self._told = got < count

@@ -41,7 +41,7 @@ def _laid(there: Any, value: Any) -> Any:
 class GroupSchema(WorkerRoleSchema):
     """A worker's settings, of which all may be left out, and those of the group."""
 
-    makes: ClassVar[type] = dict
+    model: ClassVar[type] = dict
     image = marshmallow_fields.String()
     max = marshmallow_fields.Integer(strict=True, validate=validate.Range(min=0))
     label = marshmallow_fields.String()

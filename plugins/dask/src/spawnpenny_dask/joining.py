@@ -28,14 +28,14 @@ async def start_beside(spawn: Spawn, fleet: Fleet, groups: Sequence[str]) -> Non
     """
     try:
         while not _scheduler_is_made(spawn):
-            await spawn.news(_LOOK)
+            await spawn.changed(_LOOK)
         while spawn.blocked() is None:
             existing = Counter(map(group_of, fleet.pods()))
             short = {group: spawn.scale.of(group) - existing[group] for group in groups}
             for group, count in short.items():
                 await fleet.start(max(0, count), group)
             if max(short.values(), default=0) <= 0:
-                await spawn.news(_LOOK)
+                await spawn.changed(_LOOK)
     except SpawnpennyError:
         return
     finally:

@@ -44,7 +44,7 @@ class Reports:
         now = self._clock()
         self._silent_since = now if self._silent_since is None else self._silent_since
         if now - self._silent_since >= _SILENCE:
-            self._tell(
+            self._notify(
                 "The scheduler does not say how it is "
                 f"({why}): no worker that may be at work is taken away until it does.",
                 code="scheduler_silent",
@@ -62,7 +62,7 @@ class Reports:
         who = "A worker has" if count == 1 else f"{count} workers have"
         error = self.ending(pod)
         about = f"{who} ended. {pod_ending(pod, quote=None).message}"  # a log has the time in each line
-        self._tell(f"{who} ended. {error.message}", about=about, severity=_severity(error), code=error.code)
+        self._notify(f"{who} ended. {error.message}", about=about, severity=_severity(error), code=error.code)
 
     def ending(self, pod: Manifest) -> SpawnError:
         """Return why a pod has ended, with what its program wrote last.
@@ -75,7 +75,7 @@ class Reports:
 
     def churning(self, why: SpawnpennyError) -> None:
         """Report that others are started after a pause only."""
-        self._tell(f"{why.message} Others are started after a pause.", code="worker_lost")
+        self._notify(f"{why.message} Others are started after a pause.", code="worker_lost")
 
     def process_ended(self, end: ProcessEnd) -> None:
         """Report that the process of a worker has ended, which its nanny starts again."""
@@ -85,12 +85,12 @@ class Reports:
             why, code = f"It was ended by signal {-end.code}, as by the kernel if memory runs out.", "pod_crashed"
         else:
             why, code = f"It ended by itself with exit code {end.code}.", "pod_crashed"
-        self._tell(f"The process of a worker has ended. {why} Its nanny starts it again.", code=code)
+        self._notify(f"The process of a worker has ended. {why} Its nanny starts it again.", code=code)
 
     def leaving(self, pod: Manifest) -> None:
         """Report that another party ordered a worker away."""
         error = pod_ending(pod, quote=None)
-        self._tell(
+        self._notify(
             f"A worker has to go, and hands over what only it holds. {error.message}",
             about=f"leaving: {pod['metadata']['name']}",
             code=error.code,
@@ -99,19 +99,19 @@ class Reports:
     def lost(self, why: SpawnpennyError, count: int) -> None:
         """Report that workers are replaced whose pods have not ended."""
         who = "A worker is" if count == 1 else f"{count} workers are"
-        self._tell(f"{who} replaced. {why.message}", code="worker_lost")
+        self._notify(f"{who} replaced. {why.message}", code="worker_lost")
 
     def look(self, pods: Sequence[Manifest]) -> None:
         """Report why workers do not start, and which containers beside them are in trouble."""
         staying = [pod for pod in pods if not is_leaving(pod) and not is_over(pod)]
         for container, error in (found for pod in staying for found in pod_side_troubles(pod)):
-            self._tell(
+            self._notify(
                 f"{error.message} It only runs beside a worker.", about=f"{container}: {error.code}", code=error.code
             )
         for pod in staying:
             found = pod_trouble(pod, quote=None)
             if found is not None and (found.code != "unschedulable" or age_of(pod) >= _PLACING):
-                self._tell(f"A worker does not start. {found.error.message}", about=found.code, code=found.code)
+                self._notify(f"A worker does not start. {found.error.message}", about=found.code, code=found.code)
                 return
 
     def refused(self, error: SpawnpennyError) -> None:
@@ -120,24 +120,24 @@ class Reports:
             name = str(error.facts.get("name") or "")  # each worker has another one
             about = error.message.replace(name, "") if name else error.message
             message = f"A worker cannot be made; it is tried again. {error.message}"
-            self._tell(message, about=f"refused: {about}", code=error.code)
+            self._notify(message, about=f"refused: {about}", code=error.code)
 
     def kept(self, count: int) -> None:
         """Report that workers stay which were to go."""
         who = "One worker stays" if count == 1 else f"{count} workers stay"
-        self._tell(
+        self._notify(
             f"{who} for now: a task of theirs cannot be moved, or no other worker has room for their data.",
             code="worker_kept",
         )
 
-    def _tell(
+    def _notify(
         self, message: str, *, code: str, about: str | None = None, severity: Severity = Severity.WARNING
     ) -> None:
         """Report it, unless the same was reported lately; ``about`` names what is the same in other words, too."""
         now, trouble = self._clock(), about or message
         if now - self._told.get(trouble, -_FRESH) >= _FRESH:
             self._told = {each: at for each, at in self._told.items() if now - at < _FRESH} | {trouble: now}
-            self._spawn.tell(message, severity, code=code)
+            self._spawn.notify(message, severity, code=code)
 
 
 def _severity(error: SpawnpennyError) -> Severity:

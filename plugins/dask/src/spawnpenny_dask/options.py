@@ -32,7 +32,7 @@ class Overrides:
 
 
 class OverridesSchema(StrictSchema[Overrides]):
-    makes = Overrides
+    model = Overrides
     image = fields.String()
     worker_cores = PositiveField(of="cpu")
     worker_memory = GibField()
@@ -178,7 +178,7 @@ class SiteOption:
 
 
 class SiteOptionSchema(StrictSchema[SiteOption]):
-    makes = SiteOption
+    model = SiteOption
     type = fields.Enum(OptionType, by_value=True, required=True)
     default = fields.Raw()
     label = fields.String()

@@ -55,7 +55,7 @@ class PodStep(DaskStep):
         del design
         return (DEFAULT_GROUP,)
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         """Return one pod of each group that is to have some, or one of the default group."""
         design = self._design(spawn)
         groups = [group for group in self._groups(design) if spawn.scale.of(group)] or [DEFAULT_GROUP]

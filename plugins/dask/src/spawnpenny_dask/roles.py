@@ -196,7 +196,7 @@ _OWN_OF_WORKERS: Final = _OWN | {
 
 
 class RoleSchema(StrictSchema[Role]):
-    makes: ClassVar[type] = Role
+    model: ClassVar[type] = Role
     program = TupleField(fields.String())
     args: fields.Field[Any] = ArgsField(_OWN)
     cores = PositiveField(of="cpu")
@@ -211,7 +211,7 @@ class RoleSchema(StrictSchema[Role]):
 
 
 class WorkerRoleSchema(RoleSchema):
-    makes: ClassVar[type] = WorkerRole
+    model: ClassVar[type] = WorkerRole
     threads = fields.Integer(strict=True, validate=validate.Range(min=1), allow_none=True)
     nanny = fields.Boolean()
     args = ArgsField(_OWN_OF_WORKERS)

@@ -102,7 +102,7 @@ def _seconds() -> fields.Float:
 
 
 class DaskSettingsSchema(StrictSchema[DaskSettings]):
-    makes = DaskSettings
+    model = DaskSettings
     image = fields.String(allow_none=True)
     fallback_image = fields.String()
     image_pull_policy = fields.String(allow_none=True, validate=validate.OneOf(["Always", "IfNotPresent", "Never"]))

@@ -52,13 +52,13 @@ class CredentialsStep(DaskStep):
     needs = frozenset({"namespace"})
     permissions = (allow("create", "get", "delete", on="secrets"),)
 
-    def keeps(self, spawn: Spawn) -> Mapping[str, str]:
+    def secrets(self, spawn: Spawn) -> Mapping[str, str]:
         return new_secrets(spawn)
 
     def check(self, spawn: Spawn) -> None:
         self._design(spawn)
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         return [credentials(spawn, self._design(spawn).environment)]
 
     async def apply(self, spawn: Spawn) -> None:
@@ -68,7 +68,7 @@ class CredentialsStep(DaskStep):
                 raise SpawnError("The credentials of the cluster are lost. Start another one.")
             spawn.stash[_SECRET_KEYS] = frozenset(existing["data"])
             return
-        (secret,) = self.makes(spawn)
+        (secret,) = self.manifests(spawn)
         stored = await spawn.cluster.ensure(secret)
         spawn.stash[_SECRET_KEYS] = frozenset(stored["data"])
 
@@ -92,12 +92,12 @@ class SchedulerStep(PodStep):
         del group
         return scheduler_pod(spawn, design, self._settings, self._allowed)
 
-    def asks(self, spawn: Spawn) -> Resources:
+    def resources(self, spawn: Spawn) -> Resources:
         return self._counted(spawn) + Resources(clusters=1)
 
     def check(self, spawn: Spawn) -> None:
         super().check(spawn)
-        existing, most = spawn.in_use.clusters, self._settings.max_clusters
+        existing, most = spawn.resources_in_use.clusters, self._settings.max_clusters
         if existing + 1 > most:
             raise QuotaExceededError(
                 "Dask clusters",
@@ -108,11 +108,11 @@ class SchedulerStep(PodStep):
             )
 
     async def apply(self, spawn: Spawn) -> None:
-        (desired,) = self.makes(spawn)
+        (desired,) = self.manifests(spawn)
         pod = await spawn.cluster.ensure(desired)
-        spawn.tell("Waiting for the scheduler to answer.")
+        spawn.notify("Waiting for the scheduler to answer.")
         ready = await _first(spawn.cluster.wait(pod), _answers(spawn, pod))
-        spawn.announce(url=scheduler_url(ready), pod=ready["metadata"]["uid"])
+        spawn.publish_url(url=scheduler_url(ready), pod=ready["metadata"]["uid"])
         _answered(spawn).set()
 
     def url(self, spawn: Spawn, pod: Manifest) -> str | None:
@@ -144,7 +144,7 @@ class WorkersStep(PodStep):
         number = design.group_names.index(group) + 1
         return self._worker(spawn, design, spawn.names.own(f"w-{number}"), _PLACEHOLDER, group)
 
-    def asks(self, spawn: Spawn) -> Resources:
+    def resources(self, spawn: Spawn) -> Resources:
         counts = {group: spawn.scale.of(group) for group in self._design(spawn).group_names}
         asked = [(self._counted(spawn, group), count) for group, count in counts.items() if count]
         return sum((Resources(one.cpu * count, one.memory * count) for one, count in asked), start=Resources())
@@ -160,9 +160,9 @@ class WorkersStep(PodStep):
                 _demand_at_most(f"workers of the group {group}", count, settings.maximum_of(group), place)
 
     async def apply(self, spawn: Spawn) -> None:
-        """Make workers beside the scheduler, until that answers: they take as long to start. ``tend`` goes on.
+        """Make workers beside the scheduler, until that answers: they take as long to start. ``supervise`` goes on.
 
-        A Secret that an earlier version made may lack the token of waiting workers. ``tend`` makes all of them then.
+        A Secret that an earlier version made may lack the token of waiting workers: ``supervise`` makes all then.
         """
         design = self._design(spawn)
         names = design.group_names if JOIN_TOKEN in spawn.stash[_SECRET_KEYS] else ()
@@ -178,7 +178,7 @@ class WorkersStep(PodStep):
             beside.cancel()
             await asyncio.wait([beside])
 
-    async def tend(self, spawn: Spawn) -> None:
+    async def supervise(self, spawn: Spawn) -> None:
         scheduler = await _until_placed(spawn)
         token, forgotten = await _token(spawn)
         design, settings = self._design(spawn), self._settings
@@ -252,7 +252,7 @@ async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:
 async def _until_placed(spawn: Spawn, uid: str | None = None) -> Manifest:
     """Return the scheduler's pod once the cache has it, with an address."""
     while (pod := _placed(spawn, uid)) is None:
-        await spawn.news(1)
+        await spawn.changed(1)
     return pod
 
 

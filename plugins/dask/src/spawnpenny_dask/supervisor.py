@@ -96,7 +96,7 @@ class Tending:
                 self._demand_its_use(state, age)
                 pause = await self._turn(state)
                 await self._inform(state)
-                await charge.spawn.news(max(_BUSY, min(pause, charge.limits.left(state, age))))
+                await charge.spawn.changed(max(_BUSY, min(pause, charge.limits.left(state, age))))
         finally:
             await charge.fleet.settle()
 
@@ -194,7 +194,7 @@ class Tending:
             return
         self._blocked = self._charge.spawn.blocked()
         if self._blocked is not None:
-            self._charge.spawn.tell(self._blocked)
+            self._charge.spawn.notify(self._blocked)
             return
         try:
             await self._charge.fleet.start(count, group)

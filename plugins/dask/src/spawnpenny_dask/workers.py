@@ -76,14 +76,14 @@ class Fleet:
         """Delete all, and return when they are gone."""
         while worker_pods(self._spawn):
             await self.remove([pod for pod in self.pods() if not is_leaving(pod)])
-            await self._spawn.news(_LOOK)
+            await self._spawn.changed(_LOOK)
 
     async def settle(self) -> None:
         """Return when the cache has all objects that were made, so that a deletion sees them."""
         end = time.monotonic() + _SETTLING
         self.pods()
         while self._begun and time.monotonic() < end:
-            await self._spawn.news(0.1)
+            await self._spawn.changed(0.1)
             self.pods()
 
     async def _start(self, group: str) -> None:

@@ -36,7 +36,7 @@ def _scopes() -> TupleField:
 
 
 class HubSettingsSchema(StrictSchema[HubSettings]):
-    makes = HubSettings
+    model = HubSettings
     api_url = fields.Url(
         required=True,
         schemes={"http", "https"},

@@ -42,7 +42,7 @@ class SecretStep(Step):
     def __init__(self, settings: LabSettings) -> None:
         self._settings = settings
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         return [lab_secret(spawn, choose(spawn.options, self._settings).port)]
 
     async def revert(self, spawn: Spawn) -> None:
@@ -64,7 +64,7 @@ class PodStep(Step):
         self._settings = settings
         self._allowed = allowed
 
-    def asks(self, spawn: Spawn) -> Resources:
+    def resources(self, spawn: Spawn) -> Resources:
         template = choose(spawn.options, self._settings)
         pod = lab_pod(spawn, template, self._allowed)
         try:
@@ -87,19 +87,19 @@ class PodStep(Step):
     def check(self, spawn: Spawn) -> None:
         base_url(spawn.env)
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         template = choose(spawn.options, self._settings)
         pod = spawn.patched(serving_tls(lab_pod(spawn, template, self._allowed), spawn))
         return [with_amounts(pod, NOTEBOOK, template.environment)]  # patches may have changed them
 
     async def apply(self, spawn: Spawn) -> None:
-        (desired,) = self.makes(spawn)
+        (desired,) = self.manifests(spawn)
         if not _TOKENS & spawn.env.keys():
-            spawn.tell("No JUPYTER_TOKEN was sent: only the lab's own log has the token that it makes.")
+            spawn.notify("No JUPYTER_TOKEN was sent: only the lab's own log has the token that it makes.")
         pod = await spawn.cluster.ensure(desired)
-        spawn.tell("Waiting for the lab to answer.")
+        spawn.notify("Waiting for the lab to answer.")
         ready = await spawn.cluster.wait(pod)
-        spawn.announce(url=lab_url(ready), pod=ready["metadata"]["uid"])
+        spawn.publish_url(url=lab_url(ready), pod=ready["metadata"]["uid"])
 
     def url(self, spawn: Spawn, pod: Manifest) -> str | None:
         return lab_url(pod) if pod["metadata"]["name"] == spawn.names.base else None

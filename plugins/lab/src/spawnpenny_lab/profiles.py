@@ -90,14 +90,14 @@ def _override() -> fields.Dict:
 
 
 class _ChoiceSchema(StrictSchema[Choice]):
-    makes = Choice
+    model = Choice
     display_name = _name(required=True)
     default = fields.Boolean()
     kubespawner_override = _override()
 
 
 class _UnlistedChoiceSchema(StrictSchema[UnlistedChoice]):
-    makes = UnlistedChoice
+    model = UnlistedChoice
     enabled = fields.Boolean()
     display_name = _name()
     display_name_in_choices = _name()
@@ -107,14 +107,14 @@ class _UnlistedChoiceSchema(StrictSchema[UnlistedChoice]):
 
 
 class _OptionSchema(StrictSchema[Option]):
-    makes = Option
+    model = Option
     display_name = _name(required=True)
     choices = fields.Dict(keys=fields.String(), values=fields.Nested(_ChoiceSchema))
     unlisted_choice = fields.Nested(_UnlistedChoiceSchema)
 
 
 class _ProfileSchema(StrictSchema[Profile]):
-    makes = Profile
+    model = Profile
     display_name = _name(required=True)
     slug = _name(load_default="")
     description = fields.String()

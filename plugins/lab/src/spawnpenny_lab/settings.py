@@ -61,7 +61,7 @@ class LabSettings:
 
 
 class _SizeSchema(StrictSchema[Size]):
-    makes = Size
+    model = Size
     cpu = QuantityField(of="cpu", required=True)
     memory = QuantityField(of="memory", required=True)
     cpu_guarantee = QuantityField(of="cpu")
@@ -78,7 +78,7 @@ _RESOURCES: Final = ("cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee")
 
 
 class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
-    makes = LabSettings
+    model = LabSettings
     sizes = fields.Dict(keys=fields.String(), values=fields.Nested(_SizeSchema), validate=validate.Length(min=1))
     images = fields.Dict(keys=fields.String(), values=fields.String(), validate=validate.Length(min=1))
     profile_list = ProfileListField()

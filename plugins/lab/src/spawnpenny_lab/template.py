@@ -175,7 +175,7 @@ class TemplateKeys(Schema):
 
 
 class TemplateSchema(TemplateKeys, StrictSchema[Template]):
-    makes = Template
+    model = Template
 
 
 def expanded(template: Template, spawn: Spawn, prefix: str) -> Template:

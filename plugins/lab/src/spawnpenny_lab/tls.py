@@ -35,7 +35,7 @@ class TlsStep(Step):
     def services(self, names: Names) -> tuple[str, ...]:
         return (service_name(names),)
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         return [tls_secret(spawn, spawn.tls), lab_service(spawn, self._port(spawn))] if spawn.tls else []
 
     async def revert(self, spawn: Spawn) -> None:

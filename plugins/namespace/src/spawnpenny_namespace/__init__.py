@@ -32,7 +32,7 @@ class NamespaceStep(Step):
         except VolumesKeptError:
             if purge:  # who asked for the storage to go has to hear that it did not
                 raise
-            spawn.tell("The user's namespace is kept, as storage lives there.")
+            spawn.notify("The user's namespace is kept, as storage lives there.")
 
 
 class NetworkStep(Step):
@@ -48,7 +48,7 @@ class NetworkStep(Step):
     def __init__(self, settings: NetworkSettings) -> None:
         self._settings = settings
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         return [network_policy(self._settings)]
 
 

@@ -131,51 +131,51 @@ def _labels(**more: Any) -> fields.Dict:
 
 
 class _HubSchema(StrictSchema[Listener]):
-    makes: ClassVar[type[Listener]] = Hub
+    model: ClassVar[type[Listener]] = Hub
     namespace = fields.String(validate=validate.Length(min=1))
     labels = _labels()
     ports = TupleField(_port(), validate=validate.Length(min=1))
 
 
 class _DnsSchema(_HubSchema):
-    makes = Dns
+    model = Dns
 
 
 class _ServiceSchema(_HubSchema):
-    makes = Service
+    model = Service
 
 
 class _DaskProxySchema(_HubSchema):
-    makes = DaskProxy
+    model = DaskProxy
 
 
 class _ProxySchema(StrictSchema[Proxy]):
-    makes = Proxy
+    model = Proxy
     namespace = fields.String(validate=validate.Length(min=1))
     labels = _labels()
 
 
 class _IpBlockSchema(StrictSchema[dict[str, Any]]):
-    makes = dict
+    model = dict
     cidr = BlockField(required=True)
     except_ = fields.List(BlockField(), data_key="except")
 
 
 class _SelectorSchema(StrictSchema[dict[str, Any]]):
-    makes = dict
+    model = dict
     labels = _labels(data_key="matchLabels")
     expressions = fields.List(fields.Dict(), data_key="matchExpressions")
 
 
 class _PeerSchema(StrictSchema[dict[str, Any]]):
-    makes = dict
+    model = dict
     block = fields.Nested(_IpBlockSchema, data_key="ipBlock")
     pods = fields.Nested(_SelectorSchema, data_key="podSelector")
     namespaces = fields.Nested(_SelectorSchema, data_key="namespaceSelector")
 
 
 class _PortSchema(StrictSchema[dict[str, Any]]):
-    makes = dict
+    model = dict
     protocol = fields.String(validate=validate.OneOf(["TCP", "UDP", "SCTP"]))
     port = fields.Raw(required=True)
     last = _port(data_key="endPort")
@@ -184,7 +184,7 @@ class _PortSchema(StrictSchema[dict[str, Any]]):
 class _RuleSchema(StrictSchema[dict[str, Any]]):
     """One egress rule. Its keys are checked here, as the API server drops what it does not know without a word."""
 
-    makes = dict
+    model = dict
     to = fields.List(fields.Nested(_PeerSchema), required=True, validate=validate.Length(min=1))
     ports = fields.List(fields.Nested(_PortSchema), validate=validate.Length(min=1))
 
@@ -231,7 +231,7 @@ def _within(inner: Block, outer: Block) -> bool:
 
 
 class _NetworkSchema(StrictSchema[NetworkSettings]):
-    makes = NetworkSettings
+    model = NetworkSettings
     enabled = fields.Boolean()
     hub = fields.Nested(_HubSchema)
     proxy = fields.Nested(_ProxySchema)
@@ -245,5 +245,5 @@ class _NetworkSchema(StrictSchema[NetworkSettings]):
 
 
 class NamespaceSettingsSchema(StrictSchema[NamespaceSettings]):
-    makes = NamespaceSettings
+    model = NamespaceSettings
     network = fields.Nested(_NetworkSchema)

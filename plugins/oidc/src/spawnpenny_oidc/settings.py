@@ -56,7 +56,7 @@ class OidcSettings:
 
 
 class _ClaimSchema(StrictSchema[ClaimSettings]):
-    makes = ClaimSettings
+    model = ClaimSettings
     username = fields.String(validate=validate.Length(min=1))
     uid = fields.String(allow_none=True, validate=validate.Length(min=1))
     gid = fields.String(allow_none=True, validate=validate.Length(min=1))
@@ -69,7 +69,7 @@ def _https(url: str) -> None:
 
 
 class OidcSettingsSchema(StrictSchema[OidcSettings]):
-    makes = OidcSettings
+    model = OidcSettings
     issuer = fields.String(
         required=True,
         validate=validate.Length(min=1),

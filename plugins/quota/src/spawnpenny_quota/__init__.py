@@ -100,7 +100,7 @@ class QuotaStep(Step):
         self._settings = settings
 
     def check(self, spawn: Spawn) -> None:
-        asked, used, limit = spawn.asks, spawn.in_use, self._settings
+        asked, used, limit = spawn.resources, spawn.resources_in_use, self._settings
         if asked.labs and used.labs + asked.labs > limit.labs:
             raise QuotaExceededError("labs", asked=str(asked.labs), used=str(used.labs), limit=str(limit.labs))
         for name, most in limit.bounds.items():
@@ -117,7 +117,7 @@ class QuotaStep(Step):
     def container_limits(self) -> Mapping[str, Decimal]:
         return self._settings.defaults
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         return [resource_quota(self._settings), limit_range(self._settings)]
 
 

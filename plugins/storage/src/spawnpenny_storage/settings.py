@@ -59,7 +59,7 @@ def _texts() -> fields.Dict:
 
 
 class StorageSettingsSchema(StrictSchema[StorageSettings]):
-    makes = StorageSettings
+    model = StorageSettings
     per = fields.String(validate=validate.OneOf(["lab", "user"]))
     capacity = QuantityField()
     storage_class = fields.String(allow_none=True)

@@ -50,10 +50,10 @@ class StorageStep(Step):
         name, modes = claim_name(spawn, self._settings), self._settings.access_modes
         if not is_claim_name(name):
             raise InvalidNameError(f"The names of user and lab come to a volume claim {name!r}, which cannot be made.")
-        if self._settings.per == "user" and ONE_POD in modes and spawn.in_use.labs:
+        if self._settings.per == "user" and ONE_POD in modes and spawn.resources_in_use.labs:
             raise StorageInUseError("Only one lab at a time can have the storage, and another one runs. Stop it first.")
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         return [claim(spawn, self._settings)]
 
     def fingerprint(self, spawn: Spawn) -> str:
@@ -77,17 +77,17 @@ class StorageStep(Step):
             raise StorageKeptError(f"The volume claim {name} is kept: it is mounted by {', '.join(holders)}.")
         await spawn.cluster.discard(_CLAIM, name, labels=owner(spawn, self._settings))
         await self._gone(spawn, existing)
-        spawn.tell(f"The volume claim {name} is deleted.")
+        spawn.notify(f"The volume claim {name} is deleted.")
 
     async def _had(self, spawn: Spawn) -> Manifest:
         """Return the claim, made where it was not there."""
-        (desired,) = self.makes(spawn)
+        (desired,) = self.manifests(spawn)
         name = desired["metadata"]["name"]
         while (existing := await spawn.cluster.read(_CLAIM, name)) is not None:
             self._refuse_foreign(spawn, existing)
             if "deletionTimestamp" not in existing["metadata"]:
                 return existing
-            spawn.tell(f"Waiting for the volume claim {name} to go, which is being deleted, to make it anew.")
+            spawn.notify(f"Waiting for the volume claim {name} to go, which is being deleted, to make it anew.")
             await self._gone(spawn, existing)
         return await spawn.cluster.ensure(desired, patch=False)
 
@@ -130,7 +130,7 @@ class StorageStep(Step):
             await spawn.cluster.change(there, {"spec": {"resources": {"requests": {"storage": size}}}})
         except (ClusterError, QuotaExceededError) as error:
             message = f"The storage stays at {requests.get('storage')}, as it cannot grow to {size}: {error.title}."
-            spawn.tell(message, Severity.WARNING)
+            spawn.notify(message, Severity.WARNING)
 
     async def _gone(self, spawn: Spawn, there: Manifest) -> None:
         """Wait until a claim that is being deleted is gone: it stays while a pod mounts it."""

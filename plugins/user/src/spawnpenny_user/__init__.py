@@ -42,7 +42,7 @@ class FilesStep(Step):
     def __init__(self, settings: FileSettings) -> None:
         self._settings = settings
 
-    def makes(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: Spawn) -> list[Manifest]:
         return [user_files(spawn.user, self._settings)]
 
 

@@ -58,7 +58,7 @@ class Workshop:
     ) -> list[Manifest]:
         """Return all that is made for a lab in its user's namespace."""
         spawn = self._spawn(user or self._user(_SOMEBODY), lab, options or {}, env or {})
-        return [make for step in self.plugins.pipelines[Kind.LAB].steps for make in step.makes(spawn)]
+        return [make for step in self.plugins.pipelines[Kind.LAB].steps for make in step.manifests(spawn)]
 
     def made_for_all(self, *, user: User | None = None, lab: str = DEFAULT_LAB) -> list[Manifest]:
         """Return what is made for a lab whatever is chosen: a choice may have no default."""
@@ -66,7 +66,7 @@ class Workshop:
         made: list[Manifest] = []
         for step in self.plugins.pipelines[Kind.LAB].steps:
             with suppress(InvalidOptionError):
-                made += step.makes(spawn)
+                made += step.manifests(spawn)
         return made
 
     def claims(self, username: str, server: str) -> list[Manifest]:
@@ -96,7 +96,7 @@ class Workshop:
             with suppress(InvalidOptionError):
                 spawn = self._spawn(self._user(_SOMEBODY), DEFAULT_LAB, options, {})
                 for step in self.plugins.pipelines[Kind.LAB].steps:
-                    asks = step.asks(spawn)
+                    asks = step.resources(spawn)
                     most = Resources(max(most.cpu, asks.cpu), max(most.memory, asks.memory))
         return most
 
@@ -124,13 +124,13 @@ class Workshop:
             names=self._names(user, lab),
             options=options,
             env=env,
-            asks=Resources(),
-            in_use=Resources(),
+            resources=Resources(),
+            resources_in_use=Resources(),
             stash=Stash(),
             cluster=NoCluster(),
             _patch=self._patched,
-            _tell=lambda *_: None,
-            _announce=lambda *_: None,
+            _notify=lambda *_: None,
+            _publish_url=lambda *_: None,
         )
 
     def _patched(self, spawn: Spawn, pod: Manifest) -> Manifest:

@@ -59,7 +59,7 @@ def ignore_to_paste(names: Sequence[str], settings: Settings) -> str:
 
 def _may_make(step: Step, reference: Reference) -> bool:
     """Return whether a step may create such an object in an ``apply`` of its own, without having said so."""
-    hidden = type(step).makes is Step.makes and type(step).apply is not Step.apply
+    hidden = type(step).manifests is Step.manifests and type(step).apply is not Step.apply
     return hidden and any(
         permission.resource is not None
         and permission.resource.kind == reference.resource.kind

@@ -95,7 +95,7 @@ def rehearse(
 
 
 def _labs(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candidate]:
-    if Kind.LAB not in selection.kinds or not plugins.makes(Kind.LAB):
+    if Kind.LAB not in selection.kinds or not plugins.provides(Kind.LAB):
         return
     if selection.options:
         candidates = [Candidate(Kind.LAB, user, selection.name, selection.options, selection.options)]
@@ -112,12 +112,12 @@ def _texts(plugins: Plugins, user: User) -> Iterator[Unrehearsed]:
 
 
 def _first_labs(plugins: Plugins, user: User) -> Iterator[Candidate]:
-    if plugins.makes(Kind.LAB):
+    if plugins.provides(Kind.LAB):
         yield from lab_candidates(plugins.form(user), user, DEFAULT_LAB, every=False)
 
 
 def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candidate]:
-    if Kind.DASK not in selection.kinds or not plugins.makes(Kind.DASK):
+    if Kind.DASK not in selection.kinds or not plugins.provides(Kind.DASK):
         return
     if selection.options and Kind.LAB in selection.kinds:
         return

@@ -77,7 +77,7 @@ class Rehearser:
             options=candidate.options,
             odd=candidate.odd,
             starts=not rehearsal.refused,
-            resources=context.run.record.asks,
+            resources=context.run.record.resources,
             manifests=tuple(map(redacted, manifests)),
         )
 
@@ -102,12 +102,12 @@ class _SpawnRehearsal:
         if VARIABLE in record.request.env:  # one that is the same each time
             record.request = replace(record.request, env={**record.request.env, VARIABLE: "rehearsal"})
         spawn = replace(self.context.spawn(), _patch=self._patched())
-        record.asks = total(self._of(step, partial(step.asks, spawn), Resources()) for step in steps)
+        record.resources = total(self._of(step, partial(step.resources, spawn), Resources()) for step in steps)
         for step in steps:
             self._of(step, partial(step.check, self.context.spawn()), None)
         nothing: Mapping[str, str] = {}
         for step in steps:
-            record.secrets |= self._of(step, partial(step.keeps, self.context.spawn()), nothing)
+            record.secrets |= self._of(step, partial(step.secrets, self.context.spawn()), nothing)
 
     def make(self) -> Iterator[Manifest]:
         """Yield the manifests of all steps, each checked."""
@@ -115,7 +115,7 @@ class _SpawnRehearsal:
         nothing: Sequence[Manifest] = ()
         for step in self.context.pipeline.steps:
             seen = replace(self.context.seen_by(step), _patch=self._patched())
-            for manifest in self._of(step, partial(step.makes, seen), nothing):
+            for manifest in self._of(step, partial(step.manifests, seen), nothing):
                 marked = seen.cluster.marked(manifest)
                 self._judge(step, marked)
                 made.append(marked)

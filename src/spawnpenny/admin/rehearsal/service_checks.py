@@ -29,7 +29,7 @@ def problems_of_service(settings: Settings, plugins: Plugins, *, deployed: bool)
     """Yield what keeps every spawn of every user from starting, whatever it is made of."""
     yield from _nobody(settings, plugins, known=deployed)
     kinds = (Kind.LAB, Kind.DASK)
-    if not any(map(plugins.makes, kinds)):
+    if not any(map(plugins.provides, kinds)):
         yield Problem(
             "plugins",
             "nothing_to_start",

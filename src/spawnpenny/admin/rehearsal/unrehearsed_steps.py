@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def unrehearsed(plugins: Plugins) -> Iterator[Unrehearsed]:
     """Yield the steps of which only ``apply`` knows what they make."""
     for step in plugins.steps:
-        if type(step).makes is not Step.makes or type(step).apply is Step.apply:
+        if type(step).manifests is not Step.manifests or type(step).apply is Step.apply:
             continue
         verbs = {verb for permission in step.permissions for verb in permission.verbs}
         if verbs & {"claim", "release"}:

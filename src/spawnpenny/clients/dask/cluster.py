@@ -180,7 +180,7 @@ class SpawnpennyCluster(LinkedCluster):
         self._loop_runner.start()
         try:
             self.sync(self._start)
-            self._notices.tell(stacklevel=4)
+            self._notices.show(stacklevel=4)
         except BaseException:
             self.close()  # again, where _start was interrupted and is still at it
             raise
@@ -190,7 +190,7 @@ class SpawnpennyCluster(LinkedCluster):
             self._starting = asyncio.create_task(self._start())
         if self._starting is not None:
             await self._starting
-            self._notices.tell(stacklevel=2)
+            self._notices.show(stacklevel=2)
         await self._settle()  # distributed's Client awaits a cluster before it connects
         return self
 

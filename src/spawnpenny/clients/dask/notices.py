@@ -17,7 +17,7 @@ class Notices:
         if message:
             self._unsaid.append(message)
 
-    def tell(self, *, stacklevel: int) -> None:
+    def show(self, *, stacklevel: int) -> None:
         """Warn of all that was heard."""
         unsaid, self._unsaid = self._unsaid, []
         for message in unsaid:

@@ -199,7 +199,7 @@ class ScaledCluster(WatchedCluster):
             request.add_done_callback(self._requests.discard)
             return request
         result = self.sync(function, *args)
-        self._notices.tell(stacklevel=4)
+        self._notices.show(stacklevel=4)
         return result
 
     async def _requests_done(self) -> None:
@@ -210,5 +210,5 @@ class ScaledCluster(WatchedCluster):
 
     async def _done(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         result = await function(*args)
-        self._notices.tell(stacklevel=2)
+        self._notices.show(stacklevel=2)
         return result

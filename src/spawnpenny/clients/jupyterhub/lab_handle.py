@@ -171,7 +171,7 @@ class RemoteLab:
             cause = cause_of(trouble)
             self._log.warning("How %s's lab %s is cannot be known, and is asked again: %s", user, name, cause)
             if progress is not None:
-                progress.tell(_MISCONFIGURED if isinstance(trouble, MisconfiguredError) else _SILENT, warning=True)
+                progress.report(_MISCONFIGURED if isinstance(trouble, MisconfiguredError) else _SILENT, warning=True)
         self.trouble = trouble
 
 

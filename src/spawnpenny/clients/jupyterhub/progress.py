@@ -24,9 +24,9 @@ class ProgressLog:
 
     def take(self, event: Event) -> None:
         """Add an event."""
-        self.tell(event.message, event.progress or 0, warning=event.severity == "warning")
+        self.report(event.message, event.progress or 0, warning=event.severity == "warning")
 
-    def tell(self, message: str, percent: int = 0, *, warning: bool = False) -> None:
+    def report(self, message: str, percent: int = 0, *, warning: bool = False) -> None:
         self._percent = max(self._percent, min(percent, _MOST))
         told: dict[str, Any] = {"progress": self._percent, "message": message}
         if warning:

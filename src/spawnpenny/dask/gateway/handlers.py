@@ -72,7 +72,7 @@ async def start_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StartQuerySchema)
     username, service, identity = user_of(request), request.app[SERVICE], asker(request)
     asked = await start_of(request, StartOfClusterBody(), username)
-    if not service.plugins.makes(Kind.DASK):
+    if not service.plugins.provides(Kind.DASK):
         raise InvalidRequestError("No plugin here makes Dask clusters. An administrator adds one to the settings.")
     service.spawns.user_state(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)

@@ -30,7 +30,7 @@ class StartQuery:
 
 
 class StartQuerySchema(QuerySchema[StartQuery]):
-    makes: ClassVar[type] = StartQuery
+    model: ClassVar[type] = StartQuery
     start = start_field(required=False)
     name = fields.String(
         validate=_check_own_name,
@@ -52,7 +52,7 @@ class StartOfCluster:
 class StartOfClusterBody(BodySchema[StartOfCluster]):
     """The body of a request to start a Dask cluster."""
 
-    makes: ClassVar[type] = StartOfCluster
+    model: ClassVar[type] = StartOfCluster
     example: ClassVar[dict[str, Any]] = {"cluster_options": {"worker_cores": 2}}
     cluster_options = OptionsField(
         allow_none=True,
@@ -69,7 +69,7 @@ class ScaleTo:
 class ScaleToBody(BodySchema[ScaleTo]):
     """The number of workers that a cluster is to have."""
 
-    makes: ClassVar[type] = ScaleTo
+    model: ClassVar[type] = ScaleTo
     example: ClassVar[dict[str, Any]] = {"count": 4}
     count = integer(0, MAX_WORKERS, "a whole number", strict=True, required=True)
     group = fields.String(
@@ -95,7 +95,7 @@ def _bound(what: str) -> fields.Integer:
 class AdaptBody(BodySchema[Adapt]):
     """The bounds within which a cluster's work decides its number of workers."""
 
-    makes: ClassVar[type] = Adapt
+    model: ClassVar[type] = Adapt
     example: ClassVar[dict[str, Any]] = {"minimum": 0, "maximum": 10, "active": True}
     minimum = _bound("0 where it is null.")
     maximum = _bound("As many as there is room for where it is null.")
@@ -130,7 +130,7 @@ class ClusterQuery:
 
 
 class ClusterQuerySchema(QuerySchema[ClusterQuery]):
-    makes: ClassVar[type] = ClusterQuery
+    model: ClassVar[type] = ClusterQuery
     wait = FlagField(
         metadata={
             "type": "string",
@@ -167,7 +167,7 @@ class ClustersQuery:
 
 
 class ClustersQuerySchema(QuerySchema[ClustersQuery]):
-    makes: ClassVar[type] = ClustersQuery
+    model: ClassVar[type] = ClustersQuery
     status = StatusesField(
         metadata={
             "type": "string",

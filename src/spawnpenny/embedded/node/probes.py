@@ -41,7 +41,7 @@ class Probe:
         self._session = session
         self._run = run
 
-    async def watch(self, tell: Callable[[bool], None]) -> None:
+    async def watch(self, notify: Callable[[bool], None]) -> None:
         """Yield each change for ever: True after enough successes, False after enough failures in a row."""
         await asyncio.sleep(self._number("initialDelaySeconds"))
         successes = failures = 0
@@ -51,11 +51,11 @@ class Probe:
                 successes, failures = successes + 1, 0
                 if successes == self._number("successThreshold"):
                     ever = True
-                    tell(True)
+                    notify(True)
             else:
                 successes, failures = 0, failures + 1
                 if failures == self._failures(ever=ever):
-                    tell(False)
+                    notify(False)
             period = self._number("periodSeconds")
             await asyncio.sleep(period if ever else min(period, _FIRST_PERIOD))
 

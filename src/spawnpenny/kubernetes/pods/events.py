@@ -18,7 +18,7 @@ from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.permissions import Declared, allow
 
 if TYPE_CHECKING:
-    from spawnpenny.domain.events import Tell
+    from spawnpenny.domain.events import Notify
     from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 
 
@@ -64,7 +64,7 @@ async def tell_events(
     ref: Ref,
     uid: str,
     *,
-    tell: Tell,
+    notify: Notify,
     suspect: Callable[[SpawnError], None],
     quote: Callable[[str], str],
 ) -> None:
@@ -79,7 +79,7 @@ async def tell_events(
             async for change in changes:
                 told = worded(change.object, quote=quote) if change.type != "DELETED" else None
                 if told is not None and _is_of(change.object, uid):
-                    tell(*told)
+                    notify(*told)
                     if (kind := _CAUSES.get(change.object.get("reason") or "")) is not None:
                         suspect(kind(told[0]))
         finally:

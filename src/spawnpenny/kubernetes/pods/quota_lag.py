@@ -10,7 +10,7 @@ from spawnpenny.domain.events import Severity
 from spawnpenny.errors import QuotaExceededError
 
 if TYPE_CHECKING:
-    from spawnpenny.domain.events import Tell
+    from spawnpenny.domain.events import Notify
     from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.kubernetes.object_cache import Watched
 
@@ -19,7 +19,7 @@ _LAG: Final = 10.0
 _PAUSE: Final = 0.5
 
 
-async def created(create: Callable[[], Awaitable[Manifest]], pods: Watched, namespace: str, tell: Tell) -> Manifest:
+async def created(create: Callable[[], Awaitable[Manifest]], pods: Watched, namespace: str, notify: Notify) -> Manifest:
     """Return what ``create`` returns, tried again while the quota may still count pods that are ending.
 
     Raises:
@@ -36,5 +36,5 @@ async def created(create: Callable[[], Awaitable[Manifest]], pods: Watched, name
                 last = loop.time()
             if error.advice is not None or loop.time() - last > _LAG:  # it would never fit, or nothing ends
                 raise
-            tell("Waiting until the quota has the room of pods that are ending.", Severity.NORMAL)
+            notify("Waiting until the quota has the room of pods that are ending.", Severity.NORMAL)
         await asyncio.sleep(_PAUSE)

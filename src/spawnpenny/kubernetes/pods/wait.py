@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.aio.race import after_a_while
-from spawnpenny.domain.events import Severity, Tell
+from spawnpenny.domain.events import Notify, Severity
 from spawnpenny.errors import ClusterError, CrashError, HookFailedError, ImageError, OutOfMemoryError, SpawnError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.pods import status as pod_status
@@ -45,13 +45,13 @@ def _ignore(*_: object) -> None:
 class Listener:
     """Callbacks that hear of a pod.
 
-    ``tell`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is
+    ``notify`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is
     in, or None, ``notice`` with each state of the pod that is not yet what is waited for; ``quote`` takes secrets out
     of what is quoted. Once the pod has taken ``slow`` seconds, its Kubernetes Events are reported as well, while
     ``told`` is held: that costs a list and a watch.
     """
 
-    tell: Tell = _ignore
+    notify: Notify = _ignore
     suspect: Callable[[SpawnError | None], None] = _ignore
     notice: Callable[[Manifest], None] = _ignore
     quote: Quote = str
@@ -145,7 +145,7 @@ class PodWatch:
         listener = self._listener
         async with listener.told:
             work = tell_events(
-                self._cluster, self._ref, self._uid, tell=listener.tell, suspect=self._hear, quote=listener.quote
+                self._cluster, self._ref, self._uid, notify=listener.notify, suspect=self._hear, quote=listener.quote
             )
             await work
 
@@ -236,10 +236,10 @@ class PodWatch:
         if found.placing:
             loop = asyncio.get_running_loop()
             self._later = loop.call_later(
-                UNSCHEDULABLE_TOLD_AFTER, self._listener.tell, error.message, Severity.WARNING
+                UNSCHEDULABLE_TOLD_AFTER, self._listener.notify, error.message, Severity.WARNING
             )
         else:
-            self._listener.tell(error.message, Severity.WARNING)
+            self._listener.notify(error.message, Severity.WARNING)
 
     def _hold_back(self) -> None:
         if self._later is not None:

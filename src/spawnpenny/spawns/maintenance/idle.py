@@ -47,11 +47,11 @@ class Idle:
         try:
             await self._let_go_of(user_state, oldest)
         except (BrokerRefusedError, BrokerUnavailableError, UnavailableError) as error:
-            self._tell("idle namespaces cannot be released now", user_state, error)
+            self._notify("idle namespaces cannot be released now", user_state, error)
             return False
         except SpawnpennyError as error:
             self._kept[user_state.slug] = time.time()
-            self._tell("an idle namespace is kept", user_state, error)
+            self._notify("an idle namespace is kept", user_state, error)
         return True
 
     async def _let_go_of(self, user_state: UserState, oldest: float) -> None:
@@ -63,7 +63,7 @@ class Idle:
             existing, record = self.service_context.namespaces.get(None, names.namespace), user_state.record
             if existing is not None:
                 await self._release(user_state, existing["metadata"]["uid"])
-            if not (record.commissioned or record.vouched or record.spawns):
+            if not (record.commissioned or record.uid_verified or record.spawns):
                 await self._forget(user_state)
             elif record.namespace or record.applied:
                 record.namespace = ""
@@ -71,7 +71,7 @@ class Idle:
                 await self.service_context.store.save(record)
             else:
                 return
-        self._tell("idle, and let go of", user_state, None)
+        self._notify("idle, and let go of", user_state, None)
 
     async def _forget(self, user_state: UserState) -> None:
         """Forget a user, and wait until the cache has that, too: until then the user still seems to have a record."""
@@ -90,6 +90,6 @@ class Idle:
             raise BrokerUnavailableError("The broker did not release a namespace in time.") from None
 
     @staticmethod
-    def _tell(what: str, user_state: UserState, error: SpawnpennyError | None) -> None:
+    def _notify(what: str, user_state: UserState, error: SpawnpennyError | None) -> None:
         log = structlog.get_logger("spawnpenny.maintenance")
         log.info(what, user=user_state.username, why=error.message if error else None)

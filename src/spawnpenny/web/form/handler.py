@@ -46,7 +46,7 @@ class FormQuery:
 
 
 class FormQuerySchema(QuerySchema[FormQuery]):
-    makes: ClassVar[type] = FormQuery
+    model: ClassVar[type] = FormQuery
     lab = fields.String(
         metadata={
             "description": "The lab's name; `~default` where it is left out.",

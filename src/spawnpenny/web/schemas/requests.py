@@ -139,7 +139,7 @@ def _pem(labels: tuple[str, ...], wanted: str, *, many: bool = False) -> PemFiel
 class TlsSchema(IncomingSchema[Tls]):
     """The key and certificate of a lab, and the certificates of those whom it lets in."""
 
-    makes: ClassVar[type] = Tls
+    model: ClassVar[type] = Tls
     error_messages = wordings("an object with key, cert and ca")
     key = _pem(PRIVATE_KEY, "one unencrypted private key in PEM")
     cert = _pem(CERTIFICATE, "the certificate of that key in PEM, and what it is signed by", many=True)
@@ -180,7 +180,7 @@ def _printable(text: str) -> None:
 class LabBody(BodySchema[SpawnRequest]):
     """The body of a request to start a lab."""
 
-    makes: ClassVar[type] = SpawnRequest
+    model: ClassVar[type] = SpawnRequest
     example: ClassVar[dict[str, Any]] = {
         "start": "9f1c2ab7",
         "options": {"size": "small", "image": "default"},
@@ -233,7 +233,7 @@ class StartQuery:
 
 
 class StartQuerySchema(QuerySchema[StartQuery]):
-    makes: ClassVar[type] = StartQuery
+    model: ClassVar[type] = StartQuery
     replace = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
@@ -252,7 +252,7 @@ class StopQuery:
 
 
 class StopQuerySchema(QuerySchema[StopQuery]):
-    makes: ClassVar[type] = StopQuery
+    model: ClassVar[type] = StopQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after so long."})
     start = start_field(required=False)
     purge = _purge("the volume claim that is this lab's alone goes as well")
@@ -265,7 +265,7 @@ class RetireQuery:
 
 
 class RetireQuerySchema(QuerySchema[RetireQuery]):
-    makes: ClassVar[type] = RetireQuery
+    model: ClassVar[type] = RetireQuery
     wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when it is done, or after so long."})
     purge = _purge("the user's volume claims go as well")
 
@@ -277,7 +277,7 @@ class EventsQuery:
 
 
 class EventsQuerySchema(QuerySchema[EventsQuery]):
-    makes: ClassVar[type] = EventsQuery
+    model: ClassVar[type] = EventsQuery
     last_event_id = fields.String(
         validate=validate.Length(max=64, error="has to be the id of an event."),
         metadata={"description": "As the header Last-Event-ID, which counts where both are there."},
@@ -306,7 +306,7 @@ class PagedQuerySchema(QuerySchema[T]):
 
 
 class PageQuerySchema(PagedQuerySchema[PageQuery]):
-    makes: ClassVar[type] = PageQuery
+    model: ClassVar[type] = PageQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +315,7 @@ class NoQuery:
 
 
 class NoQuerySchema(QuerySchema[NoQuery]):
-    makes: ClassVar[type] = NoQuery
+    model: ClassVar[type] = NoQuery
 
 
 def _check_group_name(name: str) -> None:
@@ -328,7 +328,7 @@ def _id(**kwargs: Any) -> fields.Integer:
 
 
 class GroupSchema(IncomingSchema[Group]):
-    makes: ClassVar[type] = Group
+    model: ClassVar[type] = Group
     error_messages = wordings("an object with name and id")
     name = fields.String(
         required=True,
@@ -357,7 +357,7 @@ class Dossier:
 class DossierBody(BodySchema[Dossier]):
     """The description of a user."""
 
-    makes: ClassVar[type] = Dossier
+    model: ClassVar[type] = Dossier
     example: ClassVar[dict[str, Any]] = {"uid": 1234, "gid": 1234, "groups": [{"name": "staff", "id": 50}]}
     username = fields.String(
         error_messages=wordings("the user of the path, or left out"),
