@@ -25,12 +25,12 @@ from spawnpenny.serving.prefix import PREFIX
 from spawnpenny.serving.server import CONNECTIONS, connections_of
 from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE
 from spawnpenny.web.dialect import DIALECT
-from spawnpenny.web.metrics.claims import CountedBroker
+from spawnpenny.web.metrics.broker import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.access_log import access_log, put_headers
 from spawnpenny.web.middleware.authorize import authorize
 from spawnpenny.web.middleware.errors import error_middleware
-from spawnpenny.web.middleware.forward_to_owner import forward_to_owner, relaying
+from spawnpenny.web.middleware.forward_to_owner import forward_to_owner, peer_session
 from spawnpenny.web.middleware.rate_limit import Limits
 from spawnpenny.web.openapi.document import Document
 from spawnpenny.web.routes import LABS, META, METRICS_ROUTE, USERS
@@ -84,7 +84,7 @@ def create_app(
     app.on_shutdown.append(_let_go)
 
     async def running(app: web.Application) -> AsyncIterator[None]:
-        counted = CountedBroker(broker, metrics.claims)
+        counted = CountedBroker(broker, metrics.broker)
         async with AsyncExitStack() as stack:
             for authenticator in plugins.authenticators:
                 await stack.enter_async_context(authenticator)
@@ -93,11 +93,11 @@ def create_app(
             app[SERVICE] = await stack.enter_async_context(
                 run_service(settings, plugins, cluster, counted, supervisor=tasks)
             )
-            metrics.stand(app[SERVICE], app[LIMITS], app[CONNECTIONS], cluster_gauges)
+            metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], cluster_gauges)
             yield
 
     async def asking_others(app: web.Application) -> AsyncIterator[None]:
-        async with relaying(app, settings):
+        async with peer_session(app, settings):
             yield
 
     app.cleanup_ctx.append(asking_others)  # first: mistakes in the settings are reported before anything runs

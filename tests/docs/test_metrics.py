@@ -35,7 +35,7 @@ async def families(embedded_site):
     """Return the metrics of a service in which a lab came to run."""
     metrics = Metrics()
     async with embedded_site.service() as service:
-        metrics.stand(service, Limits(LimitSettings()), Connections(), cluster_gauges)
+        metrics.export_gauges(service, Limits(LimitSettings()), Connections(), cluster_gauges)
         async with metrics.observing(service.plugins):
             await settled(await start(service))
         return list(metrics.collect())

@@ -40,7 +40,7 @@ class Herd(Step):
         self.supervised = asyncio.Event()
         self.mistakes = 0
         self.idle = None
-        self.turns = Counter()
+        self.locks = Counter()
 
     def resources(self, spawn):
         return Resources(cpu=1 + spawn.scale.count)

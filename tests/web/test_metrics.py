@@ -171,7 +171,7 @@ def test_they_are_written_once_a_second():
     seconds = iter([10.0, 10.9, 11.0])
     metrics = Metrics(clock=lambda: next(seconds))
     first = metrics.text()
-    metrics.requests.told("lab.get", "GET", 200, 0.1)
+    metrics.requests.count("lab.get", "GET", 200, 0.1)
     again, later = metrics.text(), metrics.text()
     assert first is again
     assert ("spawnpenny_http_requests_total", "200", "GET", "lab.get") in read(later.decode())

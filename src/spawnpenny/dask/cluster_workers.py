@@ -21,7 +21,7 @@ from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.request_parsing import query_of, user_of
 from spawnpenny.web.schemas.requests import NoQuerySchema
-from spawnpenny.web.schemas.responses import ReasonView, told
+from spawnpenny.web.schemas.responses import ReasonView, described
 
 if TYPE_CHECKING:
     from spawnpenny.domain.worker_groups import WorkerGroup
@@ -38,19 +38,21 @@ _BEGUN = "Its program has started, and does not answer yet."
 class WorkerView(Schema):
     """A worker."""
 
-    name = fields.String(required=True, metadata=told("Of its pod, and in the scheduler."))
-    group = fields.String(required=True, metadata=told("Which group of the cluster's workers it is one of."))
+    name = fields.String(required=True, metadata=described("Of its pod, and in the scheduler."))
+    group = fields.String(required=True, metadata=described("Which group of the cluster's workers it is one of."))
     phase = fields.String(
         required=True,
         validate=validate.OneOf([*_PHASES]),
-        metadata=told("`exited` where its program ended with exit code 0, `failed` where it ended otherwise."),
+        metadata=described("`exited` where its program ended with exit code 0, `failed` where it ended otherwise."),
     )
-    since = fields.Float(required=True, metadata=told("When it came to be in this phase, in seconds since the epoch."))
-    node = fields.String(required=True, allow_none=True, metadata=told("The machine that it was placed on."))
+    since = fields.Float(
+        required=True, metadata=described("When it came to be in this phase, in seconds since the epoch.")
+    )
+    node = fields.String(required=True, allow_none=True, metadata=described("The machine that it was placed on."))
     waiting_for = fields.Nested(
-        WaitingView, required=True, allow_none=True, metadata=told("Why it does not run yet, or not any more.")
+        WaitingView, required=True, allow_none=True, metadata=described("Why it does not run yet, or not any more.")
     )
-    reason = fields.Nested(ReasonView, required=True, allow_none=True, metadata=told("Why it ended, if it did."))
+    reason = fields.Nested(ReasonView, required=True, allow_none=True, metadata=described("Why it ended, if it did."))
 
 
 class MissingView(Schema):
@@ -58,10 +60,13 @@ class MissingView(Schema):
 
     count = fields.Integer(required=True)
     waiting_for = fields.Nested(
-        WaitingView, required=True, allow_none=True, metadata=told("Why they are not made now, where that is known.")
+        WaitingView,
+        required=True,
+        allow_none=True,
+        metadata=described("Why they are not made now, where that is known."),
     )
     retry_at = fields.Float(
-        required=True, allow_none=True, metadata=told("When it is tried again, in seconds since the epoch.")
+        required=True, allow_none=True, metadata=described("When it is tried again, in seconds since the epoch.")
     )
 
 

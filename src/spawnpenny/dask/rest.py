@@ -20,7 +20,6 @@ from spawnpenny.errors import DaskNotFoundError, UnknownTicketError
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.events import stream
 from spawnpenny.web.request_parsing import body_of, cluster_of, query_of, user_of
-from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
 from spawnpenny.web.schemas.requests import (
     MAX_WAIT,
     BodySchema,
@@ -32,6 +31,7 @@ from spawnpenny.web.schemas.requests import (
     QuerySecondsField,
     wordings,
 )
+from spawnpenny.web.spawns import answer_stop, find_spawn, page_of_spawns, spawns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ async def list_clusters_of_user(request: web.Request) -> web.Response:
     query = query_of(request, UserClustersQuerySchema())
     username = user_of(request)
     view = _viewer(request.app[SERVICE], username)
-    runs = [run for run in runs_of(request, username, Kind.DASK) if is_of(run.record, query.status)]
+    runs = [run for run in spawns_of(request, username, Kind.DASK) if is_of(run.record, query.status)]
     return web.json_response({"clusters": [view(run) for run in runs]})
 
 
@@ -133,7 +133,7 @@ async def list_clusters(request: web.Request) -> web.Response:
     """List the clusters of all users; the pods of a user are looked at once, however many clusters they have."""
     query = query_of(request, ClustersPageQuerySchema())
     service = request.app[SERVICE]
-    page, following = await page_of(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
+    page, following = await page_of_spawns(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
     views: dict[str, Callable[[ActiveSpawn], dict[str, Any]]] = {}
     clusters = []
     async for user_state, run in paced(page):
@@ -148,7 +148,7 @@ async def stop_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StopClusterQuerySchema())
     username = user_of(request)
     run = await request.app[SERVICE].spawns.stop(username, key_of(request))
-    return await stopping(request, username, run, query.wait, lambda run: _view(request, run))
+    return await answer_stop(request, username, run, query.wait, lambda run: _view(request, run))
 
 
 async def cluster_events(request: web.Request) -> web.StreamResponse:
@@ -159,7 +159,7 @@ async def cluster_events(request: web.Request) -> web.StreamResponse:
 async def redeem_ticket(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     asked = await body_of(request, TicketBody())
-    run = run_of(request, user_of(request), key_of(request))
+    run = find_spawn(request, user_of(request), key_of(request))
     if (
         run is None
         or not request.app[TICKETS].use(run.record.id, asked.ticket)
@@ -192,7 +192,7 @@ def find_cluster(request: web.Request) -> ActiveSpawn:
 
     """
     username, key = user_of(request), key_of(request)
-    run = run_of(request, username, key)
+    run = find_spawn(request, username, key)
     if run is None:
         raise DaskNotFoundError(username, key.name)
     return run

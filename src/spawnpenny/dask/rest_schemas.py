@@ -13,17 +13,17 @@ from spawnpenny.domain.quantities import format_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Phase, Scale
 from spawnpenny.domain.worker_groups import WorkerGroup, group_names
-from spawnpenny.web.schemas.responses import SpawnView, grace_field, next_field, spawn_view, told, unknown_field
+from spawnpenny.web.schemas.responses import SpawnView, described, grace_field, next_field, spawn_view, unknown_field
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
 
 
 class ScaleView(Schema):
-    count = fields.Integer(required=True, metadata=told("How many workers it is to have."))
+    count = fields.Integer(required=True, metadata=described("How many workers it is to have."))
     minimum = fields.Integer(required=True)
-    maximum = fields.Integer(required=True, allow_none=True, metadata=told("Null: as many as there is room for."))
-    adaptive = fields.Boolean(required=True, metadata=told("Whether its work says how many, within the bounds."))
+    maximum = fields.Integer(required=True, allow_none=True, metadata=described("Null: as many as there is room for."))
+    adaptive = fields.Boolean(required=True, metadata=described("Whether its work says how many, within the bounds."))
 
 
 class WorkersView(Schema):
@@ -32,21 +32,21 @@ class WorkersView(Schema):
 
 
 class GroupWorkersView(WorkersView):
-    desired = fields.Integer(required=True, metadata=told("How many workers there are to be."))
+    desired = fields.Integer(required=True, metadata=described("How many workers there are to be."))
 
 
 class ResourcesView(Schema):
-    cpu = fields.String(required=True, metadata=told("Cores, as a Kubernetes quantity."))
-    memory = fields.String(required=True, metadata=told("Bytes, as a Kubernetes quantity."))
+    cpu = fields.String(required=True, metadata=described("Cores, as a Kubernetes quantity."))
+    memory = fields.String(required=True, metadata=described("Bytes, as a Kubernetes quantity."))
 
 
 class WaitingView(Schema):
     """The cause of a delay."""
 
     code = fields.String(
-        required=True, allow_none=True, metadata=told("What programs compare; null where nothing is wrong.")
+        required=True, allow_none=True, metadata=described("What programs compare; null where nothing is wrong.")
     )
-    message = fields.String(required=True, metadata=told("One plain sentence."))
+    message = fields.String(required=True, metadata=described("One plain sentence."))
 
 
 class DaskView(SpawnView):
@@ -54,29 +54,31 @@ class DaskView(SpawnView):
 
     cluster = fields.String(required=True)
     scale = fields.Nested(ScaleView, required=True)
-    workers = fields.Nested(WorkersView, required=True, metadata=told("Those that there are, of all groups."))
+    workers = fields.Nested(WorkersView, required=True, metadata=described("Those that there are, of all groups."))
     groups = fields.Dict(
         keys=fields.String(),
         values=fields.Nested(GroupWorkersView),
         required=True,
-        metadata=told("By group of workers."),
+        metadata=described("By group of workers."),
     )
     resources = fields.Nested(
-        ResourcesView, required=True, metadata=told("What scheduler and workers count against the user's quota.")
+        ResourcesView, required=True, metadata=described("What scheduler and workers count against the user's quota.")
     )
     waiting_for = fields.Nested(
         WaitingView,
         required=True,
         allow_none=True,
-        metadata=told("What keeps most of its pods that do not run from running, where that is known."),
+        metadata=described("What keeps most of its pods that do not run from running, where that is known."),
     )
     idle_since = fields.Float(
         required=True,
         allow_none=True,
-        metadata=told("Since when nothing has run on it, once that is a minute; null where it is at work, or over."),
+        metadata=described(
+            "Since when nothing has run on it, once that is a minute; null where it is at work, or over."
+        ),
     )
-    options = fields.Dict(required=True, metadata=told("What was chosen, but for what is secret of it."))
-    lab = fields.String(required=True, allow_none=True, metadata=told("The lab that asked for it, where one did."))
+    options = fields.Dict(required=True, metadata=described("What was chosen, but for what is secret of it."))
+    lab = fields.String(required=True, allow_none=True, metadata=described("The lab that asked for it, where one did."))
 
 
 class StoppingDaskView(DaskView):
@@ -95,7 +97,7 @@ class ClustersView(UserDaskView):
 
 
 class TicketView(Schema):
-    uid = fields.String(required=True, metadata=told("Of the scheduler's pod, whose dashboard may be shown."))
+    uid = fields.String(required=True, metadata=described("Of the scheduler's pod, whose dashboard may be shown."))
 
 
 def dask_view(

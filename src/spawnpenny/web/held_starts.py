@@ -20,7 +20,7 @@ _LOOK: Final = 0.5
 """Seconds between two looks whether the caller is still connected."""
 
 
-async def once_there_is_place(request: web.Request, username: str, attempt: Callable[[], Awaitable[T]]) -> T:
+async def hold_start(request: web.Request, username: str, attempt: Callable[[], Awaitable[T]]) -> T:
     """Return what a start returns; try it again when a spawn of the user's has ended.
 
     Nothing is started for a caller who has gone meanwhile.

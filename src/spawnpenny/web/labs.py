@@ -11,10 +11,9 @@ from spawnpenny.domain.spawns import Key, Kind
 from spawnpenny.errors import LabNotFoundError, StorageKeptError
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.app_keys import LIMITS, SERVICE
-from spawnpenny.web.held_starts import once_there_is_place
-from spawnpenny.web.request_context import asker, demand_purge, request_context
+from spawnpenny.web.held_starts import hold_start
+from spawnpenny.web.request_context import demand_purge, identity_of, request_context
 from spawnpenny.web.request_parsing import lab_of, query_of, start_of, username_of
-from spawnpenny.web.runs import page_of, run_of, runs_of, stopping
 from spawnpenny.web.schemas.requests import (
     LabBody,
     NoQuerySchema,
@@ -23,6 +22,7 @@ from spawnpenny.web.schemas.requests import (
     StopQuerySchema,
 )
 from spawnpenny.web.schemas.responses import lab_view
+from spawnpenny.web.spawns import answer_stop, find_spawn, page_of_spawns, spawns_of
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
@@ -35,9 +35,9 @@ async def start_lab(request: web.Request) -> web.Response:
     key = Key(Kind.LAB, lab)
     _count(request, username, key, asked.start)
     start = partial(
-        request.app[SERVICE].spawns.start, username, key, asked, identity=asker(request), replace=query.replace
+        request.app[SERVICE].spawns.start, username, key, asked, identity=identity_of(request), replace=query.replace
     )
-    started = await once_there_is_place(request, username, start)
+    started = await hold_start(request, username, start)
     request_context(request).about(started.run)
     view = lab_view(username, started.run)
     if not started.new:
@@ -64,10 +64,10 @@ async def stop_lab(request: web.Request) -> web.Response:
     spawns, key = request.app[SERVICE].spawns, Key(Kind.LAB, lab)
     if query.purge:
         demand_purge(request)
-        run = await spawns.purge(username, key, identity=asker(request), start=query.start)
+        run = await spawns.purge(username, key, identity=identity_of(request), start=query.start)
     else:
         run = await spawns.stop(username, key, start=query.start)
-    answer = await stopping(request, username, run, query.wait, lambda run: lab_view(username, run))
+    answer = await answer_stop(request, username, run, query.wait, lambda run: lab_view(username, run))
     if query.purge and run is not None and run.gone and run.kept:
         raise StorageKeptError(run.kept)
     return answer
@@ -76,13 +76,13 @@ async def stop_lab(request: web.Request) -> web.Response:
 async def list_labs_of_user(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     username = username_of(request)
-    labs = [lab_view(username, run) for run in runs_of(request, username, Kind.LAB)]
+    labs = [lab_view(username, run) for run in spawns_of(request, username, Kind.LAB)]
     return web.json_response({"labs": labs})
 
 
 async def list_labs(request: web.Request) -> web.Response:
     query = query_of(request, PageQuerySchema())
-    page, following = await page_of(request, Kind.LAB, query)
+    page, following = await page_of_spawns(request, Kind.LAB, query)
     labs = [lab_view(user_state.username, run) for user_state, run in page]
     unknown = request.app[SERVICE].spawns.unknown()
     return web.json_response({"labs": labs, "next": following, "unknown": unknown})
@@ -96,7 +96,7 @@ def find_lab(request: web.Request) -> tuple[str, ActiveSpawn]:
 
     """
     username, lab = username_of(request), lab_of(request)
-    run = run_of(request, username, Key(Kind.LAB, lab))
+    run = find_spawn(request, username, Key(Kind.LAB, lab))
     if run is None:
         raise LabNotFoundError(username, lab)
     return username, run

@@ -77,11 +77,11 @@ def demand_purge(request: web.Request) -> None:
 
     """
     request_context(request).purge = True
-    if "purge" not in asker(request).scopes:
+    if "purge" not in identity_of(request).scopes:
         raise ForbiddenError("Deleting storage needs the scope purge, by name.", scopes=["purge"])
 
 
-def asker(request: web.Request) -> Identity:
+def identity_of(request: web.Request) -> Identity:
     """Return the caller. Only for routes that are not public: ``web.middleware.authorize`` has seen to it."""
     identity = request_context(request).identity
     if identity is None:

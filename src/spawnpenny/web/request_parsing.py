@@ -24,7 +24,7 @@ from spawnpenny.errors import (
 )
 from spawnpenny.settings.schema import flatten
 from spawnpenny.web.app_keys import LIMITS, SERVICE
-from spawnpenny.web.request_context import asker, request_context
+from spawnpenny.web.request_context import identity_of, request_context
 from spawnpenny.web.schemas.requests import IncomingSchema
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
     raw = await read_body(request)
     if not raw.strip():
         raise MalformedBodyError("The body is empty; send a JSON object.")
-    identity = asker(request)
-    async with request.app[LIMITS].turns.one_of(identity.username or identity.name):
+    identity = identity_of(request)
+    async with request.app[LIMITS].locks.held(identity.username or identity.name):
         data = _parse(raw)
         if not isinstance(data, dict):
             raise InvalidRequestError("The body has to be a JSON object.", field="body")

@@ -19,7 +19,7 @@ Codes = tuple[str, ...]
 class Answer:
     """One way in which a route answers: what that means, and the schema or the media types of its body."""
 
-    told: str
+    meaning: str
     body: type[Schema] | str | tuple[str, ...] | None = None
 
 

@@ -12,12 +12,12 @@ from spawnpenny.errors import InvalidRequestError, UserNotFoundError
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.spawns.retirement import COMMISSIONING
 from spawnpenny.web.app_keys import LIMITS, SERVICE
-from spawnpenny.web.held_starts import once_there_is_place
-from spawnpenny.web.request_context import asker, demand_purge, request_context
+from spawnpenny.web.held_starts import hold_start
+from spawnpenny.web.request_context import demand_purge, identity_of, request_context
 from spawnpenny.web.request_parsing import query_of, start_of, username_of
 from spawnpenny.web.schemas.requests import DossierBody, NoQuerySchema, RetireQuerySchema
 from spawnpenny.web.schemas.responses import user_view
-from spawnpenny.web.waiting import until
+from spawnpenny.web.spawns import wait_until
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
@@ -35,8 +35,8 @@ async def commission_user(request: web.Request) -> web.Response:
     user = User(username, dossier.uid, gid, dossier.groups)
     service.spawns.user_state(username)  # another replica's user is counted there
     request.app[LIMITS].starts.demand(username)
-    commission = partial(service.spawns.commission, user, identity=asker(request))
-    started = await once_there_is_place(request, username, commission)
+    commission = partial(service.spawns.commission, user, identity=identity_of(request))
+    started = await hold_start(request, username, commission)
     request_context(request).about(started.run)
     user_state, run = find_user(request)
     if not started.new:
@@ -57,7 +57,7 @@ async def retire_user(request: web.Request) -> web.Response:
         return web.Response(status=204)
     request_context(request).about(run)
     if query.wait:
-        await until(request, run, run.until_gone(), query.wait)
+        await wait_until(request, run, run.until_gone(), query.wait)
     user_state = service.spawns.user_state(username)
     if run.gone or user_state is None:
         return web.Response(status=204)

@@ -28,12 +28,11 @@ from spawnpenny.domain.names import cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import DaskNotFoundError, InvalidRequestError, SpawnNotRunningError
 from spawnpenny.web.app_keys import LIMITS, SERVICE
-from spawnpenny.web.held_starts import once_there_is_place
-from spawnpenny.web.request_context import asker, request_context
+from spawnpenny.web.held_starts import hold_start
+from spawnpenny.web.request_context import identity_of, request_context
 from spawnpenny.web.request_parsing import query_of, start_of, user_of
-from spawnpenny.web.runs import run_of, runs_of
 from spawnpenny.web.schemas.requests import NoQuerySchema
-from spawnpenny.web.waiting import until
+from spawnpenny.web.spawns import find_spawn, spawns_of, wait_until
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
@@ -58,7 +57,9 @@ async def get_options(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema)
     username, service = user_of(request), request.app[SERVICE]
     user_state = service.spawns.user_state(username)
-    user = resolve_user(username, asker(request), user_state.known if user_state else None, service.settings.users)
+    user = resolve_user(
+        username, identity_of(request), user_state.known if user_state else None, service.settings.users
+    )
     plugins = service.plugins
     return web.json_response(
         {
@@ -70,7 +71,7 @@ async def get_options(request: web.Request) -> web.Response:
 
 async def start_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StartQuerySchema)
-    username, service, identity = user_of(request), request.app[SERVICE], asker(request)
+    username, service, identity = user_of(request), request.app[SERVICE], identity_of(request)
     asked = await start_of(request, StartOfClusterBody(), username)
     if not service.plugins.provides(Kind.DASK):
         raise InvalidRequestError("No plugin here makes Dask clusters. An administrator adds one to the settings.")
@@ -81,7 +82,7 @@ async def start_cluster(request: web.Request) -> web.Response:
     key = Key(Kind.DASK, name)
     wanted = SpawnRequest(start, asked.cluster_options or {}, caller=identity.lab)
     make = partial(service.spawns.start, username, key, wanted, identity=identity)
-    started = await once_there_is_place(request, username, make)
+    started = await hold_start(request, username, make)
     request_context(request).about(started.run)
     return web.json_response({"name": key.name}, status=201)
 
@@ -90,7 +91,7 @@ async def get_report(request: web.Request) -> web.Response:
     query = query_of(request, ClusterQuerySchema)
     run = find_cluster(request)
     if query.wait:
-        await until(request, run, _decided(run), HELD)
+        await wait_until(request, run, _decided(run), HELD)
         _demand_up(user_of(request), run)
     facts = {"facts": _facts(request, run)} if query.facts else {}
     return web.json_response({**_full_report(request, run), **facts})
@@ -98,7 +99,7 @@ async def get_report(request: web.Request) -> web.Response:
 
 async def list_reports(request: web.Request) -> web.Response:
     query = query_of(request, ClustersQuerySchema)
-    records = [run.record for run in runs_of(request, user_of(request), Kind.DASK)]
+    records = [run.record for run in spawns_of(request, user_of(request), Kind.DASK)]
     return web.json_response(
         {record.key.name: report(record) for record in records if status_of(record) in query.status}
     )
@@ -107,7 +108,7 @@ async def list_reports(request: web.Request) -> web.Response:
 async def end_cluster(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema)
     username, key = user_of(request), key_of(request)
-    run = run_of(request, username, key)
+    run = find_spawn(request, username, key)
     # The client sends this of what has failed, too: why it has stays to be read.
     if run is not None and run.record.phase not in _ENDED:
         await request.app[SERVICE].spawns.stop(username, key)

@@ -16,7 +16,7 @@ from spawnpenny.spawns.form_fit import unfitting
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.form.json_schema import form_schema
 from spawnpenny.web.form.page import form_page
-from spawnpenny.web.request_context import asker
+from spawnpenny.web.request_context import identity_of
 from spawnpenny.web.request_parsing import query_of, username_of
 from spawnpenny.web.schemas.requests import OptionsField, QuerySchema
 
@@ -69,7 +69,9 @@ async def get_form(request: web.Request) -> web.Response:
     key = Key(Kind.LAB, check_lab(query.lab))
     service = request.app[SERVICE]
     user_state = service.spawns.user_state(username)
-    user = resolve_user(username, asker(request), user_state.known if user_state else None, service.settings.users)
+    user = resolve_user(
+        username, identity_of(request), user_state.known if user_state else None, service.settings.users
+    )
     form = service.plugins.form(user)
     kind = _wanted(request.headers.getall("Accept", []))
     short = await unfitting(service.service_context, user_state, user, key, form)

@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.serving.metrics.exposition import Exposition
+from spawnpenny.web.metrics.broker import BrokerMetrics
 from spawnpenny.web.metrics.calls import CallMetrics
-from spawnpenny.web.metrics.claims import ClaimMetrics
 from spawnpenny.web.metrics.loop import LoopMetrics
 from spawnpenny.web.metrics.requests import RequestMetrics
+from spawnpenny.web.metrics.service_gauges import Gauges, ServiceGauges
 from spawnpenny.web.metrics.spawns import SpawnMetrics
-from spawnpenny.web.metrics.standing import Gauges, Standing
 
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class Metrics(Exposition):
-    """The metrics of one application: ``calls`` goes to the cluster, ``claims`` around the broker."""
+    """The metrics of one application: ``calls`` goes to the cluster, ``broker`` around the broker."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         registry = self._metrics = CollectorRegistry()
         super().__init__(registry, clock=clock)
         self.calls = CallMetrics(registry)
-        self.claims = ClaimMetrics(registry)
+        self.broker = BrokerMetrics(registry)
         self.requests = RequestMetrics(registry)
         self._spawns = SpawnMetrics(registry)
         self._loop = LoopMetrics(registry)
@@ -53,6 +53,6 @@ class Metrics(Exposition):
         finally:
             await part.close()
 
-    def stand(self, service: Service, limits: Limits, connections: Connections, *more: Gauges) -> None:
+    def export_gauges(self, service: Service, limits: Limits, connections: Connections, *more: Gauges) -> None:
         """Export the gauges of a service from now on."""
-        self._metrics.register(Standing(service, limits, connections, *more))
+        self._metrics.register(ServiceGauges(service, limits, connections, *more))

@@ -29,7 +29,7 @@ class RequestMetrics:
             registry=registry,
         )
 
-    def told(self, route: str | None, method: str, status: int | None, seconds: float) -> None:
+    def count(self, route: str | None, method: str, status: int | None, seconds: float) -> None:
         """Count a request; ``status`` is None where no answer was sent."""
         route, method = route or "none", method if method in _METHODS else "other"
         self._requests.labels(route, method, "none" if status is None else str(status)).inc()

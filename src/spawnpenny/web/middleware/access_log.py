@@ -56,7 +56,7 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 def _log(request: web.Request, here: RequestContext, status: int | None, seconds: float) -> None:
     """Count a request, and write its line."""
-    request.app[METRICS].requests.told(request.match_info.route.name, request.method, status, seconds)
+    request.app[METRICS].requests.count(request.match_info.route.name, request.method, status, seconds)
     # Never the query, nor a header: a token may be in them.
     told = {"method": request.method, "path": request.path, "status": status, "seconds": round(seconds, 4)}
     log = structlog.get_logger("spawnpenny.access")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from spawnpenny.settings.model import Settings
 
-RELAYED: Final = "X-Spawnpenny-Relayed"
+FORWARDED_BY: Final = "X-Spawnpenny-Relayed"
 """Names the replica that passed a request on: it is not passed on twice, as two may not agree whose a user is."""
 _SESSION: Final = web.AppKey("RELAY", aiohttp.ClientSession)
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,7 +47,7 @@ _DROPPED: Final = frozenset(
 
 
 @asynccontextmanager
-async def relaying(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+async def peer_session(app: web.Application, settings: Settings) -> AsyncIterator[None]:
     """Keep connections to the other replicas for as long as the application runs.
 
     Raises:
@@ -71,7 +71,7 @@ async def forward_to_owner(request: web.Request, handler: Handler) -> web.Stream
         await _look(request)
         return await handler(request)
     except ElsewhereError as error:
-        if error.address is None or RELAYED in request.headers:
+        if error.address is None or FORWARDED_BY in request.headers:
             raise
         return await _passed_on(request, error.address)
     except ReplicaFencedError:  # it may be done or not: asking for the same again is safe, here and there
@@ -97,7 +97,7 @@ def _stand_back(request: web.Request) -> None:
 def _stand_in(request: web.Request) -> str | None:
     """Return the replica to ask in place of this one; None where there is none, or it was asked already."""
     username, service = subject_of(request), request.app[SERVICE]
-    if username is None or RELAYED in request.headers or not service.spawns.ready:
+    if username is None or FORWARDED_BY in request.headers or not service.spawns.ready:
         return None
     return service.membership.ownership.stand_in(safe_slug(username))
 
@@ -105,7 +105,7 @@ def _stand_in(request: web.Request) -> str | None:
 async def _look(request: web.Request) -> None:
     """Make sure that "not known here" is not sent as "not found". A start needs no check: it would not write first."""
     username = subject_of(request)
-    if request.method != "PUT" and username is not None and RELAYED not in request.headers:
+    if request.method != "PUT" and username is not None and FORWARDED_BY not in request.headers:
         await request.app[SERVICE].spawns.look_for(username)
 
 
@@ -147,7 +147,7 @@ def _headers(request: web.Request) -> CIMultiDict[str]:
     )
     if here.authorization is not None:
         headers["Authorization"] = here.authorization  # which a cookie of this replica may stand for
-    headers[RELAYED], headers[HEADER] = service.membership.me.identity, here.id
+    headers[FORWARDED_BY], headers[HEADER] = service.membership.me.identity, here.id
     for name in FORWARDING:
         headers.popall(name, None)
     if here.remote is not None:

@@ -183,7 +183,7 @@ class RequestLimits:
             self.bodies -= 1
 
 
-class Turns:
+class CallerLocks:
     """One costly piece of work at a time for each caller, with all others' in between.
 
     Work that does not wait holds the event loop. However many requests of one caller are ready at once, others wait
@@ -194,7 +194,7 @@ class Turns:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def one_of(self, caller: str) -> AsyncIterator[None]:
+    async def held(self, caller: str) -> AsyncIterator[None]:
         """Work within this; the next of the same caller begins when the event loop has been around."""
         lock = self._locks.get(caller)
         if lock is None:
@@ -212,7 +212,7 @@ class Limits:
     """All limits of one application."""
 
     def __init__(self, settings: LimitSettings) -> None:
-        self.turns = Turns()
+        self.locks = CallerLocks()
         self.starts = StartLimits(settings.starts)
         self.streams = StreamLimits(settings.user_streams, settings.streams)
         self.requests = RequestLimits(settings.user_requests, settings.bodies)

@@ -140,7 +140,7 @@ def _merged(common: Mapping[int, Codes], own: Mapping[int, Codes]) -> dict[int, 
 
 
 def _response(answer: Answer) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": answer.told}
+    response: dict[str, Any] = {"description": answer.meaning}
     if isinstance(answer.body, str | tuple):
         kinds = (answer.body,) if isinstance(answer.body, str) else answer.body
         response["content"] = {kind: {"schema": {"type": "object" if "json" in kind else "string"}} for kind in kinds}

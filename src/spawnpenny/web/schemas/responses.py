@@ -20,53 +20,61 @@ if TYPE_CHECKING:
 _EPOCH: Final = "Seconds since the epoch."
 
 
-def told(description: str) -> dict[str, str]:
+def described(description: str) -> dict[str, str]:
     return {"description": description}
 
 
 class ReasonView(Schema):
-    code = fields.String(required=True, metadata=told("What programs compare."))
-    message = fields.String(required=True, metadata=told("One plain sentence."))
-    advice = fields.String(required=True, allow_none=True, metadata=told("What the user can do about it."))
+    code = fields.String(required=True, metadata=described("What programs compare."))
+    message = fields.String(required=True, metadata=described("One plain sentence."))
+    advice = fields.String(required=True, allow_none=True, metadata=described("What the user can do about it."))
     exit_code = fields.Integer(
-        required=True, allow_none=True, metadata=told("The exit code of the program, if it ended and that is known.")
+        required=True,
+        allow_none=True,
+        metadata=described("The exit code of the program, if it ended and that is known."),
     )
 
 
 class StepView(Schema):
     name = fields.String(required=True)
     state = fields.String(required=True, validate=validate.OneOf([*StepState]))
-    seconds = fields.Float(required=True, allow_none=True, metadata=told("How long it took."))
+    seconds = fields.Float(required=True, allow_none=True, metadata=described("How long it took."))
 
 
 class SpawnView(Schema):
     """The fields shared by labs and Dask clusters."""
 
     user = fields.String(required=True)
-    spawn = fields.String(required=True, metadata=told("The id under which logs tell of it."))
+    spawn = fields.String(required=True, metadata=described("The id under which logs tell of it."))
     phase = fields.String(required=True, validate=validate.OneOf([*Phase]))
-    url = fields.String(required=True, allow_none=True, metadata=told("Where it answers, once `phase` is `running`."))
+    url = fields.String(
+        required=True, allow_none=True, metadata=described("Where it answers, once `phase` is `running`.")
+    )
     reason = fields.Nested(
-        ReasonView, required=True, allow_none=True, metadata=told("Why it failed or ended, if it did.")
+        ReasonView, required=True, allow_none=True, metadata=described("Why it failed or ended, if it did.")
     )
     steps = fields.List(fields.Nested(StepView), required=True)
-    progress = fields.Integer(required=True, metadata=told("How far it is, from 0 to 100."))
-    requested_at = fields.Float(required=True, metadata=told(_EPOCH))
-    deadline = fields.Float(required=True, metadata=told(_EPOCH))
-    ended_at = fields.Float(required=True, allow_none=True, metadata=told(_EPOCH))
+    progress = fields.Integer(required=True, metadata=described("How far it is, from 0 to 100."))
+    requested_at = fields.Float(required=True, metadata=described(_EPOCH))
+    deadline = fields.Float(required=True, metadata=described(_EPOCH))
+    ended_at = fields.Float(required=True, allow_none=True, metadata=described(_EPOCH))
 
 
 class LabView(SpawnView):
     """A lab."""
 
     lab = fields.String(required=True)
-    start = fields.String(required=True, metadata=told("What the caller sent."))
-    by = fields.String(required=True, metadata=told("The identity that started it; empty where that is not known."))
-    client = fields.String(required=True, allow_none=True, metadata=told("What the caller's program calls itself."))
+    start = fields.String(required=True, metadata=described("What the caller sent."))
+    by = fields.String(
+        required=True, metadata=described("The identity that started it; empty where that is not known.")
+    )
+    client = fields.String(
+        required=True, allow_none=True, metadata=described("What the caller's program calls itself.")
+    )
 
 
 def grace_field() -> fields.Float:
-    return fields.Float(required=True, metadata=told("Seconds that its pods have to end by themselves."))
+    return fields.Float(required=True, metadata=described("Seconds that its pods have to end by themselves."))
 
 
 class StoppingLabView(LabView):
@@ -77,7 +85,7 @@ class StoppingLabView(LabView):
 
 def next_field() -> fields.String:
     return fields.String(
-        required=True, allow_none=True, metadata=told("What to send as `after`; null on the last page.")
+        required=True, allow_none=True, metadata=described("What to send as `after`; null on the last page.")
     )
 
 
@@ -86,7 +94,7 @@ def unknown_field(what: str) -> fields.Field[Any]:
         fields.String(),
         required=True,
         data_key="unknown",
-        metadata=told(f"Users whose record cannot be read: their {what} may run, and are not listed."),
+        metadata=described(f"Users whose record cannot be read: their {what} may run, and are not listed."),
     )
 
 
@@ -102,7 +110,7 @@ class UserLabsView(Schema):
 
 class HostnamesView(Schema):
     hostnames = fields.List(
-        fields.String(), required=True, metadata=told("Alternative names for a certificate: `DNS:…` and `IP:…`.")
+        fields.String(), required=True, metadata=described("Alternative names for a certificate: `DNS:…` and `IP:…`.")
     )
 
 
@@ -115,7 +123,7 @@ class UserView(Schema):
     gid = fields.Integer(required=True)
     groups = fields.List(fields.Nested(GroupSchema), required=True)
     reason = fields.Nested(ReasonView, required=True, allow_none=True)
-    last_changed = fields.Float(required=True, metadata=told(_EPOCH))
+    last_changed = fields.Float(required=True, metadata=described(_EPOCH))
 
 
 class FieldErrorView(Schema):
@@ -132,13 +140,13 @@ class ProblemView(Schema):
     type = fields.String(required=True)
     title = fields.String(required=True)
     status = fields.Integer(required=True)
-    detail = fields.String(required=True, metadata=told("One plain sentence."))
-    code = fields.String(required=True, metadata=told("What programs compare."))
-    instance = fields.String(required=True, metadata=told("The path of the request."))
-    request_id = fields.String(required=True, metadata=told("The id under which the log tells of it."))
-    advice = fields.String(metadata=told("What the user can do about it, where there is something."))
+    detail = fields.String(required=True, metadata=described("One plain sentence."))
+    code = fields.String(required=True, metadata=described("What programs compare."))
+    instance = fields.String(required=True, metadata=described("The path of the request."))
+    request_id = fields.String(required=True, metadata=described("The id under which the log tells of it."))
+    advice = fields.String(metadata=described("What the user can do about it, where there is something."))
     errors = fields.List(
-        fields.Nested(FieldErrorView), metadata=told("Each field of the request that is wrong, where some are.")
+        fields.Nested(FieldErrorView), metadata=described("Each field of the request that is wrong, where some are.")
     )
 
 

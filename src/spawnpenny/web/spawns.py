@@ -1,4 +1,4 @@
-"""Find, list and wait for the spawns that a request is about, whatever their kind."""
+"""Find, list and wait for the spawns of a request, whatever their kind."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from spawnpenny.aio.race import until_first
 from spawnpenny.domain.names import Names
-from spawnpenny.errors import InvalidRequestError
+from spawnpenny.errors import ElsewhereError, InvalidRequestError
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.spawns.listing import START
-from spawnpenny.web.app_keys import LIMITS, SERVICE
-from spawnpenny.web.request_context import asker, request_context
+from spawnpenny.web.app_keys import CLOSING, LIMITS, SERVICE
+from spawnpenny.web.request_context import identity_of, request_context
 from spawnpenny.web.schemas.requests import NO_PAGE, PageQuery
-from spawnpenny.web.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from spawnpenny.domain.spawns import Key, Kind
     from spawnpenny.spawns.active import ActiveSpawn
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
     from spawnpenny.spawns.user_state import UserState
 
 
-def run_of(request: web.Request, username: str, key: Key) -> ActiveSpawn | None:
-    """Return a spawn, and note that the request is about it; None where there is none."""
+def find_spawn(request: web.Request, username: str, key: Key) -> ActiveSpawn | None:
+    """Return a spawn, and note it in the request's context; None if it does not exist."""
     run = request.app[SERVICE].spawns.find(username, key)
     if run is not None:
         request_context(request).about(run)
     return run
 
 
-def runs_of(request: web.Request, username: str, kind: Kind) -> list[ActiveSpawn]:
+def spawns_of(request: web.Request, username: str, kind: Kind) -> list[ActiveSpawn]:
     """Return a user's spawns of a kind, by name."""
     user_state = request.app[SERVICE].spawns.user_state(username)
-    runs = sorted(user_state.runs.items(), key=lambda each: each[0].name) if user_state else []
+    runs = sorted(user_state.runs.items(), key=lambda item: item[0].name) if user_state else []
     return [run for key, run in runs if key.kind is kind]
 
 
-async def page_of(
+async def page_of_spawns(
     request: web.Request, kind: Kind, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
 ) -> tuple[list[tuple[UserState, ActiveSpawn]], str | None]:
-    """Return one page of all spawns of a kind, by user and name, and the cursor of the next page where there is one.
+    """Return one page of all spawns of a kind, by user and name, and the cursor of the next page, if there is one.
 
     Raises:
-        InvalidRequestError: ``after`` is no cursor.
+        InvalidRequestError: ``after`` is not a cursor.
 
     """
     after = _place(query.after) if query.after else START
@@ -55,30 +55,44 @@ async def page_of(
     return page, following
 
 
-async def stopping(
+async def answer_stop(
     request: web.Request,
     username: str,
     run: ActiveSpawn | None,
     seconds: float,
     view: Callable[[ActiveSpawn], dict[str, Any]],
 ) -> web.Response:
-    """Answer a DELETE: 204 once nothing of a spawn is left (None: there was none), 202 with its view until then.
+    """Answer a DELETE: 204 once nothing of a spawn is left, 202 with its view until then.
 
-    It does not wait where too many of the caller's wait already. The view has the grace period of its pods, so that
-    callers know how long an ordinary stop may take.
+    ``run`` is None if there was no spawn. The request does not wait if too many of the caller's requests wait already.
+    The view has the grace period of the pods, so that callers know how long an ordinary stop may take.
 
     Raises:
-        ElsewhereError: Another replica goes on with it.
+        ElsewhereError: Another replica took over the user of the spawn.
 
     """
     if run is None:
         return web.Response(status=204)
     request_context(request).about(run)
-    if seconds and request.app[LIMITS].requests.may_wait(asker(request).username):
-        await until(request, run, run.until_gone(), seconds)
+    if seconds and request.app[LIMITS].requests.may_wait(identity_of(request).username):
+        await wait_until(request, run, run.until_gone(), seconds)
     if run.gone:
         return web.Response(status=204)
     return web.json_response({**view(run), "grace": _grace(request, username, run)}, status=202)
+
+
+async def wait_until(
+    request: web.Request, run: ActiveSpawn, happened: Coroutine[Any, Any, None], seconds: float
+) -> None:
+    """Wait until something has happened to a spawn, for a limited time and only while the service runs.
+
+    Raises:
+        ElsewhereError: Another replica took over the user of the spawn.
+
+    """
+    await until_first(happened, request.app[CLOSING].wait(), seconds=seconds)
+    if run.moved:
+        raise ElsewhereError(None)
 
 
 def _place(cursor: str) -> tuple[str, str]:
@@ -89,7 +103,7 @@ def _place(cursor: str) -> tuple[str, str]:
 
 
 def _grace(request: web.Request, username: str, run: ActiveSpawn) -> float:
-    """Return the grace period of a spawn's pods, and of those that it replaces."""
+    """Return the longest grace period of a spawn's pods and of the pods of the spawns that it replaces."""
     service_context, record = request.app[SERVICE].service_context, run.record
     names = Names.of(username, record.key.kind, record.key.name, prefix=service_context.settings.namespaces.prefix)
     pods = service_context.pods.within(names.namespace)

@@ -22,7 +22,7 @@ Gauges = Callable[["Service"], Iterable[Metric]]
 """Gauges of a part of the service, such as Dask's."""
 
 
-class Standing(Collector):
+class ServiceGauges(Collector):
     """The gauges of one running service."""
 
     def __init__(self, service: Service, limits: Limits, connections: Connections, *more: Gauges) -> None:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
-class ClaimMetrics:
+class BrokerMetrics:
     """Counts claims by verb: ``claim``, ``release``, ``provision``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -59,7 +59,7 @@ class ClaimMetrics:
 class CountedBroker:
     """A broker whose answers are counted."""
 
-    def __init__(self, broker: Broker, metrics: ClaimMetrics) -> None:
+    def __init__(self, broker: Broker, metrics: BrokerMetrics) -> None:
         self._broker = broker
         self._metrics = metrics
 
