@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.local import run_local_broker
 
 
@@ -28,6 +28,6 @@ async def opened(request, site):
             if request.param == "in the process":
                 return await stack.enter_async_context(run_local_broker(site.cluster, site.settings))
             await stack.enter_async_context(site.broker())
-            return await stack.enter_async_context(run_asking(site.cluster, site.settings))
+            return await stack.enter_async_context(run_broker_client(site.cluster, site.settings))
 
         yield open_broker

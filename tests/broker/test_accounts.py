@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from spawnpenny.broker import client as broker_client
-from spawnpenny.broker import contents, leader, order_runs, server, tenants
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker import contents, leader, namespaces, order_runs, server
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.domain.users import User
 from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError
 from spawnpenny.kubernetes.client import KubernetesCluster
@@ -20,7 +20,7 @@ GROUP = "rbac.authorization.k8s.io"
 REVIEW = Resource(
     "authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False, stored=False
 )
-BROKER = (tenants.PERMISSIONS, order_runs.PERMISSIONS, leader.PERMISSIONS, server.PERMISSIONS)
+BROKER = (namespaces.PERMISSIONS, order_runs.PERMISSIONS, leader.PERMISSIONS, server.PERMISSIONS)
 SERVICE = (broker_client.PERMISSIONS,)
 
 
@@ -95,7 +95,7 @@ async def test_the_declared_rights_are_enough_and_none_is_refused(apiserver, kub
     with suppress(AlreadyExistsError):
         await kube_site.cluster.create({"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", **role})
     mark = apiserver.mark()
-    async with replace(kube_site, cluster=brokers).broker(), run_asking(services, kube_site.settings) as broker:
+    async with replace(kube_site, cluster=brokers).broker(), run_broker_client(services, kube_site.settings) as broker:
         uid = await broker.claim_namespace("ada")
         assert await broker.claim_namespace("ada") == uid
         await broker.provision(User("ada", 2001, 2001), "commission")

@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spawnpenny.broker import worker as broker_worker
-from spawnpenny.broker.client import run_asking
-from spawnpenny.broker.request_results import result_of
-from spawnpenny.broker.requests import BrokerRequest, read_request, request_map
+from spawnpenny.broker.client import run_broker_client
+from spawnpenny.broker.requests import BrokerRequest, read_request, request_map, result_of
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import (
     BrokerUnavailableError,
@@ -281,7 +280,7 @@ async def test_a_user_who_asks_for_much_holds_up_nobody_else(separated, put):
 async def test_a_claim_that_takes_long_is_taken_and_waited_for(separated, put):
     separated.data["broker"]["patience"] = 4
     separated.cluster = held = Held(separated.cluster, separated.namespace("ada"))
-    async with separated.broker(), run_asking(separated.cluster, separated.settings) as broker:
+    async with separated.broker(), run_broker_client(separated.cluster, separated.settings) as broker:
         asked = asyncio.create_task(broker.claim_namespace("ada"))
         maps = broker._maps
         with maps.subscribe() as changes:
@@ -294,7 +293,7 @@ async def test_a_claim_that_takes_long_is_taken_and_waited_for(separated, put):
 
 async def test_a_claim_that_nobody_takes_up_fails_and_is_withdrawn(separated, maps):
     separated.data["broker"]["patience"] = 0.5
-    async with run_asking(separated.cluster, separated.settings) as broker:
+    async with run_broker_client(separated.cluster, separated.settings) as broker:
         with pytest.raises(BrokerUnavailableError, match="does not answer"):
             await broker.claim_namespace("ada")
         resource = separated.ref("ConfigMap", "x").resource
@@ -304,7 +303,7 @@ async def test_a_claim_that_nobody_takes_up_fails_and_is_withdrawn(separated, ma
 
 
 async def test_a_claim_is_deleted_when_it_was_answered(separated, maps):
-    async with separated.broker(), run_asking(separated.cluster, separated.settings) as broker:
+    async with separated.broker(), run_broker_client(separated.cluster, separated.settings) as broker:
         with maps.subscribe() as changes:
             await broker.claim_namespace("ada")
             async for event in changes:

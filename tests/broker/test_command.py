@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import yaml
 
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.leader import lease_ref
 from spawnpenny.cli.command import run
 from spawnpenny.domain.users import User
@@ -75,7 +75,7 @@ async def test_the_command_leads_and_gives_the_lead_up_when_it_is_told_to_end(ku
     async with command() as process:
         log = await told(process, "listening", "leading")
         assert await ready(log["listening"]["port"]) == (200, "leading")
-        async with run_asking(kube_site.cluster, kube_site.settings) as broker:
+        async with run_broker_client(kube_site.cluster, kube_site.settings) as broker:
             assert await broker.claim_namespace("ada")
         told_by_metrics = await scrape(log["listening"]["port"])
         for sample in ("spawnpenny_broker_leading 1.0", 'spawnpenny_broker_answers_total{outcome="ok"} 1.0'):
@@ -92,7 +92,7 @@ async def test_it_loads_no_more_than_its_work_needs(kube_site, command, loaded, 
     file = tmp_path / "loaded.json"
     async with command(str(Path(__file__).parents[1] / "loaded.py"), str(file)) as process:
         log = await told(process, "listening", "leading")
-        async with run_asking(kube_site.cluster, kube_site.settings) as broker:
+        async with run_broker_client(kube_site.cluster, kube_site.settings) as broker:
             uid = await broker.claim_namespace("ada")
             await broker.provision(User("ada", 2001, 2001), "commission")
             await broker.release_namespace("ada", uid)

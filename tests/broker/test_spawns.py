@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 import yaml
 
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.status import BrokerStatus
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
@@ -105,16 +105,16 @@ async def test_a_service_that_has_never_heard_of_a_broker_says_so(separated):
 async def test_the_brokers_own_settings_are_those_that_count(separated):
     async with separated.broker():
         theirs = replace(separated, data=separated.data | {"broker": {"account": "another", "orders": None}})
-        async with run_asking(separated.cluster, theirs.settings) as broker:
+        async with run_broker_client(separated.cluster, theirs.settings) as broker:
             await broker.claim_namespace("ada")
             binding = await separated.read("RoleBinding", "spawnpenny-tenant.spawnpenny.spawnpenny")
             assert binding["subjects"][0]["name"] == "spawnpenny"
-        async with run_asking(separated.cluster, separated.settings) as same:
+        async with run_broker_client(separated.cluster, separated.settings) as same:
             assert same.namespace_hash() == broker.namespace_hash()
 
 
 async def test_orders_that_were_changed_are_told_on_the_board(separated, orders):
-    async with separated.broker(), run_asking(separated.cluster, separated.settings) as broker:
+    async with separated.broker(), run_broker_client(separated.cluster, separated.settings) as broker:
         first = broker.order_hash("commission")
         with broker._maps.subscribe() as changes:
             orders(":")
@@ -140,7 +140,7 @@ async def test_the_same_dossier_runs_orders_again_that_were_changed_where_the_br
 
 
 async def test_a_board_that_was_deleted_is_made_and_written_again(separated):
-    async with separated.broker(), run_asking(separated.cluster, separated.settings) as broker:
+    async with separated.broker(), run_broker_client(separated.cluster, separated.settings) as broker:
         known = broker.namespace_hash()
         space = separated.settings.namespaces.state
         with broker._maps.subscribe() as changes:
@@ -153,7 +153,7 @@ async def test_a_board_that_was_deleted_is_made_and_written_again(separated):
 
 async def test_before_the_board_is_written_nothing_is_known(separated):
     separated.data["broker"] = {"patience": 0.2}
-    async with run_asking(separated.cluster, separated.settings) as broker:
+    async with run_broker_client(separated.cluster, separated.settings) as broker:
         with pytest.raises(BrokerUnavailableError):
             broker.namespace_hash()
 
@@ -162,7 +162,7 @@ async def test_an_order_is_joined_by_who_asks_again_and_outlives_its_waiter(kube
     kube_site.data["broker"] = {"orders": str(write_orders(tmp_path))}
     hollow_node.behave({"spawnpenny.io/kind": "order"}, Hold())
     space = kube_site.settings.namespaces.provision
-    async with kube_site.broker() as server, run_asking(kube_site.cluster, kube_site.settings) as broker:
+    async with kube_site.broker() as server, run_broker_client(kube_site.cluster, kube_site.settings) as broker:
         with server._pods.subscribe() as pods:
             first = asyncio.create_task(broker.provision(ADA, "commission"))
             async for event in pods:

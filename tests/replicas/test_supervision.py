@@ -11,7 +11,7 @@ import pytest
 
 from spawnpenny.aio.supervisor import GiveUpError, Restarts, Supervisor
 from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import run_broker
 from spawnpenny.domain.spawns import Phase
@@ -131,7 +131,7 @@ async def test_broker_and_service_heal_from_the_unforeseen_end_of_each_task_betw
     brokers, services = Supervisor(QUICK), Supervisor(QUICK)
     async with (
         run_broker(kube_site.cluster, kube_site.settings, supervisor=brokers) as broker,
-        serve(kube_site, "one", services, open_broker=run_asking) as (_, service),
+        serve(kube_site, "one", services, open_broker=run_broker_client) as (_, service),
     ):
         await broker.until_leading()
         await until(lambda: {task.name for task in running(brokers)} >= BROKER_TASKS)

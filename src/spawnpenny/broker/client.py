@@ -14,8 +14,16 @@ from spawnpenny.aio.faults import Faults
 from spawnpenny.aio.settle import uninterrupted
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.aio.tasks import Tasks
-from spawnpenny.broker.request_results import result_of
-from spawnpenny.broker.requests import BrokerRequest, age, is_answered, is_request, is_taken, lifetime, request_map
+from spawnpenny.broker.requests import (
+    BrokerRequest,
+    age,
+    is_answered,
+    is_request,
+    is_taken,
+    lifetime,
+    request_map,
+    result_of,
+)
 from spawnpenny.broker.status import BrokerStatus, empty_status, status_ref
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
@@ -34,10 +42,12 @@ PERMISSIONS: Final[Declared] = {"state": (allow("get", "list", "watch", "create"
 _PAUSE: Final = 2.0
 
 
-class AskingBroker:
-    """Asks the broker's process by claims, and raises what the broker in this process would. Use it by ``run_asking``.
+class BrokerClient:
+    """Client of the broker process: it sends broker requests and raises the errors in their answers.
 
-    An answer comes by the watch that is open anyway.
+    ``run_broker_client`` opens one.
+
+    Answers arrive by the informer that watches the ConfigMaps.
     """
 
     def __init__(self, cluster: Cluster, settings: Settings, maps: Informer, faults: Faults | None = None) -> None:
@@ -92,7 +102,7 @@ class AskingBroker:
                     if is_request(each) and age(each) > limit:
                         await self._delete(Ref.of(each))
 
-    async def until_status(self) -> None:
+    async def wait_until_known(self) -> None:
         """Return once the board says something, or the broker's patience is over."""
         space = self._settings.namespaces.state
         try:
@@ -201,9 +211,9 @@ class AskingBroker:
 
 
 @asynccontextmanager
-async def run_asking(
+async def run_broker_client(
     cluster: Cluster, settings: Settings, *, supervisor: Supervisor | None = None
-) -> AsyncIterator[AskingBroker]:
+) -> AsyncIterator[BrokerClient]:
     """Run the client of a separate broker, until the context ends.
 
     A broker that is down keeps nobody from starting: what is on the board from before is good.
@@ -211,12 +221,12 @@ async def run_asking(
     mine = labels.ours(settings.installation)
     maps = Informer(cluster, resource_of("ConfigMap"), labels=mine, namespace=settings.namespaces.state)
     part = (supervisor or Supervisor()).part()
-    broker = AskingBroker(cluster, settings, maps, part.faults)
+    broker = BrokerClient(cluster, settings, maps, part.faults)
     part.supervise("broker requests informer", maps.run)
     part.supervise("broker status", broker.keep_status)
     part.supervise("broker request expiry", broker.sweep, essential=False)
     try:
-        await broker.until_status()
+        await broker.wait_until_known()
         yield broker
     finally:
         await broker.close()

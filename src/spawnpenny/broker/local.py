@@ -13,10 +13,9 @@ import structlog
 
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.auth.users import check_ids
-from spawnpenny.broker.namespaces import namespace_hash
+from spawnpenny.broker.namespaces import UserNamespaces, namespace_hash
 from spawnpenny.broker.order_runs import OrderRuns
 from spawnpenny.broker.orders import Order, Orders, OrdersFile
-from spawnpenny.broker.tenants import Tenants
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.errors import BrokerRefusedError, ForbiddenError, ProvisionError, SettingsError
@@ -29,18 +28,20 @@ from spawnpenny.settings.model import Settings
 class LocalBroker:
     """Makes user namespaces and runs orders. Use it by ``run_local_broker``."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, orders: OrdersFile, runs: OrderRuns) -> None:
+    def __init__(
+        self, settings: Settings, user_namespaces: UserNamespaces, orders: OrdersFile, runs: OrderRuns
+    ) -> None:
         self._settings = settings
-        self._tenants = tenants
+        self._user_namespaces = user_namespaces
         self._orders = orders
         self._runs = runs
         self._told = ""
 
     async def claim_namespace(self, username: str) -> str:
-        return await self._tenants.claim(username)
+        return await self._user_namespaces.claim(username)
 
     async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
-        await self._tenants.release(username, uid, purge=purge, foreign=foreign)
+        await self._user_namespaces.release(username, uid, purge=purge, foreign=foreign)
 
     async def provision(self, user: User, order: Order) -> None:
         try:
@@ -49,7 +50,7 @@ class LocalBroker:
             raise BrokerRefusedError(error.message) from None
         orders = self._read()
         if orders.containers(order):
-            await self._tenants.refuse_collision(user.username)
+            await self._user_namespaces.refuse_collision(user.username)
             await self._runs.run(user, order, orders)
 
     def namespace_hash(self) -> str:
@@ -90,7 +91,7 @@ async def run_local_broker(
     part.supervise("broker pods informer", pods.run)
     part.supervise("order adoption", runs.resume, finite=True)
     try:
-        yield LocalBroker(settings, Tenants(cluster, settings, namespaces), orders, runs)
+        yield LocalBroker(settings, UserNamespaces(cluster, settings, namespaces), orders, runs)
     finally:
         await part.close()
         await runs.close()

@@ -14,10 +14,10 @@ from spawnpenny.broker.orders import (
     Order,
     Orders,
     dossier_map,
-    order_mark,
     order_metadata,
     order_name,
     order_pod,
+    run_hash,
 )
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
@@ -64,7 +64,7 @@ class OrderRuns:
             ProvisionError: One of its containers failed; the message says which and how.
 
         """
-        name, mark = order_name(user, order), order_mark(user, order, orders)
+        name, mark = order_name(user, order), run_hash(user, order, orders)
         while (other := self._in_the_way(user, name, mark)) is not None:
             await settle({other})
         there = self._current(name)

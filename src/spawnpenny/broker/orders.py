@@ -116,7 +116,7 @@ def order_name(user: User, order: Order) -> str:
     return f"{order}-{safe_slug(user.username)}"
 
 
-def order_mark(user: User, order: Order, orders: Orders) -> str:
+def run_hash(user: User, order: Order, orders: Orders) -> str:
     """Return a mark that is unique to one run of an order: it covers the order's content and its user."""
     return content_hash([orders.hash(order), user.dossier()])
 

@@ -7,17 +7,19 @@ it. To the broker a claim is hostile input: ``read_request`` believes nothing of
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from spawnpenny import errors
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import check_username, safe_slug
 from spawnpenny.domain.untrusted_json import UntrustedJsonError, parse_json
 from spawnpenny.domain.users import GROUP_NAME, MAX_GROUPS, MAX_ID, Group, User, is_group_name
-from spawnpenny.errors import InvalidNameError, InvalidRequestError
+from spawnpenny.errors import InvalidNameError, InvalidRequestError, ProvisionError, SpawnpennyError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.settings.model import Settings
 from spawnpenny.settings.schema import ShortTupleField, StrictSchema, flatten
@@ -30,7 +32,11 @@ ANSWER: Final = "answer"
 Verb = Literal["namespace", "release", "commission", "retire"]
 
 _MAX_TEXT: Final = 64 * 1024
-_LONGEST: Final = 300
+_MAX_MESSAGE: Final = 300
+_MAX_FACT: Final = 2000
+_MAX_FACTS: Final = 20
+_ARGUMENTS: Final = frozenset({"self", "message"})
+_UNREADABLE: Final = "The broker's answer cannot be read. An administrator has to look at its version."
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +137,63 @@ def read_request(manifest: Manifest) -> BrokerRequest:
         request: BrokerRequest = _RequestSchema().load(parse_json(text))
     except ValidationError as error:
         sentence = "; ".join(f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages))
-        raise InvalidRequestError(f"The claim is not valid. {sentence}"[:_LONGEST]) from None
+        raise InvalidRequestError(f"The claim is not valid. {sentence}"[:_MAX_MESSAGE]) from None
     except UntrustedJsonError as error:
-        raise InvalidRequestError(f"The claim {error}"[:_LONGEST]) from None
+        raise InvalidRequestError(f"The claim {error}"[:_MAX_MESSAGE]) from None
     return request
+
+
+def taken_patch() -> Manifest:
+    """Return the patch that says that a broker will see to a request, which takes longer."""
+    return {"data": {TAKEN: "true"}}
+
+
+def result_patch(result: str | None) -> Manifest:
+    """Return the patch that answers a request with its result."""
+    return {"data": {ANSWER: json.dumps({"result": result})}}
+
+
+def error_patch(error: SpawnpennyError) -> Manifest:
+    """Return the patch that answers a request with an error: its code, its sentence, and those facts that are plain."""
+    facts = {
+        key: value
+        for key, value in list(error.facts.items())[:_MAX_FACTS]
+        if value is None or (isinstance(value, str | int | float) and len(str(value)) <= _MAX_FACT)
+    }
+    answer = {"code": error.code, "message": error.message[:_MAX_FACT], "facts": facts}
+    return {"data": {ANSWER: json.dumps(answer)}}
+
+
+def result_of(manifest: Manifest) -> str | None:
+    """Return the result in the answer to a request.
+
+    Raises:
+        SpawnpennyError: The one that the broker met; a ``ProvisionError`` where its code is not known here.
+
+    """
+    try:
+        answer = json.loads(manifest["data"][ANSWER])
+        if "code" not in answer:
+            result: str | None = answer["result"]
+            return result
+        error = _error(answer["code"], answer["message"], answer.get("facts", {}))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ProvisionError(_UNREADABLE) from None
+    raise error
+
+
+def _error(code: str, message: str, facts: Mapping[str, Any]) -> SpawnpennyError:
+    cls = next((each for each in _classes(SpawnpennyError) if each.code == code), ProvisionError)
+    error = cls.__new__(cls)  # some word themselves from what is not known here: this one is worded already
+    SpawnpennyError.__init__(error, message, **{key: value for key, value in facts.items() if key not in _ARGUMENTS})
+    return error
+
+
+def _classes(base: type[SpawnpennyError]) -> Iterator[type[SpawnpennyError]]:
+    if base.__module__ == errors.__name__:
+        yield base
+    for subclass in base.__subclasses__():
+        yield from _classes(subclass)
 
 
 class _Id(fields.Integer):

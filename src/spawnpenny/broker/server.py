@@ -13,10 +13,10 @@ import structlog
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.broker.leader import Election, lease_ref
 from spawnpenny.broker.local import LocalBroker, watched
+from spawnpenny.broker.namespaces import UserNamespaces
 from spawnpenny.broker.order_runs import OrderRuns
 from spawnpenny.broker.orders import OrdersFile
-from spawnpenny.broker.status_publisher import Notice
-from spawnpenny.broker.tenants import Tenants
+from spawnpenny.broker.status import StatusPublisher
 from spawnpenny.broker.worker import RequestWorker
 from spawnpenny.domain import labels
 from spawnpenny.kubernetes.informer import Informer
@@ -48,7 +48,7 @@ class BrokerServer:
         self._namespaces, self._pods = watched(cluster, settings)
         self._maps = Informer(cluster, resource_of("ConfigMap"), labels=mine, namespace=spaces.state)
         self._leases = Informer(cluster, lease_ref(settings).resource, labels=mine, namespace=spaces.broker)
-        self._tenants = Tenants(cluster, settings, self._namespaces, apart=True)
+        self._user_namespaces = UserNamespaces(cluster, settings, self._namespaces, apart=True)
         self._election = Election(cluster, settings, self._leases)
 
     @property
@@ -78,21 +78,21 @@ class BrokerServer:
 
     async def _lead(self) -> None:
         runs = OrderRuns(self._cluster, self._settings, self._pods, self.supervisor.faults)
-        broker = LocalBroker(self._settings, self._tenants, self._orders, runs)
-        notice = Notice(self._cluster, self._settings, self._maps, broker)
+        broker = LocalBroker(self._settings, self._user_namespaces, self._orders, runs)
+        publisher = StatusPublisher(self._cluster, self._settings, self._maps, broker)
         request_worker = RequestWorker(
             self._cluster,
             self._settings,
             self._maps,
             broker,
-            notice.post,
+            publisher.post,
             faults=self.supervisor.faults,
             outcomes=self.outcomes,
         )
         part = self.supervisor.part()
         try:
             await runs.resume()
-            part.supervise("broker status", notice.run)
+            part.supervise("broker status", publisher.run)
             part.supervise("broker requests", request_worker.run)
             await asyncio.Event().wait()  # until it may not lead any more
         finally:

@@ -13,18 +13,20 @@ import structlog
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.faults import Faults
 from spawnpenny.aio.tasks import Tasks
-from spawnpenny.broker import request_results
 from spawnpenny.broker.fair_queue import FairQueue
 from spawnpenny.broker.requests import (
     BrokerRequest,
     Verb,
     age,
+    error_patch,
     is_answered,
     is_request,
     is_taken,
     is_too_old,
     lifetime,
     read_request,
+    result_patch,
+    taken_patch,
 )
 from spawnpenny.domain.broker import Broker
 from spawnpenny.domain.users import User
@@ -194,7 +196,7 @@ class RequestWorker:
 
     def _tell_taken(self, name: str, manifest: Manifest) -> None:
         self._no_moment(name)
-        self._tasks.run(self._patch(manifest, request_results.taken()))
+        self._tasks.run(self._patch(manifest, taken_patch()))
 
     def _begin(self) -> None:
         """Start all whose turn it is."""
@@ -234,15 +236,15 @@ class RequestWorker:
         except SpawnpennyError as error:
             self._outcomes[error.code] += 1
             self._log.warning("a claim failed", user=job.user, code=error.code, error=error.message)
-            return request_results.failed(error)
+            return error_patch(error)
         except Exception:  # noqa: BLE001 - whatever a claim brings about, the others are answered
             self._outcomes["internal_error"] += 1
             self._log.exception("a claim failed unexpectedly", user=job.user)
             message = "Something went wrong in the broker. An administrator finds the cause in its log."
-            return request_results.failed(ProvisionError(message))
+            return error_patch(ProvisionError(message))
         self._outcomes["ok"] += 1
         self._log.info("a claim was carried out", verb=request.verb, user=job.user)
-        return request_results.done(result)
+        return result_patch(result)
 
     def _refuse_expired(self, verb: Verb, job: _Job) -> None:
         def is_expired(manifest: Manifest) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from spawnpenny.aio.collector import keep_collections_short
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.app import create_app
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.cli.kubernetes import open_kubernetes
 from spawnpenny.embedded.cluster import EmbeddedCluster
@@ -96,7 +96,7 @@ async def serving(
 def open_broker(cluster: Cluster, settings: Settings, supervisor: Supervisor) -> AbstractAsyncContextManager[Broker]:
     """Open the way to the broker: by claims to the one that has its own account, or the one in this process."""
     if settings.broker.separate and settings.cluster == "kubernetes":
-        return run_asking(cluster, settings, supervisor=supervisor)
+        return run_broker_client(cluster, settings, supervisor=supervisor)
     return run_local_broker(cluster, settings, supervisor=supervisor)
 
 

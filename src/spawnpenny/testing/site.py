@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from spawnpenny.auth.identity import Identity
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import BrokerServer, run_broker
 from spawnpenny.domain import labels
@@ -68,7 +68,7 @@ class Site:
         settings, cluster = self.settings, cluster or self.cluster
         settings = replace(settings, replicas=replace(settings.replicas, name=replica or settings.replicas.name))
         plugins = load_plugins(settings, extra=self.plugins)
-        run = run_asking if self.separate else run_local_broker
+        run = run_broker_client if self.separate else run_local_broker
         async with (
             run(cluster, settings) as broker,
             run_service(settings, plugins, cluster, broker) as service,

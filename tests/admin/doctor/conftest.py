@@ -13,7 +13,7 @@ from spawnpenny.admin.doctor.examine import examine
 from spawnpenny.admin.permissions.fence import BINDING, POLICY, make_fence
 from spawnpenny.admin.permissions.grants import gather
 from spawnpenny.admin.permissions.manifests import account_of, make_manifests
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.orders import Orders
 from spawnpenny.broker.server import run_broker
 from spawnpenny.kubernetes.client import KubernetesCluster
@@ -71,7 +71,7 @@ class Ward:
                 await self.cluster.create(manifest, FENCE[manifest["kind"]])
         await self.beat()
         await self.broker.enter_async_context(run_broker(self.cluster, settings))
-        async with run_asking(self.cluster, settings) as broker:
+        async with run_broker_client(self.cluster, settings) as broker:
             await broker.claim_namespace("ada")
 
     async def beat(self):

@@ -13,7 +13,7 @@ import pytest
 
 from spawnpenny.admin.permissions.grants import gather
 from spawnpenny.admin.permissions.manifests import account_of, make_manifests
-from spawnpenny.broker.client import run_asking
+from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import run_broker
 from spawnpenny.errors import AlreadyExistsError
@@ -91,7 +91,7 @@ class Installation:
             service = await self.connect(stack, "service")
             if broker and settings.broker.separate:
                 await stack.enter_async_context(run_broker(await self.connect(stack, "broker"), settings))
-            asked = (run_asking if settings.broker.separate else run_local_broker)(service, settings)
+            asked = (run_broker_client if settings.broker.separate else run_local_broker)(service, settings)
             way = await stack.enter_async_context(asked)
             plugins = load_plugins(settings, extra=self.site.plugins)
             run = await stack.enter_async_context(run_service(settings, plugins, service, way))

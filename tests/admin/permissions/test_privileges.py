@@ -20,7 +20,7 @@ import yaml
 from spawnpenny.admin.permissions.grants import gather
 from spawnpenny.admin.permissions.manifests import account_of, make_manifests
 from spawnpenny.admin.permissions.rules import VERBS
-from spawnpenny.broker.namespaces import release_binding, tenant_binding
+from spawnpenny.broker.namespaces import release_binding, service_binding
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.model import Settings
@@ -133,7 +133,7 @@ async def ours(api, mark, reads):
         await api.make(manifest("Namespace", name))
     for each in make_manifests(gather(settings, load_plugins(settings)), settings):
         await api.make(each)
-    await api.make(tenant_binding(tenant, installation=mark, broker=settings.broker))
+    await api.make(service_binding(tenant, installation=mark, broker=settings.broker))
     await api.make(release_binding(leaving, settings))
     own = {names.state: spaces["state"], names.broker: spaces["broker"], names.provision: spaces["provision"]}
     places = {ALL: "", TENANTS: tenant, LEAVING: leaving, **own}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.admin.doctor.finding import APPLY, Finding, failure, few, ok
 from spawnpenny.admin.permissions.manifests import make_manifests
 from spawnpenny.admin.permissions.rules import rights_of
-from spawnpenny.broker.namespaces import release_role, tenant_binding
+from spawnpenny.broker.namespaces import release_role, service_binding
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 
@@ -48,7 +48,7 @@ async def check_bindings(deployment: Deployment) -> list[Finding]:
 
     async def lacks(namespace: Manifest) -> str | None:
         name, broker = namespace["metadata"]["name"], deployment.settings.broker
-        desired = tenant_binding(name, installation=deployment.settings.installation, broker=broker)
+        desired = service_binding(name, installation=deployment.settings.installation, broker=broker)
         async with slots:
             existing = await deployment.cluster.read(Ref.of(desired))
         same = (

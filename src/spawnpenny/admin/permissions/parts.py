@@ -8,7 +8,7 @@ from typing import Literal
 
 from spawnpenny import service
 from spawnpenny.broker import client as broker_client
-from spawnpenny.broker import leader, order_runs, server, tenants
+from spawnpenny.broker import leader, namespaces, order_runs, server
 from spawnpenny.kubernetes.permissions import Declared
 from spawnpenny.kubernetes.pods import events as pod_events
 from spawnpenny.replicas import heartbeat, ownership, peers
@@ -37,7 +37,7 @@ def parts() -> Sequence[Part]:
         Part("informers", "service", service.PERMISSIONS),
         Part("events", "service", pod_events.PERMISSIONS),
         Part("claims", "service", broker_client.PERMISSIONS, apart=True),
-        Part("namespaces", "broker", tenants.PERMISSIONS),
+        Part("namespaces", "broker", namespaces.PERMISSIONS),
         Part("orders", "broker", order_runs.PERMISSIONS),
         Part("claims", "broker", server.PERMISSIONS, apart=True),
         Part("lead", "broker", leader.PERMISSIONS, apart=True),
