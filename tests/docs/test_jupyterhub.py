@@ -16,7 +16,7 @@ OWN = SpawnpennyTraits.class_own_traits(config=True)
 
 
 def test_each_trait_is_documented_with_its_default():
-    table = PAGE.partition("## What is set where")[2].partition("\n\nOf JupyterHub")[0]
+    table = PAGE.partition("## What is set where")[2].partition("\n\nThese traits")[0]
     rows = dict(re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", table, re.MULTILINE))
     assert {name for names in rows for name in re.findall(r"\w+", names)} == set(OWN)
     told = {names.strip("`"): default.strip("` ") for names, default in rows.items()}
