@@ -3,6 +3,7 @@
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.auth.identity import Authenticator, Credentials, Identity
 from spawnpenny.domain.answers import Answer, answers
+from spawnpenny.domain.broker_errors import VolumesKeptError
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.contract import (
     AUTHORITY,
@@ -31,7 +32,6 @@ from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, field
 from spawnpenny.domain.users import MAX_ID, Group, User
 from spawnpenny.domain.worker_groups import WorkerGroup
 from spawnpenny.errors import (
-    ClusterError,
     ForbiddenError,
     InvalidNameError,
     InvalidOptionError,
@@ -44,8 +44,8 @@ from spawnpenny.errors import (
     StorageKeptError,
     UnauthenticatedError,
     UnknownOptionError,
-    VolumesKeptError,
 )
+from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.kinds import Resource
 from spawnpenny.kubernetes.permissions import Permission, allow

@@ -12,8 +12,8 @@ from spawnpenny.broker import client as broker_client
 from spawnpenny.broker import contents, leader, namespaces, order_runs, server
 from spawnpenny.broker.client import run_broker_client
 from spawnpenny.domain.users import User
-from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError
 from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.errors import AlreadyExistsError, ClusterForbiddenError
 from spawnpenny.kubernetes.kinds import Resource
 
 GROUP = "rbac.authorization.k8s.io"

@@ -14,13 +14,9 @@ from hypothesis import strategies as st
 from spawnpenny.broker import worker as broker_worker
 from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.requests import BrokerRequest, read_request, request_map, result_of
+from spawnpenny.domain.broker_errors import BrokerRequestExpiredError, BrokerUnavailableError
 from spawnpenny.domain.users import Group, User
-from spawnpenny.errors import (
-    BrokerUnavailableError,
-    ClaimExpiredError,
-    InvalidRequestError,
-    ProvisionError,
-)
+from spawnpenny.errors import InvalidRequestError, ProvisionError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.testing.faults import FaultyCluster
@@ -209,7 +205,7 @@ async def test_a_claim_that_is_too_old_is_not_carried_out(separated, put):
     old = await put("old", {**NAMESPACE, "username": "old"})
     separated.cluster = Aged(separated.cluster)
     async with separated.broker():
-        assert (await put.answer(old))["code"] == ClaimExpiredError.code
+        assert (await put.answer(old))["code"] == BrokerRequestExpiredError.code
         assert "result" in await put.answer(await put("new", NAMESPACE))
     assert await separated.read("Namespace", separated.namespace("old")) is None
 
@@ -222,7 +218,7 @@ async def test_a_claim_that_is_too_old_is_not_even_parsed(separated, put, monkey
     old = await put("old", text="[" * 60_000)
     separated.cluster = Aged(separated.cluster, 10_000)
     async with separated.broker():
-        assert (await put.answer(old))["code"] == ClaimExpiredError.code
+        assert (await put.answer(old))["code"] == BrokerRequestExpiredError.code
         assert "result" in await put.answer(await put("new", NAMESPACE))
     assert [each["metadata"]["name"] for each in parsed] == ["claim-new"]
 
@@ -241,7 +237,7 @@ async def test_a_release_is_not_carried_out_when_its_user_may_have_a_lab_elsewhe
     old = await put("old", {"verb": "release", "username": "ada", "nonce": "n", "uid": made["result"], "purge": False})
     separated.cluster = Aged(separated.cluster, separated.settings.broker.patience + 5)
     async with separated.broker():
-        assert (await put.answer(old))["code"] == ClaimExpiredError.code
+        assert (await put.answer(old))["code"] == BrokerRequestExpiredError.code
     assert "deletionTimestamp" not in (await separated.read("Namespace", separated.namespace()))["metadata"]
 
 

@@ -8,16 +8,10 @@ import pytest
 import yaml
 
 from spawnpenny.domain import labels
+from spawnpenny.domain.broker_errors import BrokerRefusedError, NamespaceInUseError, VolumesKeptError
 from spawnpenny.domain.users import Group, User
-from spawnpenny.errors import (
-    BrokerRefusedError,
-    ConflictError,
-    NameCollisionError,
-    NamespaceInUseError,
-    NotOursError,
-    ProvisionError,
-    VolumesKeptError,
-)
+from spawnpenny.errors import NameCollisionError, NotOursError, ProvisionError
+from spawnpenny.kubernetes.errors import ConflictError
 from spawnpenny.testing.behaviours import Fail
 from spawnpenny.testing.pods import foreign_pod
 

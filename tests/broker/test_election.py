@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from spawnpenny.broker.leader import Election, lease_ref
-from spawnpenny.errors import UnavailableError
+from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.testing.faults import FaultyCluster
 

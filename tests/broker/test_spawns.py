@@ -11,9 +11,9 @@ import yaml
 
 from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.status import BrokerStatus
+from spawnpenny.domain.broker_errors import BrokerUnavailableError
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
-from spawnpenny.errors import BrokerUnavailableError
 from spawnpenny.testing.behaviours import Hold
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import HUB, settled, start, stop

@@ -11,7 +11,7 @@ import pytest
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
-from spawnpenny.errors import ElsewhereError
+from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.replicas.ownership import record_name
 from spawnpenny.testing.mortal import KillableCluster
 from spawnpenny.testing.replica import LivingReplica

@@ -13,7 +13,8 @@ import pytest
 
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.embedded.node.orphans import clean
-from spawnpenny.errors import SettingsError, UnavailableError
+from spawnpenny.errors import SettingsError
+from spawnpenny.kubernetes.errors import UnavailableError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from spawnpenny.embedded.node.volumes import normal
-from spawnpenny.errors import InvalidObjectError
+from spawnpenny.kubernetes.errors import InvalidObjectError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 

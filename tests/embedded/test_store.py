@@ -7,13 +7,8 @@ from contextlib import aclosing
 import pytest
 
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.errors import (
-    ClusterForbiddenError,
-    ExpiredError,
-    InvalidObjectError,
-    QuotaExceededError,
-    TerminatingError,
-)
+from spawnpenny.errors import QuotaExceededError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError, ExpiredError, InvalidObjectError, TerminatingError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 

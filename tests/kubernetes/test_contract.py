@@ -6,13 +6,13 @@ from ipaddress import ip_address
 
 import pytest
 
-from spawnpenny.errors import (
+from spawnpenny.errors import QuotaExceededError
+from spawnpenny.kubernetes.errors import (
     AlreadyExistsError,
     ClusterForbiddenError,
     ConflictError,
     InvalidObjectError,
     NotFoundError,
-    QuotaExceededError,
     TerminatingError,
 )
 from spawnpenny.kubernetes.interface import Ref

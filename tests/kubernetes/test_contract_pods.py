@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.errors import NotFoundError
+from spawnpenny.kubernetes.errors import NotFoundError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 

@@ -7,7 +7,7 @@ from contextlib import aclosing, suppress
 
 import pytest
 
-from spawnpenny.errors import ExpiredError, SilentStreamError
+from spawnpenny.kubernetes.errors import ExpiredError, SilentStreamError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.testing.behaviours import Hold, Ready, Unschedulable
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from spawnpenny.errors import ExpiredError, UnavailableError
+from spawnpenny.kubernetes.errors import ExpiredError, UnavailableError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Listing, WatchEvent
 from spawnpenny.kubernetes.kinds import resource_of

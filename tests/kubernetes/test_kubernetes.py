@@ -9,7 +9,9 @@ import time
 import pytest
 from aiohttp import web
 
-from spawnpenny.errors import (
+from spawnpenny.errors import QuotaExceededError, SettingsError
+from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.errors import (
     ClusterForbiddenError,
     ConflictError,
     ExpiredError,
@@ -18,12 +20,9 @@ from spawnpenny.errors import (
     NotFoundError,
     PodSecurityRefusedError,
     PolicyRefusedError,
-    QuotaExceededError,
-    SettingsError,
     TerminatingError,
     UnavailableError,
 )
-from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.testing.patience import PATIENCE

@@ -8,7 +8,7 @@ import json
 import pytest
 from aiohttp import web
 
-from spawnpenny.errors import ExpiredError, UnavailableError
+from spawnpenny.kubernetes.errors import ExpiredError, UnavailableError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.patience import PATIENCE

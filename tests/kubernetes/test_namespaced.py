@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from spawnpenny.errors import ClusterForbiddenError, UnavailableError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError, UnavailableError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Listing, WatchEvent
 from spawnpenny.kubernetes.kinds import resource_of

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.errors import ClusterForbiddenError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start

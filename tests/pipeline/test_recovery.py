@@ -10,8 +10,9 @@ import pytest
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
-from spawnpenny.errors import ClusterForbiddenError, NotReadyError
+from spawnpenny.errors import NotReadyError
 from spawnpenny.kubernetes.deletion import until_gone
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.plugin.manager import load_plugins

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from spawnpenny.api import Step, allow, hookimpl
-from spawnpenny.errors import ClusterForbiddenError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import settled, start
 

@@ -9,7 +9,9 @@ import pytest
 
 from spawnpenny.api import safe_slug
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.errors import NameCollisionError, StartConflictError, TooManySpawnsError, UnavailableError
+from spawnpenny.errors import NameCollisionError
+from spawnpenny.kubernetes.errors import UnavailableError
+from spawnpenny.spawns.errors import StartConflictError, TooManySpawnsError
 from spawnpenny.testing.behaviours import Hold
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.patience import PATIENCE

@@ -12,7 +12,9 @@ import pytest
 
 from spawnpenny.api import ClusterOption, OptionType, Resources, SpawnError, Step, allow, hookimpl
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
-from spawnpenny.errors import InvalidOptionError, SpawnNotRunningError, UnavailableError, UnknownOptionError
+from spawnpenny.errors import InvalidOptionError, UnknownOptionError
+from spawnpenny.kubernetes.errors import UnavailableError
+from spawnpenny.spawns.errors import SpawnNotRunningError
 from spawnpenny.spawns.store import read_record
 from spawnpenny.spawns.views import Context
 from spawnpenny.testing.faults import FaultyCluster

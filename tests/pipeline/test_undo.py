@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from spawnpenny.domain.spawns import Phase, Tls
-from spawnpenny.errors import ClusterForbiddenError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import lab, settled, start, stop
 

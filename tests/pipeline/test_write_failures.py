@@ -9,7 +9,8 @@ import pytest
 
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import Group, User
-from spawnpenny.errors import StartConflictError, UnavailableError
+from spawnpenny.kubernetes.errors import UnavailableError
+from spawnpenny.spawns.errors import StartConflictError
 from spawnpenny.spawns.store import read_record
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.patience import PATIENCE

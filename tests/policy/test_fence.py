@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.errors import HardeningError
+from spawnpenny.pipeline.errors import HardeningError
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS
 from spawnpenny.testing.fence import load_policies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import structlog
 
-from spawnpenny.errors import ElsewhereError
+from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.replicas.ownership import record_name
 from spawnpenny.testing.site import lab
 

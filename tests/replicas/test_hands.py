@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from spawnpenny.domain.users import User
-from spawnpenny.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.replicas.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.replicas.fence import Fence
 from spawnpenny.spawns.record import UserRecord
 from spawnpenny.spawns.store import RecordLostError, RecordStore, read_record

@@ -12,7 +12,8 @@ import trustme
 
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.errors import SettingsError, UnavailableError
+from spawnpenny.errors import SettingsError
+from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.ports import free_ports

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.errors import ElsewhereError, ReplicaFencedError, UnavailableError
+from spawnpenny.kubernetes.errors import UnavailableError
+from spawnpenny.replicas.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import lab, settled, start, stop
 

@@ -15,7 +15,7 @@ from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import run_broker
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.errors import ClusterForbiddenError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.replicas.fence import Fence
 from spawnpenny.replicas.fence_watch import FenceWatch

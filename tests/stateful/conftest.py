@@ -10,9 +10,11 @@ import pytest
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Desired, Kind, Phase
-from spawnpenny.errors import ElsewhereError, SpawnpennyError, UnavailableError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.store import read_record
 from spawnpenny.testing.chronicle import Chronicle, is_ending
 from spawnpenny.testing.mortal import KillableCluster

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.errors import NotFoundError, UnavailableError
 from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.errors import NotFoundError, UnavailableError
 from spawnpenny.testing.hollow_node import HollowNode
 from spawnpenny.testing.quick import FastClockLoop
 from spawnpenny.testing.site import HUB, lab, make_site, start

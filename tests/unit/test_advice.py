@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 import pytest
+import spawnpenny_dask.errors  # noqa: F401
+import spawnpenny_storage.errors  # noqa: F401
 
-import spawnpenny
+import spawnpenny.app  # noqa: F401 - it loads all errors of the service
 from spawnpenny import errors
 from spawnpenny.domain.advice import ADVICE, advice
 
-_ROOMS = ("auth", "broker", "kubernetes", "pipeline", "replicas", "settings", "spawns")
-_PLUGINS = ("spawnpenny_dask", "spawnpenny_storage")
+HOMES = ("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage.")
 
 
 def classes(base):
@@ -20,15 +18,7 @@ def classes(base):
 
 
 def codes():
-    for room in _ROOMS:
-        package = importlib.import_module(f"spawnpenny.{room}")
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
-    for plugin in _PLUGINS:
-        importlib.import_module(f"{plugin}.errors")
-    homes = tuple(f"{name}." for name in (spawnpenny.__name__, *_PLUGINS))
-    found = {cls for cls in classes(errors.SpawnpennyError) if cls.__module__.startswith(homes)}
-    return {each.code for each in found}
+    return {cls.code for cls in classes(errors.SpawnpennyError) if cls.__module__.startswith(HOMES)}
 
 
 def test_each_code_has_advice_and_no_advice_is_for_a_code_that_is_not():

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import spawnpenny_dask.errors  # noqa: F401
 import spawnpenny_storage.errors  # noqa: F401
 
+import spawnpenny.app  # noqa: F401 - it loads all errors of the service
 from spawnpenny.errors import SpawnpennyError
+
+ROOT = Path(__file__).parents[2]
 
 
 def all_errors(base=SpawnpennyError):
@@ -24,6 +29,22 @@ ERRORS = [
     if each.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
 ]
 WORDED = [each for each in ERRORS if "message" not in inspect.signature(each).parameters]
+
+
+def codes_in(tree):
+    """Yield the code of each class that has one, as the source has it."""
+    for cls in ast.walk(tree):
+        for line in cls.body if isinstance(cls, ast.ClassDef) and cls.name.endswith("Error") else ():
+            target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
+            if isinstance(target, ast.Name) and target.id == "code" and isinstance(line.value, ast.Constant):
+                yield line.value.value
+
+
+def test_all_errors_in_the_source_are_checked_here(no_collection):
+    folders = [ROOT / "src/spawnpenny", ROOT / "plugins/dask/src", ROOT / "plugins/storage/src"]
+    files = [file for folder in folders for file in folder.rglob("*.py") if "clients" not in file.parts]
+    found = [code for file in files for code in codes_in(ast.parse(file.read_text(encoding="utf-8")))]
+    assert sorted(found) == sorted(error.code for error in ERRORS)
 
 
 def test_codes_are_unique():

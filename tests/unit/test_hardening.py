@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.errors import HardeningError, SettingsError
+from spawnpenny.errors import SettingsError
+from spawnpenny.pipeline.errors import HardeningError
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS, check_openings
 from spawnpenny.pipeline.pod_patches import merge_patches

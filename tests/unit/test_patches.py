@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawnpenny.errors import PatchConflictError
+from spawnpenny.pipeline.errors import PatchConflictError
 from spawnpenny.pipeline.pod_patches import merge_patches
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.errors import HardeningError
 from spawnpenny.kubernetes.pods.security_standards import required_level
+from spawnpenny.pipeline.errors import HardeningError
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS, opening_level
 

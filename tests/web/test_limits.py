@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from spawnpenny.errors import TooManyRequestsError
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.errors import TooManyRequestsError
 from spawnpenny.web.middleware.rate_limit import StartLimits, StreamLimits
 
 LAB = "/v1/users/ada/labs/~default"

@@ -26,8 +26,10 @@ from spawnpenny.broker.requests import (
 )
 from spawnpenny.broker.status import BrokerStatus, empty_status, status_ref
 from spawnpenny.domain import labels
+from spawnpenny.domain.broker_errors import BrokerUnavailableError
 from spawnpenny.domain.users import User
-from spawnpenny.errors import AlreadyExistsError, BrokerUnavailableError, ClusterError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import AlreadyExistsError, ClusterError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
-from spawnpenny.errors import KindNotServedError
+from spawnpenny.kubernetes.errors import KindNotServedError
 from spawnpenny.kubernetes.interface import Cluster, Manifest
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.kubernetes.permissions import Permission, allow

@@ -17,7 +17,7 @@ import structlog
 
 from spawnpenny.aio.settle import settle
 from spawnpenny.domain import labels
-from spawnpenny.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
+from spawnpenny.kubernetes.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.permissions import Declared, allow

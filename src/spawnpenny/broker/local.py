@@ -17,8 +17,9 @@ from spawnpenny.broker.namespaces import UserNamespaces, namespace_hash
 from spawnpenny.broker.order_runs import OrderRuns
 from spawnpenny.broker.orders import Order, Orders, OrdersFile
 from spawnpenny.domain import labels
+from spawnpenny.domain.broker_errors import BrokerRefusedError
 from spawnpenny.domain.users import User
-from spawnpenny.errors import BrokerRefusedError, ForbiddenError, ProvisionError, SettingsError
+from spawnpenny.errors import ForbiddenError, ProvisionError, SettingsError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Cluster
 from spawnpenny.kubernetes.kinds import resource_of

@@ -15,24 +15,20 @@ import structlog
 
 from spawnpenny.broker.contents import VOLUME_CLAIM, find_foreign
 from spawnpenny.domain import labels
+from spawnpenny.domain.broker_errors import BrokerRefusedError, NamespaceInUseError, VolumesKeptError
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.errors import (
-    AlreadyExistsError,
-    BrokerRefusedError,
-    ClusterError,
-    ConflictError,
-    NameCollisionError,
-    NamespaceInUseError,
-    NotFoundError,
-    NotOursError,
-    ObjectAlteredError,
-    ProvisionError,
-    TerminatingError,
-    VolumesKeptError,
-)
+from spawnpenny.errors import NameCollisionError, NotOursError, ProvisionError
 from spawnpenny.kubernetes.altered_objects import demand_unaltered
 from spawnpenny.kubernetes.deletion import until_gone
+from spawnpenny.kubernetes.errors import (
+    AlreadyExistsError,
+    ClusterError,
+    ConflictError,
+    NotFoundError,
+    ObjectAlteredError,
+    TerminatingError,
+)
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.permissions import Declared, allow

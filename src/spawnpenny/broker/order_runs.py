@@ -21,8 +21,9 @@ from spawnpenny.broker.orders import (
 )
 from spawnpenny.domain import labels
 from spawnpenny.domain.users import User
-from spawnpenny.errors import AlreadyExistsError, ProvisionError, SpawnError, SpawnpennyError
+from spawnpenny.errors import ProvisionError, SpawnError, SpawnpennyError
 from spawnpenny.kubernetes.deletion import until_gone
+from spawnpenny.kubernetes.errors import AlreadyExistsError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.permissions import Declared, allow

@@ -15,12 +15,14 @@ from typing import Any, Final, Literal, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from spawnpenny import errors
-from spawnpenny.domain import labels
+from spawnpenny.domain import broker_errors, labels
 from spawnpenny.domain.names import check_username, safe_slug
 from spawnpenny.domain.untrusted_json import UntrustedJsonError, parse_json
 from spawnpenny.domain.users import GROUP_NAME, MAX_GROUPS, MAX_ID, Group, User, is_group_name
 from spawnpenny.errors import InvalidNameError, InvalidRequestError, ProvisionError, SpawnpennyError
+from spawnpenny.kubernetes import errors as cluster_errors
 from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.pods import errors as pod_errors
 from spawnpenny.settings.model import Settings
 from spawnpenny.settings.schema import ShortTupleField, StrictSchema, flatten
 
@@ -36,6 +38,8 @@ _MAX_MESSAGE: Final = 300
 _MAX_FACT: Final = 2000
 _MAX_FACTS: Final = 20
 _ARGUMENTS: Final = frozenset({"self", "message"})
+_ERRORS: Final = (errors, broker_errors, cluster_errors, pod_errors)
+"""The modules of all errors that the broker may raise. The service raises no others for it."""
 _UNREADABLE: Final = "The broker's answer cannot be read. An administrator has to look at its version."
 
 
@@ -183,17 +187,17 @@ def result_of(manifest: Manifest) -> str | None:
 
 
 def _error(code: str, message: str, facts: Mapping[str, Any]) -> SpawnpennyError:
-    cls = next((each for each in _classes(SpawnpennyError) if each.code == code), ProvisionError)
+    cls = next((cls for cls in _error_classes() if cls.code == code), ProvisionError)
     error = cls.__new__(cls)  # some word themselves from what is not known here: this one is worded already
     SpawnpennyError.__init__(error, message, **{key: value for key, value in facts.items() if key not in _ARGUMENTS})
     return error
 
 
-def _classes(base: type[SpawnpennyError]) -> Iterator[type[SpawnpennyError]]:
-    if base.__module__ == errors.__name__:
-        yield base
-    for subclass in base.__subclasses__():
-        yield from _classes(subclass)
+def _error_classes() -> Iterator[type[SpawnpennyError]]:
+    for module in _ERRORS:
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, SpawnpennyError):
+                yield value
 
 
 class _Id(fields.Integer):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from spawnpenny.domain import labels
-from spawnpenny.errors import ClusterError, ProvisionError
+from spawnpenny.errors import ProvisionError
+from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 

@@ -29,16 +29,10 @@ from spawnpenny.broker.requests import (
     taken_patch,
 )
 from spawnpenny.domain.broker import Broker
+from spawnpenny.domain.broker_errors import BrokerRequestExpiredError
 from spawnpenny.domain.users import User
-from spawnpenny.errors import (
-    ClaimExpiredError,
-    ClusterError,
-    InvalidRequestError,
-    NotFoundError,
-    ProvisionError,
-    SpawnpennyError,
-    UnavailableError,
-)
+from spawnpenny.errors import InvalidRequestError, ProvisionError, SpawnpennyError
+from spawnpenny.kubernetes.errors import ClusterError, NotFoundError, UnavailableError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.settings.model import Settings
 
@@ -164,9 +158,9 @@ class RequestWorker:
     def _accept(self, name: str, manifest: Manifest) -> None:
         try:
             if is_too_old(manifest, self._settings):  # before it is parsed, which costs more
-                raise ClaimExpiredError(_TOO_LATE)  # noqa: TRY301 - answered as any other refusal
+                raise BrokerRequestExpiredError(_TOO_LATE)  # noqa: TRY301 - answered as any other refusal
             job = _Job(read_request(manifest))
-        except (InvalidRequestError, ClaimExpiredError) as error:
+        except (InvalidRequestError, BrokerRequestExpiredError) as error:
             job = _Job(error)
         joined = self._shared.get(job.shared) if job.shared is not None else None
         if joined is None:
@@ -251,7 +245,7 @@ class RequestWorker:
             return age(manifest) > lifetime(verb, taken=is_taken(manifest), settings=self._settings)
 
         if all(is_expired(manifest) for manifest in job.maps.values()):
-            raise ClaimExpiredError(_TOO_LATE)
+            raise BrokerRequestExpiredError(_TOO_LATE)
 
     async def _do(self, request: BrokerRequest) -> str | None:
         match request.verb:

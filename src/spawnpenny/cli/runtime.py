@@ -16,7 +16,7 @@ from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.cli.kubernetes import open_kubernetes
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.errors import AlreadyExistsError
+from spawnpenny.kubernetes.errors import AlreadyExistsError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.certificates import certificate_of
 from spawnpenny.serving.server import listening

@@ -9,6 +9,7 @@ from aiohttp import web
 from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.aio.pacing import paced
+from spawnpenny.dask.errors import DaskNotFoundError, UnknownTicketError
 from spawnpenny.dask.gateway.schemas import one_or_more
 from spawnpenny.dask.gateway.status import Status, status_of
 from spawnpenny.dask.rest_schemas import dask_view
@@ -16,7 +17,6 @@ from spawnpenny.dask.tickets import TICKETS
 from spawnpenny.dask.workers import waiting_of, workers_of
 from spawnpenny.domain.names import is_own_cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase
-from spawnpenny.errors import DaskNotFoundError, UnknownTicketError
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.events import stream
 from spawnpenny.web.request_parsing import body_of, cluster_of, query_of, user_of

@@ -26,7 +26,7 @@ from spawnpenny.embedded.api.times import timestamp
 from spawnpenny.embedded.api.validation import validate
 from spawnpenny.embedded.node.folder import Folder
 from spawnpenny.embedded.node.node import Node
-from spawnpenny.errors import (
+from spawnpenny.kubernetes.errors import (
     AlreadyExistsError,
     ConflictError,
     InvalidObjectError,

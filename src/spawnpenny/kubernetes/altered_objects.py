@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spawnpenny.domain import labels
-from spawnpenny.errors import ObjectAlteredError
+from spawnpenny.kubernetes.errors import ObjectAlteredError
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.domain.quantities import parse_quantity
-from spawnpenny.errors import (
+from spawnpenny.errors import QuotaExceededError, SpawnpennyError
+from spawnpenny.kubernetes.errors import (
     AlreadyExistsError,
     ClusterError,
     ClusterForbiddenError,
@@ -24,8 +25,6 @@ from spawnpenny.errors import (
     NotFoundError,
     PodSecurityRefusedError,
     PolicyRefusedError,
-    QuotaExceededError,
-    SpawnpennyError,
     TerminatingError,
     UnavailableError,
     WebhookUnavailableError,

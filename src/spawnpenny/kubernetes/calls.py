@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from spawnpenny.errors import InvalidObjectError
+from spawnpenny.kubernetes.errors import InvalidObjectError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,8 +21,9 @@ from kubernetes_asyncio import config
 from kubernetes_asyncio.client import Configuration
 from kubernetes_asyncio.client.rest import RESTClientObject
 
-from spawnpenny.errors import ExpiredError, InvalidObjectError, NotFoundError, SettingsError
+from spawnpenny.errors import SettingsError
 from spawnpenny.kubernetes.calls import Call, selector
+from spawnpenny.kubernetes.errors import ExpiredError, InvalidObjectError, NotFoundError
 from spawnpenny.kubernetes.interface import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.kubernetes.retrying import Request, Retrying

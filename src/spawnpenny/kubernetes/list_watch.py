@@ -13,7 +13,8 @@ import structlog
 
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.pacing import Pace
-from spawnpenny.errors import ClusterForbiddenError, ExpiredError, SilentStreamError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError, ExpiredError, SilentStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

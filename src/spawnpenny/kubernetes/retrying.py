@@ -11,9 +11,10 @@ import aiohttp
 import structlog
 
 from spawnpenny.aio.backoff import pauses
-from spawnpenny.errors import SpawnpennyError, UnavailableError
+from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.api_errors import ALWAYS, NEVER, Fault, judge, read_status
 from spawnpenny.kubernetes.call_observer import Meter, NoMeter
+from spawnpenny.kubernetes.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

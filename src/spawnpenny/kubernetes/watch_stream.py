@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from spawnpenny.errors import SilentStreamError, UnavailableError
 from spawnpenny.kubernetes.api_errors import judge
+from spawnpenny.kubernetes.errors import SilentStreamError, UnavailableError
 from spawnpenny.kubernetes.interface import WatchEvent
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from spawnpenny.errors import HardeningError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods.security_standards import images_of
+from spawnpenny.pipeline.errors import HardeningError
 from spawnpenny.pipeline.pod_needs import PodNeeds, pod_needs, sentences, settings_to_paste
 from spawnpenny.settings.model import BrokerSettings, PodSettings
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spawnpenny.errors import PatchConflictError
 from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.pipeline.errors import PatchConflictError
 
 _KEYS: Final = {
     "containers": "name",

@@ -20,19 +20,17 @@ from typing import Final, Protocol
 import structlog
 
 from spawnpenny.aio.settle import settle
+from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.spawns import StepState
 from spawnpenny.errors import (
-    BrokerRefusedError,
-    BrokerUnavailableError,
-    ClusterError,
-    DeadlineError,
     InvalidRequestError,
     NameCollisionError,
     QuotaExceededError,
     SpawnError,
     SpawnpennyError,
-    StepFailedError,
 )
+from spawnpenny.kubernetes.errors import ClusterError
+from spawnpenny.pipeline.errors import DeadlineError, StepFailedError
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step

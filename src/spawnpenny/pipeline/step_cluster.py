@@ -15,24 +15,22 @@ from spawnpenny.domain.events import Notify
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.users import User
-from spawnpenny.errors import (
+from spawnpenny.errors import NotOursError, PluginError, SpawnError
+from spawnpenny.kubernetes.altered_objects import demand_unaltered
+from spawnpenny.kubernetes.deletion import until_gone
+from spawnpenny.kubernetes.errors import (
     AlreadyExistsError,
     ClusterError,
     ConflictError,
     InvalidObjectError,
-    NotOursError,
     ObjectAlteredError,
-    PluginError,
-    SpawnError,
-    UndeclaredCallError,
 )
-from spawnpenny.kubernetes.altered_objects import demand_unaltered
-from spawnpenny.kubernetes.deletion import until_gone
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.kubernetes.pods.grace_period import grace_of
 from spawnpenny.kubernetes.pods.quota_lag import created
 from spawnpenny.kubernetes.pods.wait import Listener, PodWatch
+from spawnpenny.pipeline.errors import UndeclaredCallError
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.object_cache import Watched

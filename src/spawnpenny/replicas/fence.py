@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
-from spawnpenny.errors import ReplicaFencedError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import Resource
+from spawnpenny.replicas.errors import ReplicaFencedError
 
 if TYPE_CHECKING:
     from spawnpenny.domain.broker import Broker

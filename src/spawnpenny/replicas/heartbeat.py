@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from spawnpenny.domain import labels
-from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import AlreadyExistsError, ConflictError, NotFoundError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.permissions import Declared, allow

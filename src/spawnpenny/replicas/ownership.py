@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.domain import labels
-from spawnpenny.errors import ElsewhereError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.permissions import Declared, allow
+from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.replicas.peers import Peers
 from spawnpenny.replicas.replica import Replica
 

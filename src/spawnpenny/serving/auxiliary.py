@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
-from spawnpenny.errors import (
-    InvalidRequestError,
-    MethodNotAllowedError,
-    NoSuchRouteError,
-    SpawnpennyError,
-)
+from spawnpenny.errors import InvalidRequestError, SpawnpennyError
+from spawnpenny.serving.errors import MethodNotAllowedError, NoSuchRouteError
 from spawnpenny.serving.expectations import UnknownExpectations, answer_expectation, check_expectation
 from spawnpenny.serving.protocol import problem
 

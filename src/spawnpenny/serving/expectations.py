@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import HttpVersion11, web
 
-from spawnpenny.errors import UnknownExpectationError
+from spawnpenny.serving.errors import UnknownExpectationError
 
 if TYPE_CHECKING:
     from aiohttp.web import UrlMappingMatchInfo

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
-from spawnpenny.errors import MalformedRequestError, MethodNotAllowedError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.serving.errors import MalformedRequestError, MethodNotAllowedError
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest

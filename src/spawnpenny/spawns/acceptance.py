@@ -10,8 +10,9 @@ from spawnpenny.auth.identity import Identity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Phase
 from spawnpenny.domain.users import User
-from spawnpenny.errors import NameCollisionError, SpawnNotRunningError, StartConflictError, TooManySpawnsError
+from spawnpenny.errors import NameCollisionError
 from spawnpenny.spawns.active import ActiveSpawn
+from spawnpenny.spawns.errors import SpawnNotRunningError, StartConflictError, TooManySpawnsError
 from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.user_state import UserState
 from spawnpenny.spawns.views import Context

@@ -25,10 +25,12 @@ from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Caller, Desired, Key, Phase, SpawnRequest
 from spawnpenny.domain.users import User
-from spawnpenny.errors import ClusterError, ElsewhereError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Cluster, Manifest
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.replicas.ownership import slug_of
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist

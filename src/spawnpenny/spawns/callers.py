@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from spawnpenny.domain.spawns import Desired, Phase
-from spawnpenny.errors import ForeignStartError
+from spawnpenny.spawns.errors import ForeignStartError
 
 if TYPE_CHECKING:
     from spawnpenny.auth.identity import Identity

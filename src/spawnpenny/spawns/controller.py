@@ -18,25 +18,18 @@ import structlog
 
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.settle import settle
+from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.events import EventType, Severity
 from spawnpenny.domain.spawns import Desired, Kind, Phase, Reason
-from spawnpenny.errors import (
-    BrokerRefusedError,
-    BrokerUnavailableError,
-    ClusterError,
-    DeadlineError,
-    ElsewhereError,
-    NotFoundError,
-    PodStuckError,
-    SpawnError,
-    SpawnpennyError,
-    StepFailedError,
-    TerminatingError,
-)
+from spawnpenny.errors import SpawnError, SpawnpennyError
+from spawnpenny.kubernetes.errors import ClusterError, NotFoundError, TerminatingError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.kubernetes.pods.endings import stuck_pods
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
+from spawnpenny.pipeline.errors import DeadlineError, StepFailedError
+from spawnpenny.replicas.errors import ElsewhereError
+from spawnpenny.spawns.errors import PodStuckError
 from spawnpenny.spawns.purging import purge
 from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.room import until_room

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Key
-from spawnpenny.errors import TlsUnsupportedError
+from spawnpenny.spawns.errors import TlsUnsupportedError
 from spawnpenny.spawns.service_context import ServiceContext
 
 

@@ -13,10 +13,12 @@ import structlog
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.domain.events import Severity
 from spawnpenny.domain.spawns import Desired, Key
-from spawnpenny.errors import PurgeConflictError, SpawnpennyError, UnavailableError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
 from spawnpenny.spawns.active import ActiveSpawn
+from spawnpenny.spawns.errors import PurgeConflictError
 from spawnpenny.spawns.views import Context
 
 

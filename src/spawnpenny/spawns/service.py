@@ -19,13 +19,8 @@ from spawnpenny.auth.users import check_ids, resolve_user
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale, SpawnRequest
 from spawnpenny.domain.users import User
-from spawnpenny.errors import (
-    NotReadyError,
-    QuotaExceededError,
-    SpawnpennyError,
-    UnavailableError,
-    UserConflictError,
-)
+from spawnpenny.errors import NotReadyError, QuotaExceededError, SpawnpennyError, UserConflictError
+from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.spawns.acceptance import (
     conflict,
     demand_up,

@@ -13,7 +13,8 @@ from spawnpenny.domain import labels
 from spawnpenny.domain.conformity import demand_conforming
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.errors import AlreadyExistsError, ConflictError, NotFoundError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import AlreadyExistsError, ConflictError, NotFoundError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.permissions import Declared, allow
 from spawnpenny.replicas.ownership import record_name, slug_of

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from spawnpenny.domain.spawns import Key, Kind
-from spawnpenny.errors import ElsewhereError
+from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import UserRecord
 

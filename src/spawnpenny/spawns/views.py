@@ -21,7 +21,8 @@ from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Kind, Scale, StepProgress, StepState
 from spawnpenny.domain.worker_groups import group_names
-from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError, SpawnError, SpawnpennyError
+from spawnpenny.errors import QuotaExceededError, SpawnError, SpawnpennyError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import status as pod_status

@@ -8,11 +8,12 @@ from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.domain.templates import FIELDS
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.embedded.node.orphans import POD_UID, marked
-from spawnpenny.errors import InvalidRequestError, TlsUnsupportedError
+from spawnpenny.errors import InvalidRequestError
 from spawnpenny.kubernetes.pods.security_standards import required_level
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
+from spawnpenny.spawns.errors import TlsUnsupportedError
 from spawnpenny.web.form.json_schema import form_schema
 from spawnpenny.web.form.page import form_page
 

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 
 from spawnpenny.aio.race import until_first
-from spawnpenny.errors import TooManySpawnsError
+from spawnpenny.spawns.errors import TooManySpawnsError
 from spawnpenny.web.app_keys import CLOSING, SERVICE
 
 T = TypeVar("T")

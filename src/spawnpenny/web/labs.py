@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from spawnpenny.domain.spawns import Key, Kind
-from spawnpenny.errors import LabNotFoundError, StorageKeptError
+from spawnpenny.errors import StorageKeptError
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.errors import LabNotFoundError
 from spawnpenny.web.held_starts import hold_start
 from spawnpenny.web.request_context import demand_purge, identity_of, request_context
 from spawnpenny.web.request_parsing import lab_of, query_of, start_of, username_of

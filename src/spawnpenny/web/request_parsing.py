@@ -15,15 +15,10 @@ from marshmallow import ValidationError
 from spawnpenny.domain.names import check_cluster, check_lab, check_username
 from spawnpenny.domain.suggestions import MOST_NAMED, shortened
 from spawnpenny.domain.untrusted_json import UntrustedJsonError, parse_json
-from spawnpenny.errors import (
-    BodyTimeoutError,
-    BodyTooLargeError,
-    InvalidNameError,
-    InvalidRequestError,
-    MalformedBodyError,
-)
+from spawnpenny.errors import InvalidNameError, InvalidRequestError
 from spawnpenny.settings.schema import flatten
 from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.errors import BodyTimeoutError, BodyTooLargeError, MalformedBodyError
 from spawnpenny.web.request_context import identity_of, request_context
 from spawnpenny.web.schemas.requests import IncomingSchema
 

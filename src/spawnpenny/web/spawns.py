@@ -8,8 +8,9 @@ from aiohttp import web
 
 from spawnpenny.aio.race import until_first
 from spawnpenny.domain.names import Names
-from spawnpenny.errors import ElsewhereError, InvalidRequestError
+from spawnpenny.errors import InvalidRequestError
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
+from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.listing import START
 from spawnpenny.web.app_keys import CLOSING, LIMITS, SERVICE
 from spawnpenny.web.request_context import identity_of, request_context

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from spawnpenny.domain.users import User
-from spawnpenny.errors import InvalidRequestError, UserNotFoundError
+from spawnpenny.errors import InvalidRequestError
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.spawns.retirement import COMMISSIONING
 from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.errors import UserNotFoundError
 from spawnpenny.web.held_starts import hold_start
 from spawnpenny.web.request_context import demand_purge, identity_of, request_context
 from spawnpenny.web.request_parsing import query_of, start_of, username_of

@@ -16,8 +16,8 @@ from spawnpenny.admin.permissions.manifests import account_of, make_manifests
 from spawnpenny.broker.client import run_broker_client
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import run_broker
-from spawnpenny.errors import AlreadyExistsError
 from spawnpenny.kubernetes.client import KubernetesCluster
+from spawnpenny.kubernetes.errors import AlreadyExistsError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.plugin.manager import load_plugins

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.errors import ClusterForbiddenError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.kinds import Resource
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from spawnpenny.admin.doctor import (
 )
 from spawnpenny.admin.doctor.deployment import Deployment
 from spawnpenny.admin.doctor.finding import Finding, failure, unknown
-from spawnpenny.errors import ClusterForbiddenError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 
 if TYPE_CHECKING:
     from spawnpenny.broker.orders import Orders

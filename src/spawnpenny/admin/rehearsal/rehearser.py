@@ -23,8 +23,9 @@ from spawnpenny.auth.identity import Identity
 from spawnpenny.auth.lab_tokens import VARIABLE
 from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import Key, Scale
-from spawnpenny.errors import InvalidRequestError, PatchConflictError, QuotaExceededError, SpawnpennyError
+from spawnpenny.errors import InvalidRequestError, QuotaExceededError, SpawnpennyError
 from spawnpenny.kubernetes.models import ObjectTypes
+from spawnpenny.pipeline.errors import PatchConflictError
 from spawnpenny.pipeline.pod_patches import merge_patches
 from spawnpenny.spawns.container_limits import container_limits, limited
 from spawnpenny.spawns.making import choose, draft

@@ -13,7 +13,8 @@ from spawnpenny.embedded.api.rules.fault import Fault
 from spawnpenny.embedded.api.rules.resources import faults_of_resources
 from spawnpenny.embedded.api.store import Store
 from spawnpenny.embedded.api.validation import faults_of
-from spawnpenny.errors import ClusterError, QuotaExceededError
+from spawnpenny.errors import QuotaExceededError
+from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 

@@ -18,7 +18,8 @@ from spawnpenny.admin.rehearsal.references import (
 from spawnpenny.admin.rehearsal.result import Problem, Rehearsal, RehearsedSpawn, Severity
 from spawnpenny.admin.rehearsal.scratch_namespace import kind_of
 from spawnpenny.domain import labels
-from spawnpenny.errors import AlreadyExistsError, ClusterForbiddenError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import AlreadyExistsError, ClusterForbiddenError
 from spawnpenny.kubernetes.interface import Listing, Manifest, Ref
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.kubernetes.models import ObjectTypes

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from spawnpenny.auth.users import resolve_user
+from spawnpenny.dask.errors import DaskNotFoundError
 from spawnpenny.dask.gateway.errors import worded
 from spawnpenny.dask.gateway.options import field_of
 from spawnpenny.dask.gateway.reports import full_report, report
@@ -26,7 +27,8 @@ from spawnpenny.dask.tickets import TICKETS
 from spawnpenny.dask.workers import workers_of
 from spawnpenny.domain.names import cluster_name, own_cluster_name
 from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
-from spawnpenny.errors import DaskNotFoundError, InvalidRequestError, SpawnNotRunningError
+from spawnpenny.errors import InvalidRequestError
+from spawnpenny.spawns.errors import SpawnNotRunningError
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.held_starts import hold_start
 from spawnpenny.web.request_context import identity_of, request_context

@@ -8,12 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
+from spawnpenny.dask.errors import DaskNotFoundError
 from spawnpenny.dask.gateway.errors import advised
 from spawnpenny.dask.gateway.schemas import AdaptBody, ScaleToBody
 from spawnpenny.dask.rest import find_cluster, key_of
 from spawnpenny.domain.spawns import DEFAULT_GROUP, Scale
 from spawnpenny.domain.worker_groups import check_group
-from spawnpenny.errors import DaskNotFoundError
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.middleware.authorize import Access
 from spawnpenny.web.request_context import request_context

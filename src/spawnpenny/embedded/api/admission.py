@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.embedded.api.defaults import requests_from_limits
 from spawnpenny.embedded.api.refusals import refuse
-from spawnpenny.errors import ClusterForbiddenError, QuotaExceededError
+from spawnpenny.errors import QuotaExceededError
+from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.kinds import KNOWN, Resource, resource_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from spawnpenny.embedded.api.refusals import refuse
 from spawnpenny.embedded.api.times import timestamp
-from spawnpenny.errors import NotFoundError, TerminatingError
+from spawnpenny.kubernetes.errors import NotFoundError, TerminatingError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from spawnpenny.errors import (
+from spawnpenny.kubernetes.errors import (
     AlreadyExistsError,
     ClusterError,
     ClusterForbiddenError,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from spawnpenny.embedded.api.selectors import matches
 from spawnpenny.embedded.api.times import timestamp
-from spawnpenny.errors import ExpiredError, InvalidObjectError
+from spawnpenny.kubernetes.errors import ExpiredError, InvalidObjectError
 from spawnpenny.kubernetes.interface import Manifest, Ref, WatchEvent
 
 if TYPE_CHECKING:

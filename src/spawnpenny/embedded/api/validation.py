@@ -17,7 +17,7 @@ from spawnpenny.embedded.api.rules.names import (
 )
 from spawnpenny.embedded.api.rules.pods import faults_of_pod
 from spawnpenny.embedded.api.rules.served import faults_of_unserved
-from spawnpenny.errors import InvalidObjectError
+from spawnpenny.kubernetes.errors import InvalidObjectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

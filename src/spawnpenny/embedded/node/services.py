@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from spawnpenny.embedded.api.refusals import refuse
 from spawnpenny.embedded.api.selectors import matches
-from spawnpenny.errors import InvalidObjectError
+from spawnpenny.kubernetes.errors import InvalidObjectError
 from spawnpenny.kubernetes.kinds import resource_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.errors import (
+from spawnpenny.errors import SpawnError
+from spawnpenny.kubernetes.pods.containers import own_status, state_of
+from spawnpenny.kubernetes.pods.errors import (
     NodeLostError,
     NodeShutdownError,
     PodEndedError,
@@ -18,9 +20,7 @@ from spawnpenny.errors import (
     PodExpiredError,
     PodPreemptedError,
     PodRejectedError,
-    SpawnError,
 )
-from spawnpenny.kubernetes.pods.containers import own_status, state_of
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest

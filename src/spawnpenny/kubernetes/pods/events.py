@@ -12,10 +12,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.domain.events import Severity
-from spawnpenny.errors import NodeLostError, PodSetupError, SpawnError, VolumeUnavailableError
+from spawnpenny.errors import SpawnError
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.permissions import Declared, allow
+from spawnpenny.kubernetes.pods.errors import NodeLostError, PodSetupError, VolumeUnavailableError
 
 if TYPE_CHECKING:
     from spawnpenny.domain.events import Notify

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from spawnpenny.errors import (
+from spawnpenny.errors import SpawnError
+from spawnpenny.kubernetes.pods.errors import (
     NodeLimitError,
     NoMatchingNodeError,
-    SpawnError,
     UnschedulableError,
     UntoleratedTaintError,
     VolumeUnavailableError,

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from spawnpenny.errors import (
+from spawnpenny.errors import SpawnError
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.pods.containers import Status, blocking_init, own_end, own_status, side_statuses, state_of
+from spawnpenny.kubernetes.pods.endings import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
+from spawnpenny.kubernetes.pods.errors import (
     NodeLostError,
     PodEndedError,
     PodGoneError,
     ProgramEndedError,
     SchedulingGatedError,
-    SpawnError,
 )
-from spawnpenny.kubernetes.interface import Manifest
-from spawnpenny.kubernetes.pods.containers import Status, blocking_init, own_end, own_status, side_statuses, state_of
-from spawnpenny.kubernetes.pods.endings import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
 from spawnpenny.kubernetes.pods.placement import placement_error, reasons_of
 from spawnpenny.kubernetes.pods.troubles import (
     Quote,

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from spawnpenny.errors import (
+from spawnpenny.errors import SpawnError
+from spawnpenny.kubernetes.pods.containers import NOT_BEGUN, Status, state_of
+from spawnpenny.kubernetes.pods.errors import (
     ContainerWaitingError,
     CrashError,
     HookFailedError,
@@ -21,9 +23,7 @@ from spawnpenny.errors import (
     PodConfigError,
     PodEndedError,
     ProgramEndedError,
-    SpawnError,
 )
-from spawnpenny.kubernetes.pods.containers import NOT_BEGUN, Status, state_of
 
 Quote = Callable[[str], str]
 

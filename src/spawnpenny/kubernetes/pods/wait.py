@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from spawnpenny.aio.race import after_a_while
 from spawnpenny.domain.events import Notify, Severity
-from spawnpenny.errors import ClusterError, CrashError, HookFailedError, ImageError, OutOfMemoryError, SpawnError
+from spawnpenny.errors import SpawnError
+from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.kubernetes.pods.containers import own_container, own_spec
+from spawnpenny.kubernetes.pods.errors import CrashError, HookFailedError, ImageError, OutOfMemoryError
 from spawnpenny.kubernetes.pods.events import failed_hook, tell_events
 from spawnpenny.kubernetes.pods.troubles import Quote, Trouble, hook_failure
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from spawnpenny.errors import ConflictError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import ConflictError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.spawns.service_context import ServiceContext
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import structlog
 
 from spawnpenny.aio.pacing import paced
+from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnpennyError, UnavailableError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.user_registry import UserRegistry
 from spawnpenny.spawns.user_state import UserState

@@ -17,7 +17,8 @@ from spawnpenny.aio.pacing import paced
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.errors import ConflictError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.kubernetes.errors import ConflictError
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import Resource
 from spawnpenny.kubernetes.permissions import Declared, Permission

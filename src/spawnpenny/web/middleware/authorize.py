@@ -27,13 +27,8 @@ from multidict import CIMultiDict
 
 from spawnpenny.auth.identity import Credentials, Identity
 from spawnpenny.domain.names import check_username
-from spawnpenny.errors import (
-    ForbiddenError,
-    InvalidRequestError,
-    MalformedRequestError,
-    NotReadyError,
-    UnauthenticatedError,
-)
+from spawnpenny.errors import ForbiddenError, InvalidRequestError, NotReadyError, UnauthenticatedError
+from spawnpenny.serving.errors import MalformedRequestError
 from spawnpenny.settings.model import SCOPES
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.dialect import DIALECT

@@ -14,19 +14,14 @@ import structlog
 from aiohttp import web
 
 from spawnpenny.domain.advice import advice
-from spawnpenny.errors import (
-    BodyTooLargeError,
-    BrokerUnavailableError,
-    ClusterError,
-    InvalidRequestError,
-    MethodNotAllowedError,
-    NoSuchRouteError,
-    SpawnpennyError,
-    UnauthenticatedError,
-)
+from spawnpenny.domain.broker_errors import BrokerUnavailableError
+from spawnpenny.errors import InvalidRequestError, SpawnpennyError, UnauthenticatedError
+from spawnpenny.kubernetes.errors import ClusterError
+from spawnpenny.serving.errors import MethodNotAllowedError, NoSuchRouteError
 from spawnpenny.serving.expectations import check_expectation
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.dialect import DIALECT
+from spawnpenny.web.errors import BodyTooLargeError
 from spawnpenny.web.request_context import request_context
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.errors import ElsewhereError, ReplicaFencedError
+from spawnpenny.replicas.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.serving.client_address import FORWARDING, forwarded
 from spawnpenny.serving.prefix import outer_path
 from spawnpenny.tls import client_context

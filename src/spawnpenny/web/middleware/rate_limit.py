@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from spawnpenny.errors import TooManyRequestsError
+from spawnpenny.web.errors import TooManyRequestsError
 
 if TYPE_CHECKING:
     from spawnpenny.settings.model import LimitSettings

@@ -1,0 +1,29 @@
+"""Errors of the routes for Dask clusters."""
+
+from __future__ import annotations
+
+from spawnpenny.errors import SpawnpennyError
+
+
+class DaskNotFoundError(SpawnpennyError):
+    code = "dask_not_found"
+    status = 404
+    title = "There is no such Dask cluster"
+
+    def __init__(self, username: str, cluster: str) -> None:
+        super().__init__(
+            f"Cluster {cluster} not found: {username} has no Dask cluster of that name, or no more.",
+            user=username,
+            cluster=cluster,
+        )
+
+
+class UnknownTicketError(SpawnpennyError):
+    """A ticket for a dashboard is not known (any more)."""
+
+    code = "ticket_unknown"
+    status = 404
+    title = "The ticket is not good"
+
+    def __init__(self) -> None:
+        super().__init__("The ticket is not known, or was used. A new report of the cluster has a new one.")

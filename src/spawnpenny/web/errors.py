@@ -1,0 +1,57 @@
+"""Errors of the HTTP API."""
+
+from __future__ import annotations
+
+from spawnpenny.errors import InvalidRequestError, SpawnpennyError
+
+
+class MalformedBodyError(InvalidRequestError):
+    code = "body_malformed"
+    status = 400
+    title = "The body is not JSON"
+
+
+class BodyTooLargeError(InvalidRequestError):
+    code = "body_too_large"
+    status = 413
+    title = "The body is too large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is larger than the {limit} bytes that are taken.", limit=limit)
+
+
+class LabNotFoundError(SpawnpennyError):
+    code = "lab_not_found"
+    status = 404
+    title = "There is no such lab"
+
+    def __init__(self, username: str, lab: str) -> None:
+        super().__init__(f"{username} has no lab {lab!r}.", user=username, lab=lab)
+
+
+class UserNotFoundError(SpawnpennyError):
+    code = "user_not_found"
+    status = 404
+    title = "There is no such user"
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"Nothing is known of a user {username!r}.", user=username)
+
+
+class BodyTimeoutError(SpawnpennyError):
+    """The body of a request did not arrive in time."""
+
+    code = "body_timeout"
+    status = 408
+    title = "The body did not arrive in time"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The body did not arrive within {seconds} seconds. Send it again.")
+
+
+class TooManyRequestsError(SpawnpennyError):
+    """The request exceeds the limits; ``retry_after`` says when to come back."""
+
+    code = "too_many_requests"
+    status = 429
+    title = "Too many requests"
