@@ -16,6 +16,7 @@ import pytest
 import structlog
 
 from spawnpenny.testing.web_server import serve_site
+from tests.kit.fault_proxy import FaultProxy
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("server", "jupyterhub", "dask", "oidc")
@@ -108,6 +109,13 @@ def libraries():
 def loaded(request):
     """Compare what a process has loaded with what is pinned in the folder ``loaded`` beside the test."""
     return Loaded(request.path.parent / "loaded")
+
+
+@pytest.fixture
+async def fault_proxy(apiserver):
+    """Run a proxy before the API server that injects faults, and passes the rest on with all rights."""
+    async with FaultProxy(apiserver.url, apiserver.ssl_context()) as proxy:
+        yield proxy
 
 
 @pytest.fixture

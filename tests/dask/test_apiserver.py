@@ -13,9 +13,9 @@ from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
 from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.replicas.ownership import record_name
-from spawnpenny.testing.mortal import KillableCluster
-from spawnpenny.testing.replica import LivingReplica
+from spawnpenny.testing.killable import KillableCluster
 from spawnpenny.testing.site import lab, settled, start, start_cluster
+from tests.kit.replica import KillableReplica
 
 USERS = ("ada", "bob", "eve", "grace")
 EACH = 5 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 1
@@ -105,8 +105,8 @@ async def replicas(kube_site, hollow_schedulers):
     """Have two replicas: the first one has begun."""
     kube_site.data["plugins"] |= {"dask": {"max_clusters": 10}, "quota": {"cpu": 200, "memory": "400Gi"}}
     kube_site.data["replicas"] = {"lease": 8}
-    found = [LivingReplica(name, kube_site, KillableCluster(kube_site.cluster)) for name in ("one", "two")]
-    await found[0].begin()
+    found = [KillableReplica(name, kube_site, KillableCluster(kube_site.cluster)) for name in ("one", "two")]
+    await found[0].start()
     yield found
     for replica in found:
         replica.kill()
@@ -148,7 +148,7 @@ async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_sit
         await clusters.each(clusters.scale, PLACES, count)
         await clusters.each(clusters.until, PLACES, count)
         took(f"scaled {way}")
-    await two.begin()
+    await two.start()
     await clusters.each(clusters.scale, PLACES, WORKERS)
     one.kill()
     await taken_over(two.service)

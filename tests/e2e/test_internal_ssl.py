@@ -16,7 +16,7 @@ from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.settings.model import EmbeddedSettings
 from spawnpenny.testing.jupyterhub import JupyterHub
-from spawnpenny.testing.mortal_service import KillableService
+from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.site import Site, make_site
 
 CONFIG = """

@@ -12,8 +12,8 @@ import pytest
 
 from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.testing.proxy import FaultProxy
 from spawnpenny.testing.site import Site
+from tests.kit.fault_proxy import FaultProxy
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Household:
         accounts = list(service.spawns._user_registry)
         return cls(
             tasks=Counter(task.get_coro().__qualname__ for task in tasks_of_the_service()),
-            streams=Counter(str(stream.asked) for stream in proxy.streams),
+            streams=Counter(str(stream.target) for stream in proxy.streams),
             subscriptions=sum(len(each._subscriptions) for each in watched),
             waiters=sum(len(each._waiters) for each in watched),
             runs=frozenset(f"{account.username} {key}" for account in accounts for key in account.runs),

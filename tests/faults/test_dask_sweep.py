@@ -13,10 +13,10 @@ import pytest
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
 from spawnpenny.errors import SpawnpennyError
-from spawnpenny.testing.mischief import Cut, Delay, Drop, Lose, Refuse, Reset
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.testing.proxy import changes
 from spawnpenny.testing.site import lab, settled, start, start_cluster
+from tests.kit.fault_proxy import changes
+from tests.kit.proxy_faults import Cut, Delay, Drop, Lose, Refuse, Reset
 
 CLUSTER = Key(Kind.DASK, "c1")
 MISCHIEFS = {

@@ -16,10 +16,10 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import NotReadyError, SpawnpennyError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
-from spawnpenny.testing.mischief import Cut, Lose, Refuse, Reset
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.testing.proxy import changes
 from spawnpenny.testing.site import lab, settled, start, stop
+from tests.kit.fault_proxy import changes
+from tests.kit.proxy_faults import Cut, Lose, Refuse, Reset
 
 STORMS = [Refuse(429, retry_after=1), Refuse(503), Refuse(500), Refuse(401), Reset()]
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"

@@ -10,9 +10,9 @@ import structlog
 
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.kinds import resource_of
-from spawnpenny.testing.mischief import CloseEmpty, Cut, Expire, Hush, Lose, Refuse, Reset
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.testing.proxy import FaultProxy, is_watch
+from tests.kit.fault_proxy import FaultProxy, is_watch
+from tests.kit.proxy_faults import CloseEmpty, Cut, Expire, Hush, Lose, Refuse, Reset
 
 FUTURE = "4000000000"
 CONFIG_MAP = resource_of("ConfigMap")

@@ -12,9 +12,9 @@ import pytest
 
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import SpawnpennyError
-from spawnpenny.testing.mischief import Cut, Delay, Drop, Lose, Refuse, Reset
-from spawnpenny.testing.proxy import changes
 from spawnpenny.testing.site import lab, settled, start, stop
+from tests.kit.fault_proxy import changes
+from tests.kit.proxy_faults import Cut, Delay, Drop, Lose, Refuse, Reset
 
 MISCHIEFS = {
     "drop": Drop(),

@@ -18,7 +18,7 @@ from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.clients.http import Client, Patience
 from spawnpenny.clients.jupyterhub import SpawnpennySpawner
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.testing.mortal_service import KillableService
+from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.site import SMALL_LAB, make_site
 
 TOKENS = {

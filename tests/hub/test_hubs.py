@@ -16,7 +16,7 @@ from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.clients.http import Client
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
-from spawnpenny.testing.mortal_service import KillableService
+from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.site import SMALL_LAB, make_site
 
 FIVE = os.environ.get("SPAWNPENNY_JUPYTERHUB5", "")

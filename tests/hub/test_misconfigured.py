@@ -11,7 +11,7 @@ import trustme
 from aiohttp import web
 
 from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError
-from spawnpenny.testing.mortal_service import KillableService
+from spawnpenny.testing.killable_service import KillableService
 
 SENTENCE = "This Hub is not set up to start servers."
 AWAY = "The service that starts servers does not answer."

@@ -12,7 +12,7 @@ import trustme
 
 from spawnpenny.clients.jupyterhub import lab_handle
 from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError
-from spawnpenny.testing.mortal_service import KillableService
+from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.patience import PATIENCE
 
 SLOW = {"image": "slow"}

@@ -27,12 +27,12 @@ from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.kubernetes.sockets import Sockets
 from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.testing.admission import AdmissionRecorder
 from spawnpenny.testing.behaviours import Crash
-from spawnpenny.testing.fence import load_policies
 from spawnpenny.testing.hollow_node import HollowNode
-from spawnpenny.testing.policy_server import PolicyServer, refusal
 from spawnpenny.testing.site import HUB, Site, settled, site_data, start, stop
+from tests.kit.admission import AdmissionRecorder
+from tests.kit.fence import load_policies
+from tests.kit.policy_server import PolicyServer, refusal
 
 HERE = Path(__file__).parent
 WRITES = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE"}

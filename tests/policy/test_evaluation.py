@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.testing.admission import Admission
-from spawnpenny.testing.fence import Policy
+from tests.kit.admission import Admission
+from tests.kit.fence import Policy
 
 EVERYTHING = {
     "apiGroups": ["*"],

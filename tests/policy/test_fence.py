@@ -10,7 +10,7 @@ import yaml
 from spawnpenny.pipeline.errors import HardeningError
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS
-from spawnpenny.testing.fence import load_policies
+from tests.kit.fence import load_policies
 
 HERE = Path(__file__).parent
 POLICIES = load_policies(HERE.parents[1] / "kustomize/base/policy.yaml")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spawnpenny.testing.mischief import Refuse
+from tests.kit.proxy_faults import Refuse
 
 
 async def started(site, kubeconfig, folder, program=("-m", "spawnpenny", "serve", "--settings")):

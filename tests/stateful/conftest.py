@@ -16,10 +16,10 @@ from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.store import read_record
-from spawnpenny.testing.chronicle import Chronicle, is_ending
-from spawnpenny.testing.mortal import KillableCluster
-from spawnpenny.testing.replica import LivingReplica
+from spawnpenny.testing.killable import KillableCluster
 from spawnpenny.testing.site import settled, start
+from tests.kit.history import SpawnHistory, is_ending
+from tests.kit.replica import KillableReplica
 
 USERS = ("ada", "bob")
 SHARED = ("ResourceQuota", "LimitRange", "ConfigMap", "NetworkPolicy")
@@ -69,8 +69,8 @@ class Household:
 
     site: object
     pods_listen: bool
-    replicas: list[LivingReplica] = field(default_factory=list)
-    killed: list[LivingReplica] = field(default_factory=list)
+    replicas: list[KillableReplica] = field(default_factory=list)
+    killed: list[KillableReplica] = field(default_factory=list)
     requests: dict = field(default_factory=dict)
     held: list = field(default_factory=list)
     starts: dict = field(default_factory=dict)
@@ -82,8 +82,8 @@ class Household:
 
     async def begin(self):
         """Have a lab that runs, a volume claim, and two replicas."""
-        self.chronicle = Chronicle(self.site)
-        self.chronicler = asyncio.create_task(self.chronicle.run())
+        self.history = SpawnHistory(self.site)
+        self.history_task = asyncio.create_task(self.history.run())
         await self.add()
         await self._have_running("standing")
         claim = {
@@ -109,15 +109,15 @@ class Household:
     async def add(self, name=None):
         self.number += name is None
         name = name or f"r{self.number}"
-        replica = LivingReplica(name, self.site, Watchful(self.site.cluster, household=self, name=name))
+        replica = KillableReplica(name, self.site, Watchful(self.site.cluster, household=self, name=name))
         async with asyncio.timeout(PATIENCE):
-            await replica.begin()
+            await replica.start()
         self.replicas.append(replica)
 
     async def end(self, replica):
         self.replicas.remove(replica)
         async with asyncio.timeout(PATIENCE):
-            await replica.end()
+            await replica.stop()
 
     def kill(self, replica):
         if replica in self.replicas:
@@ -132,9 +132,9 @@ class Household:
         for replica in list(self.replicas):
             self.kill(replica)
         self.let_go()
-        self.chronicler.cancel()
+        self.history_task.cancel()
         buried = (replica.release() for replica in self.killed)
-        await asyncio.gather(*buried, self.chronicler, return_exceptions=True)
+        await asyncio.gather(*buried, self.history_task, return_exceptions=True)
 
     def let_go(self):
         for event in self.held:
@@ -156,7 +156,7 @@ class Household:
             _, writer = await asyncio.open_connection(pod["status"]["podIP"], 8888)
             writer.write(b"STOP")
             async with asyncio.timeout(PATIENCE):
-                await self.chronicle.until_over(pod)
+                await self.history.until_over(pod)
             writer.close()
 
     def ask(self, replica, user, name, work):
@@ -237,7 +237,7 @@ class Household:
 
     async def _check(self):
         assert not self.broken, self.broken
-        assert not self.chronicle.mistakes()
+        assert not self.history.mistakes()
         now = {}
         for slug, secret in (await self._records()).items():
             for key, spawn in read_record(secret).spawns.items():

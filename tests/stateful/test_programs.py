@@ -19,8 +19,8 @@ from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.kubernetes.errors import NotFoundError, UnavailableError
 from spawnpenny.testing.hollow_node import HollowNode
-from spawnpenny.testing.quick import FastClockLoop
 from spawnpenny.testing.site import HUB, lab, make_site, start
+from tests.kit.fast_clock import FastClockLoop
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
 QUICK_LAB = (
@@ -197,7 +197,7 @@ class EndPod:
             if name.startswith(f"Pod/lab-{self.name}")
         }
         for name, pod in pods.items():
-            household.chronicle.robbed[pod["metadata"]["labels"][labels.SPAWN]] += 1
+            household.history.deleted_by_others[pod["metadata"]["labels"][labels.SPAWN]] += 1
             if self.by_itself and household.pods_listen:
                 await household.stop_pod(pod)
             else:

@@ -8,7 +8,7 @@ from spawnpenny.admin.permissions.fence import BINDING, POLICY, make_fence
 from spawnpenny.broker.namespaces import namespace_hash, user_namespace
 from spawnpenny.broker.orders import Orders
 from spawnpenny.settings.load import make_settings
-from spawnpenny.testing.fence import Policy
+from tests.kit.fence import Policy
 
 SITE = {
     "installation": "physics",

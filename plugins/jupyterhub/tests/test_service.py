@@ -9,7 +9,7 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from spawnpenny.testing.mortal_service import KillableService
+from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.plugins import hash_token
 from spawnpenny.testing.ports import LOOPBACK

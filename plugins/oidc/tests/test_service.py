@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from spawnpenny.clients.http import Client
-from spawnpenny.testing.mortal_service import KillableService
+from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.patience import PATIENCE
 
 

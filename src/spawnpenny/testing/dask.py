@@ -30,7 +30,7 @@ from spawnpenny.embedded.node.orphans import POD_UID, marked
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.settings.model import EmbeddedSettings
-from spawnpenny.testing.mortal_service import KillableService
+from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.notebook import Notebook
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import LOOPBACK, free_ports

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from spawnpenny.testing.apiserver import ApiServer
     from spawnpenny.testing.hollow_node import HollowNode
     from spawnpenny.testing.hollow_scheduler import HollowSchedulers
-    from spawnpenny.testing.proxy import FaultProxy
     from spawnpenny.testing.site import Site
 
 else:
@@ -72,15 +71,6 @@ async def hollow_schedulers(hollow_node: HollowNode) -> AsyncIterator[HollowSche
 
     async with HollowSchedulers(hollow_node) as schedulers:
         yield schedulers
-
-
-@async_fixture
-async def fault_proxy(apiserver: ApiServer) -> AsyncIterator[FaultProxy]:
-    """Run a proxy before the API server that makes faults, and passes the rest on with all rights."""
-    from spawnpenny.testing.proxy import FaultProxy  # noqa: PLC0415 - see above
-
-    async with FaultProxy(apiserver.url, apiserver.ssl_context()) as proxy:
-        yield proxy
 
 
 @async_fixture

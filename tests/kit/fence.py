@@ -19,7 +19,7 @@ import cel
 import yaml
 
 from spawnpenny.kubernetes.interface import Manifest
-from spawnpenny.testing.admission import Admission
+from tests.kit.admission import Admission
 
 _USED: Final = re.compile(r"\bvariables\.(\w+)")
 _KNOWN: Final = frozenset(

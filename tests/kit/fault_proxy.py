@@ -13,8 +13,8 @@ import aiohttp
 from aiohttp import web
 
 from spawnpenny.kubernetes.sockets import Sockets
-from spawnpenny.testing.exchange import Asked, Exchange
-from spawnpenny.testing.mischief import ProxyFault, Refuse
+from tests.kit.proxied_request import ProxiedRequest, RequestTarget
+from tests.kit.proxy_faults import ProxyFault, Refuse
 
 if TYPE_CHECKING:
     import ssl
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    Matcher = Callable[[Asked], bool]
+    Matcher = Callable[[RequestTarget], bool]
 
 _LOOPBACK: Final = "127.0.0.1"
 _NO_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
-def is_call(asked: Asked) -> bool:
+def is_call(target: RequestTarget) -> bool:
     """Take whatever is no watch."""
-    return not asked.watch
+    return not target.watch
 
 
-def is_watch(asked: Asked) -> bool:
+def is_watch(target: RequestTarget) -> bool:
     """Take watches."""
-    return asked.watch
+    return target.watch
 
 
-def changes(asked: Asked) -> bool:
+def changes(target: RequestTarget) -> bool:
     """Take what changes something."""
-    return asked.changes
+    return target.changes
 
 
 @dataclass
@@ -68,16 +68,16 @@ class Armed:
         async with self._changed:
             await self._changed.wait_for(lambda: len(self.seen) >= times)
 
-    async def take(self, asked: Asked) -> bool:
+    async def take(self, target: RequestTarget) -> bool:
         """Count a request; return whether the fault applies to it."""
-        if not self.matches(asked):
+        if not self.matches(target):
             return False
         number = len(self.seen)
-        self.seen.append(str(asked))
+        self.seen.append(str(target))
         strikes = self.at <= number and (self.times is None or number < self.at + self.times)
         strikes = strikes and self.fault is not None
         if strikes:
-            self.struck.append(str(asked))
+            self.struck.append(str(target))
         async with self._changed:
             self._changed.notify_all()
         return strikes
@@ -111,7 +111,7 @@ class FaultProxy:
         self._listen = listen
         self._ca = ca
         self._armed: list[Armed] = []
-        self._under_way: set[Exchange] = set()
+        self._under_way: set[ProxiedRequest] = set()
         self._ended = asyncio.Condition()
         self._stack = AsyncExitStack()
 
@@ -147,7 +147,7 @@ class FaultProxy:
         """Apply a fault to the matching request of that number (from 0, counted from now) and to those after it.
 
         Args:
-            fault: One of ``spawnpenny.testing.mischief``; None only counts.
+            fault: One of ``tests.kit.proxy_faults``; None only counts.
             on: Which requests match; what was armed first is asked first.
             at: Which of them is the first.
             times: To how many it is done; None until ``disarm``.
@@ -177,9 +177,9 @@ class FaultProxy:
             await self._ended.wait_for(lambda: self._under_way == self.streams)
 
     @property
-    def streams(self) -> set[Exchange]:
+    def streams(self) -> set[ProxiedRequest]:
         """The watches that are open now."""
-        return {exchange for exchange in self._under_way if exchange.asked.watch}
+        return {proxied for proxied in self._under_way if proxied.target.watch}
 
     @property
     def connections(self) -> int:
@@ -211,24 +211,24 @@ class FaultProxy:
         return path
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        exchange = Exchange(self, request)
-        self._under_way.add(exchange)
+        proxied = ProxiedRequest(self, request)
+        self._under_way.add(proxied)
         try:
-            return await (await self._fault(exchange.asked, request)).apply(exchange)
+            return await (await self._fault(proxied.target, request)).apply(proxied)
         except aiohttp.ClientError:  # the API server broke off, and so do we
-            return await exchange.reset()
+            return await proxied.reset()
         finally:
-            self._under_way.discard(exchange)
+            self._under_way.discard(proxied)
             async with self._ended:
                 self._ended.notify_all()
 
-    async def _fault(self, asked: Asked, request: web.BaseRequest) -> ProxyFault:
+    async def _fault(self, target: RequestTarget, request: web.BaseRequest) -> ProxyFault:
         if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
             return Refuse(401)
-        strikes = [armed for armed in self._armed if await armed.take(asked)]
+        strikes = [armed for armed in self._armed if await armed.take(target)]
         return (strikes[0].fault if strikes else None) or _PassOn()
 
 
 class _PassOn:
-    async def apply(self, exchange: Exchange) -> web.StreamResponse:
-        return await exchange.pass_on()
+    async def apply(self, proxied: ProxiedRequest) -> web.StreamResponse:
+        return await proxied.pass_on()

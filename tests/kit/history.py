@@ -27,13 +27,13 @@ def is_ending(pod: Manifest) -> bool:
 
 
 @dataclass
-class Chronicle:
-    """The history of a site's spawns, by their marks. ``robbed`` counts pods that another party deleted."""
+class SpawnHistory:
+    """The history of a site's spawns, by their marks. ``deleted_by_others`` counts pods that another party deleted."""
 
     site: Site
     phases: dict[str, list[Phase]] = field(default_factory=lambda: defaultdict(list))
     pods: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    robbed: Counter[str] = field(default_factory=Counter)
+    deleted_by_others: Counter[str] = field(default_factory=Counter)
     _over: set[str] = field(default_factory=set)
     _bell: Bell = field(default_factory=Bell)
 
@@ -52,12 +52,16 @@ class Chronicle:
 
     def mistakes(self) -> list[str]:
         """Return the spawns that had more than one pod, ended twice, or went on after their end."""
-        told = [f"{mark} had the pods {uids}" for mark, uids in self.pods.items() if len(uids) > self.robbed[mark] + 1]
-        for mark, phases in self.phases.items():
+        mistakes = [
+            f"{spawn_id} had the pods {uids}"
+            for spawn_id, uids in self.pods.items()
+            if len(uids) > self.deleted_by_others[spawn_id] + 1
+        ]
+        for spawn_id, phases in self.phases.items():
             ends = [at for at, phase in enumerate(phases) if phase.over]
             if len(ends) > 1 or (ends and set(phases[ends[0] + 1 :]) - {Phase.STOPPING}):
-                told.append(f"{mark} went through {phases}")
-        return told
+                mistakes.append(f"{spawn_id} went through {phases}")
+        return mistakes
 
     async def _watch(self, kind: str, see: Callable[[Manifest], None], namespace: str | None) -> None:
         resource, mine = resource_of(kind), labels.ours(self.site.settings.installation)
@@ -75,8 +79,8 @@ class Chronicle:
                 known.append(spawn.phase)
 
     def _see_pod(self, pod: Manifest) -> None:
-        if mark := pod["metadata"]["labels"].get(labels.SPAWN):
-            self.pods[mark].add(pod["metadata"]["uid"])
+        if spawn_id := pod["metadata"]["labels"].get(labels.SPAWN):
+            self.pods[spawn_id].add(pod["metadata"]["uid"])
         if is_ending(pod):
             self._over.add(pod["metadata"]["uid"])
             self._bell.ring()

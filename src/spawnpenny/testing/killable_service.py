@@ -14,7 +14,7 @@ from spawnpenny.app import create_app
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.serving.server import runner_of
-from spawnpenny.testing.mortal import KillableCluster
+from spawnpenny.testing.killable import KillableCluster
 from spawnpenny.testing.ports import LOOPBACK, free_ports
 from spawnpenny.testing.site import Site
 from spawnpenny.web.app_keys import SERVICE

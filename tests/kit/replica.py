@@ -7,19 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from spawnpenny.service import Service
-from spawnpenny.testing.mortal import KillableCluster
+from spawnpenny.testing.killable import KillableCluster
 from spawnpenny.testing.site import Site
 
 
 @dataclass
-class LivingReplica:
-    """Of a site. ``cluster`` is how it sees the cluster, ``service`` is there once it has begun."""
+class KillableReplica:
+    """Of a site. ``cluster`` is how it sees the cluster, ``service`` is there once it has started."""
 
     name: str
     site: Site
     cluster: KillableCluster
     service: Service = field(init=False)
-    _ending: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
     @property
@@ -31,7 +31,7 @@ class LivingReplica:
         """Return whether it may write at the moment."""
         return not self.cluster.dead and self.service.membership.heartbeat.fence.is_open
 
-    async def begin(self) -> None:
+    async def start(self) -> None:
         """Start it; it is ready when this returns."""
         started = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(started))
@@ -39,9 +39,9 @@ class LivingReplica:
         if not started.done():
             await self._task
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """End it as SIGTERM does."""
-        self._ending.set()
+        self._stopping.set()
         if self._task is not None:
             await self._task
 
@@ -58,7 +58,7 @@ class LivingReplica:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def _run(self, begun: asyncio.Future[None]) -> None:
+    async def _run(self, started: asyncio.Future[None]) -> None:
         async with self.site.service(self.name, self.cluster) as self.service:
-            begun.set_result(None)
-            await self._ending.wait()
+            started.set_result(None)
+            await self._stopping.wait()

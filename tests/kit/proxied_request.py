@@ -13,14 +13,14 @@ from aiohttp import web
 from yarl import URL
 
 if TYPE_CHECKING:
-    from spawnpenny.testing.proxy import FaultProxy
+    from tests.kit.fault_proxy import FaultProxy
 
-_FOR_EACH_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "authorization"})
+_HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "authorization"})
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestTarget:
     """The target of a request: ``str`` of it is such as ``POST /api/v1/namespaces/lab-ada/pods``.
 
     ``version`` is the one that a watch begins at.
@@ -46,14 +46,14 @@ class Asked:
         return f"{'WATCH' if self.watch else self.method} {self.path}"
 
 
-class Exchange:
+class ProxiedRequest:
     """A request, and how it is answered.
 
     ``hushed`` has a stream that is open say nothing more.
     """
 
     def __init__(self, proxy: FaultProxy, request: web.BaseRequest) -> None:
-        self.asked = Asked.of(request)
+        self.target = RequestTarget.of(request)
         self.hushed = False
         self._proxy = proxy
         self._request = request
@@ -81,7 +81,7 @@ class Exchange:
 
     async def begin(self, status: int, headers: aiohttp.typedefs.LooseHeaders | None = None) -> web.StreamResponse:
         """Send the head of an answer."""
-        kept = {k: v for k, v in dict(headers or {}).items() if str(k).lower() not in _FOR_EACH_HOP}
+        kept = {k: v for k, v in dict(headers or {}).items() if str(k).lower() not in _HOP_BY_HOP}
         answer = web.StreamResponse(status=status, headers=kept)
         await answer.prepare(self._request)
         return answer
@@ -111,6 +111,6 @@ class Exchange:
 
     async def _forward(self) -> aiohttp.ClientResponse:
         body = await self._request.read()
-        headers = {k: v for k, v in self._request.headers.items() if k.lower() not in _FOR_EACH_HOP}
+        headers = {k: v for k, v in self._request.headers.items() if k.lower() not in _HOP_BY_HOP}
         url = URL(self._proxy.upstream + self._request.raw_path, encoded=True)
-        return await self._proxy.http.request(self.asked.method, url, data=body or None, headers=headers)
+        return await self._proxy.http.request(self.target.method, url, data=body or None, headers=headers)

@@ -15,8 +15,8 @@ import aiohttp
 from spawnpenny.admin.permissions.fence import BINDING, POLICY
 from spawnpenny.kubernetes.interface import Cluster, Ref
 from spawnpenny.kubernetes.kinds import Resource
-from spawnpenny.testing.fence import Policy
 from spawnpenny.testing.patience import PATIENCE
+from tests.kit.fence import Policy
 
 _API: Final = "admissionregistration.k8s.io/v1"
 _RESOURCES: Final = {

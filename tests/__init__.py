@@ -1,0 +1,1 @@
+"""Tests of spawnpenny, and in ``tests.kit`` what they share."""
