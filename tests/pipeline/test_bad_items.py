@@ -108,7 +108,7 @@ async def test_records_with_a_wrong_value_anywhere_harm_their_own_users_alone(em
         assert (await settled(await start(service, user="new"))).record.phase is Phase.RUNNING
         listed = [account.username for account, _ in service.spawns.all(Kind.LAB)]
         assert {"bob", "good", "new"} <= set(listed)
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         refused = set(service.spawns.unknown())
         assert "bob" not in refused
         assert "good" not in refused
@@ -166,7 +166,7 @@ async def test_a_pod_that_does_not_say_what_it_is_harms_nobody(embedded_site, go
     }
     await embedded_site.cluster.create(pod)
     async with embedded_site.service() as service:
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert service.spawns.find("bob", lab()).record.phase is Phase.RUNNING
         assert service.spawns.user_state("eve") is None
 

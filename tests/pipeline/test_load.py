@@ -21,7 +21,7 @@ from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.kubernetes.kinds import resource_of
-from spawnpenny.spawns.maintenance.history import forget_history
+from spawnpenny.spawns.maintenance.expiry import expire_history
 from spawnpenny.testing.behaviours import PullError
 from spawnpenny.testing.site import lab, make_site, settled, start, stop
 
@@ -142,9 +142,9 @@ async def come_and_go(service, users, quiet):
     assert {run.record.phase for run in runs.values()} == {Phase.RUNNING, Phase.FAILED}
     await take_down({user: place for user, place in places.items() if user.startswith("user")})
     accounts = service.spawns._user_registry
-    await forget_history(in_an_hour(service.service_context), accounts)
+    await expire_history(in_an_hour(service.service_context), accounts)
     await asyncio.gather(*(run.until_gone() for run in runs.values()))
-    await service.maintenance.idle.let_go()
+    await service.maintenance.idle.release()
     assert list(accounts) == []
     await quiet()
     if more := our_tasks() - standing:

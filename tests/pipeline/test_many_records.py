@@ -97,7 +97,7 @@ async def longest_turn(cluster, number, kind):
             runs = [run for account in service.spawns.user_states() for run in account.runs.values()]
             assert len(runs) == number or kind == "to be stopped"
             await asyncio.gather(*(run.task for run in runs if run.task is not None))
-            await service.maintenance.keep_house()
+            await service.maintenance.run_once()
             moved = service.moved.next()
             async with running(site, plugins, broker, "two") as other:
                 await moved.wait()

@@ -189,7 +189,7 @@ async def live(site, node, web, private):
         await spawned(service, name="secure", tls=Tls("a key", "a certificate", "an authority"))
         await stop(service, name="secure")
         await stop(service, user="bob")
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert service.spawns.user_state("bob") is None
 
 

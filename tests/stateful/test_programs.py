@@ -215,7 +215,7 @@ class KeepHouse:
     async def do(self, household):
         replica = pick(household.replicas, self.replica)
         if replica is not None:
-            household.have_done(replica, replica.service.maintenance.keep_house())
+            household.have_done(replica, replica.service.maintenance.run_once())
 
 
 def programs():
@@ -268,7 +268,12 @@ def run_quickly(work, *, speed):
     errors = []
 
     def take(logger, method, event):
-        if event["event"] in {"a task failed", "a chore failed", "a step failed", "a spawn failed unexpectedly"}:
+        if event["event"] in {
+            "a task failed",
+            "a maintenance task failed",
+            "a step failed",
+            "a spawn failed unexpectedly",
+        }:
             errors.append(event)
         raise structlog.DropEvent
 

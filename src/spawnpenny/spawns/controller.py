@@ -18,10 +18,9 @@ import structlog
 
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.settle import settle
-from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.events import EventType, Severity
 from spawnpenny.domain.spawns import Desired, Kind, Phase, Reason
-from spawnpenny.errors import SpawnError, SpawnpennyError
+from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnError, SpawnpennyError
 from spawnpenny.kubernetes.errors import ClusterError, NotFoundError, TerminatingError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
@@ -29,8 +28,8 @@ from spawnpenny.kubernetes.pods.endings import stuck_pods
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.pipeline.errors import DeadlineError, StepFailedError
 from spawnpenny.replicas.errors import ElsewhereError
+from spawnpenny.spawns.deletion import purge
 from spawnpenny.spawns.errors import PodStuckError
-from spawnpenny.spawns.purging import purge
 from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.room import until_room
 from spawnpenny.spawns.service_context import ServiceContext

@@ -12,7 +12,7 @@ from spawnpenny.domain.availability import Judge, Path, Shortage, unavailable
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.errors import QuotaExceededError, SpawnpennyError
-from spawnpenny.spawns.making import draft
+from spawnpenny.spawns.admission import draft
 from spawnpenny.spawns.record import UserRecord
 from spawnpenny.spawns.user_state import UserState
 

@@ -21,27 +21,27 @@ from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, Scale, SpawnRequ
 from spawnpenny.domain.users import User
 from spawnpenny.errors import NotReadyError, QuotaExceededError, SpawnpennyError, UserConflictError
 from spawnpenny.kubernetes.errors import UnavailableError
-from spawnpenny.spawns.acceptance import (
+from spawnpenny.spawns.active import ActiveSpawn
+from spawnpenny.spawns.admission import (
     conflict,
     demand_up,
+    hostnames,
+    make_spawn,
     oldest_history,
     trial,
 )
-from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.callers import refuse_foreign
 from spawnpenny.spawns.controller import SpawnController, persist
-from spawnpenny.spawns.hostnames import hostnames
-from spawnpenny.spawns.listing import START, Directory
-from spawnpenny.spawns.making import make_run
-from spawnpenny.spawns.purging import refuse_while_purging
-from spawnpenny.spawns.record import SpawnRecord
-from spawnpenny.spawns.retirement import (
+from spawnpenny.spawns.deletion import (
     COMMISSIONING,
     has_namespace,
-    refuse_retiring,
+    placeholder,
     refuse_to_retire,
-    stand_in,
+    refuse_while_purging,
+    refuse_while_retiring,
 )
+from spawnpenny.spawns.listing import START, Directory
+from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.user_registry import UserRegistry
@@ -97,7 +97,7 @@ class Spawns:
         self._demand_ready()
         async with self._locked(username) as user_state:
             user = resolve_user(username, identity, user_state.known, self._service_context.settings.users)
-            refuse_retiring(user_state)
+            refuse_while_retiring(user_state)
             existing = user_state.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
                 return Started(existing, new=False)
@@ -173,7 +173,7 @@ class Spawns:
             run = user_state.runs.get(COMMISSIONING)
             if run is None and not user_state.record.applied and not has_namespace(self._service_context, username):
                 return None  # retired already, or never more than written down
-            run = run or stand_in(user_state)
+            run = run or placeholder(user_state)
             if run.record.desired is not Desired.GONE:
                 run.record.request = replace(run.record.request, options={"purge": purge})
                 run.record.reverted = False
@@ -270,12 +270,12 @@ class Spawns:
             if run is None:
                 if not has_namespace(self._service_context, username):
                     return None
-                refuse_retiring(user_state)
+                refuse_while_retiring(user_state)
                 if user_state.known is None:
                     user_state.record.user = resolve_user(
                         username, identity, None, self._service_context.settings.users
                     )
-                run = stand_in(user_state, key, identity.name)
+                run = placeholder(user_state, key, identity.name)
             if not (run.record.purge and run.record.desired is Desired.GONE):
                 run.record.purge = True
                 await self._order_gone(user_state, run)
@@ -387,7 +387,7 @@ class Spawns:
         """Write the spawn down, then make it so in memory: a write that fails changes nothing here."""
         existing = user_state.runs.get(key)
         attempt = trial(user_state, user, identity, commissioned=commissioned)
-        run = make_run(self._service_context, attempt, key, request, identity=identity)
+        run = make_spawn(self._service_context, attempt, key, request, identity=identity)
         oldest = oldest_history(user_state, key)
         if oldest is not None:
             attempt.record.spawns.pop(oldest.record.key)

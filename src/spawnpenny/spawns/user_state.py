@@ -70,12 +70,12 @@ class UserState:
         ]
         return sorted(over, key=lambda run: run.record.ended_at or 0.0)
 
-    def marks(self) -> set[str]:
-        """Return the marks of all spawns of the user, and of those that they replace."""
+    def spawn_ids(self) -> set[str]:
+        """Return the ids of all spawns of the user, and of those that they replace."""
         return {
-            mark
+            spawn_id
             for run in self.runs.values()
-            for mark in (run.record.id, *(replaced.id for replaced in run.record.replaces))
+            for spawn_id in (run.record.id, *(replaced.id for replaced in run.record.replaces))
         }
 
     def forget(self, run: ActiveSpawn) -> None:

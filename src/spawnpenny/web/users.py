@@ -10,7 +10,7 @@ from aiohttp import web
 from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidRequestError
 from spawnpenny.serving.prefix import link_to
-from spawnpenny.spawns.retirement import COMMISSIONING
+from spawnpenny.spawns.deletion import COMMISSIONING
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.errors import UserNotFoundError
 from spawnpenny.web.held_starts import hold_start

@@ -245,7 +245,7 @@ async def carry_on(service, hollow_node, installation):
 async def let_go(installation, service):
     """Keep house when a user has nothing any more."""
     await stop(service, user="grace")
-    await service.maintenance.keep_house()
+    await service.maintenance.run_once()
     assert service.spawns.user_state("grace") is None
 
 

@@ -55,9 +55,9 @@ async def test_what_no_spawn_has_is_taken_away_by_the_second_pass(site):
         await site.cluster.create(secret(site, "shared", **labels.ours(site.settings.installation)))
         await site.cluster.create(volume_claim(site))
         await leftover_pod(site, service, "left")
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert await site.read("Secret", "left") is not None
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         await service.service_context.pods.wait_for(site.namespace(), "left", lambda pod: pod is None)
         assert await site.read("Secret", "left") is None
         for kind, name in (("Secret", "foreign"), ("Secret", "shared"), ("PersistentVolumeClaim", "home")):
@@ -75,7 +75,7 @@ async def test_a_pass_that_would_remove_much_removes_nothing_and_alarms(site, lo
         for name in ("left-1", "left-2", "left-3"):
             await leftover_pod(site, service, name)
         for _ in range(3):
-            await service.maintenance.keep_house()
+            await service.maintenance.run_once()
         assert {f"Pod/left-{number}" for number in (1, 2, 3)} <= set(await site.objects("Pod"))
         assert service.maintenance.orphans.held_back == 3
         assert [line["found"] for line in logged() if line["level"] == "error"] == [3, 3]
@@ -85,11 +85,11 @@ async def test_the_namespace_of_a_user_who_has_nothing_is_let_go_of(site):
     site.data["housekeeping"] = {"idle": 1e-6}
     async with site.service() as service:
         first = await settled(await start(service))
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert service.spawns.find("ada", lab()) is first
         await stop(service)
         uid = (await site.read("Namespace", site.namespace()))["metadata"]["uid"]
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         await service.service_context.namespaces.wait_for(
             None, site.namespace(), lambda found: found is None or "deletionTimestamp" in found["metadata"]
         )
@@ -106,7 +106,7 @@ async def test_a_namespace_with_a_volume_claim_is_kept(site):
         await settled(await start(service))
         claim = await site.cluster.create(volume_claim(site))
         await stop(service)
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         existing = await site.read("PersistentVolumeClaim", "home")
         assert existing["metadata"]["uid"] == claim["metadata"]["uid"]
         assert service.spawns.user_state("ada").record.namespace
@@ -119,7 +119,7 @@ async def test_an_idle_namespace_with_somebody_elses_object_is_kept_and_asked_ab
         await stop(service)
         await site.cluster.create(secret(site, "regcred"))
         site_namespace = (await site.read("Namespace", site.namespace()))["metadata"]["uid"]
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         existing = await site.read("Namespace", site.namespace())
         assert existing["metadata"]["uid"] == site_namespace
         assert "deletionTimestamp" not in existing["metadata"]
@@ -134,7 +134,7 @@ async def test_a_commissioned_user_is_not_forgotten(embedded_site):
         await settled((await service.spawns.commission(ada, identity=HUB)).run)
         await settled(await start(service))
         await stop(service)
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert service.spawns.user_state("ada").record.user == ada
         run = await settled(await start(service, "again"))
         assert run.record.phase is Phase.RUNNING, run.record.reason
@@ -152,7 +152,7 @@ async def test_a_start_that_comes_while_its_user_is_let_go_of_waits_and_begins_a
             starting.append(asyncio.create_task(start(service, "again")))
 
         faulty.arm(0, before=start_now)
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert faulty.calls[0].startswith("delete Namespace")
         run = await settled(await starting[0])
         assert run.record.phase is Phase.RUNNING, run.record.reason
@@ -163,9 +163,9 @@ async def test_an_idle_user_who_stays_known_costs_nothing(embedded_site):
     faulty = FaultyCluster(embedded_site.cluster)
     async with embedded_site.service(cluster=faulty) as service:
         await settled((await service.spawns.commission(User("ada", 1234, 1234), identity=HUB)).run)
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         faulty.arm()
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert faulty.calls == []
 
 
@@ -181,7 +181,7 @@ async def test_a_user_whose_unreadable_record_is_deleted_is_known_again(embedded
             await embedded_site.cluster.delete(embedded_site.ref("Secret", "user-ada", state))
             await anext(changes)
         await asyncio.sleep(0)
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert (await start(service)).record.pod == run.record.pod
 
 
@@ -191,5 +191,5 @@ async def test_nothing_is_let_go_of_before_its_time(embedded_site, idle):
     async with embedded_site.service() as service:
         await settled(await start(service))
         await stop(service)
-        await service.maintenance.keep_house()
+        await service.maintenance.run_once()
         assert service.spawns.user_state("ada").record.namespace

@@ -27,8 +27,8 @@ from spawnpenny.errors import InvalidRequestError, QuotaExceededError, Spawnpenn
 from spawnpenny.kubernetes.models import ObjectTypes
 from spawnpenny.pipeline.errors import PatchConflictError
 from spawnpenny.pipeline.pod_patches import merge_patches
+from spawnpenny.spawns.admission import choose, draft
 from spawnpenny.spawns.container_limits import container_limits, limited
-from spawnpenny.spawns.making import choose, draft
 
 if TYPE_CHECKING:
     from spawnpenny.admin.rehearsal.candidates import Candidate

@@ -31,13 +31,13 @@ _POD: Final = "Pod"
 
 
 def permissions(steps: Iterable[Step]) -> Declared:
-    """Return what looking for leftovers uses: it lists what ``spawn`` steps make, but for pods, which are watched."""
+    """Return the rights to list and delete what ``spawn`` steps make, except pods, which are watched."""
     kinds = {kind: None for step in steps for kind in swept_kinds((step,))}
     return {"tenant": tuple(Permission(frozenset({"list", "delete"}), kind) for kind in kinds)}
 
 
 def swept_kinds(steps: Iterable[Step]) -> tuple[Resource, ...]:
-    """Return the resources that ``spawn`` steps make and take away, but for pods."""
+    """Return the resources that ``spawn`` steps create and delete, except pods."""
     found = {
         permission.resource: None
         for step in steps
@@ -45,12 +45,15 @@ def swept_kinds(steps: Iterable[Step]) -> tuple[Resource, ...]:
         for permission in step.permissions
         if permission.resource is not None and {"create", "delete"} <= permission.verbs
     }
-    return tuple(each for each in found if each.kind != _POD)
+    return tuple(resource for resource in found if resource.kind != _POD)
 
 
 @dataclass
 class Orphans:
-    """Looks for leftovers of the users looked after here. ``held_back`` counts the spawns that were too many."""
+    """Finds and deletes orphans of the users that this replica owns.
+
+    ``held_back`` counts the spawns whose orphans the last pass left, because they were too many.
+    """
 
     service_context: ServiceContext
     user_registry: UserRegistry
@@ -60,28 +63,26 @@ class Orphans:
 
     async def sweep(self) -> None:
         """Make one pass."""
-        found = {each["metadata"]["uid"]: each for each in (*await self._pods(), *await self._others())}
-        due = {uid: each for uid, each in found.items() if uid in self._suspects}
+        found = {orphan["metadata"]["uid"]: orphan for orphan in (*await self._pods(), *await self._others())}
+        due = {uid: orphan for uid, orphan in found.items() if uid in self._suspects}
         self._suspects = frozenset(found)
-        spawns = len(_marks(due.values()))
-        # Not of all pods: a Dask cluster has a hundred, and a mistake would take all labs away.
-        allowed = max(
-            1, int(self.service_context.settings.housekeeping.share * len(_marks(self.service_context.pods.items())))
-        )
+        spawns, running = len(_spawn_ids(due.values())), len(_spawn_ids(self.service_context.pods.items()))
+        # The share is of spawns, not of pods: a Dask cluster has a hundred, and a mistake would delete all labs.
+        allowed = max(1, int(self.service_context.settings.housekeeping.share * running))
         self.held_back = spawns if spawns > allowed else 0
         log = structlog.get_logger("spawnpenny.maintenance")
         if self.held_back:
-            log.error("too many spawns would be taken away as left over, so none is", found=spawns, allowed=allowed)
+            log.error("orphans of too many spawns: none is deleted", found=spawns, allowed=allowed)
             return
-        for uid, each in due.items():
-            log.warning("something is left over, and taken away", what=str(Ref.of(each)), uid=uid)
-            await self._take_away(Ref.of(each), uid)
+        for uid, orphan in due.items():
+            log.warning("an orphan is deleted", what=str(Ref.of(orphan)), uid=uid)
+            await self._delete(Ref.of(orphan), uid)
 
     async def _pods(self) -> list[Manifest]:
         found = []
         async for pod in paced(self.service_context.pods.items()):
             user_state = self.user_registry.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
-            if user_state is not None and _is_left(pod, user_state):
+            if user_state is not None and _is_orphan(pod, user_state):
                 found.append(pod)
         return found
 
@@ -90,48 +91,48 @@ class Orphans:
         async for user_state in paced(self.user_registry):
             if user_state.unswept and user_state.record.namespace:
                 with self.service_context.faults.isolated("account", user_state.slug):
-                    found += await self._left_of(user_state)
+                    found += await self._of_user(user_state)
         return found
 
-    async def _left_of(self, user_state: UserState) -> list[Manifest]:
+    async def _of_user(self, user_state: UserState) -> list[Manifest]:
         try:
-            left = [each for each in await self._listed(user_state) if _is_left(each, user_state)]
+            found = [manifest for manifest in await self._listed(user_state) if _is_orphan(manifest, user_state)]
         except SpawnpennyError as error:
             log = structlog.get_logger("spawnpenny.maintenance")
-            log.warning("leftovers cannot be looked for", user=user_state.username, error=error.message)
+            log.warning("orphans of a user cannot be listed", user=user_state.username, error=error.message)
             return []
-        user_state.unswept = bool(left)
-        return left
+        user_state.unswept = bool(found)
+        return found
 
     async def _listed(self, user_state: UserState) -> list[Manifest]:
         settings = self.service_context.settings
         names = Names.of(user_state.username, Kind.USER, "", prefix=settings.namespaces.prefix)
-        desired = {**labels.ours(settings.installation), labels.USER: user_state.slug}
+        selector = {**labels.ours(settings.installation), labels.USER: user_state.slug}
         return [
             item
             for resource in swept_kinds(self.steps)
             for item in (
-                await self.service_context.cluster.list(resource, namespace=names.namespace, labels=desired)
+                await self.service_context.cluster.list(resource, namespace=names.namespace, labels=selector)
             ).items
         ]
 
-    async def _take_away(self, ref: Ref, uid: str) -> None:
+    async def _delete(self, ref: Ref, uid: str) -> None:
         try:
             await self.service_context.cluster.delete(ref, uid=uid)
         except ConflictError:
-            return  # another one of that name by now
+            return  # a new object has the name now
         except SpawnpennyError as error:
             log = structlog.get_logger("spawnpenny.maintenance")
-            log.warning("what is left over cannot be taken away", what=str(ref), error=error.message)
+            log.warning("an orphan cannot be deleted", what=str(ref), error=error.message)
 
 
-def _marks(manifests: Iterable[Manifest]) -> set[str]:
-    """Return the spawns that objects are of."""
+def _spawn_ids(manifests: Iterable[Manifest]) -> set[str]:
+    """Return the ids of the spawns to which objects belong."""
     found = (manifest["metadata"].get("labels", {}).get(labels.SPAWN) for manifest in manifests)
-    return {mark for mark in found if mark}
+    return {spawn_id for spawn_id in found if spawn_id}
 
 
-def _is_left(manifest: Manifest, user_state: UserState) -> bool:
+def _is_orphan(manifest: Manifest, user_state: UserState) -> bool:
     metadata = manifest["metadata"]
-    mark = metadata.get("labels", {}).get(labels.SPAWN)
-    return mark is not None and mark not in user_state.marks() and "deletionTimestamp" not in metadata
+    spawn_id = metadata.get("labels", {}).get(labels.SPAWN)
+    return spawn_id is not None and spawn_id not in user_state.spawn_ids() and "deletionTimestamp" not in metadata
