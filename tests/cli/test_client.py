@@ -302,7 +302,7 @@ async def test_a_user_is_retired(command):
     await command("user", "commission", "ada", "--uid", "1234")
     await command("lab", "start", "ada")
     refused = await command("user", "retire", "ada")
-    assert (refused.code, "stop what there is" in refused.err) == (3, True)
+    assert (refused.code, "stop them before" in refused.err) == (3, True)
     await command("lab", "stop", "ada")
     assert (await command("user", "retire", "ada", "--purge")).code == 3
     retired = await command("user", "retire", "ada")

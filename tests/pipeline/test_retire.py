@@ -64,7 +64,7 @@ async def test_the_retire_order_runs_and_the_namespace_goes(site, seen, request)
     async with site.service() as service:
         await commissioned(service)
         await settled(await start(service))
-        with pytest.raises(UserConflictError, match="stop what there is"):
+        with pytest.raises(UserConflictError, match="stop them before"):
             await service.spawns.retire("ada")
         await stop(service)
         run = await retired(service)

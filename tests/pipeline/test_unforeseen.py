@@ -49,7 +49,7 @@ async def test_undoing(embedded_site, monkeypatch):
 
 async def test_running(embedded_site, monkeypatch):
     async with embedded_site.service() as service, asyncio.timeout(PATIENCE):
-        fail_once(monkeypatch, Context, "tending")
+        fail_once(monkeypatch, Context, "supervising")
         run = await settled(await start(service))
         assert (run.record.phase, run.record.reason) == (Phase.RUNNING, None)
         assert "Pod/lab" in await embedded_site.objects("Pod")
