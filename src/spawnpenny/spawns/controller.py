@@ -18,9 +18,10 @@ import structlog
 
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.settle import settle
+from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.events import EventType, Severity
 from spawnpenny.domain.spawns import Desired, Kind, Phase, Reason
-from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnError, SpawnpennyError
+from spawnpenny.errors import SpawnError, SpawnpennyError
 from spawnpenny.kubernetes.errors import ClusterError, NotFoundError, TerminatingError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from spawnpenny.aio.pacing import paced
+from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Kind
-from spawnpenny.errors import BrokerRefusedError, BrokerUnavailableError, SpawnpennyError
+from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.errors import ConflictError, UnavailableError
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.spawns.service_context import ServiceContext
