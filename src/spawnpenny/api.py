@@ -55,7 +55,7 @@ from spawnpenny.kubernetes.pods.status import is_ready as pod_is_ready
 from spawnpenny.kubernetes.pods.status import side_troubles as pod_side_troubles
 from spawnpenny.kubernetes.pods.status import trouble as pod_trouble
 from spawnpenny.pipeline.root_capabilities import hardened_container
-from spawnpenny.pipeline.spawn import Spawn, Stash, StashKey
+from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn, Stash, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepCluster
 from spawnpenny.plugin.spec import hookimpl
@@ -115,6 +115,7 @@ __all__ = [
     "OptionType",
     "Permission",
     "Phase",
+    "PlannedSpawn",
     "ProvisionError",
     "QuantityField",
     "QuotaExceededError",

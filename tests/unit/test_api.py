@@ -69,6 +69,7 @@ def test_the_api_is_as_it_was():
         "OptionType",
         "Permission",
         "Phase",
+        "PlannedSpawn",
         "ProvisionError",
         "QuantityField",
         "QuotaExceededError",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.users import User
     from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.kubernetes.interface import Manifest
-    from spawnpenny.pipeline.spawn import Spawn
+    from spawnpenny.pipeline.spawn import PlannedSpawn
 
 
 class Extensions(Protocol):
@@ -28,7 +28,7 @@ class Extensions(Protocol):
     @property
     def origin(self) -> Mapping[str, str]: ...
 
-    def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]: ...
+    def pod_patches(self, spawn: PlannedSpawn, pod: Manifest) -> list[tuple[str, Manifest]]: ...
 
     def form(self, user: User) -> Sequence[FormField]: ...
 

@@ -13,7 +13,6 @@ import math
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Final, Protocol
 
@@ -32,7 +31,7 @@ from spawnpenny.errors import (
 from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.pipeline.errors import DeadlineError, StepFailedError
 from spawnpenny.pipeline.order import Ordered
-from spawnpenny.pipeline.spawn import Spawn
+from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepCluster
 
@@ -78,7 +77,7 @@ class Runner:
     def __init__(
         self,
         pipeline: Ordered,
-        spawn: Spawn,
+        spawn: PlannedSpawn,
         *,
         port: Callable[[Step], StepCluster],
         shared: Shared,
@@ -87,7 +86,7 @@ class Runner:
         step_deadline: float,
     ) -> None:
         self._pipeline = pipeline
-        self._views = {step.name: replace(spawn, cluster=port(step)) for step in pipeline.steps}
+        self._views = {step.name: Spawn.of(spawn, port(step)) for step in pipeline.steps}
         self._steps = {step.name: step for step in pipeline.steps}
         self._id = spawn.id
         self._shared = shared

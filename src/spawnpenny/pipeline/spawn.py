@@ -1,10 +1,10 @@
-"""A spawn as its steps see it."""
+"""A spawn as its steps see it: planned, and with a cluster."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from spawnpenny.domain.events import Event, Severity
@@ -89,7 +89,7 @@ def _unheld(why: SpawnpennyError | str | None, until: float | None) -> None:
     """Note nothing."""
 
 
-def _no_overrides(spawn: Spawn) -> Sequence[tuple[str, Mapping[str, Any]]]:
+def _no_overrides(spawn: PlannedSpawn) -> Sequence[tuple[str, Mapping[str, Any]]]:
     del spawn
     return ()
 
@@ -114,26 +114,26 @@ def _no_cluster(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Spawn:
-    """A spawn, as its steps see it.
+class PlannedSpawn:
+    """A spawn before anything is made for it, as the pure methods of its steps and the hooks see it.
+
+    It has no cluster, and nobody is notified of anything: ``check`` may refuse it, ``manifests`` describes its objects.
 
     Attributes:
-        id: The spawn's own mark: what a ``spawn`` step makes carries it as the label ``spawnpenny.io/spawn``.
+        id: The random id of the spawn. All objects of a ``spawn`` step have it as the label ``spawnpenny.io/spawn``.
         kind: ``lab``, ``dask`` or ``user``.
-        name: The lab's or cluster's name, as the caller wrote it.
-        user: Whom it is for.
+        name: The name of the lab or Dask cluster, as the caller wrote it.
+        user: The user who owns the spawn.
         names: The Kubernetes names, derived from user, kind and name.
-        options: What the caller chose: names and choices, never manifests. Check them in ``Step.check``.
-        env: The caller's environment for the lab. Secret: it goes into one Secret, and nowhere else. Empty
+        options: The caller's choices: names and values, never manifests. Check them in ``Step.check``.
+        env: The caller's environment for the lab. It is secret: put it into one Secret, and nowhere else. Empty
             once the spawn runs.
-        resources: What this spawn uses of the user's budget, of all its steps together.
-        resources_in_use: What the user's other spawns use, but for those that are being taken away.
-        stash: Data between steps.
-        cluster: The cluster, as far as the step declared its use.
-        secrets: What its steps keep of it, as ``Step.secrets`` named it. It goes into Secrets, and nowhere else.
-        caller: The lab that asked for it, or None.
-        tls: The key and certificates that a lab is to serve TLS with, or None. The key is secret: it goes into one
-            Secret, and nowhere else. None once the spawn runs.
+        resources: The part of the user's budget that all steps of this spawn need together.
+        resources_in_use: The part of the budget that the user's other spawns need, without those that are stopping.
+        secrets: The secrets that ``Step.secrets`` returned for it. Put them into Secrets, and nowhere else.
+        caller: The lab that requested it, or None.
+        tls: The key and certificates with which a lab serves TLS, or None. The key is secret: put it into one Secret,
+            and nowhere else. None once the spawn runs.
 
     """
 
@@ -146,9 +146,7 @@ class Spawn:
     env: Mapping[str, str] = field(repr=False)
     resources: Resources
     resources_in_use: Resources
-    stash: Stash
-    cluster: StepCluster
-    _patch: Callable[[Spawn, Manifest], Manifest]
+    _patch: Callable[[PlannedSpawn, Manifest], Manifest]
     _notify: Callable[[str, Severity, str | None], None]
     _publish_url: Callable[[str, str], None]
     tls: Tls | None = field(default=None, repr=False)
@@ -156,39 +154,15 @@ class Spawn:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     caller: Caller | None = None
     _callbacks: SpawnCallbacks = field(default_factory=SpawnCallbacks, repr=False)
-    _overrides: Callable[[Spawn], Sequence[tuple[str, Mapping[str, Any]]]] = field(default=_no_overrides, repr=False)
+    _overrides: Callable[[PlannedSpawn], Sequence[tuple[str, Mapping[str, Any]]]] = field(
+        default=_no_overrides, repr=False
+    )
+    _stash: Stash = field(default_factory=Stash, repr=False, compare=False)
 
     @property
     def scale(self) -> Scale:
-        """The number of workers that it is to have, now."""
+        """The desired number of workers of each group, now."""
         return self._callbacks.scale()
-
-    def resize(self, count: int) -> int:
-        """Resize an adaptive cluster to this many workers, or as many as there is room for; return how many."""
-        return self._callbacks.resize(count)
-
-    async def changed(self, seconds: float) -> None:
-        """Return when one of its pods, or its scale, has changed since the last call, or after so many seconds."""
-        await self._callbacks.changed(seconds)
-
-    def lab_runs(self) -> bool:
-        """Return whether the lab that requested it still runs; False if no lab did."""
-        return self._callbacks.lab_runs()
-
-    def blocked(self) -> str | None:
-        """Say which of its user's spawns have to end before all that this one asks for fits; None where it fits."""
-        return self._callbacks.blocked()
-
-    async def note_idle(self, seconds: float | None) -> None:
-        """Note for how many seconds it has had nothing to do, for lists of spawns; None while it has work."""
-        await self._callbacks.note_idle(seconds)
-
-    def hold_back(self, why: SpawnpennyError | str | None, *, until: float | None = None) -> None:
-        """Note why more of its pods are not made now, and when that is tried again; None: nothing is held back.
-
-        ``until`` is in seconds since the epoch.
-        """
-        self._callbacks.hold_back(why, until)
 
     @property
     def fields(self) -> Mapping[str, str]:
@@ -196,38 +170,99 @@ class Spawn:
         return template_fields(self.user.username, self.name, self.names)
 
     def patched(self, pod: Manifest) -> Manifest:
-        """Return the pod with what all plugins add to it, checked against the hardening rules and the image policy.
+        """Return the pod with the patches of all plugins, checked against the hardening rules and the image policy.
 
         Raises:
             PatchConflictError: Two plugins set one key to different values.
-            HardeningError: The pod asks for what the settings do not open.
+            HardeningError: The pod needs something that the settings do not allow.
 
         """
         return self._patch(self, pod)
 
     def overrides(self) -> Sequence[tuple[str, Mapping[str, Any]]]:
-        """Return what plugins set of a Dask cluster for its user, each with the plugin's name."""
+        """Return the overrides of a Dask cluster for its user, as pairs of a plugin's name and its overrides."""
         return self._overrides(self)
+
+    def service_host(self, name: str) -> str:
+        """Return the host of a URL that leads to a Service of this name in the user namespace."""
+        return self._service_host(name)
+
+    if not TYPE_CHECKING:  # type checkers refuse these attributes by themselves
+
+        def __getattr__(self, name: str) -> Any:
+            """Explain a use of the cluster in a method that has none."""
+            if name in {"cluster", *vars(Spawn)} and not name.startswith("_"):
+                raise AttributeError(
+                    f"spawn.{name} is not available here: check, resources, secrets, manifests, verify, url and the "
+                    "hooks get a planned spawn, which has no cluster and notifies nobody. Use it in apply, revert, "
+                    "supervise, retire or purge."
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+@dataclass(frozen=True)
+class Spawn(PlannedSpawn):
+    """A spawn that was accepted, as the methods of its steps see it that create, look after and delete objects.
+
+    Attributes:
+        cluster: The cluster, with the calls that the step declared in its ``permissions``.
+
+    """
+
+    cluster: StepCluster = field(kw_only=True)
+
+    @classmethod
+    def of(cls, planned: PlannedSpawn, cluster: StepCluster) -> Spawn:
+        """Return a planned spawn with a cluster."""
+        return cls(**{part.name: getattr(planned, part.name) for part in fields(PlannedSpawn)}, cluster=cluster)
+
+    @property
+    def stash(self) -> Stash:
+        """Data that its steps leave for each other."""
+        return self._stash
 
     def notify(self, message: str, severity: Severity = Severity.NORMAL, *, code: str | None = None) -> None:
         """Send the user an event: what is happening or being waited for. Never put a secret in it.
 
-        ``code`` is that of an error, where the event is of one that the spawn outlives.
+        ``code`` is the code of an error that does not end the spawn.
         """
         self._notify(message, severity, code)
 
+    def publish_url(self, *, url: str, pod: str) -> None:
+        """Publish the URL of the spawn, and the uid of its main pod: when that pod ends, so does the spawn."""
+        self._publish_url(url, pod)
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until one of its pods or its scale has changed since the last call, for at most so many seconds."""
+        await self._callbacks.changed(seconds)
+
+    def resize(self, count: int) -> int:
+        """Resize an adaptive cluster to this many workers, or to as many as fit into the budget; return how many."""
+        return self._callbacks.resize(count)
+
+    def lab_runs(self) -> bool:
+        """Return whether the lab that requested it still runs; False if no lab did."""
+        return self._callbacks.lab_runs()
+
+    def blocked(self) -> str | None:
+        """Return which of the user's spawns have to end before this one fits into the budget; None if it fits."""
+        return self._callbacks.blocked()
+
+    async def note_idle(self, seconds: float | None) -> None:
+        """Note for how many seconds it has been without work, for lists of spawns; None while it has work."""
+        await self._callbacks.note_idle(seconds)
+
+    def hold_back(self, why: SpawnpennyError | str | None, *, until: float | None = None) -> None:
+        """Note why the step creates no more pods now, and when it tries again; None: it holds nothing back.
+
+        ``until`` is in seconds since the epoch.
+        """
+        self._callbacks.hold_back(why, until)
+
     def scrub(self, text: str) -> str:
-        """Return a text without the secrets of this spawn, such as what a program of its pods wrote."""
+        """Return a text without the secrets of this spawn. Use it for the output of programs in its pods."""
         return self._callbacks.scrub(text)
 
     def events(self, after: str | None = None) -> Sequence[Event]:
-        """Return its events after the one of an id, as its user reads them; all where there is none of that id."""
+        """Return its events after the one with this id, as its user reads them; all if no event has the id."""
         return self._callbacks.events(after)
-
-    def publish_url(self, *, url: str, pod: str) -> None:
-        """Say where what this spawn made is reached, and the uid of the pod whose end is the end of the spawn."""
-        self._publish_url(url, pod)
-
-    def service_host(self, name: str) -> str:
-        """Return the host of a URL that leads to a Service of this name in the user namespace; pure."""
-        return self._service_host(name)

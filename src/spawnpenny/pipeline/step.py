@@ -13,7 +13,7 @@ from spawnpenny.kubernetes.permissions import Permission
 if TYPE_CHECKING:
     from spawnpenny.domain.names import Names
     from spawnpenny.kubernetes.interface import Manifest
-    from spawnpenny.pipeline.spawn import Spawn
+    from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn
 
 Scope = Literal["user", "spawn"]
 
@@ -49,7 +49,7 @@ class Step(ABC):
     permissions: tuple[Permission, ...] = ()
     deadline: ClassVar[float | None] = None
 
-    def check(self, spawn: Spawn) -> None:  # noqa: B027 - most steps have nothing to refuse
+    def check(self, spawn: PlannedSpawn) -> None:  # noqa: B027 - most steps have nothing to refuse
         """Refuse a request before it is accepted. Pure: no I/O, no waiting; called under the user's lock.
 
         Raises:
@@ -57,7 +57,7 @@ class Step(ABC):
 
         """
 
-    def resources(self, spawn: Spawn) -> Resources:
+    def resources(self, spawn: PlannedSpawn) -> Resources:
         """Return what this step will use of the user's budget. Pure, and called before ``check`` of any step."""
         return Resources()
 
@@ -69,7 +69,7 @@ class Step(ABC):
         """
         return {}
 
-    def verify(self, spawn: Spawn, limits: Mapping[str, Decimal]) -> None:  # noqa: B027 - most steps fit beside all
+    def verify(self, spawn: PlannedSpawn, limits: Mapping[str, Decimal]) -> None:  # noqa: B027 - most steps fit beside all
         """Refuse settings that do not go with those of the other steps. Pure; called when the service starts.
 
         Args:
@@ -81,7 +81,7 @@ class Step(ABC):
 
         """
 
-    def manifests(self, spawn: Spawn) -> Sequence[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> Sequence[Manifest]:
         """Return the manifests of what this step makes. Pure."""
         return ()
 
@@ -100,7 +100,7 @@ class Step(ABC):
         """
         return self.manifests(spawn)
 
-    def secrets(self, spawn: Spawn) -> Mapping[str, str]:
+    def secrets(self, spawn: PlannedSpawn) -> Mapping[str, str]:
         """Return secrets to keep in the spawn's record, by names that no other step has: ``spawn.secrets`` has them.
 
         Asked once, when a request is accepted. They are kept until the spawn is over, and nowhere else.
@@ -150,7 +150,7 @@ class Step(ABC):
 
         """
 
-    def url(self, spawn: Spawn, pod: Manifest) -> str | None:
+    def url(self, spawn: PlannedSpawn, pod: Manifest) -> str | None:
         """Return where what this step runs in a Ready pod is reached, or None where the pod is not this step's.
 
         Pure. It is called for a pod that is found running without a record, and for one whose address has changed.

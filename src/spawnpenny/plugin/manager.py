@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.events import Event
     from spawnpenny.domain.spawns import Key
     from spawnpenny.kubernetes.interface import Manifest
-    from spawnpenny.pipeline.spawn import Spawn
+    from spawnpenny.pipeline.spawn import PlannedSpawn
     from spawnpenny.settings.model import Settings
 
 _BUILT_IN: Mapping[str, object] = {"spawnpenny.tokens": built_in}
@@ -99,7 +99,7 @@ class Plugins:
     def authenticators(self) -> Sequence[Authenticator]:
         return self._authenticators
 
-    def pod_patches(self, spawn: Spawn, pod: Manifest) -> list[tuple[str, Manifest]]:
+    def pod_patches(self, spawn: PlannedSpawn, pod: Manifest) -> list[tuple[str, Manifest]]:
         """Return what each plugin adds to a pod, in the order of their steps."""
         asked = self._each("spawnpenny_pod_patch", spawn=spawn, pod=pod, settings=self._settings)
         found = [(name, patch) for name, patch in asked if patch]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.users import User
     from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.kubernetes.interface import Manifest
-    from spawnpenny.pipeline.spawn import Spawn
+    from spawnpenny.pipeline.spawn import PlannedSpawn
     from spawnpenny.pipeline.step import Step
     from spawnpenny.settings.model import Settings
 
@@ -34,7 +34,7 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
 
     Example::
 
-        from spawnpenny.api import Manifest, Settings, Spawn, Step, allow, hookimpl
+        from spawnpenny.api import Manifest, PlannedSpawn, Settings, Step, allow, hookimpl
 
         class Welcome(Step):
             name = "welcome"
@@ -44,7 +44,7 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
             before = frozenset({"lab"})
             permissions = (allow("create", "patch", on="configmaps"),)
 
-            def manifests(self, spawn: Spawn) -> list[Manifest]:
+            def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
                 data = {"welcome.txt": f"Hello {spawn.user.username}"}
                 return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "welcome"}, "data": data}]
 
@@ -56,7 +56,7 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
 
 
 @hookspec
-def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
+def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
     """Add to a lab or Dask pod before it is created; return what to merge into it, or None.
 
     Called for each pod that a step passes to ``spawn.patched``. It must be pure and quick: no I/O, no change
@@ -65,10 +65,10 @@ def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Man
 
     Example::
 
-        from spawnpenny.api import Manifest, Spawn, hookimpl
+        from spawnpenny.api import Manifest, PlannedSpawn, hookimpl
 
         @hookimpl
-        def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest) -> Manifest | None:
+        def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest) -> Manifest | None:
             return {"metadata": {"labels": {"example.org/team": "blue"}}}
     """
     raise NotImplementedError

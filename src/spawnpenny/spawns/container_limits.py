@@ -13,7 +13,7 @@ from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.pipeline.pod_patches import merge_patches
-from spawnpenny.pipeline.spawn import Spawn, Stash
+from spawnpenny.pipeline.spawn import PlannedSpawn
 from spawnpenny.pipeline.step import Step
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ def verify_steps(settings: Settings, plugins: Plugins) -> None:
             step.verify(sample(kind, settings, plugins), limits)
 
 
-def sample(kind: Kind, settings: Settings, plugins: Plugins) -> Spawn:
+def sample(kind: Kind, settings: Settings, plugins: Plugins) -> PlannedSpawn:
     """Return a spawn of nobody's, to make manifests of."""
 
-    def patched(spawn: Spawn, pod: Manifest) -> Manifest:
+    def patched(spawn: PlannedSpawn, pod: Manifest) -> Manifest:
         return merge_patches(pod, plugins.pod_patches(spawn, pod), base=f"the {spawn.kind} plugin")
 
-    return Spawn(
+    return PlannedSpawn(
         id="sample",
         kind=kind,
         name=DEFAULT_LAB,
@@ -83,8 +83,6 @@ def sample(kind: Kind, settings: Settings, plugins: Plugins) -> Spawn:
         env={},
         resources=Resources(),
         resources_in_use=Resources(),
-        stash=Stash(),
-        cluster=None,  # type: ignore[arg-type]  # what only makes manifests has no cluster
         _patch=patched,
         _notify=lambda *_: None,
         _publish_url=lambda *_: None,

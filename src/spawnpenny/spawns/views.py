@@ -26,12 +26,11 @@ from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import status as pod_status
-from spawnpenny.pipeline.no_cluster import NoCluster
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_patches import merge_patches
 from spawnpenny.pipeline.runner import Runner
-from spawnpenny.pipeline.spawn import Spawn, SpawnCallbacks, Stash
+from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn, SpawnCallbacks
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import Dependencies, OwnershipLabels, StepCluster
 from spawnpenny.spawns.active import ActiveSpawn, HeldBack
@@ -68,10 +67,10 @@ class Context:
             self.user_state.username, key.kind, key.name, prefix=self.service_context.settings.namespaces.prefix
         )
 
-    def spawn(self, mark: str | None = None) -> Spawn:
-        """Return the spawn as its steps see it, without a port."""
+    def spawn(self, mark: str | None = None) -> PlannedSpawn:
+        """Return the spawn as its steps see it before it has a cluster."""
         record = self.run.record
-        return Spawn(
+        return PlannedSpawn(
             id=mark or record.id,
             kind=record.key.kind,
             name=record.key.name,
@@ -81,8 +80,6 @@ class Context:
             env=record.request.env,
             resources=record.resources,
             resources_in_use=self.user_state.record.resources_in_use(but=record.key),
-            stash=Stash(),
-            cluster=NoCluster(),
             _patch=self._patch,
             _notify=self.notify,
             _publish_url=self._publish_url,
@@ -128,13 +125,13 @@ class Context:
             for step in reversed(pipelines[kind].steps):
                 if step.scope == "user" and step.name not in seen:
                     seen.add(step.name)
-                    yield step, replace(self.spawn(), cluster=port(step))
+                    yield step, Spawn.of(self.spawn(), port(step))
 
     def purging(self) -> Iterator[tuple[Step, Spawn]]:
         """Yield all steps, the last one first, and the spawn as each sees it."""
         port = self._ports()
         for step in reversed(self.pipeline.steps):
-            yield step, replace(self.spawn(), cluster=port(step))
+            yield step, Spawn.of(self.spawn(), port(step))
 
     def _ports(self, replaced: Replaced | None = None, permit: Permit | None = None) -> Callable[[Step], StepCluster]:
         record, user = self.run.record, self.user_state.record.user
@@ -166,18 +163,18 @@ class Context:
 
     def seen_by(self, step: Step) -> Spawn:
         """Return the spawn as one step sees it while it is applied."""
-        return replace(self.spawn(), cluster=self._ports()(step))
+        return Spawn.of(self.spawn(), self._ports()(step))
 
     def supervising(self) -> list[tuple[Step, Spawn]]:
         """Return the steps that look after the running spawn, and the spawn as each sees it."""
         port = self._ports()  # and a spawn each: what is news to one step is so to the others, too
-        return [(step, replace(self.spawn(), cluster=port(step))) for step in supervising_steps(self.pipeline)]
+        return [(step, Spawn.of(self.spawn(), port(step))) for step in supervising_steps(self.pipeline)]
 
     def resources(self) -> Resources:
         """Return what the spawn will use of the user's budget, of all its steps together."""
         return self._asked(self.spawn())
 
-    def _asked(self, spawn: Spawn) -> Resources:
+    def _asked(self, spawn: PlannedSpawn) -> Resources:
         return total(step.resources(spawn) for step in self.pipeline.steps)
 
     def blocking(self) -> list[ActiveSpawn]:
@@ -336,10 +333,10 @@ class Context:
         }
         return json.dumps(origin, ensure_ascii=False, sort_keys=True)
 
-    def _overrides(self, spawn: Spawn) -> list[tuple[str, Mapping[str, Any]]]:
+    def _overrides(self, spawn: PlannedSpawn) -> list[tuple[str, Mapping[str, Any]]]:
         return self.service_context.plugins.cluster_overrides(spawn.user, dict(spawn.options))
 
-    def _patch(self, spawn: Spawn, pod: Manifest) -> Manifest:
+    def _patch(self, spawn: PlannedSpawn, pod: Manifest) -> Manifest:
         pods = self.service_context.settings.pods
         merged = merge_patches(
             pod, self.service_context.plugins.pod_patches(spawn, copy.deepcopy(pod)), base=f"the {spawn.kind} plugin"

@@ -1,21 +1,20 @@
-"""A spawn as a step sees it before it is accepted, for tests of pure functions."""
+"""A planned spawn, for tests of pure functions."""
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from spawnpenny.domain.names import DEFAULT_LAB, Names
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import Group, User
-from spawnpenny.pipeline.spawn import Spawn, Stash
-from spawnpenny.pipeline.step_cluster import StepCluster
+from spawnpenny.pipeline.spawn import PlannedSpawn
 
 ADA: Final = User("ada", 2001, 2002, (Group("physics", 3001),))
 
 
-def make_spawn(kind: Kind = Kind.LAB, name: str = DEFAULT_LAB, user: User = ADA, **more: Any) -> Spawn:
-    """Return a spawn of a lab or Dask cluster, on no cluster; ``more`` are further fields, such as ``env``."""
+def make_spawn(kind: Kind = Kind.LAB, name: str = DEFAULT_LAB, user: User = ADA, **more: Any) -> PlannedSpawn:
+    """Return a planned spawn of a lab or Dask cluster; ``more`` are further fields, such as ``env``."""
     parts: dict[str, Any] = {
         "id": "mark",
         "kind": kind,
@@ -26,10 +25,8 @@ def make_spawn(kind: Kind = Kind.LAB, name: str = DEFAULT_LAB, user: User = ADA,
         "env": {},
         "resources": Resources(),
         "resources_in_use": Resources(),
-        "stash": Stash(),
-        "cluster": cast("StepCluster", None),
         "_patch": lambda _, pod: pod,
         "_notify": print,
         "_publish_url": print,
     }
-    return Spawn(**{**parts, **more})
+    return PlannedSpawn(**{**parts, **more})

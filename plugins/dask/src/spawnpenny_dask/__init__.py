@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import ClusterOption, Manifest, Settings, Spawn, Step, WorkerGroup, hookimpl
+from spawnpenny.api import ClusterOption, Manifest, PlannedSpawn, Settings, Step, WorkerGroup, hookimpl
 from spawnpenny_dask.lab_environment import lab_patch
 from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny_dask.steps import CredentialsStep, SchedulerStep, WorkersStep
@@ -26,5 +26,5 @@ def spawnpenny_worker_groups(settings: Settings) -> list[WorkerGroup]:
 
 
 @hookimpl
-def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
+def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
     return lab_patch(spawn, pod, settings)

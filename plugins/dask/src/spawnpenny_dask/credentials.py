@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
-from spawnpenny.api import AUTHORITY, CONTROL_TOKEN, SCHEDULER, WORKER, Authority, Manifest, Spawn
+from spawnpenny.api import AUTHORITY, CONTROL_TOKEN, SCHEDULER, WORKER, Authority, Manifest, PlannedSpawn
 from spawnpenny_dask.objects import JOIN_TOKEN, LAUNCH, PRELOADS, variable_key
 
 _DAYS: Final = 3650
 
 
-def new_secrets(spawn: Spawn) -> dict[str, str]:
+def new_secrets(spawn: PlannedSpawn) -> dict[str, str]:
     """Return what is secret of a new cluster: its authority, and the token of its scheduler's control API."""
     return {AUTHORITY: Authority.create(spawn.name).pem, CONTROL_TOKEN: secrets.token_urlsafe(32)}
 
@@ -25,7 +25,7 @@ def join_token(token: str) -> str:
     return hmac.new(token.encode(), b"join", hashlib.sha256).hexdigest()
 
 
-def credentials(spawn: Spawn, environment: Mapping[str, str]) -> Manifest:
+def credentials(spawn: PlannedSpawn, environment: Mapping[str, str]) -> Manifest:
     """Return the cluster's Secret: files for its pods, and the user's variables. Each has keys of its own."""
     authority = Authority.load(spawn.secrets[AUTHORITY])
     data = {"ca.crt": authority.certificate, CONTROL_TOKEN: spawn.secrets[CONTROL_TOKEN]}

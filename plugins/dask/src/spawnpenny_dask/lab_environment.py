@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spawnpenny.api import NOTEBOOK, Kind, Manifest, Settings, Spawn
+from spawnpenny.api import NOTEBOOK, Kind, Manifest, PlannedSpawn, Settings
 
 
-def lab_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
+def lab_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
     """Return the addition to a lab's pod; nothing if labs are not to use the gateway.
 
     What the pod, or its caller's environment, has already is left as it is.
@@ -21,7 +21,7 @@ def lab_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | Non
     return {"spec": {"containers": [{"name": name, "env": env}]}}
 
 
-def _variables(spawn: Spawn, settings: Settings) -> Iterator[tuple[str, str]]:
+def _variables(spawn: PlannedSpawn, settings: Settings) -> Iterator[tuple[str, str]]:
     gateway, address = settings.gateway, (settings.gateway.address or "").rstrip("/")
     yield "SPAWNPENNY_USER", spawn.user.username
     yield "SPAWNPENNY_URL", address

@@ -16,7 +16,7 @@ from spawnpenny.api import (
     WORKER,
     WORKER_GROUP,
     Manifest,
-    Spawn,
+    PlannedSpawn,
     User,
     expand_all,
     format_quantity,
@@ -58,7 +58,9 @@ _OF_WORKERS: Final = {
 """What a nanny sets for its worker (``distributed.nanny.pre-spawn-environ``), and nobody else does."""
 
 
-def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed: Collection[str] = ()) -> Manifest:
+def scheduler_pod(
+    spawn: PlannedSpawn, design: Design, settings: DaskSettings, allowed: Collection[str] = ()
+) -> Manifest:
     """Return the scheduler's pod. It is Ready when it takes connections.
 
     ``allowed`` is the setting ``pods.allow``, from which containers that may be root have their capabilities.
@@ -97,7 +99,7 @@ def scheduler_pod(spawn: Spawn, design: Design, settings: DaskSettings, allowed:
 
 
 def worker_pod(
-    spawn: Spawn,
+    spawn: PlannedSpawn,
     design: Design,
     settings: DaskSettings,
     allowed: Collection[str] = (),
@@ -181,7 +183,7 @@ class _Pod:
 
     def __init__(
         self,
-        spawn: Spawn,
+        spawn: PlannedSpawn,
         design: Design,
         settings: DaskSettings,
         role: str,

@@ -11,9 +11,9 @@ from spawnpenny.api import (
     DEFAULT_GROUP,
     InvalidOptionError,
     Manifest,
+    PlannedSpawn,
     Resources,
     SettingsError,
-    Spawn,
     Step,
     format_quantity,
     parse_quantity,
@@ -35,7 +35,7 @@ class DaskStep(Step):
         self._settings = settings
         self._allowed = allowed
 
-    def _design(self, spawn: Spawn) -> Design:
+    def _design(self, spawn: PlannedSpawn) -> Design:
         return choose(spawn.options, self._settings, spawn.caller, spawn.overrides())
 
 
@@ -47,7 +47,7 @@ class PodStep(DaskStep):
         """Return the means of this role."""
 
     @abstractmethod
-    def _pod(self, spawn: Spawn, design: Design, group: str) -> Manifest:
+    def _pod(self, spawn: PlannedSpawn, design: Design, group: str) -> Manifest:
         """Return a pod of this role, without the patches of plugins."""
 
     def _groups(self, design: Design) -> Sequence[str]:
@@ -55,13 +55,13 @@ class PodStep(DaskStep):
         del design
         return (DEFAULT_GROUP,)
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         """Return one pod of each group that is to have some, or one of the default group."""
         design = self._design(spawn)
         groups = [group for group in self._groups(design) if spawn.scale.of(group)] or [DEFAULT_GROUP]
         return [spawn.patched(self._pod(spawn, design, group)) for group in groups]
 
-    def _counted(self, spawn: Spawn, group: str = DEFAULT_GROUP) -> Resources:
+    def _counted(self, spawn: PlannedSpawn, group: str = DEFAULT_GROUP) -> Resources:
         """Return what one pod counts against a quota, with all its containers."""
         pod = self._pod(spawn, self._design(spawn), group)
         try:
@@ -69,7 +69,7 @@ class PodStep(DaskStep):
         except Exception:  # noqa: BLE001 - it is refused when it is made, with its reason; a patch may lack an earlier step
             return pod_limits(pod)
 
-    def verify(self, spawn: Spawn, limits: Mapping[str, Decimal]) -> None:
+    def verify(self, spawn: PlannedSpawn, limits: Mapping[str, Decimal]) -> None:
         for place, design in _designs(self._settings):
             for group in self._groups(design):
                 pod = self._pod(spawn, design, group)
@@ -79,7 +79,7 @@ class PodStep(DaskStep):
                     own = self.container if group == DEFAULT_GROUP else f"worker_groups.{group}"
                     raise SettingsError(f"By plugins.dask.{place or own} {fault}")
 
-    def check(self, spawn: Spawn) -> None:
+    def check(self, spawn: PlannedSpawn) -> None:
         design = self._design(spawn)
         for group in self._groups(design):
             if fault := self._fault(self._pod(spawn, design, group), design.of(group)):

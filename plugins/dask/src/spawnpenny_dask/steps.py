@@ -17,6 +17,7 @@ from spawnpenny.api import (
     SCHEDULER,
     WORKER,
     Manifest,
+    PlannedSpawn,
     QuotaExceededError,
     Resources,
     Spawn,
@@ -52,13 +53,13 @@ class CredentialsStep(DaskStep):
     needs = frozenset({"namespace"})
     permissions = (allow("create", "get", "delete", on="secrets"),)
 
-    def secrets(self, spawn: Spawn) -> Mapping[str, str]:
+    def secrets(self, spawn: PlannedSpawn) -> Mapping[str, str]:
         return new_secrets(spawn)
 
-    def check(self, spawn: Spawn) -> None:
+    def check(self, spawn: PlannedSpawn) -> None:
         self._design(spawn)
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         return [credentials(spawn, self._design(spawn).environment)]
 
     async def apply(self, spawn: Spawn) -> None:
@@ -88,14 +89,14 @@ class SchedulerStep(PodStep):
     def _role(self, design: Design) -> Role:
         return design.scheduler
 
-    def _pod(self, spawn: Spawn, design: Design, group: str) -> Manifest:
+    def _pod(self, spawn: PlannedSpawn, design: Design, group: str) -> Manifest:
         del group
         return scheduler_pod(spawn, design, self._settings, self._allowed)
 
-    def resources(self, spawn: Spawn) -> Resources:
+    def resources(self, spawn: PlannedSpawn) -> Resources:
         return self._counted(spawn) + Resources(clusters=1)
 
-    def check(self, spawn: Spawn) -> None:
+    def check(self, spawn: PlannedSpawn) -> None:
         super().check(spawn)
         existing, most = spawn.resources_in_use.clusters, self._settings.max_clusters
         if existing + 1 > most:
@@ -115,7 +116,7 @@ class SchedulerStep(PodStep):
         spawn.publish_url(url=scheduler_url(ready), pod=ready["metadata"]["uid"])
         _answered(spawn).set()
 
-    def url(self, spawn: Spawn, pod: Manifest) -> str | None:
+    def url(self, spawn: PlannedSpawn, pod: Manifest) -> str | None:
         return scheduler_url(pod) if pod["metadata"]["name"] == spawn.names.base and pod_host(pod) else None
 
     async def revert(self, spawn: Spawn) -> None:
@@ -140,16 +141,16 @@ class WorkersStep(PodStep):
     def _groups(self, design: Design) -> Sequence[str]:
         return design.group_names
 
-    def _pod(self, spawn: Spawn, design: Design, group: str) -> Manifest:
+    def _pod(self, spawn: PlannedSpawn, design: Design, group: str) -> Manifest:
         number = design.group_names.index(group) + 1
         return self._worker(spawn, design, spawn.names.own(f"w-{number}"), _PLACEHOLDER, group)
 
-    def resources(self, spawn: Spawn) -> Resources:
+    def resources(self, spawn: PlannedSpawn) -> Resources:
         counts = {group: spawn.scale.of(group) for group in self._design(spawn).group_names}
         asked = [(self._counted(spawn, group), count) for group, count in counts.items() if count]
         return sum((Resources(one.cpu * count, one.memory * count) for one, count in asked), start=Resources())
 
-    def check(self, spawn: Spawn) -> None:
+    def check(self, spawn: PlannedSpawn) -> None:
         super().check(spawn)
         settings, names = self._settings, self._design(spawn).group_names
         counts = {group: spawn.scale.of(group) for group in names}
@@ -207,7 +208,7 @@ class WorkersStep(PodStep):
             )
             await Tending(charge).run()
 
-    def _worker(self, spawn: Spawn, design: Design, name: str, scheduler: str | None, group: str) -> Manifest:
+    def _worker(self, spawn: PlannedSpawn, design: Design, name: str, scheduler: str | None, group: str) -> Manifest:
         return worker_pod(spawn, design, self._settings, self._allowed, name=name, scheduler=scheduler, group=group)
 
     async def revert(self, spawn: Spawn) -> None:

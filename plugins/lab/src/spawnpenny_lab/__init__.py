@@ -10,6 +10,7 @@ from spawnpenny.api import (
     NOTEBOOK,
     FormField,
     Manifest,
+    PlannedSpawn,
     Resources,
     Settings,
     Spawn,
@@ -42,7 +43,7 @@ class SecretStep(Step):
     def __init__(self, settings: LabSettings) -> None:
         self._settings = settings
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         return [lab_secret(spawn, choose(spawn.options, self._settings).port)]
 
     async def revert(self, spawn: Spawn) -> None:
@@ -64,7 +65,7 @@ class PodStep(Step):
         self._settings = settings
         self._allowed = allowed
 
-    def resources(self, spawn: Spawn) -> Resources:
+    def resources(self, spawn: PlannedSpawn) -> Resources:
         template = choose(spawn.options, self._settings)
         pod = lab_pod(spawn, template, self._allowed)
         try:
@@ -72,7 +73,7 @@ class PodStep(Step):
         except Exception:  # noqa: BLE001 - it is refused when it is made, with its reason; a patch may lack an earlier step
             return counted(pod)
 
-    def verify(self, spawn: Spawn, limits: Mapping[str, Decimal]) -> None:
+    def verify(self, spawn: PlannedSpawn, limits: Mapping[str, Decimal]) -> None:
         missing: dict[str, str] = {}
         for place, template in templates(self._settings):
             try:
@@ -84,10 +85,10 @@ class PodStep(Step):
         if missing:
             raise unlimited(missing)
 
-    def check(self, spawn: Spawn) -> None:
+    def check(self, spawn: PlannedSpawn) -> None:
         base_url(spawn.env)
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         template = choose(spawn.options, self._settings)
         pod = spawn.patched(serving_tls(lab_pod(spawn, template, self._allowed), spawn))
         return [with_amounts(pod, NOTEBOOK, template.environment)]  # patches may have changed them
@@ -101,7 +102,7 @@ class PodStep(Step):
         ready = await spawn.cluster.wait(pod)
         spawn.publish_url(url=lab_url(ready), pod=ready["metadata"]["uid"])
 
-    def url(self, spawn: Spawn, pod: Manifest) -> str | None:
+    def url(self, spawn: PlannedSpawn, pod: Manifest) -> str | None:
         return lab_url(pod) if pod["metadata"]["name"] == spawn.names.base else None
 
     async def revert(self, spawn: Spawn) -> None:

@@ -13,7 +13,7 @@ from spawnpenny.api import (
     NOTEBOOK_PORT_NAME,
     InvalidOptionError,
     Manifest,
-    Spawn,
+    PlannedSpawn,
     format_quantity,
     hardened_container,
     overlaid,
@@ -49,7 +49,7 @@ def base_url(env: Mapping[str, str]) -> str:
     return prefix
 
 
-def lab_secret(spawn: Spawn, port: int) -> Manifest:
+def lab_secret(spawn: PlannedSpawn, port: int) -> Manifest:
     """Return the Secret with the caller's environment: the one place in the user namespace that holds it.
 
     A Hub says in it where the server has to listen, but the port is for the settings to say.
@@ -63,7 +63,7 @@ def lab_secret(spawn: Spawn, port: int) -> Manifest:
     }
 
 
-def lab_pod(spawn: Spawn, template: Template, allowed: Collection[str] = ()) -> Manifest:
+def lab_pod(spawn: PlannedSpawn, template: Template, allowed: Collection[str] = ()) -> Manifest:
     """Return the lab's pod: the user's own and hardened, but for what the template says.
 
     ``allowed`` is the setting ``pods.allow``, from which containers that may be root have their capabilities.
@@ -104,7 +104,7 @@ def _port(pod: Manifest) -> int:
     return next(int(port["containerPort"]) for port in ports if port.get("name") == NOTEBOOK_PORT_NAME)
 
 
-def _labels(spawn: Spawn, template: Template) -> dict[str, str]:
+def _labels(spawn: PlannedSpawn, template: Template) -> dict[str, str]:
     """Return what Zero to JupyterHub's network policies and dashboards select pods by."""
     return {
         "hub.jupyter.org/username": _label(spawn.user.username),
@@ -116,13 +116,13 @@ def _labels(spawn: Spawn, template: Template) -> dict[str, str]:
     }
 
 
-def _annotations(spawn: Spawn) -> dict[str, str]:
+def _annotations(spawn: PlannedSpawn) -> dict[str, str]:
     server = _server(spawn)
     named = {"hub.jupyter.org/servername": server} if server else {}
     return {"hub.jupyter.org/username": spawn.user.username, **named}
 
 
-def _server(spawn: Spawn) -> str:
+def _server(spawn: PlannedSpawn) -> str:
     return "" if spawn.name == DEFAULT_LAB else spawn.name
 
 
@@ -131,7 +131,7 @@ def _label(name: str) -> str:
     return name if not name or _LABEL_VALUE.fullmatch(name) else safe_slug(name, max_length=_MAX_HASHED_LABEL)
 
 
-def _spec(spawn: Spawn, template: Template, prefix: str, allowed: Collection[str]) -> Manifest:
+def _spec(spawn: PlannedSpawn, template: Template, prefix: str, allowed: Collection[str]) -> Manifest:
     spec: dict[str, Any] = {
         "restartPolicy": "OnFailure",
         "automountServiceAccountToken": template.automount_service_account_token is True,
@@ -165,7 +165,7 @@ def _hardened(spec: Manifest, template: Template, allowed: Collection[str]) -> M
     return hardened
 
 
-def _notebook(spawn: Spawn, template: Template, prefix: str) -> Manifest:
+def _notebook(spawn: PlannedSpawn, template: Template, prefix: str) -> Manifest:
     container: dict[str, Any] = {
         "name": NOTEBOOK,
         "image": template.image,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spawnpenny.api import NOTEBOOK, SPAWN_LABEL, Manifest, Names, Spawn
+from spawnpenny.api import NOTEBOOK, SPAWN_LABEL, Manifest, Names, PlannedSpawn
 
 SERVICE: Final = "spawnpenny.io/service"
 """A label of the pod that a Service leads to: a spawn may have other pods."""
@@ -17,7 +17,7 @@ def service_name(names: Names) -> str:
     return names.base
 
 
-def lab_service(spawn: Spawn, port: int) -> Manifest:
+def lab_service(spawn: PlannedSpawn, port: int) -> Manifest:
     """Return the Service that leads to this spawn's lab, and to no other pod."""
     return {
         "apiVersion": "v1",
@@ -33,6 +33,6 @@ def lab_service(spawn: Spawn, port: int) -> Manifest:
     }
 
 
-def lab_url(spawn: Spawn, port: int, base_url: str) -> str:
+def lab_url(spawn: PlannedSpawn, port: int, base_url: str) -> str:
     """Return where the lab will answer."""
     return f"https://{spawn.service_host(service_name(spawn.names))}:{port}{base_url}"

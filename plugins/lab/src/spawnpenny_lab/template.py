@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from spawnpenny.api import Spawn, StrictSchema, expand_all, fields_of_model
+from spawnpenny.api import PlannedSpawn, StrictSchema, expand_all, fields_of_model
 from spawnpenny_lab import models
 from spawnpenny_lab.container_resources import wrong_resources
 from spawnpenny_lab.fields import (
@@ -178,7 +178,7 @@ class TemplateSchema(TemplateKeys, StrictSchema[Template]):
     model = Template
 
 
-def expanded(template: Template, spawn: Spawn, prefix: str) -> Template:
+def expanded(template: Template, spawn: PlannedSpawn, prefix: str) -> Template:
     """Return a template for one spawn; ``prefix`` is the path under which its lab answers.
 
     Values (but not the keys in them) of the fields that take templates name the spawn's names.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from spawnpenny.api import NOTEBOOK, NOTEBOOK_PORT_NAME, Manifest, Names, Spawn, Step, Tls, allow
+from spawnpenny.api import NOTEBOOK, NOTEBOOK_PORT_NAME, Manifest, Names, PlannedSpawn, Spawn, Step, Tls, allow
 from spawnpenny_lab.objects import BASE_URL
 from spawnpenny_lab.service import SERVICE, URL, lab_service, lab_url, service_name
 
@@ -29,13 +29,13 @@ class TlsStep(Step):
         allow("create", "get", "delete", on="services"),
     )
 
-    def __init__(self, port: Callable[[Spawn], int]) -> None:
+    def __init__(self, port: Callable[[PlannedSpawn], int]) -> None:
         self._port = port
 
     def services(self, names: Names) -> tuple[str, ...]:
         return (service_name(names),)
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         return [tls_secret(spawn, spawn.tls), lab_service(spawn, self._port(spawn))] if spawn.tls else []
 
     async def revert(self, spawn: Spawn) -> None:
@@ -43,7 +43,7 @@ class TlsStep(Step):
         await spawn.cluster.discard("Secret", _secret_name(spawn.names))
 
 
-def tls_secret(spawn: Spawn, tls: Tls) -> Manifest:
+def tls_secret(spawn: PlannedSpawn, tls: Tls) -> Manifest:
     """Return the Secret with the key and certificates, apart from the one that becomes environment variables."""
     return {
         "apiVersion": "v1",
@@ -54,7 +54,7 @@ def tls_secret(spawn: Spawn, tls: Tls) -> Manifest:
     }
 
 
-def serving_tls(pod: Manifest, spawn: Spawn) -> Manifest:
+def serving_tls(pod: Manifest, spawn: PlannedSpawn) -> Manifest:
     """Return a lab's pod as it has to be where its request has a certificate; as it is where not.
 
     It finds the files as JupyterHub's single-user server looks for them. It lets nobody in without a certificate, and

@@ -6,7 +6,7 @@ a NetworkPolicy into it.
 
 from __future__ import annotations
 
-from spawnpenny.api import Manifest, Settings, Spawn, Step, VolumesKeptError, allow, hookimpl
+from spawnpenny.api import Manifest, PlannedSpawn, Settings, Spawn, Step, VolumesKeptError, allow, hookimpl
 from spawnpenny_namespace.network import network_policy
 from spawnpenny_namespace.settings import NamespaceSettingsSchema, NetworkSettings
 
@@ -48,7 +48,7 @@ class NetworkStep(Step):
     def __init__(self, settings: NetworkSettings) -> None:
         self._settings = settings
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         return [network_policy(self._settings)]
 
 

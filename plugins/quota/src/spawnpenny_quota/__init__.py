@@ -15,10 +15,10 @@ from marshmallow import fields, validate
 
 from spawnpenny.api import (
     Manifest,
+    PlannedSpawn,
     QuantityField,
     QuotaExceededError,
     Settings,
-    Spawn,
     Step,
     allow,
     format_quantity,
@@ -99,7 +99,7 @@ class QuotaStep(Step):
     def __init__(self, settings: QuotaSettings) -> None:
         self._settings = settings
 
-    def check(self, spawn: Spawn) -> None:
+    def check(self, spawn: PlannedSpawn) -> None:
         asked, used, limit = spawn.resources, spawn.resources_in_use, self._settings
         if asked.labs and used.labs + asked.labs > limit.labs:
             raise QuotaExceededError("labs", asked=str(asked.labs), used=str(used.labs), limit=str(limit.labs))
@@ -117,7 +117,7 @@ class QuotaStep(Step):
     def container_limits(self) -> Mapping[str, Decimal]:
         return self._settings.defaults
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         return [resource_quota(self._settings), limit_range(self._settings)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import NOTEBOOK, Kind, Manifest, Settings, Spawn, Step, hookimpl
+from spawnpenny.api import NOTEBOOK, Kind, Manifest, PlannedSpawn, Settings, Step, hookimpl
 from spawnpenny_storage.objects import mount
 from spawnpenny_storage.settings import StorageSettings, StorageSettingsSchema
 from spawnpenny_storage.step import StorageStep
@@ -14,7 +14,7 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 
 
 @hookimpl
-def spawnpenny_pod_patch(spawn: Spawn, pod: Manifest, settings: Settings) -> Manifest | None:
+def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
     has_lab = any(container["name"] == NOTEBOOK for container in pod["spec"]["containers"])
     return mount(spawn, _section(settings)) if spawn.kind is Kind.LAB and has_lab else None
 

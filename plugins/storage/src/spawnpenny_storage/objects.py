@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from spawnpenny.api import LAB_LABEL, NOTEBOOK, Manifest, Spawn, expand, expand_all, format_quantity
+from spawnpenny.api import LAB_LABEL, NOTEBOOK, Manifest, PlannedSpawn, expand, expand_all, format_quantity
 from spawnpenny_storage.settings import StorageSettings
 
 VOLUME: Final = "storage"
 LAB_NAME: Final = "spawnpenny.io/lab-name"
 
 
-def claim_name(spawn: Spawn, settings: StorageSettings) -> str:
+def claim_name(spawn: PlannedSpawn, settings: StorageSettings) -> str:
     """Return the name of the claim that a lab mounts."""
     return expand(settings.template, spawn.fields)
 
 
-def claim(spawn: Spawn, settings: StorageSettings) -> Manifest:
+def claim(spawn: PlannedSpawn, settings: StorageSettings) -> Manifest:
     """Return the claim of a lab, or of its user: one that carries the lab's mark is that lab's alone."""
     labels = {"app": "jupyterhub", "component": "singleuser-storage", "hub.jupyter.org/username": spawn.names.user}
     annotations = expand_all(settings.extra_annotations, spawn.fields)
@@ -33,12 +33,12 @@ def claim(spawn: Spawn, settings: StorageSettings) -> Manifest:
     }
 
 
-def owner(spawn: Spawn, settings: StorageSettings) -> dict[str, str]:
+def owner(spawn: PlannedSpawn, settings: StorageSettings) -> dict[str, str]:
     """Return the label that says whose a claim is, beside the marks that it is ours and the user's."""
     return {LAB_LABEL: spawn.names.lab} if settings.per == "lab" else {}
 
 
-def mount(spawn: Spawn, settings: StorageSettings) -> Manifest:
+def mount(spawn: PlannedSpawn, settings: StorageSettings) -> Manifest:
     """Return what to merge into a lab's pod: the volume, and its mount in the lab's own container."""
     place: dict[str, Any] = {"name": VOLUME, "mountPath": expand(settings.mount_path, spawn.fields)}
     if settings.sub_path:
@@ -62,7 +62,7 @@ def mounts(pod: Manifest, name: str) -> bool:
     return any((volume.get("persistentVolumeClaim") or {}).get("claimName") == name for volume in volumes)
 
 
-def _spec(spawn: Spawn, settings: StorageSettings) -> Manifest:
+def _spec(spawn: PlannedSpawn, settings: StorageSettings) -> Manifest:
     spec: dict[str, Any] = {
         "accessModes": list(settings.access_modes),
         "resources": {"requests": {"storage": format_quantity(settings.capacity)}},

@@ -11,6 +11,7 @@ from spawnpenny.api import (
     ClusterError,
     InvalidNameError,
     Manifest,
+    PlannedSpawn,
     QuotaExceededError,
     Severity,
     Spawn,
@@ -46,14 +47,14 @@ class StorageStep(Step):
         claims = allow(*verbs, on="persistentvolumeclaims")
         self.permissions = (claims,) if settings.retain else (claims, allow("list", on="pods"))
 
-    def check(self, spawn: Spawn) -> None:
+    def check(self, spawn: PlannedSpawn) -> None:
         name, modes = claim_name(spawn, self._settings), self._settings.access_modes
         if not is_claim_name(name):
             raise InvalidNameError(f"The names of user and lab come to a volume claim {name!r}, which cannot be made.")
         if self._settings.per == "user" and ONE_POD in modes and spawn.resources_in_use.labs:
             raise StorageInUseError("Only one lab at a time can have the storage, and another one runs. Stop it first.")
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         return [claim(spawn, self._settings)]
 
     def fingerprint(self, spawn: Spawn) -> str:

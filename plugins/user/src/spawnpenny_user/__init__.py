@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from spawnpenny.api import Manifest, Settings, Spawn, Step, allow, hookimpl, schema_of
+from spawnpenny.api import Manifest, PlannedSpawn, Settings, Spawn, Step, allow, hookimpl, schema_of
 from spawnpenny_user.files import FileSettings, mounted, user_files
 
 
@@ -42,7 +42,7 @@ class FilesStep(Step):
     def __init__(self, settings: FileSettings) -> None:
         self._settings = settings
 
-    def manifests(self, spawn: Spawn) -> list[Manifest]:
+    def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
         return [user_files(spawn.user, self._settings)]
 
 

@@ -16,9 +16,8 @@ from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidOptionError
 from spawnpenny.kubernetes.interface import Manifest
-from spawnpenny.pipeline.no_cluster import NoCluster
 from spawnpenny.pipeline.pod_patches import merge_patches
-from spawnpenny.pipeline.spawn import Spawn, Stash
+from spawnpenny.pipeline.spawn import PlannedSpawn
 from spawnpenny.plugin.manager import Plugins, load_plugins
 from spawnpenny.settings.model import Settings
 
@@ -115,8 +114,8 @@ class Workshop:
     def _names(self, user: User, lab: str) -> Names:
         return Names.of(user.username, Kind.LAB, lab, prefix=self.settings.namespaces.prefix)
 
-    def _spawn(self, user: User, lab: str, options: Mapping[str, Any], env: Mapping[str, str]) -> Spawn:
-        return Spawn(
+    def _spawn(self, user: User, lab: str, options: Mapping[str, Any], env: Mapping[str, str]) -> PlannedSpawn:
+        return PlannedSpawn(
             id="sample",
             kind=Kind.LAB,
             name=lab,
@@ -126,14 +125,12 @@ class Workshop:
             env=env,
             resources=Resources(),
             resources_in_use=Resources(),
-            stash=Stash(),
-            cluster=NoCluster(),
             _patch=self._patched,
             _notify=lambda *_: None,
             _publish_url=lambda *_: None,
         )
 
-    def _patched(self, spawn: Spawn, pod: Manifest) -> Manifest:
+    def _patched(self, spawn: PlannedSpawn, pod: Manifest) -> Manifest:
         patches = self.plugins.pod_patches(spawn, copy.deepcopy(pod))
         return merge_patches(pod, patches, base="the lab plugin")
 

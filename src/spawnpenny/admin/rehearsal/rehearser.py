@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.spawns import Caller
     from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.kubernetes.models import Mismatch
-    from spawnpenny.pipeline.spawn import Spawn
+    from spawnpenny.pipeline.spawn import PlannedSpawn
     from spawnpenny.pipeline.step import Step
     from spawnpenny.spawns.service_context import ServiceContext
     from spawnpenny.spawns.views import Context
@@ -140,11 +140,11 @@ class _SpawnRehearsal:
             self._found(Problem(self._plugin(step), "step_failed", message))
         return otherwise
 
-    def _patched(self) -> Callable[[Spawn, Manifest], Manifest]:
+    def _patched(self) -> Callable[[PlannedSpawn, Manifest], Manifest]:
         """Return a function that merges the patches of all plugins, and reports every conflict, not the first alone."""
         plugins, limits = self.rehearser.service_context.plugins, container_limits(self.context.pipeline.steps)
 
-        def patched(spawn: Spawn, pod: Manifest) -> Manifest:
+        def patched(spawn: PlannedSpawn, pod: Manifest) -> Manifest:
             base = f"the {spawn.kind} plugin"
             for patch in plugins.pod_patches(spawn, copy.deepcopy(pod)):
                 try:

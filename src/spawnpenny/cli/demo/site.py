@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.api import NOTEBOOK, Kind, Manifest, Settings, Spawn, hookimpl
+from spawnpenny.api import NOTEBOOK, Kind, Manifest, PlannedSpawn, Settings, hookimpl
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.cli.demo.dask import PROXY_COMMAND, PROXY_IMAGE, PROXY_SCOPES
 from spawnpenny.cli.demo.hub import HUB_COMMAND, HUB_IMAGE
@@ -84,7 +84,7 @@ class HomePlugin:
         self._homes = homes
 
     @hookimpl
-    def spawnpenny_pod_patch(self, spawn: Spawn) -> Manifest:
+    def spawnpenny_pod_patch(self, spawn: PlannedSpawn) -> Manifest:
         if spawn.kind is not Kind.LAB:
             return {}
         home = str(self._homes / spawn.names.user).replace("$", "$$")  # Kubernetes expands $(NAME) in args
