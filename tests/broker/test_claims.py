@@ -235,7 +235,7 @@ async def test_a_release_is_not_carried_out_when_its_user_may_have_a_lab_elsewhe
     async with separated.broker():
         made = await put.answer(await put("made", NAMESPACE))
     old = await put("old", {"verb": "release", "username": "ada", "nonce": "n", "uid": made["result"], "purge": False})
-    separated.cluster = Aged(separated.cluster, separated.settings.broker.patience + 5)
+    separated.cluster = Aged(separated.cluster, separated.settings.broker.timeout + 5)
     async with separated.broker():
         assert (await put.answer(old))["code"] == BrokerRequestExpiredError.code
     assert "deletionTimestamp" not in (await separated.read("Namespace", separated.namespace()))["metadata"]
@@ -263,7 +263,7 @@ class Held(FaultyCluster):
 
 
 async def test_a_user_who_asks_for_much_holds_up_nobody_else(separated, put):
-    separated.data["broker"]["claims"] = 2
+    separated.data["broker"]["concurrency"] = 2
     separated.cluster = held = Held(separated.cluster, separated.namespace("eve"))
     async with separated.broker():
         many = [await put(f"eve{number}", {**NAMESPACE, "username": "eve"}) for number in range(5)]
@@ -274,7 +274,7 @@ async def test_a_user_who_asks_for_much_holds_up_nobody_else(separated, put):
 
 
 async def test_a_claim_that_takes_long_is_taken_and_waited_for(separated, put):
-    separated.data["broker"]["patience"] = 4
+    separated.data["broker"]["timeout"] = 4
     separated.cluster = held = Held(separated.cluster, separated.namespace("ada"))
     async with separated.broker(), run_broker_client(separated.cluster, separated.settings) as broker:
         asked = asyncio.create_task(broker.claim_namespace("ada"))
@@ -288,7 +288,7 @@ async def test_a_claim_that_takes_long_is_taken_and_waited_for(separated, put):
 
 
 async def test_a_claim_that_nobody_takes_up_fails_and_is_withdrawn(separated, maps):
-    separated.data["broker"]["patience"] = 0.5
+    separated.data["broker"]["timeout"] = 0.5
     async with run_broker_client(separated.cluster, separated.settings) as broker:
         with pytest.raises(BrokerUnavailableError, match="does not answer"):
             await broker.claim_namespace("ada")

@@ -82,7 +82,7 @@ async def test_without_a_broker_a_first_spawn_fails_plainly_and_respawns_go_on(s
     async with separated.broker(), separated.service() as service:
         assert (await settled(await start(service))).record.phase is Phase.RUNNING
         await stop(service)
-    separated.data["broker"] = {"patience": 1}
+    separated.data["broker"] = {"timeout": 1}
     async with separated.service() as service:  # it starts again, and there is no broker
         assert (await settled(await start(service, "again"))).record.phase is Phase.RUNNING
         run = await settled(await start(service, user="bob"))
@@ -95,7 +95,7 @@ async def test_without_a_broker_a_first_spawn_fails_plainly_and_respawns_go_on(s
 
 
 async def test_a_service_that_has_never_heard_of_a_broker_says_so(separated):
-    separated.data["broker"] = {"patience": 0.2}
+    separated.data["broker"] = {"timeout": 0.2}
     async with separated.service() as service:
         run = await settled(await start(service))
         assert run.record.reason.code == "broker_unavailable"
@@ -152,7 +152,7 @@ async def test_a_board_that_was_deleted_is_made_and_written_again(separated):
 
 
 async def test_before_the_board_is_written_nothing_is_known(separated):
-    separated.data["broker"] = {"patience": 0.2}
+    separated.data["broker"] = {"timeout": 0.2}
     async with run_broker_client(separated.cluster, separated.settings) as broker:
         with pytest.raises(BrokerUnavailableError):
             broker.namespace_hash()

@@ -42,7 +42,7 @@ async def crowded(cluster, hollow_node):
     """Have a site with a separate broker, where the image of each user whose name begins with ``bad`` is missing."""
     site = await make_site(cluster, broker="separate")
     site.data |= {
-        "broker": {"lease": LONG, "patience": LONG, "expire": LONG},
+        "broker": {"lease": LONG, "timeout": LONG, "expiry": LONG},
         "replicas": {"lease": LONG},
         "deadlines": {"spawn": LONG, "step": LONG},
     }

@@ -216,7 +216,7 @@ async def test_a_request_is_passed_on_only_to_who_has_the_replicas_certificate(s
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     pair = str(tmp_path / "both.pem")
     site.data["web"] = {"certificate": pair, "key": pair, "authority": str(tmp_path / "ca.pem")}
-    site.data["replicas"] = {"certified": "spawnpenny.test"}
+    site.data["replicas"] = {"certificate_name": "spawnpenny.test"}
     async with replica(site, "a") as (one, _), replica(site, "b") as (two, service):
         await one.put(LAB, json={"start": "s1"})
         await heard(service)

@@ -125,6 +125,16 @@ def test_a_variable_that_is_no_yaml_is_refused_by_name_and_not_quoted():
         ({"webb": {}}, "webb: 'webb' is not known here; did you mean 'web'?"),
         ({"web": {"prot": 1}}, "web.prot: 'prot' is not known here; did you mean 'port'?"),
         (
+            {"broker": {"claims": 9}},
+            "'claims' is not known here; known are account, account_namespace, annotations, concu",
+        ),
+        (
+            {"broker": {"patience": 9}},
+            "broker.patience: 'patience' is not known here; known are account, account_namesp",
+        ),
+        ({"broker": {"expire": 9}}, "broker.expire: 'expire' is not known here; did you mean 'expiry'?"),
+        ({"replicas": {"certified": "x"}}, "'certified' is not known here; did you mean 'certificate_name'?"),
+        (
             {"tokens": {"hub": {"sha256": SHA, "scope": []}}},
             "tokens.hub.scope: 'scope' is not known here; did you mean",
         ),

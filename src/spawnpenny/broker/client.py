@@ -96,9 +96,9 @@ class BrokerClient:
 
     async def sweep(self) -> None:
         """Delete claims for which nobody waits any more, as after a restart: by their age, out of what is watched."""
-        limit = lifetime("commission", taken=True, settings=self._settings) + self._settings.broker.expire
+        limit = lifetime("commission", taken=True, settings=self._settings) + self._settings.broker.expiry
         while True:
-            await asyncio.sleep(self._settings.broker.expire)
+            await asyncio.sleep(self._settings.broker.expiry)
             for each in self._maps.items():
                 with self._faults.isolated("request", each["metadata"]["name"]):
                     if is_request(each) and age(each) > limit:
@@ -108,7 +108,7 @@ class BrokerClient:
         """Return once the board says something, or the broker's patience is over."""
         space = self._settings.namespaces.state
         try:
-            async with asyncio.timeout(self._settings.broker.patience):
+            async with asyncio.timeout(self._settings.broker.timeout):
                 await self._maps.wait_for(
                     space, status_ref(space).name, lambda existing: BrokerStatus.read(existing) is not None
                 )
@@ -167,9 +167,9 @@ class BrokerClient:
 
         """
         settings = self._settings
-        heard = await self._until(ref, settings.broker.patience, taken=True)
+        heard = await self._until(ref, settings.broker.timeout, taken=True)
         if heard is not None and not is_answered(heard):
-            limit = lifetime(request.verb, taken=True, settings=settings) + settings.broker.patience
+            limit = lifetime(request.verb, taken=True, settings=settings) + settings.broker.timeout
             heard = await self._until(ref, limit, taken=False)
         if heard is None or not is_answered(heard):
             raise BrokerUnavailableError(

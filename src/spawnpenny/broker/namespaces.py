@@ -71,7 +71,7 @@ class UserNamespaces:
     async def claim(self, username: str) -> str:
         """Make a user's namespace with its RoleBinding, or find it there; return its uid."""
         name = self._name(username)
-        until = asyncio.get_running_loop().time() + self._settings.broker.expire
+        until = asyncio.get_running_loop().time() + self._settings.broker.expiry
         for _ in range(_TRIES):
             try:
                 namespace = await self._ensure_namespace(username, name)

@@ -115,8 +115,8 @@ def lifetime(verb: Verb, *, taken: bool, settings: Settings) -> float:
     """
     broker = settings.broker
     if verb == "release":
-        return min(broker.patience, broker.expire)
-    return broker.expire + (2 * settings.deadlines.spawn if taken and verb != "namespace" else 0)
+        return min(broker.timeout, broker.expiry)
+    return broker.expiry + (2 * settings.deadlines.spawn if taken and verb != "namespace" else 0)
 
 
 def is_too_old(manifest: Manifest, settings: Settings) -> bool:

@@ -105,7 +105,9 @@ class RequestWorker:
         self._faults = faults or Faults()
         self._outcomes: Counter[str] = Counter() if outcomes is None else outcomes
         # Orders take minutes, and must not hold up namespaces.
-        self._lines: dict[bool, FairQueue[_Job]] = {order: FairQueue(settings.broker.claims) for order in (False, True)}
+        self._lines: dict[bool, FairQueue[_Job]] = {
+            order: FairQueue(settings.broker.concurrency) for order in (False, True)
+        }
         self._jobs: dict[str, _Job] = {}
         self._shared: dict[tuple[Verb, User], _Job] = {}
         self._moments: dict[str, asyncio.TimerHandle] = {}

@@ -161,16 +161,18 @@ class PodSettings:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """The objects that the broker makes, and the way to reach it.
+    """The objects that the broker creates, its limits, and how the service reaches it.
 
-    The role that it binds in user namespaces, for whom, the pod security level, further ``labels`` and ``annotations``
-    of these namespaces, and the orders. ``separate`` says
-    that it is a process of its own, with an account of its own. ``namespaces`` bounds how many it makes, ``releases``
-    how many go in an hour, ``claims`` how many it works on at once; ``purge`` lets it delete volume claims with a
-    namespace. ``keep_for`` are further kinds that keep an idle namespace where somebody else made one of them,
-    ``ignore`` patterns of objects that do not. ``lease``, ``patience`` and ``expire`` are in seconds: after how long
-    another broker takes over, after how long a claim that nobody took up has failed, and after how long one is not
-    carried out any more.
+    ``separate`` says that it is a process of its own, with an account of its own. ``role`` is the ClusterRole that it
+    binds in user namespaces for the service's ``account`` in ``account_namespace``. User namespaces get the level
+    ``pod_security``, and further ``labels`` and ``annotations``. ``orders`` is the file with the site's orders.
+
+    It keeps at most ``namespaces``, releases at most ``releases`` in an hour, and works on ``concurrency`` requests at
+    the same time. ``purge`` lets it delete volume claims with a namespace. ``keep_for`` are further kinds of objects
+    for which it keeps an idle namespace, ``ignore`` patterns of objects for which it does not.
+
+    Another broker takes over when the Lease was not renewed for ``lease`` seconds. A request fails if no broker starts
+    it within ``timeout`` seconds, and after ``expiry`` seconds no broker carries it out any more.
     """
 
     separate: bool = True
@@ -186,25 +188,25 @@ class BrokerSettings:
     purge: bool = False
     keep_for: tuple[KindName, ...] = ()
     ignore: tuple[ObjectPattern, ...] = ()
-    claims: Count = 100
+    concurrency: Count = 100
     lease: Seconds = 8
-    patience: Seconds = 10
-    expire: Seconds = 60
+    timeout: Seconds = 10
+    expiry: Seconds = 60
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSettings:
-    """Several services share the work.
+    """One of several services that share the users.
 
-    ``name`` is this one's, different from all others' (None: the host's name); ``address`` is where the others reach
-    it, such as ``http://10.1.2.3:8080`` (None: made of the host's address and the port), and ``certified`` the name
-    that the certificates of all of them carry (None: each one's address); ``lease`` are the seconds after which a
-    silent one's users are taken over.
+    ``name`` is its name, unlike all others' (None: the host's name). ``address`` is the URL at which the others reach
+    it, such as ``http://10.1.2.3:8080`` (None: the host's address and the port). ``certificate_name`` is the name in
+    the certificates of all replicas (None: each replica's address). When a replica does not renew its Lease for
+    ``lease`` seconds, another takes over its users.
     """
 
     name: ReplicaName | None = None
     address: HttpUrl | None = None
-    certified: str | None = None
+    certificate_name: str | None = None
     lease: Seconds = 30
 
 

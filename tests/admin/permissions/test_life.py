@@ -265,7 +265,7 @@ async def ask_in_vain(installation):
     """Have a user come while there is no broker."""
     if not installation.settings.broker.separate:
         return
-    installation.site.data["broker"]["patience"] = 1
+    installation.site.data["broker"]["timeout"] = 1
     async with installation.running(broker=False) as service:
         run = await settled(await start(service, user="ivan"))
         assert run.record.reason.code == "broker_unavailable"

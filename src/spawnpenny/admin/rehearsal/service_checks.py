@@ -19,8 +19,8 @@ _LEAST: Final = {
     "deadlines.step": 1.0,
     "replicas.lease": 1.0,
     "broker.lease": 1.0,
-    "broker.patience": 1.0,
-    "broker.expire": 2.0,
+    "broker.timeout": 1.0,
+    "broker.expiry": 2.0,
 }
 """Seconds below which a setting lets no spawn come to its end."""
 

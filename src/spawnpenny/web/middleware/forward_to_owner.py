@@ -123,7 +123,7 @@ async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
             data=body,
             headers=headers,
             allow_redirects=False,
-            server_hostname=service.settings.replicas.certified,
+            server_hostname=service.settings.replicas.certificate_name,
         ) as answer:
             await _hand_back(request, answer, response)
     except (aiohttp.ClientError, OSError) as error:
