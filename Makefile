@@ -32,9 +32,12 @@ test-all: export SPAWNPENNY_JUPYTERHUB5 := $(CURDIR)/$(OTHER)/bin/python
 test-all: $(READY) $(OTHER_READY) $(NODE_READY)
 	SPAWNPENNY_TEST_ALL=1 $(BIN)/pytest $(ARGS)
 
-# The tests of units, plugins and pages, less those that start a process or build a site (conftest.py).
+# Tests of single modules, plugins and pages, less those that start a process or build a site (conftest.py).
+FAST := $(addprefix tests/,aio architecture auth domain kubernetes/pods pipeline plugin settings spawns) $(wildcard tests/test_*.py) \
+    tests/admin/permissions/test_fence.py tests/docs/test_docs.py plugins
+
 fast: $(READY)
-	$(BIN)/pytest -q --fast -n 2 tests/unit tests/docs/test_docs.py plugins $(ARGS)
+	$(BIN)/pytest -q --fast -n 2 $(FAST) $(ARGS)
 
 fix: $(READY)
 	$(BIN)/ruff format .

@@ -11,10 +11,13 @@ import tomllib
 from contextlib import AsyncExitStack
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import SimpleNamespace
 
+import hypothesis
 import pytest
 import structlog
 
+from spawnpenny.api import Step, hookimpl
 from spawnpenny.testing.web_server import serve_site
 from tests.kit.fault_proxy import FaultProxy
 
@@ -24,6 +27,9 @@ EXTRAS = ("server", "jupyterhub", "dask", "oidc")
 # By default structlog writes tracebacks with local variables where rich is installed. That takes seconds each, in which
 # the event loop stands still: one task that fails again and again made tests fail that have nothing to do with it.
 structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+
+hypothesis.settings.register_profile("tests", derandomize=True, deadline=None, database=None, max_examples=100)
+hypothesis.settings.load_profile("tests")
 
 LONGEST = (
     *("tests/hostile", "tests/replicas", "tests/faults", "tests/e2e", "plugins/dask", "tests/cli", "tests/pipeline"),
@@ -116,6 +122,37 @@ async def fault_proxy(apiserver):
     """Run a proxy before the API server that injects faults, and passes the rest on with all rights."""
     async with FaultProxy(apiserver.url, apiserver.ssl_context()) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def make_step():
+    """Make a step of a class of its own, with these attributes; one of scope spawn has a revert."""
+
+    def make(name, scope="user", kinds=("lab",), *, revert=None, **more):
+        async def nothing(self, spawn):
+            """Take nothing away."""
+
+        own = {"name": name, "scope": scope, "kinds": frozenset(kinds)}
+        own |= {key: frozenset(value) if key in {"needs", "after", "before"} else value for key, value in more.items()}
+        if scope == "spawn" if revert is None else revert:
+            own["revert"] = nothing
+        return type("Made", (Step,), own)()
+
+    return make
+
+
+@pytest.fixture
+def plugin_of():
+    """Make a plugin that brings these steps."""
+
+    def make(*steps):
+        @hookimpl
+        def spawnpenny_steps(settings):
+            return list(steps)
+
+        return SimpleNamespace(spawnpenny_steps=spawnpenny_steps)
+
+    return make
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import spawnpenny_storage.errors  # noqa: F401
 import spawnpenny.app  # noqa: F401 - it loads all errors of the service
 from spawnpenny.errors import SpawnpennyError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def all_errors(base=SpawnpennyError):

@@ -14,7 +14,7 @@ from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS, check_openings
 from spawnpenny.pipeline.pod_patches import merge_patches
 
-GOLDEN = Path(__file__).parents[1] / "pipeline" / "golden" / "pod.yaml"
+GOLDEN = Path(__file__).parent / "golden" / "pod.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from spawnpenny.pipeline.errors import HardeningError
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_openings import OPENINGS, opening_level
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LEVELS = ("privileged", "baseline", "restricted")
 KINDS = ("containers", "initContainers", "ephemeralContainers")
 HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
