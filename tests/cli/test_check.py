@@ -49,28 +49,31 @@ def test_people_get_a_line_for_each(check):
     code, out, err = check(f"tokens: {{ada: {{sha256: {HASH}, scopes: ['spawn:self'], user: ada}}}}")
     assert (code, err) == (0, "")
     assert "tokens        ada: spawn:self for ada" in out
-    assert "note: pods.images lets pods have any image." in out
+    assert "note: pods.images allows every image." in out
 
 
 @pytest.mark.parametrize(
     ("text", "unusual"),
     [
-        ("{}", "There are no tokens"),
+        ("{}", "The settings have no tokens"),
         ("{}", "gateway.address is not set"),
-        (f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}", "may start labs for everybody"),
+        (f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}", "may start labs for every user"),
         (f"tokens: {{hub: {{sha256: {HASH}, scopes: [purge, 'spawn:any']}}}}", "may delete users' storage"),
-        ("pods: {images: ['*']}", "any image"),
+        ("pods: {images: ['*']}", "allows every image"),
         ("pods: {allow: [nfs, root]}", "pods.allow opens nfs, root, but broker.pod_security is restricted"),
-        ("pods: {allow: ['capabilities:CHOWN']}", "Set broker.pod_security: baseline for the service and the broker"),
+        (
+            "pods: {allow: ['capabilities:CHOWN']}",
+            "Set broker.pod_security: baseline for the service and for the broker",
+        ),
         (
             "{pods: {allow: [root, hostPath, serviceAccountToken]}, broker: {pod_security: baseline}}",
             "pods.allow opens hostPath, but broker.pod_security is baseline",
         ),
         ("pods: {allow: [hostPath]}", "opens the hardening rules for hostPath"),
-        ("broker: {separate: false}", "amount to the cluster"),
+        ("broker: {separate: false}", "amount to the whole cluster"),
         ("broker: {purge: true}", "volume claims"),
         ("broker: {pod_security: privileged}", "refuses no pod"),
-        ("broker: {orders: /no/such/file}", "There is no orders file /no/such/file"),
+        ("broker: {orders: /no/such/file}", "The orders file /no/such/file does not exist here"),
     ],
 )
 def test_what_is_unusual_is_told(told, text, unusual):
@@ -90,7 +93,7 @@ def test_a_standard_plugin_that_a_list_leaves_out_is_told(told, name):
     listed = ", ".join(
         f"{plugin}: {{}}" for plugin in STANDARD_PLUGINS if plugin not in {name, *NEEDED_BY.get(name, ())}
     )
-    found = [each for each in told(f"plugins: {{{listed}}}")["unusual"] if "a section plugins replaces" in each]
+    found = [each for each in told(f"plugins: {{{listed}}}")["unusual"] if "a section `plugins` replaces" in each]
     assert [each.split()[3] for each in found] == sorted({name, *NEEDED_BY.get(name, ())})
 
 

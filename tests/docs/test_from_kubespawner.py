@@ -12,7 +12,7 @@ from jupyterhub.spawner import Spawner
 from kubespawner import KubeSpawner
 
 from spawnpenny.admin.migration.objects import GET
-from spawnpenny.admin.migration.traits import RENAMED, TRAITS, Fate, table
+from spawnpenny.admin.migration.traits import RENAMED, TRAITS, Outcome, table
 from spawnpenny.clients.jupyterhub import SpawnpennySpawner
 from spawnpenny.clients.jupyterhub.kubespawner_names import METHODS, MOVED, UNUSED, advice_for
 from spawnpenny.clients.jupyterhub.kubespawner_names import RENAMED as MOVED_RENAMED
@@ -53,13 +53,13 @@ def test_the_page_has_the_table_that_the_command_carries_by():
 
 
 @pytest.mark.parametrize(
-    "trait", [each for each in TRAITS.values() if each.fate is Fate.SETTING], ids=lambda it: it.name
+    "trait", [trait for trait in TRAITS.values() if trait.outcome is Outcome.SETTING], ids=lambda it: it.name
 )
 def test_the_setting_that_a_trait_becomes_is_one(trait):
     assert is_setting(trait.to)
 
 
-def test_the_settings_that_the_page_and_its_remarks_name_are_ones():
+def test_the_settings_that_the_page_and_its_notes_name_are_ones():
     named = set(re.findall(r"`((?:plugins|pods|deadlines|namespaces)\.[a-z_.]+)", PAGE))
     assert [key for key in named if not is_setting(key)] == []
 
@@ -99,7 +99,7 @@ def test_the_warning_names_the_place_that_the_page_names(name):
 
 
 def test_what_jupyterhub_has_and_is_not_used_is_warned_of():
-    settings = {trait.name for trait in TRAITS.values() if trait.fate is Fate.SETTING}
+    settings = {trait.name for trait in TRAITS.values() if trait.outcome is Outcome.SETTING}
     used = {"notebook_dir", "default_url", "port", "environment"}
     assert settings & Spawner.class_traits().keys() - used == set(UNUSED)
 

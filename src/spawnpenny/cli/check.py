@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spawnpenny.admin.check import Review, review, review_deployment
+from spawnpenny.admin.check.check import check_deployment, check_settings
 from spawnpenny.cli import exits
 from spawnpenny.cli.deployment import deployment_of, deployment_options
 from spawnpenny.cli.options import settings_option
@@ -16,6 +16,8 @@ from spawnpenny.cli.options import settings_option
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from spawnpenny.admin.check.result import CheckResult
 
 
 @click.command()
@@ -25,46 +27,46 @@ if TYPE_CHECKING:
 def check(file: str | None, overlay: Path | None, rendered: Path | None, output: str) -> int:
     """Check settings and plugins without a cluster, and print what a service would use. No secret is printed.
 
-    With --overlay or --rendered it also compares the deployment's roles with what the settings and plugins need. It
-    ends with 2 where a service would not start, or would lack a right, and with 1 where users could not start all that
-    they are offered.
+    With --overlay or --rendered it also compares the deployment's roles with what the settings and plugins need. The
+    exit code is 2 if a service would not start or would lack a right, and 1 if users could not start everything that
+    they can choose.
     """
     deployment = deployment_of(file, overlay, rendered)
-    told = review(file) if deployment is None else review_deployment(deployment)
+    result = check_settings(file) if deployment is None else check_deployment(deployment)
     if output == "json":
-        click.echo(json.dumps(asdict(told), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(asdict(result), indent=2, ensure_ascii=False))
     else:
-        for line in _lines(told.used):
+        for line in _lines(result.used):
             click.echo(line)
-        for unusual in told.unusual:
+        for unusual in result.unusual:
             click.echo(f"note: {unusual}")
-        for problem in (*told.problems, *_refused(told)):
+        for problem in (*result.problems, *_refused(result)):
             click.echo(problem, err=True)
-    if told.problems:
+    if result.problems:
         return exits.USAGE
-    return exits.FAILED if told.refused else exits.DONE
+    return exits.FAILED if result.refused else exits.DONE
 
 
-def _refused(told: Review) -> Iterator[str]:
-    for each in told.refused:
-        concerned = f" ({', '.join(each.spawns)})" if each.spawns else ""
-        yield f"{each.setting}: {each.message}{concerned}"
-    if told.refused:
-        yield "Users could not start all that they are offered: `spawnpenny try` says what to paste."
+def _refused(result: CheckResult) -> Iterator[str]:
+    for problem in result.refused:
+        concerned = f" ({', '.join(problem.spawns)})" if problem.spawns else ""
+        yield f"{problem.setting}: {problem.message}{concerned}"
+    if result.refused:
+        yield "Users could not start everything that they can choose. Run `spawnpenny try`: it prints what to paste."
 
 
 def _lines(used: dict[str, Any]) -> Iterator[str]:
     width = max(map(len, used), default=0)
     for name, value in used.items():
-        yield f"{name:{width}}  {_told(value)}"
+        yield f"{name:{width}}  {_text(value)}"
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     match value:
         case {"scopes": scopes, "user": user}:
-            return f"{_told(scopes)}{f' for {user}' if user else ''}"
+            return f"{_text(scopes)}{f' for {user}' if user else ''}"
         case dict():
-            return ", ".join(f"{key}: {_told(each)}" for key, each in value.items()) or "none"
+            return ", ".join(f"{key}: {_text(item)}" for key, item in value.items()) or "none"
         case list():
             return " ".join(map(str, value)) or "none"
         case None:

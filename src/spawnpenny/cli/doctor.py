@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spawnpenny.plugin.manager import Plugins
     from spawnpenny.settings.model import Settings
 
-_WORDS: Final = {Level.OK: "ok", Level.UNKNOWN: "?", Level.WARNING: "warning", Level.FAILURE: "FAILURE"}
+_WORDS: Final = {Level.OK: "ok", Level.UNKNOWN: "unknown", Level.WARNING: "warning", Level.FAILURE: "FAILURE"}
 
 
 @click.command()

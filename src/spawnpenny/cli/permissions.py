@@ -12,7 +12,13 @@ import yaml
 
 from spawnpenny.admin.permissions.fence import make_fence
 from spawnpenny.admin.permissions.grants import gather
-from spawnpenny.admin.permissions.kustomize import FOLDER, is_taken_in, make_component, standing_in, write_component
+from spawnpenny.admin.permissions.kustomize import (
+    FOLDER,
+    includes_component,
+    make_component,
+    placeholder_component,
+    write_component,
+)
 from spawnpenny.admin.permissions.manifests import make_manifests
 from spawnpenny.admin.permissions.table import make_table
 from spawnpenny.broker.namespaces import release_role
@@ -46,7 +52,7 @@ def permissions(file: str | None, overlay: Path | None, rendered: Path | None, o
     The manifests have no service accounts and no namespaces: those are the deployment's. The kustomize component gives
     the roles of the base these rights, and the fence these names and openings; with --overlay it is written there.
     """
-    with standing_in(overlay) if overlay is not None else nullcontext():
+    with placeholder_component(overlay) if overlay is not None else nullcontext():
         deployment = deployment_of(file, overlay, rendered)
     settings = load_settings(file) if deployment is None else deployment.settings()
     grants = gather(settings, load_plugins(settings))
@@ -78,7 +84,7 @@ def _give_component(manifests: list[Manifest], fence: list[Manifest], settings: 
         click.echo(text, nl=False)
         return
     click.echo(f"Written: {write_component(overlay, text)}")
-    if not is_taken_in(overlay):
+    if not includes_component(overlay):
         click.echo(f"The overlay does not take it in yet: add `- {FOLDER}` to its components, after all others.")
 
 

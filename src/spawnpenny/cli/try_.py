@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from spawnpenny.admin.check import fence_differences, load, load_deployment
+from spawnpenny.admin.check.check import fence_differences
+from spawnpenny.admin.check.loaded import load, load_deployment
 from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits

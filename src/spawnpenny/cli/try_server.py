@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.admin.rehearsal.rehearse import rehearse
-from spawnpenny.admin.rehearsal.server_dry_run import Tenant, dry_run, find_tenant, not_asked
+from spawnpenny.admin.rehearsal.server_dry_run import Tenant, dry_run, find_tenant, no_namespace_problem
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.cli.logging import configure_logs
 from spawnpenny.cli.runtime import open_broker
@@ -54,7 +54,7 @@ async def ask(
         _tenant(cluster, settings, selection.username, claim=claim) as tenant,
     ):
         if tenant is None:
-            return replace(found, problems=(*found.problems, not_asked(selection.username)))
+            return replace(found, problems=(*found.problems, no_namespace_problem(selection.username)))
         name = selection.name if selection.name != DEFAULT_LAB else _SERVER
         chosen = replace(selection, username=tenant.username, name=name)
         asked = await dry_run(rehearse(settings, plugins, chosen), cluster)

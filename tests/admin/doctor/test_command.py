@@ -28,7 +28,7 @@ async def test_a_healthy_deployment_exits_0_with_a_line_for_each_check(doctor, w
     # Without the orders, which only an overlay has, the fence for the broker cannot be judged in full.
     in_all = ", as far as these rights can tell." if ward.fenced else "."
     assert (code, told.splitlines()[-1]) == (0, f"Nothing is wrong{in_all}")
-    assert "ok       rights        The accounts have the rights that they need." in told
+    assert "ok       rights         The accounts have the rights that they need." in told
     assert f"{'unknown' if ward.fenced else 'warning'}  policy" in told
 
 

@@ -54,7 +54,7 @@ async def test_a_right_too_few_is_found(ward):
             rule["verbs"].remove("update")
     await ward.cluster.replace(role)
     home = ward.settings.broker.account_namespace
-    message = f"The account {name} of {home} may not update secrets in {state}."
+    message = f"The account {name} of {home} lacks rights in {state}: update secrets."
     assert await faults(ward) == [("rights", "failure", message)]
 
 
@@ -72,7 +72,7 @@ async def test_a_right_too_many_is_found(ward):
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
     }
     await ward.cluster.create(binding)
-    message = f"The account {name} of {home} may create pods/exec in kube-system, which it does not need."
+    message = f"The account {name} of {home} has rights in kube-system that it does not need: create pods/exec."
     assert await faults(ward) == [("excess", "failure", message)]
 
 
@@ -149,8 +149,8 @@ async def test_a_broker_that_renews_its_lease_no_more_is_found(ward):
 
 async def test_a_broker_that_works_by_other_settings_is_found(ward):
     ward.data["broker"]["pod_security"] = "baseline"
-    security, board = await faults(ward, fence_differs=True)
-    assert board == ("board", "failure", "The broker makes namespaces by other settings than these.")
+    security, broker = await faults(ward, fence_differs=True)
+    assert broker == ("broker-status", "failure", "The broker makes namespaces by other settings than these.")
     assert security[0] == "pod-security"
 
 
@@ -194,7 +194,7 @@ async def test_a_right_that_the_account_itself_lacks_is_found_with_its_own_right
         found = await ward.look(cluster)
     told = [told for check, level, told in found if (check, level) == ("rights", "failure")]
     assert len(told) == 1
-    assert f"The account {settings.broker.account} of {settings.broker.account_namespace} may not" in told[0]
+    assert f"The account {settings.broker.account} of {settings.broker.account_namespace} lacks rights" in told[0]
     assert "list pods" in told[0]
 
 

@@ -11,7 +11,7 @@ from kubernetes_asyncio.client import ApiClient
 from kubespawner import KubeSpawner
 from traitlets.config.loader import PyFileConfigLoader
 
-from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.samples import Samples
 from spawnpenny.admin.migration.slugs import namespace_names
 from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.quantities import parse_quantity
@@ -100,15 +100,15 @@ def as_json(model):
 async def test_a_lab_is_made_of_the_same(migrate, spawner_of, user, server, choice):
     code, told, output = await asyncio.to_thread(migrate, SITE, "--namespace", "jhub")
     assert code == 0, told
-    workshop = Workshop(load_settings(str(output)))
-    ours = workshop.pod(choice, user=User(user, 1000, 100), lab=server or DEFAULT_LAB)
+    samples = Samples(load_settings(str(output)))
+    ours = samples.pod(choice, user=User(user, 1000, 100), lab=server or DEFAULT_LAB)
 
     spawner = spawner_of(user, server, config=PyFileConfigLoader(SITE.name, path=str(CONFIGS)).load_config())
     spawner.user_options = choice
     await spawner.load_user_options()
     assert gist(ours) == gist(as_json(await spawner.get_pod_manifest()))
 
-    (claim,) = workshop.claims(user, server)
+    (claim,) = samples.claims(user, server)
     theirs = as_json(spawner.get_pvc_manifest())
     assert claim["metadata"]["name"] == theirs["metadata"]["name"]
     assert claim["spec"] == theirs["spec"]
@@ -183,7 +183,7 @@ def test_the_values_of_zero_to_jupyterhub_are_carried(migrate):
     code, told, output = migrate(CONFIGS / "values.yaml")
     assert code == 1, told
     settings = load_settings(str(output))
-    pod = Workshop(settings).pod({"profile": "big"}, user=User("ada", 1000, 100))
+    pod = Samples(settings).pod({"profile": "big"}, user=User("ada", 1000, 100))
     found = gist(pod | {"spec": {"initContainers": [], **pod["spec"]}})
     assert found["container"]["image"] == "quay.io/jupyter/scipy-notebook:1"
     assert found["container"]["args"] == ["jupyterhub-singleuser"]

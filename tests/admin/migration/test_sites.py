@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from spawnpenny.admin.migration.quota import suggested_quota
-from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.samples import Samples
 from spawnpenny.settings.load import load_settings
 from spawnpenny.spawns.container_limits import verify_steps
 
@@ -58,9 +58,9 @@ def test_a_service_starts_with_it_and_with_the_quota_that_is_suggested(migrate, 
     assert quota in output.read_text().splitlines()[2]
     for more in ({}, {"quota": yaml.safe_load(quota)}):
         output.write_text(yaml.safe_dump({**data, "plugins": {**data["plugins"], **more}}))
-        workshop = Workshop(load_settings(str(output)))
-        verify_steps(workshop.settings, workshop.plugins)
-        assert list(workshop.pods())
+        samples = Samples(load_settings(str(output)))
+        verify_steps(samples.settings, samples.plugins)
+        assert list(samples.pods())
 
 
 def test_a_quota_that_there_is_bounds_nothing_that_labs_have_no_limit_of(migrate, tmp_path):
@@ -69,8 +69,8 @@ def test_a_quota_that_there_is_bounds_nothing_that_labs_have_no_limit_of(migrate
     _, told, output = migrate(SITES / "fleet-dask.yaml", "--base", str(base))
     assert yaml.safe_load(output.read_text())["plugins"]["quota"] == {"labs": 2, "cpu": None, "memory": "300Gi"}
     assert "plugins.quota.cpu: labs have no limit of it" in told
-    workshop = Workshop(load_settings(str(output)))
-    verify_steps(workshop.settings, workshop.plugins)
+    samples = Samples(load_settings(str(output)))
+    verify_steps(samples.settings, samples.plugins)
 
 
 def test_an_init_container_that_changes_owners_is_not_the_only_way(migrate):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from spawnpenny.admin.migration.carry import carry
-from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.samples import Samples
 from spawnpenny.admin.migration.trial import try_settings
 from spawnpenny.admin.migration.values import load_values
 from spawnpenny.domain.users import User
@@ -36,7 +36,7 @@ def test_several_files_of_a_chart_around_it_are_merged_as_helm_does(plugins):
 
 
 def test_the_charts_volume_is_the_storage_plugins_wherever_it_is_mounted(chart):
-    pod = Workshop(load_settings(str(chart[2]))).pod(user=User("ada", 1000, 100), lab="work")
+    pod = Samples(load_settings(str(chart[2]))).pod(user=User("ada", 1000, 100), lab="work")
     (first,) = pod["spec"]["initContainers"]
     assert first["volumeMounts"] == [{"name": "storage", "mountPath": "/home/jovyan"}]
     notebook = next(container for container in pod["spec"]["containers"] if container["name"] == "notebook")

@@ -160,7 +160,7 @@ def test_a_deployment_without_a_fence_is_noted(overlay, check):
     ]
     changed(overlay / "kustomization.yaml", patches=gone)
     code, out, _ = check("--overlay", overlay)
-    assert (code, "note: The deployment has no fence" in out) == (0, True)
+    assert (code, "note: The deployment has no admission policies" in out) == (0, True)
 
 
 def test_orders_that_are_none_are_found(overlay, check):
@@ -200,4 +200,4 @@ def test_an_overlay_that_cannot_be_rendered_is_left_as_it_was(overlay, capsys):
 def test_settings_alone_say_that_the_bases_role_does_not_do(check, tmp_path):
     (tmp_path / "settings.yaml").write_text("plugins: {namespace: {}, lab: {}, storage: {}}\n")
     code, out, _ = check("--settings", tmp_path / "settings.yaml")
-    assert (code, "note: The plugins need more than the base's role gives: create persist" in out) == (0, True)
+    assert (code, "note: The plugins need more rights than the base's role gives: create persist" in out) == (0, True)

@@ -21,7 +21,7 @@ _SELF: Final = Resource(_GROUP, "SelfSubjectAccessReview", "selfsubjectaccessrev
 _AT_ONCE: Final = 8
 
 
-class CannotTellError(Exception):
+class RightsUnknownError(Exception):
     """The rights at hand do not suffice to ask about that account; its text says so."""
 
 
@@ -57,7 +57,7 @@ class Access:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._limit = asyncio.Semaphore(_AT_ONCE)
 
     async def allowed(self, account: tuple[str, str], rights: Iterable[Right]) -> set[Right]:
         """Return those of the rights that a service account has.
@@ -81,7 +81,7 @@ class Access:
             if me is None or me[1] != _user(account):
                 namespace, name = account
                 message = f"These rights do not suffice to ask what the account {name} of {namespace} may do."
-                raise CannotTellError(message) from None
+                raise RightsUnknownError(message) from None
             return True
         return False
 
@@ -91,9 +91,9 @@ class Access:
         if not about_oneself:
             groups = ["system:serviceaccounts", f"system:serviceaccounts:{account[0]}", "system:authenticated"]
             spec |= {"user": _user(account), "groups": groups}
-        review = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {}, "spec": spec}
-        async with self._slots:
-            answer = await self._cluster.create(review, resource)
+        request = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {}, "spec": spec}
+        async with self._limit:
+            answer = await self._cluster.create(request, resource)
         return bool(answer["status"].get("allowed"))
 
 

@@ -65,7 +65,7 @@ class Deployment:
         found = re.match(r"v?(\d+)\.(\d+)", self.version)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
-    def marks(self, kind: str | None = None) -> dict[str, str]:
+    def ownership_labels(self, kind: str | None = None) -> dict[str, str]:
         """Return the labels of what is this installation's."""
         ours = labels.ours(self.settings.installation)
         return ours if kind is None else {**ours, labels.KIND: kind}
@@ -79,5 +79,5 @@ class Deployment:
         return now - datetime.fromisoformat(renewed)
 
     async def user_namespaces(self) -> list[Manifest]:
-        listing = await self.cluster.list(resource_of("Namespace"), labels=self.marks())
+        listing = await self.cluster.list(resource_of("Namespace"), labels=self.ownership_labels())
         return [item for item in listing.items if labels.USER in item["metadata"].get("labels", {})]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from spawnpenny.admin.doctor import (
     broker,
+    installation,
     kubernetes,
-    places,
     pod_security,
     policy,
     rehearsal,
@@ -36,8 +36,8 @@ Check = Callable[[Deployment], Awaitable[list[Finding]]]
 CHECKS: Final[Mapping[str, Check]] = {
     "kubernetes": kubernetes.check_version,
     "clock": kubernetes.check_clock,
-    "namespaces": places.check_namespaces,
-    "accounts": places.check_accounts,
+    "namespaces": installation.check_namespaces,
+    "accounts": installation.check_accounts,
     "rights": rights.check_needed,
     "excess": rights.check_excess,
     "role": tenants.check_role,
@@ -45,7 +45,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "pod-security": pod_security.check_pod_security,
     "policy": policy.check_policy,
     "broker": broker.check_broker,
-    "board": broker.check_broker_status,
+    "broker-status": broker.check_broker_status,
     "replicas": replicas.check_replicas,
     "records": replicas.check_records,
     "service": service.check_service,
@@ -77,7 +77,7 @@ async def examine(
         behind = (parsedate_to_datetime(about.date) - midway).total_seconds() + _HALF
     deployment = Deployment(settings, plugins, cluster, about.version, behind, url, orders)
     found = await asyncio.gather(*(_run(name, check, deployment, patience) for name, check in CHECKS.items()))
-    return [finding for each in found for finding in each]
+    return [finding for findings in found for finding in findings]
 
 
 async def _run(name: str, check: Check, deployment: Deployment, patience: float) -> list[Finding]:
@@ -93,4 +93,4 @@ async def _run(name: str, check: Check, deployment: Deployment, patience: float)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are worth hearing
         message = f"The check itself failed ({type(error).__name__})."
         found = [unknown(message, "This is a mistake in spawnpenny: tell its developers.")]
-    return [replace(each, check=name) for each in found]
+    return [replace(finding, check=name) for finding in found]

@@ -37,35 +37,35 @@ async def check_policy(deployment: Deployment) -> list[Finding]:
     found = []
     for desired in make_fence(deployment.settings, deployment.orders):
         found += await _compare(deployment, desired)
-    if not any(each.level == "failure" for each in found):
+    if not any(finding.level == "failure" for finding in found):
         found.append(ok("The fence in force is the one of the settings."))
     return found
 
 
-async def _compare(deployment: Deployment, wanted: Manifest) -> list[Finding]:
-    kind, name = wanted["kind"], wanted["metadata"]["name"]
+async def _compare(deployment: Deployment, desired: Manifest) -> list[Finding]:
+    kind, name = desired["kind"], desired["metadata"]["name"]
     existing = await deployment.cluster.read(Ref(_RESOURCES[kind], name))
     if existing is None:
         return [failure(f"The {kind} {name} is not there.", APPLY)]
     found = []
     if deployment.orders is None and kind == POLICY and name.endswith("-broker"):
-        wanted = _with_orders_of(wanted, existing)
+        desired = _with_orders_of(desired, existing)
         message = "What the fence opens for the site's orders cannot be judged: they are the broker's own."
         found.append(unknown(message, "Run doctor with --overlay."))
-    found += [failure(difference, APPLY) for difference in fence_differences(existing, wanted)]
-    found += [warning(addition, "See whether it is meant.") for addition in fence_additions(existing, wanted)]
+    found += [failure(difference, APPLY) for difference in fence_differences(existing, desired)]
+    found += [warning(addition, "See whether it is meant.") for addition in fence_additions(existing, desired)]
     if (existing.get("status") or {}).get("typeChecking", {}).get("expressionWarnings"):
         message = f"The API server has doubts about expressions of the {kind} {name}."
         found.append(warning(message, f"kubectl get {kind.lower()} {name} -o yaml shows them, under status."))
     return found
 
 
-def _with_orders_of(wanted: Manifest, existing: Manifest) -> Manifest:
+def _with_orders_of(desired: Manifest, existing: Manifest) -> Manifest:
     """Return a policy with those variables as they are that follow from what is not known here."""
     given = {
         variable["name"]: variable
         for variable in existing["spec"].get("variables") or ()
         if variable["name"] in _OF_ORDERS
     }
-    variables = [given.get(variable["name"], variable) for variable in wanted["spec"]["variables"]]
-    return {**wanted, "spec": {**wanted["spec"], "variables": variables}}
+    variables = [given.get(variable["name"], variable) for variable in desired["spec"]["variables"]]
+    return {**desired, "spec": {**desired["spec"], "variables": variables}}

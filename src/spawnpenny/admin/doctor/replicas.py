@@ -24,8 +24,10 @@ _CLOCKS: Final = timedelta(seconds=5)
 
 async def check_replicas(deployment: Deployment) -> list[Finding]:
     state = deployment.settings.namespaces.state
-    leases = await deployment.cluster.list(resource_of("Lease"), namespace=state, labels=deployment.marks("replica"))
-    alive = [lease for lease in leases.items if _lives(deployment, lease)]
+    leases = await deployment.cluster.list(
+        resource_of("Lease"), namespace=state, labels=deployment.ownership_labels("replica")
+    )
+    alive = [lease for lease in leases.items if _is_fresh(deployment, lease)]
     if not alive:
         message = f"No service runs: no Lease of a replica in {state} is fresh."
         return [failure(message, "See whether the pods of the service run, and what they log.")]
@@ -45,7 +47,9 @@ async def check_replicas(deployment: Deployment) -> list[Finding]:
 
 async def check_records(deployment: Deployment) -> list[Finding]:
     state = deployment.settings.namespaces.state
-    records = await deployment.cluster.list(resource_of("Secret"), namespace=state, labels=deployment.marks("record"))
+    records = await deployment.cluster.list(
+        resource_of("Secret"), namespace=state, labels=deployment.ownership_labels("record")
+    )
     schemas = {item["metadata"]["name"]: _schema(item) for item in records.items}
     unreadable = sorted(item["metadata"]["name"] for item in records.items if not _is_readable(item))
     newer = sorted(name for name, schema in schemas.items() if schema is not None and schema > SCHEMA)
@@ -59,7 +63,7 @@ async def check_records(deployment: Deployment) -> list[Finding]:
     return found or [ok(f"All records ({len(schemas)}) can be read.")]
 
 
-def _lives(deployment: Deployment, lease: Manifest) -> bool:
+def _is_fresh(deployment: Deployment, lease: Manifest) -> bool:
     age = deployment.age(lease)
     lasts = timedelta(seconds=(lease.get("spec") or {}).get("leaseDurationSeconds") or 0)
     return age is not None and age <= lasts + _CLOCKS

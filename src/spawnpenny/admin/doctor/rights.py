@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from spawnpenny.admin.doctor.access import Access, CannotTellError, Right
+from spawnpenny.admin.doctor.access import Access, Right, RightsUnknownError
 from spawnpenny.admin.doctor.finding import APPLY, Finding, failure, few, ok, unknown
 from spawnpenny.admin.permissions.manifests import namespace_of
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _ADMISSION: Final = "admissionregistration.k8s.io"
-_TAKE_AWAY: Final = "Take the role or the binding away that gives this; `spawnpenny permissions` prints what is needed."
+_TAKE_AWAY: Final = (
+    "Remove the role or the binding that gives these rights. `spawnpenny permissions` prints what is needed."
+)
 
 DANGEROUS: Final = (
     *(("secrets", "", verb) for verb in ("get", "list", "watch", "create", "update", "patch", "delete")),
@@ -27,59 +29,65 @@ DANGEROUS: Final = (
     ("pods/ephemeralcontainers", "", "patch"),
     ("serviceaccounts/token", "", "create"),
     *(("serviceaccounts", "", verb) for verb in ("create", "impersonate")),
-    *((who, "", "impersonate") for who in ("users", "groups")),
+    *((subject, "", "impersonate") for subject in ("users", "groups")),
     *(("namespaces", "", verb) for verb in ("create", "update", "patch", "delete")),
     *(("nodes/proxy", "", verb) for verb in ("get", "create")),
     *(("nodes", "", verb) for verb in ("update", "patch")),
     *(("persistentvolumes", "", verb) for verb in ("create", "update", "patch", "delete")),
     ("persistentvolumeclaims", "", "delete"),
     *(("configmaps", "", verb) for verb in ("create", "update", "patch", "delete")),
-    *((what, _RBAC, verb) for what in ("roles", "clusterroles") for verb in ("bind", "escalate", "create", "patch")),
-    *((what, _RBAC, v) for what in ("rolebindings", "clusterrolebindings") for v in ("create", "update", "patch")),
-    *((what, "apps", "create") for what in ("deployments", "daemonsets", "statefulsets")),
-    *((what, "batch", "create") for what in ("jobs", "cronjobs")),
-    *((f"{what}webhookconfigurations", _ADMISSION, "create") for what in ("mutating", "validating")),
-    *((f"validatingadmissionpolicy{what}", _ADMISSION, "delete") for what in ("bindings",)),
+    *(
+        (resource, _RBAC, verb)
+        for resource in ("roles", "clusterroles")
+        for verb in ("bind", "escalate", "create", "patch")
+    ),
+    *(
+        (resource, _RBAC, v)
+        for resource in ("rolebindings", "clusterrolebindings")
+        for v in ("create", "update", "patch")
+    ),
+    *((resource, "apps", "create") for resource in ("deployments", "daemonsets", "statefulsets")),
+    *((resource, "batch", "create") for resource in ("jobs", "cronjobs")),
+    *((f"{resource}webhookconfigurations", _ADMISSION, "create") for resource in ("mutating", "validating")),
+    *((f"validatingadmissionpolicy{resource}", _ADMISSION, "delete") for resource in ("bindings",)),
     ("validatingadmissionpolicies", _ADMISSION, "update"),
     ("certificatesigningrequests/approval", "certificates.k8s.io", "update"),
 )
-"""What a thief would do with an account: resource, group, verb."""
+"""Rights that are useful to an attacker: resource, group, verb."""
 
 
 async def check_needed(deployment: Deployment) -> list[Finding]:
-    """Ask for each right that the parts declare, but in user namespaces: those are the tenant role's."""
+    """Ask for each right that the parts declare, except those in user namespaces: they belong to the tenant role."""
     access, found = Access(deployment.cluster), []
-    for account, where in deployment.accounts.items():
+    for account, (namespace, name) in deployment.accounts.items():
         needed = set(_needed(deployment, account))
         try:
-            missing = needed - await access.allowed(where, needed)
-        except CannotTellError as error:
+            missing = needed - await access.allowed((namespace, name), needed)
+        except RightsUnknownError as error:
             found.append(unknown(str(error)))
             continue
-        for namespace, rights in _by_namespace(missing).items():
-            message = f"The account {where[1]} of {where[0]} may not {_told(rights)} {_where(namespace)}."
+        for space, rights in _by_namespace(missing).items():
+            message = f"The account {name} of {namespace} lacks rights {_where(space)}: {_listed(rights)}."
             found.append(failure(message, APPLY))
     return found or [ok("The accounts have the rights that they need.")]
 
 
 async def check_excess(deployment: Deployment) -> list[Finding]:
-    """Ask for the rights that nobody should have who does not need them."""
+    """Ask for the dangerous rights that no part declares."""
     access, found = Access(deployment.cluster), []
-    for account, where in deployment.accounts.items():
+    for account, (namespace, name) in deployment.accounts.items():
         grants = [grant for grant in deployment.grants if grant.account == account]
-        asked = [right for right in _dangerous(deployment) if not _granted(deployment, grants, right)]
+        dangerous = [right for right in _dangerous(deployment) if not _granted(deployment, grants, right)]
         try:
-            excess = await access.allowed(where, asked)
-        except CannotTellError as error:
+            excess = await access.allowed((namespace, name), dangerous)
+        except RightsUnknownError as error:
             found.append(unknown(str(error)))
             continue
-        everywhere = {(each.verb, each.resource) for each in excess if each.namespace is None}
-        shown = {each for each in excess if each.namespace is None or (each.verb, each.resource) not in everywhere}
-        for namespace, rights in _by_namespace(shown).items():
-            message = (
-                f"The account {where[1]} of {where[0]} may {_told(rights)} {_where(namespace)}, which it does not need."
-            )
-            found.append(failure(message, _TAKE_AWAY))
+        everywhere = {(right.verb, right.resource) for right in excess if right.namespace is None}
+        shown = {right for right in excess if right.namespace is None or (right.verb, right.resource) not in everywhere}
+        for space, rights in _by_namespace(shown).items():
+            message = f"The account {name} of {namespace} has rights {_where(space)} that it does not need"
+            found.append(failure(f"{message}: {_listed(rights)}.", _TAKE_AWAY))
     return found or [ok("No account has a dangerous right that it does not need.")]
 
 
@@ -113,12 +121,12 @@ def _granted(deployment: Deployment, grants: Iterable[Grant], right: Right) -> b
 
 def _by_namespace(rights: Iterable[Right]) -> dict[str | None, list[Right]]:
     found: dict[str | None, list[Right]] = defaultdict(list)
-    for right in sorted(rights, key=lambda each: (each.namespace or "", each.resource, each.verb)):
+    for right in sorted(rights, key=lambda right: (right.namespace or "", right.resource, right.verb)):
         found[right.namespace].append(right)
     return found
 
 
-def _told(rights: list[Right]) -> str:
+def _listed(rights: list[Right]) -> str:
     return few([str(right) for right in rights])
 
 

@@ -31,7 +31,9 @@ async def _check_role(deployment: Deployment, name: str) -> list[Finding]:
     if existing is None:
         return [failure(f"The ClusterRole {name} is not there.", APPLY)]
     made = make_manifests(deployment.grants, deployment.settings)
-    (desired,) = (each for each in made if each["kind"] == "ClusterRole" and each["metadata"]["name"] == name)
+    (desired,) = (
+        manifest for manifest in made if manifest["kind"] == "ClusterRole" and manifest["metadata"]["name"] == name
+    )
     want, have = rights_of(desired.get("rules") or ()), rights_of(existing.get("rules") or ())
     found = []
     if want - have:
@@ -44,12 +46,12 @@ async def _check_role(deployment: Deployment, name: str) -> list[Finding]:
 
 async def check_bindings(deployment: Deployment) -> list[Finding]:
     """Look for the RoleBinding in each user namespace."""
-    slots = asyncio.Semaphore(_AT_ONCE)
+    limit = asyncio.Semaphore(_AT_ONCE)
 
     async def lacks(namespace: Manifest) -> str | None:
         name, broker = namespace["metadata"]["name"], deployment.settings.broker
         desired = service_binding(name, installation=deployment.settings.installation, broker=broker)
-        async with slots:
+        async with limit:
             existing = await deployment.cluster.read(Ref.of(desired))
         same = (
             existing is not None
@@ -58,7 +60,11 @@ async def check_bindings(deployment: Deployment) -> list[Finding]:
         )
         return None if same else name
 
-    alive = [each for each in await deployment.user_namespaces() if not each["metadata"].get("deletionTimestamp")]
+    alive = [
+        namespace
+        for namespace in await deployment.user_namespaces()
+        if not namespace["metadata"].get("deletionTimestamp")
+    ]
     missing = [name for name in await asyncio.gather(*map(lacks, alive)) if name]
     if not missing:
         return [ok(f"The service is let into all user namespaces ({len(alive)}).")]

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from spawnpenny.admin.migration.carried import Carried, dotted, texts
 from spawnpenny.admin.migration.pruning import Key, Loss
-from spawnpenny.admin.migration.traits import TRAITS, Fate
+from spawnpenny.admin.migration.traits import TRAITS, Outcome
 from spawnpenny.domain.templates import FIELDS
 
 _TRAIT_OF: Final = {
     "deadlines.spawn": "start_timeout",
-    **{trait.to: name for name, trait in TRAITS.items() if trait.fate is Fate.SETTING},
+    **{trait.to: name for name, trait in TRAITS.items() if trait.outcome is Outcome.SETTING},
 }
 _BRACES: Final = re.compile(rf"\{{(?:{'|'.join(FIELDS)})\}}|[{{}}]")
 _LIMITS: Final = re.compile(r"group|user|team|role|allow|admin|access|limit|only|permi|restrict|member", re.IGNORECASE)
@@ -23,7 +23,7 @@ _PLACED: Final = re.compile(r"(?:In [^:]+: )?(\S+): ")
 """How the service's reasons begin."""
 _HIDDEN: Final = ("environment", "env", "extraEnv")
 _SHORT: Final = 3
-_BY_HAND: Final = "Correct it, and write it into the settings by hand."
+_CORRECT: Final = "Correct it, and write it into the settings by hand."
 
 
 def report(carried: Carried, section: tuple[str, ...], loss: Loss) -> None:
@@ -43,7 +43,7 @@ def report(carried: Carried, section: tuple[str, ...], loss: Loss) -> None:
     elif limited := _limited(loss):
         carried.lose(place, *limited)
     else:
-        carried.lose(place, f"the service does not take it: {_reason(section, loss)}", _BY_HAND)
+        carried.lose(place, f"the service does not take it: {_reason(section, loss)}", _CORRECT)
 
 
 def limits_choice(key: str) -> bool:

@@ -14,7 +14,7 @@ from spawnpenny.admin.migration.profiles import carry_profiles, variables
 from spawnpenny.admin.migration.pruning import ATOM
 from spawnpenny.admin.migration.site import Configured
 from spawnpenny.admin.migration.storage import carry_storage
-from spawnpenny.admin.migration.traits import TRAITS, Fate
+from spawnpenny.admin.migration.traits import TRAITS, Outcome
 from spawnpenny.settings.model import DeadlineSettings
 
 _IMAGE: Final = "quay.io/jupyterhub/singleuser:latest"
@@ -31,7 +31,7 @@ _PLUGIN: Final = "docs/how-to/plugins.md shows how to write a plugin."
 
 def carry(configured: Configured, hub_namespace: str) -> Carried:
     """Carry a site's configuration over; ``hub_namespace`` is where the Hub runs."""
-    carried = Carried(lost=list(configured.unread), notes=list(configured.remarks), origins=dict(configured.origins))
+    carried = Carried(lost=list(configured.unread), notes=list(configured.notes), origins=dict(configured.origins))
     if configured.own_class:
         carried.lose(
             f"The class {configured.own_class}",
@@ -75,12 +75,12 @@ def _is_carried(name: str, value: Any, carried: Carried) -> bool:
     if trait is None:
         carried.lose(name, "KubeSpawner has no such trait", "Is it misspelt, or that of another class?")
         return False
-    if trait.fate is Fate.HUB:
+    if trait.outcome is Outcome.HUB:
         _keep_on_the_hub(name, trait.to, value, carried)
-    elif trait.fate is Fate.HAND and value not in (None, "", [], {}):
+    elif trait.outcome is Outcome.MANUAL and value not in (None, "", [], {}):
         instead = f"Here there is {trait.to}. {_PLUGIN}" if trait.to.startswith("spawnpenny_") else f"Use {trait.to}."
-        carried.lose(name, trait.remark, instead if trait.to else "")
-    return trait.fate is Fate.SETTING
+        carried.lose(name, trait.note, instead if trait.to else "")
+    return trait.outcome is Outcome.SETTING
 
 
 def _keep_on_the_hub(name: str, to: str, value: Any, carried: Carried) -> None:
@@ -88,8 +88,8 @@ def _keep_on_the_hub(name: str, to: str, value: Any, carried: Carried) -> None:
     data = plain(value, losses)
     if losses:
         carried.hub[to] = f"...  # copy it: it was c.KubeSpawner.{name}"
-        remark = f" But {TRAITS[name].remark}." if TRAITS[name].remark else ""
-        carried.notes.append(f"{name}: it stays on the Hub; copy it.{remark}")
+        note = f" But {TRAITS[name].note}." if TRAITS[name].note else ""
+        carried.notes.append(f"{name}: it stays on the Hub; copy it.{note}")
         return
     if name == "group_overrides" and not isinstance(data, Mapping):
         kind = type(data).__name__
@@ -110,8 +110,8 @@ def _about_pods(overrides: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]
     """Yield the groups whose overrides set what a pod is made of, with the traits."""
     for group, override in overrides.items():
         given = override.get("spawner_override") if isinstance(override, Mapping) else None
-        named = (str(each) for each in given or () if isinstance(given, Mapping))
-        if found := [each for each in named if each in TRAITS and TRAITS[each].fate is not Fate.HUB]:
+        named = (str(trait) for trait in given or () if isinstance(given, Mapping))
+        if found := [trait for trait in named if trait in TRAITS and TRAITS[trait].outcome is not Outcome.HUB]:
             yield str(group), found
 
 

@@ -116,7 +116,7 @@ def _place_of_hub(data: Mapping[str, Any]) -> tuple[str, ...] | None:
     return nested or _first(data, lambda _, value: "singleuser" in value)
 
 
-def _first(data: Mapping[str, Any], wanted: Callable[[str, Mapping[str, Any]], bool]) -> tuple[str, ...] | None:
+def _first(data: Mapping[str, Any], matches: Callable[[str, Mapping[str, Any]], bool]) -> tuple[str, ...] | None:
     """Return where a map is that is wanted, of several the one that is furthest out."""
     level: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), data)]
     for _ in range(_DEPTH):
@@ -126,7 +126,7 @@ def _first(data: Mapping[str, Any], wanted: Callable[[str, Mapping[str, Any]], b
             for key, inner in value.items()
             if isinstance(inner, Mapping)
         ]
-        found = next((path for path, value in level if wanted(path[-1], value)), None)
+        found = next((path for path, value in level if matches(path[-1], value)), None)
         if found is not None:
             return found
     return None

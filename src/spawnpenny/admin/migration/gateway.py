@@ -76,7 +76,7 @@ def not_carried(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, str, s
                 )
 
 
-def remarks(gateway: Mapping[str, Any] | None) -> Iterator[str]:
+def notes(gateway: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield what else there is to know of dask-gateway."""
     if gateway is not None:
         yield (

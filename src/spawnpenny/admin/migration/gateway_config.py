@@ -104,8 +104,8 @@ def _handled(tree: ast.AST) -> dict[str, ast.expr] | None:
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in handlers:
-            returned = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
-            dicts = [each for each in returned if isinstance(each, ast.Dict)]
+            returned = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return)]
+            dicts = [value for value in returned if isinstance(value, ast.Dict)]
             if dicts:
                 pairs = zip(dicts[-1].keys, dicts[-1].values, strict=True)
                 return {str(key.value): value for key, value in pairs if isinstance(key, ast.Constant)}
@@ -136,7 +136,9 @@ def _option(call: ast.Call, handled: Mapping[str, ast.expr] | None) -> dict[str,
     target, unit = values.get("target") or name, None
     if handled is not None:
         matches = [
-            (key, each) for key, value in handled.items() if (each := _target_of(key, value)) and each[0] == name
+            (key, matched)
+            for key, value in handled.items()
+            if (matched := _target_of(key, value)) and matched[0] == name
         ]
         if not matches:
             return None

@@ -37,12 +37,12 @@ def load_config(path: Path, before: Configured = NONE) -> Configured:
         if name in config:
             named = ((RENAMED.get(key, key), value) for key, value in config[name].items())
             traits |= {key: _value(key, value, traits.get(key)) for key, value in named}
-    remarks = () if before is not NONE and spawner is None else tuple(_remarks(spawner, config))
+    notes = () if before is not NONE and spawner is None else tuple(_notes(spawner, config))
     return replace(
         before,
         traits=traits,
         own_class=", ".join(filter(None, (before.own_class, *own))),
-        remarks=(*before.remarks, *remarks),
+        notes=(*before.notes, *notes),
         hub_connect_url=_hub_connect_url(config) or before.hub_connect_url,
     )
 
@@ -60,7 +60,9 @@ def _run(path: Path) -> Any:
     except ConfigFileNotFound:
         raise SettingsError(f"There is no file {path}.") from None
     except Exception as error:  # noqa: BLE001 - whatever the site's own code raises
-        frames = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).name == path.name]
+        frames = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name
+        ]
         line = f" at line {frames[-1].lineno}" if frames else ""
         raise SettingsError(
             f"{path} failed{line}: {type(error).__name__}: {error}. It is run as the Hub runs it, and may need the "
@@ -86,10 +88,12 @@ def _own_classes(spawner: Any) -> list[str]:
     """Return the names of the site's classes, the most general one first: their sections count as well."""
     if isinstance(spawner, type):
         names = [
-            each.__name__ for each in reversed(spawner.__mro__) if each.__module__.partition(".")[0] != "kubespawner"
+            parent.__name__
+            for parent in reversed(spawner.__mro__)
+            if parent.__module__.partition(".")[0] != "kubespawner"
         ]
         return (
-            [each for each in names[names.index("Spawner") + 1 :] if each not in _CLASSES] if "Spawner" in names else []
+            [name for name in names[names.index("Spawner") + 1 :] if name not in _CLASSES] if "Spawner" in names else []
         )
     name = str(spawner or "").rpartition(".")[2]
     return [name] if "." in str(spawner) and name not in _CLASSES else []
@@ -104,7 +108,7 @@ def _hub_connect_url(config: Any) -> str | None:
     return f"http://{host}:{port or _HUB_PORT}" if host and isinstance(host, str) else None
 
 
-def _remarks(spawner: Any, config: Any) -> Iterator[str]:
+def _notes(spawner: Any, config: Any) -> Iterator[str]:
     if spawner is None and "KubeSpawner" not in config:
         yield "It names no spawner, and sets nothing of KubeSpawner: is it the right file?"
     if "JupyterHub" in config and config.JupyterHub.get("internal_ssl"):

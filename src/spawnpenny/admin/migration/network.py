@@ -57,7 +57,7 @@ def _peer(peer: Any) -> Any:
 
 
 def _rules(values: Mapping[str, Any], rules: Mapping[str, Any], *, private: bool) -> Iterator[dict[str, Any]]:
-    blocks = [{"ipBlock": {"cidr": each}} for each in _PRIVATE]
+    blocks = [{"ipBlock": {"cidr": cidr}} for cidr in _PRIVATE]
     dns = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     if private:
         yield {"to": blocks}
@@ -99,7 +99,7 @@ def not_carried(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         )
 
 
-def remarks(values: Mapping[str, Any]) -> Iterator[str]:
+def notes(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield what else to know about the chart's policy."""
     policy = at(values, _PLACE) or {}
     if policy.get("enabled") is False:

@@ -42,7 +42,7 @@ def read_objects(text: str) -> Objects:
         kinds: dict[str, list[Manifest]] = defaultdict(list)
         for item in items:
             kinds[item["kind"]].append(item)
-        named = {kind: {each["metadata"]["name"]: each for each in kinds[kind]} for kind in kinds}
+        named = {kind: {item["metadata"]["name"]: item for item in kinds[kind]} for kind in kinds}
     except (ValueError, TypeError, KeyError):
         raise SettingsError(f"The objects are not what this prints: {GET}") from None
     return Objects(

@@ -53,13 +53,13 @@ def _plain(value: Any) -> Any:
 
 
 def _what_is_no_data(value: Any) -> str | None:
-    return next((leaf.what for leaf in _leaves(value) if isinstance(leaf, _NoData)), None)
+    return next((value.what for value in _values(value) if isinstance(value, _NoData)), None)
 
 
-def _leaves(value: Any) -> Iterable[Any]:
+def _values(value: Any) -> Iterable[Any]:
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else None
     if inner is None:
         yield value
     else:
-        for each in inner:
-            yield from _leaves(each)
+        for item in inner:
+            yield from _values(item)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from spawnpenny.admin.migration.objects import RECLAIM, SERVERNAME, USERNAME, Objects, annotation
-from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.samples import Samples
 from spawnpenny.admin.migration.slugs import namespace_names
 from spawnpenny.broker.namespaces import user_namespace
 from spawnpenny.domain import labels
@@ -46,7 +46,7 @@ class Adoption:
 
 
 @dataclass(frozen=True, slots=True)
-class Marking:
+class Labelling:
     """A claim that is where we look for it: it gets our labels."""
 
     before: Manifest
@@ -63,7 +63,7 @@ class Move:
     after: Manifest
 
 
-Action = NewNamespace | Adoption | Marking | Move
+Action = NewNamespace | Adoption | Labelling | Move
 
 
 @dataclass(slots=True)
@@ -86,30 +86,30 @@ class _Owned:
 
 
 class Planner:
-    """Plans for one Hub; ``workshop`` says what our claim is in place of KubeSpawner's."""
+    """Plans for one Hub; ``samples`` says what our claim is in place of KubeSpawner's."""
 
-    def __init__(self, site: Site, workshop: Workshop, objects: Objects) -> None:
+    def __init__(self, site: Site, samples: Samples, objects: Objects) -> None:
         self._site = site
-        self._workshop = workshop
-        self._settings = workshop.settings
+        self._samples = samples
+        self._settings = samples.settings
         self._objects = objects
         self._plan = Plan()
 
     def plan(self, usernames: Iterable[str] = ()) -> Plan:
         """Return the plan; ``usernames`` are users of the Hub, who may have a namespace but nothing in it."""
         owned = list(self._owned())
-        people = dict.fromkeys((*(each.username for each in owned), *self._inhabitants(usernames)))
-        reached = {username for username in people if self._plan_namespace(username)}
-        desired = [(each, after) for each in owned if each.username in reached and (after := self._wanted(each))]
-        takers = Counter(_place(after) for _, after in desired)
-        for each, after in desired:
-            if takers[_place(after)] > 1:
+        users = dict.fromkeys((*(claim.username for claim in owned), *self._users_with_namespace(usernames)))
+        planned = {username for username in users if self._plan_namespace(username)}
+        desired = [(claim, after) for claim in owned if claim.username in planned and (after := self._new_claim(claim))]
+        counts = Counter(_place(after) for _, after in desired)
+        for claim, after in desired:
+            if counts[_place(after)] > 1:
                 self._plan.left.append(
-                    f"{each.place}: another claim of {each.username} would be {_place(after)} too. "
+                    f"{claim.place}: another claim of {claim.username} would be {_place(after)} too. "
                     "Choose one, and take the annotation hub.jupyter.org/username from the other."
                 )
             else:
-                self._plan_claim(each, after)
+                self._plan_claim(claim, after)
         return self._plan
 
     def _owned(self) -> Iterator[_Owned]:
@@ -124,7 +124,7 @@ class Planner:
                     f"kubectl -n {namespace} annotate pvc {name} {USERNAME}=<username>"
                 )
 
-    def _inhabitants(self, usernames: Iterable[str]) -> Iterator[str]:
+    def _users_with_namespace(self, usernames: Iterable[str]) -> Iterator[str]:
         """Yield the users who have a namespace of KubeSpawner's: by a pod in it, or as the Hub knows them."""
         for pod in self._objects.pods:
             username, namespace = annotation(pod, USERNAME), pod["metadata"]["namespace"]
@@ -175,25 +175,25 @@ class Planner:
         self._plan.actions.append(Adoption(existing, ours))
         return True
 
-    def _wanted(self, owned: _Owned) -> Manifest | None:
+    def _new_claim(self, owned: _Owned) -> Manifest | None:
         """Return the claim that the server will look for, with the volume that is there, or None."""
-        made = self._workshop.claims(owned.username, annotation(owned.claim, SERVERNAME))
+        made = self._samples.claims(owned.username, annotation(owned.claim, SERVERNAME))
         if not made:
             self._plan.left.append(
                 f"{owned.place}: these settings mount no claim for it. Name the claim in plugins.storage, or leave it."
             )
             return None
         spec = owned.claim["spec"]
-        asked = {key: spec[key] for key in ("accessModes", "resources", "volumeMode") if key in spec}
-        asked |= {"volumeName": spec.get("volumeName"), "storageClassName": _storage_class(owned.claim)}
-        return {**made[0], "spec": asked}
+        claim_spec = {key: spec[key] for key in ("accessModes", "resources", "volumeMode") if key in spec}
+        claim_spec |= {"volumeName": spec.get("volumeName"), "storageClassName": _storage_class(owned.claim)}
+        return {**made[0], "spec": claim_spec}
 
     def _plan_claim(self, owned: _Owned, after: Manifest) -> None:
         claim = owned.claim
         if _place(after) == owned.place:
             if (claim["metadata"].get("labels") or {}).items() >= after["metadata"]["labels"].items():
                 return
-            self._plan.actions.append(Marking(claim, after))
+            self._plan.actions.append(Labelling(claim, after))
             return
         volume = self._objects.volumes.get(claim["spec"].get("volumeName") or "")
         if volume is None or claim.get("status", {}).get("phase") != "Bound":

@@ -27,8 +27,8 @@ def carry_profiles(profiles: Any, carried: Carried) -> Any:
         _drop_what_is_ignored(profile, title, carried)
         for owner_place, owner in _owners(profile):
             _carry_override(owner, f"{title}{owner_place}", carried)
-        for option, each in _entries(profile.get("profile_options")):
-            unlisted = each.get("unlisted_choice")
+        for option, content in _entries(profile.get("profile_options")):
+            unlisted = content.get("unlisted_choice")
             if isinstance(unlisted, Mapping) and unlisted.get("validation_regex"):
                 carried.notes.append(
                     f"{title}, {option}: validation_regex has to match the whole text here, not only its beginning."
@@ -39,7 +39,7 @@ def carry_profiles(profiles: Any, carried: Carried) -> Any:
 def variables(environment: Any) -> Any:
     """Return an environment whose numbers and truth values are texts, as they are for a program."""
     if isinstance(environment, list) and any(map(_is_named, environment)):
-        environment = dict(_named(number, each) for number, each in enumerate(environment))
+        environment = dict(_named(number, variable) for number, variable in enumerate(environment))
     if not isinstance(environment, Mapping):
         return environment
     return {name: _variable(value) for name, value in environment.items() if value is not None}
@@ -53,7 +53,7 @@ def _named(number: int, variable: Any) -> tuple[str, Any]:
     """Return an entry of a list by its name; one without goes by its place, which the service refuses as a name."""
     if not _is_named(variable):
         return f"[{number}]", variable
-    return variable["name"], variable.get("value", {key: each for key, each in variable.items() if key != "name"})
+    return variable["name"], variable.get("value", {key: inner for key, inner in variable.items() if key != "name"})
 
 
 def _variable(value: Any) -> Any:
@@ -63,33 +63,33 @@ def _variable(value: Any) -> Any:
 def _entries(value: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Yield the maps in a map or a list, each with its key."""
     entries = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    yield from ((key, each) for key, each in entries if isinstance(each, dict))
+    yield from ((key, entry) for key, entry in entries if isinstance(entry, dict))
 
 
 def _drop_what_is_ignored(profile: dict[str, Any], title: str, carried: Carried) -> None:
     """Take out the keys that KubeSpawner does not look at. What may limit a choice stays, for the service to judge."""
     for place, part, known in _parts(profile):
-        for key in [each for each in part if each not in known and not limits_choice(str(each))]:
+        for key in [key for key in part if key not in known and not limits_choice(str(key))]:
             del part[key]
             carried.lose(f"{title}{place}, {key}", "KubeSpawner does not look at it either", f"Is it for {_OVERRIDE}?")
 
 
 def _parts(profile: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], frozenset[str]]]:
     yield "", profile, _KNOWN
-    for option, each in _entries(profile.get("profile_options")):
-        yield f", {option}", each, _OF_OPTIONS
-        for key, choice in _entries(each.get("choices")):
+    for option, content in _entries(profile.get("profile_options")):
+        yield f", {option}", content, _OF_OPTIONS
+        for key, choice in _entries(content.get("choices")):
             yield f", {option}: {key}", choice, _OF_CHOICES
 
 
 def _owners(profile: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield what may override something, each with where it stands in the profile."""
     yield "", profile
-    for option, each in _entries(profile.get("profile_options")):
-        for key, choice in _entries(each.get("choices")):
+    for option, content in _entries(profile.get("profile_options")):
+        for key, choice in _entries(content.get("choices")):
             yield f", {option}: {key}", choice
-        if isinstance(each.get("unlisted_choice"), dict):
-            yield f", {option}: unlisted_choice", each["unlisted_choice"]
+        if isinstance(content.get("unlisted_choice"), dict):
+            yield f", {option}: unlisted_choice", content["unlisted_choice"]
 
 
 def _carry_override(owner: dict[str, Any], where: str, carried: Carried) -> None:
@@ -121,6 +121,6 @@ def _texts(environment: Any) -> Any:
 def _instead(name: str) -> str:
     trait = TRAITS.get(name)
     if trait is not None:
-        return f"It is {trait.to} for all." if trait.to else f"It is not needed: {trait.remark}."
+        return f"It is {trait.to} for all." if trait.to else f"It is not needed: {trait.note}."
     snake = _HUMP.sub("_", name).lower()
     return f"KubeSpawner ignores it; is {snake} meant?" if snake in TRAITS and snake != name else "Is it misspelt?"

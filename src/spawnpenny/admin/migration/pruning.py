@@ -80,10 +80,10 @@ class _Pruning:
 
     def run(self) -> Pruned | None:
         if self._shape.rest is None:
-            self._kept = {key: each for key, each in self._entries.items() if key not in self._shape.parts}
+            self._kept = {key: entry for key, entry in self._entries.items() if key not in self._shape.parts}
         refused = self._grow([key for key in self._entries if key not in self._kept])
         late = self._shape.late
-        for key in sorted(refused, key=lambda each: late.index(each) + 1 if each in late else 0):
+        for key in sorted(refused, key=lambda key: late.index(key) + 1 if key in late else 0):
             if not self._shrink(key):
                 return None
         for key in self._grow(refused):  # what was refused beside a part that is now left out

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.samples import Samples
 from spawnpenny.domain.quantities import format_quantity
 from spawnpenny.domain.resources import Resources
 from spawnpenny.errors import PluginError, SettingsError
@@ -34,8 +34,8 @@ def fitting_quota(settings: Mapping[str, Any], quota: Mapping[str, Any]) -> dict
     while True:
         plugins = {**settings["plugins"], QUOTA: {**quota, **free}}
         try:
-            workshop = Workshop(make_settings({**settings, "plugins": plugins}))
-            verify_steps(workshop.settings, workshop.plugins)
+            samples = Samples(make_settings({**settings, "plugins": plugins}))
+            verify_steps(samples.settings, samples.plugins)
         except SettingsError as error:
             named = [
                 resource
@@ -55,14 +55,18 @@ def suggested_quota(settings: Mapping[str, Any]) -> str:
         free = fitting_quota(settings, {})
     except (SettingsError, PluginError):
         return ""
-    largest = Workshop(make_settings(settings)).largest()
+    largest = Samples(make_settings(settings)).largest()
     least = {"cpu": (largest.cpu, _USUAL.cpu), "memory": (largest.memory, _USUAL.memory)}
-    more = {each: format_quantity(most) for each, (most, usual) in least.items() if most > usual and each not in free}
+    more = {
+        resource: format_quantity(most)
+        for resource, (most, usual) in least.items()
+        if most > usual and resource not in free
+    }
     return "".join(
         (
             "{labs: 3",
-            *(f", {each}: null" for each in free),
-            *(f", {each}: {value}" for each, value in more.items()),
+            *(f", {resource}: null" for resource in free),
+            *(f", {resource}: {value}" for resource, value in more.items()),
             "}",
         )
     )

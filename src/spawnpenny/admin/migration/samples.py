@@ -26,7 +26,7 @@ _CLAIM: Final = "PersistentVolumeClaim"
 
 
 @dataclass
-class Workshop:
+class Samples:
     """Makes manifests by the plugins that settings name."""
 
     settings: Settings
@@ -45,7 +45,7 @@ class Workshop:
     ) -> Manifest:
         """Return a lab's pod, with what all plugins add to it; what the hardening rules say to it is not asked."""
         made = self.manifests(options, user=user, lab=lab, env=env)
-        return next(each for each in made if each["kind"] == "Pod")
+        return next(manifest for manifest in made if manifest["kind"] == "Pod")
 
     def manifests(
         self,
@@ -73,12 +73,12 @@ class Workshop:
         user, lab = self._user(username), server or DEFAULT_LAB
         names = self._names(user, lab)
         made = self.made_for_all(user=user, lab=lab)
-        marks = {**labels.ours(self.settings.installation), labels.USER: names.user}
-        claims = [copy.deepcopy(each) for each in made if each["kind"] == _CLAIM]
+        ours = {**labels.ours(self.settings.installation), labels.USER: names.user}
+        claims = [copy.deepcopy(manifest) for manifest in made if manifest["kind"] == _CLAIM]
         for claim in claims:
             metadata = claim["metadata"]
             metadata["namespace"] = names.namespace
-            metadata["labels"] = {**metadata.get("labels", {}), **marks}
+            metadata["labels"] = {**metadata.get("labels", {}), **ours}
             metadata["annotations"] = {**metadata.get("annotations", {}), labels.USERNAME: username}
         return claims
 
@@ -95,8 +95,8 @@ class Workshop:
             with suppress(InvalidOptionError):
                 spawn = self._spawn(self._user(_SOMEBODY), DEFAULT_LAB, options, {})
                 for step in self.plugins.pipelines[Kind.LAB].steps:
-                    asks = step.resources(spawn)
-                    most = Resources(max(most.cpu, asks.cpu), max(most.memory, asks.memory))
+                    needed = step.resources(spawn)
+                    most = Resources(max(most.cpu, needed.cpu), max(most.memory, needed.memory))
         return most
 
     def _choices(self) -> Iterator[dict[str, str]]:

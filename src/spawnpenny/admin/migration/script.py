@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, Final
 
-from spawnpenny.admin.migration.plan import Action, Adoption, Marking, Move, NewNamespace, Plan
+from spawnpenny.admin.migration.plan import Action, Adoption, Labelling, Move, NewNamespace, Plan
 from spawnpenny.domain.hashes import content_hash
 from spawnpenny.kubernetes.interface import Manifest
 
-MARK: Final = "spawnpenny.io/migrated"
+MIGRATED: Final = "spawnpenny.io/migrated"
 """The annotation on what the script has marked as ours: a hash of what it has given."""
 _BINDER: Final = "pv.kubernetes.io/"
 
@@ -21,7 +21,7 @@ def write_script(plan: Plan, source: str) -> str:
     """Return the script for a plan; ``source`` says what it was made from."""
     functions = files("spawnpenny.admin.migration").joinpath("functions.sh").read_text(encoding="utf-8")
     head = ["#!/bin/sh", f"# Written by `spawnpenny migrate` from {_in_a_line(source)}.", "#"]
-    head += [f"# Left alone: {_in_a_line(each)}" for each in plan.left]
+    head += [f"# Left alone: {_in_a_line(reason)}" for reason in plan.left]
     calls = (shlex.join(call) for action in plan.actions for call in _calls(action))
     return "\n".join(
         (*head, functions, "actions() {", *(f"  {call}" for call in calls), "  :", "}", "", "carry_out", "")
@@ -33,24 +33,24 @@ def _calls(action: Action) -> Iterator[list[str]]:
         case NewNamespace(manifest):
             yield ["new_namespace", manifest["metadata"]["name"], _json(manifest)]
         case Adoption(before, after):
-            yield _marked("namespace", before, after)
-        case Marking(before, after):
-            yield _marked("pvc", before, after)
+            yield _labelled("namespace", before, after)
+        case Labelling(before, after):
+            yield _labelled("pvc", before, after)
         case Move(volume, policy, before, after):
-            ends = [each for claim in (before, after) for each in _end(claim)]
+            ends = [argument for claim in (before, after) for argument in _end(claim)]
             yield ["volume", volume, policy, *ends]
 
 
-def _marked(kind: str, before: Manifest, after: Manifest) -> list[str]:
+def _labelled(kind: str, before: Manifest, after: Manifest) -> list[str]:
     metadata = after["metadata"]
     desired = {key: dict(metadata.get(key) or {}) for key in ("labels", "annotations")}
-    mark = content_hash([metadata["name"], desired])
-    desired["annotations"][MARK] = mark
+    fingerprint = content_hash([metadata["name"], desired])
+    desired["annotations"][MIGRATED] = fingerprint
     carried = before["metadata"]
     former = {key: {name: (carried.get(key) or {}).get(name) for name in given} for key, given in desired.items()}
-    former["annotations"][MARK] = None
+    former["annotations"][MIGRATED] = None
     place = metadata.get("namespace", "")
-    return ["marked", kind, metadata["name"], place, _patch(desired), _patch(former), mark]
+    return ["marked", kind, metadata["name"], place, _patch(desired), _patch(former), fingerprint]
 
 
 def _end(claim: Manifest) -> list[str]:

@@ -48,14 +48,14 @@ def well_shaped(
     values: Mapping[str, Any], kinds: Mapping[str, type], prefix: str = ""
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """Return values without those of another kind, so that the chart's own hold, and a remark about each."""
-    remarks = []
+    notes = []
     for path, kind in kinds.items():
         found = _at(values, path)
         if found is not None and not isinstance(found, kind):
             values = _without(values, path.split("."))
             why = f"the chart wants {_WORDS[kind]} here, and this is {_kind_of(found)}"
-            remarks.append(f"{prefix}{path}: {why}. Correct it, and migrate again.")
-    return values, tuple(remarks)
+            notes.append(f"{prefix}{path}: {why}. Correct it, and migrate again.")
+    return values, tuple(notes)
 
 
 def _at(values: Any, path: str) -> Any:

@@ -21,7 +21,7 @@ class Configured:
     """Our settings, by their names with dots, that follow from what is no trait."""
     hub_connect_url: str | None = None
     """Where labs find the Hub, if the site says it."""
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 NONE: Final = Configured()

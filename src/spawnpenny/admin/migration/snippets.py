@@ -30,13 +30,13 @@ def subclasses(source: Any) -> list[str]:
     """
     tree = ast.parse(textwrap.dedent(str(source)))
     return [
-        each.name
-        for each in ast.walk(tree)
-        if isinstance(each, ast.ClassDef) and any("Spawner" in ast.unparse(base) for base in each.bases)
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and any("Spawner" in ast.unparse(base) for base in node.bases)
     ]
 
 
 def _traits(tree: ast.AST) -> Iterator[str]:
-    for each in ast.walk(tree):
-        if isinstance(each, ast.Attribute) and ast.unparse(each.value) in {f"c.{name}" for name in _CLASSES}:
-            yield each.attr
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {f"c.{name}" for name in _CLASSES}:
+            yield node.attr

@@ -93,18 +93,18 @@ def _of_somebody(template: str) -> str:
 
 def _take_mounts(traits: dict[str, Any], volume: str) -> dict[str, Any]:
     """Take the volume out, and its first mount; who else mounts it, mounts the plugin's."""
-    _drop(traits, "volumes", lambda each: _is_same(each.get("name"), volume))
+    _drop(traits, "volumes", lambda entry: _is_same(entry.get("name"), volume))
     for key in ("volume_mounts", *_CONTAINERS):
         if key in traits:
             traits[key] = _renamed(traits[key], volume)
     mounts = [entry for entry in entries(traits.get("volume_mounts")) if entry.get("name") == VOLUME]
     first = mounts[0] if mounts else {}
-    _drop(traits, "volume_mounts", lambda each: each is first)
+    _drop(traits, "volume_mounts", lambda mount: mount is first)
     if "profile_list" in traits:
         traits["profile_list"] = _renamed(traits["profile_list"], volume)
         for override in _overrides(traits["profile_list"]):
-            _drop(override, "volumes", lambda each: _is_same(each.get("name"), volume))
-            _drop(override, "volume_mounts", lambda each: each.get("name") == VOLUME and _path(each) == _path(first))
+            _drop(override, "volumes", lambda entry: _is_same(entry.get("name"), volume))
+            _drop(override, "volume_mounts", lambda mount: mount.get("name") == VOLUME and _path(mount) == _path(first))
     found = {
         "mount_path": _path(first),
         "sub_path": first.get("subPath") or first.get("sub_path"),
@@ -120,29 +120,29 @@ def _path(mount: Mapping[str, Any]) -> Any:
 def _overrides(value: Any) -> list[dict[str, Any]]:
     """Return what profiles and the choices in them override, however deep."""
     if isinstance(value, list):
-        return [found for each in value for found in _overrides(each)]
+        return [found for inner in value for found in _overrides(inner)]
     if not isinstance(value, Mapping):
         return []
     own = value.get("kubespawner_override")
     found = [own] if isinstance(own, dict) else []
     return [
         *found,
-        *(inner for key, each in value.items() if key != "kubespawner_override" for inner in _overrides(each)),
+        *(override for key, inner in value.items() if key != "kubespawner_override" for override in _overrides(inner)),
     ]
 
 
 def entries(value: Any) -> list[dict[str, Any]]:
     """Return the objects of a list, or of a map in the order of its keys."""
     found = [value[key] for key in sorted(value)] if isinstance(value, Mapping) else value or []
-    return [each for each in found if isinstance(each, dict)]
+    return [entry for entry in found if isinstance(entry, dict)]
 
 
 def _drop(traits: dict[str, Any], key: str, unwanted: Any) -> None:
     value = traits.get(key)
     if isinstance(value, Mapping):
-        traits[key] = {name: each for name, each in value.items() if not _is_unwanted(each, unwanted)}
+        traits[key] = {name: entry for name, entry in value.items() if not _is_unwanted(entry, unwanted)}
     elif isinstance(value, list):
-        traits[key] = [each for each in value if not _is_unwanted(each, unwanted)]
+        traits[key] = [entry for entry in value if not _is_unwanted(entry, unwanted)]
 
 
 def _is_unwanted(value: Any, unwanted: Any) -> bool:
@@ -155,7 +155,7 @@ def _renamed(value: Any, volume: str) -> Any:
     if isinstance(value, Mapping):
         is_mount = bool({"mountPath", "mount_path"} & value.keys())
         return {
-            key: VOLUME if is_mount and key == "name" and _is_same(each, volume) else _renamed(each, volume)
-            for key, each in value.items()
+            key: VOLUME if is_mount and key == "name" and _is_same(inner, volume) else _renamed(inner, volume)
+            for key, inner in value.items()
         }
-    return [_renamed(each, volume) for each in value] if isinstance(value, list) else value
+    return [_renamed(inner, volume) for inner in value] if isinstance(value, list) else value

@@ -7,14 +7,14 @@ from enum import StrEnum
 from typing import Final
 
 
-class Fate(StrEnum):
+class Outcome(StrEnum):
     """The outcome of the migration for one trait."""
 
     SETTING = "setting"
     """A setting of the service; the command carries its value."""
     HUB = "Hub"
     """JupyterHub's own, or our spawner's: it stays in jupyterhub_config.py."""
-    HAND = "by hand"
+    MANUAL = "by hand"
     """There is something for it, but the value cannot be carried."""
     NONE = "not needed"
     """There is nothing left for it to say."""
@@ -25,33 +25,33 @@ class Trait:
     """A trait of KubeSpawner's; ``to`` is the setting, the trait of our spawner, or the substitute."""
 
     name: str
-    fate: Fate
+    outcome: Outcome
     to: str
-    remark: str = ""
+    note: str = ""
 
 
-def _lab(name: str, remark: str = "") -> Trait:
-    return Trait(name, Fate.SETTING, f"plugins.lab.{name}", remark)
+def _lab(name: str, note: str = "") -> Trait:
+    return Trait(name, Outcome.SETTING, f"plugins.lab.{name}", note)
 
 
-def _storage(name: str, key: str, remark: str = "") -> Trait:
-    return Trait(name, Fate.SETTING, f"plugins.storage.{key}", remark)
+def _storage(name: str, key: str, note: str = "") -> Trait:
+    return Trait(name, Outcome.SETTING, f"plugins.storage.{key}", note)
 
 
-def _hub(name: str, remark: str = "") -> Trait:
-    return Trait(name, Fate.HUB, f"c.SpawnpennySpawner.{name}", remark)
+def _hub(name: str, note: str = "") -> Trait:
+    return Trait(name, Outcome.HUB, f"c.SpawnpennySpawner.{name}", note)
 
 
-def _hand(name: str, to: str, remark: str = "") -> Trait:
-    return Trait(name, Fate.HAND, to, remark)
+def _manual(name: str, to: str, note: str = "") -> Trait:
+    return Trait(name, Outcome.MANUAL, to, note)
 
 
-def _none(name: str, remark: str) -> Trait:
-    return Trait(name, Fate.NONE, "", remark)
+def _none(name: str, note: str) -> Trait:
+    return Trait(name, Outcome.NONE, "", note)
 
 
 _USER = "in place of a callable, the user's own come from the authenticator or from commissioning"
-_THERE = "what it names has to be in each user's namespace"
+_IN_USER_NAMESPACE = "what it names has to be in each user's namespace"
 _API = "the Hub does not speak to Kubernetes"
 _NAMES = "the names of pods, Services and Secrets follow from the lab's; nobody has to know them"
 _HOOK = "what it sets on the spawner about the pod does nothing here"
@@ -59,7 +59,7 @@ _HOOK = "what it sets on the spawner about the pod does nothing here"
 _POD: Final = (
     _lab("image", "`pods.images` limits which there may be"),
     _lab("image_pull_policy"),
-    _lab("image_pull_secrets", _THERE),
+    _lab("image_pull_secrets", _IN_USER_NAMESPACE),
     _lab("cmd"),
     _lab("args"),
     _lab("working_dir"),
@@ -75,7 +75,7 @@ _POD: Final = (
     _lab("mem_guarantee"),
     _lab("extra_resource_limits"),
     _lab("extra_resource_guarantees"),
-    _lab("volumes", "the user's own claim is `plugins.storage`'s; " + _THERE),
+    _lab("volumes", "the user's own claim is `plugins.storage`'s; " + _IN_USER_NAMESPACE),
     _lab("volume_mounts", "where the user's own claim is mounted is `plugins.storage.mount_path`"),
     _lab("init_containers"),
     _lab("extra_containers"),
@@ -104,12 +104,12 @@ _POD: Final = (
     _lab("allow_privilege_escalation", "opened by name in `pods.allow`"),
     _lab("container_security_context", "over the hardened one; what that refuses is opened in `pods.allow`"),
     _lab("pod_security_context", "over the hardened one; what that refuses is opened in `pods.allow`"),
-    _lab("service_account", _THERE),
+    _lab("service_account", _IN_USER_NAMESPACE),
     _lab("automount_service_account_token", "opened by name in `pods.allow`"),
     _lab("profile_list", "in place of a callable: all profiles for all, or a plugin of the site"),
 )
 _STORAGE: Final = (
-    Trait("storage_pvc_ensure", Fate.SETTING, "plugins.storage", "loading the plugin is what makes claims"),
+    Trait("storage_pvc_ensure", Outcome.SETTING, "plugins.storage", "loading the plugin is what makes claims"),
     _storage("storage_capacity", "capacity"),
     _storage("storage_class", "storage_class"),
     _storage("storage_access_modes", "access_modes"),
@@ -123,9 +123,11 @@ _STORAGE: Final = (
 )
 _NAMESPACES: Final = (
     _none("enable_user_namespaces", "each user has a namespace"),
-    Trait("user_namespace_template", Fate.SETTING, "namespaces.prefix", "the prefix; then comes the user's safe slug"),
-    _hand("user_namespace_labels", "broker.labels", "in the broker's own settings, the same for all users"),
-    _hand("user_namespace_annotations", "broker.annotations", "in the broker's own settings, the same for all users"),
+    Trait(
+        "user_namespace_template", Outcome.SETTING, "namespaces.prefix", "the prefix; then comes the user's safe slug"
+    ),
+    _manual("user_namespace_labels", "broker.labels", "in the broker's own settings, the same for all users"),
+    _manual("user_namespace_annotations", "broker.annotations", "in the broker's own settings, the same for all users"),
     _none("namespace", "each user has a namespace"),
 )
 _PLACES: Final = (
@@ -136,15 +138,15 @@ _PLACES: Final = (
     _none("services_enabled", "a lab has a Service where it serves TLS, and is reached by its pod's address otherwise"),
     _none("pod_connect_ip", "the service tells where a lab answers"),
     _none("get_pod_url", "the service tells where a lab answers"),
-    Trait("ip", Fate.HUB, "c.SpawnpennySpawner.ip"),
-    Trait("hub_connect_ip", Fate.HUB, "c.JupyterHub.hub_connect_ip"),
-    _hand("hub_connect_port", "c.SpawnpennySpawner.hub_connect_url", "deprecated since JupyterHub 0.8"),
+    Trait("ip", Outcome.HUB, "c.SpawnpennySpawner.ip"),
+    Trait("hub_connect_ip", Outcome.HUB, "c.JupyterHub.hub_connect_ip"),
+    _manual("hub_connect_port", "c.SpawnpennySpawner.hub_connect_url", "deprecated since JupyterHub 0.8"),
 )
 _HOOKS: Final = (
-    _hand("modify_pod_hook", "spawnpenny_pod_patch", "a hook of a plugin: additions to the pod, as data"),
-    _hand("after_pod_created_hook", "spawnpenny_steps", "a step of a plugin, which needs `lab.pod`"),
-    _hand("profile_form_template", "spawnpenny_form", "the service makes the form, from fields"),
-    _hand("additional_profile_form_template_paths", "spawnpenny_form", "the service makes the form, from fields"),
+    _manual("modify_pod_hook", "spawnpenny_pod_patch", "a hook of a plugin: additions to the pod, as data"),
+    _manual("after_pod_created_hook", "spawnpenny_steps", "a step of a plugin, which needs `lab.pod`"),
+    _manual("profile_form_template", "spawnpenny_form", "the service makes the form, from fields"),
+    _manual("additional_profile_form_template_paths", "spawnpenny_form", "the service makes the form, from fields"),
 )
 _API_OF_KUBERNETES: Final = (
     _none("k8s_api_host", _API),
@@ -211,7 +213,7 @@ RENAMED: Final = {
 def table() -> str:
     """Return the table of the page ``from-kubespawner``."""
     rows = (
-        f"| `{trait.name}` | {trait.fate} | {f'`{trait.to}`' if trait.to else ''} | {trait.remark} |"
+        f"| `{trait.name}` | {trait.outcome} | {f'`{trait.to}`' if trait.to else ''} | {trait.note} |"
         for trait in TRAITS.values()
     )
-    return "\n".join(("| KubeSpawner | becomes | here | remarks |", "|---|---|---|---|", *rows))
+    return "\n".join(("| KubeSpawner | becomes | here | notes |", "|---|---|---|---|", *rows))

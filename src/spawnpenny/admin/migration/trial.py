@@ -12,7 +12,7 @@ from spawnpenny.admin.migration.carried import Carried
 from spawnpenny.admin.migration.optional_parts import LAB, NAMESPACE, SECTION, STORAGE
 from spawnpenny.admin.migration.pruning import Check, Loss, Shape, prune
 from spawnpenny.admin.migration.quota import QUOTA, fitting_quota, limit_of
-from spawnpenny.admin.migration.samples import Workshop
+from spawnpenny.admin.migration.samples import Samples
 from spawnpenny.admin.rehearsal.references import pull_secrets
 from spawnpenny.embedded.api.validation import validate
 from spawnpenny.errors import PluginError, SettingsError, SpawnpennyError
@@ -25,7 +25,7 @@ _PLUGINS: Final = "plugins"
 _OWNER: Final = re.compile(r"\b(chown|chgrp|chmod)\b")
 
 
-def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Workshop:
+def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Samples:
     """Make settings of what was carried that a service starts with, and say what they need besides.
 
     Args:
@@ -39,16 +39,16 @@ def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Wor
     _prune(carried, base or {})
     _fit_quota(carried, base or {})
     carried.add_to(base or {})
-    workshop = Workshop(make_settings(carried.settings, source=_SOURCE))
-    _add_notes_on_pods(carried, workshop)
-    return workshop
+    samples = Samples(make_settings(carried.settings, source=_SOURCE))
+    _add_notes_on_pods(carried, samples)
+    return samples
 
 
 def _prune(carried: Carried, base: Mapping[str, Any]) -> None:
     """Add the sections to the base one after the other, each without what is refused."""
     whole = carried.settings
     carried.settings = {_PLUGINS: {name: dict(carried.defaults.get(name, {})) for name in whole.get(_PLUGINS, {})}}
-    Workshop(make_settings(carried.merged(base), source="the settings"))
+    Samples(make_settings(carried.merged(base), source="the settings"))
     for path, section, shape in _sections(whole):
         check = _check(carried, base, path)
         pruned = prune(section, shape, check)
@@ -104,8 +104,8 @@ def _check(carried: Carried, base: Mapping[str, Any], path: tuple[str, ...]) -> 
 def _refusal(settings: Mapping[str, Any]) -> str | None:
     """Return why a service with these settings would not start, or makes a pod that is none."""
     try:
-        workshop = Workshop(make_settings(settings, source=_SOURCE))
-        for pod in workshop.pods():
+        samples = Samples(make_settings(settings, source=_SOURCE))
+        for pod in samples.pods():
             _validate(pod)
     except (SettingsError, PluginError) as error:
         return error.message.removeprefix(f"In {_SOURCE}: ").removesuffix(".")
@@ -126,7 +126,7 @@ def _validate(pod: Manifest) -> None:
         "spec": {
             **spec,
             "volumes": [{"name": volume["name"], "emptyDir": {}} for volume in spec.get("volumes") or ()],
-            **{kind: [_without_expressions(each) for each in spec.get(kind) or ()] for kind in kinds},
+            **{kind: [_without_expressions(container) for container in spec.get(kind) or ()] for kind in kinds},
         },
     }
     validate("create", Ref.of(made), made)
@@ -137,10 +137,10 @@ def _without_expressions(container: Manifest) -> Manifest:
     return {**container, "volumeMounts": [{k: v for k, v in mount.items() if k != "subPathExpr"} for mount in mounts]}
 
 
-def _add_notes_on_pods(carried: Carried, workshop: Workshop) -> None:
-    carried.notes += dict.fromkeys(owner for pod in workshop.pods() for owner in _owners(pod))
-    pulled = {name for pod in workshop.pods() for name in pull_secrets(pod)}
-    made = {each["metadata"]["name"] for each in workshop.made_for_all() if each["kind"] == "Secret"}
+def _add_notes_on_pods(carried: Carried, samples: Samples) -> None:
+    carried.notes += dict.fromkeys(owner for pod in samples.pods() for owner in _owners(pod))
+    pulled = {name for pod in samples.pods() for name in pull_secrets(pod)}
+    made = {manifest["metadata"]["name"] for manifest in samples.made_for_all() if manifest["kind"] == "Secret"}
     for name in sorted(pulled - made):
         carried.notes.append(
             f"The pull secret {name} has to be in the namespace of each user, and not only in the Hub's. Have a plugin "

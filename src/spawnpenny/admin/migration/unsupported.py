@@ -64,7 +64,7 @@ def unread(values: Values) -> Iterator[str]:
         yield f"{place}: {why}. {do}"
 
 
-def remarks(values: Values) -> Iterator[str]:
+def notes(values: Values) -> Iterator[str]:
     """Yield what else there is to know."""
     hub = values.hub
     if at(hub, "singleuser.image.name") is None:
@@ -82,8 +82,8 @@ def remarks(values: Values) -> Iterator[str]:
             yield f"{path}: not needed here: {why}."
     yield from _stays(hub)
     yield from _placement(hub)
-    yield from network.remarks(hub)
-    yield from gateway.remarks(values.gateway)
+    yield from network.notes(hub)
+    yield from gateway.notes(values.gateway)
 
 
 def _started_by_files(hub: Mapping[str, Any]) -> Iterator[str]:

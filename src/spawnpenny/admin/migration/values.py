@@ -14,7 +14,7 @@ from spawnpenny.admin.migration.gateway import gateway_settings
 from spawnpenny.admin.migration.network import network_settings
 from spawnpenny.admin.migration.site import Configured
 from spawnpenny.admin.migration.traits import RENAMED
-from spawnpenny.admin.migration.unsupported import remarks, unread
+from spawnpenny.admin.migration.unsupported import notes, unread
 from spawnpenny.settings.sources import read_yaml
 
 TRAITS_OF_VALUES: Final = {
@@ -94,7 +94,7 @@ def load_values(paths: Iterable[Path]) -> Configured:
         {RENAMED.get(key, key): value for key, value in traits.items()},
         own_class=_own_class(values),
         unread=tuple(unread(found)),
-        remarks=tuple(remarks(found)),
+        notes=tuple(notes(found)),
         origins={name: f"singleuser.{key}" for name, key in _ORIGINS.items()},
         settings=settings,
         hub_connect_url=_hub_connect_url(values),
@@ -157,9 +157,9 @@ def _storage(single: Mapping[str, Any]) -> dict[str, Any]:
     elif kind == "static":
         claim = at(storage, "static.pvcName")
         volumes["home"], mounts["home"] = _home(storage, "home", claim, at(storage, "static.subPath"))
-    volumes |= _by_key(storage.get("extraVolumes"), lambda _, each: str(each.get("name")))
-    mounts |= _by_key(storage.get("extraVolumeMounts"), lambda number, each: f"{number}-{each.get('name')}")
-    return {**found, **{key: each for key, each in (("volumes", volumes), ("volume_mounts", mounts)) if each}}
+    volumes |= _by_key(storage.get("extraVolumes"), lambda _, volume: str(volume.get("name")))
+    mounts |= _by_key(storage.get("extraVolumeMounts"), lambda number, mount: f"{number}-{mount.get('name')}")
+    return {**found, **{key: entries for key, entries in (("volumes", volumes), ("volume_mounts", mounts)) if entries}}
 
 
 def _home(storage: Mapping[str, Any], name: str, claim: Any, sub_path: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -172,4 +172,4 @@ def _by_key(value: Any, key: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     entries = enumerate(value) if isinstance(value, list) else ()
-    return {key(number, each) if isinstance(each, Mapping) else str(number): each for number, each in entries}
+    return {key(number, entry) if isinstance(entry, Mapping) else str(number): entry for number, entry in entries}

@@ -12,42 +12,45 @@ from spawnpenny.kubernetes.interface import Manifest
 _FEW = 10
 
 
-def differences(rendered: Rendered, wanted: Iterable[Manifest]) -> Iterator[str]:
+def differences(rendered: Rendered, desired: Iterable[Manifest]) -> Iterator[str]:
     """Yield a sentence for each of these objects that is missing, and for each way in which one is not as wanted."""
-    wanted = tuple(wanted)
-    for each in wanted:
-        found = rendered.find(each["kind"], each["metadata"]["name"], each["metadata"].get("namespace"))
+    desired = tuple(desired)
+    for manifest in desired:
+        found = rendered.find(manifest["kind"], manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
         if found is None:
-            yield f"There is no {_name(each)}."
-        elif "rules" in each:
-            yield from _of_role(each, found)
-        elif "spec" in each:
-            yield from fence_differences(found, each)
-        elif (found["roleRef"], found.get("subjects")) != (each["roleRef"], each["subjects"]):
-            yield f"The {_name(each)} binds another role, or for another account."
-    yield from _foreign(rendered, wanted)
+            yield f"There is no {_name(manifest)}."
+        elif "rules" in manifest:
+            yield from _of_role(manifest, found)
+        elif "spec" in manifest:
+            yield from fence_differences(found, manifest)
+        elif (found["roleRef"], found.get("subjects")) != (manifest["roleRef"], manifest["subjects"]):
+            yield f"The {_name(manifest)} binds another role, or for another account."
+    yield from _foreign(rendered, desired)
 
 
-def _of_role(wanted: Manifest, found: Manifest) -> Iterator[str]:
-    want, have = rights_of(wanted["rules"]), rights_of(found.get("rules") or ())
+def _of_role(desired: Manifest, found: Manifest) -> Iterator[str]:
+    want, have = rights_of(desired["rules"]), rights_of(found.get("rules") or ())
     if want - have:
-        yield f"The {_name(wanted)} lacks what is needed: {_few(want - have)}."
+        yield f"The {_name(desired)} lacks what is needed: {_few(want - have)}."
     if have - want:
-        yield f"The {_name(wanted)} gives what nothing needs: {_few(have - want)}."
+        yield f"The {_name(desired)} gives what nothing needs: {_few(have - want)}."
 
 
-def _foreign(rendered: Rendered, wanted: tuple[Manifest, ...]) -> Iterator[str]:
+def _foreign(rendered: Rendered, desired: tuple[Manifest, ...]) -> Iterator[str]:
     """Yield what else our accounts are bound to."""
-    ours = {_id(each) for each in wanted}
+    ours = {_id(manifest) for manifest in desired}
     accounts = {
-        (subject["namespace"], subject["name"]) for each in wanted if "roleRef" in each for subject in each["subjects"]
+        (subject["namespace"], subject["name"])
+        for manifest in desired
+        if "roleRef" in manifest
+        for subject in manifest["subjects"]
     }
     for kind in ("ClusterRoleBinding", "RoleBinding"):
-        for each in rendered.of_kind(kind):
-            subjects = {(who.get("namespace"), who["name"]) for who in each.get("subjects") or ()}
-            if _id(each) not in ours and subjects & accounts:
-                role = each["roleRef"]
-                yield f"The {_name(each)} gives our account the {role['kind']} {role['name']}, which nothing needs."
+        for binding in rendered.of_kind(kind):
+            subjects = {(subject.get("namespace"), subject["name"]) for subject in binding.get("subjects") or ()}
+            if _id(binding) not in ours and subjects & accounts:
+                role = binding["roleRef"]
+                yield f"The {_name(binding)} gives our account the {role['kind']} {role['name']}, which nothing needs."
 
 
 def _id(manifest: Manifest) -> tuple[str, str, str | None]:

@@ -32,7 +32,9 @@ def make_fence(settings: Settings, orders: Orders | None = None) -> list[Manifes
     The rules are the same everywhere; accounts and variables are those of the settings. ``orders`` are the site's
     own: what their containers have is opened for the broker's pods.
     """
-    template = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(_template())}
+    template = {
+        (manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in yaml.safe_load_all(_template())
+    }
     made: list[Manifest] = []
     for account in ACCOUNTS:
         name = fence_name(account, settings)
@@ -46,7 +48,7 @@ def make_fence(settings: Settings, orders: Orders | None = None) -> list[Manifes
         for variable in spec["variables"]:
             variable["expression"] = variables.get(variable["name"], variable["expression"])
         binding["spec"]["policyName"] = name
-        made += [{**each, "metadata": {"name": name}} for each in (policy, binding)]
+        made += [{**manifest, "metadata": {"name": name}} for manifest in (policy, binding)]
     return made
 
 
@@ -66,7 +68,7 @@ def _of_service(settings: Settings) -> dict[str, str]:
     allowed = settings.pods.allow
     paths = settings.pods.host_paths or (EVERYWHERE,)
     return {
-        "opened": _cels(each for each in allowed if each != "hostPath"),
+        "opened": _cels(opening for opening in allowed if opening != "hostPath"),
         "hostPaths": _cels(paths if "hostPath" in allowed else ()),
     }
 

@@ -19,59 +19,59 @@ _DEFAULTS: Final[Mapping[str, object]] = {
 """What the API server adds where a manifest says nothing."""
 
 
-def fence_differences(found: Manifest, wanted: Manifest) -> Iterator[str]:
+def fence_differences(found: Manifest, desired: Manifest) -> Iterator[str]:
     """Yield a sentence for each way in which a policy or a binding is other than the settings want it."""
-    compare = _of_binding if wanted["kind"] == BINDING else _of_policy
-    yield from compare(f"The {wanted['kind']} {wanted['metadata']['name']}", found["spec"], wanted["spec"])
+    compare = _of_binding if desired["kind"] == BINDING else _of_policy
+    yield from compare(f"The {desired['kind']} {desired['metadata']['name']}", found["spec"], desired["spec"])
 
 
-def fence_additions(found: Manifest, wanted: Manifest) -> Iterator[str]:
+def fence_additions(found: Manifest, desired: Manifest) -> Iterator[str]:
     """Yield a sentence for each rule of a policy that is not ours: it may refuse what is needed."""
-    if wanted["kind"] == BINDING:
+    if desired["kind"] == BINDING:
         return
-    ours = {_plain(validation["expression"]) for validation in wanted["spec"]["validations"]}
+    ours = {_plain(validation["expression"]) for validation in desired["spec"]["validations"]}
     for validation in found["spec"].get("validations") or ():
         if _plain(validation["expression"]) not in ours:
             message = validation.get("message") or _shortened(validation["expression"])
-            yield f"The {wanted['kind']} {wanted['metadata']['name']} has a rule that is not ours: {message}"
+            yield f"The {desired['kind']} {desired['metadata']['name']} has a rule that is not ours: {message}"
 
 
-def _of_policy(what: str, found: Manifest, wanted: Manifest) -> Iterator[str]:
+def _of_policy(what: str, found: Manifest, desired: Manifest) -> Iterator[str]:
     if found.get("failurePolicy", "Fail") != "Fail":
         yield f"{what} admits what its rules cannot be evaluated on (failurePolicy: {found['failurePolicy']})."
     if found.get("paramKind"):
         yield f"{what} takes parameters (paramKind), and is not asked where there are none."
-    yield from _of_conditions(what, _named(found.get("matchConditions")), _named(wanted["matchConditions"]))
-    if _constraints(found.get("matchConstraints")) != _constraints(wanted["matchConstraints"]):
+    yield from _of_conditions(what, _named(found.get("matchConditions")), _named(desired["matchConditions"]))
+    if _constraints(found.get("matchConstraints")) != _constraints(desired["matchConstraints"]):
         yield f"{what} does not see all requests of its account, or others too (matchConstraints)."
-    yield from _of_variables(what, _named(found.get("variables")), _named(wanted["variables"]))
+    yield from _of_variables(what, _named(found.get("variables")), _named(desired["variables"]))
     rules = {_plain(validation["expression"]) for validation in found.get("validations") or ()}
-    for validation in wanted["validations"]:
+    for validation in desired["validations"]:
         if _plain(validation["expression"]) not in rules:
             yield f"{what} lacks or changes the rule: {validation['message']}"
 
 
-def _of_conditions(what: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
-    for name in found.keys() - wanted.keys():
+def _of_conditions(what: str, found: Mapping[str, str], desired: Mapping[str, str]) -> Iterator[str]:
+    for name in found.keys() - desired.keys():
         yield f"{what} applies only where a further condition holds: {_shortened(found[name])}"
-    for name, expression in wanted.items():
+    for name, expression in desired.items():
         if name not in found:
             yield f"{what} is not for our account alone: it lacks the condition {expression}"
         elif found[name] != expression:
             yield f"{what} is for other requests: {_shortened(found[name])} in place of {expression}"
 
 
-def _of_variables(what: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
-    for name, expression in wanted.items():
+def _of_variables(what: str, found: Mapping[str, str], desired: Mapping[str, str]) -> Iterator[str]:
+    for name, expression in desired.items():
         if name not in found:
             yield f"{what} lacks the variable {name}, so that its rules fail."
         elif found[name] != expression:
             yield f"{what} has {_shortened(found[name])} as {name}, and the settings want {_shortened(expression)}"
 
 
-def _of_binding(what: str, found: Manifest, wanted: Manifest) -> Iterator[str]:
-    if found.get("policyName") != wanted["policyName"]:
-        yield f"{what} is for the policy {found.get('policyName')}, not for {wanted['policyName']}."
+def _of_binding(what: str, found: Manifest, desired: Manifest) -> Iterator[str]:
+    if found.get("policyName") != desired["policyName"]:
+        yield f"{what} is for the policy {found.get('policyName')}, not for {desired['policyName']}."
     actions = found.get("validationActions") or []
     if "Deny" not in actions:
         yield f"{what} does not deny what the policy refuses, but {', '.join(actions) or 'nothing'} alone."
@@ -95,7 +95,7 @@ def _without_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(given: list[Manifest] | None) -> dict[str, str]:
-    return {each["name"]: _plain(each["expression"]) for each in given or ()}
+    return {entry["name"]: _plain(entry["expression"]) for entry in given or ()}
 
 
 def _plain(expression: str) -> str:

@@ -20,7 +20,7 @@ class Grant:
     account: Account
     zone: Zone
     permission: Permission
-    asker: str
+    needed_by: str
 
 
 def gather(settings: Settings, plugins: Plugins) -> tuple[Grant, ...]:
@@ -28,22 +28,22 @@ def gather(settings: Settings, plugins: Plugins) -> tuple[Grant, ...]:
 
     What is asked of the broker alone (``claim``, ``release``, ``provision``) needs nothing of Kubernetes.
     """
-    told = [
+    grants = [
         Grant("service", "tenant", permission, f"step {step.name}")
         for step in plugins.steps
         for permission in step.permissions
     ]
-    told += [
+    grants += [
         Grant("service", zone, permission, "housekeeping")
         for zone, permissions in orphans.permissions(plugins.steps).items()
         for permission in permissions
     ]
     account: Account = "broker" if settings.broker.separate else "service"
-    told += [Grant(account, "tenant", permission, "releases") for permission in contents.permissions(settings.broker)]
+    grants += [Grant(account, "tenant", permission, "releases") for permission in contents.permissions(settings.broker)]
     for part in parts():
-        if settings.broker.separate or not part.apart:
-            told += _of_part(part, settings)
-    return tuple(grant for grant in told if grant.permission.resource is not None)
+        if settings.broker.separate or not part.separate_only:
+            grants += _of_part(part, settings)
+    return tuple(grant for grant in grants if grant.permission.resource is not None)
 
 
 def _of_part(part: Part, settings: Settings) -> list[Grant]:

@@ -15,16 +15,16 @@ from spawnpenny.kubernetes.interface import Manifest
 FOLDER: Final = "permissions"
 """Where the component lies in an overlay."""
 _FILE: Final = "kustomization.yaml"
-_MARK: Final = "# Written by `spawnpenny permissions --output kustomize`."
+_SIGNATURE: Final = "# Written by `spawnpenny permissions --output kustomize`."
 _HEAD: Final = f"""\
-{_MARK} Do not edit it: write it again after each change of
+{_SIGNATURE} Do not edit it: write it again after each change of
 # settings, plugins or version. The overlay names this folder under components, after all others.
 """
 
 _WIDTH: Final = 110
 _LONG: Final = 10_000  # the patches in it keep the lines that they have
 _VERSION: Final = "kustomize.config.k8s.io/v1alpha1"
-_EMPTY: Final = f"{_MARK}\napiVersion: {_VERSION}\nkind: Component\nlabels: [{{pairs: {{}}}}]\n"
+_EMPTY: Final = f"{_SIGNATURE}\napiVersion: {_VERSION}\nkind: Component\nlabels: [{{pairs: {{}}}}]\n"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -34,7 +34,7 @@ class _Dumper(yaml.SafeDumper):
 def make_component(manifests: Iterable[Manifest], fence: Iterable[Manifest]) -> str:
     """Return the kustomization file of a component that gives the base exactly these roles, and this fence."""
     patches = [_patch(manifest, "/rules", manifest["rules"]) for manifest in manifests if "rules" in manifest]
-    patches += [_patch(each, "/spec", each["spec"]) for each in fence]
+    patches += [_patch(manifest, "/spec", manifest["spec"]) for manifest in fence]
     content = {"apiVersion": _VERSION, "kind": "Component", "patches": patches}
     return _HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=_LONG)
 
@@ -48,7 +48,7 @@ def write_component(overlay: Path, text: str) -> Path:
     """
     file = overlay / FOLDER / _FILE
     try:
-        if file.exists() and not file.read_text(encoding="utf-8").startswith(_MARK):
+        if file.exists() and not file.read_text(encoding="utf-8").startswith(_SIGNATURE):
             raise SettingsError(f"{file} was written by somebody else: move it away first.")
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -58,13 +58,13 @@ def write_component(overlay: Path, text: str) -> Path:
 
 
 @contextmanager
-def standing_in(overlay: Path) -> Iterator[None]:
+def placeholder_component(overlay: Path) -> Iterator[None]:
     """Add a component that the overlay names and nobody has written yet, until the context ends.
 
     kustomize renders no overlay that names a folder which is missing.
     """
     file = overlay / FOLDER / _FILE
-    if file.exists() or not is_taken_in(overlay):
+    if file.exists() or not includes_component(overlay):
         yield
         return
     file.parent.mkdir(exist_ok=True)
@@ -77,7 +77,7 @@ def standing_in(overlay: Path) -> Iterator[None]:
             file.parent.rmdir()
 
 
-def is_taken_in(overlay: Path) -> bool:
+def includes_component(overlay: Path) -> bool:
     """Return whether an overlay names the component."""
     for name in (_FILE, "kustomization.yml", "Kustomization"):
         file = overlay / name

@@ -19,12 +19,12 @@ Account = Literal["service", "broker"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The declarations of one part. ``apart`` marks a part that only a separate broker process has."""
+    """The declarations of one part. ``separate_only`` marks a part that only a separate broker process has."""
 
     name: str
     account: Account
     declared: Declared
-    apart: bool = False
+    separate_only: bool = False
 
 
 def parts() -> Sequence[Part]:
@@ -36,9 +36,9 @@ def parts() -> Sequence[Part]:
         Part("replicas", "service", peers.PERMISSIONS),
         Part("informers", "service", service.PERMISSIONS),
         Part("events", "service", pod_events.PERMISSIONS),
-        Part("claims", "service", broker_client.PERMISSIONS, apart=True),
+        Part("broker requests", "service", broker_client.PERMISSIONS, separate_only=True),
         Part("namespaces", "broker", namespaces.PERMISSIONS),
         Part("orders", "broker", order_runs.PERMISSIONS),
-        Part("claims", "broker", server.PERMISSIONS, apart=True),
-        Part("lead", "broker", leader.PERMISSIONS, apart=True),
+        Part("broker requests", "broker", server.PERMISSIONS, separate_only=True),
+        Part("lead", "broker", leader.PERMISSIONS, separate_only=True),
     )

@@ -35,18 +35,21 @@ class Rendered:
 
     def find(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """Return an object, or None where the deployment has none of that name."""
-        for each in self.of_kind(kind):
-            if (each["metadata"]["name"], each["metadata"].get("namespace")) == (name, namespace):
-                return each
+        for manifest in self.of_kind(kind):
+            if (manifest["metadata"]["name"], manifest["metadata"].get("namespace")) == (name, namespace):
+                return manifest
         return None
 
-    def has_any(self, wanted: Iterable[Manifest]) -> bool:
+    def has_any(self, manifests: Iterable[Manifest]) -> bool:
         """Return whether any of these objects is in the deployment."""
-        names = ((each["kind"], each["metadata"]["name"], each["metadata"].get("namespace")) for each in wanted)
+        names = (
+            (manifest["kind"], manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
+            for manifest in manifests
+        )
         return any(self.find(*name) is not None for name in names)
 
     def of_kind(self, kind: str) -> Iterator[Manifest]:
-        return (each for each in self.objects if each.get("kind") == kind)
+        return (manifest for manifest in self.objects if manifest.get("kind") == kind)
 
     def settings(self) -> Settings:
         """Return the service's settings, with the broker's own of what the broker makes.
@@ -111,14 +114,14 @@ class Rendered:
     def _environ(self, deployment: Manifest, container: Manifest) -> dict[str, str]:
         namespace = deployment["metadata"].get("namespace")
         found: dict[str, str] = {}
-        for each in container.get("envFrom") or ():
-            data = self._config(each.get("configMapRef", {}).get("name"), namespace)
-            found.update({each.get("prefix", "") + name: value for name, value in data.items()})
-        for each in container.get("env") or ():
-            value = each.get("value") or ""
-            if "valueFrom" in each:
-                value = self._from_elsewhere(each["valueFrom"], namespace)
-            found[each["name"]] = re.sub(r"\$\((\w+)\)", lambda name: found.get(name[1], name[0]), value)
+        for source in container.get("envFrom") or ():
+            data = self._config(source.get("configMapRef", {}).get("name"), namespace)
+            found.update({source.get("prefix", "") + name: value for name, value in data.items()})
+        for variable in container.get("env") or ():
+            value = variable.get("value") or ""
+            if "valueFrom" in variable:
+                value = self._from_elsewhere(variable["valueFrom"], namespace)
+            found[variable["name"]] = re.sub(r"\$\((\w+)\)", lambda name: found.get(name[1], name[0]), value)
         return found
 
     def _from_elsewhere(self, source: Mapping[str, Any], namespace: str | None) -> str:
@@ -170,7 +173,7 @@ def read_rendered(text: str, source: str) -> Rendered:
 
     """
     try:
-        documents = [each for each in yaml.safe_load_all(text) if each]
+        documents = [document for document in yaml.safe_load_all(text) if document]
     except yaml.YAMLError:
         raise SettingsError(f"{source} is not YAML.") from None
     if not all(isinstance(document, dict) and isinstance(document.get("metadata"), dict) for document in documents):

@@ -38,7 +38,7 @@ def _of_place(grants: list[Grant], account: str, place: str) -> Iterator[Row]:
     for resource in sorted(resources):
         same = [grant for grant in grants if _resource(grant) == resource]
         verbs = " ".join(verb for rule in make_rules(grant.permission for grant in same) for verb in rule.verbs)
-        yield account, place, verbs, resource, ", ".join(sorted({grant.asker for grant in same}))
+        yield account, place, verbs, resource, ", ".join(sorted({grant.needed_by for grant in same}))
 
 
 def _resource(grant: Grant) -> str:

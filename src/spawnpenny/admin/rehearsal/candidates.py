@@ -56,7 +56,7 @@ class Candidate:
 
 def lab_candidates(form: Sequence[FormField], user: User, name: str, *, every: bool) -> Iterator[Candidate]:
     """Yield a lab of each choice, the others at their defaults; with ``every``, of each combination."""
-    choosable = [each.name for each in every_field(form) if len(each.choices) > 1 or each.free_text is not None]
+    choosable = [field_.name for field_ in every_field(form) if len(field_.choices) > 1 or field_.free_text is not None]
     found = combinations(form) if every else in_turn(form)
     for options in itertools.islice(_distinct(found), MAX_CANDIDATES):
         by_field = {key.removesuffix(TEXT_SUFFIX): value for key, value in options.items()}
@@ -66,7 +66,7 @@ def lab_candidates(form: Sequence[FormField], user: User, name: str, *, every: b
 
 def free_text_fields(form: Sequence[FormField]) -> Iterator[FormField]:
     """Yield the fields that take only a text, where no sample fits the pattern."""
-    yield from (each for each in every_field(form) if not each.choices and sample_text(each) is None)
+    yield from (field_ for field_ in every_field(form) if not field_.choices and sample_text(field_) is None)
 
 
 def odd_candidates(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
@@ -112,7 +112,7 @@ def _listed(option: ClusterOption) -> tuple[Any, ...]:
 
 def _distinct(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     seen: list[dict[str, Any]] = []
-    for each in found:
-        if each not in seen:
-            seen.append(each)
-            yield each
+    for options in found:
+        if options not in seen:
+            seen.append(options)
+            yield options

@@ -73,13 +73,13 @@ class Findings:
             self._most[setting] = most = error
         key = (setting, error.code, "")
         spawns = _with(self._problems[key].spawns if key in self._problems else (), candidate.label)
-        resource, asked, limit = (most.facts[each] for each in ("resource", "asked", "limit"))
+        resource, requested, limit = (most.facts[fact] for fact in ("resource", "asked", "limit"))
         self._problems[key] = Problem(
             setting,
             error.code,
-            f"The limit for {resource} is {limit}, and {asked} is asked for: that never fits.",
-            f"Raise the limit to {asked} or more, or offer something smaller.",
-            _nested(setting, asked),
+            f"The limit for {resource} is {limit}, and {requested} is asked for: that never fits.",
+            f"Raise the limit to {requested} or more, or offer something smaller.",
+            _nested(setting, requested),
             spawns=spawns,
         )
 
@@ -110,7 +110,7 @@ def _with(labels: tuple[str, ...], label: str) -> tuple[str, ...]:
 
 
 def _first(setting: str, prefixes: Sequence[str]) -> int:
-    found = (number for number, each in enumerate(prefixes) if setting == each or setting.startswith(f"{each}."))
+    found = (number for number, prefix in enumerate(prefixes) if setting == prefix or setting.startswith(f"{prefix}."))
     return next(found, len(prefixes))
 
 

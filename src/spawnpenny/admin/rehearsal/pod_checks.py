@@ -88,7 +88,7 @@ def _embedded(pod: Manifest, settings: Settings) -> Iterator[Problem]:
 def openings_to_paste(pods: Sequence[Manifest], settings: Settings) -> str:
     """Return the sections of the settings to paste that open what all pods need, and allow their images."""
     images = dict.fromkeys(image for pod in pods for _, image in images_of(pod["spec"]))
-    lacking = [each for each in images if each and not _is_allowed(each, settings)]
+    lacking = [image for image in images if image and not _is_allowed(image, settings)]
     allowed = replace(settings.pods, images=(*settings.pods.images, *lacking))
     opened = settings_to_paste(pod_needs(pods), allowed, settings.broker)
     if not lacking or "pods:" in opened:

@@ -44,7 +44,7 @@ def references_of(manifest: Manifest) -> Iterator[Reference]:
             yield Reference(STORAGE_CLASS, name, "", by)
     if kind == "Pod":
         found = dict.fromkeys(_of_pod(manifest["spec"]))
-        yield from (Reference(each, name, space if each.namespaced else "", by) for each, name in found)
+        yield from (Reference(resource, name, space if resource.namespaced else "", by) for resource, name in found)
 
 
 def _of_pod(spec: Mapping[str, Any]) -> Iterator[tuple[Resource, str]]:
@@ -70,8 +70,8 @@ def _of_volume(volume: Mapping[str, Any]) -> Iterator[tuple[Resource, str]]:
         source = volume.get(key) or {}
         if source.get(name) and not source.get("optional"):
             yield resource, source[name]
-        for each in projected:
-            inner = each.get(key) or {}
+        for projection in projected:
+            inner = projection.get(key) or {}
             if inner.get("name") and not inner.get("optional"):
                 yield resource, inner["name"]
 
@@ -79,12 +79,12 @@ def _of_volume(volume: Mapping[str, Any]) -> Iterator[tuple[Resource, str]]:
 def _of_container(container: Mapping[str, Any]) -> Iterator[tuple[Resource, str]]:
     pairs = (SECRET, "secretRef", "secretKeyRef"), (CONFIG_MAP, "configMapRef", "configMapKeyRef")
     for resource, whole, key in pairs:
-        for each in container.get("envFrom") or ():
-            source = each.get(whole) or {}
+        for variables in container.get("envFrom") or ():
+            source = variables.get(whole) or {}
             if source.get("name") and not source.get("optional"):
                 yield resource, source["name"]
-        for each in container.get("env") or ():
-            source = (each.get("valueFrom") or {}).get(key) or {}
+        for variable in container.get("env") or ():
+            source = (variable.get("valueFrom") or {}).get(key) or {}
             if source.get("name") and not source.get("optional"):
                 yield resource, source["name"]
 

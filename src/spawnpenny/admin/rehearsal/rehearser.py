@@ -160,7 +160,7 @@ class _SpawnRehearsal:
         mismatches = list(self.rehearser.types.mismatches(manifest))
         for mismatch in mismatches:
             self._mismatch(step, manifest, mismatch)
-        sound = all(each.unknown for each in mismatches)
+        sound = all(mismatch.unknown for mismatch in mismatches)
         # The other rules read fields that may not be what they have to be: then they say what they can.
         with suppress(*(() if sound else _MISREAD)):
             for problem in problems_of_pod(manifest, settings) if manifest["kind"] == "Pod" else ():
@@ -194,14 +194,16 @@ class _SpawnRehearsal:
 
     def _refer(self, manifest: Manifest) -> None:
         service_context = self.rehearser.service_context
-        for each in references_of(manifest):
-            made_already = bool(each.namespace) and self.namespace.has(each.resource.kind, each.namespace, each.name)
+        for reference in references_of(manifest):
+            made_already = bool(reference.namespace) and self.namespace.has(
+                reference.resource.kind, reference.namespace, reference.name
+            )
             if (
-                each.resource.namespaced and not made_already
+                reference.resource.namespaced and not made_already
             ):  # of what the whole cluster shares, only a cluster can tell
-                problem = missing_problem(each, service_context.settings, self.context.pipeline.steps)
+                problem = missing_problem(reference, service_context.settings, self.context.pipeline.steps)
                 if problem is not None:
-                    self.rehearser.missing.append(f"{each.resource.kind}/{each.name}")
+                    self.rehearser.missing.append(f"{reference.resource.kind}/{reference.name}")
                     self._found(problem)
 
     def _quota(self, step: Step, error: QuotaExceededError) -> None:

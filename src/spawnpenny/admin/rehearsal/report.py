@@ -21,7 +21,7 @@ def report(found: Rehearsal, *, width: int, names: bool = True) -> Iterator[str]
     usual = [spawn for spawn in found.spawns if not spawn.odd]
     pasted: set[str] = set()
     yield from _verdicts(usual)
-    labels = list(dict.fromkeys(each.label for each in usual))
+    labels = list(dict.fromkeys(spawn.label for spawn in usual))
     if found.refusals:
         yield ""
         yield f"To mend, in this order ({len(found.refusals)}):"
@@ -47,24 +47,26 @@ def _verdicts(spawns: Sequence[RehearsedSpawn]) -> Iterator[str]:
 
 
 def _problems(problems: Sequence[Problem], labels: Sequence[str], width: int, pasted: set[str]) -> Iterator[str]:
-    groups = [(setting, list(group)) for setting, group in groupby(problems, key=lambda each: each.setting)]
+    groups = [(setting, list(group)) for setting, group in groupby(problems, key=lambda problem: problem.setting)]
     for number, (setting, group) in enumerate(groups):
         yield ""
         yield f"{number + 1:2} {setting}"
         yield from _messages(group, labels, width)
         later = {other.paste for _, others in groups[number + 1 :] for other in others}
-        for paste in dict.fromkeys(each.paste for each in group if each.paste and each.paste not in later | pasted):
+        for paste in dict.fromkeys(
+            problem.paste for problem in group if problem.paste and problem.paste not in later | pasted
+        ):
             pasted.add(paste)
             yield ""
             yield from textwrap.indent(paste.rstrip(), f"{_MARGIN}  ").splitlines()
 
 
 def _messages(group: Sequence[Problem], labels: Sequence[str], width: int) -> Iterator[str]:
-    for concerned, problems in groupby(group, key=lambda each: _concerned(each, labels)):
+    for concerned, problems in groupby(group, key=lambda problem: _concerned(problem, labels)):
         for problem in problems:
             yield from _wrapped(problem.message, width)
         yield from _wrapped(concerned, width)
-    for advice in dict.fromkeys(each.advice for each in group if each.advice):
+    for advice in dict.fromkeys(problem.advice for problem in group if problem.advice):
         yield from _wrapped(advice, width)
 
 
@@ -93,13 +95,13 @@ def _unrehearsed(found: Rehearsal, width: int) -> Iterator[str]:
     if found.unrehearsed:
         yield ""
         yield "Not rehearsed:"
-        for each in found.unrehearsed:
-            yield from _wrapped(f"{each.step}: {each.why}", width)
+        for skipped in found.unrehearsed:
+            yield from _wrapped(f"{skipped.step}: {skipped.why}", width)
 
 
 def _end(found: Rehearsal) -> str:
     usual = [spawn for spawn in found.spawns if not spawn.odd]
-    refused = sum(not each.starts for each in usual)
+    refused = sum(not spawn.starts for spawn in usual)
     if found.starts:
         return f"Everything would start ({len(usual)} tried)."
     if refused:

@@ -65,7 +65,7 @@ async def find_tenant(cluster: DryCluster, settings: Settings, username: str | N
     return None
 
 
-def not_asked(username: str | None) -> Problem:
+def no_namespace_problem(username: str | None) -> Problem:
     """Return that the API server cannot be asked, as there is no namespace to ask about."""
     who = f"{username!r} has no namespace" if username else "no user has a namespace"
     return Problem(
@@ -90,7 +90,7 @@ async def dry_run(found: Rehearsal, cluster: DryCluster) -> Rehearsal:
             problems.append(problem)
             if problem.severity is Severity.REFUSAL:
                 refused.add(spawn.label)
-    spawns = tuple(replace(each, starts=each.starts and each.label not in refused) for each in found.spawns)
+    spawns = tuple(replace(spawn, starts=spawn.starts and spawn.label not in refused) for spawn in found.spawns)
     return replace(found, spawns=spawns, problems=_ordered([*found.problems, *_merged(problems)]))
 
 
@@ -113,7 +113,7 @@ async def _of_spawn(spawn: RehearsedSpawn, cluster: DryCluster, seen: set[str]) 
 
 
 async def _references(manifest: Manifest, spawn: RehearsedSpawn, cluster: DryCluster) -> AsyncIterator[Problem]:
-    made = {(each["kind"], each["metadata"]["name"]) for each in spawn.manifests}
+    made = {(other["kind"], other["metadata"]["name"]) for other in spawn.manifests}
     for reference in references_of(manifest):
         known = (reference.resource.kind, reference.name) in made
         if not known and reference.resource not in _ADMITTED:
@@ -147,4 +147,4 @@ def _merged(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _ordered(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple(sorted(problems, key=lambda each: each.severity is Severity.WARNING))
+    return tuple(sorted(problems, key=lambda problem: problem.severity is Severity.WARNING))

@@ -32,7 +32,7 @@ def setting_path(
         for name in names:
             found = list(_paths(plugins.get(name) or {}, partial(match, subject, fields)))
             if found:
-                path = next((each for each in found if parts.intersection(each.split("."))), found[0])
+                path = next((path for path in found if parts.intersection(path.split("."))), found[0])
                 return f"plugins.{name}.{path}"
     return f"plugins.{first}"
 
