@@ -103,6 +103,8 @@ def imports(found: Sequence[Module]) -> Mapping[str, set[str]]:
             for inner in ast.walk(node)
         }
         for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import):
+                graph[module.name] |= {alias.name for alias in node.names} & known
             if isinstance(node, ast.ImportFrom) and node.module and id(node) not in typing_only:
                 targets = {f"{node.module}.{alias.name}" for alias in node.names} & known or {node.module} & known
                 graph[module.name] |= targets - {module.name}
