@@ -91,12 +91,12 @@ def test_a_user_step_with_a_revert_is_refused(make_step):
 
 
 def test_a_kind_that_there_is_not_is_refused(make_step):
-    assert "names kinds that there are not: labb" in refusal([make_step("a", kinds=["lab", "labb"])])
+    assert "names unknown kinds: labb" in refusal([make_step("a", kinds=["lab", "labb"])])
 
 
 @pytest.mark.parametrize("scope", ["users", "Spawn", None])
 def test_a_scope_that_there_is_not_is_refused(make_step, scope):
-    assert refusal([make_step("a", scope)]).endswith("there are user and spawn.")
+    assert refusal([make_step("a", scope)]).endswith("The scopes are user and spawn.")
 
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "a b", "a\n", "x" * 64])

@@ -6,7 +6,7 @@ from spawnpenny.errors import SpawnError, SpawnpennyError
 
 
 class UndeclaredCallError(SpawnpennyError):
-    """A step asked the cluster for something that its ``permissions`` do not declare."""
+    """A step made a call to the cluster that its ``permissions`` do not declare."""
 
     code = "undeclared_call"
     title = "A plugin used a right that it does not declare"
@@ -35,7 +35,7 @@ class HardeningError(SpawnError):
 
 
 class StepFailedError(SpawnError):
-    """A step failed in a way that it does not explain itself; the log has the cause under the spawn's id."""
+    """A step failed with an error that is not meant for users. The log has the cause under the spawn's id."""
 
     code = "step_failed"
     title = "A step failed"

@@ -1,4 +1,4 @@
-"""The order of steps, from what they declare: resolved once, the same for any order of registration, and printable."""
+"""The order of steps: resolved once from their declarations, whatever the order of registration, and printable."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """The pipeline of one kind.
-
-    It has its steps in order, the edges that made the order, and the soft names that no plugin knows.
-    """
+    """The pipeline of one kind: its steps in order, the edges between them, and the soft names that no plugin has."""
 
     kind: Kind
     steps: tuple[Step, ...]
@@ -41,14 +38,15 @@ class Ordered:
     def depends(self, name: str, on: str) -> bool:
         """Return whether a step comes after another, directly or by way of others."""
         before = self.predecessors(name)
-        return on in before or any(self.depends(each, on) for each in before)
+        return on in before or any(self.depends(step, on) for step in before)
 
     def in_namespace(self, step: Step) -> bool:
         """Return whether a step's objects live in the user namespace: it claims it, or comes after a step that does."""
-        return any(claims(each) and (each is step or self.depends(step.name, each.name)) for each in self.steps)
+        claiming = [other for other in self.steps if claims_namespace(other)]
+        return any(other is step or self.depends(step.name, other.name) for other in claiming)
 
     def why(self, name: str) -> list[str]:
-        """Say why a step stands where it does."""
+        """Return the reasons for the place of a step, as sentences."""
         return [_sentence(edge, name) for edge in self.edges if edge.then == name]
 
 
@@ -68,7 +66,7 @@ def order(
         absent: The plugins that are installed and not loaded, for the messages.
 
     Raises:
-        PluginError: Two steps share a name, a need is absent, there is a cycle, or a step lacks what its scope needs.
+        PluginError: Two steps share a name, a needed step is absent, there is a cycle, or a declaration is wrong.
 
     """
     origin = origin or {}
@@ -94,13 +92,13 @@ def order(
     return Ordered(kind, ordered, by_place, tuple(sorted(unknown)), waves)
 
 
-def claims(step: Step) -> bool:
-    """Return whether a step has the user namespace made."""
+def claims_namespace(step: Step) -> bool:
+    """Return whether a step asks the broker for the user namespace."""
     return any("claim" in permission.verbs for permission in step.permissions)
 
 
 def _members(name: str, names: Iterable[str]) -> set[str]:
-    return {each for each in names if each == name or each.startswith(f"{name}.")}
+    return {step for step in names if step == name or step.startswith(f"{name}.")}
 
 
 def _edge(step: str, word: str, other: str) -> Edge:

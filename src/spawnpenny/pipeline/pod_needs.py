@@ -1,4 +1,4 @@
-"""Everything that pods need to be opened for, and the settings to paste that open it."""
+"""The openings that pods need, and the settings to paste that open them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class PodNeeds:
     """The needs of pods beyond the hardening rules.
 
     Attributes:
-        openings: The words for ``pods.allow``, with what needs them, whether the settings have them or not.
+        openings: The words for ``pods.allow``, with the container or pod that needs each, open or not.
         level: The strictest Pod Security level (``restricted``, ``baseline``, ``privileged``) that takes the pods.
         likely: Capabilities that root containers without any are likely to need, as words for ``pods.allow``. A pod
-            without them is made and starts, but what its command does as root may fail.
+            starts without them, but its command may fail as root.
 
     """
 
@@ -44,22 +44,22 @@ class PodNeeds:
         return [mount for mount in mounts if host_paths and not _lies_in(str(mount.path), host_paths)]
 
     def likely_closed(self, allowed: Collection[str]) -> list[Opening]:
-        """Return the likely capabilities that ``pods.allow`` lacks: the pods start, and may fail for these."""
-        return [each for each in self.likely if not is_open(each.word, allowed)]
+        """Return the likely capabilities that ``pods.allow`` lacks: the pods start, and may fail without these."""
+        return [opening for opening in self.likely if not is_open(opening.word, allowed)]
 
     def level_lacks(self, level: str) -> bool:
         """Return whether Kubernetes refuses the pods at a namespace's level (the setting ``broker.pod_security``)."""
         return LEVELS.index(self.level) > LEVELS.index(level)
 
-    def wanted(self, allowed: Sequence[str]) -> list[str]:
-        """Return ``pods.allow`` as it has to be: what it has, and what the pods need and are likely to need."""
-        missing = [each.word for each in (*self.closed(allowed), *self.likely_closed(allowed))]
+    def required_openings(self, allowed: Sequence[str]) -> list[str]:
+        """Return the required ``pods.allow``: its words, and those that the pods need or are likely to need."""
+        missing = [opening.word for opening in (*self.closed(allowed), *self.likely_closed(allowed))]
         found = dict.fromkeys((*allowed, *missing))
         return [word for word in found if not ("capabilities" in found and word.startswith(CAPABILITY))]
 
-    def wanted_level(self, level: str) -> str:
-        """Return ``broker.pod_security`` as it has to be: this level, or a laxer one that takes the pods."""
-        return strictest(level, self.level, *(opening_level(each.word) for each in self.likely))
+    def required_namespace_level(self, level: str) -> str:
+        """Return the required ``broker.pod_security``: this level, or a laxer one that takes the pods."""
+        return strictest(level, self.level, *(opening_level(opening.word) for opening in self.likely))
 
     def host_paths(self) -> list[str]:
         """Return the folders of machines that the pods mount, which the fence lists."""
@@ -84,12 +84,12 @@ def pod_needs(pods: Iterable[Manifest]) -> PodNeeds:
 def settings_to_paste(needs: PodNeeds, pods: PodSettings, broker: BrokerSettings) -> str:
     """Return the sections ``pods`` and ``broker`` of the settings that open what pods need, as YAML.
 
-    They are whole, with what the settings have in them: they replace the sections of that name, in the service's
-    settings and in the broker's. Empty where nothing has to change.
+    They are complete, and replace the sections of these names in the settings of the service and of the broker.
+    Empty if nothing has to change.
     """
-    allowed, level = needs.wanted(pods.allow), needs.wanted_level(broker.pod_security)
+    allowed, level = needs.required_openings(pods.allow), needs.required_namespace_level(broker.pod_security)
     sections: dict[str, Any] = {}
-    paths = _wanted_paths(needs, pods)
+    paths = _required_paths(needs, pods)
     if allowed != list(pods.allow) or paths != list(pods.host_paths):
         more = {"images": list(pods.images)} if pods.images != ("*",) else {}
         sections["pods"] = {"allow": allowed, **more, **({"host_paths": paths} if paths else {})}
@@ -98,8 +98,8 @@ def settings_to_paste(needs: PodNeeds, pods: PodSettings, broker: BrokerSettings
     return _yaml(sections) if sections else ""
 
 
-def _wanted_paths(needs: PodNeeds, pods: PodSettings) -> list[str]:
-    """Return ``pods.host_paths`` as it has to be; where ``hostPath`` is open for all folders, it stays empty."""
+def _required_paths(needs: PodNeeds, pods: PodSettings) -> list[str]:
+    """Return the required ``pods.host_paths``. It stays empty if ``hostPath`` is open for all folders."""
     if "hostPath" in pods.allow and not pods.host_paths:
         return []
     missing = [path for path in needs.host_paths() if not _lies_in(path, pods.host_paths)]
@@ -113,7 +113,7 @@ def _lies_in(path: str, folders: Collection[str]) -> bool:
 
 
 def advice_to_paste(needs: PodNeeds, settings: Settings) -> str:
-    """Return all that opens what pods need, as text for an administrator; empty where nothing has to change.
+    """Return the advice for an administrator that opens what pods need; empty if nothing has to change.
 
     The text is YAML: the settings, with comments that say where they go, and how the fence follows.
     """
@@ -124,7 +124,7 @@ def advice_to_paste(needs: PodNeeds, settings: Settings) -> str:
         "# In the settings of the service and of the broker, in place of the sections of these names:",
         changed.rstrip(),
     ]
-    level = needs.wanted_level(settings.broker.pod_security)
+    level = needs.required_namespace_level(settings.broker.pod_security)
     if level != settings.broker.pod_security:
         ours = f"{labels.USER},{labels.INSTALLATION}={settings.installation}"
         parts += [

@@ -1,4 +1,4 @@
-"""Merge the patches of plugins into a pod, as Kubernetes merges, and refuse those that disagree.
+"""Merge the patches of plugins into a pod, as Kubernetes merges, and refuse contradictions.
 
 Containers, volumes and env are merged by ``name``, mounts by ``mountPath``, ports by ``containerPort``; other
 lists append; maps merge by key; two different values for one key are a conflict, which names both plugins.
@@ -92,7 +92,7 @@ class _Merge:
 
 
 def merge_patches(pod: Manifest, patches: Sequence[tuple[str, Manifest]], *, base: str) -> Manifest:
-    """Return the pod with all patches, each given with its plugin's name; ``base`` is the plugin that made the pod.
+    """Return the pod with all patches, pairs of a plugin's name and its patch; ``base`` names the pod's own plugin.
 
     Raises:
         PatchConflictError: Two of them set one key to different values.
@@ -106,10 +106,10 @@ def merge_patches(pod: Manifest, patches: Sequence[tuple[str, Manifest]], *, bas
     return merged
 
 
-def _refuse_half_a_container(path: str, value: Any, there: list[Any], plugin: str) -> None:
-    """Find the misspelt name: what has no image was meant to be merged into a container that is there."""
+def _refuse_half_a_container(path: str, value: Any, existing: list[Any], plugin: str) -> None:
+    """Refuse a container without an image: its name is misspelt, as it was to be merged into an existing container."""
     if path.rpartition(".")[2] in {"containers", "initContainers"} and "image" not in value:
-        names = ", ".join(repr(each["name"]) for each in there) or "none"
+        names = ", ".join(repr(container["name"]) for container in existing) or "none"
         raise PatchConflictError(
             f"The plugin {plugin!r} adds to a container {value.get('name')!r}, which the pod does not have "
             f"(there are {names}); a further container needs an image."

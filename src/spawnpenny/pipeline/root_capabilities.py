@@ -98,7 +98,7 @@ def likely_capabilities(pod: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _likely(container: Mapping[str, Any]) -> list[str]:
-    variables = {each.get("name"): each.get("value") for each in container.get("env") or ()}
+    variables = {variable.get("name"): variable.get("value") for variable in container.get("env") or ()}
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
     if not words or {"GRANT_SUDO", "NB_UID", "CHOWN_HOME"} & variables.keys():
         return sorted(_SUDO)

@@ -1,9 +1,9 @@
 """Run the steps of one spawn: forward side by side as their order allows, backward one by one.
 
-Forward: a step starts when all that come before it are done. When one fails, or the runner is cancelled, no
-further step starts and the ones in flight are ended; a call that changes something is answered first
-(``pipeline.step_cluster``). Nothing is undone here: the caller decides that. Backward: every ``spawn`` step that
-has begun is reverted once, in reverse order; one that fails stops no other.
+Forward: a step starts when all steps before it are done. When one fails, or the runner is cancelled, no further step
+starts and the running ones are cancelled, after the answer to a call that changes something
+(``pipeline.step_cluster``). The runner undoes nothing by itself: its caller decides that. Backward: every ``spawn``
+step that was started is reverted once, in reverse order; a failure stops no other.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepCluster
 
-_TOLD: Final = (
+_FOR_USERS: Final = (
     SpawnError,
     ClusterError,
     QuotaExceededError,
@@ -44,30 +44,30 @@ _TOLD: Final = (
     BrokerUnavailableError,
     BrokerRefusedError,
 )
-"""Errors that a notebook user may read as they are."""
+"""Errors whose message is meant for notebook users."""
 
 
 class Shared(Protocol):
-    """State shared by the spawns of a user: the ``user`` steps that are as they should be."""
+    """The results of the ``user`` steps, which the spawns of a user share."""
 
     def lock(self, step: Step) -> asyncio.Lock:
         """Return the lock under which this user's step is applied."""
         ...
 
-    def wanted(self, step: Step, spawn: Spawn) -> str:
-        """Return the hash of what the step would make now."""
+    def desired_hash(self, step: Step, spawn: Spawn) -> str:
+        """Return the hash of the result that the step would have now."""
         ...
 
-    def current(self, step: Step, wanted: str) -> bool:
+    def current(self, step: Step, desired: str) -> bool:
         """Return whether the result with this hash exists already."""
         ...
 
     def begin(self, step: Step) -> None:
-        """Forget what is there: it is about to change."""
+        """Forget the result: it is about to change."""
         ...
 
-    def applied(self, step: Step, wanted: str) -> None:
-        """Remember that it is there now."""
+    def applied(self, step: Step, desired: str) -> None:
+        """Remember that the result with this hash exists now."""
         ...
 
 
@@ -96,18 +96,19 @@ class Runner:
         self._log = structlog.get_logger("spawnpenny.pipeline")
 
     def outdated(self) -> list[str]:
-        """Return the names of the shared steps that would make something else than they made last."""
+        """Return the names of the shared steps whose result would differ from the last one."""
         return [
             name
             for name, step in self._steps.items()
-            if step.scope == "user" and not self._shared.current(step, self._shared.wanted(step, self._views[name]))
+            if step.scope == "user"
+            and not self._shared.current(step, self._shared.desired_hash(step, self._views[name]))
         ]
 
-    async def apply(self, begun: set[str]) -> None:
-        """Apply all steps; ``begun`` collects the names of those that were started.
+    async def apply(self, started: set[str]) -> None:
+        """Apply all steps, and add the name of each to ``started`` when it starts.
 
         Raises:
-            SpawnpennyError: Why the first step that failed did; what no step words itself is a ``StepFailedError``.
+            SpawnpennyError: The error of the first step that failed, or ``StepFailedError`` if it is not for users.
 
         """
         sorter: TopologicalSorter[str] = TopologicalSorter({n: self._pipeline.predecessors(n) for n in self._steps})
@@ -116,7 +117,7 @@ class Runner:
         try:
             while sorter.is_active():
                 for name in sorted(sorter.get_ready()):
-                    begun.add(name)
+                    started.add(name)
                     tasks[asyncio.create_task(self._apply(self._steps[name]), name=name)] = name
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 failed = [task for task in done if task.cancelled() or task.exception() is not None]
@@ -128,11 +129,11 @@ class Runner:
                 task.cancel()
             await settle(tasks)
 
-    async def revert(self, begun: set[str] | None) -> dict[str, Exception]:
-        """Revert the ``spawn`` steps that have begun (None: all of them); return why those that failed to did."""
+    async def revert(self, started: set[str] | None) -> dict[str, Exception]:
+        """Revert the ``spawn`` steps that were started (None: all of them); return the errors of those that failed."""
         failed: dict[str, Exception] = {}
         for step in reversed(self._pipeline.steps):
-            if step.scope == "spawn" and (begun is None or step.name in begun):
+            if step.scope == "spawn" and (started is None or step.name in started):
                 await self._revert(step, failed)
         return failed
 
@@ -167,7 +168,7 @@ class Runner:
 
     async def _apply_shared(self, step: Step, spawn: Spawn) -> StepState:
         async with self._shared.lock(step):
-            desired = self._shared.wanted(step, spawn)
+            desired = self._shared.desired_hash(step, spawn)
             if self._shared.current(step, desired):
                 return StepState.SKIPPED
             self._shared.begin(step)
@@ -176,14 +177,14 @@ class Runner:
             return StepState.DONE
 
     def _reword(self, step: Step, error: BaseException) -> None:
-        """Log an error that the notebook user cannot mend: a mistake in a plugin, in a setting, or of ours."""
-        if isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, _TOLD):
+        """Log an error that the notebook user cannot fix: a mistake in a plugin, in a setting, or of ours."""
+        if isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, _FOR_USERS):
             self._log.error("a step failed", step=step.name, **self._logged(error))
             message = f"The step {step.name} is faulty. An administrator finds the cause in the log, under {self._id}."
             raise StepFailedError(message) from error
 
     def _logged(self, error: BaseException) -> dict[str, str]:
-        """Return what the log says of an error: its sentence, or its traceback, and no value of the caller's env."""
+        """Return an error for the log: its message or its traceback, without the caller's secrets."""
         if isinstance(error, SpawnpennyError):
             return {"error": self._scrub(error.message)}
         return {"exception": self._scrub("".join(traceback.format_exception(error)))}

@@ -19,10 +19,10 @@ _VERBS: Final = frozenset(typing.get_args(Verb)) - {"bind"}
 
 
 def check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> None:
-    """Refuse steps that do not say what they have to, or say it wrongly.
+    """Refuse steps with a missing or wrong declaration.
 
     Raises:
-        PluginError: Which step of which plugin, and what would be right.
+        PluginError: The step and its plugin, and a right declaration.
 
     """
     seen: set[str] = set()
@@ -39,10 +39,10 @@ def check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> None
 
 
 def check_name(step: Step, plugin: str | None = None) -> None:
-    """Refuse a step without a name, by its class and plugin: nothing else can say which one it is.
+    """Refuse a step without a valid name. The message has its class and plugin, as there is no name to show.
 
     Raises:
-        PluginError: It has none, or one that cannot be.
+        PluginError: The name is missing or not valid.
 
     """
     name = getattr(step, "name", None)
@@ -56,7 +56,7 @@ def check_name(step: Step, plugin: str | None = None) -> None:
 
 
 def came_from(step: str, origin: Mapping[str, str]) -> str:
-    """Say which plugin a step is of."""
+    """Return the plugin of a step, for messages."""
     return f"plugin {origin[step]!r}" if step in origin else "an unnamed plugin"
 
 
@@ -66,12 +66,12 @@ def _wrong(step: Step) -> str | None:
         if not isinstance(names, frozenset | set) or not all(isinstance(name, str) for name in names):
             return f"needs {word} as a set of names, such as frozenset({{'lab'}})."
     if unknown := step.kinds - set(Kind):
-        return f"names kinds that there are not: {', '.join(sorted(unknown))}; there are {', '.join(Kind)}."
+        return f"names unknown kinds: {', '.join(sorted(unknown))}. The kinds are {', '.join(Kind)}."
     if getattr(step, "scope", None) not in typing.get_args(Scope):
-        return f"is of scope {getattr(step, 'scope', None)!r}; there are user and spawn."
+        return f"has the scope {getattr(step, 'scope', None)!r}. The scopes are user and spawn."
     deadline: object = step.deadline
     if deadline is not None and (not isinstance(deadline, int | float) or not deadline > 0):
-        return f"has the deadline {deadline!r}; it is a number of seconds, math.inf, or None."
+        return f"has the deadline {deadline!r}. Write a number of seconds, math.inf, or None."
     return _wrong_methods(step) or _wrong_permissions(step)
 
 
@@ -79,11 +79,11 @@ def _wrong_methods(step: Step) -> str | None:
     has_revert = type(step).revert is not Step.revert
     if step.scope == "spawn" and not has_revert:
         return (
-            "is of scope spawn and has no revert; write: "
+            "has the scope spawn and no revert. Write: "
             "async def revert(self, spawn): await spawn.cluster.discard(kind, name)"
         )
     if step.scope == "user" and has_revert:
-        return "is of scope user, shared by a user's spawns, and so it may not have a revert."
+        return "has the scope user, so its objects are shared by the user's spawns and it may not have a revert."
     for method in ("apply", "revert", "retire", "purge"):
         if not inspect.iscoroutinefunction(getattr(step, method)):
             return f"has a {method} that is not async."
@@ -97,9 +97,7 @@ def _wrong_permissions(step: Step) -> str | None:
         if not isinstance(permission, Permission):
             return f"has a permission {permission!r} that was not made by allow(...)."
         if unknown := permission.verbs - _VERBS:
-            return (
-                f"allows a verb that there is not: {', '.join(sorted(unknown))}; there are {', '.join(sorted(_VERBS))}."
-            )
+            return f"allows an unknown verb: {', '.join(sorted(unknown))}. The verbs are {', '.join(sorted(_VERBS))}."
         if "delete" in permission.verbs and "get" not in permission.verbs:
-            return "allows delete without get, which discard needs where a restart forgot what was made."
+            return "allows delete without get, which discard needs after a restart."
     return None

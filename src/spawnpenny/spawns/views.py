@@ -26,13 +26,15 @@ from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.pipeline.dependencies import Dependencies
 from spawnpenny.pipeline.order import Ordered
+from spawnpenny.pipeline.ownership_labels import OwnershipLabels
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.pipeline.pod_patches import merge_patches
 from spawnpenny.pipeline.runner import Runner
 from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn, SpawnCallbacks
 from spawnpenny.pipeline.step import Step
-from spawnpenny.pipeline.step_cluster import Dependencies, OwnershipLabels, StepCluster
+from spawnpenny.pipeline.step_cluster import StepCluster
 from spawnpenny.spawns.active import ActiveSpawn, HeldBack
 from spawnpenny.spawns.container_limits import container_limits, limited
 from spawnpenny.spawns.record import Applied, Replaced
@@ -157,7 +159,7 @@ class Context:
             waits=permit.give_back if permit else lambda: None,
             scrub=self.scrub,
             slow=self.service_context.settings.deadlines.slow,
-            told=self.service_context.told,
+            event_reads=self.service_context.told,
         )
         return lambda step: StepCluster(step, marks, dependencies, user)
 
@@ -426,15 +428,15 @@ class SharedSteps:
     def lock(self, step: Step) -> asyncio.Lock:
         return self.context.user_state.step_lock(step.name)
 
-    def wanted(self, step: Step, spawn: Spawn) -> str:
+    def desired_hash(self, step: Step, spawn: Spawn) -> str:
         return content_hash(step.fingerprint(spawn))
 
     def begin(self, step: Step) -> None:
         self.context.user_state.record.applied.pop(step.name, None)
 
-    def current(self, step: Step, wanted: str) -> bool:
+    def current(self, step: Step, desired: str) -> bool:
         applied = self.context.user_state.record.applied.get(step.name)
-        if applied is None or applied.hash != wanted:
+        if applied is None or applied.hash != desired:
             return False
         if not self.context.pipeline.in_namespace(step):
             return True
@@ -442,10 +444,10 @@ class SharedSteps:
             applied.namespace
         )
 
-    def applied(self, step: Step, wanted: str) -> None:
+    def applied(self, step: Step, desired: str) -> None:
         record = self.context.user_state.record
         namespace = record.namespace if self.context.pipeline.in_namespace(step) else ""
-        record.applied[step.name] = Applied(wanted, namespace)
+        record.applied[step.name] = Applied(desired, namespace)
 
     def _namespace_stands(self, uid: str) -> bool:
         namespace = self.context.service_context.namespaces.get(None, self.context.names.namespace)

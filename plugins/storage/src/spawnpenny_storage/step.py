@@ -95,10 +95,10 @@ class StorageStep(Step):
     def _refuse_foreign(self, spawn: Spawn, there: Manifest) -> None:
         name = there["metadata"]["name"]
         if not spawn.cluster.is_ours(there):
-            marks = ", ".join(f"{key}={value}" for key, value in spawn.cluster.marks.items())
+            labels = ", ".join(f"{key}={value}" for key, value in spawn.cluster.ownership_labels.items())
             raise StorageNotOursError(
                 f"The volume claim {name} was not made for this user, so it is not mounted. "
-                f"An administrator who wants it to be gives it the labels {marks}."
+                f"An administrator who wants it to be gives it the labels {labels}."
             )
         if (lab := _lab(there)) is not None and not self._is_of(spawn, there):
             raise StorageNotOursError(

@@ -117,7 +117,7 @@ class _SpawnRehearsal:
         for step in self.context.pipeline.steps:
             seen = replace(self.context.seen_by(step), _patch=self._patched())
             for manifest in self._of(step, partial(step.manifests, seen), nothing):
-                marked = seen.cluster.marked(manifest)
+                marked = seen.cluster.labelled(manifest)
                 self._judge(step, marked)
                 made.append(marked)
         for manifest in filter(self.rehearser.types.fits, made):
