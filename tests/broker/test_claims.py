@@ -33,7 +33,7 @@ JSON = st.recursive(
 
 
 def written(text):
-    return {"metadata": {"name": "claim-x"}, "data": {"claim": text}}
+    return {"metadata": {"name": "request-x"}, "data": {"request": text}}
 
 
 def with_part(whole, key, value):
@@ -146,7 +146,7 @@ def put(separated, maps):
         settings = separated.settings
         claim = BrokerRequest("namespace", "ada", name)
         manifest = request_map(claim, namespace=settings.namespaces.state, installation=settings.installation)
-        manifest["data"] = {"claim": text if text is not None else json.dumps(data), **more}
+        manifest["data"] = {"request": text if text is not None else json.dumps(data), **more}
         return await separated.cluster.create(manifest)
 
     async def answer(made):
@@ -189,7 +189,7 @@ class Aged(FaultyCluster):
         self.seconds = seconds
 
     def made_earlier(self, manifest):
-        if manifest["metadata"]["name"] == "claim-old":
+        if manifest["metadata"]["name"] == "request-old":
             made = datetime.now(UTC) - timedelta(seconds=self.seconds)
             manifest["metadata"]["creationTimestamp"] = made.isoformat()
         return manifest
@@ -220,7 +220,7 @@ async def test_a_claim_that_is_too_old_is_not_even_parsed(separated, put, monkey
     async with separated.broker():
         assert (await put.answer(old))["code"] == BrokerRequestExpiredError.code
         assert "result" in await put.answer(await put("new", NAMESPACE))
-    assert [each["metadata"]["name"] for each in parsed] == ["claim-new"]
+    assert [each["metadata"]["name"] for each in parsed] == ["request-new"]
 
 
 async def test_many_claims_of_many_keys_leave_the_broker_its_lease(separated, put):
@@ -293,7 +293,7 @@ async def test_a_claim_that_nobody_takes_up_fails_and_is_withdrawn(separated, ma
         with pytest.raises(BrokerUnavailableError, match="does not answer"):
             await broker.claim_namespace("ada")
         resource = separated.ref("ConfigMap", "x").resource
-        mine = {"spawnpenny.io/kind": "claim"}
+        mine = {"spawnpenny.io/kind": "request"}
         left = await separated.cluster.list(resource, namespace=separated.settings.namespaces.state, labels=mine)
         assert left.items == ()
 
@@ -303,7 +303,7 @@ async def test_a_claim_is_deleted_when_it_was_answered(separated, maps):
         with maps.subscribe() as changes:
             await broker.claim_namespace("ada")
             async for event in changes:
-                if event.type == "DELETED" and event.object["metadata"]["name"].startswith("claim-"):
+                if event.type == "DELETED" and event.object["metadata"]["name"].startswith("request-"):
                     assert "answer" in event.object["data"]
                     break
 

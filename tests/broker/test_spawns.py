@@ -119,7 +119,7 @@ async def test_orders_that_were_changed_are_told_on_the_board(separated, orders)
         with broker._maps.subscribe() as changes:
             orders(":")
             async for event in changes:
-                if event.object["metadata"]["name"] == "board":
+                if event.object["metadata"]["name"] == "broker-status":
                     break
         assert broker.order_hash("commission") not in {first, ""}
         assert broker.order_hash("retire") == ""
@@ -132,7 +132,7 @@ async def test_the_same_dossier_runs_orders_again_that_were_changed_where_the_br
         with service.service_context.broker._broker._maps.subscribe() as changes:
             orders(":")
             async for event in changes:
-                if event.object["metadata"]["name"] == "board":
+                if event.object["metadata"]["name"] == "broker-status":
                     break
         again = await service.spawns.commission(ADA, identity=HUB)
         assert (again.new, first.record.phase) == (True, Phase.RUNNING)
@@ -144,7 +144,7 @@ async def test_a_board_that_was_deleted_is_made_and_written_again(separated):
         known = broker.namespace_hash()
         space = separated.settings.namespaces.state
         with broker._maps.subscribe() as changes:
-            await separated.cluster.delete(separated.ref("ConfigMap", "board", space))
+            await separated.cluster.delete(separated.ref("ConfigMap", "broker-status", space))
             async for event in changes:
                 assert broker.namespace_hash() == known
                 if event.type != "DELETED" and BrokerStatus.read(event.object) is not None:

@@ -1,7 +1,7 @@
 """A broker as its own process that ends itself by SIGKILL at one chosen call. Run by ``test_kill.py``, not imported.
 
 Its one argument is JSON: kubeconfig, the site's settings data, at which call that changes something, and whether before
-or after the call is carried out. The Lease and the board are left out, as they are written when it suits them. It says
+or after the call is carried out. The Lease and the status are left out, as they are written when it suits them. It says
 ``leading`` on its standard output when it does.
 """
 
@@ -22,7 +22,7 @@ class Work(FaultyCluster):
     """Counts only what is done for claims."""
 
     async def _pass(self, call, work):
-        if " Lease " in call or " board " in call:
+        if " Lease " in call or " broker-status " in call:
             return await work()
         return await super()._pass(call, work)
 

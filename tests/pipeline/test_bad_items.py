@@ -177,7 +177,7 @@ async def test_requests_to_the_broker_that_make_no_sense_keep_no_other_from_bein
     texts = ["", "[]", "7", "{}", '{"verb": {}}', '"\\ud800"', "[" * 5000, "1" * 6000, '{"a":' * 500]
     for number, text in enumerate(texts):
         made = request_map(BrokerRequest("namespace", f"eve{number}", f"n{number}"), namespace=space, installation=mine)
-        made["data"] = {"claim": text, "other": "x"}
+        made["data"] = {"request": text, "other": "x"}
         await kube_site.cluster.create(made)
     bare = request_map(BrokerRequest("namespace", "eve", "bare"), namespace=space, installation=mine)
     del bare["data"]
@@ -188,7 +188,7 @@ async def test_requests_to_the_broker_that_make_no_sense_keep_no_other_from_bein
     async with kube_site.broker() as broker, kube_site.service() as service:
         assert (await settled(await start(service, user="bob"))).record.phase is Phase.RUNNING
         for number in range(len(texts)):
-            ref = Ref(resource_of("ConfigMap"), f"claim-n{number}", space)
+            ref = Ref(resource_of("ConfigMap"), f"request-n{number}", space)
             existing = await maps.wait_for(ref.namespace, ref.name, is_answered_or_gone)
             assert existing is None or "answer" in existing["data"]
         assert broker.ready

@@ -230,9 +230,9 @@ async def prepare(admin, site, names):
     tenant = site.namespace("ada")
     # Else pod security would refuse most of the thefts before anything sees them: here the fence stands alone.
     await admin.patch(Ref(resource_of("Namespace"), tenant), {"metadata": {"labels": {ENFORCE: None}}})
-    claim = {"spawnpenny.io/kind": "claim", "app": "spawnpenny"}
+    request = {"spawnpenny.io/kind": "request", "app": "spawnpenny"}
     things = [
-        ("ConfigMap", names["state"], "held", {"labels": claim}, {}),
+        ("ConfigMap", names["state"], "held", {"labels": request}, {}),
         ("ConfigMap", names["state"], "other", {"labels": {"app": "other"}}, {}),
         ("ConfigMap", names["provision"], "held", {}, {}),
         ("Lease", names["state"], "held", {}, {}),

@@ -26,9 +26,9 @@ from spawnpenny.kubernetes.pods import errors as pod_errors
 from spawnpenny.settings.model import Settings
 from spawnpenny.settings.schema import ShortTupleField, StrictSchema, flatten
 
-KIND: Final = "claim"
+KIND: Final = "request"
 """The label of a ConfigMap that is one."""
-CLAIM: Final = "claim"
+REQUEST: Final = "request"
 TAKEN: Final = "taken"
 ANSWER: Final = "answer"
 Verb = Literal["namespace", "release", "commission", "retire"]
@@ -81,11 +81,11 @@ def request_map(request: BrokerRequest, *, namespace: str, installation: str) ->
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": f"claim-{request.nonce}",
+            "name": f"request-{request.nonce}",
             "namespace": namespace,
             "labels": {**labels.ours(installation), labels.KIND: KIND, labels.USER: safe_slug(request.username)},
         },
-        "data": {CLAIM: json.dumps(request.to_json())},
+        "data": {REQUEST: json.dumps(request.to_json())},
     }
 
 
@@ -132,7 +132,7 @@ def read_request(manifest: Manifest) -> BrokerRequest:
         InvalidRequestError: It is not a claim as the service makes them; the message says in which way.
 
     """
-    text = (manifest.get("data") or {}).get(CLAIM, "")
+    text = (manifest.get("data") or {}).get(REQUEST, "")
     if not isinstance(text, str):
         raise InvalidRequestError("The claim is not a text.")
     if len(text) > _MAX_TEXT:

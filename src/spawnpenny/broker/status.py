@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.informer import Informer
     from spawnpenny.settings.model import Settings
 
-NAME: Final = "board"
-KIND: Final = "board"
+NAME: Final = "broker-status"
+KIND: Final = "status"
 _PAUSE: Final = 3.0
 """Seconds between two looks at the orders file."""
 
