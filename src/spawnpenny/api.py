@@ -1,4 +1,4 @@
-"""All that a plugin may import."""
+"""The names that a plugin may import."""
 
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.auth.identity import Authenticator, Credentials, Identity
@@ -36,7 +36,6 @@ from spawnpenny.errors import (
     InvalidNameError,
     InvalidOptionError,
     NotReadyError,
-    ProvisionError,
     QuotaExceededError,
     SettingsError,
     SpawnError,
@@ -48,14 +47,14 @@ from spawnpenny.errors import (
 from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.kinds import Resource
-from spawnpenny.kubernetes.permissions import Permission, allow
+from spawnpenny.kubernetes.permissions import allow
 from spawnpenny.kubernetes.pods.status import ending as pod_ending
 from spawnpenny.kubernetes.pods.status import is_lost as pod_is_lost
 from spawnpenny.kubernetes.pods.status import is_ready as pod_is_ready
 from spawnpenny.kubernetes.pods.status import side_troubles as pod_side_troubles
 from spawnpenny.kubernetes.pods.status import trouble as pod_trouble
 from spawnpenny.pipeline.root_capabilities import hardened_container
-from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn, Stash, StashKey
+from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepCluster
 from spawnpenny.plugin.spec import hookimpl
@@ -68,7 +67,7 @@ from spawnpenny.settings.schema import (
     fields_of_model,
     schema_of,
 )
-from spawnpenny.tls import Authority, IssuedCertificate, client_context
+from spawnpenny.tls import Authority, client_context
 
 __all__ = [
     "AUTHORITY",
@@ -106,17 +105,14 @@ __all__ = [
     "Identity",
     "InvalidNameError",
     "InvalidOptionError",
-    "IssuedCertificate",
     "Key",
     "Kind",
     "Manifest",
     "Names",
     "NotReadyError",
     "OptionType",
-    "Permission",
     "Phase",
     "PlannedSpawn",
-    "ProvisionError",
     "QuantityField",
     "QuotaExceededError",
     "Resource",
@@ -128,7 +124,6 @@ __all__ = [
     "Spawn",
     "SpawnError",
     "SpawnpennyError",
-    "Stash",
     "StashKey",
     "Step",
     "StepCluster",
