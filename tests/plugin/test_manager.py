@@ -51,9 +51,7 @@ def test_a_misspelt_hook_is_told_with_its_plugin():
         return []
 
     told = refusal(mine=SimpleNamespace(spawnpenny_stepps=spawnpenny_stepps))
-    assert told == (
-        "The plugin 'mine' has a hook spawnpenny_stepps, which there is not. Did you mean spawnpenny_steps?"
-    )
+    assert told == ("The plugin 'mine' has an unknown hook spawnpenny_stepps. Did you mean spawnpenny_steps?")
 
 
 def test_a_hook_that_asks_for_what_there_is_not_is_told_with_its_plugin():

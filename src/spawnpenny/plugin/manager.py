@@ -1,10 +1,8 @@
-"""Find, check and load the plugins that the settings name, and give each hook its type. No module-level manager."""
+"""The loaded plugins, with one typed method for each hook. There is no module-level manager."""
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -15,7 +13,7 @@ import structlog
 
 from spawnpenny.auth.identity import Authenticator
 from spawnpenny.domain.cluster_options import ClusterOption
-from spawnpenny.domain.forms import FormField, check_form
+from spawnpenny.domain.forms import FormField
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.domain.worker_groups import WorkerGroup
@@ -24,7 +22,15 @@ from spawnpenny.pipeline.order import Ordered, order
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.validation import check_name
 from spawnpenny.plugin import built_in
-from spawnpenny.plugin import spec as plugin_spec
+from spawnpenny.plugin.hook_results import call_hook, check_default, check_fields, check_items
+from spawnpenny.plugin.registration import (
+    import_plugin,
+    new_manager,
+    refuse_async_hooks,
+    refuse_duplicates,
+    refuse_unknown_hooks,
+    register,
+)
 from spawnpenny.settings.model import PLUGIN_GROUP
 
 if TYPE_CHECKING:
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
     from spawnpenny.settings.model import Settings
 
 _BUILT_IN: Mapping[str, object] = {"spawnpenny.tokens": built_in}
-"""Plugins that are always there. No plugin that the settings name can have a dot in its name."""
+"""Plugins that are always loaded. No plugin that the settings name can have a dot in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +57,21 @@ class PluginInfo:
 
 
 class Plugins:
-    """The loaded plugins. Each hook is one typed method; nobody else calls pluggy."""
+    """The loaded plugins. Each hook is one typed method, and no other module calls pluggy."""
 
     def __init__(self, manager: pluggy.PluginManager, settings: Settings, installed: Sequence[EntryPoint]) -> None:
         self._manager = manager
         self._settings = settings
         self._installed = installed
         self._steps: dict[str, tuple[Step, ...]] = {}
-        for name, result in self._each("spawnpenny_steps", settings=settings):
-            self._steps[name] = tuple(_checked(name, "spawnpenny_steps", result, Step))
+        for name, result in self._results("spawnpenny_steps", settings=settings):
+            self._steps[name] = tuple(check_items(name, "spawnpenny_steps", result, Step))
             for step in self._steps[name]:
                 check_name(step, name)
         self._authenticators = [
-            each
-            for name, result in self._each("spawnpenny_authenticators", settings=settings)
-            for each in _checked(name, "spawnpenny_authenticators", result, Authenticator)
+            authenticator
+            for name, result in self._results("spawnpenny_authenticators", settings=settings)
+            for authenticator in check_items(name, "spawnpenny_authenticators", result, Authenticator)
         ]
         self._settings = settings
         somebody = User("somebody", settings.users.uid, settings.users.gid)
@@ -92,7 +98,7 @@ class Plugins:
         return self._pipelines
 
     def provides(self, kind: Kind) -> bool:
-        """Return whether a plugin makes spawns of a kind: it has a step for them alone."""
+        """Return whether a plugin provides spawns of a kind: it has a step of the scope ``spawn`` for it."""
         return any(step.scope == "spawn" for step in self._pipelines[kind].steps)
 
     @property
@@ -100,56 +106,49 @@ class Plugins:
         return self._authenticators
 
     def pod_patches(self, spawn: PlannedSpawn, pod: Manifest) -> list[tuple[str, Manifest]]:
-        """Return what each plugin adds to a pod, in the order of their steps."""
-        asked = self._each("spawnpenny_pod_patch", spawn=spawn, pod=pod, settings=self._settings)
-        found = [(name, patch) for name, patch in asked if patch]
-        return sorted(found, key=lambda each: (self._rank.get(each[0], len(self._rank)), each[0]))
+        """Return pairs of a plugin's name and its patch of a pod, in the order of the plugins' steps."""
+        results = self._results("spawnpenny_pod_patch", spawn=spawn, pod=pod, settings=self._settings)
+        patches = [(name, patch) for name, patch in results if patch]
+        return sorted(patches, key=lambda item: (self._rank.get(item[0], len(self._rank)), item[0]))
 
     def form(self, user: User) -> tuple[FormField, ...]:
         """Return the fields of the form for a user, of all plugins by their names.
 
         Raises:
-            PluginError: A plugin's fields are none, or do not fit together with another's.
+            PluginError: A plugin returns something else, wrong fields, or a field of another plugin.
 
         """
         form: dict[str, tuple[FormField, ...]] = {}
-        for name, result in self._each("spawnpenny_form", user=user, settings=self._settings):
-            form[name] = tuple(_checked(name, "spawnpenny_form", result, FormField))
-            _refuse_same_field(form, name)
-            try:
-                check_form(form[name])
-                check_form(field for fields in form.values() for field in fields)
-            except ValueError as error:
-                raise PluginError(f"The form of the plugin {name!r} cannot be shown: {error}.") from None
+        for name, result in self._results("spawnpenny_form", user=user, settings=self._settings):
+            form[name] = tuple(check_items(name, "spawnpenny_form", result, FormField))
+            check_fields(form, name)
         return tuple(field for fields in form.values() for field in fields)
 
     def cluster_options(self, user: User) -> tuple[ClusterOption, ...]:
-        """Return what a user may choose for a Dask cluster, of all plugins by their names.
+        """Return the options that a user has for a Dask cluster, of all plugins by their names.
 
         Raises:
-            PluginError: A plugin's options are none, two have one name, or a default is not one of its option.
+            PluginError: A plugin returns something else, two options of one name, or a wrong default.
 
         """
         found: dict[str, ClusterOption] = {}
-        for name, result in self._each("spawnpenny_cluster_options", user=user, settings=self._settings):
-            for option in _checked(name, "spawnpenny_cluster_options", result, ClusterOption):
+        for name, result in self._results("spawnpenny_cluster_options", user=user, settings=self._settings):
+            for option in check_items(name, "spawnpenny_cluster_options", result, ClusterOption):
                 if option.name in found:
-                    raise PluginError(
-                        f"The plugin {name!r} has a cluster option {option.name!r} that there is already."
-                    )
-                _check_default(name, option)
+                    raise PluginError(f"The plugin {name!r} has a cluster option {option.name!r} that exists already.")
+                check_default(name, option)
                 found[option.name] = option
         return tuple(found.values())
 
     def cluster_overrides(self, user: User, options: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return what each plugin sets of a Dask cluster for a user, by the plugins' names.
+        """Return pairs of a plugin's name and its overrides of a Dask cluster for a user.
 
         Raises:
             PluginError: A plugin's hook fails, or returns something else than a mapping.
 
         """
         found = []
-        for name, result in self._each(
+        for name, result in self._results(
             "spawnpenny_cluster_overrides", user=user, options=options, settings=self._settings
         ):
             if result is not None and not isinstance(result, Mapping):
@@ -160,17 +159,17 @@ class Plugins:
         return found
 
     def worker_groups(self) -> tuple[WorkerGroup, ...]:
-        """Return the groups of workers that a Dask cluster may have, of all plugins by their names.
+        """Return the groups of workers of Dask clusters, of all plugins by their names.
 
         Raises:
-            PluginError: A plugin's groups are none, or two have one name.
+            PluginError: A plugin returns something else, or two groups have one name.
 
         """
         found: dict[str, WorkerGroup] = {}
-        for name, result in self._each("spawnpenny_worker_groups", settings=self._settings):
-            for group in _checked(name, "spawnpenny_worker_groups", result, WorkerGroup):
+        for name, result in self._results("spawnpenny_worker_groups", settings=self._settings):
+            for group in check_items(name, "spawnpenny_worker_groups", result, WorkerGroup):
                 if group.name in found:
-                    raise PluginError(f"The plugin {name!r} has a worker group {group.name!r} that there is already.")
+                    raise PluginError(f"The plugin {name!r} has a worker group {group.name!r} that exists already.")
                 found[group.name] = group
         return tuple(found.values())
 
@@ -184,8 +183,8 @@ class Plugins:
 
     @contextmanager
     def observed_by(self, name: str, observer: object) -> Iterator[None]:
-        """Notify an object with the hook ``spawnpenny_observe`` too, as long as the context lasts."""
-        _register(self._manager, name, observer)
+        """Notify a further object with the hook ``spawnpenny_observe`` until the context ends."""
+        register(self._manager, name, observer)
         try:
             yield
         finally:
@@ -205,9 +204,9 @@ class Plugins:
             for entry in self._installed
         ]
 
-    def _each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+    def _results(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=_place):
-            yield impl.plugin_name, _called(impl, hook, arguments)
+            yield impl.plugin_name, call_hook(impl, hook, arguments)
 
     def _ranks(self) -> dict[str, int]:
         ranks: dict[str, int] = {}
@@ -226,44 +225,42 @@ class Plugins:
 
 
 def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = None) -> Plugins:
-    """Load the plugins that the settings name, and resolve their order.
+    """Load the plugins that the settings name, and resolve the order of their steps.
 
     Args:
-        settings: Their ``plugins`` names which ones.
-        extra: Further plugins, modules or objects, by name: for tests and for embedding.
+        settings: The settings. The keys of ``plugins`` are the names.
+        extra: Further plugins by name, as modules or objects, for tests and for the demo.
 
     Raises:
-        PluginError: A plugin is not installed, is installed twice, cannot be imported, has a hook that there
-            is not, or the steps do not fit together.
+        PluginError: A plugin is not installed, is installed twice, cannot be imported or has an unknown hook, or the
+            steps contradict each other.
         SettingsError: A plugin's section is wrong.
 
     """
-    manager = pluggy.PluginManager(plugin_spec.PROJECT)
-    manager.add_hookspecs(plugin_spec)
+    manager = new_manager()
     extra = extra or {}
     installed = sorted(entry_points(group=PLUGIN_GROUP), key=lambda entry: entry.name)
-    _refuse_twice(installed)
+    refuse_duplicates(installed)
     by_name = {entry.name: entry for entry in installed}
     for name in settings.plugins:
         if name not in extra:
-            _register(manager, name, _import(by_name, name))
+            register(manager, name, import_plugin(by_name, name))
     for name, plugin in {**_BUILT_IN, **extra}.items():
-        _register(manager, name, plugin)
-    _refuse_misspelt(manager)
-    _refuse_async(manager)
+        register(manager, name, plugin)
+    refuse_unknown_hooks(manager)
+    refuse_async_hooks(manager)
     return Plugins(manager, settings, installed)
 
 
 def plugin_problems(settings: Settings) -> list[str]:
-    """Return what is wrong with each plugin by itself, its section of the settings first, of all plugins at once."""
+    """Return the problems that each plugin has by itself, such as a wrong section of the settings."""
     installed = {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP)}
     problems: dict[str, None] = {}
     for name in settings.plugins:
-        manager = pluggy.PluginManager(plugin_spec.PROJECT)
-        manager.add_hookspecs(plugin_spec)
+        manager = new_manager()
         try:
-            _register(manager, name, _import(installed, name))
-            _refuse_misspelt(manager)
+            register(manager, name, import_plugin(installed, name))
+            refuse_unknown_hooks(manager)
         except SpawnpennyError as error:
             problems[error.message] = None
             continue
@@ -282,103 +279,11 @@ def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterato
     ):
         for impl in getattr(manager.hook, hook).get_hookimpls():
             try:
-                _called(impl, hook, {"settings": settings, "user": user})
+                call_hook(impl, hook, {"settings": settings, "user": user})
             except SpawnpennyError as error:
                 yield error.message
 
 
-def _import(by_name: Mapping[str, EntryPoint], name: str) -> object:
-    if name not in by_name:
-        nearest = difflib.get_close_matches(name, by_name, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise PluginError(
-            f"The settings name a plugin {name!r}, but no installed distribution provides it "
-            f"(installed: {', '.join(by_name) or 'none'}).{hint}"
-        )
-    try:
-        return by_name[name].load()
-    except Exception as error:
-        raise PluginError(f"The plugin {name!r} cannot be imported: {error}") from error
-
-
-def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
-    try:
-        manager.register(plugin, name)
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"The plugin {name!r} has a hook that does not fit: {error}") from None
-    if not manager.get_hookcallers(plugin):
-        raise PluginError(f"The plugin {name!r} has no hook: each needs the decorator @hookimpl.")
-
-
-def _refuse_twice(installed: Iterable[EntryPoint]) -> None:
-    seen: dict[str, EntryPoint] = {}
-    for entry in installed:
-        other = seen.setdefault(entry.name, entry)
-        if other is not entry and other.value != entry.value:
-            names = sorted(each.dist.name if each.dist else "unknown" for each in (other, entry))
-            raise PluginError(f"Two distributions provide a plugin {entry.name!r}: {' and '.join(names)}.")
-
-
-def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        plugin = manager.get_name(error.plugin) or "unknown"
-        known = sorted(name for name in vars(plugin_spec) if name.startswith("spawnpenny_"))
-        wrong = [caller.name for caller in manager.get_hookcallers(error.plugin) or () if caller.name not in known]
-        nearest = difflib.get_close_matches(wrong[0], known, n=1) if wrong else []
-        hint = f"Did you mean {nearest[0]}?" if nearest else f"There are {', '.join(known)}."
-        raise PluginError(f"The plugin {plugin!r} has a hook {', '.join(wrong)}, which there is not. {hint}") from None
-
-
-def _refuse_async(manager: pluggy.PluginManager) -> None:
-    """Refuse hooks that return coroutines: nobody would await them."""
-    for _, plugin in manager.list_name_plugin():
-        for caller in manager.get_hookcallers(plugin) or ():
-            for impl in caller.get_hookimpls():
-                if impl.plugin is plugin and (
-                    inspect.iscoroutinefunction(impl.function) or inspect.isasyncgenfunction(impl.function)
-                ):
-                    raise PluginError(
-                        f"The hook {caller.name} of the plugin {impl.plugin_name!r} is async. Hooks return plain data: "
-                        "write def, and put what has to be awaited into a step."
-                    )
-
-
-def _refuse_same_field(form: Mapping[str, Sequence[FormField]], plugin: str) -> None:
-    names = {field.name for field in form[plugin]}
-    for other, fields in form.items():
-        if other != plugin and (shared := sorted(names & {field.name for field in fields})):
-            raise PluginError(
-                f"The plugins {other!r} and {plugin!r} both have a form field {shared[0]!r}: each name is there once."
-            )
-
-
 def _place(impl: pluggy.HookImpl) -> tuple[bool, str]:
-    # What is built in comes first: no static token is looked up elsewhere. The rest is by name.
+    # The built-in plugin comes first, so that no static token is looked up elsewhere.
     return impl.plugin_name not in _BUILT_IN, str(impl.plugin_name)
-
-
-def _called(impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:
-    try:
-        return impl.function(*[arguments[name] for name in impl.argnames])
-    except SpawnpennyError:
-        raise
-    except Exception as error:
-        message = f"The hook {hook} of the plugin {impl.plugin_name!r} failed: {type(error).__name__}: {error}"
-        raise PluginError(message) from error
-
-
-def _check_default(plugin: str, option: ClusterOption) -> None:
-    try:
-        option.check(option.default)
-    except SpawnpennyError as error:
-        raise PluginError(f"A cluster option of the plugin {plugin!r} has a wrong default: {error.message}") from None
-
-
-def _checked(plugin: str, hook: str, found: Any, wanted: type[Any]) -> Sequence[Any]:
-    if not isinstance(found, Sequence) or not all(isinstance(each, wanted) for each in found):
-        raise PluginError(
-            f"The hook {hook} of the plugin {plugin!r} has to return a list of {wanted.__name__} objects."
-        )
-    return found

@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement. All are plain functions that return data; nothing async crosses pluggy."""
+"""The hooks that a plugin may implement: plain functions that return data. No hook is async."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
     """Contribute steps to the pipelines.
 
-    Called once, when the service starts. It reads the plugin's own section with ``settings.load`` and may not
-    do any I/O.
+    Called once, when the service starts. It reads the plugin's own section with ``settings.load``, and does no I/O.
 
     Example::
 
@@ -57,11 +56,11 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
 
 @hookspec
 def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
-    """Add to a lab or Dask pod before it is created; return what to merge into it, or None.
+    """Return a patch to merge into a lab or Dask pod before it is created, or None.
 
-    Called for each pod that a step passes to ``spawn.patched``. It must be pure and quick: no I/O, no change
-    to ``pod``. Patches are merged in the order of the plugins' steps, as Kubernetes merges; two plugins that
-    set one key to different values are refused. As with any hook, an argument that is not used may be left out.
+    Called for each pod that a step passes to ``spawn.patched``. It has to be pure and fast: no I/O, no change to
+    ``pod``. Patches are merged in the order of the plugins' steps, as Kubernetes merges. If two plugins set one key to
+    different values, the spawn fails. As in any hook, an unused argument may be left out.
 
     Example::
 
@@ -78,8 +77,8 @@ def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings)
 def spawnpenny_authenticators(settings: Settings) -> Sequence[Authenticator]:
     """Contribute objects that turn a request's credentials into an identity.
 
-    Called once, when the service starts. For each request they are asked in turn until one knows the
-    credentials; one that does not returns None.
+    Called once, when the service starts. For each request, the service calls one after the other until one knows
+    the credentials. An authenticator returns None for credentials that it does not know.
 
     Example::
 
@@ -98,12 +97,12 @@ def spawnpenny_authenticators(settings: Settings) -> Sequence[Authenticator]:
 
 @hookspec
 def spawnpenny_form(user: User, settings: Settings) -> Sequence[FormField]:
-    """Contribute fields to the form of a lab: what a request may have in its ``options``.
+    """Contribute fields to the form of a lab. They are the ``options`` that a request may have.
 
     Called for each form and for each start of a lab, and once when the service starts, for a user called
-    ``somebody`` with the site's default uid. ``user`` is who the lab would be for: a user whom nobody vouched
-    for has the site's defaults. It must be pure and quick. The fields of all plugins make one form; a request
-    with an option, a choice or a text that is not in it is refused before any step sees it.
+    ``somebody`` with the site's default uid. ``user`` is the user of the lab. A user whose uid is not verified has the
+    site's default uid and gid. The hook has to be pure and fast. The fields of all plugins are one form. A request with
+    an option, a choice or a text that the form does not have is refused before any step sees it.
 
     Example::
 
@@ -121,11 +120,11 @@ def spawnpenny_form(user: User, settings: Settings) -> Sequence[FormField]:
 
 @hookspec
 def spawnpenny_cluster_options(user: User, settings: Settings) -> Sequence[ClusterOption]:
-    """Contribute what may be chosen for a Dask cluster: what a request may have in its cluster options.
+    """Contribute options of Dask clusters. They are the cluster options that a request may have.
 
-    Called for each question and for each start of a cluster, and once when the service starts, for a user called
-    ``somebody`` with the site's default uid. It must be pure and quick. A request with an option or a value that
-    does not fit is refused before any step sees it; what is not chosen is the option's default in ``spawn.options``.
+    Called for each list of options and for each start of a cluster, and once when the service starts, for a user
+    called ``somebody`` with the site's default uid. It has to be pure and fast. A request with an unknown option or a
+    wrong value is refused before any step sees it. ``spawn.options`` has the default of an option without a value.
 
     Example::
 
@@ -144,9 +143,10 @@ def spawnpenny_cluster_overrides(
 ) -> Mapping[str, Any] | None:
     """Set parts of a Dask cluster for one user, as ``choices`` and ``overrides`` of the settings do; None for nothing.
 
-    Called for each start of a cluster, and again whenever its pods are made. It must be pure and quick, and for the
-    same user and options return the same. ``options`` are what was chosen, with the defaults of all else. What it
-    returns is laid over the settings and the choices. The keys are those of the plugin that makes the clusters.
+    Called for each start of a cluster, and again whenever a pod of it is created. It has to be pure and fast, and to
+    return the same for the same user and options. ``options`` has the user's values, and the defaults of the other
+    options. The result is laid over the settings and the choices. Its keys are those of the plugin that provides the
+    clusters.
 
     Example::
 
@@ -165,11 +165,11 @@ def spawnpenny_cluster_overrides(
 
 @hookspec
 def spawnpenny_worker_groups(settings: Settings) -> Sequence[WorkerGroup]:
-    """Contribute the groups of workers that a Dask cluster may have.
+    """Contribute groups of workers of Dask clusters.
 
-    Called for each question and for each scale of a cluster, and once when the service starts. It must be pure and
-    quick. The group ``default`` is the one of every cluster. ``spawn.scale.of(name)`` is the desired number of workers
-    of a group. The step that makes workers of other groups sets the label ``spawnpenny.io/worker-group`` on them.
+    Called for each list of groups and each change of a cluster's scale, and once when the service starts. It has to be
+    pure and fast. Every cluster has the group ``default``. ``spawn.scale.of(name)`` is the desired number of workers of
+    a group. The step that creates workers of other groups sets the label ``spawnpenny.io/worker-group`` on them.
 
     Example::
 
@@ -186,9 +186,8 @@ def spawnpenny_worker_groups(settings: Settings) -> Sequence[WorkerGroup]:
 def spawnpenny_observe(username: str, key: Key, event: Event) -> None:
     """Observe the events of every spawn.
 
-    Called for each event, in the order of a spawn's events. It cannot veto; what it raises is logged and
-    dropped. It must return at
-    once: hand longer work to a task of your own.
+    Called for each event, in the order of a spawn's events. It cannot stop a spawn: an error that it raises is logged
+    and dropped. It has to return at once. Start a task of your own for longer work.
 
     Example::
 

@@ -99,7 +99,7 @@ async def test_another_replica_and_a_service_that_comes_back_know_the_groups(sit
 def test_two_plugins_cannot_have_one_group():
     groups = hookimpl(lambda settings: [WorkerGroup("default", 1, 1, 1)])
     plugins = {"one": SimpleNamespace(spawnpenny_worker_groups=groups)}  # beside that of the plugin dask
-    with pytest.raises(PluginError, match="'one' has a worker group 'default' that there is already"):
+    with pytest.raises(PluginError, match="'one' has a worker group 'default' that exists already"):
         load_plugins(make_settings({}), extra=plugins)
 
 
