@@ -15,8 +15,9 @@ from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
 from spawnpenny.errors import InvalidOptionError, UnknownOptionError
 from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.spawns.errors import SpawnNotRunningError
+from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.store import read_record
-from spawnpenny.spawns.views import Context
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster
@@ -190,7 +191,9 @@ async def test_what_adapts_is_held_within_its_bounds_and_the_budget(any_site, he
         run = await settled(await start_cluster(service))
         scaled = await service.spawns.scale("ada", CLUSTER, Scale(0, minimum=2, maximum=4, adaptive=True))
         assert scaled.scale.count == 2
-        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).supervising()
+        ((_, spawn),) = StepView(
+            SpawnContext(service.service_context, service.spawns.user_state("ada"), run)
+        ).supervising()
         assert [spawn.resize(count) for count in (3, 9, 0)] == [3, 4, 2]
         await service.spawns.scale("ada", CLUSTER, Scale(0, adaptive=True))
         assert spawn.resize(9) == 5
@@ -272,7 +275,9 @@ async def test_what_is_news_to_one_step_is_so_to_the_others(any_site, herd):
     async with any_site.service() as service:
         run = await settled(await start_cluster(service))
         await herd.supervised.wait()
-        (_, one), (_, other) = Context(service.service_context, service.spawns.user_state("ada"), run).supervising()
+        (_, one), (_, other) = StepView(
+            SpawnContext(service.service_context, service.spawns.user_state("ada"), run)
+        ).supervising()
         await service.spawns.scale("ada", CLUSTER, Scale(adaptive=True))
         async with asyncio.timeout(PATIENCE):
             await one.changed(60)
@@ -338,7 +343,9 @@ async def test_a_scale_is_not_done_before_it_is_written(any_site, herd):
         faulty.arm(0, before=hold)
         scaling = asyncio.create_task(service.spawns.scale("ada", CLUSTER, Scale(2)))
         await started.wait()
-        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).supervising()
+        ((_, spawn),) = StepView(
+            SpawnContext(service.service_context, service.spawns.user_state("ada"), run)
+        ).supervising()
         assert (spawn.scale, run.record.resources.cpu) == (Scale(), 3)  # what it will use is counted already
         herd.supervised.clear()
         run.changes.notify()
@@ -357,7 +364,9 @@ async def refuse(call):
 async def test_a_secret_option_is_for_the_steps_and_the_record_alone(any_site, herd):
     async with any_site.service() as service:
         run = await settled(await start_cluster(service, options={"environment": {"PASSWORD": "s3cr3t"}}))
-        ((_, spawn),) = Context(service.service_context, service.spawns.user_state("ada"), run).supervising()
+        ((_, spawn),) = StepView(
+            SpawnContext(service.service_context, service.spawns.user_state("ada"), run)
+        ).supervising()
         assert spawn.options == {"wool": "white", "environment": {"PASSWORD": "s3cr3t"}}
         assert run.record.request.options == {"wool": "white"}
         assert "s3cr3t" not in repr(run.record)

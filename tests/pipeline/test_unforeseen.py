@@ -8,7 +8,9 @@ import pytest
 
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.pipeline.runner import Runner
-from spawnpenny.spawns.views import Context
+from spawnpenny.spawns.main_pod import MainPod
+from spawnpenny.spawns.reporter import Reporter
+from spawnpenny.spawns.step_view import StepView
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start
 
@@ -31,7 +33,7 @@ def reasons(run):
 
 async def test_starting(embedded_site, monkeypatch):
     async with embedded_site.service() as service, asyncio.timeout(PATIENCE):
-        fail_once(monkeypatch, Context, "follow")  # what comes last before it runs
+        fail_once(monkeypatch, MainPod, "follow")  # what comes last before it runs
         run = await settled(await start(service))
         assert (run.record.phase, run.record.reason.code, run.record.reverted) == (Phase.FAILED, "step_failed", True)
         assert reasons(run) == [Phase.UNDOING, Phase.FAILED]
@@ -40,7 +42,7 @@ async def test_starting(embedded_site, monkeypatch):
 
 async def test_undoing(embedded_site, monkeypatch):
     async with embedded_site.service() as service, asyncio.timeout(PATIENCE):
-        fail_once(monkeypatch, Context, "follow")
+        fail_once(monkeypatch, MainPod, "follow")
         fail_once(monkeypatch, Runner, "revert")
         run = await settled(await start(service))
         assert (run.record.phase, run.record.reason.code, run.record.reverted) == (Phase.FAILED, "step_failed", True)
@@ -49,7 +51,7 @@ async def test_undoing(embedded_site, monkeypatch):
 
 async def test_running(embedded_site, monkeypatch):
     async with embedded_site.service() as service, asyncio.timeout(PATIENCE):
-        fail_once(monkeypatch, Context, "supervising")
+        fail_once(monkeypatch, StepView, "supervising")
         run = await settled(await start(service))
         assert (run.record.phase, run.record.reason) == (Phase.RUNNING, None)
         assert "Pod/lab" in await embedded_site.objects("Pod")
@@ -68,7 +70,7 @@ async def test_running_and_its_pod_goes(embedded_site, monkeypatch):
         assert reasons(run) == [Phase.EXITED]
 
 
-@pytest.mark.parametrize(("cls", "name"), [(Runner, "revert"), (Context, "emit")])
+@pytest.mark.parametrize(("cls", "name"), [(Runner, "revert"), (Reporter, "emit")])
 async def test_ending(embedded_site, monkeypatch, cls, name):
     async with embedded_site.service() as service, asyncio.timeout(PATIENCE):
         await settled(await start(service))

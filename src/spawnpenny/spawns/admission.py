@@ -23,8 +23,9 @@ from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.errors import SpawnNotRunningError, StartConflictError, TlsUnsupportedError, TooManySpawnsError
 from spawnpenny.spawns.record import Replaced, SpawnRecord
 from spawnpenny.spawns.service_context import ServiceContext
+from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.user_state import UserState
-from spawnpenny.spawns.views import Context
 
 MARGIN: Final = 5.0
 """Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
@@ -59,7 +60,7 @@ def make_spawn(
 
 def draft(
     service_context: ServiceContext, user_state: UserState, key: Key, request: SpawnRequest, *, identity: Identity
-) -> Context:
+) -> SpawnContext:
     """Return a new spawn of a user, unchecked."""
     now = time.time()
     record = SpawnRecord(
@@ -73,10 +74,10 @@ def draft(
         deadline=now + _seconds_to_start(service_context, request),
         log=EventLog(user_state.record.generation),
     )
-    return Context(service_context, user_state, ActiveSpawn(record))
+    return SpawnContext(service_context, user_state, ActiveSpawn(record))
 
 
-def choose(context: Context) -> None:
+def choose(context: SpawnContext) -> None:
     """Check the options against the offered ones, and give a lab its lab token.
 
     Raises:
@@ -136,7 +137,7 @@ def demand_up(run: ActiveSpawn) -> None:
         raise SpawnNotRunningError(f"The {key.describe()} {ending}.{why}", phase=phase)
 
 
-def refuse_collision(context: Context) -> None:
+def refuse_collision(context: SpawnContext) -> None:
     """Refuse a name that gives the same Kubernetes name as another spawn of the user.
 
     Raises:
@@ -214,7 +215,7 @@ def _alternative_name(host: str) -> str:
         return f"DNS:{host}"
 
 
-def _grace_of_replaced(context: Context) -> float:
+def _grace_of_replaced(context: SpawnContext) -> float:
     """Return the seconds that the pods of replaced spawns get to end before this one can start."""
     pods = context.service_context.pods.within(context.names.namespace)
     return max((longest_grace(pods, replaced.id) for replaced in context.run.record.replaces), default=0)
@@ -227,14 +228,14 @@ def _seconds_to_start(service_context: ServiceContext, request: SpawnRequest) ->
     return min(longest, max(request.timeout - MARGIN, min(request.timeout, _SHORTEST)))
 
 
-def _check(context: Context) -> None:
-    steps, record = context.pipeline.steps, context.run.record
+def _check(context: SpawnContext) -> None:
+    steps, record, view = context.pipeline.steps, context.run.record, StepView(context)
     record.steps = [StepProgress(step.name) for step in steps]
-    record.resources = context.resources()
+    record.resources = view.budget.resources()
     if record.request.tls is not None:  # refused if no step would use it
         hostnames(context.service_context, context.user_state.username, record.key)
     for step in steps:
-        step.check(context.spawn())
-    context.demand_useful()
+        step.check(view.spawn())
+    view.budget.demand_room_for_worker()
     for step in steps:
-        record.secrets |= step.secrets(context.spawn())
+        record.secrets |= step.secrets(view.spawn())

@@ -7,7 +7,6 @@ record is recorded again from its annotations, never deleted.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -20,11 +19,9 @@ import structlog
 from spawnpenny.aio.pacing import paced
 from spawnpenny.aio.tasks import Tasks
 from spawnpenny.domain import labels
-from spawnpenny.domain.conformity import demand_conforming
 from spawnpenny.domain.events import EventType
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.domain.spawns import Caller, Desired, Key, Phase, SpawnRequest
-from spawnpenny.domain.users import User
+from spawnpenny.domain.spawns import Desired, Phase
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Cluster, Manifest
@@ -34,13 +31,17 @@ from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.replicas.ownership import slug_of
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist
-from spawnpenny.spawns.record import RecordUnreadableError, SpawnRecord, UserRecord
+from spawnpenny.spawns.main_pod import MainPod
+from spawnpenny.spawns.origin import read_origin
+from spawnpenny.spawns.record import RecordUnreadableError
+from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.service_context import ServiceContext
+from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.store import RecordLostError, read_record, username_of
 from spawnpenny.spawns.supervision import supervising_steps
 from spawnpenny.spawns.user_registry import UserRegistry
 from spawnpenny.spawns.user_state import UserState
-from spawnpenny.spawns.views import Context
 
 _AT_ONCE: Final = 20
 """How many users are taken over at once when the service starts, each with a write of the record."""
@@ -205,17 +206,18 @@ class Recovery:
         metadata = pod["metadata"]
         log = structlog.get_logger("spawnpenny.recovery").bind(pod=metadata["name"], namespace=metadata["namespace"])
         try:
-            record, told, slug = self._told_by(pod)
+            record, user = read_origin(pod, seconds=self.service_context.settings.deadlines.spawn)
         except (AttributeError, KeyError, TypeError, ValueError):
             log.warning("a pod of ours does not say what it is; it is left alone")
             return
+        username, slug = user.user.username, safe_slug(user.user.username)
         if self.user_registry.is_refused(slug):
             return
-        username, user_state = told.user.username, self.user_registry.by_slug(slug)
+        user_state = self.user_registry.by_slug(slug)
         if user_state is None:
             if not self.service_context.ownership.is_new_to_me(slug):
                 return
-            user_state = self.user_registry.add(told)
+            user_state = self.user_registry.add(user)
         if record.key in user_state.runs or user_state.username != username:
             return
         log.warning("a pod without a record is recorded again", user=username)
@@ -223,42 +225,13 @@ class Recovery:
         again.add(slug)
         user_state.runs[record.key] = run
         user_state.record.spawns[record.key] = record
-        context = Context(self.service_context, user_state, run)
+        context = SpawnContext(self.service_context, user_state, run)
         try:
-            record.resources = context.resources()
+            record.resources = StepView(context).budget.resources()
         except SpawnpennyError as error:
             log.warning("what it uses is not counted", error=error.message)
         if pod_status.is_ready(pod):
             SpawnController(context).found_running(pod)
-
-    def _told_by(self, pod: Manifest) -> tuple[SpawnRecord, UserRecord, str]:
-        """Return the spawn and the user that a pod's annotations name, and the user's slug."""
-        metadata = pod["metadata"]
-        record, told = self._record_of(pod), _user_of(pod)
-        demand_conforming(record)
-        demand_conforming(told)
-        slug = safe_slug(told.user.username)
-        if (
-            metadata["annotations"][labels.USERNAME] != told.user.username
-            or metadata["labels"].get(labels.USER) != slug
-        ):
-            raise ValueError("it says two users")
-        return record, told, slug
-
-    def _record_of(self, pod: Manifest) -> SpawnRecord:
-        answer = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
-        now = time.time()
-        caller = Caller(**answer["caller"]) if "caller" in answer else None
-        return SpawnRecord(
-            key=Key.parse(answer["key"]),
-            id=pod["metadata"]["labels"][labels.SPAWN],
-            generation=0,
-            request=SpawnRequest(answer["start"], answer["options"], caller=caller, client=answer.get("client", "")),
-            by=answer.get("by", ""),
-            own=answer.get("own", False),
-            requested_at=now,
-            deadline=now + self.service_context.settings.deadlines.spawn,
-        )
 
     def _leave_alone(self, slug: str, username: str, error: SpawnpennyError) -> None:
         log = structlog.get_logger("spawnpenny.recovery")
@@ -273,15 +246,15 @@ class Recovery:
             return not record.reverted
         if record.phase is not Phase.RUNNING or self._has_ended(user_state, run):
             return True
-        context = Context(self.service_context, user_state, run)
-        return bool(supervising_steps(context.pipeline)) or context.new_url() is not None
+        context = SpawnContext(self.service_context, user_state, run)
+        return bool(supervising_steps(context.pipeline)) or MainPod(context).new_url() is not None
 
     def _has_ended(self, user_state: UserState, run: ActiveSpawn) -> bool:
-        pod = Context(self.service_context, user_state, run).pod()
+        pod = MainPod(SpawnContext(self.service_context, user_state, run)).cached()
         return run.record.pod is not None and (pod is None or pod_status.is_lost(pod))
 
     def _is_ready(self, user_state: UserState, run: ActiveSpawn) -> bool:
-        namespace = Context(self.service_context, user_state, run).names.namespace
+        namespace = SpawnContext(self.service_context, user_state, run).names.namespace
         pods = self.service_context.pods.within(namespace)
         return any(
             pod["metadata"]["labels"].get(labels.SPAWN) == run.record.id
@@ -297,7 +270,7 @@ class Recovery:
             user_state.record.generation += 1
             run.record.generation = run.record.log.generation = user_state.record.generation
             if run.record.phase is Phase.RUNNING:
-                _ = Context(self.service_context, user_state, run).follow()
+                _ = MainPod(SpawnContext(self.service_context, user_state, run)).follow()
         try:
             async with user_state.lock:
                 user_state.demand_here()
@@ -321,7 +294,7 @@ class Recovery:
                 self._carry_on(user_state, run)
 
     def _carry_on(self, user_state: UserState, run: ActiveSpawn) -> None:
-        context = Context(self.service_context, user_state, run)
+        context = SpawnContext(self.service_context, user_state, run)
         controller, record = SpawnController(context), run.record
         if record.desired is Desired.GONE:
             controller.to_phase(Phase.STOPPING)
@@ -332,12 +305,12 @@ class Recovery:
             work = controller.go_on_undoing
         elif record.phase is Phase.RUNNING:
             work = (
-                partial(controller.end_of_pod, context.pod())
+                partial(controller.end_of_pod, MainPod(context).cached())
                 if self._has_ended(user_state, run)
                 else controller.supervise
             )
         else:
-            context.emit(EventType.INFO, "The service was restarted; the spawn goes on.")
+            Reporter(context).emit(EventType.INFO, "The service was restarted; the spawn goes on.")
             if self._is_ready(user_state, run):  # it may have been reported as running: it gets the time to be so again
                 record.deadline = max(record.deadline, time.time() + self.service_context.settings.deadlines.spawn)
             work = controller.come_up
@@ -347,9 +320,3 @@ class Recovery:
 def _version(record: Manifest) -> str:
     version: str = record["metadata"]["resourceVersion"]
     return version
-
-
-def _user_of(pod: Manifest) -> UserRecord:
-    answer = json.loads(pod["metadata"]["annotations"][labels.ORIGIN])
-    user = User.from_dossier(answer["user"])
-    return UserRecord(user, "", commissioned=answer["commissioned"], uid_verified=answer["vouched"])

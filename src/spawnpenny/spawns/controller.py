@@ -31,14 +31,16 @@ from spawnpenny.pipeline.errors import DeadlineError, StepFailedError
 from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.deletion import purge
 from spawnpenny.spawns.errors import PodStuckError
+from spawnpenny.spawns.main_pod import MainPod, pods_of
 from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.room import until_room
 from spawnpenny.spawns.service_context import ServiceContext
+from spawnpenny.spawns.spawn_context import SpawnContext
 from spawnpenny.spawns.start_queue import Permit
+from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.supervision import supervise
 from spawnpenny.spawns.user_state import UserState
-from spawnpenny.spawns.views import Context
 
 _SOON: Final = 0.5
 """The first pause where a short outage of the cluster is the likely cause."""
@@ -51,8 +53,11 @@ _ARRIVED: Final = frozenset({Phase.RUNNING, Phase.FAILED, Phase.EXITED})
 class SpawnController:
     """Drives the spawn of one context."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: SpawnContext) -> None:
         self._context = context
+        self._view = StepView(context)
+        self._reporter = self._view.reporter
+        self._pod = MainPod(context)
         self._service_context = context.service_context
         self._user_state = context.user_state
         self._run = context.run
@@ -86,7 +91,7 @@ class SpawnController:
 
     def _remedy(self) -> Callable[[], Coroutine[Any, Any, None]]:
         """Return what is to be done where the last attempt failed unexpectedly: what runs goes on running."""
-        record, pod = self._record, self._context.pod()
+        record, pod = self._record, self._pod.cached()
         if record.desired is Desired.GONE:
             return self.go_down
         if record.phase.over:
@@ -121,7 +126,7 @@ class SpawnController:
         """Supervise the running spawn, until it ends or is stopped."""
         self._mark_logs()
         try:
-            await supervise(self._context.supervising())
+            await supervise(self._view.supervising())
         except SpawnError as error:
             self._run.ending = True
             await self._end(error)
@@ -145,7 +150,7 @@ class SpawnController:
         async with self._user_state.lock:
             self._user_state.forget(self._run)
         await self._persist()
-        self._context.emit(EventType.PHASE, "gone", phase="gone")
+        self._reporter.emit(EventType.PHASE, "gone", phase="gone")
         self._log.info("gone")
         self._run.replaced_are_gone()
         self._run.vanish()
@@ -155,10 +160,10 @@ class SpawnController:
         waits = pauses()
         while True:
             try:
-                for step, spawn in self._context.retiring():
+                for step, spawn in self._view.retiring():
                     await step.retire(spawn)
             except (ClusterError, BrokerUnavailableError, BrokerRefusedError) as error:
-                self._context.notify(
+                self._reporter.notify(
                     f"Retiring takes long ({error.title.lower()}); it is tried again.", severity=Severity.WARNING
                 )
                 self._log.warning("a user cannot be retired yet", error=error.message)
@@ -202,7 +207,7 @@ class SpawnController:
         await self._undo_for(self._record.reason or Reason(StepFailedError.code, self._unexpected()))
 
     async def _end(self, error: SpawnError) -> None:
-        self._close(Phase.EXITED, reason_of(error, self._context.scrub(error.message)))
+        self._close(Phase.EXITED, reason_of(error, self._reporter.scrub(error.message)))
         await self._persist()
         await self.clear()
 
@@ -210,7 +215,7 @@ class SpawnController:
         """Adopt a Ready pod without a record as a running spawn."""
         metadata = pod["metadata"]
         self._record.uids[f"Pod/{metadata['name']}"] = self._record.pod = metadata["uid"]
-        self._record.url = self._context.url(pod)
+        self._record.url = self._pod.url(pod)
         self.to_phase(Phase.RUNNING)
 
     async def clear(self) -> None:
@@ -225,7 +230,7 @@ class SpawnController:
         message, code = (reason.message, reason.code) if reason else ("", None)
         seconds = round(time.time() - self._record.requested_at, 3) if phase in _ARRIVED else None
         severity = Severity.WARNING if reason else None
-        self._context.emit(
+        self._reporter.emit(
             EventType.PHASE, message or phase, phase=phase, code=code, seconds=seconds, severity=severity
         )
         self._log.info("phase", phase=phase, reason=message or None)
@@ -241,27 +246,27 @@ class SpawnController:
         if after is not None and not after.done():
             after.cancel()
             if self._record.phase not in {Phase.RUNNING, Phase.STOPPING}:  # looking after what runs ends at once
-                self._context.notify("Waiting for what was under way to end.")
+                self._reporter.notify("Waiting for what was under way to end.")
             await settle({after})
 
     async def _apply(self) -> None:
         await self._take_away_replaced()
-        await until_room(self._context)
+        await until_room(self._view.budget.blocking, self._reporter.notify)
         permit = Permit(self._service_context.start_queue)
-        await permit.take(self._context.notify)
+        await permit.take(self._reporter.notify)
         try:
             self.to_phase(Phase.PENDING)
             started: set[str] = set()
             if self._run.begun is not None:
                 self._run.begun = started
-            await self._context.runner(permit=permit).apply(started)
+            await self._view.runner(permit=permit).apply(started)
         finally:
             permit.give_back()
 
     async def _found_again(self) -> Manifest | None:
         """Return the pod once the cache has it again, or None when the cluster itself says that it is gone."""
-        ref, waits = self._context.pod_ref(), pauses(_LAG)
-        while (pod := self._context.pod()) is None and ref is not None and await self._is_there_after_all():
+        ref, waits = self._pod.ref(), pauses(_LAG)
+        while (pod := self._pod.cached()) is None and ref is not None and await self._is_there_after_all():
             with suppress(TimeoutError):
                 async with asyncio.timeout(next(waits)):
                     await self._service_context.pods.wait_for(ref.namespace, ref.name, lambda found: found is not None)
@@ -269,12 +274,12 @@ class SpawnController:
 
     async def _is_there_after_all(self) -> bool:
         """Ask the cluster itself: an empty list at the wrong moment must not end a lab."""
-        ref, waits = self._context.pod_ref(), pauses(_SOON)
+        ref, waits = self._pod.ref(), pauses(_SOON)
         while ref is not None:
             try:
                 existing = await self._service_context.cluster.read(ref)
             except ClusterError as error:
-                if self._context.went_with_the_namespace(error):
+                if self._context.lost_its_namespace(error):
                     return False
                 self._log.warning("it cannot be told whether a pod is gone", error=error.message)
                 await asyncio.sleep(next(waits))
@@ -287,19 +292,19 @@ class SpawnController:
         return False
 
     async def _arrive(self) -> bool:
-        pod = self._context.pod()
+        pod = self._pod.cached()
         if self._record.pod is not None and (pod is None or pod_status.is_lost(pod)):
             # It ended after its step was done, when nobody waited for it and the pod watcher did not count it yet.
             await self._undo(_end_of_pod(pod))
             return False
-        _ = self._context.follow()  # nobody did, between the end of its step and now
+        _ = self._pod.follow()  # nobody did, between the end of its step and now
         self._record.forget_secrets()
         self.to_phase(Phase.RUNNING)
         await self._persist()
         return True
 
     async def _undo(self, error: SpawnpennyError) -> None:
-        reason = reason_of(error, self._context.scrub(error.message))
+        reason = reason_of(error, self._reporter.scrub(error.message))
         if isinstance(error, NotFoundError | TerminatingError):
             self._user_state.record.applied.clear()  # the namespace went away under us: nothing in it can be relied on
         await self._undo_for(reason)
@@ -351,7 +356,7 @@ class SpawnController:
         What the cluster refuses now is tried again, with longer and longer pauses. A step that fails by
         itself would fail again: it is left, and logged.
         """
-        runner, waits, clean = self._context.runner(replaced), pauses(), True
+        runner, waits, clean = self._view.runner(replaced), pauses(), True
         while begun is None or begun:
             try:
                 async with asyncio.timeout(self._patience(replaced)):
@@ -359,7 +364,7 @@ class SpawnController:
             except TimeoutError:
                 await self._takes_long(self._stuck(replaced))
             else:
-                failed = {n: error for n, error in told.items() if not self._context.went_with_the_namespace(error)}
+                failed = {n: error for n, error in told.items() if not self._context.lost_its_namespace(error)}
                 begun = {name for name, error in failed.items() if isinstance(error, ClusterError | TimeoutError)}
                 clean = clean and len(begun) == len(failed)
                 if not begun:
@@ -376,17 +381,17 @@ class SpawnController:
 
     def _stuck(self, replaced: Replaced | None) -> str:
         """Return what holds up the taking away."""
-        pods = stuck_pods(self._context.pods_of(replaced.id if replaced else self._record.id))
+        pods = stuck_pods(pods_of(self._context, replaced.id if replaced else self._record.id))
         return f"{' '.join(pods)} It is tried again." if pods else _STUCK
 
     def _held_up(self) -> SpawnError | None:
         """Return what of a spawn that this one replaces does not go, and holds it up."""
-        pods = [pod for replaced in self._record.replaces for pod in self._context.pods_of(replaced.id)]
+        pods = [pod for replaced in self._record.replaces for pod in pods_of(self._context, replaced.id)]
         found = stuck_pods(pods)
         return PodStuckError(" ".join(["The one before is not gone yet.", *found])) if found else None
 
     async def _takes_long(self, message: str) -> None:
-        self._context.notify(message, severity=Severity.WARNING)
+        self._reporter.notify(message, severity=Severity.WARNING)
         if self._record.phase is Phase.UNDOING and not self._known:
             self._known = True  # a service that takes over has the reason, and does not begin anew
             await self._persist()

@@ -25,23 +25,25 @@ from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.admission import oldest_history
 from spawnpenny.spawns.errors import PurgeConflictError
 from spawnpenny.spawns.record import SpawnRecord
+from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.service_context import ServiceContext
+from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.user_state import UserState
-from spawnpenny.spawns.views import Context
 
 COMMISSIONING: Final = Key(Kind.USER, "")
 
 
-async def purge(context: Context) -> None:
+async def purge(context: SpawnContext) -> None:
     """Run the steps' ``purge``; report to the user what stays and why, and keep that on the run.
 
     If the cluster does not answer, it is tried again after longer and longer pauses.
     """
-    reasons = [await _purge_step(context, step, spawn) for step, spawn in context.purging()]
+    reasons = [await _purge_step(context, step, spawn) for step, spawn in StepView(context).purging()]
     context.run.kept = kept = " ".join(filter(None, reasons))
     log = structlog.get_logger("spawnpenny.spawn")
     if kept:
-        context.notify(kept, Severity.WARNING)
+        Reporter(context).notify(kept, Severity.WARNING)
         log.warning("storage that should be purged is kept", why=kept)
     else:
         log.info("storage purged")
@@ -125,19 +127,21 @@ def has_namespace(service_context: ServiceContext, username: str) -> bool:
     return existing is not None and "deletionTimestamp" not in existing["metadata"]
 
 
-async def _purge_step(context: Context, step: Step, spawn: Spawn) -> str:
+async def _purge_step(context: SpawnContext, step: Step, spawn: Spawn) -> str:
     waits = pauses()
     while True:
         try:
             return await _try_purge(context, step, spawn)
         except UnavailableError as error:
-            context.notify("Deleting the storage takes long, as the cluster does not answer; it is tried again.")
+            Reporter(context).notify(
+                "Deleting the storage takes long, as the cluster does not answer; it is tried again."
+            )
             log = structlog.get_logger("spawnpenny.spawn")
             log.warning("storage cannot be deleted yet", step=step.name, error=error.message)
             await asyncio.sleep(next(waits))
 
 
-async def _try_purge(context: Context, step: Step, spawn: Spawn) -> str:
+async def _try_purge(context: SpawnContext, step: Step, spawn: Spawn) -> str:
     """Delete the storage of one step; return why it is kept, or an empty text."""
     seconds = context.service_context.settings.deadlines.stop
     limit = asyncio.timeout(seconds)
@@ -147,7 +151,7 @@ async def _try_purge(context: Context, step: Step, spawn: Spawn) -> str:
     except UnavailableError:
         raise
     except SpawnpennyError as error:
-        return "" if context.went_with_the_namespace(error) else error.message
+        return "" if context.lost_its_namespace(error) else error.message
     except Exception as error:
         if isinstance(error, TimeoutError) and limit.expired():
             return f"The storage was not gone after {seconds:g} seconds. Asking again goes on with it."

@@ -14,6 +14,7 @@ from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.errors import QuotaExceededError, SpawnpennyError
 from spawnpenny.spawns.admission import draft
 from spawnpenny.spawns.record import UserRecord
+from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.user_state import UserState
 
 if TYPE_CHECKING:
@@ -56,10 +57,11 @@ def _judge(service_context: ServiceContext, own: UserState, key: Key) -> Judge:
 
     def judged(answers: Answers) -> Shortage | None:
         context = draft(service_context, own, key, SpawnRequest("form", dict(answers)), identity=_NOBODY)
+        view = StepView(context)
         try:
-            context.run.record.resources = context.resources()
+            context.run.record.resources = view.budget.resources()
             for step in context.pipeline.steps:
-                step.check(context.spawn())
+                step.check(view.spawn())
         except QuotaExceededError as error:
             facts = error.facts
             return Shortage(*(str(facts[each]) for each in ("resource", "asked", "used", "limit")))

@@ -16,10 +16,12 @@ from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist
+from spawnpenny.spawns.main_pod import MainPod
+from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.service_context import ServiceContext
+from spawnpenny.spawns.spawn_context import SpawnContext
 from spawnpenny.spawns.user_registry import UserRegistry
 from spawnpenny.spawns.user_state import UserState
-from spawnpenny.spawns.views import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class PodWatcher:
         async for user_state in paced(self.user_registry):
             for run in user_state.runs.values():
                 with self.service_context.faults.isolated("account", user_state.slug):
-                    context = Context(self.service_context, user_state, run)
-                    if self._stands(run) and run.record.pod is not None and context.pod() is None:
+                    context = SpawnContext(self.service_context, user_state, run)
+                    if self._stands(run) and run.record.pod is not None and MainPod(context).cached() is None:
                         self._end(context, None)
 
     def _look_alone(self, pod: Manifest, *, deleted: bool) -> None:
@@ -63,18 +65,18 @@ class PodWatcher:
         found = self._running(pod)
         if found is None:
             return
-        context = Context(self.service_context, *found)
+        context = SpawnContext(self.service_context, *found)
         if deleted or pod_status.is_lost(pod):
             lost = pod if pod_status.is_lost(pod) else None
             self._end(context, lost, last=pod)
             return
-        context.notice(pod)
-        if context.follow():
+        Reporter(context).warn_of_sidecars(pod)
+        if MainPod(context).follow():
             self.tasks.run(persist(self.service_context, context.user_state))
         if (trouble := pod_status.trouble(pod, quote=None)) is not None and not pod_status.is_ready(pod):
             self._notify(context, trouble.error.message)
 
-    def _end(self, context: Context, lost: Manifest | None, *, last: Manifest | None = None) -> None:
+    def _end(self, context: SpawnContext, lost: Manifest | None, *, last: Manifest | None = None) -> None:
         context.run.ending = True
         controller = SpawnController(context)
         work = partial(controller.end_of_pod, lost, context.run.task, last=last)
@@ -90,10 +92,10 @@ class PodWatcher:
                     run.note_end(pod)
                 run.changes.notify()
 
-    def _notify(self, context: Context, message: str) -> None:
+    def _notify(self, context: SpawnContext, message: str) -> None:
         """Warn the user that a running lab stopped answering: the cluster restarts its program."""
         if context.run.waiting_for != message:
-            context.notify(message, severity=Severity.WARNING)
+            Reporter(context).notify(message, severity=Severity.WARNING)
             log = structlog.get_logger("spawnpenny.spawn").bind(spawn=context.run.record.id)
             log.warning("a running pod is in trouble", user=context.user_state.username, trouble=message)
 

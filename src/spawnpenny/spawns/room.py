@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.domain.resources import Resources, total
@@ -11,7 +11,6 @@ from spawnpenny.domain.resources import Resources, total
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.user_state import UserState
-    from spawnpenny.spawns.views import Context
 
 _PAUSE: Final = 0.5
 """Seconds until the next look at a spawn whose task is not begun yet."""
@@ -38,13 +37,13 @@ def describe(runs: Sequence[ActiveSpawn]) -> str:
     return f"Waiting until {listed} {'have' if len(names) > 1 else 'has'} ended."
 
 
-async def until_room(context: Context) -> None:
+async def until_room(blocking: Callable[[], list[ActiveSpawn]], notify: Callable[[str], None]) -> None:
     """Return once what a spawn asks for fits beside what its user's other spawns have, those that end included.
 
     It was accepted without those, so that it only has to wait.
     """
-    while runs := context.blocking():
-        context.notify(describe(runs))
+    while runs := blocking():
+        notify(describe(runs))
         tasks = {run.task for run in runs if run.task is not None and not run.task.done()}
         if tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

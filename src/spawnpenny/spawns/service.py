@@ -43,10 +43,11 @@ from spawnpenny.spawns.deletion import (
 from spawnpenny.spawns.listing import START, Directory
 from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.service_context import ServiceContext
+from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.user_registry import UserRegistry
 from spawnpenny.spawns.user_state import UserState
-from spawnpenny.spawns.views import Context
 
 _HEARSAY: Final = 2.0
 """Seconds until another replica's write of a record reaches this cache."""
@@ -151,7 +152,7 @@ class Spawns:
     def _is_outdated(self, user_state: UserState, run: ActiveSpawn) -> bool:
         """Return whether a finished commissioning would do something else now."""
         try:
-            return bool(Context(self._service_context, user_state, run).runner().outdated())
+            return bool(StepView(SpawnContext(self._service_context, user_state, run)).runner().outdated())
         except SpawnpennyError:  # the orders cannot be read at the moment: what has run, has run
             return False
 
@@ -201,15 +202,15 @@ class Spawns:
             if run is None:
                 return None
             demand_up(run)
-            context, before = Context(self._service_context, user_state, run), run.record.scale
+            budget, before = StepView(SpawnContext(self._service_context, user_state, run)).budget, run.record.scale
             asked = wanted if isinstance(wanted, Scale) else wanted(before)
-            fitted = context.fit(asked.held(asked.count))
+            fitted = budget.fit(asked.held(asked.count))
             run.standing = before  # or workers would go, or come, by what may not get written
-            context.count(fitted.scale)
+            budget.set_scale(fitted.scale)
             try:
                 await self._service_context.store.save(user_state.record)
             except BaseException as error:
-                context.count(before)
+                budget.set_scale(before)
                 self._write_back(user_state, user_state.record.user, error)
                 raise
             finally:
@@ -405,7 +406,7 @@ class Spawns:
         user_state.runs[key] = run
         if existing is not None:
             run.take_the_place_of(existing)
-        controller = SpawnController(Context(self._service_context, user_state, run))
+        controller = SpawnController(SpawnContext(self._service_context, user_state, run))
         self._launch(run, controller, partial(controller.come_up, existing.task if existing else None))
         return run
 
@@ -413,7 +414,7 @@ class Spawns:
         run.record.desired = Desired.GONE
         if run.task is not None:
             run.task.cancel()  # now, or it would go on while the order is written
-        controller = SpawnController(Context(self._service_context, user_state, run))
+        controller = SpawnController(SpawnContext(self._service_context, user_state, run))
         controller.to_phase(Phase.STOPPING)
         try:
             await self._service_context.store.save(user_state.record)

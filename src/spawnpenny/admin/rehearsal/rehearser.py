@@ -29,6 +29,7 @@ from spawnpenny.pipeline.errors import PatchConflictError
 from spawnpenny.pipeline.pod_patches import merge_patches
 from spawnpenny.spawns.admission import choose, draft
 from spawnpenny.spawns.container_limits import container_limits, limited
+from spawnpenny.spawns.step_view import StepView
 
 if TYPE_CHECKING:
     from spawnpenny.admin.rehearsal.candidates import Candidate
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.spawn import PlannedSpawn
     from spawnpenny.pipeline.step import Step
     from spawnpenny.spawns.service_context import ServiceContext
-    from spawnpenny.spawns.views import Context
+    from spawnpenny.spawns.spawn_context import SpawnContext
 
 T = TypeVar("T")
 _NOBODY: Final = Identity("rehearsal", frozenset())
@@ -87,7 +88,7 @@ class Rehearser:
 class _SpawnRehearsal:
     rehearser: Rehearser
     candidate: Candidate
-    context: Context
+    context: SpawnContext
     refused: bool = False
     over_quota: bool = False
     namespace: ScratchNamespace = field(default_factory=ScratchNamespace)
@@ -102,20 +103,20 @@ class _SpawnRehearsal:
             return
         if VARIABLE in record.request.env:  # one that is the same each time
             record.request = replace(record.request, env={**record.request.env, VARIABLE: "rehearsal"})
-        spawn = replace(self.context.spawn(), _patch=self._patched())
+        spawn = replace(StepView(self.context).spawn(), _patch=self._patched())
         record.resources = total(self._of(step, partial(step.resources, spawn), Resources()) for step in steps)
         for step in steps:
-            self._of(step, partial(step.check, self.context.spawn()), None)
+            self._of(step, partial(step.check, StepView(self.context).spawn()), None)
         nothing: Mapping[str, str] = {}
         for step in steps:
-            record.secrets |= self._of(step, partial(step.secrets, self.context.spawn()), nothing)
+            record.secrets |= self._of(step, partial(step.secrets, StepView(self.context).spawn()), nothing)
 
     def make(self) -> Iterator[Manifest]:
         """Yield the manifests of all steps, each checked."""
         made: list[Manifest] = []
         nothing: Sequence[Manifest] = ()
         for step in self.context.pipeline.steps:
-            seen = replace(self.context.seen_by(step), _patch=self._patched())
+            seen = replace(StepView(self.context).with_cluster(step), _patch=self._patched())
             for manifest in self._of(step, partial(step.manifests, seen), nothing):
                 marked = seen.cluster.labelled(manifest)
                 self._judge(step, marked)
@@ -216,7 +217,7 @@ class _SpawnRehearsal:
         self.rehearser.findings.add(problem, self.candidate, subject=subject)
 
     def _setting(self, step: Step, subject: str, path: str) -> str:
-        settings, fields = self.rehearser.service_context.settings, self.context.spawn().fields
+        settings, fields = self.rehearser.service_context.settings, StepView(self.context).spawn().fields
         return setting_path(settings.plugins, subject, first=self._origin(step), fields=fields, field=path)
 
     def _origin(self, step: Step) -> str:
