@@ -161,7 +161,7 @@ async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_sit
     took("some schedulers killed")
     await clusters.each(clusters.stop, [place for place in PLACES if place not in LOST])
     took("stopped")
-    await check_only_the_lab_is_left(kube_site, two.service, beside.record.pod)
+    await check_only_the_lab_is_left(kube_site, two.service, beside.record.pod_uid)
     with capsys.disabled():
         print(took)  # noqa: T201 - what a reader of the log wants to know
 

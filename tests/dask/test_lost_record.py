@@ -23,7 +23,7 @@ async def test_a_cluster_of_a_lost_record_keeps_its_workers_and_its_image(kube_s
     await kube_site.cluster.delete(kube_site.ref("Secret", "user-ada", kube_site.settings.namespaces.state))
     async with kube_site.service() as service:
         again = await settled(service.spawns.find("ada", C1))
-        assert (again.record.phase, again.record.pod) == (Phase.RUNNING, cluster.record.pod)
+        assert (again.record.phase, again.record.pod_uid) == (Phase.RUNNING, cluster.record.pod_uid)
         await service.spawns.scale("ada", C1, Scale(3))
         after = await until_workers(service, kube_site, 3)
         assert before.keys() < after.keys()

@@ -12,7 +12,7 @@ from spawnpenny.broker.namespaces import release_role
 from spawnpenny.domain import labels
 from spawnpenny.kubernetes.kinds import KNOWN
 from spawnpenny.settings.model import Settings
-from spawnpenny.spawns.record import SCHEMA
+from spawnpenny.spawns.record_schema import SCHEMA
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHELVES = {"doctor": "how-to", "upgrade": "how-to", "backup": "how-to", "uninstall": "how-to", "versions": "reference"}

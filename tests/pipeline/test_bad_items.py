@@ -16,12 +16,12 @@ from spawnpenny.domain.spawns import Kind, Phase
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
-from spawnpenny.spawns.record import RecordUnreadableError
+from spawnpenny.spawns.errors import RecordUnreadableError
 from spawnpenny.testing.site import lab, settled, start
 
 HUGE = 10**400
 WRONG = [True, {}, [], None, 1, -1.5, "text", "\ud800", "\0", HUGE, 1e308]
-TEXTS = [("user", "username"), ("written",), ("namespace",), ("spawns", 0, "id"), ("spawns", 0, "start")]
+TEXTS = [("user", "username"), ("write_id",), ("namespace",), ("spawns", 0, "id"), ("spawns", 0, "start")]
 OTHERS = [
     ("schema",),
     ("user",),
@@ -41,12 +41,12 @@ OTHERS = [
     ("spawns", 0, "ended_at"),
     ("spawns", 0, "phase"),
     ("spawns", 0, "desired"),
-    ("spawns", 0, "asks"),
-    ("spawns", 0, "asks", "cpu"),
-    ("spawns", 0, "asks", "labs"),
+    ("spawns", 0, "resources"),
+    ("spawns", 0, "resources", "cpu"),
+    ("spawns", 0, "resources", "labs"),
     ("spawns", 0, "reason"),
     ("spawns", 0, "url"),
-    ("spawns", 0, "pod"),
+    ("spawns", 0, "pod_uid"),
     ("spawns", 0, "reverted"),
     ("spawns", 0, "steps"),
     ("spawns", 0, "uids"),
@@ -144,7 +144,7 @@ async def test_a_record_that_turns_bad_does_not_end_the_following_of_others(embe
         {labels.ORIGIN: "no JSON"},
         {labels.ORIGIN: json.dumps([])},
         {labels.ORIGIN: json.dumps({"user": True})},
-        {labels.ORIGIN: '{"key": "lab/x", "start": {}, "options": [], "by": 1, "user": {"username": "bob"}}'},
+        {labels.ORIGIN: '{"key": "lab/x", "start": {}, "options": [], "started_by": 1, "user": {"username": "bob"}}'},
     ],
 )
 async def test_a_pod_that_does_not_say_what_it_is_harms_nobody(embedded_site, good, annotations):

@@ -43,7 +43,7 @@ async def check_it_runs_or_is_gone(site, service, run):
     if run is None or run.gone:
         assert not {"Pod/lab", "Secret/lab"} & set(await site.objects())
     elif run.record.phase is Phase.RUNNING:
-        assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
+        assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod_uid
     else:
         assert run.record.reason.message.endswith(".")
         assert await site.objects(spawn=run.record.id) == {}
@@ -74,7 +74,7 @@ async def test_the_death_of_the_service_harms_nothing_else_of_the_user(apiserver
         await check_it_runs_or_is_gone(kube_site, service, await after_restart(service))
         standing = service.spawns.find("ada", lab("other"))
         assert standing.record.phase is Phase.RUNNING
-        assert (await kube_site.read("Pod", "lab-other"))["metadata"]["uid"] == other.record.pod
+        assert (await kube_site.read("Pod", "lab-other"))["metadata"]["uid"] == other.record.pod_uid
         assert (await kube_site.read("PersistentVolumeClaim", "home"))["metadata"]["uid"] == claim["metadata"]["uid"]
 
 

@@ -18,7 +18,8 @@ from spawnpenny.domain.spawns import Desired, Phase, Reason, SpawnRequest, StepP
 from spawnpenny.domain.users import User
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
-from spawnpenny.spawns.record import SpawnRecord, UserRecord
+from spawnpenny.spawns.record import UserRecord
+from spawnpenny.spawns.spawn_record import SpawnRecord
 from spawnpenny.spawns.store import RecordStore
 from spawnpenny.testing.site import lab, make_site
 

@@ -17,7 +17,7 @@ from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.service import run_service
-from spawnpenny.spawns.record import RecordUnreadableError
+from spawnpenny.spawns.errors import RecordUnreadableError
 from spawnpenny.testing.behaviours import Hold, Ready
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.patience import PATIENCE
@@ -39,7 +39,7 @@ async def test_a_shutdown_leaves_a_spawn_to_the_next_service(kube_site, hollow_n
         run = await settled(service.spawns.find("ada", lab()))
         assert run.record.phase is Phase.RUNNING
         assert run.record.id == first.record.id
-        assert run.record.pod == pod["metadata"]["uid"]
+        assert run.record.pod_uid == pod["metadata"]["uid"]
 
 
 async def test_events_go_on_with_ids_that_no_client_has_seen(kube_site, hollow_node):
@@ -80,7 +80,7 @@ async def test_a_pod_whose_record_is_lost_is_recorded_again(any_site):
     async with any_site.service() as service:
         again = await settled(service.spawns.find("ada", lab()))
         assert again.record.phase is Phase.RUNNING
-        assert (again.record.pod, again.record.request.start) == (run.record.pod, "kept")
+        assert (again.record.pod_uid, again.record.request.start) == (run.record.pod_uid, "kept")
 
 
 async def test_a_record_that_cannot_be_read_stops_nobody_else(any_site):
@@ -132,7 +132,7 @@ async def test_an_empty_list_of_pods_ends_no_lab(site):
         async with asyncio.timeout(PATIENCE):
             await forgetful.asked_twice.wait()
         assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
-    assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
+    assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod_uid
 
 
 async def test_another_pod_that_took_the_name_is_left_alone(any_site):

@@ -39,7 +39,7 @@ async def test_a_replacement_stops_the_old_pod_by_its_uid_first(site):
         old = await settled(await start(service, "one", env={"WHICH": "one"}))
         new = await settled(await start(service, "two", replace=True, env={"WHICH": "two"}))
         assert new.record.phase is Phase.RUNNING, new.record.reason
-        assert new.record.pod not in {None, old.record.pod}
+        assert new.record.pod_uid not in {None, old.record.pod_uid}
         assert old.gone
         assert await site.objects(spawn=old.record.id) == {}
 

@@ -11,8 +11,9 @@ from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.replicas.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.replicas.fence import Fence
+from spawnpenny.spawns.errors import RecordLostError
 from spawnpenny.spawns.record import UserRecord
-from spawnpenny.spawns.store import RecordLostError, RecordStore, read_record
+from spawnpenny.spawns.store import RecordStore, read_record
 from spawnpenny.testing.site import settled, start
 
 
@@ -76,4 +77,4 @@ async def test_a_record_that_nobody_here_has_in_hand_is_no_lab_that_is_gone(site
         )
         await asyncio.sleep(0)
         again = await start(service)
-        assert again.record.pod == run.record.pod
+        assert again.record.pod_uid == run.record.pod_uid

@@ -18,7 +18,7 @@ import pytest
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.spawns.record import SpawnRecord
+from spawnpenny.spawns.spawn_record import SpawnRecord
 from spawnpenny.testing.site import lab, make_site, settled
 
 VICTIM = Path(__file__).parents[1] / "pipeline" / "victim.py"
@@ -78,7 +78,7 @@ class Death:
         """Check that it is told once that it runs, of one pod that there ever was of it."""
         told = [event.phase for event in record.log.since(None) if event.phase in {"running", "failed", "exited"}]
         assert told == ["running"], told
-        assert self.pods.uids[record.id] == {record.pod}
+        assert self.pods.uids[record.id] == {record.pod_uid}
 
 
 @dataclass
@@ -140,7 +140,7 @@ async def test_a_first_spawn_of_a_killed_replica_is_finished_by_the_standing_one
             assert await death.site.objects() == {}
             return
         assert run.record.phase is Phase.RUNNING, run.record.reason
-        assert (await death.site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
+        assert (await death.site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod_uid
         death.check_ended_once(run.record)
 
     await killer.each("spawn", check)
@@ -154,7 +154,7 @@ async def test_the_death_of_a_replica_harms_nothing_else_of_the_user(killer):
             assert run.record.phase is Phase.RUNNING, run.record.reason
             death.check_ended_once(run.record)
         other = death.service.spawns.find("ada", lab("other")) or await death.taken_over("other")
-        assert (other.record.phase, other.record.pod) == (Phase.RUNNING, death.beside["Pod/lab-other"])
+        assert (other.record.phase, other.record.pod_uid) == (Phase.RUNNING, death.beside["Pod/lab-other"])
         death.check_ended_once(other.record)
         assert len(death.beside) > 5
         for name, uid in death.beside.items():

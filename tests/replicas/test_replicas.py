@@ -66,7 +66,7 @@ async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, tak
             run = await settled(await start(one))
             await start(one, user="bob")
         standing = await taken_over(two)
-        assert (standing.record.phase, standing.record.pod) == (Phase.RUNNING, run.record.pod)
+        assert (standing.record.phase, standing.record.pod_uid) == (Phase.RUNNING, run.record.pod_uid)
         assert (await settled(await taken_over(two, "bob"))).record.phase is Phase.RUNNING
         gone = {"event": "another replica has ended", "other": one.membership.me.identity, "log_level": "info"}
         assert gone in told
@@ -110,7 +110,7 @@ async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(
         run = await settled(await start(one))
         deaf.deaf = True
         standing = await taken_over(two)
-        assert (standing.record.phase, standing.record.pod) == (Phase.RUNNING, run.record.pod)
+        assert (standing.record.phase, standing.record.pod_uid) == (Phase.RUNNING, run.record.pod_uid)
         (warning,) = [line for line in told if line["event"].startswith("another replica is taken for dead")]
         assert (warning["other"], warning["log_level"]) == (one.membership.me.identity, "warning")
         deaf.arm()
@@ -179,7 +179,7 @@ async def test_a_rolling_restart_under_load_loses_no_spawn_and_stops_no_lab(kube
         for user, run in zip(users, found, strict=True):
             assert (await settled(run)).record.phase is Phase.RUNNING, run.record.reason
             if user in standing:
-                assert run.record.pod == standing[user].record.pod
+                assert run.record.pod_uid == standing[user].record.pod_uid
 
 
 async def first(works):

@@ -31,15 +31,10 @@ from spawnpenny.domain.spawns import (
 )
 from spawnpenny.domain.users import Group, User
 from spawnpenny.settings.model import Settings
-from spawnpenny.spawns.record import (
-    SCHEMA,
-    Applied,
-    RecordTooNewError,
-    RecordUnreadableError,
-    Replaced,
-    SpawnRecord,
-    UserRecord,
-)
+from spawnpenny.spawns.errors import RecordTooNewError, RecordUnreadableError
+from spawnpenny.spawns.record import Applied, UserRecord
+from spawnpenny.spawns.record_schema import SCHEMA
+from spawnpenny.spawns.spawn_record import Replaced, SpawnRecord
 from spawnpenny.spawns.store import RecordStore, read_record
 from spawnpenny.web.schemas.requests import MAX_OPTIONS_BYTES, json_bytes
 
@@ -62,7 +57,7 @@ SPAWNS = st.builds(
         st.none() | st.builds(Tls, WORDS, WORDS, WORDS),
         st.none() | st.builds(Caller, WORDS, WORDS, WORDS),
     ),
-    by=WORDS,
+    started_by=WORDS,
     requested_at=TIMES,
     deadline=TIMES,
     desired=st.sampled_from(Desired),
@@ -70,7 +65,7 @@ SPAWNS = st.builds(
     resources=st.builds(Resources, st.decimals(0, 100, places=3), NUMBERS.map(Decimal), NUMBERS),
     reason=st.none() | st.builds(Reason, WORDS, WORDS),
     url=st.none() | WORDS,
-    pod=st.none() | WORDS,
+    pod_uid=st.none() | WORDS,
     ended_at=st.none() | TIMES,
     reverted=st.booleans(),
     steps=st.lists(st.builds(StepProgress, WORDS, st.sampled_from(StepState), st.none() | TIMES), max_size=3),
@@ -89,7 +84,7 @@ RECORDS = st.builds(
     applied=st.dictionaries(WORDS, st.builds(Applied, WORDS, WORDS), max_size=3),
     spawns=st.lists(SPAWNS, max_size=3).map(lambda each: {spawn.key: spawn for spawn in each}),
     generation=NUMBERS,
-    written=NUMBERS,
+    write_id=NUMBERS,
 )
 
 
@@ -187,12 +182,19 @@ def keeper_of(site):
 
 
 def test_a_record_of_the_schema_before_is_read_whole():
-    stored = json.loads(Path(__file__).with_name("records").joinpath(f"schema-{SCHEMA - 1}.json").read_text())
-    record = UserRecord.from_json(stored)
-    assert [(spawn.secrets, spawn.scale, spawn.request.caller) for spawn in record.spawns.values()] == [
-        ({}, Scale(), None)
-    ] * 2
-    assert record.to_json() == {**stored, "schema": SCHEMA}
+    text = Path(__file__).with_name("records").joinpath(f"schema-{SCHEMA - 1}.json").read_text()
+    renamed = text
+    for old, new in {
+        "vouched": "uid_verified",
+        "written": "write_id",
+        "asks": "resources",
+        "by": "started_by",
+        "own": "started_as_user",
+        "pod": "pod_uid",
+    }.items():
+        assert f'"{old}": ' in text
+        renamed = renamed.replace(f'"{old}": ', f'"{new}": ')
+    assert UserRecord.from_json(json.loads(text)).to_json() == {**json.loads(renamed), "schema": SCHEMA}
 
 
 def test_a_record_of_two_schemas_before_is_refused():

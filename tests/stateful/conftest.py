@@ -241,7 +241,7 @@ class Household:
         now = {}
         for slug, secret in (await self._records()).items():
             for key, spawn in read_record(secret).spawns.items():
-                now[slug, key.name] = (spawn.id, spawn.phase, spawn.pod, spawn.reason)
+                now[slug, key.name] = (spawn.id, spawn.phase, spawn.pod_uid, spawn.reason)
                 assert (spawn.request.env, spawn.desired) == ({}, Desired.RUNNING)
         for lab, was in self.before.items():
             assert lab in self.touched or lab[1] == "" or now.get(lab) == was, (lab, was, now.get(lab))
@@ -269,7 +269,7 @@ def _expected(records):
         for secret in records.values()
         for key, spawn in read_record(secret).spawns.items()
         if key.kind is Kind.LAB and spawn.phase is Phase.RUNNING
-        for each in ((spawn.id, "Pod", spawn.pod), (spawn.id, "Secret", ""))
+        for each in ((spawn.id, "Pod", spawn.pod_uid), (spawn.id, "Secret", ""))
     }
 
 

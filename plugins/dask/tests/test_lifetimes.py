@@ -66,7 +66,7 @@ async def test_workers_end_that_lose_their_scheduler_while_the_service_is_away(a
         await site.scale(2)
         names = await site.until_workers(2)
         await site.python_in("c1", "client.wait_for_workers(2)")
-        scheduler = site.run().record.pod
+        scheduler = site.run().record.pod_uid
     for process in marked({POD_UID: scheduler}):
         process.kill()
     async with asyncio.timeout(80):  # the death timeout is a minute

@@ -14,7 +14,7 @@ from spawnpenny.serving.metrics.families import gauge, gauges
 
 if TYPE_CHECKING:
     from spawnpenny.service import Service
-    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.spawn_record import SpawnRecord
 
 
 def cluster_gauges(service: Service) -> Iterable[Metric]:

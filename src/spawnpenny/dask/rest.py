@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from spawnpenny.service import Service
     from spawnpenny.spawns.active import ActiveSpawn
-    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.spawn_record import SpawnRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ async def redeem_ticket(request: web.Request) -> web.Response:
         or run.record.phase is not Phase.RUNNING
     ):
         raise UnknownTicketError
-    return web.json_response({"uid": run.record.pod})
+    return web.json_response({"uid": run.record.pod_uid})
 
 
 def key_of(request: web.Request) -> Key:

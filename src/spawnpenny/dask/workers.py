@@ -17,7 +17,7 @@ from spawnpenny.kubernetes.pods import status as pod_status
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.service import Service
-    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.spawn_record import SpawnRecord
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from spawnpenny.aio.notify import Bell, ChangeNotifier
 from spawnpenny.domain.events import About, Event, EventType
 from spawnpenny.domain.spawns import Desired, Phase, Scale
 from spawnpenny.errors import SpawnError
-from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.scrub import Scrubber
+from spawnpenny.spawns.spawn_record import SpawnRecord
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest

@@ -21,9 +21,9 @@ from spawnpenny.errors import NameCollisionError
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.errors import SpawnNotRunningError, StartConflictError, TlsUnsupportedError, TooManySpawnsError
-from spawnpenny.spawns.record import Replaced, SpawnRecord
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.spawn_record import Replaced, SpawnRecord
 from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.user_state import UserState
 
@@ -68,8 +68,8 @@ def draft(
         id=secrets.token_hex(8),
         generation=user_state.record.generation,
         request=request,
-        by=identity.name,
-        own=identity.username == user_state.username,
+        started_by=identity.name,
+        started_as_user=identity.username == user_state.username,
         requested_at=now,
         deadline=now + _seconds_to_start(service_context, request),
         log=EventLog(user_state.record.generation),

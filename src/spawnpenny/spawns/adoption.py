@@ -31,14 +31,14 @@ from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.replicas.ownership import slug_of
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.controller import SpawnController, persist
+from spawnpenny.spawns.errors import RecordLostError, RecordUnreadableError
 from spawnpenny.spawns.main_pod import MainPod
 from spawnpenny.spawns.origin import read_origin
-from spawnpenny.spawns.record import RecordUnreadableError
 from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.spawn_context import SpawnContext
 from spawnpenny.spawns.step_view import StepView
-from spawnpenny.spawns.store import RecordLostError, read_record, username_of
+from spawnpenny.spawns.store import read_record, username_of
 from spawnpenny.spawns.supervision import supervising_steps
 from spawnpenny.spawns.user_registry import UserRegistry
 from spawnpenny.spawns.user_state import UserState
@@ -251,7 +251,7 @@ class Recovery:
 
     def _has_ended(self, user_state: UserState, run: ActiveSpawn) -> bool:
         pod = MainPod(SpawnContext(self.service_context, user_state, run)).cached()
-        return run.record.pod is not None and (pod is None or pod_status.is_lost(pod))
+        return run.record.pod_uid is not None and (pod is None or pod_status.is_lost(pod))
 
     def _is_ready(self, user_state: UserState, run: ActiveSpawn) -> bool:
         namespace = SpawnContext(self.service_context, user_state, run).names.namespace

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from spawnpenny.auth.identity import Identity
     from spawnpenny.domain.spawns import SpawnRequest
     from spawnpenny.spawns.active import ActiveSpawn
-    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.spawn_record import SpawnRecord
 
 
 def refuse_foreign(existing: ActiveSpawn, username: str, request: SpawnRequest, identity: Identity) -> None:
@@ -30,7 +30,7 @@ def refuse_foreign(existing: ActiveSpawn, username: str, request: SpawnRequest, 
     raise ForeignStartError(
         f"{username}'s lab {record.key.name!r} is {record.phase}: {caller_of(record)} started it at {_time(record)}, "
         "and another caller cannot replace it.",
-        by=record.by,
+        by=record.started_by,
         client=record.request.client or None,
         start=record.request.start,
         phase=record.phase,
@@ -45,18 +45,18 @@ def same_caller(record: SpawnRecord, client: str, by: str, *, own: bool) -> bool
     and it joins the two identities of one program, a Hub's own token and the credential of a user (``own``).
     """
     theirs = record.request.client
-    if not record.by:  # a record made anew from a pod that does not say
+    if not record.started_by:  # a record made anew from a pod that does not say
         return True
     if theirs and client and theirs != client:
         return False
-    if record.by == by:
+    if record.started_by == by:
         return theirs == client or not own
-    return bool(client) and theirs == client and own != record.own
+    return bool(client) and theirs == client and own != record.started_as_user
 
 
 def caller_of(record: SpawnRecord) -> str:
     """Name who started a spawn, for messages."""
-    return f"{record.by} ({record.request.client})" if record.request.client else record.by
+    return f"{record.started_by} ({record.request.client})" if record.request.client else record.started_by
 
 
 def _time(record: SpawnRecord) -> str:

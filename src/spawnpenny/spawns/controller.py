@@ -30,15 +30,14 @@ from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.pipeline.errors import DeadlineError, StepFailedError
 from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.deletion import purge
-from spawnpenny.spawns.errors import PodStuckError
+from spawnpenny.spawns.errors import PodStuckError, RecordLostError
 from spawnpenny.spawns.main_pod import MainPod, pods_of
-from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.room import until_room
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.spawn_record import Replaced
 from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.step_view import StepView
-from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.supervision import supervise
 from spawnpenny.spawns.user_state import UserState
 
@@ -98,7 +97,7 @@ class SpawnController:
             return self.clear
         if record.phase is not Phase.RUNNING:
             return self.go_on_undoing
-        self._run.ending = record.pod is not None and (pod is None or pod_status.is_lost(pod))
+        self._run.ending = record.pod_uid is not None and (pod is None or pod_status.is_lost(pod))
         return partial(self._end, StepFailedError(self._unexpected())) if self._run.ending else self.supervise
 
     async def come_up(self, after: asyncio.Task[None] | None = None) -> None:
@@ -214,7 +213,7 @@ class SpawnController:
     def found_running(self, pod: Manifest) -> None:
         """Adopt a Ready pod without a record as a running spawn."""
         metadata = pod["metadata"]
-        self._record.uids[f"Pod/{metadata['name']}"] = self._record.pod = metadata["uid"]
+        self._record.uids[f"Pod/{metadata['name']}"] = self._record.pod_uid = metadata["uid"]
         self._record.url = self._pod.url(pod)
         self.to_phase(Phase.RUNNING)
 
@@ -286,14 +285,14 @@ class SpawnController:
             else:
                 return (
                     existing is not None
-                    and existing["metadata"]["uid"] == self._record.pod
+                    and existing["metadata"]["uid"] == self._record.pod_uid
                     and not pod_status.is_lost(existing)
                 )
         return False
 
     async def _arrive(self) -> bool:
         pod = self._pod.cached()
-        if self._record.pod is not None and (pod is None or pod_status.is_lost(pod)):
+        if self._record.pod_uid is not None and (pod is None or pod_status.is_lost(pod)):
             # It ended after its step was done, when nobody waited for it and the pod watcher did not count it yet.
             await self._undo(_end_of_pod(pod))
             return False

@@ -24,10 +24,10 @@ from spawnpenny.pipeline.step import Step
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.admission import oldest_history
 from spawnpenny.spawns.errors import PurgeConflictError
-from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.spawn_record import SpawnRecord
 from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.user_state import UserState
 
@@ -108,7 +108,7 @@ def placeholder(user_state: UserState, key: Key = COMMISSIONING, by: str = "") -
         id=secrets.token_hex(8),
         generation=generation,
         request=SpawnRequest(secrets.token_hex(8)),
-        by=by,
+        started_by=by,
         requested_at=now,
         deadline=now,
         phase=Phase.RUNNING,

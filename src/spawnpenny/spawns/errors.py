@@ -62,3 +62,27 @@ class PurgeConflictError(SpawnpennyError):
     code = "purge_conflict"
     status = 409
     title = "The storage is being deleted"
+
+
+class RecordTooNewError(SpawnpennyError):
+    """A newer version of spawnpenny wrote the record."""
+
+    code = "record_too_new"
+    status = 503
+    title = "The user's record was written by a newer spawnpenny"
+
+
+class RecordUnreadableError(SpawnpennyError):
+    """The record is not what spawnpenny writes."""
+
+    code = "record_unreadable"
+    status = 503
+    title = "The user's record cannot be read"
+
+
+class RecordLostError(SpawnpennyError):
+    """Another writer wrote the user's record: this replica must not go on with it."""
+
+    code = "record_lost"
+    status = 503
+    title = "Another replica has taken the user over"

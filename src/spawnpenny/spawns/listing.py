@@ -22,7 +22,7 @@ from spawnpenny.spawns.user_state import UserState
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest
-    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.spawn_record import SpawnRecord
 
 START: Final = ("", "")
 

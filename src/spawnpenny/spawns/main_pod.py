@@ -27,13 +27,13 @@ class MainPod:
         """Return the pod from the cache, or None."""
         ref = self.ref()
         pod = self.context.service_context.pods.get(ref.namespace, ref.name) if ref else None
-        return pod if pod is not None and pod["metadata"]["uid"] == self.context.run.record.pod else None
+        return pod if pod is not None and pod["metadata"]["uid"] == self.context.run.record.pod_uid else None
 
     def ref(self) -> Ref | None:
         """Refer to the pod, or return None before it exists."""
         for kind_and_name, uid in self.context.run.record.uids.items():
             kind, _, name = kind_and_name.partition("/")
-            if kind == "Pod" and uid == self.context.run.record.pod:
+            if kind == "Pod" and uid == self.context.run.record.pod_uid:
                 return Ref(resource_of("Pod"), name, self.context.names.namespace)
         return None
 

@@ -13,7 +13,9 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Caller, Key, SpawnRequest
 from spawnpenny.domain.users import User
 from spawnpenny.kubernetes.interface import Manifest
-from spawnpenny.spawns.record import SpawnRecord, UserRecord
+from spawnpenny.spawns.record import UserRecord
+from spawnpenny.spawns.record_schema import ORIGIN_FIELDS, renamed
+from spawnpenny.spawns.spawn_record import SpawnRecord
 
 
 def origin_of(record: SpawnRecord, user: UserRecord) -> str:
@@ -22,13 +24,13 @@ def origin_of(record: SpawnRecord, user: UserRecord) -> str:
         "key": str(record.key),
         "start": record.request.start,
         "options": record.request.options,
-        "by": record.by,
-        **({"own": True} if record.own else {}),
+        "started_by": record.started_by,
+        **({"started_as_user": True} if record.started_as_user else {}),
         **({"client": record.request.client} if record.request.client else {}),
         **({"caller": asdict(record.request.caller)} if record.request.caller else {}),
         "user": user.user.dossier(),
         "commissioned": user.commissioned,
-        "vouched": user.uid_verified,
+        "uid_verified": user.uid_verified,
     }
     return json.dumps(origin, ensure_ascii=False, sort_keys=True)
 
@@ -41,7 +43,7 @@ def read_origin(pod: Manifest, *, seconds: float) -> tuple[SpawnRecord, UserReco
 
     """
     metadata = pod["metadata"]
-    origin: dict[str, Any] = json.loads(metadata["annotations"][labels.ORIGIN])
+    origin: dict[str, Any] = renamed(json.loads(metadata["annotations"][labels.ORIGIN]), ORIGIN_FIELDS)
     record, user = _read_spawn(origin, metadata["labels"][labels.SPAWN], seconds), _read_user(origin)
     demand_conforming(record)
     demand_conforming(user)
@@ -61,8 +63,8 @@ def _read_spawn(origin: dict[str, Any], spawn_id: str, seconds: float) -> SpawnR
         id=spawn_id,
         generation=0,
         request=SpawnRequest(origin["start"], origin["options"], caller=caller, client=origin.get("client", "")),
-        by=origin.get("by", ""),
-        own=origin.get("own", False),
+        started_by=origin.get("started_by", ""),
+        started_as_user=origin.get("started_as_user", False),
         requested_at=now,
         deadline=now + seconds,
     )
@@ -70,4 +72,4 @@ def _read_spawn(origin: dict[str, Any], spawn_id: str, seconds: float) -> SpawnR
 
 def _read_user(origin: dict[str, Any]) -> UserRecord:
     user = User.from_dossier(origin["user"])
-    return UserRecord(user, "", commissioned=origin["commissioned"], uid_verified=origin["vouched"])
+    return UserRecord(user, "", commissioned=origin["commissioned"], uid_verified=origin["uid_verified"])

@@ -49,7 +49,7 @@ class PodWatcher:
             for run in user_state.runs.values():
                 with self.service_context.faults.isolated("account", user_state.slug):
                     context = SpawnContext(self.service_context, user_state, run)
-                    if self._stands(run) and run.record.pod is not None and MainPod(context).cached() is None:
+                    if self._stands(run) and run.record.pod_uid is not None and MainPod(context).cached() is None:
                         self._end(context, None)
 
     def _look_alone(self, pod: Manifest, *, deleted: bool) -> None:
@@ -102,7 +102,7 @@ class PodWatcher:
     def _running(self, pod: Manifest) -> tuple[UserState, ActiveSpawn] | None:
         user_state = self.user_registry.by_slug(pod["metadata"].get("labels", {}).get(labels.USER, ""))
         for run in user_state.runs.values() if user_state else ():
-            if user_state is not None and self._stands(run) and run.record.pod == pod["metadata"]["uid"]:
+            if user_state is not None and self._stands(run) and run.record.pod_uid == pod["metadata"]["uid"]:
                 return user_state, run
         return None
 

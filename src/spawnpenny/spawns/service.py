@@ -40,12 +40,12 @@ from spawnpenny.spawns.deletion import (
     refuse_while_purging,
     refuse_while_retiring,
 )
+from spawnpenny.spawns.errors import RecordLostError
 from spawnpenny.spawns.listing import START, Directory
-from spawnpenny.spawns.record import SpawnRecord
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.spawn_record import SpawnRecord
 from spawnpenny.spawns.step_view import StepView
-from spawnpenny.spawns.store import RecordLostError
 from spawnpenny.spawns.user_registry import UserRegistry
 from spawnpenny.spawns.user_state import UserState
 

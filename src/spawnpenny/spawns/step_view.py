@@ -24,11 +24,11 @@ from spawnpenny.spawns.active import HeldBack
 from spawnpenny.spawns.budget import Budget
 from spawnpenny.spawns.container_limits import container_limits, limited
 from spawnpenny.spawns.origin import origin_of
-from spawnpenny.spawns.record import Replaced
 from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.room import describe
 from spawnpenny.spawns.shared_steps import SharedSteps
 from spawnpenny.spawns.spawn_context import SpawnContext
+from spawnpenny.spawns.spawn_record import Replaced
 from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.supervision import supervising_steps
 
@@ -214,7 +214,7 @@ class StepView:
         return self.context.service_context.cluster.service_host(self.context.names.namespace, name)
 
     def _publish_url(self, url: str, pod: str) -> None:
-        self.context.run.record.url, self.context.run.record.pod = url, pod
+        self.context.run.record.url, self.context.run.record.pod_uid = url, pod
 
     def _suspect(self, trouble: SpawnError | None) -> None:
         self.context.run.trouble = trouble

@@ -18,18 +18,11 @@ from spawnpenny.kubernetes.errors import AlreadyExistsError, ConflictError, NotF
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.permissions import Declared, allow
 from spawnpenny.replicas.ownership import record_name, slug_of
-from spawnpenny.spawns.record import RecordUnreadableError, UserRecord
+from spawnpenny.spawns.errors import RecordLostError, RecordUnreadableError
+from spawnpenny.spawns.record import UserRecord
 
 PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", "delete", on="secrets"),)}
 _KEY: Final = "record"
-
-
-class RecordLostError(SpawnpennyError):
-    """Somebody else wrote the user's record: this replica may not go on with it."""
-
-    code = "record_lost"
-    status = 503
-    title = "Another replica has taken the user over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,7 @@ class RecordStore:
         await uninterrupted(self.cluster.delete(ref, uid=existing["metadata"]["uid"]))
 
     async def _save(self, record: UserRecord) -> None:
-        record.mark_idle(time.time())
+        record.update_idle(time.time())
         record.sign()
         record.owner = self.owner
         try:
@@ -95,7 +88,7 @@ class RecordStore:
         stored = read_record(existing) if existing is not None else None
         if existing is None or stored is None or not stored.is_by(record.writer_id):
             raise RecordLostError(f"The record of {record.user.username} was written by somebody else.") from error
-        if stored.written == record.written:
+        if stored.write_id == record.write_id:
             return existing
         record.version = stored.version
         return await self._write(record)

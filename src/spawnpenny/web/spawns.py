@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from spawnpenny.domain.spawns import Key, Kind
     from spawnpenny.spawns.active import ActiveSpawn
-    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.spawn_record import SpawnRecord
     from spawnpenny.spawns.user_state import UserState
 
 

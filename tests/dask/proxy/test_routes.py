@@ -133,7 +133,7 @@ async def test_schedulers_are_told_and_neither_labs_nor_workers(site):
         assert (kind, told["cluster"]) == ("route", "c1")
         address = told["route"].pop("address")
         assert one.record.url == f"tls://{address}:8786"
-        assert told["route"] == {"user": "ada", "uid": one.record.pod, "tls": 8786, "dashboard": 8787}
+        assert told["route"] == {"user": "ada", "uid": one.record.pod_uid, "tls": 8786, "dashboard": 8787}
         await service.spawns.scale("ada", Key(Kind.DASK, "c1"), Scale(2))
         await settled(await start_cluster(service, "c2", user="bob"))
         assert (await seen.next())[1]["route"]["user"] == "bob"  # the workers were not worth a word

@@ -10,7 +10,7 @@ import pytest
 from spawnpenny.domain import labels
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.domain.users import User
-from spawnpenny.spawns.record import RecordUnreadableError
+from spawnpenny.spawns.errors import RecordUnreadableError
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.pods import foreign_pod
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
@@ -62,7 +62,7 @@ async def test_what_no_spawn_has_is_taken_away_by_the_second_pass(site):
         assert await site.read("Secret", "left") is None
         for kind, name in (("Secret", "foreign"), ("Secret", "shared"), ("PersistentVolumeClaim", "home")):
             assert await site.read(kind, name) is not None
-        assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod
+        assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod_uid
         assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
 
 
@@ -182,7 +182,7 @@ async def test_a_user_whose_unreadable_record_is_deleted_is_known_again(embedded
             await anext(changes)
         await asyncio.sleep(0)
         await service.maintenance.run_once()
-        assert (await start(service)).record.pod == run.record.pod
+        assert (await start(service)).record.pod_uid == run.record.pod_uid
 
 
 @pytest.mark.parametrize("idle", [0, 3600])

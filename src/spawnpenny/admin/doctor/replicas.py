@@ -12,7 +12,8 @@ from spawnpenny.admin.doctor.finding import Finding, failure, few, ok, warning
 from spawnpenny.domain import labels
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.kinds import resource_of
-from spawnpenny.spawns.record import SCHEMA, RecordTooNewError
+from spawnpenny.spawns.errors import RecordTooNewError
+from spawnpenny.spawns.record_schema import SCHEMA
 from spawnpenny.spawns.store import read_record
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from spawnpenny.domain.contract import AUTHORITY
 from spawnpenny.tls import Authority
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.spawn_record import SpawnRecord
 
 CLIENT_DAYS: Final = 30
 """How long the key in a report is good. Each report has one of its own."""

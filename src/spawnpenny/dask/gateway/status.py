@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.domain.spawns import Phase
 
 if TYPE_CHECKING:
-    from spawnpenny.spawns.record import SpawnRecord
+    from spawnpenny.spawns.spawn_record import SpawnRecord
 
 
 class Status(StrEnum):

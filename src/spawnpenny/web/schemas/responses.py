@@ -157,7 +157,7 @@ def lab_view(username: str, run: ActiveSpawn) -> dict[str, Any]:
         "lab": record.key.name,
         "start": record.request.start,
         **spawn_view(username, run),
-        "by": record.by,
+        "by": record.started_by,
         "client": record.request.client or None,
     }
 
