@@ -43,7 +43,7 @@ class Herd(Step):
         self.supervised = asyncio.Event()
         self.mistakes = 0
         self.idle = None
-        self.locks = Counter()
+        self.passes = Counter()
 
     def resources(self, spawn):
         return Resources(cpu=1 + spawn.scale.count)
@@ -62,7 +62,7 @@ class Herd(Step):
         assert spawn.secrets["password"] == f"secret of {spawn.name}"
         while not self.over:
             self.supervised.set()
-            self.turns[spawn.name] += 1
+            self.passes[spawn.name] += 1
             await spawn.note_idle(self.idle)
             spawn.hold_back(OverError("No grass is left.") if self.idle else None, until=9.0)
             await self._herd(spawn)
@@ -206,13 +206,13 @@ async def test_pods_of_another_cluster_of_the_user_are_no_news_to_it(any_site, h
         for name in ("c1", "c2"):
             await settled(await start_cluster(service, name))
         await until_pods(service, any_site, 2)
-        before = herd.turns.copy()
+        before = herd.passes.copy()
         await service.spawns.scale("ada", Key(Kind.DASK, "c2"), Scale(4))
         async with asyncio.timeout(PATIENCE):
-            while herd.turns["c2"] < before["c2"] + 4:
+            while herd.passes["c2"] < before["c2"] + 4:
                 herd.supervised.clear()
                 await herd.supervised.wait()
-        assert herd.turns["c1"] <= before["c1"] + 1  # of its own
+        assert herd.passes["c1"] <= before["c1"] + 1  # of its own
 
 
 @pytest.mark.parametrize("any_site", ["embedded"], indirect=True)
