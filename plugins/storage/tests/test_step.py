@@ -145,7 +145,7 @@ async def test_a_labs_own_claim_does_not_become_all_labs_unasked(stored):
     async with stored(per="user").service() as service:
         run = await settled(await start(service, "again"))
         assert run.record.reason.code == "storage_not_ours"
-        assert "takes its label spawnpenny.io/lab away" in run.record.reason.message
+        assert "removes its label spawnpenny.io/lab." in run.record.reason.message
 
 
 async def test_a_claim_that_was_deleted_is_made_anew(stored):

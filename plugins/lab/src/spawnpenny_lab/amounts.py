@@ -23,27 +23,26 @@ _VARIABLES: Final[dict[str, tuple[str, str, Callable[[Decimal], str]]]] = {
     "MEM_GUARANTEE": ("requests", "memory", _bytes),
     "MEM_LIMIT": ("limits", "memory", _bytes),
 }
-"""The variables in which JupyterHub's spawners give a server its limits."""
+"""The variables by which JupyterHub's spawners pass limits to a server."""
 
 
 def with_amounts(pod: Manifest, container: str, own: Collection[str]) -> Manifest:
     """Return a pod whose container has its limits and requests as variables, except those that the site sets itself.
 
-    Without a limit there is no variable. A container with a limit and no request has the limit requested, as JupyterHub
-    has no variable for.
+    A limit or request that is not set has no variable.
     """
     spec = pod["spec"]
-    containers = [_told(each, own) if each["name"] == container else each for each in spec["containers"]]
+    containers = [_with_variables(one, own) if one["name"] == container else one for one in spec["containers"]]
     return {**pod, "spec": {**spec, "containers": containers}}
 
 
-def _told(container: Manifest, own: Collection[str]) -> Manifest:
+def _with_variables(container: Manifest, own: Collection[str]) -> Manifest:
     resources: dict[str, Any] = container.get("resources") or {}
     amounts = {
         name: write(parse_quantity(amount))
         for name, (part, resource, write) in _VARIABLES.items()
         if name not in own and (amount := (resources.get(part) or {}).get(resource)) is not None
     }
-    kept = [each for each in container.get("env") or () if each["name"] in own or each["name"] not in _VARIABLES]
+    kept = [entry for entry in container.get("env") or () if entry["name"] in own or entry["name"] not in _VARIABLES]
     variables = [{"name": name, "value": value} for name, value in amounts.items()]
     return {**container, "env": [*variables, *kept]}

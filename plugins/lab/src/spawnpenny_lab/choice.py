@@ -15,17 +15,17 @@ from spawnpenny_lab.trial import MisfitError, Part, put_together
 
 
 def choose(options: Mapping[str, Any], settings: LabSettings) -> Template:
-    """Return what the pod is made of that a request's options stand for. Options of other plugins are not looked at.
+    """Return the template of a lab for the options of a request. Options of other plugins are ignored.
 
     Raises:
-        UnknownOptionError: There is no such profile, choice, size or image.
-        InvalidOptionError: A choice is no text, or a text does not fit.
+        UnknownOptionError: The profile, choice, size or image does not exist.
+        InvalidOptionError: A choice is not a text, or a text is not valid.
 
     """
     chosen = answers(lab_form(settings), options)
     template = settings.template
     if settings.profile_list:
-        profile = next(each for each in settings.profile_list if each.slug == chosen["profile"].value)
+        profile = next(profile for profile in settings.profile_list if profile.slug == chosen["profile"].value)
         return _profiled(template, profile, chosen)
     if "size" in chosen:
         template = settings.sizes[chosen["size"].value].of(template)
@@ -43,16 +43,16 @@ def _profiled(template: Template, profile: Profile, chosen: Mapping[str, Answer]
     try:
         return put_together(template, parts)
     except MisfitError as error:
-        # Each choice was tried when the service started: it is a text that does not fit, or two choices together.
+        # Every choice was tried when the service started, so a text is wrong, or two choices together.
         raise _refusal(error, chosen) from None
 
 
-def _refusal(error: MisfitError, chosen: Mapping[str, Answer]) -> InvalidOptionError:
+def _refusal(misfit: MisfitError, chosen: Mapping[str, Answer]) -> InvalidOptionError:
     errors = []
-    for part, key, told in error.wrong:
+    for part, key, messages in misfit.wrong:
         value = chosen[part.option].value if part.option else ""
-        errors.append({"field": part.place, "message": f"{value!r} does not fit: {key}: {_first(told)}"})
-    return InvalidOptionError(" ".join(each["message"] for each in errors), errors=errors)
+        errors.append({"field": part.place, "message": f"{value!r} does not fit: {key}: {_first(messages)}"})
+    return InvalidOptionError(" ".join(error["message"] for error in errors), errors=errors)
 
 
 def _first(messages: Any) -> str:

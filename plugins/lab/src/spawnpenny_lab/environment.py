@@ -13,14 +13,14 @@ _REFERENCE: Final = re.compile(r"\$\(([^)]+)\)")
 
 
 def variables(template: Template, known: Collection[str]) -> list[Manifest]:
-    """Return the variables that JupyterHub's spawners give a server, and the site's own.
+    """Return the variables that JupyterHub's spawners pass to a server, and the site's own.
 
     Args:
-        template: The lab's.
-        known: What is there already: the names in the caller's environment.
+        template: The template of the lab.
+        known: The names of existing variables: those of the caller's environment.
 
     """
-    environment: dict[str, str | Mapping[str, Any]] = {**_told(template), **template.environment}
+    environment: dict[str, str | Mapping[str, Any]] = {**_of_jupyterhub(template), **template.environment}
     by_key = {
         key: {"name": key, **value} if isinstance(value, Mapping) else {"name": key, "value": value}
         for key, value in environment.items()
@@ -28,18 +28,18 @@ def variables(template: Template, known: Collection[str]) -> list[Manifest]:
     return _ordered(by_key, known)
 
 
-def _told(template: Template) -> dict[str, str]:
-    told = {
+def _of_jupyterhub(template: Template) -> dict[str, str]:
+    found = {
         "JUPYTERHUB_ROOT_DIR": template.notebook_dir,
         "JUPYTERHUB_DEFAULT_URL": template.default_url,
         "JUPYTER_IMAGE": template.image,
         "JUPYTER_IMAGE_SPEC": template.image,
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in found.items() if value}
 
 
 def _ordered(by_key: Mapping[str, Manifest], known: Collection[str]) -> list[Manifest]:
-    """Sort by key, but what others refer to as ``$(NAME)`` before them; what goes round in a circle comes last."""
+    """Sort by key, but put a variable before those that refer to it as ``$(NAME)``. Circular references come last."""
     waiting = dict(sorted(by_key.items()))
     ordered: list[Manifest] = []
     existing = set(known)

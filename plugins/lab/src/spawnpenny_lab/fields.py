@@ -120,7 +120,7 @@ class StringsField(fields.Dict):
         for key in strings:
             if key.startswith(_OURS):
                 raise ValidationError(f"{key!r} is spawnpenny's own.")
-        # What a template comes to is not known yet.
+        # The value of a template is not known yet.
         fixed = {key: "" if "{" in text else text for key, text in strings.items()}
         if self._labels and (fault := labels_fault(fixed)):
             raise ValidationError(fault)
@@ -135,8 +135,8 @@ class PullSecretsField(fields.Field[tuple[Mapping[str, str], ...]]):
         if not isinstance(given, list | tuple):
             raise ValidationError("Write a list of names of Secrets.")
         return tuple(
-            {"name": each} if isinstance(each, str) else _object(each, LOCAL_OBJECT_REFERENCE, template=False)
-            for each in given
+            {"name": secret} if isinstance(secret, str) else _object(secret, LOCAL_OBJECT_REFERENCE, template=False)
+            for secret in given
         )
 
 

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 def lab_form(settings: LabSettings) -> tuple[FormField, ...]:
-    """Return what a request may choose: a profile with its options, or a size and an image."""
+    """Return the fields of a lab: a profile with its options, or a size and an image."""
     if settings.profile_list:
-        return (FormField("profile", "Profile", tuple(_profile(each) for each in settings.profile_list)),)
-    sizes = tuple(FormChoice(name, name, _told(size)) for name, size in settings.sizes.items())
+        return (FormField("profile", "Profile", tuple(_profile(profile) for profile in settings.profile_list)),)
+    sizes = tuple(FormChoice(name, name, _amounts(size)) for name, size in settings.sizes.items())
     images = tuple(FormChoice(name, name) for name in settings.images)
     fields = FormField("size", "Size", sizes), FormField("image", "Image", images)
     return tuple(field for field in fields if field.choices)
 
 
 def _profile(profile: Profile) -> FormChoice:
-    options = tuple(_option(name, each) for name, each in profile.profile_options.items())
+    options = tuple(_option(name, option) for name, option in profile.profile_options.items())
     return FormChoice(profile.slug, profile.display_name, profile.description, profile.default, options)
 
 
 def _option(name: str, option: Option) -> FormField:
-    choices = tuple(FormChoice(key, each.display_name, "", each.default) for key, each in option.choices.items())
+    choices = tuple(FormChoice(key, choice.display_name, "", choice.default) for key, choice in option.choices.items())
     return FormField(name, option.display_name, choices, free_text=_text(option, option.unlisted_choice))
 
 
@@ -42,6 +42,6 @@ def _text(option: Option, unlisted: UnlistedChoice) -> FreeText | None:
     )
 
 
-def _told(size: Size) -> str:
+def _amounts(size: Size) -> str:
     cores = format(size.cpu.normalize(), "f")
     return f"{cores} CPU, {format_quantity(size.memory)} of memory"

@@ -159,8 +159,10 @@ def _hardened(spec: Manifest, template: Template, allowed: Collection[str]) -> M
     for kind in ("containers", "initContainers"):
         if kind in spec:
             hardened[kind] = [
-                hardened_container(each, of_pod=of_pod, allowed=allowed, escalation=escalation.get(each["name"], False))
-                for each in spec[kind]
+                hardened_container(
+                    container, of_pod=of_pod, allowed=allowed, escalation=escalation.get(container["name"], False)
+                )
+                for container in spec[kind]
             ]
     return hardened
 

@@ -12,13 +12,13 @@ from spawnpenny.api import StrictSchema
 from spawnpenny_lab.slugs import slugify
 
 VALUE: Final = "{value}"
-"""What stands for the user's text in the override of an unlisted choice."""
+"""The placeholder for the user's text in the override of an unlisted choice."""
 Override = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of an option's choices, and what it changes."""
+    """A choice of an option, with its override of the template."""
 
     display_name: str
     default: bool = False
@@ -39,7 +39,7 @@ class UnlistedChoice:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One thing to choose in a profile."""
+    """An option of a profile."""
 
     display_name: str
     choices: Mapping[str, Choice] = field(default_factory=dict)
@@ -47,11 +47,11 @@ class Option:
 
     @property
     def default(self) -> str | None:
-        """The key of the choice that holds where nothing is chosen: the first that says so, else the first."""
-        return next((key for key, each in self.choices.items() if each.default), next(iter(self.choices), None))
+        """The key of the default choice: the first with ``default``, else the first."""
+        return next((key for key, choice in self.choices.items() if choice.default), next(iter(self.choices), None))
 
     def override(self, value: str, *, written: bool) -> Override:
-        """Return what a choice changes, or a text."""
+        """Return the override of a choice, or of a text that the user wrote."""
         if not written:
             return self.choices[value].kubespawner_override
         filled: Override = fill_in(self.unlisted_choice.kubespawner_override, value)
@@ -60,7 +60,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One of the profiles."""
+    """A profile: a named lab with options."""
 
     display_name: str
     slug: str
@@ -71,7 +71,7 @@ class Profile:
 
 
 def fill_in(override: Any, value: str) -> Any:
-    """Put a text where ``{value}`` stands. It is put in once: nothing in the text itself is filled in."""
+    """Replace ``{value}`` by a text, once: a ``{value}`` in the text itself stays."""
     if isinstance(override, str):
         return override.replace(VALUE, value)
     if isinstance(override, Mapping):
@@ -147,8 +147,8 @@ def _profile(entry: Any, others: Mapping[str, Profile]) -> Profile:
     try:
         profile = profile if profile.slug else replace(profile, slug=slugify(profile.display_name))
     except ValueError:
-        raise ValidationError({"slug": [f"{profile.display_name!r} makes no slug: write one."]}) from None
-    twice = next((key for key, each in others.items() if each.slug == profile.slug), None)
+        raise ValidationError({"slug": [f"{profile.display_name!r} gives no slug. Write one."]}) from None
+    twice = next((key for key, other in others.items() if other.slug == profile.slug), None)
     if twice is not None:
-        raise ValidationError({"slug": [f"{profile.slug!r} is the slug of {twice} too."]})
+        raise ValidationError({"slug": [f"{profile.slug!r} is also the slug of {twice}."]})
     return profile

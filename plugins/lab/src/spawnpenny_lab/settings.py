@@ -20,7 +20,7 @@ from spawnpenny_lab.trial import try_profiles
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The limits of a lab, and the resources that are kept free for it (None for as much): cores and bytes."""
+    """The limits of a lab, and its guaranteed resources (None: the limits), in cores and bytes."""
 
     cpu: Decimal
     memory: Decimal
@@ -45,7 +45,7 @@ SMALL: Final = Size(Decimal(1), Decimal(2 * 2**30))
 class LabSettings:
     """The labs on offer: the profiles, if there are any, else the sizes and images.
 
-    ``template`` is the lab that profiles change, or else that of the first size and the first image.
+    ``template`` is the lab that profiles change, or the lab of the first size and the first image.
     """
 
     sizes: Mapping[str, Size] = field(default_factory=lambda: {"small": SMALL})
@@ -95,9 +95,7 @@ class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
             _refuse_both(data, "profile_list", key)
         if "grace" in data:
             data["delete_grace_period"] = data["grace"]
-        template = Template(
-            **{each.name: data[each.name] for each in dataclasses.fields(Template) if each.name in data}
-        )
+        template = Template(**{key.name: data[key.name] for key in dataclasses.fields(Template) if key.name in data})
         images = data.get("images", {} if "image" in data or profiles else {"default": template.image})
         if images:
             template = replace(template, image=next(iter(images.values())))
@@ -122,7 +120,7 @@ def _refuse_both(data: Mapping[str, Any], one: str, other: str) -> None:
 
 
 def _limited(template: Template, data: Mapping[str, Any]) -> Template:
-    """Return the template with a limit that is not said: that of the default size, or the guarantee if that is more."""
+    """Return the template with default limits: those of the default size, or the guarantee if it is larger."""
     cpu = max(SMALL.cpu, template.cpu_guarantee or Decimal(0))
     memory = max(SMALL.memory, template.mem_guarantee or Decimal(0))
     return replace(

@@ -127,20 +127,20 @@ class Template:
 
     @property
     def grace(self) -> int:
-        """Seconds that a lab gets to end by itself."""
+        """Seconds that a lab has to end by itself."""
         of_pod = self.extra_pod_config.get(GRACE)
-        return next((each for each in (self.delete_grace_period, of_pod) if each is not None), _USUAL_GRACE)
+        return next((grace for grace in (self.delete_grace_period, of_pod) if grace is not None), _USUAL_GRACE)
 
     def overridden(self, *overrides: Mapping[str, Any]) -> Template:
-        """Return the template with a profile's ``kubespawner_override``, and those of what was chosen in it.
+        """Return the template with a profile's ``kubespawner_override`` and those of its chosen options.
 
-        As in KubeSpawner, maps are merged, a None in them removes its key, and all else replaces.
+        As in KubeSpawner, maps are merged, a None in them removes its key, and any other value replaces.
 
         Raises:
             ValidationError: A key is not known, or its value is wrong.
 
         """
-        data: dict[str, Any] = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        data: dict[str, Any] = {key.name: getattr(self, key.name) for key in dataclasses.fields(self)}
         for override in overrides:
             data = _updated(data, override)
         template: Template = TemplateSchema().load(data)
@@ -213,8 +213,8 @@ def _updated(data: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, 
     return updated
 
 
-def _merged(there: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(there)
+def _merged(existing: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(existing)
     for key, value in override.items():
         if isinstance(value, Mapping):
             inner = merged.get(key)

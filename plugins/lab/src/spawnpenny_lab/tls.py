@@ -64,7 +64,7 @@ def serving_tls(pod: Manifest, spawn: PlannedSpawn) -> Manifest:
         return pod
     metadata, spec = pod["metadata"], pod["spec"]
     notebook = next(container for container in spec["containers"] if container["name"] == NOTEBOOK)
-    port = next(each["containerPort"] for each in notebook["ports"] if each.get("name") == NOTEBOOK_PORT_NAME)
+    port = next(port["containerPort"] for port in notebook["ports"] if port.get("name") == NOTEBOOK_PORT_NAME)
     volume = {"name": _VOLUME, "secret": {"secretName": _secret_name(spawn.names), "defaultMode": _MODE}}
     return {
         **pod,

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from spawnpenny_lab.settings import LabSettings
 
 _SAMPLE: Final = "1"
-"""Stands for a user's text: a name, a number and an amount at once."""
+"""A sample of a user's text that is a name, a number and an amount."""
 _OPTIONS: Final = "profile_options"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of the overrides that a choice comes to. ``place`` is where it stands in the settings of its profile."""
+    """One override of a choice. ``place`` is its path in the settings of its profile."""
 
     place: str
     override: Override
@@ -30,7 +30,7 @@ class Part:
 
 
 class MisfitError(Exception):
-    """The parts do not make a lab; ``wrong`` has the messages by key, each with the part that is to blame."""
+    """The parts make no valid lab. ``wrong`` has triples of the faulty part, the key and its messages."""
 
     def __init__(self, wrong: Sequence[tuple[Part, str, Any]]) -> None:
         super().__init__("the parts do not make a lab")
@@ -41,28 +41,29 @@ def put_together(template: Template, parts: Sequence[Part]) -> Template:
     """Return the template with all overrides, in their order.
 
     Raises:
-        MisfitError: They do not make a lab.
+        MisfitError: They make no valid lab.
 
     """
     try:
         return template.overridden(*(part.override for part in parts))
     except ValidationError as error:
-        told = error.messages if isinstance(error.messages, dict) else {"_schema": error.messages}
-        raise MisfitError([(_blamed(parts, str(key)), str(key), each) for key, each in told.items()]) from None
+        by_key = error.messages if isinstance(error.messages, dict) else {"_schema": error.messages}
+        wrong = [(_faulty(parts, str(key)), str(key), messages) for key, messages in by_key.items()]
+        raise MisfitError(wrong) from None
 
 
-def _blamed(parts: Sequence[Part], key: str) -> Part:
+def _faulty(parts: Sequence[Part], key: str) -> Part:
     return next((part for part in reversed(parts) if key in part.override), parts[-1])
 
 
 def try_profiles(profiles: Sequence[Profile], template: Template) -> None:
-    """Put each profile together with the defaults of its options, and then with each other choice in turn.
+    """Try each profile with the defaults of its options, and then with every other choice.
 
     Raises:
-        ValidationError: What does not fit, by profile, option and choice.
+        ValidationError: The faults, by profile, option and choice.
 
     """
-    errors = {profile.slug: told for profile in profiles if (told := _try(profile, template))}
+    errors = {profile.slug: faults for profile in profiles if (faults := _try(profile, template))}
     if errors:
         raise ValidationError({"profile_list": errors})
 
@@ -75,28 +76,28 @@ def _try(profile: Profile, template: Template) -> dict[str, Any]:
         try:
             put_together(template, filled)
         except MisfitError as error:
-            for part, key, told in error.wrong:
-                if not _for_the_text_to_say(raw[part.place], key):
-                    errors.setdefault(part.place, {})[key] = told
+            for part, key, messages in error.wrong:
+                if not _depends_on_text(raw[part.place], key):
+                    errors.setdefault(part.place, {})[key] = messages
             if errors:
-                return errors  # what else is wrong may only follow from it
+                return errors  # further errors may only follow from these
     return errors
 
 
 def _combinations(profile: Profile) -> Iterator[list[Part]]:
-    """Yield the defaults first, and then what differs from them in one option."""
+    """Yield the default choices first, and then the combinations that differ from them in one option."""
     own = Part("kubespawner_override", profile.kubespawner_override)
     parts = {name: list(_parts(name, option)) for name, option in profile.profile_options.items()}
     yield [own, *(part[0] for part in parts.values())]
-    for name, each in parts.items():
-        for other in each[1:]:
-            yield [own, *(other if which == name else default[0] for which, default in parts.items())]
+    for name, choices in parts.items():
+        for choice in choices[1:]:
+            yield [own, *(choice if other == name else default[0] for other, default in parts.items())]
 
 
 def _parts(name: str, option: Option) -> Iterator[Part]:
-    """Yield what each choice of an option changes, the default first, and what a text does last."""
+    """Yield the part of each choice of an option, the default first, and the part of a text last."""
     default = option.default
-    for key in sorted(option.choices, key=lambda each: each != default):
+    for key in sorted(option.choices, key=lambda choice: choice != default):
         place = f"{_OPTIONS}.{name}.choices.{key}.kubespawner_override"
         yield Part(place, option.choices[key].kubespawner_override, name)
     if option.unlisted_choice.enabled:
@@ -104,14 +105,14 @@ def _parts(name: str, option: Option) -> Iterator[Part]:
         yield Part(place, option.unlisted_choice.kubespawner_override, name)
 
 
-def _for_the_text_to_say(override: Override, key: str) -> bool:
-    """Return whether a value is made of a user's text, so that it cannot be checked without that."""
+def _depends_on_text(override: Override, key: str) -> bool:
+    """Return whether a value contains a user's text, so that it cannot be checked without it."""
     value = override.get(key)
     return isinstance(value, str) and VALUE in value and key in {field.name for field in fields(Template)}
 
 
 def templates(settings: LabSettings) -> Iterator[tuple[str, Template]]:
-    """Yield what users can choose, as ``try_profiles`` tries it, each with where its limits stand in the settings."""
+    """Yield the templates that users can choose, as pairs of the settings path of its limits and the template."""
     template = settings.template
     for name, size in settings.sizes.items():
         yield f"sizes.{name}.", size.of(template)
@@ -120,7 +121,7 @@ def templates(settings: LabSettings) -> Iterator[tuple[str, Template]]:
     for profile in settings.profile_list:
         for parts in _combinations(profile):
             filled = [Part(part.place, fill_in(part.override, _SAMPLE), part.option) for part in parts]
-            with suppress(MisfitError):  # what a text says is not known yet
+            with suppress(MisfitError):  # a text is not known yet
                 place = f"profile_list.{profile.slug}.kubespawner_override."
                 yield place if _sets_limits(parts) else "", put_together(template, filled)
 

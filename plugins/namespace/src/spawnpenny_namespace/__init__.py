@@ -1,7 +1,7 @@
 """A Kubernetes namespace for each user, and its network policy.
 
-Adds the step ``namespace``, which claims it: making namespaces is the broker's right alone. The step ``network`` puts
-a NetworkPolicy into it.
+The step ``namespace`` asks the broker for it, because only the broker may create namespaces. The step ``network`` adds
+a NetworkPolicy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from spawnpenny_namespace.settings import NamespaceSettingsSchema, NetworkSettin
 
 
 class NamespaceStep(Step):
-    """Make the user's namespace."""
+    """Create the user's namespace."""
 
     name = "namespace"
     kinds = frozenset({"lab", "dask"})
@@ -30,13 +30,13 @@ class NamespaceStep(Step):
         try:
             await spawn.cluster.release_namespace(purge=purge)
         except VolumesKeptError:
-            if purge:  # who asked for the storage to go has to hear that it did not
+            if purge:  # the storage was to go, so this is a failure
                 raise
             spawn.notify("The user's namespace is kept, as storage lives there.")
 
 
 class NetworkStep(Step):
-    """Keep users apart: before the first pod is there, the policy is."""
+    """Keep users apart by a NetworkPolicy that exists before the first pod."""
 
     name = "network"
     kinds = frozenset({"lab", "dask"})

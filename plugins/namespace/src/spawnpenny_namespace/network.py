@@ -13,11 +13,11 @@ NAME: Final = "spawnpenny"
 _EVERYWHERE: Final[tuple[Block, ...]] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 _OWN: Final[Manifest] = {"podSelector": {}}
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
-"""The API server itself keeps this label, and nobody can give a namespace another's."""
+"""A label that only the API server sets, so that no namespace can have another's."""
 
 
 def network_policy(settings: NetworkSettings) -> Manifest:
-    """Return the policy that keeps the pods of one user apart from everybody else's."""
+    """Return the policy that separates the pods of one user from all others."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -32,7 +32,7 @@ def network_policy(settings: NetworkSettings) -> Manifest:
 
 
 def _ingress(settings: NetworkSettings) -> list[Manifest]:
-    # By name: labs may listen on any port, and no other pod of the user has a port of these names.
+    # By name: labs may listen on any port, and no other pod of a user has ports of these names.
     callers = [_pods(settings.hub), _pods(settings.proxy)]
     return [
         {"from": callers, "ports": [_port(NOTEBOOK_PORT_NAME)]},
@@ -55,7 +55,7 @@ def _egress(settings: NetworkSettings) -> Iterator[Manifest]:
 
 
 def _pods(peer: Peer) -> Manifest:
-    """Select pods in one namespace: both selectors in one entry, as two entries would be either of them."""
+    """Select pods in one namespace. Both selectors are in one entry, because two entries would mean either."""
     return {
         "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: peer.namespace}},
         "podSelector": {"matchLabels": dict(peer.labels)},
@@ -67,5 +67,5 @@ def _port(port: int | str, protocol: str = "TCP") -> dict[str, Any]:
 
 
 def _open(block: Block, closed: Iterable[Block]) -> Manifest:
-    left_out = [str(fromkey) for fromkey in dict.fromkeys(closed) if fromkey.version == block.version]
+    left_out = [str(other) for other in dict.fromkeys(closed) if other.version == block.version]
     return {"ipBlock": {"cidr": str(block), "except": left_out}}

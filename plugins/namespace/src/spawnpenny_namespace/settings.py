@@ -17,14 +17,14 @@ LINK_LOCAL: Final[tuple[Block, ...]] = (
     ipaddress.ip_network("169.254.0.0/16"),
     ipaddress.ip_network("fe80::/10"),
 )
-"""Addresses at which clouds serve the credentials of a machine to any program on it."""
+"""Addresses at which clouds give the credentials of a machine to any program on it."""
 _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 _DNS: Final = 53
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Pods, by their namespace and labels."""
+    """Pods, given by their namespace and labels."""
 
     namespace: str
     labels: Mapping[str, str]
@@ -32,14 +32,14 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Listener(Peer):
-    """Pods that a user's pods may talk to, on these ports."""
+    """Pods that a user's pods may connect to, on these ports."""
 
     ports: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Hub(Listener):
-    """The Hub: it talks to labs, and labs to its API. As Zero to JupyterHub has it."""
+    """The Hub, as Zero to JupyterHub installs it. It connects to labs, and labs to its API."""
 
     namespace: str = "jupyterhub"
     labels: Mapping[str, str] = field(default_factory=lambda: {"app": "jupyterhub", "component": "hub"})
@@ -48,7 +48,7 @@ class Hub(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Proxy(Peer):
-    """The Hub's proxy, through which browsers come. As Zero to JupyterHub has it."""
+    """The Hub's proxy, as Zero to JupyterHub installs it. Browsers reach labs through it."""
 
     namespace: str = "jupyterhub"
     labels: Mapping[str, str] = field(default_factory=lambda: {"app": "jupyterhub", "component": "proxy"})
@@ -65,7 +65,7 @@ class Dns(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Service(Listener):
-    """spawnpenny itself, which labs ask for Dask clusters, and which asks schedulers how they are."""
+    """The service, which labs ask for Dask clusters, and which connects to schedulers."""
 
     namespace: str = "spawnpenny"
     labels: Mapping[str, str] = field(
@@ -76,7 +76,7 @@ class Service(Listener):
 
 @dataclass(frozen=True, slots=True)
 class DaskProxy(Listener):
-    """The proxy through which schedulers and their dashboards are reached: ``spawnpenny proxy``."""
+    """``spawnpenny proxy``, through which clients reach schedulers and their dashboards."""
 
     namespace: str = "spawnpenny"
     labels: Mapping[str, str] = field(
@@ -89,8 +89,8 @@ class DaskProxy(Listener):
 class NetworkSettings:
     """Traffic that the NetworkPolicy of a user namespace allows.
 
-    ``internet`` opens all addresses but link-local ones, those in ``private`` and those in ``api_server``.
-    ``egress`` are further rules, as a NetworkPolicy has them.
+    ``internet`` opens all addresses, except link-local ones, those in ``private`` and those in ``api_server``.
+    ``egress`` are further rules, in the format of a NetworkPolicy.
     """
 
     enabled: bool = True
@@ -100,14 +100,14 @@ class NetworkSettings:
     service: Listener = field(default_factory=Service)
     dask_proxy: Listener = field(default_factory=DaskProxy)
     internet: bool = True
-    private: tuple[Block, ...] = tuple(ipaddress.ip_network(each) for each in _PRIVATE)
+    private: tuple[Block, ...] = tuple(ipaddress.ip_network(block) for block in _PRIVATE)
     api_server: tuple[Block, ...] = ()
     egress: tuple[Manifest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceSettings:
-    """Of a user namespace itself nothing is set here: prefix, role and pod security level are the broker's."""
+    """The network of user namespaces. Their prefix, role and pod security level are settings of the broker."""
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
@@ -182,7 +182,7 @@ class _PortSchema(StrictSchema[dict[str, Any]]):
 
 
 class _RuleSchema(StrictSchema[dict[str, Any]]):
-    """One egress rule. Its keys are checked here, as the API server drops what it does not know without a word."""
+    """One egress rule. Its keys are checked here, because the API server silently drops unknown ones."""
 
     model = dict
     to = fields.List(fields.Nested(_PeerSchema), required=True, validate=validate.Length(min=1))
@@ -190,9 +190,9 @@ class _RuleSchema(StrictSchema[dict[str, Any]]):
 
 
 class RuleField(fields.Field[Manifest]):
-    """An egress rule as a NetworkPolicy has it, which says where to, and leaves link-local addresses alone.
+    """An egress rule of a NetworkPolicy. It needs ``to``, and may not open link-local addresses.
 
-    DNS may be there: NodeLocal DNSCache listens on a link-local address.
+    Only DNS may use them: NodeLocal DNSCache listens on a link-local address.
     """
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Manifest:
@@ -215,7 +215,7 @@ def _check_block(block: Mapping[str, Any] | None) -> None:
         return
     cidr, left_out = block["cidr"], block.get("except_", ())
     for forbidden in LINK_LOCAL:
-        if cidr.overlaps(forbidden) and not any(_within(forbidden, each) for each in left_out):
+        if cidr.overlaps(forbidden) and not any(_within(forbidden, block) for block in left_out):
             raise ValidationError(
                 f"{cidr} has link-local addresses in it, where clouds keep the credentials of machines: "
                 f"name {forbidden} in `except`."

@@ -1,7 +1,7 @@
 """Limit the resources of each user.
 
-Adds the step ``quota``: one ResourceQuota and one LimitRange in each user namespace, and a refusal in plain
-numbers before anything is made.
+The step ``quota`` creates one ResourceQuota and one LimitRange in each user namespace. It refuses a request that does not
+fit, with the numbers, before anything is created.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TOO_LARGE: Final = "Choose something smaller: this is more than your limit, wha
 
 @dataclass(frozen=True, slots=True)
 class ContainerDefaults:
-    """The limits of a container that names none: cores and bytes."""
+    """The limits of a container without limits, in cores and bytes."""
 
     cpu: Cores = Decimal("0.5")
     memory: Bytes = Decimal(512 * 2**20)
@@ -41,7 +41,7 @@ class ContainerDefaults:
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
-    """The limits of one user at a time: labs, cores, bytes; None for no limit."""
+    """The limits of one user: labs, cores and bytes at the same time. None for no limit."""
 
     labs: Annotated[int, fields.Integer(strict=True, validate=validate.Range(min=0, max=10))] = 3
     cpu: Cores | None = Decimal(8)
@@ -55,7 +55,7 @@ class QuotaSettings:
 
     @property
     def defaults(self) -> dict[str, Decimal]:
-        """The limits of a container that names none, of what is bounded: a quota on limits takes none without."""
+        """The limits of a container without limits, for each limited resource. A quota refuses containers without them."""
         own = {"cpu": self.container.cpu, "memory": self.container.memory}
         return {name: own[name] for name in self.bounds}
 
@@ -72,7 +72,7 @@ def resource_quota(settings: QuotaSettings) -> Manifest:
 
 
 def limit_range(settings: QuotaSettings) -> Manifest:
-    """Return the LimitRange of a user namespace: with a quota on limits, Kubernetes refuses containers without any."""
+    """Return the LimitRange of a user namespace. Without it, the quota would refuse containers without limits."""
     default = {name: format_quantity(limit) for name, limit in settings.defaults.items()}
     limits = [{"type": "Container", "default": default, "defaultRequest": default}] if default else []
     return {
@@ -84,7 +84,7 @@ def limit_range(settings: QuotaSettings) -> Manifest:
 
 
 class QuotaStep(Step):
-    """Limit what all of a user's pods use together."""
+    """Limit the resources that all pods of a user have together."""
 
     name = "quota"
     kinds = frozenset({"lab", "dask"})
@@ -100,11 +100,11 @@ class QuotaStep(Step):
         self._settings = settings
 
     def check(self, spawn: PlannedSpawn) -> None:
-        asked, used, limit = spawn.resources, spawn.resources_in_use, self._settings
-        if asked.labs and used.labs + asked.labs > limit.labs:
-            raise QuotaExceededError("labs", asked=str(asked.labs), used=str(used.labs), limit=str(limit.labs))
+        requested, used, limit = spawn.resources, spawn.resources_in_use, self._settings
+        if requested.labs and used.labs + requested.labs > limit.labs:
+            raise QuotaExceededError("labs", asked=str(requested.labs), used=str(used.labs), limit=str(limit.labs))
         for name, most in limit.bounds.items():
-            desired, existing = getattr(asked, name), getattr(used, name)
+            desired, existing = getattr(requested, name), getattr(used, name)
             if desired + existing > most:
                 raise QuotaExceededError(
                     name,

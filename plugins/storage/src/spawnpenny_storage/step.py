@@ -1,4 +1,4 @@
-"""The step ``storage``: it makes a volume claim before the lab. No undoing deletes it, only a purge."""
+"""The step ``storage``: create a volume claim before the lab. Only a purge deletes it, never an undo."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _LONGEST_PAUSE: Final = 5.0
 
 
 class StorageStep(Step):
-    """Make the volume claim of a lab, or of its user."""
+    """Create the volume claim of a lab, or of its user."""
 
     name = "storage"
     kinds = frozenset({"lab"})
     scope = "user"
     needs = frozenset({"namespace"})
     before = frozenset({"lab"})
-    deadline = math.inf  # it waits for an earlier claim to go, as long as the spawn does
+    deadline = math.inf  # it waits for the deletion of an earlier claim as long as the spawn does
 
     def __init__(self, settings: StorageSettings) -> None:
         self._settings = settings
@@ -50,7 +50,9 @@ class StorageStep(Step):
     def check(self, spawn: PlannedSpawn) -> None:
         name, modes = claim_name(spawn, self._settings), self._settings.access_modes
         if not is_claim_name(name):
-            raise InvalidNameError(f"The names of user and lab come to a volume claim {name!r}, which cannot be made.")
+            raise InvalidNameError(
+                f"The names of user and lab give the volume claim the name {name!r}, which Kubernetes does not allow."
+            )
         if self._settings.per == "user" and ONE_POD in modes and spawn.resources_in_use.labs:
             raise StorageInUseError("Only one lab at a time can have the storage, and another one runs. Stop it first.")
 
@@ -58,7 +60,7 @@ class StorageStep(Step):
         return [claim(spawn, self._settings)]
 
     def fingerprint(self, spawn: Spawn) -> str:
-        # Of another lab it is another claim, and one that was deleted has to be made anew: every spawn looks.
+        # Another lab has another claim, and a deleted claim has to be created again: every spawn looks.
         return spawn.id
 
     async def apply(self, spawn: Spawn) -> None:
@@ -81,68 +83,68 @@ class StorageStep(Step):
         spawn.notify(f"The volume claim {name} is deleted.")
 
     async def _had(self, spawn: Spawn) -> Manifest:
-        """Return the claim, made where it was not there."""
+        """Return the claim, and create it if it does not exist."""
         (desired,) = self.manifests(spawn)
         name = desired["metadata"]["name"]
         while (existing := await spawn.cluster.read(_CLAIM, name)) is not None:
             self._refuse_foreign(spawn, existing)
             if "deletionTimestamp" not in existing["metadata"]:
                 return existing
-            spawn.notify(f"Waiting for the volume claim {name} to go, which is being deleted, to make it anew.")
+            spawn.notify(f"The volume claim {name} is being deleted. Waiting for that to create it again.")
             await self._gone(spawn, existing)
         return await spawn.cluster.ensure(desired, patch=False)
 
-    def _refuse_foreign(self, spawn: Spawn, there: Manifest) -> None:
-        name = there["metadata"]["name"]
-        if not spawn.cluster.is_ours(there):
+    def _refuse_foreign(self, spawn: Spawn, existing: Manifest) -> None:
+        name = existing["metadata"]["name"]
+        if not spawn.cluster.is_ours(existing):
             labels = ", ".join(f"{key}={value}" for key, value in spawn.cluster.ownership_labels.items())
             raise StorageNotOursError(
-                f"The volume claim {name} was not made for this user, so it is not mounted. "
-                f"An administrator who wants it to be gives it the labels {labels}."
+                f"The volume claim {name} was not created for this user, so it is not mounted. "
+                f"To have it mounted, an administrator gives it the labels {labels}."
             )
-        if (lab := _lab(there)) is not None and not self._is_of(spawn, there):
+        if (lab := _lab(existing)) is not None and not self._is_of(spawn, existing):
             raise StorageNotOursError(
-                f"The volume claim {name} is that of the lab {lab or 'without a name'!r} alone. "
-                f"An administrator who wants it to be all labs' takes its label {LAB_LABEL} away."
+                f"The volume claim {name} belongs to the lab {lab or 'without a name'!r} alone. "
+                f"To share it with all labs, an administrator removes its label {LAB_LABEL}."
             )
 
-    def _is_of(self, spawn: Spawn, there: Manifest) -> bool:
-        """Return whether a claim is the lab's alone."""
-        named = (there["metadata"].get("annotations") or {}).get(LAB_NAME, spawn.name)
-        return self._settings.per == "lab" and _lab(there) == spawn.names.lab and named == spawn.name
+    def _is_of(self, spawn: Spawn, existing: Manifest) -> bool:
+        """Return whether a claim belongs to this lab alone."""
+        named = (existing["metadata"].get("annotations") or {}).get(LAB_NAME, spawn.name)
+        return self._settings.per == "lab" and _lab(existing) == spawn.names.lab and named == spawn.name
 
-    def _kept(self, spawn: Spawn, there: Manifest) -> str:
-        """Return why a claim is not to be deleted with this lab, or nothing."""
-        if not spawn.cluster.is_ours(there):
+    def _kept(self, spawn: Spawn, existing: Manifest) -> str:
+        """Return why a claim is kept when this lab is purged, or an empty text."""
+        if not spawn.cluster.is_ours(existing):
             return "it was not made for this user."
-        if self._settings.per == "user" or _lab(there) is None:
+        if self._settings.per == "user" or _lab(existing) is None:
             return "it is for all labs of the user, and goes when the user is retired with purge=storage."
-        if not self._is_of(spawn, there):
+        if not self._is_of(spawn, existing):
             return "it is another lab's."
         return "the setting plugins.storage.retain keeps all." if self._settings.retain else ""
 
-    async def _expand(self, spawn: Spawn, there: Manifest) -> None:
+    async def _expand(self, spawn: Spawn, existing: Manifest) -> None:
         """Expand a claim to the size in the settings; never shrink it, and never fail a lab for that."""
-        requests, desired = there["spec"]["resources"].get("requests") or {}, self._settings.capacity
+        requests, desired = existing["spec"]["resources"].get("requests") or {}, self._settings.capacity
         if parse_quantity(requests.get("storage", "0")) >= desired:
             return
         size = format_quantity(desired)
         try:
-            await spawn.cluster.change(there, {"spec": {"resources": {"requests": {"storage": size}}}})
+            await spawn.cluster.change(existing, {"spec": {"resources": {"requests": {"storage": size}}}})
         except (ClusterError, QuotaExceededError) as error:
             message = f"The storage stays at {requests.get('storage')}, as it cannot grow to {size}: {error.title}."
             spawn.notify(message, Severity.WARNING)
 
-    async def _gone(self, spawn: Spawn, there: Manifest) -> None:
+    async def _gone(self, spawn: Spawn, existing: Manifest) -> None:
         """Wait until a claim that is being deleted is gone: it stays while a pod mounts it."""
-        name, waits = there["metadata"]["name"], pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+        name, waits = existing["metadata"]["name"], pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while (now := await spawn.cluster.read(_CLAIM, name)) is not None:
-            if now["metadata"]["uid"] != there["metadata"]["uid"]:
+            if now["metadata"]["uid"] != existing["metadata"]["uid"]:
                 return
             await asyncio.sleep(next(waits))
 
 
-def _lab(there: Manifest) -> str | None:
-    """Return the slug of the lab whose a claim is alone, or None where it is for all of the user's."""
-    lab: str | None = (there["metadata"].get("labels") or {}).get(LAB_LABEL)
+def _lab(existing: Manifest) -> str | None:
+    """Return the slug of the lab that a claim belongs to, or None if all of the user's labs share it."""
+    lab: str | None = (existing["metadata"].get("labels") or {}).get(LAB_LABEL)
     return lab

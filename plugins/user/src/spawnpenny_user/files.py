@@ -36,7 +36,7 @@ class FileSettings:
 
 
 def portable(name: str) -> str:
-    """Return a name that a line of passwd or group can hold: other characters become ``_``."""
+    """Return a name that is valid in passwd and group: other characters become ``_``."""
     return _NOT_PORTABLE.sub("_", name)
 
 
@@ -49,10 +49,10 @@ def passwd(user: User, settings: FileSettings) -> str:
 
 def group(user: User) -> str:
     name = portable(user.username)
-    lines = [f"{portable(each.name)}:x:{each.id}:{name}" for each in user.groups]
-    if all(each.id != user.gid for each in user.groups):
-        lines.insert(0, f"{name}:x:{user.gid}:")
-    return "\n".join((*_SYSTEM_GROUP, *lines)) + "\n"
+    entries = [f"{portable(group.name)}:x:{group.id}:{name}" for group in user.groups]
+    if all(group.id != user.gid for group in user.groups):
+        entries.insert(0, f"{name}:x:{user.gid}:")
+    return "\n".join((*_SYSTEM_GROUP, *entries)) + "\n"
 
 
 def user_files(user: User, settings: FileSettings) -> Manifest:
@@ -66,7 +66,7 @@ def user_files(user: User, settings: FileSettings) -> Manifest:
 
 
 def mounted(pod: Manifest) -> Manifest:
-    """Return what mounts both files in all containers of a pod."""
+    """Return a patch that mounts both files in all containers of a pod."""
     mounts = [
         {"name": CONFIG_MAP, "mountPath": f"/etc/{name}", "subPath": name, "readOnly": True}
         for name in ("passwd", "group")
@@ -74,5 +74,5 @@ def mounted(pod: Manifest) -> Manifest:
     spec: Manifest = {"volumes": [{"name": CONFIG_MAP, "configMap": {"name": CONFIG_MAP}}]}
     for kind in ("initContainers", "containers"):
         if pod["spec"].get(kind):
-            spec[kind] = [{"name": each["name"], "volumeMounts": mounts} for each in pod["spec"][kind]]
+            spec[kind] = [{"name": container["name"], "volumeMounts": mounts} for container in pod["spec"][kind]]
     return {"spec": spec}
