@@ -43,7 +43,7 @@ async def reading_site(apiserver, kube_site):
     kube_site.data["namespaces"]["reads"] = "namespace"
     kube_site.data["broker"] = {"role": f"{name}-tenant", "account": name, "account_namespace": name}
     settings = kube_site.settings
-    grants = [each for each in gather(settings, load_plugins(settings)) if each.account == "service"]
+    grants = [grant for grant in gather(settings, load_plugins(settings)) if grant.account == "service"]
     for manifest in make_manifests(grants, settings):
         await kube_site.cluster.create(manifest)
     kubeconfig = apiserver.kubeconfig_for(f"system:serviceaccount:{name}:{name}")
@@ -59,12 +59,12 @@ def any_site(request):
 
 @pytest.fixture
 def until_no_claims():
-    """Return a function that waits until what services asked of a broker's process is answered and deleted."""
+    """Return a function that waits until all requests to a broker's process are answered and deleted."""
 
     async def wait(broker):
-        asked = broker._maps
-        with asked.subscribe() as changes:
-            while any(is_request(each) for each in asked.items()):
+        requests = broker._maps
+        with requests.subscribe() as changes:
+            while any(is_request(item) for item in requests.items()):
                 await anext(changes)
 
     return wait
@@ -72,15 +72,15 @@ def until_no_claims():
 
 @pytest.fixture
 def counted(apiserver):
-    """Return what was asked of the API server in a block, but for the informers' lists and watches."""
+    """Return the calls to the API server in a block, except the informers' lists and watches."""
 
     class Counter:
         def __enter__(self):
-            self.mark, self.calls = apiserver.mark(), []
+            self.position, self.calls = apiserver.mark(), []
             return self.calls
 
         def __exit__(self, *error):
-            entries = apiserver.audit(self.mark, user_agent="spawnpenny/")
+            entries = apiserver.audit(self.position, user_agent="spawnpenny/")
             self.calls += [f"{entry.verb} {entry.resource}" for entry in entries if entry.verb not in {"list", "watch"}]
 
     return Counter

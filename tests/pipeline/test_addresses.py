@@ -28,7 +28,7 @@ async def until_url(run, url):
         await run.bell.next().wait()
 
 
-def told(run):
+def moves(run):
     return [event.message for event in run.record.log.since(None) if "another address" in event.message]
 
 
@@ -54,11 +54,11 @@ async def test_a_running_lab_is_followed_to_its_pods_new_address(kube_site, holl
         assert run.record.url == before  # nothing answers there yet
         await move(kube_site, hollow_node, address)
         await until_url(run, url)
-        assert told(run) == [f"Its pod has another address now. It is reached at {url}."]
+        assert moves(run) == [f"Its pod has another address now. It is reached at {url}."]
         await stored(service, kube_site, url)
     async with kube_site.service() as service:
         run = service.spawns.find("ada", lab())
-        assert (run.record.url, len(told(run))) == (url, 1)
+        assert (run.record.url, len(moves(run))) == (url, 1)
 
 
 async def test_an_address_that_changed_while_no_service_ran_is_followed_by_the_next(kube_site, hollow_node):
@@ -82,7 +82,7 @@ async def test_a_lab_whose_address_stays_costs_no_call(kube_site, hollow_node, c
                 kube_site.namespace(), "lab", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 3
             )
         assert calls == []
-        assert told(run) == []
+        assert moves(run) == []
 
 
 async def test_a_faulty_url_of_a_plugin_ends_no_watching(kube_site, hollow_node, monkeypatch):

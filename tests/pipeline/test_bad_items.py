@@ -123,7 +123,7 @@ async def test_records_with_a_wrong_value_anywhere_harm_their_own_users_alone(em
 @pytest.mark.parametrize("username", [True, {}, "\ud800", None, "bob", 7])
 async def test_a_record_that_turns_bad_does_not_end_the_following_of_others(embedded_site, good, username):
     async with embedded_site.service("a") as one, embedded_site.service("b") as two:
-        with structlog.testing.capture_logs() as lines, one.membership.records.subscribe() as changes:
+        with structlog.testing.capture_logs() as entries, one.membership.records.subscribe() as changes:
             await write(embedded_site, "eve", changed(good, ("user", "username"), username))
             while (await anext(changes)).object["metadata"]["name"] != "user-eve":
                 pass
@@ -133,8 +133,8 @@ async def test_a_record_that_turns_bad_does_not_end_the_following_of_others(embe
             account.username for service in (one, two) for account in service.spawns.user_states()
         }
         assert sum(service.spawns.unknown() == ["eve"] for service in (one, two)) == 1
-        told = [line for line in lines if line.get("user") == "eve"]
-        assert [line["code"] for line in told] == ["record_unreadable"]
+        logged = [entry for entry in entries if entry.get("user") == "eve"]
+        assert [line["code"] for line in logged] == ["record_unreadable"]
 
 
 @pytest.mark.parametrize(

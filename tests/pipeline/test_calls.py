@@ -69,14 +69,14 @@ async def test_labs_that_run_cost_nothing_but_the_leases(kubernetes_cluster, hol
         runs = await asyncio.gather(*(start(service, user=user) for user in users))
         await asyncio.gather(*(settled(run) for run in runs))
         await until_no_claims(broker)
-        mark = apiserver.mark()
+        position = apiserver.mark()
         with service.membership.leases.subscribe() as renewals:
             for _ in range(3):
                 await anext(renewals)
                 for user in users:
                     run = service.spawns.find(user, lab())
                     assert [event async for event in run.events()]
-        entries = apiserver.audit(mark, user_agent="spawnpenny/")
-    asked = [f"{entry.verb} {entry.resource}" for entry in entries]
-    assert set(asked) == {"update leases"}
-    assert len(asked) >= 3
+        entries = apiserver.audit(position, user_agent="spawnpenny/")
+    calls = [f"{entry.verb} {entry.resource}" for entry in entries]
+    assert set(calls) == {"update leases"}
+    assert len(calls) >= 3

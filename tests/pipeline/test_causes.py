@@ -58,7 +58,7 @@ def hook_error(restarts):
 
 
 @pytest.mark.parametrize(
-    ("statuses", "code", "told"),
+    ("statuses", "code", "message"),
     [
         ([ended_by("Evicted")], "pod_evicted", "so it is"),
         ([ended_by("Preempting")], "pod_preempted", "so it is"),
@@ -67,14 +67,14 @@ def hook_error(restarts):
         ([ended_by("SomethingNew")], "pod_ended", "SomethingNew"),
         ([("Running", *hook_error(n)) for n in range(3)], "lifecycle_hook_failed", "not a git repository"),
     ],
-    ids=lambda each: each if isinstance(each, str) else "",
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_start_fails_with_its_true_cause(kube_site, play, statuses, code, told):
+async def test_a_start_fails_with_its_true_cause(kube_site, play, statuses, code, message):
     play(Play(*statuses))
     async with kube_site.service() as service:
         run = await settled(await start(service))
         assert (run.record.phase, run.record.reason.code) == (Phase.FAILED, code)
-        assert told in run.record.reason.message
+        assert message in run.record.reason.message
         assert await kube_site.read("Pod", "lab") is None
 
 

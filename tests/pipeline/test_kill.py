@@ -26,8 +26,8 @@ PURGE = [(0, "after"), (2, "after"), (3, "after"), (4, "before")]  # record, pod
 
 async def kill(apiserver, site, work, at, when):
     """Run a service that is killed at that call."""
-    told = {"kubeconfig": str(apiserver.kubeconfig), "data": site.data, "work": work, "at": at, "when": when}
-    process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(told))
+    order = {"kubeconfig": str(apiserver.kubeconfig), "data": site.data, "work": work, "at": at, "when": when}
+    process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(order))
     assert await process.wait() == -signal.SIGKILL
 
 

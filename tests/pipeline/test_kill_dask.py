@@ -42,8 +42,8 @@ async def dask_site(apiserver, kube_site, hollow_schedulers):
 
 async def kill(apiserver, site, work, at, when):
     """Run a service that is killed at that call."""
-    told = {"kubeconfig": str(apiserver.kubeconfig), "data": site.data, "work": work, "at": at, "when": when}
-    process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(told))
+    order = {"kubeconfig": str(apiserver.kubeconfig), "data": site.data, "work": work, "at": at, "when": when}
+    process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(order))
     assert await process.wait() == -signal.SIGKILL
 
 

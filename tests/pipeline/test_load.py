@@ -90,15 +90,15 @@ async def test_many_labs_at_once_all_end_right(crowded, replicas):
         users = users_of(MANY, bad=MANY // 10)
         good = [user for user in users if user.startswith("user")]
         places, runs = await bring_up(services, users, "first")
-        each_once = {crowded.namespace(user): 1 for user in good}
+        once = {crowded.namespace(user): 1 for user in good}
         for user, run in runs.items():
             if user in good:
                 assert run.record.phase is Phase.RUNNING, run.record.reason
             else:
                 assert (run.record.phase, run.record.reason.code) == (Phase.FAILED, "image_unavailable")
                 assert run.record.reverted
-        assert await theirs(crowded, "Pod") == each_once
-        assert await theirs(crowded, "Secret") == each_once
+        assert await theirs(crowded, "Pod") == once
+        assert await theirs(crowded, "Secret") == once
         assert {user for service in services for user, _ in own_labs(service)} == set(users)
         await take_down({user: places[user] for user in good})
         assert await theirs(crowded, "Pod") == await theirs(crowded, "Secret") == {}
@@ -124,7 +124,7 @@ def our_tasks():
 def kept():
     """Count what is in memory; what belongs to a call or a stream comes and goes, and does not count."""
     gc.collect()
-    kinds = [type(each) for each in gc.get_objects()]
+    kinds = [type(value) for value in gc.get_objects()]
     objects = Counter(kind.__qualname__ for kind in kinds if f"{kind.__module__}.".startswith(PARTS))
     return objects, Counter(task.get_coro().__qualname__ for task in our_tasks())
 

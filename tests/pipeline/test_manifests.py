@@ -47,12 +47,12 @@ async def record(kube_site, **more):
         started = await service.spawns.start(ADA.username, lab(), request, identity=ADA)
         run = await settled(started.run)
         assert run.record.reason is None
-        mark, installation = run.record.id, site.settings.installation
+        spawn_id, installation = run.record.id, site.settings.installation
     found = {}
     for sent, stored in recording.created:
         if sent["metadata"].get("namespace", "").endswith("-state"):
             continue
-        text = json.dumps(sent).replace(installation, "golden").replace(mark, "SPAWN")
+        text = json.dumps(sent).replace(installation, "golden").replace(spawn_id, "SPAWN")
         text = re.sub(r"sp-lab\.[\w-]+\.[\w-]+", "TOKEN", text)
         text = re.sub(r'(token-sha256": )"[0-9a-f]{64}"', r'\1"HASH"', text)
         found[sent["kind"], sent["metadata"]["name"]] = (json.loads(text), sent, stored)
@@ -62,7 +62,7 @@ async def record(kube_site, **more):
 @pytest.fixture
 async def created(kube_site):
     found = await record(kube_site)
-    return {kind: each for (kind, _), each in found.items()}
+    return {kind: manifest for (kind, _), manifest in found.items()}
 
 
 @pytest.fixture

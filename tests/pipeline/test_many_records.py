@@ -31,7 +31,7 @@ KINDS = {
 }
 
 
-class Turns:
+class LoopProfile:
     """Counts the calls of functions in each turn of the event loop: a measure of work that no other load changes."""
 
     def __init__(self):
@@ -84,16 +84,16 @@ def running(site, plugins, broker, replica):
     return run_service(settings, plugins, site.cluster, broker)
 
 
-async def longest_turn(cluster, number, kind):
+async def most_calls(cluster, number, kind):
     """Have a service find so many records, look after them and keep house; return the longest turn, and the phases."""
-    site, turns = await make_site(cluster), Turns()
+    site, profile = await make_site(cluster), LoopProfile()
     await populate(site, number, kind)
     plugins = load_plugins(site.settings)
     async with (
         run_local_broker(cluster, site.settings) as broker,
         running(site, plugins, broker, "one") as service,
     ):
-        with turns.counted():
+        with profile.counted():
             await service.until_ready()
             runs = [run for account in service.spawns.user_states() for run in account.runs.values()]
             assert len(runs) == number or kind == "to be stopped"
@@ -103,13 +103,13 @@ async def longest_turn(cluster, number, kind):
             async with running(site, plugins, broker, "two") as other:
                 await moved.wait()
                 await other.until_ready()
-    return turns.longest, {run.record.phase for run in runs if not run.gone}
+    return profile.longest, {run.record.phase for run in runs if not run.gone}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_longest_turn_does_not_grow_with_the_records(embedded_site, kind):
-    few, _ = await longest_turn(embedded_site.cluster, FEW, kind)
-    many, phases = await longest_turn(embedded_site.cluster, MANY, kind)
+    few, _ = await most_calls(embedded_site.cluster, FEW, kind)
+    many, phases = await most_calls(embedded_site.cluster, MANY, kind)
     assert phases <= {Phase.FAILED, Phase.EXITED}
     assert many < 1.5 * few, f"{many} calls in one turn with {MANY} records, {few} with {FEW}"
 

@@ -34,7 +34,7 @@ async def mutating(apiserver, prefix, kind, *operations):
 
     async def answer(http):
         reached.set()
-        return web.json_response(_reviewed(await http.json(), prefix, kind, operations))
+        return web.json_response(_answer(await http.json(), prefix, kind, operations))
 
     connector = aiohttp.TCPConnector(ssl=apiserver.ssl_context())
     async with (
@@ -67,14 +67,14 @@ async def _listening(answer):
         await runner.cleanup()
 
 
-def _reviewed(review, prefix, kind, operations):
-    request = review["request"]
+def _answer(request_body, prefix, kind, operations):
+    request = request_body["request"]
     response = {"uid": request["uid"], "allowed": True}
     place = request.get("namespace") or request["object"]["metadata"].get("name", "")
     if request["kind"]["kind"] == kind and place.startswith(prefix):
         patch = b64encode(json.dumps(operations).encode()).decode()
         response |= {"patchType": "JSONPatch", "patch": patch}
-    return {key: review[key] for key in ("apiVersion", "kind")} | {"response": response}
+    return {key: request_body[key] for key in ("apiVersion", "kind")} | {"response": response}
 
 
 def _configuration(name, url, authority):
@@ -111,7 +111,7 @@ def replaced(path, value):
         ("Namespace", replaced("/metadata/annotations", {"x": "y"}), "annotation spawnpenny.io/username"),
         ("Namespace", replaced("/metadata/labels", {"x": "y"}), "label spawnpenny.io/installation"),
     ],
-    ids=lambda each: each if isinstance(each, str) else "",
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_webhook_that_takes_away_what_is_needed_is_refused_at_once(apiserver, kube_site, kind, operation, lost):
     async with kube_site.service() as service:
@@ -156,9 +156,9 @@ async def test_a_clusters_pods_are_judged_by_their_own_containers_beside_injecte
 def _states(pod, own):
     """Make the status of a pod of whose injected containers one has ended, and one runs on whatever happens."""
     status, injected = make_status(pod, "Running", own), {"a-proxy": terminated(1), "z-mesh": RUNNING}
-    for each in status["containerStatuses"]:
-        state = injected.get(each["name"], own)
-        each |= {"state": state, "ready": "running" in state}
+    for container in status["containerStatuses"]:
+        state = injected.get(container["name"], own)
+        container |= {"state": state, "ready": "running" in state}
     for condition in status["conditions"]:
         if condition["type"] in {"Ready", "ContainersReady"}:
             condition["status"] = "False"
@@ -168,6 +168,6 @@ def _states(pod, own):
 def _has_ended(name):
     def look(pod):
         found = pod["status"].get("containerStatuses", ()) if pod else ()
-        return any(each["name"] == name and "terminated" in each["state"] for each in found)
+        return any(container["name"] == name and "terminated" in container["state"] for container in found)
 
     return look

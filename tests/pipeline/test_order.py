@@ -62,20 +62,20 @@ def test_steps_of_other_kinds_are_left_out(make_step):
 
 
 def test_an_unmet_need_names_the_step_its_plugin_and_the_need(make_step):
-    told = refusal([make_step("a", needs=["b"])], origin={"a": "mine"})
-    assert told == "The step 'a' (plugin 'mine') needs 'b', which no loaded plugin provides."
+    message = refusal([make_step("a", needs=["b"])], origin={"a": "mine"})
+    assert message == "The step 'a' (plugin 'mine') needs 'b', which no loaded plugin provides."
 
 
 def test_a_need_that_only_another_kind_has_is_unmet(make_step):
-    told = refusal([make_step("a", needs=["b"]), make_step("b", kinds=["dask"])])
-    assert "needs 'b', which is not part of the lab pipeline" in told
+    message = refusal([make_step("a", needs=["b"]), make_step("b", kinds=["dask"])])
+    assert "needs 'b', which is not part of the lab pipeline" in message
 
 
 def test_a_cycle_is_told_in_the_order_in_which_it_would_run(make_step):
     steps = [make_step("a", before=["b"]), make_step("b", before=["c"]), make_step("c", before=["a"]), make_step("d")]
-    told = {refusal(permutation) for permutation in permutations(steps)}
-    assert len(told) == 1
-    assert told.pop().partition(": ")[2] in {"a -> b -> c -> a.", "b -> c -> a -> b.", "c -> a -> b -> c."}
+    message = {refusal(permutation) for permutation in permutations(steps)}
+    assert len(message) == 1
+    assert message.pop().partition(": ")[2] in {"a -> b -> c -> a.", "b -> c -> a -> b.", "c -> a -> b -> c."}
 
 
 def test_two_steps_of_one_name_are_refused(make_step):

@@ -90,7 +90,7 @@ def test_the_standard_lab_keeps_all_rules(lab_pod):
 @pytest.mark.parametrize(("opening", "patch"), CASES, ids=IDS)
 def test_what_no_setting_opens_is_refused_by_its_opening(lab_pod, opening, patch):
     pod = merge_patches(lab_pod, [("evil", patch)], base="lab")
-    others = [each for each in OPENINGS if each != opening]
+    others = [word for word in OPENINGS if word != opening]
     with pytest.raises(HardeningError) as refused:
         check_pod(pod, allowed=others, images=("*",))
     assert to_paste(refused.value)["pods"]["allow"][-1].partition(":")[0] == opening

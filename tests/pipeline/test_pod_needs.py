@@ -49,7 +49,7 @@ def test_what_is_pasted_is_settings_that_open_it_and_the_fence_follows_them(lab_
     assert after.pods.images == ("quay.io/*",)
     assert (after.broker.pod_security, after.broker.purge) == ("privileged", True)
     assert "# spawnpenny permissions --overlay OVERLAY --output kustomize" in pasted.splitlines()
-    fence = {each["metadata"]["name"]: each["spec"] for each in make_fence(after) if each["kind"] == POLICY}
+    fence = {policy["metadata"]["name"]: policy["spec"] for policy in make_fence(after) if policy["kind"] == POLICY}
     given = {
         name: {variable["name"]: variable["expression"] for variable in spec["variables"]}
         for name, spec in fence.items()
@@ -91,7 +91,7 @@ def test_a_level_alone_is_pasted_where_only_that_is_too_strict(with_root):
 )
 def test_programs_of_root_are_likely_to_need_capabilities(with_root, command, likely):
     needs = pod_needs([with_root(command)])
-    assert {each.word for each in needs.likely} == {f"capabilities:{name}" for name in likely}
+    assert {opening.word for opening in needs.likely} == {f"capabilities:{name}" for name in likely}
     assert needs.likely_closed(["capabilities"]) == []
 
 

@@ -1,4 +1,4 @@
-"""Pod patches merge as Kubernetes merges; where two plugins disagree, both are named and no value is told."""
+"""Pod patches merge as Kubernetes merges; a conflict names both plugins and no value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def patch(**container):
 
 
 def merged(base, *patches):
-    named = [(f"p{number}", each) for number, each in enumerate(patches, start=1)]
+    named = [(f"p{number}", patch) for number, patch in enumerate(patches, start=1)]
     return merge_patches(base, named, base="lab")
 
 
@@ -80,7 +80,7 @@ def test_a_misspelt_container_is_told_with_those_that_there_are():
 
 
 @pytest.mark.parametrize(
-    ("base", "one", "other", "told"),
+    ("base", "one", "other", "fault"),
     [
         (pod(), patch(image="s3cr3t"), patch(image="s3cr3t2"), "'p1' and 'p2' set spec.containers[notebook].image"),
         (pod(image="s3cr3t"), patch(image="s3cr3t2"), {}, "'lab' and 'p1' set spec.containers[notebook].image"),
@@ -101,10 +101,10 @@ def test_a_misspelt_container_is_told_with_those_that_there_are():
         (pod(), patch(ports={"s3cr3t": 1}), patch(ports=[]), "'p1' and 'p2' set spec.containers[notebook].ports"),
     ],
 )
-def test_a_disagreement_names_both_plugins_and_the_place_but_no_value(base, one, other, told):
+def test_a_disagreement_names_both_plugins_and_the_place_but_no_value(base, one, other, fault):
     with pytest.raises(PatchConflictError) as refused:
         merged(base, one, other)
-    assert str(refused.value) == f"The plugins {told} of the pod to different values."
+    assert str(refused.value) == f"The plugins {fault} of the pod to different values."
 
 
 def test_two_plugins_that_agree_are_no_conflict():

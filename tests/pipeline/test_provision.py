@@ -47,7 +47,7 @@ async def orders(site):
     for kind in ("Pod", "ConfigMap"):
         listing = await site.cluster.list(site.ref(kind, "x").resource, namespace=namespace)
         found |= {f"{kind}/{item['metadata']['name']}": item for item in listing.items}
-    return {name: each for name, each in found.items() if name != "ConfigMap/kube-root-ca.crt"}
+    return {name: manifest for name, manifest in found.items() if name != "ConfigMap/kube-root-ca.crt"}
 
 
 async def test_a_commissioned_user_is_provisioned_with_the_dossier(embedded_site, ordered, tmp_path):
@@ -141,20 +141,20 @@ async def test_an_order_pulls_with_the_secrets_that_the_file_names(kube_site, ho
         async for event in run.events():
             if event.step == "user.provision":
                 break
-        pod = await until_there(kube_site, service)
+        pod = await until_created(kube_site, service)
         assert pod["spec"]["imagePullSecrets"] == [{"name": "regcred"}, {"name": "second.one"}]
         await kube_site_done(hollow_node, kube_site, pod)
         await settled(run)
 
 
 @pytest.mark.parametrize(
-    ("secrets", "told"),
+    ("secrets", "message"),
     [("regcred", "pullSecrets"), ("[{name: regcred}]", "as a text"), ("[Reg_Cred]", "not the name of a Secret")],
 )
-def test_pull_secrets_that_are_no_names_are_refused_with_what_would_be_right(tmp_path, secrets, told):
+def test_pull_secrets_that_are_no_names_are_refused_with_what_would_be_right(tmp_path, secrets, message):
     path = tmp_path / "m.yaml"
     path.write_text(f"pullSecrets: {secrets}")
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         OrdersFile(str(path)).read()
 
 
@@ -166,7 +166,7 @@ async def test_an_order_that_a_killed_service_left_is_taken_up(kube_site, hollow
         async for event in run.events():
             if event.step == "user.provision":
                 break
-        pod = await until_there(kube_site, service)
+        pod = await until_created(kube_site, service)
     async with kube_site.service() as service:
         await kube_site_done(hollow_node, kube_site, pod)
         run = await settled(service.spawns.find("ada", run.record.key))
@@ -182,7 +182,7 @@ async def provisioned(service, start_id):
     return state
 
 
-async def until_there(site, service):
+async def until_created(site, service):
     namespace = site.settings.namespaces.provision
     return await service.service_context.pods.wait_for(
         namespace, "commission-ada", lambda pod: pod is not None and pod["spec"].get("nodeName") is not None

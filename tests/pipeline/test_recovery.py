@@ -130,7 +130,7 @@ async def test_an_empty_list_of_pods_ends_no_lab(site):
     forgetful = Forgetful(site.cluster)
     async with replace(site, cluster=forgetful).service() as service:
         async with asyncio.timeout(PATIENCE):
-            await forgetful.asked_twice.wait()
+            await forgetful.read_twice.wait()
         assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
     assert (await site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod_uid
 
@@ -156,13 +156,13 @@ class Forgetful(FaultyCluster):
 
     def __init__(self, cluster):
         super().__init__(cluster)
-        self.reads, self.asked_twice = 0, asyncio.Event()
+        self.reads, self.read_twice = 0, asyncio.Event()
 
     async def read(self, ref):
         answer = await super().read(ref)
         self.reads += ref.resource.kind == "Pod"
         if self.reads == 2:
-            self.asked_twice.set()
+            self.read_twice.set()
         return answer
 
     async def list(self, resource, *, namespace=None, labels=None):

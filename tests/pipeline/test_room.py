@@ -12,7 +12,7 @@ from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start, start_cluster
 
 
-def told(run):
+def messages(run):
     return [event.message for event in run.record.log.since(None)]
 
 
@@ -28,7 +28,7 @@ def narrow(kube_site):
     return make
 
 
-@pytest.mark.parametrize("quota", [{"labs": 1}, {"memory": "1500Mi"}, {"cpu": 1.5}])
+@pytest.spawn_id.parametrize("quota", [{"labs": 1}, {"memory": "1500Mi"}, {"cpu": 1.5}])
 async def test_a_lab_waits_for_one_that_ends(narrow, quota):
     async with narrow(**quota).service() as service:
         await settled(await start(service, "s1", name="one"))
@@ -40,7 +40,7 @@ async def test_a_lab_waits_for_one_that_ends(narrow, quota):
         await settled(two)
         assert two.record.phase is Phase.RUNNING, two.record.reason
         assert ending.gone
-        assert "Waiting until the lab 'one' has ended." in told(two)
+        assert "Waiting until the lab 'one' has ended." in messages(two)
         with pytest.raises(QuotaExceededError):
             await start(service, "s4", name="four")
 
@@ -101,16 +101,18 @@ async def test_workers_of_one_cluster_wait_for_another_that_ends(kube_site, holl
         assert (scaled.scale.count, scaled.refusal) == (3, None)
         await settled(two)
         assert two.record.phase is Phase.RUNNING, two.record.reason
-        await pods(service, kube_site, 4, mark=two.record.id)
-        assert "Waiting until the Dask cluster 'c1' has ended." in told(two)
+        await pods(service, kube_site, 4, spawn_id=two.record.id)
+        assert "Waiting until the Dask cluster 'c1' has ended." in messages(two)
 
 
-async def pods(service, site, count, mark=None):
+async def pods(service, site, count, spawn_id=None):
     """Wait until there are so many pods that run, and no others."""
 
     def found():
         existing = service.service_context.pods.within(site.namespace())
-        return [pod for pod in existing if mark is None or pod["metadata"]["labels"]["spawnpenny.io/spawn"] == mark]
+        return [
+            pod for pod in existing if spawn_id is None or pod["metadata"]["labels"]["spawnpenny.io/spawn"] == spawn_id
+        ]
 
     with service.service_context.pods.subscribe() as changes:
         async with asyncio.timeout(PATIENCE):

@@ -17,11 +17,11 @@ def state(pod, notebook, side, *, restarts=0, last=None):
     """Make the status of a lab's pod with a sidecar, each in a state of its own."""
     status = make_status(pod, "Running", RUNNING)
     states = {"notebook": (notebook, 0, None), "side": (side, restarts, last)}
-    for each in status["containerStatuses"]:
-        found, count, before = states[each["name"]]
+    for container in status["containerStatuses"]:
+        found, count, before = states[container["name"]]
         more = {"ready": "running" in found, "restartCount": count, "lastState": before or {}}
-        each.update({"state": found} | more)
-    ready = all(each["ready"] for each in status["containerStatuses"])
+        container.update({"state": found} | more)
+    ready = all(container["ready"] for container in status["containerStatuses"])
     for condition in status["conditions"]:
         if condition["type"] in {"Ready", "ContainersReady"}:
             condition["status"] = str(ready)

@@ -107,9 +107,11 @@ async def test_two_users_and_two_labs_run_side_by_side(site):
 
 async def test_what_all_spawns_of_a_user_share_is_made_once(kube_site, apiserver):
     async with kube_site.service() as service:
-        mark = apiserver.mark()
+        position = apiserver.mark()
         await asyncio.gather(*[settled(await start(service, name=f"lab{n}")) for n in range(3)])
-        made = [each.resource for each in apiserver.audit(mark, user_agent="spawnpenny/") if each.verb == "create"]
+        made = [
+            entry.resource for entry in apiserver.audit(position, user_agent="spawnpenny/") if entry.verb == "create"
+        ]
         assert {kind: made.count(kind) for kind in ("namespaces", "configmaps", "resourcequotas")} == {
             "namespaces": 1,
             "configmaps": 1,

@@ -1,4 +1,4 @@
-"""Pods that do not come up, or do not stay: what the user is told, and how soon."""
+"""Pods that do not come up, or do not stay: the message to the user, and how soon it comes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def failed(site, **more):
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "code", "told"),
+    ("behaviour", "code", "message"),
     [
         (PullError("manifest for quay.io/x:1 not found: manifest unknown"), "image_unavailable", "manifest unknown"),
         (PullError("dial tcp: i/o timeout"), "image_unavailable", "cannot be pulled"),
@@ -51,10 +51,10 @@ async def failed(site, **more):
     ],
     ids=["no such image", "registry down", "no image name", "crash"],
 )
-async def test_a_hopeless_pod_fails_early_and_says_why(kube_site, pods, behaviour, code, told):
+async def test_a_hopeless_pod_fails_early_and_says_why(kube_site, pods, behaviour, code, message):
     pods(behaviour)
     reason = await failed(kube_site)
-    assert (reason.code, told in reason.message) == (code, True), reason
+    assert (reason.code, message in reason.message) == (code, True), reason
 
 
 async def test_a_pod_that_nobody_has_room_for_is_waited_for_until_the_deadline(kube_site, pods):
@@ -169,9 +169,9 @@ async def test_no_value_of_the_env_reaches_a_reason_an_event_or_a_log_line(kube_
         async with kube_site.service() as service:
             run = await settled(await start(service, env={"JUPYTER_TOKEN": "s3cr3t-of-ada"}))
             record = await kube_site.read("Secret", "user-ada", kube_site.settings.namespaces.state)
-    told = [run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)]
+    texts = [run.record.reason.message, *(event.message for event in run.record.log.since(None)), str(logs)]
     assert "token=[secret]" in run.record.reason.message
-    assert not any("s3cr3t-of-ada" in each for each in told)
+    assert not any("s3cr3t-of-ada" in text for text in texts)
     assert "s3cr3t-of-ada" not in base64.b64decode(record["data"]["record"]).decode()
 
 

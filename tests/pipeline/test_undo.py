@@ -127,7 +127,7 @@ def volume_claim(site):
 async def shared(site):
     """Return what belongs to the user, or to the user's other lab, by uid."""
     kinds = ("ConfigMap", "ResourceQuota", "LimitRange", "NetworkPolicy", "Pod", "Secret")
-    found = {name: each["metadata"]["uid"] for name, each in (await site.objects(*kinds)).items()}
+    found = {name: manifest["metadata"]["uid"] for name, manifest in (await site.objects(*kinds)).items()}
     claim = await site.read("PersistentVolumeClaim", "home")
     namespace = await site.read("Namespace", site.namespace())
     own = {name: uid for name, uid in found.items() if name not in {"Pod/lab", "Secret/lab"}}

@@ -30,11 +30,11 @@ async def stored(site):
     return read_record(await site.read("Secret", "user-ada", site.settings.namespaces.state))
 
 
-async def until_stored(site, wanted):
+async def until_stored(site, desired):
     """Wait until the record that is stored is as it should be."""
     async with asyncio.timeout(PATIENCE):
         version = None
-        while not wanted(record := await stored(site)):
+        while not desired(record := await stored(site)):
             if record.version == version:
                 await site.cluster.list(site.ref("Secret", "x").resource, namespace=site.settings.namespaces.state)
             version = record.version

@@ -33,73 +33,73 @@ async def kill(call: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def spawn(told: dict[str, Any], faulty: FaultyCluster) -> None:
+async def spawn(order: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in a spawn."""
-    async with Site(told["data"], faulty).service() as service:
-        faulty.arm(told["at"], **{told["when"]: kill})
+    async with Site(order["data"], faulty).service() as service:
+        faulty.arm(order["at"], **{order["when"]: kill})
         await settled(await start(service, "faulty"))
 
 
-async def spawn_beside(told: dict[str, Any], faulty: FaultyCluster) -> None:
+async def spawn_beside(order: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in a spawn, with another lab and a volume claim of the user beside it."""
-    site = Site(told["data"], faulty)
+    site = Site(order["data"], faulty)
     async with site.service() as service:
         await settled(await start(service, name="other"))
         await faulty.create(volume_claim(site))
         beside = await site.objects(*SHARED, "Pod")
         claim = {"PersistentVolumeClaim/home": await site.read("PersistentVolumeClaim", "home")}
-        uids = {name: each["metadata"]["uid"] for name, each in (beside | claim).items()}
-        Path(told["beside"]).write_text(json.dumps(uids))  # noqa: ASYNC240 - nothing waits for it
-        faulty.arm(told["at"], **{told["when"]: kill})
+        uids = {name: manifest["metadata"]["uid"] for name, manifest in (beside | claim).items()}
+        Path(order["beside"]).write_text(json.dumps(uids))  # noqa: ASYNC240 - nothing waits for it
+        faulty.arm(order["at"], **{order["when"]: kill})
         await settled(await start(service, "faulty"))
 
 
-async def take_away(told: dict[str, Any], faulty: FaultyCluster) -> None:
+async def take_away(order: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in stopping a lab that runs."""
-    async with Site(told["data"], faulty).service() as service:
+    async with Site(order["data"], faulty).service() as service:
         await settled(await start(service, "faulty"))
-        faulty.arm(told["at"], **{told["when"]: kill})
+        faulty.arm(order["at"], **{order["when"]: kill})
         await stop(service)
 
 
-async def purge(told: dict[str, Any], faulty: FaultyCluster) -> None:
+async def purge(order: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in deleting the storage of a lab that runs."""
-    async with Site(told["data"], faulty).service() as service:
+    async with Site(order["data"], faulty).service() as service:
         await settled(await start(service, "faulty"))
-        faulty.arm(told["at"], **{told["when"]: kill})
+        faulty.arm(order["at"], **{order["when"]: kill})
         run = await service.spawns.purge("ada", lab(), identity=HUB)
         if run is not None:
             await run.until_gone()
 
 
-async def make_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
+async def make_cluster(order: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in starting a Dask cluster with two workers, beside a lab."""
-    site = Site(told["data"], faulty)
+    site = Site(order["data"], faulty)
     async with site.service() as service:
         await settled(await start(service, name="other"))
-        faulty.arm(told["at"], **{told["when"]: kill})
+        faulty.arm(order["at"], **{order["when"]: kill})
         await with_workers(site, service)
 
 
-async def stop_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
+async def stop_cluster(order: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in stopping a Dask cluster with two workers."""
-    site = Site(told["data"], faulty)
+    site = Site(order["data"], faulty)
     async with site.service() as service:
         await settled(await start(service, name="other"))
         await with_workers(site, service)
-        faulty.arm(told["at"], **{told["when"]: kill})
+        faulty.arm(order["at"], **{order["when"]: kill})
         run = await service.spawns.stop("ada", CLUSTER)
         if run is not None:
             await run.until_gone()
 
 
-async def lose_cluster(told: dict[str, Any], faulty: FaultyCluster) -> None:
+async def lose_cluster(order: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in clearing up after a Dask cluster of which somebody deleted the scheduler."""
-    site = Site(told["data"], faulty)
+    site = Site(order["data"], faulty)
     async with site.service() as service:
         await settled(await start(service, name="other"))
         run = await with_workers(site, service)
-        faulty.arm(told["at"], **{told["when"]: kill})
+        faulty.arm(order["at"], **{order["when"]: kill})
         await faulty.cluster.delete(site.ref("Pod", "dask-c1"))
         while not run.record.reverted:
             await run.bell.next().wait()
@@ -121,10 +121,10 @@ def workers(site: Site, service: Service) -> list[Manifest]:
     return [pod for pod in pods if labels.PART in pod["metadata"]["labels"]]
 
 
-async def recover(told: dict[str, Any], faulty: FaultyCluster) -> None:
+async def recover(order: dict[str, Any], faulty: FaultyCluster) -> None:
     """Die in carrying on with what an earlier service left."""
-    faulty.arm(told["at"], **{told["when"]: kill})
-    async with Site(told["data"], faulty).service() as service:
+    faulty.arm(order["at"], **{order["when"]: kill})
+    async with Site(order["data"], faulty).service() as service:
         run = service.spawns.find("ada", lab())
         if run is not None:
             await settled(run)

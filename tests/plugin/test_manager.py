@@ -40,9 +40,9 @@ def install(tmp_path, monkeypatch):
 
 
 def test_a_plugin_that_is_not_installed_is_told_with_the_nearest():
-    told = refusal(only("namespace", "quotas"))
-    assert "'quotas'" in told
-    assert "Did you mean 'quota'?" in told
+    message = refusal(only("namespace", "quotas"))
+    assert "'quotas'" in message
+    assert "Did you mean 'quota'?" in message
 
 
 def test_a_misspelt_hook_is_told_with_its_plugin():
@@ -50,8 +50,8 @@ def test_a_misspelt_hook_is_told_with_its_plugin():
     def spawnpenny_stepps(settings):
         return []
 
-    told = refusal(mine=SimpleNamespace(spawnpenny_stepps=spawnpenny_stepps))
-    assert told == ("The plugin 'mine' has an unknown hook spawnpenny_stepps. Did you mean spawnpenny_steps?")
+    message = refusal(mine=SimpleNamespace(spawnpenny_stepps=spawnpenny_stepps))
+    assert message == ("The plugin 'mine' has an unknown hook spawnpenny_stepps. Did you mean spawnpenny_steps?")
 
 
 def test_a_hook_that_asks_for_what_there_is_not_is_told_with_its_plugin():
@@ -59,9 +59,9 @@ def test_a_hook_that_asks_for_what_there_is_not_is_told_with_its_plugin():
     def spawnpenny_steps(setings):
         return []
 
-    told = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
-    assert "'mine'" in told
-    assert "setings" in told
+    message = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
+    assert "'mine'" in message
+    assert "setings" in message
 
 
 def test_a_section_that_nobody_reads_is_refused(install):
@@ -79,13 +79,13 @@ def test_a_hook_that_raises_is_told_with_its_plugin():
     def spawnpenny_steps(settings):
         raise KeyError("boom")
 
-    told = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
-    assert told == "The hook spawnpenny_steps of the plugin 'mine' failed: KeyError: 'boom'"
+    message = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
+    assert message == "The hook spawnpenny_steps of the plugin 'mine' failed: KeyError: 'boom'"
 
 
 def test_a_need_that_is_installed_and_not_named_says_where_to_name_it():
-    told = refusal(only("quota"))
-    assert "The plugin 'namespace' is installed: name it under plugins" in told
+    message = refusal(only("quota"))
+    assert "The plugin 'namespace' is installed: name it under plugins" in message
 
 
 def test_a_plugin_that_cannot_be_imported_is_told_with_the_reason(install):
@@ -100,7 +100,7 @@ def test_two_distributions_with_one_plugin_are_both_named(install):
 
 def test_an_installed_plugin_that_no_setting_names_is_listed_but_not_loaded(install):
     install("spawnpenny-idle", "idle", "idle_plugin", "raise OSError('imported')")
-    (info,) = (each for each in load_plugins(Settings()).infos() if each.name == "idle")
+    (info,) = (info for info in load_plugins(Settings()).infos() if info.name == "idle")
     assert (info.distribution, info.version, info.loaded) == ("spawnpenny-idle", "1.0", False)
 
 
@@ -110,8 +110,8 @@ def test_steps_that_are_none_are_told_with_their_plugin(nonsense):
     def spawnpenny_steps(settings):
         return nonsense
 
-    told = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
-    assert told == "The hook spawnpenny_steps of the plugin 'mine' has to return a list of Step objects."
+    message = refusal(mine=SimpleNamespace(spawnpenny_steps=spawnpenny_steps))
+    assert message == "The hook spawnpenny_steps of the plugin 'mine' has to return a list of Step objects."
 
 
 @pytest.mark.parametrize("missing", ["name", "kinds", "scope"])
@@ -119,10 +119,10 @@ def test_a_step_that_lacks_an_attribute_is_told_with_its_plugin_and_class(missin
     given = {"name": "vault", "kinds": frozenset({"lab"}), "scope": "user"}
     vault = type("Vault", (Step,), {key: value for key, value in given.items() if key != missing})
     steps = hookimpl(lambda: [vault()], specname="spawnpenny_steps")
-    told = refusal(mine=SimpleNamespace(spawnpenny_steps=steps))
-    assert "class Vault of" in told
-    assert "plugin 'mine'" in told
-    assert missing in told
+    message = refusal(mine=SimpleNamespace(spawnpenny_steps=steps))
+    assert "class Vault of" in message
+    assert "plugin 'mine'" in message
+    assert missing in message
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_a_step_with_a_wrong_attribute_is_told_with_its_plugin_and_class(attribu
     given = {"name": "vault", "kinds": frozenset({"lab"}), "scope": "user", attribute: value}
     vault = type("Vault", (Step,), given)
     steps = hookimpl(lambda: [vault()], specname="spawnpenny_steps")
-    told = refusal(mine=SimpleNamespace(spawnpenny_steps=steps))
-    assert re.search(rf"class Vault of (the )?plugin 'mine'.*{attribute}", told)
+    message = refusal(mine=SimpleNamespace(spawnpenny_steps=steps))
+    assert re.search(rf"class Vault of (the )?plugin 'mine'.*{attribute}", message)
 
 
 @pytest.mark.parametrize("hook", ["spawnpenny_steps", "spawnpenny_form", "spawnpenny_observe"])
@@ -142,13 +142,13 @@ def test_an_async_hook_is_refused_and_leaves_no_coroutine_behind(hook):
     async def implementation():
         raise AssertionError
 
-    told = refusal(mine=SimpleNamespace(**{hook: hookimpl(implementation, specname=hook)}))
-    assert told.startswith(f"The hook {hook} of the plugin 'mine' is async.")
+    message = refusal(mine=SimpleNamespace(**{hook: hookimpl(implementation, specname=hook)}))
+    assert message.startswith(f"The hook {hook} of the plugin 'mine' is async.")
 
 
 def test_a_step_that_two_plugins_bring_is_refused(make_step, plugin_of):
-    told = refusal(one=plugin_of(make_step("same")), two=plugin_of(make_step("same")))
-    assert told == "Two steps are called 'same'; the second is from plugin 'two'."
+    message = refusal(one=plugin_of(make_step("same")), two=plugin_of(make_step("same")))
+    assert message == "Two steps are called 'same'; the second is from plugin 'two'."
 
 
 def test_without_a_plugin_that_another_needs_the_service_does_not_start():
@@ -158,10 +158,10 @@ def test_without_a_plugin_that_another_needs_the_service_does_not_start():
 def test_an_observer_that_raises_harms_no_other():
     seen = []
 
-    def observer(told):
+    def observer(receive):
         @hookimpl
         def spawnpenny_observe(event):
-            told(event.message)
+            receive(event.message)
 
         return SimpleNamespace(spawnpenny_observe=spawnpenny_observe)
 
@@ -207,7 +207,7 @@ QUEUE = FormField("queue", "Queue", (FormChoice("day", "Day"),))
 
 
 @pytest.mark.parametrize(
-    ("plugins", "told"),
+    ("plugins", "message"),
     [
         (
             {"one": form_of(QUEUE), "two": form_of(QUEUE)},
@@ -224,8 +224,8 @@ QUEUE = FormField("queue", "Queue", (FormChoice("day", "Day"),))
         ({"one": form_of(FormField("a", "A"))}, "'one' cannot be shown: the field a has neither choices nor a text."),
     ],
 )
-def test_a_form_that_cannot_be_shown_is_told_with_its_plugin(plugins, told):
-    assert told in refusal(**plugins)
+def test_a_form_that_cannot_be_shown_is_told_with_its_plugin(plugins, message):
+    assert message in refusal(**plugins)
 
 
 def test_a_plugin_with_nothing_but_a_form_reads_its_settings(install):

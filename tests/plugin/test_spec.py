@@ -43,7 +43,7 @@ def test_a_hook_has_a_type_for_all_that_it_takes_and_returns(hook):
 
 
 def test_the_example_of_steps_makes_what_it_shows(example, spawn):
-    (step,) = (each for each in example("spawnpenny_steps").steps if each.name == "welcome")
+    (step,) = (step for step in example("spawnpenny_steps").steps if step.name == "welcome")
     assert [make["data"] for make in step.manifests(spawn)] == [{"welcome.txt": "Hello ada"}]
 
 

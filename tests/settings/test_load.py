@@ -1,4 +1,4 @@
-"""Settings: from a file and the environment, each mistake told with what would be right."""
+"""Settings: from a file and the environment, each mistake refused with a right value."""
 
 from __future__ import annotations
 
@@ -108,19 +108,19 @@ def test_a_misspelt_variable_is_refused():
 
 def test_a_wrong_value_of_a_variable_is_told_with_the_variable():
     environ = {"SPAWNPENNY_WEB__PORT": "x", "SPAWNPENNY_TOKENS__HUB__SCOPES": "[root]"}
-    told = refusal(environ=environ)
-    assert "In $SPAWNPENNY_WEB__PORT: web.port: " in told
-    assert "In $SPAWNPENNY_TOKENS__HUB__SCOPES: tokens.hub.scopes.0: " in told
-    assert "In the environment: tokens.hub.sha256: " in told
+    message = refusal(environ=environ)
+    assert "In $SPAWNPENNY_WEB__PORT: web.port: " in message
+    assert "In $SPAWNPENNY_TOKENS__HUB__SCOPES: tokens.hub.scopes.0: " in message
+    assert "In the environment: tokens.hub.sha256: " in message
 
 
 def test_a_variable_that_is_no_yaml_is_refused_by_name_and_not_quoted():
-    told = refusal(environ={"SPAWNPENNY_WEB__HOST": "[s3cr3t"})
-    assert told == "The value of $SPAWNPENNY_WEB__HOST is not YAML."
+    message = refusal(environ={"SPAWNPENNY_WEB__HOST": "[s3cr3t"})
+    assert message == "The value of $SPAWNPENNY_WEB__HOST is not YAML."
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         ({"webb": {}}, "webb: 'webb' is not known here; did you mean 'web'?"),
         ({"web": {"prot": 1}}, "web.prot: 'prot' is not known here; did you mean 'port'?"),
@@ -142,12 +142,12 @@ def test_a_variable_that_is_no_yaml_is_refused_by_name_and_not_quoted():
         ({1: 2}, "1: '1' is not known here;"),
     ],
 )
-def test_an_unknown_key_is_told_with_its_place_and_the_nearest(data, told):
-    assert told in refusal(data)
+def test_an_unknown_key_is_told_with_its_place_and_the_nearest(data, message):
+    assert message in refusal(data)
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         ({"web": {"port": "8080"}}, "web.port: "),
         ({"web": {"port": True}}, "web.port: "),
@@ -171,8 +171,8 @@ def test_an_unknown_key_is_told_with_its_place_and_the_nearest(data, told):
         ({"users": {"min_uid": 0}}, "users.min_uid: "),
     ],
 )
-def test_a_wrong_value_is_told_with_its_place(data, told):
-    assert f"In the settings: {told}" in refusal(data) or refusal(data).startswith(told)
+def test_a_wrong_value_is_told_with_its_place(data, message):
+    assert f"In the settings: {message}" in refusal(data) or refusal(data).startswith(message)
 
 
 def test_a_wrong_token_is_not_quoted():
@@ -189,8 +189,8 @@ def test_a_missing_file_is_told_by_name():
 
 
 def test_a_file_that_is_no_yaml_is_told_by_its_line_and_not_quoted(file):
-    told = refusal(file=file("tokens:\n  hub: {sha256: s3cr3t\nweb: [\n"))
-    assert told.endswith("is not YAML, at line 3, column 4.")
+    message = refusal(file=file("tokens:\n  hub: {sha256: s3cr3t\nweb: [\n"))
+    assert message.endswith("is not YAML, at line 3, column 4.")
 
 
 def test_a_file_without_a_mapping_is_refused(file):
@@ -234,7 +234,7 @@ def settings_schemas():
     ]
 
 
-@pytest.mark.parametrize("schema", settings_schemas(), ids=lambda each: each.__name__)
+@pytest.mark.parametrize("schema", settings_schemas(), ids=lambda schema: schema.__name__)
 def test_a_schema_has_the_fields_of_its_dataclass(schema):
     fields = {field.name for field in dataclasses.fields(schema.model) if not field.name.startswith("_")}
     assert set(schema().fields) == fields
@@ -283,7 +283,7 @@ def test_the_broker_takes_labels_and_annotations_that_kubernetes_takes(key):
 
 
 @pytest.mark.parametrize(
-    ("labels", "told"),
+    ("labels", "message"),
     [
         ({"pod-security.kubernetes.io/enforce": "privileged"}, "give this one themselves"),
         ({"spawnpenny.io/user": "ada"}, "give this one themselves"),
@@ -294,8 +294,8 @@ def test_the_broker_takes_labels_and_annotations_that_kubernetes_takes(key):
         ({"team": "x" * 64}, "not the value of a label"),
     ],
 )
-def test_labels_of_namespaces_that_are_not_the_sites_to_give_are_refused(labels, told):
-    assert told in refusal({"broker": {"labels": labels}})
+def test_labels_of_namespaces_that_are_not_the_sites_to_give_are_refused(labels, message):
+    assert message in refusal({"broker": {"labels": labels}})
 
 
 @pytest.mark.parametrize("path", ["srv", "/srv/", "/srv/../etc", "//srv", "/srv/.", ""])

@@ -22,8 +22,8 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), WRONG.items(), ids=lambda text: text[:12])
-def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path, text, told):
+@pytest.mark.parametrize(("text", "message"), WRONG.items(), ids=lambda text: text[:12])
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path, text, message):
     file = tmp_path / "file.yaml"
     file.write_text(text)
     for read in (
@@ -32,7 +32,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path, text, t
         lambda: parse_orders(text, "orders.yaml"),
         OrdersFile(str(file)).read,
     ):
-        with pytest.raises(SettingsError, match=told):
+        with pytest.raises(SettingsError, match=message):
             read()
 
 

@@ -69,5 +69,5 @@ async def test_a_long_stop_is_no_warning(embedded_site):
         run = await settled(await start(service))
         assert run.record.reason is None
         await stop(service)
-        assert [each.message for each in run.record.log.since(None) if each.severity == "warning"] == []
+        assert [event.message for event in run.record.log.since(None) if event.severity == "warning"] == []
         assert "Pod/lab" not in await embedded_site.objects("Pod")

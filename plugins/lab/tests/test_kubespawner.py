@@ -207,7 +207,7 @@ def said(pod):
     for key in list(metadata["annotations"]):
         if key.startswith("spawnpenny.io/") or key.endswith("-version"):
             metadata["annotations"].pop(key)
-    spec["notebook"]["env"] = [each for each in notebook["env"] if not of_the_hub(each["name"])]
+    spec["notebook"]["env"] = [variable for variable in notebook["env"] if not of_the_hub(variable["name"])]
     spec["notebook"]["resources"] = {
         kind: {name: parse_quantity(amount) for name, amount in amounts.items()}
         for kind, amounts in notebook["resources"].items()
@@ -229,7 +229,11 @@ def without_nothing(value):
 def numbers(pod):
     """Return the amounts that a pod's environment tells, as numbers."""
     amounts = {"CPU_LIMIT", "CPU_GUARANTEE", "MEM_LIMIT", "MEM_GUARANTEE"}
-    return {each["name"]: Decimal(each["value"]) for each in pod["notebook"]["env"] if each["name"] in amounts}
+    return {
+        variable["name"]: Decimal(variable["value"])
+        for variable in pod["notebook"]["env"]
+        if variable["name"] in amounts
+    }
 
 
 def hold(theirs, our):
@@ -238,7 +242,9 @@ def hold(theirs, our):
     theirs.setdefault("terminationGracePeriodSeconds", our["terminationGracePeriodSeconds"])  # drains of theirs have 30
     assert numbers(our) == numbers(theirs)
     for pod in (theirs, our):
-        pod["notebook"]["env"] = [each for each in pod["notebook"]["env"] if each["name"] not in numbers(pod)]
+        pod["notebook"]["env"] = [
+            variable for variable in pod["notebook"]["env"] if variable["name"] not in numbers(pod)
+        ]
     for path in ((), ("notebook",), ("others",), ("initContainers",)):
         for one, other in zip(parts(theirs, path), parts(our, path), strict=True):
             harder = other.pop("securityContext", {})

@@ -64,7 +64,7 @@ def test_the_callers_environment_goes_into_the_secret(spawn):
 
 
 @pytest.mark.parametrize(
-    ("told", "listened"),
+    ("message", "listened"),
     [
         ("http://0.0.0.0:8888/user/ada/", "http://0.0.0.0:9999/user/ada/"),
         ("https://[::]:8888/", "https://[::]:9999/"),
@@ -72,8 +72,8 @@ def test_the_callers_environment_goes_into_the_secret(spawn):
         ("whatever", "whatever"),
     ],
 )
-def test_a_hub_cannot_know_the_port_that_the_settings_name(spawn, told, listened):
-    spawn = replace(spawn, env={"JUPYTERHUB_SERVICE_URL": told})
+def test_a_hub_cannot_know_the_port_that_the_settings_name(spawn, message, listened):
+    spawn = replace(spawn, env={"JUPYTERHUB_SERVICE_URL": message})
     assert lab_secret(spawn, 9999)["stringData"] == {"JUPYTERHUB_SERVICE_URL": listened}
 
 
@@ -103,7 +103,7 @@ def test_the_first_size_and_image_are_the_defaults():
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "field", "told"),
+    ("options", "error", "field", "message"),
     [
         ({"size": "smal"}, UnknownOptionError, "options.size", "Did you mean 'small'?"),
         ({"image": "quay.io/evil"}, UnknownOptionError, "options.image", "there are default, r."),
@@ -111,11 +111,11 @@ def test_the_first_size_and_image_are_the_defaults():
         ({"size": None}, InvalidOptionError, "options.size", "chosen by its name"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused_with_what_can(options, error, field, told):
+def test_what_cannot_be_chosen_is_refused_with_what_can(options, error, field, message):
     with pytest.raises(error) as refused:
         choose(options, settings_of(SETTINGS))
     assert refused.value.facts["errors"][0]["field"] == field
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_where_the_template_says_the_size_and_the_image_there_is_no_choice():

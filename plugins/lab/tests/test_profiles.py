@@ -111,11 +111,11 @@ def test_the_default_profile_counts_where_none_is_named():
 
 def test_profiles_by_key_come_in_the_order_of_the_keys():
     settings = loaded({"b": {"display_name": "Second"}, "a": {"display_name": "First"}})
-    assert [each.slug for each in settings.profile_list] == ["first", "second"]
+    assert [profile.slug for profile in settings.profile_list] == ["first", "second"]
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "field", "told"),
+    ("options", "error", "field", "message"),
     [
         ({"profile": "gpus"}, UnknownOptionError, "profile", "there are small, gpu. Did you mean 'gpu'?"),
         ({"profile": "Large (GPU)"}, UnknownOptionError, "profile", "Did you mean 'gpu'?"),
@@ -141,11 +141,11 @@ def test_profiles_by_key_come_in_the_order_of_the_keys():
         ({"profile": "gpu", "image": "r", "image--unlisted-choice": "x"}, InvalidOptionError, "image", "not both"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused_beside_its_field(options, error, field, told):
+def test_what_cannot_be_chosen_is_refused_beside_its_field(options, error, field, message):
     with pytest.raises(error) as refused:
         choose(options, loaded(PROFILES))
     assert refused.value.facts["errors"][0]["field"] == f"options.{field}"
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_text_that_makes_no_value_is_refused_beside_its_field():
@@ -203,7 +203,7 @@ def test_without_profiles_there_are_sizes_and_images_to_choose():
 
 
 @pytest.mark.parametrize(
-    ("profiles", "told"),
+    ("profiles", "message"),
     [
         ("small", "plugins.lab.profile_list: Write a list of profiles, or a map with such values."),
         ([{}], "profile_list.0.display_name: "),
@@ -240,8 +240,8 @@ def test_without_profiles_there_are_sizes_and_images_to_choose():
         ),
     ],
 )
-def test_a_mistake_in_a_profile_stops_the_service_from_starting(profiles, told):
-    assert told in refusal(profiles)
+def test_a_mistake_in_a_profile_stops_the_service_from_starting(profiles, message):
+    assert message in refusal(profiles)
 
 
 @pytest.mark.parametrize("key", ["sizes", "images"])
@@ -274,7 +274,7 @@ def test_a_slug_is_kubespawners_or_has_to_be_written(text):
 def test_letters_with_accents_make_the_slug_that_kubespawner_makes():
     latin = [chr(point) for point in range(0xC0, 0x250) if _decomposes(chr(point))] + [*"‘’“”–—…"]  # noqa: RUF001
     assert len(latin) > 200
-    assert [slugify(f"a{each}b") for each in latin] == [python_slugify.slugify(f"a{each}b") for each in latin]
+    assert [slugify(f"a{letter}b") for letter in latin] == [python_slugify.slugify(f"a{letter}b") for letter in latin]
 
 
 def _decomposes(letter):

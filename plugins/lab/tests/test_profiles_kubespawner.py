@@ -141,13 +141,16 @@ def test_what_the_schema_takes_can_be_chosen(ours, options):
 
 
 def fields_of(html):
-    """Return what a form sends and offers: each control's name with its values, and which of them it begins with."""
+    """Return what a form sends and offers: element control's name with its values, and which of them it begins with."""
     page = BeautifulSoup(html, "html.parser")
-    radios = [(each["name"], each["value"], each.has_attr("checked")) for each in page.select("input[type=radio]")]
-    options = [
-        (each.parent["name"], each["value"], each.has_attr("selected")) for each in page.select("select > option")
+    radios = [
+        (element["name"], element["value"], element.has_attr("checked")) for element in page.select("input[type=radio]")
     ]
-    texts = [each.get("name") or each["data-name"] for each in page.select("input:not([type=radio])")]
+    options = [
+        (element.parent["name"], element["value"], element.has_attr("selected"))
+        for element in page.select("select > option")
+    ]
+    texts = [element.get("name") or element["data-name"] for element in page.select("input:not([type=radio])")]
     return radios, options, texts
 
 

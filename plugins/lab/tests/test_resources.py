@@ -1,4 +1,4 @@
-"""Requests and limits: what a lab is told, what counts in the quota and what the cluster has are the same."""
+"""Requests and limits: the lab's variables, the quota and the cluster have the same numbers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Patch:
         return {"spec": {"containers": [own, added]}}
 
 
-def told(container):
+def variables(container):
     names = {"CPU_LIMIT": ("limits", "cpu"), "CPU_GUARANTEE": ("requests", "cpu")}
     names |= {"MEM_LIMIT": ("limits", "memory"), "MEM_GUARANTEE": ("requests", "memory")}
-    return {names[each["name"]]: parse_quantity(each["value"]) for each in container["env"] if each["name"] in names}
+    return {names[one["name"]]: parse_quantity(one["value"]) for one in container["env"] if one["name"] in names}
 
 
 def amounts(container, part="limits"):
@@ -61,8 +61,8 @@ async def test_a_lab_has_what_its_settings_say_and_is_told_and_counted_so(site, 
         (notebook,) = (await site.read("Pod", "lab"))["spec"]["containers"]
     expected = {("limits", name): parse_quantity(amount) for name, amount in limits.items()}
     assert amounts(notebook) == expected
-    assert {key: amount for key, amount in told(notebook).items() if key[0] == "limits"} == expected
-    requests = {key: amount for key, amount in told(notebook).items() if key[0] == "requests"}
+    assert {key: amount for key, amount in variables(notebook).items() if key[0] == "limits"} == expected
+    requests = {key: amount for key, amount in variables(notebook).items() if key[0] == "requests"}
     assert requests.items() <= amounts(notebook, "requests").items()
     counted = {"cpu": run.record.resources.cpu, "memory": run.record.resources.memory}
     assert counted == {name: expected.get(("limits", name), 0) for name in counted}
@@ -87,7 +87,7 @@ async def test_further_containers_have_the_quotas_default_or_their_request(site,
         run = await settled(await start(service))
         assert run.record.reason is None
         spec = (await site.read("Pod", "lab"))["spec"]
-    made = next(each for each in [*spec["containers"], *spec.get("initContainers", [])] if each["name"] == "s")
+    made = next(one for one in [*spec["containers"], *spec.get("initContainers", [])] if one["name"] == "s")
     assert amounts(made) == {("limits", "cpu"): parse_quantity(cpu), ("limits", "memory"): parse_quantity(memory)}
     beside = parse_quantity(cpu) if kind == "extra_containers" else max(parse_quantity(cpu) - 1, 0)
     assert run.record.resources.cpu == 1 + beside
@@ -100,7 +100,7 @@ async def test_what_a_patch_adds_is_told_and_counted(site):
         run = await settled(await start(service))
         assert run.record.reason is None
         notebook, added = (await site.read("Pod", "lab"))["spec"]["containers"]
-    assert told(notebook)["limits", "memory"] == 3 * 2**30
+    assert variables(notebook)["limits", "memory"] == 3 * 2**30
     assert amounts(added)["limits", "memory"] == 2**29
     assert run.record.resources.memory == 3 * 2**30 + 2**29
 

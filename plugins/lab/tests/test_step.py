@@ -61,17 +61,17 @@ async def test_the_api_server_takes_and_keeps_a_pod_of_all_settings(kube_site):
 def lost(sent, stored, path="pod"):
     """Name what of a manifest is not in what is stored, where there may be more."""
     if isinstance(sent, dict):
-        return [each for key, value in sent.items() for each in lost(value, stored.get(key, {}), f"{path}.{key}")]
+        return [fault for key, value in sent.items() for fault in lost(value, stored.get(key, {}), f"{path}.{key}")]
     if isinstance(sent, list):
         pairs = zip(sent, stored, strict=False)
         return [f"{path}: too few"] * (len(stored) < len(sent)) + [
-            each for index, (one, other) in enumerate(pairs) for each in lost(one, other, f"{path}[{index}]")
+            fault for index, (one, other) in enumerate(pairs) for fault in lost(one, other, f"{path}[{index}]")
         ]
     return [] if sent == stored else [f"{path}: {stored!r} for {sent!r}"]
 
 
 async def test_a_lab_is_ready_when_all_that_its_settings_name_is_there(embedded_site):
-    asked = ["sh", "-c", "test -e owner-ada && test -e beside && test \"$GREETING\" = 'Hello ada'"]
+    command = ["sh", "-c", "test -e owner-ada && test -e beside && test \"$GREETING\" = 'Hello ada'"]
     home = [{"name": "home", "mountPath": "/home/{username}"}]
     shell = {"image": "spawnpenny/shell", "workingDir": "/home/{username}", "volumeMounts": home}
     embedded_site.data["plugins"]["lab"] = {
@@ -81,7 +81,7 @@ async def test_a_lab_is_ready_when_all_that_its_settings_name_is_there(embedded_
         "working_dir": "/home/{username}",
         "init_containers": [{**shell, "name": "before", "args": ["-c", "touch owner-{username}"]}],
         "extra_containers": {"1": {**shell, "name": "beside", "args": ["-c", "touch beside; exec sleep 60"]}},
-        "extra_container_config": {"readiness_probe": {"exec": {"command": asked}, "periodSeconds": 1}},
+        "extra_container_config": {"readiness_probe": {"exec": {"command": command}, "periodSeconds": 1}},
         "extra_pod_config": {"terminationGracePeriodSeconds": 1},
     }
     async with embedded_site.service() as service:

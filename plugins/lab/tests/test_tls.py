@@ -136,7 +136,7 @@ async def test_the_key_is_forgotten_when_the_lab_runs(opened):
         run = await settled(await start(service, tls=Tls("-----\nthe-secret-key\n-----", "c", "a")))
         found = await opened.objects()
         assert "the-secret-key" not in str(run.record.to_json())
-        assert "the-secret-key" not in str({name: each for name, each in found.items() if "Secret" not in name})
+        assert "the-secret-key" not in str({name: manifest for name, manifest in found.items() if "Secret" not in name})
 
 
 async def test_a_lab_whose_record_is_lost_is_found_where_it_answers(opened):

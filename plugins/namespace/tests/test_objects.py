@@ -26,7 +26,7 @@ def reaches(spec, address):
     where = ipaddress.ip_address(address)
     return any(
         where in ipaddress.ip_network(block["cidr"])
-        and not any(where in ipaddress.ip_network(each) for each in block.get("except", ()))
+        and not any(where in ipaddress.ip_network(other) for other in block.get("except", ()))
         for block in blocks(spec)
     )
 

@@ -93,7 +93,7 @@ async def test_without_the_setting_for_it_nothing_is_deleted(stored):
 
 
 @pytest.mark.parametrize(
-    ("labels", "told"),
+    ("labels", "reason"),
     [
         ({"spawnpenny.io/managed-by": None}, "it was not made for this user."),
         ({"spawnpenny.io/installation": "another"}, "it was not made for this user."),
@@ -102,13 +102,13 @@ async def test_without_the_setting_for_it_nothing_is_deleted(stored):
         ({"spawnpenny.io/lab": None}, "it is for all labs of the user"),
     ],
 )
-async def test_what_is_not_the_labs_alone_is_kept(purged_site, labels, told):
+async def test_what_is_not_the_labs_alone_is_kept(purged_site, labels, reason):
     async with purged_site.service() as service:
         await runs(service)
         await stop(service)
         ref = purged_site.ref(CLAIM, "claim-ada")
         await purged_site.cluster.patch(ref, {"metadata": {"labels": labels}})
-        assert told in await purge(service)
+        assert reason in await purge(service)
         assert "deletionTimestamp" not in (await purged_site.cluster.read(ref))["metadata"]
 
 
@@ -125,8 +125,8 @@ async def test_what_another_pod_mounts_is_kept(purged_site):
 
 
 def limits():
-    asked = {"cpu": "100m", "memory": "64Mi"}
-    return {"resources": {"limits": asked, "requests": asked}}
+    requests = {"cpu": "100m", "memory": "64Mi"}
+    return {"resources": {"limits": requests, "requests": requests}}
 
 
 async def test_no_lab_starts_while_its_storage_goes_and_the_next_service_goes_on_with_it(kube_site):

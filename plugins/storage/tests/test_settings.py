@@ -23,7 +23,7 @@ def test_no_class_and_the_default_class_are_two_things(storage_class):
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "message"),
     [
         ({"per": "site"}, "per: Must be one of"),
         ({"capacity": "-1Gi"}, "capacity: -1Gi is negative."),
@@ -43,8 +43,8 @@ def test_no_class_and_the_default_class_are_two_things(storage_class):
         ({"capactiy": "1Gi"}, "did you mean 'capacity'?"),
     ],
 )
-def test_what_makes_no_storage_is_refused(section, told):
+def test_what_makes_no_storage_is_refused(section, message):
     with pytest.raises(SettingsError) as refused:
         load(**section)
     assert "plugins.storage." in str(refused.value)
-    assert told in str(refused.value)
+    assert message in str(refused.value)

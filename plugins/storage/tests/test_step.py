@@ -33,8 +33,8 @@ def messages(run):
     return [event.message for event in run.record.log.since(None)]
 
 
-async def told(run, message):
-    """Wait until a spawn tells something that begins so."""
+async def until_notified(run, message):
+    """Wait for an event whose message has this beginning."""
     async with asyncio.timeout(PATIENCE):
         async for event in run.events():
             if event.message.startswith(message):
@@ -96,8 +96,8 @@ async def test_an_administrator_adopts_a_claim_with_the_labels_that_the_refusal_
         theirs = await site.cluster.create(foreign(site))
         run = await settled(await start(service))
         named = run.record.reason.message.rpartition("the labels ")[2].rstrip(".")
-        marks = dict(each.split("=") for each in named.split(", "))
-        await site.cluster.patch(site.ref(CLAIM, "claim-ada"), {"metadata": {"labels": marks}})
+        labels = dict(label.split("=") for label in named.split(", "))
+        await site.cluster.patch(site.ref(CLAIM, "claim-ada"), {"metadata": {"labels": labels}})
         await runs(service, "again")
         assert uid(await site.read(CLAIM, "claim-ada")) == uid(theirs)
 
@@ -167,7 +167,7 @@ async def test_a_claim_that_is_being_deleted_is_waited_for(kube_site):
         old = await kube_site.cluster.patch(ref, {"metadata": {"finalizers": [HOLD]}})
         await kube_site.cluster.delete(ref)
         run = await start(service, "again")
-        await told(run, "Waiting for the volume claim claim-ada to go")
+        await until_notified(run, "Waiting for the volume claim claim-ada to go")
         await kube_site.cluster.patch(ref, {"metadata": {"finalizers": []}})
         assert (await settled(run)).record.phase is Phase.RUNNING
         assert (await kube_site.cluster.read(ref))["metadata"]["uid"] != old["metadata"]["uid"]

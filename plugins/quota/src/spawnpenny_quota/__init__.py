@@ -1,7 +1,7 @@
 """Limit the resources of each user.
 
-The step ``quota`` creates one ResourceQuota and one LimitRange in each user namespace. It refuses a request that does not
-fit, with the numbers, before anything is created.
+The step ``quota`` creates one ResourceQuota and one LimitRange in each user namespace. It refuses a request that does
+not fit, with the numbers, before anything is created.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class QuotaSettings:
 
     @property
     def defaults(self) -> dict[str, Decimal]:
-        """The limits of a container without limits, for each limited resource. A quota refuses containers without them."""
+        """The limits of a container without limits, as a quota refuses it otherwise."""
         own = {"cpu": self.container.cpu, "memory": self.container.memory}
         return {name: own[name] for name in self.bounds}
 

@@ -53,7 +53,7 @@ class Herd(Step):
 
     async def apply(self, spawn):
         pod = await spawn.cluster.wait(await spawn.cluster.ensure(self._pod(spawn.names.base)))
-        spawn.publish_url(url="tls://there:8786", pod=pod["metadata"]["uid"])
+        spawn.publish_url(url="tls://scheduler:8786", pod=pod["metadata"]["uid"])
 
     async def supervise(self, spawn):
         if self.mistakes:
