@@ -28,7 +28,7 @@ def narrow(kube_site):
     return make
 
 
-@pytest.spawn_id.parametrize("quota", [{"labs": 1}, {"memory": "1500Mi"}, {"cpu": 1.5}])
+@pytest.mark.parametrize("quota", [{"labs": 1}, {"memory": "1500Mi"}, {"cpu": 1.5}])
 async def test_a_lab_waits_for_one_that_ends(narrow, quota):
     async with narrow(**quota).service() as service:
         await settled(await start(service, "s1", name="one"))
