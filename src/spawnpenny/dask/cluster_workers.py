@@ -1,4 +1,4 @@
-"""The workers of one Dask cluster: the state of each, and why some do not run."""
+"""The workers of one Dask cluster: their states, and why some do not run."""
 
 from __future__ import annotations
 
@@ -30,43 +30,41 @@ if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn, EndedPart
 
 _PHASES = (Phase.PENDING, Phase.RUNNING, Phase.STOPPING, Phase.EXITED, Phase.FAILED)
-_NOT_PLACED = "It waits for a machine to be found for it."
-_PREPARED = "Its machine prepares it: the image is fetched, or a volume is mounted."
-_BEGUN = "Its program has started, and does not answer yet."
+_NOT_PLACED = "Kubernetes has not found a machine for it yet."
+_PREPARED = "Its machine prepares it: it fetches the image, or mounts a volume."
+_STARTED = "Its program has started, and does not answer yet."
 
 
 class WorkerView(Schema):
     """A worker."""
 
-    name = fields.String(required=True, metadata=described("Of its pod, and in the scheduler."))
-    group = fields.String(required=True, metadata=described("Which group of the cluster's workers it is one of."))
+    name = fields.String(required=True, metadata=described("The name of its pod, also at the scheduler."))
+    group = fields.String(required=True, metadata=described("The worker group that it belongs to."))
     phase = fields.String(
         required=True,
         validate=validate.OneOf([*_PHASES]),
-        metadata=described("`exited` where its program ended with exit code 0, `failed` where it ended otherwise."),
+        metadata=described("`exited` if its program ended with exit code 0, `failed` if it ended otherwise."),
     )
-    since = fields.Float(
-        required=True, metadata=described("When it came to be in this phase, in seconds since the epoch.")
-    )
-    node = fields.String(required=True, allow_none=True, metadata=described("The machine that it was placed on."))
+    since = fields.Float(required=True, metadata=described("When this phase began, in seconds since the epoch."))
+    node = fields.String(required=True, allow_none=True, metadata=described("The machine that it runs on."))
     waiting_for = fields.Nested(
-        WaitingView, required=True, allow_none=True, metadata=described("Why it does not run yet, or not any more.")
+        WaitingView, required=True, allow_none=True, metadata=described("Why it does not run yet.")
     )
-    reason = fields.Nested(ReasonView, required=True, allow_none=True, metadata=described("Why it ended, if it did."))
+    reason = fields.Nested(ReasonView, required=True, allow_none=True, metadata=described("Why it ended, if it has."))
 
 
 class MissingView(Schema):
-    """Workers that a cluster is to have, and for which there is no pod yet."""
+    """The desired workers that have no pod yet."""
 
     count = fields.Integer(required=True)
     waiting_for = fields.Nested(
         WaitingView,
         required=True,
         allow_none=True,
-        metadata=described("Why they are not made now, where that is known."),
+        metadata=described("Why they are not created now, if that is known."),
     )
     retry_at = fields.Float(
-        required=True, allow_none=True, metadata=described("When it is tried again, in seconds since the epoch.")
+        required=True, allow_none=True, metadata=described("When the service tries again, in seconds since the epoch.")
     )
 
 
@@ -76,7 +74,7 @@ class ClusterWorkersView(Schema):
 
 
 async def list_workers(request: web.Request) -> web.Response:
-    """List a cluster's workers: those that there are, by name, then the last ones that ended."""
+    """List the workers of a cluster: the existing ones by name, then the last ones that ended."""
     query_of(request, NoQuerySchema())
     run = find_cluster(request)
     service, username = request.app[SERVICE], user_of(request)
@@ -122,7 +120,7 @@ def _waiting(pod: Manifest) -> dict[str, Any]:
         return {"code": trouble.code, "message": trouble.error.message}
     if not pod.get("spec", {}).get("nodeName"):
         return {"code": None, "message": _NOT_PLACED}
-    return {"code": None, "message": _BEGUN if pod_status.has_begun(pod) else _PREPARED}
+    return {"code": None, "message": _STARTED if pod_status.has_begun(pod) else _PREPARED}
 
 
 def _missing(run: ActiveSpawn, pods: Iterable[Manifest], groups: Iterable[WorkerGroup]) -> dict[str, Any]:

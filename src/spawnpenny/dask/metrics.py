@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def cluster_gauges(service: Service) -> Iterable[Metric]:
-    """Yield the gauges: clusters by phase, their workers by phase, and how many workers there are to be."""
+    """Yield the gauges: clusters by phase, their workers by phase, and the desired workers."""
     phases: Counter[Phase] = Counter()
     workers = Workers()
     desired = idle = 0
@@ -32,15 +32,15 @@ def cluster_gauges(service: Service) -> Iterable[Metric]:
             workers.running += counts[record.id].running
             workers.pending += counts[record.id].pending
     by_phase = {phase.value: phases[phase] for phase in Phase}
-    yield gauges("spawnpenny_dask_clusters", "Dask clusters, by how far they are.", "phase", by_phase)
-    yield gauge("spawnpenny_dask_clusters_idle", "Dask clusters that run and have nothing to do.", idle)
+    yield gauges("spawnpenny_dask_clusters", "Dask clusters, by phase.", "phase", by_phase)
+    yield gauge("spawnpenny_dask_clusters_idle", "Dask clusters that run and have no work.", idle)
     yield gauges(
         "spawnpenny_dask_workers",
-        "Workers of Dask clusters: those that run, and those that are on their way.",
+        "Workers of Dask clusters that run, or are pending.",
         "phase",
         {Phase.RUNNING.value: workers.running, Phase.PENDING.value: workers.pending},
     )
-    yield gauge("spawnpenny_dask_workers_desired", "How many workers the Dask clusters are to have.", desired)
+    yield gauge("spawnpenny_dask_workers_desired", "Workers that the Dask clusters are to have.", desired)
 
 
 def _clusters(service: Service) -> Iterable[tuple[str, list[SpawnRecord]]]:

@@ -1,4 +1,4 @@
-"""Handlers of the REST API for Dask clusters: read, follow and stop them, and use up dashboard tickets."""
+"""Handlers of the REST API for Dask clusters: read, follow and stop them, and redeem dashboard tickets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.aio.pacing import paced
 from spawnpenny.dask.errors import DaskNotFoundError, UnknownTicketError
+from spawnpenny.dask.gateway.reports import Status, status_of
 from spawnpenny.dask.gateway.schemas import one_or_more
-from spawnpenny.dask.gateway.status import Status, status_of
 from spawnpenny.dask.rest_schemas import dask_view
 from spawnpenny.dask.tickets import TICKETS
 from spawnpenny.dask.workers import waiting_of, workers_of
@@ -48,7 +48,9 @@ class StopClusterQuery:
 
 class StopClusterQuerySchema(QuerySchema[StopClusterQuery]):
     model: ClassVar[type] = StopClusterQuery
-    wait = QuerySecondsField(0, MAX_WAIT, metadata={"description": "Answer when it is gone, or after so long."})
+    wait = QuerySecondsField(
+        0, MAX_WAIT, metadata={"description": "Answer when the cluster is gone, or after so many seconds."}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +64,19 @@ class ClustersPageQuery(PageQuery):
 
 
 def is_of(record: SpawnRecord, status: frozenset[str] | None) -> bool:
-    """Return whether a cluster is in one of the phases, if any are given."""
+    """Return whether a cluster has one of these statuses; None: any."""
     return status is None or not status.isdisjoint({record.phase, status_of(record).lower()})
 
 
 class PhasesField(fields.Field[frozenset[str]]):
-    """Phases, and what dask-gateway calls a status, in any case, with commas."""
+    """Phases, and statuses of dask-gateway, in any case, separated by commas."""
 
     names: ClassVar = tuple(dict.fromkeys((*Phase, *(status.lower() for status in Status))))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> frozenset[str]:
         desired = frozenset(name.strip().lower() for name in value.split(","))
         if not desired <= set(self.names):
-            raise ValidationError(f"has to be of {', '.join(self.names)}, with commas.")
+            raise ValidationError(f"has to be some of {', '.join(self.names)}, separated by commas.")
         return desired
 
 
@@ -83,8 +85,8 @@ def _phases_field() -> PhasesField:
         metadata={
             "type": "string",
             "pattern": one_or_more(PhasesField.names),
-            "description": "Only those of these phases, in any case, with commas. `stopped` are those that ended as "
-            "they were set to, such as idle ones.",
+            "description": "Only clusters in these phases, in any case, separated by commas. `stopped`: those that "
+            "ended as the settings have it, such as idle ones.",
         }
     )
 
@@ -105,10 +107,10 @@ class Ticket:
 
 
 class TicketBody(BodySchema[Ticket]):
-    """A one-time ticket, as a dashboard's link has it."""
+    """The one-time ticket of a link to a dashboard."""
 
     model: ClassVar[type] = Ticket
-    example: ClassVar[dict[str, Any]] = {"ticket": "what stands in the link"}
+    example: ClassVar[dict[str, Any]] = {"ticket": "the part of the link after the cluster"}
     ticket = fields.String(
         required=True,
         validate=validate.Length(1, 128, error="has to be a ticket, a text."),
@@ -130,7 +132,7 @@ async def list_clusters_of_user(request: web.Request) -> web.Response:
 
 
 async def list_clusters(request: web.Request) -> web.Response:
-    """List the clusters of all users; the pods of a user are looked at once, however many clusters they have."""
+    """List the clusters of all users. Read the pods of a user once, however many clusters the user has."""
     query = query_of(request, ClustersPageQuerySchema())
     service = request.app[SERVICE]
     page, following = await page_of_spawns(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
@@ -158,22 +160,18 @@ async def cluster_events(request: web.Request) -> web.StreamResponse:
 
 async def redeem_ticket(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
-    asked = await body_of(request, TicketBody())
+    body = await body_of(request, TicketBody())
     run = find_spawn(request, user_of(request), key_of(request))
-    if (
-        run is None
-        or not request.app[TICKETS].use(run.record.id, asked.ticket)
-        or run.record.phase is not Phase.RUNNING
-    ):
+    if run is None or not request.app[TICKETS].use(run.record.id, body.ticket) or run.record.phase is not Phase.RUNNING:
         raise UnknownTicketError
     return web.json_response({"uid": run.record.pod_uid})
 
 
 def key_of(request: web.Request) -> Key:
-    """Return the key of the Dask cluster of the path, which may have it by the name that its user gave it.
+    """Return the key of the Dask cluster in the path. The path may have the name that the user chose.
 
     Raises:
-        InvalidNameError: Its name may not be used.
+        InvalidNameError: No cluster can have that name.
 
     """
     username, key = user_of(request), Key(Kind.DASK, cluster_of(request))
@@ -185,10 +183,10 @@ def key_of(request: web.Request) -> Key:
 
 
 def find_cluster(request: web.Request) -> ActiveSpawn:
-    """Return the Dask cluster of the path, of the user whom the request is about.
+    """Return the Dask cluster in the path, of the user in the path or else of the caller.
 
     Raises:
-        DaskNotFoundError: There is none.
+        DaskNotFoundError: The user has no such cluster.
 
     """
     username, key = user_of(request), key_of(request)
@@ -203,7 +201,7 @@ def _view(request: web.Request, run: ActiveSpawn) -> dict[str, Any]:
 
 
 def _viewer(service: Service, username: str) -> Callable[[ActiveSpawn], dict[str, Any]]:
-    """Return what makes the view of each cluster of a user, from the user's pods as they are now."""
+    """Return a function that makes the views of a user's clusters from the user's present pods."""
     workers, waiting = workers_of(service, username), waiting_of(service, username)
     groups = service.plugins.worker_groups()
     return lambda run: dask_view(username, run, workers[run.record.id], groups, waiting.get(run.record.id))

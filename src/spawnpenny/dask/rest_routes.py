@@ -1,12 +1,12 @@
-"""The routes of Dask clusters as the REST API has them; they are made and scaled by the gateway protocol's."""
+"""Routes of the REST API for Dask clusters. The gateway protocol creates them, and its handlers scale them."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from spawnpenny.dask.cluster_workers import ClusterWorkersView, list_workers
-from spawnpenny.dask.gateway.response_schemas import ScaledView
-from spawnpenny.dask.gateway.scaling import scaling_routes
+from spawnpenny.dask.gateway.routes import scaling_routes
+from spawnpenny.dask.gateway.schemas import ScaledView
 from spawnpenny.dask.rest import (
     ClustersPageQuerySchema,
     StopClusterQuerySchema,
@@ -26,7 +26,6 @@ from spawnpenny.web.schemas.requests import EventsQuerySchema
 
 _CLUSTERS: Final = "/v1/users/{user}/dask"
 _CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"
-
 CLUSTERS: Final = (
     Route(
         "GET",
@@ -54,7 +53,7 @@ CLUSTERS: Final = (
         get_cluster,
         authorize.READ,
         "dask.get",
-        "How far a Dask cluster is, and how many workers it has.",
+        "The phase of a Dask cluster, and its numbers of workers.",
         {200: Answer("The cluster.", DaskView)},
         refusals={404: ("dask_not_found",)},
     ),
@@ -66,8 +65,8 @@ CLUSTERS: Final = (
         "dask.stop",
         "Stop a Dask cluster.",
         {
-            202: Answer("It is being stopped.", StoppingDaskView),
-            204: Answer("It is gone, or was not there."),
+            202: Answer("The cluster is being stopped.", StoppingDaskView),
+            204: Answer("The cluster is gone, or did not exist."),
         },
         query=StopClusterQuerySchema,
         refusals=CHANGE_REFUSED,
@@ -76,7 +75,7 @@ CLUSTERS: Final = (
         _CLUSTER,
         "dask",
         authorize.SCALE_CLUSTER,
-        {200: Answer("It is durable; what does not fit was cut.", ScaledView)},
+        {200: Answer("The scale is durable. It was cut to what fits.", ScaledView)},
         refusals={**BODY_REFUSED, **CHANGE_REFUSED, 404: ("dask_not_found",), 409: ("not_running",)},
     ),
     Route(
@@ -85,10 +84,12 @@ CLUSTERS: Final = (
         cluster_events,
         authorize.READ,
         "dask.events",
-        "What happened to a Dask cluster and what happens, as server-sent events.",
+        "Past and new events of a Dask cluster, as server-sent events.",
         {
-            200: Answer("Ends when the cluster runs (without `follow`), has failed or is gone.", "text/event-stream"),
-            204: Answer("Nothing came after `Last-Event-ID`, and nothing will."),
+            200: Answer(
+                "The stream ends when the cluster runs (without `follow`), has failed or is gone.", "text/event-stream"
+            ),
+            204: Answer("No event came after `Last-Event-ID`, and none will."),
         },
         query=EventsQuerySchema,
         refusals={404: ("dask_not_found",), 429: ("too_many_requests",)},
@@ -99,8 +100,8 @@ CLUSTERS: Final = (
         list_workers,
         authorize.READ,
         "dask.workers",
-        "The workers of a Dask cluster: what each is at, and what those that do not run wait for.",
-        {200: Answer("Those that there are, by name, then the last ones that ended.", ClusterWorkersView)},
+        "The workers of a Dask cluster: their phases, and why some do not run.",
+        {200: Answer("The existing workers by name, then the last ones that ended.", ClusterWorkersView)},
         refusals={404: ("dask_not_found",)},
     ),
     Route(
@@ -109,8 +110,8 @@ CLUSTERS: Final = (
         redeem_ticket,
         authorize.ROUTES,
         "dask.ticket",
-        "Use up a one-time ticket for a cluster's dashboard; for `spawnpenny proxy`.",
-        {200: Answer("It was good, and is used up.", TicketView)},
+        "Redeem a one-time ticket for a cluster's dashboard; for `spawnpenny proxy`.",
+        {200: Answer("The ticket was valid, and is used up.", TicketView)},
         body=TicketBody,
         refusals={**BODY_REFUSED, 404: ("ticket_unknown",)},
     ),

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 
 class ScaleView(Schema):
-    count = fields.Integer(required=True, metadata=described("How many workers it is to have."))
+    count = fields.Integer(required=True, metadata=described("The desired number of workers."))
     minimum = fields.Integer(required=True)
-    maximum = fields.Integer(required=True, allow_none=True, metadata=described("Null: as many as there is room for."))
-    adaptive = fields.Boolean(required=True, metadata=described("Whether its work says how many, within the bounds."))
+    maximum = fields.Integer(required=True, allow_none=True, metadata=described("Null: as many as fit the quota."))
+    adaptive = fields.Boolean(
+        required=True, metadata=described("Whether the number of workers follows the work, within the bounds.")
+    )
 
 
 class WorkersView(Schema):
@@ -32,7 +34,7 @@ class WorkersView(Schema):
 
 
 class GroupWorkersView(WorkersView):
-    desired = fields.Integer(required=True, metadata=described("How many workers there are to be."))
+    desired = fields.Integer(required=True, metadata=described("The desired number of workers."))
 
 
 class ResourcesView(Schema):
@@ -43,9 +45,7 @@ class ResourcesView(Schema):
 class WaitingView(Schema):
     """The cause of a delay."""
 
-    code = fields.String(
-        required=True, allow_none=True, metadata=described("What programs compare; null where nothing is wrong.")
-    )
+    code = fields.String(required=True, allow_none=True, metadata=described("For programs; null if nothing is wrong."))
     message = fields.String(required=True, metadata=described("One plain sentence."))
 
 
@@ -54,31 +54,31 @@ class DaskView(SpawnView):
 
     cluster = fields.String(required=True)
     scale = fields.Nested(ScaleView, required=True)
-    workers = fields.Nested(WorkersView, required=True, metadata=described("Those that there are, of all groups."))
+    workers = fields.Nested(WorkersView, required=True, metadata=described("The existing workers, of all groups."))
     groups = fields.Dict(
         keys=fields.String(),
         values=fields.Nested(GroupWorkersView),
         required=True,
-        metadata=described("By group of workers."),
+        metadata=described("By worker group."),
     )
     resources = fields.Nested(
-        ResourcesView, required=True, metadata=described("What scheduler and workers count against the user's quota.")
+        ResourcesView,
+        required=True,
+        metadata=described("The amounts of scheduler and workers that count against the user's quota."),
     )
     waiting_for = fields.Nested(
         WaitingView,
         required=True,
         allow_none=True,
-        metadata=described("What keeps most of its pods that do not run from running, where that is known."),
+        metadata=described("Why most of the pods that do not run do not, if that is known."),
     )
     idle_since = fields.Float(
         required=True,
         allow_none=True,
-        metadata=described(
-            "Since when nothing has run on it, once that is a minute; null where it is at work, or over."
-        ),
+        metadata=described("Since when nothing has run on it, after a minute; null if it works, or has ended."),
     )
-    options = fields.Dict(required=True, metadata=described("What was chosen, but for what is secret of it."))
-    lab = fields.String(required=True, allow_none=True, metadata=described("The lab that asked for it, where one did."))
+    options = fields.Dict(required=True, metadata=described("The chosen options, without the secret ones."))
+    lab = fields.String(required=True, allow_none=True, metadata=described("The lab that requested it, if a lab did."))
 
 
 class StoppingDaskView(DaskView):
@@ -97,7 +97,9 @@ class ClustersView(UserDaskView):
 
 
 class TicketView(Schema):
-    uid = fields.String(required=True, metadata=described("Of the scheduler's pod, whose dashboard may be shown."))
+    uid = fields.String(
+        required=True, metadata=described("The uid of the scheduler's pod, whose dashboard may be shown.")
+    )
 
 
 def dask_view(
@@ -107,7 +109,7 @@ def dask_view(
     groups: Sequence[WorkerGroup],
     waiting: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return a Dask cluster as DaskView; ``groups`` are those of workers that it may have."""
+    """Return a Dask cluster as DaskView. ``groups`` are the worker groups that the site offers."""
     record = run.record
     used = record.resources if record.active else Resources()
     return {
@@ -130,7 +132,7 @@ def _held_back(run: ActiveSpawn) -> dict[str, Any] | None:
 
 
 def _groups(scale: Scale, workers: Workers, groups: Sequence[WorkerGroup]) -> dict[str, dict[str, int]]:
-    """Return the counts of each group that there is, and of one that there is no more as long as it has workers."""
+    """Return the counts of the offered groups, and of former groups that still have workers."""
     offered = group_names(groups)
     return {
         name: {"desired": scale.of(name) if name in offered else 0, **workers.groups.get(name, Workers()).counts()}

@@ -1,7 +1,6 @@
-"""One-time tickets for dashboards: each opens one cluster's dashboard, once it is exchanged.
+"""One-time tickets for dashboards. The proxy redeems a ticket, and shows its cluster's dashboard.
 
-They are in the memory of the replica that looks after the user, as hashes; after a restart there are none, and a new
-report has a new one.
+The replica that owns the user keeps hashes of them in memory. A restart loses them; a new report has a new ticket.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 MOST: Final = 256
-"""How many unused tickets there are of one cluster: each further one takes the place of the oldest."""
+"""Unused tickets of one cluster. A further one replaces the oldest."""
 _MOST_CLUSTERS: Final = 10_000
 
 
@@ -34,7 +33,7 @@ class Tickets:
         return ticket
 
     def use(self, spawn: str, ticket: str) -> bool:
-        """Use a ticket up; return whether it was one of this cluster's."""
+        """Use up a ticket; return whether it was a valid one of this cluster."""
         try:
             self._hashes.get(spawn, deque()).remove(_hash(ticket))
         except ValueError:
@@ -43,7 +42,7 @@ class Tickets:
 
 
 def _hash(ticket: str) -> bytes:
-    # What is compared is the hash of a guess: how long that takes reveals nothing of a ticket.
+    # Only hashes are compared: the time that it takes reveals nothing of a ticket.
     return hashlib.sha256(ticket.encode("utf-8", "surrogateescape")).digest()
 
 

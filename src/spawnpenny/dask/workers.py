@@ -1,4 +1,4 @@
-"""The workers of Dask clusters by the cache of pods: no call to the cluster is made for it."""
+"""The workers of Dask clusters, counted in the cache of pods, without a call to Kubernetes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Workers:
-    """The numbers of running and coming workers of a cluster; ``groups`` has those of each group."""
+    """The numbers of running and pending workers of a cluster; ``groups`` has them by worker group."""
 
     running: int = 0
     pending: int = 0
@@ -39,7 +39,7 @@ class Workers:
 
 
 def workers_of(service: Service, username: str) -> Mapping[str, Workers]:
-    """Return the workers of each Dask cluster of a user, by the ids of their spawns; none for any other id."""
+    """Return the workers of a user's Dask clusters by spawn id; zeros for an unknown id."""
     found: defaultdict[str, Workers] = defaultdict(Workers)
     for spawn, pod in worker_pods(service, username):
         if pod_status.is_over(pod) or pod_status.is_deleted(pod):
@@ -51,7 +51,7 @@ def workers_of(service: Service, username: str) -> Mapping[str, Workers]:
 
 
 def waiting_of(service: Service, username: str) -> Mapping[str, dict[str, Any]]:
-    """Return what keeps most pods of each of a user's clusters from running, by the ids of their spawns."""
+    """Return the most frequent trouble of the pods of a user's clusters, by spawn id."""
     found: dict[str, Counter[tuple[str, str]]] = {}
     for spawn, pod in spawn_pods(service, username):
         if pod_status.is_ready(pod) or pod_status.is_over(pod) or pod_status.is_deleted(pod):
@@ -63,20 +63,20 @@ def waiting_of(service: Service, username: str) -> Mapping[str, dict[str, Any]]:
 
 
 def desired_workers(record: SpawnRecord, groups: Iterable[WorkerGroup]) -> Mapping[str, int]:
-    """Return how many workers of each offered group a cluster is to have; none where it ends, or has ended."""
+    """Return the desired workers of a cluster by offered group; nothing if it ends, or has ended."""
     ends = record.desired is Desired.GONE or record.phase is Phase.UNDOING or record.phase.over
     return {} if ends else {name: record.scale.of(name) for name in group_names(groups)}
 
 
 def worker_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:
-    """Yield the pods of all workers of a user, each with the id of its spawn."""
+    """Yield the spawn ids and pods of all workers of a user."""
     for spawn, pod in spawn_pods(service, username):
         if pod["metadata"]["labels"].get(labels.PART) == WORKER:
             yield spawn, pod
 
 
 def spawn_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:
-    """Yield the pods of all spawns of a user, each with the id of its spawn."""
+    """Yield the spawn ids and pods of all spawns of a user."""
     namespace = Names.of(username, Kind.DASK, "", prefix=service.settings.namespaces.prefix).namespace
     for pod in service.service_context.pods.within(namespace):
         spawn = pod["metadata"].get("labels", {}).get(labels.SPAWN)

@@ -94,8 +94,8 @@ async def test_they_come_in_pages_of_those_that_are_asked_for(caller, clusters):
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("status=nope", "status has to be of requested, pending, running"),
-        ("status=", "status has to be of requested"),
+        ("status=nope", "status has to be some of requested, pending, running"),
+        ("status=", "status has to be some of requested"),
         ("after=ada", "after has to be the `next`"),
         ("limit=501", "limit has to be a number from 1 to 500"),
         ("user=ada", "user is not known"),

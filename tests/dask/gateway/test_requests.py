@@ -81,7 +81,7 @@ async def test_it_is_for_those_who_speak_for_a_user(caller, who, status, sentenc
         ("GET", f"{CLUSTERS}none", None, 404, "Cluster none not found"),
         ("GET", f"{CLUSTERS}none?wait", None, 404, "Cluster none not found"),
         ("GET", f"{CLUSTERS}{'n' * 52}", None, 422, "The cluster has 52 characters"),
-        ("GET", f"{CLUSTERS}?status=running,nope", None, 422, "status has to be of pending, running"),
+        ("GET", f"{CLUSTERS}?status=running,nope", None, 422, "status has to be some of pending, running"),
         ("POST", CLUSTERS, b"{", 422, "The body is not JSON"),
         ("POST", CLUSTERS, b" " * 200_000, 422, "The body is larger than"),
         ("POST", CLUSTERS, {"cluster_options": []}, 422, "cluster_options has to be"),

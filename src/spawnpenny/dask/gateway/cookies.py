@@ -1,8 +1,8 @@
-"""Cookies of the gateway: short-lived references to credentials that were accepted a moment ago.
+"""Cookies of the gateway protocol: short-lived references to credentials that the service has just accepted.
 
-dask-gateway's client sends its credential only after a 401, unless it holds a cookie. A cookie stands for the
-credential that it was given for, which is checked again in every request: it opens nothing that the credential does
-not open any more. Cookies are in the memory of one replica; another one answers 401, and gives one of its own.
+dask-gateway's client sends its credential only after a 401, unless it holds a cookie. The service checks the credential
+of a cookie again in every request: a cookie opens nothing that its credential no longer opens. Each replica keeps its
+cookies in memory; another one answers 401, and sets a cookie of its own.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 NAME: Final = "spawnpenny-gateway"
 SECONDS: Final = 300
-"""How long a cookie is good."""
+"""The seconds for which a cookie is valid."""
 _API: Final = "/api"
-"""Where clients of dask-gateway look for its routes below a prefix."""
+"""The path of the gateway's routes below the prefix of a Hub service."""
 _MOST: Final = 10_000
 _MOST_OF_USER: Final = 32
-"""How many cookies a user has at once. One token can be sent in any number of ways, such as with another name."""
+"""Cookies of one user. A user can send one token in many ways, such as with another username."""
 _BYTES: Final = 32
 _LONGEST: Final = 4096
 _BROWSERS: Final = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode")
-"""Headers that a browser adds by itself. No page of any site may use, or get, a cookie."""
+"""Headers that only browsers send. No web page may use, or get, a cookie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class _Session:
 
 
 class GatewayCookies:
-    """The cookies of one process, at most one new one a credential and half life, and few a user.
+    """The cookies of one process: few a user, and at most one new cookie for a credential in half their lifetime.
 
-    Only hashes of cookies and credentials are keys, so that the time of a lookup says nothing about either.
+    The keys are hashes of cookies and credentials, so that the time of a lookup reveals neither.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,9 +59,9 @@ class GatewayCookies:
         return len(self._sessions)
 
     def give(self, header: str, user: str) -> str | None:
-        """Return a cookie for the Authorization header of a user's request that was just accepted.
+        """Return a cookie for the Authorization header of an accepted request.
 
-        None where the header is long, or the user has as many as there may be: the client sends its credential then.
+        None if the header is too long, or the user has too many cookies: then the client sends its credential.
         """
         if len(header) > _LONGEST:
             return None
@@ -81,13 +81,13 @@ class GatewayCookies:
         return cookie
 
     def find(self, cookie: str) -> str | None:
-        """Return the Authorization header that a cookie stands for; None where it is unknown or has expired."""
+        """Return the Authorization header of a cookie; None if the cookie is unknown or has expired."""
         self._forget(self._clock())
         session = self._sessions.get(_hash(cookie))
         return None if session is None else session.header
 
     def _forget(self, now: float) -> None:
-        """Drop what has expired."""
+        """Drop the expired cookies."""
         while self._sessions and next(iter(self._sessions.values())).until <= now:
             self._drop_oldest()
 
@@ -101,24 +101,24 @@ class GatewayCookies:
 
 
 def sent_cookie(request: web.Request) -> str | None:
-    """Return the gateway's cookie of a request; None where it has none, several, or comes from a browser."""
+    """Return the gateway's cookie of a request; None if there is none or several, or a browser sent the request."""
     headers = request.headers.getall("Cookie", [])
     if len(headers) != 1 or len(headers[0]) > _LONGEST or is_from_page(request):
         return None
     if request.body_exists and request.content_type != "application/json":
-        return None  # what a form of another site can send
+        return None  # a form of another site can send this
     pairs = (header.strip().partition("=") for header in headers[0].split(";"))
     found = [value for name, _, value in pairs if name == NAME]
     return found[0] if len(found) == 1 else None
 
 
 def is_from_page(request: web.Request) -> bool:
-    """Return whether a page in a browser made a request."""
+    """Return whether a web page in a browser sent a request."""
     return any(name in request.headers for name in _BROWSERS)
 
 
 def set_cookie(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
-    """Add a cookie to the headers of an answer, for the gateway's routes alone."""
+    """Add a cookie for the gateway's routes alone to the headers of an answer."""
     secure = "; Secure" if request.secure else ""
     message = f"{NAME}={cookie}; HttpOnly; Max-Age={SECONDS}; Path={_path(request)}; SameSite=Strict{secure}"
     response.headers.add("Set-Cookie", message)

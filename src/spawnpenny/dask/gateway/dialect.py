@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class GatewayDialect:
-    """Implements ``web.dialect.Dialect``; the cookies are this replica's own."""
+    """Implementation of ``web.dialect.Dialect`` for the gateway protocol. The cookies are this replica's own."""
 
     def __init__(self) -> None:
         self._cookies = GatewayCookies()

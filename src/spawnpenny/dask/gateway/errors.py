@@ -1,6 +1,6 @@
-"""Refusals as dask-gateway's client takes them: ``{"error": text}``, with a status whose text it shows its user.
+"""Refusals in the form of dask-gateway: ``{"error": text}``, with a status whose text the client shows.
 
-Of 404, 409, 422 and 500 it shows the text; of all others, such as 403, 429 and 503, it shows no more than the number.
+The client shows the text of 404, 409, 422 and 500. Of all others, such as 403, 429 and 503, it shows only the number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHOWN: Final[Mapping[int, int]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 _SAID: Final = frozenset({"request_invalid", "not_running"})
-"""Codes whose sentence says all in a notebook: their advice is for who writes requests, or waits for a lab."""
+"""Codes whose advice does not help in a notebook: it is for authors of requests, and for users who wait for a lab."""
 
 
 def is_gateways(path: str) -> bool:
@@ -34,20 +34,20 @@ def is_gateways(path: str) -> bool:
 
 
 def refusal(
-    status: int, code: str, told: str, *, request_id: str, own: str | None = None
+    status: int, code: str, message: str, *, request_id: str, own: str | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Return status and body of a refusal, of an error's status, code and sentence; ``own`` is its own advice."""
+    """Return status and body of a refusal. ``own`` is the error's own advice."""
     shown = _SHOWN.get(status, status)
-    text = f"{told} Its request_id is {request_id}." if shown == HTTPStatus.INTERNAL_SERVER_ERROR else told
+    text = f"{message} Its request_id is {request_id}." if shown == HTTPStatus.INTERNAL_SERVER_ERROR else message
     return shown, {"error": text if own is None and code in _SAID else advised(code, text, own)}
 
 
-def worded(reason: Reason) -> str:
-    """Word why a cluster failed or ended, with what its user can do about it."""
+def explained(reason: Reason) -> str:
+    """Return why a cluster failed or ended, with advice for its user."""
     return advised(reason.code, reason.message, reason.advice)
 
 
 def advised(code: str, text: str, own: str | None = None) -> str:
-    """Add to a sentence what its reader can do about it; ``own`` is what the error itself advises."""
-    what_helps = own or advice(code)
-    return f"{text} {what_helps}" if what_helps else text
+    """Return a text with advice for its reader. ``own`` is the error's own advice."""
+    helpful = own or advice(code)
+    return f"{text} {helpful}" if helpful else text

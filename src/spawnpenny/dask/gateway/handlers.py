@@ -1,9 +1,10 @@
-"""Clusters by the gateway protocol: options, started, looked at, waited for, listed, stopped."""
+"""Handlers of the dask-gateway protocol: offer options, and start, scale, list and stop clusters."""
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -12,32 +13,34 @@ from aiohttp import web
 
 from spawnpenny.auth.users import resolve_user
 from spawnpenny.dask.errors import DaskNotFoundError
-from spawnpenny.dask.gateway.errors import worded
-from spawnpenny.dask.gateway.options import field_of
-from spawnpenny.dask.gateway.reports import full_report, report
+from spawnpenny.dask.gateway.errors import advised, explained
+from spawnpenny.dask.gateway.reports import field_of, full_report, report, status_of
 from spawnpenny.dask.gateway.schemas import (
+    AdaptBody,
     ClusterQuerySchema,
     ClustersQuerySchema,
+    ScaleToBody,
     StartOfClusterBody,
     StartQuerySchema,
 )
-from spawnpenny.dask.gateway.status import status_of
 from spawnpenny.dask.rest import find_cluster, key_of
 from spawnpenny.dask.tickets import TICKETS
 from spawnpenny.dask.workers import workers_of
 from spawnpenny.domain.names import cluster_name, own_cluster_name
-from spawnpenny.domain.spawns import Key, Kind, Phase, SpawnRequest
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Key, Kind, Phase, Scale, SpawnRequest
+from spawnpenny.domain.worker_groups import check_group
 from spawnpenny.errors import InvalidRequestError
 from spawnpenny.spawns.errors import SpawnNotRunningError
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.held_starts import hold_start
 from spawnpenny.web.request_context import identity_of, request_context
-from spawnpenny.web.request_parsing import query_of, start_of, user_of
+from spawnpenny.web.request_parsing import body_of, query_of, start_of, user_of
 from spawnpenny.web.schemas.requests import NoQuerySchema
 from spawnpenny.web.spawns import find_spawn, spawns_of, wait_until
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
+
 
 HELD: Final = 20.0
 """Seconds that ``?wait`` holds a request."""
@@ -74,16 +77,16 @@ async def get_options(request: web.Request) -> web.Response:
 async def start_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StartQuerySchema)
     username, service, identity = user_of(request), request.app[SERVICE], identity_of(request)
-    asked = await start_of(request, StartOfClusterBody(), username)
+    body = await start_of(request, StartOfClusterBody(), username)
     if not service.plugins.provides(Kind.DASK):
-        raise InvalidRequestError("No plugin here makes Dask clusters. An administrator adds one to the settings.")
-    service.spawns.user_state(username)  # another replica's user is counted there
+        raise InvalidRequestError("No plugin here makes Dask clusters. An administrator can add one to the settings.")
+    service.spawns.user_state(username)  # raises for the user of another replica, which counts that user's starts
     request.app[LIMITS].starts.demand(username)
     start = query.start or secrets.token_hex(16)
     name = own_cluster_name(username, query.name) if query.name else cluster_name(username, start)
     key = Key(Kind.DASK, name)
-    wanted = SpawnRequest(start, asked.cluster_options or {}, caller=identity.lab)
-    make = partial(service.spawns.start, username, key, wanted, identity=identity)
+    spawn_request = SpawnRequest(start, body.cluster_options or {}, caller=identity.lab)
+    make = partial(service.spawns.start, username, key, spawn_request, identity=identity)
     started = await hold_start(request, username, make)
     request_context(request).about(started.run)
     return web.json_response({"name": key.name}, status=201)
@@ -111,7 +114,7 @@ async def end_cluster(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema)
     username, key = user_of(request), key_of(request)
     run = find_spawn(request, username, key)
-    # The client sends this of what has failed, too: why it has stays to be read.
+    # The client also closes clusters that have failed: the reason stays readable.
     if run is not None and run.record.phase not in _ENDED:
         await request.app[SERVICE].spawns.stop(username, key)
     return web.Response(status=204)
@@ -126,7 +129,7 @@ def _full_report(request: web.Request, run: ActiveSpawn) -> dict[str, Any]:
 
 
 def _facts(request: web.Request, run: ActiveSpawn) -> dict[str, Any]:
-    """Return what a client of ours is sent beside the report, of a cluster that runs."""
+    """Return further facts of a running cluster for our own client; dask-gateway's does not accept them."""
     if run.record.phase is not Phase.RUNNING:
         return {}
     workers = workers_of(request.app[SERVICE], user_of(request))[run.record.id]
@@ -139,17 +142,57 @@ async def _decided(run: ActiveSpawn) -> None:
 
 
 def _demand_up(username: str, run: ActiveSpawn) -> None:
-    """Say why a cluster that is waited for will not come.
+    """Refuse to report a cluster that will not run.
 
     Raises:
-        SpawnNotRunningError: It has failed, has ended, or is being stopped.
-        DaskNotFoundError: It was stopped meanwhile.
+        SpawnNotRunningError: The cluster has failed or ended, or is being stopped.
+        DaskNotFoundError: The cluster was stopped meanwhile.
 
     """
     record = run.record
     if run.gone:
         raise DaskNotFoundError(username, record.key.name)
     if record.phase in _ENDED and record.reason is not None:
-        raise SpawnNotRunningError(worded(record.reason), phase=record.phase)
+        raise SpawnNotRunningError(explained(record.reason), phase=record.phase)
     if record.phase is Phase.STOPPING:
         raise SpawnNotRunningError(f"The Dask cluster {record.key.name!r} is being stopped.", phase=record.phase)
+
+
+async def scale_cluster(request: web.Request) -> web.Response:
+    query_of(request, NoQuerySchema)
+    body = await body_of(request, ScaleToBody())
+    group = check_group(body.group, request.app[SERVICE].plugins.worker_groups())
+
+    def resized(now: Scale) -> Scale:
+        scale = now if group != DEFAULT_GROUP else replace(now, minimum=0, maximum=None, adaptive=False)
+        return scale.resized(group, body.count)
+
+    return await _scaled(request, resized, lambda scale: f"Scaling to {scale.of(group)} instead.")
+
+
+async def adapt_cluster(request: web.Request) -> web.Response:
+    query_of(request, NoQuerySchema)
+    body = await body_of(request, AdaptBody())
+    find_cluster(request)
+
+    def bounded(now: Scale) -> Scale:
+        bounds = (body.minimum or 0, body.maximum) if body.active else (0, None)
+        return replace(now, minimum=bounds[0], maximum=bounds[1], adaptive=body.active)
+
+    return await _scaled(
+        request, bounded, lambda scale: f"Using `maximum={scale.maximum}, minimum={scale.minimum}` instead."
+    )
+
+
+async def _scaled(
+    request: web.Request, change: Callable[[Scale], Scale], instead: Callable[[Scale], str]
+) -> web.Response:
+    """Change the scale, as far as it fits. ``instead`` words the scale that fits, as dask-gateway does."""
+    username, key = user_of(request), key_of(request)
+    scaled = await request.app[SERVICE].spawns.scale(username, key, change)
+    if scaled is None:
+        raise DaskNotFoundError(username, key.name)
+    request_context(request).about(scaled.run)
+    refusal = scaled.refusal
+    notice = advised(refusal.code, f"{refusal.message} {instead(scaled.scale)}", refusal.advice) if refusal else None
+    return web.json_response({"ok": notice is None, "msg": notice})

@@ -1,31 +1,41 @@
-"""Cluster reports for dask-gateway's client. The keys are exactly these: one more breaks the client."""
+"""Reports in dask-gateway's form: clusters, their status, and the options that a site offers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.dask.gateway.status import status_of
+from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.contract import AUTHORITY
+from spawnpenny.domain.spawns import Phase
 from spawnpenny.tls import Authority
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.spawn_record import SpawnRecord
 
+
 CLIENT_DAYS: Final = 30
-"""How long the key in a report is good. Each report has one of its own."""
+"""The days for which the key in a report is valid. Each report has a new key."""
+_INTENDED: Final = frozenset({"cluster_idle", "cluster_alone", "cluster_lifetime", "cluster_lab_gone"})
+"""Reasons of a cluster that ended as the settings have it."""
+_FAR: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The client's own certificate, with the authority's after it, and its key: PEM."""
+    """The client's own certificate, followed by the authority's, and its key, as PEM."""
 
     cert: str
     key: str
 
 
 def report(record: SpawnRecord) -> dict[str, Any]:
-    """Return the report of a cluster as a list has it: nothing in it opens anything."""
+    """Return the report of a cluster for lists, without credentials.
+
+    The keys are exactly those of dask-gateway: a further one breaks its client.
+    """
     return {
         "name": record.key.name,
         "status": status_of(record),
@@ -39,11 +49,11 @@ def report(record: SpawnRecord) -> dict[str, Any]:
 
 
 def full_report(record: SpawnRecord, *, ticket: str | None) -> dict[str, Any]:
-    """Return the report of a running cluster for its owner: with a new certificate, and the way to its dashboard.
+    """Return the report of a running cluster for its user, with a new certificate and the path of its dashboard.
 
     Args:
-        record: The cluster's.
-        ticket: For the dashboard; None where there are none.
+        record: The record of the cluster.
+        ticket: The ticket for the dashboard; None if browsers reach no dashboards.
 
     """
     credentials = client_credentials(record)
@@ -56,7 +66,7 @@ def full_report(record: SpawnRecord, *, ticket: str | None) -> dict[str, Any]:
 
 
 def client_credentials(record: SpawnRecord) -> Credentials | None:
-    """Return new credentials for a client of a cluster; None where it has no authority of its own."""
+    """Return new credentials for a client of a cluster; None if the cluster has no authority of its own."""
     kept = record.secrets.get(AUTHORITY)
     if kept is None:
         return None
@@ -67,3 +77,63 @@ def client_credentials(record: SpawnRecord) -> Credentials | None:
 
 def _milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
+
+
+class Status(StrEnum):
+    """A cluster's status, as the protocol writes it."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+    FAILED = "FAILED"
+
+
+ACTIVE: Final = frozenset({Status.PENDING, Status.RUNNING})
+"""The statuses that a list has by default."""
+_OF: Final[Mapping[Phase, Status]] = {
+    Phase.REQUESTED: Status.PENDING,
+    Phase.PENDING: Status.PENDING,
+    Phase.RUNNING: Status.RUNNING,
+    Phase.STOPPING: Status.STOPPING,
+    Phase.UNDOING: Status.FAILED,
+    Phase.FAILED: Status.FAILED,
+    Phase.EXITED: Status.FAILED,
+}
+
+
+def status_of(record: SpawnRecord) -> Status:
+    if record.phase is Phase.EXITED and record.reason is not None and record.reason.code in _INTENDED:
+        return Status.STOPPED
+    return _OF[record.phase]
+
+
+def field_of(option: ClusterOption) -> dict[str, Any]:
+    """Return a cluster option as a field of dask-gateway. Its client accepts further keys, but not within ``spec``."""
+    return {
+        "field": option.name,
+        "label": option.label or option.name,
+        "default": option.default,
+        "spec": {"type": option.type, **_bounds(option)},
+        "description": option.description,
+        **({"unit": option.unit} if option.unit else {}),
+    }
+
+
+def _bounds(option: ClusterOption) -> dict[str, Any]:
+    match option.type:
+        case OptionType.INT | OptionType.FLOAT:
+            return _range(option)
+        case OptionType.SELECT:
+            return {"options": list(option.choices)}
+        case _:
+            return {}
+
+
+def _range(option: ClusterOption) -> dict[str, Any]:
+    """Return both bounds or none: the client's form would show a single missing one as infinity."""
+    if option.minimum is None and option.maximum is None:
+        return {"min": None, "max": None}
+    bounds = (-_FAR if option.minimum is None else option.minimum, _FAR if option.maximum is None else option.maximum)
+    least, most = (int(bound) if option.type is OptionType.INT else bound for bound in bounds)
+    return {"min": least, "max": most}

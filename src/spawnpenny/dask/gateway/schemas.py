@@ -1,4 +1,4 @@
-"""Schemas of the gateway's requests: bodies and queries as dask-gateway's client sends them."""
+"""Schemas of the dask-gateway protocol: requests as its client sends them, and answers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from spawnpenny.dask.gateway.status import ACTIVE, Status
+from spawnpenny.dask.gateway.reports import ACTIVE, Status
+from spawnpenny.dask.rest_schemas import WorkersView
+from spawnpenny.domain.cluster_options import OptionType
 from spawnpenny.domain.names import MAX_OWN_CLUSTER, is_own_cluster_name
 from spawnpenny.web.schemas.requests import BodySchema, OptionsField, QuerySchema, integer, start_field, wordings
+from spawnpenny.web.schemas.responses import described
 
 MAX_WORKERS: Final = 1_000_000
 _OWN_NAME: Final = (
@@ -39,7 +42,7 @@ class StartQuerySchema(QuerySchema[StartQuery]):
             "pattern": "^[a-z](-?[a-z0-9])*$",
             "minLength": 1,
             "maxLength": MAX_OWN_CLUSTER,
-            "description": "A name of the user's own, by which the cluster is found, too; made up if left out.",
+            "description": "A name that the user chooses. Without it the service makes one.",
         },
     )
 
@@ -56,7 +59,7 @@ class StartOfClusterBody(BodySchema[StartOfCluster]):
     example: ClassVar[dict[str, Any]] = {"cluster_options": {"worker_cores": 2}}
     cluster_options = OptionsField(
         allow_none=True,
-        metadata={"type": "object", "description": "What was chosen; the defaults stand for all else."},
+        metadata={"type": "object", "description": "The chosen options. The others have their defaults."},
     )
 
 
@@ -75,7 +78,7 @@ class ScaleToBody(BodySchema[ScaleTo]):
     group = fields.String(
         allow_none=True,
         error_messages=wordings("null or the name of a worker group"),
-        metadata={"description": "The group of workers; `default` where it is null."},
+        metadata={"description": "The worker group; null: `default`."},
     )
 
 
@@ -93,17 +96,17 @@ def _bound(what: str) -> fields.Integer:
 
 
 class AdaptBody(BodySchema[Adapt]):
-    """The bounds within which a cluster's work decides its number of workers."""
+    """The bounds of a cluster whose number of workers follows its work."""
 
     model: ClassVar[type] = Adapt
     example: ClassVar[dict[str, Any]] = {"minimum": 0, "maximum": 10, "active": True}
-    minimum = _bound("0 where it is null.")
-    maximum = _bound("As many as there is room for where it is null.")
+    minimum = _bound("Null: 0.")
+    maximum = _bound("Null: as many as fit the quota.")
     active = fields.Boolean(
         truthy={True},
         falsy={False},
         error_messages=wordings("true or false"),
-        metadata={"description": "With false, the cluster keeps the workers that it has."},
+        metadata={"description": "False: the cluster keeps the workers that it has."},
     )
 
     @validates_schema
@@ -114,7 +117,7 @@ class AdaptBody(BodySchema[Adapt]):
 
 
 class FlagField(fields.Field[bool]):
-    """A flag of a query as dask-gateway reads it: ``?wait`` and ``?wait=1`` say yes; 0, and what is no number, no."""
+    """A flag of a query as dask-gateway reads it: ``?wait`` and ``?wait=1`` are true; 0 and texts are false."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         try:
@@ -134,31 +137,33 @@ class ClusterQuerySchema(QuerySchema[ClusterQuery]):
     wait = FlagField(
         metadata={
             "type": "string",
-            "description": "Empty, or not 0: answer when it runs or has failed, or after 20 s.",
+            "description": "Empty, or not 0: answer when the cluster runs or has failed, or after 20 s.",
         }
     )
     facts = FlagField(
         metadata={
             "type": "string",
-            "description": "Empty, or not 0: with the member `facts`, which dask-gateway's client does not take.",
+            "description": "Empty, or not 0: add the member `facts`, which dask-gateway's client does not accept.",
         }
     )
 
 
 def one_or_more(statuses: Iterable[str]) -> str:
-    """Return what names in any case with commas look like, for JSON Schema, which has no flag for that."""
+    """Return a pattern of names in any case, separated by commas. JSON Schema has no flag for any case."""
     one = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in name) for name in statuses)
     return f"^ *(?:{one}) *(?:, *(?:{one}) *)*$"
 
 
 class StatusesField(fields.Field[frozenset[Status]]):
-    """Names of statuses in any case, with commas."""
+    """Names of statuses in any case, separated by commas."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> frozenset[Status]:
         try:
             return frozenset(Status(name.strip().upper()) for name in value.split(","))
         except ValueError:
-            raise ValidationError(f"has to be of {', '.join(each.lower() for each in Status)}, with commas.") from None
+            raise ValidationError(
+                f"has to be some of {', '.join(status.lower() for status in Status)}, separated by commas."
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,88 @@ class ClustersQuerySchema(QuerySchema[ClustersQuery]):
         metadata={
             "type": "string",
             "pattern": one_or_more(Status),
-            "description": "Which ones, in any case, with commas; `pending,running` if left out.",
+            "description": "Only clusters of these statuses, in any case, separated by commas. The default is "
+            "`pending,running`.",
         }
     )
+
+
+class GatewayErrorView(Schema):
+    error = fields.String(required=True, metadata=described("One or two plain sentences, which the client shows."))
+
+
+class GatewayVersionView(Schema):
+    version = fields.String(required=True)
+
+
+class FieldSpecView(Schema):
+    type = fields.String(required=True, validate=validate.OneOf([*OptionType]))
+    min = fields.Float(allow_none=True)
+    max = fields.Float(allow_none=True)
+    options = fields.List(fields.String(), metadata=described("The choices of a `select`."))
+
+
+class ClusterFieldView(Schema):
+    """A cluster option."""
+
+    field = fields.String(required=True)
+    label = fields.String(required=True)
+    default = fields.Raw(required=True)
+    spec = fields.Nested(FieldSpecView, required=True)
+    description = fields.String(required=True)
+    unit = fields.String(metadata=described("The unit of a number, such as `GiB` or `minutes`, if it has one."))
+
+
+class WorkerGroupView(Schema):
+    """A worker group that the site offers."""
+
+    name = fields.String(required=True, metadata=described("The name; `scale` takes it as `group`."))
+    cores = fields.Float(required=True, metadata=described("Cores of one worker."))
+    memory = fields.Integer(required=True, metadata=described("Bytes of one worker."))
+    maximum = fields.Integer(required=True, metadata=described("The most workers of this group in one cluster."))
+    label = fields.String(required=True)
+    description = fields.String(required=True)
+
+
+class ClusterOptionsView(Schema):
+    cluster_options = fields.List(fields.Nested(ClusterFieldView), required=True)
+    worker_groups = fields.List(fields.Nested(WorkerGroupView), required=True)
+
+
+class StartedClusterView(Schema):
+    name = fields.String(required=True)
+
+
+class FactsView(Schema):
+    """The facts of a running cluster, beside its options; empty until it runs."""
+
+    scheduler = fields.String(allow_none=True, metadata=described("The address of the scheduler."))
+    workers = fields.Nested(WorkersView, metadata=described("The existing workers."))
+
+
+class ReportView(Schema):
+    """A report: a Dask cluster as dask-gateway's client reads it."""
+
+    name = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf([*Status]))
+    start_time = fields.Integer(required=True, metadata=described("Milliseconds since the epoch."))
+    stop_time = fields.Integer(required=True, allow_none=True)
+    options = fields.Dict(
+        required=True,
+        metadata=described(
+            "The chosen options, without the secret ones. A client can send them again, for another cluster."
+        ),
+    )
+    dashboard_route = fields.String(
+        required=True, allow_none=True, metadata=described("A path below `public_address`, with a new one-time ticket.")
+    )
+    tls_cert = fields.String(
+        required=True, allow_none=True, metadata=described("A new certificate, made for this answer; null in lists.")
+    )
+    tls_key = fields.String(required=True, allow_none=True)
+    facts = fields.Nested(FactsView, metadata=described("Only if the query has `facts`."))
+
+
+class ScaledView(Schema):
+    ok = fields.Boolean(required=True, metadata=described("Whether the whole scale fits."))
+    msg = fields.String(required=True, allow_none=True, metadata=described("What does not fit, with the numbers."))

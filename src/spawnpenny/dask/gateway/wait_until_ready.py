@@ -1,4 +1,4 @@
-"""Hold requests while the state is unknown, as after a restart: dask-gateway's client gives a cluster up at a 503."""
+"""Hold requests while the state is unknown, as after a restart: dask-gateway's client gives up at a 503."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _ABOUT_USERS: Final = f"{PREFIX}/api/v1/"
 
 @web.middleware
 async def wait_until_ready(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer a request of the gateway protocol once it is known what to answer, or after a while that it is not.
+    """Hold a request of the gateway protocol until the service can answer it, or for a while.
 
-    Outside of ``authorize``: who asks may not be known either. What another replica may have begun is not asked for
-    twice.
+    It runs before ``authorize``, as the caller may not be known yet either. It does not repeat a request that another
+    replica may have carried out already.
     """
     if not request.path.startswith(_ABOUT_USERS) or request.match_info.http_exception is not None:
         return await handler(request)
     service, loop = request.app[SERVICE], asyncio.get_running_loop()
-    # The users of a replica that died are taken over when its lease has run out.
+    # Another replica takes over the users of a dead one when its lease has expired.
     until = loop.time() + max(PATIENCE, service.settings.replicas.lease + _MARGIN)
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
@@ -42,13 +42,13 @@ async def wait_until_ready(request: web.Request, handler: Handler) -> web.Stream
         try:
             return await handler(request)
         except NotReadyError:
-            if _may_have_begun(request) or loop.time() >= until or request.app[CLOSING].is_set():
+            if _may_have_started(request) or loop.time() >= until or request.app[CLOSING].is_set():
                 raise
         await _pause(moved)
 
 
-def _may_have_begun(request: web.Request) -> bool:
-    """Return whether a second request may make a second cluster."""
+def _may_have_started(request: web.Request) -> bool:
+    """Return whether repeating a request could make a second cluster."""
     return request.method == "POST" and request.path.endswith("/clusters/") and "start" not in request.query
 
 

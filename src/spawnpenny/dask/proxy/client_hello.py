@@ -1,4 +1,4 @@
-"""Read the name of the server from the first message of a TLS connection.
+"""Read the server's name from the first message of a TLS connection.
 
 https://www.rfc-editor.org/rfc/rfc8446#section-4.1.2 and https://www.rfc-editor.org/rfc/rfc6066#section-3
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 MOST: Final = 32 * 1024
-"""Bytes of a hello, with the records around it. Those of today are under 2 KiB."""
+"""The largest accepted hello in bytes, with its records. Usual ones are under 2 KiB."""
 _HANDSHAKE: Final = 0x16
 _CLIENT_HELLO: Final = 1
 _SERVER_NAME: Final = 0
@@ -24,22 +24,22 @@ _PAST_THE_END: Final = "a length goes past the end"
 
 
 class HelloError(Exception):
-    """The bytes are no hello of TLS, or name no server. ``str(error)`` says what is wrong with them."""
+    """The bytes are no TLS hello, or name no server. ``str(error)`` says what is wrong."""
 
 
 class HelloReader:
-    """Takes the bytes of a connection as they come, in whatever pieces, until the server's name is known."""
+    """Reader of the bytes of a connection, in pieces of any size, until the server's name is known."""
 
     def __init__(self) -> None:
-        self._unread = bytearray()  # of the record that has begun
-        self._message = bytearray()  # of the handshake, out of the records that are whole
+        self._unread = bytearray()  # of the incomplete record
+        self._message = bytearray()  # of the handshake, from complete records
         self._taken = 0
 
     def feed(self, data: bytes) -> str | None:
-        """Return the server's name in lower case, or None as long as there has to come more.
+        """Return the server's name in lower case; None while bytes are missing.
 
         Raises:
-            HelloError: It is no hello, or too large a one, or has no name of a server.
+            HelloError: The bytes are no hello, or it is too large, or it names no server.
 
         """
         self._taken += len(data)
@@ -71,10 +71,10 @@ class HelloReader:
                 return
             self._message += self._unread[_RECORD_HEADER:end]
             del self._unread[:end]
-            if self._is_whole():
-                return  # what follows, such as early data, is not ours to read
+            if self._is_complete():
+                return  # leave what follows, such as early data, to the scheduler
 
-    def _is_whole(self) -> bool:
+    def _is_complete(self) -> bool:
         message = self._message
         return len(message) >= _MESSAGE_HEADER and len(message) >= _MESSAGE_HEADER + int.from_bytes(
             message[1:_MESSAGE_HEADER]
@@ -82,10 +82,10 @@ class HelloReader:
 
 
 def server_name(hello: bytes) -> str:
-    """Return the name of the server in the body of a ClientHello, in lower case.
+    """Return the server's name in the body of a ClientHello, in lower case.
 
     Raises:
-        HelloError: There is none, or the body is not well formed.
+        HelloError: The body names no server, or is malformed.
 
     """
     body = _Reader(hello)
@@ -103,17 +103,17 @@ def server_name(hello: bytes) -> str:
     return found[0]
 
 
-def _extensions(data: bytes, wanted: int) -> list[bytes]:
-    """Return the contents of the extensions of one kind. Each hello has some twenty, so they are read in one loop."""
+def _extensions(data: bytes, kind: int) -> list[bytes]:
+    """Return the contents of the extensions of a kind. One loop reads them, as each hello has some twenty."""
     found, at, end = [], 0, len(data)
     while at < end:
         begin = at + _EXTENSION_HEADER
         if begin > end:
             raise HelloError(_PAST_THE_END)
-        kind, at = data[at] << 8 | data[at + 1], begin + (data[at + 2] << 8 | data[at + 3])
+        found_kind, at = data[at] << 8 | data[at + 1], begin + (data[at + 2] << 8 | data[at + 3])
         if at > end:
             raise HelloError(_PAST_THE_END)
-        if kind == wanted:
+        if found_kind == kind:
             found.append(data[begin:at])
     return found
 
@@ -130,7 +130,7 @@ def _host_name(extension: bytes) -> str:
 
 
 class _Reader:
-    """Reads numbers and vectors off the front of some bytes, never past their end."""
+    """Reader of numbers and vectors from the front of some bytes, never past their end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -1,7 +1,7 @@
-"""The dashboards of all clusters, at an origin of their own: ``/clusters/<cluster>/<ticket or capability>/…``.
+"""Dashboards of all clusters, at an origin of their own: ``/clusters/<cluster>/<ticket or capability>/…``.
 
-A ticket is used up by a form, and becomes a capability in the address. The browser that used it keeps a cookie for the
-link alone, by which the link leads there again.
+A form redeems the ticket of a link, and redirects to an address with a capability. A cookie lets the same browser open
+the link again.
 """
 
 from __future__ import annotations
@@ -24,47 +24,54 @@ from yarl import URL
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.dask.proxy.capability import Capabilities, is_capability
-from spawnpenny.dask.proxy.feed import Feed
-from spawnpenny.dask.proxy.forwarding import forward, relay, target
+from spawnpenny.dask.proxy.forwarding import forward, join_websockets, target
 from spawnpenny.dask.proxy.limits import ProxyLimits
 from spawnpenny.dask.proxy.pages import notice, ticket_page
 from spawnpenny.dask.proxy.paths import is_open
-from spawnpenny.dask.proxy.routes import RouteTable, Way
+from spawnpenny.dask.proxy.routes import Feed, RouteTable, Way
 
 LASTS: Final = 12 * 3600
-"""Seconds for which a dashboard may be looked at by one ticket."""
+"""Seconds for which a capability opens its dashboard."""
 COOKIE: Final = "spawnpenny-dashboard"
-"""By it the browser that has used a ticket opens the ticket's link again, and nothing else."""
+"""The cookie by which the browser that used a ticket opens its link again, and nothing else."""
 REMEMBERED: Final = 7 * 24 * 3600
-"""Seconds for which a link opens again in the browser that has opened it, while the scheduler is the same."""
+"""Seconds for which a link opens again in the browser that opened it, as long as the scheduler is the same."""
 _REDEEMING: Final = 32
 _PATH: Final = r"/clusters/(?P<cluster>[a-z0-9-]{1,63})/(?P<right>[A-Za-z0-9._~-]{1,128})(?P<rest>/.*)?"
-_ABSENT: Final = (HTTPStatus.NOT_FOUND, "There is nothing here", "Ask your Dask cluster for its dashboard link.")
+_ABSENT: Final = (HTTPStatus.NOT_FOUND, "Nothing is at this address", "Ask your Dask cluster for its dashboard link.")
 _WORKERS: Final = (
     HTTPStatus.NOT_FOUND,
     "A worker's own dashboard is not shown",
-    "Only the scheduler's pages pass. Workers, and the page of each worker that Info leads to, show what they do.",
+    "Only the scheduler's own pages are shown. Its page Workers, and the pages below Info, show what workers do.",
 )
 _ENDED: Final = (
     HTTPStatus.NOT_FOUND,
     "This Dask cluster does not run",
-    "It has ended, or is not running yet. In a notebook, cluster.dashboard_link is a new link to one that runs.",
+    "It has ended, or does not run yet. In a notebook, cluster.dashboard_link is a new link to a running cluster.",
 )
 _SPENT: Final = (
     HTTPStatus.FORBIDDEN,
     "This link is used up",
     (
-        "A link to a dashboard opens in the browser that opens it first, and a link that nobody has opened ends when "
-        "the service is started anew. In a notebook, cluster.gateway.get_cluster(cluster.name).dashboard_link is a "
-        "new one; of a SpawnpennyCluster, cluster.dashboard_link is."
+        "Only the browser that opens a link first can open it again. A restart of the service ends the links that "
+        "nobody has opened. In a notebook, cluster.gateway.get_cluster(cluster.name).dashboard_link is a new link; "
+        "for a SpawnpennyCluster it is cluster.dashboard_link."
     ),
 )
-_LATER: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "It is not known right now. Load the page again.")
-_BUSY: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "One moment", "Too much of this dashboard is being looked at.")
+_LATER: Final = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "One moment",
+    "The service cannot say now whether this is open to you. Load the page again.",
+)
+_BUSY: Final = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "One moment",
+    "Too many pages of your dashboards are open. Close some, and load the page again.",
+)
 
 
 class Dashboards:
-    """Answers what browsers ask for. Once ``closing`` is set, websockets end."""
+    """The dashboards, as browsers see them. Websockets end once ``closing`` is set."""
 
     def __init__(
         self, table: RouteTable, feed: Feed, service: Connection, token: str, limits: ProxyLimits, *, public: str = ""
@@ -75,14 +82,14 @@ class Dashboards:
         self._capabilities = Capabilities(token)
         self._limits = limits
         self._public = URL(public)
-        # A proxy in front may take the prefix of the public address away, or leave it.
+        # A proxy in front may strip the prefix of the public address, or keep it.
         self._path = re.compile(f"(?:{re.escape(self._prefix)})?{_PATH}", re.ASCII)
-        self._asking, self._sockets = _Users(), _Users()
+        self._requests, self._sockets = _Users(), _Users()
         self._redeeming = asyncio.Semaphore(_REDEEMING)
         self.closing = asyncio.Event()
 
     async def answer(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
-        """Answer a request for a path of a dashboard, with the session that dashboards are asked by."""
+        """Answer a request for a path of a dashboard. The session is the one for requests to dashboards."""
         found = self._path.fullmatch(request.rel_url.raw_path)
         rest = (found and found["rest"]) or ""
         if found is None or not is_open(rest, websocket=_is_websocket(request)):
@@ -101,10 +108,10 @@ class Dashboards:
         return self._public.raw_path.rstrip("/")
 
     async def _open(self, request: web.Request, way: Way, ticket: str, rest: str) -> web.Response:
-        """Open a link: for the browser that has opened it before, or by its ticket."""
+        """Open a link: by the cookie of the browser that opened it before, or by its ticket."""
         kept, route = request.cookies.get(COOKIE, ""), way.route
         if self._capabilities.remembers(kept, route.cluster, route.uid, ticket, time.time()):
-            return self._lead_on(way, rest)
+            return self._redirect(way, rest)
         return await self._redeem(way, ticket, rest) if request.method == "POST" else ticket_page()
 
     async def _redeem(self, way: Way, ticket: str, rest: str) -> web.Response:
@@ -119,7 +126,7 @@ class Dashboards:
             return notice(*self._later(error))
         if answer is None or answer.get("uid") != route.uid:
             return notice(*_SPENT)
-        response, until = self._lead_on(way, rest), int(time.time()) + REMEMBERED
+        response, until = self._redirect(way, rest), int(time.time()) + REMEMBERED
         response.set_cookie(
             COOKIE,
             self._capabilities.remember(route.cluster, route.uid, ticket, until),
@@ -127,19 +134,19 @@ class Dashboards:
             path=f"{self._prefix}/clusters/{route.cluster}/{ticket}",
             secure=self._public.scheme == "https",
             httponly=True,
-            samesite="Lax",  # a link in another site's page leads here
+            samesite="Lax",  # users follow links to it from pages of other sites
         )
         return response
 
-    def _lead_on(self, way: Way, rest: str) -> web.Response:
-        """Lead a browser to the dashboard, by a right of its own."""
+    def _redirect(self, way: Way, rest: str) -> web.Response:
+        """Redirect a browser to the dashboard, with a new capability."""
         right = self._capabilities.make(way.route.cluster, way.route.uid, int(time.time()) + LASTS)
-        # Relative, so that a prefix that somebody in front takes away is kept.
+        # The path is relative, which keeps a prefix that a proxy in front strips.
         where = f"{'../' * rest.count('/')}{right}{rest if rest.strip('/') else '/status'}"
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": where, "Referrer-Policy": "no-referrer"})
 
     def _later(self, error: ClientError) -> tuple[int, str, str]:
-        structlog.get_logger("spawnpenny.proxy").warning("a ticket cannot be looked at", error=str(error))
+        structlog.get_logger("spawnpenny.proxy").warning("a ticket cannot be redeemed", error=str(error))
         return _LATER
 
     async def _show(
@@ -159,16 +166,16 @@ class Dashboards:
     async def _pass_on(
         self, request: web.Request, session: aiohttp.ClientSession, way: Way, url: URL, left: float
     ) -> web.StreamResponse:
-        """Ask the dashboard itself, for so many seconds at most, where its user has not too much of it open."""
+        """Forward a request to the dashboard for at most ``left`` seconds, unless its user has too many open."""
         limits, user = self._limits, way.route.user
         if _is_websocket(request):
             if not self._sockets.has_room(user, limits.sockets, limits.all_sockets):
                 return notice(*_BUSY)
             with self._sockets.counted(user):
-                return await relay(request, session, url, way=way, closing=self.closing, seconds=left)
-        if not self._asking.has_room(user, limits.requests, limits.dashboards):
+                return await join_websockets(request, session, url, way=way, closing=self.closing, seconds=left)
+        if not self._requests.has_room(user, limits.requests, limits.dashboards):
             return notice(*_BUSY)
-        with self._asking.counted(user):
+        with self._requests.counted(user):
             return await forward(request, session, url)
 
 

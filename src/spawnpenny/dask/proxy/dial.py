@@ -1,4 +1,4 @@
-"""A connection to a scheduler that is being made."""
+"""An attempt to connect to a scheduler."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS})
 
 
 class Dial:
-    """Connects to an address, which has to be a numeric one, and hands the socket over.
+    """One attempt to connect to a numeric address.
 
-    Nearby that is done at once. ``made`` gets the socket, ``failed`` the reason why there is none, one of them once,
-    unless ``cancel`` comes first.
+    It calls ``made`` with the socket or ``failed`` with the reason, once, unless ``cancel`` comes first. On a near
+    network it does so at once.
     """
 
     def __init__(self, made: Callable[[socket.socket], None], failed: Callable[[str], None]) -> None:
@@ -26,7 +26,7 @@ class Dial:
         self._failed = failed
         self._socket: socket.socket | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._waits = False
+        self._waiting = False
 
     def begin(self, address: str, port: int, seconds: float) -> None:
         """Connect within so many seconds."""
@@ -44,17 +44,17 @@ class Dial:
         elif _is_connected(made):
             self._succeed()
         else:
-            self._waits = True
-            self._loop.add_writer(made.fileno(), self._look)
+            self._waiting = True
+            self._loop.add_writer(made.fileno(), self._check)
             self._timer = self._loop.call_later(seconds, self._fail, "it takes too long")
 
     def cancel(self) -> None:
-        """Give up, without a word."""
+        """Give up without calling anything."""
         made = self._release()
         if made is not None:
             made.close()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         assert self._socket is not None  # noqa: S101 - else nothing would be waited for
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
@@ -76,7 +76,7 @@ class Dial:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if made is not None and self._waits:
+        if made is not None and self._waiting:
             self._loop.remove_writer(made.fileno())
         return made
 

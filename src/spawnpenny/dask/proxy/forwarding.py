@@ -1,6 +1,6 @@
-"""Forward requests to a dashboard, a user's own program: it gets no other credentials, and sets none.
+"""Forward requests to a dashboard, a program of a user: it gets no credentials, and sets none.
 
-Of headers only those that are named here pass, either way.
+Only the headers that are named here pass, in either direction.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from spawnpenny.dask.proxy.paths import is_open
 from spawnpenny.dask.proxy.routes import Way
 
 SANDBOX: Final = {
-    # No allow-same-origin: the page is of no origin, so it has no cookies and no storage, and reads nothing of others.
+    # No allow-same-origin: the page has no origin, so no cookies and no storage, and reads nothing of other pages.
     "Content-Security-Policy": "sandbox allow-scripts allow-forms allow-popups; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",  # the address is the right to look at it
+    "Referrer-Policy": "no-referrer",  # the address has the capability
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-cache",
 }
-_ASKED: Final = ("Accept", "Accept-Encoding", "Accept-Language", "If-Modified-Since", "If-None-Match")
-_ANSWERED: Final = ("Content-Type", "Content-Encoding", "Content-Length", "ETag", "Last-Modified", "Vary")
+_REQUEST_HEADERS: Final = ("Accept", "Accept-Encoding", "Accept-Language", "If-Modified-Since", "If-None-Match")
+_ANSWER_HEADERS: Final = ("Content-Type", "Content-Encoding", "Content-Length", "ETag", "Last-Modified", "Vary")
 _CONNECT: Final = 5.0
 _SILENCE: Final = 60.0
 _LONGEST: Final = 600.0
@@ -37,9 +37,9 @@ _LARGEST: Final = 256 * 1024 * 1024
 _HEARTBEAT: Final = 30.0
 _LARGEST_DOWN: Final = 4 * 1024 * 1024
 _LARGEST_UP: Final = 256 * 1024
-"""Of a websocket's messages: one of a large cluster's dashboard has some hundred KiB."""
+"""Bytes of one websocket message. One of a large cluster's dashboard has some hundred KiB."""
 _UNSENT: Final = frozenset({1005, 1006, 1015})
-"""What stands for a websocket's end without a code: never sent."""
+"""Codes for the end of a websocket without a code. They may not be sent."""
 _BROKEN: Final = (
     HTTPStatus.BAD_GATEWAY,
     "The dashboard does not answer",
@@ -47,16 +47,16 @@ _BROKEN: Final = (
 )
 _ELSEWHERE: Final = (
     HTTPStatus.BAD_GATEWAY,
-    "The dashboard leads elsewhere",
-    "What runs in the place of this dashboard wants to send you to another address, and dashboards may not.",
+    "The dashboard redirects elsewhere",
+    "The program behind this dashboard tried to redirect you to another address, which dashboards may not do.",
 )
 
 
 @asynccontextmanager
 async def upstream_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open what dashboards are asked with: nothing that one answers is kept for the next request, and none leads on."""
+    """Open the session for requests to dashboards. It keeps no cookies, and follows no redirects."""
     tracing = aiohttp.TraceConfig()
-    tracing.on_request_redirect.append(_stay)
+    tracing.on_request_redirect.append(_refuse_redirect)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -69,24 +69,24 @@ async def upstream_session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def _stay(
+async def _refuse_redirect(
     session: aiohttp.ClientSession, context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
 ) -> None:
-    """Refuse redirects: a websocket's handshake follows them, and has no switch for that."""
+    """Refuse redirects: aiohttp's handshake of websockets follows them, and has no switch for that."""
     del session, context
     redirect.response.close()
-    raise aiohttp.ClientError("a dashboard leads elsewhere")
+    raise aiohttp.ClientError("a dashboard redirects elsewhere")
 
 
 def target(way: Way, path: str, query: str) -> URL:
-    """Return the URL for a path, as it came: always at the address of the route."""
+    """Return the URL of a path, unchanged, at the address of the route."""
     host = f"[{way.route.address}]" if ":" in way.route.address else way.route.address
     return URL(f"http://{host}:{way.route.dashboard}{path}{'?' if query else ''}{query}", encoded=True)
 
 
 async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL) -> web.StreamResponse:
-    """Ask a dashboard, and hand its answer on as it comes; it may lead to another page of its own."""
-    headers = {name: request.headers[name] for name in _ASKED if name in request.headers}
+    """Forward a request to a dashboard, and its answer as it comes. It may redirect to another page of its own."""
+    headers = {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
     response = web.StreamResponse()
     try:
         async with (
@@ -95,11 +95,11 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
         ):
             status = answer.status
             if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST and status != HTTPStatus.NOT_MODIFIED:
-                return _led(url, answer.headers.get("Location", ""))
+                return _redirected(url, answer.headers.get("Location", ""))
             if not _is_content(answer):
                 return notice(*_BROKEN)
             response.set_status(status)
-            response.headers.update({name: answer.headers[name] for name in _ANSWERED if name in answer.headers})
+            response.headers.update({name: answer.headers[name] for name in _ANSWER_HEADERS if name in answer.headers})
             response.headers.update(SANDBOX)
             await response.prepare(request)
             await _copy(answer, response)
@@ -107,29 +107,29 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
         if not response.prepared:
             return notice(*_BROKEN)
         if request.transport is not None:
-            request.transport.abort()  # half an answer: its reader has to see that it broke
+            request.transport.abort()  # the browser has to see that the answer is incomplete
     return response
 
 
-def _led(url: URL, location: str) -> web.StreamResponse:
-    """Lead the browser to where a dashboard leads, where that is one of its pages: by a path from here."""
+def _redirected(url: URL, location: str) -> web.StreamResponse:
+    """Redirect the browser where a dashboard redirects, by a relative path, if that is one of its own pages."""
     try:
-        wanted = url.join(URL(location))
+        destination = url.join(URL(location))
     except ValueError:
         return notice(*_ELSEWHERE)
-    path = wanted.raw_path
-    if not location or wanted.origin() != url.origin() or not is_open(path) or path.startswith("//"):
+    path = destination.raw_path
+    if not location or destination.origin() != url.origin() or not is_open(path) or path.startswith("//"):
         return notice(*_ELSEWHERE)
-    query = f"?{wanted.raw_query_string}" if wanted.raw_query_string else ""
+    query = f"?{destination.raw_query_string}" if destination.raw_query_string else ""
     where = f"./{'../' * (url.raw_path.count('/') - 1)}{path.removeprefix('/')}{query}"
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={**SANDBOX, "Location": where})
 
 
 def _is_content(answer: aiohttp.ClientResponse) -> bool:
-    """Return whether an answer is one to a request for content, and no more than that.
+    """Return whether an answer is plain content.
 
-    After a 101 a proxy in front may treat the connection as another protocol's, and pass bytes on unchecked. The parts
-    of a multipart answer have headers of their own, of which browsers have taken Set-Cookie.
+    After a 101, a proxy in front may treat the connection as another protocol, and pass bytes unchecked. The parts of
+    a multipart answer have headers of their own, and some browsers have accepted Set-Cookie among them.
     """
     known = HTTPStatus.OK <= answer.status < 600  # noqa: PLR2004 - past the last class of statuses
     return known and "multipart/" not in answer.headers.get("Content-Type", "").lower()
@@ -145,15 +145,19 @@ async def _copy(answer: aiohttp.ClientResponse, response: web.StreamResponse) ->
     await response.write_eof()
 
 
-async def relay(
+async def join_websockets(
     request: web.Request, session: aiohttp.ClientSession, url: URL, *, way: Way, closing: asyncio.Event, seconds: float
 ) -> web.StreamResponse:
-    """Join a websocket to the dashboard's, until either ends, the route or we go, or so many seconds are over.
+    """Join the websockets of a browser and a dashboard, until one ends, the route ends, we close, or time is over.
 
-    The dashboard chooses among the sub-protocols that the browser offers; bokeh's are ``bokeh`` and a token. It gets
-    no Origin, as a sandboxed page has none: the capability in the address is the right to connect.
+    The dashboard chooses among the browser's sub-protocols; bokeh's are ``bokeh`` and a token. The handshake has no
+    Origin, as a sandboxed page has none: the capability in the address grants the connection.
     """
-    offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if each.strip()]
+    offered = [
+        protocol.strip()
+        for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+        if protocol.strip()
+    ]
     try:
         async with asyncio.timeout(_CONNECT + _SILENCE):
             upstream = await session.ws_connect(

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ProxyLimits:
-    """Bounds of the proxy: counts at once, times in seconds.
+    """Bounds of the proxy. Counts are of what is open at once, times are in seconds.
 
-    ``connections`` are passed through in all, ``of_cluster`` to one cluster. ``greeting`` have not said where to yet,
-    in all (then the oldest gives way), ``of_address`` from one address; each has ``hello`` seconds for that. A
-    connection waits ``unknown`` seconds for a cluster that is not known, ``dial`` for its scheduler. One that only one
-    side still speaks on is cut after ``half`` seconds without a byte. ``requests`` and ``sockets`` are of one user's
-    dashboards, ``dashboards`` and ``all_sockets`` in all: of each websocket a message is held until it is whole, so
-    these bound the memory. Dashboards are shown as long as the service was heard of within ``fresh`` seconds:
-    another pod may have got the address since.
+    Attributes:
+        connections: TLS connections in all.
+        of_cluster: TLS connections to one cluster.
+        greeting: Connections that have not named their cluster yet. Beyond that, the oldest is closed.
+        of_address: The same, from one address.
+        hello: Time to name the cluster.
+        unknown: Time to wait for a cluster without a known route.
+        dial: Time to connect to a scheduler.
+        half: Time without a byte after which a connection is closed that one side has ended.
+        requests: Requests to the dashboards of one user.
+        sockets: Websockets to the dashboards of one user.
+        all_sockets: Websockets in all. The proxy holds a message until it is complete, so this bounds its memory.
+        dashboards: Requests to dashboards in all.
+        fresh: Time without news of the service after which no dashboard is shown, as another pod may have the address.
+
     """
 
     connections: int = 10_000

@@ -1,4 +1,4 @@
-"""The few pages that are the proxy's own. They hold no script but the one that submits a form."""
+"""The proxy's own pages. Their only script submits a form."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from aiohttp import web
 
 _TICKET: Final = (
     "Opening the dashboard",
-    "This takes you to the dashboard of a Dask cluster. The link opens in this browser from now on, and in no other.",
+    "This leads to the dashboard of a Dask cluster. From now on the link opens in this browser, and in no other.",
     '<form method="post"><button>Open</button></form>',
 )
 
 
 def ticket_page() -> web.Response:
-    """Return the page that uses a ticket up. A link's preview, which only looks at it, does not."""
+    """Return the page that redeems a ticket by a form. The preview of a link, which sends no form, redeems nothing."""
     return _page(HTTPStatus.OK, *_TICKET, script=_static("submit.js"))
 
 
 def notice(status: int, title: str, text: str) -> web.Response:
-    """Return a page that says why there is no dashboard."""
+    """Return a page that explains why no dashboard is shown."""
     return _page(status, title, text)
 
 

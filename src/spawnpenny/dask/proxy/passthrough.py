@@ -1,4 +1,4 @@
-"""Pass TLS through to schedulers by the server's name, and never look inside."""
+"""Pass TLS connections through to schedulers by the server's name, without decrypting them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from spawnpenny.dask.proxy.splice import Splicing
 from spawnpenny.dask.proxy.visitor import Visitor
 
 PREFIX: Final = "daskgateway-"
-"""In front of the cluster's name, in the server's name that Dask's clients send."""
+"""The part before the cluster's name in the server's name that Dask's clients send."""
 
-_TELL_EVERY: Final = 10.0
+_WARN_EVERY: Final = 10.0
 
 
 class Passthrough:
-    """All connections that are passed through. ``take`` is what a listener does with each that comes.
+    """All connections that are passed through. A listener calls ``take`` with each new one.
 
-    Whatever is wrong with one, it is closed without a word: Dask's clients try again for 30 s.
+    A connection that cannot be passed is closed without an answer: Dask's clients try again for 30 s.
     """
 
     def __init__(self, table: RouteTable, limits: ProxyLimits) -> None:
@@ -37,14 +37,14 @@ class Passthrough:
         self._greeting: dict[Visitor, None] = {}
         self._of_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turned_away = 0
-        self._tell_at = 0.0
+        self._refused = 0
+        self._warn_at = 0.0
 
     def __len__(self) -> int:
         return len(self._open)
 
     def take(self, connection: socket.socket, address: str) -> None:
-        """Serve a connection, or close it where there are too many."""
+        """Serve a connection, or close it if there are too many."""
         visitor = Visitor(self, connection, address)
         if self._admit(visitor):
             visitor.begin()
@@ -52,14 +52,14 @@ class Passthrough:
             connection.close()
 
     def _admit(self, visitor: Visitor) -> bool:
-        """Count a connection that has just been made; return False where there are too many.
+        """Count a new connection; return False if there are too many.
 
-        Of those that have not said where to the oldest gives way: one user has many addresses, and could hold them all,
-        but who has something to say says it at once.
+        If too many have not named their cluster, the oldest of them is closed. A user with many addresses could hold
+        all of them, but a real client names its cluster at once.
         """
         limits = self.limits
         if len(self._open) >= limits.connections or self._of_address[visitor.address] >= limits.of_address:
-            self._tell_of_refused(visitor.address)
+            self._warn_of_refused(visitor.address)
             return False
         if len(self._greeting) >= limits.greeting:
             self.give_way()
@@ -70,41 +70,41 @@ class Passthrough:
         return True
 
     def give_way(self) -> bool:
-        """End the oldest connection that has not said where to; return whether there was one."""
+        """Close the oldest connection that has not named its cluster; return whether there was one."""
         oldest = next(iter(self._greeting), None)
         if oldest is None:
             return False
-        self._tell_of_refused(oldest.address)
+        self._warn_of_refused(oldest.address)
         oldest.cut()
         return True
 
     def greeted(self, visitor: Visitor) -> None:
-        """Note that a connection has named its target, or is closed already."""
+        """Note that a connection has named its cluster, or has closed."""
         del self._greeting[visitor]
         self._of_address[visitor.address] -= 1
         if not self._of_address[visitor.address]:
             del self._of_address[visitor.address]
 
     def leave(self, visitor: Visitor) -> None:
-        """Say that a connection is gone."""
+        """Note that a connection has closed."""
         self._open.discard(visitor)
         if not self._open:
             self.empty.set()
 
     def connect(self, visitor: Visitor, name: str) -> None:
-        """Connect a visitor to the scheduler of that name."""
+        """Connect a visitor to the scheduler with a server's name."""
         cluster = name.removeprefix(PREFIX)
         if cluster == name:
             self.refuse(visitor, "the name is not one of a Dask cluster", name)
         elif (way := self._table.get(cluster)) is not None:
-            self._lead(visitor, way, name)
+            self._dial(visitor, way, name)
         else:
             task = asyncio.ensure_future(self._wait(visitor, cluster, name))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def refuse(self, visitor: Visitor, why: str, name: str = "") -> None:
-        """Close a connection, and note why."""
+        """Close a connection, and log why."""
         self.log.debug("a connection is closed", server_name=name, address=visitor.address, why=why)
         visitor.cut()
 
@@ -118,7 +118,7 @@ class Passthrough:
         self.splicing.pipes.close()
 
     async def _wait(self, visitor: Visitor, cluster: str, name: str) -> None:
-        """Wait for a cluster that may have been made just now."""
+        """Wait for a cluster that may just have been created."""
         way = None
         try:
             way = await self._table.find(cluster, self.limits.unknown)
@@ -126,18 +126,18 @@ class Passthrough:
             if way is None:
                 self.refuse(visitor, "there is no such cluster", name)
         if way is not None:
-            self._lead(visitor, way, name)
+            self._dial(visitor, way, name)
 
-    def _lead(self, visitor: Visitor, way: Way, name: str) -> None:
+    def _dial(self, visitor: Visitor, way: Way, name: str) -> None:
         if len(way.cuts) >= self.limits.of_cluster:
             self.refuse(visitor, "the cluster has too many connections", name)
         else:
             visitor.dial(way)
 
-    def _tell_of_refused(self, address: str) -> None:
-        """Log refused connections now and then, not each one: a hostile peer could fill the log."""
-        self._turned_away += 1
+    def _warn_of_refused(self, address: str) -> None:
+        """Log refused connections now and then only, as a hostile peer could fill the log."""
+        self._refused += 1
         now = asyncio.get_running_loop().time()
-        if now >= self._tell_at:
-            self.log.warning("too many connections", open=len(self._open), refused=self._turned_away, last=address)
-            self._turned_away, self._tell_at = 0, now + _TELL_EVERY
+        if now >= self._warn_at:
+            self.log.warning("too many connections", open=len(self._open), refused=self._refused, last=address)
+            self._refused, self._warn_at = 0, now + _WARN_EVERY

@@ -1,4 +1,4 @@
-"""The paths of a scheduler's dashboard that pass: those of distributed's own pages."""
+"""Paths of a scheduler's dashboard that the proxy forwards: those of distributed's own pages."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ _FILES: Final = r"/(?:static|statics)/.+"
 _DATA: Final = r"/(?:individual-plots\.json|json/(?:counts\.json|identity\.json|index\.html)|health|metrics)"
 _READ: Final = re.compile(rf"/?|{_PAGE}(?:/|/ws|/metadata|/autoload\.js)?|{_INFO}|{_FILES}|{_DATA}|/eventstream")
 _SOCKET: Final = re.compile(rf"{_PAGE}/ws|/eventstream")
-"""What is left out: the scheduler's own API closes workers, its Jupyter server runs code, and its proxy to the workers'
-dashboards (``/proxy/``) joins a websocket to any host and port. None of them asks for a name or password. Its
-``/sitemap.json`` fails beside Bokeh."""
+"""Left out, as none of them needs a password: the scheduler's API, which closes workers; its Jupyter server, which runs
+code; its proxy to the workers' dashboards (``/proxy/``), which joins a websocket to any host and port. Also left out is
+``/sitemap.json``, which fails beside Bokeh."""
 _ROUNDS: Final = 4
 _STRANGE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SLASHES: Final = re.compile(r"[/\\]")
 
 
 def is_open(path: str, *, websocket: bool = False) -> bool:
-    """Say whether a path, as it came and beginning with a slash, is one of a dashboard's own.
+    """Return whether a path, as sent and with its first slash, is a page of a dashboard.
 
-    It is read in every way that a server may read it: as it is, and decoded once or more. Each has to be a dashboard's
-    path, and lead nowhere up.
+    A server may read it as it is, or decoded once or more. Each reading has to be a page, and may not lead upwards.
     """
     readings = [path]
     while (decoded := unquote(readings[-1], errors="replace")) != readings[-1]:

@@ -1,4 +1,4 @@
-"""Pipes through which bytes go from one socket to another without a copy in this process (``splice(2)``)."""
+"""Pipes that move bytes between sockets without a copy in this process (``splice(2)``)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 SIZE: Final = 1 << 20
-"""Bytes that a pipe holds at most: what the system gives to everybody."""
+"""Bytes in one pipe: the most that the system grants without privileges."""
 _MOST: Final = 48
-"""Of all that one user has, the system gives full size to so many pipes at least."""
+"""Pipes of one process: the system grants a user at least so many of full size."""
 _SET_SIZE: Final = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 
 
@@ -24,9 +24,9 @@ class Pipe:
 
 
 class Pipes:
-    """Lends pipes, each for as long as something is in it. They are made when needed, and kept.
+    """Pool of pipes. A flow borrows one for as long as bytes are in it.
 
-    There are few: most connections have nothing under way, and one that has to wait for its pipe is copied.
+    The pool is small: most connections have no bytes under way, and a flow without a pipe copies its bytes.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Pipes:
         self._most = _MOST if hasattr(os, "splice") else 0
 
     def borrow(self) -> Pipe | None:
-        """Return an empty pipe, or None where there is none left."""
+        """Return an empty pipe; None if all are lent."""
         if self._free:
             return self._free.pop()
         if self._made >= self._most:
@@ -50,14 +50,14 @@ class Pipes:
         return Pipe(read, write)
 
     def give_back(self, pipe: Pipe, *, empty: bool = True) -> None:
-        """Take a pipe back; one that is not empty is closed, so that nobody else gets what is in it."""
+        """Take a pipe back; close one that is not empty, so that no other connection gets its bytes."""
         if empty:
             self._free.append(pipe)
         else:
             self._close(pipe)
 
     def give_up(self) -> None:
-        """Lend no more: this system's sockets and pipes do not go together."""
+        """Lend no more pipes: this system cannot splice sockets."""
         self._most = 0
         self.close()
 

@@ -1,4 +1,4 @@
-"""The proxy, put together: two listeners, and the table that the service keeps filled."""
+"""The proxy as a whole: two listeners, and the table of routes that the service fills."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.clients.connection import Connection
 from spawnpenny.clients.patience import Patience
 from spawnpenny.dask.proxy.dashboards import Dashboards
-from spawnpenny.dask.proxy.feed import Feed
 from spawnpenny.dask.proxy.forwarding import upstream_session
 from spawnpenny.dask.proxy.limits import ProxyLimits
 from spawnpenny.dask.proxy.passthrough import Passthrough
-from spawnpenny.dask.proxy.routes import RouteTable
+from spawnpenny.dask.proxy.routes import Feed, RouteTable
 from spawnpenny.errors import SettingsError
 from spawnpenny.serving.auxiliary import auxiliary_application
 from spawnpenny.serving.server import CONNECTIONS, connections_of, listening
@@ -36,9 +35,15 @@ _PATIENCE: Final = Patience(total=5.0)
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A running proxy: ``port`` is for TLS, ``dashboard_port`` for HTTP, ``table`` what it knows.
+    """A running proxy.
 
-    ``supervisor`` looks after its tasks.
+    Attributes:
+        port: The port for TLS.
+        dashboard_port: The port for dashboards, by HTTP.
+        table: The known routes.
+        passthrough: The TLS connections.
+        supervisor: The supervisor of its tasks.
+
     """
 
     port: int
@@ -49,11 +54,11 @@ class Proxy:
     _listener: Listener
 
     async def stop_listening(self) -> None:
-        """Take no more TLS connections; those that there are stay."""
+        """Accept no more TLS connections; the open ones stay."""
         await self._listener.close()
 
     async def drain(self, seconds: float) -> None:
-        """Wait so long for the TLS connections that there are to end."""
+        """Wait so many seconds for the open TLS connections to end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.passthrough.empty.wait()
@@ -61,15 +66,15 @@ class Proxy:
 
 @asynccontextmanager
 async def running_proxy(settings: Settings, token: str, *, limits: ProxyLimits | None = None) -> AsyncIterator[Proxy]:
-    """Run the proxy until the context ends, which cuts all that goes through it.
+    """Run the proxy until the context ends, which cuts all connections.
 
     Args:
-        settings: Where it listens, and where the service is: ``gateway``, and ``web.authority`` where that has TLS.
-        token: One of the service's with the scope ``routes``.
-        limits: What it takes at once.
+        settings: ``gateway`` has its addresses and the service's; ``web.authority`` is for a service with TLS.
+        token: A token of the service with the scope ``routes``.
+        limits: The bounds; None: the defaults.
 
     Raises:
-        SettingsError: A port is taken, or a setting cannot be used.
+        SettingsError: A port is in use, or a setting cannot be used.
 
     """
     limits = limits or ProxyLimits()
@@ -109,7 +114,7 @@ async def running_proxy(settings: Settings, token: str, *, limits: ProxyLimits |
 async def _passing(
     passthrough: Passthrough, connections: Connections, host: str, port: int, supervisor: Supervisor
 ) -> AsyncIterator[Listener]:
-    # Silent connections to the dashboards, on the other port, give way before any of these.
+    # To make room, silent connections on the dashboards' port are closed before any of these.
     connections.neighbours.append(passthrough.give_way)
     listener = Listener(serve=passthrough.take, admit=lambda _: None, make_room=connections.make_room)
     try:

@@ -7,24 +7,25 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from spawnpenny.dask.proxy.pipes import SIZE, Pipe, Pipes
 
 _BUFFER: Final = 64 * 1024
-"""Bytes that are copied at once. A read that fills the buffer is followed by ones through a pipe."""
+"""Bytes of one copy. After a read that fills the buffer, the next ones go through a pipe."""
 _FEW: Final = 16 * 1024
-"""Bytes under which a pipe is slower than a copy."""
+"""Bytes below which a pipe is slower than a copy."""
 _FLAGS: Final = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
 _UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
-"""What a system answers that has no splice for sockets, such as a sandbox."""
+"""Errors of a system that cannot splice sockets, such as a sandbox."""
 _PROBES: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
 class Splicing:
     """Resources shared by all splices of a process: its loop, its pipes, and the buffer for copies.
 
-    ``half`` is for how many seconds a splice of which one direction has ended goes on while nothing moves.
+    ``half`` is the seconds without a byte after which a splice is cut whose one direction has ended.
     """
 
     def __init__(self, half: float) -> None:
@@ -35,10 +36,10 @@ class Splicing:
 
 
 class Splice:
-    """A pair of connected sockets.
+    """A pair of joined sockets.
 
-    Each direction ends by itself, as TCP has it. Once one has ended, both are cut after a while in which nothing moved:
-    nothing else would show that a side which is not read any more is gone.
+    Each direction ends by itself, as in TCP. Once one has ended, both are cut after a time without a byte: nothing else
+    would show that the other side has vanished.
     """
 
     def __init__(self, shared: Splicing, near: socket.socket, far: socket.socket, lost: Callable[[], None]) -> None:
@@ -46,15 +47,15 @@ class Splice:
         self._sockets: tuple[socket.socket, ...] = (near, far)
         self._lost = lost
         self._timer: asyncio.TimerHandle | None = None
-        self._there = Flow(shared, near, far, self)
+        self._forth = Flow(shared, near, far, self)
         self._back = Flow(shared, far, near, self)
 
-    def begin(self, begun: bytes) -> None:
-        """Pass on what has come already, and from now on all that comes, both ways."""
+    def begin(self, first: bytes) -> None:
+        """Pass on the bytes that have come already, then all bytes, in both directions."""
         try:
-            self._there.begin(begun)
+            self._forth.begin(first)
             self._back.begin(b"")
-            for connection in self._sockets:  # last: an answer is waited for
+            for connection in self._sockets:  # last, as the client waits for an answer
                 prepare(connection)
         except OSError:
             self.cut()
@@ -62,85 +63,72 @@ class Splice:
     def cut(self) -> None:
         """End both connections at once."""
         if self._sockets:
-            if self._timer is not None:  # it would keep all of this until it is due
+            if self._timer is not None:  # it would keep this object alive until it is due
                 self._timer.cancel()
-            for each in self._there, self._back:
-                each.close()
+            for flow in self._forth, self._back:
+                flow.close()
             for connection in self._sockets:
                 connection.close()
             self._sockets = ()
             self._lost()
 
     def ended(self) -> None:
-        """Take note that a direction has ended, and all of it is passed on."""
-        if self._there.over and self._back.over:
+        """Note that a direction has ended, and its end is passed on."""
+        if self._forth.over and self._back.over:
             self.cut()
         else:
             self._watch(self._moved())
 
     def _watch(self, before: tuple[int, int]) -> None:
-        self._timer = self._shared.loop.call_later(self._shared.half, self._look, before)
+        self._timer = self._shared.loop.call_later(self._shared.half, self._check, before)
 
-    def _look(self, before: tuple[int, int]) -> None:
+    def _check(self, before: tuple[int, int]) -> None:
         if (now := self._moved()) == before:
             self.cut()
         else:
             self._watch(now)
 
     def _moved(self) -> tuple[int, int]:
-        return self._there.moved, self._back.moved
+        return self._forth.moved, self._back.moved
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Flow:
-    """One direction. It reads no further before all that it has read is written: so a slow reader holds a writer back.
+    """One direction. It reads only after all that it has read is written: a slow reader slows its writer down.
 
-    Few bytes are copied, many go through a pipe. ``moved`` counts what was written; ``over`` says that the end was
-    passed on.
+    It copies few bytes, and moves many through a pipe. ``moved`` counts the written bytes; ``over`` is true once the
+    end is passed on.
     """
 
-    __slots__ = (
-        "_held",
-        "_in",
-        "_out",
-        "_pipe",
-        "_reads",
-        "_rest",
-        "_shared",
-        "_sink",
-        "_source",
-        "_splice",
-        "_through",
-        "_writes",
-        "moved",
-        "over",
-    )
+    _shared: Splicing
+    _source: socket.socket
+    _sink: socket.socket
+    _splice: Splice
+    moved: int = 0
+    over: bool = False
+    _in: int = field(init=False)
+    _out: int = field(init=False)
+    _reads: bool = False
+    _writes: bool = False
+    _through: bool = False
+    _pipe: Pipe | None = None
+    _held: int = 0
+    _rest: bytes = b""
 
-    def __init__(self, shared: Splicing, source: socket.socket, sink: socket.socket, splice: Splice) -> None:
-        self._shared = shared
-        self._source = source
-        self._sink = sink
-        self._in = source.fileno()
-        self._out = sink.fileno()
-        self._splice = splice
-        self._reads = False
-        self._writes = False
-        self._through = False
-        self._pipe: Pipe | None = None
-        self._held = 0
-        self._rest = b""
-        self.moved = 0
-        self.over = False
+    def __post_init__(self) -> None:
+        self._in = self._source.fileno()
+        self._out = self._sink.fileno()
 
-    def begin(self, begun: bytes) -> None:
-        """Write what has come already, then all that comes."""
-        self._rest = begun
-        if begun and not self._write_rest():
+    def begin(self, first: bytes) -> None:
+        """Write the bytes that have come already, then all bytes."""
+        self._rest = first
+        if first and not self._write_rest():
             self._wait_to_write()
         else:
             self._wait_to_read()
 
     def close(self) -> None:
-        """Stop, whatever is under way."""
+        """Stop at once."""
         self._wait_for_nothing()
         if self._pipe is not None:
             self._shared.pipes.give_back(self._pipe, empty=not self._held)
@@ -186,7 +174,7 @@ class Flow:
             self._wait_to_read()
 
     def _copy(self) -> bool:
-        """Read into the buffer, and write that; return whether nothing is left."""
+        """Read into the buffer, and write it; return whether all is written."""
         buffer = self._shared.buffer
         count = self._source.recv_into(buffer)
         if not count:
@@ -202,7 +190,7 @@ class Flow:
         return sent == count
 
     def _write_rest(self) -> bool:
-        """Write what was left of a copy; return whether nothing is left."""
+        """Write the rest of a copy; return whether all is written."""
         try:
             sent = self._sink.send(self._rest)
         except BlockingIOError:
@@ -212,7 +200,7 @@ class Flow:
         return not self._rest
 
     def _move(self, pipe: Pipe) -> bool:
-        """Read into a pipe, and write out of it; return whether nothing is left."""
+        """Read into a pipe, and write from it; return whether all is written."""
         try:
             self._held = os.splice(self._in, pipe.write, SIZE, flags=_FLAGS)
         except OSError as error:
@@ -229,7 +217,7 @@ class Flow:
         return self._end()
 
     def _drain(self, pipe: Pipe) -> bool:
-        """Write what is in a pipe; return whether nothing is left."""
+        """Write the bytes in a pipe; return whether all are written."""
         try:
             sent = os.splice(pipe.read, self._out, self._held, flags=_FLAGS)
         except BlockingIOError:
@@ -245,7 +233,7 @@ class Flow:
         self._shared.pipes.give_back(pipe)
 
     def _end(self) -> bool:
-        """Pass the end on. There is nothing left, and nothing will come."""
+        """Pass the end on, after all bytes."""
         self._wait_for_nothing()
         self.over = True
         self._sink.shutdown(socket.SHUT_WR)
@@ -254,9 +242,9 @@ class Flow:
 
 
 def prepare(connection: socket.socket) -> None:
-    """Set a connection up: small pieces are sent at once, and one whose other end has vanished ends.
+    """Set a connection up: send small pieces at once, and probe for a peer that has vanished.
 
-    A pod that vanished with its node says nothing; without probes its connections would stay for ever.
+    A pod that vanishes with its node closes nothing. Without probes its connections would stay for ever.
     """
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,4 +1,4 @@
-"""A new connection: it has to name its target first, and is then joined with the scheduler's."""
+"""A new connection, which first names its cluster, and is then joined with its scheduler."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Visitor:
         self._connection = connection
         self._loop = passthrough.splicing.loop
         self._hello: HelloReader | None = HelloReader()
-        self._begun = bytearray()
+        self._read_bytes = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._way: Way | None = None
         self._dial: Dial | None = None
@@ -32,14 +32,14 @@ class Visitor:
         self._over = False
 
     def begin(self) -> None:
-        """Read where to. Most have said so by now, so that nothing is waited for."""
+        """Read the hello. Most clients have sent it by now."""
         self._timer = self._loop.call_later(self._passthrough.limits.hello, self.cut)
         self._read()
         if self._hello is not None:
             self._loop.add_reader(self._connection.fileno(), self._read)
 
     def cut(self) -> None:
-        """End the connection at once, and what was made for it."""
+        """Close the connection at once, and all that belongs to it."""
         if self._over:
             return
         self._over = True
@@ -54,7 +54,7 @@ class Visitor:
         self._passthrough.leave(self)
 
     def dial(self, way: Way) -> None:
-        """Connect to a scheduler; the connection is cut when the way there is no more."""
+        """Connect to a scheduler. The connection is cut when the route ends."""
         if self._over:
             return
         self._way = way
@@ -67,8 +67,8 @@ class Visitor:
     def _join(self, scheduler: socket.socket) -> None:
         self._dial = None
         self._splice = Splice(self._passthrough.splicing, self._connection, scheduler, self.cut)
-        begun, self._begun = bytes(self._begun), bytearray()
-        self._splice.begin(begun)
+        first, self._read_bytes = bytes(self._read_bytes), bytearray()
+        self._splice.begin(first)
 
     def _read(self) -> None:
         hello = self._hello
@@ -88,13 +88,13 @@ class Visitor:
         if not data:
             self.cut()
             return
-        self._begun += data
+        self._read_bytes += data
         if name is not None:
             self._greeted()
             self._passthrough.connect(self, name)
 
     def _greeted(self) -> None:
-        """Stop reading until the scheduler's connection is open."""
+        """Stop reading until the connection to the scheduler is open."""
         if self._hello is None:
             return
         self._hello = None
