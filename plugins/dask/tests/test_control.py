@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 from spawnpenny_dask import scheduler_client as control_module
-from spawnpenny_dask.scheduler_client import Control, SilentError, asking
+from spawnpenny_dask.scheduler_client import Control, SilentError, control_session
 
 GOOD = {"workers": {"w": {"status": "running"}}, "target": 2, "idle": 1, "alone": None}
 
@@ -30,7 +30,7 @@ async def test_a_state_is_what_the_scheduler_tells(answering):
         return web.json_response({**GOOD, **more})
 
     await answering(handler)
-    async with asking() as session:
+    async with control_session() as session:
         state = await Control(session, lambda: "127.0.0.1", "token").state(among={"w": ""})
     assert (state.workers, state.target, state.idle, state.alone) == ({"w": "running"}, 2, 1.0, None)
 
@@ -60,7 +60,7 @@ async def test_whatever_else_it_answers_nothing_is_known_of_it(answering, answer
         return answer
 
     await answering(handler)
-    async with asking() as session:
+    async with control_session() as session:
         with pytest.raises(SilentError):
             await Control(session, lambda: "127.0.0.1", "token").state(among={"w": ""})
 
@@ -70,13 +70,13 @@ async def test_it_can_let_go_no_worker_but_those_it_was_asked_about(answering):
         return web.json_response({"names": ["w", "another", 7]})
 
     await answering(handler)
-    async with asking() as session:
+    async with control_session() as session:
         assert await Control(session, lambda: "127.0.0.1", "token").retire(1, among=["w", "v"]) == {"w"}
 
 
 async def test_nobody_there_is_nothing_known_as_well(unused_tcp_port, monkeypatch):
     monkeypatch.setattr(control_module, "CONTROL_PORT", unused_tcp_port)
-    async with asking() as session:
+    async with control_session() as session:
         control = Control(session, lambda: "127.0.0.1", "token")
         assert not await control.is_up()
         with pytest.raises(SilentError):

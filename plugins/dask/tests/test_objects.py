@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from spawnpenny_dask.choice import choose
 from spawnpenny_dask.credentials import credentials, new_secrets
+from spawnpenny_dask.design import choose
 from spawnpenny_dask.lab_environment import lab_patch
-from spawnpenny_dask.objects import LAUNCH, PRELOADS, scheduler_pod, worker_pod
+from spawnpenny_dask.pod_manifest import LAUNCH, PRELOADS
+from spawnpenny_dask.scheduler_pod import scheduler_pod
 from spawnpenny_dask.settings import DaskSettingsSchema
+from spawnpenny_dask.worker_pod import worker_pod
 
 from spawnpenny.api import Kind
 from spawnpenny.testing.plugins import check_pod, make_settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from spawnpenny_dask.choice import choose
+from spawnpenny_dask.design import choose
 from spawnpenny_dask.options import MOST
 from spawnpenny_dask.settings import DaskSettingsSchema
 

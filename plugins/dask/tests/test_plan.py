@@ -5,13 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from spawnpenny_dask.adaptive import CALM, Adaptive
 from spawnpenny_dask.backoff import LONGEST, Backoff
-from spawnpenny_dask.notices import Reports
-from spawnpenny_dask.plan import Plan, plan
-from spawnpenny_dask.retiring import Spared
+from spawnpenny_dask.desired_workers import CALM, Adaptive, RetiringWorkers
+from spawnpenny_dask.notices import Notices
 from spawnpenny_dask.scheduler_client import State
 from spawnpenny_dask.shutdown import Limits
+from spawnpenny_dask.workers import Plan, plan
 
 
 def pod(number, phase="Running", **metadata):
@@ -71,7 +70,7 @@ def test_a_worker_that_ended_beside_a_living_sidecar_is_replaced(code):
 
 def test_what_the_scheduler_let_go_is_not_counted_and_its_end_is_no_failure():
     now = 0.0
-    spared = Spared(lambda: now)
+    spared = RetiringWorkers(lambda: now)
     spared.add(["w-0", "w-1"])
     registered = spared.seen_in({"w-1": "running", "w-2": "running"})  # the data of w-1 had nowhere to go
     assert plan(2, PODS[:3], registered) == Plan()
@@ -83,7 +82,7 @@ def test_what_the_scheduler_let_go_is_not_counted_and_its_end_is_no_failure():
 def test_adaptive_goes_up_at_once_and_down_only_when_less_has_done_for_a_while():
     adaptive, count, counts = Adaptive(), 0, []
     for second, target in enumerate([3, 0, 5, 1, 1, 4, 1, 1, 2, 1, 0, 0, 0, 0, 0, 0]):
-        count = adaptive.wanted(float(second), target, count)
+        count = adaptive.desired(float(second), target, count)
         counts.append(count)
     assert counts == [3, 3, 5, 5, 5, 5, 5, 4, 4, 4, 2, 2, 2, 1, 0, 0]
     assert CALM == 4
@@ -126,9 +125,9 @@ def test_a_scheduler_that_answers_nobody_ends_its_cluster_as_an_idle_one_would(l
 
 def test_an_image_that_cannot_be_pulled_is_told_once_whatever_the_cluster_calls_it():
     told = []
-    reports = Reports(SimpleNamespace(notify=lambda message, *_, **__: told.append(message)), lambda: 0.0)
+    notices = Notices(SimpleNamespace(notify=lambda message, *_, **__: told.append(message)), lambda: 0.0)
     for reason, message in (("ErrImagePull", "manifest unknown: not found"), ("ImagePullBackOff", "Back-off pulling")):
         waiting = {"reason": reason, "message": message}
         container = {"name": "worker", "image": "none", "state": {"waiting": waiting}}
-        reports.look([{**pod(0), "status": {"phase": "Pending", "containerStatuses": [container]}}])
+        notices.check([{**pod(0), "status": {"phase": "Pending", "containerStatuses": [container]}}])
     assert told == ["A worker does not start. The image none cannot be pulled: manifest unknown: not found."]

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import yaml
-from spawnpenny_dask.options import _TYPES, OverridesSchema, SiteOptionSchema
+from spawnpenny_dask.options import _TYPES, SiteOptionSchema
+from spawnpenny_dask.overrides import OverridesSchema
 from spawnpenny_dask.roles import WorkerRoleSchema
 from spawnpenny_dask.settings import DaskSettingsSchema
 

@@ -25,7 +25,7 @@ async def test_what_came_before_the_cluster_could_be_used_is_no_idle_time(schedu
     first = watch.state()
     assert 0 <= first["idle"] < 60
     assert 0 <= first["alone"] < 60
-    watch.first_asked -= 1800
+    watch.first_request -= 1800
     later = watch.state()
     assert 1800 <= later["idle"] < 1860
     assert 1800 <= later["alone"] < 1860

@@ -1,4 +1,4 @@
-"""The pauses between attempts to start workers, where some have failed."""
+"""Pauses before new workers start, after some have failed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Final
 _FIRST: Final = 2.0
 LONGEST: Final = 60.0
 CALM: Final = 60.0
-"""After so many seconds without a failure, or twice the last pause, all is as if there had been none."""
+"""Seconds without a failure, or twice the last pause if that is longer, after which earlier failures do not count."""
 _RESTARTS: Final = 30
 _FORGOTTEN: Final = 10.0
-"""Seconds after which one of these many restarts of all workers does not count any more."""
+"""Seconds after which one restart of all workers no longer counts, of as many as ``_RESTARTS``."""
 
 
 class Backoff:
-    """The pause after one failure is none, so that a worker lost is replaced at once; then it doubles."""
+    """The pauses of one cluster. After a first failure there is none, as for a lost worker; then they double."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -27,7 +27,7 @@ class Backoff:
         self._last = now
 
     def left(self, now: float) -> float:
-        """Return for how many seconds nothing is to be started."""
+        """Return the seconds until workers may start again."""
         return max(0.0, self._last + self._pause() - now) if self._failures else 0.0
 
     def _pause(self) -> float:
@@ -35,14 +35,14 @@ class Backoff:
 
 
 class Churn:
-    """Workers that end well soon after they came: a client restarts them a few times, a program of its own for ever."""
+    """Workers that end well soon after their start. A client restarts all a few times, a faulty program for ever."""
 
     def __init__(self) -> None:
         self._ends = 0.0
         self._last = 0.0
 
     def too_much(self, now: float, share: float = 1.0) -> bool:
-        """Take down that a share of all have ended; return whether that is too often to start others at once."""
+        """Note that a share of all workers has ended; return whether that is too often to replace them at once."""
         self._ends = max(0.0, self._ends - (now - self._last) / _FORGOTTEN) + share
         self._last = now
         return self._ends > _RESTARTS

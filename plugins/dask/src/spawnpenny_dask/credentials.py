@@ -1,4 +1,4 @@
-"""Credentials of a cluster's pods: made once, kept in one Secret, and the authority in the record."""
+"""Credentials of a cluster: one Secret for its pods, and its authority in the record."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from importlib.resources import files
 from typing import Final
 
 from spawnpenny.api import AUTHORITY, CONTROL_TOKEN, SCHEDULER, WORKER, Authority, Manifest, PlannedSpawn
-from spawnpenny_dask.objects import JOIN_TOKEN, LAUNCH, PRELOADS, variable_key
+from spawnpenny_dask.pod_manifest import JOIN_TOKEN, LAUNCH, PRELOADS, variable_key
 
 _DAYS: Final = 3650
 
 
 def new_secrets(spawn: PlannedSpawn) -> dict[str, str]:
-    """Return what is secret of a new cluster: its authority, and the token of its scheduler's control API."""
+    """Return the secrets of a new cluster: its authority, and the token of its scheduler's control API."""
     return {AUTHORITY: Authority.create(spawn.name).pem, CONTROL_TOKEN: secrets.token_urlsafe(32)}
 
 
 def join_token(token: str) -> str:
-    """Return by what waiting workers know who sends them the scheduler's address; the control API's does not follow."""
+    """Return the token by which waiting workers accept the scheduler's address. It does not reveal the given token."""
     return hmac.new(token.encode(), b"join", hashlib.sha256).hexdigest()
 
 
 def credentials(spawn: PlannedSpawn, environment: Mapping[str, str]) -> Manifest:
-    """Return the cluster's Secret: files for its pods, and the user's variables. Each has keys of its own."""
+    """Return the cluster's Secret: files for its pods, and the user's variables, under keys that never collide."""
     authority = Authority.load(spawn.secrets[AUTHORITY])
     data = {"ca.crt": authority.certificate, CONTROL_TOKEN: spawn.secrets[CONTROL_TOKEN]}
     data[JOIN_TOKEN] = join_token(spawn.secrets[CONTROL_TOKEN])

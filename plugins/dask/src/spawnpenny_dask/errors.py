@@ -1,4 +1,4 @@
-"""Reasons for which a Dask cluster ends by itself."""
+"""Reasons why a Dask cluster ends by itself."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from spawnpenny.api import SpawnError
 
 
 class ClusterIdleError(SpawnError):
-    """End a Dask cluster that had no work for as long as the settings allow."""
+    """The Dask cluster ended because it had no work for as long as the settings allow."""
 
     code = "cluster_idle"
     title = "The Dask cluster had nothing to do"
 
 
 class ClusterAloneError(SpawnError):
-    """End a Dask cluster that no client was connected to for as long as the settings allow."""
+    """The Dask cluster ended because no client was connected for as long as the settings allow."""
 
     code = "cluster_alone"
     title = "No client was connected to the Dask cluster"
 
 
 class ClusterLifetimeError(SpawnError):
-    """End a Dask cluster that ran for as long as the settings allow."""
+    """The Dask cluster ended because it ran for as long as the settings allow."""
 
     code = "cluster_lifetime"
     title = "The Dask cluster ran as long as one may"

@@ -1,4 +1,4 @@
-"""The settings of worker groups, which differ from those of the default group."""
+"""Settings of the worker groups beside the default one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSettings:
-    """A group as a site wrote it; ``own`` are the fields of a worker that it sets."""
+    """A worker group in the settings. ``own`` are the fields of a worker that it sets."""
 
     image: str | None = None
     maximum: int | None = None
@@ -28,18 +28,18 @@ class GroupSettings:
     own: Mapping[str, Any] = field(default_factory=dict)
 
     def role(self, name: str, default: WorkerRole) -> WorkerRole:
-        """Return a worker of the group, where those of the default one are like this."""
-        laid = {key: _laid(getattr(default, key), value) for key, value in self.own.items()}
-        role = replace(default, **laid)
+        """Return the role of the group's workers, from that of the default group."""
+        own = {key: _overlaid(getattr(default, key), value) for key, value in self.own.items()}
+        role = replace(default, **own)
         return replace(role, resources={name: float(role.nthreads), **role.resources})
 
 
-def _laid(there: Any, value: Any) -> Any:
-    return overlaid(there, value) if isinstance(value, Mapping) and isinstance(there, Mapping) else value
+def _overlaid(existing: Any, value: Any) -> Any:
+    return overlaid(existing, value) if isinstance(value, Mapping) and isinstance(existing, Mapping) else value
 
 
 class GroupSchema(WorkerRoleSchema):
-    """A worker's settings, of which all may be left out, and those of the group."""
+    """The settings of a group: those of a worker, all optional, and its own."""
 
     model: ClassVar[type] = dict
     image = marshmallow_fields.String()
@@ -58,20 +58,20 @@ class GroupsField(marshmallow_fields.Dict):
         found: dict[str, dict[str, Any]] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
         for name in found:
             if not _NAME.fullmatch(name):
-                raise ValidationError({name: ["Write lower case letters, digits and -, at most 63."]})
+                raise ValidationError({name: ["A name has at most 63 lower-case letters, digits and hyphens."]})
             if name == DEFAULT_GROUP:
-                raise ValidationError({name: ["The default group has the settings of plugins.dask.worker."]})
+                raise ValidationError({name: ["Set the default group by plugins.dask.worker."]})
         if len(found) > _MOST:
-            raise ValidationError(f"There are {len(found)} groups; at most {_MOST} are taken.")
+            raise ValidationError(f"There are {len(found)} groups, but at most {_MOST} are allowed.")
         return {name: _group(given) for name, given in found.items()}
 
 
 def _group(given: Mapping[str, Any]) -> GroupSettings:
-    workers = {each.name for each in fields(WorkerRole)}
+    names = {field.name for field in fields(WorkerRole)}
     return GroupSettings(
         image=given.get("image"),
         maximum=given.get("max"),
         label=given.get("label", ""),
         description=given.get("description", ""),
-        own={key: value for key, value in given.items() if key in workers},
+        own={key: value for key, value in given.items() if key in names},
     )

@@ -1,4 +1,4 @@
-"""Environment of labs in which ``Gateway()`` and ``SpawnpennyCluster()`` need no argument."""
+"""Environment variables of labs, by which ``Gateway()`` and ``SpawnpennyCluster()`` need no argument."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from spawnpenny.api import NOTEBOOK, Kind, Manifest, PlannedSpawn, Settings
 
 
 def lab_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
-    """Return the addition to a lab's pod; nothing if labs are not to use the gateway.
+    """Return the patch for a lab's pod; None if labs are not to use the gateway.
 
-    What the pod, or its caller's environment, has already is left as it is.
+    Variables that the pod or the caller of the spawn sets stay as they are.
     """
     if spawn.kind is not Kind.LAB or settings.gateway.address is None:
         return None
     containers = {container["name"]: container for container in pod["spec"]["containers"]}
     name = NOTEBOOK if NOTEBOOK in containers else next(iter(containers))
-    existing = {each["name"] for each in containers[name].get("env") or ()} | spawn.env.keys()
+    existing = {variable["name"] for variable in containers[name].get("env") or ()} | spawn.env.keys()
     env = [{"name": key, "value": value} for key, value in _variables(spawn, settings) if key not in existing]
     return {"spec": {"containers": [{"name": name, "env": env}]}}
 
@@ -32,6 +32,6 @@ def _variables(spawn: PlannedSpawn, settings: Settings) -> Iterator[tuple[str, s
         yield "DASK_GATEWAY__PUBLIC_ADDRESS", gateway.public_address
     yield "DASK_GATEWAY__AUTH__TYPE", "basic"
     yield "DASK_GATEWAY__AUTH__KWARGS__USERNAME", "lab"
-    # The client fills it in from the lab's environment, so that the token is in the lab's Secret alone.
+    # The client fills in the token from the lab's environment, so that only the lab's Secret has it.
     yield "DASK_GATEWAY__AUTH__KWARGS__PASSWORD", "{SPAWNPENNY_TOKEN}"
     yield "DASK_GATEWAY__HTTP_CLIENT__PROXY", "False"

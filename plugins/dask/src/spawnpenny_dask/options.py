@@ -1,9 +1,8 @@
-"""Cluster options that a site offers, and the settings that each choice overrides."""
+"""Cluster options of the settings: the values that users may choose, and what each overrides."""
 
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -11,55 +10,9 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, SettingsError, StrictSchema
-from spawnpenny_dask.roles import GIB, MIB, GibField, ObjectField, PodSpecField, PositiveField
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """The settings that a choice overrides; None leaves one as it is. Maps are merged over existing ones."""
-
-    image: str | None = None
-    worker_cores: Decimal | None = None
-    worker_memory: Decimal | None = None
-    worker_threads: int | None = None
-    scheduler_cores: Decimal | None = None
-    scheduler_memory: Decimal | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-    idle_timeout: float | None = None
-    worker_extra_container_config: Mapping[str, Any] = field(default_factory=dict)
-    worker_extra_pod_config: Mapping[str, Any] = field(default_factory=dict)
-
-
-class OverridesSchema(StrictSchema[Overrides]):
-    model = Overrides
-    image = fields.String()
-    worker_cores = PositiveField(of="cpu")
-    worker_memory = GibField()
-    worker_threads = fields.Integer(strict=True, validate=validate.Range(min=1))
-    scheduler_cores = PositiveField(of="cpu")
-    scheduler_memory = GibField()
-    environment = fields.Dict(keys=fields.String(), values=fields.String())
-    idle_timeout = fields.Float(validate=validate.Range(min=0))
-    worker_extra_container_config = ObjectField("V1Container")
-    worker_extra_pod_config = PodSpecField()
-
-
-def load_overrides(plugin: str, given: Mapping[str, Any]) -> Overrides:
-    """Return what the hook of a plugin sets.
-
-    Raises:
-        SettingsError: It cannot be set.
-
-    """
-    try:
-        found: Overrides = OverridesSchema().load(dict(given))
-    except ValidationError as error:
-        raise SettingsError(
-            f"The hook spawnpenny_cluster_overrides of the plugin {plugin!r} sets what cannot be set: {error.messages}."
-        ) from None
-    return found
-
+from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, StrictSchema
+from spawnpenny_dask.overrides import Overrides, OverridesSchema, single_override
+from spawnpenny_dask.roles import GIB, MIB
 
 _NUMBERS: Final = frozenset({OptionType.INT, OptionType.FLOAT})
 _TYPES: Final[Mapping[str, frozenset[OptionType]]] = {
@@ -72,7 +25,7 @@ _TYPES: Final[Mapping[str, frozenset[OptionType]]] = {
     "environment": frozenset({OptionType.MAPPING}),
     "idle_timeout": _NUMBERS,
 }
-"""What an option can set by its value alone, and of which types it is then."""
+"""The settings that the value of an option can set, with the types of such options."""
 _BYTES: Final = {
     "B": Decimal(1),
     "MB": Decimal(10**6),
@@ -90,7 +43,7 @@ UNITS: Final[Mapping[str, Mapping[str, Decimal]]] = {
     "scheduler_memory": _BYTES,
     "idle_timeout": _TIMES,
 }
-"""In what a number may be given: bytes, seconds and cores, and how many of them a unit is."""
+"""The units of numbers, in bytes, seconds and cores."""
 _USUAL: Final = {"worker_memory": "GiB", "scheduler_memory": "GiB", "idle_timeout": "seconds"}
 _LEAST: Final = {
     "worker_cores": 0.1,
@@ -100,13 +53,13 @@ _LEAST: Final = {
     "scheduler_memory": 0.1,
     "idle_timeout": 0,
 }
-_MEANT: Final = {
+_SMALLEST: Final = {
     "worker_cores": Decimal("0.001"),
     "worker_memory": Decimal(MIB) / GIB,
     "scheduler_cores": Decimal("0.001"),
     "scheduler_memory": Decimal(MIB) / GIB,
 }
-"""The least that somebody can mean, in the usual unit: a site may let its users choose no less."""
+"""The smallest sensible values, in the usual unit. A site cannot offer less."""
 MOST: Final = {
     "worker_cores": 10_000,
     "worker_memory": 1_000_000,
@@ -115,19 +68,16 @@ MOST: Final = {
     "scheduler_memory": 1_000_000,
     "idle_timeout": 10 * 366 * 86_400,
 }
-"""More than any machine has (memory in GiB, time in seconds), where a site says no other maximum."""
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-MAX_ENVIRONMENT: Final = 32 * 1024
-MAX_VARIABLES: Final = 256
-"""Each of them stands in each worker's pod, with where its value is."""
+"""The default maximums, above any real machine; memory in GiB, time in seconds."""
 _EMPTY: Final[Mapping[OptionType, Any]] = {OptionType.STRING: "", OptionType.BOOL: False, OptionType.MAPPING: {}}
 
 
 @dataclass(frozen=True, slots=True)
 class SiteOption:
-    """An option as a site wrote it: ``sets`` names what its value is, ``choices`` and ``overrides`` what it brings.
+    """An option of the settings.
 
-    ``unit`` is that of a number (None: GiB, seconds or cores).
+    ``sets`` is the setting that its value overrides; ``choices`` (of a select) and ``overrides`` (of a bool) have the
+    settings that a value overrides. ``unit`` is the unit of a number; None: GiB, seconds or cores.
     """
 
     type: OptionType
@@ -143,18 +93,18 @@ class SiteOption:
 
     @property
     def scale(self) -> Decimal:
-        """The size of the option's own unit in the usual unit."""
+        """The option's own unit, in the usual unit."""
         units = UNITS.get(self.sets or "", {})
         if self.unit is None or self.unit not in units:
             return Decimal(1)
         return units[self.unit] / units[_USUAL.get(self.sets or "", "cores")]
 
     def in_unit(self, value: float | None) -> float | None:
-        """Return a number that is in the usual unit in the option's own."""
+        """Convert a number from the usual unit to the option's own."""
         return value if value is None or self.scale == 1 else float(Decimal(str(value)) / self.scale)
 
     def offered(self, name: str, default: Any) -> ClusterOption:
-        """Return it as clients see it; ``default`` is where the site says none."""
+        """Return the option as clients see it. ``default`` is for an option without a default of its own."""
         return ClusterOption(
             name=name,
             type=self.type,
@@ -168,12 +118,12 @@ class SiteOption:
             unit=self.unit or _USUAL.get(self.sets or "", ""),
         )
 
-    def brought(self, value: Any) -> Overrides:
-        """Return what a value of it sets."""
+    def overrides_of(self, value: Any) -> Overrides:
+        """Return the settings that a value of the option overrides."""
         if self.sets is not None:
-            return _single(self.sets, value if self.scale == 1 else Decimal(str(value)) * self.scale)
+            return single_override(self.sets, value if self.scale == 1 else Decimal(str(value)) * self.scale)
         if self.type is OptionType.SELECT:
-            return self.choices.get(value) or Overrides()  # the settings may have changed since
+            return self.choices.get(value) or Overrides()  # the settings may have changed since the choice
         return self.overrides if value and self.overrides is not None else Overrides()
 
 
@@ -192,7 +142,7 @@ class SiteOptionSchema(StrictSchema[SiteOption]):
 
 
 class OptionsField(fields.Dict):
-    """Options by name, in the order in which they are shown and applied."""
+    """Options by name, in the order in which clients show them and clusters apply them."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(keys=fields.String(), values=fields.Nested(SiteOptionSchema), **kwargs)
@@ -200,7 +150,7 @@ class OptionsField(fields.Dict):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         options: dict[str, SiteOption] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
         named = {name: _named(name, option) for name, option in options.items()}
-        errors = {name: told for name, option in named.items() if (told := _wrong(name, option))}
+        errors = {name: faults for name, option in named.items() if (faults := _faults(name, option))}
         if errors:
             raise ValidationError(errors)
         return named
@@ -215,97 +165,60 @@ def _named(name: str, option: SiteOption) -> SiteOption:
     return replace(option, sets=name)
 
 
-def _wrong(name: str, option: SiteOption) -> dict[str, list[str]]:
-    """Return what is wrong with an option, by key."""
-    kind, told = option.type, dict[str, str]()
+def _faults(name: str, option: SiteOption) -> dict[str, list[str]]:
+    """Return the faults of an option by key."""
+    kind, faults = option.type, dict[str, str]()
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-        told[""] = f"{name!r} is no name that Python code could have: clients set options as attributes."
+        faults[""] = f"{name!r} is no Python name, and clients set options as attributes."
     if option.choices and kind is not OptionType.SELECT:
-        told["choices"] = "Only a select has choices."
+        faults["choices"] = "Only a select has choices."
     if not option.choices and kind is OptionType.SELECT:
-        told["choices"] = "A select needs choices."
+        faults["choices"] = "A select needs choices."
     if option.overrides is not None and kind is not OptionType.BOOL:
-        told["overrides"] = "Only a bool has overrides; those of a select stand under its choices."
+        faults["overrides"] = "Only a bool has overrides; a select has them in its choices."
     if option.overrides is None and kind is OptionType.BOOL:
-        told["overrides"] = "A bool needs overrides: what it sets where it is true."
-    return {key: [text] for key, text in {**told, **_wrong_value(name, option)}.items()}
+        faults["overrides"] = "A bool needs overrides: the settings for true."
+    return {key: [text] for key, text in {**faults, **_value_faults(name, option)}.items()}
 
 
-def _wrong_value(name: str, option: SiteOption) -> dict[str, str]:
-    return _wrong_target(option) or _wrong_bounds(name, option)
+def _value_faults(name: str, option: SiteOption) -> dict[str, str]:
+    return _target_faults(option) or _bounds_faults(name, option)
 
 
-def _wrong_target(option: SiteOption) -> dict[str, str]:
+def _target_faults(option: SiteOption) -> dict[str, str]:
     kind = option.type
     if kind in {OptionType.SELECT, OptionType.BOOL}:
-        return {} if option.sets is None else {"sets": f"A {kind} sets what its choices or overrides say."}
+        return {} if option.sets is None else {"sets": f"Remove it: a {kind} sets what its choices or overrides say."}
     if option.sets is None:
-        return {"sets": f"What does it set? There are {', '.join(sorted(_TYPES))}."}
+        return {"sets": f"Write what the option sets: one of {', '.join(sorted(_TYPES))}."}
     units = UNITS.get(option.sets, {})
     if option.unit is not None and option.unit not in units:
-        there = f"There are {', '.join(units)}." if units else "It is no number with a unit."
-        return {"unit": f"{option.sets} has no unit {option.unit!r}. {there}"}
+        known = f"Its units are {', '.join(units)}." if units else "It has none."
+        return {"unit": f"{option.sets} has no unit {option.unit!r}. {known}"}
     if kind not in _TYPES[option.sets]:
         return {"type": f"{option.sets} is set by an option of the type {' or '.join(sorted(_TYPES[option.sets]))}."}
     return {}
 
 
-def _wrong_bounds(name: str, option: SiteOption) -> dict[str, str]:
+def _bounds_faults(name: str, option: SiteOption) -> dict[str, str]:
     if option.type not in _NUMBERS and not (option.minimum is None and option.maximum is None):
         return {"min": "Only a number has min and max."}
     offered = option.offered(name, _EMPTY.get(option.type))
     if offered.minimum is not None and offered.maximum is not None and offered.minimum > offered.maximum:
-        return {"min": f"No number is from {offered.minimum:g} to {offered.maximum:g}."}
+        return {"min": f"The minimum, {offered.minimum:g}, is more than the maximum, {offered.maximum:g}."}
     if _LEAST.get(option.sets or "") and offered.minimum is not None and offered.minimum <= 0:
-        return {"min": "This has to be more than nothing."}
-    least = _MEANT.get(option.sets or "")
+        return {"min": "The minimum has to be more than 0."}
+    least = _SMALLEST.get(option.sets or "")
     if least is not None and offered.minimum is not None and Decimal(str(offered.minimum)) * option.scale < least:
         own, unit = option.in_unit(float(least)), option.unit or _USUAL.get(option.sets or "", "cores")
-        return {"min": f"{offered.minimum:.15g} {unit} is less than anybody can mean: write {own:.15g} or more."}
-    return _wrong_default(option, offered)
+        return {"min": f"{offered.minimum:.15g} {unit} is too little to be meant: write {own:.15g} or more."}
+    return _default_faults(option, offered)
 
 
-def _wrong_default(option: SiteOption, offered: ClusterOption) -> dict[str, str]:
+def _default_faults(option: SiteOption, offered: ClusterOption) -> dict[str, str]:
     try:
         if option.default is not None:
-            option.brought(offered.check(option.default))
+            option.overrides_of(offered.check(option.default))
     except InvalidOptionError as error:
         return {"default": error.message}
     return {}
-
-
-def checked_environment(given: Mapping[str, Any], option: str = "environment") -> dict[str, str]:
-    """Return variables, if they can be some; their values are not quoted.
-
-    Raises:
-        InvalidOptionError: A name or a value cannot be one, or they are too large together.
-
-    """
-    for name, value in given.items():
-        if not _VARIABLE.fullmatch(name):
-            raise InvalidOptionError(f"{name!r} is no name of a variable.", field=f"options.{option}")
-        if not isinstance(value, str) or "\0" in value:
-            raise InvalidOptionError(f"The variable {name!r} has to be a text.", field=f"options.{option}")
-    if len(given) > MAX_VARIABLES:
-        raise InvalidOptionError(
-            f"The environment has {len(given)} variables; at most {MAX_VARIABLES} are taken.", field=f"options.{option}"
-        )
-    if sum(len(name.encode()) + len(value.encode()) for name, value in given.items()) > MAX_ENVIRONMENT:
-        raise InvalidOptionError(
-            f"The environment has more than the {MAX_ENVIRONMENT} bytes that are taken.", field=f"options.{option}"
-        )
-    return dict(given)
-
-
-def _single(key: str, value: Any) -> Overrides:
-    if key in {"worker_cores", "scheduler_cores"}:
-        value = Decimal(str(value))
-    elif key in {"worker_memory", "scheduler_memory"}:
-        value = Decimal(int(Decimal(str(value)) * GIB))  # a float would overflow
-    elif key == "idle_timeout":
-        value = float(value)
-    elif key == "environment":
-        value = checked_environment(value)
-    elif key == "image":
-        value = value or None
-    return replace(Overrides(), **{key: value})

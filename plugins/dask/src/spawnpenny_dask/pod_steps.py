@@ -1,4 +1,4 @@
-"""Base of the steps that make scheduler and worker pods: they count the pods and check the settings."""
+"""Base classes of the steps of a Dask cluster: count its pods, and check the settings and options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spawnpenny.api import (
     pod_limits,
     resources_fault,
 )
-from spawnpenny_dask.choice import Design, choose
+from spawnpenny_dask.design import Design, choose
 from spawnpenny_dask.roles import Role
 from spawnpenny_dask.settings import DaskSettings
 
@@ -40,23 +40,23 @@ class DaskStep(Step):
 
 
 class PodStep(DaskStep):
-    """A step that makes pods of one role, which is the name of its container."""
+    """A step that creates pods of one role. The role is the name of their main container."""
 
     @abstractmethod
     def _role(self, design: Design) -> Role:
-        """Return the means of this role."""
+        """Return the settings of this role."""
 
     @abstractmethod
     def _pod(self, spawn: PlannedSpawn, design: Design, group: str) -> Manifest:
         """Return a pod of this role, without the patches of plugins."""
 
     def _groups(self, design: Design) -> Sequence[str]:
-        """Return the groups of such pods."""
+        """Return the worker groups of the pods; the scheduler has only the default one."""
         del design
         return (DEFAULT_GROUP,)
 
     def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
-        """Return one pod of each group that is to have some, or one of the default group."""
+        """Return one pod of each group with desired workers, or one of the default group."""
         design = self._design(spawn)
         groups = [group for group in self._groups(design) if spawn.scale.of(group)] or [DEFAULT_GROUP]
         return [spawn.patched(self._pod(spawn, design, group)) for group in groups]
@@ -73,7 +73,7 @@ class PodStep(DaskStep):
         for place, design in _designs(self._settings):
             for group in self._groups(design):
                 pod = self._pod(spawn, design, group)
-                with suppress(Exception):  # a patch may not know this user: then the settings' own part is looked at
+                with suppress(Exception):  # a patch may not know this user: check the settings alone
                     pod = spawn.patched(pod)
                 if fault := self._fault(pod, design.of(group)):
                     own = self.container if group == DEFAULT_GROUP else f"worker_groups.{group}"
@@ -86,24 +86,24 @@ class PodStep(DaskStep):
                 raise InvalidOptionError(f"With these options {fault}", field="options")
 
     def _fault(self, pod: Manifest, design: Design) -> str | None:
-        """Say which resources Kubernetes refuses, or are not those that are counted and that Dask gets to know."""
+        """Return a fault of the resources: Kubernetes refuses them, or they differ from those that Dask is given."""
         for kind in ("initContainers", "containers"):
             for container in pod["spec"].get(kind) or ():
                 if fault := resources_fault(container):
                     return f"the container {container['name']} has {fault}"
-        (own,) = (each for each in pod["spec"]["containers"] if each["name"] == self.container)
+        (own,) = (container for container in pod["spec"]["containers"] if container["name"] == self.container)
         limits, role = (own.get("resources") or {}).get("limits") or {}, self._role(design)
         for resource, key, amount in (("cpu", "cores", role.cores), ("memory", "memory", role.memory)):
             if parse_quantity(limits.get(resource, 0)) != parse_quantity(format_quantity(amount)):
                 return (
                     f"the container {self.container} has another resources.limits.{resource} than "
-                    f"{format_quantity(amount)}, which is what Dask goes by. Write it as {key}."
+                    f"{format_quantity(amount)}, which Dask uses. Set {key} instead."
                 )
         return None
 
 
 def _designs(settings: DaskSettings) -> Iterator[tuple[str, Design]]:
-    """Yield what the settings make of a cluster, and what each choice of an option makes of it, with its place."""
+    """Yield the design of a cluster by the settings, and by each choice of an option, with their places."""
     yield "", _designed(settings, {}, "image")
     for name, option in settings.options.items():
         for choice in option.choices:

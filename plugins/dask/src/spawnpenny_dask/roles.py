@@ -1,4 +1,4 @@
-"""Settings of the pods of a cluster by role: the resources and placement of scheduler and workers."""
+"""Settings of a cluster's pods by role: resources and placement of scheduler and workers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _OURS: Final = "spawnpenny.io/"
 _GRACE: Final = "terminationGracePeriodSeconds"
 _LONGEST_GRACE: Final = 3600
 _OF_NANNY: Final = Decimal(100 * 2**20)
-"""Bytes of the pod that its nanny may take."""
+"""Bytes of a worker's pod for its nanny."""
 _TERMINATE: Final = Decimal("0.95")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """One kind of pod: cores and bytes, placement, and what a site adds to it.
+    """The settings of one kind of pod: cores and bytes, placement, and additions of the site.
 
-    ``program`` runs in place of distributed's and takes its arguments; ``args`` are further ones.
+    ``program`` replaces distributed's program and gets its arguments; ``args`` are further arguments.
     """
 
     cores: Decimal = Decimal(1)
@@ -43,9 +43,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRole(Role):
-    """A worker: one process with so many threads (None: as many as it has cores), under a nanny or not.
+    """The settings of a worker: one process, with a nanny or without.
 
-    ``resources`` are what it has of distributed's own resources, which tasks may ask for.
+    ``threads`` is None for as many as it has cores. ``resources`` are distributed's own resources, which tasks may
+    request.
     """
 
     memory: Decimal = Decimal(2 * GIB)
@@ -60,19 +61,19 @@ class WorkerRole(Role):
 
     @property
     def memory_limit(self) -> int:
-        """The bytes that Dask goes by: a nanny ends the worker at 95 % of them, before the kernel ends both."""
+        """The memory limit for Dask in bytes. A nanny ends the worker at 95 % of it, before the kernel ends both."""
         if not self.nanny:
             return int(self.memory)
         return int(min(self.memory, max(self.memory / 2, (self.memory - _OF_NANNY) / _TERMINATE)))
 
 
 class PositiveField(QuantityField):
-    """A Kubernetes quantity that is more than nothing."""
+    """A Kubernetes quantity above 0."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         quantity = super()._deserialize(value, attr, data, **kwargs)
         if not quantity:
-            raise ValidationError("This has to be more than nothing.")
+            raise ValidationError("This has to be more than 0.")
         return quantity
 
 
@@ -83,12 +84,14 @@ class GibField(PositiveField):
         quantity = super()._deserialize(value, attr, data, **kwargs)
         amount = Decimal(int(quantity if isinstance(value, str) else quantity * GIB))
         if amount < MIB:
-            raise ValidationError(f"{value} is less than 1 MiB. A number is in GiB; a text has a unit, such as 512Mi.")
+            raise ValidationError(
+                f"{value} is less than 1 MiB. A number is in GiB; a text needs a unit, such as 512Mi."
+            )
         return amount
 
 
 class StringsField(fields.Dict):
-    """Strings by name, none of them spawnpenny's own."""
+    """Strings by name, without spawnpenny's own names."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(keys=fields.String(), values=fields.String(), **kwargs)
@@ -97,13 +100,13 @@ class StringsField(fields.Dict):
         strings: dict[str, str] = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
         for key, text in strings.items():
             if key.startswith(_OURS):
-                raise ValidationError(f"{key!r} is spawnpenny's own.")
+                raise ValidationError(f"spawnpenny sets {key!r} itself.")
             _check_templates(text)
         return strings
 
 
 class ObjectField(fields.Dict):
-    """Part of a Kubernetes object of a type, such as ``V1Container``, in whose strings templates are filled in."""
+    """Part of a Kubernetes object of a type, such as ``V1Container``, whose strings are templates."""
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
         super().__init__(keys=fields.String(), **kwargs)
@@ -127,14 +130,14 @@ class PodSpecField(ObjectField):
         spec: dict[str, Any] = super()._deserialize(value, attr, data, **kwargs)
         if spec.get("resources"):
             raise ValidationError(
-                "resources: those of a whole pod are in no quota, and Dask does not go by them. Write cores and memory."
+                "resources: no quota counts those of a whole pod, and Dask does not use them. Set cores and memory."
             )
         for key in ("containers", "securityContext"):
             if key in spec and spec[key] is None:
-                raise ValidationError(f"{key}: a pod has to have it, so it cannot be null.")
+                raise ValidationError(f"{key}: it cannot be null, as a pod needs it.")
         for kind in ("containers", "initContainers"):
             if not all(container.get("name") for container in spec.get(kind) or ()):
-                raise ValidationError(f"{kind}: each of them needs a name.")
+                raise ValidationError(f"{kind}: each container needs a name.")
         grace = spec.get(_GRACE)
         if grace is not None and (type(grace) is not int or not 0 <= grace <= _LONGEST_GRACE):
             raise ValidationError(f"{_GRACE}: write whole seconds, from 0 to {_LONGEST_GRACE}.")
@@ -142,7 +145,7 @@ class PodSpecField(ObjectField):
 
 
 class ArgsField(TupleField):
-    """Further arguments of a program, none of which is set by another setting."""
+    """Further arguments of a program, without those that other settings set."""
 
     def __init__(self, ours: Mapping[str, str]) -> None:
         super().__init__(fields.String())
@@ -160,7 +163,7 @@ class ArgsField(TupleField):
 
 
 class ResourcesField(fields.Dict):
-    """Amounts by name, of distributed's own resources."""
+    """Amounts of distributed's own resources by name."""
 
     def __init__(self) -> None:
         super().__init__(

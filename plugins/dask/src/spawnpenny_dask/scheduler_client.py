@@ -11,26 +11,26 @@ from typing import Any, Final
 import aiohttp
 
 from spawnpenny.api import Event, Severity
-from spawnpenny_dask.objects import CONTROL_PORT
+from spawnpenny_dask.pod_manifest import CONTROL_PORT
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=3)
 _CHUNK: Final = 64 * 1024
 _MAX_ANSWER: Final = 2**20
-"""Bytes: of some 7,000 workers. To read them takes this process's time, which all users share."""
+"""Bytes of one answer: some 7,000 workers. Parsing takes time of this process, which all users share."""
 _AT_ONCE: Final = 32
-"""Events in one request: the scheduler takes half a MiB."""
+"""Events in one request, as the scheduler accepts half a MiB."""
 _LONGEST: Final = 100 * 366 * 86_400.0
-"""Seconds that a scheduler may have been idle."""
+"""The longest plausible time in seconds."""
 _RETIRING: Final = aiohttp.ClientTimeout(total=10)
 
 
 class SilentError(Exception):
-    """The scheduler did not answer, or not in a way that can be understood: nothing is known of it."""
+    """The scheduler did not answer, or not with a valid answer: its state is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """The end of a worker's process that its nanny has restarted; ``memory`` if the nanny ended it."""
+    """The end of a worker's process that its nanny restarts. ``memory`` is true if the nanny ended it."""
 
     id: int
     code: int
@@ -39,11 +39,17 @@ class ProcessEnd:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a scheduler: its workers' status by name, and the number of workers that it would like.
+    """The state of a scheduler.
 
-    ``idle`` and ``alone`` are the seconds since when it has had nothing to do, and no client; None where it has.
-    ``left`` are the workers that it had, with the seconds since when it has them no more; ``ends`` how processes ended
-    that nannies have started again; ``event`` is the id of the last event that it was sent.
+    Attributes:
+        workers: The status of its workers by name.
+        target: The number of workers that its work needs.
+        idle: The seconds without work; None while it has work.
+        alone: The seconds without a client; None while it has one.
+        left: The workers that have left, with the seconds since then.
+        ends: The ends of processes that nannies have restarted.
+        event: The id of the last event that was sent to it.
+
     """
 
     workers: Mapping[str, str] = field(default_factory=dict)
@@ -56,15 +62,15 @@ class State:
 
 
 @asynccontextmanager
-async def asking() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open the client for schedulers' control APIs."""
+async def control_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """Open the HTTP session for control APIs."""
     headers = {"Accept-Encoding": "identity"}
     async with aiohttp.ClientSession(headers=headers, auto_decompress=False, trust_env=False) as session:
         yield session
 
 
 class Control:
-    """The control API of a scheduler; ``host`` returns where that is at the moment."""
+    """Client of one scheduler's control API. ``host`` returns the present address of its pod."""
 
     def __init__(self, session: aiohttp.ClientSession, host: Callable[[], str], token: str) -> None:
         self._session = session
@@ -76,7 +82,7 @@ class Control:
         return f"http://{self._host()}:{CONTROL_PORT}{path}"
 
     async def is_up(self) -> bool:
-        """Return whether the scheduler takes connections."""
+        """Return whether the scheduler accepts connections."""
         try:
             async with self._session.get(self._url("/health"), timeout=_PATIENCE, allow_redirects=False) as response:
                 return response.ok
@@ -84,43 +90,43 @@ class Control:
             return False
 
     async def state(self, *, among: Mapping[str, str]) -> State:
-        """Return what the scheduler reports of itself, and of these workers: of others it may report without end.
+        """Return the state of the scheduler, with these workers only, as it may report any number of others.
 
-        ``among`` are their names with the hosts of their pods, by which one is known that has no name of its own.
+        ``among`` maps their names to the hosts of their pods, which identify a worker with another name.
 
         Raises:
-            SilentError: It does not.
+            SilentError: The scheduler does not answer.
 
         """
-        told = await self._ask("GET", "/state", _PATIENCE)
+        answer = await self._request("GET", "/state", _PATIENCE)
         try:
             hosts = {host.strip("[]"): name for name, host in among.items() if host}
             found = {
-                name: name if name in among else hosts.get(_host(worker)) for name, worker in told["workers"].items()
+                name: name if name in among else hosts.get(_host(worker)) for name, worker in answer["workers"].items()
             }
             self._own_names = {pod: name for name, pod in found.items() if pod is not None}
             return State(
-                workers={pod: str(told["workers"][name]["status"]) for pod, name in self._own_names.items()},
-                target=int(told["target"]),
-                idle=None if told["idle"] is None else _seconds(told["idle"]),
-                alone=None if told["alone"] is None else _seconds(told["alone"]),
-                left={str(name): _seconds(ago) for name, ago in told.get("left", {}).items() if name in among},
-                ends=[_process_end(end) for end in told.get("ends", ())],
-                event=str(told["event"]) if told.get("event") else None,
+                workers={pod: str(answer["workers"][name]["status"]) for pod, name in self._own_names.items()},
+                target=int(answer["target"]),
+                idle=None if answer["idle"] is None else _seconds(answer["idle"]),
+                alone=None if answer["alone"] is None else _seconds(answer["alone"]),
+                left={str(name): _seconds(ago) for name, ago in answer.get("left", {}).items() if name in among},
+                ends=[_process_end(end) for end in answer.get("ends", ())],
+                event=str(answer["event"]) if answer.get("event") else None,
             )
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise SilentError("it answers what is no state") from error
+            raise SilentError("its answer is no state") from error
 
     async def retire(self, count: int, *, among: Sequence[str]) -> frozenset[str]:
-        """Retire so many of these workers, of the scheduler's choice; return which go, once their data has moved.
+        """Have the scheduler retire some of these workers, by its choice; return which it retires.
 
         Raises:
-            SilentError: It does not answer. It may have understood: its state shows that.
+            SilentError: The scheduler does not answer. It may retire some all the same: its state shows that.
 
         """
         pods = {self._own_names.get(name, name): name for name in among}
-        told = await self._ask("POST", "/retire", _RETIRING, {"count": count, "among": list(pods)})
-        names = told.get("names") if isinstance(told, dict) else None
+        answer = await self._request("POST", "/retire", _RETIRING, {"count": count, "among": list(pods)})
+        names = answer.get("names") if isinstance(answer, dict) else None
         return (
             frozenset(pods[name] for name in map(str, names) if name in pods)
             if isinstance(names, list)
@@ -128,43 +134,45 @@ class Control:
         )
 
     async def dismiss(self, names: Sequence[str] | None = None) -> None:
-        """Say that these workers (None: all) are to end at once when their pods are deleted.
+        """Have these workers (None: all) end at once when their pods are deleted.
 
         Raises:
-            SilentError: It does not answer: they may take some seconds to look for a place for their data.
+            SilentError: The scheduler does not answer. The workers may then take seconds to hand over their data.
 
         """
-        await self._ask("POST", "/dismiss", _PATIENCE, {"names": None if names is None else list(names)})
+        await self._request("POST", "/dismiss", _PATIENCE, {"names": None if names is None else list(names)})
 
     async def send(self, events: Iterable[Event], *, ends: int) -> None:
-        """Log events at the scheduler for its clients, and forget the ends of processes up to one.
+        """Log events at the scheduler for its clients, and have it forget the ends of processes up to an id.
 
         Raises:
-            SilentError: It does not; its state says which it has.
+            SilentError: The scheduler does not answer. Its state shows the last event that it has.
 
         """
-        for some in _batched(events, _AT_ONCE):
-            await self._ask("POST", "/events", _PATIENCE, {"events": [_logged(each) for each in some], "ends": ends})
+        for batch in _batched(events, _AT_ONCE):
+            await self._request(
+                "POST", "/events", _PATIENCE, {"events": [_logged(event) for event in batch], "ends": ends}
+            )
 
-    async def _ask(self, method: str, path: str, patience: aiohttp.ClientTimeout, body: Any = None) -> Any:
+    async def _request(self, method: str, path: str, patience: aiohttp.ClientTimeout, body: Any = None) -> Any:
         try:
             async with self._session.request(
                 method, self._url(path), headers=self._headers, json=body, timeout=patience, allow_redirects=False
             ) as response:
                 if not response.ok:
-                    raise SilentError(f"it answers with {response.status}")
+                    raise SilentError(f"HTTP status {response.status}")
                 return await _json(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
             raise SilentError(type(error).__name__) from error
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:
-    """Return what was answered. The program that answers is its user's: what it sends is bounded."""
+    """Return the JSON of an answer. The size is limited, as a program of the user sends it."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > _MAX_ANSWER:
-            raise SilentError("it answers too much")
+            raise SilentError("its answer is too large")
     return json.loads(body)
 
 
@@ -173,7 +181,7 @@ def _host(worker: Mapping[str, Any]) -> str:
 
 
 def _batched(items: Iterable[Event], size: int) -> Iterator[list[Event]]:
-    """Yield the items in lists of a size; an empty one where there are none."""
+    """Yield the items in lists of a size; one empty list if there are no items."""
     rest = list(items)
     for start in range(0, max(1, len(rest)), size):
         yield rest[start : start + size]
@@ -184,7 +192,7 @@ def _process_end(value: Any) -> ProcessEnd:
 
 
 def _logged(event: Event) -> dict[str, Any]:
-    """Return an event as ``Client.get_events("spawnpenny")`` has it."""
+    """Return an event in the form of ``Client.get_events("spawnpenny")``."""
     return {
         "id": event.id,
         "time": event.time,
@@ -196,13 +204,13 @@ def _logged(event: Event) -> dict[str, Any]:
 
 
 def _seconds(value: Any) -> float:
-    """Return a time that a program of a user's reports, if it is one.
+    """Return a number of seconds that a program of the user reports.
 
     Raises:
-        ValueError: It is none: JSON of Python's has infinity, and what is kept of it would be JSON nowhere else.
+        ValueError: The number is not plausible, such as infinity, which Python's JSON has, but no other.
 
     """
     seconds = float(value)
     if not 0 <= seconds <= _LONGEST:
-        raise ValueError("no cluster is as old as that")
+        raise ValueError("no plausible time")
     return seconds

@@ -1,4 +1,4 @@
-"""The settings of the Dask plugin: the pods of a cluster, the options of users, and the shutdown policy."""
+"""Settings of the Dask plugin: the pods of a cluster, the options of users, and the shutdown policy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from spawnpenny.api import (
     WorkerGroup,
 )
 from spawnpenny_dask.groups import GroupSettings, GroupsField
-from spawnpenny_dask.options import OptionsField, SiteOption, checked_environment
+from spawnpenny_dask.options import OptionsField, SiteOption
+from spawnpenny_dask.overrides import checked_environment
 from spawnpenny_dask.roles import GIB, Role, RoleSchema, WorkerRole, WorkerRoleSchema
 
 IMAGE: Final = "spawnpenny/lab"
@@ -36,8 +37,8 @@ def _usual_options() -> dict[str, SiteOption]:
 class DaskSettings:
     """Settings of Dask clusters.
 
-    ``image`` is that of all clusters (None: of the lab that asks, or ``fallback_image`` where none does). Timeouts and
-    ``lifetime`` are in seconds; 0 is never.
+    ``image`` is for all clusters. None: the image of the calling lab, or ``fallback_image`` without a lab. Timeouts and
+    ``lifetime`` are in seconds; 0: never.
     """
 
     image: str | None = None
@@ -58,13 +59,13 @@ class DaskSettings:
     end_with_lab: bool = False
 
     def maximum_of(self, group: str) -> int:
-        """Return how many workers a cluster may have of a group."""
+        """Return the most workers of a group in one cluster."""
         settings = self.worker_groups.get(group)
         own = settings.maximum if settings else None
         return self.max_workers if own is None else min(own, self.max_workers)
 
     def groups(self) -> list[WorkerGroup]:
-        """Return the groups of workers as clients see them, the default one first."""
+        """Return the worker groups as clients see them, the default one first."""
         roles = {DEFAULT_GROUP: self.worker}
         roles |= {name: group.role(name, self.worker) for name, group in self.worker_groups.items()}
         texts = {name: (group.label, group.description) for name, group in self.worker_groups.items()}
@@ -74,7 +75,7 @@ class DaskSettings:
         ]
 
     def offered(self) -> list[ClusterOption]:
-        """Return the options as clients see them, with what a cluster has where nothing is chosen."""
+        """Return the options as clients see them. Their defaults are the settings of a cluster without choices."""
         own: dict[str, Any] = {
             "worker_cores": float(self.worker.cores),
             "worker_memory": float(self.worker.memory / GIB),
@@ -131,6 +132,7 @@ class DaskSettingsSchema(StrictSchema[DaskSettings]):
             try:
                 option.check(option.default)
             except InvalidOptionError as error:
-                message = f"{error.message} Without a default of its own it has what a cluster has: {option.default!r}."
+                default = f"Its default, from the other settings, is {option.default!r}. Set another default."
+                message = f"{error.message} {default}"
                 raise ValidationError({option.name: [message]}, "options") from None
         return settings

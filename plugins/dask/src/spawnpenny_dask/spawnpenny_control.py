@@ -1,8 +1,8 @@
-"""Report on a scheduler, and retire workers: a preload of distributed's scheduler, with nothing of spawnpenny.
+"""Serve the control API of a scheduler: a preload of distributed's scheduler, without imports of spawnpenny.
 
-It runs inside the image of a user: Python 3.9 and distributed 2024.1 are enough for it. It listens at the pod's own
-address (``SPAWNPENNY_POD_IP``), and but for ``/health`` answers only who has the token that lies beside it. Whatever
-goes wrong here is answered or logged, and never reaches the scheduler.
+It runs in the image of a user, with Python 3.9 and distributed 2024.1 or newer. It listens at the pod's own address
+(``SPAWNPENNY_POD_IP``). All but ``/health`` needs the token in the file beside this one. Errors are answered or logged,
+and never reach the scheduler.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 PORT = 8788
 PATIENCE = 2.0
-"""Seconds until an answer says which workers are being retired, though data still moves."""
+"""Seconds until an answer names the retiring workers, although their data still moves."""
 MAX_BODY = 512 * 1024  # bytes: the names of some 12,000 workers
 REMEMBERED = 1000
-"""How many workers that have left are remembered, and how many ends of processes that nobody has asked for."""
+"""The most workers that have left, and ends of processes, that are remembered."""
 SETTING_UP = 10.0
-"""Seconds for which other preloads may hold up that the scheduler is said to be ready."""
+"""Seconds for which other preloads may delay that the scheduler counts as ready."""
 TOPIC = "spawnpenny"
 
 logger = logging.getLogger("distributed.spawnpenny")
 
 
 class Watch(SchedulerPlugin):  # type: ignore[misc]
-    """Knows since when there is no client and which workers have left, and holds what runs in the background."""
+    """The state of a scheduler for the control API, and the retirements under way."""
 
     name = "spawnpenny-control"
 
@@ -45,7 +45,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         self.token = token
         self.began = time.monotonic()
         self.alone_since: float | None = self.began
-        self.first_asked = 0.0
+        self.first_request = 0.0
         self.retiring: set[asyncio.Task[Any]] = set()
         self.names: dict[str, str] = {}
         self.left: dict[str, float] = {}
@@ -74,29 +74,29 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
             self.alone_since = None
 
     def remove_client(self, scheduler: Any, client: str) -> None:
-        if not [each for each in self.clients() if each != client]:
+        if not [other for other in self.clients() if other != client]:
             self.alone_since = time.monotonic()
 
     def clients(self) -> list[str]:
-        """Return the clients from outside: those of tasks are the cluster's own."""
+        """Return the clients from outside, without those of tasks, which are the cluster's own."""
         own = ("fire-and-forget", "Client-worker-")
         return [client for client in self.scheduler.clients if not client.startswith(own)]
 
     def is_up(self) -> bool:
-        """Return whether all is set up, or other preloads take long: those that never end are no reason to wait."""
+        """Return whether the scheduler is ready, or other preloads take too long, as some never end."""
         return self.scheduler.status.name == "running" or time.monotonic() - self.began > SETTING_UP
 
     def idle(self) -> float | None:
-        """Return for how many seconds nothing has run since the cluster can be used; None where it is at work.
+        """Return the seconds without work since the cluster became usable; None while it has work.
 
-        The scheduler looks only a few times a second by itself: what was submitted since must not be overlooked.
+        It checks the scheduler itself, whose own checks are too rare to notice the latest submissions.
         """
         since: float | None = self.scheduler.check_idle()
-        return None if since is None else min(max(0.0, time.time() - since), time.monotonic() - self.first_asked)
+        return None if since is None else min(max(0.0, time.time() - since), time.monotonic() - self.first_request)
 
     def state(self) -> dict[str, Any]:
-        """Return what is to be known of the scheduler, which is asked from when the cluster runs."""
-        self.first_asked = self.first_asked or time.monotonic()
+        """Return the state of the scheduler. Idle times count from the first call, when the cluster runs."""
+        self.first_request = self.first_request or time.monotonic()
         idle, alone, now = self.idle(), self.alone_since, time.monotonic()
         return {
             "workers": {
@@ -104,7 +104,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
                 for worker in self.scheduler.workers.values()
             },
             "idle": idle,
-            "alone": None if alone is None else now - max(alone, self.first_asked),
+            "alone": None if alone is None else now - max(alone, self.first_request),
             "target": int(self.scheduler.adaptive_target()),
             "left": {name: now - at for name, at in self.left.items()},
             "ends": list(self.ends),
@@ -112,16 +112,16 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         }
 
     def chosen(self, count: int, among: list[str]) -> list[str]:
-        """Return the names of so many of these workers that can best be spared, but for those that leave already."""
+        """Return the names of the workers that the scheduler would retire first, without those that already go."""
         workers = self.scheduler.workers
-        spared = [workers[address] for address in self.scheduler.workers_to_close(n=len(workers))]
-        staying = [str(worker.name) for worker in spared if not worker.status.name.startswith("clos")]
+        closable = [workers[address] for address in self.scheduler.workers_to_close(n=len(workers))]
+        staying = [str(worker.name) for worker in closable if not worker.status.name.startswith("clos")]
         return [name for name in staying if name in among][:count]
 
     async def retire(self, names: list[str]) -> list[str]:
-        """Move what only these workers hold to others, and close them; return those that do close.
+        """Move the data of these workers to others, and close them; return the names of those that close.
 
-        One whose data no other worker can take stays.
+        A worker stays if no other worker can take its data.
         """
         if not names:
             return []
@@ -130,34 +130,34 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
         return [str(worker["name"]) for worker in task.result().values()] if done else names
 
     async def leave(self, name: str, address: str) -> bool:
-        """Return whether a worker whose pod is ordered away may go: what only it held has moved, or nobody needs it.
+        """Return whether a worker whose pod is being deleted may go, as its data has moved or is not needed.
 
-        Where no other worker can take the data, one that comes soon may.
+        If no other worker can take the data now, a new one may do so soon.
         """
         if self.closing or name in self.dismissed or address not in self.scheduler.workers:
             return True
         task = self.departures.get(address)
         if task is None or task.done():
-            if not self._heirs(address):
+            if not self._receivers(address):
                 return not self.scheduler.workers[address].has_what
             task = self._begin(self.scheduler.retire_workers(workers=[address], close_workers=False))
-            self.departures = {key: each for key, each in self.departures.items() if not each.done()}
+            self.departures = {key: other for key, other in self.departures.items() if not other.done()}
             self.departures[address] = task
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         return bool(done and task.exception() is None and task.result())
 
-    def _heirs(self, address: str) -> list[Any]:
-        """Return the workers that could take the data of one."""
+    def _receivers(self, address: str) -> list[Any]:
+        """Return the workers that could take the data of a worker."""
         workers = self.scheduler.workers.values()
         return [worker for worker in workers if worker.address != address and worker.status.name == "running"]
 
     def process_ended(self, name: str, code: int, memory: bool) -> None:
-        """Take down how the process of a worker ended that its nanny starts again."""
+        """Note the end of a worker's process that its nanny restarts."""
         self.last_end += 1
         self.ends.append({"id": self.last_end, "name": str(name), "code": int(code), "memory": bool(memory)})
 
-    def take_note(self, events: list[dict[str, Any]], ends: int) -> None:
-        """Log events of the service's for the clients of the scheduler; the ends up to a number are known to it."""
+    def log_events(self, events: list[dict[str, Any]], ends: int) -> None:
+        """Log events of the service for the scheduler's clients, and forget the ends up to an id, which it knows."""
         for event in events:
             self.scheduler.log_event(TOPIC, event)
             self.last_event = event["id"]
@@ -165,7 +165,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]
             self.ends.popleft()
 
     def dismiss(self, names: list[str] | None) -> None:
-        """Dismiss these workers (None: all): they go without a word when their pods are ordered away."""
+        """Dismiss these workers (None: all): they end at once when their pods are deleted."""
         self.closing = self.closing or names is None
         self.dismissed.update(names or ())
 
@@ -196,7 +196,7 @@ class Health(Open):
 
 
 class Closed(Open):
-    """Routes that are for spawnpenny alone."""
+    """Base of the routes that need the token."""
 
     def prepare(self) -> None:
         given = self.request.headers.get("Authorization", "").encode()
@@ -209,7 +209,7 @@ class Closed(Open):
             logger.error("spawnpenny: %s failed", self.request.path, exc_info=value)
 
     def body(self) -> dict[str, Any]:
-        """Return the object that was sent."""
+        """Return the JSON object of the request."""
         try:
             body = json.loads(self.request.body)
         except (ValueError, RecursionError):
@@ -226,10 +226,10 @@ class State(Closed):
 
 class Retire(Closed):
     async def post(self) -> None:
-        names = self._asked()
+        names = self._chosen()
         self.write({"names": await self.watch.retire(names)})
 
-    def _asked(self) -> list[str]:
+    def _chosen(self) -> list[str]:
         body = self.body()
         count, among = body.get("count"), body.get("among")
         if type(count) is not int or count < 0 or among is None or not _are_names(among):
@@ -243,7 +243,7 @@ class Events(Closed):
         events, ends = body.get("events"), body.get("ends")
         if not isinstance(events, list) or not all(map(_is_event, events)) or type(ends) is not int:
             raise HTTPError(400)
-        self.watch.take_note(events, ends)
+        self.watch.log_events(events, ends)
         self.write({})
 
 
@@ -257,7 +257,7 @@ class Dismiss(Closed):
 
 
 def _silent(handler: RequestHandler) -> None:
-    """Log no request: there is one a second."""
+    """Log no requests, as there may be one a second."""
 
 
 def _are_names(value: Any) -> bool:
@@ -268,10 +268,10 @@ def _is_event(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("id"), str)
 
 
-def _be_asked_by_newer(scheduler: Any) -> None:
-    """Accept a newer client's request for this scheduler's identity, with arguments that are not known here.
+def _accept_newer_clients(scheduler: Any) -> None:
+    """Ignore unknown arguments in a newer client's request for the scheduler's identity.
 
-    It asks that before versions are compared: else it would fail by a TypeError, and never say that they differ.
+    The request comes before the comparison of versions. Else a TypeError would hide that the versions differ.
     """
     identity = scheduler.handlers["identity"]
     known = inspect.signature(identity).parameters
@@ -283,10 +283,10 @@ def _be_asked_by_newer(scheduler: Any) -> None:
 
 
 async def dask_setup(scheduler: Any) -> None:
-    """Start to listen; distributed calls this once the scheduler does."""
+    """Start the control API. distributed calls this once the scheduler listens."""
     watch = Watch(scheduler, Path(__file__).with_name("control").read_text().strip())
     scheduler.add_plugin(watch)
-    _be_asked_by_newer(scheduler)
+    _accept_newer_clients(scheduler)
     scheduler.handlers["spawnpenny_leave"] = watch.leave
     scheduler.handlers["spawnpenny_process_ended"] = watch.process_ended
     handlers = {"/health": Health, "/state": State, "/retire": Retire, "/events": Events, "/dismiss": Dismiss}
@@ -298,7 +298,7 @@ async def dask_setup(scheduler: Any) -> None:
 
 
 async def dask_teardown(scheduler: Any) -> None:
-    """Stop to listen."""
+    """Stop the control API."""
     watch = scheduler.plugins.get(Watch.name)
     if watch is not None:
         watch.server.stop()

@@ -1,8 +1,8 @@
-"""Add the dashboard to a scheduler that answers already: a preload of distributed's scheduler.
+"""Add the dashboard to a running scheduler: a preload of distributed's scheduler.
 
-To import Bokeh takes as long as all else of a scheduler's start together. So the scheduler starts without a dashboard,
-and this adds it when somebody asks for a page, or a few seconds later. Requests meanwhile wait. It runs inside the
-image of a user: Python 3.9 and distributed 2024.1 are enough for it.
+The import of Bokeh takes as long as the rest of a scheduler's start. So the scheduler starts without a dashboard, and
+this adds it at the first request for a page, or after a few seconds. Requests wait meanwhile. It runs in the image of a
+user, with Python 3.9 and distributed 2024.1 or newer.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from distributed.http import get_handlers
 from tornado.web import Application, HTTPError, RequestHandler
 
 PAUSE = 3.0
-"""Seconds in which the scheduler has its first client and workers before the dashboard is made."""
+"""Seconds for the scheduler's first client and workers, before it makes the dashboard."""
 PATIENCE = 60.0
 LIST = "/individual-plots.json"
-"""A page of the scheduler's own that lists those of the dashboard: JupyterLab's extension looks there first."""
+"""The scheduler's own list of the dashboard's pages, which JupyterLab's extension requests first."""
 
 logger = logging.getLogger("distributed.spawnpenny")
 tasks: set[asyncio.Task[None]] = set()
-"""What runs in the background: the event loop alone would not keep it."""
+"""References to background tasks: the event loop keeps only weak ones."""
 
 
 class Dashboard:
-    """The dashboard of one scheduler; ``waiting`` answers for it until it is there."""
+    """The dashboard of one scheduler. ``waiting`` holds requests until it is made."""
 
     def __init__(self, scheduler: Any) -> None:
         self.scheduler = scheduler
-        self.wanted = asyncio.Event()
+        self.requested = asyncio.Event()
         self.made = asyncio.Event()
         self.waiting = Application([(r"/.*", Waiting, {"dashboard": self})])
 
     def stand_in(self) -> None:
-        """Answer for the dashboard until it is made."""
+        """Hold requests for the dashboard until it is made."""
         http = self.scheduler.http_application
         find = http.find_handler
 
@@ -48,15 +48,15 @@ class Dashboard:
         http.find_handler = find_or_wait
 
     async def make(self) -> None:
-        """Make it, once it is wanted or some seconds have passed."""
+        """Make the dashboard after a request for it, or after some seconds."""
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.wanted.wait(), PAUSE)
+            await asyncio.wait_for(self.requested.wait(), PAUSE)
         http = self.scheduler.http_application
         try:
             loop = asyncio.get_running_loop()
             module = await loop.run_in_executor(None, import_module, "distributed.dashboard.scheduler")
             module.connect(http, self.scheduler.http_server, self.scheduler, prefix="/")
-        except ImportError:  # the image has no Bokeh: distributed has a page that says so
+        except ImportError:  # the image lacks Bokeh, and distributed has a page that explains it
             missing = ["distributed.http.scheduler.missing_bokeh"]
             http.add_handlers(r".*", get_handlers(server=self.scheduler, modules=missing, prefix="/"))
         except Exception:
@@ -68,7 +68,7 @@ class Dashboard:
 
 
 class Waiting(RequestHandler):
-    """Hold a request until the dashboard is made, and have it answer."""
+    """Handler that holds a request until the dashboard is made, and then has the dashboard answer it."""
 
     dashboard: Dashboard
 
@@ -76,7 +76,7 @@ class Waiting(RequestHandler):
         self.dashboard = dashboard
 
     async def get(self) -> None:
-        self.dashboard.wanted.set()
+        self.dashboard.requested.set()
         try:
             await asyncio.wait_for(self.dashboard.made.wait(), PATIENCE)
         except asyncio.TimeoutError:  # noqa: UP041 - another class before Python 3.11
@@ -92,16 +92,16 @@ class Waiting(RequestHandler):
 
 
 def correct_links() -> None:
-    """Make the links of distributed's pages below ``/info`` right where a path stands before the dashboard's.
+    """Correct the links in distributed's pages below ``/info``, for dashboards below a prefix.
 
-    They stand two folders deep, and their links lead three up: beyond the root, which browsers forgive.
+    The pages are two folders deep, but their links lead three folders up. Without a prefix, browsers ignore that.
     """
-    with suppress(ImportError, AttributeError, TypeError):  # another version may do it otherwise
+    with suppress(ImportError, AttributeError, TypeError):  # other versions may differ
         import_module("distributed.http.scheduler.info").rel_path_statics["rel_path_statics"] = "../.."
 
 
 def dask_setup(scheduler: Any) -> None:
-    """Start to make the dashboard; distributed calls this when the scheduler listens."""
+    """Begin to make the dashboard. distributed calls this once the scheduler listens."""
     correct_links()
     dashboard = Dashboard(scheduler)
     dashboard.stand_in()

@@ -1,10 +1,10 @@
-"""Run a command-line program of distributed with our preloads before those of its configuration.
+"""Run a command-line program of distributed, with our preloads before the configured ones.
 
-``python spawnpenny_launch.py distributed.cli.dask_scheduler …`` is ``python -m distributed.cli.dask_scheduler …``, but
-for that. A preload that is named on the command line hides those of the image and of the user, which stand in Dask's
-configuration; so ours join these in the configuration. A worker that is made before its scheduler has an address waits
-here until the service sends it. It runs inside the image of a user: Python 3.9 and distributed
-2024.1 are enough for it. Nothing is imported early, as the processes that a nanny starts read this file, too.
+``python spawnpenny_launch.py distributed.cli.dask_scheduler …`` otherwise does the same as
+``python -m distributed.cli.dask_scheduler …``. A preload on the command line would hide those of the image and the
+user, which are in Dask's configuration; so ours are added to the configuration. A worker that starts before its
+scheduler has an address waits here until the service sends it. It runs in the image of a user, with Python 3.9 and
+distributed 2024.1 or newer. It imports as little as possible, as the processes of a nanny import it, too.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ LONGEST_ADDRESS = 1000
 
 
 class Address(TCPServer):
-    """Takes the scheduler's address, once, from who has the token that lies beside this file.
+    """Server that accepts the scheduler's address once, with the token in the file beside this one.
 
-    It is no ``HTTPServer``, as that one looks up its own name, which takes long where no DNS answers.
+    It is no ``HTTPServer``, which looks up its own name, as that takes long without DNS.
     """
 
     allow_reuse_address = True
@@ -42,22 +42,22 @@ class Address(TCPServer):
         self.token = token
         self.scheduler = ""
         self.known = threading.Event()
-        super().__init__((host, port), Taker)
+        super().__init__((host, port), AddressHandler)
 
     def begin(self) -> None:
         """Listen in the background."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def wait(self) -> str:
-        """Return the address, once it is known, and listen no longer."""
+        """Wait for the address, stop listening, and return the address."""
         self.known.wait()
         self.shutdown()
         self.server_close()
         return self.scheduler
 
 
-class Taker(BaseHTTPRequestHandler):
-    """One request."""
+class AddressHandler(BaseHTTPRequestHandler):
+    """Handler of one request."""
 
     server: Address
     timeout = 5
@@ -89,48 +89,48 @@ class Taker(BaseHTTPRequestHandler):
         self.wfile.write(b"{}")
 
     def log_message(self, *_: Any) -> None:
-        """Log no request."""
+        """Log no requests."""
 
 
 def prepend(key: str, files: tuple[str, ...]) -> list[str]:
-    """Put files before the preloads of a key of the configuration; return them all."""
+    """Put files before the configured preloads of a key; return all of them."""
     import dask  # noqa: PLC0415 - not in every process that reads this file
 
     configured: Any = dask.config.get(f"{key}.preload", default=None) or []
     theirs = [configured] if isinstance(configured, str) else list(configured)
     ours = [str(HERE / file) for file in files]
     arguments: Any = dask.config.get(f"{key}.preload-argv", default=None) or []
-    if arguments and not isinstance(arguments, str) and not isinstance(arguments[0], str):  # a list for each preload
+    if arguments and not isinstance(arguments, str) and not isinstance(arguments[0], str):  # one list for each preload
         dask.config.set({f"{key}.preload-argv": [*([] for _ in ours), *arguments]})
     dask.config.set({f"{key}.preload": [*ours, *theirs]})
     return [*ours, *theirs]
 
 
 def with_preloads(program: str, arguments: list[str]) -> list[str]:
-    """Configure the preloads of a program, and return its arguments with what it takes from nowhere else."""
-    import_module("distributed")  # its own defaults have to be in the configuration first
+    """Configure the preloads of a program; return its arguments, with the preloads that only they can set."""
+    import_module("distributed")  # it first adds its own defaults to the configuration
     if program.endswith("dask_scheduler"):
         return _named_too(prepend("distributed.scheduler", SCHEDULER)[: len(SCHEDULER)], arguments)
     arguments = _named_too(prepend("distributed.worker", WORKER)[: len(WORKER)], arguments)
     if "--no-nanny" in arguments:
         return arguments
-    # The program hands the nanny an empty list, so that the nanny does not look at its configuration.
+    # The program passes the nanny an empty list, so that the nanny ignores its configuration.
     nanny = prepend("distributed.nanny", WORKER)
     return [*(part for file in nanny for part in ("--preload-nanny", file)), *arguments]
 
 
 def _named_too(ours: list[str], arguments: list[str]) -> list[str]:
-    """Name our preloads where the arguments name some, as those of the configuration are not looked at then."""
+    """Add our preloads to arguments with preloads, as distributed then ignores the configured ones."""
     if not any(argument == "--preload" or argument.startswith("--preload=") for argument in arguments):
         return arguments
     return [*(part for file in ours for part in ("--preload", file)), *arguments]
 
 
 def awaited_address() -> Address | None:
-    """Begin to wait for the scheduler's address, where this worker is to be sent it."""
+    """Listen for the scheduler's address, if this worker is to wait for it."""
     if not os.environ.pop("SPAWNPENNY_AWAITS_SCHEDULER", ""):
         return None
-    # The first process of a container is not ended by a signal that it does not handle.
+    # An unhandled signal does not end the first process of a container.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     address = Address(os.environ["SPAWNPENNY_POD_IP"], PORT, (HERE / "join").read_text().strip())
     address.begin()

@@ -1,7 +1,7 @@
-"""Refuse nanny plugins where no worker has a nanny: a preload of distributed's scheduler.
+"""Refuse nanny plugins if no worker has a nanny: a preload of distributed's scheduler.
 
-Distributed would take them, and never do them. It runs inside the image of a user: Python 3.9 and distributed 2024.1
-are enough for it.
+distributed would accept them, and never run them. It runs in the image of a user, with Python 3.9 and distributed
+2024.1 or newer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NO_NANNY = (
 
 
 def dask_setup(scheduler: Any) -> None:
-    """Refuse them from now on; distributed calls this when the scheduler listens."""
+    """Refuse nanny plugins from now on. distributed calls this once the scheduler listens."""
     if os.environ.get("SPAWNPENNY_NANNY") != "False":
         return
     register = scheduler.register_nanny_plugin

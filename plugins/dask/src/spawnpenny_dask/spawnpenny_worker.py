@@ -1,8 +1,8 @@
-"""Hand over a worker's data before its pod goes, and report how its process ended: a preload of nannies and workers.
+"""Move a worker's data before its pod goes, and report how its process ended: a preload of nannies and workers.
 
-A pod that is drained, evicted or preempted gets SIGTERM, and some seconds. Distributed's worker ends at once then, and
-what only it held is lost. This has the scheduler move it first. It runs inside the image of a user: Python 3.9 and
-distributed 2024.1 are enough for it. Whatever goes wrong here, the worker ends as it would have without it.
+A pod that is drained, evicted or preempted gets SIGTERM and some seconds. distributed's worker then ends at once, and
+loses the data that only it holds. This has the scheduler move the data first. It runs in the image of a user, with
+Python 3.9 and distributed 2024.1 or newer. After an error here, the worker ends as it would without this preload.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from contextlib import suppress
 from typing import Any
 
 ANSWER = 5.0
-"""Seconds for an answer of the scheduler's."""
+"""Seconds for an answer of the scheduler."""
 PAUSE = 0.3
 CLOSING = 3.0
-"""Seconds of the pod's grace that are left to close the worker."""
+"""Seconds of the grace period that remain for closing the worker."""
 
 logger = logging.getLogger("distributed.spawnpenny")
 
 
 class Departure:
-    """The departure of a worker whose pod is ordered away; ``server`` is its nanny, or itself."""
+    """The departure of a worker whose pod is being deleted. ``server`` is its nanny, or the worker itself."""
 
     def __init__(self, server: Any) -> None:
         self.server = server
@@ -34,11 +34,11 @@ class Departure:
         self.task: asyncio.Task[None] | None = None
 
     def prepare(self) -> None:
-        """Take the place of distributed's handler of SIGTERM, which is called when the data has moved."""
+        """Replace distributed's handler of SIGTERM, which runs after the data has moved."""
         self.before = signal.signal(signal.SIGTERM, self.ordered)
 
     def ordered(self, number: int, frame: Any) -> None:
-        signal.signal(signal.SIGTERM, self.before)  # who sends another one does not want to wait
+        signal.signal(signal.SIGTERM, self.before)  # a second signal ends the worker at once
         self.loop.call_soon_threadsafe(self.begin)
 
     def begin(self) -> None:
@@ -47,13 +47,13 @@ class Departure:
     async def leave(self) -> None:
         grace = float(os.environ.get("SPAWNPENNY_GRACE", "10"))
         try:
-            await asyncio.wait_for(self.hand_over(), max(grace - CLOSING, grace / 2))
+            await asyncio.wait_for(self.move_data(), max(grace - CLOSING, grace / 2))
         except Exception as error:  # noqa: BLE001 - it ends without, then
             logger.warning("spawnpenny: the data of this worker may be lost: %r", error)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    async def hand_over(self) -> None:
-        """Return when the scheduler says that nothing is left here which only this worker holds."""
+    async def move_data(self) -> None:
+        """Wait until the scheduler reports that no data is left that only this worker holds."""
         while address := self.address():
             name = str(self.server.name)
             if await asyncio.wait_for(self.server.scheduler.spawnpenny_leave(name=name, address=address), ANSWER):
@@ -61,7 +61,7 @@ class Departure:
             await asyncio.sleep(PAUSE)
 
     def address(self) -> str | None:
-        """Return the address of the worker that runs; None where it is closing anyway."""
+        """Return the address of the worker; None if it is already closing."""
         if self.server.status.name not in {"running", "paused", "closing_gracefully"}:
             return None
         address: str | None = self.server.worker_address
@@ -69,11 +69,11 @@ class Departure:
 
 
 class Exits:
-    """Reports to the scheduler how the process of a nanny's worker ended unexpectedly."""
+    """Reports to the scheduler about unexpected ends of a nanny's worker process."""
 
     def __init__(self, nanny: Any) -> None:
         self.nanny = nanny
-        self.wanted = 0
+        self.kills = 0
         self.terminated = -1
         self.reports: set[asyncio.Task[None]] = set()
 
@@ -87,17 +87,17 @@ class Exits:
 
         @functools.wraps(kill)
         async def counted(*arguments: Any, **more: Any) -> Any:
-            self.wanted += 1
+            self.kills += 1
             try:
                 return await kill(*arguments, **more)
             finally:
-                self.wanted -= 1
+                self.kills -= 1
 
         self.nanny._on_worker_exit_sync = on_exit  # noqa: SLF001
         self.nanny.kill = self.nanny.handlers["kill"] = counted
 
     def ended(self, code: int) -> None:
-        if not code or self.wanted or self.nanny.status.name != "running":
+        if not code or self.kills or self.nanny.status.name != "running":
             return
         pid = getattr(self.nanny.memory_manager, "_last_terminated_pid", -1)
         memory, self.terminated = pid != self.terminated, pid
@@ -113,9 +113,9 @@ class Exits:
 
 
 def dask_setup(server: Any) -> None:
-    """Begin; distributed calls this for a nanny before its worker starts, and for a worker when it runs."""
+    """Set up. distributed calls this for a nanny before its worker starts, and for a worker once it runs."""
     if getattr(server, "nanny", None):
-        # Some entry points pass SIGTERM to their whole process group. The nanny says when its worker ends.
+        # Some entry points pass SIGTERM to their process group. The nanny alone is to end its worker.
         with suppress(OSError):
             os.setpgid(0, 0)
         return

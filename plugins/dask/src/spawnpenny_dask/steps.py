@@ -1,4 +1,4 @@
-"""The steps of a Dask cluster: its credentials, its scheduler, its workers."""
+"""The steps of a Dask cluster: credentials, scheduler, workers."""
 
 from __future__ import annotations
 
@@ -25,29 +25,31 @@ from spawnpenny.api import (
     StashKey,
     allow,
 )
-from spawnpenny_dask.choice import Design
 from spawnpenny_dask.credentials import credentials, join_token, new_secrets
-from spawnpenny_dask.desired_workers import Wishes
-from spawnpenny_dask.joining import send_address, start_beside
-from spawnpenny_dask.objects import JOIN_TOKEN, can_wait, pod_host, scheduler_pod, scheduler_url, worker_pod
+from spawnpenny_dask.design import Design
+from spawnpenny_dask.desired_workers import DesiredWorkers
+from spawnpenny_dask.early_workers import send_address, start_early
+from spawnpenny_dask.pod_manifest import JOIN_TOKEN, pod_host
 from spawnpenny_dask.pod_steps import DaskStep, PodStep
 from spawnpenny_dask.roles import Role
-from spawnpenny_dask.scheduler_client import Control, SilentError, asking
+from spawnpenny_dask.scheduler_client import Control, SilentError, control_session
+from spawnpenny_dask.scheduler_pod import scheduler_pod, scheduler_url
 from spawnpenny_dask.shutdown import Limits
-from spawnpenny_dask.supervisor import Charge, Tending
-from spawnpenny_dask.workers import Fleet, worker_pods
+from spawnpenny_dask.supervisor import ClusterSupervisor, SupervisedCluster
+from spawnpenny_dask.worker_pod import can_wait, worker_pod
+from spawnpenny_dask.workers import WorkerPods, worker_pods
 
-_KNOCK: Final = 0.05
-"""Seconds between two looks whether a scheduler is up: a kubelet would look once a second."""
+_PROBE: Final = 0.05
+"""Seconds between two probes of a starting scheduler. A kubelet probes once a second."""
 _POD: Final = "Pod"
 _ANSWERED: Final[StashKey[asyncio.Event]] = StashKey("dask.answered")
 _SECRET_KEYS: Final[StashKey[frozenset[str]]] = StashKey("dask.secret_keys")
 _PLACEHOLDER: Final = "tls://scheduler:8786"
-"""Stands for the scheduler's address, which is known once it runs."""
+"""A placeholder for the scheduler's address, which is known once it runs."""
 
 
 class CredentialsStep(DaskStep):
-    """Keep the cluster's certificates, and the variables of its user, where only its pods read them."""
+    """Keeps the cluster's certificates and its user's variables in a Secret for its pods."""
 
     name = "dask.credentials"
     needs = frozenset({"namespace"})
@@ -63,10 +65,10 @@ class CredentialsStep(DaskStep):
         return [credentials(spawn, self._design(spawn).environment)]
 
     async def apply(self, spawn: Spawn) -> None:
-        if AUTHORITY not in spawn.secrets:  # the record was lost: what the pods that run have stays theirs
+        if AUTHORITY not in spawn.secrets:  # the record was lost: the running pods keep their credentials
             existing = await spawn.cluster.read("Secret", spawn.names.base)
             if existing is None or not spawn.cluster.is_ours(existing):
-                raise SpawnError("The credentials of the cluster are lost. Start another one.")
+                raise SpawnError("The credentials of the cluster are lost. Start another cluster.")
             spawn.stash[_SECRET_KEYS] = frozenset(existing["data"])
             return
         (secret,) = self.manifests(spawn)
@@ -78,7 +80,7 @@ class CredentialsStep(DaskStep):
 
 
 class SchedulerStep(PodStep):
-    """Run the scheduler, and wait until it takes connections."""
+    """Runs the scheduler, and waits until it accepts connections."""
 
     name = "dask.scheduler"
     needs = frozenset({"namespace", "dask.credentials"})
@@ -124,7 +126,7 @@ class SchedulerStep(PodStep):
 
 
 class WorkersStep(PodStep):
-    """Hold as many workers as there should be, for as long as the cluster is of use."""
+    """Runs the desired workers until the cluster ends."""
 
     name = "dask.workers"
     needs = frozenset({"namespace", "dask.credentials"})
@@ -147,8 +149,8 @@ class WorkersStep(PodStep):
 
     def resources(self, spawn: PlannedSpawn) -> Resources:
         counts = {group: spawn.scale.of(group) for group in self._design(spawn).group_names}
-        asked = [(self._counted(spawn, group), count) for group, count in counts.items() if count]
-        return sum((Resources(one.cpu * count, one.memory * count) for one, count in asked), start=Resources())
+        requested = [(self._counted(spawn, group), count) for group, count in counts.items() if count]
+        return sum((Resources(one.cpu * count, one.memory * count) for one, count in requested), start=Resources())
 
     def check(self, spawn: PlannedSpawn) -> None:
         super().check(spawn)
@@ -161,9 +163,9 @@ class WorkersStep(PodStep):
                 _demand_at_most(f"workers of the group {group}", count, settings.maximum_of(group), place)
 
     async def apply(self, spawn: Spawn) -> None:
-        """Make workers beside the scheduler, until that answers: they take as long to start. ``supervise`` goes on.
+        """Create workers while the scheduler starts, as they take as long to start. ``supervise`` creates the rest.
 
-        A Secret that an earlier version made may lack the token of waiting workers: ``supervise`` makes all then.
+        The Secret of an earlier version may lack the token of waiting workers: then ``supervise`` creates all.
         """
         design = self._design(spawn)
         names = design.group_names if JOIN_TOKEN in spawn.stash[_SECRET_KEYS] else ()
@@ -172,12 +174,12 @@ class WorkersStep(PodStep):
         def make(name: str, group: str) -> Manifest:
             return spawn.patched(self._worker(spawn, design, name, None, group))
 
-        beside = asyncio.create_task(start_beside(spawn, Fleet(spawn, make), waiting))
+        early = asyncio.create_task(start_early(spawn, WorkerPods(spawn, make), waiting))
         try:
             await _answered(spawn).wait()
         finally:
-            beside.cancel()
-            await asyncio.wait([beside])
+            early.cancel()
+            await asyncio.wait([early])
 
     async def supervise(self, spawn: Spawn) -> None:
         scheduler = await _until_placed(spawn)
@@ -185,73 +187,75 @@ class WorkersStep(PodStep):
         design, settings = self._design(spawn), self._settings
 
         def now() -> Manifest:
-            """Return the scheduler's pod as it is: its address may change."""
+            """Return the present pod of the scheduler, as its address may change."""
             return _placed(spawn) or scheduler
 
         def make(name: str, group: str) -> Manifest:
             return spawn.patched(self._worker(spawn, design, name, scheduler_url(now()), group))
 
-        async with asking() as session:
+        async with control_session() as session:
 
-            async def welcome(pods: Sequence[Manifest], here: Collection[str]) -> None:
-                await send_address(session, scheduler_url(now()), pods, join_token(token), but=here)
+            async def send(pods: Sequence[Manifest], joined: Collection[str]) -> None:
+                await send_address(session, scheduler_url(now()), pods, join_token(token), joined=joined)
 
-            charge = Charge(
+            cluster = SupervisedCluster(
                 spawn=spawn,
                 control=Control(session, lambda: pod_host(now()), token),
-                fleet=Fleet(spawn, make),
+                workers=WorkerPods(spawn, make),
                 limits=Limits(design.idle_timeout, settings.client_timeout, settings.lifetime),
-                wishes=Wishes(spawn, most=settings.max_workers, groups=design.group_names, forgotten=forgotten),
-                born=datetime.fromisoformat(scheduler["metadata"]["creationTimestamp"]).timestamp(),
+                desired_workers=DesiredWorkers(
+                    spawn, most=settings.max_workers, groups=design.group_names, forgotten=forgotten
+                ),
+                started_at=datetime.fromisoformat(scheduler["metadata"]["creationTimestamp"]).timestamp(),
                 lab=spawn.caller.lab if spawn.caller and settings.end_with_lab else None,
-                welcome=welcome,
+                send_address=send,
             )
-            await Tending(charge).run()
+            await ClusterSupervisor(cluster).run()
 
     def _worker(self, spawn: PlannedSpawn, design: Design, name: str, scheduler: str | None, group: str) -> Manifest:
         return worker_pod(spawn, design, self._settings, self._allowed, name=name, scheduler=scheduler, group=group)
 
     async def revert(self, spawn: Spawn) -> None:
         await _dismiss(spawn)
-        await Fleet(spawn).discard()
+        await WorkerPods(spawn).discard()
 
 
 def _demand_at_most(what: str, count: int, most: int, setting: str) -> None:
     if count > most:
         raise QuotaExceededError(
-            what, asked=str(count), used="0", limit=str(most), setting=setting, advice="A cluster may have no more."
+            what, asked=str(count), used="0", limit=str(most), setting=setting, advice="One cluster cannot have more."
         )
 
 
 async def _dismiss(spawn: Spawn) -> None:
-    """Order the scheduler to end its workers for good: none of them is to look for a place for its data."""
+    """Have the scheduler dismiss its workers, so that none of them hands over its data."""
     scheduler = _placed(spawn)
     if scheduler is None or CONTROL_TOKEN not in spawn.secrets or not worker_pods(spawn):
         return
-    async with asking() as session:
+    async with control_session() as session:
         with suppress(SilentError):
             await Control(session, lambda: pod_host(scheduler), spawn.secrets[CONTROL_TOKEN]).dismiss()
 
 
 def _answered(spawn: Spawn) -> asyncio.Event:
-    """Return what says to all steps that the scheduler answers."""
+    """Return the event, shared by the steps of a spawn, that the scheduler answers."""
     if _ANSWERED not in spawn.stash:
         spawn.stash[_ANSWERED] = asyncio.Event()
     return spawn.stash[_ANSWERED]
 
 
 async def _answers(spawn: Spawn, pod: Manifest) -> Manifest:
-    """Return the scheduler's pod as soon as it takes connections."""
+    """Return the scheduler's pod as soon as it accepts connections."""
     existing = await _until_placed(spawn, pod["metadata"]["uid"])
-    async with asking() as session:
+    async with control_session() as session:
         control = Control(session, lambda: pod_host(existing), "")
         while not await control.is_up():  # noqa: ASYNC110 - it is up in another process
-            await asyncio.sleep(_KNOCK)
+            await asyncio.sleep(_PROBE)
     return existing
 
 
 async def _until_placed(spawn: Spawn, uid: str | None = None) -> Manifest:
-    """Return the scheduler's pod once the cache has it, with an address."""
+    """Return the scheduler's pod once the cache has it with an address."""
     while (pod := _placed(spawn, uid)) is None:
         await spawn.changed(1)
     return pod
@@ -267,16 +271,16 @@ def _placed(spawn: Spawn, uid: str | None = None) -> Manifest | None:
 
 
 async def _token(spawn: Spawn) -> tuple[str, bool]:
-    """Return the token of the control API, and whether the record that had it was lost."""
+    """Return the token of the control API, and whether the record was lost, which had it."""
     if CONTROL_TOKEN in spawn.secrets:
         return spawn.secrets[CONTROL_TOKEN], False
     secret = await spawn.cluster.read("Secret", spawn.names.base)
     return base64.b64decode(secret["data"][CONTROL_TOKEN]).decode() if secret else "", True
 
 
-async def _first(*work: Coroutine[Any, Any, Manifest]) -> Manifest:
-    """Return what comes first, and break off the rest; what fails first is raised."""
-    tasks = {asyncio.create_task(each) for each in work}
+async def _first(*coroutines: Coroutine[Any, Any, Manifest]) -> Manifest:
+    """Return the first result, or raise the first error, and cancel the rest."""
+    tasks = {asyncio.create_task(coroutine) for coroutine in coroutines}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return next(iter(done)).result()

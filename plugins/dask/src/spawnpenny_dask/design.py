@@ -1,4 +1,4 @@
-"""Combine the settings and a user's options into the design of one cluster."""
+"""The design of a cluster: the settings, combined with a user's options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from spawnpenny.api import DEFAULT_GROUP, SCHEDULER, WORKER, Caller, InvalidOptionError, overlaid
 from spawnpenny_dask.groups import GroupSettings
-from spawnpenny_dask.options import Overrides, checked_environment, load_overrides
+from spawnpenny_dask.overrides import Overrides, checked_environment, load_overrides
 from spawnpenny_dask.roles import Role, WorkerRole
 from spawnpenny_dask.settings import DaskSettings
 
@@ -19,7 +19,7 @@ _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,999}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One cluster: its image, its pods, the user's own variables (which may be secret), and when it is idle."""
+    """The design of one cluster: image, pods, the user's own variables (which may be secret), and idle timeout."""
 
     image: str
     scheduler: Role
@@ -28,14 +28,14 @@ class Design:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     groups: Mapping[str, GroupSettings] = field(default_factory=dict)
     group_threads: int | None = None
-    """The threads of a group that sets none: without the default of an option, which is meant for other cores."""
+    """The threads of a group that sets none, without the default of an option, which is for the default cores."""
 
     @property
     def group_names(self) -> tuple[str, ...]:
         return (DEFAULT_GROUP, *self.groups)
 
     def of(self, group: str) -> Design:
-        """Return the design with the workers of a group for its workers."""
+        """Return the design for the workers of a group."""
         if group == DEFAULT_GROUP:
             own = {DEFAULT_GROUP: float(self.worker.nthreads)} if self.groups else {}
             return replace(self, worker=replace(self.worker, resources={**own, **self.worker.resources}))
@@ -50,13 +50,13 @@ def choose(
     caller: Caller | None,
     overrides: Sequence[tuple[str, Mapping[str, Any]]] = (),
 ) -> Design:
-    """Return what a cluster of these options is made of; those of other plugins are not looked at.
+    """Return the design of a cluster with these options. Options of other plugins have no effect.
 
-    ``overrides`` are what plugins set for the user, each with the plugin's name.
+    ``overrides`` are the names of plugins, with the settings that their hooks override for the user.
 
     Raises:
-        SettingsError: A plugin sets what cannot be set.
-        InvalidOptionError: The image is no name of one, or the environment none.
+        SettingsError: The hook of a plugin overrides a setting that it cannot.
+        InvalidOptionError: The image or the environment is invalid.
 
     """
     image = settings.image or (caller.image if caller else settings.fallback_image)
@@ -72,26 +72,26 @@ def choose(
     for name, option in settings.options.items():
         if name in options:
             is_default = option.sets is not None and options[name] == defaults[name]
-            design = _overridden(design, option.brought(options[name]), is_default=is_default)
+            design = _overridden(design, option.overrides_of(options[name]), is_default=is_default)
     for plugin, override in overrides:
         design = _overridden(design, load_overrides(plugin, override))
     if not _IMAGE.fullmatch(design.image):
-        raise InvalidOptionError("The image has to be the name of one.", field="options.image")
+        raise InvalidOptionError("The image has to be the name of an image.", field="options.image")
     return replace(design, environment=checked_environment(design.environment))
 
 
 def _overridden(design: Design, over: Overrides, *, is_default: bool = False) -> Design:
-    given = {each.name: getattr(over, each.name) for each in fields(Overrides)}
+    given = {setting.name: getattr(over, setting.name) for setting in fields(Overrides)}
     roles: dict[str, Any] = {}
     for role in _ROLES:
-        there = getattr(design, role)
+        existing = getattr(design, role)
         keys = {key.removeprefix(f"{role}_"): value for key, value in given.items() if key.startswith(f"{role}_")}
-        laid = {
-            key: overlaid(getattr(there, key), value) if isinstance(value, Mapping) else value
+        overlaid_fields = {
+            key: overlaid(getattr(existing, key), value) if isinstance(value, Mapping) else value
             for key, value in keys.items()
             if value is not None
         }
-        roles[role] = replace(there, **laid)
+        roles[role] = replace(existing, **overlaid_fields)
     threads = None if is_default else over.worker_threads
     return Design(
         groups=design.groups,

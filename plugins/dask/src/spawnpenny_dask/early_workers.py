@@ -1,4 +1,4 @@
-"""Workers that start beside their scheduler: they wait until they are sent its address."""
+"""Workers that start at the same time as their scheduler, and wait until the service sends them its address."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from typing import Final
 import aiohttp
 
 from spawnpenny.api import Manifest, Spawn, SpawnpennyError
-from spawnpenny_dask.objects import CONTROL_PORT, awaits_scheduler, pod_host
-from spawnpenny_dask.plan import group_of, is_leaving, is_over, name_of
-from spawnpenny_dask.workers import Fleet
+from spawnpenny_dask.pod_manifest import CONTROL_PORT, pod_host
+from spawnpenny_dask.worker_pod import awaits_scheduler
+from spawnpenny_dask.workers import WorkerPods, group_of, is_leaving, is_over, name_of
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=1)
 _LOOK: Final = 0.5
-"""Seconds between two looks at what is wanted: another step may have heard the news first."""
+"""Seconds between two checks of the desired workers, as another step may have received the change first."""
 _AT_ONCE: Final = 32
 
 
-async def start_beside(spawn: Spawn, fleet: Fleet, groups: Sequence[str]) -> None:
-    """Make the workers that are wanted, until cancelled. What is refused is left to who looks after the cluster.
+async def start_early(spawn: Spawn, workers: WorkerPods, groups: Sequence[str]) -> None:
+    """Create the desired workers until cancelled. After a refusal, stop and leave them to the supervisor.
 
-    The scheduler's pod comes first, so that it has the first of the room.
+    The scheduler's pod is created first, so that the workers do not take its part of the quota.
     """
     try:
-        while not _scheduler_is_made(spawn):
+        while not _scheduler_exists(spawn):
             await spawn.changed(_LOOK)
         while spawn.blocked() is None:
-            existing = Counter(map(group_of, fleet.pods()))
+            existing = Counter(map(group_of, workers.pods()))
             short = {group: spawn.scale.of(group) - existing[group] for group in groups}
             for group, count in short.items():
-                await fleet.start(max(0, count), group)
+                await workers.start(max(0, count), group)
             if max(short.values(), default=0) <= 0:
                 await spawn.changed(_LOOK)
     except SpawnpennyError:
         return
     finally:
-        await fleet.settle()
+        await workers.settle()
 
 
 async def send_address(
-    session: aiohttp.ClientSession, scheduler: str, pods: Iterable[Manifest], token: str, *, but: Collection[str]
+    session: aiohttp.ClientSession, scheduler: str, pods: Iterable[Manifest], token: str, *, joined: Collection[str]
 ) -> None:
-    """Send the scheduler's address to the workers that wait for it; ``but`` are those that have come to it."""
+    """Send the scheduler's address to the workers that wait for it, except to those that have ``joined``."""
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def send(pod: Manifest) -> None:
         url = f"http://{pod_host(pod)}:{CONTROL_PORT}/scheduler"
         headers = {"Authorization": f"Bearer {token}"}
-        with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):  # it is sent again
+        with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):  # the supervisor sends it again
             async with (
                 limit,
                 session.post(
@@ -60,12 +60,12 @@ async def send_address(
             ):
                 pass
 
-    await asyncio.gather(*(send(pod) for pod in pods if _waits(pod) and name_of(pod) not in but))
+    await asyncio.gather(*(send(pod) for pod in pods if _waits(pod) and name_of(pod) not in joined))
 
 
 def _waits(pod: Manifest) -> bool:
     return awaits_scheduler(pod) and bool(pod_host(pod)) and not is_leaving(pod) and not is_over(pod)
 
 
-def _scheduler_is_made(spawn: Spawn) -> bool:
+def _scheduler_exists(spawn: Spawn) -> bool:
     return any(name_of(pod) == spawn.names.base for pod in spawn.cluster.pods())

@@ -7,8 +7,8 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from spawnpenny_dask import attendance as attendance_module
-from spawnpenny_dask.attendance import Attendance
+from spawnpenny_dask import joined_workers as attendance_module
+from spawnpenny_dask.joined_workers import JoinedWorkers
 from spawnpenny_dask.scheduler_client import State
 
 from spawnpenny.testing.plugins import POD_UID, marked
@@ -52,7 +52,7 @@ def waiting(reason, message=""):
     ],
 )
 def test_who_will_not_come_back(there, state, lost):
-    attendance, pods = Attendance(), [pod(**there)]
+    attendance, pods = JoinedWorkers(), [pod(**there)]
     attendance.note(HERE if state and state.left else state, pods)
     assert bool(attendance.lost(pods, state)) is lost
 

@@ -1,4 +1,4 @@
-"""The workers that have joined their scheduler, and those that will not come back to it."""
+"""Workers that have joined their scheduler, and workers that will not come back to it."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from spawnpenny.api import Manifest, SpawnError, pod_ending, pod_trouble
-from spawnpenny_dask.plan import age_of, is_leaving, is_over, name_of
 from spawnpenny_dask.scheduler_client import State
+from spawnpenny_dask.workers import age_of, is_leaving, is_over, name_of
 
 _RETURN: Final = 120.0
-"""Seconds in which a worker that has left its scheduler may come back, as its nanny starts it anew."""
+"""Seconds in which a worker that has left its scheduler may come back, as its nanny restarts it."""
 _UNREACHED: Final = 30.0
-"""The same where nobody hears of its machine either."""
+"""The same, for a worker whose machine does not report either."""
 _START: Final = 300.0
 """Seconds after which a worker that could not start is tried on another machine."""
 _BY_ORDER: Final = frozenset(
     {"program_ended", "pod_gone", "pod_evicted", "pod_preempted", "node_lost", "node_shutdown", "pod_expired"}
 )
-"""Ends that are no fault of the worker's: somebody asked for them, or the cluster did."""
+"""Ends that are no failure of the worker: a person or Kubernetes ordered them."""
 
 
-class Attendance:
-    """Remembers which workers have come to the scheduler."""
+class JoinedWorkers:
+    """The workers of one cluster that have joined its scheduler at least once."""
 
     def __init__(self) -> None:
-        self._came: set[str] = set()
+        self._joined: set[str] = set()
 
     def note(self, state: State | None, pods: Sequence[Manifest]) -> None:
-        """Take down who has come."""
+        """Note the workers that have joined."""
         if state is not None:
-            self._came |= {*state.workers, *state.left}
-        self._came &= {name_of(pod) for pod in pods}
+            self._joined |= {*state.workers, *state.left}
+        self._joined &= {name_of(pod) for pod in pods}
 
     def ended_well(self, pod: Manifest) -> bool:
-        """Say whether the end of a worker is no fault that another start would repeat.
+        """Return whether the end of a worker is no failure that its replacement would repeat.
 
-        One that ends well before it has come to the scheduler would be started again without end.
+        A worker that ends well before it has joined the scheduler would be replaced without end.
         """
-        return name_of(pod) in self._came and pod_ending(pod, quote=None).code in _BY_ORDER
+        return name_of(pod) in self._joined and pod_ending(pod, quote=None).code in _BY_ORDER
 
     def lost(self, pods: Sequence[Manifest], state: State | None) -> dict[str, SpawnError]:
-        """Return the workers that will not be at work again though their pods have not ended, and why."""
+        """Return why workers will not work again although their pods have not ended, by name."""
         staying = [pod for pod in pods if not is_leaving(pod) and not is_over(pod)]
         return {name_of(pod): why for pod in staying for why in self._why(pod, state)}
 
@@ -55,6 +55,6 @@ class Attendance:
                 yield SpawnError("It does not come back to the scheduler.")
         elif not trouble.placing:
             unreached = trouble.code == "node_lost" and away >= _UNREACHED
-            unstarted = name not in self._came and age_of(pod) >= _START
+            unstarted = name not in self._joined and age_of(pod) >= _START
             if trouble.hopeless or unreached or unstarted:
                 yield trouble.error
