@@ -1,4 +1,4 @@
-"""Dask clusters from inside a lab, or any place that reaches the service. It needs the extra ``spawnpenny[dask]``.
+"""Dask clusters from a lab, or from anywhere that reaches the service; with the extra ``spawnpenny[dask]``.
 
 >>> with SpawnpennyCluster(worker_cores=2, n_workers=4) as cluster:
 ...     client = cluster.get_client()

@@ -1,4 +1,4 @@
-"""A cluster whose number of workers follows its work."""
+"""Adaptive scaling: the number of workers follows the work of the cluster."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, Self
 
 @dataclass(slots=True, eq=False)
 class Adaptivity:
-    """The bounds of ``adapt``. The service keeps to them, and goes on when this process ends.
+    """The bounds of ``adapt``. The service keeps them, also after this process has ended.
 
-    It has the members that distributed's widget and JupyterLab's extension look at in an ``Adaptive``. In asynchronous
+    It has the members of an ``Adaptive`` that distributed's widget and JupyterLab's extension use. In asynchronous
     code, ``await`` it to know that the service has accepted it.
     """
 
     minimum: int | None
     maximum: int | None
     periodic_callback: bool = field(default=True, repr=False)
-    """Whether it is on: distributed shows a cluster with this as adaptive."""
+    """Whether it is active: distributed then shows the cluster as adaptive."""
     request: Awaitable[Any] | None = field(default=None, repr=False)
 
     def stop(self) -> None:
-        """Show it no longer. ``cluster.adapt(active=False)`` ends it; so does ``cluster.scale``."""
+        """Stop showing it. ``cluster.adapt(active=False)`` or ``cluster.scale`` ends adaptive scaling."""
         self.periodic_callback = False
 
     def __await__(self) -> Generator[Any, Any, Self]:

@@ -1,4 +1,4 @@
-"""The address and token of the service, from arguments or from a lab's environment."""
+"""The address and token of the service, from arguments or from the environment of a lab."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from spawnpenny.clients.dask.errors import ClusterError
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServiceAddress:
     """The address and the token of the service.
 
     Attributes:
-        url: The service.
-        token: What speaks for the caller.
-        user: Whose clusters these are; without it there is no progress to show.
-        proxy: ``host:port`` of the TLS proxy, None where there is none.
-        public: The URL at which browsers reach dashboards, None where there are none.
+        url: The URL of the service.
+        token: The caller's token.
+        user: The user whose clusters these are; None: the user of the token.
+        proxy: ``host:port`` of the TLS proxy; None without a proxy.
+        public: The URL at which browsers reach dashboards; None if they do not.
 
     """
 
@@ -28,7 +28,7 @@ class Place:
     public: str | None = None
 
     @classmethod
-    def known(
+    def find(
         cls,
         *,
         url: str | None = None,
@@ -36,17 +36,17 @@ class Place:
         user: str | None = None,
         proxy: str | None = None,
         public: str | None = None,
-    ) -> Place:
-        """Return what the arguments say, and for each that is None what the environment does.
+    ) -> ServiceAddress:
+        """Return the address by the arguments, and by the environment for those that are None.
 
         Raises:
-            ClusterError: Neither says where the service is.
+            ClusterError: Neither has the URL of the service.
 
         """
         env = os.environ
         url = url or env.get("SPAWNPENNY_URL")
         if not url:
-            raise ClusterError("Where is spawnpenny? Set $SPAWNPENNY_URL, as it is inside a lab, or give url=.")
+            raise ClusterError("The URL of spawnpenny is missing. Set $SPAWNPENNY_URL, as labs have it, or pass url=.")
         found = proxy or env.get("DASK_GATEWAY__PROXY_ADDRESS") or ""
         return cls(
             url=url.rstrip("/"),
@@ -57,11 +57,11 @@ class Place:
         )
 
 
-def is_known() -> bool:
-    """Return whether the environment says where the service is."""
+def is_set() -> bool:
+    """Return whether the environment has the URL of the service."""
     return bool(os.environ.get("SPAWNPENNY_URL"))
 
 
 def service_of(address: str | None) -> str | None:
-    """Return the URL of the service of a dask-gateway client's ``address``."""
+    """Return the URL of the service from the ``address`` of a dask-gateway client."""
     return address.rstrip("/").removesuffix("/gateway") if address else None

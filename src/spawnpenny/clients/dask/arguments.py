@@ -1,4 +1,4 @@
-"""Translate the arguments of other classes of clusters into the options that a site has."""
+"""Translate arguments of other cluster classes into the options of the site."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SITES: Final = frozenset(
         *("death_timeout", "idle_timeout", "loop", "scheduler_sync_interval"),
     }
 )
-"""Arguments of GatewayCluster, KubeCluster and LocalCluster that the site decides here, or that are of no use."""
+"""Arguments of GatewayCluster, KubeCluster and LocalCluster that the site decides here, or that have no effect."""
 _TRANSLATED: Final = frozenset(
     {"cluster_options", "env", "memory_limit", "threads_per_worker", "nthreads", "resources"}
 )
@@ -40,20 +40,20 @@ _MEMORY_IS_THE_SITES: Final = ("auto", 0, None)
 
 
 def is_foreign(arguments: Mapping[str, Any]) -> bool:
-    """Return whether some arguments may have to be translated."""
+    """Return whether some arguments may need translation."""
     amounts = any(isinstance(value, str) and value[:1].isdigit() for value in arguments.values())
     return amounts or not (_SITES | _TRANSLATED).isdisjoint(arguments)
 
 
 def translate(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the options that arguments come to, and the names of those that are not used.
+    """Return the options by the arguments, and the names of unused arguments.
 
     Args:
-        arguments: What the user wrote. A name that is an option of the site is that option, whatever else it may be.
+        arguments: The user's arguments. The name of an option of the site always means that option.
         fields: The site's options by name.
 
     Raises:
-        ClusterError: A value cannot be translated.
+        ClusterError: A value has no translation.
 
     """
     given: dict[str, Any] = {}
@@ -65,14 +65,14 @@ def translate(arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[
             unused.append(name)
     options: dict[str, Any] = {}
     foreign = [name for name in arguments if name in _TRANSLATED and name not in fields]
-    for name in sorted(foreign, key="cluster_options".__ne__):  # what is written out counts more than what is in these
+    for name in sorted(foreign, key="cluster_options".__ne__):  # arguments of their own override cluster_options
         if arguments[name] is not None:
             options = _joined(options, _offered(name, _translated(name, arguments[name], fields), fields))
     return _joined(options, given), unused
 
 
 def _joined(options: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options and further ones, which count where both say something; maps are joined."""
+    """Return options with further ones, which override them; mappings are merged."""
     joined = dict(options)
     for name, value in further.items():
         existing = joined.get(name)
@@ -82,16 +82,18 @@ def _joined(options: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str,
 
 
 def _offered(name: str, options: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options that an argument comes to, where the site has them.
+    """Return the options of a translated argument, if the site offers them.
 
     Raises:
-        ClusterError: It has not.
+        ClusterError: The site does not offer one of them.
 
     """
     missing = options.keys() - fields.keys()
-    if missing and name != "cluster_options":  # whose names the service checks
+    if missing and name != "cluster_options":  # the service checks its names
         offered = ", ".join(sorted(fields)) or "none"
-        raise ClusterError(f"{name} is the option {min(missing)}, which this site does not have. It has: {offered}.")
+        raise ClusterError(
+            f"{name} is the option {min(missing)}, which this site does not offer. It offers: {offered}."
+        )
     return options
 
 
@@ -114,27 +116,27 @@ def _sized(name: str, amount: float, fields: Mapping[str, Any]) -> Mapping[str, 
 
 
 def _environment(env: Any) -> dict[str, Any]:
-    """Return variables by name. KubeCluster takes Kubernetes' own list of them as well."""
+    """Return variables by name. KubeCluster also accepts a list, as Kubernetes has it."""
     if isinstance(env, Mapping):
         return dict(env)
     try:
         return {variable["name"]: variable["value"] for variable in env}
     except (KeyError, TypeError):
         raise ClusterError(
-            "env has to be variables by name, as {'NAME': 'value'}, or a list of {'name': …, 'value': …}: "
-            "what takes its value from elsewhere is set by the site."
+            "env has to be variables by name, as {'NAME': 'value'}, or a list of {'name': …, 'value': …}. "
+            "Only the site sets variables with valueFrom."
         ) from None
 
 
 def _sizes(resources: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the size of workers that Kubernetes' limits, or else requests, say."""
+    """Return the size of workers by Kubernetes' limits, or else by its requests."""
     try:
         found = {**resources.get("requests", {}), **resources.get("limits", {})}
     except (AttributeError, TypeError):
         raise ClusterError("resources has to be {'limits': {'cpu': …, 'memory': …}}.") from None
     other = found.keys() - {"cpu", "memory"}
     if other:
-        raise ClusterError(f"resources has {min(other)}; only cpu and memory can be chosen so.")
+        raise ClusterError(f"resources has {min(other)}; only cpu and memory can be set here.")
     sizes: dict[str, Any] = {}
     if "cpu" in found:
         sizes |= _sized("worker_cores", cores("cpu", found["cpu"]), fields)

@@ -1,4 +1,4 @@
-"""The way to a scheduler: straight to its pod, or through the TLS proxy, which goes by the name in the handshake."""
+"""Connections to a scheduler: directly to its pod, or through the TLS proxy, by the name in the handshake."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.dask.gateway_client import Report
 
 _STRAIGHT: Final = 3.0
-"""Seconds in which a scheduler answers that can be reached straight. A network policy drops what it does not allow."""
+"""Seconds for a direct connection to a scheduler. A network policy may drop its packets without an answer."""
 
 
 class ClusterSecurity(Security):  # type: ignore[misc]  # distributed has no types
-    """The TLS credentials of one cluster's user. Each handshake names the cluster, which only a proxy reads."""
+    """The user's TLS credentials for one cluster. Each handshake names the cluster, for the proxy."""
 
     def get_connection_args(self, role: str) -> dict[str, Any]:
-        # The TLS connector of distributed knows `server_hostname`; Security has no field that leads there.
+        # distributed's TLS connector accepts `server_hostname`, but Security has no field for it.
         return {**super().get_connection_args(role), "server_hostname": self.extra_conn_args["server_hostname"]}
 
 
 def security_of(report: Report) -> ClusterSecurity:
-    """Return the credentials in a report of a running cluster.
+    """Return the credentials in the report of a running cluster.
 
     Raises:
-        ClusterError: There are none.
+        ClusterError: The report has none.
 
     """
     if not (report.certificate and report.key):
-        raise ClusterError(f"The service gives no certificate for the Dask cluster {report.name}.")
+        raise ClusterError(f"The service sent no certificate for the Dask cluster {report.name}.")
     return ClusterSecurity(
         require_encryption=True,
         tls_ca_file=report.certificate,
@@ -42,16 +42,16 @@ def security_of(report: Report) -> ClusterSecurity:
 
 
 async def scheduler_of(report: Report, security: ClusterSecurity, proxy: str | None, straight: bool | None) -> str:
-    """Return the address at which a scheduler is reached.
+    """Return the address by which to connect to a scheduler.
 
     Args:
-        report: The cluster's.
-        security: Its credentials.
+        report: The report of the cluster.
+        security: The credentials for the cluster.
         proxy: ``host:port`` of the proxy, if there is one.
-        straight: Whether to go to the pod itself; None: where that works.
+        straight: Whether to connect directly to the pod; None: if that works.
 
     Raises:
-        ClusterError: There is no such way.
+        ClusterError: No such address is known.
 
     """
     address = report.facts.get("scheduler")
@@ -60,16 +60,16 @@ async def scheduler_of(report: Report, security: ClusterSecurity, proxy: str | N
     if proxy and not straight:
         return f"tls://{proxy}"
     raise ClusterError(
-        f"There is no way to the scheduler of {report.name}: give proxy=, the host:port of spawnpenny's TLS proxy."
+        f"The scheduler of {report.name} has no known address. Pass proxy=, the host:port of spawnpenny's TLS proxy."
     )
 
 
 async def _answers(address: str, security: ClusterSecurity) -> bool:
-    """Return whether it is there, with its certificate: an address may mean something else where we are."""
+    """Return whether the scheduler answers with its certificate: the address may belong to another machine here."""
     try:
         async with asyncio.timeout(_STRAIGHT):
             comm = await connect(address, **security.get_connection_args("client"))
-    except (OSError, TimeoutError, ValueError):  # distributed's own errors of comms are of OSError
+    except (OSError, TimeoutError, ValueError):  # distributed's own errors of comms are OSErrors
         return False
     await comm.close()
     return True

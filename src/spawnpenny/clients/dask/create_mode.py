@@ -7,7 +7,7 @@ from typing import Any
 
 
 class CreateMode(StrEnum):
-    """Make a cluster, connect to one, or either. The values are those of ``dask_kubernetes``."""
+    """Create a cluster, connect to one, or either. The values are those of ``dask_kubernetes``."""
 
     CREATE_ONLY = "CREATE_ONLY"
     CREATE_OR_CONNECT = "CREATE_OR_CONNECT"
@@ -15,10 +15,10 @@ class CreateMode(StrEnum):
 
     @classmethod
     def of(cls, value: Any) -> CreateMode:
-        """Return the mode of a name, in any case, or of another library's enum member.
+        """Return the mode by its name, in any case, or by the enum member of another library.
 
         Raises:
-            ValueError: It is none.
+            ValueError: No mode has that name.
 
         """
         name = str(getattr(value, "value", value)).upper()

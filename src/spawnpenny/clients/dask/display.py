@@ -1,4 +1,4 @@
-"""A cluster as a notebook shows it."""
+"""The display of a cluster in a notebook."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from spawnpenny.clients.dask.widget import ClusterWidget, widget_of
 
 _LISTED: Final = 200
 _SHOWN: Final = 60
-"""Characters of a link: a ticket says nothing to its reader."""
+"""The most shown characters of a link, as nobody reads a ticket."""
 _RULE: Final = "overflow-wrap: anywhere; text-align: left; vertical-align: top;"
 _MUTED: Final = "color: var(--jp-ui-font-color2, #757575);"
 _BAD: Final = "color: var(--jp-error-color1, #d32f2f);"
 
 
 class DisplayedCluster(GroupedCluster):
-    """A cluster that shows how it is."""
+    """A cluster that shows its state in notebooks."""
 
     _shown: ClusterWidget | None = None
 
@@ -108,7 +108,7 @@ class DisplayedCluster(GroupedCluster):
 
     def _shown_workers(self) -> str:
         workers = self.scheduler_info["workers"].values()
-        count, desired = len(workers), self._wanted
+        count, desired = len(workers), self._desired
         threads = sum(worker["nthreads"] for worker in workers)
         memory = format_bytes(sum(worker["memory_limit"] or 0 for worker in workers))
         of = f" of {desired}" if desired is not None and desired != count else ""
@@ -125,7 +125,7 @@ class DisplayedCluster(GroupedCluster):
         return f'<a href="{escape(link)}" target="_blank" rel="noreferrer">{escape(text)}</a>'
 
     def _shown_list(self) -> str:
-        """Return the workers one by one, folded up."""
+        """Return the folded list of workers."""
         workers = list(self.workers.items())
         if not workers:
             return ""

@@ -6,10 +6,10 @@ from spawnpenny.clients.errors import ClientError
 
 
 class ClusterError(ClientError):
-    """A Dask cluster was refused, failed, or is gone. ``str(error)`` is what the service says of it.
+    """A Dask cluster was refused, failed, or is gone. ``str(error)`` is the service's message.
 
     Attributes:
-        status: The HTTP status of the answer that said so, if one did.
+        status: The HTTP status of the service's answer, if there was one.
 
     """
 

@@ -1,4 +1,4 @@
-"""The routes of the Dask gateway protocol, as this client uses them."""
+"""Client of the gateway protocol: create, find, scale and stop clusters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 import aiohttp
 
 from spawnpenny.clients.connection import Connection
-from spawnpenny.clients.dask.address import Place
+from spawnpenny.clients.dask.address import ServiceAddress
 from spawnpenny.clients.dask.errors import ClusterError
 from spawnpenny.clients.errors import ProblemError, UnexpectedAnswerError
 from spawnpenny.clients.patience import Patience
@@ -23,16 +23,16 @@ _CLUSTERS: Final = f"{_API}/clusters/"
 _FACTS: Final = {"facts": "1"}
 _KEPT_NAME: Final = re.compile(r"-[0-9a-f]{8}\Z")
 _PAUSE: Final = 0.2
-"""Seconds between two questions that wait: a service that is about to end answers them at once."""
+"""Seconds between two requests that wait, as a service that is about to end answers them at once."""
 _PROMPT: Final = 10.0
-"""Seconds that an end may take to be accepted: the user who closes a cluster waits for it."""
+"""Seconds for the service to accept a stop, as the user waits for it."""
 _RESTART: Final = Patience(total=120.0)
-"""How long it may be away while a cluster is waited for."""
+"""How long the service may be away while a cluster starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A cluster as the service reports it. ``options`` are what was chosen, ``facts`` are of one that runs.
+    """The service's report of a cluster. ``options`` are the chosen ones; ``facts`` are of a running cluster.
 
     ``status`` is ``PENDING``, ``RUNNING``, ``STOPPING``, ``STOPPED`` or ``FAILED``; times are seconds since the epoch.
     """
@@ -47,14 +47,14 @@ class Report:
     key: str | None = field(default=None, repr=False)
     facts: Mapping[str, Any] = field(default_factory=dict)
     route: str = field(default="", repr=False)
-    """The name under which proxies know it."""
+    """The name of the cluster for proxies."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
-        """Return what a JSON object says.
+        """Return the report in a JSON object.
 
         Raises:
-            UnexpectedAnswerError: It says something else.
+            UnexpectedAnswerError: The object is no report.
 
         """
         try:
@@ -78,39 +78,39 @@ class Report:
 
 
 class Gateway:
-    """Asks the service. Connections last as long as one question, so that there is nothing to close."""
+    """Client of the service. It opens a connection for each request, so that there is nothing to close."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self._user = place.user
+    def __init__(self, service: ServiceAddress) -> None:
+        self.service = service
+        self._user = service.user
 
     async def create(self, options: Mapping[str, Any], *, name: str | None = None) -> str:
-        """Create a cluster, and return its name once that is durable.
+        """Create a cluster, and return its name once it is durable.
 
-        The request carries a random ``start``, of which the service makes the cluster's name: sent again, after an
-        answer that was lost, it is the same cluster.
+        The request has a random ``start``, from which the service makes the name. Repeated after a lost answer, it
+        names the same cluster.
 
         Raises:
-            ClientError: It was not accepted.
+            ClientError: The service did not accept it.
 
         """
         query = {"start": secrets.token_hex(16), **({} if name is None else {"name": name})}
-        answer = await self._have("POST", _CLUSTERS, query=query, body={"cluster_options": dict(options)})
+        answer = await self._answer("POST", _CLUSTERS, query=query, body={"cluster_options": dict(options)})
         try:
             return short(str(answer["name"]))
         except KeyError:
-            raise UnexpectedAnswerError(f"{self.place.url} made a cluster and did not say its name.") from None
+            raise UnexpectedAnswerError(f"{self.service.url} created a cluster, but did not send its name.") from None
 
     async def until_running(self, name: str) -> Report:
-        """Return a cluster's report once it runs, with a certificate and key for this client.
+        """Return the report of a cluster once it runs, with a certificate and key for this client.
 
         Raises:
-            ClusterError: It will not; the message says why.
-            ClientError: It is not known.
+            ClusterError: It will not run; the message has the reason.
+            ClientError: The service does not answer.
 
         """
         while True:
-            answer = await self._have("GET", _cluster(name), query={"wait": "1", **_FACTS}, patience=_RESTART)
+            answer = await self._answer("GET", _cluster(name), query={"wait": "1", **_FACTS}, patience=_RESTART)
             report = Report.from_json(answer)
             if report.status == "RUNNING":
                 return report
@@ -119,60 +119,60 @@ class Gateway:
             await asyncio.sleep(_PAUSE)
 
     async def report(self, name: str) -> Report:
-        return Report.from_json(await self._have("GET", _cluster(name), query=_FACTS))
+        return Report.from_json(await self._answer("GET", _cluster(name), query=_FACTS))
 
     async def reports(self) -> list[Report]:
-        """Return the reports of the user's clusters that are pending or run, without certificates."""
-        answer = await self._have("GET", _CLUSTERS)
-        return sorted(map(Report.from_json, answer.values()), key=lambda each: each.started_at)
+        """Return the reports of the user's pending and running clusters, without certificates."""
+        answer = await self._answer("GET", _CLUSTERS)
+        return sorted(map(Report.from_json, answer.values()), key=lambda report: report.started_at)
 
     async def options(self) -> list[dict[str, Any]]:
-        """Return the options that a cluster has, as the protocol says them."""
+        """Return the cluster options of the site, in the form of the protocol."""
         return (await self.offered())[0]
 
     async def worker_groups(self) -> list[dict[str, Any]]:
-        """Return the groups of workers that the site offers, the default one first."""
+        """Return the worker groups of the site, the default one first."""
         return (await self.offered())[1]
 
     async def offered(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return the options that a cluster has, and the groups of workers that the site offers."""
-        answer = await self._have("GET", f"{_API}/options")
+        """Return the cluster options and the worker groups of the site."""
+        answer = await self._answer("GET", f"{_API}/options")
         return list(answer["cluster_options"]), list(answer.get("worker_groups") or [])
 
     async def scale(self, name: str, count: int, *, group: str | None = None) -> str | None:
-        """Scale a group to so many workers, and return a notice if fewer fit; None: the default group."""
+        """Scale a group (None: the default one) to so many workers; return a notice if fewer fit."""
         body = {"count": count, **({} if group is None else {"group": group})}
         return _message(await self._ask("POST", f"{_cluster(name)}/scale", body=body))
 
     async def adapt(self, name: str, *, minimum: int | None, maximum: int | None, active: bool) -> str | None:
-        """Scale with the work, and return a notice if fewer workers fit."""
+        """Scale with the work; return a notice if fewer workers fit."""
         body = {"minimum": minimum, "maximum": maximum, "active": active}
         return _message(await self._ask("POST", f"{_cluster(name)}/adapt", body=body))
 
     async def view(self, name: str) -> dict[str, Any]:
-        """Return all that the service says of a cluster: its phase, reason, scale and workers."""
-        return await self._have("GET", await self.path_of(name))
+        """Return the service's view of a cluster: phase, reason, scale and workers."""
+        return await self._answer("GET", await self.path_of(name))
 
     async def path_of(self, name: str) -> str:
-        """Return the path of a cluster among those of all users."""
+        """Return the path of a cluster in the REST API."""
         if self._user is None:
-            self._user = (await self._have("GET", "/v1/whoami")).get("username")
+            self._user = (await self._answer("GET", "/v1/whoami")).get("username")
         return f"/v1/users/{quote(self._user or '', safe='')}/dask/{quote(name, safe='')}"
 
     async def stop(self, name: str) -> None:
         await self._ask("DELETE", _cluster(name), within=_PROMPT, patience=Patience(total=_PROMPT))
 
-    async def _have(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+    async def _answer(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         answer: dict[str, Any] | None = await self._ask(method, path, **more)
         if answer is None:
-            raise UnexpectedAnswerError(f"{self.place.url} answered with nothing, and not as spawnpenny does.")
+            raise UnexpectedAnswerError(f"{self.service.url} sent an empty answer, unlike spawnpenny.")
         return answer
 
     async def _ask(self, method: str, path: str, *, patience: Patience | None = None, **more: Any) -> Any:
-        place = self.place
+        service = self.service
         async with aiohttp.ClientSession() as session:
             try:
-                return await Connection(session, place.url, place.token, patience or Patience()).ask(
+                return await Connection(session, service.url, service.token, patience or Patience()).ask(
                     method, path, **more
                 )
             except ProblemError as error:
@@ -180,9 +180,9 @@ class Gateway:
 
 
 def short(name: str) -> str:
-    """Return a cluster's name as its user has it: the service keeps ``mine`` as ``mine-`` and 8 hexadecimal digits.
+    """Return a cluster's name for its user, from that of the service: ``mine`` from ``mine-0123abcd``.
 
-    The names that the service makes have no hyphen.
+    Names that the service makes have no hyphen.
     """
     return _KEPT_NAME.sub("", name)
 

@@ -1,4 +1,4 @@
-"""A cluster with groups of workers: the site offers them, each with a size of its own, and users scale them."""
+"""A cluster with worker groups. The site offers them, each with a size of its own, and users scale them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from spawnpenny.clients.dask.scaled import ScaledCluster
 from spawnpenny.clients.dask.sizes import DEFAULT_GROUP, Amount, WorkerSize, whole_number
 
 _FIRST: Final = 3
-"""Workers that a group begins with where nothing else is said, as in dask-kubernetes."""
+"""The default number of workers in a new group, as in dask-kubernetes."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerGroup:
-    """A group of workers of one cluster: what one of them has, and how many there are.
+    """A worker group of one cluster: the size and numbers of its workers.
 
     Attributes:
-        name: Its name; also that of a resource of its workers: ``client.submit(f, resources={name: 1})``.
-        label: Its name for people.
-        description: What it is for.
+        name: Its name, and that of a resource of its workers: ``client.submit(f, resources={name: 1})``.
+        label: Its title.
+        description: Its purpose.
         cores: The cores of a worker.
         memory: The memory of a worker, in bytes.
-        maximum: At most so many workers.
-        desired: How many workers it is to have.
-        running: How many run.
-        pending: How many are on their way.
+        maximum: The most workers.
+        desired: The desired workers.
+        running: The running workers.
+        pending: The workers that are starting.
 
     """
 
@@ -43,12 +43,12 @@ class WorkerGroup:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> WorkerGroup:
-        """Return a group as the service says it, which may be newer, and say more."""
+        """Return a group from the service's answer. A newer service may send more."""
         return cls(**{field.name: answer[field.name] for field in fields(cls) if field.name in answer})
 
 
 class GroupedCluster(ScaledCluster):
-    """A cluster whose groups of workers are scaled one by one."""
+    """A cluster whose worker groups can be scaled one by one."""
 
     def scale(
         self,
@@ -57,15 +57,15 @@ class GroupedCluster(ScaledCluster):
         cores: float | None = None,
         worker_group: str | None = None,
     ) -> Any:
-        """Scale to ``n`` workers, or to so many that together they have so much memory and so many cores.
+        """Scale to ``n`` workers, or to as many as have this memory and these cores together.
 
-        Where fewer fit the quota, the cluster has those, and a warning gives the numbers.
+        If fewer fit the quota, the cluster gets as many as fit, and a warning gives the numbers.
 
         Args:
-            n: How many workers; with ``memory`` or ``cores``, at least so many.
-            memory: As a number of bytes, or with a unit: ``"100 GiB"``.
-            cores: Of all workers together.
-            worker_group: The group whose workers these are; None: the default one.
+            n: The number of workers; with ``memory`` or ``cores``, the least number.
+            memory: The memory of all workers: bytes, or a text with a unit, such as ``"100 GiB"``.
+            cores: The cores of all workers.
+            worker_group: The worker group; None: the default one.
 
         """
         if n is not None and isinstance(memory, str) and memory[:1].isalpha():  # KubeCluster's second argument
@@ -80,20 +80,20 @@ class GroupedCluster(ScaledCluster):
         return self._do(self._scale_group, worker_group, count, Amount(cores, memory))
 
     def worker_groups(self) -> Any:
-        """Return the groups that the site offers, by name, the default one first."""
+        """Return the worker groups of the site by name, the default one first."""
         return self._do(self._worker_groups)
 
     def add_worker_group(self, name: str, n_workers: int | None = None, *, n: int | None = None, **other: Any) -> Any:
-        """Add workers of a group that the site offers.
+        """Add workers of a worker group that the site offers.
 
         Args:
-            name: The group.
-            n_workers: How many workers; None: 3.
+            name: The name of the group.
+            n_workers: The number of workers; None: 3.
             n: The same.
-            other: Further arguments of KubeCluster's, which are not used, as the site decides them; a warning says so.
+            other: Further arguments of KubeCluster. They are not used, as the site decides them; a warning says so.
 
         Raises:
-            ClusterError: The site does not offer it.
+            ClusterError: The site does not offer the group.
 
         """
         unknown = other.keys() - {"image", "resources", "worker_command", "env", "custom_spec"}
@@ -101,29 +101,29 @@ class GroupedCluster(ScaledCluster):
             raise TypeError(f"add_worker_group() got an unexpected keyword argument {min(unknown)!r}")
         unused = sorted(key for key, value in other.items() if value is not None)
         if unused:
-            self._notices.hear(f"add_worker_group() does not use {', '.join(unused)}: the site decides it.")
+            self._notices.add(f"add_worker_group() does not use {', '.join(unused)}: the site decides it.")
         count = n if n_workers is None else n_workers
         return self.scale(_FIRST if count is None else count, worker_group=name)
 
     def delete_worker_group(self, name: str) -> Any:
-        """Remove all workers of a group."""
+        """Remove all workers of a worker group."""
         return self.scale(0, worker_group=name)
 
     async def _scale_group(self, group: str, count: int, amount: Amount) -> None:
-        self._demand_alive()
+        self._check_alive()
         if amount != Amount():
             offered = await self._worker_groups()
             if group not in offered:
                 raise ClusterError(f"There is no worker group {group!r}. There are: {', '.join(offered)}.")
             size = WorkerSize(offered[group].cores, offered[group].memory)
             count = max([count, *amount.workers(size)])
-        self._notices.hear(await self._gateway.scale(self.name, count, group=group))
+        self._notices.add(await self._gateway.scale(self.name, count, group=group))
         await self._learn_scale()
 
     async def _worker_groups(self) -> Mapping[str, WorkerGroup]:
-        self._demand_alive()
+        self._check_alive()
         offered = await self._gateway.worker_groups()
         if not offered:
             raise ClusterError("The service offers no worker groups.")
         numbers = (await self._gateway.view(self.name)).get("groups") or {}
-        return {each["name"]: WorkerGroup.of({**each, **numbers.get(each["name"], {})}) for each in offered}
+        return {group["name"]: WorkerGroup.of({**group, **numbers.get(group["name"], {})}) for group in offered}

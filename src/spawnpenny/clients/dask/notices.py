@@ -8,17 +8,17 @@ from spawnpenny.clients.dask.errors import ClusterWarning
 
 
 class Notices:
-    """Warnings yet to be given. They are given in the thread that asked, at the user's own line."""
+    """Warnings that are not issued yet. They are issued in the user's thread, at the user's line."""
 
     def __init__(self) -> None:
-        self._unsaid: list[str] = []
+        self._pending: list[str] = []
 
-    def hear(self, message: str | None) -> None:
+    def add(self, message: str | None) -> None:
         if message:
-            self._unsaid.append(message)
+            self._pending.append(message)
 
     def show(self, *, stacklevel: int) -> None:
-        """Warn of all that was heard."""
-        unsaid, self._unsaid = self._unsaid, []
-        for message in unsaid:
+        """Issue all collected warnings."""
+        pending, self._pending = self._pending, []
+        for message in pending:
             warnings.warn(message, ClusterWarning, stacklevel=stacklevel)

@@ -10,13 +10,13 @@ from typing import Final
 from spawnpenny.clients.answers import Event
 
 _QUIETLY: Final = 3.0
-"""Seconds that a start takes before what happens is shown: who gets a cluster at once wants no lines about it."""
+"""Seconds of a start before its events are shown. A quick start shows none."""
 _FOR_USERS: Final = "info"
-"""The events that say what a start waits for; the others are the progress of steps."""
+"""The type of events for users; the others are about single steps."""
 
 
 class Progress:
-    """Shows the events of a start that a user may want to know, once that takes long."""
+    """The events of a start, which are shown once it takes long."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
@@ -25,7 +25,7 @@ class Progress:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show what happens within the context."""
+        """Show events within the context."""
         self._on = True
         timer = asyncio.get_running_loop().call_later(_QUIETLY, self._begin)
         try:

@@ -1,4 +1,4 @@
-"""Numbers of workers, from the cores or the memory that they have together."""
+"""Numbers of workers, computed from cores or memory of all of them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from spawnpenny.clients.dask.units import number as number_of
 
 DEFAULT_GROUP: Final = "default"
 _DECIDES: Final = frozenset({"select", "bool"})
-"""Types of options that may set anything: what a worker has is then not known from the settings."""
+"""Types of options that may set anything: the size of a worker is then unknown before it runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSize:
-    """The size of one worker; None if it is not known."""
+    """The size of one worker; None: unknown."""
 
     cores: float | None = None
     memory: float | None = None
 
     @classmethod
     def running(cls, workers: Iterable[Mapping[str, Any]], *, grouped: bool) -> WorkerSize | None:
-        """Return the size of a worker of the default group that runs; None where none does.
+        """Return the size of a running worker of the default group; None if none runs.
 
         Args:
-            workers: The workers, as the scheduler knows them.
-            grouped: Whether there are further groups. Each worker then has its group among its resources.
+            workers: The scheduler's information about the workers.
+            grouped: Whether the site has several groups. Each worker then has its group among its resources.
 
         """
         for worker in workers:
@@ -41,7 +41,7 @@ class WorkerSize:
         return None
 
     def with_memory_of(self, nominal: WorkerSize) -> WorkerSize:
-        """Return this size with the nominal memory, of which a nanny has its part."""
+        """Return this size with the nominal memory, which includes the nanny's part."""
         least, most = self.memory or 0, nominal.memory or 0
         return WorkerSize(self.cores, nominal.memory if most / 2 <= least <= most else self.memory)
 
@@ -49,12 +49,12 @@ class WorkerSize:
     def chosen(
         cls, fields: Sequence[Mapping[str, Any]], options: Mapping[str, Any], usual: WorkerSize | None = None
     ) -> WorkerSize:
-        """Return the size that the options of a cluster say.
+        """Return the size of a worker by the options of a cluster.
 
         Args:
             fields: The site's options.
-            options: The values that were chosen.
-            usual: What a worker has where no option says it.
+            options: The chosen values.
+            usual: The size of a worker without options.
 
         """
         found = {}
@@ -73,18 +73,18 @@ class WorkerSize:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Cores and memory of all workers together; None where it does not matter."""
+    """Cores and memory of all workers together; None: any."""
 
     cores: float | None = None
     memory: float | str | None = None
 
     def workers(self, size: WorkerSize, *, at_most: bool = False) -> list[int]:
-        """Return how many workers have that: at least so much, or at most, for cores and memory.
+        """Return the numbers of workers for cores and memory: with at least, or at most, this amount.
 
         Raises:
-            ClusterError: The size of a worker is not known.
+            ClusterError: The size of a worker is unknown.
             TypeError: An amount is no number.
-            ValueError: It is none of cores or memory, or so little that it is meant otherwise.
+            ValueError: An amount is invalid, or too little to be meant.
 
         """
         whole = math.floor if at_most else math.ceil
@@ -96,17 +96,17 @@ class Amount:
             if amount is None:
                 continue
             if not of_one:
-                raise ClusterError(f"It is not known how much {what} a worker has: say how many workers, scale(n).")
+                raise ClusterError(f"The size of a worker ({what}) is unknown. Pass a number of workers: scale(n).")
             found.append(whole(amount / of_one))
         return found
 
 
 def whole_number(value: Any, name: str) -> int:
-    """Return a number of workers as an int; NumPy's integers and floats without a fraction are such numbers, too.
+    """Return a number of workers as an int, also from NumPy's integers and floats without a fraction.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is none of workers.
+        TypeError: The value is no whole number.
+        ValueError: The number is negative.
 
     """
     try:
@@ -119,12 +119,12 @@ def whole_number(value: Any, name: str) -> int:
 
 
 def bound(value: Any, name: str) -> int | None:
-    """Return a bound of workers as an int; None where there is none, as infinity says as well."""
+    """Return a bound of workers as an int; None for None or infinity."""
     return None if value is None or value == math.inf else whole_number(value, name)
 
 
 def bounded(amount: Any) -> Any:
-    """Return an upper bound of cores or memory; None where there is none, as infinity says as well."""
+    """Return an upper bound of cores or memory; None for None or infinity."""
     return None if amount == math.inf else amount
 
 
@@ -150,16 +150,16 @@ def _parsed(memory: float | str) -> float:
     except (ValueError, OverflowError):
         raise ValueError(
             f"memory is {memory!r}; it has to be an amount of memory, such as '4 GiB'. "
-            "A worker group is named by worker_group=."
+            "Pass a worker group as worker_group=."
         ) from None
 
 
 def _number(value: Any, name: str) -> float:
-    """Return a finite number that is not less than 0.
+    """Return a finite number that is not negative.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is another one.
+        TypeError: The value is no number.
+        ValueError: The number is negative or infinite.
 
     """
     if isinstance(value, str) or not hasattr(value, "__float__"):

@@ -1,4 +1,4 @@
-"""Amounts with a unit, such as ``"4 GiB"`` or ``"5 minutes"``, as the numbers that a site's options take."""
+"""Amounts with a unit, such as ``"4 GiB"`` or ``"5 minutes"``, as numbers for a site's options."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _CORES: Final = {"cores": 1.0, "millicores": 0.001}
 _UNITS: Final[Mapping[str, float]] = {**_MEMORY, **_TIME, **_CORES}
 LEAST_MEMORY: Final = 2**20
 LEAST_CORES: Final = 0.001
-"""The least that somebody can mean."""
+"""The smallest sensible values."""
 _NUMBERS: Final = frozenset({"int", "float"})
 _SHORT: Final = {"K", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"}
 
 
 def plain(value: Any) -> Any:
-    """Return a number of NumPy's as Python's own, which JSON has; every other value as it is."""
+    """Return a NumPy number as a Python number, for JSON; any other value as it is."""
     if isinstance(value, bool | int | float | str):
         return value
     return int(value) if isinstance(value, Integral) else float(value) if isinstance(value, Real) else value
 
 
 def number(name: str, value: Any, field: Mapping[str, Any] | None) -> Any:
-    """Return a text with a unit as the number that an option takes; every other value as it is.
+    """Return a text with a unit as the number for an option; any other value as it is.
 
     Raises:
-        ClusterError: The text is no amount of what the option is of, or less than somebody can mean.
+        ClusterError: The text is no amount for this option, or too little to be meant.
 
     """
     unit = unit_of(name, field)
@@ -41,36 +41,36 @@ def number(name: str, value: Any, field: Mapping[str, Any] | None) -> Any:
         return value
     if unit in _TIME:
         return in_unit(_time(name, value), name, field)
-    of_pod = _usual(name) is not None  # and not an option of a plugin's own, which may be as little as it likes
+    of_pod = _usual(name) is not None  # the option of a plugin may have any minimum
     if unit in _MEMORY:
         return in_unit(memory(name, value) if of_pod else _memory(name, value), name, field)
     return in_unit(cores(name, value) if of_pod else _cores(name, value), name, field)
 
 
 def in_unit(amount: float, name: str, field: Mapping[str, Any] | None) -> float:
-    """Return so many bytes, seconds or cores as an option takes them: in its unit, and whole where it has to be."""
+    """Return bytes, seconds or cores as the value of an option: in its unit, and whole if it is an int."""
     found = amount / _UNITS.get(unit_of(name, field) or "", 1)
     whole = field is not None and _type(field) == "int" and found.is_integer()
     return int(found) if whole else found
 
 
 def out_of_unit(value: float, name: str, field: Mapping[str, Any]) -> float:
-    """Return how many bytes, seconds or cores the value of an option is."""
+    """Return the value of an option in bytes, seconds or cores."""
     return value * _UNITS.get(unit_of(name, field) or "", 1)
 
 
 def unit_of(name: str, field: Mapping[str, Any] | None) -> str | None:
-    """Return the unit of an option; None where it has none. A service that does not say it has memory in GiB."""
+    """Return the unit of an option; None without one. An older service sends no units, and has memory in GiB."""
     if field is None or _type(field) not in _NUMBERS:
         return "GiB" if field is None and name.endswith("_memory") else None
     return str(field["unit"]) if field.get("unit") in _UNITS else _usual(name)
 
 
 def memory(name: str, value: Any) -> float:
-    """Return the memory of a pod in bytes; ``4Gi`` and ``4G`` are Kubernetes' words for it.
+    """Return the memory of a pod in bytes. Kubernetes' ``4Gi`` and ``4G`` are valid, too.
 
     Raises:
-        ClusterError: It is none, or less than any program needs.
+        ClusterError: The value is no amount of memory, or less than any program needs.
 
     """
     found = _memory(name, value)
@@ -88,10 +88,10 @@ def _memory(name: str, value: Any) -> float:
 
 
 def cores(name: str, value: Any) -> float:
-    """Return the cores of a pod; ``500m`` is half a one.
+    """Return the cores of a pod; ``500m`` is half a core.
 
     Raises:
-        ClusterError: It is no number of them, or fewer than Kubernetes knows.
+        ClusterError: The value is no number of cores, or less than Kubernetes accepts.
 
     """
     found = _cores(name, value)
@@ -112,10 +112,10 @@ def _cores(name: str, value: Any) -> float:
 
 
 def seconds(timeout: float | str | None) -> float | None:
-    """Return a timeout in seconds; None where there is none.
+    """Return a timeout in seconds; None without one.
 
     Raises:
-        ValueError: It is no time.
+        ValueError: The value is no time.
 
     """
     try:

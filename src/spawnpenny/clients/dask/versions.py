@@ -14,25 +14,25 @@ _PACKAGES: Final = (
 
 
 def own_versions() -> dict[str, str | None]:
-    """Return the versions of Python and of the packages that two ends of a cluster have to share."""
+    """Return the versions of Python and of the packages that matter to a cluster."""
     found: dict[str, str | None] = get_versions()["packages"]
     return found
 
 
 def differences(ours: Mapping[str, str | None], theirs: Mapping[str, str | None]) -> list[str]:
-    """Return what differs, each as a few words. What this side has not got does not count: nothing here uses it."""
+    """Return the differences as short texts. Packages that are missing here do not count, as nothing uses them."""
     found = []
     if _minor(ours.get("python")) != _minor(theirs.get("python")):
         found.append(f"Python is {_minor(ours.get('python'))} here and {_minor(theirs.get('python'))} there")
     for package in _PACKAGES:
-        here, there = ours.get(package), theirs.get(package)
-        if here is not None and here != there:
-            found.append(f"{package} is {here} here and {there or 'missing'} there")
+        own, other = ours.get(package), theirs.get(package)
+        if own is not None and own != other:
+            found.append(f"{package} is {own} here and {other or 'missing'} there")
     return found
 
 
-def told(name: str, theirs: Mapping[str, str | None]) -> str | None:
-    """Return a warning where a cluster has other versions than this process, None where it has the same."""
+def version_warning(name: str, theirs: Mapping[str, str | None]) -> str | None:
+    """Return a warning if a cluster has other versions than this process; None if it has the same."""
     found = differences(own_versions(), theirs)
     if not found:
         return None

@@ -21,7 +21,7 @@ from spawnpenny.clients.patience import Patience
 from spawnpenny.clients.streams import follow
 
 _PAUSE: Final = 5.0
-"""Seconds until a stream that cannot be had is asked for again: the service is away, or too many are open."""
+"""Seconds until the next attempt to open a stream. The service is away, or too many streams are open."""
 _MOST: Final = 1000
 _WARNING: Final = "warning"
 _OVER: Final = {"failed": "has failed", "undoing": "has failed", "exited": "has ended", "stopping": "is being stopped"}
@@ -29,18 +29,18 @@ _OVER: Final = {"failed": "has failed", "undoing": "has failed", "exited": "has 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A cluster's end. ``message`` is a sentence, with the reason where there is one."""
+    """The end of a cluster. ``message`` is a sentence, with the reason if there is one."""
 
     failed: bool
     message: str
 
 
 class ClusterWatch:
-    """The events of one cluster, as they come, and its end.
+    """The events of one cluster, and its end.
 
     Attributes:
-        end: The cluster's end, None while it is there.
-        ended: Set once the cluster has ended and ``on_end`` is done.
+        end: The end of the cluster; None while it exists.
+        ended: Set once the cluster has ended and ``on_end`` has returned.
 
     """
 
@@ -62,26 +62,26 @@ class ClusterWatch:
 
     @property
     def trouble(self) -> Event | None:
-        """The last event where it is a warning, and nothing has shown since that it is over."""
+        """The last event, if it is a warning, and its trouble is not known to be over."""
         return self._trouble
 
     def all_is_well(self) -> None:
-        """Take note that the cluster has what it is to have."""
+        """Note that the cluster has all its desired workers."""
         self._trouble = None
 
     def start(self, on_end: Callable[[End], Awaitable[None]]) -> None:
-        """Follow the cluster until it ends, and await ``on_end`` then."""
+        """Follow the cluster until it ends, then await ``on_end``."""
         self._task = asyncio.create_task(self._run(on_end))
 
     async def stop(self) -> None:
-        """Follow it no longer."""
+        """Stop following the cluster."""
         task, self._task = self._task, None
         if task is not None and task is not asyncio.current_task():
             task.cancel()
             await asyncio.wait([task])
 
     async def look(self) -> bool:
-        """Return whether the cluster has ended, as the service knows."""
+        """Ask the service whether the cluster has ended."""
         if self.end is None:
             with suppress(ClientError):
                 end = await self._look()
@@ -113,11 +113,11 @@ class ClusterWatch:
                 await asyncio.sleep(_PAUSE)
 
     async def _follow_once(self) -> None:
-        place = self._gateway.place
+        service = self._gateway.service
         path = await self._gateway.path_of(self._name)
         after = self._events[-1].id if self._events else None
         async with aiohttp.ClientSession() as session:
-            connection = Connection(session, place.url, place.token, Patience())
+            connection = Connection(session, service.url, service.token, Patience())
             async for event in follow(connection, f"{path}/events", after=after, query={"follow": "true"}):
                 self._events.append(event)
                 self._trouble = event if event.severity == _WARNING else None

@@ -1,4 +1,4 @@
-"""The widget of a cluster in a notebook: its state, and controls for its number of workers."""
+"""The widget of a cluster in a notebook: its state, and controls to scale it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Shown(Protocol):
 
 
 class ClusterWidget:
-    """A tab for how a cluster is, and one that scales it.
+    """A tab for the state of a cluster, and one to scale it.
 
     Attributes:
-        tab: What ipywidgets shows.
+        tab: The ipywidgets object.
 
     """
 
@@ -46,12 +46,12 @@ class ClusterWidget:
         self.update()
 
     def update(self) -> None:
-        """Show how the cluster is now."""
+        """Show the present state of the cluster."""
         for shown, html in (
             (self._status, self._cluster._repr_html_()),
             (self._mode, self._cluster._scaling_status()),  # noqa: SLF001 - as distributed names it
         ):
-            if shown.value != html:  # what has not changed keeps what is opened and selected in it
+            if shown.value != html:  # an unchanged widget keeps opened parts and selected text
                 shown.value = html
 
     def _manual(self) -> Any:
@@ -74,11 +74,11 @@ class ClusterWidget:
         return self._ipywidgets.HBox([*fields, pressed], layout=self._ipywidgets.Layout(flex_flow="row wrap"))
 
     def _do(self, do: Callable[[], Any]) -> None:
-        self._say("")
+        self._stop("")
         try:
             result = do()
         except (ClientError, ValueError) as error:
-            self._say(str(error))
+            self._stop(str(error))
         else:
             request = getattr(result, "request", result)
             if isinstance(request, asyncio.Future):  # in an event loop
@@ -88,16 +88,16 @@ class ClusterWidget:
     def _done(self, request: asyncio.Future[Any]) -> None:
         error = None if request.cancelled() else request.exception()
         if error is not None:
-            self._say(str(error))
+            self._stop(str(error))
         self.update()
 
-    def _say(self, text: str) -> None:
+    def _stop(self, text: str) -> None:
         color = "var(--jp-error-color1, #d32f2f)"
         self._refusal.value = f'<span style="color: {color};">{escape(text)}</span>' if text else ""
 
 
 def widget_of(cluster: Shown) -> ClusterWidget | None:
-    """Return a widget; None without ipywidgets."""
+    """Return the widget of a cluster; None without ipywidgets."""
     try:
         ipywidgets = importlib.import_module("ipywidgets")
     except ImportError:
