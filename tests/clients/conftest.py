@@ -84,8 +84,8 @@ class Proxy:
         try:
             await self._until_one_ends(self._pass(reader, out), self._pass_back(back, writer))
         finally:
-            for each in (writer, out):
-                each.transport.abort()
+            for stream in (writer, out):
+                stream.transport.abort()
 
     async def _until_one_ends(self, *works):
         tasks = {asyncio.create_task(work) for work in works}
@@ -133,10 +133,10 @@ class Script:
 
     def __init__(self):
         self.answers = []
-        self.asked = []
+        self.requests = []
 
     async def handle(self, request):
-        self.asked.append((request.method, request.path_qs, dict(request.headers), await request.text()))
+        self.requests.append((request.method, request.path_qs, dict(request.headers), await request.text()))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return await answer(request)
 
@@ -191,4 +191,4 @@ async def notebook(dask, *, env=(), **more):
 async def clusters(dask):
     """Return the user's clusters that are not over or about to be."""
     answer = (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
-    return [each["cluster"] for each in answer if each["phase"] in {"requested", "pending", "running"}]
+    return [cluster["cluster"] for cluster in answer if cluster["phase"] in {"requested", "pending", "running"}]

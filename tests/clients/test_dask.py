@@ -216,10 +216,10 @@ async def test_a_service_that_restarts_meanwhile_does_not_end_a_start(dask, ada)
     before = await clusters(dask)
     starting = asyncio.create_task(ada.run("late = SpawnpennyCluster(image='spawnpenny/slow'); late.name"))
 
-    async def begun():
+    async def started():
         return set(await clusters(dask)) - set(before)
 
-    (name,) = await dask.until(begun, "a further cluster")
+    (name,) = await dask.until(started, "a further cluster")
     await dask.service.kill()
     await dask.service.start()
     assert await starting == name
@@ -269,13 +269,13 @@ async def test_an_interrupted_start_ends_what_it_had_begun(dask):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
 
-    async def begun():
+    async def started():
         return set(await clusters(dask)) - set(before)
 
-    await dask.until(begun, "a further cluster")
+    await dask.until(started, "a further cluster")
     process.send_signal(signal.SIGINT)
-    _, told = await process.communicate()
-    assert told.decode().rstrip().endswith("KeyboardInterrupt")
+    _, errors = await process.communicate()
+    assert errors.decode().rstrip().endswith("KeyboardInterrupt")
     assert await clusters(dask) == before
 
 

@@ -46,7 +46,7 @@ async def test_adapting_as_for_other_clusters(dask, ada, cluster, cell, scale, w
     await ada.run(cell)
     answer = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]
     assert (answer["minimum"], answer["maximum"], answer["adaptive"]) == scale
-    assert [warning in each for each in ada.warnings] == ([True] if warning else [])
+    assert [warning in text for text in ada.warnings] == ([True] if warning else [])
 
 
 async def test_scaling_as_for_other_clusters(dask, ada, cluster):

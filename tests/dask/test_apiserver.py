@@ -18,11 +18,11 @@ from spawnpenny.testing.site import lab, settled, start, start_cluster
 from tests.kit.replica import KillableReplica
 
 USERS = ("ada", "bob", "eve", "grace")
-EACH = 5 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 1
+CLUSTERS_OF_A_USER = 5 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 1
 """Clusters of each user: twenty in all in a full run, else four."""
 WORKERS = 20
-PLACES = [(user, f"c{number}") for user in USERS for number in range(EACH)]
-LOST = PLACES[:: EACH + 1]
+PLACES = [(user, f"c{number}") for user in USERS for number in range(CLUSTERS_OF_A_USER)]
+LOST = PLACES[:: CLUSTERS_OF_A_USER + 1]
 """Those whose schedulers are killed."""
 
 
@@ -33,7 +33,7 @@ class Clusters:
     site: object
     service: object
 
-    async def each(self, work, places=PLACES, *args):
+    async def all(self, work, places=PLACES, *args):
         """Do the same with several clusters at once."""
         return await asyncio.gather(*(work(*place, *args) for place in places))
 
@@ -49,11 +49,11 @@ class Clusters:
     async def until(self, user, name, count, without=frozenset()):
         """Wait until one has so many workers that run, and no others."""
         existing = {pod["metadata"]["name"]: pod for pod in self.workers(user, name)}
-        mark = self.run(user, name).record.id
+        spawn_id = self.run(user, name).record.id
         with self.service.service_context.pods.subscribe() as changes:
             while len(existing) != count or not all(map(runs, existing.values())) or existing.keys() & without:
                 change = await anext(changes)
-                if is_worker_of(mark, change.object):
+                if is_worker_of(spawn_id, change.object):
                     existing.pop(change.object["metadata"]["name"], None)
                     existing |= {} if change.type == "DELETED" else {change.object["metadata"]["name"]: change.object}
 
@@ -80,11 +80,11 @@ class Clusters:
         await (await self.service.spawns.stop(user, Key(Kind.DASK, name))).until_gone()
 
     def workers(self, user, name):
-        mark = self.run(user, name).record.id
+        spawn_id = self.run(user, name).record.id
         return [
             pod
             for pod in self.service.service_context.pods.within(self.site.namespace(user))
-            if is_worker_of(mark, pod)
+            if is_worker_of(spawn_id, pod)
         ]
 
     def run(self, user, name):
@@ -95,9 +95,9 @@ def runs(pod):
     return pod.get("status", {}).get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
 
 
-def is_worker_of(mark, pod):
-    marks = pod["metadata"]["labels"]
-    return labels.PART in marks and marks[labels.SPAWN] == mark
+def is_worker_of(spawn_id, pod):
+    found = pod["metadata"]["labels"]
+    return labels.PART in found and found[labels.SPAWN] == spawn_id
 
 
 @pytest.fixture
@@ -142,24 +142,24 @@ async def test_many_clusters_are_scaled_killed_and_cleaned_beside_a_lab(kube_sit
     took = Took()
     clusters = Clusters(kube_site, one.service)
     beside = await settled(await start(one.service))
-    await clusters.each(clusters.start)
+    await clusters.all(clusters.start)
     took("up")
     for count, way in ((WORKERS, "up"), (WORKERS // 2, "down")):
-        await clusters.each(clusters.scale, PLACES, count)
-        await clusters.each(clusters.until, PLACES, count)
+        await clusters.all(clusters.scale, PLACES, count)
+        await clusters.all(clusters.until, PLACES, count)
         took(f"scaled {way}")
     await two.start()
-    await clusters.each(clusters.scale, PLACES, WORKERS)
+    await clusters.all(clusters.scale, PLACES, WORKERS)
     one.kill()
     await taken_over(two.service)
     clusters = Clusters(kube_site, two.service)
-    await clusters.each(clusters.until, PLACES, WORKERS)
+    await clusters.all(clusters.until, PLACES, WORKERS)
     took("service killed, scaled up by the other")
     await asyncio.gather(*(clusters.lose_two(hollow_node, *place) for place in PLACES))
     took("two workers of each replaced")
     await asyncio.gather(*(clusters.lose_the_scheduler(hollow_node, *place) for place in LOST))
     took("some schedulers killed")
-    await clusters.each(clusters.stop, [place for place in PLACES if place not in LOST])
+    await clusters.all(clusters.stop, [place for place in PLACES if place not in LOST])
     took("stopped")
     await check_only_the_lab_is_left(kube_site, two.service, beside.record.pod_uid)
     with capsys.disabled():

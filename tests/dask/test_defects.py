@@ -43,8 +43,8 @@ async def status(dask, cluster):
 async def until_workers(dask, cluster, running, pending=0):
     async def that_many():
         found = await dask.workers(cluster)
-        told = await status(dask, cluster)
-        return len(found) == running + pending and told["workers"] == {"running": running, "pending": pending}
+        view = await status(dask, cluster)
+        return len(found) == running + pending and view["workers"] == {"running": running, "pending": pending}
 
     await dask.until(that_many, f"{running} workers, and {pending} that are pending")
 
@@ -84,8 +84,8 @@ async def test_lost_scale_a_service_that_is_killed_after_its_answer_has_kept_it(
 async def test_pending_scale_down_takes_those_that_wait_and_no_others(dask, ada, tickets):
     """It took pending pods by a negative slice: of two that ran and three that waited, it left all for scale(2)."""
     cluster = await ada.run("held = gateway.new_cluster(held=True); held.name")
-    for each in ("one", "two"):
-        (tickets / each).mkdir()
+    for name in ("one", "two"):
+        (tickets / name).mkdir()
     await scale(dask, cluster, 5)
     running = await ada.run("""
         client = held.get_client()

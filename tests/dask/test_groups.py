@@ -25,13 +25,13 @@ async def scale(dask, cluster, count, group=None):
 async def until_groups(dask, cluster, **counts):
     """Wait until so many workers of each group run, and no others."""
 
-    async def there():
+    async def present():
         seen = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]
         return {name: (group["running"], group["pending"]) for name, group in seen["groups"].items()} == {
             name: (count, 0) for name, count in counts.items()
         }
 
-    await dask.until(there, f"workers: {counts}")
+    await dask.until(present, f"workers: {counts}")
 
 
 async def test_tasks_are_pinned_to_a_group_and_each_has_its_own_size(dask, ada, cluster):
@@ -46,11 +46,11 @@ async def test_tasks_are_pinned_to_a_group_and_each_has_its_own_size(dask, ada, 
         )
         (pod,) = [worker for worker in await dask.workers(cluster) if worker["metadata"]["name"] in names]
         assert pod["metadata"]["labels"].get("spawnpenny.io/worker-group", "default") == group
-        told = await ada.run(
+        answer = await ada.run(
             f"[(w['nthreads'], w['resources']) for w in client.scheduler_info()['workers'].values()"
             f" if w['name'] == {names[0]!r}]"
         )
-        assert told == [[threads, {"default": 1} if group == "default" else {"GPU": 2, "spot": 2}]]
+        assert answer == [[threads, {"default": 1} if group == "default" else {"GPU": 2, "spot": 2}]]
     assert await ada.run("client.submit(lambda: 1, resources={'GPU': 2}).result(timeout=100)") == 1
 
 
@@ -68,9 +68,9 @@ async def test_a_group_is_scaled_down_by_itself_and_its_data_moves_to_the_others
 
 
 async def test_a_group_has_no_more_workers_than_the_site_says(dask, cluster):
-    told = await scale(dask, cluster, 5, "spot")
-    assert (told["ok"], "workers of the group spot" in told["msg"]) == (False, True)
-    assert told["msg"].endswith("Scaling to 3 instead.") or "Scaling to 3 instead." in told["msg"]
+    answer = await scale(dask, cluster, 5, "spot")
+    assert (answer["ok"], "workers of the group spot" in answer["msg"]) == (False, True)
+    assert answer["msg"].endswith("Scaling to 3 instead.") or "Scaling to 3 instead." in answer["msg"]
     await scale(dask, cluster, 0, "spot")
 
 

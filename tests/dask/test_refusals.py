@@ -38,7 +38,7 @@ async def until_undone(dask):
 
     async def over():
         found = (await dask.ask("GET", "/v1/users/ada/dask"))[1]["clusters"]
-        return all(each["phase"] == "failed" for each in found) and not await dask.site.objects("Pod", "Secret")
+        return all(cluster["phase"] == "failed" for cluster in found) and not await dask.site.objects("Pod", "Secret")
 
     await dask.until(over, "nothing left of what has failed")
 
@@ -69,7 +69,7 @@ async def test_a_cluster_whose_workers_could_never_fit_is_refused_with_the_numbe
 
 async def test_a_scale_over_the_quota_is_cut_and_warned_of_with_the_numbers(dask, ada, cluster):
     await ada.run("cluster.scale(50)")
-    (warning,) = [each for each in ada.warnings if each.startswith("GatewayWarning")]
+    (warning,) = [text for text in ada.warnings if text.startswith("GatewayWarning")]
     assert "cpu left in the quota: asked 51, in use 0, limit 8" in warning
     assert "Scaling to 7 instead." in warning
     count = (await dask.ask("GET", f"/v1/users/ada/dask/{cluster}"))[1]["scale"]["count"]

@@ -34,7 +34,7 @@ async def test_a_lab_that_is_newer_than_its_cluster_is_told_before_work_starts(d
         cluster = gateway.new_cluster(image='spawnpenny/old')
         client = cluster.get_client()
     """)
-    (warning,) = [each for each in ada.warnings if each.startswith("VersionMismatchWarning")]
+    (warning,) = [text for text in ada.warnings if text.startswith("VersionMismatchWarning")]
     assert re.search(rf"distributed +\| {re.escape(distributed.__version__)} +\| 2024\.1\.0", warning)
     await ada.run("cluster.shutdown()")
 
@@ -46,5 +46,5 @@ async def test_a_lab_that_is_older_than_its_cluster_is_told_too(dask, oldest):
             cluster = Gateway().new_cluster()
             client = cluster.get_client()
         """)
-        (warning,) = [each for each in notebook.warnings if each.startswith("VersionMismatchWarning")]
+        (warning,) = [text for text in notebook.warnings if text.startswith("VersionMismatchWarning")]
     assert re.search(rf"distributed +\| 2024\.1\.0 +\| {re.escape(distributed.__version__)}", warning)

@@ -51,7 +51,7 @@ class DaskSite:
         """Return the names of the workers that the service knows, but for those on their way out."""
         pods = self.service.service_context.pods.within(self.site.namespace())
         staying = {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
-        return {each for each in staying if each.startswith(f"dask-{name}.w-")}
+        return {pod for pod in staying if pod.startswith(f"dask-{name}.w-")}
 
     async def until_workers(self, count, name="c1", *, but=()):
         """Wait until there are so many workers, none of them one of ``but``; return their names."""
@@ -99,7 +99,7 @@ class DaskSite:
         assert process.returncode == 0
         return output.decode().strip()
 
-    async def told(self, words, name="c1"):
+    async def notified(self, words, name="c1"):
         """Wait until an event has these words."""
         run = self.run(name)
         async with asyncio.timeout(PATIENCE):

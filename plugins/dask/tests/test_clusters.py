@@ -22,7 +22,7 @@ async def test_a_cluster_computes_scales_and_leaves_nothing(any_dask_site):
         run = await site.cluster(environment={"COLOUR": "deep blue"})
         assert run.record.reason is None
         assert run.record.url.startswith("tls://127.")
-        assert await asked_without_its_token(run) == {
+        assert await requests_without_token(run) == {
             "/health": 200,
             "/state": 401,
             "/retire": 401,
@@ -48,7 +48,7 @@ client.publish_dataset(kept=client.scatter(list(range(30))))
         assert not await site.site.objects("Pod", "Secret")
 
 
-async def asked_without_its_token(run):
+async def requests_without_token(run):
     """Return how a scheduler answers whoever reaches it."""
     host, found = run.record.url.removeprefix("tls://").removesuffix(":8786"), {}
     async with aiohttp.ClientSession(headers={"Authorization": "Bearer guess"}) as session:
@@ -144,9 +144,9 @@ async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site)
             seen = set()
             while len(seen) < 3:
                 seen |= {(await anext(changes)).object["metadata"]["name"]} - {"dask-c1"}
-        (told,) = [message for message in site.events() if "A worker" in message]
-        assert told.startswith("A worker has ended. The container worker ended by itself with exit code 1: ")
-        assert told.endswith(": no licence for [secret].")
+        (notice,) = [message for message in site.events() if "A worker" in message]
+        assert notice.startswith("A worker has ended. The container worker ended by itself with exit code 1: ")
+        assert notice.endswith(": no licence for [secret].")
         run = site.service.spawns.find("ada", Key(Kind.DASK, "c1"))
         assert {ended.pod["metadata"]["name"] for ended in run.ended_parts} <= seen
         assert len(run.ended_parts) >= 2

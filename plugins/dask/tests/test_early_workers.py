@@ -134,7 +134,7 @@ async def test_workers_of_a_secret_without_the_token_of_waiting_ones_come_when_t
     """An earlier version made the Secret of a cluster that is still pending, and this one goes on with it."""
     async with dask_site.running(**gated(dask_site)) as site:
         await start_cluster(site.service, "c1")
-        await site.told("Waiting for the scheduler to answer")
+        await site.notified("Waiting for the scheduler to answer")
     ref = dask_site.site.ref("Secret", "dask-c1")
     secret = await dask_site.site.cluster.read(ref)
     data = {key: value for key, value in secret["data"].items() if key != "join"}

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from spawnpenny_dask import joined_workers as attendance_module
+from spawnpenny_dask import joined_workers
 from spawnpenny_dask.joined_workers import JoinedWorkers
 from spawnpenny_dask.scheduler_client import State
 
@@ -36,7 +36,7 @@ def waiting(reason, message=""):
 
 
 @pytest.mark.parametrize(
-    ("there", "state", "lost"),
+    ("existing", "state", "lost"),
     [
         (dict(phase="Running", **RUNNING), State(left={"w": 119.0}), False),  # its nanny starts it anew
         (dict(phase="Running", **RUNNING), State(left={"w": 121.0}), True),
@@ -51,14 +51,14 @@ def waiting(reason, message=""):
         (dict(age=301, **waiting("ContainerCreating")), State(), False),
     ],
 )
-def test_who_will_not_come_back(there, state, lost):
-    attendance, pods = JoinedWorkers(), [pod(**there)]
-    attendance.note(HERE if state and state.left else state, pods)
-    assert bool(attendance.lost(pods, state)) is lost
+def test_who_will_not_come_back(existing, state, lost):
+    joined, pods = JoinedWorkers(), [pod(**existing)]
+    joined.note(HERE if state and state.left else state, pods)
+    assert bool(joined.lost(pods, state)) is lost
 
 
 async def test_a_worker_that_hangs_is_replaced_once_its_scheduler_has_given_it_up(dask_site, monkeypatch):
-    monkeypatch.setattr(attendance_module, "_RETURN", 1.0)
+    monkeypatch.setattr(joined_workers, "_RETURN", 1.0)
     variables = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s"}
     async with dask_site.running(worker={"nanny": False, "memory": "1Gi"}) as site:
         await site.cluster(environment=variables)

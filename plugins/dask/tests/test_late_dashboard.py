@@ -64,7 +64,7 @@ async def test_the_files_of_an_info_page_are_found_below_another_path(dashboard)
         for page in ("/info/main/workers.html", "/info/main/exceptions.html"):
             async with client.get(page) as answer:
                 soup = BeautifulSoup(await answer.text(), "html.parser")
-            links = [each.get("href") or each.get("src") for each in soup.select("link[href], script[src]")]
+            links = [tag.get("href") or tag.get("src") for tag in soup.select("link[href], script[src]")]
             files = [URL(f"http://proxy/below{page}").join(URL(link)).path for link in links if "://" not in link]
             assert len(files) >= 3
             for file in files:

@@ -36,8 +36,8 @@ async def first_event(run, code):
     return found[0]
 
 
-def attempts(apiserver, mark):
-    made = apiserver.audit(mark, user_agent="spawnpenny/")
+def attempts(apiserver, start):
+    made = apiserver.audit(start, user_agent="spawnpenny/")
     return [request for request in made if (request.verb, request.resource) == ("create", "pods")]
 
 
@@ -45,12 +45,12 @@ async def test_the_reason_is_said_at_once_and_workers_come_when_it_is_gone(limit
     site, service = limited
     run = await settled(await start_cluster(service, "c1"))
     assert run.record.phase is Phase.RUNNING, run.record.reason
-    mark = apiserver.mark()
+    start = apiserver.mark()
     await service.spawns.scale("ada", KEY, Scale(3))
     event = await first_event(run, "limit_range_refused")
     assert "maximum memory usage per Container is 1Gi, but limit is 2Gi" in event.message
     assert "A worker cannot be made; it is tried again." in event.message
-    assert len(attempts(apiserver, mark)) <= 6  # of three workers, with a pause after the second time
+    assert len(attempts(apiserver, start)) <= 6  # of three workers, with a pause after the second time
     async with asyncio.timeout(40):
         while run.held_back is None:  # noqa: ASYNC110 - nothing says when it is set: lists of workers read it
             await asyncio.sleep(0.05)
@@ -71,10 +71,10 @@ def name_of(pod):
 
 async def test_one_that_is_scaled_while_it_starts_runs_all_the_same(limited, apiserver):
     _, service = limited
-    mark = apiserver.mark()
+    start = apiserver.mark()
     run = await start_cluster(service, "c1")
     await service.spawns.scale("ada", KEY, Scale(1))
     await settled(run)
     assert run.record.phase is Phase.RUNNING, run.record.reason
     await first_event(run, "limit_range_refused")
-    assert len(attempts(apiserver, mark)) <= 4
+    assert len(attempts(apiserver, start)) <= 4

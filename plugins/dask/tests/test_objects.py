@@ -94,7 +94,7 @@ def test_what_users_and_site_set_never_overrides_the_encryption(spawn):
     name = "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"
     section = {"environment": {name: "False"}}
     for pod in pods_of(spawn, section, environment={name: "False"}).values():
-        (variable,) = [each for each in pod["spec"]["containers"][0]["env"] if each["name"] == name]
+        (variable,) = [entry for entry in pod["spec"]["containers"][0]["env"] if entry["name"] == name]
         assert variable == {"name": name, "value": "True"}
 
 
@@ -117,7 +117,7 @@ def test_a_lab_is_told_of_the_gateway_where_it_is_not_told_otherwise(spawn):
     patch = lab_patch(lab, LAB, make_settings({"gateway": GATEWAY}))
     (container,) = patch["spec"]["containers"]
     assert container["name"] == "notebook"
-    assert {each["name"]: each["value"] for each in container["env"]} == {
+    assert {variable["name"]: variable["value"] for variable in container["env"]} == {
         "SPAWNPENNY_URL": "http://spawnpenny.spawnpenny:8080",
         "DASK_GATEWAY__ADDRESS": "http://spawnpenny.spawnpenny:8080/gateway",
         "DASK_GATEWAY__PROXY_ADDRESS": "spawnpenny.spawnpenny:8786",

@@ -95,7 +95,7 @@ def test_a_number_is_in_the_unit_that_the_site_says(option, sets, given, found):
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "message"),
     [
         ({"type": "float", "sets": "worker_memory", "unit": "minutes"}, "no unit 'minutes'. There are B, MB"),
         ({"type": "int", "sets": "worker_threads", "unit": "cores"}, "It is no number with a unit"),
@@ -103,8 +103,8 @@ def test_a_number_is_in_the_unit_that_the_site_says(option, sets, given, found):
         ({"type": "float", "sets": "worker_memory", "unit": "MiB", "default": 0}, "default"),
     ],
 )
-def test_a_unit_that_there_is_not_is_refused(option, told):
-    with pytest.raises(SettingsError, match=told):
+def test_a_unit_that_there_is_not_is_refused(option, message):
+    with pytest.raises(SettingsError, match=message):
         settings_of({"options": {"amount": option}})
 
 
@@ -164,7 +164,7 @@ def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_i
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"environment": {"A B": "c"}}, "'A B' is no name of a variable."),
         ({"environment": {"A": 1}}, "The variable 'A' has to be a text."),
@@ -174,10 +174,10 @@ def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_i
         ({"worker_memory": 10**400}, "The option 'worker_memory' has to be a number from 0.1 to 1000000."),
     ],
 )
-def test_what_cannot_be_chosen_is_told_without_its_value(given, told):
+def test_what_cannot_be_chosen_is_told_without_its_value(given, message):
     with pytest.raises(InvalidOptionError) as refused:
         design_of({"options": FREE}, **given)
-    assert refused.value.message == told
+    assert refused.value.message == message
 
 
 @pytest.mark.parametrize(

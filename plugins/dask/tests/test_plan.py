@@ -25,7 +25,7 @@ PODS = [pod(number) for number in range(5)]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "registered", "removed", "retired"),
+    ("desired", "registered", "removed", "retired"),
     [
         (5, "", [], 0),
         (4, "", ["w-4"], 0),
@@ -36,21 +36,23 @@ PODS = [pod(number) for number in range(5)]
         (0, "01234", [], 5),
     ],
 )
-def test_pending_workers_go_first_and_the_newest_before_older_ones(wanted, registered, removed, retired):
-    done = plan(wanted, PODS, {f"w-{number}": "running" for number in registered})
-    assert [each["metadata"]["name"] for each in done.remove] == removed
+def test_pending_workers_go_first_and_the_newest_before_older_ones(desired, registered, removed, retired):
+    done = plan(desired, PODS, {f"w-{number}": "running" for number in registered})
+    assert [removed_pod["metadata"]["name"] for removed_pod in done.remove] == removed
     assert (done.start, done.retire) == (0, retired)
 
 
 def test_what_may_be_at_work_stays_while_the_scheduler_does_not_tell():
     assert plan(0, PODS, None) == Plan()
-    assert [each["metadata"]["name"] for each in plan(0, [*PODS, pod(5, "Pending")], None).remove] == ["w-5"]
+    assert [removed_pod["metadata"]["name"] for removed_pod in plan(0, [*PODS, pod(5, "Pending")], None).remove] == [
+        "w-5"
+    ]
 
 
 def test_what_is_over_is_removed_and_what_leaves_is_replaced():
     pods = [pod(0, "Failed"), pod(1, "Succeeded"), pod(2, deletionTimestamp="now"), pod(3), pod(4)]
     done = plan(3, pods, {"w-3": "running", "w-4": "closing_gracefully"})
-    assert [each["metadata"]["name"] for each in done.remove] == ["w-0", "w-1"]
+    assert [removed_pod["metadata"]["name"] for removed_pod in done.remove] == ["w-0", "w-1"]
     assert (done.start, done.retire) == (2, 0)
 
 
@@ -63,20 +65,20 @@ def test_a_worker_that_ended_beside_a_living_sidecar_is_replaced(code):
     existing |= {"spec": {"restartPolicy": "Never", "containers": [{"name": "proxy"}, {"name": "worker"}]}}
     existing["status"]["containerStatuses"] = statuses
     done = plan(1, [existing], {"w-0": "running"})
-    assert ([each["metadata"]["name"] for each in done.remove], done.start) == (["w-0"], 1)
+    assert ([removed_pod["metadata"]["name"] for removed_pod in done.remove], done.start) == (["w-0"], 1)
     statuses[0]["state"], statuses[1]["state"] = ended, runs
     assert plan(1, [existing], {"w-0": "running"}) == Plan()
 
 
 def test_what_the_scheduler_let_go_is_not_counted_and_its_end_is_no_failure():
     now = 0.0
-    spared = RetiringWorkers(lambda: now)
-    spared.add(["w-0", "w-1"])
-    registered = spared.seen_in({"w-1": "running", "w-2": "running"})  # the data of w-1 had nowhere to go
+    retiring = RetiringWorkers(lambda: now)
+    retiring.add(["w-0", "w-1"])
+    registered = retiring.seen_in({"w-1": "running", "w-2": "running"})  # the data of w-1 had nowhere to go
     assert plan(2, PODS[:3], registered) == Plan()
-    assert ("w-0" in spared, "w-1" in spared) == (True, False)
+    assert ("w-0" in retiring, "w-1" in retiring) == (True, False)
     now = 31.0
-    assert "w-0" not in spared.seen_in({})
+    assert "w-0" not in retiring.seen_in({})
 
 
 def test_adaptive_goes_up_at_once_and_down_only_when_less_has_done_for_a_while():
@@ -124,10 +126,10 @@ def test_a_scheduler_that_answers_nobody_ends_its_cluster_as_an_idle_one_would(l
 
 
 def test_an_image_that_cannot_be_pulled_is_told_once_whatever_the_cluster_calls_it():
-    told = []
-    notices = Notices(SimpleNamespace(notify=lambda message, *_, **__: told.append(message)), lambda: 0.0)
+    sent = []
+    notices = Notices(SimpleNamespace(notify=lambda message, *_, **__: sent.append(message)), lambda: 0.0)
     for reason, message in (("ErrImagePull", "manifest unknown: not found"), ("ImagePullBackOff", "Back-off pulling")):
         waiting = {"reason": reason, "message": message}
         container = {"name": "worker", "image": "none", "state": {"waiting": waiting}}
         notices.check([{**pod(0), "status": {"phase": "Pending", "containerStatuses": [container]}}])
-    assert told == ["A worker does not start. The image none cannot be pulled: manifest unknown: not found."]
+    assert sent == ["A worker does not start. The image none cannot be pulled: manifest unknown: not found."]

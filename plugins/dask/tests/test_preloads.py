@@ -114,9 +114,9 @@ for plugin in (Environ({{"COLOUR": "blue"}}), UploadDirectory({str(tmp_path)!r})
     except Exception as error:
         print(error)
 """
-        told = (await site.python_in("c1", script)).split("\n")
-        assert len(told) == 3
-        assert all(line.startswith("The workers of this cluster have no nanny") for line in told)
+        found = (await site.python_in("c1", script)).split("\n")
+        assert len(found) == 3
+        assert all(line.startswith("The workers of this cluster have no nanny") for line in found)
 
 
 async def test_preloads_on_the_command_line_are_loaded_beside_ours(dask_site, tmp_path):

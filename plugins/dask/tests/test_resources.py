@@ -39,14 +39,14 @@ async def test_sidecars_are_counted_and_limited_and_the_grace_is_one_value(dask_
         await site.scale(2)
         await site.until_workers(2)
         pods = await site.site.objects("Pod")
-        asks = run.record.resources
+        counted = run.record.resources
         await site.stop()
     made = {name.partition(".w-")[1]: pod for name, pod in pods.items()}
     assert {name: pod["spec"]["terminationGracePeriodSeconds"] for name, pod in made.items()} == {"": 7, ".w-": 8}
     assert deletes == {"": 7, ".w-": 8}
     assert containers_of(made[""])["beside"]["resources"]["limits"] == {"cpu": "700m", "memory": "512Mi"}
     # A scheduler has one core, beside it 0.7; a worker's init container needs more than the worker.
-    assert (asks.cpu, asks.memory) == (parse_quantity("3100m"), int(3.5 * GIB))
+    assert (counted.cpu, counted.memory) == (parse_quantity("3100m"), int(3.5 * GIB))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_options_that_contradict_the_settings_are_refused_before_anything_
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "message"),
     [
         ({"worker": {"args": ["--nthreads", "4"]}}, "'--nthreads' cannot be among the further arguments. Set threads"),
         ({"worker": {"args": ["--name=x"]}}, "'--name=x' cannot be among the further arguments. spawnpenny sets it"),
@@ -140,6 +140,6 @@ async def test_options_that_contradict_the_settings_are_refused_before_anything_
         ({"worker_groups": {f"g{number}": {} for number in range(21)}}, "at most 20"),
     ],
 )
-def test_settings_of_programs_and_groups_that_are_none_are_refused(section, told):
-    with pytest.raises(SettingsError, match=told):
+def test_settings_of_programs_and_groups_that_are_none_are_refused(section, message):
+    with pytest.raises(SettingsError, match=message):
         make_settings({"plugins": {"dask": section}}).load("dask", DaskSettingsSchema())

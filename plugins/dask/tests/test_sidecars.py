@@ -56,7 +56,7 @@ async def test_the_crash_of_a_sidecar_is_not_the_workers(dask_site, inject):
         first = await site.until_workers(1)
         script = "client.wait_for_workers(1)\nprint(client.submit(pow, 2, 5).result())"
         assert await site.python_in("c1", script) == "32"
-        await site.told("It only runs beside a worker.")
+        await site.notified("It runs beside a worker.")
         assert site.workers() == first
         assert not [message for message in site.events() if message.startswith("A worker")]
 

@@ -74,7 +74,7 @@ async def test_workers_that_end_well_without_end_are_held_back(dask_site, monkey
     async with dask_site.running(worker=BARE) as site:
         await site.cluster(environment=lifetime)
         await site.scale(1)
-        await site.told("again and again")
+        await site.notice("again and again")
         async with asyncio.timeout(PATIENCE):
             while (held := site.run().held_back) is None:  # noqa: ASYNC110 - nothing else tells that a pause has begun
                 await asyncio.sleep(0)
@@ -106,8 +106,8 @@ async def test_a_worker_that_is_ordered_away_hands_over_what_only_it_has(any_das
         await gone(site, *first)
         assert site.workers() != first
         assert await site.python_in("c1", "print(sum(client.gather(client.get_dataset('kept'))))") == "435"
-        (told,) = [message for message in site.events() if "has to go" in message]
-        assert "The pod was deleted from outside." in told
+        (notice,) = [message for message in site.events() if "has to go" in message]
+        assert "The pod was deleted from outside." in notice
         await site.stop()
 
 
@@ -154,7 +154,7 @@ async def test_why_a_worker_ended_is_in_the_schedulers_own_events(any_dask_site,
         assert raised == "KilledWorker"
         assert event["message"].startswith(says)
         assert (event["kind"], event["code"]) == ("info", "pod_crashed")
-        (kept,) = [each for each in site.run().record.log.since(None) if each.message.startswith(says)]
+        (kept,) = [event for event in site.run().record.log.since(None) if event.message.startswith(says)]
         assert (event["id"], event["time"], event["message"]) == (kept.id, kept.time, kept.message)
 
 

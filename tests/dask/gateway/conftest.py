@@ -144,8 +144,8 @@ async def serve(site, name=None, port=0):
     """Serve a site, ready, until the context ends; several at once under different names."""
     settings = site.settings
     if name is not None:
-        told = replace(settings.replicas, name=name, address=f"http://127.0.0.1:{port}")
-        settings = replace(settings, replicas=told)
+        replica = replace(settings.replicas, name=name, address=f"http://127.0.0.1:{port}")
+        settings = replace(settings, replicas=replica)
     async with serve_site(site, port=port, settings=settings) as server:
         yield Server(server.app, server.url, server.port)
 

@@ -44,9 +44,9 @@ async def test_a_scale_is_not_lost_to_an_adapt_that_comes_while_it_is_written(ca
     ada = await caller("ada")
     name = await start(ada)
     account = server.service.spawns.user_state("ada")
-    async with asyncio.TaskGroup() as asking, account.lock:  # another write of the user's record is under way
+    async with asyncio.TaskGroup() as group, account.lock:  # another write of the user's record is under way
         for number, (what, body) in enumerate((("scale", {"count": 2}), ("adapt", adapt)), 1):
-            asking.create_task(ada.post(f"{CLUSTERS}{name}/{what}", json=body))
+            group.create_task(ada.post(f"{CLUSTERS}{name}/{what}", json=body))
             async with asyncio.timeout(PATIENCE):
                 while len(account.lock._waiters or ()) < number:  # noqa: ASYNC110 - nothing else tells of it
                     await asyncio.sleep(0)
@@ -92,9 +92,9 @@ async def test_events_that_are_followed_go_on_while_the_cluster_runs_and_end_wit
     ada = await caller("ada")
     name = await start(ada)
     async with ada.get(f"{DASK}/{name}/events", params={"follow": "true"}) as stream:
-        told = ""
-        while '"phase": "running"' not in told:
-            told += (await stream.content.readline()).decode()
+        received = ""
+        while '"phase": "running"' not in received:
+            received += (await stream.content.readline()).decode()
         flock.over.set()
         rest = (await stream.read()).decode()
     assert '"code": "cluster_idle"' in rest
@@ -155,15 +155,13 @@ async def test_a_ticket_opens_one_dashboard_once(public, caller, server):
         assert answer.status == status
         if status == 200:
             (pod,) = [
-                each
-                for each in server.service.service_context.pods.items()
-                if each["metadata"]["name"].endswith(names[0])
+                pod for pod in server.service.service_context.pods.items() if pod["metadata"]["name"].endswith(names[0])
             ]
             assert body == {"uid": pod["metadata"]["uid"]}
         else:
             assert body["code"] == "ticket_unknown"
     listed = await (await ada.get(CLUSTERS)).json()
-    assert {each["dashboard_route"] for each in listed.values()} == {None}
+    assert {report["dashboard_route"] for report in listed.values()} == {None}
 
 
 def test_there_are_so_many_tickets_of_a_cluster_and_no_more():
@@ -171,13 +169,13 @@ def test_there_are_so_many_tickets_of_a_cluster_and_no_more():
     first, *rest = [tickets.new("a") for _ in range(MOST + 1)]
     tickets.new("b")
     assert not tickets.use("a", first)
-    assert all(tickets.use("a", each) for each in rest)
-    assert not any(tickets.use("a", each) for each in rest)
+    assert all(tickets.use("a", ticket) for ticket in rest)
+    assert not any(tickets.use("a", ticket) for ticket in rest)
 
 
 async def test_each_change_is_in_the_audit_log_and_no_secret(public, caller):
     ada, proxy = await caller("ada"), await caller("proxy")
-    with structlog.testing.capture_logs() as lines:
+    with structlog.testing.capture_logs() as entries:
         name = await start(ada, environment={"A": "s3cret"})
         await ada.post(f"{CLUSTERS}{name}/scale", json={"count": 1})
         await ada.post(f"{CLUSTERS}{name}/adapt", json={"maximum": 2})
@@ -188,7 +186,7 @@ async def test_each_change_is_in_the_audit_log_and_no_secret(public, caller):
         await (await caller()).delete(f"{CLUSTERS}{name}")  # as the client asks first
     audit = [
         (line["event"], line["user"], line["cluster"], line["status"])
-        for line in lines
+        for line in entries
         if "code" in line and "who" in line and "lab" in line
     ]
     assert audit == [
@@ -198,5 +196,5 @@ async def test_each_change_is_in_the_audit_log_and_no_secret(public, caller):
         ("dask.ticket", "ada", name, 200),
         ("gateway.stop", "ada", name, 204),
     ]
-    text = json.dumps(lines, default=str)
+    text = json.dumps(entries, default=str)
     assert not any(secret in text for secret in ("s3cret", ticket, "PRIVATE KEY", "ada-token"))

@@ -83,8 +83,8 @@ async def test_an_operator_lists_all_and_looks_at_one_by_its_name(command, start
     assert re.search(r"^user +bob$", shown.out, re.MULTILINE)
     assert "(image_unavailable)" in shown.out
     assert re.search(r"^dask +reverted", shown.out, re.MULTILINE)
-    told = await command("events", failed)
-    assert (told.code, "image none cannot be pulled" in told.out) == (0, True)
+    shown = await command("events", failed)
+    assert (shown.code, "image none cannot be pulled" in shown.out) == (0, True)
 
 
 async def test_workers_are_listed_with_what_they_wait_for(command, start, caller):
@@ -166,8 +166,8 @@ async def test_a_users_own_token_is_for_that_users_clusters(command, start):
 
 async def test_an_operator_stops_anybodys_and_what_is_gone_is_no_error(command, start):
     name = await start("ada")
-    begun = await command("stop", name, "--no-wait")
-    assert (begun.code, begun.out) == (0, f"ada's Dask cluster {name} is being stopped.\n")
+    started = await command("stop", name, "--no-wait")
+    assert (started.code, started.out) == (0, f"ada's Dask cluster {name} is being stopped.\n")
     again = await command("stop", name, "--user", "ada")
     assert (again.code, again.out) == (0, f"ada's Dask cluster {name} is gone.\n")
     none = await command("stop", name)

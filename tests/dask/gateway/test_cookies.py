@@ -41,13 +41,13 @@ async def bare(server):
 
 
 async def test_each_further_call_of_the_unmodified_client_is_one_request(gateway):
-    with capture_logs() as lines:
+    with capture_logs() as entries:
         for _ in range(3):
             await gateway.list_clusters()
         name = await gateway.submit()
         await gateway.stop_cluster(name)
-    asked = [(line["method"], line["status"]) for line in lines if line["event"] == "request"]
-    assert asked == [("GET", 401), ("GET", 200), ("GET", 200), ("GET", 200), ("POST", 201), ("DELETE", 204)]
+    answered = [(line["method"], line["status"]) for line in entries if line["event"] == "request"]
+    assert answered == [("GET", 401), ("GET", 200), ("GET", 200), ("GET", 200), ("POST", 201), ("DELETE", 204)]
 
 
 async def test_a_cookie_is_for_the_gateways_routes_alone_and_says_so(server, bare, caller):

@@ -56,9 +56,9 @@ async def test_each_group_has_its_number_and_counts_with_its_size(caller, server
         "spot": {"desired": 1, "running": 1, "pending": 0},
     }
     assert (seen["scale"]["count"], seen["workers"]["running"]) == (2, 3)
-    status, told = await scale(ada, name, 3, "spot")  # of six cores five are taken, and a worker of it has two
-    assert (status, told["ok"]) == (200, False)
-    assert "asked 9, in use 0, limit 6. Scaling to 1 instead." in told["msg"]
+    status, answer = await scale(ada, name, 3, "spot")  # of six cores five are taken, and a worker of it has two
+    assert (status, answer["ok"]) == (200, False)
+    assert "asked 9, in use 0, limit 6. Scaling to 1 instead." in answer["msg"]
     assert await scale(ada, name, 0, "default") == (200, {"ok": True, "msg": None})
     assert await scale(ada, name, 2, "spot") == (200, {"ok": True, "msg": None})
 
@@ -81,10 +81,10 @@ async def test_adapting_is_of_the_default_group_alone(caller, server):
 async def test_a_group_that_there_is_not_is_refused(caller, group):
     ada = await caller("ada")
     name = await start(ada)
-    status, told = await scale(ada, name, 1, group)
+    status, answer = await scale(ada, name, 1, group)
     assert status == 422
-    assert "group" in told["error"]
-    assert len(told["error"]) < 300
+    assert "group" in answer["error"]
+    assert len(answer["error"]) < 300
 
 
 async def test_another_replica_and_a_service_that_comes_back_know_the_groups(site, serving):
@@ -109,7 +109,7 @@ def limited(scale):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "now", "fits"),
+    ("desired", "now", "fits"),
     [
         (Scale(9), Scale(), Scale(6)),
         (Scale(9, groups={"spot": 2}), Scale(), Scale(6)),
@@ -119,14 +119,14 @@ def limited(scale):
         (Scale(6), Scale(), Scale(6)),
     ],
 )
-def test_what_is_cut_is_what_grows(wanted, now, fits):
-    fitted = fit(wanted, now=now, refusal=limited)
+def test_what_is_cut_is_what_grows(desired, now, fits):
+    fitted = fit(desired, now=now, refusal=limited)
     assert fitted.scale == fits
-    assert (fitted.refusal is None) == (wanted == fits)
+    assert (fitted.refusal is None) == (desired == fits)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "maximum", "minimum"),
+    ("desired", "maximum", "minimum"),
     [
         (Scale(0, 0, 9, adaptive=True), 6, 0),
         (Scale(0, 7, 9, adaptive=True), 6, 6),
@@ -136,7 +136,7 @@ def test_what_is_cut_is_what_grows(wanted, now, fits):
         (Scale(0, 0, 9), 9, 0),
     ],
 )
-def test_a_maximum_that_can_never_be_reached_is_cut(wanted, maximum, minimum):
-    fitted = fit_maximum(wanted, now=Scale(), refusal=limited)
+def test_a_maximum_that_can_never_be_reached_is_cut(desired, maximum, minimum):
+    fitted = fit_maximum(desired, now=Scale(), refusal=limited)
     assert (fitted.scale.maximum, fitted.scale.minimum) == (maximum, minimum)
-    assert (fitted.refusal is None) == (fitted.scale == wanted)
+    assert (fitted.refusal is None) == (fitted.scale == desired)

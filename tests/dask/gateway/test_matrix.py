@@ -27,8 +27,8 @@ PUBLIC = {
     "service.viewer_style",
 }
 ANYBODY = PUBLIC | {"service.whoami"}
-READ = {f"dask.{each}" for each in ("events", "get", "list", "workers")} | {
-    f"lab.{each}" for each in ("events", "form", "get", "hostnames", "list")
+READ = {f"dask.{action}" for action in ("events", "get", "list", "workers")} | {
+    f"lab.{action}" for action in ("events", "form", "get", "hostnames", "list")
 }
 READ_USER = {"user.events", "user.get"}
 CHANGE = {"dask.adapt", "dask.scale", "dask.stop"}

@@ -33,10 +33,10 @@ async def listed(client, **query):
     return await answer.json()
 
 
-async def until(look, wanted):
+async def until(look, expected):
     """Look until what is seen is what is wanted."""
     async with asyncio.timeout(PATIENCE):
-        while await look() != wanted:
+        while await look() != expected:
             pass
 
 
@@ -168,7 +168,7 @@ async def test_workers_that_run_are_listed_with_their_place(caller):
     ada = await caller("ada")
     name = await start(ada, "ada", workers=2)
     seen = await workers_until(ada, name, ["running", "running"])
-    assert [each["name"] for each in seen["workers"]] == sorted(each["name"] for each in seen["workers"])
+    assert [worker["name"] for worker in seen["workers"]] == sorted(worker["name"] for worker in seen["workers"])
     for worker in seen["workers"]:
         assert worker["node"]
         assert (worker["group"], worker["waiting_for"], worker["reason"]) == ("default", None, None)
@@ -206,7 +206,7 @@ async def test_a_worker_that_ended_is_remembered_with_its_reason(caller, site):
 
     async def seen():
         workers = (await (await ada.get(f"/v1/users/ada/dask/{name}/workers")).json())["workers"]
-        return [(each["name"] == worker["name"], each["reason"] == worker["reason"]) for each in workers]
+        return [(other["name"] == worker["name"], other["reason"] == worker["reason"]) for other in workers]
 
     await until(seen, [(True, True)])
 

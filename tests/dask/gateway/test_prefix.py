@@ -55,11 +55,11 @@ async def test_no_other_path_is_the_prefix(caller, path):
 )
 async def test_two_slashes_after_the_prefix_are_no_host(caller, path):
     anybody = await caller()
-    with capture_logs() as lines:
+    with capture_logs() as entries:
         for prefix in (OURS, ""):
             answer = await anybody.get(URL.build(path=f"{prefix}{path}", encoded=True))
             assert (answer.status, (await answer.json())["code"]) == (404, "route_not_found"), prefix
-    assert [line["path"] for line in lines if line["event"] == "request"] == [path.partition("?")[0]] * 2
+    assert [line["path"] for line in entries if line["event"] == "request"] == [path.partition("?")[0]] * 2
 
 
 async def test_a_token_is_asked_for_below_the_prefix_too(caller):

@@ -137,9 +137,9 @@ async def test_what_does_not_fit_is_cut_and_told_with_the_numbers(server, gatewa
     assert (scale.count, scale.minimum, scale.maximum, scale.adaptive) == (2, 2, 4, True)
     with pytest.warns(GatewayWarning, match="limit 6.*Using `maximum=None, minimum=5` instead"):
         await gateway.adapt_cluster(name, minimum=40)
-    for asked, maximum, minimum in (((None, 9), 5, 0), ((7, 9), 5, 5)):
+    for bounds, maximum, minimum in (((None, 9), 5, 0), ((7, 9), 5, 5)):
         with pytest.warns(GatewayWarning, match=rf"limit 6.*Using `maximum={maximum}, minimum={minimum}` instead"):
-            await gateway.adapt_cluster(name, *asked)
+            await gateway.adapt_cluster(name, *bounds)
     await gateway.adapt_cluster(name, minimum=1, maximum=5)
     await gateway.adapt_cluster(name, active=False)
     scale = run_of(server, name).record.scale

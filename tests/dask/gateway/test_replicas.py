@@ -45,13 +45,13 @@ async def test_a_service_that_does_not_know_yet_lets_the_client_wait(server, gat
     service.spawns.ready = False
     with pytest.raises(NotReadyError):
         service.spawns.user_state("ada")
-    asked = asyncio.create_task(gateway.get_cluster(name))
+    waiting = asyncio.create_task(gateway.get_cluster(name))
     async with server.client("ada") as ada:
         assert (await ada.get("/v1/users/ada/dask")).status == 503
-    assert not asked.done()
+    assert not waiting.done()
     service.taken_over()
     service.moved.ring()
-    assert (await asyncio.wait_for(asked, PATIENCE)).name == name
+    assert (await asyncio.wait_for(waiting, PATIENCE)).name == name
 
 
 class Named(Authenticator):
@@ -115,7 +115,7 @@ async def test_any_replica_answers(site, serving):
             await stack.enter_async_context(serving(site, name, port))
             for name, port in zip("ab", free_ports(2), strict=True)
         ]
-        first, second = [await stack.enter_async_context(each.gateway()) for each in (one, two)]
+        first, second = [await stack.enter_async_context(replica.gateway()) for replica in (one, two)]
         proxy = await stack.enter_async_context(two.client("proxy"))
         name = await first.submit()
         await two.service.membership.ownership.heard_of(safe_slug("ada"))
@@ -139,13 +139,13 @@ async def test_any_replica_lists_all_clusters_and_each_counts_its_own(site, serv
             for name, port in zip("ab", free_ports(2), strict=True)
         ]
         first, second = [
-            await stack.enter_async_context(each.gateway(who)) for each, who in ((one, "ada"), (two, "bob"))
+            await stack.enter_async_context(replica.gateway(who)) for replica, who in ((one, "ada"), (two, "bob"))
         ]
         names = [await first.submit(), await second.submit()]
         await first._wait_for_start(names[0])
         await second._wait_for_start(names[1])
         await first.scale_cluster(names[0], 1)
-        hubs = [await stack.enter_async_context(each.client("hub")) for each in (one, two)]
+        hubs = [await stack.enter_async_context(replica.client("hub")) for replica in (one, two)]
         desired = [("ada", names[0], "running", 1), ("bob", names[1], "running", 0)]
         for hub in hubs:
             async with asyncio.timeout(PATIENCE):
@@ -153,7 +153,7 @@ async def test_any_replica_lists_all_clusters_and_each_counts_its_own(site, serv
                     pass
             page = await (await hub.get("/v1/dask?limit=1")).json()
             rest = await (await hub.get("/v1/dask", params={"after": page["next"]})).json()
-            assert [each["user"] for each in (*page["clusters"], *rest["clusters"])] == ["ada", "bob"]
+            assert [cluster["user"] for cluster in (*page["clusters"], *rest["clusters"])] == ["ada", "bob"]
             assert not (await (await hub.get("/v1/dask?status=failed")).json())["clusters"]
         counts = [await running(hub) for hub in hubs]
         assert sum(clusters for clusters, _ in counts) == 2
@@ -174,7 +174,7 @@ async def running(hub):
         re.search(rf'^spawnpenny_dask_{what}{{phase="running"}} (\S+)$', text, re.MULTILINE)
         for what in ("clusters", "workers")
     ]
-    return [float(each[1]) for each in found]
+    return [float(match[1]) for match in found]
 
 
 async def test_a_replica_that_goes_on_with_a_user_answers_who_waits_at_it(site, serving):

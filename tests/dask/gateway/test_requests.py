@@ -16,7 +16,7 @@ def basic(username, password):
     return f"Basic {base64.b64encode(f'{username}:{password}'.encode('latin-1')).decode()}"
 
 
-async def told(response):
+async def answer_of(response):
     """Return the status and the text of a refusal, which has nothing else."""
     body = await response.json()
     assert body.keys() == {"error"}
@@ -44,7 +44,7 @@ async def test_a_token_is_taken_in_each_way_that_a_client_sends_it(caller, heade
     response = await client.get(CLUSTERS, headers={"Authorization": header} if header else {})
     assert response.status == status
     if status == 401:
-        await told(response)
+        await answer_of(response)
         assert not response.headers["WWW-Authenticate"].startswith("Basic")  # no browser is to ask for a password
 
 
@@ -68,7 +68,7 @@ async def test_it_is_for_those_who_speak_for_a_user(caller, who, status, sentenc
     response = await (await caller(who)).get(CLUSTERS)
     assert response.status == status
     if sentence:
-        assert (await told(response))[1].startswith(sentence)
+        assert (await answer_of(response))[1].startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_it_is_for_those_who_speak_for_a_user(caller, who, status, sentenc
 )
 async def test_each_refusal_is_one_that_the_client_shows(caller, method, path, body, status, sentence):
     more = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
-    found, text = await told(await (await caller("ada")).request(method, path, **more))
+    found, text = await answer_of(await (await caller("ada")).request(method, path, **more))
     assert found == status
     assert text.startswith(sentence)
 
@@ -147,7 +147,7 @@ async def test_what_the_service_does_not_explain_is_told_with_the_requests_id(ca
 
     monkeypatch.setattr(site.cluster, "create", broken)
     response = await (await caller("ada")).post(CLUSTERS, json={})
-    status, text = await told(response)
+    status, text = await answer_of(response)
     assert status == 500
     assert f"Its request_id is {response.headers['X-Request-ID']}." in text
     assert "s3cret" not in text

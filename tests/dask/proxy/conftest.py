@@ -53,13 +53,13 @@ class Service:
             changes.put_nowait({"cluster": cluster, "route": route})
 
     @asynccontextmanager
-    async def serving(self, wanted=0):
+    async def serving(self, fixed_port=0):
         app = web.Application()
         app.router.add_get("/v1/routes", self._routes)
         app.router.add_post("/v1/users/{user}/dask/{cluster}/ticket", self._ticket)
         self._closing.clear()
         app.on_shutdown.append(self._close)
-        async with listening(app, "127.0.0.1", wanted) as port:
+        async with listening(app, "127.0.0.1", fixed_port) as port:
             yield port
 
     async def _close(self, app):
@@ -131,7 +131,7 @@ async def proxy(proxying):
         yield proxy
 
 
-async def told(proxy, cluster, present=True):
+async def known(proxy, cluster, present=True):
     """Return once the proxy knows of a cluster, or knows it no more."""
     if present:
         assert await proxy.table.find(cluster, PATIENCE) is not None
@@ -142,16 +142,16 @@ async def told(proxy, cluster, present=True):
                 await gone.wait()
 
 
-@pytest.fixture(name="told")
-def told_():
-    return told
+@pytest.fixture(name="known")
+def known_fixture():
+    return known
 
 
 @asynccontextmanager
 async def tcp_server(handle, *, tls=None):
     """Listen on loopback; yield the port."""
 
-    async def each(reader, writer):
+    async def serve(reader, writer):
         try:
             await handle(reader, writer)
         except ConnectionError:
@@ -159,7 +159,7 @@ async def tcp_server(handle, *, tls=None):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(each, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -110,9 +110,9 @@ async def test_two_proxies_cannot_have_one_port_and_it_is_said_which_setting(ser
         taken = str((await line_with(first, "listening"))["port"])
         second = await start(port=port, SPAWNPENNY_PROXY_TOKEN=TOKEN, SPAWNPENNY_GATEWAY__PORT=taken)
         async with asyncio.timeout(PATIENCE):
-            told = (await second.stderr.read()).decode()
+            output = (await second.stderr.read()).decode()
             assert await second.wait() == 2
-        assert re.search(rf"gateway.host and gateway.port: cannot listen on 127.0.0.1:{taken}: .*in use", told)
+        assert re.search(rf"gateway.host and gateway.port: cannot listen on 127.0.0.1:{taken}: .*in use", output)
 
 
 def test_without_a_token_it_says_where_one_is_looked_for(monkeypatch, tmp_path, capsys):
@@ -129,8 +129,8 @@ def test_without_a_token_it_says_where_one_is_looked_for(monkeypatch, tmp_path, 
 def test_check_tells_of_a_proxy_that_nobody_tells_anything(tmp_path):
     file = tmp_path / "settings.yaml"
     file.write_text("gateway: {address: 'http://there:8080', proxy_address: 'there:8786'}\nplugins: {namespace: {}}\n")
-    told = CliRunner().invoke(command, ["check", "--settings", str(file)])
-    assert "note: No token has the scope routes" in told.output
+    output = CliRunner().invoke(command, ["check", "--settings", str(file)])
+    assert "note: No token has the scope routes" in output.output
     file.write_text(f"{file.read_text()}tokens: {{proxy: {{sha256: '{'0b' * 32}', scopes: [routes]}}}}\n")
     assert "scope routes" not in CliRunner().invoke(command, ["check", "--settings", str(file)]).output
 
@@ -157,5 +157,5 @@ async def test_silent_connections_at_one_port_keep_nobody_from_either(service, s
         log = (await process.stderr.read()).decode()
         assert "Too many open files" not in log
         assert len(log.splitlines()) < 20
-        for _, each in [*silenced, (reader, writer)]:
-            each.close()
+        for _, stream in [*silenced, (reader, writer)]:
+            stream.close()

@@ -45,7 +45,7 @@ def raw(proxy, path):
     return URL(at(proxy, path), encoded=True)
 
 
-async def told_uid(proxy, cluster, uid):
+async def known_uid(proxy, cluster, uid):
     """Return once the proxy knows of another scheduler of a cluster."""
     async with asyncio.timeout(PATIENCE):
         while (way := proxy.table.get(cluster)) is None or way.route.uid != uid:  # noqa: ASYNC110 - nothing else tells
@@ -61,11 +61,11 @@ async def client():
 @pytest.fixture
 async def dashboard():
     """Serve a user's own program in the place of a dashboard; what it was asked is in its list."""
-    asked = []
+    requests = []
     app = web.Application()
 
     async def answer(request):
-        asked.append(request)
+        requests.append(request)
         where = request.path.rpartition("/")[2].removesuffix(".html")
         headers = {"Set-Cookie": "mine=1; Path=/", "Clear-Site-Data": '"*"', "Access-Control-Allow-Origin": "*"}
         headers |= {"Content-Security-Policy": "default-src *", "X-Other": "x"}
@@ -74,7 +74,7 @@ async def dashboard():
         return web.Response(status=status, text="mine", headers=headers, content_type="text/html")
 
     async def echo(request):
-        asked.append(request)
+        requests.append(request)
         socket = web.WebSocketResponse(protocols=("bokeh",))
         await socket.prepare(request)
         async for message in socket:
@@ -89,16 +89,16 @@ async def dashboard():
     app.router.add_get("/status/ws", echo)
     app.router.add_route("*", "/{path:.*}", answer)
     async with listening(app, "127.0.0.1", 0) as port:
-        yield port, asked
+        yield port, requests
 
 
 @pytest.fixture
-async def shown(service, proxy, dashboard, told):
+async def shown(service, proxy, dashboard, known):
     """Have a cluster with that dashboard; return the list of what it is asked."""
-    port, asked = dashboard
+    port, requests = dashboard
     service.put("c1", "127.0.0.1", 1, dashboard=port)
-    await told(proxy, "c1")
-    return asked
+    await known(proxy, "c1")
+    return requests
 
 
 async def test_a_ticket_is_used_up_by_its_form_and_not_by_looking_at_it(service, proxy, shown, client):
@@ -123,7 +123,7 @@ async def test_a_ticket_is_used_up_by_its_form_and_not_by_looking_at_it(service,
 
 
 @pytest.fixture
-async def opening(service, proxying, dashboard, told):
+async def opening(service, proxying, dashboard, known):
     """Serve two clusters' dashboards under a public path; return a function that asks as a browser does."""
     async with (
         proxying(public_address="https://dask.example.org/p") as proxy,
@@ -132,7 +132,7 @@ async def opening(service, proxying, dashboard, told):
         for cluster in ("c1", "c2"):
             service.put(cluster, "127.0.0.1", 1, dashboard=dashboard[0])
             service.tickets["ada", cluster, TICKET] = "uid-1"
-            await told(proxy, cluster)
+            await known(proxy, cluster)
 
         async def ask(cookie, path=f"c1/{TICKET}", *, method="GET"):
             where = at(proxy, f"/p/clusters/{path}/status")
@@ -145,8 +145,8 @@ async def opening(service, proxying, dashboard, told):
 
 
 async def test_a_link_opens_again_in_the_browser_that_opened_it(opening):
-    _, _, told_cookie = await opening("", method="POST")
-    kept, *attributes = told_cookie.split("; ")
+    _, _, set_cookie = await opening("", method="POST")
+    kept, *attributes = set_cookie.split("; ")
     assert set(attributes) == {
         "HttpOnly",
         f"Max-Age={REMEMBERED}",
@@ -161,19 +161,19 @@ async def test_a_link_opens_again_in_the_browser_that_opened_it(opening):
 
 
 async def test_what_a_browser_keeps_opens_nothing_but_its_link(service, opening):
-    _, first, told_cookie = await opening("", method="POST")
-    kept = told_cookie.partition(";")[0]
+    _, first, set_cookie = await opening("", method="POST")
+    kept = set_cookie.partition(";")[0]
     name, _, value = kept.partition("=")
     until, _, signature = value.partition(".")
     forged = [f"{int(until) + 1}.{signature}", f"{int(until) - REMEMBERED}.{signature}", f"{until}.{'A' * 43}"]
-    for each in ["", "x", value[:-1], f"{until}.", signature, first, capability(), *forged]:
-        assert (await opening(f"{name}={each}"))[0] == 200, each  # the form, of which the ticket is used up
-        assert (await opening(f"{name}={each}", method="POST"))[0] == 403, each
+    for cookie in ["", "x", value[:-1], f"{until}.", signature, first, capability(), *forged]:
+        assert (await opening(f"{name}={cookie}"))[0] == 200, cookie  # the form, of which the ticket is used up
+        assert (await opening(f"{name}={cookie}", method="POST"))[0] == 403, cookie
     assert (await opening(kept, f"c2/{TICKET}"))[0] == 200
     assert (await opening(kept, f"c1/{TICKET}x", method="POST"))[0] == 403
     assert (await opening(kept, f"c1/cap.{value}"))[0] == 403
     service.put("c1", "127.0.0.1", 1, dashboard=1, uid="uid-2")  # another scheduler of the same name
-    await told_uid(opening.proxy, "c1", "uid-2")
+    await known_uid(opening.proxy, "c1", "uid-2")
     assert (await opening(kept, method="POST"))[0] == 403
 
 
@@ -191,17 +191,17 @@ async def test_a_ticket_for_another_scheduler_opens_nothing(service, proxy, show
     assert shown == []
 
 
-async def test_a_capability_is_for_one_scheduler_and_for_its_time(service, proxy, shown, client, told):
+async def test_a_capability_is_for_one_scheduler_and_for_its_time(service, proxy, shown, client, known):
     port = service.routes["c1"]["dashboard"]
     service.put("c2", "127.0.0.1", 1, dashboard=port, uid="uid-2", user="bob")
-    await told(proxy, "c2")
+    await known(proxy, "c2")
     good = capability()
-    mark, until, signature = good.split(".")
+    kind, until, signature = good.split(".")
     wrong = {
         "another cluster": ("c2", good),
         "an older scheduler": ("c1", capability(uid="uid-0")),
         "over": ("c1", capability(lasts=-1)),
-        "longer": ("c1", f"{mark}.{int(until) + 1}.{signature}"),
+        "longer": ("c1", f"{kind}.{int(until) + 1}.{signature}"),
         "damaged": ("c1", good[:-2]),
         "made up": ("c1", "cap.99999999999." + "A" * 43),
         "of another proxy": ("c1", Capabilities("other").make("c1", "uid-1", int(until))),
@@ -236,10 +236,10 @@ async def test_no_credential_goes_up_and_nothing_but_content_comes_back(proxy, s
             == "sandbox allow-scripts allow-forms allow-popups; frame-ancestors 'none'"
         )
         assert page.headers["Server"] == "spawnpenny"
-    (asked,) = shown
-    assert asked.path_qs == "/status?theme=dark"
-    assert set(asked.headers) <= {"Host", "Accept", "Accept-Encoding"}
-    assert "secret" not in str(asked.headers)
+    (request,) = shown
+    assert request.path_qs == "/status?theme=dark"
+    assert set(request.headers) <= {"Host", "Accept", "Accept-Encoding"}
+    assert "secret" not in str(request.headers)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -267,7 +267,7 @@ async def test_a_redirect_to_another_page_of_the_dashboard_leads_there(proxy, sh
         assert (answer.status, answer.headers.get("Location")) == ((303, where) if where else (502, None))
 
 
-async def test_a_websocket_is_not_led_elsewhere(service, proxy, shown, client, told):
+async def test_a_websocket_is_not_led_elsewhere(service, proxy, shown, client, known):
     async def lead(request):
         raise web.HTTPFound(f"http://127.0.0.1:{service.routes['c1']['dashboard']}/status/ws")
 
@@ -275,7 +275,7 @@ async def test_a_websocket_is_not_led_elsewhere(service, proxy, shown, client, t
     app.router.add_get("/{path:.*}", lead)
     async with listening(app, "127.0.0.1", 0) as port:
         service.put("c2", "127.0.0.1", 1, dashboard=port, uid="uid-2", user="bob")
-        await told(proxy, "c2")
+        await known(proxy, "c2")
         with pytest.raises(aiohttp.WSServerHandshakeError) as error:
             await client.ws_connect(at(proxy, f"/clusters/c2/{capability('c2', 'uid-2')}/status/ws"))
     assert error.value.status == 502
@@ -286,7 +286,7 @@ async def test_a_websocket_is_not_led_elsewhere(service, proxy, shown, client, t
     "head",
     ["101 x", "999 x", "200 x\r\nContent-Type: multipart/x-mixed-replace; boundary=x"],
 )
-async def test_what_is_no_plain_answer_is_not_passed_on(service, proxy, client, told, listen, head):
+async def test_what_is_no_plain_answer_is_not_passed_on(service, proxy, client, known, listen, head):
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(f"HTTP/1.1 {head}\r\n\r\n--x\r\nSet-Cookie: planted=1\r\n\r\n".encode())
@@ -294,7 +294,7 @@ async def test_what_is_no_plain_answer_is_not_passed_on(service, proxy, client, 
 
     async with listen(answer) as port:
         service.put("c1", "127.0.0.1", 1, dashboard=port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         async with client.get(at(proxy, f"/clusters/c1/{capability()}/status")) as page:
             assert page.status == 502
             assert "planted" not in await page.text()
@@ -345,7 +345,7 @@ def served():
         path = re.sub(r"\(.*?\)", "1", f"/{pattern.lstrip('/')}")
         yield path, issubclass(handler, WebSocketHandler)
     for page in applications:
-        for pattern, handler in ((each[0], each[1]) for each in per_app_patterns):
+        for pattern, handler in ((entry[0], entry[1]) for entry in per_app_patterns):
             yield page + pattern.rstrip("?").rstrip("/"), issubclass(handler, WebSocketHandler)
     yield from (("/", False), ("/sitemap.json", False), ("/static/js/bokeh.min.js", False))
 
@@ -427,7 +427,9 @@ async def test_only_reading_is_passed_on(proxy, shown, client):
     assert shown == []
 
 
-async def test_a_websocket_goes_through_with_its_protocols_and_ends_with_its_route(service, proxy, shown, client, told):
+async def test_a_websocket_goes_through_with_its_protocols_and_ends_with_its_route(
+    service, proxy, shown, client, known
+):
     url = at(proxy, f"/clusters/c1/{capability()}/status/ws")
     headers = {"Cookie": "hub=secret", "Authorization": "Bearer secret"}
     async with client.ws_connect(url, protocols=("bokeh", "token-of-bokeh"), origin="null", headers=headers) as socket:
@@ -436,9 +438,9 @@ async def test_a_websocket_goes_through_with_its_protocols_and_ends_with_its_rou
         assert await socket.receive_str(timeout=PATIENCE) == "text"
         await socket.send_bytes(b"\0" * 200_000)
         assert await socket.receive_bytes(timeout=PATIENCE) == b"\0" * 200_000
-        (asked,) = shown
-        assert asked.headers["Sec-WebSocket-Protocol"].replace(" ", "") == "bokeh,token-of-bokeh"
-        assert not {"Origin", "Cookie", "Authorization"} & set(asked.headers)
+        (request,) = shown
+        assert request.headers["Sec-WebSocket-Protocol"].replace(" ", "") == "bokeh,token-of-bokeh"
+        assert not {"Origin", "Cookie", "Authorization"} & set(request.headers)
         service.remove("c1")
         assert (await socket.receive(timeout=PATIENCE)).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
     async with client.get(url) as page:
@@ -463,35 +465,35 @@ async def test_how_a_websocket_was_ended_is_passed_on(proxy, shown, client):
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4001)
 
 
-async def test_a_dashboard_that_is_not_there_is_said_to_be(service, proxy, client, told):
+async def test_a_dashboard_that_is_not_there_is_said_to_be(service, proxy, client, known):
     service.put("c1", "127.0.0.1", 1, dashboard=1)
-    await told(proxy, "c1")
+    await known(proxy, "c1")
     for path, more in (("/status", {}), ("/status/ws", {"Upgrade": "websocket", "Connection": "Upgrade"})):
         async with client.get(at(proxy, f"/clusters/c1/{capability()}{path}"), headers=more) as page:
             assert page.status == 502
             assert "does not answer" in await page.text()
 
 
-async def test_no_dashboard_is_shown_when_the_service_was_silent_too_long(service, proxying, dashboard, client, told):
+async def test_no_dashboard_is_shown_when_the_service_was_silent_too_long(service, proxying, dashboard, client, known):
     async with proxying(ProxyLimits(fresh=0)) as proxy:
         service.put("c1", "127.0.0.1", 1, dashboard=dashboard[0])
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         async with client.get(at(proxy, f"/clusters/c1/{capability()}/status")) as page:
             assert page.status == 503
     assert dashboard[1] == []
 
 
-async def test_the_public_addresss_prefix_may_be_taken_away_or_left(service, proxying, dashboard, client, told):
+async def test_the_public_addresss_prefix_may_be_taken_away_or_left(service, proxying, dashboard, client, known):
     async with proxying(public_address="https://hub.example/services/dask/") as proxy:
         service.put("c1", "127.0.0.1", 1, dashboard=dashboard[0])
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         for prefix, status in (("", 200), ("/services/dask", 200), ("/other", 404)):
             async with client.get(at(proxy, f"{prefix}/clusters/c1/{capability()}/status")) as page:
                 assert page.status == status
 
 
 HOSTILE = """<!doctype html><title>mine</title><body><script>
-const told = {};
+const found = {};
 const tries = {
   cookie: () => document.cookie, setCookie: () => { document.cookie = "x=1"; return document.cookie; },
   local: () => localStorage.length, session: () => sessionStorage.length, indexed: () => indexedDB.open("x"),
@@ -502,14 +504,14 @@ const reads = async (url, more) => { const got = await fetch(url, more); return 
 const asked = ASKED;
 (async () => {
   for (const [name, work] of Object.entries(tries)) {
-    try { told[name] = `got ${await work()}`; } catch (error) { told[name] = "none"; }
+    try { found[name] = `got ${await work()}`; } catch (error) { found[name] = "none"; }
   }
   for (const [name, url, more] of asked) {
-    try { told[name] = `got ${await reads(url, more)}`; } catch (error) { told[name] = "none"; }
+    try { found[name] = `got ${await reads(url, more)}`; } catch (error) { found[name] = "none"; }
   }
-  try { opener.location = "about:blank#taken"; told.navigate = "tried"; } catch (error) { told.navigate = "none"; }
-  told.origin = self.origin;
-  document.title = JSON.stringify(told);
+  try { opener.location = "about:blank#taken"; found.navigate = "tried"; } catch (error) { found.navigate = "none"; }
+  found.origin = self.origin;
+  document.title = JSON.stringify(found);
 })();
 </script>"""
 
@@ -519,10 +521,10 @@ class Hub:
 
     def __init__(self):
         self.link = ""
-        self.asked = []
+        self.requests = []
 
     async def answer(self, request):
-        self.asked.append(request.headers)
+        self.requests.append(request.headers)
         text = f'<title>hub</title><a id="open" target="_blank" rel="opener" href="{self.link}">dashboard</a>'
         return web.Response(text=text, content_type="text/html")
 
@@ -532,10 +534,10 @@ class Hostile:
 
     def __init__(self):
         self.tries = []
-        self.asked = []
+        self.requests = []
 
     async def answer(self, request):
-        self.asked.append(request.headers)
+        self.requests.append(request.headers)
         headers = {"Set-Cookie": "planted=1; Path=/", "Content-Security-Policy": "sandbox allow-same-origin"}
         text = HOSTILE.replace("ASKED", json.dumps(self.tries))
         return web.Response(text=text, content_type="text/html", headers=headers)
@@ -563,14 +565,14 @@ async def look(browser, hub, *known):
         return found, start.url, {cookie["name"] for cookie in await context.cookies()}
 
 
-async def test_a_hostile_page_in_the_dashboards_place_gets_nothing(service, proxy, browser, told):
+async def test_a_hostile_page_in_the_dashboards_place_gets_nothing(service, proxy, browser, known):
     hub, hostile = Hub(), Hostile()
     async with answering(hostile) as port, answering(hub) as hub_port:
         where = f"http://localhost:{hub_port}"
         service.put("c1", "127.0.0.1", 1, dashboard=port)
         service.put("c2", "127.0.0.1", 1, dashboard=port, uid="uid-2", user="bob")
         service.tickets["bob", "c2", TICKET] = "uid-2"
-        await told(proxy, "c2")
+        await known(proxy, "c2")
         mine, theirs = f"/clusters/c1/{capability()}", f"/clusters/c2/{capability('c2', 'uid-2')}"
         hub.link = at(proxy, f"{mine}/status")
         credentials = {"credentials": "include"}
@@ -584,9 +586,11 @@ async def test_a_hostile_page_in_the_dashboards_place_gets_nothing(service, prox
     assert found.pop("origin") == "null"
     assert set(found.values()) == {"none"}, found
     assert (start, cookies) == (f"{where}/", {"hub"})
-    assert not {"Cookie", "Authorization", "Referer", "Origin"} & {name for each in hostile.asked for name in each}
+    assert not {"Cookie", "Authorization", "Referer", "Origin"} & {
+        name for headers in hostile.requests for name in headers
+    }
     # The browser may ask what the page then cannot read.
-    assert {each["Origin"] for each in hub.asked if "Origin" in each} == {"null"}
+    assert {headers["Origin"] for headers in hub.requests if "Origin" in headers} == {"null"}
 
 
 @pytest.fixture
@@ -601,11 +605,11 @@ def scheduler(tmp_path):
         yield int(found.search(log.read_text())[1])
 
 
-async def test_a_real_dashboard_shows_live_plots_in_its_sandbox(service, proxying, scheduler, browser, told):
+async def test_a_real_dashboard_shows_live_plots_in_its_sandbox(service, proxying, scheduler, browser, known):
     async with proxying(public_address="http://127.0.0.1") as proxy:
         service.put("c1", "127.0.0.1", 1, dashboard=scheduler)
         service.tickets["ada", "c1", TICKET] = "uid-1"
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         page = await browser.new_page()
         sockets, frames, failed = [], asyncio.Event(), []
 

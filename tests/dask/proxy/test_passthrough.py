@@ -46,7 +46,7 @@ def dial(proxy, **more):
     return asyncio.open_connection("127.0.0.1", proxy.port, **more)
 
 
-async def test_many_clusters_get_each_its_own_connections_whole(service, proxy, listen, server_tls, client_tls, told):
+async def test_many_clusters_get_each_its_own_connections_whole(service, proxy, listen, server_tls, client_tls, known):
     clusters = [f"c{number}" for number in range(4)]
     seen = []
 
@@ -72,17 +72,17 @@ async def test_many_clusters_get_each_its_own_connections_whole(service, proxy, 
         for cluster in clusters:
             port = await stack.enter_async_context(listen(named(cluster), tls=server_tls(cluster)))
             service.put(cluster, "127.0.0.1", port)
-            await told(proxy, cluster)
+            await known(proxy, cluster)
         await asyncio.gather(*(talk(random.choice(clusters)) for _ in range(40)))
     async with asyncio.timeout(PATIENCE):
         await proxy.passthrough.empty.wait()
     assert len(seen) == 40
 
 
-async def test_each_direction_ends_by_itself(service, proxy, listen, hello, told):
+async def test_each_direction_ends_by_itself(service, proxy, listen, hello, known):
     async with listen(digest) as port:
         service.put("c1", "127.0.0.1", port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         reader, writer = await dial(proxy)
         data = hello("daskgateway-c1") + os.urandom(2_000_000)
         writer.write(data)
@@ -92,10 +92,10 @@ async def test_each_direction_ends_by_itself(service, proxy, listen, hello, told
         writer.close()
 
 
-async def test_of_a_connection_that_has_ended_nothing_is_kept(service, proxy, listen, hello, told):
+async def test_of_a_connection_that_has_ended_nothing_is_kept(service, proxy, listen, hello, known):
     async with listen(digest) as port:
         service.put("c1", "127.0.0.1", port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         for _ in range(20):
             reader, writer = await dial(proxy)
             writer.write(hello("daskgateway-c1"))
@@ -106,10 +106,10 @@ async def test_of_a_connection_that_has_ended_nothing_is_kept(service, proxy, li
     async with asyncio.timeout(PATIENCE):
         await proxy.passthrough.empty.wait()
     gc.collect()
-    assert not [each for each in gc.get_objects() if type(each) is Splice]
+    assert not [found for found in gc.get_objects() if type(found) is Splice]
 
 
-async def test_who_does_not_read_holds_the_other_side_back(service, proxy, listen, hello, told):
+async def test_who_does_not_read_holds_the_other_side_back(service, proxy, listen, hello, known):
     written, size, stuck = 0, 64 * 1024 * 1024, asyncio.Event()
 
     async def flood(reader, writer):
@@ -127,7 +127,7 @@ async def test_who_does_not_read_holds_the_other_side_back(service, proxy, liste
 
     async with listen(flood) as port:
         service.put("c1", "127.0.0.1", port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=65536)
         writer.write(hello("daskgateway-c1"))
         assert await reader.readexactly(4) == struct.pack(">I", 0)
@@ -155,10 +155,10 @@ def pipes(request, proxy, monkeypatch):
 
 
 @pytest.mark.usefixtures("pipes")
-async def test_all_bytes_arrive_in_order_both_ways_at_once(service, proxy, listen, hello, told):
+async def test_all_bytes_arrive_in_order_both_ways_at_once(service, proxy, listen, hello, known):
     async with listen(echo) as port:
         service.put("c1", "127.0.0.1", port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=4096)
         sent, received, size = hashlib.sha256(), hashlib.sha256(), 0
 
@@ -183,7 +183,7 @@ async def test_all_bytes_arrive_in_order_both_ways_at_once(service, proxy, liste
 
 
 @pytest.mark.parametrize("who", ["client", "route", "scheduler"])
-async def test_nothing_is_left_of_transfers_that_break_off(service, proxy, listen, hello, told, who):
+async def test_nothing_is_left_of_transfers_that_break_off(service, proxy, listen, hello, known, who):
     pipes, floods = proxy.passthrough.splicing.pipes, []
     pipes._most = 4
 
@@ -196,7 +196,7 @@ async def test_nothing_is_left_of_transfers_that_break_off(service, proxy, liste
 
     async with listen(flood) as port:
         service.put("c1", "127.0.0.1", port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         clients = [await asyncio.open_connection("127.0.0.1", proxy.port, limit=4096) for _ in range(8)]
         for reader, writer in clients:
             writer.write(hello("daskgateway-c1"))
@@ -216,17 +216,17 @@ async def test_nothing_is_left_of_transfers_that_break_off(service, proxy, liste
 
 
 @pytest.mark.parametrize("address", ["localhost", "", "127.0.0.1:80", "127.1", None, 1.5])
-async def test_a_route_to_a_name_is_none(service, proxy, told, address):
+async def test_a_route_to_a_name_is_none(service, proxy, known, address):
     service.put("c1", address, 8786)
     service.put("c2", "::1", 8786)
-    await told(proxy, "c2")
+    await known(proxy, "c2")
     assert proxy.table.get("c1") is None
 
 
-async def test_a_hello_may_be_slow_and_a_connection_without_one_is_closed(service, proxying, listen, hello, told):
+async def test_a_hello_may_be_slow_and_a_connection_without_one_is_closed(service, proxying, listen, hello, known):
     async with listen(echo) as port, proxying(ProxyLimits(hello=3)) as proxy:
         service.put("c1", "127.0.0.1", port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         reader, writer = await dial(proxy)
         data = hello("daskgateway-c1")
         for piece in data[:20], data[20:300]:
@@ -255,7 +255,7 @@ async def test_a_hello_may_be_slow_and_a_connection_without_one_is_closed(servic
     ],
     ids=["http", "large record", "zeros", "no name", "unknown", "no prefix", "longer"],
 )
-async def test_what_names_no_cluster_is_closed_and_reaches_nobody(service, proxying, listen, hello, told, sent):
+async def test_what_names_no_cluster_is_closed_and_reaches_nobody(service, proxying, listen, hello, known, sent):
     reached = []
 
     async def note(reader, writer):
@@ -263,7 +263,7 @@ async def test_what_names_no_cluster_is_closed_and_reaches_nobody(service, proxy
 
     async with listen(note) as port, proxying(ProxyLimits(unknown=0.05)) as proxy:
         service.put("c1", "127.0.0.1", port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         reader, writer = await dial(proxy)
         writer.write(sent if isinstance(sent, bytes) else hello(sent))
         assert await is_closed(reader)
@@ -286,12 +286,12 @@ async def test_who_comes_before_the_route_is_held_until_it_is_told(service, prox
 
 
 @pytest.mark.parametrize("how", ["gone", "another pod"])
-async def test_connections_of_a_route_that_is_no_more_are_cut_and_no_others(service, proxy, listen, hello, told, how):
+async def test_connections_of_a_route_that_is_no_more_are_cut_and_no_others(service, proxy, listen, hello, known, how):
     async with listen(echo) as port:
         streams = {}
         for cluster in ("c1", "c2"):
             service.put(cluster, "127.0.0.1", port)
-            await told(proxy, cluster)
+            await known(proxy, cluster)
             data = hello(f"daskgateway-{cluster}")
             streams[cluster] = reader, writer = await dial(proxy)
             writer.write(data)
@@ -304,11 +304,11 @@ async def test_connections_of_a_route_that_is_no_more_are_cut_and_no_others(serv
         reader, writer = streams["c2"]
         writer.write(b"still here")
         assert await reader.readexactly(10) == b"still here"
-        for _, each in streams.values():
-            each.close()
+        for _, writer in streams.values():
+            writer.close()
 
 
-async def test_a_scheduler_that_is_not_there_or_resets_closes_the_connection(service, proxy, listen, hello, told):
+async def test_a_scheduler_that_is_not_there_or_resets_closes_the_connection(service, proxy, listen, hello, known):
     async def reset(reader, writer):
         await reader.read(1)
         connection = writer.get_extra_info("socket")
@@ -320,7 +320,7 @@ async def test_a_scheduler_that_is_not_there_or_resets_closes_the_connection(ser
         service.put("c1", "127.0.0.1", free.getsockname()[1])
         async with listen(reset) as port:
             service.put("c2", "127.0.0.1", port)
-            await told(proxy, "c2")
+            await known(proxy, "c2")
             for cluster in ("c1", "c2"):
                 reader, writer = await dial(proxy)
                 writer.write(hello(f"daskgateway-{cluster}"))
@@ -328,7 +328,7 @@ async def test_a_scheduler_that_is_not_there_or_resets_closes_the_connection(ser
                 writer.close()
 
 
-async def test_one_address_and_one_cluster_cannot_take_all_connections(service, proxying, listen, hello, told):
+async def test_one_address_and_one_cluster_cannot_take_all_connections(service, proxying, listen, hello, known):
     limits = ProxyLimits(of_cluster=2, of_address=3, unknown=0.05)
     async with listen(echo) as port, proxying(limits) as proxy, AsyncExitStack() as stack:
 
@@ -341,7 +341,7 @@ async def test_one_address_and_one_cluster_cannot_take_all_connections(service, 
 
         for cluster in ("c1", "c2"):
             service.put(cluster, "127.0.0.1", port)
-            await told(proxy, cluster)
+            await known(proxy, cluster)
         for reader, data in [await come("c1"), await come("c1")]:
             assert await reader.readexactly(len(data)) == data
         assert await is_closed((await come("c1"))[0])
@@ -352,14 +352,14 @@ async def test_one_address_and_one_cluster_cannot_take_all_connections(service, 
         assert await is_closed((await come("c2"))[0])
 
 
-async def test_who_says_nothing_gives_way_to_who_comes_after(service, proxying, listen, hello, told):
+async def test_who_says_nothing_gives_way_to_who_comes_after(service, proxying, listen, hello, known):
     async with listen(echo) as port, proxying(ProxyLimits(greeting=2)) as proxy, AsyncExitStack() as stack:
         service.put("c1", "127.0.0.1", port)
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         silent = [await dial(proxy) for _ in range(2)]
         reader, writer = await dial(proxy)
-        for _, each in (*silent, (reader, writer)):
-            stack.callback(each.close)
+        for _, stream in (*silent, (reader, writer)):
+            stack.callback(stream.close)
         data = hello("daskgateway-c1")
         writer.write(data)
         assert await reader.readexactly(len(data)) == data
@@ -369,7 +369,7 @@ async def test_who_says_nothing_gives_way_to_who_comes_after(service, proxying, 
 
 
 async def test_what_is_known_stays_while_the_service_is_away_and_is_put_right_when_it_is_back(
-    service, proxy_at, listen, hello, told
+    service, proxy_at, listen, hello, known
 ):
     data = hello("daskgateway-c1")
     async with AsyncExitStack() as stack, listen(echo) as port:
@@ -377,7 +377,7 @@ async def test_what_is_known_stays_while_the_service_is_away_and_is_put_right_wh
         first = AsyncExitStack()
         where = await first.enter_async_context(service.serving())
         proxy = await stack.enter_async_context(proxy_at(where))
-        await told(proxy, "c1")
+        await known(proxy, "c1")
         await first.aclose()
         service.routes["c2"] = service.routes.pop("c1")
         reader, writer = await dial(proxy)
@@ -386,4 +386,4 @@ async def test_what_is_known_stays_while_the_service_is_away_and_is_put_right_wh
         assert await reader.readexactly(len(data)) == data
         await stack.enter_async_context(service.serving(where))
         assert await is_closed(reader)
-        await told(proxy, "c2")
+        await known(proxy, "c2")

@@ -33,7 +33,7 @@ async def site(tmp_path):
 
 
 @pytest.fixture
-async def world(site, proxy_at):
+async def site_and_proxy(site, proxy_at):
     """Run service and proxy; yield the service's port and the proxy."""
     (port,) = free_ports(1)
     async with proxy_at(port) as proxy:
@@ -45,9 +45,9 @@ async def world(site, proxy_at):
 
 
 @asynccontextmanager
-async def cluster_of(user, world):
+async def cluster_of(user, site_and_proxy):
     """Have a cluster of a user's, by dask-gateway's own client, to which nothing of spawnpenny is known."""
-    port, proxy = world
+    port, proxy = site_and_proxy
     async with (
         Gateway(
             f"http://127.0.0.1:{port}/gateway",
@@ -61,8 +61,8 @@ async def cluster_of(user, world):
         yield cluster
 
 
-async def test_dask_works_through_the_proxy_and_its_dashboard_shows_it(world, browser):
-    async with cluster_of("ada", world) as cluster, cluster.get_client() as client:
+async def test_dask_works_through_the_proxy_and_its_dashboard_shows_it(site_and_proxy, browser):
+    async with cluster_of("ada", site_and_proxy) as cluster, cluster.get_client() as client:
         await cluster.scale(1)
         assert await client.submit(bytes, 20_000_000, pure=False) == bytes(20_000_000)
         context = await browser.new_context()

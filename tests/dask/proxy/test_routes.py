@@ -129,17 +129,17 @@ async def test_schedulers_are_told_and_neither_labs_nor_workers(site):
         assert await seen.next() == ("routes", {})
         await settled(await start(service))
         one = await settled(await start_cluster(service, "c1"))
-        kind, told = await seen.next()
-        assert (kind, told["cluster"]) == ("route", "c1")
-        address = told["route"].pop("address")
+        kind, route = await seen.next()
+        assert (kind, route["cluster"]) == ("route", "c1")
+        address = route["route"].pop("address")
         assert one.record.url == f"tls://{address}:8786"
-        assert told["route"] == {"user": "ada", "uid": one.record.pod_uid, "tls": 8786, "dashboard": 8787}
+        assert route["route"] == {"user": "ada", "uid": one.record.pod_uid, "tls": 8786, "dashboard": 8787}
         await service.spawns.scale("ada", Key(Kind.DASK, "c1"), Scale(2))
         await settled(await start_cluster(service, "c2", user="bob"))
         assert (await seen.next())[1]["route"]["user"] == "bob"  # the workers were not worth a word
         async with events(port) as late:
-            kind, told = await late.next()
-            assert (kind, sorted(told)) == ("routes", ["c1", "c2"])
+            kind, route = await late.next()
+            assert (kind, sorted(route)) == ("routes", ["c1", "c2"])
         await service.spawns.stop("ada", Key(Kind.DASK, "c1"))
         assert await seen.next() == ("route", {"cluster": "c1", "route": None})
 
@@ -154,7 +154,7 @@ async def test_only_the_scope_routes_reads_them(site):
             assert response.status == 200
 
 
-async def test_a_cluster_is_reached_through_the_proxy_as_soon_as_it_runs(site, proxy_at, hello, told):
+async def test_a_cluster_is_reached_through_the_proxy_as_soon_as_it_runs(site, proxy_at, hello, known):
     async with serving(site) as (service, port), proxy_at(port) as proxy:
         await proxy.table.synced.wait()
         await settled(await start_cluster(service, "c1"))
@@ -165,15 +165,15 @@ async def test_a_cluster_is_reached_through_the_proxy_as_soon_as_it_runs(site, p
             assert await reader.readexactly(len(data)) == data
         writer.close()
         await service.spawns.stop("ada", Key(Kind.DASK, "c1"))
-        await told(proxy, "c1", present=False)
+        await known(proxy, "c1", present=False)
 
 
 async def test_a_token_without_the_scope_is_told_once_in_the_log(proxy_at, logged):
-    asked, refused = [], asyncio.Event()
+    requests, refused = [], asyncio.Event()
 
     async def refuse(request):
-        asked.append(request)
-        if len(asked) == 3:
+        requests.append(request)
+        if len(requests) == 3:
             refused.set()
         problem = {"code": "forbidden", "detail": "This needs the scope routes."}
         return web.json_response(problem, status=403, content_type="application/problem+json")
