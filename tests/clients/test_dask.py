@@ -205,7 +205,7 @@ async def test_one_that_was_refused_is_collected_without_harm(ada, cluster):
 
 async def test_a_start_that_takes_too_long_is_given_up_and_what_happens_is_shown(dask, ada):
     before, log = await clusters(dask), ada.log
-    with pytest.raises(CellError, match="not there within 5 seconds") as caught:
+    with pytest.raises(CellError, match="did not start within 5 seconds") as caught:
         await ada.run("SpawnpennyCluster(image='spawnpenny/slow', environment={'SECONDS_OF_WAIT': '40'}, timeout='5s')")
     assert caught.value.kind == "TimeoutError"
     assert await clusters(dask) == before

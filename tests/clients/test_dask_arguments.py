@@ -60,7 +60,7 @@ def test_what_the_site_decides_is_named_and_an_option_of_that_name_counts():
     ("written", "words"),
     [
         ({"env": ["A=b"]}, "variables by name"),
-        ({"env": [{"name": "A", "valueFrom": {}}]}, "set by the site"),
+        ({"env": [{"name": "A", "valueFrom": {}}]}, "Only the site sets"),
         ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, "nvidia.com/gpu"),
         ({"resources": {"limits": {"cpu": "many"}}}, "many"),
         ({"resources": "2 cores"}, "limits"),
@@ -86,7 +86,7 @@ def test_a_value_that_cannot_be_translated_is_refused_with_what_would_be_right(w
 
 
 def test_an_option_that_the_site_does_not_have_is_named_with_those_that_it_has():
-    with pytest.raises(ClusterError, match=r"env is the option environment, which .* It has: worker_cores"):
+    with pytest.raises(ClusterError, match=r"env is the option environment, which .* It offers: worker_cores"):
         translate({"env": {"A": "b"}}, {"worker_cores": {}})
 
 
@@ -135,7 +135,7 @@ def test_workers_are_counted_by_what_they_have_together():
     chosen = WorkerSize(2, 4 * GIB)
     assert Amount(memory=9 * GIB).workers(chosen) == [3]
     assert Amount(cores=1).workers(chosen) == [1]
-    with pytest.raises(ClusterError, match="memory a worker has"):
+    with pytest.raises(ClusterError, match="size of a worker .memory."):
         Amount(memory="1 GB").workers(WorkerSize(cores=1))
 
 

@@ -152,7 +152,7 @@ async def test_a_cluster_that_was_closed_here_says_so_and_how_to_go_on(ada):
             await ada.run(cell)
         assert caught.value.kind == "ClusterError"
     assert await ada.run("list(closed.get_logs())") == ["Cluster"]
-    with pytest.raises(CellError, match="give the name"):
+    with pytest.raises(CellError, match="pass the name"):
         await ada.run("SpawnpennyCluster(create_mode='CONNECT_ONLY')")
 
 

@@ -97,9 +97,9 @@ def test_a_number_is_in_the_unit_that_the_site_says(option, sets, given, found):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"type": "float", "sets": "worker_memory", "unit": "minutes"}, "no unit 'minutes'. There are B, MB"),
-        ({"type": "int", "sets": "worker_threads", "unit": "cores"}, "It is no number with a unit"),
-        ({"type": "string", "sets": "image", "unit": "GiB"}, "It is no number with a unit"),
+        ({"type": "float", "sets": "worker_memory", "unit": "minutes"}, "no unit 'minutes'. Its units are B, MB"),
+        ({"type": "int", "sets": "worker_threads", "unit": "cores"}, "It has none"),
+        ({"type": "string", "sets": "image", "unit": "GiB"}, "It has none"),
         ({"type": "float", "sets": "worker_memory", "unit": "MiB", "default": 0}, "default"),
     ],
 )
@@ -168,8 +168,8 @@ def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_i
     [
         ({"environment": {"A B": "c"}}, "'A B' is no name of a variable."),
         ({"environment": {"A": 1}}, "The variable 'A' has to be a text."),
-        ({"environment": {"A": "x" * 40_000}}, "The environment has more than the 32768 bytes that are taken."),
-        ({"image": "a b"}, "The image has to be the name of one."),
+        ({"environment": {"A": "x" * 40_000}}, "The environment has more than 32768 bytes, which is the most allowed."),
+        ({"image": "a b"}, "The image has to be the name of an image."),
         ({"worker_cores": 0}, "The option 'worker_cores' has to be a number from 0.1 to 10000."),
         ({"worker_memory": 10**400}, "The option 'worker_memory' has to be a number from 0.1 to 1000000."),
     ],
@@ -227,6 +227,6 @@ def test_a_plugin_sets_parts_for_a_user_over_what_was_chosen(override, found):
 @pytest.mark.parametrize("override", [{"worker_color": 1}, {"worker_cores": 0}, {"environment": {"A": 1}}])
 def test_what_a_plugin_cannot_set_is_said_with_its_name(override):
     with pytest.raises(
-        SettingsError, match="spawnpenny_cluster_overrides of the plugin 'site' sets what cannot be set"
+        SettingsError, match="spawnpenny_cluster_overrides of the plugin 'site' has invalid overrides"
     ):
         choose({}, settings_of({}), LAB, [("site", override)])

@@ -134,7 +134,7 @@ async def test_options_that_contradict_the_settings_are_refused_before_anything_
         ({"worker": {"resources": {"GPU": 0}}}, "resources"),
         ({"worker": {"resources": {"a b": 1}}}, "no space"),
         ({"worker_groups": {"default": {}}}, "plugins.dask.worker"),
-        ({"worker_groups": {"Spot": {}}}, "lower case"),
+        ({"worker_groups": {"Spot": {}}}, "lower-case"),
         ({"worker_groups": {"spot": {"colour": 1}}}, "colour"),
         ({"worker_groups": {"spot": {"max": -1}}}, "max"),
         ({"worker_groups": {f"g{number}": {} for number in range(21)}}, "at most 20"),

@@ -139,7 +139,7 @@ print(json.dumps(logged[0]))
 @pytest.mark.parametrize(
     ("nanny", "says"),
     [
-        (True, "The process of a worker has ended. It was ended by signal 9, as by the kernel if memory runs out."),
+        (True, "The process of a worker has ended. Signal 9 ended it, as the kernel does if memory runs out."),
         (False, "A worker has ended. The container worker ended by itself with exit code 137."),
     ],
     ids=["nanny", "bare"],

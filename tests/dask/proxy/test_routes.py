@@ -189,4 +189,4 @@ async def test_a_token_without_the_scope_is_told_once_in_the_log(proxy_at, logge
                 async with client.get(f"http://127.0.0.1:{proxy.dashboard_port}{path}") as response:
                     assert response.status == status
     (line,) = logged()
-    assert (line["event"], line["error"]) == ("the service tells of no routes", "This needs the scope routes.")
+    assert (line["event"], line["error"]) == ("the service sends no routes", "This needs the scope routes.")
