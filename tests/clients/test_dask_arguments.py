@@ -135,7 +135,7 @@ def test_workers_are_counted_by_what_they_have_together():
     chosen = WorkerSize(2, 4 * GIB)
     assert Amount(memory=9 * GIB).workers(chosen) == [3]
     assert Amount(cores=1).workers(chosen) == [1]
-    with pytest.raises(ClusterError, match="size of a worker .memory."):
+    with pytest.raises(ClusterError, match=r"size of a worker \(memory\)"):
         Amount(memory="1 GB").workers(WorkerSize(cores=1))
 
 

@@ -226,7 +226,5 @@ def test_a_plugin_sets_parts_for_a_user_over_what_was_chosen(override, found):
 
 @pytest.mark.parametrize("override", [{"worker_color": 1}, {"worker_cores": 0}, {"environment": {"A": 1}}])
 def test_what_a_plugin_cannot_set_is_said_with_its_name(override):
-    with pytest.raises(
-        SettingsError, match="spawnpenny_cluster_overrides of the plugin 'site' has invalid overrides"
-    ):
+    with pytest.raises(SettingsError, match="spawnpenny_cluster_overrides of the plugin 'site' has invalid overrides"):
         choose({}, settings_of({}), LAB, [("site", override)])
