@@ -129,7 +129,7 @@ async def proxy(service):
 
 
 class Script:
-    """Answers with what it was told to, one after the other; the last one for ever."""
+    """Server that answers with the given answers, one after the other, and repeats the last one."""
 
     def __init__(self):
         self.answers = []

@@ -127,7 +127,7 @@ async def test_a_form_is_html_or_a_refusal(script, client_of):
     with pytest.raises(ProblemError) as refused:
         await client.form("ada")
     assert refused.value.code == "user_conflict"
-    assert [each[2]["Accept"] for each in script.asked] == ["text/html"] * 3
+    assert [request[2]["Accept"] for request in script.requests] == ["text/html"] * 3
 
 
 async def test_a_stop_returns_the_lab_where_it_is_not_waited_for(hub):
@@ -196,7 +196,7 @@ async def test_what_passes_is_tried_again(script, client_of, first):
     script.answers = [first, first, lab]
     client = await client_of(script.port)
     assert (await client.start_lab("ada", start="s")).start == "s"
-    assert [asked[:2] + asked[3:] for asked in script.asked] == [
+    assert [request[:2] + request[3:] for request in script.requests] == [
         ("PUT", "/v1/users/ada/labs/~default", '{"start": "s", "options": {}, "env": {}}')
     ] * 3
 
@@ -215,7 +215,7 @@ async def test_patience_ends_before_a_wait_that_is_longer_than_it(script, client
     with pytest.raises(ProblemError) as refused:
         await (await client_of(script.port)).lab("ada")
     assert refused.value.retry_after == 3600
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
 
 
 async def test_a_stop_that_names_no_start_is_not_sent_twice(script, client_of):
@@ -223,7 +223,7 @@ async def test_a_stop_that_names_no_start_is_not_sent_twice(script, client_of):
     script.answers = [plain(502)]
     with pytest.raises(UnreachableError):
         await client.stop_lab("ada")
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
     script.answers = [plain(502), plain(204)]
     assert await client.stop_lab("ada", start="s") is None
 
@@ -231,19 +231,19 @@ async def test_a_stop_that_names_no_start_is_not_sent_twice(script, client_of):
 async def test_a_stop_that_is_waited_for_asks_again_for_the_start_that_it_stopped(script, client_of):
     script.answers = [lab, plain(204)]
     assert await (await client_of(script.port)).stop_lab("ada", wait=120) is None
-    assert [asked[1] for asked in script.asked] == [
+    assert [request[1] for request in script.requests] == [
         "/v1/users/ada/labs/~default?wait=60.000",
         "/v1/users/ada/labs/~default?wait=60.000&start=s",
     ]
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [(plain(200, "hello"), "is this the URL"), (plain(200, "[]"), "is this the URL"), (plain(204), "204")],
 )
-async def test_who_is_no_spawnpenny_is_told_from_one(script, client_of, answer, told):
+async def test_who_is_no_spawnpenny_is_told_from_one(script, client_of, answer, message):
     script.answers = [answer]
-    with pytest.raises(UnexpectedAnswerError, match=told):
+    with pytest.raises(UnexpectedAnswerError, match=message):
         await (await client_of(script.port)).lab("ada")
 
 
@@ -258,7 +258,7 @@ async def test_a_redirect_is_not_followed_with_a_token(script, client_of):
     script.answers = [plain(302, Location="https://elsewhere.example/")]
     with pytest.raises(UnexpectedAnswerError, match="https://elsewhere"):
         await (await client_of(script.port)).lab("ada")
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
 
 
 async def test_nobody_there_is_said_in_a_sentence(unused_tcp_port, client_of):
@@ -270,9 +270,9 @@ async def test_nobody_there_is_said_in_a_sentence(unused_tcp_port, client_of):
 
 async def test_a_service_that_comes_back_in_time_is_waited_for(site, serving, unused_tcp_port, client_of):
     client = await client_of(unused_tcp_port)
-    asking = asyncio.create_task(client.until_ready())
+    waiting = asyncio.create_task(client.until_ready())
     async with serving(site, port=unused_tcp_port):
-        await asking
+        await waiting
 
 
 async def test_starts_are_told_apart():

@@ -46,13 +46,13 @@ async def no_lab(request):
 
 @pytest.fixture
 def scripted(script, client_of):
-    """Follow a stream that is answered so; return the events, and what was asked."""
+    """Follow a stream that is answered so; return the events, and what was requested."""
 
     async def follow(*answers, **more):
         script.answers = list(answers)
         client = await client_of(script.port, total=1.0)
         found = await all_of(client.lab_events("ada", **more))
-        return [each.id for each in found], [headers.get("Last-Event-ID") for _, _, headers, _ in script.asked]
+        return [event.id for event in found], [headers.get("Last-Event-ID") for _, _, headers, _ in script.requests]
 
     return follow
 
@@ -62,7 +62,7 @@ async def test_it_ends_when_the_lab_runs(hub):
     events = await all_of(hub.lab_events("ada"))
     assert events[0].phase == "pending"
     assert events[-1].phase == "running"
-    rest = [each async for each in hub.lab_events("ada", after=events[-3].id)]
+    rest = [event async for event in hub.lab_events("ada", after=events[-3].id)]
     assert rest == events[-2:]
     assert await all_of(hub.lab_events("ada", after=events[-1].id)) == []
 
@@ -87,7 +87,7 @@ async def test_a_service_that_restarts_in_the_middle_is_waited_for(site, serving
     async with serving(site, port=server.port):
         await client.stop_lab("ada", start="s")
         found += await rest
-    places = [each.place for each in found]
+    places = [event.place for event in found]
     assert places == sorted(set(places))
     assert found[0].phase == "pending"
 
@@ -98,7 +98,7 @@ async def test_a_lab_that_is_gone_ends_the_stream(hub):
     found = [await anext(events)]
     await hub.stop_lab("ada", wait=120)
     found += await all_of(events)
-    assert "stopping" in {each.phase for each in found}
+    assert "stopping" in {event.phase for event in found}
 
 
 async def test_an_unknown_lab_has_no_events(hub):
@@ -108,10 +108,10 @@ async def test_an_unknown_lab_has_no_events(hub):
 
 
 async def test_each_event_comes_once_also_where_the_service_forgot_the_last_one(scripted):
-    told = [event(f"1-{number}") for number in range(1, 5)]
-    found, asked = await scripted(stream(*told), stream(*told[:2], event("2-3")), over)
+    received = [event(f"1-{number}") for number in range(1, 5)]
+    found, requested = await scripted(stream(*received), stream(*received[:2], event("2-3")), over)
     assert found == ["1-1", "1-2", "1-3", "1-4", "2-3"]
-    assert asked == [None, "1-4", "2-3"]
+    assert requested == [None, "1-4", "2-3"]
 
 
 async def test_comments_and_unknown_fields_are_passed_over(scripted):
@@ -121,9 +121,9 @@ async def test_comments_and_unknown_fields_are_passed_over(scripted):
 
 async def test_half_an_event_counts_as_none(scripted):
     half = event("1-2")[:-20]
-    found, asked = await scripted(stream(event("1-1"), half), stream(event("1-2")), over)
+    found, requested = await scripted(stream(event("1-1"), half), stream(event("1-2")), over)
     assert found == ["1-1", "1-2"]
-    assert asked == [None, "1-1", "1-2"]
+    assert requested == [None, "1-1", "1-2"]
 
 
 async def test_a_lab_that_is_gone_at_the_reconnect_ends_it(scripted):
