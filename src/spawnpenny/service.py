@@ -1,4 +1,4 @@
-"""The service, put together: its informers, its users and its tasks."""
+"""Composition of the service: its informers, its users and its tasks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from spawnpenny.replicas.fence import FencedBroker, FencedCluster
 from spawnpenny.replicas.fence_watch import FenceWatch
 from spawnpenny.replicas.membership import Membership
 from spawnpenny.settings.model import Settings
-from spawnpenny.spawns.adoption import Recovery
+from spawnpenny.spawns.adoption import Adoption
 from spawnpenny.spawns.container_limits import verify_steps
 from spawnpenny.spawns.maintenance.scheduler import Maintenance
 from spawnpenny.spawns.never_fits import never_fits
@@ -46,9 +46,12 @@ PERMISSIONS: Final[Declared] = {
 class Service:
     """A running service, with its ``spawns`` and ``plugins``.
 
-    ``spawns.ready`` says whether it knows the cluster, ``membership`` how it stands among the replicas, ``supervisor``
-    whether its tasks run, ``fence_watch`` whether it has been shut out from writing for long; ``moved`` rings when
-    users were taken over, or let go of, as other replicas are alive.
+    Attributes:
+        membership: Its place among the replicas.
+        supervisor: The supervisor of its tasks.
+        fence_watch: Reports when the write fence has been closed for long.
+        moved: A bell that rings when users were adopted from, or left to, other replicas.
+
     """
 
     settings: Settings
@@ -61,16 +64,16 @@ class Service:
     supervisor: Supervisor
     fence_watch: FenceWatch
     moved: Bell = field(default_factory=Bell)
-    _taken_over: asyncio.Event = field(default_factory=asyncio.Event)
+    _adopted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until_ready(self) -> None:
-        """Return once everything that was found in the cluster is taken over."""
-        await self._taken_over.wait()
+        """Return once the users found in the cluster are adopted."""
+        await self._adopted.wait()
 
-    def taken_over(self) -> None:
-        """Say that everything that was found in the cluster is taken over."""
+    def set_ready(self) -> None:
+        """Answer requests from now on: the users found in the cluster are adopted."""
         self.spawns.ready = True
-        self._taken_over.set()
+        self._adopted.set()
 
 
 @asynccontextmanager
@@ -79,9 +82,8 @@ async def run_service(
 ) -> AsyncIterator[Service]:
     """Run the service until the context ends.
 
-    It answers ``not_ready`` until it has taken over what it finds in the cluster. At the end all that is
-    under way stays as it is: another replica, or the service that starts next, goes on with it. ``supervisor`` looks
-    after its tasks until then.
+    It answers ``not_ready`` until it has adopted the users that it finds in the cluster. At the end all work stays as
+    it is: another replica, or the next service, goes on with it. ``supervisor`` runs its tasks until then.
     """
     check_openings(settings.pods.allow)
     verify_steps(settings, plugins)
@@ -91,19 +93,19 @@ async def run_service(
     faults = supervisor.faults
 
     async def consider_all() -> None:
-        await recovery.consider_all()
+        await adoption.consider_all()
         service.moved.ring()
 
     def changed() -> None:
         tasks.run(consider_all())
 
     async def catch_up() -> None:
-        await recovery.catch_up(cluster)
+        await adoption.catch_up(cluster)
 
     membership = Membership(settings, cluster, changed=changed, catch_up=catch_up, faults=faults)
     service_context = _service_context(settings, plugins, cluster, broker, membership, faults)
-    recovery = Recovery(service_context, user_registry, tasks)
-    maintenance = Maintenance(service_context, user_registry, plugins.steps, recovery.record_again)
+    adoption = Adoption(service_context, user_registry, tasks)
+    maintenance = Maintenance(service_context, user_registry, plugins.steps, adoption.record_again)
     spawns, lab_tokens = (
         Spawns(service_context, user_registry, tasks),
         LabTokens(service_context.pods, settings.installation),
@@ -116,17 +118,17 @@ async def run_service(
     service = Service(
         settings, plugins, spawns, service_context, membership, maintenance, lab_tokens, supervisor, fence_watch
     )
-    async with _tasks(service, recovery, tasks):
+    async with _tasks(service, adoption, tasks):
         yield service
 
 
 @asynccontextmanager
-async def _tasks(service: Service, recovery: Recovery, tasks: Tasks) -> AsyncIterator[None]:
+async def _tasks(service: Service, adoption: Adoption, tasks: Tasks) -> AsyncIterator[None]:
     """Run the tasks of a service until the context ends."""
     service_context, part = service.service_context, service.supervisor.part()
     part.supervise("pods informer", service_context.pods.run)
     part.supervise("namespaces informer", service_context.namespaces.run)
-    part.supervise("start-up", lambda: _take_over(service, recovery, part, tasks), finite=True)
+    part.supervise("start-up", lambda: _start(service, adoption, part, tasks), finite=True)
     try:
         yield
     finally:
@@ -156,9 +158,9 @@ def _service_context(
     )
 
 
-async def _take_over(service: Service, recovery: Recovery, supervisor: Supervisor, tasks: Tasks) -> None:
-    """Begin as a replica, then look after the users; what is already done is not done again after a failure."""
-    service_context, membership, user_registry = service.service_context, service.membership, recovery.user_registry
+async def _start(service: Service, adoption: Adoption, supervisor: Supervisor, tasks: Tasks) -> None:
+    """Join the replicas, then adopt the users. After a failure it goes on where it was."""
+    service_context, membership, user_registry = service.service_context, service.membership, adoption.user_registry
     await membership.begin()
     membership.supervise(supervisor)
     await membership.known()
@@ -168,9 +170,9 @@ async def _take_over(service: Service, recovery: Recovery, supervisor: Superviso
     supervisor.supervise("pod watcher", PodWatcher(service_context, user_registry, tasks).run)
     service.maintenance.supervise(supervisor)
 
-    def taken_over() -> None:
-        service.taken_over()
+    def adopted() -> None:
+        service.set_ready()
         users = sum(1 for _ in user_registry)
         structlog.get_logger("spawnpenny.service").info("ready", users=users, replica=membership.me.identity)
 
-    supervisor.supervise("adoption", lambda: recovery.run(taken_over))
+    supervisor.supervise("adoption", lambda: adoption.run(adopted))

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 MAX_ENDED_PARTS: Final = 20
-"""How many ended pods of one spawn are remembered."""
+"""The number of ended pods of one spawn that are kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """The reason why a part of a running spawn is not made, and when it is tried again (None: not known).
+    """The reason why a part of a running spawn is not made, and when it is tried again (None: unknown).
 
-    ``code`` is that of the error that kept it from being made, where one did.
+    ``code`` is the code of the error that prevents it, if one does.
     """
 
     message: str
@@ -46,21 +46,29 @@ class EndedPart:
 
 @dataclass
 class ActiveSpawn:
-    """One spawn under way, or standing.
+    """One spawn in memory.
 
-    ``task`` is what changes it at the moment. ``begun`` names the steps that have begun; None where that is not known,
-    as after a restart. ``previous`` is what this run takes the place of. ``ending`` says that the end of its pod is
-    being looked into. ``waiting_for`` was reported last, ``trouble`` is that of one of its pods. ``gone`` is set when
-    nothing of it is left, not even its history; ``moved`` when another replica goes on with it. ``kept`` says why
-    storage stays that was to go with it. ``warned`` names what its user was warned of once. ``changes`` is notified
-    when what is supervised has changed; ``standing`` is the scale that holds while another one is being written.
-    ``held_back`` says why workers are not made that it is to have, ``ended_parts`` are the last pods of it that ended,
-    oldest first.
-    ``scrubber`` knows the secrets that it last had.
+    Attributes:
+        started: The steps that have started; None if unknown, as after a restart of the service.
+        task: The task that works on the spawn now.
+        gone: Whether nothing of it is left, not even its history.
+        moved: Whether another replica goes on with it.
+        previous: The spawn whose place this one takes.
+        ending: Whether the end of its pod is being handled.
+        waiting_for: The last message to the user.
+        kept: Why storage was kept that should be purged.
+        trouble: The trouble of one of its pods.
+        warned: Troubles of which the user has been warned once.
+        changes: Notified when the supervised objects have changed.
+        recorded_scale: The scale that holds while another one is being written.
+        held_back: Why desired workers are not made.
+        ended_parts: The last pods of it that ended, oldest first.
+        scrubber: The scrubber for the secrets that the spawn had at the last use.
+
     """
 
     record: SpawnRecord
-    begun: set[str] | None = field(default_factory=set)
+    started: set[str] | None = field(default_factory=set)
     task: asyncio.Task[None] | None = None
     bell: Bell = field(default_factory=Bell)
     gone: bool = False
@@ -73,12 +81,12 @@ class ActiveSpawn:
     trouble: SpawnError | None = None
     warned: set[str] = field(default_factory=set)
     changes: ChangeNotifier = field(default_factory=ChangeNotifier)
-    standing: Scale | None = None
+    recorded_scale: Scale | None = None
     held_back: HeldBack | None = None
     ended_parts: deque[EndedPart] = field(default_factory=lambda: deque(maxlen=MAX_ENDED_PARTS))
 
     def note_end(self, pod: Manifest) -> None:
-        """Keep a further pod of the spawn that has ended: it is deleted soon, and its reason is needed later."""
+        """Keep a further pod that has ended: it is deleted soon, and its reason is needed later."""
         if all(ended.pod["metadata"]["uid"] != pod["metadata"]["uid"] for ended in self.ended_parts):
             self.ended_parts.append(EndedPart(pod, time.time()))
 
@@ -88,27 +96,27 @@ class ActiveSpawn:
         return event
 
     def take_the_place_of(self, existing: ActiveSpawn) -> None:
-        """Break off another run, and see to it that nothing of it is left; one that has not begun has made nothing."""
+        """Cancel another run and replace it. One that has started no step has made nothing."""
         self.previous = existing
         if existing.task is not None:
-            existing.task.cancel()  # in this turn of the loop, so that what has not begun does not begin
-        if existing.begun == set():
+            existing.task.cancel()  # in this turn of the event loop, so that no further step starts
+        if existing.started == set():
             self.record.replaces = [replace for replace in self.record.replaces if replace.id != existing.record.id]
 
     def replaced_are_gone(self) -> None:
-        """Say that nothing is left of what this run took the place of, and what that did before."""
+        """Mark the replaced runs as gone: the previous one, and those before it."""
         run, self.previous = self.previous, None
         while run is not None:
             run.vanish()
             run = run.previous
 
     def vanish(self) -> None:
-        """Say that nothing is left of it."""
+        """Mark it as gone, and wake those who wait for it."""
         self.gone = True
         self.bell.ring()
 
     def move(self) -> None:
-        """Break it off here, as another replica goes on with it."""
+        """Cancel it here, as another replica goes on with it."""
         if self.task is not None:
             self.task.cancel()
         self.moved = True
@@ -139,6 +147,6 @@ class ActiveSpawn:
             await rung.wait()
 
     async def until_gone(self) -> None:
-        """Return once nothing of it is left, or another replica goes on with it."""
+        """Wait until nothing of it is left, or another replica goes on with it."""
         while not (self.gone or self.moved):
             await self.bell.next().wait()

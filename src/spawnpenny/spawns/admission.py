@@ -31,7 +31,7 @@ MARGIN: Final = 5.0
 """Seconds by which our deadline is earlier than the caller's, so that the caller hears the true reason."""
 _SHORTEST: Final = 1.0
 """The shortest time for a start, in seconds, if its caller waits hardly longer than ``MARGIN``."""
-_ENDINGS: Final[Mapping[Phase, str]] = {
+_WHY_NOT_UP: Final[Mapping[Phase, str]] = {
     Phase.UNDOING: "has failed",
     Phase.FAILED: "has failed",
     Phase.EXITED: "has ended",
@@ -133,7 +133,7 @@ def demand_up(run: ActiveSpawn) -> None:
     phase, key = run.record.phase, run.record.key
     if run.record.desired is Desired.GONE or phase.over or phase is Phase.UNDOING:
         why = f" {run.record.reason.message}" if run.record.reason else ""
-        ending = _ENDINGS.get(phase, "is being stopped")
+        ending = _WHY_NOT_UP.get(phase, "is being stopped")
         raise SpawnNotRunningError(f"The {key.describe()} {ending}.{why}", phase=phase)
 
 
@@ -200,7 +200,7 @@ def to_replace(user_state: UserState, existing: ActiveSpawn | None) -> list[Repl
     if existing is None or existing.record.reverted:
         return []
     replaces = [*existing.record.replaces, Replaced(existing.record.id, existing.record.uids)]
-    if len(replaces) - (existing.begun == set()) > MAX_SPAWNS:
+    if len(replaces) - (existing.started == set()) > MAX_SPAWNS:
         raise TooManySpawnsError(
             f"{len(replaces)} earlier starts of {user_state.username} are still being deleted. Try again later.",
             retry_after=30,

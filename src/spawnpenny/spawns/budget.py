@@ -74,8 +74,8 @@ class Budget:
     def resize(self, count: int) -> int:
         """Scale an adaptive cluster within its bounds and the budget; return the resulting number of workers."""
         run = self.context.run
-        if run.standing is not None:
-            return run.standing.count
+        if run.recorded_scale is not None:
+            return run.recorded_scale.count
         scale = run.record.scale.held(count)
         if scale.count != run.record.scale.count:
             self.set_scale(replace(scale, count=self.fit(scale).scale.count))

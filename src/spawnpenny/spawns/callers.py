@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def refuse_foreign(existing: ActiveSpawn, username: str, request: SpawnRequest, identity: Identity) -> None:
-    """Refuse to replace what another caller started, unless that is ending already.
+    """Refuse to replace the spawn of another caller, unless it is already ending.
 
     Raises:
         ForeignStartError: Another caller started it.
@@ -40,12 +40,12 @@ def refuse_foreign(existing: ActiveSpawn, username: str, request: SpawnRequest, 
 def same_caller(record: SpawnRecord, client: str, by: str, *, own: bool) -> bool:
     """Return whether an identity is the caller that made a record.
 
-    The name of the identity decides: it stays when a token's value changes. ``client`` tells apart programs that use
-    one identity, such as two Hubs that pass the same user's credential on, or a Hub and the user's own command line;
-    and it joins the two identities of one program, a Hub's own token and the credential of a user (``own``).
+    The name of the identity decides: it stays when a token's value changes. ``client`` distinguishes programs that
+    share one identity, such as two Hubs that forward one user's credential, or a Hub and the user's command line. It
+    also joins the two identities of one program: a Hub's token and the credential of a user (``own``).
     """
     theirs = record.request.client
-    if not record.started_by:  # a record made anew from a pod that does not say
+    if not record.started_by:  # recorded again from a pod without that name
         return True
     if theirs and client and theirs != client:
         return False
@@ -55,7 +55,7 @@ def same_caller(record: SpawnRecord, client: str, by: str, *, own: bool) -> bool
 
 
 def caller_of(record: SpawnRecord) -> str:
-    """Name who started a spawn, for messages."""
+    """Return the name of the caller that started a spawn, for messages."""
     return f"{record.started_by} ({record.request.client})" if record.request.client else record.started_by
 
 

@@ -1,4 +1,4 @@
-"""Limits of containers that name none: a quota on limits takes no pod with a container without one."""
+"""Default limits of containers: under a quota on limits, every container needs one."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ _SOMEBODY: Final = "somebody"
 
 
 def container_limits(steps: Iterable[Step]) -> Limits:
-    """Return the limits of containers that name none, of all steps together."""
+    """Return the default limits of containers, from all steps together."""
     return {resource: limit for step in steps for resource, limit in step.container_limits().items()}
 
 
 def limited(pod: Manifest, limits: Limits) -> Manifest:
-    """Return a pod whose containers all have these limits: their own, else the default, or the request if that is more.
+    """Return a pod whose containers all have limits: their own, else the default, or the request if that is more.
 
-    So the pod is what a LimitRange would make of it, but for requests over its default limit, with which Kubernetes
-    would refuse the pod.
+    A LimitRange would give the same pod, except for requests above its default limit: Kubernetes refuses those.
     """
     spec = dict(pod["spec"])
     for kind in _KINDS:
@@ -55,10 +54,10 @@ def _limited(container: Mapping[str, Any], limits: Limits) -> Manifest:
 
 
 def verify_steps(settings: Settings, plugins: Plugins) -> None:
-    """Refuse settings of one plugin that do not go with those of another, as each step says.
+    """Refuse settings of one plugin that contradict those of another, by the checks of all steps.
 
     Raises:
-        SettingsError: Which, and what would be right.
+        SettingsError: The settings contradict each other.
 
     """
     for kind, pipeline in plugins.pipelines.items():
@@ -68,7 +67,7 @@ def verify_steps(settings: Settings, plugins: Plugins) -> None:
 
 
 def sample(kind: Kind, settings: Settings, plugins: Plugins) -> PlannedSpawn:
-    """Return a spawn of nobody's, to make manifests of."""
+    """Return a sample spawn, to make manifests of it."""
 
     def patched(spawn: PlannedSpawn, pod: Manifest) -> Manifest:
         return merge_patches(pod, plugins.pod_patches(spawn, pod), base=f"the {spawn.kind} plugin")

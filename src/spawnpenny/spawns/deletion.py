@@ -14,11 +14,13 @@ from typing import Final
 import structlog
 
 from spawnpenny.aio.backoff import pauses
+from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.events import EventLog, Severity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest
 from spawnpenny.errors import SpawnpennyError, UserConflictError
-from spawnpenny.kubernetes.errors import UnavailableError
+from spawnpenny.kubernetes.errors import ClusterError, UnavailableError
+from spawnpenny.pipeline.errors import StepFailedError
 from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
 from spawnpenny.spawns.active import ActiveSpawn
@@ -47,6 +49,40 @@ async def purge(context: SpawnContext) -> None:
         log.warning("storage that should be purged is kept", why=kept)
     else:
         log.info("storage purged")
+
+
+async def retire(context: SpawnContext) -> SpawnpennyError | None:
+    """Delete for good what the user's spawns shared; return the error that keeps the user, or None.
+
+    If the cluster or the broker does not do it now, it is tried again after longer and longer pauses.
+    """
+    log = structlog.get_logger("spawnpenny.spawn").bind(user=context.user_state.username)
+    waits = pauses()
+    while True:
+        try:
+            for step, spawn in StepView(context).retiring():
+                await step.retire(spawn)
+        except (ClusterError, BrokerUnavailableError, BrokerRefusedError) as error:
+            Reporter(context).notify(
+                f"Retiring takes long ({error.title.lower()}); it is tried again.", Severity.WARNING
+            )
+            log.warning("a user cannot be retired yet", error=error.message)
+            await asyncio.sleep(next(waits))
+        except SpawnpennyError as error:
+            return error
+        except Exception:
+            log.exception("retiring failed unexpectedly")
+            return unexpected(context)
+        else:
+            context.user_state.record.retire()
+            return None
+
+
+def unexpected(context: SpawnContext) -> StepFailedError:
+    """Return the error that a user sees of a fault in the code; the log has the cause."""
+    return StepFailedError(
+        f"Something went wrong. An administrator finds the cause in the log, under {context.run.record.id}."
+    )
 
 
 def refuse_while_purging(run: ActiveSpawn | None, key: Key) -> None:

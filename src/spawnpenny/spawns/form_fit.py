@@ -26,16 +26,17 @@ if TYPE_CHECKING:
 
 _NOBODY: Final = Identity("form", frozenset())
 _MOST: Final = 300
-"""How many combinations of answers are judged for one form."""
+"""The number of combinations of answers that are checked for one form."""
 
 
 async def unfitting(
     service_context: ServiceContext, user_state: UserState | None, user: User, key: Key, form: Sequence[FormField]
 ) -> dict[Path, Shortage]:
-    """Return the choices that the steps' own checks would refuse for want of room, with what is short.
+    """Return the choices that the steps' own checks would refuse for lack of room, with the resource that is short.
 
-    What the spawn of this key uses already does not count, as the new one takes its place. It runs in a thread, on a
-    copy of what the user has: a form of many profiles takes a while. Of a form that is larger still, a part is judged.
+    The resources of an existing spawn of this key do not count, as the new one takes its place. The checks run in a
+    thread, on a copy of the user's state: a form with many profiles takes a while. Of a very large form, only a part is
+    checked.
     """
     record = (
         replace(user_state.record, user=user, spawns=dict(user_state.record.spawns))
@@ -64,9 +65,9 @@ def _judge(service_context: ServiceContext, own: UserState, key: Key) -> Judge:
                 step.check(view.spawn())
         except QuotaExceededError as error:
             facts = error.facts
-            return Shortage(*(str(facts[each]) for each in ("resource", "asked", "used", "limit")))
+            return Shortage(*(str(facts[name]) for name in ("resource", "asked", "used", "limit")))
         except SpawnpennyError:
-            return None  # not a matter of room: the start itself says it
+            return None  # not a lack of room: the start reports it
         return None
 
     return judge

@@ -1,6 +1,6 @@
-"""All spawns of a kind, by username and name: this replica's own, and those of the others as they were written last.
+"""List all spawns of a kind, by username and name: those of this replica, and those in the records of the others.
 
-Reading a record costs much more than passing it over, so only those are read that are asked for.
+To parse a record costs much more than to skip it, so only requested ones are parsed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ START: Final = ("", "")
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Finds spawns in ``user_registry`` and, for the users who are not there, in the records that are watched."""
+    """Finds spawns in ``user_registry`` and, for all other users, in the watched records."""
 
     user_registry: UserRegistry
     ownership: Ownership
@@ -37,8 +37,8 @@ class Directory:
     def all(
         self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None
     ) -> list[tuple[UserState, ActiveSpawn]]:
-        """Return those after a username and name, as many as ``limit`` says."""
-        found = (each for place in self._places_from(after[0]) for each in _of(place, kind, after))
+        """Return the spawns after a username and name, at most ``limit``."""
+        found = (spawn for source in self._sources_from(after[0]) for spawn in _of(source, kind, after))
         return list(islice(found, limit))
 
     async def page(
@@ -49,33 +49,33 @@ class Directory:
         limit: int,
         where: Callable[[SpawnRecord], bool],
     ) -> list[tuple[UserState, ActiveSpawn]]:
-        """Return the same, as far as ``where`` is true of them, with pauses: many may have to be passed over."""
+        """Return the same, filtered by ``where``, with pauses: many may have to be skipped."""
         found: list[tuple[UserState, ActiveSpawn]] = []
-        async for place in paced(self._places_from(after[0])):
-            found += [each for each in _of(place, kind, after) if where(each[1].record)]
+        async for source in paced(self._sources_from(after[0])):
+            found += [(user_state, run) for user_state, run in _of(source, kind, after) if where(run.record)]
             if len(found) >= limit:
                 break
         return found[:limit]
 
-    def _places_from(self, username: str) -> Iterator[UserState | Manifest]:
+    def _sources_from(self, username: str) -> Iterator[UserState | Manifest]:
         """Yield the user state, or the stored record, of this user and of those that follow."""
-        places: dict[str, UserState | Manifest] = {
+        sources: dict[str, UserState | Manifest] = {
             username_of(record): record
             for record in self.ownership.records.items()
             if self.user_registry.by_slug(slug_of(record)) is None
         }
-        places |= {user_state.username: user_state for user_state in self.user_registry}
-        for name in sorted(place for place in places if place >= username):
-            yield places[name]
+        sources |= {user_state.username: user_state for user_state in self.user_registry}
+        for name in sorted(name for name in sources if name >= username):
+            yield sources[name]
 
 
-def _of(place: UserState | Manifest, kind: Kind, after: tuple[str, str]) -> list[tuple[UserState, ActiveSpawn]]:
-    """Return the spawns of a kind that a user has, by name, but for those up to a username and name."""
-    user_state = place if isinstance(place, UserState) else _read(place, kind)
+def _of(source: UserState | Manifest, kind: Kind, after: tuple[str, str]) -> list[tuple[UserState, ActiveSpawn]]:
+    """Return a user's spawns of a kind, sorted by name, those after a username and name."""
+    user_state = source if isinstance(source, UserState) else _read(source, kind)
     runs = [(key.name, run) for key, run in user_state.runs.items() if key.kind is kind] if user_state else []
     return [
         (user_state, run)
-        for name, run in sorted(runs, key=lambda each: each[0])
+        for name, run in sorted(runs, key=lambda pair: pair[0])
         if user_state and (user_state.username, name) > after
     ]
 

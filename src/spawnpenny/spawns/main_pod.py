@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
 
+from spawnpenny.aio.backoff import pauses
 from spawnpenny.domain import labels
 from spawnpenny.domain.events import EventType
+from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.spawn_context import SpawnContext
 from spawnpenny.spawns.step_view import StepView
+
+_FIRST_PAUSE: Final = 0.5
+"""Seconds before the second read: the likely cause is a short outage of the cluster."""
+_CACHE_PAUSE: Final = 1.0
+"""Seconds before the second look at a pod that the cluster has and the cache has not."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,37 @@ class MainPod:
         self.context.run.record.url = url
         Reporter(self.context).emit(EventType.INFO, f"Its pod has another address now. It is reached at {url}.")
         return True
+
+    async def confirmed(self) -> Manifest | None:
+        """Return the pod once the cache has it again, or None when the cluster itself says that it is gone."""
+        ref, waits = self.ref(), pauses(_CACHE_PAUSE)
+        while (pod := self.cached()) is None and ref is not None and await self._exists():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(next(waits)):
+                    await self.context.service_context.pods.wait_for(
+                        ref.namespace, ref.name, lambda found: found is not None
+                    )
+        return pod
+
+    async def _exists(self) -> bool:
+        """Read the pod from the cluster: an empty list at the wrong moment must not end a lab."""
+        ref, waits = self.ref(), pauses(_FIRST_PAUSE)
+        while ref is not None:
+            try:
+                existing = await self.context.service_context.cluster.read(ref)
+            except ClusterError as error:
+                if self.context.lost_its_namespace(error):
+                    return False
+                log = structlog.get_logger("spawnpenny.spawn")
+                log.warning("it is unknown whether a pod is gone", error=error.message)
+                await asyncio.sleep(next(waits))
+            else:
+                return (
+                    existing is not None
+                    and existing["metadata"]["uid"] == self.context.run.record.pod_uid
+                    and not pod_status.is_lost(existing)
+                )
+        return False
 
 
 def pods_of(context: SpawnContext, spawn_id: str) -> list[Manifest]:

@@ -31,7 +31,7 @@ def never_fits(settings: Settings, plugins: Plugins) -> Iterator[str]:
             for step in steps:
                 step.check(spawn)
         except QuotaExceededError as error:
-            asked, resource, limit = (error.facts[name] for name in ("asked", "resource", "limit"))
-            yield f"Nobody can start {what}: it asks for {asked} {resource} of at most {limit}."
-        except Exception:  # noqa: BLE001, S112 - of this user who is nobody, a step may know too little
+            requested, resource, limit = (error.facts[name] for name in ("asked", "resource", "limit"))
+            yield f"Nobody can start {what}: it asks for {requested} {resource} of at most {limit}."
+        except Exception:  # noqa: BLE001, S112 - a step may know too little of this sample user
             continue

@@ -15,8 +15,9 @@ from spawnpenny.domain.spawns import Desired, Kind, Phase
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.spawns.active import ActiveSpawn
-from spawnpenny.spawns.controller import SpawnController, persist
+from spawnpenny.spawns.controller import SpawnController
 from spawnpenny.spawns.main_pod import MainPod
+from spawnpenny.spawns.persistence import persist
 from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.service_context import ServiceContext
 from spawnpenny.spawns.spawn_context import SpawnContext
@@ -33,7 +34,7 @@ class PodWatcher:
     tasks: Tasks
 
     async def run(self) -> None:
-        """Watch until cancelled. It may be run again after a failure: what was missed meanwhile is looked at first."""
+        """Watch until cancelled. It may run again after a failure: it first looks at what it has missed."""
         with self.service_context.pods.subscribe() as changes:
             await self._catch_up()
             async for change in changes:
@@ -53,7 +54,7 @@ class PodWatcher:
                         self._end(context, None)
 
     def _look_alone(self, pod: Manifest, *, deleted: bool) -> None:
-        """Look at one pod; what is wrong with it harms no other one."""
+        """Look at one pod. An error in it affects no other pod."""
         faults, name = self.service_context.faults, f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         with faults.isolated("pod", name):
             self._look(pod, deleted=deleted)
@@ -61,7 +62,7 @@ class PodWatcher:
             faults.forget("pod", name)
 
     def _look(self, pod: Manifest, *, deleted: bool) -> None:
-        self._stir(pod)
+        self._notify_supervisors(pod)
         found = self._running(pod)
         if found is None:
             return
@@ -80,15 +81,15 @@ class PodWatcher:
         context.run.ending = True
         controller = SpawnController(context)
         work = partial(controller.end_of_pod, lost, context.run.task, last=last)
-        context.run.task = self.tasks.start(controller.see_through(work))
+        context.run.task = self.tasks.start(controller.carry_out(work))
 
-    def _stir(self, pod: Manifest) -> None:
-        """Notify the supervisor of the pod's spawn, or of one that was requested from inside the pod."""
-        carried = pod["metadata"].get("labels", {})
-        user_state, spawn = self.user_registry.by_slug(carried.get(labels.USER, "")), carried.get(labels.SPAWN)
+    def _notify_supervisors(self, pod: Manifest) -> None:
+        """Notify the supervisor of the pod's spawn, and of Dask clusters that the pod has requested."""
+        pod_labels = pod["metadata"].get("labels", {})
+        user_state, spawn = self.user_registry.by_slug(pod_labels.get(labels.USER, "")), pod_labels.get(labels.SPAWN)
         for run in user_state.runs.values() if user_state else ():
-            if run.record.key.kind is Kind.DASK and spawn in _heard_of(run):
-                if labels.PART in carried and spawn == run.record.id and pod_status.is_over(pod):
+            if run.record.key.kind is Kind.DASK and spawn in _related(run):
+                if labels.PART in pod_labels and spawn == run.record.id and pod_status.is_over(pod):
                     run.note_end(pod)
                 run.changes.notify()
 
@@ -112,8 +113,8 @@ class PodWatcher:
         return record.phase is Phase.RUNNING and record.desired is Desired.RUNNING and not run.ending
 
 
-def _heard_of(run: ActiveSpawn) -> set[str]:
-    """Return the marks of the spawns whose pods are news to one: its own, those it replaces, the lab that asked."""
+def _related(run: ActiveSpawn) -> set[str]:
+    """Return the ids of the spawns whose pods concern a run: itself, those that it replaces, the requesting lab."""
     record = run.record
     caller = {record.request.caller.spawn} if record.request.caller else set()
     return {record.id, *(replaced.id for replaced in record.replaces), *caller}

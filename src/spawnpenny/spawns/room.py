@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from spawnpenny.spawns.user_state import UserState
 
 _PAUSE: Final = 0.5
-"""Seconds until the next look at a spawn whose task is not begun yet."""
+"""Seconds until the next look at a spawn whose task has not started yet."""
 
 
 def ending(user_state: UserState, *, but: ActiveSpawn) -> list[ActiveSpawn]:
-    """Return a user's other spawns that are being taken away; not those that are given up."""
+    """Return a user's other spawns that are being deleted, without those that failed for good."""
     return [
         run
         for run in user_state.runs.values()
@@ -26,21 +26,21 @@ def ending(user_state: UserState, *, but: ActiveSpawn) -> list[ActiveSpawn]:
 
 
 def room_of(runs: Sequence[ActiveSpawn]) -> Resources:
-    """Return what spawns take together."""
+    """Return the resources of several spawns together."""
     return total(run.record.resources for run in runs)
 
 
 def describe(runs: Sequence[ActiveSpawn]) -> str:
-    """Say which spawns are waited for."""
+    """Return a message that names the spawns it waits for."""
     names = [f"the {run.record.key.describe()}" for run in runs]
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return f"Waiting until {listed} {'have' if len(names) > 1 else 'has'} ended."
 
 
 async def until_room(blocking: Callable[[], list[ActiveSpawn]], notify: Callable[[str], None]) -> None:
-    """Return once what a spawn asks for fits beside what its user's other spawns have, those that end included.
+    """Wait until a spawn fits beside its user's other spawns, including those that are ending.
 
-    It was accepted without those, so that it only has to wait.
+    Admission does not count ending spawns, so a spawn may have to wait for them.
     """
     while runs := blocking():
         notify(describe(runs))

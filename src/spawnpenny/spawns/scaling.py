@@ -13,41 +13,41 @@ Refusal = Callable[[Scale], QuotaExceededError | None]
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The part of a scale that fits; ``refusal`` says why not all of it, with the numbers."""
+    """The part of a scale that fits; ``refusal`` says why the rest does not."""
 
     scale: Scale
     refusal: QuotaExceededError | None = None
 
 
-def fit(wanted: Scale, *, now: Scale, refusal: Refusal) -> Fitted:
-    """Return as much of a scale as fits, where ``refusal`` says of one why it does not; no more than ``now`` fits.
+def fit(desired: Scale, *, now: Scale, refusal: Refusal) -> Fitted:
+    """Return as much of a scale as fits. ``refusal`` returns why a scale does not fit, or None.
 
-    A scale with fewer workers than now is never refused: a smaller budget must not keep workers from going.
+    Fewer workers than ``now`` are never refused: a smaller budget must not keep workers from ending.
     """
-    more = [name for name in (DEFAULT_GROUP, *wanted.groups) if wanted.of(name) > now.of(name)]
-    if not more or (told := refusal(wanted)) is None:
-        return Fitted(wanted)
-    fitted = wanted
+    more = [name for name in (DEFAULT_GROUP, *desired.groups) if desired.of(name) > now.of(name)]
+    if not more or (refused := refusal(desired)) is None:
+        return Fitted(desired)
+    fitted = desired
     for name in more:
         fitted = fitted.resized(name, now.of(name))
     for name in more:
-        fitted = fitted.resized(name, _most(fitted, name, wanted.of(name), refusal))
-    return Fitted(replace(fitted, minimum=min(wanted.minimum, fitted.count)), told)
+        fitted = fitted.resized(name, _most(fitted, name, desired.of(name), refusal))
+    return Fitted(replace(fitted, minimum=min(desired.minimum, fitted.count)), refused)
 
 
-def fit_maximum(wanted: Scale, *, now: Scale, refusal: Refusal) -> Fitted:
-    """Return an adaptive scale with no larger new maximum than could ever fit; ``refusal`` says of one why not."""
-    if wanted.maximum is None or not wanted.adaptive or (now.adaptive and wanted.maximum == now.maximum):
-        return Fitted(wanted)
-    told = refusal(replace(wanted, count=wanted.maximum))
-    if told is None:
-        return Fitted(wanted)
-    most = max(now.count, _most(replace(wanted, count=0), DEFAULT_GROUP, wanted.maximum, refusal))
-    return Fitted(replace(wanted, maximum=most, minimum=min(wanted.minimum, most)), told)
+def fit_maximum(desired: Scale, *, now: Scale, refusal: Refusal) -> Fitted:
+    """Return an adaptive scale whose maximum is cut to what could ever fit."""
+    if desired.maximum is None or not desired.adaptive or (now.adaptive and desired.maximum == now.maximum):
+        return Fitted(desired)
+    refused = refusal(replace(desired, count=desired.maximum))
+    if refused is None:
+        return Fitted(desired)
+    most = max(now.count, _most(replace(desired, count=0), DEFAULT_GROUP, desired.maximum, refusal))
+    return Fitted(replace(desired, maximum=most, minimum=min(desired.minimum, most)), refused)
 
 
 def _most(scale: Scale, group: str, over: int, refusal: Refusal) -> int:
-    """Return the largest count of a group, below one that may not fit, that does; no less than the scale has."""
+    """Return the largest count of a group that fits: at least its present one, at most ``over``."""
     fits, over = scale.of(group), over + 1
     while over - fits > 1:
         middle = (fits + over) // 2

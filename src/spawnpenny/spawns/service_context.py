@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.object_cache import Watched
 
 
-MOST_TOLD: Final = 50
-"""How many slow pods have their events listed and watched at once; the next ones follow when some are done."""
+MAX_FOLLOWED_PODS: Final = 50
+"""The number of slow pods whose events are listed and watched at once. Others wait for their turn."""
 
 
 @dataclass(frozen=True)
 class ServiceContext:
-    """The cluster, what is watched of it, whose users are, who makes namespaces, the records, plugins and settings.
+    """The cluster, its informers, the ownership of users, the broker, the store, plugins and settings.
 
-    ``told`` is held for each pod whose events are followed; ``faults`` counts the records, pods and users that could
-    not be handled.
+    ``followed_pods`` limits the pods whose events are followed at once. ``faults`` counts the records, pods and users
+    that could not be handled.
     """
 
     settings: Settings
@@ -41,7 +41,7 @@ class ServiceContext:
     plugins: Extensions
     start_queue: StartQueue = field(init=False)
     faults: Faults = field(default_factory=Faults)
-    told: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_TOLD))
+    followed_pods: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_FOLLOWED_PODS))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start_queue", StartQueue(self.settings.limits.spawning))

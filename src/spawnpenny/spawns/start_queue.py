@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class StartQueue:
-    """The places, given to those who wait in the order in which they came. ``taken`` are the spawns that have one."""
+    """A fixed number of places, given in the order of arrival. ``taken`` counts the places in use."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -21,7 +21,7 @@ class StartQueue:
         return len(self._queue)
 
     async def take(self, ahead: Callable[[int], None]) -> None:
-        """Return with a place; ``ahead`` is called with the number of spawns before it, whenever that changes."""
+        """Wait for a place; call ``ahead`` with the number of spawns before this one, whenever that changes."""
         if self.taken < self._count and not self._queue:
             self.taken += 1
             return
@@ -51,7 +51,7 @@ class StartQueue:
 
 
 class _Waiting:
-    """One who waits for a place."""
+    """One spawn that waits for a place."""
 
     def __init__(self, ahead: Callable[[int], None]) -> None:
         self.ahead = ahead
@@ -59,32 +59,32 @@ class _Waiting:
 
 
 class Permit:
-    """One place among the spawns that make things. It is given back when the spawn only waits for a pod."""
+    """The right of one spawn to create objects now. It is given back while the spawn only waits for a pod."""
 
-    def __init__(self, slots: StartQueue) -> None:
-        self._slots = slots
+    def __init__(self, queue: StartQueue) -> None:
+        self._queue = queue
         self._held = False
 
     async def take(self, notify: Callable[[str], None]) -> None:
-        """Return with a place; report the position in the queue while it waits.
+        """Wait for a place; report the position in the queue meanwhile.
 
-        It is reported again when no more than half as many are ahead: each report is kept in the spawn's record.
+        The next report comes when at most half as many are ahead, as the spawn's record keeps every report.
         """
-        told: int | None = None
+        reported: int | None = None
 
         def ahead(count: int) -> None:
-            nonlocal told
-            if told is None or count <= told // 2 < told:
-                told = count
+            nonlocal reported
+            if reported is None or count <= reported // 2 < reported:
+                reported = count
                 notify(f"Many spawns are under way: it waits for its turn, and {_others(count)} ahead of it.")
 
-        await self._slots.take(ahead)
+        await self._queue.take(ahead)
         self._held = True
 
     def give_back(self) -> None:
         if self._held:
             self._held = False
-            self._slots.give_back()
+            self._queue.give_back()
 
 
 def _others(count: int) -> str:

@@ -123,7 +123,7 @@ class StepView:
         context, reporter = self.context, self.reporter
         record, user = context.run.record, context.user_state.record.user
         service_context = context.service_context
-        marks = OwnershipLabels(
+        ownership = OwnershipLabels(
             installation=service_context.settings.installation,
             username=user.username,
             kind=record.key.kind,
@@ -145,14 +145,14 @@ class StepView:
             waits=permit.give_back if permit else lambda: None,
             scrub=reporter.scrub,
             slow=service_context.settings.deadlines.slow,
-            event_reads=service_context.told,
+            event_reads=service_context.followed_pods,
         )
-        return lambda step: StepCluster(step, marks, dependencies, user)
+        return lambda step: StepCluster(step, ownership, dependencies, user)
 
     def _callbacks(self) -> SpawnCallbacks:
         run = self.context.run
         return SpawnCallbacks(
-            lambda: run.standing or run.record.scale,
+            lambda: run.recorded_scale or run.record.scale,
             self.budget.resize,
             run.changes.reader(),
             self._lab_runs,

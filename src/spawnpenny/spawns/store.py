@@ -27,7 +27,7 @@ _KEY: Final = "record"
 
 @dataclass(frozen=True, slots=True)
 class RecordStore:
-    """Writes records. ``owner`` is this replica's identity, new at each start."""
+    """Writes records. ``owner`` is the identity of this replica, new at each start."""
 
     cluster: Cluster
     namespace: str
@@ -35,10 +35,10 @@ class RecordStore:
     owner: str
 
     async def save(self, record: UserRecord) -> None:
-        """Write a record; it is durable when this returns. Never broken off by a cancellation.
+        """Write a record. It is stored when this returns. A cancellation does not interrupt the write.
 
         Raises:
-            RecordLostError: Somebody else wrote it meanwhile.
+            RecordLostError: Another writer wrote it meanwhile.
             UnavailableError: The cluster does not answer.
 
         """
@@ -48,7 +48,7 @@ class RecordStore:
         """Delete the record of a user who has nothing. The caller holds the user's lock.
 
         Raises:
-            RecordLostError: Somebody else wrote it meanwhile.
+            RecordLostError: Another writer wrote it meanwhile.
             ClusterError: The cluster does not answer.
 
         """
@@ -57,7 +57,7 @@ class RecordStore:
         if existing is None:
             return
         if existing["metadata"]["resourceVersion"] != record.version:
-            raise RecordLostError(f"The record of {record.user.username} was written by somebody else.")
+            raise RecordLostError(f"The record of {record.user.username} was written by another replica.")
         await uninterrupted(self.cluster.delete(ref, uid=existing["metadata"]["uid"]))
 
     async def _save(self, record: UserRecord) -> None:
@@ -69,7 +69,7 @@ class RecordStore:
         except (AlreadyExistsError, ConflictError) as error:
             stored = await self._write_again(record, error)
         except NotFoundError:
-            # Deleted from outside: what we know is the truth, so it is written anew.
+            # Deleted from outside: the record in memory is the right one.
             record.version = None
             stored = await self._write(record)
         record.version = stored["metadata"]["resourceVersion"]
@@ -80,14 +80,14 @@ class RecordStore:
         return await (self.cluster.create(secret) if record.version is None else self.cluster.replace(secret))
 
     async def _write_again(self, record: UserRecord, error: SpawnpennyError) -> Manifest:
-        """Go on where an earlier write by the same hand has arrived though its answer was lost.
+        """Go on if an earlier write of the same writer arrived, although its answer was lost.
 
-        It gives up where somebody else wrote, be it an earlier or a later user state of this very replica.
+        Give up if anything else wrote the record, even another user state of this replica.
         """
         existing = await self.cluster.read(Ref.of(self._secret(record)))
         stored = read_record(existing) if existing is not None else None
         if existing is None or stored is None or not stored.is_by(record.writer_id):
-            raise RecordLostError(f"The record of {record.user.username} was written by somebody else.") from error
+            raise RecordLostError(f"The record of {record.user.username} was written by another replica.") from error
         if stored.write_id == record.write_id:
             return existing
         record.version = stored.version
@@ -115,7 +115,7 @@ class RecordStore:
 
 
 def username_of(secret: Manifest) -> str:
-    """Return whom a record is of, also where it cannot be read: the Secret's name decides, not what it says."""
+    """Return the user of a record, even of an unreadable one. The Secret's name decides, not its content."""
     slug = slug_of(secret)
     username: str = secret["metadata"].get("annotations", {}).get(labels.USERNAME, slug)
     try:
@@ -125,11 +125,11 @@ def username_of(secret: Manifest) -> str:
 
 
 def may_have(secret: Manifest, kind: Kind) -> bool:
-    """Say whether a user may have a spawn of a kind; to look for one is much cheaper than to read the record."""
+    """Return whether a user may have a spawn of a kind. It is much cheaper than to parse the record."""
     try:
         return f'"{kind}/'.encode() in base64.b64decode(secret["data"][_KEY])
     except (KeyError, TypeError, ValueError):
-        return False  # it cannot be read either
+        return False  # the record cannot be read
 
 
 def read_record(secret: Manifest) -> UserRecord:
@@ -145,7 +145,7 @@ def read_record(secret: Manifest) -> UserRecord:
         _demand_sound(record, secret)
     except SpawnpennyError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, others' records are read
+    except Exception as error:  # noqa: BLE001 - an error in one record must not affect the others
         name = secret["metadata"]["name"]
         raise RecordUnreadableError(
             f"The record {name} is not what spawnpenny writes ({type(error).__name__})."
@@ -156,7 +156,7 @@ def read_record(secret: Manifest) -> UserRecord:
 
 
 def _demand_sound(record: UserRecord, secret: Manifest) -> None:
-    """Refuse a record with a value of a wrong type, or of another user: it would harm others later."""
+    """Refuse a record with a value of a wrong type, or of another user: it could harm other users later."""
     demand_conforming(record)
     for spawn in record.spawns.values():
         for event in spawn.log.since(None):

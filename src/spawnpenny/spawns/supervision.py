@@ -16,19 +16,19 @@ from spawnpenny.pipeline.spawn import Spawn
 from spawnpenny.pipeline.step import Step
 
 _CALM: Final = 60.0
-"""Seconds after which what failed before is forgotten: the next pause is a short one again."""
+"""Seconds without a failure after which the next pause is a short one again."""
 
 
 def supervising_steps(pipeline: Ordered) -> list[Step]:
-    """Return the steps of a pipeline that look after what runs."""
+    """Return the steps of a pipeline that supervise running spawns."""
     return [step for step in pipeline.steps if type(step).supervise is not Step.supervise]
 
 
 async def supervise(supervised: Sequence[tuple[Step, Spawn]]) -> None:
-    """Look after a spawn until cancelled, or until all steps say that there is nothing to look after.
+    """Supervise a spawn until cancelled, or until no step has anything left to supervise.
 
     Raises:
-        SpawnError: The spawn is to end, for this reason.
+        SpawnError: The spawn must end, for this reason.
 
     """
     tasks = {asyncio.create_task(_supervise(step, spawn), name=step.name) for step, spawn in supervised}
@@ -45,7 +45,7 @@ async def supervise(supervised: Sequence[tuple[Step, Spawn]]) -> None:
 
 
 async def _supervise(step: Step, spawn: Spawn) -> None:
-    log, loop, waits = structlog.get_logger("spawnpenny.tending"), asyncio.get_running_loop(), pauses()
+    log, loop, waits = structlog.get_logger("spawnpenny.supervision"), asyncio.get_running_loop(), pauses()
     while True:
         began = loop.time()
         try:
@@ -53,7 +53,7 @@ async def _supervise(step: Step, spawn: Spawn) -> None:
         except SpawnError:
             raise
         except Exception:
-            log.warning("a step that looks after a spawn failed; it begins anew", step=step.name, exc_info=True)
+            log.warning("the supervision by a step failed; it starts again", step=step.name, exc_info=True)
         if loop.time() - began > _CALM:
             waits = pauses()
         await asyncio.sleep(next(waits))

@@ -15,12 +15,12 @@ from spawnpenny.spawns.user_state import UserState
 
 def make_user_state(record: UserRecord) -> UserState:
     """Return the user state of a record."""
-    runs = {key: ActiveSpawn(spawn, begun=None) for key, spawn in record.spawns.items()}
+    runs = {key: ActiveSpawn(spawn, started=None) for key, spawn in record.spawns.items()}
     return UserState(safe_slug(record.user.username), record, runs=runs, adopted=record.version)
 
 
 class UserRegistry:
-    """The user states in memory: one for each record, and one for each user whose first request is being looked at."""
+    """The user states in memory: one for each record, and one for each user whose first request is being handled."""
 
     def __init__(self) -> None:
         self._by_slug: dict[str, UserState] = {}
@@ -35,7 +35,7 @@ class UserRegistry:
         return user_state
 
     def let_move(self, user_state: UserState) -> None:
-        """Forget a user state that another replica looks after; what is under way is broken off."""
+        """Forget a user state that another replica owns now; its tasks are cancelled."""
         user_state.moved = True
         if self._by_slug.get(user_state.slug) is user_state:
             del self._by_slug[user_state.slug]
@@ -43,19 +43,19 @@ class UserRegistry:
             run.move()
 
     def forget(self, user_state: UserState) -> None:
-        """Forget a user. A task that waits for the user state begins anew with it."""
+        """Forget a user. A task that waits for the user state gets it empty."""
         self.hold(user_state)
         user_state.record = UserRecord(User(user_state.username, 0, 0), user_state.record.owner)
         user_state.adopted = None
         self.let_go(user_state)
 
     def refuse(self, slug: str, username: str, error: SpawnpennyError) -> None:
-        """Answer every request about a user with this error: the state of the user's labs is unknown."""
+        """Answer every request about a user with an error, as the state of the user's labs is unknown."""
         self._refused[slug] = username, error
         self._by_slug.pop(slug, None)
 
-    def welcome(self, slug: str) -> None:
-        """Take back the refusal of a user."""
+    def readmit(self, slug: str) -> None:
+        """End the refusal of a user."""
         self._refused.pop(slug, None)
 
     def refused(self) -> list[str]:
@@ -69,7 +69,7 @@ class UserRegistry:
         return self._by_slug.get(slug)
 
     def find(self, username: str) -> UserState | None:
-        """Return the user state of a user, or None where nothing is known of the user.
+        """Return the user state of a user, or None if the user is unknown.
 
         Raises:
             SpawnpennyError: The user's record cannot be read.
@@ -86,18 +86,18 @@ class UserRegistry:
         user_state.holders += 1
 
     def let_go(self, user_state: UserState) -> None:
-        """Forget the user state, if it was in nobody else's hands and nothing of it is written."""
+        """Release a held user state, and forget it if nothing else holds it and it has no record."""
         user_state.holders -= 1
         if user_state.idle and self._by_slug.get(user_state.slug) is user_state:
             self._by_slug.pop(user_state.slug, None)
 
     @asynccontextmanager
     async def locked(self, username: str, owner: str) -> AsyncIterator[UserState]:
-        """Hold the user state of a user under its lock; one that nothing is known of is made anew, with no uid yet.
+        """Hold the user state of a user under its lock. An unknown user gets a new one, without a uid.
 
         Raises:
-            NameCollisionError: Another user's name comes to the same slug.
-            ElsewhereError: Another replica looks after the user by now.
+            NameCollisionError: Another user's name has the same slug.
+            ElsewhereError: Another replica owns the user now.
             SpawnpennyError: The user's record cannot be read.
 
         """
@@ -117,4 +117,4 @@ class UserRegistry:
     def demand_readable(self, username: str) -> None:
         """Raise the error by which a user is refused, if any."""
         if (refused := self._refused.get(safe_slug(username))) is not None:
-            raise refused[1].with_traceback(None)  # or each request would add to it
+            raise refused[1].with_traceback(None)  # else every request would make it longer

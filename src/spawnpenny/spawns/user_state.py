@@ -13,11 +13,15 @@ from spawnpenny.spawns.record import UserRecord
 
 @dataclass
 class UserState:
-    """A user.
+    """The state of one user.
 
-    ``lock`` is held while the record is changed and written; ``holders`` counts who has the user state in hand, and
-    ``moved`` says that another replica looks after the user by now, or another user state here, and nothing may be done
-    by this one; ``unswept`` that something may be left over. ``adopted`` is the version of the record it was made of.
+    Attributes:
+        lock: Held while the record is changed and written.
+        holders: The number of users of this object, which must not be forgotten meanwhile.
+        moved: Whether another replica, or another object here, owns the user now. Then this one must do nothing.
+        unswept: Whether orphans may exist.
+        adopted: The version of the record from which it was made.
+
     """
 
     slug: str
@@ -31,10 +35,10 @@ class UserState:
     adopted: str | None = None
 
     def demand_here(self) -> None:
-        """Refuse to go on with a user state that has moved.
+        """Refuse to use a user state that has moved.
 
         Raises:
-            ElsewhereError: It has.
+            ElsewhereError: It has moved.
 
         """
         if self.moved:
@@ -51,7 +55,7 @@ class UserState:
 
     @property
     def idle(self) -> bool:
-        """Return whether it may be forgotten: it has no record and no spawns, and nothing works on it."""
+        """Return whether it may be forgotten: it has no record and no spawns, and nothing holds it."""
         return not self.record.recorded and not self.runs and not self.holders
 
     def is_idle(self, *, before: float) -> bool:
@@ -60,7 +64,7 @@ class UserState:
         return not self.holders and since is not None and since < before and not self.record.has_things
 
     def history(self) -> list[ActiveSpawn]:
-        """Return what is over, with nothing left of it, oldest first; never a commissioning, which retiring needs."""
+        """Return the spawns that are over and reverted, oldest first, except a commissioning, which retiring needs."""
         over = [
             run
             for key, run in self.runs.items()
@@ -86,7 +90,7 @@ class UserState:
         if self.record.spawns.get(key) is run.record:
             del self.record.spawns[key]
         for other in self.runs.values():
-            other.changes.notify()  # it may be one that ends with this one
+            other.changes.notify()  # it may be a cluster that ends with this lab
 
     def step_lock(self, step: str) -> asyncio.Lock:
         return self.step_locks.setdefault(step, asyncio.Lock())
