@@ -31,8 +31,8 @@ class Proxied:
 
     @asynccontextmanager
     async def cluster(self, **options: Any):
-        patient = {"timeout": 1.0, "patience": 15.0} | options
-        async with await KubernetesCluster.connect(self.kubeconfig, **patient) as cluster:
+        timeouts = {"timeout": 1.0, "patience": 15.0} | options
+        async with await KubernetesCluster.connect(self.kubeconfig, **timeouts) as cluster:
             yield cluster
 
 
@@ -62,7 +62,7 @@ class Household:
     runs: frozenset
     holders: int
     locked: int
-    slots: int
+    permits: int
 
     @classmethod
     async def of(cls, service, proxy, before=None):
@@ -79,12 +79,12 @@ class Household:
         return cls(
             tasks=Counter(task.get_coro().__qualname__ for task in tasks_of_the_service()),
             streams=Counter(str(stream.target) for stream in proxy.streams),
-            subscriptions=sum(len(each._subscriptions) for each in watched),
-            waiters=sum(len(each._waiters) for each in watched),
+            subscriptions=sum(len(informer._subscriptions) for informer in watched),
+            waiters=sum(len(informer._waiters) for informer in watched),
             runs=frozenset(f"{account.username} {key}" for account in accounts for key in account.runs),
             holders=sum(account.holders for account in accounts),
             locked=sum(lock.locked() for account in accounts for lock in (account.lock, *account.step_locks.values())),
-            slots=service.service_context.start_queue.taken,
+            permits=service.service_context.start_queue.taken,
         )
 
 

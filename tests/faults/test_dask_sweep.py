@@ -46,9 +46,9 @@ def dask(proxied, hollow_schedulers):
     return proxied
 
 
-def is_work(asked):
+def is_work(request):
     """Take what changes something, but for the renewals of the replica's Lease, which come by the clock."""
-    return changes(asked) and "/leases" not in asked.path
+    return changes(request) and "/leases" not in request.path
 
 
 def assert_plain(message):
@@ -88,12 +88,12 @@ async def take_away(service):
 async def until_workers(service, site, count):
     """Wait until there are so many workers that run."""
     async with asyncio.timeout(PATIENCE):
-        with service.service_context.pods.subscribe() as told:
+        with service.service_context.pods.subscribe() as changes_of_pods:
             while True:
                 pods = [pod for pod in service.service_context.pods.within(site.namespace()) if is_worker(pod)]
                 if [pod.get("status", {}).get("phase") for pod in pods] == ["Running"] * count:
                     return
-                await anext(told)
+                await anext(changes_of_pods)
 
 
 def is_worker(pod):

@@ -25,7 +25,7 @@ STORMS = [Refuse(429, retry_after=1), Refuse(503), Refuse(500), Refuse(401), Res
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
 
 
-def everything(asked):
+def everything(request):
     return True
 
 
@@ -58,9 +58,9 @@ async def test_labs_that_run_are_told_as_running_through_a_storm(proxied, storm)
         run = await settled(await start(service))
         storming = proxied.proxy.arm(storm, on=everything, times=None)
         proxied.proxy.break_streams()
-        told = service.spawns.find("ada", lab())
+        started = service.spawns.find("ada", lab())
         await storming.until_struck(12)
-        assert service.spawns.find("ada", lab()) is told is run
+        assert service.spawns.find("ada", lab()) is started is run
         assert run.record.phase is Phase.RUNNING
         proxied.proxy.disarm()
         await proxied.site.cluster.delete(proxied.site.ref("Pod", "lab"), grace=0)
@@ -73,11 +73,11 @@ async def test_labs_that_run_are_told_as_running_through_a_storm(proxied, storm)
 async def test_asking_for_a_lab_in_a_storm_asks_nothing_of_the_cluster(proxied):
     async with proxied.service() as service:
         await settled(await start(service))
-        asked = proxied.proxy.arm(None)
+        requests = proxied.proxy.arm(None)
         for _ in range(20):
             assert service.spawns.find("ada", lab()).record.phase is Phase.RUNNING
             assert len(service.spawns.all(lab().kind)) == 1
-        assert asked.seen == []
+        assert requests.seen == []
 
 
 @pytest.mark.parametrize("storm", STORMS if ALL else STORMS[2:3], ids=str)
@@ -127,8 +127,8 @@ def our_objects():
     Not the timers that were cancelled: the event loop drops them when their time comes.
     """
     gc.collect()
-    alive = (each for each in gc.get_objects() if not (isinstance(each, asyncio.TimerHandle) and each.cancelled()))
-    kinds = (type(each) for each in alive)
+    alive = (item for item in gc.get_objects() if not (isinstance(item, asyncio.TimerHandle) and item.cancelled()))
+    kinds = (type(item) for item in alive)
     return Counter(
         kind.__qualname__
         for kind in kinds

@@ -68,9 +68,9 @@ async def test_a_stream_that_breaks_or_falls_silent_is_opened_again(proxied, end
 
 
 async def test_a_stream_from_a_version_of_the_future_is_doubted_as_after_a_restore(proxied):
-    watches = proxied.proxy.arm(None, on=lambda asked: asked.watch and asked.version != FUTURE)
+    watches = proxied.proxy.arm(None, on=lambda request: request.watch and request.version != FUTURE)
     # As a current API server does; that of these tests ends such a watch.
-    ahead = proxied.proxy.arm(Hush(), on=lambda asked: asked.watch and asked.version == FUTURE, times=None)
+    ahead = proxied.proxy.arm(Hush(), on=lambda request: request.watch and request.version == FUTURE, times=None)
     async with following(proxied, silence=2) as informer:
         await watches.until_seen()
         await proxied.site.cluster.create(note(proxied.site, "first"))  # or the end of the stream would be doubted
@@ -108,14 +108,14 @@ async def test_a_doubt_about_a_stream_that_spoke_just_now_changes_nothing(proxie
 
 async def test_a_resource_on_which_nothing_changes_is_neither_stale_nor_a_warning(proxied):
     watches = proxied.proxy.arm(None, on=is_watch)
-    with structlog.testing.capture_logs() as told:
+    with structlog.testing.capture_logs() as logged:
         async with following(proxied, silence=1) as informer:
             await watches.until_seen(2)
             heard = informer._follower._heard_at
             await watches.until_seen(4)
             assert informer._follower._heard_at > heard
-    assert {line["event"] for line in told if line["log_level"] != "debug"} == set()
-    assert len([line for line in told if line["event"] == "informer_silent"]) >= 3
+    assert {line["event"] for line in logged if line["log_level"] != "debug"} == set()
+    assert len([line for line in logged if line["event"] == "informer_silent"]) >= 3
 
 
 async def test_staleness_grows_while_the_cluster_is_silent(proxied):

@@ -40,9 +40,9 @@ CASES = [
 STORMS = POINTS if ALL else [("first", 5), ("stop", 1)]
 
 
-def is_work(asked):
+def is_work(request):
     """Take what changes something, but for the renewals of the replica's Lease, which come by the clock."""
-    return changes(asked) and "/leases" not in asked.path
+    return changes(request) and "/leases" not in request.path
 
 
 async def spawn(service):
@@ -96,7 +96,9 @@ async def check_promises(site, service, work, run):
 
 
 async def pods(site, user):
-    return {name: each["metadata"]["uid"] for name, each in (await site.objects("Pod", "Secret", user=user)).items()}
+    return {
+        name: manifest["metadata"]["uid"] for name, manifest in (await site.objects("Pod", "Secret", user=user)).items()
+    }
 
 
 async def others_of(site):

@@ -47,5 +47,5 @@ def test_defaults_over_the_quota_are_said_with_the_numbers(plugins, sentences):
     ],
 )
 def test_half_a_device_is_refused(resources, fault):
-    told = resources_fault({"resources": resources})
-    assert told is None if fault is None else fault in told
+    reported = resources_fault({"resources": resources})
+    assert reported is None if fault is None else fault in reported

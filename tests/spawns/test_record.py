@@ -82,7 +82,7 @@ RECORDS = st.builds(
     commissioned=st.booleans(),
     namespace=WORDS,
     applied=st.dictionaries(WORDS, st.builds(Applied, WORDS, WORDS), max_size=3),
-    spawns=st.lists(SPAWNS, max_size=3).map(lambda each: {spawn.key: spawn for spawn in each}),
+    spawns=st.lists(SPAWNS, max_size=3).map(lambda found: {spawn.key: spawn for spawn in found}),
     generation=NUMBERS,
     write_id=NUMBERS,
 )
@@ -147,9 +147,9 @@ def full_spawn(name):
     for _ in range(spawns.MAX_EVENTS):
         spawn.log.add(EventType.STEP, 1e9, "😀" * 500, step="a.step.with.a.name", state="running")
     spawn.reason = Reason("pod_crashed", "é" * 1000)
-    spawn.steps = [StepProgress(f"step.number.{each}", StepState.REVERTED, 123.456) for each in range(30)]
+    spawn.steps = [StepProgress(f"step.number.{number}", StepState.REVERTED, 123.456) for number in range(30)]
     spawn.secrets, spawn.scale = {"authority": "\n" * 2000, "control": "c" * 43}, Scale(10**6, 10**6, 10**6, True)
-    spawn.uids = {f"ConfigMap/{'n' * 50}{each}": "u" * 36 for each in range(10)}
+    spawn.uids = {f"ConfigMap/{'n' * 50}{number}": "u" * 36 for number in range(10)}
     return spawn
 
 
@@ -169,7 +169,7 @@ def test_the_fullest_record_fits_into_a_secret():
 # aiohttp would rather be given a file: 1.1 MB of base64 is beyond what it takes as bytes without a word
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_the_api_server_takes_the_fullest_record(kube_site):
-    store = keeper_of(kube_site)
+    store = store_of(kube_site)
     record = full_record()
     await store.save(record)
     await store.save(record)
@@ -177,7 +177,7 @@ async def test_the_api_server_takes_the_fullest_record(kube_site):
     assert read_record(stored).to_json() == record.to_json()
 
 
-def keeper_of(site):
+def store_of(site):
     return RecordStore(site.cluster, site.settings.namespaces.state, site.settings.installation, "replica")
 
 
@@ -211,7 +211,7 @@ def test_a_newer_record_is_refused():
 
 
 async def test_a_newer_record_is_left_alone_and_the_others_are_read(embedded_site):
-    store = keeper_of(embedded_site)
+    store = store_of(embedded_site)
     await store.save(UserRecord(User("ada", 1000, 100), "replica"))
     newer = {
         "apiVersion": "v1",

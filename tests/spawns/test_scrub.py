@@ -84,7 +84,7 @@ def scrubbed(text, secrets):
 
 
 def letters(text):
-    return "".join(each for each in text.casefold() if each.isalnum())
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def longest_piece(whole, text):
@@ -105,7 +105,7 @@ def test_whatever_the_form_the_cut_and_the_place_a_stated_few_characters_stay(se
     text = scrubbed(f"{before}{printed[first:last]}{after}", [secret, "an unrelated value"])
     left = longest_piece(letters(printed), text)
     of_words = PIECE_OF_A_PATH if "/" in printed else PIECE_OF_WORDS
-    assert len(left) < (PIECE if any(each.isdigit() for each in left) else of_words)
+    assert len(left) < (PIECE if any(letter.isdigit() for letter in left) else of_words)
 
 
 @pytest.mark.parametrize("form", sorted(FORMS))

@@ -124,8 +124,8 @@ class Household:
             self.replicas.remove(replica)
             self.killed.append(replica)
             replica.kill()
-            for request, asked in self.requests.items():
-                if asked is replica:
+            for request, target in self.requests.items():
+                if target is replica:
                     request.cancel()
 
     async def close(self):
@@ -163,9 +163,9 @@ class Household:
         """Send a request to a replica, and on to the one that has the user, as relaying does."""
 
         async def request():
-            for each in (replica, *self.replicas):
+            for receiver in (replica, *self.replicas):
                 try:
-                    await work(each.service)
+                    await work(receiver.service)
                 except ElsewhereError:
                     continue
                 except SpawnpennyError:
@@ -189,8 +189,8 @@ class Household:
             await self.add()
         requests, self.requests = self.requests, {}
         async with asyncio.timeout(PATIENCE):
-            told = await asyncio.gather(*requests, return_exceptions=True)
-        assert not [each for each in told if isinstance(each, Exception)], told
+            results = await asyncio.gather(*requests, return_exceptions=True)
+        assert not [result for result in results if isinstance(result, Exception)], results
         why = []
         try:
             async with asyncio.timeout(PATIENCE):
@@ -209,19 +209,19 @@ class Household:
     async def _unrest(self):
         """Tell what is still to happen: a user is one replica's, which knows what is stored, and all has ended."""
         records = await self._records()
-        why = [f"{each.name} is fenced" for each in self.replicas if not each.writes]
+        why = [f"{replica.name} is fenced" for replica in self.replicas if not replica.writes]
         for replica in self.replicas:
             strangers = {account.slug for account in replica.service.spawns._user_registry} - set(records)
             why += [f"{replica.name} has {slug}, of whom there is no record" for slug in strangers]
-        if await self._marked() != (expected := _expected(records)):
-            why.append(f"there is {await self._marked()}, and should be {expected}")
+        if await self._labelled() != (expected := _expected(records)):
+            why.append(f"there is {await self._labelled()}, and should be {expected}")
         for slug, secret in records.items():
             has = {
-                each.name: found
-                for each in self.replicas
-                if (found := each.service.spawns._user_registry.by_slug(slug))
+                replica.name: found
+                for replica in self.replicas
+                if (found := replica.service.spawns._user_registry.by_slug(slug))
             }
-            mine = [each.name for each in self.replicas if each.service.membership.ownership.is_mine(secret)]
+            mine = [replica.name for replica in self.replicas if replica.service.membership.ownership.is_mine(secret)]
             if list(has) != mine or len(mine) != 1:
                 why.append(f"{slug} is with {list(has)}, and should be with {mine}")
             else:
@@ -230,7 +230,7 @@ class Household:
 
     async def _shared(self):
         """Return the uids of what all of ada's spawns share, and of the storage."""
-        found = {name: each["metadata"]["uid"] for name, each in (await self.site.objects(*SHARED)).items()}
+        found = {name: manifest["metadata"]["uid"] for name, manifest in (await self.site.objects(*SHARED)).items()}
         for kind, name in (("PersistentVolumeClaim", "home"), ("Namespace", self.site.namespace())):
             found[kind] = (await self.site.read(kind, name))["metadata"]["uid"]
         return found
@@ -248,13 +248,13 @@ class Household:
         assert not self.shared or await self._shared() == self.shared
         self.before, self.touched = now, set()
 
-    async def _marked(self):
-        """Return all that carries a spawn's mark, and of what is a pod the uid; what is going has none."""
+    async def _labelled(self):
+        """Return all objects with a spawn's id, pods with their uid. An object that is being deleted has none."""
         return {
-            (mark, name.split("/")[0], _uid(each) if name.startswith("Pod/") else "")
+            (spawn_id, name.split("/")[0], _uid(manifest) if name.startswith("Pod/") else "")
             for user in USERS
-            for name, each in (await self.site.objects("Pod", "Secret", user=user)).items()
-            if (mark := each["metadata"]["labels"].get(labels.SPAWN))
+            for name, manifest in (await self.site.objects("Pod", "Secret", user=user)).items()
+            if (spawn_id := manifest["metadata"]["labels"].get(labels.SPAWN))
         }
 
 
@@ -263,13 +263,13 @@ def _uid(pod):
 
 
 def _expected(records):
-    """Return what should carry a spawn's mark: a pod and a Secret of each lab that runs."""
+    """Return the objects that should have a spawn's id: a pod and a Secret of every lab that runs."""
     return {
-        each
+        entry
         for secret in records.values()
         for key, spawn in read_record(secret).spawns.items()
         if key.kind is Kind.LAB and spawn.phase is Phase.RUNNING
-        for each in ((spawn.id, "Pod", spawn.pod_uid), (spawn.id, "Secret", ""))
+        for entry in ((spawn.id, "Pod", spawn.pod_uid), (spawn.id, "Secret", ""))
     }
 
 

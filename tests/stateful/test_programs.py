@@ -23,7 +23,7 @@ from spawnpenny.testing.site import HUB, lab, make_site, start
 from tests.kit.fast_clock import FastClockLoop
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
-QUICK_LAB = (
+FAKE_LAB = (
     "{python}",
     *("-I", "-S", "-c"),
     (
@@ -96,10 +96,10 @@ class Retire(Ask):
 
 @dataclass(frozen=True)
 class Wait:
-    turns: int
+    passes: int
 
     async def do(self, household):
-        for _ in range(self.turns):
+        for _ in range(self.passes):
             await asyncio.sleep(0)
 
 
@@ -192,8 +192,8 @@ class EndPod:
     async def do(self, household):
         household.touched.add((self.user, self.name))
         pods = {
-            name: each
-            for name, each in (await household.site.objects("Pod", user=self.user)).items()
+            name: pod
+            for name, pod in (await household.site.objects("Pod", user=self.user)).items()
             if name.startswith(f"Pod/lab-{self.name}")
         }
         for name, pod in pods.items():
@@ -296,7 +296,7 @@ def sampled(examples, many):
 def test_whatever_happens_all_comes_to_rest_as_it_should(household_of, program):
     async def work():
         with tempfile.TemporaryDirectory() as folder:
-            async with EmbeddedCluster(Path(folder), {"spawnpenny/lab": QUICK_LAB}) as cluster:
+            async with EmbeddedCluster(Path(folder), {"spawnpenny/lab": FAKE_LAB}) as cluster:
                 await run_program(household_of, cluster, program, pods_listen=True)
 
     run_quickly(work, speed=16)

@@ -16,11 +16,11 @@ from spawnpenny.testing.pods import foreign_pod
 from spawnpenny.testing.site import HUB, lab, settled, start, stop
 
 
-def secret(site, name, **marks):
+def secret(site, name, **secret_labels):
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "namespace": site.namespace(), "labels": marks},
+        "metadata": {"name": name, "namespace": site.namespace(), "labels": secret_labels},
     }
 
 
@@ -37,12 +37,12 @@ def volume_claim(site):
     }
 
 
-async def leftover_pod(site, service, name, mark=None):
-    """Make a pod like a lab's, of a spawn that there is not or of ``mark``; wait until the service has heard of it."""
+async def orphan_pod(site, service, name, spawn_id=None):
+    """Make a pod like a lab's, of an unknown spawn or of ``spawn_id``; wait until the service has it in its cache."""
     (existing,) = [pod for pod in service.service_context.pods.items() if pod["metadata"]["name"] == "lab"]
     pod = foreign_pod(name, site.namespace())
     pod["metadata"] |= {key: copy.deepcopy(existing["metadata"][key]) for key in ("labels", "annotations")}
-    pod["metadata"]["labels"][labels.SPAWN] = mark or f"gone-{name}"
+    pod["metadata"]["labels"][labels.SPAWN] = spawn_id or f"gone-{name}"
     await site.cluster.create(pod)
     await service.service_context.pods.wait_for(site.namespace(), name, lambda pod: pod is not None)
 
@@ -54,7 +54,7 @@ async def test_what_no_spawn_has_is_taken_away_by_the_second_pass(site):
         await site.cluster.create(secret(site, "foreign"))
         await site.cluster.create(secret(site, "shared", **labels.ours(site.settings.installation)))
         await site.cluster.create(volume_claim(site))
-        await leftover_pod(site, service, "left")
+        await orphan_pod(site, service, "left")
         await service.maintenance.run_once()
         assert await site.read("Secret", "left") is not None
         await service.maintenance.run_once()
@@ -71,9 +71,9 @@ async def test_a_pass_that_would_remove_much_removes_nothing_and_alarms(site, lo
     async with site.service() as service:
         run = await settled(await start(service))
         for number in range(3):  # of one spawn, as the workers of a Dask cluster are
-            await leftover_pod(site, service, f"worker-{number}", mark=run.record.id)
+            await orphan_pod(site, service, f"worker-{number}", spawn_id=run.record.id)
         for name in ("left-1", "left-2", "left-3"):
-            await leftover_pod(site, service, name)
+            await orphan_pod(site, service, name)
         for _ in range(3):
             await service.maintenance.run_once()
         assert {f"Pod/left-{number}" for number in (1, 2, 3)} <= set(await site.objects("Pod"))
