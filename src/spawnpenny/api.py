@@ -58,15 +58,10 @@ from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepCluster
 from spawnpenny.plugin.spec import hookimpl
-from spawnpenny.settings.model import SCOPES, Settings
-from spawnpenny.settings.schema import (
-    QuantityField,
-    StrictSchema,
-    TemplateField,
-    TupleField,
-    fields_of_model,
-    schema_of,
-)
+from spawnpenny.settings.fields import QuantityField, TemplateField, TupleField
+from spawnpenny.settings.model import Settings
+from spawnpenny.settings.schema import StrictSchema, fields_of_model, schema_of
+from spawnpenny.settings.sections import SCOPES
 from spawnpenny.tls import Authority, client_context
 
 __all__ = [

@@ -12,7 +12,7 @@ from spawnpenny.auth.users import resolve_user
 from spawnpenny.broker.requests import BrokerRequest, read_request, request_map
 from spawnpenny.domain.users import GROUP_PATTERN, MAX_GROUP_NAME, MAX_GROUPS, Group, User
 from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserConflictError
-from spawnpenny.settings.model import UserSettings
+from spawnpenny.settings.sections import UserSettings
 from spawnpenny.spawns.record import UserRecord
 from spawnpenny.web.schemas.requests import DossierBody, GroupSchema
 

@@ -19,7 +19,7 @@ from aiohttp import web
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.clients.http import Client
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.settings.model import EmbeddedSettings
+from spawnpenny.settings.sections import EmbeddedSettings
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.testing.web_server import serve_site, token_settings
 

@@ -15,7 +15,7 @@ import yaml
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
-from spawnpenny.settings.model import SCOPES
+from spawnpenny.settings.sections import SCOPES
 
 ROOT = Path(__file__).parents[2]
 ACCOUNTS_OF_THE_CHART = """

@@ -12,7 +12,7 @@ from spawnpenny.aio.connections import Connections
 from spawnpenny.broker.metrics import broker_metrics
 from spawnpenny.dask.metrics import cluster_gauges
 from spawnpenny.domain.spawns import Phase
-from spawnpenny.settings.model import LimitSettings
+from spawnpenny.settings.sections import LimitSettings
 from spawnpenny.testing.site import settled, start
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.rate_limit import Limits

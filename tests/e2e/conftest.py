@@ -17,7 +17,7 @@ from playwright.async_api import async_playwright, expect
 
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.settings.model import EmbeddedSettings
+from spawnpenny.settings.sections import EmbeddedSettings
 from spawnpenny.testing.jupyterhub import PASSWORD, JupyterHub
 from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.patience import PATIENCE

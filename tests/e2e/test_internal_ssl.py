@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.settings.model import EmbeddedSettings
+from spawnpenny.settings.sections import EmbeddedSettings
 from spawnpenny.testing.jupyterhub import JupyterHub
 from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.site import Site, make_site

@@ -12,8 +12,9 @@ from marshmallow import ValidationError
 from spawnpenny.errors import SettingsError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import load_settings, make_settings
-from spawnpenny.settings.model import PLUGIN_GROUP, STANDARD_PLUGINS, Settings, TokenSettings
+from spawnpenny.settings.model import PLUGIN_GROUP, STANDARD_PLUGINS, Settings
 from spawnpenny.settings.schema import StrictSchema, flatten, schema_of
+from spawnpenny.settings.sections import TokenSettings
 from spawnpenny.settings.types import Seconds
 
 SHA = "0a" * 32
@@ -194,7 +195,7 @@ def test_a_file_that_is_no_yaml_is_told_by_its_line_and_not_quoted(file):
 
 
 def test_a_file_without_a_mapping_is_refused(file):
-    assert "holds no mapping" in refusal(file=file("- a\n- b\n"))
+    assert "has no mapping" in refusal(file=file("- a\n- b\n"))
 
 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path):
@@ -285,9 +286,9 @@ def test_the_broker_takes_labels_and_annotations_that_kubernetes_takes(key):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({"pod-security.kubernetes.io/enforce": "privileged"}, "give this one themselves"),
-        ({"spawnpenny.io/user": "ada"}, "give this one themselves"),
-        ({"kubernetes.io/metadata.name": "x"}, "give this one themselves"),
+        ({"pod-security.kubernetes.io/enforce": "privileged"}, "set this one themselves"),
+        ({"spawnpenny.io/user": "ada"}, "set this one themselves"),
+        ({"kubernetes.io/metadata.name": "x"}, "set this one themselves"),
         ({"a b": "x"}, "not the key of a label"),
         ({"-a": "x"}, "not the key of a label"),
         ({"team": "two words"}, "not the value of a label"),

@@ -13,12 +13,12 @@ WRONG = {
     "a: " + "{b: " * 3000: "is nested too deep",
     "a:\n" + "".join(f"{' ' * depth}- \n" for depth in range(1, 3000)): "is nested too deep",
     "a: " + "1" * 6000: "has a number that is too long",
-    "a: 2026-13-45": "has .* a date that is none",
+    "a: 2026-13-45": "has .* a date that does not exist",
     "a: 1\na: 2": "has the key 'a' twice, at line 2, column 1",
     "a: {b: 1, b: 2}": "has the key 'b' twice",
     "a: [1": "is not YAML",
-    "[1, 2]": "holds no mapping",
-    "a": "holds no mapping",
+    "[1, 2]": "has no mapping",
+    "a": "has no mapping",
 }
 
 

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Mapping
 
 from spawnpenny.auth.identity import Authenticator, Credentials, Identity
-from spawnpenny.settings.model import TokenSettings
+from spawnpenny.settings.sections import TokenSettings
 
 
 def hash_token(token: str) -> str:

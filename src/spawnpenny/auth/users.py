@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from spawnpenny.domain.suggestions import shortened
 from spawnpenny.domain.users import GROUP_NAME, MAX_GROUPS, MAX_ID, User, is_group_name
 from spawnpenny.errors import ForbiddenError, UserConflictError
-from spawnpenny.settings.model import UserSettings
+from spawnpenny.settings.sections import UserSettings
 
 if TYPE_CHECKING:
     from spawnpenny.auth.identity import Identity

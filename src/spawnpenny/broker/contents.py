@@ -15,7 +15,7 @@ from spawnpenny.kubernetes.errors import KindNotServedError
 from spawnpenny.kubernetes.interface import Cluster, Manifest
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.kubernetes.permissions import Permission, allow
-from spawnpenny.settings.model import BrokerSettings
+from spawnpenny.settings.sections import BrokerSettings
 
 VOLUME_CLAIM: Final = resource_of("PersistentVolumeClaim")
 """Keeps a namespace in any case, also where it is ours."""

@@ -32,7 +32,8 @@ from spawnpenny.kubernetes.errors import (
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.permissions import Declared, allow
-from spawnpenny.settings.model import BrokerSettings, Settings
+from spawnpenny.settings.model import Settings
+from spawnpenny.settings.sections import BrokerSettings
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.informer import Informer

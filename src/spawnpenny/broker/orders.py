@@ -21,7 +21,8 @@ from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.users import User
 from spawnpenny.errors import SettingsError
 from spawnpenny.kubernetes.interface import Manifest
-from spawnpenny.settings.schema import StrictSchema, TupleField, flatten
+from spawnpenny.settings.fields import TupleField
+from spawnpenny.settings.schema import StrictSchema, flatten
 from spawnpenny.settings.sources import parse_mapping
 
 Order = Literal["commission", "retire"]

@@ -23,8 +23,9 @@ from spawnpenny.errors import InvalidNameError, InvalidRequestError, ProvisionEr
 from spawnpenny.kubernetes import errors as cluster_errors
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import errors as pod_errors
+from spawnpenny.settings.fields import ShortTupleField
 from spawnpenny.settings.model import Settings
-from spawnpenny.settings.schema import ShortTupleField, StrictSchema, flatten
+from spawnpenny.settings.schema import StrictSchema, flatten
 
 KIND: Final = "request"
 """The label of a ConfigMap that is one."""

@@ -10,7 +10,7 @@ from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods.security_standards import images_of
 from spawnpenny.pipeline.errors import HardeningError
 from spawnpenny.pipeline.pod_needs import PodNeeds, pod_needs, sentences, settings_to_paste
-from spawnpenny.settings.model import BrokerSettings, PodSettings
+from spawnpenny.settings.sections import BrokerSettings, PodSettings
 
 _BROKER: Final = BrokerSettings()
 

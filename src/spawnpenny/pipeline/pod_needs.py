@@ -13,7 +13,8 @@ from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods.security_standards import LEVELS, required_level, strictest
 from spawnpenny.pipeline.pod_openings import CAPABILITY, Opening, is_open, opening_level, pod_openings
 from spawnpenny.pipeline.root_capabilities import likely_capabilities
-from spawnpenny.settings.model import BrokerSettings, PodSettings, Settings
+from spawnpenny.settings.model import Settings
+from spawnpenny.settings.sections import BrokerSettings, PodSettings
 
 _LEVEL: Final = "pod-security.kubernetes.io/"
 

@@ -11,7 +11,7 @@ import structlog
 from spawnpenny.errors import SettingsError
 
 if TYPE_CHECKING:
-    from spawnpenny.settings.model import WebSettings
+    from spawnpenny.settings.sections import WebSettings
 
 _MISMATCH: Final = "KEY_VALUES_MISMATCH"
 _Stamp = tuple[tuple[int, int, int], ...]

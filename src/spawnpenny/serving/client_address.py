@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from spawnpenny.settings.model import WebSettings
+    from spawnpenny.settings.sections import WebSettings
 
 FORWARDING: Final = ("X-Forwarded-For", "Forwarded")
 """The headers in which proxies note for whom they call."""

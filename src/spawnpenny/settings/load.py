@@ -1,7 +1,7 @@
-"""Load the settings: a YAML file and the environment, through marshmallow, into the dataclasses of ``settings``.
+"""Load the settings from a YAML file and the environment.
 
 ``--settings FILE`` or ``$SPAWNPENNY_SETTINGS`` names the file. Then variables such as ``SPAWNPENNY_WEB__PORT=8081``
-override it: the parts between double underscores are the keys, in lower case, and the value is read as YAML.
+override it: double underscores separate the keys, in lower case, and the value is YAML.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from spawnpenny.settings.sources import overrides, put, read_yaml
 
 
 def load_settings(file: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from a file (default: ``$SPAWNPENNY_SETTINGS``, else none) and the environment.
+    """Load the settings from a file (by default ``$SPAWNPENNY_SETTINGS``) and the environment.
 
     Raises:
-        SettingsError: The file cannot be read, or a setting is wrong: which, and what would be right.
+        SettingsError: The file cannot be read, or a setting is wrong. The message has the setting and a right value.
 
     """
     environ = os.environ if environ is None else environ
@@ -32,7 +32,7 @@ def load_settings(file: str | None = None, environ: Mapping[str, str] | None = N
 
 
 def combine(data: Mapping[str, Any], environ: Mapping[str, str], *, source: str) -> Settings:
-    """Make settings from what a settings file holds, and the environment over it.
+    """Make settings from the content of a file, overridden by the environment.
 
     Raises:
         SettingsError: A setting is wrong.
@@ -45,10 +45,10 @@ def combine(data: Mapping[str, Any], environ: Mapping[str, str], *, source: str)
 
 
 def load_what_is_valid(file: str | None = None, environ: Mapping[str, str] | None = None) -> tuple[Settings, list[str]]:
-    """Read the settings as ``load_settings`` does, but with the defaults of the sections that are wrong.
+    """Load the settings like ``load_settings``, but with the defaults for wrong sections.
 
     Returns:
-        The settings, and what is wrong with them: nothing where ``load_settings`` takes them.
+        The settings, and their errors: none if ``load_settings`` would accept them.
 
     Raises:
         SettingsError: The file or the environment cannot be read at all.
@@ -78,12 +78,12 @@ def _plugins(data: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 def make_settings(
     data: Mapping[str, Any], *, source: str = "the settings", environ: Mapping[str, str] | None = None
 ) -> Settings:
-    """Make settings from what a settings file holds.
+    """Make settings from the content of a settings file.
 
     Args:
-        data: What it holds.
-        source: What it is called in the messages.
-        environ: The variables that have overridden some of it.
+        data: The content.
+        source: The name of the file, for messages.
+        environ: The environment variables that have overridden settings.
 
     Raises:
         SettingsError: A setting is wrong.
@@ -98,7 +98,7 @@ def make_settings(
 
 
 def _with_plugins(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the standard plugins that are installed, where there is no section ``plugins``: a site may leave one out."""
+    """Add the installed standard plugins if there is no section ``plugins``: a site may leave one out."""
     if "plugins" in data:
         return dict(data)
     installed = {entry.name for entry in entry_points(group=PLUGIN_GROUP)}

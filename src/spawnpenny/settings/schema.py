@@ -1,4 +1,4 @@
-"""Base of all marshmallow schemas: unknown keys are refused, and the loaded value is a frozen dataclass."""
+"""Strict marshmallow schemas: they refuse unknown keys and load frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import (
     ClassVar,
     Final,
     Generic,
-    Literal,
     TypeVar,
     Union,
     get_args,
@@ -24,19 +23,18 @@ from typing import (
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load
 
-from spawnpenny.domain.quantities import parse_quantity
 from spawnpenny.domain.suggestions import MOST_NAMED, listed, nearest, shortened
-from spawnpenny.domain.templates import fields_of
 from spawnpenny.errors import SettingsError
+from spawnpenny.settings.fields import QuantityField, TupleField
 from spawnpenny.settings.sources import variable
 
 T = TypeVar("T")
 
 
 class StrictSchema(Schema, Generic[T]):
-    """A schema whose ``load`` gives the dataclass that ``model`` names.
+    """A schema that loads an object of the dataclass ``model`` and refuses unknown keys.
 
-    The refusal of a misspelt key names the nearest right one.
+    The refusal of a misspelt key names the nearest key.
     """
 
     model: ClassVar[type]
@@ -51,7 +49,7 @@ class StrictSchema(Schema, Generic[T]):
 
     @pre_load
     def _refuse_many(self, data: Any, **_: Any) -> Any:
-        # marshmallow itself takes a time that grows with the square of their number.
+        # marshmallow's own time for them grows with the square of their number.
         unknown = self._unknown_keys(data)
         if len(unknown) > MOST_NAMED and self.unknown == RAISE:
             raise ValidationError({key: [] for key in unknown[:MOST_NAMED]})
@@ -79,93 +77,6 @@ class StrictSchema(Schema, Generic[T]):
         return [key for key in data if key not in known] if isinstance(data, Mapping) else []
 
 
-_LEAST: Final = {"cpu": Decimal("0.001"), "memory": Decimal(2**20)}
-
-
-class QuantityField(fields.Field[Decimal]):
-    """A Kubernetes quantity that is not negative, as a Decimal: cores, or bytes.
-
-    ``of`` is ``cpu`` or ``memory``, where an amount that nobody can mean is refused: a memory of 1 is one byte.
-    """
-
-    def __init__(self, *, of: Literal["cpu", "memory"] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._of = of
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValidationError("This is not a quantity: write for example 500m, 1.5 or 2Gi.")
-        try:
-            quantity = parse_quantity(value)
-        except ValueError as error:
-            raise ValidationError(f"{error}.") from None
-        if quantity < 0:
-            raise ValidationError(f"{value} is negative.")
-        if fault := too_little(quantity, self._of, str(value)):
-            raise ValidationError(fault)
-        return quantity
-
-
-def too_little(amount: Decimal, of: Literal["cpu", "memory"] | None, written: str) -> str | None:
-    """Say what is wrong with an amount that is more than nothing and less than any program can use.
-
-    Args:
-        amount: Cores or bytes.
-        of: Which of them it is; None where it may be anything.
-        written: How it was written.
-
-    """
-    if of is None or not 0 < amount < _LEAST[of]:
-        return None
-    if of == "cpu":
-        return f"{written} is less than 0.001 cores, the least that Kubernetes takes. Write cores, such as 0.5 or 500m."
-    number = format(amount.normalize(), "f")
-    of_bytes = f"{number} byte{'' if amount == 1 else 's'}"
-    return f"{written} is {of_bytes}, less than any program needs. Write it with a unit, such as 512Mi or 2Gi."
-
-
-class TemplateField(fields.String):
-    """A text with fields in braces, such as ``claim-{username}``, kept as it is: ``expand`` fills it in for a lab."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text: str = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            fields_of(text)
-        except ValueError as error:
-            raise ValidationError(f"{text!r} is not a template: {error}.") from None
-        return text
-
-
-class TupleField(fields.List[Any]):
-    """A list that is loaded as a tuple, so that what it is in stays frozen."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(value, attr, data, **kwargs))
-
-
-class ShortTupleField(TupleField):
-    """A tuple of at most so many items, which stops at the tenth item that is wrong."""
-
-    def __init__(self, inner: fields.Field[Any], *, most: int, **kwargs: Any) -> None:
-        super().__init__(inner, **kwargs)
-        self._most = most
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, list) or len(value) > self._most:
-            raise self.make_error("invalid")
-        items, wrong = [], dict[int | str, Any]()
-        for position, item in enumerate(value):
-            try:
-                items.append(self.inner.deserialize(item, **kwargs))
-            except ValidationError as error:
-                wrong[position] = error.messages
-                if len(wrong) == MOST_NAMED:
-                    break
-        if wrong:
-            raise ValidationError(wrong)
-        return tuple(items)
-
-
 _PLAIN: Final[Mapping[type, type[fields.Field[Any]]]] = {
     str: fields.String,
     bool: fields.Boolean,
@@ -189,13 +100,13 @@ def schema_of(model: type[T]) -> type[StrictSchema[T]]:
 
 @cache
 def fields_of_model(model: type) -> Mapping[str, fields.Field[Any]]:
-    """Return the fields that the schema of a dataclass has, as ``schema_of`` derives them."""
+    """Return the marshmallow fields that ``schema_of`` derives for a dataclass."""
     hints = get_type_hints(model, include_extras=True)
     declared = dict[str, fields.Field[Any]]()
-    for each in dataclasses.fields(model):
-        if not each.name.startswith("_"):
-            declared[each.name] = field = _field_of(hints[each.name])
-            field.required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+    for key in dataclasses.fields(model):
+        if not key.name.startswith("_"):
+            declared[key.name] = field = _field_of(hints[key.name])
+            field.required = key.default is dataclasses.MISSING and key.default_factory is dataclasses.MISSING
     return declared
 
 
@@ -217,7 +128,7 @@ def _field_of(hint: Any) -> fields.Field[Any]:
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """Word the refusal of a key that nobody knows."""
+    """Return the refusal of an unknown key, with the nearest key or all keys."""
     choices = sorted(known)
     near = nearest(key, choices)
     hint = f"did you mean {near!r}?" if near is not None else f"known are {listed(choices)}."
@@ -227,7 +138,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 def flatten(messages: Any, path: str = "", *, dicts: bool = True) -> Iterator[tuple[str, str]]:
     """Yield (dotted field, message) for each message of a marshmallow ``ValidationError``.
 
-    ``dicts`` says that the schema may have Dict fields, and so that no field of it is called ``key`` or ``value``.
+    ``dicts`` tells whether the schema may have Dict fields. Then none of its fields is called ``key`` or ``value``.
     """
     if isinstance(messages, Mapping):
         # marshmallow puts "key" or "value" between a Dict field and its entries
@@ -265,25 +176,25 @@ def load_strict(
     source: str = "the settings",
     environ: Mapping[str, str] | None = None,
 ) -> T:
-    """Return what a schema makes of data that came from settings.
+    """Load a section of the settings by a schema.
 
     Args:
-        schema: What the data has to be.
-        data: Keys and values.
-        path: Where it stands among the settings, with dots.
-        source: What it is called in the messages.
-        environ: The variables that have overridden some of it.
+        schema: The schema of the section.
+        data: The section.
+        path: The path of the section in the settings, with dots.
+        source: The name of the settings file, for messages.
+        environ: The environment variables that override settings.
 
     Raises:
-        SettingsError: A key is not known, missing or wrong.
+        SettingsError: A key is unknown, missing or wrong.
 
     """
     try:
         loaded: T = schema.load(data)
     except ValidationError as error:
-        told: dict[str, list[str]] = {}
+        faults: dict[str, list[str]] = {}
         for field, message in flatten(error.messages, path):
             place = variable(field, environ or {}) or source
-            told.setdefault(place, []).append(f"{field or 'the whole'}: {message}")
-        raise SettingsError(" ".join(f"In {place}: {' '.join(each)}" for place, each in told.items())) from None
+            faults.setdefault(place, []).append(f"{field or 'the whole'}: {message}")
+        raise SettingsError(" ".join(f"In {place}: {' '.join(texts)}" for place, texts in faults.items())) from None
     return loaded

@@ -16,7 +16,7 @@ _SCALARS: Final = frozenset({"CLUSTER", "INSTALLATION"})
 
 
 class _TwiceError(yaml.MarkedYAMLError):
-    """A mapping has a key twice; YAML's own loader keeps the last one, and says nothing."""
+    """A mapping has a key twice. YAML's own loader silently keeps the last one."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -32,10 +32,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping that a file holds.
+    """Return the mapping in a YAML file.
 
     Raises:
-        SettingsError: It cannot be read, or holds none.
+        SettingsError: The file cannot be read, or has no mapping.
 
     """
     try:
@@ -48,20 +48,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_mapping(text: str, what: str) -> dict[str, Any]:
-    """Return the mapping that a text holds; ``what`` begins the message.
+    """Return the mapping in a YAML text. ``what`` is its name in messages.
 
     Raises:
-        SettingsError: It is not YAML, or holds none.
+        SettingsError: The text is not YAML, or has no mapping.
 
     """
     data = _parse(text, what)
     if not isinstance(data, dict | None):
-        raise SettingsError(f"{what} holds no mapping at its top.")
+        raise SettingsError(f"{what} has no mapping at the top level.")
     return data or {}
 
 
 def overrides(environ: Mapping[str, str]) -> list[tuple[list[str], Any]]:
-    """Return what the environment overrides: the keys from the outermost, and the value.
+    """Return the overrides of the environment, as pairs of a path of keys and a value.
 
     Raises:
         SettingsError: A value is not YAML.
@@ -72,7 +72,7 @@ def overrides(environ: Mapping[str, str]) -> list[tuple[list[str], Any]]:
 
 
 def variable(field: str, environ: Mapping[str, str]) -> str:
-    """Return the variable that set a field, given with dots, as ``$NAME``; empty where none did."""
+    """Return the variable that set a field, as ``$NAME``, or an empty text. The field is a path with dots."""
     found = [name for name, keys in _variables(environ) if f"{field}.".startswith(f"{'.'.join(keys)}.")]
     return f"${found[-1]}" if found else ""
 
@@ -80,7 +80,7 @@ def variable(field: str, environ: Mapping[str, str]) -> str:
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
     for name in sorted(environ):
         key = name.removeprefix(_ENVIRONMENT)
-        # Kubernetes itself sets SPAWNPENNY_PORT, SPAWNPENNY_SERVICE_HOST … where a Service has our name.
+        # Kubernetes itself sets SPAWNPENNY_PORT, SPAWNPENNY_SERVICE_HOST and so on for a Service with our name.
         if key != name and ("__" in key or key in _SCALARS):
             yield name, [re.sub(r"\W", "-", part.lower()) for part in key.split("__")]
 
@@ -89,20 +89,20 @@ def _parse(text: str, what: str, *, placed: bool = True) -> Any:
     try:
         return _Loader(text).get_single_data()
     except yaml.YAMLError as error:
-        # The error's own text quotes what is there, which may be a secret.
+        # The error's own text quotes the file, which may have a secret there.
         wrong = error.problem if isinstance(error, _TwiceError) else "is not YAML"
         raise SettingsError(f"{what} {wrong}{_place(error, text) if placed else ''}.") from None
     except RecursionError:
         raise SettingsError(f"{what} is nested too deep.") from None
-    except ValueError:  # of Python's own: YAML finds what is no number or date only as it makes one
-        raise SettingsError(f"{what} has a number that is too long, or a date that is none.") from None
+    except ValueError:  # Python's own, when YAML converts a number or a date
+        raise SettingsError(f"{what} has a number that is too long, or a date that does not exist.") from None
 
 
 def _place(error: yaml.YAMLError, text: str) -> str:
-    mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
-    if mark is not None:
-        line, column = mark.line + 1, mark.column + 1
-    elif isinstance(position, int):  # a character that may not be in YAML
+    found, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
+    if found is not None:
+        line, column = found.line + 1, found.column + 1
+    elif isinstance(position, int):  # a character that YAML does not allow
         line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
     else:
         return ""
@@ -110,7 +110,7 @@ def _place(error: yaml.YAMLError, text: str) -> str:
 
 
 def put(data: dict[str, Any], keys: list[str], value: Any) -> None:
-    """Set a value in nested mappings; an empty mapping is there then, and takes nothing away from one that is."""
+    """Set a value in nested mappings. An empty mapping does not replace an existing mapping."""
     for key in keys[:-1]:
         inner = data.get(key)
         data[key] = dict(inner) if isinstance(inner, Mapping) else {}

@@ -1,4 +1,4 @@
-"""Types of settings: a Python type with the marshmallow field that checks it, for ``schemas.schema_of``."""
+"""Types of settings: Python types with the marshmallow field that checks them, for ``schema_of``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.domain.users import MAX_ID
-from spawnpenny.settings.schema import TupleField
+from spawnpenny.settings.fields import TupleField
 
 _MAX_PREFIX: Final = 15
 _LABEL_KEY: Final = (
@@ -21,11 +21,11 @@ _PATH: Final = r"\A/(?:(?!\.{1,2}(?:/|\Z))[^/]+(?:/(?!\.{1,2}(?:/|\Z))[^/]+)*)?\
 _LABEL_VALUE: Final = r"\A(?:[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?\Z"
 _OWN_PARTS: Final = ("/v1", "/gateway", "/api/v1", "/docs")
 _OWN_PATHS: Final = frozenset({*_OWN_PARTS, "/api", "/healthz", "/readyz", "/metrics", "/openapi.json"})
-"""Paths that would not be found any more, or mean another thing, such as a probe that always succeeds."""
+"""Paths of the service that a prefix would hide, such as those of probes."""
 
 
 def matching(pattern: str, error: str) -> fields.String:
-    """Return a field for texts that match a pattern; ``error`` says what would be right."""
+    """Return a field for texts that match a pattern. ``error`` describes a right value."""
     return fields.String(validate=validate.Regexp(pattern, error=error))
 
 
@@ -40,7 +40,7 @@ def whole(least: int, most: int | None = None) -> fields.Integer:
 
 
 class _PrefixField(fields.String):
-    """A path, which may end with a slash, as the Hub writes it; empty for none."""
+    """A path, or an empty text. It may end with a slash, as the Hub writes it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         prefix: str = super()._deserialize(value, attr, data, **kwargs).rstrip("/")
@@ -49,7 +49,7 @@ class _PrefixField(fields.String):
                 "Write a path such as /services/dask-gateway, of letters, digits and . _ ~ @ -, or an empty text."
             )
         if prefix in _OWN_PATHS or prefix.startswith(tuple(f"{path}/" for path in _OWN_PARTS)):
-            raise ValidationError(f"/{prefix.split('/')[1]} is the service's own.")
+            raise ValidationError(f"/{prefix.split('/')[1]} is a path of the service itself.")
         return prefix
 
 
@@ -57,11 +57,11 @@ def _check_network(text: str) -> None:
     try:
         ip_network(text)
     except ValueError:
-        raise ValidationError(f"{text!r} is no address and no network, such as 10.0.0.7 or 10.0.0.0/24.") from None
+        raise ValidationError(f"{text!r} is not an address or a network, such as 10.0.0.7 or 10.0.0.0/24.") from None
 
 
 def _label_key() -> fields.String:
-    """Return a field for the key of a label or annotation of user namespaces that is not ours to give already."""
+    """Return a field for keys of labels or annotations that the site may set on user namespaces."""
     return fields.String(
         validate=[
             validate.Regexp(
@@ -69,7 +69,7 @@ def _label_key() -> fields.String:
             ),
             validate.Regexp(
                 r"(?!spawnpenny\.io/|pod-security\.kubernetes\.io/|kubernetes\.io/metadata\.name\Z)",
-                error="spawnpenny and Kubernetes give this one themselves.",
+                error="spawnpenny and Kubernetes set this one themselves.",
             ),
         ]
     )
@@ -121,7 +121,7 @@ Labels = Annotated[
 ]
 Annotations = Annotated[Mapping[str, str], fields.Dict(keys=_label_key(), values=fields.String())]
 Sha256 = Annotated[str, matching(r"\A[0-9a-f]{64}\Z", "This is not the SHA-256 of a token, in hex.")]
-CommandLines = Annotated[
+Commands = Annotated[
     Mapping[str, tuple[str, ...]],
     fields.Dict(keys=fields.String(), values=TupleField(fields.String(), validate=validate.Length(min=1))),
 ]

@@ -29,7 +29,7 @@ from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.embedded.node.orphans import POD_UID, marked
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
-from spawnpenny.settings.model import EmbeddedSettings
+from spawnpenny.settings.sections import EmbeddedSettings
 from spawnpenny.testing.killable_service import KillableService
 from spawnpenny.testing.notebook import Notebook
 from spawnpenny.testing.patience import PATIENCE

@@ -25,7 +25,8 @@ from spawnpenny.api import Resource, Step, allow, hookimpl
 from spawnpenny.cli.command import run
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.settings.model import BrokerSettings, NamespaceSettings, Settings
+from spawnpenny.settings.model import Settings
+from spawnpenny.settings.sections import BrokerSettings, NamespaceSettings
 from spawnpenny.testing.site import settled, start
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -23,7 +23,8 @@ from spawnpenny.cli.logging import configure_logs
 from spawnpenny.dask.proxy.limits import ProxyLimits
 from spawnpenny.dask.proxy.server import running_proxy
 from spawnpenny.serving.server import listening
-from spawnpenny.settings.model import GatewaySettings, Settings
+from spawnpenny.settings.model import Settings
+from spawnpenny.settings.sections import GatewaySettings
 from spawnpenny.testing.patience import PATIENCE
 
 TOKEN = "the-proxys-token"

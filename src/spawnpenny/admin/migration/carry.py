@@ -15,7 +15,7 @@ from spawnpenny.admin.migration.pruning import ATOM
 from spawnpenny.admin.migration.site import Configured
 from spawnpenny.admin.migration.storage import carry_storage
 from spawnpenny.admin.migration.traits import TRAITS, Outcome
-from spawnpenny.settings.model import DeadlineSettings
+from spawnpenny.settings.sections import DeadlineSettings
 
 _IMAGE: Final = "quay.io/jupyterhub/singleuser:latest"
 """KubeSpawner's default."""

@@ -14,7 +14,7 @@ from spawnpenny.cli.demo.hub import HUB_COMMAND, HUB_IMAGE
 from spawnpenny.cli.demo.site_settings import LAB_IMAGE, SHELL_IMAGE, SiteSettings, lay_over
 from spawnpenny.errors import SettingsError
 from spawnpenny.settings.load import make_settings
-from spawnpenny.settings.model import EmbeddedSettings
+from spawnpenny.settings.sections import EmbeddedSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

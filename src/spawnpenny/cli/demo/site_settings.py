@@ -13,7 +13,7 @@ from typing import Any, Final
 from spawnpenny.broker.orders import OrdersFile
 from spawnpenny.embedded.api.rules.served import SERVED_VOLUMES
 from spawnpenny.settings.load import combine
-from spawnpenny.settings.model import EmbeddedSettings
+from spawnpenny.settings.sections import EmbeddedSettings
 from spawnpenny.settings.sources import overrides, put, read_yaml
 
 LAB_IMAGE: Final = "spawnpenny/lab"

@@ -29,7 +29,7 @@ from spawnpenny.auth.identity import Credentials, Identity
 from spawnpenny.domain.names import check_username
 from spawnpenny.errors import ForbiddenError, InvalidRequestError, NotReadyError, UnauthenticatedError
 from spawnpenny.serving.errors import MalformedRequestError
-from spawnpenny.settings.model import SCOPES
+from spawnpenny.settings.sections import SCOPES
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.dialect import DIALECT
 from spawnpenny.web.request_context import request_context

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from spawnpenny.web.errors import TooManyRequestsError
 
 if TYPE_CHECKING:
-    from spawnpenny.settings.model import LimitSettings
+    from spawnpenny.settings.sections import LimitSettings
 
 _MINUTE: Final = 60.0
 _RETRY_STREAM: Final = 5

@@ -17,7 +17,8 @@ from spawnpenny.domain.names import MAX_USERNAME, NAME_PATTERN
 from spawnpenny.domain.spawns import MAX_CLIENT, MAX_ENV_BYTES, SpawnRequest, Tls
 from spawnpenny.domain.suggestions import shortened
 from spawnpenny.domain.users import GROUP_NAME, GROUP_PATTERN, MAX_GROUP_NAME, MAX_GROUPS, MAX_ID, Group, is_group_name
-from spawnpenny.settings.schema import ShortTupleField, StrictSchema, unknown_key
+from spawnpenny.settings.fields import ShortTupleField
+from spawnpenny.settings.schema import StrictSchema, unknown_key
 from spawnpenny.web.schemas.pem import CERTIFICATE, PRIVATE_KEY, PemField
 
 T = TypeVar("T")
