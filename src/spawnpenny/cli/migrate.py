@@ -59,35 +59,35 @@ def migrate() -> None:
 
 @migrate.command()
 @click.argument("config", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--namespace", default="jupyterhub", show_default=True, help="Where the Hub runs.")
+@click.option("--namespace", default="jupyterhub", show_default=True, help="The namespace of the Hub.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("settings.yaml"),
     show_default=True,
-    help="Where our settings go; a file that is there is kept.",
+    help="The settings file to write; an existing file is never overwritten.",
 )
 @click.option(
     "--base",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Settings that there are, to be added to: with tokens, installation, the namespaces' prefix.",
+    help="Existing settings to merge into, with the tokens, the installation and the namespaces' prefix.",
 )
 @click.option(
     "--objects",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="What kubectl told of the cluster, - for the standard input; needed for --script.",
+    help="The cluster's objects as kubectl prints them, - for the standard input; needed for --script.",
 )
 @click.option(
     "--script",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write the script that makes the users' namespaces and volumes ours.",
+    help="The script to write, which takes over the users' namespaces and volumes.",
 )
 @click.option(
     "--users",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The Hub's users, one in a line: whose namespace is to be known though nothing is in it.",
+    help="The Hub's users, one a line: their namespaces are taken over even if they are empty.",
 )
 def kubespawner(
     *,
@@ -99,16 +99,16 @@ def kubespawner(
     script: Path | None,
     users: Path | None,
 ) -> int:
-    """Write the settings that CONFIG comes to, and say what else is to be done.
+    """Write settings that follow from CONFIG, and print what else has to be done.
 
-    CONFIG is a jupyterhub_config.py, which is run, or the values.yaml of Zero to JupyterHub, also as part of another
-    chart's. Several values files are merged as Helm merges them, and Python files hold over them. Nothing is changed in
-    a cluster: with --script, a script is written for an administrator to read and run. It ends with 0 where all was
-    carried over, and with 1 where something is left to do by hand.
+    CONFIG is a jupyterhub_config.py, which is run, or the values.yaml of Zero to JupyterHub, also as a part of another
+    chart's values. Values files are merged as Helm merges them, and Python files override them. Nothing is changed in a
+    cluster: --script writes a script for an administrator to read and run. The exit code is 0 if everything was carried
+    over, and 1 if something is left to do by hand.
     """
-    _refuse_what_is_there(output, script)
+    _refuse_existing(output, script)
     if (script is None) != (objects is None):
-        raise exits.UsageError(f"--script and --objects go together. Have kubectl tell of the cluster: {GET}")
+        raise exits.UsageError(f"--script and --objects belong together. Get the objects with: {GET}")
     found = None if objects is None else read_objects(_read(objects))
     names = () if users is None else _read(users).split("\n")
     configured = read_configuration(config)
@@ -116,7 +116,7 @@ def kubespawner(
     settings = try_settings(carried, {} if base is None else read_yaml(base))
     text = yaml.dump(carried.settings, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     _write(output, _HEAD.format(source=_names(config)) + _about_quota(carried.settings) + text, mode=0o600)
-    for line in _told(carried, output, namespace):
+    for line in _next_steps(carried, output, namespace):
         click.echo(line)
     rehearsal = _without_tokens(rehearse(settings.settings, settings.plugins))
     for line in _rehearsed(rehearsal):
@@ -129,7 +129,7 @@ def kubespawner(
     site = Site(namespace, template if by_user else None)
     plan = Planner(site, settings, found).plan(name.strip() for name in names if name.strip())
     _write(script, write_script(plan, _names(config)), mode=0o700)
-    for line in _told_of_script(plan, script):
+    for line in _script_usage(plan, script):
         click.echo(line)
     return exits.DONE if done and not plan.left else exits.FAILED
 
@@ -146,10 +146,10 @@ def _about_quota(settings: dict[str, Any]) -> str:
     return f"# KubeSpawner has no quota. To have one, add it to the plugins{what}.\n"
 
 
-def _refuse_what_is_there(*paths: Path | None) -> None:
+def _refuse_existing(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and path.exists():
-            raise exits.UsageError(f"There is a file {path} already: move it away, or name another.")
+            raise exits.UsageError(f"{path} already exists. Move it away, or name another file.")
 
 
 def _read(path: Path) -> str:
@@ -167,24 +167,25 @@ def _write(path: Path, text: str, *, mode: int) -> None:
         raise exits.CommandError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _told(carried: Carried, output: Path, namespace: str) -> Iterator[str]:
-    yield f"The settings are in {output}. Look them over: spawnpenny check --settings {shlex.quote(str(output))}"
+def _next_steps(carried: Carried, output: Path, namespace: str) -> Iterator[str]:
+    yield f"Written: {output}. Check the settings: spawnpenny check --settings {shlex.quote(str(output))}"
     yield ""
-    yield "jupyterhub_config.py then has this in place of KubeSpawner's:"
+    yield "Put this into jupyterhub_config.py, instead of the settings of KubeSpawner:"
     yield ""
     yield from (f"    {line}" for line in _HUB)
     hub = {_CONNECT: f'"http://hub.{namespace}:8081"', **carried.hub}
     yield from (f"    {name} = {value}" for name, value in hub.items())
     yield ""
-    yield "Labs are in other namespaces than the Hub from now on: hub_connect_url is where they find it. The Hub's"
-    yield "token needs read:any and delete:any, and the users' credentials (auth_state_field) or spawn:any, too."
-    yield "Secrets, ConfigMaps, claims and service accounts of the Hub's namespace are not in the users'."
+    yield "From now on, labs run in other namespaces than the Hub, and find it at hub_connect_url. They"
+    yield "cannot use Secrets, ConfigMaps, claims and service accounts of the Hub's namespace. The Hub's"
+    yield "token needs the scopes read:any and delete:any, and also spawn:any, unless the Hub sends the"
+    yield "users' own credentials (auth_state_field)."
     yield from _listed("Not carried over:", carried.lost)
-    yield from _listed("To know:", carried.notes)
+    yield from _listed("Notes:", carried.notes)
 
 
 def _without_tokens(found: Rehearsal) -> Rehearsal:
-    """Return a rehearsal without the warning that there are no tokens: the settings' first lines ask for the Hub's."""
+    """Return a rehearsal without the warning about tokens: the first lines of the settings ask for the Hub's."""
     kept = (
         problem for problem in found.problems if (problem.setting, problem.severity) != ("tokens", Severity.WARNING)
     )
@@ -192,19 +193,19 @@ def _without_tokens(found: Rehearsal) -> Rehearsal:
 
 
 def _rehearsed(found: Rehearsal) -> Iterator[str]:
-    """Yield which of the profiles would start with the settings that were written, and what to mend in the others."""
+    """Yield which profiles would start with the written settings, and what to fix in the others."""
     yield ""
-    yield "What users would get with these settings (`spawnpenny try` says it again):"
+    yield "What users would get with these settings (`spawnpenny try` prints it again):"
     yield ""
     yield from report(found, width=report_width(), names=False)
 
 
-def _told_of_script(plan: Plan, script: Path) -> Iterator[str]:
+def _script_usage(plan: Plan, script: Path) -> Iterator[str]:
     yield ""
-    yield f"The script is {script}. Read it, have every server stopped, and run it with your own rights:"
+    yield f"Written: {script}. Read the script, stop all servers, and run it with your own rights:"
     yield ""
     path = shlex.quote(str(script))
-    yield f"    sh {path}            # says what it would do"
+    yield f"    sh {path}            # prints what it would do"
     yield f"    sh {path} --apply    # does it"
     yield from _listed("The script leaves alone:", plan.left)
 

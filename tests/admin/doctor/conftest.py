@@ -96,18 +96,18 @@ class Ward:
         """Return what the doctor found that is not well: check, level and sentence."""
         settings, options = self.settings, {"orders": ORDERS, **options}
         found = await examine(settings, load_plugins(settings), cluster or self.cluster, **options)
-        return [(each.check, each.level.value, each.says) for each in found if each.level != "ok"]
+        return [(finding.check, finding.level.value, finding.says) for finding in found if finding.level != "ok"]
 
 
 @pytest.fixture
 async def ward(kubernetes_cluster, apiserver):
-    mark = f"d{secrets.token_hex(3)}"
-    data = site_data(mark)
-    data["namespaces"] |= {"broker": f"{mark}-broker", "prefix": f"{mark}u-"}
+    prefix = f"d{secrets.token_hex(3)}"
+    data = site_data(prefix)
+    data["namespaces"] |= {"broker": f"{prefix}-broker", "prefix": f"{prefix}u-"}
     data["broker"] = {
-        "account": f"{mark}-web",
-        "account_namespace": f"{mark}-home",
-        "role": f"{mark}-tenant",
+        "account": f"{prefix}-web",
+        "account_namespace": f"{prefix}-home",
+        "role": f"{prefix}-tenant",
         "lease": 3600,
     }
     ward = Ward(data, kubernetes_cluster, apiserver.discovery.evaluates_policies)
@@ -117,7 +117,7 @@ async def ward(kubernetes_cluster, apiserver):
         yield ward
     ward.data = as_deployed  # which a test may have changed
     await ward.remove_fence()
-    for name in (f"{mark}-web", f"{mark}-web-broker", "too-much"):
+    for name in (f"{prefix}-web", f"{prefix}-web-broker", "too-much"):
         await kubernetes_cluster.delete(ward.ref("ClusterRoleBinding", name))
 
 

@@ -17,32 +17,32 @@ def doctor(ward, apiserver, tmp_path, capsys):
     async def run_it(*arguments):
         file = tmp_path / "settings.json"
         file.write_text(json.dumps(ward.data))  # being YAML, it may as well be JSON
-        told = ["doctor", "--settings", str(file), "--kubeconfig", str(apiserver.kubeconfig), *arguments]
-        return await asyncio.to_thread(run, told), capsys.readouterr().out
+        command = ["doctor", "--settings", str(file), "--kubeconfig", str(apiserver.kubeconfig), *arguments]
+        return await asyncio.to_thread(run, command), capsys.readouterr().out
 
     return run_it
 
 
 async def test_a_healthy_deployment_exits_0_with_a_line_for_each_check(doctor, ward):
-    code, told = await doctor()
+    code, printed = await doctor()
     # Without the orders, which only an overlay has, the fence for the broker cannot be judged in full.
     in_all = ", as far as these rights can tell." if ward.fenced else "."
-    assert (code, told.splitlines()[-1]) == (0, f"Nothing is wrong{in_all}")
-    assert "ok       rights         The accounts have the rights that they need." in told
-    assert f"{'unknown' if ward.fenced else 'warning'}  policy" in told
+    assert (code, printed.splitlines()[-1]) == (0, f"Nothing is wrong{in_all}")
+    assert "ok       rights         The accounts have the rights that they need." in printed
+    assert f"{'unknown' if ward.fenced else 'warning'}  policy" in printed
 
 
 async def test_a_fault_exits_1_with_what_to_do(doctor, ward):
     await ward.cluster.delete(ward.ref("ClusterRole", ward.settings.broker.role))
-    code, told = await doctor()
-    assert (code, told.splitlines()[-1]) == (1, "Something is wrong.")
-    assert "FAILURE  role" in told
-    assert "spawnpenny permissions --overlay OVERLAY --output kustomize, then kubectl apply -k OVERLAY" in told
+    code, printed = await doctor()
+    assert (code, printed.splitlines()[-1]) == (1, "Something is wrong.")
+    assert "FAILURE  role" in printed
+    assert "spawnpenny permissions --overlay OVERLAY --output kustomize, then kubectl apply -k OVERLAY" in printed
 
 
 async def test_programs_get_json(doctor, ward):
-    code, told = await doctor("--output", "json")
-    found = json.loads(told)
+    code, printed = await doctor("--output", "json")
+    found = json.loads(printed)
     assert (code, found["healthy"]) == (0, True)
     assert {finding["level"] for finding in found["findings"]} == {"ok", "unknown" if ward.fenced else "warning"}
     assert {"check", "level", "says", "do"} == found["findings"][0].keys()
@@ -51,10 +51,10 @@ async def test_programs_get_json(doctor, ward):
 async def test_with_few_rights_there_is_still_nothing_but_the_findings(doctor, ward, apiserver):
     account = f"system:serviceaccount:{ward.settings.broker.account_namespace}:{ward.settings.broker.account}"
     few = ("--kubeconfig", str(apiserver.kubeconfig_for(account)))
-    _, told = await doctor("--output", "json", *few)
-    assert "unknown" in {finding["level"] for finding in json.loads(told)["findings"]}
-    code, told = await doctor(*few)
-    assert (code, told.splitlines()[-1]) == (0, "Nothing is wrong, as far as these rights can tell.")
+    _, printed = await doctor("--output", "json", *few)
+    assert "unknown" in {finding["level"] for finding in json.loads(printed)["findings"]}
+    code, printed = await doctor(*few)
+    assert (code, printed.splitlines()[-1]) == (0, "Nothing is wrong, as far as these rights can tell.")
 
 
 def test_the_embedded_cluster_is_not_its_business(capsys, monkeypatch):

@@ -25,7 +25,7 @@ async def faults(ward, *, fence_differs=False, **options):
     found = await ward.look(**options)
     levels = {level for check, level, _ in found if check == "policy"}
     assert levels == ({"warning"} if not ward.fenced else {"failure"} if fence_differs else set())
-    return [each for each in found if each[0] != "policy"]
+    return [finding for finding in found if finding[0] != "policy"]
 
 
 async def test_a_healthy_deployment_is_found_healthy(ward):
@@ -35,7 +35,7 @@ async def test_a_healthy_deployment_is_found_healthy(ward):
 async def test_a_namespace_that_is_not_there_is_found(ward):
     ward.data["namespaces"]["provision"] = absent = f"{ward.data['namespaces']['provision']}-absent"
     found = await faults(ward, fence_differs=True)
-    assert found[0] == ("namespaces", "failure", f"The namespace {absent} is not there.")
+    assert found[0] == ("namespaces", "failure", f"The namespace {absent} does not exist.")
     assert [check for check, *_ in found[1:]] == ["rights"]  # the roles are those of the other namespace
 
 
@@ -43,7 +43,7 @@ async def test_an_account_that_is_not_there_is_found(ward):
     space = ward.settings.namespaces.broker
     name = f"{ward.settings.broker.account}-broker"
     await ward.cluster.delete(ward.ref("ServiceAccount", name, space))
-    assert await faults(ward) == [("accounts", "failure", f"The service account {name} is not there, in {space}.")]
+    assert await faults(ward) == [("accounts", "failure", f"The service account {name} does not exist in {space}.")]
 
 
 async def test_a_right_too_few_is_found(ward):
@@ -61,14 +61,14 @@ async def test_a_right_too_few_is_found(ward):
 async def test_a_right_too_many_is_found(ward):
     group = "rbac.authorization.k8s.io"
     home, name = ward.settings.broker.account_namespace, ward.settings.broker.account
-    mark = ward.settings.installation
+    prefix = ward.settings.installation
     rules = [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}]
-    role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": {"name": mark, "namespace": "kube-system"}}
+    role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": {"name": prefix, "namespace": "kube-system"}}
     await ward.cluster.create({**role, "rules": rules})
     binding = {
         **role,
         "kind": "RoleBinding",
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": mark},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": prefix},
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
     }
     await ward.cluster.create(binding)
@@ -85,8 +85,8 @@ async def test_a_tenant_role_that_lacks_and_gives_is_found(ward):
     role["rules"].append({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]})
     await ward.cluster.replace(role)
     assert await faults(ward) == [
-        ("role", "failure", f"The ClusterRole {name} lacks what steps need: {lacks}."),
-        ("role", "failure", f"The ClusterRole {name} gives what no step needs: create pods/exec."),
+        ("role", "failure", f"The ClusterRole {name} lacks rights that steps need: {lacks}."),
+        ("role", "failure", f"The ClusterRole {name} gives rights that no step needs: create pods/exec."),
     ]
 
 
@@ -95,7 +95,7 @@ async def test_a_user_namespace_into_which_the_service_is_not_let_is_found(ward)
     listing = await ward.cluster.list(ward.ref("RoleBinding", "").resource, namespace=namespace)
     for item in listing.items:
         await ward.cluster.delete(ward.ref("RoleBinding", item["metadata"]["name"], namespace))
-    message = f"The service is not let into user namespaces: {namespace}."
+    message = f"User namespaces lack the RoleBinding of the service: {namespace}."
     assert len(listing.items) == 1
     assert broker.role in listing.items[0]["metadata"]["name"]
     assert await faults(ward) == [("bindings", "failure", message)]
@@ -105,14 +105,14 @@ async def test_a_user_namespace_with_another_pod_security_level_is_found(ward):
     name = f"{ward.settings.namespaces.prefix}ada"
     level = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
     await ward.cluster.patch(ward.ref("Namespace", name), level)
-    message = f"User namespaces have another pod security level than restricted: {name} (privileged)."
+    message = f"The pod security level of user namespaces is not restricted: {name} (privileged)."
     assert await faults(ward) == [("pod-security", "failure", message)]
 
 
 @pytest.mark.parametrize(
     ("space", "version", "level", "found"),
     [
-        ("user", "v1.24", "restricted", "User namespaces have their pod security level of an old Kubernetes:"),
+        ("user", "v1.24", "restricted", "The pod security level of user namespaces is the one of an old Kubernetes:"),
         ("user", "latest", "restricted", None),
         ("state", None, None, "has no pod security level"),
         ("state", None, "privileged", "has the pod security level privileged, not restricted"),
@@ -127,14 +127,16 @@ async def test_a_pod_security_level_that_is_none_or_of_old_is_found(ward, space,
     name = f"{spaces.prefix}ada" if space == "user" else getattr(spaces, space)
     keys = {"pod-security.kubernetes.io/enforce": level, "pod-security.kubernetes.io/enforce-version": version}
     await ward.cluster.patch(ward.ref("Namespace", name), {"metadata": {"labels": keys}})
-    told = await faults(ward)
-    assert [(check, rank) for check, rank, _ in told] == ([("pod-security", "failure")] if found else [])
-    assert all(found in each and name in each for _, _, each in told)
+    faults_found = await faults(ward)
+    assert [(check, rank) for check, rank, _ in faults_found] == ([("pod-security", "failure")] if found else [])
+    assert all(found in message and name in message for _, _, message in faults_found)
 
 
 async def test_a_broker_that_has_ended_is_found(ward):
     await ward.broker.aclose()
-    assert await faults(ward) == [("broker", "failure", "No broker leads: the last one has given its Lease up.")]
+    assert await faults(ward) == [
+        ("broker", "failure", "No broker is the leader: the last one has released its Lease.")
+    ]
 
 
 async def test_a_broker_that_renews_its_lease_no_more_is_found(ward):
@@ -142,33 +144,33 @@ async def test_a_broker_that_renews_its_lease_no_more_is_found(ward):
     long_ago = (datetime.now(UTC) - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     patch = {"spec": {"holderIdentity": "dead", "renewTime": long_ago}}
     await ward.cluster.patch(lease_ref(ward.settings), patch)
-    ((check, level, told),) = await faults(ward)
+    ((check, level, message),) = await faults(ward)
     assert (check, level) == ("broker", "failure")
-    assert told.startswith("No broker leads: the Lease in ")
+    assert message.startswith("No broker is the leader: the Lease in ")
 
 
 async def test_a_broker_that_works_by_other_settings_is_found(ward):
     ward.data["broker"]["pod_security"] = "baseline"
     security, broker = await faults(ward, fence_differs=True)
-    assert broker == ("broker-status", "failure", "The broker makes namespaces by other settings than these.")
+    assert broker == ("broker-status", "failure", "The broker makes namespaces with other settings than these.")
     assert security[0] == "pod-security"
 
 
 async def test_replicas_of_another_version_are_found(ward):
     ref = ward.ref("Lease", "replica-one", ward.settings.namespaces.state)
     await ward.cluster.patch(ref, {"metadata": {"annotations": {labels.VERSION: "0.0.1"}}})
-    ((check, level, told),) = await faults(ward)
+    ((check, level, message),) = await faults(ward)
     assert (check, level) == ("replicas", "warning")
-    assert "spawnpenny 0.0.1" in told
+    assert "spawnpenny 0.0.1" in message
 
 
 async def test_records_that_are_too_new_or_not_readable_are_found_and_nothing_of_them_is_told(ward):
-    marks = {**labels.ours(ward.settings.installation), labels.KIND: "record"}
+    ownership = {**labels.ours(ward.settings.installation), labels.KIND: "record"}
     wrong = {"schema": 1, "user": {"username": True, "note": "s3cret"}, "spawns": "s3cret"}
     newer = {"schema": 99, "env": "s3cret"}
     texts = {"user-new": json.dumps(newer), "user-odd": "s3cret", "user-wrong": json.dumps(wrong)}
     for name, text in texts.items():
-        metadata = {"name": name, "namespace": ward.settings.namespaces.state, "labels": marks}
+        metadata = {"name": name, "namespace": ward.settings.namespaces.state, "labels": ownership}
         data = {"record": base64.b64encode(text.encode()).decode()}
         await ward.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
     found = await faults(ward)
@@ -182,9 +184,9 @@ async def test_what_an_account_cannot_tell_of_others_it_says(ward, as_account):
     async with as_account(settings.broker.account_namespace, settings.broker.account) as cluster:
         found = await ward.look(cluster)
     assert {level for _, level, _ in found} == ({"unknown"} if ward.fenced else {"unknown", "warning"})
-    told = [told for check, _, told in found if check in {"rights", "excess"}]
+    messages = [message for check, _, message in found if check in {"rights", "excess"}]
     name, space = f"{settings.broker.account}-broker", settings.namespaces.broker
-    assert told == [f"These rights do not suffice to ask what the account {name} of {space} may do."] * 2
+    assert messages == [f"Your rights do not suffice to ask what the account {name} of {space} may do."] * 2
 
 
 async def test_a_right_that_the_account_itself_lacks_is_found_with_its_own_rights(ward, as_account):
@@ -192,10 +194,10 @@ async def test_a_right_that_the_account_itself_lacks_is_found_with_its_own_right
     await ward.cluster.delete(ward.ref("ClusterRoleBinding", settings.broker.account))
     async with as_account(settings.broker.account_namespace, settings.broker.account) as cluster:
         found = await ward.look(cluster)
-    told = [told for check, level, told in found if (check, level) == ("rights", "failure")]
-    assert len(told) == 1
-    assert f"The account {settings.broker.account} of {settings.broker.account_namespace} lacks rights" in told[0]
-    assert "list pods" in told[0]
+    messages = [message for check, level, message in found if (check, level) == ("rights", "failure")]
+    assert len(messages) == 1
+    assert f"The account {settings.broker.account} of {settings.broker.account_namespace} lacks rights" in messages[0]
+    assert "list pods" in messages[0]
 
 
 async def test_an_api_server_that_does_not_answer_is_the_one_finding(ward, tmp_path):
@@ -210,7 +212,7 @@ async def test_a_clock_that_differs_is_found(ward, through, seconds, level):
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
     async with through({"Date": later}) as cluster:
         found = await ward.look(cluster)
-    (clock,) = [each for each in found if each[0] == "clock"]
+    (clock,) = [finding for finding in found if finding[0] == "clock"]
     assert clock[1] == level
     assert ("behind" if seconds > 0 else "ahead") in clock[2]
 
@@ -224,9 +226,9 @@ async def test_a_cluster_that_could_have_the_policies_and_has_not_is_found(ward,
 
 
 async def test_a_service_that_does_not_answer_is_found(ward):
-    ((check, level, told),) = await faults(ward, url="http://127.0.0.1:1")
+    ((check, level, message),) = await faults(ward, url="http://127.0.0.1:1")
     assert (check, level) == ("service", "failure")
-    assert told.startswith("The service does not answer at http://127.0.0.1:1 ")
+    assert message.startswith("The service does not answer at http://127.0.0.1:1 ")
 
 
 async def test_a_check_that_takes_too_long_harms_no_other(ward):
@@ -275,8 +277,8 @@ class _Proxied:
             if request.path == "/version" and self._version:
                 body = json.dumps({"gitVersion": self._version}).encode()
             if answer.status == 404 and b"could not find the requested resource" in body:
-                told = {"kind": "Status", "code": 404, "reason": "NotFound", "details": {"name": "spawnpenny"}}
-                body = json.dumps(told).encode()  # as a cluster answers that has the resource, and no such object
+                status = {"kind": "Status", "code": 404, "reason": "NotFound", "details": {"name": "spawnpenny"}}
+                body = json.dumps(status).encode()  # as a cluster answers that has the resource, and no such object
             headers = {"Content-Type": "application/json", **self._headers}
             return web.Response(body=body, status=answer.status, headers=headers)
 

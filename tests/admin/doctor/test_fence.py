@@ -44,13 +44,13 @@ class Fence:
 
     def __init__(self, settings, orders):
         made = make_fence(settings, orders)
-        self.objects = {(each["kind"], each["metadata"]["name"]): as_stored(each) for each in made}
+        self.objects = {(manifest["kind"], manifest["metadata"]["name"]): as_stored(manifest) for manifest in made}
 
     def spec(self, kind, name):
         return self.objects[kind, name]["spec"]
 
     def variable(self, name, variable, expression):
-        (found,) = [each for each in self.spec(POLICY, name)["variables"] if each["name"] == variable]
+        (found,) = [entry for entry in self.spec(POLICY, name)["variables"] if entry["name"] == variable]
         found["expression"] = expression
 
     async def answer(self, request):
@@ -90,7 +90,7 @@ async def look(fence, settings, tmp_path):
                 plugins = load_plugins(settings)
                 deployment = Deployment(settings, plugins, connected, "v1.36.2", 0.0, orders=orders)
                 found = await CHECKS["policy"](deployment)
-                return [(each.level.value, each.says, each.do) for each in found if each.level != "ok"]
+                return [(finding.level.value, finding.says, finding.do) for finding in found if finding.level != "ok"]
 
             yield run
 
@@ -150,15 +150,15 @@ def lost_variable(fence):
 
 
 BROKEN = {
-    "no policy": (without(POLICY, SERVICE), "is not there"),
-    "no binding": (without(BINDING, BROKER), "is not there"),
+    "no policy": (without(POLICY, SERVICE), "does not exist"),
+    "no binding": (without(BINDING, BROKER), "does not exist"),
     "a policy for another account": (
         condition("request.userInfo.username == 'system:serviceaccount:spawnpenny:other'"),
-        "is for other requests",
+        "applies to other requests",
     ),
-    "a policy for nobody": (condition("false"), "is for other requests"),
-    "a further condition": (further_condition, "only where a further condition holds"),
-    "a policy for everybody": (in_policy(SERVICE, matchConditions=[]), "is not for our account alone"),
+    "a policy for nobody": (condition("false"), "applies to other requests"),
+    "a further condition": (further_condition, "only under a further condition"),
+    "a policy for everybody": (in_policy(SERVICE, matchConditions=[]), "does not apply to our account only"),
     "failurePolicy Ignore": (in_policy(BROKER, failurePolicy="Ignore"), "failurePolicy: Ignore"),
     "emptied rules": (in_policy(BROKER, validations=[]), "lacks or changes the rule"),
     "rules that are always true": (
@@ -178,27 +178,33 @@ BROKEN = {
     "another folder for orders": (variable(BROKER, "hostPaths", "['/etc']"), "as hostPaths"),
     "a lost variable": (lost_variable, "lacks the variable installation"),
     "a zone that is everywhere": (variable(SERVICE, "zone", "'tenant'"), "as zone"),
-    "fewer operations": (in_rule(operations=["CREATE"]), "does not see all requests"),
-    "fewer kinds": (in_rule(resources=["pods"]), "does not see all requests"),
-    "cluster scope alone": (in_rule(scope="Cluster"), "does not see all requests"),
-    "more left out": (in_constraints(excludeResourceRules=[]), "does not see all requests"),
+    "fewer operations": (in_rule(operations=["CREATE"]), "does not match exactly the requests of its account"),
+    "fewer kinds": (in_rule(resources=["pods"]), "does not match exactly the requests of its account"),
+    "cluster scope alone": (in_rule(scope="Cluster"), "does not match exactly the requests of its account"),
+    "more left out": (in_constraints(excludeResourceRules=[]), "does not match exactly the requests of its account"),
     "namespaces left out": (
         in_constraints(namespaceSelector={"matchLabels": {"fenced": "yes"}}),
-        "does not see all requests",
+        "does not match exactly the requests of its account",
     ),
-    "objects left out": (in_constraints(objectSelector={"matchLabels": {"x": "y"}}), "does not see all requests"),
-    "exact versions alone": (in_constraints(matchPolicy="Exact"), "does not see all requests"),
+    "objects left out": (
+        in_constraints(objectSelector={"matchLabels": {"x": "y"}}),
+        "does not match exactly the requests of its account",
+    ),
+    "exact versions alone": (in_constraints(matchPolicy="Exact"), "does not match exactly the requests of its account"),
     "parameters": (in_policy(SERVICE, paramKind={"apiVersion": "v1", "kind": "ConfigMap"}), "takes parameters"),
-    "a binding with parameters": (in_binding(SERVICE, paramRef={"name": "p"}), "gives parameters"),
-    "a binding that warns": (in_binding(SERVICE, validationActions=["Warn", "Audit"]), "Warn, Audit alone"),
-    "a binding of another policy": (in_binding(BROKER, policyName="other"), "is for the policy other"),
+    "a binding with parameters": (in_binding(SERVICE, paramRef={"name": "p"}), "refers to parameters"),
+    "a binding that warns": (
+        in_binding(SERVICE, validationActions=["Warn", "Audit"]),
+        "does not deny requests: its validationActions are Warn, Audit",
+    ),
+    "a binding of another policy": (in_binding(BROKER, policyName="other"), "binds the policy other"),
     "a scoped binding": (
         in_binding(BROKER, matchResources={"namespaceSelector": {"matchLabels": {"a": "b"}}}),
-        "a part of the requests alone",
+        "in force only for some requests",
     ),
     "a binding for some kinds": (
         in_binding(BROKER, matchResources={"resourceRules": [{"resources": ["pods"]}]}),
-        "a part of the requests alone",
+        "in force only for some requests",
     ),
 }
 
@@ -207,8 +213,8 @@ BROKEN = {
 async def test_each_broken_fence_is_found_with_what_mends_it_for_good(look, fence, name):
     change, says = BROKEN[name]
     change(fence)
-    failures = [(told, do) for level, told, do in await look() if level == "failure"]
-    assert any(says in told for told, _ in failures), failures
+    failures = [(message, do) for level, message, do in await look() if level == "failure"]
+    assert any(says in message for message, _ in failures), failures
     assert {do for _, do in failures if "--output kustomize" not in do} == set()
 
 
@@ -235,4 +241,4 @@ async def test_doubts_of_the_api_server_are_a_warning(look, fence):
     warnings = {"expressionWarnings": [{"fieldRef": "spec.validations[0].expression", "warning": "undefined field"}]}
     fence.objects[POLICY, BROKER]["status"]["typeChecking"] = warnings
     ((level, says, _),) = await look()
-    assert (level, "has doubts" in says) == ("warning", True)
+    assert (level, "warns about" in says) == ("warning", True)

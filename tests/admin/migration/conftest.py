@@ -97,9 +97,9 @@ def migrate(tmp_path, capsys):
             file = tmp_path / name
             file.write_text(config)
         output = tmp_path / "settings.yaml"
-        files = [str(each) for each in (file, *more)]
+        files = [str(path) for path in (file, *more)]
         code = run(["migrate", "kubespawner", *files, "--output", str(output), *arguments])
-        told = capsys.readouterr()
-        return code, told.out + told.err, output
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err, output
 
     return run_it

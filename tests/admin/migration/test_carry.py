@@ -35,7 +35,7 @@ PLACEMENT = (
     "imagePullSecrets",
     "dnsConfig",
 )
-TOLD = {"CPU_LIMIT", "CPU_GUARANTEE", "MEM_LIMIT", "MEM_GUARANTEE", "JUPYTER_IMAGE", "JUPYTERHUB_DEFAULT_URL"}
+FROM_SETTINGS = {"CPU_LIMIT", "CPU_GUARANTEE", "MEM_LIMIT", "MEM_GUARANTEE", "JUPYTER_IMAGE", "JUPYTERHUB_DEFAULT_URL"}
 OWN = {"TEAM", "HOME_OF", "WORKERS"}
 
 
@@ -80,7 +80,11 @@ def gist(pod):
         },
         "placement": {key: spec.get(key) for key in PLACEMENT},
         "container": {key: notebook.get(key) for key in ("image", "imagePullPolicy", "args", "command", "ports")},
-        "env": {each["name"]: number(each["value"]) for each in notebook["env"] if each["name"] in TOLD | OWN},
+        "env": {
+            variable["name"]: number(variable["value"])
+            for variable in notebook["env"]
+            if variable["name"] in FROM_SETTINGS | OWN
+        },
         "resources": amounts(notebook),
         "mounts": placed(spec, notebook),
         "security": {key: contexts.get(key) for key in ("runAsUser", "fsGroup", "allowPrivilegeEscalation")},
@@ -98,8 +102,8 @@ def as_json(model):
 @pytest.mark.parametrize(("user", "server"), [("ada", ""), ("Ada.Lovelace@example.org", "work")])
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
 async def test_a_lab_is_made_of_the_same(migrate, spawner_of, user, server, choice):
-    code, told, output = await asyncio.to_thread(migrate, SITE, "--namespace", "jhub")
-    assert code == 0, told
+    code, printed, output = await asyncio.to_thread(migrate, SITE, "--namespace", "jhub")
+    assert code == 0, printed
     samples = Samples(load_settings(str(output)))
     ours = samples.pod(choice, user=User(user, 1000, 100), lab=server or DEFAULT_LAB)
 
@@ -115,34 +119,34 @@ async def test_a_lab_is_made_of_the_same(migrate, spawner_of, user, server, choi
 
 
 def test_what_cannot_be_carried_is_told_with_what_to_do(migrate):
-    code, told, output = migrate(CONFIGS / "by_hand.py")
+    code, printed, output = migrate(CONFIGS / "not_carried.py")
     assert code == 1
     settings = yaml.safe_load(output.read_text())
     assert settings["plugins"]["lab"]["image"] == "quay.io/ours/lab:1"
-    lost, known = told.partition("Not carried over:")[2].split("To know:")
+    lost, known = printed.partition("Not carried over:")[2].split("Notes:")
     for name in (
-        "The class Ours: what its code does",
-        "modify_pod_hook: a hook of a plugin: additions to the pod, as data. Here there is spawnpenny_pod_patch.",
-        "uid: the function <lambda> cannot be carried. A user's own come from the authenticator",
+        "The class Ours: its code is not carried over",
+        "modify_pod_hook: a plugin's hook: it returns additions to the pod as data. Use the hook spawnpenny_pod_patch.",
+        "uid: the function <lambda> cannot be carried over. Values for a user come from the authenticator",
         "imgae: KubeSpawner has no such trait",
         "user_namespace_labels: ",
-        "{userid}, the Hub's number of a user",
+        "the service does not know {userid}, the Hub's number of a user",
         "profile_list[0].kubespawner_override.gid: the function",
-        "profile 'Big', storage_capacity: a profile cannot override it here. It is plugins.storage.capacity for all.",
+        "profile 'Big', storage_capacity: a profile cannot override it in spawnpenny. Set plugins.storage.capacity",
         "This is more than mem_limit",
     ):
         assert name in lost
     assert "environment.API_TOKEN: if it is secret" in known
-    assert "environment.WHEN: the function <lambda> stays on the Hub" in known
-    assert "pods.allow lacks hostPath" in " ".join(known.partition("To mend")[2].split())
-    assert " ".join(known.split()).count("need the ConfigMap site, which nothing here makes") == 1
-    assert "    c.SpawnpennySpawner.http_timeout = 77" in told
-    assert "    c.SpawnpennySpawner.pre_spawn_hook = ...  # copy it: it was c.KubeSpawner.pre_spawn_hook" in told
+    assert "environment.WHEN: the function <lambda> stays in jupyterhub_config.py" in known
+    assert "pods.allow lacks hostPath" in " ".join(known.partition("To fix")[2].split())
+    assert " ".join(known.split()).count("need the ConfigMap site, but no step makes it") == 1
+    assert "    c.SpawnpennySpawner.http_timeout = 77" in printed
+    assert "    c.SpawnpennySpawner.pre_spawn_hook = ...  # copy it: it was c.KubeSpawner.pre_spawn_hook" in printed
 
 
 def test_values_are_for_the_file_alone(migrate):
-    _, told, output = migrate(CONFIGS / "by_hand.py")
-    assert "hunter2" not in told
+    _, printed, output = migrate(CONFIGS / "not_carried.py")
+    assert "hunter2" not in printed
     assert "hunter2" in output.read_text()
     assert output.stat().st_mode & 0o777 == 0o600
 
@@ -150,9 +154,9 @@ def test_values_are_for_the_file_alone(migrate):
 def test_a_file_that_is_there_is_kept(migrate):
     _, _, output = migrate(SITE)
     before = output.read_text()
-    code, told, _ = migrate(CONFIGS / "by_hand.py")
+    code, printed, _ = migrate(CONFIGS / "not_carried.py")
     assert (code, output.read_text()) == (2, before)
-    assert "There is a file" in told
+    assert "already exists" in printed
 
 
 @pytest.mark.parametrize(
@@ -163,25 +167,27 @@ def test_a_file_that_is_there_is_kept(migrate):
     ],
 )
 def test_a_configuration_that_fails_is_told_with_its_line(migrate, text, says):
-    code, told, output = migrate(text)
+    code, printed, output = migrate(text)
     assert code == 2
-    assert says in told
+    assert says in printed
     assert not output.exists()
 
 
 def test_a_user_namespace_keeps_its_name(migrate):
     text = "c.KubeSpawner.enable_user_namespaces = True"
     assert migrate(text, "--namespace", "jhub")[0] == 0
-    code, told, output = migrate(text + "\nc.KubeSpawner.user_namespace_template = '{username}-labs'", name="other.py")
-    assert code == 2, told  # the settings are there
+    code, printed, output = migrate(
+        text + "\nc.KubeSpawner.user_namespace_template = '{username}-labs'", name="other.py"
+    )
+    assert code == 2, printed  # the settings are there
     output.unlink()
-    code, told, _ = migrate(text + "\nc.KubeSpawner.user_namespace_template = '{username}-labs'", name="other.py")
-    assert (code, "'{username}-labs' is no prefix" in told) == (1, True)
+    code, printed, _ = migrate(text + "\nc.KubeSpawner.user_namespace_template = '{username}-labs'", name="other.py")
+    assert (code, "'{username}-labs' is not a prefix" in printed) == (1, True)
 
 
 def test_the_values_of_zero_to_jupyterhub_are_carried(migrate):
-    code, told, output = migrate(CONFIGS / "values.yaml")
-    assert code == 1, told
+    code, printed, output = migrate(CONFIGS / "values.yaml")
+    assert code == 1, printed
     settings = load_settings(str(output))
     pod = Samples(settings).pod({"profile": "big"}, user=User("ada", 1000, 100))
     found = gist(pod | {"spec": {"initContainers": [], **pod["spec"]}})
@@ -193,12 +199,12 @@ def test_the_values_of_zero_to_jupyterhub_are_carried(migrate):
     assert found["mounts"]["/home/jovyan"] == ({"persistentVolumeClaim": {"claimName": "claim-ada"}}, None, False)
     assert found["mounts"]["/shared"] == ({"nfs": {"server": "files", "path": "/shared"}}, None, False)
     assert found["placement"]["schedulerName"] is None
-    assert "set scheduler_name, as <release>-user-scheduler" in told
+    assert "set scheduler_name, as <release>-user-scheduler" in printed
     *of_the_chart, own = found["placement"]["tolerations"]
-    assert {each["value"] for each in of_the_chart} == {"user"}
+    assert {toleration["value"] for toleration in of_the_chart} == {"user"}
     assert own == {"key": "labs", "operator": "Exists"}
-    assert "hub.extraConfig.more: it is Python" in told
-    assert "pods.allow lacks nfs" in " ".join(told.split())
+    assert "hub.extraConfig.more: it is Python" in printed
+    assert "pods.allow lacks nfs" in " ".join(printed.split())
 
 
 @pytest.mark.parametrize("name", ["ada", "Ada@x", "ada--b", "9lives", "Émilie", "a" * 60])

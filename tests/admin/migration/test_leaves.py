@@ -178,14 +178,14 @@ def test_a_secret_in_a_leaf_is_not_repeated():
     found = carried(
         with_leaves([(("environment", "BAD"), "hunter{2}secret"), (("environment", "B"), ["hunter2"])], last=True)
     )
-    assert not any("hunter" in each or "secret" in each for each in found.lost)
+    assert not any("hunter" in sentence or "secret" in sentence for sentence in found.lost)
 
 
 def test_a_wrong_limit_falls_back_to_what_there_is_without_it():
     without = carried({key: value for key, value in SOUND.items() if key != "cpu_limit"})
     found = carried({**SOUND, "cpu_limit": "two"})
     assert found.settings == without.settings
-    assert [each.partition(":")[0] for each in found.lost] == ["cpu_limit"]
+    assert [sentence.partition(":")[0] for sentence in found.lost] == ["cpu_limit"]
 
 
 def test_settings_that_were_wrong_before_are_not_blamed_on_what_is_carried():

@@ -77,9 +77,9 @@ class Hub:
         return code
 
     async def script(self, *arguments, code=0):
-        ended, told = await self.kubectl.run("sh", "do.sh", *arguments)
-        assert ended == code, told
-        return told
+        ended, printed = await self.kubectl.run("sh", "do.sh", *arguments)
+        assert ended == code, printed
+        return printed
 
     async def holder(self, volume):
         spec = (await self.kubectl.read("pv", volume))["spec"]
@@ -146,8 +146,8 @@ async def test_a_volume_with_an_old_name_or_in_use(make_hub):
     }
     await hub.kubectl.create(pod)
     assert await hub.migrate() == 0
-    told = await hub.script("--apply", code=1)
-    assert "NOT DONE: it is mounted by jupyter-ada: stop that first" in told
+    printed = await hub.script("--apply", code=1)
+    assert "NOT DONE: it is mounted by jupyter-ada: stop them first" in printed
     assert await hub.holder(used) == (f"{hub.namespace}/{claim}", "Delete")
     assert await hub.holder(old) == (f"{hub.ours('Bob')}/claim-{safe_slug('Bob')}", "Delete")
     await hub.kubectl("-n", hub.namespace, "delete", "pod", "jupyter-ada", "--force", "--grace-period=0")
@@ -169,9 +169,9 @@ async def test_user_namespaces_become_ours_and_no_others(make_hub, spawner_of):
     await hub.script("--apply")
 
     namespaces = {
-        each: (await hub.kubectl.read("namespace", hub.ours(each)))["metadata"] for each in ("ada", "bob", "eve")
+        user: (await hub.kubectl.read("namespace", hub.ours(user)))["metadata"] for user in ("ada", "bob", "eve")
     }
-    names = {each: found.get("annotations", {}).get("spawnpenny.io/username") for each, found in namespaces.items()}
+    names = {user: found.get("annotations", {}).get("spawnpenny.io/username") for user, found in namespaces.items()}
     assert names == {"ada": "ada", "bob": "bob", "eve": None}
     async with hub.site.service() as service:
         ran = await settled(await start(service))

@@ -50,10 +50,10 @@ def test_rules_of_the_network_are_carried_in_the_same_format(plugins, chart):
     site, to_private, to_system, to_metadata = network["egress"]
     assert site == {"to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}], "ports": [{"port": 2049, "protocol": "TCP"}]}
     assert {port["port"] for rule in (to_private, to_system, to_metadata) for port in rule["ports"]} == {53}
-    told = chart[1]
-    assert "singleuser.networkPolicy.egress[1]: the service does not take it: to: Missing data" in told
-    assert "singleuser.networkPolicy.ingress: " in told
-    assert "egressAllowRules.cloudMetadataServer: labs never reach" in told
+    printed = chart[1]
+    assert "singleuser.networkPolicy.egress[1]: the service refuses it: to: Missing data" in printed
+    assert "singleuser.networkPolicy.ingress: " in printed
+    assert "egressAllowRules.cloudMetadataServer: labs never reach" in printed
 
 
 @pytest.mark.parametrize(
@@ -70,37 +70,37 @@ def test_what_labs_may_reach_is_what_it_was(migrate, rules, internet, private):
     _, _, output = migrate(yaml.safe_dump(values), name="values.yaml")
     network = yaml.safe_load(output.read_text())["plugins"]["namespace"]["network"]
     assert (network.get("internet", True), network.get("private")) == (internet, private)
-    whole = [each for each in network["egress"] if "ports" not in each]
+    whole = [rule for rule in network["egress"] if "ports" not in rule]
     assert bool(whole) == (rules.get("privateIPs") is True and not internet)
 
 
 def test_a_secret_that_a_variable_refers_to_is_where_it_belongs(chart):
-    told = chart[1]
-    assert "environment.DB_PASSWORD" not in told
-    assert told.count("Secret db") == 1  # the rehearsal says it
-    assert "environment.API_TOKEN: if it is secret" in told
-    assert "hunter2" not in told
+    printed = chart[1]
+    assert "environment.DB_PASSWORD" not in printed
+    assert printed.count("Secret db") == 1  # the rehearsal says it
+    assert "environment.API_TOKEN: if it is secret" in printed
+    assert "hunter2" not in printed
 
 
 def test_python_in_the_values_is_named_and_not_run(chart):
-    told = chart[1]
+    printed = chart[1]
     assert (
         "hub.extraConfig.pods: it is Python, and is not run; it sets modify_pod_hook, http_timeout of KubeSpawner"
-        in told
+        in printed
     )
-    assert "hub.extraConfig.class: it is Python, and is not run; it has a spawner class of its own, Ours" in told
-    assert "hub.extraConfig.login: it is Python, is not run and stays on the Hub" in told
-    assert "custom (homepage): it is for code of the site's own" in told
-    assert "singleuser.extraFiles (conf): the chart's Secret" in told
+    assert "hub.extraConfig.class: it is Python, and is not run; it defines its own spawner class, Ours" in printed
+    assert "hub.extraConfig.login: it is Python, is not run, and stays on the Hub" in printed
+    assert "custom (homepage): only the site's own code uses it" in printed
+    assert "singleuser.extraFiles (conf): the chart's Secret" in printed
 
 
 @pytest.mark.parametrize("command", ["/opt/start.sh", ["/opt/start.sh", "--debug"], ["bash", "/opt/start.sh"]])
 def test_a_command_that_is_a_file_that_is_not_carried_is_named(migrate, command):
     files = {"start": {"mountPath": "/opt/start.sh", "stringData": "x"}, "other": {"mountPath": "/etc/other"}}
     values = {"singleuser": {"image": {"name": "x", "tag": "1"}, "extraFiles": files, "cmd": command}}
-    _, told, _ = migrate(json.dumps(values), name="values.yaml")
-    assert "singleuser.cmd: it runs /opt/start.sh, which is singleuser.extraFiles.start and not carried" in told
-    assert "extraFiles.other and" not in told
+    _, printed, _ = migrate(json.dumps(values), name="values.yaml")
+    assert "singleuser.cmd: it runs /opt/start.sh, which is singleuser.extraFiles.start and not carried over" in printed
+    assert "extraFiles.other and" not in printed
 
 
 def test_where_labs_find_the_hub_is_kept(chart):
@@ -119,9 +119,9 @@ def test_where_labs_find_the_hub_is_kept(chart):
     ],
 )
 def test_an_address_of_the_hub_is_kept_and_found_from_elsewhere(migrate, text, url):
-    _, told, _ = migrate(text + "\nc.KubeSpawner.image = 'x'", "--namespace", "jhub")
-    assert f"c.SpawnpennySpawner.hub_connect_url = '{url}'" in told
-    assert told.count("c.SpawnpennySpawner.hub_connect_url = ") == 1
+    _, printed, _ = migrate(text + "\nc.KubeSpawner.image = 'x'", "--namespace", "jhub")
+    assert f"c.SpawnpennySpawner.hub_connect_url = '{url}'" in printed
+    assert printed.count("c.SpawnpennySpawner.hub_connect_url = ") == 1
 
 
 def test_dask_gateways_values_are_settings_of_the_plugin(plugins, chart):
@@ -175,7 +175,7 @@ def test_plain_python_of_dask_gateway_is_settings_with_their_units(migrate, tmp_
         "extraConfig": {"a": OPTIONS.replace("MEMORY", memory), "b": "import x"},
     }
     values.write_text(yaml.safe_dump({"jupyterhub": {}, "dask-gateway": {"gateway": gateway}}))
-    _, told, output = migrate(values)
+    _, printed, output = migrate(values)
     data = yaml.safe_load(output.read_text())
     dask = data["plugins"]["dask"]
     assert data["web"]["prefix"] == "/services/dask-gateway"
@@ -186,9 +186,9 @@ def test_plain_python_of_dask_gateway_is_settings_with_their_units(migrate, tmp_
     assert carried == (
         unit and {"type": "float", "sets": "worker_memory", "unit": unit, "default": 4, "min": 1, "max": 32}
     )
-    assert "scheduler_extra_pod_labels of the options' handler" in told
-    assert ("the option Float('memory'" in told) == (unit is None)
-    assert "extraConfig.b: it is Python, and nothing in it is plain" in told
+    assert "scheduler_extra_pod_labels of the options' handler" in printed
+    assert ("the option Float('memory'" in printed) == (unit is None)
+    assert "extraConfig.b: it is Python, and sets nothing to a literal value" in printed
 
 
 def test_python_over_values_holds(migrate, tmp_path):
@@ -201,9 +201,9 @@ def test_python_over_values_holds(migrate, tmp_path):
 
 
 def test_another_charts_values_are_refused(migrate):
-    code, told, output = migrate("grafana: {replicas: 1}", name="values.yaml")
+    code, printed, output = migrate("grafana: {replicas: 1}", name="values.yaml")
     assert (code, output.exists()) == (2, False)
-    assert "values.yaml has no values of Zero to JupyterHub" in told
+    assert "values.yaml has no values of Zero to JupyterHub" in printed
 
 
 TERM = {"matchExpressions": [{"key": "pool", "operator": "Exists"}]}
@@ -303,12 +303,12 @@ def outcome(folder, leaves):
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
-def test_each_value_for_labs_is_carried_or_it_is_said(tmp_path, leaf):
-    without = {"image.name": "quay.io/ours/other", **BESIDE.get(leaf, {})}
-    before, after = outcome(tmp_path, without), outcome(tmp_path, {**without, leaf: LEAVES[leaf]})
+def test_each_value_for_labs_is_carried_or_it_is_said(tmp_path, key):
+    without = {"image.name": "quay.io/ours/other", **BESIDE.get(key, {})}
+    before, after = outcome(tmp_path, without), outcome(tmp_path, {**without, key: LEAVES[key]})
     assert before != after
-    if before[:2] == after[:2] and leaf != "cloudMetadata.blockWithIptables":
-        assert any(leaf.split(".")[0] in each for each in {*after[2], *after[3]} - {*before[2], *before[3]})
+    if before[:2] == after[:2] and key != "cloudMetadata.blockWithIptables":
+        assert any(key.split(".")[0] in sentence for sentence in {*after[2], *after[3]} - {*before[2], *before[3]})
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def test_a_value_of_another_kind_is_lost_alone_and_said(tmp_path, place, wrong):
     file.write_text(yaml.safe_dump(values))
     carried = carry(load_values([file]), "jupyterhub")
     try_settings(carried, {})
-    assert any(place in each or place.split(".")[-1] in each for each in carried.lost)
+    assert any(place in sentence or place.split(".")[-1] in sentence for sentence in carried.lost)
     assert carried.settings["deadlines"]["spawn"] == 601
     lab = carried.settings["plugins"]["lab"]
     if place == "singleuser":

@@ -74,7 +74,7 @@ class Installation:
         watching = asyncio.create_task(objects.run())
         try:
             async with asyncio.timeout(PATIENCE):
-                return await objects.wait_for(namespace, name, lambda each: each is not None and takes(each))
+                return await objects.wait_for(namespace, name, lambda found: found is not None and takes(found))
         finally:
             watching.cancel()
 
@@ -91,8 +91,8 @@ class Installation:
             service = await self.connect(stack, "service")
             if broker and settings.broker.separate:
                 await stack.enter_async_context(run_broker(await self.connect(stack, "broker"), settings))
-            asked = (run_broker_client if settings.broker.separate else run_local_broker)(service, settings)
-            way = await stack.enter_async_context(asked)
+            client = (run_broker_client if settings.broker.separate else run_local_broker)(service, settings)
+            way = await stack.enter_async_context(client)
             plugins = load_plugins(settings, extra=self.site.plugins)
             run = await stack.enter_async_context(run_service(settings, plugins, service, way))
             await run.until_ready()
@@ -101,10 +101,10 @@ class Installation:
 
 def installation_data(more):
     """Return settings with every name its own, as an API server may have several installations."""
-    mark = f"p{secrets.token_hex(3)}"
-    data = site_data(mark)
-    data["namespaces"] |= {"broker": f"{mark}-broker", "prefix": f"{mark}u-"}
-    data["broker"] = {"account": f"{mark}-web", "account_namespace": f"{mark}-home", "role": f"{mark}-tenant"}
+    prefix = f"p{secrets.token_hex(3)}"
+    data = site_data(prefix)
+    data["namespaces"] |= {"broker": f"{prefix}-broker", "prefix": f"{prefix}u-"}
+    data["broker"] = {"account": f"{prefix}-web", "account_namespace": f"{prefix}-home", "role": f"{prefix}-tenant"}
     for section, content in more.items():
         data[section] |= content
     return data
@@ -138,9 +138,9 @@ class Thief:
 
     async def rights(self, namespace):
         """Return each (verb, resource) that this account has in a namespace, as the API server tells."""
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
+        request = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
         answer = await self.ask(
-            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review | {"spec": {"namespace": namespace}}
+            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", request | {"spec": {"namespace": namespace}}
         )
         assert not answer["status"]["incomplete"]
         found = {
@@ -155,21 +155,21 @@ class Thief:
         """Return whether one thing is allowed."""
         main, _, sub = resource.partition("/")
         attributes = {"verb": verb, "group": group, "resource": main, "subresource": sub, "namespace": namespace}
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+        request = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        return (await self.ask(path, review | {"spec": {"resourceAttributes": attributes}}))["status"]["allowed"]
+        return (await self.ask(path, request | {"spec": {"resourceAttributes": attributes}}))["status"]["allowed"]
 
     async def resources(self):
         """Return every resource that the API server has, with its group, but for questions about oneself."""
         async with self._session.get("/apis") as answer:
             groups = (await answer.json())["groups"]
-        paths = ["/api/v1", *(f"/apis/{version['groupVersion']}" for each in groups for version in each["versions"])]
+        paths = ["/api/v1", *(f"/apis/{version['groupVersion']}" for group in groups for version in group["versions"])]
         found = set()
         for path in paths:
             async with self._session.get(path) as answer:
                 listed = (await answer.json())["resources"]
             group = path.split("/")[2] if path.startswith("/apis") else ""
-            found |= {(group, each["name"]) for each in listed if each["name"] not in ABOUT_ONESELF}
+            found |= {(group, entry["name"]) for entry in listed if entry["name"] not in ABOUT_ONESELF}
         return found
 
 

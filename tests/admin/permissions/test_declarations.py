@@ -35,11 +35,11 @@ GOLDEN = Path(__file__).parent / "golden"
 @pytest.mark.parametrize(("output", "name"), [("table", "table.txt"), ("yaml", "manifests.yaml")])
 def test_the_permissions_of_the_standard_settings_are_as_the_golden_files_say(capsys, output, name):
     assert run(["permissions", "--output", output]) == 0
-    told, path = capsys.readouterr().out, GOLDEN / name
+    printed, path = capsys.readouterr().out, GOLDEN / name
     if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
-        path.write_text(told)
-    assert told == path.read_text()
+        path.write_text(printed)
+    assert printed == path.read_text()
 
 
 def test_the_json_says_what_the_yaml_does(capsys):
@@ -75,7 +75,9 @@ def roles(settings=None, **extra):
     settings = settings or Settings()
     made = make_manifests(gather(settings, load_plugins(settings, extra=extra)), settings)
     return {
-        (each["metadata"].get("namespace"), each["metadata"]["name"]): each["rules"] for each in made if "rules" in each
+        (manifest["metadata"].get("namespace"), manifest["metadata"]["name"]): manifest["rules"]
+        for manifest in made
+        if "rules" in manifest
     }
 
 
@@ -135,7 +137,7 @@ def test_without_a_broker_of_its_own_the_service_has_the_brokers_rights(capsys, 
 
 
 def test_permissions_are_merged_into_the_fewest_rules():
-    asked = [
+    permissions = [
         allow("create", on="secrets"),
         allow("get", "create", on="pods"),
         allow("get", "create", on="secrets"),
@@ -148,7 +150,7 @@ def test_permissions_are_merged_into_the_fewest_rules():
         Rule("", ("configmaps",), ("patch",), ("a", "b")),
         Rule("", ("pods", "secrets"), ("get", "create")),
     )
-    assert make_rules(asked) == expected == make_rules(reversed(asked))
+    assert make_rules(permissions) == expected == make_rules(reversed(permissions))
 
 
 def test_what_kubernetes_cannot_hold_to_names_is_refused():

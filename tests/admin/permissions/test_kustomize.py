@@ -15,7 +15,7 @@ from spawnpenny.cli.command import run
 
 KUSTOMIZE = Path(__file__).parents[3] / "kustomize"
 STORAGE = {"plugins": {"storage": {}}}
-LACKS = "lacks what is needed: create persistentvolumeclaims, get persistentvolumeclaims, patch persistentvolumeclaims."
+LACKS = "lacks needed rights: create persistentvolumeclaims, get persistentvolumeclaims, patch persistentvolumeclaims."
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_a_right_that_nothing_needs_any_more_is_found(overlay, check):
     write(overlay)
     (overlay / "settings.yaml").write_text(settings)
     code, _, err = check("--overlay", overlay)
-    assert (code, "gives what nothing needs: create persistentvolumeclaims" in err) == (2, True)
+    assert (code, "gives rights that nothing needs: create persistentvolumeclaims" in err) == (2, True)
 
 
 def test_settings_that_components_bring_in_the_environment_count(overlay, check):
@@ -136,7 +136,7 @@ def test_a_binding_of_our_account_that_nothing_needs_is_found(overlay, check):
 def test_service_and_broker_that_disagree_are_found(overlay, check, section, key, ours, theirs):
     changed(overlay / "broker-settings.yaml", **{section: {key: theirs}})
     code, _, err = check("--overlay", overlay)
-    assert (code, f"{section}.{key} is {ours!r} for the service and {theirs!r} for the broker" in err) == (2, True)
+    assert (code, f"{section}.{key} is {ours!r} for the service but {theirs!r} for the broker" in err) == (2, True)
 
 
 def test_a_fence_of_other_settings_is_found_until_the_overlay_has_its_own(overlay, check):
@@ -147,7 +147,7 @@ def test_a_fence_of_other_settings_is_found_until_the_overlay_has_its_own(overla
     changed(overlay / "orders.yaml", **orders)
     code, _, err = check("--overlay", overlay)
     assert code == 2
-    for variable in ("opened, and the settings want ['nfs']", "levels", "labels", "want ['capabilities']"):
+    for variable in ("opened, but the settings need ['nfs']", "levels", "labels", "need ['capabilities']"):
         assert variable in err
     write(overlay)
     assert check("--overlay", overlay)[0] == 0
@@ -186,7 +186,7 @@ def test_a_file_of_somebody_else_is_not_written_over(overlay, capsys):
     file = overlay / "permissions/kustomization.yaml"
     file.write_text("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nlabels: [{pairs: {}}]\n")
     assert run(["permissions", "--overlay", str(overlay), "--output", "kustomize"]) == 2
-    assert "was written by somebody else" in capsys.readouterr().err
+    assert "was not written by spawnpenny" in capsys.readouterr().err
 
 
 def test_an_overlay_that_cannot_be_rendered_is_left_as_it_was(overlay, capsys):

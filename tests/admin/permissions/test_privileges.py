@@ -46,7 +46,7 @@ class Account:
     may: dict[str, set] = field(default_factory=dict)
 
 
-def asked_of(accounts, resources):
+def questions_of(accounts, resources):
     """Yield each question: an account, a place, and a verb on a resource."""
     for account in accounts:
         for place, namespace in account.places.items():
@@ -82,8 +82,8 @@ class Api:
             "groups": groups,
             "resourceAttributes": attributes | {"namespace": namespace, "name": name},
         }
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-        async with self._session.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review) as answer:
+        request = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+        async with self._session.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=request) as answer:
             return (await answer.json())["status"]["allowed"]
 
 
@@ -106,11 +106,11 @@ def bound(kind, name, user, namespace=None, role=None):
     return manifest(f"{kind}Binding", name, namespace, roleRef=ref, subjects=subjects)
 
 
-async def others(api, mark, tenant):
+async def others(api, prefix, tenant):
     """Give the accounts of other projects what their manifests give them."""
     accounts = []
     for number, other in enumerate(yaml.safe_load((RULES / "others.yaml").read_text())):
-        home, name = f"{mark}-other{number}", f"{mark}-other{number}"
+        home, name = f"{prefix}-other{number}", f"{prefix}-other{number}"
         user = f"system:serviceaccount:{home}:{name}"
         await api.make(manifest("Namespace", home))
         for kind, namespace, rules in (("ClusterRole", None, other["cluster"]), ("Role", home, other.get("own"))):
@@ -122,45 +122,45 @@ async def others(api, mark, tenant):
     return accounts
 
 
-async def ours(api, mark, reads):
+async def ours(api, prefix, reads):
     """Give our accounts what is printed, with a user namespace as the broker makes it."""
     names = Settings().namespaces
-    spaces = {"state": f"{mark}-state", "broker": f"{mark}-broker", "provision": f"{mark}-provision"}
-    broker = {"account": f"{mark}-web", "account_namespace": f"{mark}-home", "role": f"{mark}-tenant"}
-    settings = make_settings({"namespaces": spaces | {"prefix": f"{mark}u-", "reads": reads}, "broker": broker})
-    tenant, leaving = f"{mark}u-ada", f"{mark}u-leaving"
-    for name in (*spaces.values(), f"{mark}-home", tenant, leaving):
+    spaces = {"state": f"{prefix}-state", "broker": f"{prefix}-broker", "provision": f"{prefix}-provision"}
+    broker = {"account": f"{prefix}-web", "account_namespace": f"{prefix}-home", "role": f"{prefix}-tenant"}
+    settings = make_settings({"namespaces": spaces | {"prefix": f"{prefix}u-", "reads": reads}, "broker": broker})
+    tenant, leaving = f"{prefix}u-ada", f"{prefix}u-leaving"
+    for name in (*spaces.values(), f"{prefix}-home", tenant, leaving):
         await api.make(manifest("Namespace", name))
-    for each in make_manifests(gather(settings, load_plugins(settings)), settings):
-        await api.make(each)
-    await api.make(service_binding(tenant, installation=mark, broker=settings.broker))
+    for role in make_manifests(gather(settings, load_plugins(settings)), settings):
+        await api.make(role)
+    await api.make(service_binding(tenant, installation=prefix, broker=settings.broker))
     await api.make(release_binding(leaving, settings))
     own = {names.state: spaces["state"], names.broker: spaces["broker"], names.provision: spaces["provision"]}
     places = {ALL: "", TENANTS: tenant, LEAVING: leaving, **own}
-    users = ["system:serviceaccount:{}:{}".format(*account_of(each, settings)) for each in ("service", "broker")]
+    users = ["system:serviceaccount:{}:{}".format(*account_of(account, settings)) for account in ("service", "broker")]
     return users, places, settings.broker.role
 
 
 @pytest.fixture
 async def accounts(api):
     """Have all accounts on the API server, and what it answers of them."""
-    mark = f"d{secrets.token_hex(3)}"
-    (service, broker), places, role = await ours(api, f"{mark}a", "cluster")
-    (sparing, _), other_places, _ = await ours(api, f"{mark}b", "namespace")
+    prefix = f"d{secrets.token_hex(3)}"
+    (service, broker), places, role = await ours(api, f"{prefix}a", "cluster")
+    (sparing, _), other_places, _ = await ours(api, f"{prefix}b", "namespace")
     after = f"{broker}-after"
-    await api.make(bound("ClusterRole", f"{mark}a-web-broker", after) | {"metadata": {"name": f"{mark}-after"}})
+    await api.make(bound("ClusterRole", f"{prefix}a-web-broker", after) | {"metadata": {"name": f"{prefix}-after"}})
     for namespace in (FOREIGN, places[TENANTS]):
         binding = bound("Role", role, after, namespace, role="ClusterRole")
-        await api.make(binding | {"metadata": {"name": f"{mark}-after", "namespace": namespace}})
+        await api.make(binding | {"metadata": {"name": f"{prefix}-after", "namespace": namespace}})
     made = [
-        *await others(api, mark, places[TENANTS]),
+        *await others(api, prefix, places[TENANTS]),
         Account("service", service, places),
         Account("service, per-namespace reads", sparing, other_places),
         Account("broker", broker, places, role, after),
         Account("Hub and labs", f"system:serviceaccount:{places[TENANTS]}:default", places),
     ]
     resources = {(group, of) for rule in all_rules() for group in rule["apiGroups"] for of in rule["resources"]}
-    questions = list(asked_of(made, resources))
+    questions = list(questions_of(made, resources))
     answers = await asyncio.gather(*(api.may(a.user, v, g, r, **where) for a, _, v, g, r, where in questions))
     for (account, place, verb, group, resource, _), allowed in zip(questions, answers, strict=True):
         if allowed:
@@ -174,8 +174,8 @@ def all_rules():
     yield from yaml.safe_load((RULES / "sensitive.yaml").read_text())
     for other in yaml.safe_load((RULES / "others.yaml").read_text()):
         yield from (*other["cluster"], *other.get("own", ()))
-    for each in make_manifests(gather(settings, load_plugins(settings)), settings):
-        yield from each.get("rules", ())
+    for manifest in make_manifests(gather(settings, load_plugins(settings)), settings):
+        yield from manifest.get("rules", ())
 
 
 def rights_table(accounts):
@@ -201,7 +201,8 @@ def grouped(rights):
         resources.setdefault("all" if allowed >= {*READ, *WRITE} else message, set()).add(resource)
     bind = {"bind": "bind (the two roles for user namespaces alone)"}
     return sorted(
-        (bind.get(told, told), ", ".join(f"`{each}`" for each in sorted(of))) for told, of in resources.items()
+        (bind.get(label, label), ", ".join(f"`{resource}`" for resource in sorted(of)))
+        for label, of in resources.items()
     )
 
 
@@ -260,9 +261,9 @@ async def thefts_table(api, accounts):
 
 async def cell(api, account, theft):
     ways = theft_list(account.places[TENANTS])[theft]
-    for user, told in ((account.user, "yes"), (account.after, "after a binding")):
+    for user, verdict in ((account.user, "yes"), (account.after, "after a binding")):
         if user and await succeeds(api, user, ways):
-            return told
+            return verdict
     return "no"
 
 

@@ -39,7 +39,7 @@ async def test_claims_come_and_go_with_the_rights_that_are_printed(installation,
         run = await service.spawns.purge("ada", lab(), identity=HUB)
         await run.until_gone()
         assert run.kept == ""
-    entries = [each for each in apiserver.audit(before) if each.user == installation.user_of("service")]
+    entries = [entry for entry in apiserver.audit(before) if entry.user == installation.user_of("service")]
     used = {entry.verb for entry in entries if entry.resource == CLAIM and entry.authorized}
     assert used == {"create", "get", "patch", "delete"}
     assert ("list", "pods") in {

@@ -127,8 +127,8 @@ def thefts(places, *, privileged):
 @pytest.mark.parametrize("account", ["service", "broker"])
 async def test_each_theft_is_answered_as_told(installation, apiserver, thief_of, places, account):
     tried = thefts(places, privileged=NO if apiserver.discovery.enforces_pod_security else MADE)
-    expected = {name: told[3 if account == "service" else 4] for name, told in tried.items()}
+    expected = {name: theft[3 if account == "service" else 4] for name, theft in tried.items()}
     async with thief_of(installation.user_of(account)) as thief:
-        answers = {name: await thief.answer(*told[:3]) for name, told in tried.items()}
+        answers = {name: await thief.answer(*theft[:3]) for name, theft in tried.items()}
         assert await thief.answer("GET", "/api/v1/nodes", Impersonate_User="system:admin") == NO
     assert answers == expected

@@ -197,7 +197,7 @@ class Broken(Site):
         return [spawn.options["no such option"]]
 
 
-class Asking(Site):
+class NeedsCluster(Site):
     name = "site.asking"
 
     def manifests(self, spawn):
@@ -206,11 +206,11 @@ class Asking(Site):
 
 
 def test_a_sites_own_plugin_is_rehearsed_and_no_step_applied(rehearsed):
-    found = rehearsed(extra={"site": plugin(steps=lambda: [Site(), Hidden(), Asking()])})
+    found = rehearsed(extra={"site": plugin(steps=lambda: [Site(), Hidden(), NeedsCluster()])})
     (problem,) = found.refusals
     assert (problem.setting, problem.code) == ("plugins.site", "cluster_invalid_object")
     assert "'a b' is not a valid key" in problem.message
-    assert {"site.hidden", "site.asking"} <= {each.step for each in found.unrehearsed}
+    assert {"site.hidden", "site.asking"} <= {skipped.step for skipped in found.unrehearsed}
     assert Site.applied == Hidden.applied == 0
 
 
@@ -236,7 +236,7 @@ def test_a_text_that_nobody_can_guess_is_left_to_the_user(rehearsed):
     field = FormField("ticket", "Ticket", free_text=FreeText("Ticket", pattern="T-[0-9]{7}"))
     choice = FormField("colour", "Colour", (FormChoice("red", "Red"), FormChoice("blue", "Blue")))
     found = rehearsed(extra={"site": plugin(form=lambda: [field, choice])})
-    assert [each.step for each in found.unrehearsed if "--option" in each.why] == ["Ticket"]
+    assert [skipped.step for skipped in found.unrehearsed if "--option" in skipped.why] == ["Ticket"]
 
 
 class Copying(Hidden):
@@ -277,7 +277,7 @@ def test_all_missing_objects_are_pasted_together(rehearsed):
 def test_no_tokens_are_a_refusal_where_the_environment_is_known(deployed):
     settings = make_settings({"tokens": {}})
     found = rehearse(settings, load_plugins(settings), deployed=deployed)
-    (problem,) = [each for each in found.problems if each.code == "nobody_may_spawn"]
+    (problem,) = [problem for problem in found.problems if problem.code == "nobody_may_spawn"]
     assert (problem.severity == "refusal") is deployed
 
 

@@ -13,7 +13,7 @@ from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.site import site_data
 
 WRONG = yaml.safe_load(Path(__file__).with_name("wrong_settings.yaml").read_text())
-REFUSED = [each for each in WRONG if each["spawn"] == "failed" and each["names"] != "cluster"]
+REFUSED = [case for case in WRONG if case["spawn"] == "failed" and case["names"] != "cluster"]
 """What is refused before there is a pod: what pods lack is told by a kubelet, which the hollow node is not."""
 
 

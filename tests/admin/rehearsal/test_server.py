@@ -29,7 +29,7 @@ async def tried(apiserver, kube_site, tmp_path, capsys):
         "tokens": {"hub": {"sha256": HASH, "scopes": ["spawn:any"]}},
     }
     settings = kube_site.settings
-    grants = [each for each in gather(settings, load_plugins(settings)) if each.account == "service"]
+    grants = [grant for grant in gather(settings, load_plugins(settings)) if grant.account == "service"]
     for manifest in make_manifests(grants, settings):
         await kube_site.cluster.create(manifest)
     kubeconfig = apiserver.kubeconfig_for(f"system:serviceaccount:{name}:{name}")
@@ -80,9 +80,12 @@ async def test_what_only_the_cluster_knows_is_refused(tried, ada, kube_site):
     )
     message = " ".join(messages(found))
     assert code == 1
-    for words in ("no PriorityClass with name labs", f"no Secret db in {kube_site.namespace(ada)}"):
+    for words in (
+        "no PriorityClass with name labs",
+        f"need the Secret db in {kube_site.namespace(ada)}, which does not exist",
+    ):
         assert words in message
-    assert "no Secret registry" in message
+    assert "need the Secret registry" in message
     assert not found["spawns"][0]["starts"]
 
 

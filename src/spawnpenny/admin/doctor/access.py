@@ -22,12 +22,12 @@ _AT_ONCE: Final = 8
 
 
 class RightsUnknownError(Exception):
-    """The rights at hand do not suffice to ask about that account; its text says so."""
+    """The own rights do not allow a question about that account; the text of the error says so."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Right:
-    """A verb on a resource of a group (``pods/exec`` for a part of one), in a namespace or in all of them."""
+    """A verb on a resource of an API group (``pods/exec`` for a subresource), in one namespace or in all of them."""
 
     verb: str
     resource: str
@@ -53,7 +53,7 @@ class Right:
 
 
 class Access:
-    """Asks for others where the rights suffice for that, as an administrator's do, and else for oneself."""
+    """Client of access reviews: of any account if our rights allow it, as an administrator's do, else of our own."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -63,7 +63,7 @@ class Access:
         """Return those of the rights that a service account has.
 
         Raises:
-            CannotTellError: It may not be asked.
+            RightsUnknownError: The API server does not let us ask about this account.
 
         """
         desired = list(dict.fromkeys(rights))
@@ -80,7 +80,7 @@ class Access:
             me = re.search(r'User "([^"]+)" cannot', error.message)
             if me is None or me[1] != _user(account):
                 namespace, name = account
-                message = f"These rights do not suffice to ask what the account {name} of {namespace} may do."
+                message = f"Your rights do not suffice to ask what the account {name} of {namespace} may do."
                 raise RightsUnknownError(message) from None
             return True
         return False

@@ -25,10 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The installation that settings and plugins describe, and the cluster as it is reached from here.
+    """The installation that settings and plugins describe, and the cluster that it runs in.
 
-    ``behind`` are the seconds by which our clock is behind the API server's; ``url`` is where the service answers;
-    ``orders`` are the site's, None where they are not known here.
+    Attributes:
+        settings: The settings of the installation.
+        plugins: Its plugins.
+        cluster: A client of the cluster.
+        version: The version of the API server.
+        behind: The seconds by which our clock is behind the API server's; None if unknown.
+        url: The URL of the service; None to leave it out.
+        orders: The site's orders; None if they are not known here.
+
     """
 
     settings: Settings
@@ -46,7 +53,7 @@ class Deployment:
 
     @property
     def accounts(self) -> dict[Account, tuple[str, str]]:
-        """Namespace and name of the service accounts that there are."""
+        """Namespace and name of each service account."""
         found: dict[Account, tuple[str, str]] = {"service": account_of("service", self.settings)}
         if self.settings.broker.separate:
             found["broker"] = account_of("broker", self.settings)
@@ -61,17 +68,17 @@ class Deployment:
 
     @property
     def release(self) -> tuple[int, int]:
-        """The version of Kubernetes as two numbers; zeros where it says none."""
+        """The version of Kubernetes as two numbers; zeros if it is unknown."""
         found = re.match(r"v?(\d+)\.(\d+)", self.version)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def ownership_labels(self, kind: str | None = None) -> dict[str, str]:
-        """Return the labels of what is this installation's."""
+        """Return the labels of this installation's objects."""
         ours = labels.ours(self.settings.installation)
         return ours if kind is None else {**ours, labels.KIND: kind}
 
     def age(self, lease: Manifest) -> timedelta | None:
-        """Return how long ago a Lease was renewed, by the API server's clock; None where it says nothing."""
+        """Return how long ago a Lease was renewed, by the API server's clock; None if it has no time."""
         renewed = (lease.get("spec") or {}).get("renewTime")
         if not renewed:
             return None

@@ -1,4 +1,4 @@
-"""Run all checks side by side, each with a time limit; one that fails harms no other."""
+"""Run all checks at the same time, each with a time limit; a failing check does not stop the others."""
 
 from __future__ import annotations
 
@@ -64,12 +64,14 @@ async def examine(
     orders: Orders | None = None,
     patience: float = _PATIENCE,
 ) -> list[Finding]:
-    """Return what all checks found, in their order."""
+    """Run all checks, and return their findings in the order of ``CHECKS``."""
     began = datetime.now(UTC)
     try:
         about = await cluster.about()
     except SpawnpennyError as error:
-        do = "See whether the address and the credentials in the kubeconfig are right, and reached from here."
+        do = (
+            "Check the address and the credentials in the kubeconfig, and that the API server can be reached from here."
+        )
         return [replace(failure(error.message, do), check="kubernetes")]
     behind = None
     if about.date is not None:
@@ -85,12 +87,12 @@ async def _run(name: str, check: Check, deployment: Deployment, patience: float)
         async with asyncio.timeout(patience):
             found = await check(deployment)
     except TimeoutError:
-        found = [failure(f"The check did not come to an end within {patience:g} s.", "Try again later.")]
+        found = [failure(f"The check did not end within {patience:g} s.", "Try again later.")]
     except ClusterForbiddenError as error:
         found = [unknown(error.message)]
     except SpawnpennyError as error:
-        found = [failure(error.message, "See what the cluster says to the same request by kubectl.")]
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are worth hearing
+        found = [failure(error.message, "Make the same request with kubectl, and read the cluster's answer.")]
+    except Exception as error:  # noqa: BLE001 - the findings of the other checks are still of use
         message = f"The check itself failed ({type(error).__name__})."
-        found = [unknown(message, "This is a mistake in spawnpenny: tell its developers.")]
+        found = [unknown(message, "This is an error in spawnpenny. Please report it to its developers.")]
     return [replace(finding, check=name) for finding in found]

@@ -7,14 +7,17 @@ from enum import StrEnum
 from typing import Final
 
 APPLY: Final = (
-    "Have the overlay bring it, or the next `kubectl apply -k` takes it away again: "
+    "Write it into the overlay, so that the next `kubectl apply -k` does not undo it: "
     "spawnpenny permissions --overlay OVERLAY --output kustomize, then kubectl apply -k OVERLAY"
 )
-"""What mends a right or a rule that is not as the settings want it."""
+"""Advice on a right or a rule that differs from what the settings need."""
 
 
 class Level(StrEnum):
-    """``unknown``: these rights do not suffice to find out; ``warning``: it works, and could be better."""
+    """How bad a finding is.
+
+    ``unknown``: your rights do not suffice to find out. ``warning``: it works, but should be looked at.
+    """
 
     OK = "ok"
     UNKNOWN = "unknown"
@@ -24,7 +27,15 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check found: what is so, and what to do about it. ``check`` is filled in by who runs it."""
+    """One result of a check.
+
+    Attributes:
+        level: How bad it is.
+        says: What was found.
+        do: What to do about it; empty if nothing has to be done.
+        check: The name of the check; ``examine`` fills it in.
+
+    """
 
     level: Level
     says: str
@@ -52,6 +63,6 @@ _FEW = 10
 
 
 def few(names: list[str]) -> str:
-    """Return names as a text that stays readable."""
+    """Join names into a text; of a long list, name the first ones and count the rest."""
     shown = ", ".join(names[:_FEW])
     return f"{shown} and {len(names) - _FEW} more" if len(names) > _FEW else shown

@@ -19,12 +19,12 @@ async def check_namespaces(deployment: Deployment) -> list[Finding]:
     for name in deployment.namespaces:
         existing = await deployment.cluster.read(Ref(resource_of("Namespace"), name))
         if existing is None:
-            found.append(failure(f"The namespace {name} is not there.", _APPLY))
+            found.append(failure(f"The namespace {name} does not exist.", _APPLY))
         elif existing["metadata"].get("deletionTimestamp"):
             found.append(
-                failure(f"The namespace {name} is being deleted.", "Wait until it is gone, then make it anew.")
+                failure(f"The namespace {name} is being deleted.", "Wait until it is gone, then create it again.")
             )
-    return found or [ok(f"The namespaces are there: {', '.join(deployment.namespaces)}.")]
+    return found or [ok(f"The namespaces exist: {', '.join(deployment.namespaces)}.")]
 
 
 async def check_accounts(deployment: Deployment) -> list[Finding]:
@@ -33,5 +33,5 @@ async def check_accounts(deployment: Deployment) -> list[Finding]:
         if await deployment.cluster.read(Ref(resource_of("Namespace"), namespace)) is None:
             continue  # reported already
         if await deployment.cluster.read(Ref(resource_of("ServiceAccount"), name, namespace)) is None:
-            found.append(failure(f"The service account {name} is not there, in {namespace}.", _APPLY))
-    return found or [ok("The service accounts are there.")]
+            found.append(failure(f"The service account {name} does not exist in {namespace}.", _APPLY))
+    return found or [ok("The service accounts exist.")]

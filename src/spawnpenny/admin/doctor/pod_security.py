@@ -16,14 +16,16 @@ _PREFIX: Final = "pod-security.kubernetes.io/"
 _LEVEL: Final = f"{_PREFIX}enforce"
 _VERSION: Final = f"{_PREFIX}enforce-version"
 _STRICTEST: Final = "restricted"
-_AS_MADE: Final = "Give it the level that the deployment's base gives it: kubectl label --overwrite namespace"
+_AS_MADE: Final = "Set the level of the deployment's base: kubectl label --overwrite namespace"
 
 
 async def check_pod_security(deployment: Deployment) -> list[Finding]:
-    """Compare the levels of user namespaces with the broker's, and look for a level on each of our own."""
+    """Compare the levels of user namespaces with the broker's setting, and check that our own namespaces have one."""
     found = [*await _of_users(deployment), *await _of_our_own(deployment)]
     level = deployment.settings.broker.pod_security
-    return found or [ok(f"All user namespaces have the pod security level {level}, and our own have theirs.")]
+    return found or [
+        ok(f"All user namespaces have the pod security level {level}, and our own namespaces have theirs.")
+    ]
 
 
 async def _of_users(deployment: Deployment) -> list[Finding]:
@@ -36,7 +38,7 @@ async def _of_users(deployment: Deployment) -> list[Finding]:
     ]:
         found.append(
             failure(
-                f"User namespaces have another pod security level than {level}: {few(sorted(wrong))}.",
+                f"The pod security level of user namespaces is not {level}: {few(sorted(wrong))}.",
                 f"kubectl label --overwrite namespace NAMESPACE {_LEVEL}={level} "
                 f"{_PREFIX}warn={level}, or change broker.pod_security.",
             )
@@ -44,7 +46,7 @@ async def _of_users(deployment: Deployment) -> list[Finding]:
     if old := [f"{_name(namespace)} ({_label(namespace, _VERSION)})" for namespace in namespaces if _is_old(namespace)]:
         found.append(
             failure(
-                f"User namespaces have their pod security level of an old Kubernetes: {few(sorted(old))}.",
+                f"The pod security level of user namespaces is the one of an old Kubernetes: {few(sorted(old))}.",
                 f"kubectl label namespace NAMESPACE {_VERSION}-",
             )
         )
@@ -65,16 +67,17 @@ def _of_one(namespace: Manifest, deployment: Deployment) -> list[Finding]:
     usual = "baseline" if name == spaces.provision else _STRICTEST
     do = f"{_AS_MADE} {name} {_LEVEL}={usual}"
     if not level:
-        return [failure(f"The namespace {name} has no pod security level: Kubernetes takes any pod there.", do)]
+        return [failure(f"The namespace {name} has no pod security level: Kubernetes accepts any pod in it.", do)]
     if _is_old(namespace):
         message = (
-            f"The namespace {name} has its pod security level of an old Kubernetes ({_label(namespace, _VERSION)})."
+            f"The pod security level of the namespace {name} is the one of an old Kubernetes "
+            f"({_label(namespace, _VERSION)})."
         )
         return [failure(message, f"kubectl label namespace {name} {_VERSION}-")]
     if level == _STRICTEST or name == spaces.provision:
         return []
     message = f"The namespace {name} has the pod security level {level}, not {_STRICTEST}."
-    return [failure(message, do) if name == spaces.state else warning(message, f"{do}, unless it is meant.")]
+    return [failure(message, do) if name == spaces.state else warning(message, f"{do}, unless this is intended.")]
 
 
 def _is_other(namespace: Manifest, level: str) -> bool:

@@ -1,4 +1,4 @@
-"""Check that the fence in force is the one of the settings, rule by rule."""
+"""Compare the admission policies in the cluster, the fence, with those of the settings, rule by rule."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _RESOURCES: Final = {
     BINDING: Resource(_API, BINDING, "validatingadmissionpolicybindings", namespaced=False),
 }
 _OF_ORDERS: Final = frozenset({"opened", "hostPaths"})
-"""The variables of the broker's policy that follow from the site's orders."""
+"""Variables of the broker's policy that depend on the site's orders."""
 
 
 async def check_policy(deployment: Deployment) -> list[Finding]:
     """Compare both policies and their bindings with those of the settings."""
     if deployment.release < _SINCE:
         message = (
-            f"Kubernetes {deployment.version} has no admission policies (from 1.30 on), so that RBAC alone fences the "
+            f"Kubernetes {deployment.version} has no admission policies (they need 1.30). RBAC alone limits the "
             "broker's account, which can bind the tenant role in any namespace."
         )
-        return [warning(message, "Use Kubernetes 1.30 or later, or know what remains.")]
+        return [warning(message, "Use Kubernetes 1.30 or later, or accept the risk (docs/explanation/policy.md).")]
     if not deployment.settings.broker.separate:
-        return [ok("There is no fence where the service is its own broker (broker.separate is false).")]
+        return [ok("No fence is needed: the service is its own broker (broker.separate is false).")]
     found = []
     for desired in make_fence(deployment.settings, deployment.orders):
         found += await _compare(deployment, desired)
     if not any(finding.level == "failure" for finding in found):
-        found.append(ok("The fence in force is the one of the settings."))
+        found.append(ok("The admission policies (the fence) are those of the settings."))
     return found
 
 
@@ -46,22 +46,22 @@ async def _compare(deployment: Deployment, desired: Manifest) -> list[Finding]:
     kind, name = desired["kind"], desired["metadata"]["name"]
     existing = await deployment.cluster.read(Ref(_RESOURCES[kind], name))
     if existing is None:
-        return [failure(f"The {kind} {name} is not there.", APPLY)]
+        return [failure(f"The {kind} {name} does not exist.", APPLY)]
     found = []
     if deployment.orders is None and kind == POLICY and name.endswith("-broker"):
         desired = _with_orders_of(desired, existing)
-        message = "What the fence opens for the site's orders cannot be judged: they are the broker's own."
+        message = "What the fence opens for the site's orders cannot be checked: only the broker has the orders."
         found.append(unknown(message, "Run doctor with --overlay."))
     found += [failure(difference, APPLY) for difference in fence_differences(existing, desired)]
-    found += [warning(addition, "See whether it is meant.") for addition in fence_additions(existing, desired)]
+    found += [warning(addition, "Check whether it is intended.") for addition in fence_additions(existing, desired)]
     if (existing.get("status") or {}).get("typeChecking", {}).get("expressionWarnings"):
-        message = f"The API server has doubts about expressions of the {kind} {name}."
-        found.append(warning(message, f"kubectl get {kind.lower()} {name} -o yaml shows them, under status."))
+        message = f"The API server warns about expressions of the {kind} {name}."
+        found.append(warning(message, f"Read the warnings under status: kubectl get {kind.lower()} {name} -o yaml"))
     return found
 
 
 def _with_orders_of(desired: Manifest, existing: Manifest) -> Manifest:
-    """Return a policy with those variables as they are that follow from what is not known here."""
+    """Return the desired policy with the existing values of the variables that depend on the unknown orders."""
     given = {
         variable["name"]: variable
         for variable in existing["spec"].get("variables") or ()

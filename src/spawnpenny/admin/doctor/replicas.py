@@ -30,20 +30,21 @@ async def check_replicas(deployment: Deployment) -> list[Finding]:
     )
     alive = [lease for lease in leases.items if _is_fresh(deployment, lease)]
     if not alive:
-        message = f"No service runs: no Lease of a replica in {state} is fresh."
-        return [failure(message, "See whether the pods of the service run, and what they log.")]
+        message = f"No replica of the service runs: no Lease of a replica in {state} is valid."
+        return [failure(message, "Check that the pods of the service run, and read their logs.")]
     versions = {(lease["metadata"].get("annotations") or {}).get(labels.VERSION, "unknown") for lease in alive}
-    message = f"{len(alive)} running: spawnpenny {', '.join(sorted(versions))}"
+    message = f"{len(alive)} running, spawnpenny {', '.join(sorted(versions))}"
     if len(versions) > 1:
         return [
             warning(
-                f"Replicas of several versions are {message}.", "Wait for the rolling restart to end, or see why not."
+                f"Replicas have different versions: {message}.",
+                "Wait for the rolling restart to end. If it does not end, find out why.",
             )
         ]
     if versions != {version("spawnpenny")}:
-        message = f"Replicas are {message}; this is {version('spawnpenny')}, whose checks may not be right for them."
-        return [warning(message, "Run the doctor of the version that is deployed.")]
-    return [ok(f"Replicas are {message}.")]
+        message = f"Replicas: {message}. This doctor is {version('spawnpenny')}: its checks may be wrong for them."
+        return [warning(message, "Run the doctor of the deployed version.")]
+    return [ok(f"Replicas: {message}.")]
 
 
 async def check_records(deployment: Deployment) -> list[Finding]:
@@ -56,10 +57,10 @@ async def check_records(deployment: Deployment) -> list[Finding]:
     newer = sorted(name for name, schema in schemas.items() if schema is not None and schema > SCHEMA)
     found = []
     if unreadable:
-        do = f"Look at them, restore them from a backup, or delete them: kubectl -n {state} get secret NAME -o yaml"
+        do = f"Look at them (kubectl -n {state} get secret NAME -o yaml). Restore them from a backup, or delete them."
         found.append(failure(f"Records cannot be read: {few(unreadable)}.", do))
     if newer:
-        message = f"Records are of a newer spawnpenny than this one, which reads up to schema {SCHEMA}: {few(newer)}."
+        message = f"Records were written by a newer spawnpenny. This one reads up to schema {SCHEMA}: {few(newer)}."
         found.append(failure(message, "Deploy the newer version again; docs/how-to/upgrade.md says how to go back."))
     return found or [ok(f"All records ({len(schemas)}) can be read.")]
 
@@ -71,7 +72,7 @@ def _is_fresh(deployment: Deployment, lease: Manifest) -> bool:
 
 
 def _is_readable(secret: Manifest) -> bool:
-    """Return whether a service can read a record; the reason is left out, as it may quote secrets."""
+    """Return whether a service can read a record; the reason may quote secrets, and is left out."""
     try:
         read_record(secret)
     except RecordTooNewError:
@@ -82,7 +83,7 @@ def _is_readable(secret: Manifest) -> bool:
 
 
 def _schema(secret: Manifest) -> int | None:
-    """Return the schema of a record and nothing else of it: there are secrets in it."""
+    """Return the schema of a record, and nothing else: records hold secrets."""
     try:
         schema = json.loads(base64.b64decode(secret["data"]["record"]))["schema"]
     except (KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Check that both service accounts have the rights that they need, and no dangerous ones."""
+"""Check that both service accounts have the rights that they need, and no other dangerous ones."""
 
 from __future__ import annotations
 

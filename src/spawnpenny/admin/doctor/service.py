@@ -1,4 +1,4 @@
-"""Check that the service answers at the URL that is given, and is ready."""
+"""Check that the service answers at a given URL, and is ready."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ async def check_service(deployment: Deployment) -> list[Finding]:
             return await _ask(session, base)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         message = f"The service does not answer at {base} ({type(error).__name__})."
-        return [failure(message, "See whether the address is right, and reached from here.")]
+        return [failure(message, "Check the URL, and that it can be reached from here.")]
 
 
 async def _ask(session: aiohttp.ClientSession, base: str) -> list[Finding]:
     async with session.get(f"{base}/healthz") as answer:
         if answer.status != _OK:
-            message = f"Something answers {answer.status} at {base}/healthz, which is not the service."
-            return [failure(message, "See whether the address is right.")]
+            message = f"{base}/healthz answers {answer.status}: this is not the service."
+            return [failure(message, "Check the URL.")]
     async with session.get(f"{base}/readyz") as answer:
         if answer.status != _OK:
-            message = f"The service at {base} is not ready: it does not know the state of the cluster."
-            return [failure(message, "What else is found here may say why, and so does its log.")]
+            message = f"The service at {base} is not ready: it does not know the state of the cluster yet."
+            return [failure(message, "Read the other findings and the service's log: they say why.")]
         skipped = (await answer.json()).get("skipped") or {}
     async with session.get(f"{base}/openapi.json") as answer:
         existing = (await answer.json())["info"]["version"]
     if existing != version("spawnpenny"):
-        message = f"The service at {base} is {existing}; this is {version('spawnpenny')}."
-        return [warning(message, "Run the doctor of the version that is deployed.")]
+        message = f"The service at {base} has the version {existing}; this doctor has {version('spawnpenny')}."
+        return [warning(message, "Run the doctor of the deployed version.")]
     if skipped:
         message = ", ".join(f"{count} of the kind {kind}" for kind, count in sorted(skipped.items()))
-        do = "Its log names them (item_skipped, record_unreadable): mend them, or delete them."
-        return [warning(f"The service at {base} cannot understand some items, and skips them: {message}.", do)]
-    return [ok(f"The service at {base} answers, and is ready.")]
+        do = "The service's log names them (item_skipped, record_unreadable). Repair or delete them."
+        return [warning(f"The service at {base} cannot read some objects, and skips them: {message}.", do)]
+    return [ok(f"The service at {base} answers and is ready.")]

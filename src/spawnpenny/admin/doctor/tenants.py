@@ -19,7 +19,7 @@ _AT_ONCE: Final = 8
 
 
 async def check_role(deployment: Deployment) -> list[Finding]:
-    """Compare the roles for user namespaces with what the steps and the broker declare, right by right."""
+    """Compare the roles for user namespaces with the rights that the steps and the broker declare."""
     broker = deployment.settings.broker
     names = [broker.role, *([release_role(broker)] if broker.separate else [])]
     return [finding for name in names for finding in await _check_role(deployment, name)]
@@ -29,7 +29,7 @@ async def _check_role(deployment: Deployment, name: str) -> list[Finding]:
     by = "steps need" if name == deployment.settings.broker.role else "the broker needs"
     existing = await deployment.cluster.read(Ref(resource_of("ClusterRole"), name))
     if existing is None:
-        return [failure(f"The ClusterRole {name} is not there.", APPLY)]
+        return [failure(f"The ClusterRole {name} does not exist.", APPLY)]
     made = make_manifests(deployment.grants, deployment.settings)
     (desired,) = (
         manifest for manifest in made if manifest["kind"] == "ClusterRole" and manifest["metadata"]["name"] == name
@@ -37,15 +37,15 @@ async def _check_role(deployment: Deployment, name: str) -> list[Finding]:
     want, have = rights_of(desired.get("rules") or ()), rights_of(existing.get("rules") or ())
     found = []
     if want - have:
-        found.append(failure(f"The ClusterRole {name} lacks what {by}: {few(sorted(want - have))}.", APPLY))
+        found.append(failure(f"The ClusterRole {name} lacks rights that {by}: {few(sorted(want - have))}.", APPLY))
     if have - want:
         whom = "no step needs" if by == "steps need" else "the broker does not need"
-        found.append(failure(f"The ClusterRole {name} gives what {whom}: {few(sorted(have - want))}.", APPLY))
-    return found or [ok(f"The ClusterRole {name} is what {by.replace('steps', 'the steps')}.")]
+        found.append(failure(f"The ClusterRole {name} gives rights that {whom}: {few(sorted(have - want))}.", APPLY))
+    return found or [ok(f"The ClusterRole {name} gives exactly the rights that {by.replace('steps', 'the steps')}.")]
 
 
 async def check_bindings(deployment: Deployment) -> list[Finding]:
-    """Look for the RoleBinding in each user namespace."""
+    """Check that each user namespace has its RoleBinding."""
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def lacks(namespace: Manifest) -> str | None:
@@ -67,10 +67,11 @@ async def check_bindings(deployment: Deployment) -> list[Finding]:
     ]
     missing = [name for name in await asyncio.gather(*map(lacks, alive)) if name]
     if not missing:
-        return [ok(f"The service is let into all user namespaces ({len(alive)}).")]
+        return [ok(f"The service has its RoleBinding in all user namespaces ({len(alive)}).")]
     broker = deployment.settings.broker
     do = (
-        f"In each: kubectl -n NAMESPACE create rolebinding {broker.role}.{broker.account_namespace}.{broker.account} "
+        "For each of them: kubectl -n NAMESPACE create rolebinding "
+        f"{broker.role}.{broker.account_namespace}.{broker.account} "
         f"--clusterrole={broker.role} --serviceaccount={broker.account_namespace}:{broker.account}"
     )
-    return [failure(f"The service is not let into user namespaces: {few(sorted(missing))}.", do)]
+    return [failure(f"User namespaces lack the RoleBinding of the service: {few(sorted(missing))}.", do)]

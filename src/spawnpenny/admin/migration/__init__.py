@@ -1,4 +1,4 @@
-"""Moving from KubeSpawner: its settings as ours, and its users' namespaces and volumes as ones that spawnpenny takes.
+"""Move a site from KubeSpawner: translate its settings, and plan how to take over its users' namespaces and volumes.
 
-Nothing here speaks to a cluster. What an administrator's rights are needed for is a script, to be read and then run.
+Nothing here connects to a cluster. Changes that need an administrator's rights are written as a script to read and run.
 """

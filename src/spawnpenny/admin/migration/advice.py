@@ -1,4 +1,4 @@
-"""Say of a part that was left out where it stood, why it was left out, and what to do about it."""
+"""Report a part that was left out: its place, the reason, and what to do about it."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ _TRAIT_OF: Final = {
 }
 _BRACES: Final = re.compile(rf"\{{(?:{'|'.join(FIELDS)})\}}|[{{}}]")
 _LIMITS: Final = re.compile(r"group|user|team|role|allow|admin|access|limit|only|permi|restrict|member", re.IGNORECASE)
-"""In the name of a key of a profile: it may say who can choose it."""
+"""Words in a profile's key which suggest that it limits who can choose the profile."""
 _UNKNOWN: Final = re.compile(r"'(\w+)' is not known here")
 _PLACED: Final = re.compile(r"(?:In [^:]+: )?(\S+): ")
-"""How the service's reasons begin."""
+"""The beginning of the service's error messages."""
 _HIDDEN: Final = ("environment", "env", "extraEnv")
 _SHORT: Final = 3
 _CORRECT: Final = "Correct it, and write it into the settings by hand."
 
 
 def report(carried: Carried, section: tuple[str, ...], loss: Loss) -> None:
-    """Add a loss to what was not carried; nothing in it may be secret."""
+    """Add a loss to the list of what was not carried over, without secret values."""
     place = f"{_place(carried, section, loss.path)}{_name(loss.value)}"
     if userid := _names_userid(loss):
         carried.lose(place, *userid)
     elif loss.check(_escaped(loss.value)) is None:
         carried.lose(
             place,
-            "it has braces that name no field of a template",
-            "KubeSpawner refuses it as well. Write {{ and }} where braces are meant, and else a field: {username}, "
-            "{servername} and the like (docs/reference/plugin-lab.md, Templates).",
+            "its braces do not name a field of a template",
+            "KubeSpawner refuses it too. Write {{ and }} for plain braces, or a field such as {username} or "
+            "{servername} (docs/reference/plugin-lab.md, Templates).",
         )
     elif loss.check(_quoted(loss.value)) is None:
-        carried.lose(place, "it has a number or a truth value where Kubernetes wants a text", "Write it in quotes.")
+        carried.lose(place, "it is a number or a boolean, but Kubernetes needs a text", "Write it in quotes.")
     elif limited := _limited(loss):
         carried.lose(place, *limited)
     else:
-        carried.lose(place, f"the service does not take it: {_reason(section, loss)}", _CORRECT)
+        carried.lose(place, f"the service refuses it: {_reason(section, loss)}", _CORRECT)
 
 
 def limits_choice(key: str) -> bool:
-    """Return whether a key that nobody knows may say who can choose a profile or a choice."""
+    """Return whether an unknown key may limit who can choose a profile or a choice."""
     return bool(_LIMITS.search(key))
 
 
@@ -58,10 +58,10 @@ def _limited(loss: Loss) -> tuple[str, str] | None:
     if not limits_choice(unknown[1]):
         return None
     what = "choice" if "choices" in loss.path else "profile"
-    why = f"{unknown[1]} limits who may choose it, and here everybody may choose every {what}"
+    why = f"{unknown[1]} limits who may choose it, but in spawnpenny every user may choose every {what}"
     return (
-        f"{why}. It is left out rather than opened",
-        "To have it for all, carry it over without that key; to limit it, have a step of a plugin refuse it.",
+        f"{why}. It is left out, so that it is not open to all",
+        "To offer it to all users, remove that key. To limit it, have a step of a plugin refuse it.",
     )
 
 
@@ -71,16 +71,16 @@ def _names_userid(loss: Loss) -> tuple[str, str] | None:
     known = _replaced(loss.value, lambda text: text.replace("{userid}", "{username}"))
     if loss.check(known) is not None:
         return None
-    return "{userid}, the Hub's number of a user, is not known to the service", "Use {username}."
+    return "the service does not know {userid}, the Hub's number of a user", "Use {username}."
 
 
 def _name(value: Any) -> str:
-    """Return the name of an entry of a list; a profile's is said already."""
+    """Return the name of an entry of a list; the place of a profile already has it."""
     return f" ({value['name']})" if isinstance(value, Mapping) and isinstance(value.get("name"), str) else ""
 
 
 def _place(carried: Carried, section: tuple[str, ...], path: tuple[Key, ...]) -> str:
-    """Return where a part stood in what the site wrote: by KubeSpawner's trait, or the chart's value."""
+    """Return the place of a part in the site's own files: KubeSpawner's trait, or the chart's value."""
     keys = [*section, *path]
     for length in range(len(keys), 0, -1):
         name = ".".join(map(str, keys[:length]))
@@ -91,7 +91,7 @@ def _place(carried: Carried, section: tuple[str, ...], path: tuple[Key, ...]) ->
 
 
 def _reason(section: tuple[str, ...], loss: Loss) -> str:
-    """Return the service's reason without its place, which is said, and without what may be secret."""
+    """Return the service's reason without its place and without secret values."""
     found = _PLACED.match(loss.reason)
     reason = loss.reason
     if found:
@@ -99,7 +99,7 @@ def _reason(section: tuple[str, ...], loss: Loss) -> str:
         reason = f"{'.'.join(below)}: {reason[found.end() :]}" if below else reason[found.end() :]
     hidden = any(key in _HIDDEN for key in loss.path) or any(key in _HIDDEN for key, _ in _keys(loss.value))
     if hidden and any(len(text) > _SHORT and text in reason for _, text in texts([loss.value])):
-        return "its value is not what Kubernetes or a template can hold"
+        return "Kubernetes or a template cannot hold its value"
     return reason
 
 
@@ -114,7 +114,7 @@ def _keys(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _escaped(value: Any) -> Any:
-    """Return data with braces doubled where they name no field."""
+    """Return data with braces doubled that do not name a field."""
     return _replaced(
         value, lambda text: _BRACES.sub(lambda found: found[0] if len(found[0]) > 1 else found[0] * 2, text)
     )

@@ -9,40 +9,41 @@ from typing import Any, Final
 from spawnpenny.settings.sources import put
 
 _SECTIONS: Final = frozenset({"namespaces", "deadlines", "plugins", "namespace", "network", "quota"})
-"""What is merged with settings that there are, and not put in their place."""
+"""Sections that are merged with existing settings, and do not replace them."""
 
 
 @dataclass(slots=True)
 class Carried:
-    """``lost`` is what a site loses unless it does something; ``notes`` are what else it should know.
+    """The settings that were carried over, and sentences on the rest.
 
-    Each is a sentence or two, and none has a value in it that may be secret.
+    ``lost`` has what a site loses unless it acts, ``notes`` has everything else that it should know. No sentence holds
+    a value that may be secret.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     hub: dict[str, str] = field(default_factory=dict)
-    """What jupyterhub_config.py then says: Python, by the name of the trait."""
+    """The traits to set in jupyterhub_config.py: Python expressions, by name."""
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What KubeSpawner has where a site sets nothing, by plugin: it holds as well where a site's value is left out."""
+    """KubeSpawner's defaults, by plugin; they also apply if a site's value is left out."""
     origins: dict[str, str] = field(default_factory=dict)
-    """Where the site wrote a trait, if not under its own name: the key of the chart's values."""
+    """The place where the site set a trait, if it is not the trait's name: the key of the chart's values."""
 
     def put(self, key: str, value: Any) -> None:
-        """Set a setting, given with dots."""
+        """Set a setting, given by its dotted name."""
         put(self.settings, key.split("."), value)
 
     def add_to(self, base: Mapping[str, Any]) -> None:
-        """Add what was carried to settings that there are: of a key that both have, what was carried holds."""
+        """Merge the settings into existing ones; the carried value wins if both have a key."""
         self.settings = self.merged(base)
 
     def merged(self, base: Mapping[str, Any]) -> dict[str, Any]:
-        """Return settings that there are with what was carried added."""
+        """Return existing settings with the carried ones merged in."""
         return _added(base, self.settings)
 
     def lose(self, name: str, what: str, do: str) -> None:
-        """Say what is not carried, and what to do instead."""
+        """Add a sentence on what is not carried over, and what to do instead."""
         self.lost.append(f"{name}: {what}. {do}")
 
 
@@ -58,12 +59,12 @@ def _added(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dotted(keys: Iterable[str | int]) -> str:
-    """Return keys as they are written after a name."""
+    """Return keys as a path to write after a name: ``.a[0]``."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
 
 
 def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the strings in data, each with where it stands."""
+    """Yield the strings in data with their paths."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):

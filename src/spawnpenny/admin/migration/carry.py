@@ -20,24 +20,24 @@ from spawnpenny.settings.sections import DeadlineSettings
 _IMAGE: Final = "quay.io/jupyterhub/singleuser:latest"
 """KubeSpawner's default."""
 _USER_NAMESPACES: Final = "{hubnamespace}-{username}"
-"""So is this."""
+"""KubeSpawner's default."""
 _PREFIX: Final = re.compile(r"([a-z0-9][-a-z0-9]{0,14})\{(?:safe_)?(?:username|user_server)\}")
 _SECRET: Final = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|(API|ACCESS)_?KEY", re.IGNORECASE)
 _NULLABLE: Final = frozenset({"allow_privilege_escalation"})
-"""None says something: the pod says nothing about it."""
+"""Settings for which None has a meaning: the pod does not have the field."""
 _OF_USERS: Final = frozenset({"uid", "gid", "fs_gid", "supplemental_gids"})
 _PLUGIN: Final = "docs/how-to/plugins.md shows how to write a plugin."
 
 
 def carry(configured: Configured, hub_namespace: str) -> Carried:
-    """Carry a site's configuration over; ``hub_namespace`` is where the Hub runs."""
+    """Carry over a site's configuration; ``hub_namespace`` is the namespace of the Hub."""
     carried = Carried(lost=list(configured.unread), notes=list(configured.notes), origins=dict(configured.origins))
     if configured.own_class:
         carried.lose(
             f"The class {configured.own_class}",
-            "what its code does is not carried",
-            "Where it changes the pod, use the hook spawnpenny_pod_patch; where it changes what the Hub does, derive a "
-            f"class from spawnpenny.clients.jupyterhub.SpawnpennySpawner. {_PLUGIN}",
+            "its code is not carried over",
+            "If it changes the pod, use the hook spawnpenny_pod_patch. If it changes the Hub, derive a class from "
+            f"spawnpenny.clients.jupyterhub.SpawnpennySpawner. {_PLUGIN}",
         )
     data = {
         name: _data(name, value, carried, hub_namespace)
@@ -55,7 +55,7 @@ def carry(configured: Configured, hub_namespace: str) -> Carried:
 
 
 def _carry_hub_connect_url(url: str | None, carried: Carried, hub_namespace: str) -> None:
-    """Keep where labs find the Hub; a name without dots is one of the Hub's namespace, where labs are no more."""
+    """Keep the URL of the Hub; a host without dots gets the Hub's namespace, as labs run in other namespaces now."""
     trait = "c.SpawnpennySpawner.hub_connect_url"
     parts = urlsplit(url or "")
     if not url or trait in carried.hub or not parts.hostname:
@@ -66,19 +66,19 @@ def _carry_hub_connect_url(url: str | None, carried: Carried, hub_namespace: str
     port = f":{parts.port}" if parts.port else ""
     whole = parts._replace(netloc=f"{parts.hostname}.{hub_namespace}{port}").geturl()
     carried.hub[trait] = repr(whole)
-    carried.notes.append(f"hub_connect_url: {url} is found from the Hub's namespace alone, hence {whole}.")
+    carried.notes.append(f"hub_connect_url: {url} works only in the Hub's namespace, so it is {whole} now.")
 
 
 def _is_carried(name: str, value: Any, carried: Carried) -> bool:
-    """Return whether a trait is a setting with a value; what else becomes of it is seen to here."""
+    """Return whether a trait becomes a setting; add any other outcome to ``carried``."""
     trait = TRAITS.get(name)
     if trait is None:
-        carried.lose(name, "KubeSpawner has no such trait", "Is it misspelt, or that of another class?")
+        carried.lose(name, "KubeSpawner has no such trait", "Is it misspelt, or does it belong to another class?")
         return False
     if trait.outcome is Outcome.HUB:
         _keep_on_the_hub(name, trait.to, value, carried)
     elif trait.outcome is Outcome.MANUAL and value not in (None, "", [], {}):
-        instead = f"Here there is {trait.to}. {_PLUGIN}" if trait.to.startswith("spawnpenny_") else f"Use {trait.to}."
+        instead = f"Use the hook {trait.to}. {_PLUGIN}" if trait.to.startswith("spawnpenny_") else f"Use {trait.to}."
         carried.lose(name, trait.note, instead if trait.to else "")
     return trait.outcome is Outcome.SETTING
 
@@ -89,25 +89,27 @@ def _keep_on_the_hub(name: str, to: str, value: Any, carried: Carried) -> None:
     if losses:
         carried.hub[to] = f"...  # copy it: it was c.KubeSpawner.{name}"
         note = f" But {TRAITS[name].note}." if TRAITS[name].note else ""
-        carried.notes.append(f"{name}: it stays on the Hub; copy it.{note}")
+        carried.notes.append(f"{name}: it stays in jupyterhub_config.py; copy it.{note}")
         return
     if name == "group_overrides" and not isinstance(data, Mapping):
         kind = type(data).__name__
-        carried.lose(name, f"this is a {kind}, and JupyterHub takes a dictionary or a callable", "Name each override.")
+        carried.lose(
+            name, f"this is a {kind}, but JupyterHub needs a dictionary or a callable", "Give each override a name."
+        )
         return
     carried.hub[to] = repr(data)
     if name == "group_overrides":
         for group, traits in _about_pods(data):
             carried.lose(
                 f"group_overrides.{group}",
-                f"{', '.join(traits)} {'is' if len(traits) == 1 else 'are'} the service's to say, and the Hub leaves "
-                "that out with a warning in its log",
-                "Offer it as a profile, or set it for all.",
+                f"{', '.join(traits)} {'is' if len(traits) == 1 else 'are'} the service's to set, and the Hub ignores "
+                "overrides of the pod, with a warning in its log",
+                "Offer a profile with it, or set it for all users.",
             )
 
 
 def _about_pods(overrides: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the groups whose overrides set what a pod is made of, with the traits."""
+    """Yield the groups whose overrides set traits of the pod, with these traits."""
     for group, override in overrides.items():
         given = override.get("spawner_override") if isinstance(override, Mapping) else None
         named = (str(trait) for trait in given or () if isinstance(given, Mapping))
@@ -125,22 +127,24 @@ def _data(name: str, value: Any, carried: Carried, hub_namespace: str) -> Any:
             carried.hub["c.SpawnpennySpawner.environment"] = (
                 f"{{{variables}}}  # copy them from c.KubeSpawner.environment"
             )
-            carried.notes.append(f"{place}: {what} stays on the Hub, in c.SpawnpennySpawner.environment; copy it.")
+            carried.notes.append(
+                f"{place}: {what} stays in jupyterhub_config.py, in c.SpawnpennySpawner.environment; copy it."
+            )
         else:
-            carried.lose(place, f"{what} cannot be carried", _instead(name))
+            carried.lose(place, f"{what} cannot be carried over", _instead(name))
     return _named(data, "user" if hub_namespace == "default" else hub_namespace)
 
 
 def _instead(name: str) -> str:
     if name in _OF_USERS:
-        return "A user's own come from the authenticator, or from PUT /v1/users/{user}."
+        return "Values for a user come from the authenticator, or from PUT /v1/users/{user}."
     if name == "profile_list":
-        return "Write the profiles out; what some users may not choose is for a plugin with the hook spawnpenny_form."
-    return f"Write the value if it is the same for all, else use the hook spawnpenny_pod_patch. {_PLUGIN}"
+        return "List the profiles; to limit them to some users, write a plugin with the hook spawnpenny_form."
+    return f"If the value is the same for all, write it out; else use the hook spawnpenny_pod_patch. {_PLUGIN}"
 
 
 def _named(value: Any, hub_namespace: str) -> Any:
-    """Return data with the name of the Hub's namespace in place of its field: the service does not know it."""
+    """Return data with the name of the Hub's namespace instead of its field, which the service does not know."""
     if isinstance(value, str):
         return value.replace("{hubnamespace}", hub_namespace)
     if isinstance(value, Mapping):
@@ -152,8 +156,8 @@ def _carry_namespaces(traits: Mapping[str, Any], data: dict[str, Any], carried: 
     where = {"namespace": hub_namespace}
     carried.put("plugins.namespace", {"network": {"hub": where, "proxy": dict(where)}})
     carried.notes.append(
-        f"plugins.namespace.network: labs are reached from the Hub and the proxy in {hub_namespace}; its README "
-        "says how they reach what else they need, such as a file server."
+        f"plugins.namespace.network: the Hub and the proxy in {hub_namespace} may connect to labs. The plugin's README "
+        "shows how to let labs connect to other hosts, such as a file server."
     )
     template = data.pop("user_namespace_template", None)
     if not traits.get("enable_user_namespaces"):
@@ -165,8 +169,8 @@ def _carry_namespaces(traits: Mapping[str, Any], data: dict[str, Any], carried: 
     else:
         carried.lose(
             "user_namespace_template",
-            f"{template!r} is no prefix of at most 15 characters before the user's slug",
-            "New namespaces are made, and the script moves the volumes there.",
+            f"{template!r} is not a prefix of at most 15 characters before the user's slug",
+            "Users get new namespaces, and the script moves the volumes there.",
         )
 
 
@@ -177,15 +181,15 @@ def _carry_start_timeout(traits: Mapping[str, Any], carried: Carried) -> None:
 
 
 def _carry_lab(data: dict[str, Any], carried: Carried) -> None:
-    # What KubeSpawner has where nothing is set: its image, and no limits.
+    # KubeSpawner's defaults: its image, and no limits.
     carried.defaults["lab"] = {"image": _IMAGE, "cpu_limit": None, "mem_limit": None}
     section = {name: value for name, value in data.items() if value is not None or name in _NULLABLE}
     if "environment" in section:
         section["environment"] = variables(section["environment"])
         for name in sorted(filter(_SECRET.search, _plain_variables(section["environment"]))):
             carried.notes.append(
-                f"environment.{name}: if it is secret, it should not be in the settings, nor in each pod: keep it in "
-                "c.SpawnpennySpawner.environment, which reaches the lab by a Secret."
+                f"environment.{name}: if it is secret, remove it from the settings, and keep it in "
+                "c.SpawnpennySpawner.environment: from there it reaches the lab in a Secret."
             )
     if section.get("profile_list"):
         section["profile_list"] = carry_profiles(section["profile_list"], carried)
@@ -193,7 +197,7 @@ def _carry_lab(data: dict[str, Any], carried: Carried) -> None:
 
 
 def _plain_variables(environment: Any) -> list[str]:
-    """Return the variables whose values stand in the settings: a Secret that one refers to is where it belongs."""
+    """Return the variables that have their values in the settings; references to Secrets are safe."""
     if not isinstance(environment, Mapping):
         return []
     return [name for name, value in environment.items() if not (isinstance(value, Mapping) and "valueFrom" in value)]

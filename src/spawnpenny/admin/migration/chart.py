@@ -1,4 +1,4 @@
-"""The values of Zero to JupyterHub: the chart's own, and a site's files over them, as Helm merges them."""
+"""The values of Zero to JupyterHub: a site's files merged over the chart's own values, as Helm does."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     },
     "imagePullSecret": {"create": False, "automaticReferenceInjection": True},
 }
-"""What the chart has where a site sets nothing, as far as labs are concerned: version 4."""
+"""The chart's own values that concern labs, of version 4."""
 _HUB: Final = "jupyterhub"
 _GATEWAY: Final = "dask-gateway"
 _DEPTH: Final = 4
@@ -61,18 +61,18 @@ _DEPTH: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A site's values: JupyterHub's with the chart's own, and dask-gateway's as far as there are any."""
+    """A site's values: JupyterHub's merged with the chart's own, and dask-gateway's; None if it has none."""
 
     hub: Mapping[str, Any]
     gateway: Mapping[str, Any] | None
     places: tuple[str, ...]
-    """Where in the files JupyterHub's were, with dots; empty for files that have nothing else."""
+    """The dotted path of JupyterHub's values in the files; empty if they are at the top."""
     misshapen: tuple[str, ...] = ()
-    """Remarks on what was left out, as the chart has something of another kind there."""
+    """Sentences on values that were left out, as the chart needs another type there."""
 
 
 def read_values(files: Iterable[tuple[str, Mapping[str, Any]]]) -> Values:
-    """Merge files, of which the later ones hold; JupyterHub may be a dependency of their chart, however deep.
+    """Merge files; later files override earlier ones. JupyterHub may be a dependency of their chart, at any depth.
 
     Raises:
         SettingsError: A file has no values of JupyterHub.
@@ -86,7 +86,7 @@ def read_values(files: Iterable[tuple[str, Mapping[str, Any]]]) -> Values:
         daskhub = _first(data, lambda key, _: key == _GATEWAY)
         if place is None and daskhub is None and data:
             raise SettingsError(
-                f"{name} has no values of Zero to JupyterHub: neither `singleuser` nor `hub` is in it, and no `{_HUB}`."
+                f"{name} has no values of Zero to JupyterHub: it lacks the sections `singleuser`, `hub` and `{_HUB}`."
             )
         if place is not None:
             hub = _merged(hub, _at(data, place))
@@ -99,7 +99,7 @@ def read_values(files: Iterable[tuple[str, Mapping[str, Any]]]) -> Values:
 
 
 def at(values: Any, path: str) -> Any:
-    """Return the value at a path with dots, None where there is none."""
+    """Return the value at a dotted path; None if it does not exist."""
     return _at(values, path.split("."))
 
 
@@ -117,7 +117,7 @@ def _place_of_hub(data: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _first(data: Mapping[str, Any], matches: Callable[[str, Mapping[str, Any]], bool]) -> tuple[str, ...] | None:
-    """Return where a map is that is wanted, of several the one that is furthest out."""
+    """Return the path of the outermost map that matches."""
     level: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), data)]
     for _ in range(_DEPTH):
         level = [
@@ -133,14 +133,14 @@ def _first(data: Mapping[str, Any], matches: Callable[[str, Mapping[str, Any]], 
 
 
 def _merged(base: Any, more: Any) -> Any:
-    """Return what two files come to: maps are merged, all else replaces, and a null stays to take a default away."""
+    """Merge two files: maps are merged, other values replace; null stays, as it removes a default."""
     if not (isinstance(base, Mapping) and isinstance(more, Mapping)):
         return more
     return {**base, **{key: _merged(base[key], value) if key in base else value for key, value in more.items()}}
 
 
 def _coalesced(defaults: Any, values: Any) -> Any:
-    """Return values over a chart's own; what is null is taken away."""
+    """Merge values over a chart's own; null removes a value."""
     if not isinstance(values, Mapping):
         return values
     if not isinstance(defaults, Mapping):

@@ -1,8 +1,8 @@
-# Without an argument nothing is changed: it says what it would do.
-#   --apply         does it; what is done already is left as it is, so it can be run again
-#   --undo          says what would take it back
-#   --undo --apply  takes it back
-# Before a change, what was there is written into the folder spawnpenny-migration, or the one that $NOTES names.
+# Without an option, it prints what it would do, and changes nothing.
+#   --apply         does it; it can be run again, and leaves alone what is done already
+#   --undo          prints what would undo it
+#   --undo --apply  undoes it
+# Before a change, it saves the object in the folder spawnpenny-migration, or in the folder $NOTES.
 # It needs kubectl 1.23 or later, and rights on namespaces, volumes and claims.
 set -u
 
@@ -17,26 +17,26 @@ for argument in "$@"; do
 done
 [ "$apply" = no ] || mkdir -p "$notes" || exit 1
 
-tell() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$*"; }
 
-refuse() { tell "  NOT DONE: $*"; failed=$((failed + 1)); return 1; }
+refuse() { say "  NOT DONE: $*"; failed=$((failed + 1)); return 1; }
 
 change() {
   changed=$((changed + 1))
-  if [ "$apply" = yes ]; then kubectl "$@" >/dev/null || refuse "kubectl $* failed"; else tell "  would run: kubectl $*"; fi
+  if [ "$apply" = yes ]; then kubectl "$@" >/dev/null || refuse "kubectl $* failed"; else say "  would run: kubectl $*"; fi
 }
 
 create() { # what namespace/name manifest
   changed=$((changed + 1))
   if [ "$apply" = yes ]; then
-    printf '%s' "$3" | kubectl create -f - >/dev/null || refuse "the $1 $2 could not be made"
+    printf '%s' "$3" | kubectl create -f - >/dev/null || refuse "the $1 $2 could not be created"
   else
-    tell "  would make the $1 $2"
+    say "  would create the $1 $2"
   fi
 }
 
-there() { # kind name [namespace]: whether there is one; stops where that cannot be told
-  found=$(kubectl get "$1" "$2" ${3:+-n "$3"} --ignore-not-found -o name) || { tell "kubectl does not answer."; exit 1; }
+exists() { # kind name [namespace]: succeeds if the object exists; stops if kubectl does not answer
+  found=$(kubectl get "$1" "$2" ${3:+-n "$3"} --ignore-not-found -o name) || { say "kubectl does not answer."; exit 1; }
   [ -n "$found" ]
 }
 
@@ -44,35 +44,35 @@ field() { # kind name namespace jsonpath
   kubectl get "$1" "$2" ${3:+-n "$3"} -o "jsonpath={$4}"
 }
 
-keep() { # kind name namespace: writes down what is there, the first time
+save() { # kind name namespace: saves the object, the first time
   [ "$apply" = yes ] || return 0
   kept="$notes/$1.${3:+$3.}$2.json"
   [ -e "$kept" ] || { kubectl get "$1" "$2" ${3:+-n "$3"} -o json >"$kept.part" && mv "$kept.part" "$kept"; } ||
-    refuse "$1 $2 could not be written down in $notes"
+    refuse "$1 $2 could not be saved in $notes"
 }
 
-# All volumes are freed, then all are given out, then all are settled: what Kubernetes takes its time for, it does for all.
-during() { [ "$phase" = all ] || [ "$phase" = "$1" ]; }
+# All volumes are released, then all are bound again, then all are checked: so Kubernetes works on all of them at once.
+in_phase() { [ "$phase" = all ] || [ "$phase" = "$1" ]; }
 
 new_namespace() { # name manifest
-  during free || return 0
-  tell "namespace $1"
-  if [ "$undo" = yes ]; then tell "  it is left; delete it yourself when nothing is in it: kubectl delete namespace $1"; return; fi
-  there namespace "$1" || { create namespace "$1" "$2"; return; }
-  tell "  it is there"
+  in_phase free || return 0
+  say "namespace $1"
+  if [ "$undo" = yes ]; then say "  it is left; delete it yourself when it is empty: kubectl delete namespace $1"; return; fi
+  exists namespace "$1" || { create namespace "$1" "$2"; return; }
+  say "  it exists already"
 }
 
-marked() { # kind name namespace patch unpatch mark: gives labels and annotations, or takes them back
-  during free || return 0
-  tell "$1 ${3:+$3/}$2"
-  there "$1" "$2" "$3" || { refuse "there is none"; return; }
-  mark=$(field "$1" "$2" "$3" '.metadata.annotations.spawnpenny\.io/migrated') || { refuse "it cannot be read"; return; }
+label() { # kind name namespace patch unpatch hash: adds labels and annotations, or removes them
+  in_phase free || return 0
+  say "$1 ${3:+$3/}$2"
+  exists "$1" "$2" "$3" || { refuse "it does not exist"; return; }
+  hash=$(field "$1" "$2" "$3" '.metadata.annotations.spawnpenny\.io/migrated') || { refuse "it cannot be read"; return; }
   if [ "$undo" = yes ]; then
-    [ "$mark" = "$6" ] || { tell "  this script has not marked it"; return; }
+    [ "$hash" = "$6" ] || { say "  this script has not labelled it"; return; }
     change patch "$1" "$2" ${3:+-n "$3"} --type=merge -p "$5"
   else
-    [ "$mark" != "$6" ] || { tell "  it is marked"; return; }
-    keep "$1" "$2" "$3" && change patch "$1" "$2" ${3:+-n "$3"} --type=merge -p "$4"
+    [ "$hash" != "$6" ] || { say "  it is labelled already"; return; }
+    save "$1" "$2" "$3" && change patch "$1" "$2" ${3:+-n "$3"} --type=merge -p "$4"
   fi
 }
 
@@ -81,48 +81,48 @@ volume() { # volume policy namespace claim manifest namespace claim manifest: fr
 }
 
 move() { # volume policy from claim to claim manifest
-  ! during free || tell "volume $1: $3/$4 -> $5/$6"
+  ! in_phase free || say "volume $1: $3/$4 -> $5/$6"
   holder=$(field pv "$1" "" '.spec.claimRef.namespace}/{.spec.claimRef.name') || { refuse "it cannot be read"; return; }
   if [ "$holder" != "$5/$6" ]; then
-    during free || return 0
+    in_phase free || return 0
     [ "$holder" = "$3/$4" ] || { refuse "it is held by the claim $holder"; return; }
     release "$@" || return
   fi
-  ! during give || give "$1" "$5" "$6" "$7" || return
-  ! during settle || settle "$1" "$2" "$5" "$6"
+  ! in_phase give || give "$1" "$5" "$6" "$7" || return
+  ! in_phase settle || settle "$1" "$2" "$5" "$6"
 }
 
-release() { # volume policy from claim to claim: the volume is kept, the old claim goes, and only the new one may have it
+release() { # volume policy from claim to claim: keeps the volume, deletes the old claim, and reserves the volume for the new one
   pods=$(kubectl -n "$3" get pods -o go-template='{{range .items}}{{$pod := .metadata.name}}{{range .spec.volumes}}{{if .persistentVolumeClaim}}{{.persistentVolumeClaim.claimName}} {{$pod}}{{"\n"}}{{end}}{{end}}{{end}}') ||
     { refuse "the pods of $3 cannot be read"; return; }
   pods=$(printf '%s\n' "$pods" | while read -r name pod; do [ "$name" != "$4" ] || printf ' %s' "$pod"; done)
-  [ -z "$pods" ] || { refuse "it is mounted by$pods: stop that first"; return; }
-  ! { [ "$3/$4" != "$5/$6" ] && there pvc "$6" "$5"; } || { refuse "there is a claim $5/$6 already"; return; }
-  if there pvc "$4" "$3"; then
-    [ "$(field pvc "$4" "$3" .spec.volumeName)" = "$1" ] || { refuse "the claim $3/$4 has another volume by now"; return; }
-    keep pvc "$4" "$3" || return
+  [ -z "$pods" ] || { refuse "it is mounted by$pods: stop them first"; return; }
+  ! { [ "$3/$4" != "$5/$6" ] && exists pvc "$6" "$5"; } || { refuse "the claim $5/$6 exists already"; return; }
+  if exists pvc "$4" "$3"; then
+    [ "$(field pvc "$4" "$3" .spec.volumeName)" = "$1" ] || { refuse "the claim $3/$4 has another volume now"; return; }
+    save pvc "$4" "$3" || return
   fi
-  keep pv "$1" "" || return
+  save pv "$1" "" || return
   change patch pv "$1" --type=merge -p "{\"metadata\":{\"annotations\":{\"spawnpenny.io/reclaim-policy\":\"$2\"}},\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}" || return
   if [ "$apply" = yes ] && [ "$(field pv "$1" "" .spec.persistentVolumeReclaimPolicy)" != Retain ]; then
     refuse "its reclaim policy is not Retain"; return
   fi
-  if there pvc "$4" "$3"; then change delete pvc "$4" -n "$3" --timeout=60s || return; fi
+  if exists pvc "$4" "$3"; then change delete pvc "$4" -n "$3" --timeout=60s || return; fi
   change patch pv "$1" --type=merge -p "{\"spec\":{\"claimRef\":{\"kind\":\"PersistentVolumeClaim\",\"apiVersion\":\"v1\",\"namespace\":\"$5\",\"name\":\"$6\",\"uid\":null,\"resourceVersion\":null}}}"
 }
 
 give() { # volume namespace claim manifest
-  if there pvc "$3" "$2"; then
+  if exists pvc "$3" "$2"; then
     [ "$(field pvc "$3" "$2" .spec.volumeName)" = "$1" ] || refuse "the claim $2/$3 has another volume"
     return
   fi
-  # A claim that is made before Kubernetes has seen the volume's new holder would wait for its next look.
+  # A claim that is created before Kubernetes knows the volume's new claim would have to wait for its next check.
   [ "$apply" = no ] || kubectl wait "pv/$1" '--for=jsonpath={.status.phase}=Available' --timeout=60s >/dev/null ||
     { refuse "$1 is not available yet: run this again"; return; }
   create claim "$2/$3" "$4"
 }
 
-settle() { # volume policy namespace claim: it is bound, and its reclaim policy as it was
+settle() { # volume policy namespace claim: waits until it is bound, and restores the reclaim policy
   if [ "$apply" = yes ]; then
     kubectl -n "$3" wait "pvc/$4" '--for=jsonpath={.status.phase}=Bound' --timeout=60s >/dev/null ||
       { refuse "the claim $3/$4 is not bound yet: run this again"; return; }
@@ -130,7 +130,7 @@ settle() { # volume policy namespace claim: it is bound, and its reclaim policy 
   if [ "$(field pv "$1" "" .spec.persistentVolumeReclaimPolicy)" != "$2" ] || [ -n "$(field pv "$1" "" '.metadata.annotations.spawnpenny\.io/reclaim-policy')" ]; then
     change patch pv "$1" --type=merge -p "{\"metadata\":{\"annotations\":{\"spawnpenny.io/reclaim-policy\":null}},\"spec\":{\"persistentVolumeReclaimPolicy\":\"$2\"}}"
   elif [ "$apply" = no ]; then
-    [ "$holder" = "$3/$4" ] || tell "  would wait until $3/$4 is bound, and put the reclaim policy $2 back"
+    [ "$holder" = "$3/$4" ] || say "  would wait until $3/$4 is bound, and restore the reclaim policy $2"
   fi
 }
 
@@ -141,9 +141,9 @@ carry_out() {
   else
     for phase in free give settle; do actions; done
   fi
-  [ "$failed" -eq 0 ] || { tell "$failed not done. What stands above says why; run this again afterwards."; exit 1; }
-  if [ "$changed" -eq 0 ]; then tell "There is nothing to do."
-  elif [ "$apply" = yes ]; then tell "Done. What was there before is in $notes."
-  else tell "Nothing was changed. To do it, add --apply."; fi
+  [ "$failed" -eq 0 ] || { say "$failed not done. The messages above say why. Correct it, and run this again."; exit 1; }
+  if [ "$changed" -eq 0 ]; then say "There is nothing to do."
+  elif [ "$apply" = yes ]; then say "Done. The former objects are saved in $notes."
+  else say "Nothing was changed. To do it, add --apply."; fi
   exit 0
 }

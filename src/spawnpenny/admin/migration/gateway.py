@@ -1,4 +1,4 @@
-"""The values of dask-gateway's chart, as settings of the plugin for Dask."""
+"""Carry over the values of dask-gateway's chart to settings of the plugin for Dask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROLE_KEYS: Final = {"extraPodConfig": "extra_pod_config", "extraContainerConfig
 
 
 def gateway_settings(gateway: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return settings, by their names with dots, that the chart's values come to; none where there are none."""
+    """Return the settings that follow from the chart's values, by dotted name; empty without values."""
     if gateway is None:
         return {}
     backend = at(gateway, "gateway.backend") or {}
@@ -43,7 +43,7 @@ def gateway_settings(gateway: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _configs(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, GatewayConfig | None]]:
-    """Yield where there is Python, and what is plain in it."""
+    """Yield the places of Python code, with the settings that it sets; None for invalid code."""
     config = at(gateway, "gateway.extraConfig") or {}
     pieces = config if isinstance(config, Mapping) else {"": config}
     for name, source in sorted(pieces.items()):
@@ -58,28 +58,28 @@ def _role(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def not_carried(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, str, str]]:
-    """Yield what of dask-gateway is not carried: where it is, why, and what to do."""
-    do = f"The options of a cluster are {_OURS}.options; idle_timeout, max_workers and max_clusters are beside it."
+    """Yield the values of dask-gateway that are not carried over: place, reason, and what to do."""
+    do = f"Set the options of a cluster in {_OURS}.options, and idle_timeout, max_workers and max_clusters in {_OURS}."
     for place, config in _configs(gateway):
         if config is None or not (config.settings or config.options or config.left):
-            yield place, "it is Python, and nothing in it is plain", do
+            yield place, "it is Python, and sets nothing to a literal value", do
         elif config.left:
-            yield place, f"it is Python, and this of it is not plain: {', '.join(config.left)}", do
+            yield place, f"it is Python, and these are not literal values: {', '.join(config.left)}", do
     for role in _ROLES:
         for what in ("cores", "memory"):
             request, limit = (at(gateway, f"gateway.backend.{role}.{what}.{key}") for key in ("request", "limit"))
             if request and limit and request != limit:
                 yield (
                     f"{_PLACE}.backend.{role}.{what}.request",
-                    "as much is kept free for a pod as it may use",
-                    f"It is {_OURS}.{role}.{what}, here the limit.",
+                    "a pod's request is always the same as its limit",
+                    f"{_OURS}.{role}.{what} has the limit; change it if that is too much.",
                 )
 
 
 def notes(gateway: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield what else there is to know of dask-gateway."""
+    """Yield notes on dask-gateway."""
     if gateway is not None:
         yield (
-            "dask-gateway: its gateway, controller and traefik are not needed any more. Notebooks go on with the same "
-            "client: set gateway.address and gateway.proxy_address (docs/how-to/dask.md), and labs know where it is."
+            "dask-gateway: its gateway, controller and traefik are not needed any more. Notebooks keep their client: "
+            "set gateway.address and gateway.proxy_address, and labs find the service (docs/how-to/dask.md)."
         )

@@ -1,4 +1,4 @@
-"""Python in the values of dask-gateway's chart: it is not run, and what is plain in it becomes settings."""
+"""Read Python in the values of dask-gateway's chart, without running it: literal values become settings."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _OPTION: Final = re.compile(r"\boptions\.(\w+)")
 
 @dataclass(slots=True)
 class GatewayConfig:
-    """Settings of the plugin and options that a piece of Python sets, by name, and the parts not carried."""
+    """The settings and options that a piece of Python sets, by name, and the names of what is not carried over."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class GatewayConfig:
 
 
 def read_config(source: Any) -> GatewayConfig | None:
-    """Return what a piece of Python sets; None where it is no Python."""
+    """Return what a piece of Python sets; None if it is not valid Python."""
     found = GatewayConfig()
     try:
         tree = ast.parse(textwrap.dedent(str(source)))
@@ -95,7 +95,7 @@ def _options_calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _handled(tree: ast.AST) -> dict[str, ast.expr] | None:
-    """Return what an options handler returns, by key; None where there is no handler."""
+    """Return the values that an options handler returns, by key; None if there is no handler."""
     handlers = {
         keyword.value.id
         for call in _options_calls(tree)
@@ -125,7 +125,7 @@ def _read_options(call: ast.Call, handled: Mapping[str, ast.expr] | None, found:
 
 
 def _option(call: ast.Call, handled: Mapping[str, ast.expr] | None) -> dict[str, Any] | None:
-    """Return a field of dask-gateway's as an option of ours; None where there is none like it."""
+    """Return a field of dask-gateway as an option of ours; None if we have no such option."""
     kind = _TYPES.get(ast.unparse(call.func).rpartition(".")[2])
     values = {keyword.arg: _literal(keyword.value) for keyword in call.keywords if keyword.arg}
     names = ("field", "options", "default") if kind == "select" else ("field", "default")
@@ -147,7 +147,7 @@ def _option(call: ast.Call, handled: Mapping[str, ast.expr] | None) -> dict[str,
         return None
     further = {ours: values[key] for key, ours in _FURTHER.items() if values.get(key) not in (None, {}, "")}
     if unit == "B" and any(_is_tiny(further.get(key)) for key in ("min", "default")):
-        return None  # the service refuses it, and all other options with it
+        return None  # the service would refuse all options because of it
     sets = {"sets": target} if target != name and kind != "select" else {}
     if kind == "select":
         further = {"choices": _choices(values.get("options"), str(target)), **further}
@@ -156,7 +156,7 @@ def _option(call: ast.Call, handled: Mapping[str, ast.expr] | None) -> dict[str,
 
 
 def _is_tiny(amount: Any) -> bool:
-    """Return whether so many bytes are less than any program needs, and so no bytes."""
+    """Return whether an amount is too small to be a number of bytes that a program needs."""
     return isinstance(amount, int | float) and amount < _LEAST_BYTES
 
 
@@ -167,11 +167,13 @@ _FURTHER: Final = {"default": "default", "min": "min", "max": "max", "label": "l
 def _choices(options: Any, target: str) -> dict[str, Any]:
     pairs = [option if isinstance(option, list | tuple) else (option, option) for option in options or ()]
     memory = target.endswith("memory")
-    return {str(label): {target: quantity(str(value)) if memory else value} for label, value in pairs}  # bytes, or text
+    return {
+        str(label): {target: quantity(str(value)) if memory else value} for label, value in pairs
+    }  # a number of bytes, or a text
 
 
 def _target_of(key: str, value: ast.expr) -> tuple[str, str | None] | None:
-    """Return which option an entry of a handler is, and in which unit; None where it is more than that."""
+    """Return the option that an entry of a handler passes on, and its unit; None if it does more than that."""
     if key not in _TARGETS:
         return None
     names = set(_OPTION.findall(ast.unparse(value)))

@@ -1,4 +1,4 @@
-"""Amounts and units of dask-gateway, where K, M, G and T are powers of 1024."""
+"""Amounts and units of dask-gateway: its K, M, G and T are powers of 1024."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SUFFIX: Final = re.compile(r"(?:%[-+0-9.]*[dfgs]|\{\})\s*([KMGT]?)i?B?")
 
 
 def quantity(amount: Any) -> Any:
-    """Return an amount as Kubernetes has it."""
+    """Return an amount as a Kubernetes quantity."""
     found = _AMOUNT.fullmatch(amount) if isinstance(amount, str) else None
     return f"{found[1]}{found[2]}i" if found else amount
 
 
 def unit_of(key: str, value: ast.expr) -> str | None:
-    """Return the unit of an option in an expression such as ``options.memory * 2**30``; empty for the usual one.
+    """Return the unit of an option in an expression such as ``options.memory * 2**30``; empty for the usual unit.
 
-    None where the expression is more than a unit.
+    Return None if the expression does more than apply a unit.
     """
     factors = _FACTORS.get(key.rpartition("_")[2], {1.0: ""})
     text = _formatted(value)
@@ -45,7 +45,7 @@ def unit_of(key: str, value: ast.expr) -> str | None:
 
 
 def _formatted(value: ast.expr) -> str | None:
-    """Return the form of a formatted text with one option in it, such as ``%fG`` or ``{}G``."""
+    """Return the pattern of a formatted text with one option in it, such as ``%fG`` or ``{}G``."""
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mod) and isinstance(value.left, ast.Constant):
         return str(value.left.value) if isinstance(value.right, ast.Attribute) else None
     if isinstance(value, ast.JoinedStr):
@@ -59,7 +59,7 @@ def _inner(part: ast.expr) -> str | None:
 
 
 def _number(value: ast.expr) -> float | None:
-    """Return what a number comes to that is written as one, or as a product or power of some."""
+    """Return the value of a number, or of a product or power of numbers."""
     if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
         return float(value.value)
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Pow):

@@ -23,10 +23,10 @@ _COMMON_LABELS: Final = {
 
 
 def load_config(path: Path, before: Configured = NONE) -> Configured:
-    """Run a configuration file, and return what it sets over what was set before.
+    """Run a configuration file, and return what it sets, merged over what was set before.
 
     Raises:
-        SettingsError: It cannot be read, fails, or traitlets is not installed.
+        SettingsError: The file cannot be read or fails, or traitlets is not installed.
 
     """
     config = _run(path)
@@ -54,24 +54,26 @@ def _run(path: Path) -> Any:
             PyFileConfigLoader,
         )
     except ModuleNotFoundError:
-        raise SettingsError("A jupyterhub_config.py is read by traitlets: pip install traitlets") from None
+        raise SettingsError(
+            "traitlets is needed to read a jupyterhub_config.py. Install it: pip install traitlets"
+        ) from None
     try:
         return PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
     except ConfigFileNotFound:
-        raise SettingsError(f"There is no file {path}.") from None
-    except Exception as error:  # noqa: BLE001 - whatever the site's own code raises
+        raise SettingsError(f"The file {path} does not exist.") from None
+    except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
         frames = [
             frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name
         ]
         line = f" at line {frames[-1].lineno}" if frames else ""
         raise SettingsError(
-            f"{path} failed{line}: {type(error).__name__}: {error}. It is run as the Hub runs it, and may need the "
-            "environment, the files and the packages that the Hub has."
+            f"{path} failed{line}: {type(error).__name__}: {error}. The command runs it as the Hub does: it may need "
+            "the environment, files and packages of the Hub."
         ) from None
 
 
 def _value(name: str, value: Any, before: Any) -> Any:
-    """Return a value, or what ``c.KubeSpawner.volumes.append(…)`` and the like come to."""
+    """Return a value; apply changes such as ``c.KubeSpawner.volumes.append(…)`` to the value before."""
     if not hasattr(value, "get_value"):
         return value
     from traitlets.config.loader import LazyConfigValue  # noqa: PLC0415 - see above
@@ -85,7 +87,7 @@ def _value(name: str, value: Any, before: Any) -> Any:
 
 
 def _own_classes(spawner: Any) -> list[str]:
-    """Return the names of the site's classes, the most general one first: their sections count as well."""
+    """Return the names of the site's own classes, the most general one first: their sections count too."""
     if isinstance(spawner, type):
         names = [
             parent.__name__
@@ -100,7 +102,7 @@ def _own_classes(spawner: Any) -> list[str]:
 
 
 def _hub_connect_url(config: Any) -> str | None:
-    """Return where the Hub says that it is found; a trait of the spawner is carried with the others."""
+    """Return the URL of the Hub in JupyterHub's own configuration; the spawner's trait is carried over separately."""
     hub = config.JupyterHub if "JupyterHub" in config else {}
     url, host, port = (hub.get(f"hub_connect_{part}") for part in ("url", "ip", "port"))
     if url and isinstance(url, str):
@@ -110,6 +112,6 @@ def _hub_connect_url(config: Any) -> str | None:
 
 def _notes(spawner: Any, config: Any) -> Iterator[str]:
     if spawner is None and "KubeSpawner" not in config:
-        yield "It names no spawner, and sets nothing of KubeSpawner: is it the right file?"
+        yield "The file names no spawner and sets nothing of KubeSpawner. Is it the right file?"
     if "JupyterHub" in config and config.JupyterHub.get("internal_ssl"):
-        yield "c.JupyterHub.internal_ssl: it stays; set plugins.lab.internal_ssl to true, so that labs serve TLS."
+        yield "c.JupyterHub.internal_ssl: keep it, and set plugins.lab.internal_ssl to true, so that labs serve TLS."

@@ -1,4 +1,4 @@
-"""The chart's NetworkPolicy for labs, as settings of the one in each user's namespace."""
+"""Carry over the chart's NetworkPolicy for labs to settings of the one in each user's namespace."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, Final
 from spawnpenny.admin.migration.chart import at
 
 _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-"""What the chart calls private."""
+"""The addresses that the chart calls private."""
 _CLOSED: Final = {"0.0.0.0/0": "169.254.0.0/16", "::/0": "fe80::/10"}
-"""The link-local addresses in what is everywhere."""
+"""The link-local addresses in the blocks of all addresses."""
 HUB_NAMESPACE: Final = "{hubnamespace}"
-"""Stands for the Hub's namespace: pods that a rule selects without a namespace were in that one."""
+"""A placeholder for the Hub's namespace: rules without a namespace select pods in it."""
 _KUBE_SYSTEM: Final = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
 _PLACE: Final = "singleuser.networkPolicy"
 _OURS: Final = "plugins.namespace.network"
 
 
 def network_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of ``plugins.namespace.network`` that the chart's policy comes to."""
+    """Return the keys of ``plugins.namespace.network`` that follow from the chart's policy."""
     policy = at(values, _PLACE) or {}
     rules = policy.get("egressAllowRules") or {}
     internet, private = bool(rules.get("nonPrivateIPs")), bool(rules.get("privateIPs"))
@@ -39,7 +39,7 @@ def network_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rule(rule: Any) -> Any:
-    """Return a rule as it has to be in another namespace, and without link-local addresses."""
+    """Return a rule for use in another namespace, without link-local addresses."""
     peers = rule.get("to") if isinstance(rule, Mapping) else None
     return {**rule, "to": [_peer(peer) for peer in peers]} if isinstance(peers, list) else rule
 
@@ -71,44 +71,44 @@ def _rules(values: Mapping[str, Any], rules: Mapping[str, Any], *, private: bool
 
 
 def not_carried(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield what of the chart's policy is not carried: where it is, why, and what to do."""
+    """Yield the values of the chart's policy that are not carried over: place, reason, and what to do."""
     policy = at(values, _PLACE) or {}
     if at(policy, "egressAllowRules.cloudMetadataServer"):
         yield (
             f"{_PLACE}.egressAllowRules.cloudMetadataServer",
-            "labs never reach the cloud's metadata, which hands out the credentials of the machine",
-            "Give labs an identity of their own: service_account, with the cloud's workload identity.",
+            "labs never reach the cloud's metadata server, as it gives out the credentials of the node",
+            "Give labs their own identity: set service_account, and use the cloud's workload identity.",
         )
     if policy.get("ingress"):
         yield (
             f"{_PLACE}.ingress",
-            f"{_OURS} has no further rules for who may reach labs: the Hub, its proxy and the user's own pods do",
-            "Add a NetworkPolicy to the users' namespaces by a step of a plugin.",
+            f"{_OURS} has no further rules for access to labs: only the Hub, its proxy and the user's own pods have it",
+            "Add a NetworkPolicy to the users' namespaces with a step of a plugin.",
         )
     if policy.get("allowedIngressPorts"):
         yield (
             f"{_PLACE}.allowedIngressPorts",
-            "Hub and proxy reach the lab's own port alone",
-            "Have the lab's server proxy other ports, as jupyter-server-proxy does.",
+            "the Hub and its proxy reach only the lab's own port",
+            "Let the lab's server proxy other ports, as jupyter-server-proxy does.",
         )
     if policy.get("interNamespaceAccessLabels") == "accept":
         yield (
             f"{_PLACE}.interNamespaceAccessLabels",
-            "a label that any pod can give itself opens no lab",
-            "Name who may reach labs in a NetworkPolicy of a plugin's step.",
+            "a label gives no access to labs, as any pod can have it",
+            "Allow the access with a NetworkPolicy that a plugin's step makes.",
         )
 
 
 def notes(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what else to know about the chart's policy."""
+    """Yield notes on the chart's policy."""
     policy = at(values, _PLACE) or {}
     if policy.get("enabled") is False:
         yield (
-            f"{_PLACE}.enabled: it was off; the NetworkPolicy of each user's namespace is on all the same. "
-            f"To have none: {_OURS}.enabled: false."
+            f"{_PLACE}.enabled: it was off, but user namespaces have a NetworkPolicy by default. "
+            f"To turn it off, set {_OURS}.enabled: false."
         )
     if at(policy, "egressAllowRules.privateIPs"):
         yield (
-            f"{_PLACE}.egressAllowRules.privateIPs: labs reach private addresses, and so may reach the Kubernetes API: "
-            f"name its addresses in {_OURS}.api_server."
+            f"{_PLACE}.egressAllowRules.privateIPs: labs reach private addresses, and so maybe the Kubernetes API. "
+            f"To exclude it, name its addresses in {_OURS}.api_server."
         )

@@ -13,16 +13,16 @@ from spawnpenny.kubernetes.interface import Manifest
 
 USERNAME: Final = "hub.jupyter.org/username"
 SERVERNAME: Final = "hub.jupyter.org/servername"
-"""KubeSpawner's annotations on pods and claims: the true names."""
+"""KubeSpawner's annotations on pods and claims with the unescaped names."""
 RECLAIM: Final = "spawnpenny.io/reclaim-policy"
-"""On a volume that is being moved: the reclaim policy that it had."""
+"""The annotation of a volume that is being moved, with its former reclaim policy."""
 
 GET: Final = "kubectl get namespaces,persistentvolumes,persistentvolumeclaims,pods --all-namespaces -o json"
 
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Namespaces and volumes by name; claims and pods in the order that they came in."""
+    """Namespaces and volumes by name; claims and pods in their original order."""
 
     namespaces: Mapping[str, Manifest]
     volumes: Mapping[str, Manifest]
@@ -31,10 +31,10 @@ class Objects:
 
 
 def read_objects(text: str) -> Objects:
-    """Read what kubectl printed.
+    """Read the objects that kubectl printed.
 
     Raises:
-        SettingsError: It is not a list of objects as ``kubectl get`` prints it.
+        SettingsError: The text is not a list of objects as ``kubectl get`` prints it.
 
     """
     try:
@@ -44,7 +44,7 @@ def read_objects(text: str) -> Objects:
             kinds[item["kind"]].append(item)
         named = {kind: {item["metadata"]["name"]: item for item in kinds[kind]} for kind in kinds}
     except (ValueError, TypeError, KeyError):
-        raise SettingsError(f"The objects are not what this prints: {GET}") from None
+        raise SettingsError(f"The file of objects is not valid. Write it again with: {GET}") from None
     return Objects(
         named.get("Namespace", {}),
         named.get("PersistentVolume", {}),
@@ -54,6 +54,6 @@ def read_objects(text: str) -> Objects:
 
 
 def annotation(manifest: Manifest, key: str) -> str:
-    """Return an annotation, empty where there is none."""
+    """Return an annotation; empty if the object does not have it."""
     value: Any = (manifest["metadata"].get("annotations") or {}).get(key)
     return value or ""

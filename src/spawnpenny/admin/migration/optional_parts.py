@@ -1,8 +1,8 @@
-"""Parts of KubeSpawner's traits that can be left out one by one.
+"""The parts of KubeSpawner's traits that can be left out one by one.
 
-A container, a volume or a term of an affinity is kept or left out as a whole: without one of its keys it would be
-another. So is a profile or a choice, but for what it overrides: without what limits it, it would be open to more than
-before.
+A container, a volume or a term of an affinity is kept or left out as a whole: without one of its keys it would mean
+something else. The same holds for a profile or a choice, except for its overrides: without a key that limits it, it
+would be open to more users than before.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ _OPTION: Final = Shape(
 PROFILE: Final = Shape(parts={"kubespawner_override": OVERRIDE, "profile_options": Shape(rest=_OPTION)})
 
 TRAIT_SHAPES: Final = {**_OF_TRAITS, "profile_list": Shape(rest=PROFILE)}
-"""By trait; all others are atoms."""
+"""The shapes of traits; all others are atoms."""
 _LATE: Final = ("volume_mounts", "init_containers", "extra_containers", *_OBJECTS, "profile_list")
 LAB: Final = Shape(parts=TRAIT_SHAPES, rest=ATOM, late=_LATE)
 STORAGE: Final = Shape(parts={"extra_labels": _ENTRIES, "extra_annotations": _ENTRIES}, rest=ATOM)
 NAMESPACE: Final = Shape(parts={"network": Shape(parts={"egress": _ENTRIES}, rest=ATOM)}, rest=ATOM)
-"""Of the plugins' sections."""
+"""The shape of the section of the plugin namespace."""
 SECTION: Final = _ENTRIES
-"""Of all other sections."""
+"""The shape of all other sections."""

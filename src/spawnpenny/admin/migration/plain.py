@@ -1,4 +1,4 @@
-"""Values of a configuration that is Python, as data that YAML can hold."""
+"""Turn values of a Python configuration into data that YAML can hold."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any, Final
 from spawnpenny.admin.migration.pruning import ATOM, Key, Shape, prune
 
 Losses = list[tuple[tuple[Key, ...], str]]
-"""What is no data: where it stands, and what it is."""
+"""The values that are not data: their paths, and a description."""
 _SCALARS: Final = (bool, int, float, str)
 
 
 @dataclass(frozen=True, slots=True)
 class _NoData:
-    """In the place of a value that is no data: what that is."""
+    """A stand-in for a value that is not data, with a description of it."""
 
     what: str
 
 
 def plain(value: Any, losses: Losses, shape: Shape = ATOM) -> Any:
-    """Return a value as data, None where it is none.
+    """Return a value as data; None if nothing of it is data.
 
-    What is no data is left out, with whatever cannot be without it; ``losses`` get what that was.
+    Parts that are not data are left out, with everything that needs them, and are added to ``losses``.
     """
     pruned = prune(_plain(value), shape, _what_is_no_data)
     if pruned is None:

@@ -1,7 +1,7 @@
 """Plan how spawnpenny takes over KubeSpawner's namespaces and volumes.
 
-A pure function of the objects in the cluster and of the settings: it is planned here, and done by a script that an
-administrator runs.
+The plan is a pure function of the objects in the cluster and the settings. A script carries it out: an administrator
+reads and runs it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """KubeSpawner's setup: the Hub's namespace, and the template of its users' namespaces, if they have any."""
+    """KubeSpawner's setup: the Hub's namespace, and the template of user namespaces; None if it makes none."""
 
     namespace: str
     user_namespaces: str | None = None
@@ -32,14 +32,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class NewNamespace:
-    """A namespace of a user who has none by our name."""
+    """The creation of a user's namespace."""
 
     manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A namespace that KubeSpawner made, by our name for the user: it gets the labels and annotations of ours."""
+    """A namespace of KubeSpawner that already has our name for it: it gets our labels and annotations."""
 
     before: Manifest
     after: Manifest
@@ -47,7 +47,7 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class Labelling:
-    """A claim that is where we look for it: it gets our labels."""
+    """A claim that already has our name and namespace: it gets our labels."""
 
     before: Manifest
     after: Manifest
@@ -55,7 +55,7 @@ class Labelling:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A volume that is to be held by another claim, as the old one is elsewhere or is called otherwise."""
+    """A volume that moves to another claim, as the old claim has another namespace or name."""
 
     volume: str
     policy: str
@@ -68,7 +68,7 @@ Action = NewNamespace | Adoption | Labelling | Move
 
 @dataclass(slots=True)
 class Plan:
-    """The actions in their order, and what is left alone, with a sentence on why and what to do."""
+    """The actions in their order, and sentences on what is left alone, why, and what to do."""
 
     actions: list[Action] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -86,7 +86,7 @@ class _Owned:
 
 
 class Planner:
-    """Plans for one Hub; ``samples`` says what our claim is in place of KubeSpawner's."""
+    """Planner for one Hub; ``samples`` makes the claims that replace KubeSpawner's."""
 
     def __init__(self, site: Site, samples: Samples, objects: Objects) -> None:
         self._site = site
@@ -96,7 +96,7 @@ class Planner:
         self._plan = Plan()
 
     def plan(self, usernames: Iterable[str] = ()) -> Plan:
-        """Return the plan; ``usernames`` are users of the Hub, who may have a namespace but nothing in it."""
+        """Return the plan; ``usernames`` are users of the Hub, whose namespaces may be empty."""
         owned = list(self._owned())
         users = dict.fromkeys((*(claim.username for claim in owned), *self._users_with_namespace(usernames)))
         planned = {username for username in users if self._plan_namespace(username)}
@@ -105,27 +105,27 @@ class Planner:
         for claim, after in desired:
             if counts[_place(after)] > 1:
                 self._plan.left.append(
-                    f"{claim.place}: another claim of {claim.username} would be {_place(after)} too. "
-                    "Choose one, and take the annotation hub.jupyter.org/username from the other."
+                    f"{claim.place}: another claim of {claim.username} would also become {_place(after)}. "
+                    "Choose one, and remove the annotation hub.jupyter.org/username from the other."
                 )
             else:
                 self._plan_claim(claim, after)
         return self._plan
 
     def _owned(self) -> Iterator[_Owned]:
-        """Yield KubeSpawner's claims; what lies elsewhere is another Hub's, or anybody's."""
+        """Yield KubeSpawner's claims; claims in other namespaces do not belong to this Hub."""
         for claim in self._objects.claims:
             username, namespace = annotation(claim, USERNAME), claim["metadata"]["namespace"]
             if username and namespace in self._places(username) and self._is_valid(username):
                 yield _Owned(claim, username)
             elif namespace == self._site.namespace and "claim" in (name := claim["metadata"]["name"]):
                 self._plan.left.append(
-                    f"{namespace}/{name}: nothing says whose it is. If it is a user's, annotate it: "
+                    f"{namespace}/{name}: its user is unknown. If it belongs to a user, annotate it: "
                     f"kubectl -n {namespace} annotate pvc {name} {USERNAME}=<username>"
                 )
 
     def _users_with_namespace(self, usernames: Iterable[str]) -> Iterator[str]:
-        """Yield the users who have a namespace of KubeSpawner's: by a pod in it, or as the Hub knows them."""
+        """Yield the users who have a namespace of KubeSpawner: a pod in it names them, or the Hub's list does."""
         for pod in self._objects.pods:
             username, namespace = annotation(pod, USERNAME), pod["metadata"]["namespace"]
             if username and namespace != self._site.namespace and namespace in self._places(username):
@@ -149,7 +149,7 @@ class Planner:
         return True
 
     def _plan_namespace(self, username: str) -> bool:
-        """Plan the user's namespace, and return whether there will be one."""
+        """Plan the user's namespace, and return whether it will exist."""
         settings = self._settings
         name = f"{settings.namespaces.prefix}{safe_slug(username)}"
         ours = user_namespace(username, name, installation=settings.installation, broker=settings.broker)
@@ -162,25 +162,23 @@ class Planner:
             same = carried.items() >= labels.ours(settings.installation).items()
             if same and annotation(existing, labels.USERNAME) == username:
                 return True
-            self._plan.left.append(
-                f"The namespace {name} is another user's or another installation's, not {username}'s."
-            )
+            self._plan.left.append(f"The namespace {name} belongs to another user or installation, not to {username}.")
             return False
         if self._site.user_namespaces is None or name not in self._places(username):
             self._plan.left.append(
-                f"The namespace {name} is there, and KubeSpawner did not make it for {username}: "
-                "set another namespaces.prefix, or take it away."
+                f"The namespace {name} exists, but KubeSpawner did not make it for {username}. "
+                "Set another namespaces.prefix, or delete the namespace."
             )
             return False
         self._plan.actions.append(Adoption(existing, ours))
         return True
 
     def _new_claim(self, owned: _Owned) -> Manifest | None:
-        """Return the claim that the server will look for, with the volume that is there, or None."""
+        """Return the claim that the server will look for, with the existing volume; None if it mounts none."""
         made = self._samples.claims(owned.username, annotation(owned.claim, SERVERNAME))
         if not made:
             self._plan.left.append(
-                f"{owned.place}: these settings mount no claim for it. Name the claim in plugins.storage, or leave it."
+                f"{owned.place}: labs with these settings mount no claim. To keep it, name it in plugins.storage."
             )
             return None
         spec = owned.claim["spec"]
@@ -197,9 +195,7 @@ class Planner:
             return
         volume = self._objects.volumes.get(claim["spec"].get("volumeName") or "")
         if volume is None or claim.get("status", {}).get("phase") != "Bound":
-            self._plan.left.append(
-                f"{owned.place}: it has no volume yet, so that there is nothing to keep. It can be deleted."
-            )
+            self._plan.left.append(f"{owned.place}: it has no volume, so it holds no data. It can be deleted.")
             return
         policy = annotation(volume, RECLAIM) or volume["spec"].get("persistentVolumeReclaimPolicy", "Retain")
         before = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **claim}

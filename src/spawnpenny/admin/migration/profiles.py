@@ -1,4 +1,4 @@
-"""Profiles in KubeSpawner's format, with the overrides that spawnpenny has."""
+"""Carry over profiles in KubeSpawner's format, with the overrides that spawnpenny supports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def carry_profiles(profiles: Any, carried: Carried) -> Any:
-    """Return a profile list without what cannot be overridden here; that is reported to ``carried``."""
+    """Return a profile list without the overrides that spawnpenny does not support; report those to ``carried``."""
     for key, profile in _entries(profiles):
         title = f"profile {profile.get('slug') or profile.get('display_name')!r}"
         place = carried.origins.get("profile_list", "profile_list")
@@ -31,13 +31,14 @@ def carry_profiles(profiles: Any, carried: Carried) -> Any:
             unlisted = content.get("unlisted_choice")
             if isinstance(unlisted, Mapping) and unlisted.get("validation_regex"):
                 carried.notes.append(
-                    f"{title}, {option}: validation_regex has to match the whole text here, not only its beginning."
+                    f"{title}, {option}: in spawnpenny, validation_regex has to match the whole text, not only its "
+                    "beginning."
                 )
     return profiles
 
 
 def variables(environment: Any) -> Any:
-    """Return an environment whose numbers and truth values are texts, as they are for a program."""
+    """Return an environment with numbers and booleans as texts, as a program sees them."""
     if isinstance(environment, list) and any(map(_is_named, environment)):
         environment = dict(_named(number, variable) for number, variable in enumerate(environment))
     if not isinstance(environment, Mapping):
@@ -50,7 +51,7 @@ def _is_named(variable: Any) -> bool:
 
 
 def _named(number: int, variable: Any) -> tuple[str, Any]:
-    """Return an entry of a list by its name; one without goes by its place, which the service refuses as a name."""
+    """Return an entry of a list with its name; one without a name gets its index, which the service refuses."""
     if not _is_named(variable):
         return f"[{number}]", variable
     return variable["name"], variable.get("value", {key: inner for key, inner in variable.items() if key != "name"})
@@ -61,17 +62,17 @@ def _variable(value: Any) -> Any:
 
 
 def _entries(value: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Yield the maps in a map or a list, each with its key."""
+    """Yield the maps in a map or a list with their keys."""
     entries = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     yield from ((key, entry) for key, entry in entries if isinstance(entry, dict))
 
 
 def _drop_what_is_ignored(profile: dict[str, Any], title: str, carried: Carried) -> None:
-    """Take out the keys that KubeSpawner does not look at. What may limit a choice stays, for the service to judge."""
+    """Remove the keys that KubeSpawner ignores; a key that may limit a choice stays, and the service checks it."""
     for place, part, known in _parts(profile):
         for key in [key for key in part if key not in known and not limits_choice(str(key))]:
             del part[key]
-            carried.lose(f"{title}{place}, {key}", "KubeSpawner does not look at it either", f"Is it for {_OVERRIDE}?")
+            carried.lose(f"{title}{place}, {key}", "KubeSpawner ignores it too", f"Should it be in {_OVERRIDE}?")
 
 
 def _parts(profile: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], frozenset[str]]]:
@@ -83,7 +84,7 @@ def _parts(profile: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], froze
 
 
 def _owners(profile: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what may override something, each with where it stands in the profile."""
+    """Yield the parts of a profile that may have overrides, with their places."""
     yield "", profile
     for option, content in _entries(profile.get("profile_options")):
         for key, choice in _entries(content.get("choices")):
@@ -105,14 +106,14 @@ def _carry_override(owner: dict[str, Any], where: str, carried: Carried) -> None
         if trait is not None and trait.to.startswith(_LAB) and name != "profile_list":
             kept[name] = _texts(value) if name == "environment" else value
         else:
-            carried.lose(f"{where}, {given}", "a profile cannot override it here", _instead(name))
+            carried.lose(f"{where}, {given}", "a profile cannot override it in spawnpenny", _instead(name))
     owner[_OVERRIDE] = kept
     if not kept:
         del owner[_OVERRIDE]
 
 
 def _texts(environment: Any) -> Any:
-    """Return an override of the environment, in which None takes a variable away."""
+    """Return an override of the environment; None removes a variable."""
     if not isinstance(environment, Mapping):
         return environment
     return {name: _variable(value) for name, value in environment.items()}
@@ -121,6 +122,6 @@ def _texts(environment: Any) -> Any:
 def _instead(name: str) -> str:
     trait = TRAITS.get(name)
     if trait is not None:
-        return f"It is {trait.to} for all." if trait.to else f"It is not needed: {trait.note}."
+        return f"Set {trait.to} for all users." if trait.to else f"It is not needed: {trait.note}."
     snake = _HUMP.sub("_", name).lower()
-    return f"KubeSpawner ignores it; is {snake} meant?" if snake in TRAITS and snake != name else "Is it misspelt?"
+    return f"KubeSpawner ignores it. Did you mean {snake}?" if snake in TRAITS and snake != name else "Is it misspelt?"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 Check = Callable[[Any], str | None]
-"""Return why a value is refused, None where it is accepted."""
+"""A function that returns why a value is refused; None if it is accepted."""
 Key = str | int
 
 
@@ -15,15 +15,15 @@ Key = str | int
 class Shape:
     """The parts of a value that can be left out.
 
-    ``rest`` is the shape of the entries of a map or a list, each of which can be left out alone. Without it, entries
-    belong together: only what ``parts`` names can shrink, and only what ``optional`` names can be left out.
+    ``rest`` is the shape of the entries of a map or a list that can each be left out alone. Without it, entries belong
+    together: only those in ``parts`` can shrink, and only those in ``optional`` can be left out.
     """
 
     parts: Mapping[str, Shape] = field(default_factory=dict)
     rest: Shape | None = None
     optional: frozenset[str] = frozenset()
     late: tuple[str, ...] = ()
-    """Entries that lean on the others: what is left of those is known before these are judged, in this order."""
+    """Entries that depend on the others: they are checked after them, in this order."""
 
     def of(self, key: Key) -> Shape:
         """Return the shape of an entry."""
@@ -40,7 +40,7 @@ ATOM: Final = Shape()
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A part that was left out: its place, its value, and why. ``check`` judges another value in that place."""
+    """A part that was left out: path, value and reason; ``check`` checks another value at that path."""
 
     path: tuple[Key, ...]
     value: Any
@@ -50,14 +50,14 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """A pruned value: the part that is left, and the parts that were removed."""
+    """The accepted part of a value, and the parts that were removed."""
 
     value: Any
     losses: tuple[Loss, ...] = ()
 
 
 def prune(value: Any, shape: Shape, check: Check) -> Pruned | None:
-    """Return a value without the parts that are refused; None where nothing acceptable is left of it."""
+    """Return a value without the parts that are refused; None if nothing of it is accepted."""
     if check(value) is None:
         return Pruned(value)
     if shape is ATOM or not isinstance(value, Mapping | list):
@@ -66,7 +66,7 @@ def prune(value: Any, shape: Shape, check: Check) -> Pruned | None:
 
 
 class _Pruning:
-    """Grows a value from what cannot be left out, entry by entry, in whatever order they are accepted."""
+    """A value that grows from its required entries, entry by entry, in the order in which they are accepted."""
 
     def __init__(self, value: Mapping[str, Any] | list[Any], shape: Shape, check: Check) -> None:
         self._value = value
@@ -75,7 +75,7 @@ class _Pruning:
         self._check = check
         self._kept: dict[Any, Any] = {}
         self._losses: dict[Any, tuple[Loss, ...]] = {}
-        # Of two entries of a list that exclude each other, such as profiles of one name, the first holds.
+        # Of two list entries that exclude each other, such as profiles with one name, the first one wins.
         self._in_order = isinstance(value, list)
 
     def run(self) -> Pruned | None:
@@ -86,7 +86,7 @@ class _Pruning:
         for key in sorted(refused, key=lambda key: late.index(key) + 1 if key in late else 0):
             if not self._shrink(key):
                 return None
-        for key in self._grow(refused):  # what was refused beside a part that is now left out
+        for key in self._grow(refused):  # an entry may be accepted now that another part is left out
             if key not in self._kept and not self._drop(key):
                 return None
         value = self._built(self._kept)
@@ -138,7 +138,7 @@ class _Pruning:
         return lambda value: self._check(self._built({**self._kept, key: value}))
 
     def _built(self, kept: Mapping[Any, Any]) -> Any:
-        """Return the entries in the order that they had."""
+        """Return the entries in their original order."""
         ordered = {key: kept[key] for key in self._entries if key in kept}
         return ordered if isinstance(self._value, Mapping) else list(ordered.values())
 

@@ -1,4 +1,4 @@
-"""A quota for labs of KubeSpawner, which may have no limits: under a quota, Kubernetes takes no pod without one."""
+"""Find a quota that fits labs of KubeSpawner: they may lack limits, and a quota refuses pods without limits."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from spawnpenny.spawns.container_limits import verify_steps
 
 QUOTA: Final = "quota"
 _USUAL: Final = Resources(Decimal(8), Decimal(16 * 2**30))
-"""What the plugin's own bounds are."""
+"""The default limits of the plugin quota."""
 _RESOURCES: Final = {"cpu": "cpu_limit", "memory": "mem_limit"}
 
 
 def fitting_quota(settings: Mapping[str, Any], quota: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a quota that have to be null, as labs have no limit there.
+    """Return the keys of a quota that have to be null, as labs have no limit of that resource.
 
     Args:
-        settings: What a settings file holds.
-        quota: Its section ``plugins.quota``, or one that is to be added.
+        settings: The content of a settings file.
+        quota: Its section ``plugins.quota``, or one to add.
 
     Raises:
-        SettingsError: It does not fit for another reason.
+        SettingsError: The quota does not fit for another reason.
 
     """
     free: dict[str, Any] = {}
@@ -50,7 +50,7 @@ def fitting_quota(settings: Mapping[str, Any], quota: Mapping[str, Any]) -> dict
 
 
 def suggested_quota(settings: Mapping[str, Any]) -> str:
-    """Return a quota to add to settings that have none, as it is written in YAML; empty where none fits."""
+    """Return a quota to add to settings without one, as YAML; empty if none fits."""
     try:
         free = fitting_quota(settings, {})
     except (SettingsError, PluginError):

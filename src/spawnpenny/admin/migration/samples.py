@@ -27,7 +27,7 @@ _CLAIM: Final = "PersistentVolumeClaim"
 
 @dataclass
 class Samples:
-    """Makes manifests by the plugins that settings name."""
+    """Sample manifests, made by the plugins of the settings."""
 
     settings: Settings
     plugins: Plugins = field(init=False)
@@ -43,7 +43,7 @@ class Samples:
         lab: str = DEFAULT_LAB,
         env: Mapping[str, str] | None = None,
     ) -> Manifest:
-        """Return a lab's pod, with what all plugins add to it; what the hardening rules say to it is not asked."""
+        """Return a lab's pod with the patches of all plugins, without a check of the hardening rules."""
         made = self.manifests(options, user=user, lab=lab, env=env)
         return next(manifest for manifest in made if manifest["kind"] == "Pod")
 
@@ -55,12 +55,12 @@ class Samples:
         lab: str = DEFAULT_LAB,
         env: Mapping[str, str] | None = None,
     ) -> list[Manifest]:
-        """Return all that is made for a lab in its user's namespace."""
+        """Return all objects that are made for a lab in its user's namespace."""
         spawn = self._spawn(user or self._user(_SOMEBODY), lab, options or {}, env or {})
         return [make for step in self.plugins.pipelines[Kind.LAB].steps for make in step.manifests(spawn)]
 
     def made_for_all(self, *, user: User | None = None, lab: str = DEFAULT_LAB) -> list[Manifest]:
-        """Return what is made for a lab whatever is chosen: a choice may have no default."""
+        """Return the objects that do not depend on choices without a default."""
         spawn = self._spawn(user or self._user(_SOMEBODY), lab, {}, {})
         made: list[Manifest] = []
         for step in self.plugins.pipelines[Kind.LAB].steps:
@@ -69,7 +69,7 @@ class Samples:
         return made
 
     def claims(self, username: str, server: str) -> list[Manifest]:
-        """Return the volume claims of a user's server, with the labels and annotations that say that they are ours."""
+        """Return the volume claims of a user's server, with our ownership labels and annotations."""
         user, lab = self._user(username), server or DEFAULT_LAB
         names = self._names(user, lab)
         made = self.made_for_all(user=user, lab=lab)
@@ -83,13 +83,13 @@ class Samples:
         return claims
 
     def pods(self) -> Iterator[Manifest]:
-        """Yield a pod for each thing that a user can choose."""
+        """Yield a pod for each choice that a user has."""
         for options in self._choices():
-            with suppress(InvalidOptionError):  # a text has to be written: there is no telling which
+            with suppress(InvalidOptionError):  # a field without choices needs a text, which only the user knows
                 yield self.pod(options)
 
     def largest(self) -> Resources:
-        """Return the most that one lab may count against a quota, of each resource."""
+        """Return the most of each resource that one lab may count against a quota."""
         most = Resources()
         for options in self._choices():
             with suppress(InvalidOptionError):
@@ -100,7 +100,7 @@ class Samples:
         return most
 
     def _choices(self) -> Iterator[dict[str, str]]:
-        """Yield what a request may choose: the defaults, and what differs from them in one choice."""
+        """Yield the options of requests: the defaults, and each that differs from them in one choice."""
         form = self.plugins.form(self._user(_SOMEBODY))
         yield {}
         for one in form:

@@ -1,4 +1,4 @@
-"""Write the script that an administrator reads and runs: plain shell and kubectl, every object by name."""
+"""Write the migration script for an administrator to read and run: plain shell and kubectl, with names of objects."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from spawnpenny.domain.hashes import content_hash
 from spawnpenny.kubernetes.interface import Manifest
 
 MIGRATED: Final = "spawnpenny.io/migrated"
-"""The annotation on what the script has marked as ours: a hash of what it has given."""
+"""The annotation of objects that the script has labelled: a hash of the labels and annotations that it added."""
 _BINDER: Final = "pv.kubernetes.io/"
 
 
 def write_script(plan: Plan, source: str) -> str:
-    """Return the script for a plan; ``source`` says what it was made from."""
+    """Return the script for a plan; ``source`` names the files that it was made from."""
     functions = files("spawnpenny.admin.migration").joinpath("functions.sh").read_text(encoding="utf-8")
     head = ["#!/bin/sh", f"# Written by `spawnpenny migrate` from {_in_a_line(source)}.", "#"]
     head += [f"# Left alone: {_in_a_line(reason)}" for reason in plan.left]
@@ -50,7 +50,7 @@ def _labelled(kind: str, before: Manifest, after: Manifest) -> list[str]:
     former = {key: {name: (carried.get(key) or {}).get(name) for name in given} for key, given in desired.items()}
     former["annotations"][MIGRATED] = None
     place = metadata.get("namespace", "")
-    return ["marked", kind, metadata["name"], place, _patch(desired), _patch(former), fingerprint]
+    return ["label", kind, metadata["name"], place, _patch(desired), _patch(former), fingerprint]
 
 
 def _end(claim: Manifest) -> list[str]:

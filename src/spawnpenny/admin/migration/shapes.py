@@ -1,4 +1,4 @@
-"""Leave out the values of a chart that are of another kind than the chart reads there."""
+"""Leave out values of a chart that have the wrong type."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ HUB: Final[Mapping[str, type]] = {
     "hub.config.Spawner": dict,
     "hub.config.KubeSpawner": dict,
 }
-"""By the path of a value that is read part by part, what it has to be; outer values come first."""
+"""The required types of values, by path; outer values come first."""
 GATEWAY: Final[Mapping[str, type]] = {
     "gateway": dict,
     "gateway.backend": dict,
     "gateway.backend.scheduler": dict,
     "gateway.backend.worker": dict,
 }
-"""The same of dask-gateway."""
+"""The required types of values of dask-gateway, by path."""
 _WORDS: Final[Mapping[type, str]] = {dict: "a map", list: "a list", str: "text"}
 
 
 def well_shaped(
     values: Mapping[str, Any], kinds: Mapping[str, type], prefix: str = ""
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Return values without those of another kind, so that the chart's own hold, and a remark about each."""
+    """Return values without those of a wrong type, so that the chart's own apply, and a sentence about each."""
     notes = []
     for path, kind in kinds.items():
         found = _at(values, path)
         if found is not None and not isinstance(found, kind):
             values = _without(values, path.split("."))
-            why = f"the chart wants {_WORDS[kind]} here, and this is {_kind_of(found)}"
-            notes.append(f"{prefix}{path}: {why}. Correct it, and migrate again.")
+            why = f"the chart needs {_WORDS[kind]} here, but this is {_kind_of(found)}"
+            notes.append(f"{prefix}{path}: {why}. Correct it, and run the command again.")
     return values, tuple(notes)
 
 

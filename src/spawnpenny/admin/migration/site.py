@@ -1,4 +1,4 @@
-"""A site's configuration, whichever way it was written."""
+"""A site's configuration, read from Python or from the chart's values."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The traits of KubeSpawner that a site has set, and other parts of its setup that cannot be carried."""
+    """The traits of KubeSpawner that a site sets, and the parts of its setup that cannot be carried over."""
 
     traits: Mapping[str, Any] = field(default_factory=dict)
     own_class: str = ""
-    """The site's own spawner class, where it has one."""
+    """The name of the site's own spawner class; empty if it has none."""
     unread: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
-    """Where a trait was set, if not under its own name."""
+    """The place where a trait was set, if it is not the trait's name."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Our settings, by their names with dots, that follow from what is no trait."""
+    """Settings of spawnpenny, by dotted name, that follow from values that are not traits."""
     hub_connect_url: str | None = None
-    """Where labs find the Hub, if the site says it."""
+    """The URL at which labs find the Hub; None if the site does not set it."""
     notes: tuple[str, ...] = ()
 
 
 NONE: Final = Configured()
-"""A site that has set nothing."""
+"""A site that sets nothing."""

@@ -8,9 +8,9 @@ from spawnpenny.domain.templates import expand, template_fields
 
 
 def namespace_names(template: str, username: str, hub_namespace: str) -> set[str]:
-    """Return the namespaces that KubeSpawner may have made for a user by a ``user_namespace_template``.
+    """Return the namespaces that KubeSpawner may have made for a user from a ``user_namespace_template``.
 
-    One for each slug scheme; none where the template names what nobody but the Hub knows.
+    There is one for each slug scheme; none if the template has a field that only the Hub knows.
     """
     names = Names.of(username, Kind.LAB, DEFAULT_LAB, prefix="")
     hub = "user" if hub_namespace == "default" else hub_namespace

@@ -1,4 +1,4 @@
-"""Python in the chart's values: it is not run, and what it sets is listed by name."""
+"""List the traits that Python in the chart's values sets, without running it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def assigned(source: Any) -> list[str]:
     """Return the traits of spawners that a piece of Python sets or changes, in their order.
 
     Raises:
-        SyntaxError: It is not Python.
+        SyntaxError: The text is not valid Python.
 
     """
     tree = ast.parse(textwrap.dedent(str(source)))
@@ -25,7 +25,7 @@ def subclasses(source: Any) -> list[str]:
     """Return the classes in a piece of Python that are derived from a spawner.
 
     Raises:
-        SyntaxError: It is not Python.
+        SyntaxError: The text is not valid Python.
 
     """
     tree = ast.parse(textwrap.dedent(str(source)))

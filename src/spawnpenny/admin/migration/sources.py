@@ -14,10 +14,10 @@ _VALUES: Final = frozenset({".yaml", ".yml", ".json"})
 
 
 def read_configuration(paths: Sequence[Path]) -> Configured:
-    """Return what files set: of several values files the later ones hold, and Python over all of them.
+    """Return what files set; later values files override earlier ones, and Python overrides all of them.
 
     Raises:
-        SettingsError: One cannot be read, or fails.
+        SettingsError: A file cannot be read, or fails.
 
     """
     values = [path for path in paths if path.suffix in _VALUES]

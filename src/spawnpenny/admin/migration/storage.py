@@ -1,4 +1,4 @@
-"""The user's own volume claim: in KubeSpawner one volume of many, here the plugin storage's."""
+"""Carry over the user's own volume claim: one of many volumes in KubeSpawner, here made by the plugin storage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.templates import expand, template_fields
 
 VOLUME: Final = "storage"
-"""What the plugin calls its volume."""
+"""The name of the plugin's volume."""
 TEMPLATE: Final = "claim-{user_server}"
 _KEYS: Final = {
     "storage_capacity": "capacity",
@@ -29,7 +29,7 @@ _PLAIN: Final = re.compile(r"\{(username|servername|user_server)\}")
 
 
 def carry_storage(traits: dict[str, Any], carried: Carried) -> None:
-    """Take what is about the user's own claim out of the traits, and have the plugin storage make it."""
+    """Move the traits of the user's own claim into the section of the plugin storage."""
     template = _template(traits, carried)
     ensure = traits.pop("storage_pvc_ensure", False)
     section = {key: traits.pop(name) for name, key in _KEYS.items() if name in traits}
@@ -40,14 +40,14 @@ def carry_storage(traits: dict[str, Any], carried: Carried) -> None:
         return
     if volume is None:
         carried.notes.append(
-            "storage_pvc_ensure: no volume mounts the claim in volumes, but the plugin storage does, at "
-            "/home/jovyan. If that is not wanted, take the plugin out, and name the claim in a volume."
+            "storage_pvc_ensure: the site makes the claim but mounts it nowhere; the plugin storage mounts it at "
+            "/home/jovyan. If you do not want that, remove the plugin, and name the claim in a volume."
         )
     else:
         section |= _take_mounts(traits, volume)
     if not ensure:
         carried.notes.append(
-            "volumes: the users' own claims were made by somebody else; the plugin storage makes them."
+            "volumes: KubeSpawner did not make the users' own claims. From now on, the plugin storage makes them."
         )
     section["per"] = "lab" if _SERVER.search(template) else "user"
     section["pvc_name_template"] = _PLAIN.sub(r"{escaped_\1}", template) if _is_legacy(traits) else template
@@ -59,7 +59,7 @@ def _template(traits: dict[str, Any], carried: Carried) -> str:
     template = traits.pop("pvc_name_template", None) or TEMPLATE
     if isinstance(template, str):
         return template
-    carried.lose("pvc_name_template", "it is no text", f"The claims are {TEMPLATE}: KubeSpawner's default.")
+    carried.lose("pvc_name_template", "it is not a text", f"Claims get KubeSpawner's default name, {TEMPLATE}.")
     return TEMPLATE
 
 
@@ -78,7 +78,7 @@ def _own_volume(volumes: Any, template: str) -> str | None:
 
 
 def _is_same(name: Any, other: str) -> bool:
-    """Return whether two templates come to the same name, such as one in the way of former versions of the chart."""
+    """Return whether two templates give the same name; older versions of the chart write them differently."""
     return name == other or (isinstance(name, str) and _of_somebody(name) == _of_somebody(other))
 
 
@@ -92,7 +92,7 @@ def _of_somebody(template: str) -> str:
 
 
 def _take_mounts(traits: dict[str, Any], volume: str) -> dict[str, Any]:
-    """Take the volume out, and its first mount; who else mounts it, mounts the plugin's."""
+    """Remove the volume and its first mount; other mounts of it get the name of the plugin's volume."""
     _drop(traits, "volumes", lambda entry: _is_same(entry.get("name"), volume))
     for key in ("volume_mounts", *_CONTAINERS):
         if key in traits:
@@ -118,7 +118,7 @@ def _path(mount: Mapping[str, Any]) -> Any:
 
 
 def _overrides(value: Any) -> list[dict[str, Any]]:
-    """Return what profiles and the choices in them override, however deep."""
+    """Return the overrides of profiles and of their choices, at any depth."""
     if isinstance(value, list):
         return [found for inner in value for found in _overrides(inner)]
     if not isinstance(value, Mapping):
@@ -146,12 +146,12 @@ def _drop(traits: dict[str, Any], key: str, unwanted: Any) -> None:
 
 
 def _is_unwanted(value: Any, unwanted: Any) -> bool:
-    """Return whether an entry goes; one that is no map stays, for the service to refuse by its place."""
+    """Return whether to remove an entry; one that is not a map stays, and the service refuses it by its place."""
     return isinstance(value, Mapping) and bool(unwanted(value))
 
 
 def _renamed(value: Any, volume: str) -> Any:
-    """Return mounts, or containers with mounts, that name the plugin's volume in place of this one."""
+    """Return mounts, or containers with mounts, with the name of the plugin's volume instead of this volume's."""
     if isinstance(value, Mapping):
         is_mount = bool({"mountPath", "mount_path"} & value.keys())
         return {

@@ -13,16 +13,16 @@ class Outcome(StrEnum):
     SETTING = "setting"
     """A setting of the service; the command carries its value."""
     HUB = "Hub"
-    """JupyterHub's own, or our spawner's: it stays in jupyterhub_config.py."""
+    """A trait of JupyterHub or of our spawner: it stays in jupyterhub_config.py."""
     MANUAL = "by hand"
-    """There is something for it, but the value cannot be carried."""
+    """spawnpenny has a substitute, but the value cannot be carried over."""
     NONE = "not needed"
-    """There is nothing left for it to say."""
+    """The trait has no effect any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A trait of KubeSpawner's; ``to`` is the setting, the trait of our spawner, or the substitute."""
+    """A trait of KubeSpawner; ``to`` is the setting, the trait of our spawner, or the substitute."""
 
     name: str
     outcome: Outcome
@@ -50,14 +50,14 @@ def _none(name: str, note: str) -> Trait:
     return Trait(name, Outcome.NONE, "", note)
 
 
-_USER = "in place of a callable, the user's own come from the authenticator or from commissioning"
-_IN_USER_NAMESPACE = "what it names has to be in each user's namespace"
-_API = "the Hub does not speak to Kubernetes"
-_NAMES = "the names of pods, Services and Secrets follow from the lab's; nobody has to know them"
-_HOOK = "what it sets on the spawner about the pod does nothing here"
+_USER = "instead of a callable: values for a user come from the authenticator or from commissioning"
+_IN_USER_NAMESPACE = "the objects that it names have to exist in each user's namespace"
+_API = "the Hub does not connect to Kubernetes"
+_NAMES = "the names of pods, Services and Secrets follow from the lab's name"
+_HOOK = "settings of the pod that it makes on the spawner have no effect"
 
 _POD: Final = (
-    _lab("image", "`pods.images` limits which there may be"),
+    _lab("image", "`pods.images` limits the allowed images"),
     _lab("image_pull_policy"),
     _lab("image_pull_secrets", _IN_USER_NAMESPACE),
     _lab("cmd"),
@@ -76,12 +76,12 @@ _POD: Final = (
     _lab("extra_resource_limits"),
     _lab("extra_resource_guarantees"),
     _lab("volumes", "the user's own claim is `plugins.storage`'s; " + _IN_USER_NAMESPACE),
-    _lab("volume_mounts", "where the user's own claim is mounted is `plugins.storage.mount_path`"),
+    _lab("volume_mounts", "the user's own claim is mounted at `plugins.storage.mount_path`"),
     _lab("init_containers"),
     _lab("extra_containers"),
     _lab("extra_container_config"),
     _lab("extra_pod_config"),
-    _lab("slug_scheme", "in `plugins.storage`, name the slug itself: `{escaped_username}`"),
+    _lab("slug_scheme", "in `plugins.storage`, name the slug in the template: `{escaped_username}`"),
     _lab("component_label"),
     _lab("common_labels"),
     _lab("extra_labels"),
@@ -100,31 +100,34 @@ _POD: Final = (
     _lab("gid", _USER),
     _lab("fs_gid", _USER),
     _lab("supplemental_gids", _USER),
-    _lab("privileged", "opened by name in `pods.allow`"),
-    _lab("allow_privilege_escalation", "opened by name in `pods.allow`"),
-    _lab("container_security_context", "over the hardened one; what that refuses is opened in `pods.allow`"),
-    _lab("pod_security_context", "over the hardened one; what that refuses is opened in `pods.allow`"),
+    _lab("privileged", "has to be opened in `pods.allow`"),
+    _lab("allow_privilege_escalation", "has to be opened in `pods.allow`"),
+    _lab("container_security_context", "merged over the hardened one; open what that refuses in `pods.allow`"),
+    _lab("pod_security_context", "merged over the hardened one; open what that refuses in `pods.allow`"),
     _lab("service_account", _IN_USER_NAMESPACE),
-    _lab("automount_service_account_token", "opened by name in `pods.allow`"),
-    _lab("profile_list", "in place of a callable: all profiles for all, or a plugin of the site"),
+    _lab("automount_service_account_token", "has to be opened in `pods.allow`"),
+    _lab("profile_list", "instead of a callable: the same profiles for all users, or a plugin of the site"),
 )
 _STORAGE: Final = (
-    Trait("storage_pvc_ensure", Outcome.SETTING, "plugins.storage", "loading the plugin is what makes claims"),
+    Trait("storage_pvc_ensure", Outcome.SETTING, "plugins.storage", "claims are made if the plugin is loaded"),
     _storage("storage_capacity", "capacity"),
     _storage("storage_class", "storage_class"),
     _storage("storage_access_modes", "access_modes"),
     _storage("storage_selector", "selector"),
     _storage("storage_extra_labels", "extra_labels"),
     _storage("storage_extra_annotations", "extra_annotations"),
-    _storage("pvc_name_template", "pvc_name_template", "`plugins.storage.per` says whether labs share a claim"),
-    _storage("delete_pvc", "retain", "the other way round; the Hub's token needs the scope `purge` as well"),
+    _storage("pvc_name_template", "pvc_name_template", "`plugins.storage.per` sets whether labs share a claim"),
+    _storage("delete_pvc", "retain", "with the opposite meaning; the Hub's token also needs the scope `purge`"),
     _none("remember_pvc_name", "a claim's name follows from the template; the script moves volumes to it"),
-    _none("handle_legacy_names", "the script moves volumes to the present names"),
+    _none("handle_legacy_names", "the script moves volumes to the current names"),
 )
 _NAMESPACES: Final = (
     _none("enable_user_namespaces", "each user has a namespace"),
     Trait(
-        "user_namespace_template", Outcome.SETTING, "namespaces.prefix", "the prefix; then comes the user's safe slug"
+        "user_namespace_template",
+        Outcome.SETTING,
+        "namespaces.prefix",
+        "only the prefix: the user's safe slug follows it",
     ),
     _manual("user_namespace_labels", "broker.labels", "in the broker's own settings, the same for all users"),
     _manual("user_namespace_annotations", "broker.annotations", "in the broker's own settings, the same for all users"),
@@ -134,19 +137,19 @@ _PLACES: Final = (
     _none("pod_name_template", _NAMES),
     _none("dns_name_template", _NAMES),
     _none("secret_name_template", _NAMES),
-    _none("secret_mount_path", "certificates are mounted at a fixed folder, and the environment names it"),
-    _none("services_enabled", "a lab has a Service where it serves TLS, and is reached by its pod's address otherwise"),
-    _none("pod_connect_ip", "the service tells where a lab answers"),
-    _none("get_pod_url", "the service tells where a lab answers"),
+    _none("secret_mount_path", "certificates are mounted in a fixed folder, which the environment names"),
+    _none("services_enabled", "a lab that serves TLS has a Service; others are reached at their pod's address"),
+    _none("pod_connect_ip", "the service reports the URL of a lab"),
+    _none("get_pod_url", "the service reports the URL of a lab"),
     Trait("ip", Outcome.HUB, "c.SpawnpennySpawner.ip"),
     Trait("hub_connect_ip", Outcome.HUB, "c.JupyterHub.hub_connect_ip"),
     _manual("hub_connect_port", "c.SpawnpennySpawner.hub_connect_url", "deprecated since JupyterHub 0.8"),
 )
 _HOOKS: Final = (
-    _manual("modify_pod_hook", "spawnpenny_pod_patch", "a hook of a plugin: additions to the pod, as data"),
-    _manual("after_pod_created_hook", "spawnpenny_steps", "a step of a plugin, which needs `lab.pod`"),
-    _manual("profile_form_template", "spawnpenny_form", "the service makes the form, from fields"),
-    _manual("additional_profile_form_template_paths", "spawnpenny_form", "the service makes the form, from fields"),
+    _manual("modify_pod_hook", "spawnpenny_pod_patch", "a plugin's hook: it returns additions to the pod as data"),
+    _manual("after_pod_created_hook", "spawnpenny_steps", "a plugin's step that needs `lab.pod`"),
+    _manual("profile_form_template", "spawnpenny_form", "the service makes the form from fields"),
+    _manual("additional_profile_form_template_paths", "spawnpenny_form", "the service makes the form from fields"),
 )
 _API_OF_KUBERNETES: Final = (
     _none("k8s_api_host", _API),
@@ -154,12 +157,12 @@ _API_OF_KUBERNETES: Final = (
     _none("k8s_api_verify_ssl", _API),
     _none("k8s_api_threadpool_workers", "without effect since KubeSpawner 3"),
     _none("k8s_api_request_timeout", _API),
-    _none("k8s_api_request_retry_timeout", f"{_API}; how long the service is asked is `c.SpawnpennySpawner.patience`"),
-    _none("events_enabled", "what happens is always told"),
-    _none("delete_stopped_pods", "the pod of a lab that has ended is always taken away"),
-    _none("slow_spawn_message", "the progress says what is being waited for, and why"),
-    _none("slow_spawn_message_threshold", "the progress says what is being waited for, and why"),
-    _none("slow_spawn_message_frequency", "the progress says what is being waited for, and why"),
+    _none("k8s_api_request_retry_timeout", f"{_API}; `c.SpawnpennySpawner.patience` limits requests to the service"),
+    _none("events_enabled", "events are always shown"),
+    _none("delete_stopped_pods", "the pod of a lab that has ended is always deleted"),
+    _none("slow_spawn_message", "the progress shows what a spawn waits for, and why"),
+    _none("slow_spawn_message_threshold", "the progress shows what a spawn waits for, and why"),
+    _none("slow_spawn_message_frequency", "the progress shows what a spawn waits for, and why"),
 )
 _OF_JUPYTERHUB: Final = (
     _hub("apply_user_options", _HOOK),
@@ -173,8 +176,8 @@ _OF_JUPYTERHUB: Final = (
     _hub("hub_connect_url"),
     _hub("oauth_client_allowed_scopes"),
     _hub("oauth_roles"),
-    _hub("options_form", "without it, the form is the service's"),
-    _hub("options_from_form", "what it returns are the options that the service checks"),
+    _hub("options_form", "without it, the service's form is shown"),
+    _hub("options_from_form", "it returns the options that the service checks"),
     _hub("poll_interval"),
     _hub("poll_jitter"),
     _hub("post_stop_hook"),
@@ -183,7 +186,7 @@ _OF_JUPYTERHUB: Final = (
     _hub("server_token_scopes"),
     _hub("ssl_alt_names"),
     _hub("ssl_alt_names_include_local"),
-    _hub("start_timeout", "`deadlines.spawn` is the service's own; the shorter of both holds"),
+    _hub("start_timeout", "the service has its own limit, `deadlines.spawn`; the shorter one applies"),
 )
 TRAITS: Final = {
     trait.name: trait
@@ -207,7 +210,7 @@ RENAMED: Final = {
     "user_storage_extra_labels": "storage_extra_labels",
     "user_storage_access_modes": "storage_access_modes",
 }
-"""Names that KubeSpawner still takes, and what they are called now."""
+"""Old names that KubeSpawner still accepts, with their current names."""
 
 
 def table() -> str:

@@ -1,4 +1,4 @@
-"""Try the settings that a migration writes: leave out, and report, the smallest parts that the service refuses."""
+"""Try the settings that a migration writes: leave out and report the smallest parts that the service refuses."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _OWNER: Final = re.compile(r"\b(chown|chgrp|chmod)\b")
 
 
 def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Samples:
-    """Make settings of what was carried that a service starts with, and say what they need besides.
+    """Make settings with which a service starts, and add notes on what else they need.
 
     Args:
-        carried: What was carried; its settings become those that are to be written.
-        base: Settings that there are already, to be added to.
+        carried: The carried settings; they become those to write.
+        base: Existing settings, into which the carried ones are merged.
 
     Raises:
-        SettingsError: Nothing that was carried is to blame: the base is wrong, or a plugin is not installed.
+        SettingsError: The base is wrong, or a plugin is not installed.
 
     """
     _prune(carried, base or {})
@@ -45,7 +45,7 @@ def try_settings(carried: Carried, base: Mapping[str, Any] | None = None) -> Sam
 
 
 def _prune(carried: Carried, base: Mapping[str, Any]) -> None:
-    """Add the sections to the base one after the other, each without what is refused."""
+    """Add the sections to the base one after the other, without the parts that are refused."""
     whole = carried.settings
     carried.settings = {_PLUGINS: {name: dict(carried.defaults.get(name, {})) for name in whole.get(_PLUGINS, {})}}
     Samples(make_settings(carried.merged(base), source="the settings"))
@@ -64,20 +64,22 @@ def _with_defaults(carried: Carried, path: tuple[str, ...], section: Any) -> Any
 
 
 def _fit_quota(carried: Carried, base: Mapping[str, Any]) -> None:
-    """Free the quota that there is of what labs have no limit of: with it, none would start."""
+    """Remove from an existing quota the resources that labs have no limit of: with them, no lab would start."""
     settings = carried.merged(base)
     if QUOTA not in settings[_PLUGINS]:
         return
     try:
         free = fitting_quota(settings, settings[_PLUGINS][QUOTA] or {})
     except SettingsError as error:
-        carried.lose(f"plugins.{QUOTA}", error.message.removesuffix("."), "The service does not start before.")
+        carried.lose(
+            f"plugins.{QUOTA}", error.message.removesuffix("."), "The service does not start until this is corrected."
+        )
         return
     for resource in free:
         carried.put(f"plugins.{QUOTA}.{resource}", None)
         carried.notes.append(
-            f"plugins.{QUOTA}.{resource}: labs have no limit of it by KubeSpawner's settings, and Kubernetes takes no "
-            "such lab beside a quota on limits, so it is null. To bound it again, give labs and profiles a "
+            f"plugins.{QUOTA}.{resource}: labs have no limit of it in KubeSpawner's settings, and under a quota "
+            "Kubernetes refuses pods without one. So it is null. To limit it again, give labs and profiles a "
             f"{limit_of(resource)}."
         )
 
@@ -91,7 +93,7 @@ def _sections(whole: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any, 
 
 
 def _check(carried: Carried, base: Mapping[str, Any], path: tuple[str, ...]) -> Check:
-    """Return what judges a value in the place of a section, beside all that was taken so far."""
+    """Return a check of a value as the content of a section, together with the sections accepted so far."""
 
     def check(value: Any) -> str | None:
         tried = Carried(settings=copy.copy(carried.settings))
@@ -102,7 +104,7 @@ def _check(carried: Carried, base: Mapping[str, Any], path: tuple[str, ...]) -> 
 
 
 def _refusal(settings: Mapping[str, Any]) -> str | None:
-    """Return why a service with these settings would not start, or makes a pod that is none."""
+    """Return why a service with these settings would not start, or would make an invalid pod; None if neither."""
     try:
         samples = Samples(make_settings(settings, source=_SOURCE))
         for pod in samples.pods():
@@ -111,13 +113,13 @@ def _refusal(settings: Mapping[str, Any]) -> str | None:
         return error.message.removeprefix(f"In {_SOURCE}: ").removesuffix(".")
     except SpawnpennyError as error:
         return error.message.rpartition(" spec.")[2].removesuffix(".")
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # data of another kind, deep in an object
-        return f"no pod can be made of it ({type(error).__name__})"
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # data of the wrong type, deep in an object
+        return f"no pod can be made with it ({type(error).__name__})"
     return None
 
 
 def _validate(pod: Manifest) -> None:
-    """Refuse a pod whose names, labels or mounts are none. What kinds of volumes it may have, others judge."""
+    """Refuse a pod with invalid names, labels or mounts; the kinds of its volumes are not checked."""
     spec = pod["spec"]
     kinds = ("initContainers", "containers")
     made = {
@@ -143,18 +145,18 @@ def _add_notes_on_pods(carried: Carried, samples: Samples) -> None:
     made = {manifest["metadata"]["name"] for manifest in samples.made_for_all() if manifest["kind"] == "Secret"}
     for name in sorted(pulled - made):
         carried.notes.append(
-            f"The pull secret {name} has to be in the namespace of each user, and not only in the Hub's. Have a plugin "
-            "make it; without it, private images cannot be pulled."
+            f"The pull secret {name} has to be in each user's namespace, not only in the Hub's. Have a plugin make it: "
+            "without it, private images cannot be pulled."
         )
 
 
 def _owners(pod: Manifest) -> Iterator[str]:
-    """Say of init containers that change the owner of files as root that there is another way."""
+    """Yield notes on init containers that change the owner of files as root: there are better ways."""
     for container in pod["spec"].get("initContainers") or ():
         words = " ".join(map(str, (*container.get("command", ()), *container.get("args", ()))))
         if (container.get("securityContext") or {}).get("runAsUser") == 0 and _OWNER.search(words):
             yield (
                 f"The init container {container['name']} changes the owner of files as root. For a volume claim, "
-                "fs_gid does that: leave it out. For NFS, where fs_gid has no effect, make the folder by an order of "
-                "the broker (docs/explanation/broker.md), or open what it needs."
+                "fs_gid does that: remove the container. For NFS, fs_gid has no effect: make the folder with an order "
+                "of the broker (docs/explanation/broker.md), or open what the container needs."
             )

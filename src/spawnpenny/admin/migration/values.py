@@ -1,6 +1,6 @@
 """Read the ``values.yaml`` of Zero to JupyterHub, whose chart sets KubeSpawner's traits from ``singleuser``.
 
-As of the chart's version 4: what a site has not set is what the chart has.
+The defaults are those of version 4 of the chart.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TRAITS_OF_VALUES: Final = {
     "cmd": "cmd",
     "default_url": "defaultUrl",
 }
-"""What the chart passes on as it is, by the key under ``singleuser``."""
+"""Traits that the chart sets without a change, with their keys under ``singleuser``."""
 _ORIGINS: Final = {
     **TRAITS_OF_VALUES,
     "image": "image",
@@ -71,10 +71,10 @@ _USER_NODES: Final = {
 
 
 def load_values(paths: Iterable[Path]) -> Configured:
-    """Return what the chart would set of KubeSpawner's traits with these files, of which the later ones hold.
+    """Return the traits of KubeSpawner that the chart would set with these files; later files override earlier ones.
 
     Raises:
-        SettingsError: A file cannot be read, or is another chart's.
+        SettingsError: A file cannot be read, or belongs to another chart.
 
     """
     found = read_values((path.name, read_yaml(path)) for path in paths)
@@ -107,7 +107,7 @@ def _own_class(values: Mapping[str, Any]) -> str:
 
 
 def _hub_connect_url(values: Mapping[str, Any]) -> str | None:
-    """Return what the site says, else where the chart's service is; the command adds the namespace."""
+    """Return the URL that the site sets, or else that of the chart's Service; the command adds the namespace."""
     for section in ("SpawnpennySpawner", "KubeSpawner", "Spawner", "JupyterHub"):
         if url := at(values, f"hub.config.{section}.hub_connect_url"):
             return str(url)
@@ -140,7 +140,7 @@ def _placement(values: Mapping[str, Any], single: Mapping[str, Any], traits: Map
 
 
 def _storage(single: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the traits about volumes: maps by the chart's own keys, as profiles may override one of them."""
+    """Return the traits of volumes: maps with the chart's own keys, as profiles may override single entries."""
     storage = single.get("storage") or {}
     volumes, mounts, found = dict[str, Any](), dict[str, Any](), dict[str, Any]()
     kind = storage.get("type")

@@ -13,31 +13,31 @@ _FEW = 10
 
 
 def differences(rendered: Rendered, desired: Iterable[Manifest]) -> Iterator[str]:
-    """Yield a sentence for each of these objects that is missing, and for each way in which one is not as wanted."""
+    """Yield a sentence for each desired object that is missing, and for each difference in an existing one."""
     desired = tuple(desired)
     for manifest in desired:
         found = rendered.find(manifest["kind"], manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
         if found is None:
-            yield f"There is no {_name(manifest)}."
+            yield f"The {_name(manifest)} is missing."
         elif "rules" in manifest:
             yield from _of_role(manifest, found)
         elif "spec" in manifest:
             yield from fence_differences(found, manifest)
         elif (found["roleRef"], found.get("subjects")) != (manifest["roleRef"], manifest["subjects"]):
-            yield f"The {_name(manifest)} binds another role, or for another account."
+            yield f"The {_name(manifest)} binds another role or another account."
     yield from _foreign(rendered, desired)
 
 
 def _of_role(desired: Manifest, found: Manifest) -> Iterator[str]:
     want, have = rights_of(desired["rules"]), rights_of(found.get("rules") or ())
     if want - have:
-        yield f"The {_name(desired)} lacks what is needed: {_few(want - have)}."
+        yield f"The {_name(desired)} lacks needed rights: {_few(want - have)}."
     if have - want:
-        yield f"The {_name(desired)} gives what nothing needs: {_few(have - want)}."
+        yield f"The {_name(desired)} gives rights that nothing needs: {_few(have - want)}."
 
 
 def _foreign(rendered: Rendered, desired: tuple[Manifest, ...]) -> Iterator[str]:
-    """Yield what else our accounts are bound to."""
+    """Yield a sentence for each further role that our accounts are bound to."""
     ours = {_id(manifest) for manifest in desired}
     accounts = {
         (subject["namespace"], subject["name"])

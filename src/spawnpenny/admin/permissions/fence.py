@@ -29,8 +29,8 @@ def fence_name(account: Account, settings: Settings) -> str:
 def make_fence(settings: Settings, orders: Orders | None = None) -> list[Manifest]:
     """Return both policies, each with its binding.
 
-    The rules are the same everywhere; accounts and variables are those of the settings. ``orders`` are the site's
-    own: what their containers have is opened for the broker's pods.
+    The rules are the same for all sites; accounts and variables come from the settings. The policy of the broker
+    allows what the containers of the site's ``orders`` need.
     """
     template = {
         (manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in yaml.safe_load_all(_template())
@@ -90,7 +90,7 @@ def _of_broker(settings: Settings, orders: Orders) -> dict[str, str]:
 
 
 def _opened_by(orders: Orders) -> list[str]:
-    """Return what the containers of the orders have that the broker's pods else have not."""
+    """Return the openings that the containers of the orders need, and the broker's other pods do not."""
     found = set()
     for container in (*orders.commission, *orders.retire):
         context = container.get("securityContext") or {}

@@ -16,17 +16,17 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "failurePolicy": "Fail",
     "scope": "*",
 }
-"""What the API server adds where a manifest says nothing."""
+"""Defaults that the API server adds to a policy."""
 
 
 def fence_differences(found: Manifest, desired: Manifest) -> Iterator[str]:
-    """Yield a sentence for each way in which a policy or a binding is other than the settings want it."""
+    """Yield a sentence for each difference between a policy or binding and the desired one."""
     compare = _of_binding if desired["kind"] == BINDING else _of_policy
     yield from compare(f"The {desired['kind']} {desired['metadata']['name']}", found["spec"], desired["spec"])
 
 
 def fence_additions(found: Manifest, desired: Manifest) -> Iterator[str]:
-    """Yield a sentence for each rule of a policy that is not ours: it may refuse what is needed."""
+    """Yield a sentence for each rule of a policy that is not ours: it may refuse requests that are needed."""
     if desired["kind"] == BINDING:
         return
     ours = {_plain(validation["expression"]) for validation in desired["spec"]["validations"]}
@@ -38,12 +38,12 @@ def fence_additions(found: Manifest, desired: Manifest) -> Iterator[str]:
 
 def _of_policy(what: str, found: Manifest, desired: Manifest) -> Iterator[str]:
     if found.get("failurePolicy", "Fail") != "Fail":
-        yield f"{what} admits what its rules cannot be evaluated on (failurePolicy: {found['failurePolicy']})."
+        yield f"{what} admits requests if a rule cannot be evaluated (failurePolicy: {found['failurePolicy']})."
     if found.get("paramKind"):
-        yield f"{what} takes parameters (paramKind), and is not asked where there are none."
+        yield f"{what} takes parameters (paramKind), and does not apply without them."
     yield from _of_conditions(what, _named(found.get("matchConditions")), _named(desired["matchConditions"]))
     if _constraints(found.get("matchConstraints")) != _constraints(desired["matchConstraints"]):
-        yield f"{what} does not see all requests of its account, or others too (matchConstraints)."
+        yield f"{what} does not match exactly the requests of its account (matchConstraints)."
     yield from _of_variables(what, _named(found.get("variables")), _named(desired["variables"]))
     rules = {_plain(validation["expression"]) for validation in found.get("validations") or ()}
     for validation in desired["validations"]:
@@ -53,33 +53,33 @@ def _of_policy(what: str, found: Manifest, desired: Manifest) -> Iterator[str]:
 
 def _of_conditions(what: str, found: Mapping[str, str], desired: Mapping[str, str]) -> Iterator[str]:
     for name in found.keys() - desired.keys():
-        yield f"{what} applies only where a further condition holds: {_shortened(found[name])}"
+        yield f"{what} applies only under a further condition: {_shortened(found[name])}"
     for name, expression in desired.items():
         if name not in found:
-            yield f"{what} is not for our account alone: it lacks the condition {expression}"
+            yield f"{what} does not apply to our account only: it lacks the condition {expression}"
         elif found[name] != expression:
-            yield f"{what} is for other requests: {_shortened(found[name])} in place of {expression}"
+            yield f"{what} applies to other requests: its condition is {_shortened(found[name])}, not {expression}"
 
 
 def _of_variables(what: str, found: Mapping[str, str], desired: Mapping[str, str]) -> Iterator[str]:
     for name, expression in desired.items():
         if name not in found:
-            yield f"{what} lacks the variable {name}, so that its rules fail."
+            yield f"{what} lacks the variable {name}: its rules fail."
         elif found[name] != expression:
-            yield f"{what} has {_shortened(found[name])} as {name}, and the settings want {_shortened(expression)}"
+            yield f"{what} has {_shortened(found[name])} as {name}, but the settings need {_shortened(expression)}"
 
 
 def _of_binding(what: str, found: Manifest, desired: Manifest) -> Iterator[str]:
     if found.get("policyName") != desired["policyName"]:
-        yield f"{what} is for the policy {found.get('policyName')}, not for {desired['policyName']}."
+        yield f"{what} binds the policy {found.get('policyName')}, not {desired['policyName']}."
     actions = found.get("validationActions") or []
     if "Deny" not in actions:
-        yield f"{what} does not deny what the policy refuses, but {', '.join(actions) or 'nothing'} alone."
+        yield f"{what} does not deny requests: its validationActions are {', '.join(actions) or 'empty'}, not Deny."
     if found.get("paramRef"):
-        yield f"{what} gives parameters (paramRef), and is in force only where these are found."
+        yield f"{what} refers to parameters (paramRef), and is in force only if they exist."
     scoped = _without_defaults(found.get("matchResources") or {})
     if scoped:
-        yield f"{what} is in force for a part of the requests alone: {_shortened(str(scoped))}"
+        yield f"{what} is in force only for some requests: {_shortened(str(scoped))}"
 
 
 def _constraints(constraints: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""All declarations together, for the plugins and the settings at hand."""
+"""The rights that both accounts need, gathered from the declarations of plugins and parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spawnpenny.spawns.maintenance import orphans
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A permission of an account, and the part or the step of a plugin that needs it."""
+    """A permission of an account, and the part or plugin step that needs it."""
 
     account: Account
     zone: Zone
@@ -24,9 +24,9 @@ class Grant:
 
 
 def gather(settings: Settings, plugins: Plugins) -> tuple[Grant, ...]:
-    """Return what both accounts need: the broker's is the service's, too, where the broker is no process of its own.
+    """Return the rights of both accounts; without a separate broker, the service has the broker's rights too.
 
-    What is asked of the broker alone (``claim``, ``release``, ``provision``) needs nothing of Kubernetes.
+    Requests to the broker (``claim``, ``release``, ``provision``) need no rights in Kubernetes.
     """
     grants = [
         Grant("service", "tenant", permission, f"step {step.name}")
@@ -56,13 +56,13 @@ def _of_part(part: Part, settings: Settings) -> list[Grant]:
 
 
 def _where(part: Part, zone: Zone, permission: Permission, settings: Settings) -> Zone:
-    """Put what the service reads of all namespaces into those of users, where the settings say so."""
+    """Return the zone of a permission; the settings may limit reads of all namespaces to those of users."""
     reads = part.account == "service" and zone == "cluster" and settings.namespaces.reads == "namespace"
     return "tenant" if reads and permission.resource is not None and permission.resource.namespaced else zone
 
 
 def _named(permission: Permission, settings: Settings) -> Permission:
-    """Bind no role but those that the settings name: ``bind`` on all roles would be all rights."""
+    """Limit ``bind`` to the roles that the settings name: on all roles, it would amount to all rights."""
     if "bind" not in permission.verbs:
         return permission
     own = (release_role(settings.broker),) if settings.broker.separate else ()

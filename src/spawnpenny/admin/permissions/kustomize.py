@@ -1,4 +1,4 @@
-"""Roles and fence as a kustomize component: patches that a site's overlay takes in, and that outlast every apply."""
+"""Roles and fence as a kustomize component: patches in a site's overlay, which every apply keeps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spawnpenny.errors import SettingsError
 from spawnpenny.kubernetes.interface import Manifest
 
 FOLDER: Final = "permissions"
-"""Where the component lies in an overlay."""
+"""The folder of the component in an overlay."""
 _FILE: Final = "kustomization.yaml"
 _SIGNATURE: Final = "# Written by `spawnpenny permissions --output kustomize`."
 _HEAD: Final = f"""\
@@ -22,13 +22,13 @@ _HEAD: Final = f"""\
 """
 
 _WIDTH: Final = 110
-_LONG: Final = 10_000  # the patches in it keep the lines that they have
+_LONG: Final = 10_000  # the patches are texts, and keep their own lines
 _VERSION: Final = "kustomize.config.k8s.io/v1alpha1"
 _EMPTY: Final = f"{_SIGNATURE}\napiVersion: {_VERSION}\nkind: Component\nlabels: [{{pairs: {{}}}}]\n"
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, so that a diff of them can be read."""
+    """A YAML writer that writes texts of several lines as blocks, so that diffs can be read."""
 
 
 def make_component(manifests: Iterable[Manifest], fence: Iterable[Manifest]) -> str:
@@ -43,13 +43,13 @@ def write_component(overlay: Path, text: str) -> Path:
     """Write the component into an overlay, over an earlier one; return the file.
 
     Raises:
-        SettingsError: Another file is there, or it cannot be written.
+        SettingsError: Another file has this path, or it cannot be written.
 
     """
     file = overlay / FOLDER / _FILE
     try:
         if file.exists() and not file.read_text(encoding="utf-8").startswith(_SIGNATURE):
-            raise SettingsError(f"{file} was written by somebody else: move it away first.")
+            raise SettingsError(f"{file} was not written by spawnpenny. Move it away first.")
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -59,9 +59,9 @@ def write_component(overlay: Path, text: str) -> Path:
 
 @contextmanager
 def placeholder_component(overlay: Path) -> Iterator[None]:
-    """Add a component that the overlay names and nobody has written yet, until the context ends.
+    """Write an empty component for as long as the context lasts, if the overlay names one that does not exist yet.
 
-    kustomize renders no overlay that names a folder which is missing.
+    kustomize does not render an overlay that names a missing folder.
     """
     file = overlay / FOLDER / _FILE
     if file.exists() or not includes_component(overlay):
@@ -73,7 +73,7 @@ def placeholder_component(overlay: Path) -> Iterator[None]:
         yield
     finally:
         file.unlink()
-        with suppress(OSError):  # there is something of the administrator's own in it
+        with suppress(OSError):  # the folder holds files of the administrator
             file.parent.rmdir()
 
 

@@ -19,7 +19,7 @@ _OWN: Final[tuple[Zone, ...]] = ("state", "broker", "provision")
 
 
 def account_of(account: Account, settings: Settings) -> tuple[str, str]:
-    """Return namespace and name of a service account; its roles have the same name."""
+    """Return the namespace and the name of a service account; its roles have the same name."""
     name = settings.broker.account
     if account == "service":
         return settings.broker.account_namespace, name
@@ -27,16 +27,16 @@ def account_of(account: Account, settings: Settings) -> tuple[str, str]:
 
 
 def namespace_of(zone: Zone, settings: Settings) -> str | None:
-    """Return the namespace of one of our own zones; None for those that are all, or many, namespaces."""
+    """Return the namespace of one of our own zones; None for a zone of many or all namespaces."""
     spaces = settings.namespaces
     return {"state": spaces.state, "broker": spaces.broker, "provision": spaces.provision}.get(zone)
 
 
 def make_manifests(grants: Iterable[Grant], settings: Settings) -> list[Manifest]:
-    """Return the ClusterRoles, Roles and bindings that grant exactly this.
+    """Return the ClusterRoles, Roles and bindings that grant exactly these rights.
 
-    The roles for user namespaces have no binding here: the broker makes one in each namespace, its own before it
-    deletes that.
+    The roles for user namespaces have no binding here. The broker makes one for the service in each user namespace,
+    and one for itself in a namespace that it is going to delete.
     """
     grants = tuple(grants)
     made: list[Manifest] = []

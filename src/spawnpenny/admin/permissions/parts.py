@@ -1,4 +1,4 @@
-"""The parts of spawnpenny that use the cluster, each with the account that it works under."""
+"""The parts of spawnpenny that use the cluster, and the account of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Account = Literal["service", "broker"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The declarations of one part. ``separate_only`` marks a part that only a separate broker process has."""
+    """The declarations of one part; ``separate_only`` is for parts that exist only with a separate broker."""
 
     name: str
     account: Account
@@ -28,7 +28,7 @@ class Part:
 
 
 def parts() -> Sequence[Part]:
-    """Return all parts but the steps of plugins, which the plugins declare themselves."""
+    """Return all parts except the steps of plugins: plugins declare those."""
     return (
         Part("records", "service", store.PERMISSIONS),
         Part("records", "service", ownership.PERMISSIONS),

@@ -1,4 +1,4 @@
-"""A deployment as kustomize renders it: its objects, and the settings that service and broker find in them."""
+"""A deployment as kustomize renders it: its objects, and the settings of service and broker in them."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from spawnpenny.settings.sources import parse_mapping
 Process = Literal["serve", "broker"]
 _FIELDS: Final = {"metadata.name": "spawnpenny-0", "status.podIP": "127.0.0.1"}
 _SECRET: Final = "0a" * 32
-"""Stands for what is in a Secret: it is never in the rendered objects, and no rule depends on it."""
+"""A stand-in for values of Secrets: the rendered objects do not have them, and no rule depends on them."""
 _RENDERERS: Final = (("kubectl", "kustomize"), ("kustomize", "build"))
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """All objects of a deployment. ``source`` is what messages call it."""
+    """All objects of a deployment; ``source`` is its name in messages."""
 
     objects: tuple[Manifest, ...]
     source: str
 
     def find(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
-        """Return an object, or None where the deployment has none of that name."""
+        """Return an object, or None if the deployment does not have it."""
         for manifest in self.of_kind(kind):
             if (manifest["metadata"]["name"], manifest["metadata"].get("namespace")) == (name, namespace):
                 return manifest
         return None
 
     def has_any(self, manifests: Iterable[Manifest]) -> bool:
-        """Return whether any of these objects is in the deployment."""
+        """Return whether the deployment has any of these objects."""
         names = (
             (manifest["kind"], manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
             for manifest in manifests
@@ -52,10 +52,10 @@ class Rendered:
         return (manifest for manifest in self.objects if manifest.get("kind") == kind)
 
     def settings(self) -> Settings:
-        """Return the service's settings, with the broker's own of what the broker makes.
+        """Return the service's settings, with the section ``broker`` of a separate broker.
 
         Raises:
-            SettingsError: There is no service in it, or its settings are wrong.
+            SettingsError: The deployment has no service, or its settings are wrong.
 
         """
         service = self.settings_of("serve")
@@ -64,10 +64,10 @@ class Rendered:
         return replace(service, broker=replace(self.settings_of("broker").broker, separate=True))
 
     def settings_of(self, process: Process) -> Settings:
-        """Return the settings that one of both processes has: its file, and its environment.
+        """Return the settings of one process, from its file and its environment.
 
         Raises:
-            SettingsError: There is no such process in it, or its settings are wrong.
+            SettingsError: The deployment has no such process, or its settings are wrong.
 
         """
         deployment, container = self._process(process)
@@ -78,10 +78,10 @@ class Rendered:
         return combine(parse_mapping(text or "", what), environ, source=f"spawnpenny {process} of {self.source}")
 
     def orders(self) -> Orders:
-        """Return the site's orders, none where the broker has none.
+        """Return the site's orders; they are empty if the broker has none.
 
         Raises:
-            SettingsError: They are not what they should be.
+            SettingsError: The orders are wrong.
 
         """
         process: Process = "broker" if self.settings_of("serve").broker.separate else "serve"
@@ -90,7 +90,7 @@ class Rendered:
         return Orders() if text is None else parse_orders(text, f"{path} of {self.source}")
 
     def disagreements(self) -> Iterator[str]:
-        """Yield what service and broker have to have in common, and have not."""
+        """Yield a sentence for each setting that differs, and has to be the same for service and broker."""
         service = self.settings_of("serve")
         if not service.broker.separate:
             return
@@ -102,14 +102,14 @@ class Rendered:
             pairs[f"broker.{name}"] = getattr(service.broker, name), getattr(broker.broker, name)
         for name, (ours, theirs) in pairs.items():
             if ours != theirs:
-                yield f"{name} is {ours!r} for the service and {theirs!r} for the broker: it has to be the same."
+                yield f"{name} is {ours!r} for the service but {theirs!r} for the broker. Set the same value for both."
 
     def _process(self, process: Process) -> tuple[Manifest, Manifest]:
         for deployment in self.of_kind("Deployment"):
             for container in deployment["spec"]["template"]["spec"]["containers"]:
                 if process in (container.get("args") or ())[:1]:
                     return deployment, container
-        raise SettingsError(f"There is no Deployment in {self.source} that runs spawnpenny {process}.")
+        raise SettingsError(f"{self.source} has no Deployment that runs `spawnpenny {process}`.")
 
     def _environ(self, deployment: Manifest, container: Manifest) -> dict[str, str]:
         namespace = deployment["metadata"].get("namespace")
@@ -133,7 +133,7 @@ class Rendered:
         return _SECRET
 
     def _mounted(self, deployment: Manifest, container: Manifest, path: str) -> str | None:
-        """Return the text of a file that a ConfigMap brings into a container; None where none brings it."""
+        """Return the text of a file that a container mounts from a ConfigMap; None if it mounts none at this path."""
         volumes = {volume["name"]: volume for volume in deployment["spec"]["template"]["spec"].get("volumes") or ()}
         for mount in container.get("volumeMounts") or ():
             folder, _, name = path.rpartition("/")
@@ -158,7 +158,9 @@ def render(folder: Path) -> Rendered:
     """
     found = next((renderer for renderer in _RENDERERS if shutil.which(renderer[0])), None)
     if found is None:
-        raise SettingsError("Neither kubectl nor kustomize is on the PATH: render the overlay, and use --rendered.")
+        raise SettingsError(
+            "Neither kubectl nor kustomize is on the PATH. Render the overlay elsewhere, and use --rendered."
+        )
     done = subprocess.run([*found, str(folder)], capture_output=True, check=False, text=True)  # noqa: S603 - the administrator's own
     if done.returncode:
         raise SettingsError(f"{' '.join(found)} {folder} failed: {done.stderr.strip()}")
@@ -166,16 +168,16 @@ def render(folder: Path) -> Rendered:
 
 
 def read_rendered(text: str, source: str) -> Rendered:
-    """Take the objects of what kustomize printed.
+    """Read the objects that kustomize printed.
 
     Raises:
-        SettingsError: It is no stream of manifests.
+        SettingsError: The text is not a stream of manifests.
 
     """
     try:
         documents = [document for document in yaml.safe_load_all(text) if document]
     except yaml.YAMLError:
-        raise SettingsError(f"{source} is not YAML.") from None
+        raise SettingsError(f"{source} is not valid YAML.") from None
     if not all(isinstance(document, dict) and isinstance(document.get("metadata"), dict) for document in documents):
-        raise SettingsError(f"{source} holds something else than Kubernetes objects.")
+        raise SettingsError(f"{source} holds a document that is not a Kubernetes object.")
     return Rendered(tuple(documents), source)

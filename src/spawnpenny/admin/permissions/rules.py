@@ -1,4 +1,4 @@
-"""Permissions as the rules of a Kubernetes role: merged, sorted, the same for the same permissions."""
+"""Rules of Kubernetes roles, made from permissions: merged, sorted, and always the same for the same permissions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Final
 from spawnpenny.kubernetes.permissions import Permission
 
 VERBS: Final = ("get", "list", "watch", "create", "update", "patch", "delete", "bind")
-"""In the order in which they are shown."""
+"""Verbs in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Rule:
-    """Verbs on resources of one API group. ``names`` are the only objects that it is about; empty for all."""
+    """Verbs on resources of one API group; ``names`` limits it to these objects, empty for all."""
 
     group: str
     resources: tuple[str, ...]
@@ -27,7 +27,7 @@ class Rule:
 
 
 def rights_of(rules: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return the single rights of a role's rules, in words: ``get configmaps``, ``bind clusterroles.GROUP NAME``."""
+    """Return each right of a role's rules in words: ``get configmaps``, ``bind clusterroles.GROUP NAME``."""
     return {
         f"{verb} {resource}{f'.{group}' if group else ''}{f' {name}' if name else ''}"
         for rule in rules
@@ -39,7 +39,7 @@ def rights_of(rules: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def in_order(verbs: Iterable[str]) -> tuple[str, ...]:
-    """Return verbs in the order in which they are shown."""
+    """Sort verbs into the order in which they are shown."""
     return tuple(sorted(set(verbs), key=lambda verb: (VERBS.index(verb) if verb in VERBS else len(VERBS), verb)))
 
 

@@ -1,4 +1,4 @@
-"""The permissions as a table for people: account, namespace, right, and the part that needs it."""
+"""A table of the permissions to read: account, namespace, right, and the part that needs it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from spawnpenny.kubernetes.permissions import Zone
 from spawnpenny.settings.model import Settings
 
 Row = tuple[str, str, str, str, str]
-_HEAD: Final[Row] = ("account", "where", "verbs", "resource", "asked for by")
+_HEAD: Final[Row] = ("account", "where", "verbs", "resource", "needed by")
 _ZONES: Final[tuple[Zone, ...]] = ("cluster", "tenant", "state", "broker", "provision")
 
 
 def make_table(grants: Iterable[Grant], settings: Settings) -> Iterator[str]:
-    """Yield the lines: one for each account, place and resource, with all who ask for any of it."""
+    """Yield the lines: one for each account, place and resource, with all parts that need it."""
     rows = [_HEAD, *_rows(tuple(grants), settings)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -23,9 +23,9 @@ ODD_NAMES: Final = (
     ("_zoë Ōe", "My Server, the 2nd"),
     ("a" * 63, "b" * 63),
 )
-"""Usernames and servers as identity providers and people really have them."""
+"""Usernames and server names as they occur in practice."""
 _ALL_NAMES: Final = 40
-"""So many spawns are tried with each odd name, further ones with one of them."""
+"""The number of spawns that are tried with all odd names; further ones are tried with one odd name."""
 MAX_CANDIDATES: Final = 500
 """The most combinations of choices that are tried for one kind of spawn."""
 
@@ -55,7 +55,7 @@ class Candidate:
 
 
 def lab_candidates(form: Sequence[FormField], user: User, name: str, *, every: bool) -> Iterator[Candidate]:
-    """Yield a lab of each choice, the others at their defaults; with ``every``, of each combination."""
+    """Yield a lab for each choice, with defaults for the others; with ``every``, for each combination."""
     choosable = [field_.name for field_ in every_field(form) if len(field_.choices) > 1 or field_.free_text is not None]
     found = combinations(form) if every else in_turn(form)
     for options in itertools.islice(_distinct(found), MAX_CANDIDATES):
@@ -65,14 +65,14 @@ def lab_candidates(form: Sequence[FormField], user: User, name: str, *, every: b
 
 
 def free_text_fields(form: Sequence[FormField]) -> Iterator[FormField]:
-    """Yield the fields that take only a text, where no sample fits the pattern."""
+    """Yield the fields that take only a text, and have a pattern that no sample fits."""
     yield from (field_ for field_ in every_field(form) if not field_.choices and sample_text(field_) is None)
 
 
 def odd_candidates(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-    """Yield the same spawns for users and servers of unusual names.
+    """Yield the same spawns for users and servers with unusual names.
 
-    The first ones have all of these names; of very many spawns each further one has another of them.
+    The first spawns are tried with all of these names, further ones with one name each.
     """
     for number, candidate in enumerate(candidates):
         names = ODD_NAMES if number < _ALL_NAMES else (ODD_NAMES[number % len(ODD_NAMES)],)
@@ -84,7 +84,7 @@ def odd_candidates(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
 def dask_candidates(
     options: Sequence[ClusterOption], groups: Sequence[WorkerGroup], user: User, *, every: bool
 ) -> Iterator[Candidate]:
-    """Yield a Dask cluster of the defaults, of each group of workers, and of each choice that an option lists."""
+    """Yield a Dask cluster with the defaults, one for each worker group, and one for each choice of an option."""
     name = cluster_name(user.username, "rehearsal")
     listed = {option.name: _listed(option) for option in options if _listed(option)}
     if every:

@@ -1,4 +1,4 @@
-"""The problems of a rehearsal, collected spawn by spawn and kept once each."""
+"""The problems of a rehearsal, collected spawn by spawn without repetition."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _ORDER: Final = (
     "policy",
     "cluster",
 )
-"""Where problems are mended, in order: to mend what stands first may mend what follows."""
+"""The sections of settings in the order in which to fix problems: an earlier fix may solve later problems."""
 _Key = tuple[str, str, str]
 
 
 @dataclass
 class Findings:
-    """The problems found so far, each with the spawns that have it."""
+    """The problems found so far, with the spawns that have them."""
 
     _problems: dict[_Key, Problem] = field(default_factory=dict)
     _subjects: set[_Key] = field(default_factory=set)
@@ -48,10 +48,10 @@ class Findings:
     """The largest request that did not fit, by the setting that has the limit."""
 
     def add(self, problem: Problem, candidate: Candidate | None = None, *, subject: str = "") -> None:
-        """Add a problem of a spawn, or of all where none is given.
+        """Add a problem of a spawn, or of all spawns if ``candidate`` is None.
 
-        ``subject`` is what the problem is about, without the names of the spawn: under unusual names, a problem of a
-        known subject is not reported again.
+        ``subject`` identifies the problem without the names of the spawn: for users with unusual names, a problem
+        with a known subject is not reported again.
         """
         key = (problem.setting, problem.code, problem.message)
         about = (problem.setting, problem.code, subject or problem.message)
@@ -63,11 +63,11 @@ class Findings:
             self._problems[key] = replace(known, spawns=_with(known.spawns, candidate.label))
         elif about not in self._subjects:
             self._subjects.add(about)
-            message = f"{problem.message} This concerns names such as {candidate.owner}."
+            message = f"{problem.message} This concerns users with names such as {candidate.owner}."
             self._problems[key] = replace(problem, message=message, spawns=(candidate.label,), odd_names=True)
 
     def add_quota(self, setting: str, error: QuotaExceededError, candidate: Candidate) -> None:
-        """Add that a spawn is larger than a limit; of several, only the largest is reported."""
+        """Add that a spawn is larger than a limit; only the largest spawn is reported."""
         most, facts = self._most.setdefault(setting, error), error.facts
         if parse_quantity(facts["asked"]) > parse_quantity(most.facts["asked"]):
             self._most[setting] = most = error
@@ -77,20 +77,20 @@ class Findings:
         self._problems[key] = Problem(
             setting,
             error.code,
-            f"The limit for {resource} is {limit}, and {requested} is asked for: that never fits.",
-            f"Raise the limit to {requested} or more, or offer something smaller.",
+            f"A spawn needs {resource} {requested}, but the limit is {limit}: it can never start.",
+            f"Raise the limit to at least {requested}, or offer a smaller choice.",
             _nested(setting, requested),
             spawns=spawns,
         )
 
     def paste(self, setting: str, text: str, *, code: str = "") -> None:
-        """Give all problems of a setting, or those with a code, what is to be pasted to mend them together."""
+        """Set the text to paste that fixes all problems of a setting, or those of them that have a code."""
         for key, problem in self._problems.items():
             if problem.setting == setting and code in {"", problem.code}:
                 self._problems[key] = replace(problem, paste=text)
 
     def sorted(self, plugins: Sequence[str]) -> tuple[Problem, ...]:
-        """Return the problems in the order of where to mend them, refusals first."""
+        """Return the problems in the order in which to fix them, refusals first."""
 
         def rank(problem: Problem) -> tuple[bool, int, int, str]:
             setting = problem.setting

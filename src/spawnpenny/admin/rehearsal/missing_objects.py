@@ -1,4 +1,4 @@
-"""Missing objects: those that pods need, no step makes, and no setting expects."""
+"""Find missing objects: pods need them, no step makes them, and ``broker.ignore`` does not name them."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from spawnpenny.settings.model import Settings
 
 _KUBERNETES: Final = frozenset({"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"})
-"""What Kubernetes itself puts into every namespace."""
+"""Objects that Kubernetes itself makes in every namespace."""
 _MAKE: Final = "Have a plugin make it."
 _MAKE_CLAIM: Final = (
-    "A volume claim is in one namespace alone. For storage that users share, name what is behind it as an nfs volume "
+    "A volume claim exists in one namespace only. For storage that users share, name the file server as an nfs volume "
     "in plugins.lab.volumes (pods.allow: [nfs]), or have a plugin make a claim and a volume for each user."
 )
 _IGNORE: Final = (
-    "Only where another program puts it into every user namespace, such as an operator: name it in broker.ignore, "
-    "for the broker and for the service."
+    "If another program, such as an operator, puts it into every user namespace, name it in broker.ignore instead, for "
+    "the broker and for the service."
 )
 
 
 def missing_problem(reference: Reference, settings: Settings, steps: Iterable[Step]) -> Problem | None:
-    """Return what is wrong with an object that no manifest makes; None where something else has it there.
+    """Return the problem of an object that no manifest makes; None if Kubernetes or the site provides it.
 
-    ``broker.ignore`` names what a site has in every user namespace, and a step may make in its ``apply`` what it does
-    not say beforehand.
+    ``broker.ignore`` names the objects that a site has in every user namespace. If a step may make the object in its
+    ``apply``, the problem is only a warning.
     """
     name = f"{reference.resource.kind}/{reference.name}"
     if name in _KUBERNETES or any(fnmatchcase(name, pattern) for pattern in settings.broker.ignore):
@@ -44,21 +44,21 @@ def missing_problem(reference: Reference, settings: Settings, steps: Iterable[St
     return Problem(
         "cluster",
         "reference_missing",
-        f"The pods need the {reference.resource.kind} {reference.name}, which nothing here makes: without it in the "
-        "user's namespace none of them starts.",
+        f"Pods need the {reference.resource.kind} {reference.name}, but no step makes it: without it in the user's "
+        "namespace, no pod starts.",
         f"{_MAKE_CLAIM if reference.resource == CLAIM else _MAKE} {_IGNORE}",
         severity=Severity.WARNING if unsure else Severity.REFUSAL,
     )
 
 
 def ignore_to_paste(names: Sequence[str], settings: Settings) -> str:
-    """Return the section of the settings that names all missing objects, besides those that it has."""
+    """Return the section ``broker.ignore`` of the settings with all missing objects added."""
     section = {"ignore": list(dict.fromkeys((*settings.broker.ignore, *names)))}
     return str(yaml.safe_dump({"broker": section}, sort_keys=False))
 
 
 def _may_make(step: Step, reference: Reference) -> bool:
-    """Return whether a step may create such an object in an ``apply`` of its own, without having said so."""
+    """Return whether a step may create such an object in its own ``apply``."""
     hidden = type(step).manifests is Step.manifests and type(step).apply is not Step.apply
     return hidden and any(
         permission.resource is not None

@@ -1,4 +1,4 @@
-"""A service context without a cluster: spawns can be drafted in it, and none can start."""
+"""A service context without a cluster: spawns can be drafted in it, but cannot start."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _NoObjects(Watched):
 
 
 class _NoCluster:
-    """A cluster that has the host names of Services, and refuses everything else."""
+    """A cluster that knows the host names of Services, and refuses everything else."""
 
     def service_host(self, namespace: str, name: str) -> str:
         return f"{name}.{namespace}.svc"
@@ -62,7 +62,7 @@ def offline_context(settings: Settings, plugins: Plugins) -> ServiceContext:
 
 
 class _OneRun(Plugins):
-    """Plugins whose form is made once for each user: one with hundreds of profiles takes long."""
+    """Plugins whose form is made once for each user: a form with hundreds of profiles takes long."""
 
     def __init__(self, plugins: Plugins) -> None:
         self.__dict__.update(plugins.__dict__)
@@ -75,5 +75,5 @@ class _OneRun(Plugins):
 
 
 def offline_user_state(user: User) -> UserState:
-    """Return the account of a user who has nothing."""
+    """Return the state of a user who has nothing."""
     return UserState(safe_slug(user.username), UserRecord(user, "rehearsal"))

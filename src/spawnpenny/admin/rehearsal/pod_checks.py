@@ -18,7 +18,7 @@ from spawnpenny.settings.model import Settings
 
 
 def problems_of_pod(pod: Manifest, settings: Settings) -> Iterator[Problem]:
-    """Yield what of a pod the settings do not open."""
+    """Yield the problems of a pod: what the settings do not allow."""
     needs = pod_needs([pod])
     for opening in needs.closed(settings.pods.allow):
         yield Problem(
@@ -43,12 +43,12 @@ def _level(needs: PodNeeds, settings: Settings) -> Iterator[Problem]:
     level = settings.broker.pod_security
     if needs.level_lacks(level):
         message = (
-            f"A pod needs the Pod Security level {needs.level}, and user namespaces are made with {level}: "
+            f"A pod needs the Pod Security level {needs.level}, but user namespaces have the level {level}: "
             "Kubernetes refuses the pod."
         )
         severity = Severity.WARNING if settings.cluster == "embedded" else Severity.REFUSAL
         advice = (
-            "Set it for the broker and for the service: each has settings of its own (broker-settings.yaml and "
+            "Set it for the broker and for the service: they have separate settings (broker-settings.yaml and "
             "settings.yaml of an overlay)."
             if settings.broker.separate and settings.cluster != "embedded"
             else ""
@@ -78,15 +78,15 @@ def _embedded(pod: Manifest, settings: Settings) -> Iterator[Problem]:
                 "embedded.images",
                 "image_unavailable",
                 f"The embedded cluster has no command for the image {image}.",
-                f"Name one; known are {', '.join(sorted(settings.embedded.images)) or 'none'}.",
+                f"Add a command for it. Known images: {', '.join(sorted(settings.embedded.images)) or 'none'}.",
                 _yaml({"embedded": {"images": {image: ["{python}", "-P", "{lab}", "{pod_ip}"]}}}),
             )
     for fault in faults_of_unserved(pod["spec"]):
-        yield Problem("cluster", "volume_unsupported", f"{fault}.", "Set cluster: kubernetes where there is one.")
+        yield Problem("cluster", "volume_unsupported", f"{fault}.", "Use another volume, or set cluster: kubernetes.")
 
 
 def openings_to_paste(pods: Sequence[Manifest], settings: Settings) -> str:
-    """Return the sections of the settings to paste that open what all pods need, and allow their images."""
+    """Return sections to paste into the settings: they open what the pods need, and allow their images."""
     images = dict.fromkeys(image for pod in pods for _, image in images_of(pod["spec"]))
     lacking = [image for image in images if image and not _is_allowed(image, settings)]
     allowed = replace(settings.pods, images=(*settings.pods.images, *lacking))
@@ -102,7 +102,7 @@ def openings_to_paste(pods: Sequence[Manifest], settings: Settings) -> str:
 
 
 def fence_problem(pods: Sequence[Manifest], settings: Settings) -> Problem | None:
-    """Say that the admission policies have to follow the settings, where pods need openings."""
+    """Return a warning that the admission policies have to allow the openings that pods need."""
     needs = pod_needs(pods)
     if not needs.openings or settings.cluster == "embedded":
         return None
@@ -110,8 +110,8 @@ def fence_problem(pods: Sequence[Manifest], settings: Settings) -> Problem | Non
     return Problem(
         "policy",
         "fence",
-        f"Where the admission policies are installed (Kubernetes 1.30 and later), they have to open {words} too.",
-        "Write them into the overlay, and apply it: spawnpenny permissions --overlay OVERLAY --output kustomize",
+        f"If the admission policies are installed (Kubernetes 1.30 and later), they have to open {words} too.",
+        "Write them into the overlay and apply it: spawnpenny permissions --overlay OVERLAY --output kustomize",
         severity=Severity.WARNING,
     )
 

@@ -1,4 +1,4 @@
-"""Redact Secrets in manifests that are shown."""
+"""Mask the values of Secrets in manifests that are shown."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _ENCODED: Final = base64.b64encode(MASK.encode()).decode()
 
 
 def redacted(manifest: Manifest) -> Manifest:
-    """Return a manifest to show: the values of a Secret are masked, its keys are not."""
-    shown: Manifest = json.loads(json.dumps(manifest))  # plain data, whatever a plugin made it of
+    """Return a manifest to show: the values of a Secret are masked, but not its keys."""
+    shown: Manifest = json.loads(json.dumps(manifest))  # plain data, even if a plugin used other types
     if manifest["kind"] != "Secret":
         return shown
     for part, value in (("stringData", MASK), ("data", _ENCODED)):

@@ -22,7 +22,7 @@ _BUILT_IN: Final = frozenset({"system-node-critical", "system-cluster-critical"}
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An object that another one needs. ``namespace`` is empty for what the whole cluster shares."""
+    """An object that another one needs; ``namespace`` is empty for objects of the whole cluster."""
 
     resource: Resource
     name: str
@@ -35,7 +35,7 @@ class Reference:
 
 
 def references_of(manifest: Manifest) -> Iterator[Reference]:
-    """Yield what an object refers to and cannot do without."""
+    """Yield the objects that an object refers to and cannot do without."""
     kind, metadata = manifest["kind"], manifest["metadata"]
     space, by = str(metadata.get("namespace") or ""), f"{kind} {metadata['name']}"
     if kind == "PersistentVolumeClaim":
@@ -90,7 +90,7 @@ def _of_container(container: Mapping[str, Any]) -> Iterator[tuple[Resource, str]
 
 
 def pull_secrets(manifest: Manifest) -> Iterator[str]:
-    """Yield the names of the pull secrets of a pod: one that is absent is no error by itself."""
+    """Yield the names of the pull secrets of a pod; a missing one is not an error by itself."""
     if manifest["kind"] == "Pod":
         for secret in manifest["spec"].get("imagePullSecrets") or ():
             if secret.get("name"):

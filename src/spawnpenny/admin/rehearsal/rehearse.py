@@ -40,12 +40,12 @@ class Selection:
     """The spawns to rehearse.
 
     Attributes:
-        username: For whom; None for a sample user, and for further ones of unusual names.
-        groups: The user's groups, by name.
+        username: The user; None for a sample user, and further ones with unusual names.
+        groups: The names of the user's groups.
         name: The lab's name.
-        options: What is chosen; where it is given, that spawn alone is rehearsed.
+        options: The options; if they are given, only that spawn is rehearsed.
         every: Rehearse each combination of choices, not each choice in turn.
-        kinds: Which kinds of spawn to rehearse; of options, those of the first of them.
+        kinds: The kinds of spawn to rehearse; options belong to the first of them.
 
     """
 
@@ -64,11 +64,11 @@ class Selection:
 def rehearse(
     settings: Settings, plugins: Plugins, selection: Selection | None = None, *, deployed: bool = False
 ) -> Rehearsal:
-    """Rehearse what users may start, and return what would be made and all that would be refused.
+    """Rehearse what users may start, and return what would be made and everything that would be refused.
 
-    No step is applied, and neither a cluster nor a broker is used: nothing is changed anywhere. The plugins are those
-    that the service would load, a site's own among them. ``deployed`` says that the settings are all that the service
-    has, its environment included: then it is a refusal that there are no tokens.
+    No step is applied, and neither a cluster nor a broker is used, so nothing is changed. The plugins are those that
+    the service would load, a site's own included. Set ``deployed`` if the settings include the service's environment:
+    then missing tokens are a refusal, not a warning.
     """
     selection = selection or Selection()
     service_context, findings = offline_context(settings, plugins), Findings()
@@ -108,7 +108,7 @@ def _labs(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candid
 
 def _texts(plugins: Plugins, user: User) -> Iterator[Unrehearsed]:
     for field_ in free_text_fields(plugins.form(user)):
-        yield Unrehearsed(field_.label, f"its text is the user's: rehearse it with --option {field_.text_name}=TEXT")
+        yield Unrehearsed(field_.label, f"the user writes its text: rehearse it with --option {field_.text_name}=TEXT")
 
 
 def _first_labs(plugins: Plugins, user: User) -> Iterator[Candidate]:
@@ -134,7 +134,7 @@ def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Ca
 
 
 def _caller(labs: Sequence[RehearsedSpawn]) -> Caller | None:
-    """Return the lab that asks for Dask clusters: they have its image."""
+    """Return the lab that requests Dask clusters: they use its image."""
     for lab in labs:
         for manifest in lab.manifests:
             if manifest["kind"] == "Pod":

@@ -1,4 +1,4 @@
-"""Rehearse one spawn: accept it as the service does, make its manifests step by step, and check each."""
+"""Rehearse one spawn: accept it as the service does, make its manifests step by step, and check them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _MISREAD: Final = (AttributeError, KeyError, TypeError, ValueError)
 
 @dataclass
 class Rehearser:
-    """Rehearses spawns one after the other, each for a user who has nothing yet."""
+    """Rehearsal of spawns, one after the other, for users who have nothing yet."""
 
     service_context: ServiceContext
     findings: Findings
@@ -67,7 +67,9 @@ class Rehearser:
             self.service_context, user_state, Key(candidate.kind, candidate.name), request, identity=_NOBODY
         )
         context.run.record.id = "rehearsal"
-        context.run.record.scale = Scale().resized(candidate.group, 1)  # a cluster without a worker is of no use
+        context.run.record.scale = Scale().resized(
+            candidate.group, 1
+        )  # without a worker, no worker pod would be checked
         rehearsal = _SpawnRehearsal(self, candidate, context)
         rehearsal.accept()
         manifests = tuple(rehearsal.make())
@@ -101,7 +103,7 @@ class _SpawnRehearsal:
         except InvalidRequestError as error:
             self._found(Problem("options", error.code, error.message))
             return
-        if VARIABLE in record.request.env:  # one that is the same each time
+        if VARIABLE in record.request.env:  # the real one is random
             record.request = replace(record.request, env={**record.request.env, VARIABLE: "rehearsal"})
         spawn = replace(StepView(self.context).spawn(), _patch=self._patched())
         record.resources = total(self._of(step, partial(step.resources, spawn), Resources()) for step in steps)
@@ -129,20 +131,18 @@ class _SpawnRehearsal:
         try:
             return work()
         except NoClusterError:
-            self.rehearser.unrehearsed.append(
-                Unrehearsed(step.name, "it looks at the cluster before it makes anything")
-            )
+            self.rehearser.unrehearsed.append(Unrehearsed(step.name, "it reads the cluster before it makes anything"))
         except QuotaExceededError as error:
             self._quota(step, error)
         except SpawnpennyError as error:
             self._found(Problem(self._plugin(step), error.code, error.message))
-        except Exception as error:  # noqa: BLE001 - a plugin's mistake, which fails the spawn as well
+        except Exception as error:  # noqa: BLE001 - an error in a plugin, which would fail the spawn too
             message = f"The step {step.name} of the plugin {self._origin(step)} failed: {type(error).__name__}: {error}"
             self._found(Problem(self._plugin(step), "step_failed", message))
         return otherwise
 
     def _patched(self) -> Callable[[PlannedSpawn, Manifest], Manifest]:
-        """Return a function that merges the patches of all plugins, and reports every conflict, not the first alone."""
+        """Return a function that merges the patches of all plugins, and reports all conflicts, not only the first."""
         plugins, limits = self.rehearser.service_context.plugins, container_limits(self.context.pipeline.steps)
 
         def patched(spawn: PlannedSpawn, pod: Manifest) -> Manifest:
@@ -162,7 +162,7 @@ class _SpawnRehearsal:
         for mismatch in mismatches:
             self._mismatch(step, manifest, mismatch)
         sound = all(mismatch.unknown for mismatch in mismatches)
-        # The other rules read fields that may not be what they have to be: then they say what they can.
+        # The other rules may fail on fields of the wrong type: then the problems found so far have to do.
         with suppress(*(() if sound else _MISREAD)):
             for problem in problems_of_pod(manifest, settings) if manifest["kind"] == "Pod" else ():
                 self._found(problem)
@@ -181,11 +181,11 @@ class _SpawnRehearsal:
         what = f"{manifest['kind']} of the step {step.name}"
         for faults, code, why in (
             (verdict.faults, "cluster_invalid_object", ""),
-            (verdict.beside_range, "limit_range", ", with the limits that the quota gives to containers without any"),
+            (verdict.beside_range, "limit_range", ", with the limits that the quota sets for containers without any"),
         ):
             for fault in faults:
                 place = self._setting(step, fault.subject, fault.path)
-                message = f"Kubernetes does not take the {what}: {fault}{why}."
+                message = f"Kubernetes refuses the {what}: {fault}{why}."
                 self._found(Problem(place, code, message), subject=f"{manifest['kind']} {fault.path}")
         if isinstance(verdict.refusal, QuotaExceededError):
             if not self.over_quota:
@@ -201,7 +201,7 @@ class _SpawnRehearsal:
             )
             if (
                 reference.resource.namespaced and not made_already
-            ):  # of what the whole cluster shares, only a cluster can tell
+            ):  # objects of the whole cluster can only be found with a cluster
                 problem = missing_problem(reference, service_context.settings, self.context.pipeline.steps)
                 if problem is not None:
                     self.rehearser.missing.append(f"{reference.resource.kind}/{reference.name}")

@@ -17,18 +17,18 @@ _FEW: Final = 6
 
 
 def report(found: Rehearsal, *, width: int, names: bool = True) -> Iterator[str]:
-    """Yield the lines of a report: the verdicts, what to mend in its order, and the names of what would be made."""
+    """Yield the lines of a report: a verdict for each spawn, the problems in order, the names of the objects."""
     usual = [spawn for spawn in found.spawns if not spawn.odd]
     pasted: set[str] = set()
     yield from _verdicts(usual)
     labels = list(dict.fromkeys(spawn.label for spawn in usual))
     if found.refusals:
         yield ""
-        yield f"To mend, in this order ({len(found.refusals)}):"
+        yield f"To fix, in this order ({len(found.refusals)}):"
         yield from _problems(found.refusals, labels, width, pasted)
     if found.warnings:
         yield ""
-        yield f"Worth a look ({len(found.warnings)}):"
+        yield f"Warnings ({len(found.warnings)}):"
         yield from _problems(found.warnings, labels, width, pasted)
     if names:
         yield from _made(found, width)
@@ -103,12 +103,12 @@ def _end(found: Rehearsal) -> str:
     usual = [spawn for spawn in found.spawns if not spawn.odd]
     refused = sum(not spawn.starts for spawn in usual)
     if found.starts:
-        return f"Everything would start ({len(usual)} tried)."
+        return f"Everything would start ({len(usual)} spawns tried)."
     if refused:
-        return f"{refused} of {len(usual)} would not start."
+        return f"{refused} of {len(usual)} spawns would not start."
     if any(not refusal.spawns for refusal in found.refusals):
-        return "Everything can be made, but nobody can start it."
-    return "For some users it would not start."
+        return "Everything could start, but no caller has the right to start it."
+    return "It would not start for users with unusual names."
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The result of a rehearsal: the spawns that were tried, and what keeps some of them from starting."""
+"""The result of a rehearsal: the spawns that were tried, and the problems that keep them from starting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spawnpenny.kubernetes.interface import Manifest
 
 
 class Severity(StrEnum):
-    """A ``refusal`` keeps a spawn from starting; a ``warning`` may, and cannot be judged from the settings alone."""
+    """A ``refusal`` keeps a spawn from starting; a ``warning`` may, but the settings alone do not show it."""
 
     REFUSAL = "refusal"
     WARNING = "warning"
@@ -21,17 +21,17 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend.
+    """One thing to fix.
 
     Attributes:
-        setting: Where to mend it: the path of a setting (``pods.allow``), or the part of the cluster.
-        code: What kind of problem it is, for programs; that of the error where a spawn would be refused with one.
-        message: What is wrong, one sentence.
-        advice: What would be right, one sentence; may be empty.
+        setting: Where to fix it: the path of a setting (``pods.allow``), or the part of the cluster.
+        code: The kind of problem, for programs; the error's code if a spawn would be refused with an error.
+        message: One sentence on what is wrong.
+        advice: One sentence on what would be right; may be empty.
         paste: YAML to put into the settings, or a command; may be empty.
         severity: Whether it keeps spawns from starting.
         spawns: The labels of the spawns that it concerns; empty for all.
-        odd_names: It concerns only sample users whose names are long or hold unusual characters.
+        odd_names: It concerns only sample users with long or unusual names.
 
     """
 
@@ -50,15 +50,15 @@ class RehearsedSpawn:
     """One spawn that was tried.
 
     Attributes:
-        label: What it is called in ``Problem.spawns``: ``lab profile=gpu``.
+        label: Its name in ``Problem.spawns``: ``lab profile=gpu``.
         kind: ``lab`` or ``dask``.
-        user: For whom.
+        user: The user's name.
         name: The lab's or the cluster's name.
-        options: What was chosen.
-        odd: Whether the names are samples of long and unusual ones.
+        options: The options of the request.
+        odd: Whether the user and the server have sample names that are long or unusual.
         starts: Whether nothing was found that would keep it from starting.
-        resources: What it counts against the user's quota.
-        manifests: What would be made, in order, with Secrets masked.
+        resources: The resources that count against the user's quota.
+        manifests: The objects that would be made, in order, with Secrets masked.
 
     """
 
@@ -75,7 +75,7 @@ class RehearsedSpawn:
 
 @dataclass(frozen=True, slots=True)
 class Unrehearsed:
-    """A step that makes something which only its ``apply`` knows, and why that was not tried."""
+    """A step that was not rehearsed, and the reason."""
 
     step: str
     why: str
@@ -83,7 +83,7 @@ class Unrehearsed:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """All that a rehearsal found; ``problems`` stand in the order of where to mend them."""
+    """Everything that a rehearsal found; ``problems`` are in the order in which to fix them."""
 
     spawns: tuple[RehearsedSpawn, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -99,7 +99,7 @@ class Rehearsal:
 
     @property
     def first(self) -> RehearsedSpawn | None:
-        """The spawn whose manifests are shown: the one that was chosen, or the defaults."""
+        """The spawn whose manifests are shown: the requested one, or the one with the defaults."""
         return next(iter(self.spawns), None)
 
     @property

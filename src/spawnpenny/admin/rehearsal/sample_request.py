@@ -1,4 +1,4 @@
-"""Sample requests, as a Hub sends one for a lab, and a lab for a Dask cluster."""
+"""Sample requests: a Hub's request for a lab, and a lab's request for a Dask cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HUB: Final = "http://hub:8081/hub/api"
 
 
 def sample_request(candidate: Candidate, caller: Caller | None) -> SpawnRequest:
-    """Return the request that starts a candidate; its tokens are samples."""
+    """Return the request that starts a candidate; its tokens are not real."""
     if candidate.kind is not Kind.LAB:
         return SpawnRequest("rehearsal", dict(candidate.options), caller=caller)
     user, server = (

@@ -23,10 +23,13 @@ _PARTS: Final = ("initContainers", "containers")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The reason why an object is refused; empty if it is accepted.
+    """The reasons why an object is refused; empty if it is accepted.
 
-    ``faults`` are in the object itself, ``beside_range`` come from the defaults of a LimitRange, ``refusal`` is a
-    ResourceQuota's.
+    Attributes:
+        faults: Faults in the object itself.
+        beside_range: Faults that come from the defaults of a LimitRange.
+        refusal: The refusal of a ResourceQuota.
+
     """
 
     faults: tuple[Fault, ...] = ()
@@ -35,7 +38,7 @@ class Verdict:
 
 
 class ScratchNamespace:
-    """A namespace that takes objects as an API server with our LimitRange and ResourceQuota would."""
+    """A namespace in memory that accepts and refuses objects as an API server with our quota would."""
 
     def __init__(self) -> None:
         self._store = Store()
@@ -43,7 +46,7 @@ class ScratchNamespace:
         self._store.listeners.append(self._admission.follow)
 
     def create(self, manifest: Manifest) -> Verdict:
-        """Take an object, and return why an API server would not."""
+        """Store an object, and return why an API server would refuse it."""
         manifest = json.loads(json.dumps(manifest))
         ref = Ref.of(manifest, kind_of(manifest))
         if faults := tuple(faults_of(ref, manifest)):
@@ -60,17 +63,17 @@ class ScratchNamespace:
         return Verdict(beside_range=beside, refusal=refusal)
 
     def _add(self, ref: Ref, manifest: Manifest) -> None:
-        """Keep an object, also one that was refused: what comes next is judged as if it were there."""
+        """Store an object even if it was refused: the next objects are checked as if it existed."""
         if self._store.find(ref) is None:
             self._store.add(ref, manifest)
 
     def has(self, kind: str, namespace: str, name: str) -> bool:
-        """Return whether there is an object of this kind and name."""
+        """Return whether an object of this kind and name exists."""
         return self._store.find(Ref(resource_of(kind), name, namespace)) is not None
 
 
 def kind_of(manifest: Manifest) -> Resource:
-    """Return the resource of a manifest; of a kind that we do not know, the plural is the usual one."""
+    """Return the resource of a manifest; the plural of an unknown kind is a guess."""
     kind: str = manifest["kind"]
     try:
         return resource_of(kind)

@@ -1,4 +1,4 @@
-"""Send a rehearsal's manifests to the API server as a dry run: admission, webhooks and quotas judge them."""
+"""Send a rehearsal's manifests to the API server as a dry run: its admission, webhooks and quotas check them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 _SETTING: Final = "cluster"
 _ADMITTED: Final = (SERVICE_ACCOUNT, PRIORITY_CLASS, RUNTIME_CLASS)
-"""What the API server looks for itself when a pod is made."""
+"""Objects that the API server itself looks up when a pod is created."""
 _MOST: Final = 50
-"""How many spawns the API server is asked about."""
+"""The most spawns that are sent to the API server."""
 
 
 class DryCluster(Protocol):
-    """The part of a cluster that a dry run uses: it reads, and creates without making anything."""
+    """The part of the cluster interface that a dry run uses: reads, and creates that make nothing."""
 
     async def read(self, ref: Ref) -> Manifest | None: ...
 
@@ -53,7 +53,7 @@ class Tenant:
 
 
 async def find_tenant(cluster: DryCluster, settings: Settings, username: str | None) -> Tenant | None:
-    """Return a user who has a namespace of this installation: this one, or the first that there is."""
+    """Return the named user, or any user, who has a namespace of this installation; None if there is none."""
     listing = await cluster.list(resource_of("Namespace"), labels=labels.ours(settings.installation))
     for item in listing.items:
         metadata = item["metadata"]
@@ -66,21 +66,21 @@ async def find_tenant(cluster: DryCluster, settings: Settings, username: str | N
 
 
 def no_namespace_problem(username: str | None) -> Problem:
-    """Return that the API server cannot be asked, as there is no namespace to ask about."""
+    """Return a warning that the API server was not used, as the user has no namespace."""
     who = f"{username!r} has no namespace" if username else "no user has a namespace"
     return Problem(
         _SETTING,
         "not_asked",
-        f"The API server was not asked: {who} yet, and in others the service has no rights.",
-        "Name a user who has started something by --user, or have one made for the rehearsal by --claim.",
+        f"The API server did not check anything: {who} yet, and the service has no rights in other namespaces.",
+        "Name a user who has started something with --user, or have a namespace made for the rehearsal with --claim.",
         severity=Severity.WARNING,
     )
 
 
 async def dry_run(found: Rehearsal, cluster: DryCluster) -> Rehearsal:
-    """Return a rehearsal with what the API server says to each of its objects.
+    """Return a rehearsal with the API server's answer to each of its objects.
 
-    Its spawns have to be of a user who has a namespace.
+    The user of its spawns has to have a namespace.
     """
     problems: list[Problem] = []
     refused: set[str] = set()
@@ -104,7 +104,7 @@ async def _of_spawn(spawn: RehearsedSpawn, cluster: DryCluster, seen: set[str]) 
         try:
             await cluster.dry_create(manifest, kind_of(manifest))
         except AlreadyExistsError:
-            continue  # it is patched, or kept, as it is now
+            continue  # a real start patches or keeps the existing object
         except SpawnpennyError as error:
             yield Problem(_SETTING, error.code, error.message, spawns=(spawn.label,))
         if types.fits(manifest):
@@ -129,11 +129,13 @@ async def _missing(reference: Reference, cluster: DryCluster, label: str) -> Asy
     try:
         existing = await cluster.read(Ref(reference.resource, reference.name, reference.namespace or None))
     except ClusterForbiddenError:
-        message = f"The service may not read the {reference}, which pods need: whether it is there is not known."
+        message = f"Pods need the {reference}, but the service may not read it: it may be missing."
         yield Problem(_SETTING, "not_asked", message, severity=Severity.WARNING, spawns=(label,))
         return
     if existing is None:
-        yield Problem(_SETTING, "reference_missing", f"There is no {reference}, which pods need.", spawns=(label,))
+        yield Problem(
+            _SETTING, "reference_missing", f"Pods need the {reference}, which does not exist.", spawns=(label,)
+        )
 
 
 def _merged(problems: Sequence[Problem]) -> list[Problem]:

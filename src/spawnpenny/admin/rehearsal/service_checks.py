@@ -1,4 +1,4 @@
-"""Settings under which nobody may start anything, or nothing has the time to start."""
+"""Check that some caller has the right to start something, and that spawns have the time to start."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _LEAST: Final = {
     "broker.timeout": 1.0,
     "broker.expiry": 2.0,
 }
-"""Seconds below which a setting lets no spawn come to its end."""
+"""Seconds below which no spawn can start in time, by setting."""
 
 
 def problems_of_service(settings: Settings, plugins: Plugins, *, deployed: bool) -> Iterator[Problem]:
-    """Yield what keeps every spawn of every user from starting, whatever it is made of."""
+    """Yield the problems that keep every spawn of every user from starting."""
     yield from _nobody(settings, plugins, known=deployed)
     kinds = (Kind.LAB, Kind.DASK)
     if not any(map(plugins.provides, kinds)):
         yield Problem(
             "plugins",
             "nothing_to_start",
-            "No loaded plugin makes labs or Dask clusters.",
+            "None of the loaded plugins makes labs or Dask clusters.",
             "Add the plugin lab, or one of your own.",
             "plugins:\n  lab: {}\n",
         )
@@ -44,7 +44,7 @@ def problems_of_service(settings: Settings, plugins: Plugins, *, deployed: bool)
             yield Problem(
                 setting,
                 "too_short",
-                f"{value:g} seconds are too short for anything to start.",
+                f"{value:g} seconds are too short: nothing can start in this time.",
                 f"Set at least {least:g}; the default is {_default(settings, section, key):g}.",
             )
 
@@ -56,20 +56,20 @@ def _nobody(settings: Settings, plugins: Plugins, *, known: bool) -> Iterator[Pr
         not isinstance(authenticator, static_tokens.StaticTokens) for authenticator in plugins.authenticators
     )
     message = (
-        "Nobody may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin knows "
-        "users who may."
+        "No caller may start anything: no token has the scope spawn:any, or spawn:self with a user, and no plugin "
+        "authenticates users who may."
         if known
-        else "There are no tokens in these settings: nobody may start anything, unless the service's environment has "
-        "some. With --overlay or --rendered, that environment is looked at too."
+        else "These settings have no tokens. No caller may start anything, unless the service's environment has "
+        "tokens. Use --overlay or --rendered to check that environment too."
     )
     yield Problem(
         "tokens",
         "nobody_may_spawn",
         message,
-        "Give the Hub's token spawn:any, or load a plugin that knows the users' own credentials (oidc, or jupyterhub "
-        "with the scope spawn:self).",
+        "Give the Hub's token the scope spawn:any, or load a plugin that accepts the users' own credentials (oidc, or "
+        "jupyterhub with the scope spawn:self).",
         _token_to_paste(settings),
-        # A file alone may have none: the deployment's environment may bring them.
+        # The file alone need not have tokens: the deployment's environment may have them.
         Severity.REFUSAL if known else Severity.WARNING,
     )
 

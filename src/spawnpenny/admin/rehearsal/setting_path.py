@@ -1,4 +1,4 @@
-"""Paths of settings: find the one that holds a value at fault."""
+"""Find the path of the setting that holds a wrong value."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any, Final
 from spawnpenny.domain.templates import expand
 
 _WORDS: Final = frozenset({"slug", "display_name", "description"})
-"""Keys whose values are for people."""
+"""Keys whose values are texts to read."""
 
 
 def setting_path(
     plugins: Mapping[str, Any], subject: str, *, first: str, fields: Mapping[str, str], field: str = ""
 ) -> str:
-    """Return the path of the setting that has a name or value, or that of the plugin that made the object.
+    """Return the path of the setting that has a name or value, or else the section of the plugin.
 
     Args:
         plugins: The sections of the plugins, as they were written.
-        subject: The name or value; templates are compared as the spawn would have them.
+        subject: The name or value; templates are expanded before they are compared.
         first: The plugin that made the object: its section is searched first.
-        fields: What the spawn's templates are expanded with.
-        field: The field of the object that is at fault: of several places, the one in a section of the same name.
+        fields: The fields with which the spawn's templates are expanded.
+        field: The wrong field of the object; of several places, one in a section of the same name is returned.
 
     """
     parts = set(re.findall(r"\w+", field))

@@ -1,4 +1,4 @@
-"""Steps that make more than they say beforehand."""
+"""Find the steps that cannot be rehearsed: only their ``apply`` knows what they make."""
 
 from __future__ import annotations
 
@@ -23,6 +23,4 @@ def unrehearsed(plugins: Plugins) -> Iterator[Unrehearsed]:
         elif "provision" in verbs:
             yield Unrehearsed(step.name, "the broker runs the site's orders")
         else:
-            yield Unrehearsed(
-                step.name, f"what it makes is known to its apply alone (plugin {plugins.origin[step.name]})"
-            )
+            yield Unrehearsed(step.name, f"only its apply knows what it makes (plugin {plugins.origin[step.name]})")

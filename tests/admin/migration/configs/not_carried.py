@@ -1,4 +1,4 @@
-# What cannot be carried over: functions, a class of the site's own, misspelt and unsafe traits.
+# Values that cannot be carried over: functions, a class of the site's own, misspelt and unsafe traits.
 from kubespawner import KubeSpawner
 
 c = get_config()  # noqa: F821

@@ -1,6 +1,6 @@
-"""The life of a site under the accounts that a deployment has: no right is missing, and none is too many.
+"""A whole site under the accounts of a deployment: no right is missing, and none is too many.
 
-The API server's audit log says what was asked for.
+The API server's audit log says what was requested.
 """
 
 from __future__ import annotations
@@ -202,13 +202,13 @@ async def lose_the_thread(installation, service):
 
 async def begin(service, hollow_node, installation):
     hollow_node.behave(labs_of("heidi", installation), Hold())
-    run, told = (
+    run, reasons = (
         await start(service, user="heidi"),
         {"Waiting for the lab to answer.": "Pulling", PLAIN["Pulling"]: "Pulled"},
     )
     async for event in run.events():
-        if event.message in told:  # the first is in the list of events, the second comes over the watch
-            await say_of_the_pod(installation, service, told[event.message])
+        if event.message in reasons:  # the first is in the list of events, the second comes over the watch
+            await say_of_the_pod(installation, service, reasons[event.message])
         if event.message == PLAIN["Pulled"]:
             return
 

@@ -1,4 +1,4 @@
-"""How far the service's account reaches: nothing is written outside of our namespaces, whatever is asked for."""
+"""The limits of the accounts: they write nothing outside of our namespaces, whatever is requested."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TOKEN_SECRET = {
 async def test_the_service_writes_nothing_outside_of_our_namespaces(installation, thief_of, places):
     outside = ("", "default", "kube-system", *(places[name] for name in ("home", "broker", "provision")))
     async with thief_of(installation.user_of("service")) as thief:
-        asked = [
+        questions = [
             (verb, group, resource, namespace)
             for group, resource in sorted(await thief.resources())
             for verb in WRITES
             for namespace in outside
         ]
-        allowed = [one for one in asked if await thief.may(*one)]
-    assert len(asked) > 1000
+        allowed = [question for question in questions if await thief.may(*question)]
+    assert len(questions) > 1000
     assert allowed == []
 
 
@@ -79,7 +79,7 @@ async def test_a_token_that_the_service_can_mint_is_worth_nothing(installation, 
             path = f"/api/v1/namespaces/{places[place]}/secrets"
             assert (await thief.ask(path, TOKEN_SECRET))["kind"] == "Secret"
             secret = await installation.until_seen(
-                "Secret", places[place], "theft", lambda each: "token" in each.get("data", {})
+                "Secret", places[place], "theft", lambda found: "token" in found.get("data", {})
             )
             token = base64.b64decode(secret["data"]["token"]).decode()
             async with thief_of(token=token) as other:
