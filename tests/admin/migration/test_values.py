@@ -302,7 +302,7 @@ def outcome(folder, leaves):
     return carried.settings, carried.hub, carried.lost, carried.notes
 
 
-@pytest.mark.parametrize("leaf", LEAVES)
+@pytest.mark.parametrize("key", LEAVES)
 def test_each_value_for_labs_is_carried_or_it_is_said(tmp_path, key):
     without = {"image.name": "quay.io/ours/other", **BESIDE.get(key, {})}
     before, after = outcome(tmp_path, without), outcome(tmp_path, {**without, key: LEAVES[key]})
