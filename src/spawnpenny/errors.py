@@ -1,7 +1,7 @@
 """The base of all errors with a stable code, and the errors that several parts raise.
 
-An error is a class with a ``code`` (what programs compare), a ``status`` (the HTTP status of the problem document) and
-facts. ``str(error)`` is one sentence that a person can act on; it never carries a secret.
+An error class has a ``code``, which programs compare, and a ``status``, the HTTP status of the problem document.
+``str(error)`` is a sentence that its reader can act on. It never contains a secret.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class SpawnpennyError(Exception):
     """The base of all coded errors.
 
-    ``facts`` are further members of the problem document (RFC 9457, section 3.2). ``advice`` is what its reader can do,
-    where the general advice for the code (``domain.advice``) does not fit.
+    ``facts`` are further members of the problem document (RFC 9457, section 3.2). ``advice`` says what its reader can
+    do if the general advice for the code (``domain.advice``) does not fit.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -31,27 +31,27 @@ class SpawnpennyError(Exception):
 
     @property
     def retry_after(self) -> int | None:
-        """Seconds after which the same request may go through, where that is known."""
+        """Seconds after which the same request may succeed, or None if that is not known."""
         value = self.facts.get("retry_after")
         return value if isinstance(value, int) else None
 
 
 class SettingsError(SpawnpennyError):
-    """A setting is wrong; the message names it, says where it stands and what would be right."""
+    """Refuse a wrong setting. ``message`` names it and its place, and says what would be right."""
 
     code = "settings_invalid"
     title = "The settings are not valid"
 
 
 class PluginError(SpawnpennyError):
-    """A plugin is missing, misspelt, broken, or its steps do not fit together."""
+    """Refuse plugins: one is missing, misspelt or broken, or their steps do not fit together."""
 
     code = "plugin_invalid"
     title = "The plugins do not fit together"
 
 
 class InvalidRequestError(SpawnpennyError):
-    """The request cannot be understood; ``errors`` lists each field with what would be right."""
+    """Refuse a request that cannot be understood. ``errors`` lists the wrong fields, and says what would be right."""
 
     code = "request_invalid"
     status = 422
@@ -101,7 +101,7 @@ class ForbiddenError(SpawnpennyError):
 
 
 class NameCollisionError(SpawnpennyError):
-    """Two names come to the same Kubernetes name."""
+    """Refuse a name that has the same Kubernetes name as another one."""
 
     code = "name_collision"
     status = 409
@@ -109,13 +109,13 @@ class NameCollisionError(SpawnpennyError):
 
     def __init__(self, name: str, slug: str, *, what: str = "another user's name") -> None:
         super().__init__(
-            f"The name {name!r} comes to the same Kubernetes name as {what} ({slug}). Another name has to be chosen.",
+            f"The name {name!r} has the same Kubernetes name as {what} ({slug}). Choose another name.",
             slug=slug,
         )
 
 
 class UserConflictError(SpawnpennyError):
-    """A known user's uid would change without the right to commission, or another dossier is under way."""
+    """Refuse to change the uid of a known user without the right to commission, or during another change."""
 
     code = "user_conflict"
     status = 409
@@ -123,9 +123,9 @@ class UserConflictError(SpawnpennyError):
 
 
 class QuotaExceededError(SpawnpennyError):
-    """The request does not fit into the quota; ``facts`` carry resource, asked, used and limit.
+    """Refuse a request that does not fit into the quota. ``facts`` have resource, asked, used and limit.
 
-    ``setting`` is where an administrator raises the limit, such as ``plugins.quota.memory``; callers do not see it.
+    ``setting`` names the setting of the limit, such as ``plugins.quota.memory``; callers do not see it.
     """
 
     code = "quota_exceeded"
@@ -133,21 +133,21 @@ class QuotaExceededError(SpawnpennyError):
     title = "That is more than the quota allows"
 
     def __init__(
-        self, resource: str, *, asked: str, used: str, limit: str, setting: str = "", advice: str | None = None
+        self, resource: str, *, requested: str, used: str, limit: str, setting: str = "", advice: str | None = None
     ) -> None:
         self.setting = setting
         super().__init__(
-            f"Not enough {resource} left in the quota: asked {asked}, in use {used}, limit {limit}.",
+            f"Not enough {resource} left in the quota: asked {requested}, in use {used}, limit {limit}.",
             advice=advice,
             resource=resource,
-            asked=asked,
+            asked=requested,
             used=used,
             limit=limit,
         )
 
 
 class NotReadyError(SpawnpennyError):
-    """The service does not know the cluster's state yet: not known is not the same as not running."""
+    """Put a request off, as the service does not know the state of the cluster yet."""
 
     code = "not_ready"
     status = 503
@@ -158,7 +158,7 @@ class NotReadyError(SpawnpennyError):
 
 
 class SpawnError(SpawnpennyError):
-    """A spawn failed for a reason that its user may read."""
+    """Fail a spawn for a reason that its user may read."""
 
     code = "spawn_failed"
     status = 502
@@ -173,7 +173,7 @@ class ProvisionError(SpawnError):
 
 
 class NotOursError(SpawnError):
-    """An object of that name exists and is not this spawn's."""
+    """Refuse to touch an object of the same name that belongs to something else."""
 
     code = "not_ours"
     title = "Something else has this name"
@@ -186,7 +186,7 @@ class NotOursError(SpawnError):
 
 
 class StorageKeptError(SpawnpennyError):
-    """A lab's storage was to be deleted, and is kept; the message says why, and what would let it go."""
+    """Keep the storage of a lab that was to be deleted. ``message`` says why, and how it can be deleted."""
 
     code = "storage_kept"
     status = 409

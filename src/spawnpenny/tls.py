@@ -20,11 +20,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from spawnpenny.errors import SettingsError
 
 CA_DAYS: Final = 3650
-"""How many days an authority is good for: longer than any cluster lives."""
+"""Days for which an authority is valid: longer than any cluster lives."""
 _MAX_NAME: Final = 64
 """RFC 5280's bound on a common name."""
 _SKEW: Final = timedelta(hours=1)
-"""How far the verifier's clock may be behind ours."""
+"""Time by which the clock of a verifier may be behind ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class IssuedCertificate:
 
 
 class Authority:
-    """A certificate authority. ``pem`` is all that there is of it, and secret; ``certificate`` is what others trust."""
+    """A certificate authority. ``pem`` is the whole of it, and secret; others trust ``certificate``."""
 
     def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
         self._certificate = certificate
@@ -44,7 +44,7 @@ class Authority:
 
     @classmethod
     def create(cls, name: str) -> Self:
-        """Make a new authority; ``name`` is what its certificate is called."""
+        """Make a new authority; ``name`` is the name of its certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _named(name)
         builder = _builder(subject, subject, key.public_key(), CA_DAYS)
@@ -54,10 +54,10 @@ class Authority:
 
     @classmethod
     def load(cls, pem: str) -> Self:
-        """Return the authority that ``pem`` was of.
+        """Return the authority with this ``pem``.
 
         Raises:
-            ValueError: This is none.
+            ValueError: This is no authority.
 
         """
         key = serialization.load_pem_private_key(pem.encode(), None)
@@ -76,7 +76,7 @@ class Authority:
         return _pem(self._certificate)
 
     def issue(self, common_name: str, days: float) -> IssuedCertificate:
-        """Sign a new certificate, good for a server and for a client, for so many days."""
+        """Sign a new certificate for servers and clients, valid for some days."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_named(common_name), self._certificate.subject, key.public_key(), days)
         for extension, critical in (
@@ -135,14 +135,14 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 def client_context(setting: str, file: str | None) -> ssl.SSLContext | None:
-    """Return what the certificates of others are checked with; None, for what the machine trusts, without a file.
+    """Return a TLS context for clients that trusts a file; None, for the authorities of the machine, without a file.
 
     Args:
-        setting: What names the file among the settings, with dots.
-        file: A PEM file with the certificates of authorities, which alone are believed then.
+        setting: The name of the setting with the file, with dots.
+        file: A PEM file with the certificates of authorities; only these are trusted.
 
     Raises:
-        SettingsError: There is no certificate in it that can be read.
+        SettingsError: The file has no readable certificate.
 
     """
     if file is None:
@@ -151,5 +151,5 @@ def client_context(setting: str, file: str | None) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=Path(file))  # "" as a text would be taken for no file at all
     except (OSError, ValueError) as error:  # an SSLError is an OSError, and ValueError a name that no file can have
         why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
-        message = f"{setting}: {file!r} holds no certificate that can be read ({why})"
+        message = f"{setting}: {file!r} has no readable certificate ({why})"
         raise SettingsError(f"{message}; name a PEM file with the certificate of the authority.") from None

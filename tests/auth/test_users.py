@@ -106,5 +106,5 @@ def test_256_groups_of_any_script_are_taken_wherever_they_come_from():
 
 @pytest.mark.parametrize("verified", [{"uid": 2**31}, {"gid": 2**31}, {"groups": (Group("g", 2**31),)}])
 def test_an_id_that_no_system_has_is_refused(verified):
-    with pytest.raises(ForbiddenError, match="the largest that is taken is 2147483647"):
+    with pytest.raises(ForbiddenError, match="the largest allowed one is 2147483647"):
         resolve(**verified)

@@ -95,8 +95,8 @@ class Site:
         await self.until(ref, self.ended)
         return await self.log(ref)
 
-    async def log(self, ref: Ref, name: str = "main", lines: int = 1000) -> str:
-        return await self.cluster.log(ref, container=name, lines=lines)
+    async def log(self, ref: Ref, name: str = "main", tail: int = 1000) -> str:
+        return await self.cluster.log(ref, container=name, tail=tail)
 
     async def log_has(self, ref: Ref, text: str) -> str:
         while text not in (log := await self.log(ref)):  # noqa: ASYNC110 - a log that grows tells nobody

@@ -162,7 +162,7 @@ async def test_the_log_is_bounded_and_has_the_end(site):
     script = "import sys\nfor i in range(400000): print(f'line {i}')"
     ref = await site.run(site.container("python", script))
     await site.until(ref, site.ended)
-    assert await site.log(ref, lines=1) == "line 399999\n"
+    assert await site.log(ref, tail=1) == "line 399999\n"
     files = (site.folder / "pods").rglob("*.log*")
     assert 0 < sum(file.stat().st_size for file in files) <= 2**20
 

@@ -184,20 +184,20 @@ def _established(definition: Manifest | None) -> bool:
 
 
 class Api:
-    """Gives the answers one after the other, and the last for ever; keeps what it was asked."""
+    """Send the answers one after the other, and the last one for ever; keep the requests."""
 
     def __init__(self):
         self.answers = [web.json_response({})]
-        self.asked = []
+        self.requests = []
         self.awaited, self.reached = None, asyncio.Event()
 
-    async def asked_times(self, count):
+    async def wait_for_requests(self, count):
         self.awaited = count
         await self.reached.wait()
 
     async def handle(self, request):
-        self.asked.append((request, await request.read()))
-        if len(self.asked) == self.awaited:
+        self.requests.append((request, await request.read()))
+        if len(self.requests) == self.awaited:
             self.reached.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if callable(answer):

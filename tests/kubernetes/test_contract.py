@@ -169,7 +169,7 @@ async def test_metadata_comes_without_what_an_object_holds(kit):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"key": "hidden"}}
     made = await kit.cluster.create(secret)
     listed = await kit.cluster.metadata(resource_of("Secret"), namespace=kit.namespace)
-    (found,) = [each for each in listed if each["metadata"]["name"] == "s"]
+    (found,) = [item for item in listed if item["metadata"]["name"] == "s"]
     assert found.keys() == {"kind", "metadata"}
     assert found["kind"] == "Secret"
     assert found["metadata"]["uid"] == made["metadata"]["uid"]

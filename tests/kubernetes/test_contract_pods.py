@@ -112,15 +112,15 @@ async def test_a_container_gets_its_environment_from_a_secret_and_its_words_are_
     kit.say("p", "one\ntwo\nhello\n")  # a hollow node runs nothing: there, this is about the log alone
     made = await kit.cluster.create(kit.pod("test/greet", container={"env": env}, restartPolicy="Never"))
     await kit.until(ended)
-    assert await kit.cluster.log(Ref.of(made), container="main", lines=2) == "two\nhello\n"
+    assert await kit.cluster.log(Ref.of(made), container="main", tail=2) == "two\nhello\n"
 
 
 async def test_a_pod_that_is_not_there_has_no_log(kit):
     with pytest.raises(NotFoundError):
-        await kit.cluster.log(Ref(resource_of("Pod"), "absent", kit.namespace), container="main", lines=2)
+        await kit.cluster.log(Ref(resource_of("Pod"), "absent", kit.namespace), container="main", tail=2)
 
 
 async def test_a_container_that_has_not_begun_has_an_empty_log(kit):
     made = await kit.cluster.create(kit.pod("test/absent"))
     await kit.until(waits_for("ErrImagePull"))
-    assert await kit.cluster.log(Ref.of(made), container="main", lines=2) == ""
+    assert await kit.cluster.log(Ref.of(made), container="main", tail=2) == ""

@@ -31,13 +31,13 @@ def test_a_version_is_compared_as_numbers(git, version, levels):
 
 
 def test_what_is_served_is_asked_once():
-    asked = []
+    paths = []
 
     def get(path):
-        asked.append(path)
+        paths.append(path)
         return {"resources": [{"name": "pods"}]}
 
     found = Discovery(get)
     assert found.serves("pods", "v1")
     assert not found.serves("secrets", "v1")
-    assert asked == ["/api/v1"]
+    assert paths == ["/api/v1"]

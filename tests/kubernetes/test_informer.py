@@ -28,17 +28,19 @@ class Script:
 
     def __init__(self, lists, streams):
         self.lists, self.streams = lists, streams
-        self.asked = []
+        self.calls = []
 
     async def list(self, resource, *, namespace=None, labels=None):
-        self.asked.append("list")
+        self.calls.append("list")
         answer = self.lists.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return Listing(tuple(answer), str(max([int(each["metadata"]["resourceVersion"]) for each in answer] or [1])))
+        return Listing(
+            tuple(answer), str(max([int(manifest["metadata"]["resourceVersion"]) for manifest in answer] or [1]))
+        )
 
     async def watch(self, resource, *, since, namespace=None, labels=None):
-        self.asked.append(f"watch {since}")
+        self.calls.append(f"watch {since}")
         for event in self.streams.pop(0) if self.streams else [FOREVER]:
             if isinstance(event, Exception):
                 raise event
@@ -63,7 +65,7 @@ async def running(lists, streams=()):
             await run
 
 
-def there(manifest):
+def exists(manifest):
     return manifest is not None
 
 
@@ -83,8 +85,8 @@ async def test_a_list_is_what_is_there():
 
 async def test_waiting_begins_with_the_present_state():
     async with running([[thing("a", 3)]]) as informer:
-        assert await informer.wait_for("ns", "a", there) == thing("a", 3)
-        assert await informer.wait_for("ns", "b", lambda each: each is None) is None
+        assert await informer.wait_for("ns", "a", exists) == thing("a", 3)
+        assert await informer.wait_for("ns", "b", lambda manifest: manifest is None) is None
 
 
 async def test_waiting_sees_each_state_even_a_short_one():
@@ -92,36 +94,36 @@ async def test_waiting_sees_each_state_even_a_short_one():
     begin = asyncio.Event()
     async with running([[thing("a", 3)]], [[begin, *events, FOREVER]]) as informer:
         await informer.synced.wait()
-        waiting = informer.wait_for("ns", "a", lambda each: bool(begin.set()) or each["data"].get("n") == "5")
+        waiting = informer.wait_for("ns", "a", lambda manifest: bool(begin.set()) or manifest["data"].get("n") == "5")
         assert (await waiting)["data"] == {"n": "5"}
 
 
 async def test_a_predicate_that_fails_tells_the_one_who_waits():
     async with running([[]], [[WatchEvent("ADDED", thing("a", 4)), FOREVER]]) as informer:
         with pytest.raises(ZeroDivisionError):
-            await informer.wait_for("ns", "a", lambda each: each is not None and 1 / 0)
+            await informer.wait_for("ns", "a", lambda manifest: manifest is not None and 1 / 0)
 
 
 async def test_a_stream_that_ends_goes_on_from_its_last_version():
     streams = [[WatchEvent("ADDED", thing("a", 4))], [WatchEvent("ADDED", thing("b", 5)), FOREVER]]
     async with running([[]], streams) as informer:
-        await informer.wait_for("ns", "b", there)
-        assert informer.script.asked == ["list", "watch 1", "watch 4"]
+        await informer.wait_for("ns", "b", exists)
+        assert informer.script.calls == ["list", "watch 1", "watch 4"]
 
 
 async def test_a_bookmark_moves_the_version_and_is_no_change():
     bookmark = WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": "9"}})
     streams = [[bookmark], [WatchEvent("ADDED", thing("b", 10)), FOREVER]]
     async with running([[]], streams) as informer:
-        await informer.wait_for("ns", "b", there)
-        assert informer.script.asked == ["list", "watch 1", "watch 9"]
+        await informer.wait_for("ns", "b", exists)
+        assert informer.script.calls == ["list", "watch 1", "watch 9"]
 
 
 @pytest.mark.parametrize("stream", [[ExpiredError("too old")], []], ids=["expired", "empty"])
 async def test_a_stream_that_may_have_missed_something_means_to_list_again(stream):
     async with running([[], [thing("a", 8)]], [stream]) as informer:
-        await informer.wait_for("ns", "a", there)
-        assert informer.script.asked[:3] == ["list", "watch 1", "list"]
+        await informer.wait_for("ns", "a", exists)
+        assert informer.script.calls[:3] == ["list", "watch 1", "list"]
 
 
 async def test_a_list_made_again_tells_the_differences():
@@ -143,7 +145,7 @@ async def test_a_list_made_again_tells_the_differences():
 @pytest.mark.parametrize("error", [UnavailableError("reset"), RuntimeError("a bug")])
 async def test_no_failure_ends_it(error):
     async with running([error, [], [thing("a", 8)]], [[error], [ExpiredError("too old")]]) as informer:
-        assert await informer.wait_for("ns", "a", there)
+        assert await informer.wait_for("ns", "a", exists)
 
 
 async def test_a_subscription_ends_with_its_context():
@@ -158,7 +160,7 @@ async def test_it_follows_a_real_cluster(kit):
     run = asyncio.create_task(informer.run())
     async with asyncio.timeout(PATIENCE):
         await kit.cluster.create(kit.config("a", {"mark": "x"}))
-        made = await informer.wait_for(kit.namespace, "a", there)
+        made = await informer.wait_for(kit.namespace, "a", exists)
         assert "managedFields" not in made["metadata"]
     run.cancel()
     await asyncio.wait([run])

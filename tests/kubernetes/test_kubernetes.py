@@ -47,8 +47,8 @@ MANIFEST = {
 
 
 def status(code, message="", reason="", headers=None, **details):
-    told = {"kind": "Status", "code": code, "message": message, "reason": reason, "details": details}
-    return web.json_response(told, status=code, headers=headers)
+    answer = {"kind": "Status", "code": code, "message": message, "reason": reason, "details": details}
+    return web.json_response(answer, status=code, headers=headers)
 
 
 async def reset(request):
@@ -80,7 +80,7 @@ async def test_a_passing_fault_is_tried_again(api, connect, fault):
     api.answers = [fault, fault, web.json_response(MANIFEST)]
     async with connect() as cluster:
         assert await cluster.create(MANIFEST) == MANIFEST
-    assert len(api.asked) == 3
+    assert len(api.requests) == 3
 
 
 async def test_an_account_that_nobody_makes_is_not_waited_for(api, connect):
@@ -88,7 +88,7 @@ async def test_an_account_that_nobody_makes_is_not_waited_for(api, connect):
     async with connect() as cluster:
         with pytest.raises(ClusterForbiddenError, match='serviceaccount "site" not found'):
             await cluster.create(MANIFEST)
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
 async def test_retry_after_is_honoured(api, connect):
@@ -104,7 +104,7 @@ async def test_a_retry_after_beyond_our_patience_is_not_waited_for(api, connect)
     async with connect() as cluster:
         with pytest.raises(UnavailableError):
             await cluster.read(REF)
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
 async def test_patience_ends(api, connect):
@@ -112,7 +112,7 @@ async def test_patience_ends(api, connect):
     async with connect(patience=0.5) as cluster:
         with pytest.raises(UnavailableError):
             await cluster.read(REF)
-    assert len(api.asked) >= 2
+    assert len(api.requests) >= 2
 
 
 async def test_a_silent_server_is_not_waited_for(api, connect):
@@ -120,7 +120,7 @@ async def test_a_silent_server_is_not_waited_for(api, connect):
     async with connect(timeout=0.2, patience=0.5) as cluster:
         with pytest.raises(UnavailableError, match="no answer within"):
             await cluster.read(REF)
-    assert len(api.asked) >= 2
+    assert len(api.requests) >= 2
 
 
 async def test_a_real_denial_is_told_long_before_patience_ends(api, connect):
@@ -143,7 +143,7 @@ async def test_a_lease_is_renewed_however_many_other_calls_wait(api, connect):
     api.answers = [answer]
     async with connect(timeout=PATIENCE, patience=PATIENCE) as cluster:
         reads = [asyncio.create_task(cluster.read(REF)) for _ in range(200)]
-        await api.asked_times(100)
+        await api.wait_for_requests(100)
         assert await cluster.replace(lease) == await cluster.read(Ref(resource_of("Lease"), "l", "ns")) == MANIFEST
         assert not any(read.done() for read in reads)
         held.set()
@@ -155,7 +155,7 @@ async def test_a_denial_on_all_namespaces_is_told_at_once(api, connect):
     async with connect() as cluster:
         with pytest.raises(ClusterForbiddenError):
             await cluster.list(POD)
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ async def test_a_refusal_has_its_own_error_and_is_final(api, connect, answer, er
     async with connect() as cluster:
         with pytest.raises(error):
             await cluster.create(MANIFEST)
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
 async def test_a_quota_names_the_resource_that_is_exceeded(api, connect):
@@ -231,8 +231,8 @@ async def test_a_list_turns_the_pages_and_completes_the_items(api, connect):
     async with connect() as cluster:
         listing = await cluster.list(POD, labels={"a": "1", "b": "2"})
     assert listing.version == "7"
-    assert [(each["apiVersion"], each["kind"]) for each in listing.items] == [("v1", "Pod")] * 2
-    assert dict(api.asked[1][0].query) == {"labelSelector": "a=1,b=2", "limit": "500", "continue": "more"}
+    assert [(item["apiVersion"], item["kind"]) for item in listing.items] == [("v1", "Pod")] * 2
+    assert dict(api.requests[1][0].query) == {"labelSelector": "a=1,b=2", "limit": "500", "continue": "more"}
 
 
 async def test_a_list_whose_pages_expired_is_taken_at_once(api, connect):
@@ -246,7 +246,7 @@ async def test_a_list_whose_pages_expired_is_taken_at_once(api, connect):
 async def test_a_resource_of_any_group_has_its_path(api, connect):
     async with connect() as cluster:
         await cluster.read(Ref(Resource("ricoberger.de/v1alpha1", "VaultSecret", "vaultsecrets"), "v", "ns"))
-    assert api.asked[0][0].path == "/apis/ricoberger.de/v1alpha1/namespaces/ns/vaultsecrets/v"
+    assert api.requests[0][0].path == "/apis/ricoberger.de/v1alpha1/namespaces/ns/vaultsecrets/v"
 
 
 @pytest.mark.parametrize("name", ["", "..", "."])
@@ -254,13 +254,13 @@ async def test_a_name_that_would_change_the_path_is_refused(api, connect, name):
     async with connect() as cluster:
         with pytest.raises(InvalidObjectError):
             await cluster.delete(Ref(POD, name, "ns"))
-    assert not api.asked
+    assert not api.requests
 
 
 async def test_a_name_with_a_slash_stays_a_name(api, connect):
     async with connect() as cluster:
         await cluster.read(Ref(POD, "../../secrets/s", "ns"))
-    assert api.asked[0][0].raw_path == "/api/v1/namespaces/ns/pods/..%2F..%2Fsecrets%2Fs"
+    assert api.requests[0][0].raw_path == "/api/v1/namespaces/ns/pods/..%2F..%2Fsecrets%2Fs"
 
 
 async def test_proxy_settings_of_the_environment_are_not_used(api, connect, monkeypatch):
@@ -274,7 +274,7 @@ async def test_proxy_settings_of_the_environment_are_not_used(api, connect, monk
 async def test_the_user_agent_says_who_asks(api, connect):
     async with connect() as cluster:
         await cluster.read(REF)
-    assert api.asked[0][0].headers["User-Agent"].startswith("spawnpenny/")
+    assert api.requests[0][0].headers["User-Agent"].startswith("spawnpenny/")
 
 
 async def test_a_refused_token_is_read_again(api, connect):
@@ -282,7 +282,7 @@ async def test_a_refused_token_is_read_again(api, connect):
         connect.renew("second")
         api.answers = [status(401), web.json_response(MANIFEST)]
         await cluster.read(REF)
-    assert [request.headers["Authorization"] for request, _ in api.asked] == ["Bearer first", "Bearer second"]
+    assert [request.headers["Authorization"] for request, _ in api.requests] == ["Bearer first", "Bearer second"]
 
 
 async def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_secrets(tmp_path):
@@ -297,5 +297,5 @@ async def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_secrets(tmp_
 async def test_a_delete_states_uid_and_grace(api, connect):
     async with connect() as cluster:
         await cluster.delete(REF, uid="u", grace=0)
-    options = json.loads(api.asked[0][1])
+    options = json.loads(api.requests[0][1])
     assert (options["preconditions"], options["gracePeriodSeconds"]) == ({"uid": "u"}, 0)

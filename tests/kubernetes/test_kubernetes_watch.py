@@ -50,7 +50,7 @@ async def test_a_watch_asks_for_bookmarks_and_an_end(api, connect):
     api.answers = [stream()]
     async with connect(watch_seconds=7) as cluster:
         assert [event async for event in cluster.watch(POD, since="3", namespace="ns")] == []
-    assert dict(api.asked[0][0].query) == {
+    assert dict(api.requests[0][0].query) == {
         "watch": "true",
         "resourceVersion": "3",
         "allowWatchBookmarks": "true",
@@ -59,8 +59,8 @@ async def test_a_watch_asks_for_bookmarks_and_an_end(api, connect):
 
 
 async def test_an_expired_watch_is_told_whether_it_had_begun_or_not(api, connect):
-    told = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
-    api.answers = [stream(json.dumps(told).encode() + b"\n"), web.Response(status=410)]
+    event = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
+    api.answers = [stream(json.dumps(event).encode() + b"\n"), web.Response(status=410)]
     async with connect() as cluster:
         for _ in range(2):
             with pytest.raises(ExpiredError):
@@ -80,7 +80,7 @@ async def test_watches_take_no_connection_from_calls(api, connect):
     async with connect() as cluster, asyncio.timeout(PATIENCE):
         api.answers = [hang]
         watches = [asyncio.create_task(anext(cluster.watch(POD, since="1"))) for _ in range(120)]
-        await api.asked_times(len(watches))
+        await api.wait_for_requests(len(watches))
         api.answers = [web.json_response({"kind": "Pod"})]
         assert await cluster.read(Ref(POD, "p", "ns")) == {"kind": "Pod"}
         for watch in watches:

@@ -28,11 +28,11 @@ def pod(where, name="lab", uid="1"):
 
 
 class Places:
-    """The part of a cluster that is asked here: namespaces with a pod in each, and what a test makes of them."""
+    """A cluster with namespaces and one pod in each of them, as far as the informers call it."""
 
     def __init__(self, names):
         self.names = list(names)
-        self.news = asyncio.Queue()
+        self.events = asyncio.Queue()
         self.refused, self.watching = {}, set()
         self.listing, self.most_at_once = 0, 0
 
@@ -51,7 +51,7 @@ class Places:
         self.watching.add(namespace)
         try:
             while resource == NAMESPACE:
-                yield await self.news.get()
+                yield await self.events.get()
             await asyncio.Event().wait()
         finally:
             self.watching.discard(namespace)
@@ -60,8 +60,8 @@ class Places:
 @asynccontextmanager
 async def running(places):
     namespaces = Informer(places, NAMESPACE)
-    pods = NamespacedInformer(Followed(places, POD), namespaces, lambda each: each["metadata"]["name"] != "foreign")
-    tasks = [asyncio.create_task(each.run()) for each in (namespaces, pods)]
+    pods = NamespacedInformer(Followed(places, POD), namespaces, lambda pod: pod["metadata"]["name"] != "foreign")
+    tasks = [asyncio.create_task(informer.run()) for informer in (namespaces, pods)]
     try:
         async with asyncio.timeout(PATIENCE):
             yield pods
@@ -75,7 +75,7 @@ async def running(places):
 async def test_it_knows_the_pods_of_all_namespaces_that_are_ours():
     async with running(Places(["a", "b", "foreign"])) as pods:
         await pods.synced.wait()
-        assert {each["metadata"]["namespace"] for each in pods.items()} == {"a", "b"}
+        assert {pod["metadata"]["namespace"] for pod in pods.items()} == {"a", "b"}
         assert pods.staleness() < 20
 
 
@@ -89,9 +89,9 @@ async def test_a_namespace_that_comes_is_watched_and_one_that_goes_takes_its_pod
     places = Places(["a"])
     async with running(places) as pods:
         await pods.synced.wait()
-        places.news.put_nowait(WatchEvent("ADDED", namespace("b", version="2")))
+        places.events.put_nowait(WatchEvent("ADDED", namespace("b", version="2")))
         await pods.wait_for("b", "lab", lambda found: found is not None)
-        places.news.put_nowait(WatchEvent("DELETED", namespace("a", version="3")))
+        places.events.put_nowait(WatchEvent("DELETED", namespace("a", version="3")))
         await pods.wait_for("a", "lab", lambda found: found is None)
 
 
@@ -100,7 +100,7 @@ async def test_a_namespace_made_anew_is_listed_anew():
     async with running(places) as pods:
         await pods.synced.wait()
         with pods.subscribe() as changes:
-            places.news.put_nowait(WatchEvent("MODIFIED", namespace("a", uid="2", version="2")))
+            places.events.put_nowait(WatchEvent("MODIFIED", namespace("a", uid="2", version="2")))
             assert [(await anext(changes)).type for _ in range(2)] == ["DELETED", "ADDED"]
 
 

@@ -49,7 +49,7 @@ def test_every_error_has_a_code_of_its_own_a_status_and_a_title():
 
 
 def test_an_error_words_itself_with_its_facts():
-    error = errors.QuotaExceededError("cpu", asked="4", used="6", limit="8")
+    error = errors.QuotaExceededError("cpu", requested="4", used="6", limit="8")
     told = document(error, instance="/x", request_id="r")
     assert (told["code"], told["status"], told["limit"]) == ("quota_exceeded", 403, "8")
     assert told["type"].endswith("/quota_exceeded")

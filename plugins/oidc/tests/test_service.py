@@ -41,7 +41,7 @@ async def test_a_lab_runs_under_the_uid_that_the_token_vouches_for(web, provider
     [
         ({"uid_number": 2001}, "bob", 403, "spawn:self (for one's own)"),
         ({"uid_number": 2001, "preferred_username": "Ada"}, "ada", 403, "spawn:self (for one's own)"),
-        ({"uid_number": 999}, "ada", 403, "below the smallest that is taken"),
+        ({"uid_number": 999}, "ada", 403, "below the smallest allowed one"),
         ({}, "ada", 403, "uid_number"),
         ({"uid_number": 2001, "preferred_username": "../ada"}, "ada", 403, "preferred_username"),
         ({"uid_number": 2001, "exp": 60}, "ada", 401, "has expired"),

@@ -10,7 +10,7 @@ _NEVER: Final = 2**31 - 1
 
 
 async def keep_collections_short(taken_in: Awaitable[object]) -> None:
-    """Collect young garbage alone until all is taken in, then leave out of later collections what is there by then.
+    """Collect only young garbage until all objects are taken in; then exempt those that exist from later collections.
 
     A full collection visits every object of the process: with 10,000 records that is half a second at a time, again
     and again while they are read, and it finds next to nothing. What is no part of a cycle is freed as ever.

@@ -17,11 +17,10 @@ _EVERY: Final = 0.5
 class ConnectionLimits:
     """Bounds of one listener: counts at once, times in seconds.
 
-    ``most`` connections in all and ``of_address`` from one address. A connection has ``header`` seconds for its TLS
-    handshake and again for the header of each request, stays without one for ``idle``, and is cut when too little of
-    what was sent on it is read within ``write``. ``shared`` says that an address is that of many callers, such as that
-    of a proxy:
-    it has no limit of its own.
+    At most ``most`` connections are open in all, and ``of_address`` from one address. A connection has ``header``
+    seconds for its TLS handshake and again for the header of each request. It may be idle for ``idle`` seconds. It is
+    cut when its peer reads too little within ``write`` seconds. ``shared`` says whether many callers use an address, as
+    they do that of a proxy: it has no limit of its own then.
     """
 
     most: int = 5000
@@ -35,10 +34,9 @@ class ConnectionLimits:
 class Connections:
     """The open connections of one listener. ``closed`` counts those that were cut, by the reason.
 
-    Where there are too many, the one gives way that has waited longest without a request: of the same address where
-    that has too many, else of the address with most of those that wait. So nobody who asks for something is kept out
-    by those who only connect. ``neighbours`` are asked to end one of theirs where descriptors run out and all of these
-    have a request.
+    When there are too many, the connection that has been idle longest is cut: of the same address if that has too many,
+    else of the address with the most idle ones. So a caller that only connects cannot keep out one with a request. When
+    descriptors run out and all connections have a request, ``neighbours`` are called to cut one of theirs.
     """
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
@@ -72,7 +70,7 @@ class Connections:
     def give_way(self, reason: str, address: str | None = None) -> bool:
         """Cut the connection that has waited longest without a request; return whether there was one."""
         if address is None:
-            address = max(self._waiting, key=lambda each: len(self._waiting[each]), default="")
+            address = max(self._waiting, key=lambda address: len(self._waiting[address]), default="")
         oldest = next(iter(self._waiting.get(address, ())), None)
         if oldest is None:
             return False
@@ -85,12 +83,12 @@ class Connections:
         self.waits(connection)
 
     def waits(self, connection: Connection) -> None:
-        """Say that a connection has no request under way."""
+        """Note that a connection has no request under way."""
         if connection in self._open:
             self._waiting.setdefault(connection.address, OrderedDict())[connection] = None
 
     def works(self, connection: Connection) -> None:
-        """Say that a connection has a request under way."""
+        """Note that a connection has a request under way."""
         waiting = self._waiting.get(connection.address)
         if waiting is not None:
             waiting.pop(connection, None)
@@ -98,7 +96,7 @@ class Connections:
                 del self._waiting[connection.address]
 
     def remove(self, connection: Connection) -> None:
-        """Say that a connection is gone, or as good as gone."""
+        """Note that a connection is gone, or about to go."""
         if connection not in self._open:
             return
         self.works(connection)
@@ -120,7 +118,7 @@ class Connections:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: passes all on to the protocol that serves it, and notes what is waited for.
+    """One connection: pass everything on to the protocol that serves it, and measure how long each part takes.
 
     ``begin`` and ``end`` have to be called around each request. ``lost`` is set once the other side is gone.
     """
@@ -134,19 +132,19 @@ class Connection(asyncio.Protocol):
         self._inner = inner
         self._requests = 0
         self._since = asyncio.get_running_loop().time()
-        self._header_begun = True  # the first request has to come at once
+        self._header_started = True  # the first request has to come at once
         self._unread: Unread | None = None
 
     def begin(self) -> None:
-        """Say that a request has arrived, of which the body may be missing."""
+        """Note that the head of a request has arrived; its body may be missing."""
         self._requests += 1
         self._connections.works(self)
 
     def end(self) -> None:
-        """Say that a request is answered."""
+        """Note that a request is answered."""
         self._requests -= 1
         if not self._requests:
-            self._since, self._header_begun = asyncio.get_running_loop().time(), False
+            self._since, self._header_started = asyncio.get_running_loop().time(), False
             self._connections.waits(self)
 
     def cut(self, reason: str) -> None:
@@ -156,14 +154,14 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def overdue(self, now: float) -> str | None:
-        """Return what has been waited for too long, if anything."""
+        """Return the limit that the connection has exceeded, or None."""
         limits = self._connections.limits
         unread = self._unread.overdue(now, limits.write) if self._unread is not None else None
         if unread is not None:
             return "write" if unread else None
         if self._requests:
             return None
-        if self._header_begun:
+        if self._header_started:
             return "header" if now - self._since > limits.header else None
         return "idle" if now - self._since > limits.idle else None
 
@@ -174,8 +172,8 @@ class Connection(asyncio.Protocol):
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._requests and not self._header_begun:
-            self._since, self._header_begun = asyncio.get_running_loop().time(), True
+        if not self._requests and not self._header_started:
+            self._since, self._header_started = asyncio.get_running_loop().time(), True
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:

@@ -14,7 +14,7 @@ _FOLDERS: Final = ("/proc/self/fd", "/dev/fd")
 
 
 def raise_descriptor_limit() -> int:
-    """Raise the soft limit of open files to the hard one, and return what holds now."""
+    """Raise the soft limit of open files to the hard one; return the new limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # not every system takes its own maximum
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -22,16 +22,16 @@ def raise_descriptor_limit() -> int:
 
 
 class Reserve:
-    """The descriptors that are kept for the calls, files and processes of this process itself."""
+    """Descriptors that callers cannot use up: they are kept for the process's own calls, files and processes."""
 
     def __init__(self) -> None:
         self._short = False
 
     def is_touched_by(self, descriptor: int) -> bool:
-        """Return whether a new descriptor leaves fewer than are to be kept.
+        """Return whether a new descriptor is one of the reserve.
 
-        The system gives the lowest free number, so that a low one says that there are enough: they are counted only
-        once there was a high one, and until there is room again.
+        The system gives the lowest free number, so a low one says that enough are free. Descriptors are counted only
+        after a high one, until enough are free again.
         """
         last = _last_for_callers()
         if descriptor <= last and not self._short:

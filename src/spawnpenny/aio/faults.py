@@ -15,7 +15,7 @@ _MOST_REMEMBERED: Final = 1000
 
 
 class Faults:
-    """The items of one process that could not be handled. ``counts`` has how often that was so, by kind."""
+    """Items of one process that could not be handled. ``counts`` says how often, by kind."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -27,16 +27,16 @@ class Faults:
         return Counter(kind for kind, _ in self._known)
 
     def forget(self, kind: str, name: str) -> None:
-        """Say that an item is gone."""
+        """Note that an item is gone."""
         self._known.pop((kind, name), None)
 
     @contextmanager
     def isolated(self, kind: str, name: str) -> Iterator[None]:
-        """Handle one item. Whatever goes wrong with it ends here, and is logged when it is new.
+        """Handle one item: catch any error, and log it if it is new.
 
         Args:
-            kind: What it is, such as ``record`` or ``pod``; the code in the log is ``<kind>_unhandled``.
-            name: Which one.
+            kind: The kind of the item, such as ``record`` or ``pod``; the code in the log is ``<kind>_unhandled``.
+            name: Its name.
 
         """
         try:

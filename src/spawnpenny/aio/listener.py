@@ -24,19 +24,19 @@ Handover = Callable[[socket.socket, str], None]
 _BACKLOG: Final = 1024
 _AT_ONCE: Final = 64
 _MOST_GREETING: Final = 500
-"""How many TLS handshakes there are at once; then the oldest gives way."""
+"""TLS handshakes at once; beyond that the oldest is ended."""
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PASSING: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.EHOSTUNREACH})
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
-_TELL_EVERY: Final = 10.0
+_REPORT_EVERY: Final = 10.0
 
 
 class Listener:
-    """Takes connections on one host and port.
+    """Accept connections on one host and port.
 
     Args:
-        factory: Makes what serves a connection.
+        factory: Makes the protocol that serves a connection.
         serve: Serves a connection without a transport, in place of ``factory``; there is no TLS then.
         admit: Makes room for one more connection from an address; returns why there is none, or None.
         make_room: Ends a connection that nobody needs, where descriptors run out; returns whether there was one.
@@ -71,7 +71,7 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._greeting: dict[asyncio.Task[None], None] = {}
         self._part: Supervisor | None = None
-        self._tell_at = 0.0
+        self._report_at = 0.0
         self._log = structlog.get_logger("spawnpenny.listener")
 
     @property
@@ -98,13 +98,13 @@ class Listener:
     def start(self, supervisor: Supervisor) -> None:
         """Take connections until ``close``."""
         self._part = supervisor.part()
-        for number, each in enumerate(self._sockets):
+        for number, listening in enumerate(self._sockets):
             name = f"listener at {self.port}" + (f" ({number + 1})" if number else "")
-            accept = self._accept if self._serve is None else self._hand_over
-            self._part.supervise(name, lambda accept=accept, each=each: accept(each))  # type: ignore[misc]
+            accept = self._accept if self._serve is None else self._accept_to_serve
+            self._part.supervise(name, lambda accept=accept, listening=listening: accept(listening))  # type: ignore[misc]
 
     async def close(self) -> None:
-        """Listen no more. What is connected stays."""
+        """Stop listening. Open connections stay."""
         if self._part is not None:
             await self._part.close()
         self._close()
@@ -130,8 +130,8 @@ class Listener:
             if not taken % _AT_ONCE:
                 await asyncio.sleep(0)  # a flood of connections must not hold up all others
 
-    async def _hand_over(self, listening: socket.socket) -> None:
-        """Take connections in a callback of the loop: each is served in the turn in which it came."""
+    async def _accept_to_serve(self, listening: socket.socket) -> None:
+        """Accept connections in a callback of the loop, and serve them in their order."""
         loop, waits = asyncio.get_running_loop(), pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             stopped: asyncio.Future[None] = loop.create_future()
@@ -162,10 +162,10 @@ class Listener:
                 stopped.set_exception(error)
 
     def _is_exhausted(self, error: OSError) -> bool:
-        """Make room where an error says that there is none left; return whether it does.
+        """Make room if an error says that no descriptor is free; return whether it does.
 
         Raises:
-            OSError: It says that there is nothing more to accept.
+            OSError: Nothing can be accepted any more.
 
         """
         if error.errno in _EXHAUSTED:
@@ -177,12 +177,12 @@ class Listener:
         return False
 
     def _close(self) -> None:
-        for each in self._sockets:
-            each.close()
+        for listening in self._sockets:
+            listening.close()
         self._sockets.clear()
 
     def _admits(self, connection: socket.socket, address: str) -> bool:
-        """Set a connection up; close it, and count why, where there is no room for it."""
+        """Prepare a new connection; close it, and count the reason, if there is no room for it."""
         connection.setblocking(False)
         if self._unread is not None:
             keep_unsent_low(connection, self._unread)
@@ -229,8 +229,8 @@ class Listener:
         """Count a refusal, and log it only now and then: a hostile peer could fill the log."""
         self._refused[reason] += 1
         now = asyncio.get_running_loop().time()
-        if now >= self._tell_at:
-            self._tell_at = now + _TELL_EVERY
+        if now >= self._report_at:
+            self._report_at = now + _REPORT_EVERY
             self._log.warning("connections_refused", reason=reason, refused=self._refused.total())
 
 

@@ -24,9 +24,9 @@ async def until_first(*works: Coroutine[Any, Any, Any], seconds: float | None = 
 
 @asynccontextmanager
 async def after_a_while(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Do some work beside what is in the context, once that has lasted so long, until it ends.
+    """Run work beside the context, once that has lasted for some seconds; cancel it at the end of the context.
 
-    Whatever goes wrong with it is logged, and harms nobody.
+    An error of the work is logged and does no other harm.
     """
 
     async def later() -> None:
@@ -34,7 +34,7 @@ async def after_a_while(seconds: float, work: Callable[[], Coroutine[Any, Any, N
         try:
             await work()
         except Exception:  # noqa: BLE001 - a courtesy
-            structlog.get_logger("spawnpenny.pipeline").warning("what a pod waits for cannot be told", exc_info=True)
+            structlog.get_logger("spawnpenny.pipeline").warning("the events of a pod cannot be reported", exc_info=True)
 
     task = asyncio.create_task(later())
     try:

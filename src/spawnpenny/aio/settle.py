@@ -27,12 +27,12 @@ async def settle(tasks: Collection[asyncio.Task[Any]]) -> None:
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Await work that may not be broken off half-way: a cancellation is raised once the work has ended."""
+    """Await work that must not be cancelled half-way: a cancellation is raised once the work has ended."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await settle({task})
         if not task.cancelled():
-            task.exception()  # marks it as seen; the cancellation is what the caller has to hear of
+            task.exception()  # marks it as retrieved; the caller gets the cancellation
         raise

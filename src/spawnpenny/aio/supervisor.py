@@ -22,7 +22,7 @@ class Restarts:
 
     Pauses double from ``first`` to ``longest``. A task counts as running again once it has run for ``settled``, and
     its failures are forgotten once it has run for ``calm``. When the failures of an essential one go on for ``alarm``,
-    a restart of the process is called for; when they go on for ``patience``, the task is given up.
+    the process should be restarted; when they go on for ``patience``, the task is given up.
     """
 
     first: float = 0.1
@@ -59,7 +59,7 @@ class Supervised:
 
 
 class TaskEndedError(Exception):
-    """A task ended that was to run for ever."""
+    """A task ended that has to run for ever."""
 
 
 class GiveUpError(Exception):
@@ -101,10 +101,10 @@ class Supervisor:
         Nothing happens where a task of that name is already supervised.
 
         Args:
-            name: What it is called in the log, in metrics and in ``/readyz``.
-            work: Makes the coroutine, anew for each run. It has to cope with what an earlier run left half done.
-            essential: Whether the process is of no use without it.
-            finite: Whether it may end by itself. For any other task its end counts as a failure.
+            name: The name in the log, in metrics and in ``/readyz``.
+            work: Makes the coroutine, anew for each run. It has to cope with half-done work of an earlier run.
+            essential: Whether the process is useless without the task.
+            finite: Whether the task may end by itself. For any other task its end counts as a failure.
 
         """
         known = self._tasks.get(name)
@@ -115,27 +115,28 @@ class Supervisor:
         return supervised
 
     def unwell(self) -> list[str]:
-        """Return the essential tasks that do not run, or have failed just now."""
-        return [each.name for each in self if each.essential and self._is_unwell(each)]
+        """Return the essential tasks that do not run, or have just failed."""
+        return [task.name for task in self if task.essential and self._is_unwell(task)]
 
     def hopeless(self) -> list[str]:
         """Return the essential tasks that have been failing for so long that only a restart of the process may help."""
         latest = _now() - self.restarts.alarm
-        failing = [(each.name, self._failing_since(each)) for each in self if each.essential]
+        failing = [(task.name, self._failing_since(task)) for task in self if task.essential]
         long = {name for name, since in failing if since is not None and since < latest}
-        return sorted(long | {each.name for each in self if each.given_up})
+        return sorted(long | {task.name for task in self if task.given_up})
 
     def standing(self) -> Mapping[str, bool]:
         """Return whether each task runs, by its name."""
-        return {each.name: not self._is_unwell(each) for each in self if not each.done}
+        return {task.name: not self._is_unwell(task) for task in self if not task.done}
 
     async def close(self) -> None:
         """Cancel all tasks and wait for their end."""
-        running = {each.task for each in self if each.task is not None and not each.task.done()}
-        for each in self:
-            each.done = True
-        for task in running:
-            task.cancel()
+        supervised = list(self)
+        running = {task.task for task in supervised if task.task is not None and not task.task.done()}
+        for task in supervised:
+            task.done = True
+        for inner in running:
+            inner.cancel()
         if running:
             await asyncio.wait(running)
 

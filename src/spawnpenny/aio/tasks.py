@@ -20,7 +20,7 @@ class Tasks:
         self._log = structlog.get_logger("spawnpenny.tasks")
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start work that nobody else waits for or breaks off."""
+        """Start work in the background."""
         _ = self.start(work)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -31,8 +31,8 @@ class Tasks:
         return task
 
     async def close(self) -> None:
-        """Cancel all tasks and wait for them; none of them undoes anything at that."""
-        # One that ends may start another one. Those that are done leave the set only in the loop's next turn.
+        """Cancel all tasks and wait for them."""
+        # A task that ends may start another one. Tasks that are done leave the set only in the next turn of the loop.
         while tasks := {task for task in self._tasks if not task.done()}:
             for task in tasks:
                 task.cancel()
@@ -44,7 +44,7 @@ class Tasks:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            if isinstance(error, SpawnpennyError):  # it words itself
+            if isinstance(error, SpawnpennyError):  # its message says enough
                 self._log.warning("a task ended early", code=error.code, error=error.message)
             else:
                 self._log.error("a task failed", exc_info=error)

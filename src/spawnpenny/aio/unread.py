@@ -8,7 +8,7 @@ import struct
 from typing import Final
 
 _LEAST_RATE: Final = 2048.0
-"""Bytes a second that a caller has to take, where so much is waiting: a slow line takes more."""
+"""Bytes a second that a peer has to read while so much is waiting: a slow line reads more."""
 _BYTES_ACKED: Final = 120
 """Where ``tcpi_bytes_acked`` stands in Linux' ``struct tcp_info``."""
 _UNSENT: Final = 16 * 1024
@@ -26,8 +26,8 @@ def keep_unsent_low(connection: socket.socket, seconds: float) -> None:
 class Unread:
     """The bytes of one connection that its peer has not read yet.
 
-    Within the time for it, the other side has to take all that waited at the beginning, or what a very slow line
-    takes. So a caller that takes a byte now and then gains nothing by it.
+    Within a time limit, the peer has to read all bytes that waited at its beginning, or as many as a very slow line
+    transfers. So a caller gains nothing by reading a byte now and then.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -38,7 +38,7 @@ class Unread:
         self._due = 0.0
 
     def overdue(self, now: float, seconds: float) -> bool | None:
-        """Return whether too little was taken for so many seconds; None where nothing waits."""
+        """Return whether the peer has read too little for so many seconds; None if nothing waits."""
         unread = self._transport.get_write_buffer_size()
         self._drained += max(0, self._last - unread)
         self._last = unread

@@ -28,9 +28,9 @@ class Credentials:
 class Identity:
     """The identity of a caller, with its scopes.
 
-    ``name`` is for the audit log. ``username`` is the user that it speaks for, where it speaks for one: the
-    scopes that end in ``:self`` are about that user. uid, gid and groups are what the authenticator vouches
-    for; None where it says nothing of them. ``lab`` is the lab that asks, where the token is a lab's own.
+    ``name`` is for the audit log. ``username`` is the user whom it stands for, if any: the scopes that end in ``:self``
+    are about that user. uid, gid and groups are verified by the authenticator; None if it does not know them. ``lab``
+    is the lab that sent the request, if the token is a lab token.
     """
 
     name: str
@@ -46,12 +46,11 @@ class Authenticator(ABC):
     """Turns credentials into an identity; contributed by the hook ``spawnpenny_authenticators``.
 
     It is an asynchronous context, entered in the service's event loop before the first request and left after the last:
-    the place to open what it asks with, and to close it. One that raises as it is entered stops the service from
-    starting.
+    open and close connections there. If it raises as it is entered, the service does not start.
 
     Attributes:
-        scopes: All scopes that its identities may have; None where that is not known beforehand. ``check`` and ``try``
-            need it to find out whether anybody may start anything.
+        scopes: All scopes that its identities may have; None if that is not known beforehand. ``check`` and ``try``
+            use it to find out whether anybody may start a lab.
 
     """
 
@@ -59,11 +58,11 @@ class Authenticator(ABC):
 
     @abstractmethod
     async def authenticate(self, credentials: Credentials) -> Identity | None:
-        """Return the identity, or None where these credentials are not known here, so that the next one is asked.
+        """Return the identity, or None if it does not know these credentials, so that the next authenticator is called.
 
         Raises:
-            UnauthenticatedError: They are of a kind that only this one knows, and are not good (any more).
-            ForbiddenError: It is known whose they are, and that they are not for spawnpenny.
+            UnauthenticatedError: Only this authenticator knows credentials of their kind, and they are not valid.
+            ForbiddenError: The credentials are valid, but not for spawnpenny.
             NotReadyError: The provider of these credentials does not answer. The other authenticators are tried.
 
         """

@@ -1,7 +1,7 @@
-"""Lab tokens: each lab gets one at its start, to act for its user; it is good as long as the lab's pod.
+"""Lab tokens: each lab gets one at its start, to act for its user. It is valid as long as the pod of the lab runs.
 
-The token names the pod, so that any replica finds it among the pods that it watches anyway; on the pod is the token's
-hash. Nothing else knows it but the lab's Secret and, until the lab runs, the record.
+The token names the pod, so that any replica finds it among the pods that it watches. An annotation of the pod has the
+hash of the token. Only the Secret of the lab and, until the lab runs, the record have the token itself.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def new_lab_token(names: Names) -> str:
 
 
 def token_hash(env: Mapping[str, str]) -> str:
-    """Return the hash of the token in a lab's environment; empty where there is none."""
+    """Return the hash of the token in a lab's environment; empty if there is none."""
     token = env.get(VARIABLE)
     return _hash(token) if token else ""
 
 
 @dataclass(frozen=True, slots=True)
 class LabTokens(Authenticator):
-    """Knows the tokens of the labs whose pods there are."""
+    """Authenticate by the tokens of labs whose pods exist."""
 
     pods: Watched
     installation: str
@@ -59,7 +59,7 @@ class LabTokens(Authenticator):
         if pod is None:
             if not self.pods.synced.is_set():
                 raise NotReadyError
-            raise UnauthenticatedError("The token is that of a lab which does not run any more.")
+            raise UnauthenticatedError("The token belongs to a lab that does not run any more.")
         return _identity(pod)
 
     def _pod(self, token: str) -> Manifest | None:
@@ -88,7 +88,7 @@ def _origin(metadata: Manifest) -> Mapping[str, str]:
 
 
 def _place(token: str) -> str:
-    """Return the namespace and the name of the pod that a token names; nothing where it names none."""
+    """Return namespace and name of the pod that a token names; empty if it names none."""
     encoded = token.removeprefix(_PREFIX).partition(".")[0]
     try:
         return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()

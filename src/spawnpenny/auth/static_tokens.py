@@ -11,12 +11,12 @@ from spawnpenny.settings.sections import TokenSettings
 
 
 def hash_token(token: str) -> str:
-    """Return what stands for a token in the settings: the SHA-256 of its text, in hex."""
+    """Return the SHA-256 of a token in hex, as the settings have it."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class StaticTokens(Authenticator):
-    """Knows the tokens of the setting ``tokens``."""
+    """Authenticate by the tokens of the setting ``tokens``."""
 
     def __init__(self, tokens: Mapping[str, TokenSettings]) -> None:
         self._tokens = [
@@ -31,6 +31,6 @@ class StaticTokens(Authenticator):
         if credentials.token is None:
             return None
         given = hash_token(credentials.token).encode()
-        # Every token is compared, also after a match: how long it takes reveals nothing of which one was near.
+        # Every token is compared, also after a match, so that the time reveals nothing about the tokens.
         found = [identity for known, identity in self._tokens if hmac.compare_digest(known, given)]
         return found[0] if found else None

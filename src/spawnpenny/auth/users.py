@@ -1,4 +1,4 @@
-"""A user's ids: the authenticator's, else those of the commission, else the site's defaults."""
+"""The ids of a user: from the authenticator, else from the commission, else the defaults of the site."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from spawnpenny.settings.sections import UserSettings
 if TYPE_CHECKING:
     from spawnpenny.auth.identity import Identity
 
-_IDS: Final = (
-    "Tell an administrator: the ids come from the user directory, and what is taken from the settings (users)."
-)
+_IDS: Final = "Tell an administrator: the ids come from the user directory, and the limits from the settings (users)."
 
 
 class KnownUser(Protocol):
-    """A user whom the service has a record of; ``uid_verified`` is true where an authenticator stands for the uid."""
+    """A user with a record. ``uid_verified`` is true if an authenticator or a commission has verified the uid."""
 
     @property
     def user(self) -> User: ...
@@ -28,12 +26,12 @@ class KnownUser(Protocol):
 
 
 def resolve_user(username: str, identity: Identity, known: KnownUser | None, settings: UserSettings) -> User:
-    """Return the user that a lab is for. The body of a request has no say in it.
+    """Return the user of a lab, whatever the body of the request says.
 
-    A site's default uid gives way to the first that somebody vouches for; gid and groups follow the authenticator.
+    The first verified uid replaces the default one of the site; gid and groups are always those of the authenticator.
 
     Raises:
-        UserConflictError: The authenticator vouches for another uid than the user was vouched for with.
+        UserConflictError: The authenticator has another uid than the verified one of the user.
         ForbiddenError: The uid is below ``users.min_uid``, or the gid or a group is root's.
 
     """
@@ -52,7 +50,7 @@ def resolve_user(username: str, identity: Identity, known: KnownUser | None, set
 
 
 def check_ids(user: User, settings: UserSettings) -> User:
-    """Return the user, if the site takes its ids.
+    """Return the user, if the site accepts the ids.
 
     Raises:
         ForbiddenError: The uid is below ``users.min_uid``, the gid or a group is root's, an id is too large, there are
@@ -61,18 +59,18 @@ def check_ids(user: User, settings: UserSettings) -> User:
     """
     if user.uid < settings.min_uid:
         raise ForbiddenError(
-            f"The uid {user.uid} of {user.username} is below the smallest that is taken, {settings.min_uid}.",
+            f"The uid {user.uid} of {user.username} is below the smallest allowed one, {settings.min_uid}.",
             advice=_IDS,
         )
     if user.gid < 1 or any(group.id < 1 for group in user.groups):
-        raise ForbiddenError(f"{user.username} would have root's group, 0, which is not taken.", advice=_IDS)
+        raise ForbiddenError(f"{user.username} would have the group of root, 0, which is not allowed.", advice=_IDS)
     if (largest := max(user.uid, user.gid, *(group.id for group in user.groups))) > MAX_ID:
         raise ForbiddenError(
-            f"{user.username} would have the id {largest}; the largest that is taken is {MAX_ID}.", advice=_IDS
+            f"{user.username} would have the id {largest}; the largest allowed one is {MAX_ID}.", advice=_IDS
         )
     if len(user.groups) > MAX_GROUPS:
         raise ForbiddenError(
-            f"{user.username} has {len(user.groups)} groups; at most {MAX_GROUPS} are taken.", advice=_IDS
+            f"{user.username} has {len(user.groups)} groups; at most {MAX_GROUPS} are allowed.", advice=_IDS
         )
     wrong = next((group.name for group in user.groups if not is_group_name(group.name)), None)
     if wrong is not None:

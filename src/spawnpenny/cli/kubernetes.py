@@ -12,7 +12,7 @@ from spawnpenny.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from spawnpenny.kubernetes.call_observer import Meter
+    from spawnpenny.kubernetes.calls import Meter
     from spawnpenny.kubernetes.interface import Cluster
 
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")

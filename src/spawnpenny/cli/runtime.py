@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from spawnpenny.domain.broker import Broker
-    from spawnpenny.kubernetes.call_observer import Meter
+    from spawnpenny.kubernetes.calls import Meter
     from spawnpenny.kubernetes.interface import Cluster
     from spawnpenny.settings.model import Settings
 

@@ -120,7 +120,7 @@ def _waiting(pod: Manifest) -> dict[str, Any]:
         return {"code": trouble.code, "message": trouble.error.message}
     if not pod.get("spec", {}).get("nodeName"):
         return {"code": None, "message": _NOT_PLACED}
-    return {"code": None, "message": _STARTED if pod_status.has_begun(pod) else _PREPARED}
+    return {"code": None, "message": _STARTED if pod_status.has_started(pod) else _PREPARED}
 
 
 def _missing(run: ActiveSpawn, pods: Iterable[Manifest], groups: Iterable[WorkerGroup]) -> dict[str, Any]:

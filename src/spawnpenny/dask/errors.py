@@ -12,18 +12,18 @@ class DaskNotFoundError(SpawnpennyError):
 
     def __init__(self, username: str, cluster: str) -> None:
         super().__init__(
-            f"Cluster {cluster} not found: {username} has no Dask cluster of that name, or no more.",
+            f"Cluster {cluster} not found: {username} has no Dask cluster of that name, or not any more.",
             user=username,
             cluster=cluster,
         )
 
 
 class UnknownTicketError(SpawnpennyError):
-    """A ticket for a dashboard is not known (any more)."""
+    """A ticket for a dashboard is unknown, or was used."""
 
     code = "ticket_unknown"
     status = 404
     title = "The ticket is not good"
 
     def __init__(self) -> None:
-        super().__init__("The ticket is not known, or was used. A new report of the cluster has a new one.")
+        super().__init__("The ticket is not known, or was used. The next report of the cluster has a new one.")

@@ -24,7 +24,7 @@ class Answer:
 
 
 def answers(form: Sequence[FormField], options: Mapping[str, Any]) -> dict[str, Answer]:
-    """Return what each field of a form has, its default where nothing was chosen. Other options are not looked at.
+    """Return the answer to each field of a form, by default its own default. Ignore options that are no fields.
 
     Raises:
         UnknownOptionError: A choice is not among those of its field.
@@ -37,7 +37,7 @@ def answers(form: Sequence[FormField], options: Mapping[str, Any]) -> dict[str, 
 
 
 def check_options(form: Sequence[FormField], options: Mapping[str, Any]) -> None:
-    """Hold the options of a request to the whole form.
+    """Check the options of a request against the whole form.
 
     Raises:
         UnknownOptionError: There is no such option, or not with what else was chosen, or no such choice.
@@ -45,7 +45,7 @@ def check_options(form: Sequence[FormField], options: Mapping[str, Any]) -> None
 
     """
     found, wrong = _look(form, options)
-    if not wrong:  # or what does not apply may only follow from what is wrong
+    if not wrong:  # else an option may be unknown only because another one is wrong
         known = {key for field, _ in found for key in _keys(field)}
         elsewhere = {key for field in every_field(form) for key in _keys(field)}
         unknown = [key for key in options if key not in known]
@@ -83,7 +83,7 @@ def _look(
 
 
 def answer_of(field: FormField, options: Mapping[str, Any]) -> Answer:
-    """Return what one field has.
+    """Return the answer to one field.
 
     Raises:
         UnknownOptionError: The choice is not among the field's.
@@ -113,15 +113,15 @@ def _text(field: FormField, free: FreeText, given: Any) -> str:
     place = f"options.{field.text_name}"
     if not isinstance(given, str):
         raise InvalidOptionError(f"{free.label} is a text.", field=place)
-    text = given.strip()  # nobody sees white space around what is pasted
+    text = given.strip()  # pasted text often has invisible white space around it
     if not text or len(text) > MAX_TEXT or _REFUSED.search(text):
         raise InvalidOptionError(
             f"{free.label} has to be 1 to {MAX_TEXT} characters, none of them {{ }} or a control character.",
             field=place,
         )
     if free.pattern is not None and not matches(free.pattern, text):
-        told = (free.message or f"it has to match {free.pattern}").rstrip(".")
-        raise InvalidOptionError(f"{free.label} {shortened(text)!r} does not fit: {told}.", field=place)
+        reason = (free.message or f"it has to match {free.pattern}").rstrip(".")
+        raise InvalidOptionError(f"{free.label} {shortened(text)!r} does not fit: {reason}.", field=place)
     return text
 
 
@@ -149,7 +149,7 @@ def _unknown(key: str, known: set[str], elsewhere: set[str]) -> InvalidRequestEr
 
 
 def _refuse(wrong: Sequence[InvalidRequestError]) -> None:
-    """Raise what is wrong: as one error, of the first one's kind, with all that is wrong in its ``errors``."""
+    """Raise one error for all, of the class of the first one; its ``errors`` lists every fault."""
     if wrong:
-        errors = [each for error in wrong for each in error.facts["errors"]]
-        raise type(wrong[0])(" ".join(each["message"] for each in errors), errors=errors)
+        faults = [fault for error in wrong for fault in error.facts["errors"]]
+        raise type(wrong[0])(" ".join(fault["message"] for fault in faults), errors=faults)

@@ -1,10 +1,10 @@
-"""Choices that a user cannot have at the moment, or never, and why."""
+"""Choices that do not fit into a user's quota, now or ever, and why."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.domain.form_answers import Answers, combinations, defaults_first, joined
@@ -12,43 +12,50 @@ from spawnpenny.domain.forms import FormField
 from spawnpenny.domain.quantities import parse_quantity
 
 Path = tuple[str, ...]
-"""A choice: the names of field and choice, and for one that goes with another the other's before them."""
+"""A choice: the names of its field and of the choice. Those of the outer choice come first, if it has one."""
 _MOST: Final = 64
-"""How many combinations are looked through for one that fits."""
+"""How many combinations are tried to find one that fits."""
 _UNITS: Final = {"Ki": "KiB", "Mi": "MiB", "Gi": "GiB", "Ti": "TiB", "Pi": "PiB"}
 _WORDS: Final = {"cpu": "cores"}
 
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A limit that a choice does not fit into. ``ever`` says whether it fits once the user has stopped other things."""
+    """A limit that a choice exceeds. ``ever`` says whether it fits once the user has stopped other things."""
 
     resource: str
-    asked: str
+    requested: str
     used: str
     limit: str
 
     @property
     def ever(self) -> bool:
-        return parse_quantity(self.asked) <= parse_quantity(self.limit)
+        return parse_quantity(self.requested) <= parse_quantity(self.limit)
 
     @property
     def reason(self) -> str:
         """One sentence for the user."""
         what = _WORDS.get(self.resource, f"of {self.resource}")
-        asked, used, limit = (amount(each) for each in (self.asked, self.used, self.limit))
+        requested, used, limit = map(amount, (self.requested, self.used, self.limit))
         if self.resource == "labs":
             return f"You have {used} of {limit} running labs." + (" Stop one first." if self.ever else "")
         if self.ever:
-            return f"Needs {asked} {what}; {used} of your {limit} is in use. Stop something first."
-        return f"Needs {asked} {what}; your limit is {limit}."
+            return f"Needs {requested} {what}; {used} of your {limit} is in use. Stop something first."
+        return f"Needs {requested} {what}; your limit is {limit}."
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "ever": self.ever, "reason": self.reason}
+        return {
+            "resource": self.resource,
+            "asked": self.requested,
+            "used": self.used,
+            "limit": self.limit,
+            "ever": self.ever,
+            "reason": self.reason,
+        }
 
 
 Judge = Callable[[Answers], Shortage | None]
-"""Says what is short for a combination of answers, or None where it fits."""
+"""Return the shortage of a combination of answers, or None if it fits."""
 
 
 def amount(quantity: str) -> str:
@@ -60,9 +67,10 @@ def amount(quantity: str) -> str:
 
 
 def unavailable(form: Sequence[FormField], judge: Judge) -> dict[Path, Shortage]:
-    """Return the choices that fit with no other answers that were tried, each with what is short.
+    """Return the choices that do not fit, each with its shortage.
 
-    The other answers are those of a combination that fits, where there is one: a choice is not to blame for another.
+    Each choice is tried with the answers of a combination that fits, if one was found, so that no choice is blamed for
+    another one.
     """
     return dict(_unavailable(form, judge, {}, ()))
 
@@ -72,7 +80,7 @@ def _unavailable(
 ) -> Iterator[tuple[Path, Shortage]]:
     best = _fitting(form, judge, others)
     for field in form:
-        rest = others | joined(_own(each, best) for each in form if each is not field)
+        rest = others | joined(_own(other, best) for other in form if other is not field)
         for choice in defaults_first(field):
             own = rest | {field.name: choice.value}
             shortage = _shortage(choice.fields, judge, own)
@@ -86,11 +94,11 @@ def _unavailable(
 def _fitting(form: Sequence[FormField], judge: Judge, others: Answers) -> Answers:
     """Return answers that fit, or the defaults where none was found."""
     tried = list(itertools.islice(combinations(form), _MOST))
-    return next((each for each in tried if judge(others | each) is None), tried[0] if tried else {})
+    return next((answers for answers in tried if judge(others | answers) is None), tried[0] if tried else {})
 
 
 def _shortage(inner: Sequence[FormField], judge: Judge, own: Answers) -> Shortage | None:
-    """Return what is short for a choice with whatever goes with it; None where something fits."""
+    """Return the shortage of a choice with all answers to its own fields; None if one of them fits."""
     first: Shortage | None = None
     for answers in itertools.islice(combinations(inner), _MOST):
         shortage = judge(own | answers)
@@ -101,8 +109,8 @@ def _shortage(inner: Sequence[FormField], judge: Judge, own: Answers) -> Shortag
 
 
 def _own(field: FormField, answers: Mapping[str, str]) -> Answers:
-    """Return the part of some answers that is a field's, with what goes with it."""
+    """Return the answers to a field and to the fields of its choice."""
     chosen = field.choice(answers.get(field.name))
     further = [field, *(chosen.fields if chosen else ())]
-    names = {name for each in further for name in (each.name, each.text_name)}
+    names = {name for inner in further for name in (inner.name, inner.text_name)}
     return {key: value for key, value in answers.items() if key in names}

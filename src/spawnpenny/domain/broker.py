@@ -11,33 +11,33 @@ class Broker(Protocol):
     """The interface of the broker: it makes user namespaces and runs the site's orders."""
 
     async def claim_namespace(self, username: str) -> str:
-        """Make a user's namespace with its RoleBinding, or find it there; return its uid.
+        """Make a user's namespace with its RoleBinding, or find the existing one; return its uid.
 
         Raises:
             NameCollisionError: It is another user's.
             NotOursError: It was not made by this installation.
-            ProvisionError: The last one of that name does not go.
-            BrokerRefusedError: There are as many as there may be.
-            BrokerUnavailableError: Nobody does it at the moment.
+            ProvisionError: The previous one of that name is still being deleted.
+            BrokerRefusedError: The limit of namespaces is reached.
+            BrokerUnavailableError: No broker answers at the moment.
 
         """
         ...
 
     async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
-        """Delete a user's namespace, if it still has that uid; none there is success.
+        """Delete a user's namespace, if it still has that uid; succeed if there is none.
 
         Args:
-            username: Whose.
-            uid: The namespace's.
-            purge: Delete it with the volume claims that live in it, if the broker's settings allow that.
-            foreign: Delete it also with what others have put there, as when the user is retired.
+            username: The user.
+            uid: The uid of the namespace.
+            purge: Delete it with its volume claims, if the broker's settings allow that.
+            foreign: Delete it even with objects of others in it, as for a retired user.
 
         Raises:
             VolumesKeptError: A volume claim lives in it.
-            NamespaceInUseError: Something else lives in it that is not ours.
+            NamespaceInUseError: Others have objects in it.
             NameCollisionError, NotOursError, ConflictError: It is another one.
-            BrokerRefusedError: As many were deleted within the hour as may be.
-            BrokerUnavailableError: Nobody does it at the moment.
+            BrokerRefusedError: The limit of deletions within an hour is reached.
+            BrokerUnavailableError: No broker answers at the moment.
 
         """
         ...
@@ -46,16 +46,16 @@ class Broker(Protocol):
         """Run the site's containers of an order with the user's dossier; return when they have succeeded.
 
         Raises:
-            ProvisionError: One failed; the message says which and how.
+            ProvisionError: A container failed; the message says which and how.
             NameCollisionError: The namespace of that name is another user's.
             BrokerRefusedError: The ids are not those of a user.
-            BrokerUnavailableError: Nobody does it at the moment.
+            BrokerUnavailableError: No broker answers at the moment.
 
         """
         ...
 
     def namespace_hash(self) -> str:
-        """Return what changes when namespaces are to be made otherwise.
+        """Return a hash of how namespaces are made.
 
         Raises:
             BrokerUnavailableError: It is not known yet.
@@ -64,7 +64,7 @@ class Broker(Protocol):
         ...
 
     def order_hash(self, order: Literal["commission", "retire"]) -> str:
-        """Return what changes when the order does.
+        """Return a hash of an order.
 
         Raises:
             BrokerUnavailableError: It is not known yet.

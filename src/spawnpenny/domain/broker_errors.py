@@ -6,7 +6,7 @@ from spawnpenny.errors import SpawnpennyError
 
 
 class VolumesKeptError(SpawnpennyError):
-    """Storage goes only by an explicit purge."""
+    """Keep a namespace in which a volume claim lives: only an explicit purge deletes storage."""
 
     code = "volumes_kept"
     status = 409
@@ -17,7 +17,7 @@ class VolumesKeptError(SpawnpennyError):
 
 
 class NamespaceInUseError(SpawnpennyError):
-    """An idle namespace goes only where nothing of anybody else's is in it."""
+    """Keep an idle namespace in which others have objects."""
 
     code = "namespace_in_use"
     status = 409
@@ -25,13 +25,13 @@ class NamespaceInUseError(SpawnpennyError):
 
     def __init__(self, namespace: str, objects: str) -> None:
         super().__init__(
-            f"The namespace {namespace} is kept, as what is in it is not all spawnpenny's: {objects}.",
+            f"The namespace {namespace} is kept, as not all objects in it are spawnpenny's: {objects}.",
             namespace=namespace,
         )
 
 
 class BrokerUnavailableError(SpawnpennyError):
-    """Nobody makes namespaces or runs orders at the moment."""
+    """No broker makes namespaces or runs orders at the moment."""
 
     code = "broker_unavailable"
     status = 503
@@ -39,14 +39,14 @@ class BrokerUnavailableError(SpawnpennyError):
 
 
 class BrokerRequestExpiredError(BrokerUnavailableError):
-    """A claim was too old when a broker came to it, so that it was not carried out."""
+    """A request to the broker was not carried out, as it was too old when the broker reached it."""
 
     code = "claim_expired"
     title = "The broker came to it too late"
 
 
 class BrokerRefusedError(SpawnpennyError):
-    """The broker refuses a request: a bound is reached, or its settings do not allow it."""
+    """The broker refuses a request: a limit is reached, or its settings do not allow it."""
 
     code = "broker_refused"
     status = 403

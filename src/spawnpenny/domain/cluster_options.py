@@ -58,7 +58,7 @@ class ClusterOption:
 
         """
         if not self._fits(value):
-            message = f"The option {self.name!r} has to be {self._wanted()}."
+            message = f"The option {self.name!r} has to be {self._expected()}."
             raise InvalidOptionError(message, field=f"options.{self.name}")
         return float(value) if self.type is OptionType.FLOAT else value
 
@@ -80,7 +80,7 @@ class ClusterOption:
     def _within(self, value: float) -> bool:
         return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
 
-    def _wanted(self) -> str:
+    def _expected(self) -> str:
         match self.type:
             case OptionType.STRING:
                 return "a text without control characters"
@@ -115,11 +115,11 @@ def secret_options(options: Sequence[ClusterOption]) -> frozenset[str]:
 
 
 _FACTS: Final = frozenset({"scheduler", "workers"})
-"""Members that the options of a report have had: who starts a cluster like another one may send them."""
+"""Members that reports once had among their options: a client that copies a cluster may send them back."""
 
 
 def check_cluster_options(options: Sequence[ClusterOption], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was chosen, with the defaults of all that was not; null chooses nothing.
+    """Return the chosen values, and the defaults of the other options; null stands for the default.
 
     Raises:
         UnknownOptionError: There is no such option.

@@ -24,8 +24,8 @@ class NonconformingError(ValueError):
 def demand_conforming(instance: Any) -> None:
     """Refuse a dataclass with a field, at any depth, whose value is of another type than declared.
 
-    Text has to be storable as UTF-8, and numbers have to be finite. Fields of classes that are no dataclasses are not
-    looked into.
+    Text has to be storable as UTF-8, and numbers have to be finite. Fields of other classes are not
+    checked.
 
     Raises:
         NonconformingError: There is one.
@@ -73,7 +73,7 @@ def _any_of(checks: list[Check]) -> Check:
 
 
 def _mapping(key: Check, value: Check) -> Check:
-    return lambda found: isinstance(found, dict) and all(key(name) and value(each) for name, each in found.items())
+    return lambda found: isinstance(found, dict) and all(key(name) and value(item) for name, item in found.items())
 
 
 def _sequence(kind: type, item: Check) -> Check:

@@ -1,6 +1,6 @@
-"""Names by which plugins, the service and the proxy find each other's containers, ports and secrets.
+"""Names by which plugins, the service and the proxy find containers, ports and secrets of each other.
 
-A plugin that replaces a standard one gives its pods the same names, and all else goes on working.
+A plugin that replaces a standard one has to give its pods the same names.
 """
 
 from __future__ import annotations
@@ -24,6 +24,6 @@ CONTROL_PORT_NAME: Final = "control"
 """The port of ``SCHEDULER`` that the service reaches."""
 
 AUTHORITY: Final = "authority"
-"""The key in ``Spawn.secrets`` of the PEM of a Dask cluster's ``Authority``, of which clients get certificates."""
+"""The key in ``Spawn.secrets`` with the PEM of a Dask cluster's ``Authority``, which issues certificates of clients."""
 CONTROL_TOKEN: Final = "control"  # noqa: S105 - the name of a key
 """The key in ``Spawn.secrets``, and in the cluster's Secret, of the token of a Dask scheduler's control API."""

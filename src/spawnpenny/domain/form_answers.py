@@ -24,18 +24,18 @@ def sample_text(field: FormField) -> str | None:
 
 def combinations(form: Sequence[FormField]) -> Iterator[Answers]:
     """Yield every combination of answers to a form, the defaults first."""
-    for answers in itertools.product(*([*deep_answers(each)] for each in form)):
+    for answers in itertools.product(*([*deep_answers(field)] for field in form)):
         yield joined(answers)
 
 
-def in_turn(form: Sequence[FormField]) -> Iterator[Answers]:
-    """Yield the defaults, and then what differs from them in one field."""
-    defaults = {each.name: next(deep_answers(each), {}) for each in form}
+def single_changes(form: Sequence[FormField]) -> Iterator[Answers]:
+    """Yield the defaults, then every combination that differs from them in one field."""
+    defaults = {field.name: next(deep_answers(field), {}) for field in form}
     yield joined(defaults.values())
     for field in form:
         others = joined(answer for name, answer in defaults.items() if name != field.name)
         for choice in defaults_first(field):
-            inner = {each.name: next(answers_of(each), {}) for each in choice.fields}
+            inner = {further.name: next(answers_of(further), {}) for further in choice.fields}
             own = {**others, field.name: choice.value}
             yield own | joined(inner.values())
             for further in choice.fields:
@@ -46,7 +46,7 @@ def in_turn(form: Sequence[FormField]) -> Iterator[Answers]:
 def deep_answers(field: FormField) -> Iterator[Answers]:
     """Yield every answer of a field, with every answer of the fields that go with it."""
     for choice in defaults_first(field):
-        for inner in itertools.product(*([*answers_of(each)] for each in choice.fields)):
+        for inner in itertools.product(*([*answers_of(further)] for further in choice.fields)):
             yield {field.name: choice.value, **joined(inner)}
     if (text := sample_text(field)) is not None:
         yield {field.text_name: text}
@@ -61,7 +61,7 @@ def answers_of(field: FormField) -> Iterator[Answers]:
 
 
 def defaults_first(field: FormField) -> list[FormChoice]:
-    return sorted(field.choices, key=lambda each: each is not field.default)
+    return sorted(field.choices, key=lambda choice: choice is not field.default)
 
 
 def joined(answers: Iterable[Answers]) -> Answers:

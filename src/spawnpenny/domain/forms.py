@@ -1,9 +1,9 @@
 """The spawn form: a user's choices for a lab, as data.
 
-HTML and JSON Schema are made of it, and requests held to it.
+HTML and JSON Schema are generated from it, and requests are checked against it.
 
-A form is a sequence of fields. A field's name is the key under which ``options`` has what was chosen; what was written
-instead of chosen stands under that name with ``--unlisted-choice`` after it, as KubeSpawner has it.
+A form is a sequence of fields. The name of a field is the key of the chosen value in ``options``. A text that the user
+wrote has that key with ``--unlisted-choice`` after it, as in KubeSpawner.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from spawnpenny.domain.patterns import check_pattern
 
 UNLISTED: Final = "unlisted-choice"
-"""What stands for "none of these" among the choices of a select."""
+"""The value of the choice "none of these" in a select."""
 TEXT_SUFFIX: Final = f"--{UNLISTED}"
 MAX_TEXT: Final = 256
 """How many characters a user may write; it bounds what a pattern is matched with."""
@@ -30,10 +30,10 @@ class FreeText:
     """A text that the user may write if none of the choices fits.
 
     Attributes:
-        label: What the text field is called.
-        listed_as: What stands for it among the choices.
+        label: The title of the text field.
+        listed_as: Its title among the choices.
         pattern: A regular expression, of Python's and of RE2's, that the whole text has to match; None for any text.
-        message: What is said to a text that does not match, one sentence.
+        message: One sentence for a text that does not match.
 
     """
 
@@ -48,11 +48,11 @@ class FormChoice:
     """One of the choices of a field.
 
     Attributes:
-        value: What ``options`` holds where it is chosen.
-        label: What it is called.
-        description: What it means. A few tags of HTML count in it; everything else is shown as it is written.
-        default: Whether it is the one, where nothing is chosen. Where none is, the first is.
-        fields: What else is to be chosen, only where this is.
+        value: Its value in ``options``.
+        label: Its title.
+        description: Its meaning. A few HTML tags have an effect in it; everything else is shown as written.
+        default: True for the choice that applies by default. If no choice has it, the first one applies.
+        fields: Further fields, which apply only with this choice.
 
     """
 
@@ -78,7 +78,7 @@ class FormField:
 
     @property
     def default(self) -> FormChoice | None:
-        """The value that applies if nothing is chosen; None without choices, as a text is required then."""
+        """The choice that applies by default; None without choices, as a text is required then."""
         return next((choice for choice in self.choices if choice.default), next(iter(self.choices), None))
 
     @property
@@ -88,7 +88,7 @@ class FormField:
 
     def choice(self, value: object) -> FormChoice | None:
         """Return the choice with this value; None if the field has none."""
-        return next((each for each in self.choices if each.value == value), None)
+        return next((choice for choice in self.choices if choice.value == value), None)
 
     @property
     def shown(self) -> bool:
@@ -97,17 +97,17 @@ class FormField:
 
 
 def check_form(form: Iterable[FormField]) -> None:
-    """Hold a form to what every form has to be.
+    """Check a form.
 
     Raises:
-        ValueError: What is wrong with it, and with which field.
+        ValueError: A field is wrong; the message names it and says why.
 
     """
     fields = tuple(form)
     owners: dict[str, str] = {}
     for field in fields:
         _check_field(field)
-        further = {each.name for choice in field.choices for each in choice.fields}
+        further = {inner.name for choice in field.choices for inner in choice.fields}
         for name in (field.name, *sorted(further)):
             if name in owners:
                 raise ValueError(f"two fields are called {name!r}")
@@ -139,7 +139,7 @@ def _check_field(field: FormField, place: str = "") -> None:
         )
     if not field.choices and field.free_text is None:
         raise ValueError(f"the field {place}{name} has neither choices nor a text")
-    twice = _twice(each.value for each in field.choices)
+    twice = _twice(choice.value for choice in field.choices)
     if twice is not None:
         raise ValueError(f"two choices of {place}{name} have the value {twice!r}")
     for choice in field.choices:

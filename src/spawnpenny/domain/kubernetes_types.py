@@ -1,6 +1,6 @@
-"""Unknown keys in Kubernetes objects that settings write: the API server drops them without a word.
+"""Unknown keys in Kubernetes objects of the settings: the API server drops them silently.
 
-The table ``kubernetes_types.json`` is made by ``tools/kubernetes_types.py``; a test compares it with the client.
+``tools/kubernetes_types.py`` generates the table ``kubernetes_types.json``; a test compares it with the client library.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def kubernetes_types() -> Types:
 
 
 def unknown_key(value: Any, kind: str, *, own: bool = True) -> str | None:
-    """Say which key in an object is no field of its type, where it stands, and which is nearest; None where all are.
+    """Return which key in an object is no field of its type, where it stands, and which is nearest; None where all are.
 
     A text or a number where an object belongs is a fault as well.
 

@@ -11,32 +11,32 @@ MANAGER: Final = "spawnpenny"
 INSTALLATION: Final = "spawnpenny.io/installation"
 USER: Final = "spawnpenny.io/user"
 KIND: Final = "spawnpenny.io/kind"
-"""``lab``, ``dask``, ``user`` on what a spawn makes; ``record``, ``request``, ``status``, ``replica``, ``order``."""
+"""``lab``, ``dask`` or ``user`` of spawns; else ``record``, ``request``, ``status``, ``replica``, ``order``."""
 LAB: Final = "spawnpenny.io/lab"
 SPAWN: Final = "spawnpenny.io/spawn"
 PART: Final = "spawnpenny.io/part"
 """On a further pod of a spawn, such as ``worker``: its end is not the spawn's end."""
 WORKER_GROUP: Final = "spawnpenny.io/worker-group"
-"""On a worker's pod: the group of the cluster's workers that it is one of."""
+"""On the pod of a Dask worker: its worker group."""
 
 USERNAME: Final = "spawnpenny.io/username"
 HASH: Final = "spawnpenny.io/hash"
 ORIGIN: Final = "spawnpenny.io/origin"
-"""On a pod: JSON of the request that it came from, without env, so that a lost record can be made again."""
+"""On a pod: JSON of the request for its spawn, without env, so that a lost record can be rebuilt."""
 CONTAINER: Final = "spawnpenny.io/container"
-"""On a pod: the name of the container whose fate is the pod's."""
+"""On a pod: the name of its own container, which decides whether the spawn runs."""
 LAB_KEY: Final = "spawnpenny.io/token-sha256"
-"""On a lab's pod: the hash of the token that the lab itself asks with."""
+"""On the pod of a lab: the hash of the lab token."""
 OWNER: Final = "spawnpenny.io/owner"
 """On a record: the identity of the replica that wrote it last."""
 ADDRESS: Final = "spawnpenny.io/address"
-"""On a replica's Lease: where the other replicas reach it."""
+"""On the Lease of a replica: its address for the other replicas."""
 VERSION: Final = "spawnpenny.io/version"
-"""On a replica's Lease: which spawnpenny it runs."""
+"""On the Lease of a replica: its version of spawnpenny."""
 
 
 def is_own(key: str) -> bool:
-    """Say whether a label or annotation is one of spawnpenny's own."""
+    """Return whether a label or annotation is one of spawnpenny's own."""
     return key.startswith(_OWN_PREFIX)
 
 
@@ -53,7 +53,7 @@ _RULE: Final = "at most 63 letters, digits, '-', '_' and '.', with a letter or d
 
 
 def labels_fault(labels: Mapping[str, str]) -> str | None:
-    """Say which label Kubernetes would refuse, and why; None where it takes all."""
+    """Return which label Kubernetes would refuse, and why; None if it takes all."""
     for key, value in labels.items():
         prefix, slash, name = key.rpartition("/")
         if not _NAME.fullmatch(name) or (slash and (len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix))):

@@ -19,15 +19,15 @@ DEFAULT_LAB: Final = "~default"
 MAX_USERNAME: Final = 255
 MAX_LAB: Final = 63
 MAX_CLUSTER: Final = 51
-"""What Python's idna codec leaves of 63 for the name behind ``daskgateway-``."""
+"""What remains of the 63 characters of Python's idna codec after ``daskgateway-``."""
 MAX_SLUG: Final = 48
-"""KubeSpawner's: a slug fits into a label with room for a prefix."""
+"""KubeSpawner's limit: a slug fits into a label, together with a prefix."""
 
 _LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
 HASH_LENGTH: Final = 8
 MAX_OWN_CLUSTER: Final = MAX_SLUG - len("-") - HASH_LENGTH
-"""What a slug leaves for a cluster's name as its user has it, before the hash that makes it unique among all users."""
+"""The length of the name that a user gives to a cluster: the rest of the slug is a hash, unique among all users."""
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
 INVISIBLE: Final = (
@@ -36,11 +36,11 @@ INVISIBLE: Final = (
 )
 """The control and invisible characters of Unicode's first plane, as a regular expression has them between brackets."""
 NAME_PATTERN: Final = rf"^(?!\.\.?$)[^/{INVISIBLE}]+$"
-"""What names look like, for JSON Schema; ``check_username`` knows the characters of the other planes, too."""
+"""The pattern of names for JSON Schema; ``check_username`` knows the characters of the other planes, too."""
 
 
 def safe_slug(name: str, *, max_length: int = MAX_SLUG) -> str:
-    """Return a DNS label for any name: the same for the same name, another for another but for hash collisions."""
+    """Return a DNS label for any name: equal for equal names, and different for others but for hash collisions."""
     if "--" not in name and len(name) <= max_length and _LABEL.fullmatch(name):
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:HASH_LENGTH]
@@ -48,7 +48,7 @@ def safe_slug(name: str, *, max_length: int = MAX_SLUG) -> str:
 
 
 def readable(name: str, room: int) -> str:
-    """Return what can be read of a name in a DNS label, up to so many characters: never empty, never unique."""
+    """Return the readable part of a name for a DNS label, up to a length: never empty, not unique."""
     text = _UNSAFE.sub("-", name.lower()).lstrip("-")[:room].rstrip("-")
     return f"x-{text[: room - 2]}" if text[:1].isdigit() else text or "x"
 
@@ -81,21 +81,21 @@ def check_cluster(name: str) -> str:
 
 
 def cluster_name(username: str, start: str) -> str:
-    """Return the name of the Dask cluster that a start is of: a DNS label that no other start of anybody comes to."""
+    """Return the name of the Dask cluster of a start: a DNS label that no other start has."""
     return f"c{hashlib.sha256(f'{username}/{start}'.encode()).hexdigest()[:20]}"
 
 
 def own_cluster_name(username: str, name: str) -> str:
-    """Return the name under which a cluster is kept that its user has named: no other user's comes to the same.
+    """Return the unique name of a cluster that its user has named; no other user's cluster has it.
 
-    Proxies route by it for all users. It is its own slug, as they know a cluster by the label of its pods.
+    Proxies route by it for all users. It is its own slug, as they find a cluster by the label of its pods.
     """
     digest = hashlib.sha256(f"{username}/{name}".encode()).hexdigest()[:HASH_LENGTH]
     return f"{name}-{digest}"
 
 
 def is_own_cluster_name(name: str) -> bool:
-    """Return whether users may name a cluster so."""
+    """Return whether users may give this name to a cluster."""
     return len(name) <= MAX_OWN_CLUSTER and "--" not in name and _LABEL.fullmatch(name) is not None
 
 
@@ -127,12 +127,12 @@ class Names:
     base: str
 
     def own(self, suffix: str) -> str:
-        """Name a further object of this spawn, apart from any other lab's: no slug has the dot in it."""
+        """Return the name of a further object of this spawn. No other lab has it, as no slug contains a dot."""
         return f"{self.base}.{suffix}"
 
     @classmethod
     def of(cls, username: str, kind: str, name: str, *, prefix: str) -> Names:
-        """Name what a spawn of this user, kind (``lab``, ``dask``, ``user``) and name makes."""
+        """Return the names of a spawn, by its user, kind (``lab``, ``dask``, ``user``) and name."""
         user = safe_slug(username)
         lab = "" if name == DEFAULT_LAB else safe_slug(name) if name else ""
         base = f"{kind}-{lab}" if lab else kind

@@ -18,13 +18,14 @@ _KEYS: Final = {
 }
 _MERGED_ENTRIES: Final = frozenset({"containers", "initContainers"})
 _REPLACED: Final = frozenset({"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
-"""Of these, what is there cannot be part of another: a probe has one action."""
+"""Keys whose value is replaced as a whole: a probe has only one action."""
 
 
 def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> Manifest:
-    """Return an object with another's values: maps are merged, so are lists whose entries have a key; else it replaces.
+    """Return an object with the values of another one laid over it.
 
-    ``envFrom`` is added to, as what a plugin has in it is needed.
+    Maps are merged, and lists whose entries have a key. ``envFrom`` is extended, as plugins need their own entries.
+    Everything else is replaced.
     """
     result = dict(base)
     for key, value in over.items():

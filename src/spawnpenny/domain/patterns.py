@@ -10,14 +10,14 @@ import re
 from typing import Final
 
 _MOST_MEMORY: Final = 1024 * 1024
-"""Bytes for one pattern; where they do not do, RE2 is slower, and still in proportion to the text."""
+"""Bytes for one pattern. With fewer than it needs, RE2 is slower, but still linear in the text."""
 
 
 def check_pattern(pattern: str) -> None:
-    """Refuse a pattern that cannot be used: it has to be a regular expression of Python's and of RE2's.
+    """Refuse a pattern that is not a regular expression of both Python and RE2.
 
     Raises:
-        ValueError: It is not; the message goes on from what the pattern is called.
+        ValueError: It is not. The message continues a sentence that names the pattern.
 
     """
     try:
@@ -25,7 +25,7 @@ def check_pattern(pattern: str) -> None:
         re.compile(f"^(?:{pattern})$")  # as JSON Schema has it
     except re.error as error:
         raise ValueError(f"is no regular expression: {error}") from None
-    # It is loaded where there are patterns alone: neither the broker nor most sites need it.
+    # Imported only for patterns: neither the broker nor most sites need it.
     import re2  # noqa: PLC0415
 
     try:
@@ -39,7 +39,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Return whether a pattern that was checked matches a whole text."""
+    """Return whether a checked pattern matches a whole text."""
     try:
         return _compiled(pattern).fullmatch(text) is not None
     except UnicodeEncodeError:  # half a surrogate pair

@@ -13,7 +13,7 @@ _PARTS: Final = ("limits", "requests")
 
 
 def pod_limits(pod: Mapping[str, Any]) -> Resources:
-    """Return the limits of a pod, as a quota counts them: of all its containers, or of the most that runs before them.
+    """Return the limits of a pod as a quota counts them: the sum of its containers, or the peak of its init containers.
 
     A container without a limit counts as none.
     """
@@ -21,7 +21,7 @@ def pod_limits(pod: Mapping[str, Any]) -> Resources:
 
 
 def resources_fault(container: Mapping[str, Any]) -> str | None:
-    """Say why Kubernetes would not take the resources of a container; None where it takes them."""
+    """Return why Kubernetes would refuse the resources of a container; None if it accepts them."""
     resources = container.get("resources") or {}
     if not isinstance(resources, Mapping) or not all(isinstance(resources.get(part) or {}, Mapping) for part in _PARTS):
         return "resources: write limits and requests, each with amounts by resource."
@@ -35,7 +35,7 @@ def resources_fault(container: Mapping[str, Any]) -> str | None:
 
 
 def _divided(amounts: Mapping[str, Mapping[str, Decimal]]) -> str | None:
-    """Say which device, such as a GPU, is to be had in parts."""
+    """Return which device, such as a GPU, has a fraction as its amount."""
     for part, quantities in amounts.items():
         for name, quantity in quantities.items():
             if "/" in name and quantity != quantity.to_integral_value():

@@ -39,5 +39,5 @@ class Resources:
         return cls(parse_quantity(data["cpu"]), parse_quantity(data["memory"]), int(data["labs"]), clusters)
 
 
-def total(asks: Iterable[Resources]) -> Resources:
-    return sum(asks, start=Resources())
+def total(amounts: Iterable[Resources]) -> Resources:
+    return sum(amounts, start=Resources())

@@ -88,9 +88,8 @@ DEFAULT_GROUP: Final = "default"
 class Scale:
     """The number of workers that a Dask cluster is to have.
 
-    They are ``count``. Where ``adaptive``, the cluster's work says how many, not fewer than ``minimum`` and not more
-    than ``maximum`` (None: as many as there is room for). All that is of the default group; ``groups`` are the
-    counts of further ones.
+    ``count`` is the number in the default group. If ``adaptive``, the scheduler changes it between ``minimum`` and
+    ``maximum`` (None: as many as fit). ``groups`` has the counts of the other groups.
     """
 
     count: int = 0
@@ -107,7 +106,7 @@ class Scale:
         """Return the same with another count of one group."""
         if group == DEFAULT_GROUP:
             return replace(self, count=count)
-        return replace(self, groups={name: each for name, each in {**self.groups, group: count}.items() if each})
+        return replace(self, groups={name: number for name, number in {**self.groups, group: count}.items() if number})
 
     @property
     def total(self) -> int:
@@ -125,7 +124,7 @@ class Scale:
 class SpawnRequest:
     """A caller's request for a spawn. ``start`` is the caller's own random id of it; ``timeout`` is in seconds.
 
-    ``caller`` is the lab that asked, where one did. ``client`` names the program that asks, such as a Hub.
+    ``caller`` is the lab that sent it, if a lab did. ``client`` names the program that sent it, such as a Hub.
     """
 
     start: str
@@ -139,16 +138,16 @@ class SpawnRequest:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Texts that must not be quoted: the values of env, and the key, also line by line, as programs print it."""
-        lines = [line for line in self.tls.key.splitlines() if not line.startswith("-----")] if self.tls else []
-        return (*self.env.values(), *lines)
+        key = self.tls.key.splitlines() if self.tls else ()
+        return (*self.env.values(), *(line for line in key if not line.startswith("-----")))
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """The reason why a spawn failed or ended: a stable code, and one plain sentence for its user.
 
-    ``advice`` is what to do about it, where the error said so itself. ``exit_code`` is its program's, where that
-    ended.
+    ``advice`` is what its user can do, if the error has advice of its own. ``exit_code`` is that of the program, if it
+    has ended.
     """
 
     code: str

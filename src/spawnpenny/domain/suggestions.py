@@ -8,15 +8,15 @@ from itertools import islice
 from typing import Final
 
 MOST_NAMED: Final = 10
-"""How many wrong things of one kind a refusal names; of the others it gives the number."""
+"""Names of one kind that a refusal lists; it only counts the others."""
 LONGEST: Final = 64
-"""How many characters of a name that a caller sent are compared and quoted."""
+"""Characters of a caller's name that are compared and quoted."""
 _MOST_COMPARED: Final = 100
 _MOST_LISTED: Final = 40
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like a given one, or None where none is like it."""
+    """Return the known name that is most similar to a given one, or None if none is similar."""
     if len(name) > LONGEST:
         return None
     found = difflib.get_close_matches(name, list(islice(known, _MOST_COMPARED)), n=1)
@@ -24,12 +24,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def shortened(name: str) -> str:
-    """Return a name as a refusal quotes it: cut where it is long."""
+    """Return a name as a refusal quotes it: cut if it is long."""
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
 
 
 def listed(known: Collection[str]) -> str:
-    """Return names as a sentence lists them: the first ones, and how many more there are."""
+    """Return names for a sentence: the first ones, and the number of the others."""
     rest = len(known) - _MOST_LISTED
     text = ", ".join(islice(known, _MOST_LISTED)) or "none"
     return f"{text} and {rest} more" if rest > 0 else text

@@ -40,13 +40,13 @@ SERVER_FIELDS: Final = frozenset(
         "pod_name",
     }
 )
-"""Those that differ between the labs of a user."""
+"""Fields that differ between the labs of a user."""
 _AS_WRITTEN: Final = frozenset({"unescaped_username", "unescaped_servername"})
 _UNESCAPED: Final = frozenset(string.ascii_lowercase + string.digits)
 
 
 def template_fields(username: str, lab: str, names: Names) -> dict[str, str]:
-    """Return what the fields of a template stand for in a lab; the default lab's name is empty."""
+    """Return the values of the fields of a template for a lab; the name of the default lab is empty."""
     server = "" if lab == DEFAULT_LAB else lab
     user_server = _user_server(username, server)
     safe = {"username": safe_slug(username), "servername": safe_slug(server) if server else ""}
@@ -70,11 +70,11 @@ def template_fields(username: str, lab: str, names: Names) -> dict[str, str]:
 def expand(template: str, fields: Mapping[str, str], *, trim: bool = True) -> str:
     """Return a template with its fields filled in.
 
-    A ``-`` at the end that came from an empty field goes, as KubeSpawner has it, but for ``trim=False``; one that is
-    part of an unescaped name stays, as without it the name is somebody else's.
+    A ``-`` at the end that comes from an empty field is removed, as in KubeSpawner, unless ``trim=False``. A ``-`` of
+    an unescaped name stays, as the name without it may be another user's.
 
     Raises:
-        ValueError: It names what is no field.
+        ValueError: It names an unknown field.
 
     """
     parts: list[tuple[str, bool]] = []
@@ -112,7 +112,7 @@ def fields_of(template: str) -> frozenset[str]:
 
 
 def _trimmed(parts: list[tuple[str, bool]]) -> str:
-    """Return texts in one without a ``-`` at their end; those that are marked are not touched."""
+    """Join texts, and remove ``-`` at the end; marked texts are not changed."""
     while parts:
         text, as_written = parts.pop()
         kept = text if as_written else text.rstrip("-")

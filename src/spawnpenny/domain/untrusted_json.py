@@ -9,20 +9,20 @@ from typing import Any, Final, NoReturn
 from spawnpenny.domain.suggestions import shortened
 
 MAX_DEPTH: Final = 32
-"""How deep lists and objects may be nested."""
+"""The depth to which lists and objects may be nested."""
 MAX_MEMBERS: Final = 5000
-"""How many keys and items there may be, at all depths together: reading each costs more than sending it."""
+"""Keys and items at all depths together: reading one costs more than sending it."""
 
 
 class UntrustedJsonError(ValueError):
-    """A text is not taken. The message goes on from what the text is called: ``The body`` ``is not JSON: …``."""
+    """A text is refused. The message continues a sentence that names the text: ``The body`` ``is not JSON: …``."""
 
 
 def parse_json(text: str) -> Any:
     """Return what a JSON text holds.
 
     Raises:
-        UntrustedJsonError: It is not JSON, has a key twice, a number that is not finite, or more than is taken.
+        UntrustedJsonError: It is not JSON, has a key twice, a number that is not finite, or is too large or too deep.
 
     """
     try:

@@ -13,15 +13,15 @@ MAX_ID: Final = 2**31 - 1
 MAX_GROUPS: Final = 256
 MAX_GROUP_NAME: Final = 255
 GROUP_PATTERN: Final = rf"^(?![\s\S]*\s$)(?!\s)[^:,/{INVISIBLE}]+$"
-"""What names of groups look like, for JSON Schema; ``is_group_name`` knows the characters of the other planes, too."""
+"""The pattern of group names for JSON Schema; ``is_group_name`` knows the characters of the other planes, too."""
 GROUP_NAME: Final = (
     f"1 to {MAX_GROUP_NAME} characters, no space at either end, and none of : , / or a control or invisible character"
 )
-"""What the name of a group has to be, in words."""
+"""The rule for group names, in words."""
 
 
 def is_group_name(name: str) -> bool:
-    """Return whether a group may have this name: it ends up in a line of a group file."""
+    """Return whether a group may have this name, which becomes part of a line in a group file."""
     fits = 0 < len(name) <= MAX_GROUP_NAME and name == name.strip()
     return fits and not any(character in ":,/" for character in name) and not has_invisible(name)
 

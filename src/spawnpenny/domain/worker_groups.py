@@ -12,7 +12,7 @@ from spawnpenny.errors import InvalidRequestError
 
 @dataclass(frozen=True, slots=True)
 class WorkerGroup:
-    """A group: cores and bytes of one worker as the site has it, and how many workers there may be at most."""
+    """A worker group: cores and bytes of one worker, and the largest number of workers."""
 
     name: str
     cores: float
@@ -23,12 +23,12 @@ class WorkerGroup:
 
 
 def group_names(groups: Iterable[WorkerGroup]) -> list[str]:
-    """Return the names of groups, the default one first, which every cluster has."""
+    """Return the names of the groups, first the default one, which every cluster has."""
     return [DEFAULT_GROUP, *(group.name for group in groups if group.name != DEFAULT_GROUP)]
 
 
 def check_group(name: str | None, groups: Sequence[WorkerGroup]) -> str:
-    """Return the name of a group that there is; None is the default one.
+    """Return the name of an existing group; None stands for the default one.
 
     Raises:
         InvalidRequestError: There is no such group.

@@ -160,13 +160,13 @@ class EmbeddedCluster:
     ) -> AsyncIterator[WatchEvent]:
         return self._store.watch(resource, since=since, namespace=namespace, labels=labels)
 
-    async def log(self, ref: Ref, *, container: str, lines: int) -> str:
+    async def log(self, ref: Ref, *, container: str, tail: int) -> str:
         await self._turn()
         stored = self._existing("read the log of", ref)
         spec = stored.manifest["spec"]
         if container not in {c["name"] for c in (*(spec.get("initContainers") or ()), *spec["containers"])}:
             raise refuse(InvalidObjectError, "read the log of", ref, f"it has no container {container!r}")
-        return self._node.log(stored.uid, container, lines)
+        return self._node.log(stored.uid, container, tail)
 
     def service_host(self, namespace: str, name: str) -> str:
         return self._node.services.address(namespace, name)

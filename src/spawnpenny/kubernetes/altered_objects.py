@@ -1,4 +1,4 @@
-"""Compare an object as it was sent with how it was stored: admission webhooks may remove what it is known by."""
+"""Compare an object as sent with the object as stored: admission webhooks may remove its labels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def demand_unaltered(sent: Manifest, stored: Manifest) -> None:
-    """Refuse an object that lacks labels of ours, or a pod or namespace that lacks annotations of ours.
+    """Refuse a stored object without its labels of ours, or a pod or namespace without its annotations of ours.
 
     Raises:
-        ObjectAlteredError: It does, or the container is gone that decides a pod's fate.
+        ObjectAlteredError: Some are missing, or the container that decides about a pod is.
 
     """
     lost = [f"label {key}" for key in _lost(sent, stored, "labels")]

@@ -1,6 +1,6 @@
 """Map error responses of the Kubernetes API to our errors, and say for how long a retry may help.
 
-No text of an answer is passed on that could quote what was sent: the values in it may be somebody's secrets.
+No text is passed on that could quote a request: its values may be secret.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _VALUE: Final = re.compile(r'^(?:Invalid|Unsupported|Duplicate) value: (?:"(?:[^
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error, for how many seconds another try may help, and when the server wants to see one."""
+    """An error, the seconds for which another try may help, and the pause that the server demands before it."""
 
     error: SpawnpennyError
     window: float = NEVER
@@ -79,7 +79,7 @@ def read_status(body: bytes) -> dict[str, Any]:
 
 
 def judge(call: Call, code: int, status: dict[str, Any], headers: Mapping[str, str] | None = None) -> Fault:
-    """Say what an answer means; ``status`` is its ``Status`` object, or empty."""
+    """Return the error that an answer stands for; ``status`` is its ``Status`` object, or empty."""
     reader = {
         400: _invalid,
         401: _unauthenticated,
@@ -150,7 +150,7 @@ def _forbidden(call: Call, status: dict[str, Any]) -> Fault:
 
 
 def _denial(text: str) -> type[ClusterForbiddenError]:
-    """Return which rule it is that denies a call, by the server's sentence."""
+    """Return the class of the rule that denies a call, by the server's sentence."""
     if _POLICY.search(text):
         return PolicyRefusedError
     if "violates podsecurity" in text.lower():
@@ -159,7 +159,7 @@ def _denial(text: str) -> type[ClusterForbiddenError]:
 
 
 def _advice(text: str) -> str | None:
-    """Return what helps where the server says which of its rules refuses."""
+    """Return advice if the server says which of its rules refuses."""
     if "violates PodSecurity" in text:
         return (
             "Tell an administrator: the pod asks for more than the pod security level of user namespaces allows "
@@ -187,14 +187,15 @@ def _quota(requested: str, used: str, limited: str) -> QuotaExceededError:
         dict(pair.split("=", 1) for pair in part.split(",") if "=" in pair) for part in (requested, used, limited)
     ]
     resource = next(iter(tables[0]))
-    asked, in_use, limit = (table.get(resource, "?") for table in tables)
-    return QuotaExceededError(resource, asked=asked, used=in_use, limit=limit, advice=_advice_on_quota(asked, limit))
+    request, in_use, limit = (table.get(resource, "?") for table in tables)
+    advice = _advice_on_quota(request, limit)
+    return QuotaExceededError(resource, requested=request, used=in_use, limit=limit, advice=advice)
 
 
-def _advice_on_quota(asked: str, limit: str) -> str | None:
-    """Return what helps if the request exceeds the whole limit: to stop something does not."""
+def _advice_on_quota(requested: str, limit: str) -> str | None:
+    """Return advice if the request exceeds the whole limit: it does not help to stop something then."""
     try:
-        never_fits = parse_quantity(asked) > parse_quantity(limit)
+        never_fits = parse_quantity(requested) > parse_quantity(limit)
     except ValueError:
         return None
     return "Choose something smaller: this is more than your limit, whatever else runs." if never_fits else None
@@ -214,7 +215,7 @@ def _not_found(call: Call, status: dict[str, Any]) -> Fault:
 def _conflict(call: Call, status: dict[str, Any]) -> Fault:
     text, facts = _text(status), _facts(call, status)
     if status.get("reason") == "AlreadyExists":
-        return Fault(AlreadyExistsError(f"The cluster could not {call}: one of that name is there already.", **facts))
+        return Fault(AlreadyExistsError(f"The cluster could not {call}: one of that name exists already.", **facts))
     if "Operation cannot be fulfilled on resourcequotas" in text:
         # Two creates were counted against one quota at the same moment; nothing is wrong with either.
         return Fault(UnavailableError(f"The cluster could not {call}: its quota was being counted.", **facts), ALWAYS)
@@ -229,10 +230,10 @@ def _expired(call: Call, status: dict[str, Any]) -> Fault:
 
 
 def _invalid(call: Call, status: dict[str, Any]) -> Fault:
-    if _POLICY.search(_text(status)):  # a site's own policy, which words its refusals for those whom it refuses
+    if _POLICY.search(_text(status)):  # a policy of the site, whose refusals are written for the user
         return _forbidden(call, status)
-    told = [f"{cause.get('field') or 'it'}: {_harmless(str(cause.get('message', '')))}" for cause in _causes(status)]
-    why = "; ".join(told[:3]) or "the API server could not read it"
+    causes = [f"{cause.get('field') or 'it'}: {_harmless(str(cause.get('message', '')))}" for cause in _causes(status)]
+    why = "; ".join(causes[:3]) or "the API server could not read it"
     return Fault(
         InvalidObjectError(f"The cluster could not {call}, as it is not valid: {why}.", **_facts(call, status))
     )

@@ -1,9 +1,9 @@
-"""A call to the Kubernetes API: its path, and its name in error messages."""
+"""Calls to the Kubernetes API: their paths, their names in error messages, and the meter that counts them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from spawnpenny.kubernetes.errors import InvalidObjectError
@@ -32,7 +32,7 @@ class Call:
 
     @classmethod
     def on(cls, verb: str, ref: Ref, subresource: str = "", *, blind: bool = False) -> Call:
-        """Call on one object.
+        """Return a call on one object.
 
         Raises:
             InvalidObjectError: It has no name, or no namespace where it needs one: such a path would mean
@@ -73,10 +73,25 @@ class Call:
 
 
 def selector(labels: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the query parameter that selects what carries all of the labels."""
+    """Return the query parameter that selects objects with all of the labels."""
     return {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
 
 
 def _check(ref: Ref, part: str, what: str) -> None:
     if part in {"", ".", ".."}:
         raise InvalidObjectError(f"A {ref.resource.kind} needs a valid {what}, not {part!r}.", kind=ref.resource.kind)
+
+
+class Meter(Protocol):
+    """Count calls. An implementation must return at once, and not raise."""
+
+    def called(self, call: Call, *, outcome: str, seconds: float, retries: int) -> None:
+        """Count a call. ``outcome`` is ``ok`` or the code of the error; ``seconds`` is the time of all its tries."""
+        ...
+
+
+class NoMeter:
+    """Count nothing."""
+
+    def called(self, call: Call, *, outcome: str, seconds: float, retries: int) -> None:
+        """Ignore a call."""

@@ -1,50 +1,36 @@
 """The cluster interface on a real Kubernetes cluster.
 
-kubernetes_asyncio reads the configuration, authenticates and opens connections; all else is ours, as its
-models are slow, its watch has no back-off, and without care a call has no time limit.
+The library kubernetes_asyncio only reads the configuration, authenticates and opens connections: its models are slow,
+its watch has no back-off, and its calls have no time limit by default.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from importlib import metadata
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-import aiohttp
-import structlog
-from kubernetes_asyncio import config
-from kubernetes_asyncio.client import Configuration
-from kubernetes_asyncio.client.rest import RESTClientObject
-
-from spawnpenny.errors import SettingsError
-from spawnpenny.kubernetes.calls import Call, selector
+from spawnpenny.kubernetes.calls import Call, Meter, selector
 from spawnpenny.kubernetes.errors import ExpiredError, InvalidObjectError, NotFoundError
 from spawnpenny.kubernetes.interface import Listing, Manifest, Ref, WatchEvent
 from spawnpenny.kubernetes.kinds import Resource, resource_of
 from spawnpenny.kubernetes.retrying import Request, Retrying
-from spawnpenny.kubernetes.sockets import Sockets
+from spawnpenny.kubernetes.transport import ClientTransport
 from spawnpenny.kubernetes.watch_stream import events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from types import TracebackType
 
-    from spawnpenny.kubernetes.call_observer import Meter
 
-_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE: Final = "500"
 _LOG_BYTES: Final = str(1 << 20)
 _LOG_PATIENCE: Final = 3.0  # a node that hands out no logs must not hold up what they would illustrate
 _SILENCE: Final = 150.0  # the API server sends a bookmark a minute: two are missed by then
-_UNAUTHORIZED: Final = 401
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LEASE: Final = resource_of("Lease")
-_URGENT: Final = 4
 _VERSION: Final = Resource("v1", "Version", "version", namespaced=False, stored=False)
 
 
@@ -60,12 +46,12 @@ class KubernetesCluster:
     """A Kubernetes cluster. Make one with ``connect``; use it as an async context manager, or close it.
 
     A create that was tried again after a lost answer may raise ``AlreadyExistsError`` on what it made itself,
-    and a replace ``ConflictError``: the caller looks at what is there.
+    and a replace ``ConflictError``: the caller has to read the existing object.
     """
 
     def __init__(
         self,
-        transport: _Transport,
+        transport: ClientTransport,
         *,
         timeout: float,
         patience: float,
@@ -91,22 +77,22 @@ class KubernetesCluster:
         user_agent: str | None = None,
         meter: Meter | None = None,
     ) -> Self:
-        """Make ready to talk to a cluster; nothing is sent yet.
+        """Prepare calls to a cluster; nothing is sent yet.
 
         Args:
             kubeconfig: A file; None for the pod's own service account or, outside of a cluster, kubectl's.
             timeout: Seconds for one try of a call.
             patience: Seconds for all tries of a call.
-            watch_seconds: After how long the API server is asked to end a watch.
-            silence: Seconds without a word, not even a bookmark, after which a watch is taken for broken.
-            user_agent: What the audit log of the cluster shows; None for ``spawnpenny/<version>``.
+            watch_seconds: Seconds after which the API server ends a watch.
+            silence: Seconds without an event or a bookmark after which a watch counts as broken.
+            user_agent: The user agent in the audit log of the cluster; None for ``spawnpenny/<version>``.
             meter: Notified of each call.
 
         Raises:
             SettingsError: There is no configuration, or it cannot be used.
 
         """
-        transport = await _Transport.connect(kubeconfig, user_agent or f"spawnpenny/{_version()}")
+        transport = await ClientTransport.connect(kubeconfig, user_agent or f"spawnpenny/{_version()}")
         return cls(
             transport, timeout=timeout, patience=patience, watch_seconds=watch_seconds, silence=silence, meter=meter
         )
@@ -123,7 +109,7 @@ class KubernetesCluster:
         await self._transport.close()
 
     async def about(self) -> About:
-        """Return what the API server says of itself.
+        """Return the version of the API server.
 
         Raises:
             UnavailableError: It does not answer.
@@ -228,12 +214,12 @@ class KubernetesCluster:
             async for event in changes:
                 yield event
 
-    async def log(self, ref: Ref, *, container: str, lines: int) -> str:
+    async def log(self, ref: Ref, *, container: str, tail: int) -> str:
         call = Call.on("get", ref, "log")
-        query = {"container": container, "tailLines": str(lines), "limitBytes": _LOG_BYTES}
+        query = {"container": container, "tailLines": str(tail), "limitBytes": _LOG_BYTES}
         try:
             text = await self._logs.call(call, Request("GET", call.path(), query))
-        except InvalidObjectError:  # the container has not begun, as the API server says with 400
+        except InvalidObjectError:  # the container has not started, which the API server answers with 400
             return ""
         return text.decode(errors="replace")
 
@@ -253,102 +239,6 @@ def _ref(manifest: Manifest, resource: Resource | None) -> Ref:
         return Ref.of(manifest, resource)
     except (KeyError, ValueError) as error:
         raise InvalidObjectError(f"The manifest cannot be sent: {error}.") from error
-
-
-class _Transport:
-    """kubernetes_asyncio, as far as we use it: a configuration, and REST clients, one for streams."""
-
-    def __init__(self, kubeconfig: str | None, configuration: Any, user_agent: str) -> None:
-        self._kubeconfig = kubeconfig
-        self._configuration = configuration
-        self._headers = {"User-Agent": user_agent}
-        self._renewal = asyncio.Lock()
-        # Several pools: with one, a hundred watches leave no connection for a call, and hundreds of calls that wait
-        # for a connection hold up a Lease until it is lost. Watches have no limit (0).
-        self._sockets = Sockets()
-        self._calls = _adapted(RESTClientObject(configuration), self._sockets)
-        self._streams = _adapted(RESTClientObject(configuration, maxsize=0), self._sockets)
-        self._urgent = _adapted(RESTClientObject(configuration, maxsize=_URGENT), self._sockets)
-
-    @classmethod
-    async def connect(cls, kubeconfig: str | None, user_agent: str) -> Self:
-        return cls(kubeconfig, await _configuration(kubeconfig), user_agent)
-
-    async def close(self) -> None:
-        for rest in (self._calls, self._streams, self._urgent):
-            await rest.close()
-        await self._sockets.close()
-
-    async def send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        token = await self._token()
-        answer = await self._send(request, limits, token)
-        if answer.status == _UNAUTHORIZED and await self._renewed(token):
-            answer.release()
-            answer = await self._send(request, limits, await self._token())
-        return answer
-
-    async def _send(self, request: Request, limits: aiohttp.ClientTimeout, token: str | None) -> aiohttp.ClientResponse:
-        headers = self._headers | {"Accept": request.accept, "Content-Type": request.content_type}
-        if token:
-            headers["Authorization"] = token.strip()
-        rest = self._streams if request.streamed else self._urgent if request.urgent else self._calls
-        answer: aiohttp.ClientResponse = await rest.request(
-            request.method,
-            self._configuration.host + request.path,
-            query_params=request.query,
-            headers=headers,
-            body=request.body,
-            _preload_content=False,
-            _request_timeout=limits,
-        )
-        return answer
-
-    async def _token(self) -> str | None:
-        token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
-        return token
-
-    async def _renewed(self, refused: str | None) -> bool:
-        """Read the credentials again, as they may have been renewed; whether there is another token now."""
-        async with self._renewal:
-            if await self._token() == refused:
-                try:
-                    fresh = await _configuration(self._kubeconfig)
-                except SettingsError:
-                    structlog.stdlib.get_logger(__name__).warning("cluster_credentials_not_renewed")
-                    return False
-                self._configuration.api_key = fresh.api_key
-                self._configuration.refresh_api_key_hook = fresh.refresh_api_key_hook
-            return await self._token() != refused
-
-
-def _adapted(rest: Any, sockets: Sockets) -> Any:
-    """Give a REST client a session of ours: it reads no proxy settings and no netrc, as that costs more than a call."""
-    shipped = rest.pool_manager.connector
-    certificates = shipped._ssl  # noqa: SLF001 - made from the configuration, and not given out otherwise
-    rest.pool_manager.detach()
-    rest.pool_manager = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=certificates, limit=shipped.limit, socket_factory=sockets),
-        trust_env=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        read_bufsize=1 << 18,
-    )
-    return rest
-
-
-async def _configuration(kubeconfig: str | None) -> Any:
-    configuration = Configuration()
-    try:
-        if kubeconfig is None and (_ACCOUNT / "token").exists():
-            config.load_incluster_config(client_configuration=configuration)
-        else:
-            await config.load_kube_config(kubeconfig, client_configuration=configuration, persist_config=False)
-    except Exception as error:  # noqa: BLE001 - whatever a broken file or a login program brings about
-        # The library's own text may quote a whole entry, with its secrets; a missing key is safe to name.
-        missing = re.search(r"Expected (?:key|object with name) [\w.-]+", str(error))
-        why = missing.group().removeprefix("Expected ") + " is missing" if missing else type(error).__name__
-        where = f"kubeconfig {kubeconfig}" if kubeconfig else "usual kubeconfig, or the service account of this pod,"
-        raise SettingsError(f"The {where} cannot be used: {why}.") from None
-    return configuration
 
 
 def _version() -> str:

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.object_cache import Watched
 
 _LAG: Final = 1.0
-"""Seconds that an informer may take to hear of an object before the cluster is asked itself."""
+"""Seconds that an informer may take to see an object before the cluster is called."""
 
 
 async def until_gone(cluster: Cluster, watched: Watched, ref: Ref, uid: str) -> None:
     """Return once the object of that uid is gone; the caller sets a time limit.
 
-    The cluster is asked only where the informer has not heard of the object: it may be gone, or too new.
+    The cluster is called only if the informer does not have the object: it may be gone, or too new.
     """
 
     def is_here(manifest: Manifest | None) -> bool:

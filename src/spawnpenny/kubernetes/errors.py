@@ -6,7 +6,7 @@ from spawnpenny.errors import SpawnpennyError
 
 
 class ClusterError(SpawnpennyError):
-    """The cluster refused a call or did not answer. ``facts`` carry verb, kind, namespace, name and reason."""
+    """The cluster refused a call or did not answer. ``facts`` have verb, kind, namespace, name and reason."""
 
     code = "cluster_error"
     status = 502
@@ -22,13 +22,13 @@ class NotFoundError(ClusterError):
 
 
 class ConflictError(ClusterError):
-    """The object changed meanwhile, or has another uid than the call's precondition."""
+    """The object has changed meanwhile, or its uid is not that of the precondition."""
 
     code = "cluster_conflict"
 
 
 class ExpiredError(ClusterError):
-    """A watch cannot go on from its resource version (HTTP 410): list again."""
+    """A watch cannot start from its resource version (HTTP 410): list again."""
 
     code = "cluster_expired"
 
@@ -40,7 +40,7 @@ class ClusterForbiddenError(ClusterError):
 
 
 class PolicyRefusedError(ClusterForbiddenError):
-    """An admission policy or webhook refuses the object: spawnpenny's own fence, or one of the site's."""
+    """An admission policy or webhook refuses the object: spawnpenny's own fence, or another one of the site."""
 
     code = "policy_refused"
     title = "A policy of the cluster refuses it"
@@ -71,20 +71,20 @@ class InvalidObjectError(ClusterError):
 
 
 class ObjectAlteredError(ClusterError):
-    """An admission webhook of the site's took from an object what spawnpenny knows it by; ``facts`` carry lost."""
+    """An admission webhook of the site removed what spawnpenny needs of an object; ``facts`` have ``lost``."""
 
     code = "cluster_object_altered"
     title = "An admission webhook changed what spawnpenny made"
 
 
 class KindNotServedError(InvalidObjectError):
-    """The cluster has no such kind, or not in this version."""
+    """The cluster does not serve this kind of object, or not in this version."""
 
     code = "cluster_kind_not_served"
 
 
 class UnavailableError(ClusterError):
-    """The cluster did not answer, also after the retries."""
+    """The cluster did not answer, even after the retries."""
 
     code = "cluster_unavailable"
     status = 503
@@ -92,14 +92,14 @@ class UnavailableError(ClusterError):
 
 
 class WebhookUnavailableError(UnavailableError):
-    """An admission webhook of the site's does not answer, and the API server refuses without it."""
+    """An admission webhook of the site does not answer, and the API server refuses objects without it."""
 
     code = "cluster_webhook_unavailable"
     title = "An admission webhook of the cluster does not answer"
 
 
 class SilentStreamError(UnavailableError):
-    """Nothing came over a stream of changes for long: it is quiet, or broken."""
+    """A watch was silent for too long: it is quiet, or broken."""
 
     code = "cluster_silent"
     title = "The cluster has been silent"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Informer(Watched):
-    """Keeps the objects of a resource, of one namespace or of all, as the cluster has them. ``run`` does the work."""
+    """Cache the objects of a resource, of one namespace or of all, as long as ``run`` runs."""
 
     def __init__(
         self,

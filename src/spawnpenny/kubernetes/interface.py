@@ -1,9 +1,8 @@
-"""The cluster interface: all that spawnpenny needs of a Kubernetes cluster.
+"""The cluster interface: the calls to a Kubernetes cluster that spawnpenny makes.
 
-Two implementations keep to it, ``kubernetes.client`` and ``embedded.cluster``; ``tests/kubernetes`` has one
-contract suite for both. Manifests are plain dicts, as the Kubernetes API has them in JSON. The verbs are the
-API's own; what a step may do, and the rules of ``ensure`` and ``discard``, are built on them once, in
-``pipeline.step_cluster``.
+There are two implementations, ``kubernetes.client`` and ``embedded.cluster``; ``tests/kubernetes`` has one contract
+suite for both. Manifests are plain dicts, like the JSON of the Kubernetes API. The verbs are the API's own.
+``pipeline.step_cluster`` builds on them what steps may do, with the rules of ``ensure`` and ``discard``.
 """
 
 from __future__ import annotations
@@ -74,8 +73,8 @@ class Cluster(Protocol):
         """Create an object and return it as stored; ``resource`` is needed for kinds that we do not know.
 
         Raises:
-            AlreadyExistsError: One of that name is there.
-            NotFoundError: Its namespace is not there.
+            AlreadyExistsError: One of that name exists.
+            NotFoundError: Its namespace does not exist.
             TerminatingError: Its namespace is being deleted.
 
         """
@@ -86,7 +85,7 @@ class Cluster(Protocol):
 
         Raises:
             ConflictError: It changed meanwhile.
-            NotFoundError: It is not there.
+            NotFoundError: It does not exist.
 
         """
         ...
@@ -95,7 +94,7 @@ class Cluster(Protocol):
         """Merge ``patch`` into an object (JSON merge patch, RFC 7386) and return it as stored.
 
         Raises:
-            NotFoundError: It is not there.
+            NotFoundError: It does not exist.
 
         """
         ...
@@ -111,7 +110,7 @@ class Cluster(Protocol):
         ...
 
     async def metadata(self, resource: Resource, *, namespace: str) -> tuple[Manifest, ...]:
-        """Return kind and metadata of all objects of a namespace: what else is in them is not even sent.
+        """Return kind and metadata of all objects of a namespace; the rest of them is not sent.
 
         Raises:
             KindNotServedError: The cluster has no such kind.
@@ -125,7 +124,7 @@ class Cluster(Protocol):
         """Delete an object; return whether there was one. A pod or namespace goes some time after the answer.
 
         Args:
-            ref: Which one.
+            ref: The object.
             uid: Delete it only if it has this uid.
             version: Delete it only if it still has this resourceVersion.
             grace: Seconds that a pod's processes get to end by themselves; None for the pod's own setting.
@@ -152,8 +151,8 @@ class Cluster(Protocol):
         """
         ...
 
-    async def log(self, ref: Ref, *, container: str, lines: int) -> str:
-        """Return the last lines that a container of a pod wrote; empty where there are none (yet).
+    async def log(self, ref: Ref, *, container: str, tail: int) -> str:
+        """Return the last ``tail`` lines that a container of a pod wrote; empty if there are none (yet).
 
         Raises:
             NotFoundError: There is no such pod.

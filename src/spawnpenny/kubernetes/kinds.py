@@ -16,7 +16,7 @@ class Resource:
     plural: str
     namespaced: bool = True
     stored: bool = True
-    """False for what is asked by creating it, as a SubjectAccessReview is: it is answered, and has no name."""
+    """False for a question, such as a SubjectAccessReview: a create is answered, and nothing is stored."""
 
     @property
     def group(self) -> str:

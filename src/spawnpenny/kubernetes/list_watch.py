@@ -42,11 +42,11 @@ class Followed:
 class Follower:
     """Feeds the lists and watches of a resource into a ``Watched``.
 
-    ``told`` is set once the cluster has answered: by a list, or by a refusal to give one.
+    ``answered`` is set once the cluster has sent a list, or has refused it.
 
     Args:
         followed: What to follow.
-        into: Who takes it in.
+        into: The cache that takes it in.
         gate: Held during each list, so that many followers do not list all at once.
         doubtful: Seconds of silence after which a doubt is a reason to list again.
 
@@ -60,7 +60,7 @@ class Follower:
         gate: AbstractAsyncContextManager[Any] | None = None,
         doubtful: float = _DOUBTFUL,
     ) -> None:
-        self.told = asyncio.Event()
+        self.answered = asyncio.Event()
         self._followed = followed
         self._into = into
         self._gate = gate or nullcontext()
@@ -92,7 +92,7 @@ class Follower:
         return time.monotonic() - self._heard_at
 
     def doubt(self) -> None:
-        """Cut short what is waited for, if nothing was heard for a while."""
+        """List again at once, if nothing was heard for a while."""
         waiting, self._waiting = self._waiting, None
         if waiting is None:
             return
@@ -122,7 +122,7 @@ class Follower:
         except SpawnpennyError as error:
             self._log.warning("informer_interrupted", reason=error.code, error=error.message)
             if isinstance(error, ClusterForbiddenError):
-                self.told.set()
+                self.answered.set()
         return heard_at
 
     async def _relist(self) -> str:
@@ -133,7 +133,7 @@ class Follower:
             )
         self._heard_at = time.monotonic()
         self._into.take_list(followed.namespace, listing.items)
-        self.told.set()
+        self.answered.set()
         return listing.version
 
     async def _follow(self, version: str) -> bool:

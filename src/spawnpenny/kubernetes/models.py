@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kubernetes_asyncio import client
-
 from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.kubernetes.library import field_types, required_fields
 
 _MODELS: Final = {
     "Pod": "V1Pod",
@@ -33,9 +32,9 @@ _WORDS: Final = {str: "a text", int: "a whole number", bool: "true or false", fl
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One thing in an object that its type does not have.
+    """One part of an object that does not fit its type.
 
-    ``unknown`` is a key that Kubernetes drops without a word; everything else is refused. ``subject`` is the key.
+    If ``unknown``, Kubernetes drops the key silently; it refuses everything else. ``subject`` is the key.
     """
 
     path: str
@@ -46,12 +45,12 @@ class Mismatch:
 
 @dataclass
 class ObjectTypes:
-    """Holds objects to their types. It remembers what it has read of them."""
+    """Check objects against their types. What was read of a type is cached."""
 
     _required: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def mismatches(self, manifest: Manifest) -> Iterator[Mismatch]:
-        """Yield what of an object its type does not have; nothing of a kind that is not known here."""
+        """Yield the parts of an object that do not fit its type; nothing for a kind that is not known here."""
         model = _MODELS.get(str(manifest.get("kind")))
         if model is not None:
             yield from self._object(manifest, model, "")
@@ -65,7 +64,7 @@ class ObjectTypes:
             return
         if inner := _INNER.fullmatch(kind):
             yield from self._many(value, is_list=inner[1] == "list[", kind=inner[2], path=path)
-        elif hasattr(client, kind):
+        elif field_types(kind) is not None:
             yield from self._object(value, kind, path)
         else:
             yield from _plain(value, kind, path)
@@ -73,12 +72,12 @@ class ObjectTypes:
     def _many(self, value: Any, *, is_list: bool, kind: str, path: str) -> Iterator[Mismatch]:
         key = path.rpartition(".")[2]
         if is_list and isinstance(value, list | tuple):
-            for number, each in enumerate(value):
-                yield from self._value(each, kind, f"{path}[{_name(each, number)}]")
+            for number, item in enumerate(value):
+                yield from self._value(item, kind, f"{path}[{_name(item, number)}]")
         elif not is_list and isinstance(value, Mapping):
-            for name, each in value.items():
-                if not (key in _QUANTITIES and _is_number(each)):
-                    yield from self._value(each, kind, f"{path}.{name}")
+            for name, item in value.items():
+                if not (key in _QUANTITIES and _is_number(item)):
+                    yield from self._value(item, kind, f"{path}.{name}")
         else:
             yield Mismatch(path, f"has to be {'a list' if is_list else 'a map'}", key)
 
@@ -86,8 +85,7 @@ class ObjectTypes:
         if not isinstance(value, Mapping):
             yield Mismatch(path, "has to be a map of keys and values", path.rpartition(".")[2])
             return
-        made = getattr(client, model)
-        fields = {name: made.openapi_types[attribute] for attribute, name in made.attribute_map.items()}
+        fields = field_types(model) or {}
         for key, inner in value.items():
             if key in fields:
                 yield from self._value(inner, fields[key], f"{path}.{key}" if path else str(key))
@@ -100,23 +98,9 @@ class ObjectTypes:
                 yield Mismatch(path, f"needs {key!r}", path.rpartition(".")[2])
 
     def _needed(self, model: str) -> frozenset[str]:
-        """Return the keys that an object of a type cannot be without: those that its setters demand."""
         if model not in self._required:
-            made = getattr(client, model)
-            bare = made.__new__(made)
-            bare.local_vars_configuration = client.Configuration()
-            self._required[model] = frozenset(
-                name for attribute, name in made.attribute_map.items() if _demands(bare, attribute)
-            )
+            self._required[model] = required_fields(model)
         return self._required[model]
-
-
-def _demands(bare: Any, attribute: str) -> bool:
-    try:
-        setattr(bare, attribute, None)
-    except ValueError:
-        return True
-    return False
 
 
 def _plain(value: Any, kind: str, path: str) -> Iterator[Mismatch]:
@@ -129,8 +113,8 @@ def _plain(value: Any, kind: str, path: str) -> Iterator[Mismatch]:
         yield Mismatch(path, f"has to be {_WORDS[desired]}, not {value!r}", key)
 
 
-def _name(each: Any, number: int) -> str:
-    return str(each.get("name", number)) if isinstance(each, Mapping) else str(number)
+def _name(item: Any, number: int) -> str:
+    return str(item.get("name", number)) if isinstance(item, Mapping) else str(number)
 
 
 def _is_number(value: Any) -> bool:

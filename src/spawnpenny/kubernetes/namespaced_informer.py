@@ -1,4 +1,4 @@
-"""One list and one watch in each namespace of ours, for a service that may not read the whole cluster."""
+"""One list and one watch in each user namespace, for a service that may not read the whole cluster."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest
 
 MOST: Final = 500
-"""Namespaces for which this way of reading is meant; each has a connection that stays open."""
+"""Namespaces up to which this way of reading is meant: each has an open connection."""
 _LISTS_AT_ONCE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A namespace that is followed, known by its uid: another one of that name is followed anew."""
+    """A followed namespace, with its uid: another namespace of that name is followed anew."""
 
     uid: str
     follower: Follower
@@ -33,16 +33,16 @@ class _Place:
 
 
 class NamespacedInformer(Watched):
-    """Keeps the objects of a resource in each namespace that ``namespaces`` has.
+    """Cache the objects of a resource in each of ``namespaces``.
 
-    ``synced`` is set once each namespace that was known at first is listed, or has refused to be: one that is broken
-    must not hold up all others. Beyond ``MOST`` namespaces it warns, and follows them all the same.
+    ``synced`` is set once each namespace that exists at first is listed, or has refused a list: a broken one must not
+    delay the others. Beyond ``MOST`` namespaces it logs a warning, and follows them all the same.
 
     Args:
-        followed: What to follow in each of them.
+        followed: The objects to follow in each of them.
         namespaces: The informer of the namespaces; the caller runs it.
-        mine: Which of them are followed.
-        faults: Where those that cannot be understood are counted.
+        mine: Return whether to follow a namespace.
+        faults: Counts the namespaces that cannot be handled.
 
     """
 
@@ -66,7 +66,7 @@ class NamespacedInformer(Watched):
         )
 
     async def run(self) -> None:
-        self._places.clear()  # where an earlier run failed: its followers ended with it
+        self._places.clear()  # the followers of an earlier run ended with it
         with self._namespaces.subscribe() as changes:
             await self._namespaces.synced.wait()
             async with asyncio.TaskGroup() as tasks:
@@ -77,9 +77,9 @@ class NamespacedInformer(Watched):
                     self._look_alone(change.object["metadata"]["name"], tasks)
 
     def staleness(self) -> float:
-        """Return the seconds since the last word of the namespace that is silent for longest.
+        """Return the seconds since the last answer of the namespace that has been silent for longest.
 
-        A namespace that could never be read does not count: the log has it.
+        A namespace that could never be read does not count; the log has a warning about it.
         """
         silences = [place.follower.staleness() for place in self._places.values()]
         return max([self._namespaces.staleness(), *filter(math.isfinite, silences)])
@@ -92,7 +92,7 @@ class NamespacedInformer(Watched):
             self._namespaces.doubt(None)
 
     def _look_alone(self, name: str, tasks: asyncio.TaskGroup) -> None:
-        """Look at one namespace; what is wrong with it harms no other one."""
+        """Handle one namespace; an error does not affect the others."""
         with self._faults.isolated("namespace", name):
             self._look(name, tasks)
 
@@ -104,7 +104,7 @@ class NamespacedInformer(Watched):
         if place is not None and place.uid != uid:
             del self._places[name]
             place.task.cancel()
-            place.follower.told.set()  # nobody is to wait for it
+            place.follower.answered.set()  # nobody has to wait for it
             self.take_list(name, ())
         if uid is not None and name not in self._places:
             follower = Follower(replace(self._followed, namespace=name), self, gate=self._gate)
@@ -113,7 +113,7 @@ class NamespacedInformer(Watched):
 
     async def _sync(self, followers: list[Follower]) -> None:
         for follower in followers:
-            await follower.told.wait()
+            await follower.answered.wait()
         self.synced.set()
 
     def _warn(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Subscription:
     """The changes since a subscription began, one after the other: ``async for event in subscription``.
 
-    It holds what was not yet taken, without a limit: take it.
+    It keeps all changes until they are taken, without a limit.
     """
 
     def __init__(self) -> None:
@@ -42,8 +42,8 @@ class Subscription:
 class Watched(ABC):
     """The objects of a resource as the cluster has them.
 
-    Until ``synced`` is set, that an object is not here says nothing. What it hands out is shared: do not change it.
-    ``metadata.managedFields`` is left out, being half of an object, of no use.
+    Before ``synced`` is set, an object that is missing here may exist. The manifests are shared: do not change them.
+    ``metadata.managedFields`` is left out: it is half of an object, and nobody here reads it.
     """
 
     def __init__(self) -> None:
@@ -59,13 +59,13 @@ class Watched(ABC):
 
     @abstractmethod
     def staleness(self) -> float:
-        """Return the seconds since the last word from the cluster; infinite before the first."""
+        """Return the seconds since the last answer of the cluster; infinite before the first one."""
 
     @abstractmethod
     def doubt(self, namespace: str | None) -> None:
         """Report an object that the cluster has and this cache has not, as when a stream has gone silent.
 
-        Where nothing was heard for a while, all is listed again at once.
+        If the cluster has been silent for a while, all objects are listed again at once.
         """
 
     def get(self, namespace: str | None, name: str) -> Manifest | None:
@@ -96,10 +96,10 @@ class Watched(ABC):
     async def wait_for(
         self, namespace: str | None, name: str, predicate: Callable[[Manifest | None], bool]
     ) -> Manifest | None:
-        """Return the first state of an object that the predicate takes: the present one, or one that comes.
+        """Return the first state of an object that the predicate accepts: the present one, or a later one.
 
-        None stands for the object's absence. Nothing is missed in between, and it waits for ``synced`` first;
-        the caller sets a time limit.
+        None stands for an absent object. No state is missed. It waits for ``synced`` first; the caller sets a time
+        limit.
         """
         await self.synced.wait()
         key = (namespace, name)
@@ -117,7 +117,7 @@ class Watched(ABC):
                 del self._waiters[key]
 
     def take_list(self, namespace: str | None, manifests: Iterable[Manifest]) -> None:
-        """Take in a list of all that there is in a namespace (None: in all of them)."""
+        """Take in a list of all objects in a namespace (None: in all namespaces)."""
         found = {_key(manifest): manifest for manifest in manifests}
         names = self._by_namespace.get(namespace, {})
         here = self._objects.keys() if namespace is None else {(namespace, name) for name in names}
@@ -127,7 +127,7 @@ class Watched(ABC):
             self._keep(manifest)
 
     def take_event(self, event: WatchEvent) -> None:
-        """Take in what came over a stream."""
+        """Take in an event of a watch."""
         match event.type:
             case "ADDED" | "MODIFIED":
                 self._keep(event.object)

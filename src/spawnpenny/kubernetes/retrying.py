@@ -13,7 +13,7 @@ import structlog
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.api_errors import ALWAYS, NEVER, Fault, judge, read_status
-from spawnpenny.kubernetes.call_observer import Meter, NoMeter
+from spawnpenny.kubernetes.calls import Meter, NoMeter
 from spawnpenny.kubernetes.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ _LONGEST_PAUSE: Final = 5.0
 class Request:
     """A request to the API server.
 
-    ``streamed`` says that the answer has no end in sight and must not hold up others; ``urgent``, that none may hold
-    this one up.
+    A ``streamed`` answer has no end in sight and must not delay other requests. Nothing may delay an ``urgent`` one.
     """
 
     method: str
@@ -90,7 +89,7 @@ class Retrying:
                 body = await answer.read()
             return body if answer.status in _SUCCESS else _fault(call, answer, body)
 
-        return await self._until_told(call, once)
+        return await self._until_answered(call, once)
 
     async def open(self, call: Call, request: Request, *, silence: float) -> aiohttp.ClientResponse:
         """Return an answer whose body is to come, with silences of so many seconds; the caller closes it."""
@@ -104,18 +103,18 @@ class Retrying:
                 async with answer:
                     return _fault(call, answer, await answer.read())
 
-        return await self._until_told(call, once)
+        return await self._until_answered(call, once)
 
-    async def _until_told(self, call: Call, once: Callable[[float], Awaitable[T | Fault]]) -> T:
+    async def _until_answered(self, call: Call, once: Callable[[float], Awaitable[T | Fault]]) -> T:
         began, outcome, tries = time.monotonic(), "cancelled", _Tries()
         try:
-            told = await self._try(call, once, began, tries)
+            answer = await self._try(call, once, began, tries)
         except SpawnpennyError as error:
             outcome = error.code
             raise
         else:
             outcome = "ok"
-            return told
+            return answer
         finally:
             seconds = time.monotonic() - began
             self._meter.called(call, outcome=outcome, seconds=seconds, retries=max(0, tries.count - 1))
@@ -127,14 +126,14 @@ class Retrying:
             tries.count += 1
             left = self._patience - (time.monotonic() - began)
             # Never 0 or less: for aiohttp that means no limit.
-            told = await self._once(call, once, max(min(self._timeout, left), _LEAST))
-            if not isinstance(told, Fault):
-                return told
-            pause = next(races) if told.window < ALWAYS else next(faults)
-            pause = max(pause, told.retry_after or 0)
-            if time.monotonic() - began + pause >= min(told.window, self._patience):
-                raise told.error
-            self._log.debug("cluster_call_retried", call=str(call), pause=round(pause, 3), reason=told.error.code)
+            result = await self._once(call, once, max(min(self._timeout, left), _LEAST))
+            if not isinstance(result, Fault):
+                return result
+            pause = next(races) if result.window < ALWAYS else next(faults)
+            pause = max(pause, result.retry_after or 0)
+            if time.monotonic() - began + pause >= min(result.window, self._patience):
+                raise result.error
+            self._log.debug("cluster_call_retried", call=str(call), pause=round(pause, 3), reason=result.error.code)
             await asyncio.sleep(pause)
 
     @staticmethod

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def watch_namespaces(cluster: Cluster, mine: Mapping[str, str]) -> Watched:
-    """Return what will know the namespaces that carry these labels, once it is run."""
+    """Return an informer of the namespaces with these labels; the caller runs it."""
     return Informer(cluster, resource_of("Namespace"), labels=mine)
 
 
 def watch_pods(
     cluster: Cluster, namespaces: Watched, mine: Mapping[str, str], reads: str, faults: Faults | None = None
 ) -> Watched:
-    """Return what will know the pods that carry these labels, once it is run, as ``namespaces`` has to be.
+    """Return an informer of the pods with these labels; the caller runs it, and ``namespaces`` too.
 
-    ``faults`` counts the namespaces that cannot be understood.
+    ``faults`` counts the namespaces that cannot be handled.
     """
     pod = resource_of("Pod")
     if reads == "namespace":

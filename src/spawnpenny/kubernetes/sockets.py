@@ -35,11 +35,11 @@ class Sockets:
         That is every TLS connection whose request was cancelled: it waits for the peer's goodbye, unknown to the
         connector, and that may come after the end of the event loop.
         """
-        for each in self._made:
-            if each.fileno() >= 0:
+        for made in self._made:
+            if made.fileno() >= 0:
                 with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+                    made.shutdown(socket.SHUT_RDWR)
         for _ in range(_ROUNDS):  # the event loop sees the end of a stream in its next rounds
-            if all(each.fileno() < 0 for each in self._made):
+            if all(made.fileno() < 0 for made in self._made):
                 return
             await asyncio.sleep(0)

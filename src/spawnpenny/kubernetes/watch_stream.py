@@ -27,7 +27,7 @@ async def events(call: Call, answer: aiohttp.ClientResponse) -> AsyncGenerator[W
 
     """
     try:
-        async for line in lines(answer.content.iter_any()):
+        async for line in split_stream(answer.content.iter_any()):
             event = json.loads(line)
             if event["type"] == "ERROR":
                 raise judge(call, event["object"].get("code", 500), event["object"]).error
@@ -38,19 +38,19 @@ async def events(call: Call, answer: aiohttp.ClientResponse) -> AsyncGenerator[W
         raise UnavailableError(f"The stream to {call} broke ({type(error).__name__}).", **call.facts()) from error
 
 
-async def lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+async def split_stream(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     """Yield each line that is not empty, without its newline.
 
     A last line without a newline is dropped: the stream broke in it. (``StreamReader.readline`` has a limit
     that one large object exceeds.)
     """
-    begun: list[bytes] = []
+    pending: list[bytes] = []
     async for chunk in chunks:
         *complete, rest = chunk.split(b"\n")
         for line in complete:
-            whole = b"".join([*begun, line])
-            begun.clear()
+            whole = b"".join([*pending, line])
+            pending.clear()
             if whole:
                 yield whole
         if rest:
-            begun.append(rest)
+            pending.append(rest)

@@ -1,4 +1,4 @@
-"""Errors of several replicas that share the users."""
+"""Errors of replicas that share the users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from spawnpenny.kubernetes.errors import UnavailableError
 
 
 class ElsewhereError(NotReadyError):
-    """Another replica looks after this user; ``address`` is where that one is reached, where it is known."""
+    """Another replica looks after this user; ``address`` is its address, or None if that is not known."""
 
     code = "elsewhere"
     title = "Another replica looks after this user"
@@ -18,7 +18,7 @@ class ElsewhereError(NotReadyError):
 
 
 class ReplicaFencedError(UnavailableError):
-    """A replica that may have been taken for dead writes nothing until it is sure that it was not."""
+    """Refuse to write: the other replicas may have taken this one for dead."""
 
     code = "replica_fenced"
     title = "This replica has to stand back"

@@ -1,4 +1,4 @@
-"""An application beside the service's own, as for a process's health: it refuses as that does."""
+"""Small applications beside the HTTP API, as for the health of a process, with the same kind of refusals."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _INTERNAL = "Something went wrong in spawnpenny; an administrator finds the caus
 
 
 def auxiliary_application(routes: Iterable[tuple[str, str, Handler]]) -> web.Application:
-    """Make an application of a few routes, each a method, a path and what answers.
+    """Make an application of a few routes: method, path and handler.
 
-    Every refusal is a problem document, and no answer names a version.
+    Every refusal is a problem document. No answer contains a version.
     """
     app = web.Application(client_max_size=_MAX_BODY, middlewares=[_problems])
     for method, path, handler in routes:

@@ -1,4 +1,4 @@
-"""The certificate of the HTTP API, from files that somebody renews."""
+"""The certificate of the HTTP API, read again from its files when they change."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """A certificate and its key, as the files say at each handshake.
+    """A certificate and its key, read from files.
 
-    ``context`` is what a listener takes. The files are looked at whenever somebody connects; where they do not fit
-    together, as in the middle of a renewal, the ones before stay in use.
+    ``context`` is for a listener. Each handshake checks whether the files have changed. If they do not fit together, as
+    in the middle of a renewal, the previous certificate stays in use.
     """
 
     context: ssl.SSLContext
@@ -38,7 +38,7 @@ class Certificate:
         self.context = self._present = self._read()
         # A context of its own for each renewal: one that is in use cannot be given certificate and key at once.
         self.context.sni_callback = self._choose
-        self._told = ""
+        self._reported = ""
 
     def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
         del name, context
@@ -51,10 +51,10 @@ class Certificate:
             stamp = self._look()
             if stamp == self._stamp:
                 return
-            self._present, self._stamp, self._told = self._read(), stamp, ""
+            self._present, self._stamp, self._reported = self._read(), stamp, ""
         except SettingsError as error:
-            if error.message != self._told:  # once, and not for each connection
-                self._told = error.message
+            if error.message != self._reported:  # once, and not for each connection
+                self._reported = error.message
                 log.warning("the certificate is not renewed", error=error.message)
         else:
             log.info("the certificate is renewed")

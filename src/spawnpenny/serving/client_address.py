@@ -22,10 +22,10 @@ _WITH_PORT: Final = re.compile(r"\[([^\]]+)\](?::[\w.-]+)?|([0-9.]+):[\w.-]+")
 
 
 class ClientAddresses:
-    """Find who called: the connection's other end, or who that says, where it is a trusted proxy.
+    """Find the address of a caller: the peer of the connection, or the address that a trusted proxy reports.
 
     Proxies append the address that they were called from. So the header is read from its end, and the first address
-    that is no trusted proxy is the caller; what stands before it may be anybody's invention.
+    that is no trusted proxy is the caller; a caller may have invented what stands before it.
     """
 
     def __init__(self, settings: WebSettings) -> None:
@@ -75,7 +75,7 @@ def forwarded(header: str, address: str) -> dict[str, str]:
 
 def _elements(values: Iterable[str]) -> Iterator[str]:
     for value in values:
-        yield from (each.strip() for each in reversed(value.split(",")))
+        yield from (element.strip() for element in reversed(value.split(",")))
 
 
 def _parse(text: str) -> _Address | None:

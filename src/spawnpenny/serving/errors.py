@@ -6,7 +6,7 @@ from spawnpenny.errors import SpawnpennyError
 
 
 class UnknownExpectationError(SpawnpennyError):
-    """The header Expect asks for something that HTTP does not know."""
+    """The header Expect has a value that HTTP does not know."""
 
     code = "expectation_unknown"
     status = 417
@@ -17,7 +17,7 @@ class UnknownExpectationError(SpawnpennyError):
 
 
 class MalformedRequestError(SpawnpennyError):
-    """The bytes are no HTTP request that can be understood."""
+    """The bytes are no valid HTTP request."""
 
     code = "request_malformed"
     status = 400

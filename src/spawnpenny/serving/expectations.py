@@ -41,7 +41,7 @@ def _expected(request: web.Request) -> str:
 
 
 class _NoRoute(web.UrlMappingMatchInfo):
-    """A match that is no route of the table, so that audit and access treat it like an unknown path."""
+    """A match without a route, so that audit and authorization treat it like an unknown path."""
 
     @property
     def http_exception(self) -> web.HTTPException:

@@ -1,4 +1,4 @@
-"""The path under which a proxy in front of the service keeps it, such as a JupyterHub's for one of its services."""
+"""The path prefix of the service behind a proxy, such as that of JupyterHub for its services."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GATEWAY: Final = "/gateway"
 
 @dataclass(frozen=True, slots=True)
 class _Outer:
-    """The path and query that a caller sent, and which part of it is the prefix."""
+    """The path and query that a caller sent, and the prefix in it."""
 
     path: str
     prefix: str = ""
@@ -33,16 +33,16 @@ _OUTER: Final = web.RequestKey("outer", _Outer)
 
 
 def stripping(make: RequestFactory, prefix: str) -> RequestFactory:
-    """Return what makes requests as ``make`` does, without the prefix in their paths; one without it stays as it is.
+    """Return a request factory like ``make`` that removes the prefix from paths; paths without it stay as they are.
 
-    dask-gateway has its API at ``<prefix>/api``, ours is at ``/gateway/api``: its clients find it there, too.
+    dask-gateway has its API at ``<prefix>/api``, and ours is at ``/gateway/api``: its clients find that, too.
     """
 
     def make_request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:
         inner = _inner(message.path, prefix)
         if inner == message.path:
             return make(message, *rest)
-        # By its parts: read as a whole, a path that begins with two slashes would be a host and another path.
+        # From its parts: as a whole, a path that begins with two slashes would be parsed as a host and a path.
         path, _, query = inner.partition("?")
         url = URL.build(path=path, query_string=query, encoded=True)
         request = make(message._replace(path=inner, url=url), *rest)
@@ -58,12 +58,12 @@ def outer_path(request: web.BaseRequest) -> str:
 
 
 def prefix_of(request: web.BaseRequest) -> str:
-    """Return the prefix that the caller, or a proxy in between, sent; empty where none was."""
+    """Return the prefix that the caller or a proxy sent; empty if there was none."""
     return _outer(request).prefix
 
 
 def link_to(request: web.BaseRequest, path: str) -> str:
-    """Return a path of ours as the caller of a request reaches it."""
+    """Return a path of ours with the prefix of the caller."""
     return f"{prefix_of(request)}{path}"
 
 

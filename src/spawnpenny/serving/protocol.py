@@ -1,4 +1,4 @@
-"""HTTP as aiohttp speaks it, with refusals like those of the application."""
+"""The HTTP protocol of aiohttp, with refusals like those of the application."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
 _INTERNAL = "Something went wrong in spawnpenny; an administrator finds the cause in the log."
-_MALFORMED = "What was sent is no HTTP request that can be understood. The connection is closed."
+_MALFORMED = "This is no valid HTTP request. The connection is closed."
 
 
 class RequestHandler(web.RequestHandler):
-    """One HTTP connection. What aiohttp refuses itself, such as a broken header, is a problem document too."""
+    """One HTTP connection. aiohttp's own refusals, such as of a broken header, are problem documents too."""
 
     __slots__ = ()
 
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Answer a request that never reached the application; aiohttp's own answer shows versions and quotes it."""
+        """Answer a request that never reached the application: aiohttp's own answer has versions and quotes it."""
         del message
         log = structlog.get_logger("spawnpenny.web")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             error: SpawnpennyError = MalformedRequestError(_MALFORMED)
-            # Not what is wrong with it: that quotes headers, in which there may be a token.
+            # Without the message of the exception: it quotes headers, and one may have a token.
             log.debug("a request cannot be understood", remote=request.remote, error=type(exc).__name__)
         else:
             error = SpawnpennyError(_INTERNAL)
             log.error("a request failed unexpectedly", exc_info=exc)
         if request.writer.output_size > 0:
-            raise ConnectionError("half an answer was sent already")
+            raise ConnectionError("half of an answer was sent already")
         return problem(error)
 
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from spawnpenny.settings.model import Settings
 
 CONNECTIONS: Final = web.AppKey("CONNECTIONS", Connections)
-"""The connections to an application, and their limits; those of a listener by default where it has none."""
+"""The connections to an application, with their limits; default limits apply if it has none."""
 _PATIENCE: Final = 5.0
-"""Seconds that requests under way get to end by themselves. Streams end at once, as ``CLOSING`` is set."""
+"""Seconds that running requests have to end. Streams end at once, as ``CLOSING`` is set."""
 _LINGER: Final = 2.0
-"""Seconds for which the rest of a body is still taken that nobody reads any more, so that the answer arrives."""
+"""Seconds for which the rest of an unread body is still received, so that the caller gets the answer."""
 
 
 def connections_of(settings: Settings) -> Connections:
@@ -62,13 +62,13 @@ async def listening(
     """Listen until the context ends; yield the port.
 
     Args:
-        app: What answers. It is started, and cleaned up at the end. ``CONNECTIONS`` of it are the limits.
-        host: Where.
-        port: 0 for any free one.
-        move: Take a free port where this one is taken.
+        app: The application. It is started, and cleaned up at the end. Its ``CONNECTIONS`` have the limits.
+        host: The address to listen on.
+        port: The port; 0 for any free one.
+        move: Use another free port if this one is taken.
         certificate: Serve HTTPS with it, not HTTP.
         named: The settings that host and port are from.
-        supervisor: What looks after the listener's tasks.
+        supervisor: Supervises the tasks of the listener.
 
     Raises:
         SettingsError: The port is taken, or the host is not this machine's.
@@ -93,7 +93,7 @@ async def listening(
 
 
 async def runner_of(app: web.Application, *, shutdown_timeout: float) -> web.AppRunner:
-    """Return what runs an application, set up; paths of its requests are without the prefix of the application."""
+    """Return a runner of an application, set up; it removes the prefix of the application from paths."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout)
     await runner.setup()
     if runner.server is not None and PREFIX in app:  # the service: no other application has the gateway's routes
@@ -106,7 +106,7 @@ def _listener(runner: web.AppRunner, connections: Connections, certificate: Cert
     assert server is not None  # noqa: S101 - it is set up
 
     def connection(address: str) -> asyncio.Protocol:
-        # The connections' own limit of idleness comes first.
+        # The idle limit of ``Connections`` comes first.
         idle = 2 * connections.limits.idle
         # The access log is our own: aiohttp's has the query, in which there may be a token.
         inner = RequestHandler(
@@ -140,14 +140,14 @@ async def _bind(listener: Listener, host: str, port: int, *, move: bool, named: 
 
 
 async def until_gone(request: web.Request) -> None:
-    """Return when the caller is gone; never where it is not served by ``listening``."""
+    """Return when the caller is gone; never if the application is not served by ``listening``."""
     protocol = request.transport.get_protocol() if request.transport is not None else None
     await (protocol.lost if isinstance(protocol, Connection) else asyncio.Event()).wait()
 
 
 @web.middleware
 async def _noted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Note on its connection that a request is under way."""
+    """Note on the connection that a request is under way."""
     protocol = request.transport.get_protocol() if request.transport is not None else None
     if not isinstance(protocol, Connection):
         return await handler(request)

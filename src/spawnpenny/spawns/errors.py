@@ -6,7 +6,7 @@ from spawnpenny.errors import InvalidRequestError, SpawnError, SpawnpennyError
 
 
 class TlsUnsupportedError(InvalidRequestError):
-    """Nothing that the pipeline makes is reached by TLS."""
+    """Refuse a certificate for a spawn, as the pipeline serves nothing by TLS."""
 
     code = "tls_unsupported"
     title = "Labs are not given certificates here"
@@ -14,13 +14,13 @@ class TlsUnsupportedError(InvalidRequestError):
     def __init__(self, kind: str) -> None:
         super().__init__(
             f"This service gives no {kind} a certificate of its own. "
-            "An administrator opens it by the setting plugins.lab.internal_ssl.",
+            "An administrator can allow it by the setting plugins.lab.internal_ssl.",
             field="tls",
         )
 
 
 class StartConflictError(SpawnpennyError):
-    """Another start of the same lab is there."""
+    """Refuse a start while another start of the same lab exists."""
 
     code = "start_conflict"
     status = 409
@@ -28,7 +28,7 @@ class StartConflictError(SpawnpennyError):
 
 
 class ForeignStartError(SpawnpennyError):
-    """Another caller started what would be replaced; ``facts`` carry by, client, start and phase."""
+    """Refuse to replace a lab that another caller started; ``facts`` have by, client, start and phase."""
 
     code = "foreign_start"
     status = 409
@@ -36,7 +36,7 @@ class ForeignStartError(SpawnpennyError):
 
 
 class SpawnNotRunningError(SpawnpennyError):
-    """The request needs a spawn that runs or comes up."""
+    """Refuse a request that needs a running or starting spawn."""
 
     code = "not_running"
     status = 409
@@ -50,14 +50,14 @@ class TooManySpawnsError(SpawnpennyError):
 
 
 class PodStuckError(SpawnError):
-    """A pod that was deleted does not go, and holds up what comes after it."""
+    """A deleted pod is not gone yet, and delays the next one."""
 
     code = "pod_stuck"
     title = "What was there before does not go"
 
 
 class PurgeConflictError(SpawnpennyError):
-    """The storage of a lab is being deleted: nothing starts on it before that is done."""
+    """Refuse a start while the storage of the lab is being deleted."""
 
     code = "purge_conflict"
     status = 409

@@ -10,7 +10,7 @@ from spawnpenny.domain.events import Severity
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.errors import SpawnError
 from spawnpenny.kubernetes.errors import ClusterError
-from spawnpenny.kubernetes.pods.endings import stuck_pods
+from spawnpenny.kubernetes.pods.disruption import stuck_pods
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.spawns.errors import PodStuckError
 from spawnpenny.spawns.main_pod import pods_of

@@ -78,8 +78,8 @@ class FaultyCluster:
     ) -> AsyncIterator[WatchEvent]:
         return self.cluster.watch(resource, since=since, namespace=namespace, labels=labels)
 
-    async def log(self, ref: Ref, *, container: str, lines: int) -> str:
-        return await self.cluster.log(ref, container=container, lines=lines)
+    async def log(self, ref: Ref, *, container: str, tail: int) -> str:
+        return await self.cluster.log(ref, container=container, tail=tail)
 
     def service_host(self, namespace: str, name: str) -> str:
         return self.cluster.service_host(namespace, name)

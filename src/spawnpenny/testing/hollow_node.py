@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import aiohttp
 
 from spawnpenny.kubernetes.sockets import Sockets
-from spawnpenny.kubernetes.watch_stream import lines
+from spawnpenny.kubernetes.watch_stream import split_stream
 from spawnpenny.testing.behaviours import Behaviour, Fail, Ready, Succeed
 from spawnpenny.testing.kubelet import KubeletLogs
 
@@ -173,7 +173,7 @@ class HollowNode:
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
         endless = aiohttp.ClientTimeout(total=None)
         async with self._http.get(_PODS, params=query, timeout=endless) as answer:
-            async for line in lines(answer.content.iter_any()):
+            async for line in split_stream(answer.content.iter_any()):
                 event = json.loads(line)
                 match event["type"]:
                     case "ADDED" | "MODIFIED":

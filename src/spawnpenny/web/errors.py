@@ -17,7 +17,7 @@ class BodyTooLargeError(InvalidRequestError):
     title = "The body is too large"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is larger than the {limit} bytes that are taken.", limit=limit)
+        super().__init__(f"The body is larger than the {limit} bytes that are allowed.", limit=limit)
 
 
 class LabNotFoundError(SpawnpennyError):
@@ -35,7 +35,7 @@ class UserNotFoundError(SpawnpennyError):
     title = "There is no such user"
 
     def __init__(self, username: str) -> None:
-        super().__init__(f"Nothing is known of a user {username!r}.", user=username)
+        super().__init__(f"The service does not know a user {username!r}.", user=username)
 
 
 class BodyTimeoutError(SpawnpennyError):

@@ -104,7 +104,7 @@ class SchedulerStep(PodStep):
         if existing + 1 > most:
             raise QuotaExceededError(
                 "Dask clusters",
-                asked="1",
+                requested="1",
                 used=str(existing),
                 limit=str(most),
                 setting="plugins.dask.max_clusters",
@@ -223,7 +223,7 @@ class WorkersStep(PodStep):
 def _demand_at_most(what: str, count: int, most: int, setting: str) -> None:
     if count > most:
         raise QuotaExceededError(
-            what, asked=str(count), used="0", limit=str(most), setting=setting, advice="One cluster cannot have more."
+            what, requested=str(count), used="0", limit=str(most), setting=setting, advice="One cluster cannot have more."
         )
 
 

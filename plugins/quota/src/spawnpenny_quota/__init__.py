@@ -102,13 +102,13 @@ class QuotaStep(Step):
     def check(self, spawn: PlannedSpawn) -> None:
         requested, used, limit = spawn.resources, spawn.resources_in_use, self._settings
         if requested.labs and used.labs + requested.labs > limit.labs:
-            raise QuotaExceededError("labs", asked=str(requested.labs), used=str(used.labs), limit=str(limit.labs))
+            raise QuotaExceededError("labs", requested=str(requested.labs), used=str(used.labs), limit=str(limit.labs))
         for name, most in limit.bounds.items():
             desired, existing = getattr(requested, name), getattr(used, name)
             if desired + existing > most:
                 raise QuotaExceededError(
                     name,
-                    asked=format_quantity(desired),
+                    requested=format_quantity(desired),
                     used=format_quantity(existing),
                     limit=format_quantity(most),
                     advice=_TOO_LARGE if desired > most else None,

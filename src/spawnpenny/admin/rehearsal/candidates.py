@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
-from spawnpenny.domain.form_answers import combinations, in_turn, sample_text
+from spawnpenny.domain.form_answers import combinations, sample_text, single_changes
 from spawnpenny.domain.forms import TEXT_SUFFIX, FormField, every_field
 from spawnpenny.domain.names import DEFAULT_LAB, cluster_name
 from spawnpenny.domain.spawns import DEFAULT_GROUP, Kind
@@ -57,7 +57,7 @@ class Candidate:
 def lab_candidates(form: Sequence[FormField], user: User, name: str, *, every: bool) -> Iterator[Candidate]:
     """Yield a lab for each choice, with defaults for the others; with ``every``, for each combination."""
     choosable = [field_.name for field_ in every_field(form) if len(field_.choices) > 1 or field_.free_text is not None]
-    found = combinations(form) if every else in_turn(form)
+    found = combinations(form) if every else single_changes(form)
     for options in itertools.islice(_distinct(found), MAX_CANDIDATES):
         by_field = {key.removesuffix(TEXT_SUFFIX): value for key, value in options.items()}
         shown = {key: by_field[key] for key in dict.fromkeys(choosable) if key in by_field}

@@ -41,7 +41,7 @@ async def run_pod(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
             if status.get("phase") in ("Failed", "Succeeded"):
                 break
     container = manifests[-1]["spec"]["containers"][0]["name"]
-    log = await cluster.log(Ref(pods, metadata["name"], namespace), container=container, lines=20)
+    log = await cluster.log(Ref(pods, metadata["name"], namespace), container=container, tail=20)
     raise CommandError(f"The demo's {metadata['name']} has ended:\n{log}")
 
 

@@ -82,7 +82,7 @@ class Admission:
             if asked and used[name] + asked > hard[name]:
                 raise QuotaExceededError(
                     name,
-                    asked=format_quantity(asked),
+                    requested=format_quantity(asked),
                     used=format_quantity(used[name]),
                     limit=format_quantity(hard[name]),
                 )

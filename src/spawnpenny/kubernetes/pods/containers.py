@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Status = dict[str, Any]
 """One entry of ``status.containerStatuses`` or ``status.initContainerStatuses``."""
 
-NOT_BEGUN: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
-"""Why a container waits that nothing was tried with yet."""
+NOT_STARTED: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""Reasons of a waiting container that the kubelet has not tried to start yet."""
 
 
 def own_container(pod: Manifest) -> str:
@@ -35,7 +35,7 @@ def own_container(pod: Manifest) -> str:
 
 
 def own_spec(pod: Manifest) -> Mapping[str, Any]:
-    """Return what the pod's spec says of its own container; nothing where it has none of that name."""
+    """Return the pod's own container from its spec; empty if there is none of that name."""
     return _named(pod.get("spec", {}).get("containers"), own_container(pod))
 
 
@@ -45,7 +45,7 @@ def own_status(pod: Manifest) -> Status:
 
 
 def own_end(pod: Manifest) -> Status | None:
-    """Return how the pod's own container ended, where it has and is not started again."""
+    """Return the terminated state of the pod's own container, if it is not started again."""
     ended = state_of(own_status(pod), "terminated")
     return ended if ended is not None and not _is_started_again(pod, ended) else None
 
@@ -54,7 +54,7 @@ def blocking_init(pod: Manifest) -> Status:
     """Return the status of the init container that the program waits for; empty where it waits for none."""
     own = own_status(pod)
     waiting = state_of(own, "waiting")
-    if own and (waiting is None or waiting.get("reason", "") not in NOT_BEGUN):
+    if own and (waiting is None or waiting.get("reason", "") not in NOT_STARTED):
         return {}
     statuses = pod.get("status", {}).get("initContainerStatuses") or ()
     specs = pod.get("spec", {}).get("initContainers") or statuses
@@ -70,15 +70,15 @@ def side_statuses(pod: Manifest) -> Iterator[Status]:
     status = pod.get("status", {})
     native = {spec["name"] for spec in pod.get("spec", {}).get("initContainers") or () if is_native_sidecar(spec)}
     if native:
-        yield from (each for each in status.get("initContainerStatuses") or () if each["name"] in native)
+        yield from (entry for entry in status.get("initContainerStatuses") or () if entry["name"] in native)
     listed = status.get("containerStatuses") or ()
     if len(listed) > 1:
         own = own_container(pod)
-        yield from (each for each in listed if each["name"] != own)
+        yield from (entry for entry in listed if entry["name"] != own)
 
 
 def is_native_sidecar(spec: Mapping[str, Any]) -> bool:
-    """Say whether an init container runs beside the program, rather than before it."""
+    """Return whether an init container runs beside the program, rather than before it."""
     return spec.get("restartPolicy") == "Always"
 
 
@@ -99,7 +99,7 @@ def _is_started_again(pod: Manifest, ended: Status) -> bool:
 
 
 def _matches(rule: Mapping[str, Any], code: int) -> bool:
-    """Say whether a container's own rule has it started again after an exit code (Kubernetes 1.34 and later)."""
+    """Return whether a container's own rule has it started again after an exit code (Kubernetes 1.34 and later)."""
     codes = rule.get("exitCodes") or {}
     values: Sequence[int] = codes.get("values") or ()
     matches = (code in values) if codes.get("operator") == "In" else (code not in values)
@@ -107,7 +107,7 @@ def _matches(rule: Mapping[str, Any], code: int) -> bool:
 
 
 def _is_up(status: Status) -> bool:
-    """Say whether a native sidecar has started as far as the containers after it need."""
+    """Return whether a native sidecar has started, so that the next containers can."""
     return bool(status.get("started", state_of(status, "running") is not None))
 
 
@@ -117,8 +117,8 @@ def _has_succeeded(status: Status) -> bool:
 
 
 def _named(listed: Any, name: str) -> Status:
-    for each in listed or ():
-        if each["name"] == name:
-            found: Status = each
+    for entry in listed or ():
+        if entry["name"] == name:
+            found: Status = entry
             return found
     return {}

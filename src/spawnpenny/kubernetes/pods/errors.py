@@ -1,4 +1,4 @@
-"""Errors of pods: why one does not start, or has ended. A notebook user reads them as the reason of a spawn."""
+"""Errors of pods that do not start or have ended. They become the reason of a spawn, which its user reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CrashError(SpawnError):
 
 
 class ProgramEndedError(CrashError):
-    """The program ended with exit code 0: somebody shut it down from inside, or it had nothing more to do."""
+    """The program ended with exit code 0: its user shut it down, or it had nothing more to do."""
 
     code = "program_ended"
     title = "The program has ended"
@@ -28,7 +28,7 @@ class OutOfMemoryError(CrashError):
 
 
 class HookFailedError(CrashError):
-    """The container was ended because its ``postStart`` hook failed: how its program ended then says nothing."""
+    """The container was ended because its ``postStart`` hook failed, whatever exit code its program had then."""
 
     code = "lifecycle_hook_failed"
     title = "The lab's start hook failed"
@@ -40,7 +40,7 @@ class PodConfigError(SpawnError):
 
 
 class ContainerWaitingError(SpawnError):
-    """A container waits for a reason of the cluster's that spawnpenny does not know."""
+    """A container waits for a reason of the cluster that spawnpenny does not know."""
 
     code = "container_waiting"
     title = "A container does not start"
@@ -83,7 +83,7 @@ class NodeLimitError(SpawnError):
 
 
 class SchedulingGatedError(SpawnError):
-    """A scheduling gate holds the pod back, as a queue of the cluster's does until it is the pod's turn."""
+    """A scheduling gate holds the pod back, such as that of a queue in the cluster."""
 
     code = "scheduling_gated"
     title = "The cluster holds it back"

@@ -52,15 +52,15 @@ _CAUSES: Final[Mapping[str, type[SpawnError]]] = {
     "NetworkNotReady": PodSetupError,
     "NodeNotReady": NodeLostError,
 }
-"""What only an Event says of a pod that does not come up: it may pass, and is the reason where it does not."""
-_TOLD_ELSEWHERE: Final = frozenset(
+"""Causes that only an Event names. They may pass; if they last, they are why the pod does not start."""
+_REPORTED_ELSEWHERE: Final = frozenset(
     {"FailedScheduling", "BackOff", "Failed", "ErrImageNeverPull", "InspectFailed", "Created", "Started", "Killing"}
 )
-"""What the pod's own status says as well, or says better."""
+"""Reasons of Events that the status of the pod reports as well, or better."""
 _MAX_QUOTE: Final = 200
 
 
-async def tell_events(
+async def report_events(
     cluster: Cluster,
     ref: Ref,
     uid: str,
@@ -71,18 +71,18 @@ async def tell_events(
 ) -> None:
     """Report the Kubernetes Events of a pod, until cancelled.
 
-    ``suspect`` is called with what would be the reason if it lasted; ``quote`` takes secrets out of what is quoted.
+    ``suspect`` is called with the error that would be the reason if it lasted; ``quote`` removes secrets from quotes.
     """
     informer = Informer(cluster, resource_of("Event"), namespace=ref.namespace)
     with informer.subscribe() as changes:
         following = asyncio.create_task(informer.run())
         try:
             async for change in changes:
-                told = worded(change.object, quote=quote) if change.type != "DELETED" else None
-                if told is not None and _is_of(change.object, uid):
-                    notify(*told)
+                message = worded(change.object, quote=quote) if change.type != "DELETED" else None
+                if message is not None and _is_of(change.object, uid):
+                    notify(*message)
                     if (kind := _CAUSES.get(change.object.get("reason") or "")) is not None:
-                        suspect(kind(told[0]))
+                        suspect(kind(message[0]))
         finally:
             following.cancel()
             with suppress(asyncio.CancelledError):
@@ -90,10 +90,10 @@ async def tell_events(
 
 
 async def failed_hook(cluster: Cluster, ref: Ref, uid: str) -> str | None:
-    """Return what the cluster says of a ``postStart`` hook of a pod that failed; None where none did.
+    """Return the cluster's message about a failed ``postStart`` hook of a pod; None if no hook failed.
 
     Raises:
-        ClusterError: The cluster does not say.
+        ClusterError: The Events cannot be listed.
 
     """
     listing = await cluster.list(resource_of("Event"), namespace=ref.namespace)
@@ -102,10 +102,10 @@ async def failed_hook(cluster: Cluster, ref: Ref, uid: str) -> str | None:
 
 
 def worded(event: Manifest, *, quote: Callable[[str], str] = str) -> tuple[str, Severity] | None:
-    """Return what a Kubernetes Event says to the one who waits, and how bad it is; None where it says nothing more."""
+    """Return a sentence for the user about a Kubernetes Event, and its severity; None if it adds nothing."""
     reason, warning = event.get("reason") or "", event.get("type") == "Warning"
     severity = Severity.WARNING if warning else Severity.NORMAL
-    if reason in _TOLD_ELSEWHERE or not (warning or reason in PLAIN):
+    if reason in _REPORTED_ELSEWHERE or not (warning or reason in PLAIN):
         return None
     plain, said = PLAIN.get(reason, ""), _line(quote(event.get("message") or ""))
     if not warning or reason == "Unhealthy":
@@ -114,7 +114,7 @@ def worded(event: Manifest, *, quote: Callable[[str], str] = str) -> tuple[str, 
 
 
 def _is_of(event: Manifest, uid: str) -> bool:
-    """Say whether an Event is of the object of a uid."""
+    """Return whether an Event is about the object with a uid."""
     involved: dict[str, Any] = event.get("involvedObject") or {}
     return involved.get("uid") == uid
 

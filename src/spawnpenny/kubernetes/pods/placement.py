@@ -59,13 +59,13 @@ _CAUSES: Final[tuple[tuple[re.Pattern[str], type[SpawnError], str], ...]] = (
 
 
 def placement_error(message: str, *, shown: str) -> SpawnError:
-    """Return why a pod has no machine, of the scheduler's message; ``shown`` is what is shown of it."""
+    """Return why a pod has no machine, by the scheduler's message; ``shown`` is the part that its user sees."""
     kind, sentence = _cause(reasons_of(message))
     return kind(f"{sentence}: {shown}.")
 
 
 def reasons_of(message: str) -> str:
-    """Return what the scheduler says of the nodes, without what it thinks of preemption."""
+    """Return the scheduler's message about the nodes, without its part on preemption."""
     return _PREEMPTION.sub("", message)
 
 

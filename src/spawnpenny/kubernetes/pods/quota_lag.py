@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.object_cache import Watched
 
 _LAG: Final = 10.0
-"""Seconds after the last pod that ended in which Kubernetes counts anew, and workers that were let go end."""
+"""Seconds after the last pod that ended, within which Kubernetes counts again and retired workers end."""
 _PAUSE: Final = 0.5
 
 

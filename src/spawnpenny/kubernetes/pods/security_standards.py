@@ -1,8 +1,8 @@
 """The Pod Security Standards, as Kubernetes 1.36 evaluates them.
 
 Source: the checks of k8s.io/pod-security-admission and kubernetes.io/docs/concepts/security/pod-security-standards.
-Older releases are stricter in a few places: volumes of images (1.33), user namespaces (1.35), some sysctls (1.27, 1.29,
-1.32); and laxer in one: the hosts of probes and hooks (1.34).
+Older releases are stricter about image volumes (before 1.33), user namespaces (1.35) and some sysctls (1.27, 1.29,
+1.32), and laxer about the hosts of probes and hooks (1.34).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 from spawnpenny.kubernetes.interface import Manifest
 
 LEVELS: Final = ("restricted", "baseline", "privileged")
-"""From the strictest."""
+"""The levels, from the strictest on."""
 
 BASELINE_CAPABILITIES: Final = (
     "AUDIT_WRITE",
@@ -66,12 +66,12 @@ APPARMOR_ANNOTATION: Final = "container.apparmor.security.beta.kubernetes.io/"
 
 
 def required_level(pod: Manifest) -> str:
-    """Return the strictest level that takes a pod: ``restricted``, ``baseline`` or ``privileged``."""
+    """Return the strictest level that accepts a pod: ``restricted``, ``baseline`` or ``privileged``."""
     return next(level for level in LEVELS if not violations(pod, level))
 
 
 def strictest(*levels: str) -> str:
-    """Return the strictest level that takes what each of these levels takes."""
+    """Return the strictest level that accepts every pod that one of these levels accepts."""
     return max(levels, key=LEVELS.index, default=LEVELS[0])
 
 
@@ -114,7 +114,7 @@ def _contexts(pod: Manifest) -> Iterator[dict[str, Any]]:
 
 
 def _container_contexts(pod: Manifest) -> list[dict[str, Any]]:
-    return [_context(each) for each in containers(pod["spec"])]
+    return [_context(container) for container in containers(pod["spec"])]
 
 
 def _capabilities(pod: Manifest, key: str) -> list[list[str]]:
@@ -172,7 +172,7 @@ def _host_process(pod: Manifest) -> bool:
 
 def _handlers_stay(pod: Manifest) -> bool:
     found = [handler for container in containers(pod["spec"]) for handler in handlers(container)]
-    return not any((each.get(action) or {}).get("host") for each in found for action in ("httpGet", "tcpSocket"))
+    return not any((handler.get(action) or {}).get("host") for handler in found for action in ("httpGet", "tcpSocket"))
 
 
 def _non_root(pod: Manifest) -> bool:
@@ -197,9 +197,9 @@ _Control = Callable[[Manifest], bool]
 _BASELINE: Final[Mapping[str, _Control]] = {
     "HostProcess": _host_process,
     "Host Namespaces": lambda pod: not any(pod["spec"].get(key) for key in ("hostNetwork", "hostPID", "hostIPC")),
-    "Privileged Containers": lambda pod: not any(each.get("privileged") for each in _container_contexts(pod)),
+    "Privileged Containers": lambda pod: not any(context.get("privileged") for context in _container_contexts(pod)),
     "Capabilities": lambda pod: all(name in BASELINE_CAPABILITIES for add in _capabilities(pod, "add") for name in add),
-    "HostPath Volumes": lambda pod: all(each.get("hostPath") is None for each in pod["spec"].get("volumes") or ()),
+    "HostPath Volumes": lambda pod: all(volume.get("hostPath") is None for volume in pod["spec"].get("volumes") or ()),
     "Host Ports": lambda pod: (
         not any(port.get("hostPort") for container in containers(pod["spec"]) for port in container.get("ports") or ())
     ),
@@ -208,13 +208,14 @@ _BASELINE: Final[Mapping[str, _Control]] = {
     "SELinux": _se_linux,
     "/proc Mount Type": lambda pod: _has_user_namespace(pod) or _proc_mount_default(pod),
     "Seccomp": _seccomp,
-    "Sysctls": lambda pod: all(each.get("name") in _SYSCTLS for each in _context(pod["spec"]).get("sysctls") or ()),
+    "Sysctls": lambda pod: all(sysctl.get("name") in _SYSCTLS for sysctl in _context(pod["spec"]).get("sysctls") or ()),
 }
 _RESTRICTED: Final[Mapping[str, _Control]] = {
     "/proc Mount Type (restricted)": _proc_mount_default,
-    "Volume Types": lambda pod: all(_VOLUMES & each.keys() for each in pod["spec"].get("volumes") or ()),
+    "Volume Types": lambda pod: all(_VOLUMES & volume.keys() for volume in pod["spec"].get("volumes") or ()),
     "Privilege Escalation": lambda pod: (
-        _is_windows(pod) or all(each.get("allowPrivilegeEscalation") is False for each in _container_contexts(pod))
+        _is_windows(pod)
+        or all(context.get("allowPrivilegeEscalation") is False for context in _container_contexts(pod))
     ),
     "Running as Non-root": _non_root,
     "Running as Non-root user": _non_root_user,

@@ -1,6 +1,7 @@
-"""The state of a pod, as its own container has it: pure reading of the Kubernetes PodStatus.
+"""Read the state of a pod from its PodStatus: its own container decides.
 
-``pod_containers`` says which container that is; ``pod_troubles``, ``pod_placement`` and ``pod_endings`` word causes.
+``pods.containers`` says which container that is. ``pods.troubles``, ``pods.placement`` and ``pods.disruption`` word
+the causes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 from spawnpenny.errors import SpawnError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods.containers import Status, blocking_init, own_end, own_status, side_statuses, state_of
-from spawnpenny.kubernetes.pods.endings import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
+from spawnpenny.kubernetes.pods.disruption import NODE_LOST, cluster_cause, condition, is_node_lost, unmet_gate
 from spawnpenny.kubernetes.pods.errors import (
     NodeLostError,
     PodEndedError,
@@ -32,15 +33,15 @@ from spawnpenny.kubernetes.pods.troubles import (
 )
 
 MANY_CRASHES: Final = 5
-"""After so many ends of its program a pod that ran is given up: the pauses between them are minutes by then."""
+"""After so many ends of its program a pod that ran is given up: the kubelet then pauses for minutes between starts."""
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 _NOT_RUNNING: Final = _ENDED | {"Unknown"}
 _FORGIVEN_AFTER: Final = 600.0
-"""Seconds after which the kubelet forgets earlier ends, and makes its pause a short one again."""
+"""Seconds after which the kubelet forgets earlier ends, and pauses only shortly again."""
 _ENDED_WELL: Final = "The program in the pod ended by itself (exit code 0)."
 _NOT_PLACED: Final = frozenset({"Unschedulable", "SchedulerError"})
 _SKEW: Final = 60.0
-"""Seconds by which two times of a status may differ that belong to one event."""
+"""Seconds by which two times in a status may differ though they belong to one event."""
 
 
 def _as_it_is(text: str) -> str:
@@ -48,7 +49,7 @@ def _as_it_is(text: str) -> str:
 
 
 def is_ready(pod: Manifest) -> bool:
-    """Say whether the pod's own container answers, and nothing else than a container beside it stands against it."""
+    """Return whether the pod's own container is ready; only containers beside it may be unready."""
     status = pod.get("status", {})
     if "deletionTimestamp" in pod["metadata"] or status.get("phase") in _NOT_RUNNING:
         return False
@@ -66,14 +67,14 @@ def is_ready(pod: Manifest) -> bool:
 
 
 def is_over(pod: Manifest) -> bool:
-    """Say whether the pod's own container, or the pod as a whole, has ended for good."""
+    """Return whether the pod's own container, or the whole pod, has ended for good."""
     return _phase(pod) in _ENDED or own_end(pod) is not None
 
 
 def is_lost(pod: Manifest) -> bool:
-    """Say whether a pod that was ready will not be again by itself.
+    """Return whether a pod that was ready will not be ready again by itself.
 
-    It is over, its program fails all the time, or it is deleted and nobody is left on its machine to end it.
+    It is over, its program fails again and again, or it is deleted and its machine does not answer.
     """
     if is_over(pod):
         return True
@@ -82,20 +83,18 @@ def is_lost(pod: Manifest) -> bool:
     if "deletionTimestamp" in pod["metadata"] and is_node_lost(pod):
         return True
     own = own_status(pod)
-    if (
-        state_of(own, "running") is not None
-    ):  # it may be busy: how it ended earlier, maybe long ago, says nothing of that
+    if state_of(own, "running") is not None:  # it may be busy; earlier ends, maybe long ago, say nothing of that
         return False
     return crashes(pod) >= MANY_CRASHES and not _ran_long(own)
 
 
 def is_deleted(pod: Manifest) -> bool:
-    """Say whether a pod is being deleted: it is never ready again, however long its grace period lasts."""
+    """Return whether a pod is being deleted: it is never ready again, however long its grace period lasts."""
     return "deletionTimestamp" in pod["metadata"]
 
 
 def has_succeeded(pod: Manifest) -> bool:
-    """Say whether the pod's own container has ended with exit code 0, whatever those beside it do.
+    """Return whether the pod's own container has ended with exit code 0, whatever those beside it do.
 
     A program that the cluster ended has not succeeded: many end with 0 when they are asked to end.
     """
@@ -115,15 +114,15 @@ def failed_starts(pod: Manifest) -> int:
     return _ends(blocking_init(pod) or own_status(pod))
 
 
-def has_begun(pod: Manifest) -> bool:
-    """Say whether the machine has set the pod up: a container of it runs, or has run."""
+def has_started(pod: Manifest) -> bool:
+    """Return whether the machine has set the pod up: one of its containers runs, or has run."""
     status = pod.get("status", {})
     listed = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    return any(state_of(each, state) is not None for each in listed for state in ("running", "terminated"))
+    return any(state_of(entry, state) is not None for entry in listed for state in ("running", "terminated"))
 
 
 def trouble(pod: Manifest, *, quote: Quote | None = _as_it_is) -> Trouble | None:
-    """Say what keeps a pod from being ready, if anything is wrong with it; for ``quote`` see ``ending``."""
+    """Return what keeps a pod from being ready, if anything is wrong with it; for ``quote`` see ``ending``."""
     if is_deleted(pod):
         return Trouble(deletion(pod))
     placed = condition(pod, "PodScheduled")
@@ -133,7 +132,7 @@ def trouble(pod: Manifest, *, quote: Quote | None = _as_it_is) -> Trouble | None
         return Trouble(error, placing=True)
     if placed.get("status") == "False" and placed.get("reason") == "SchedulingGated":
         return Trouble(_gated(pod), placing=True)
-    if _is_old_news(pod):
+    if _is_outdated(pod):
         return _lost_machine(pod)
     found = container_trouble(
         blocking_init(pod) or own_status(pod),
@@ -146,7 +145,7 @@ def trouble(pod: Manifest, *, quote: Quote | None = _as_it_is) -> Trouble | None
 
 
 def side_troubles(pod: Manifest) -> Iterator[tuple[str, SpawnError]]:
-    """Yield the containers beside the program that are in trouble, by name, and why. They decide nothing."""
+    """Yield the name of each container in trouble beside the program, and why. They decide nothing."""
     for status in side_statuses(pod):
         found = container_trouble(status, quote=None)
         if found is not None:
@@ -156,7 +155,7 @@ def side_troubles(pod: Manifest) -> Iterator[tuple[str, SpawnError]]:
 def ending(pod: Manifest, *, quote: Quote | None = _as_it_is) -> SpawnError:
     """Word why a pod that is over, or lost, has ended.
 
-    What its program wrote last is added where the cluster keeps it, by way of ``quote``, which takes secrets out; None
+    The last output of its program is added, if the cluster has kept it. ``quote`` removes secrets from it; None
     leaves it out.
     """
     if (cause := cluster_cause(pod, quoted)) is not None:
@@ -167,7 +166,7 @@ def ending(pod: Manifest, *, quote: Quote | None = _as_it_is) -> SpawnError:
     waiting, ended = state_of(status, "waiting") or {}, end_of(status)
     if waiting.get("reason") == "PostStartHookError":
         return hook_failure(status["name"], quote(waiting.get("message") or "") if quote else "")
-    stale = state_of(status, "running") is not None  # the cluster gave the pod up, and nobody has reported its end
+    stale = state_of(status, "running") is not None  # the cluster gave the pod up, and no kubelet reported its end
     if _phase(pod) == "Failed" and (ended is None or stale):
         return PodEndedError("The pod has failed, and the cluster does not say why.")
     error = container_end(status.get("name", ""), ended or {}, quote=quote)
@@ -175,7 +174,7 @@ def ending(pod: Manifest, *, quote: Quote | None = _as_it_is) -> SpawnError:
 
 
 def deletion(pod: Manifest | None) -> SpawnError:
-    """Word why a pod was deleted from outside, as far as its last state says it."""
+    """Word why a pod was deleted from outside, as far as its last state says."""
     if pod is not None:
         if (cause := cluster_cause(pod, quoted)) is not None:
             return cause
@@ -196,8 +195,8 @@ def _gated(pod: Manifest) -> SchedulingGatedError:
     return SchedulingGatedError(f"The cluster holds its start back{f' ({gates})' if gates else ''}: it waits its turn.")
 
 
-def _is_old_news(pod: Manifest) -> bool:
-    """Say whether a program that runs was ready after its last end: that is not why it is not ready now."""
+def _is_outdated(pod: Manifest) -> bool:
+    """Return whether the last end of a running program is outdated: it was ready after that."""
     own, ready = own_status(pod), condition(pod, "Ready")
     last = state_of(own, "terminated", last=True)
     if state_of(own, "running") is None or last is None or ready.get("status") != "False":
@@ -207,7 +206,7 @@ def _is_old_news(pod: Manifest) -> bool:
 
 
 def _was_deleted_before(pod: Manifest, ended: Status) -> bool:
-    """Say whether a pod was to be deleted before its program ended; also where that is not known."""
+    """Return whether a pod was deleted before its program ended, or whether that is not known."""
     metadata = pod["metadata"]
     if "deletionTimestamp" not in metadata:
         return False
@@ -231,7 +230,7 @@ def _ends(status: Status) -> int:
 
 
 def _ran_long(status: Status) -> bool:
-    """Say whether a container ran for long before it ended: the kubelet starts it again at once."""
+    """Return whether a container ran for long before it ended: the kubelet starts it again at once."""
     ended = end_of(status) or {}
     began, finished = _time(ended.get("startedAt")), _time(ended.get("finishedAt"))
     return began is not None and finished is not None and (finished - began).total_seconds() >= _FORGIVEN_AFTER

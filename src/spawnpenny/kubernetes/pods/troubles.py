@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from spawnpenny.errors import SpawnError
-from spawnpenny.kubernetes.pods.containers import NOT_BEGUN, Status, state_of
+from spawnpenny.kubernetes.pods.containers import NOT_STARTED, Status, state_of
 from spawnpenny.kubernetes.pods.errors import (
     ContainerWaitingError,
     CrashError,
@@ -28,7 +28,7 @@ from spawnpenny.kubernetes.pods.errors import (
 Quote = Callable[[str], str]
 
 HEALING: Final = 60.0
-"""Seconds that a trouble may last which a controller of the site may end: a Secret or ConfigMap that comes later."""
+"""Seconds that a trouble may last if a controller of the site may end it, by creating a Secret or ConfigMap."""
 _PULL_REASONS: Final = frozenset(
     {
         "ErrImageNeverPull",
@@ -50,8 +50,8 @@ _CONFIG_REASONS: Final = frozenset(
     }
 )
 _END_UNKNOWN: Final = frozenset({"ContainerStatusUnknown", "Unknown"})
-"""How the kubelet, and containerd, call the end of a container that they found gone, as after a restart of the machine.
-The exit codes are made up: 137 and 255."""
+"""Reasons that the kubelet and containerd give for a container that they found gone, as after a restart of the machine.
+The exit codes, 137 and 255, are made up."""
 _NOT_STARTED: Final = frozenset({"StartError", "ContainerCannotRun"})
 _PASSING: Final = re.compile(
     r"no such host|server misbehaving|i/o timeout|timed? ?out|deadline exceeded|connection re(?:fused|set)|EOF\b"
@@ -81,8 +81,8 @@ class Trouble:
     """The reason why a pod is not ready.
 
     ``hopeless`` trouble fails a spawn at once, other trouble when it has come back, or has lasted for ``grace`` seconds
-    where that is not None. ``pausing`` says that nothing new happened: the kubelet waits before it tries again.
-    ``placing`` is the scheduler's, which often passes.
+    (None: no limit). ``pausing`` says that the kubelet only waits before it tries again. ``placing`` trouble comes from
+    the scheduler, and often passes.
     """
 
     error: SpawnError
@@ -97,9 +97,9 @@ class Trouble:
 
 
 def container_trouble(status: Status, *, quote: Quote | None, pull_secrets: bool = False) -> Trouble | None:
-    """Return why a container does not run, where something is wrong; for ``quote`` see ``container_end``.
+    """Return why a container does not run, if something is wrong; for ``quote`` see ``container_end``.
 
-    ``pull_secrets`` says whether its pod names any: a denied pull may then pass.
+    ``pull_secrets`` says whether its pod names any: a denied pull may succeed later then.
     """
     waiting = state_of(status, "waiting") or {}
     reason, message = waiting.get("reason") or "", waiting.get("message") or ""
@@ -110,7 +110,7 @@ def container_trouble(status: Status, *, quote: Quote | None, pull_secrets: bool
         return Trouble(PodConfigError(said), hopeless=bool(_HOPELESS_CONFIG.search(message)), grace=HEALING)
     if reason == "PostStartHookError":
         return Trouble(hook_failure(status["name"], quote(message) if quote else ""))
-    if reason == "CrashLoopBackOff" or reason in NOT_BEGUN:
+    if reason == "CrashLoopBackOff" or reason in NOT_STARTED:
         return _ended_before(status, again=reason == "CrashLoopBackOff", quote=quote)
     said = quoted(message)
     return Trouble(
@@ -121,7 +121,7 @@ def container_trouble(status: Status, *, quote: Quote | None, pull_secrets: bool
 def container_end(container: str, ended: Status, *, quote: Quote | None) -> SpawnError:
     """Word how a container ended.
 
-    What its program wrote last is added where the cluster keeps it, by way of ``quote``, which takes secrets out; None
+    The last output of its program is added, if the cluster has kept it. ``quote`` removes secrets from it; None
     leaves it out.
     """
     detail = _last_words(quote(_whole_words(ended.get("message") or ""))) if quote else ""
@@ -165,7 +165,7 @@ def _last_words(text: str) -> str:
 
 
 def _whole_words(message: str) -> str:
-    """Drop the first word of a message that the kubelet may have cut: the rest of a secret is not known for one."""
+    """Drop the first word of a message that the kubelet may have cut: the rest of a secret would not be recognised."""
     if len(message.encode("utf-8", "surrogatepass")) < _CUT_FROM:
         return message
     return "".join(message.split(maxsplit=1)[1:])

@@ -1,6 +1,6 @@
-"""Wait for one pod, in the pods that the service watches.
+"""Wait for one pod in the cache of the service.
 
-It makes no call to the cluster, and waits no longer than there is hope.
+It makes no call to the cluster as long as the cache knows the pod, and stops when the pod cannot become ready.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.kubernetes.pods.containers import own_container, own_spec
 from spawnpenny.kubernetes.pods.errors import CrashError, HookFailedError, ImageError, OutOfMemoryError
-from spawnpenny.kubernetes.pods.events import failed_hook, tell_events
+from spawnpenny.kubernetes.pods.events import failed_hook, report_events
 from spawnpenny.kubernetes.pods.troubles import Quote, Trouble, hook_failure
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.object_cache import Watched
 
 PULLS: Final = 3
-"""How many times the image may fail to be pulled before that fails the spawn."""
+"""Failed pulls of the image after which the spawn fails."""
 STARTS: Final = 2
-"""How many times the container that is waited for may end before that fails the spawn."""
-UNSCHEDULABLE_TOLD_AFTER: Final = 30.0
-"""Seconds: placing a pod is often refused for a moment and then goes through."""
+"""Ends of the awaited container after which the spawn fails."""
+UNSCHEDULABLE_REPORTED_AFTER: Final = 30.0
+"""Seconds after which the user reads that a pod has no machine: often it gets one a moment later."""
 
 _LAG: Final = 1.0
-"""Seconds that the informer may take to hear of a pod before the cluster is asked itself."""
+"""Seconds that the informer may take to see a pod before the cluster is called."""
 _EVENT_LAG: Final = 1.0
 """Seconds that an Event may come after the status that it explains."""
 
@@ -45,12 +45,11 @@ def _ignore(*_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Callbacks that hear of a pod.
+    """Callbacks for the progress of a pod.
 
-    ``notify`` is called with a sentence when what is waited for changes, ``suspect`` with the trouble that the pod is
-    in, or None, ``notice`` with each state of the pod that is not yet what is waited for; ``quote`` takes secrets out
-    of what is quoted. Once the pod has taken ``slow`` seconds, its Kubernetes Events are reported as well, while
-    ``told`` is held: that costs a list and a watch.
+    ``notify`` is called with a sentence for each new trouble, ``suspect`` with the present trouble or None, ``notice``
+    with each state of the pod before the awaited one. ``quote`` removes secrets from quotes. After ``slow`` seconds the
+    Kubernetes Events of the pod are reported as well, while ``events_gate`` is held: that costs a list and a watch.
     """
 
     notify: Notify = _ignore
@@ -58,7 +57,7 @@ class Listener:
     notice: Callable[[Manifest], None] = _ignore
     quote: Quote = str
     slow: float = math.inf
-    told: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
+    events_gate: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
 
 
 class PodWatch:
@@ -70,7 +69,7 @@ class PodWatch:
         self._ref = ref
         self._uid = uid
         self._listener = listener or Listener()
-        self._told = ""
+        self._reported = ""
         self._state = ""
         self._pulls = 0
         self._last: Manifest | None = None
@@ -107,13 +106,13 @@ class PodWatch:
 
         await self._appears()
         try:
-            async with after_a_while(self._listener.slow, self._tell_events):
+            async with after_a_while(self._listener.slow, self._report_events):
                 pod = await self._within_patience(look)
         except CrashError as error:
             raise await self._cause_of(error) from None
         finally:
             self._hold_back()
-        if pod is None:  # `look` is never content with an absent pod
+        if pod is None:  # `look` accepts no absent pod
             raise pod_status.deletion(self._last)
         return pod
 
@@ -128,7 +127,7 @@ class PodWatch:
             raise
 
     async def _cause_of(self, error: CrashError) -> SpawnError:
-        """Return why a program ended: only an Event says that it was ended because its ``postStart`` hook failed."""
+        """Return why a program ended: only an Event says that its ``postStart`` hook failed."""
         pod = self._last
         known = isinstance(error, HookFailedError | OutOfMemoryError)
         if known or pod is None or "postStart" not in (own_spec(pod).get("lifecycle") or {}):
@@ -143,16 +142,16 @@ class PodWatch:
             await asyncio.sleep(pause)
         return error
 
-    async def _tell_events(self) -> None:
+    async def _report_events(self) -> None:
         listener = self._listener
-        async with listener.told:
-            work = tell_events(
+        async with listener.events_gate:
+            work = report_events(
                 self._cluster, self._ref, self._uid, notify=listener.notify, suspect=self._hear, quote=listener.quote
             )
             await work
 
     def _hear(self, error: SpawnError) -> None:
-        """Take what an Event says for the reason, as long as the pod's own status says none."""
+        """Take the error of an Event as the reason, as long as the status of the pod has none."""
         self._heard = error
         if self._found is None:
             self._listener.suspect(error)
@@ -195,9 +194,9 @@ class PodWatch:
         state = f"{found.code}: {found.error.message}" if found else ""
         if found is not None and isinstance(found.error, ImageError) and state != self._state and not found.pausing:
             self._pulls += 1
-        self._be_patient(found)
+        self._limit_trouble(found)
         self._state, self._found = state, found
-        if pod_status.has_begun(pod):
+        if pod_status.has_started(pod):
             self._heard = None
         self._listener.suspect(found.error if found else self._heard)
         if found is None:
@@ -216,8 +215,8 @@ class PodWatch:
             return Trouble(self._hook) if not isinstance(found.error, OutOfMemoryError) else found
         return found
 
-    def _be_patient(self, found: Trouble | None) -> None:
-        """End the waiting if a trouble lasts, counted from when it began."""
+    def _limit_trouble(self, found: Trouble | None) -> None:
+        """Stop waiting if a trouble lasts too long, counted from its beginning."""
         grace = found.grace if found else None
         if grace is None:
             self._patience.reschedule(None)
@@ -231,14 +230,14 @@ class PodWatch:
 
     def _say(self, found: Trouble) -> None:
         error = found.error
-        if error.message == self._told:
+        if error.message == self._reported:
             return
-        self._told = error.message
+        self._reported = error.message
         self._hold_back()
         if found.placing:
             loop = asyncio.get_running_loop()
             self._later = loop.call_later(
-                UNSCHEDULABLE_TOLD_AFTER, self._listener.notify, error.message, Severity.WARNING
+                UNSCHEDULABLE_REPORTED_AFTER, self._listener.notify, error.message, Severity.WARNING
             )
         else:
             self._listener.notify(error.message, Severity.WARNING)

@@ -1,4 +1,4 @@
-"""Metrics that several processes have: their tasks, what they follow in the cluster, their connections."""
+"""Metrics of several processes: tasks, informers, connections."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def counters(name: str, text: str, label: str, counts: Mapping[str, int]) -> Met
 
 
 def of_tasks(supervisor: Supervisor) -> Iterable[Metric]:
-    """Yield how the long-lived tasks stand, and what they could not handle."""
+    """Yield the states of the long-lived tasks, and the items that they skipped."""
     yield gauges("spawnpenny_task_running", "1 while a task of the process runs.", "task", supervisor.standing())
     yield counters(
         "spawnpenny_task_failures", "How often a task failed and was restarted.", "task", supervisor.failures
@@ -44,16 +44,16 @@ def of_tasks(supervisor: Supervisor) -> Iterable[Metric]:
 
 
 def of_informers(watched: Mapping[str, Watched]) -> Iterable[Metric]:
-    """Yield how well a process knows the cluster."""
-    synced = {resource: each.synced.is_set() for resource, each in watched.items()}
+    """Yield how complete and how fresh the informers are."""
+    synced = {resource: informer.synced.is_set() for resource, informer in watched.items()}
     yield gauges("spawnpenny_informer_synced", "1 once all objects of a resource are known.", "resource", synced)
-    staleness = {resource: each.staleness() for resource, each in watched.items()}
+    staleness = {resource: informer.staleness() for resource, informer in watched.items()}
     yield gauges(
         "spawnpenny_informer_staleness_seconds", "Since the last word from the cluster.", "resource", staleness
     )
 
 
 def of_connections(connections: Connections) -> Iterable[Metric]:
-    """Yield how many callers there are, and how many were turned away."""
+    """Yield how many connections are open, and how many were refused or cut."""
     yield gauge("spawnpenny_connections_open", "Connections of callers that are open.", len(connections))
     yield counters("spawnpenny_connections_cut", "Connections that were refused or cut.", "reason", connections.closed)

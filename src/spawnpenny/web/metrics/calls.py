@@ -13,7 +13,7 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class CallMetrics:
-    """A ``cluster.meter.Meter``."""
+    """Metrics of calls to the cluster, as a ``kubernetes.calls.Meter``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._calls = Counter(

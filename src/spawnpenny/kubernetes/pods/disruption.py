@@ -77,7 +77,7 @@ _DISRUPTIONS: Final[Mapping[str, _Cause]] = {
 def cluster_cause(pod: Manifest, quoted: Callable[[str], str]) -> SpawnError | None:
     """Return why the cluster ended a pod, or is about to; None where its program ended by itself.
 
-    ``quoted`` makes a short line of the cluster's own words.
+    ``quoted`` shortens the cluster's own words to one line.
     """
     status = pod.get("status", {})
     reason = status.get("reason") or ""
@@ -95,9 +95,9 @@ def cluster_cause(pod: Manifest, quoted: Callable[[str], str]) -> SpawnError | N
 
 
 def is_node_lost(pod: Manifest) -> bool:
-    """Say whether the machine of a pod does not answer: nothing is known of its containers any more.
+    """Return whether the machine of a pod does not answer, so that nothing is known of its containers.
 
-    The node controller then has the pod not Ready, and leaves what the kubelet reported last.
+    The node controller then reports the pod as not Ready, and keeps the rest of the last status.
     """
     status = pod.get("status", {})
     if status.get("reason") == NODE_LOST or status.get("phase") == "Unknown":
@@ -110,13 +110,13 @@ def is_node_lost(pod: Manifest) -> bool:
 
 
 def unmet_gate(pod: Manifest) -> str | None:
-    """Return a readiness gate that is not met: a controller of the site's holds the pod back."""
+    """Return a readiness gate that is not met: a controller of the site holds the pod back."""
     gates = (gate["conditionType"] for gate in pod.get("spec", {}).get("readinessGates") or ())
     return next((gate for gate in gates if condition(pod, gate).get("status") != "True"), None)
 
 
 def stuck_pods(pods: Iterable[Manifest]) -> list[str]:
-    """Return why each of the pods that are being deleted is not gone yet, a sentence each."""
+    """Return one sentence for each pod that is being deleted: why it is not gone yet."""
     return [_stuck(pod) for pod in pods if "deletionTimestamp" in pod["metadata"]]
 
 
@@ -132,9 +132,9 @@ def _stuck(pod: Manifest) -> str:
 
 def condition(pod: Manifest, type_: str) -> dict[str, Any]:
     """Return a condition of a pod; empty where it has none of that type."""
-    for each in pod.get("status", {}).get("conditions") or ():
-        if each.get("type") == type_:
-            found: dict[str, Any] = each
+    for entry in pod.get("status", {}).get("conditions") or ():
+        if entry.get("type") == type_:
+            found: dict[str, Any] = entry
             return found
     return {}
 
