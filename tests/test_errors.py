@@ -24,11 +24,11 @@ def all_errors(base=SpawnpennyError):
 
 
 ERRORS = [
-    each
-    for each in all_errors()
-    if each.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
+    error
+    for error in all_errors()
+    if error.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
 ]
-WORDED = [each for each in ERRORS if "message" not in inspect.signature(each).parameters]
+WORDED = [error for error in ERRORS if "message" not in inspect.signature(error).parameters]
 
 
 def codes_in(tree):
@@ -51,7 +51,7 @@ def test_codes_are_unique():
     assert [code for code, count in Counter(error.code for error in ERRORS).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda each: each.code)
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.code)
 def test_an_error_says_what_programs_and_people_need(error):
     assert error.code.replace("_", "").isalpha()
     assert error.code.islower()
@@ -60,12 +60,12 @@ def test_an_error_says_what_programs_and_people_need(error):
     assert not error.title.endswith(".")
 
 
-@pytest.mark.parametrize("error", WORDED, ids=lambda each: each.code)
+@pytest.mark.parametrize("error", WORDED, ids=lambda error: error.code)
 def test_an_error_that_words_itself_says_sentences(error):
     arguments = {
-        name: 1 if "int" in str(each.annotation) else name
-        for name, each in inspect.signature(error).parameters.items()
-        if each.kind is not each.VAR_KEYWORD
+        name: 1 if "int" in str(parameter.annotation) else name
+        for name, parameter in inspect.signature(error).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
     }
     message = str(error(**arguments))
     assert message[0].isupper() or message.startswith(tuple(arguments))

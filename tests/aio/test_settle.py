@@ -13,10 +13,10 @@ class Work:
     """Goes on when it is let, and notes that it came to its end."""
 
     def __init__(self, error=None):
-        self.begun, self.let, self.ended, self.error = asyncio.Event(), asyncio.Event(), False, error
+        self.started, self.let, self.ended, self.error = asyncio.Event(), asyncio.Event(), False, error
 
     async def __call__(self):
-        self.begun.set()
+        self.started.set()
         await self.let.wait()
         self.ended = True
         if self.error:
@@ -25,7 +25,7 @@ class Work:
 
 
 async def cancelled_while_at_it(work, waiter, times):
-    await work.begun.wait()
+    await work.started.wait()
     for _ in range(times):
         waiter.cancel()
         await asyncio.wait({waiter}, timeout=0)
@@ -63,9 +63,9 @@ async def test_of_work_that_fails_after_a_cancellation_only_the_cancellation_is_
 
 @pytest.mark.parametrize("times", [1, 2])
 async def test_settle_waits_for_all_also_when_it_is_cancelled(times):
-    slow, quick = Work(), Work(ValueError("x"))
-    tasks = {asyncio.create_task(slow()), asyncio.create_task(quick())}
-    quick.let.set()
+    slow, failing = Work(), Work(ValueError("x"))
+    tasks = {asyncio.create_task(slow()), asyncio.create_task(failing())}
+    failing.let.set()
     await cancelled_while_at_it(slow, asyncio.create_task(settle(tasks)), times)
     assert slow.ended
     assert {type(task.exception()) for task in tasks} == {type(None), ValueError}

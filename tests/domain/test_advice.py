@@ -1,4 +1,4 @@
-"""Advice for whoever meets an error: each code has some."""
+"""Advice on errors: every code has some."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ def test_advice_is_a_sentence_that_says_what_to_do(text):
 
 
 def test_an_error_may_know_better_than_its_code():
-    told = errors.SpawnError("The licence server is down.", advice="Tell the helpdesk.")
-    assert (told.advice, dict(told.facts)) == ("Tell the helpdesk.", {})
+    error = errors.SpawnError("The licence server is down.", advice="Tell the helpdesk.")
+    assert (error.advice, dict(error.facts)) == ("Tell the helpdesk.", {})

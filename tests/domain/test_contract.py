@@ -47,7 +47,7 @@ def written_again(tree):
 def test_no_name_is_written_a_second_time():
     files = {*ROOT.glob("src/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")} - {Path(contract.__file__)}
     found = {str(file): written_again(ast.parse(file.read_text())) for file in files}
-    assert {file: lines for file, lines in found.items() if lines} == {}
+    assert {file: names for file, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize(

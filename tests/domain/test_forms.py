@@ -44,7 +44,7 @@ def field(name="f", choices=(ONE,), **more):
 
 
 @pytest.mark.parametrize(
-    ("form", "told"),
+    ("form", "sentence"),
     [
         ([field(), field()], "two fields are called 'f'"),
         ([field(), field("g", (FormChoice("1", "One", fields=(field(),)),))], "two fields are called 'f'"),
@@ -67,10 +67,10 @@ def field(name="f", choices=(ONE,), **more):
         ),
     ],
 )
-def test_what_is_no_form_is_told(form, told):
+def test_what_is_no_form_is_told(form, sentence):
     with pytest.raises(ValueError, match=r".") as refused:
         check_form(form)
-    assert told in str(refused.value)
+    assert sentence in str(refused.value)
 
 
 def test_two_choices_of_one_field_may_have_a_field_of_the_same_name():
@@ -102,7 +102,7 @@ def test_what_is_not_chosen_has_its_default(options, chosen):
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "key", "told"),
+    ("options", "error", "key", "sentence"),
     [
         ({"profil": "gpu"}, UnknownOptionError, "profil", "there are dataset, profile. Did you mean 'profile'?"),
         ({"profile": "gpus"}, UnknownOptionError, "profile", "there are cpu, gpu, batch. Did you mean 'gpu'?"),
@@ -129,11 +129,11 @@ def test_what_is_not_chosen_has_its_default(options, chosen):
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_with_what_does(options, error, key, told):
+def test_what_does_not_fit_is_refused_with_what_does(options, error, key, sentence):
     with pytest.raises(error) as refused:
         check_options(FORM, options)
-    assert [each["field"] for each in refused.value.facts["errors"]] == [f"options.{key}"]
-    assert told in str(refused.value)
+    assert [fault["field"] for fault in refused.value.facts["errors"]] == [f"options.{key}"]
+    assert sentence in str(refused.value)
 
 
 def test_all_that_is_wrong_is_told_at_once():
@@ -195,14 +195,14 @@ def fields(draw, names, depth=1):
 def chosen(draw, form):
     """Choose as a user would: of each field a choice with what belongs to it, or a text, or nothing."""
     options = {}
-    for each in form:
-        if each.free_text is not None and draw(st.booleans()):
-            options[each.text_name] = draw(TEXTS)
-        elif each.choices and draw(st.booleans()):
-            choice = draw(st.sampled_from(each.choices))
-            options |= {each.name: choice.value} | draw(chosen(choice.fields))
-        elif each.default is not None:
-            options |= draw(chosen(each.default.fields))
+    for field in form:
+        if field.free_text is not None and draw(st.booleans()):
+            options[field.text_name] = draw(TEXTS)
+        elif field.choices and draw(st.booleans()):
+            choice = draw(st.sampled_from(field.choices))
+            options |= {field.name: choice.value} | draw(chosen(choice.fields))
+        elif field.default is not None:
+            options |= draw(chosen(field.default.fields))
     return options
 
 
@@ -211,7 +211,7 @@ def forms_and_options(draw):
     """Make a form, and options that fit it, but for what is done to them then."""
     form = draw(fields(NAMES))
     options = draw(chosen(form))
-    keys = sorted({key for each in every_field(form) for key in (each.name, each.text_name)} | {"other"})
+    keys = sorted({key for field in every_field(form) for key in (field.name, field.text_name)} | {"other"})
     anything = st.sampled_from(VALUES) | TEXTS | st.none() | st.booleans() | st.integers() | st.just([])
     return form, options | draw(st.dictionaries(st.sampled_from(keys), anything, max_size=1))
 
@@ -232,7 +232,7 @@ def test_the_schema_takes_what_is_taken_and_nothing_else(case):
     with suppress(InvalidRequestError):
         check_options(form, options)
         taken = True
-    texts = {each.text_name for each in every_field(form)}
+    texts = {field.text_name for field in every_field(form)}
     stripped = {
         key: value.strip() if key in texts and isinstance(value, str) else value for key, value in options.items()
     }

@@ -75,7 +75,7 @@ def test_texts_are_expanded_wherever_they_are():
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "sentence"),
     [
         ("claim-{usernmae}", "there is no field {usernmae}; there are username, "),
         ("claim-{username.__class__}", "a field is a name in braces"),
@@ -85,6 +85,6 @@ def test_texts_are_expanded_wherever_they_are():
         ("claim-username}", "'}'"),
     ],
 )
-def test_what_is_no_template_is_refused(template, told):
-    with pytest.raises(ValueError, match=told.replace("{", r"\{").replace("}", r"\}")):
+def test_what_is_no_template_is_refused(template, sentence):
+    with pytest.raises(ValueError, match=sentence.replace("{", r"\{").replace("}", r"\}")):
         fields_of(template)

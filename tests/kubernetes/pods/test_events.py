@@ -15,7 +15,7 @@ def event(type_, reason, message=""):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         (event("Normal", "Pulling", 'Pulling image "x"'), (PLAIN["Pulling"], Severity.NORMAL)),
         (event("Normal", "TriggeredScaleUp", "pod triggered scale-up: [{…}]"), (PLAIN["TriggeredScaleUp"], "normal")),
@@ -30,10 +30,10 @@ def event(type_, reason, message=""):
         (event("Warning", "FailedScheduling", "0/3 nodes are available"), None),
         ({}, None),
     ],
-    ids=["image", "autoscaler", "volume", "probe", "new warning", "no message", "new", "told by the pod", "empty"],
+    ids=["image", "autoscaler", "volume", "probe", "new warning", "no message", "new", "reported by the pod", "empty"],
 )
-def test_reasons_are_told_in_plain_words_and_warnings_with_what_the_cluster_says(given, told):
-    assert worded(given) == told
+def test_reasons_are_told_in_plain_words_and_warnings_with_what_the_cluster_says(given, expected):
+    assert worded(given) == expected
 
 
 def test_what_is_quoted_has_its_secrets_taken_out_and_is_cut():

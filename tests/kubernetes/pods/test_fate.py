@@ -35,28 +35,28 @@ def status(name, state, *, ready=False, restarts=0, last=None):
     }
 
 
-def ends_for_good(each, policy):
-    code = each["state"].get("terminated", {}).get("exitCode")
+def ends_for_good(container, policy):
+    code = container["state"].get("terminated", {}).get("exitCode")
     return code is not None and (policy == "Never" or (policy == "OnFailure" and code == 0))
 
 
 def pod(own, *, policy="OnFailure", beside=(), native=(), inits=(), reported=None, **metadata):
     """Make a pod as a kubelet would report it: its phase and conditions are those of all containers together."""
-    containers = sorted([own, *beside], key=lambda each: each["name"])
-    alive = [each for each in (*containers, *native) if not ends_for_good(each, policy)]
+    containers = sorted([own, *beside], key=lambda entry: entry["name"])
+    alive = [entry for entry in (*containers, *native) if not ends_for_good(entry, policy)]
     codes = [container["state"].get("terminated", {}).get("exitCode", 0) for container in containers]
     phase = "Running" if alive else "Failed" if any(codes) else "Succeeded"
-    ok = "True" if all(each["ready"] for each in (*containers, *native)) else "False"
-    conditions = [{"type": each, "status": ok} for each in ("Ready", "ContainersReady")]
+    ok = "True" if all(entry["ready"] for entry in (*containers, *native)) else "False"
+    conditions = [{"type": type_, "status": ok} for type_ in ("Ready", "ContainersReady")]
     return {
         "metadata": {"name": "lab", "uid": "u", "annotations": {labels.CONTAINER: OWN}, **metadata},
         "spec": {
             "restartPolicy": policy,
             "initContainers": [
                 *({"name": init["name"]} for init in inits),
-                *({"name": each["name"], "restartPolicy": "Always"} for each in native),
+                *({"name": entry["name"], "restartPolicy": "Always"} for entry in native),
             ],
-            "containers": [{"name": each["name"]} for each in (*beside, own)],
+            "containers": [{"name": entry["name"]} for entry in (*beside, own)],
         },
         "status": {
             "phase": phase,
@@ -91,7 +91,7 @@ def statuses(names, states=STATES):
         restarts=st.integers(0, 50),
         last=st.one_of(st.just({}), ENDS),
     )
-    return st.lists(one, max_size=3, unique_by=lambda each: each["name"])
+    return st.lists(one, max_size=3, unique_by=lambda entry: entry["name"])
 
 
 OWNS = st.builds(
@@ -125,16 +125,16 @@ def test_a_pods_fate_is_that_of_its_own_container(own, policy, beside, native, i
 @given(own=OWNS, beside=BESIDE, native=NATIVE)
 def test_each_container_in_trouble_beside_the_program_is_named_and_no_other(own, beside, native):
     named = {name for name, _ in pod_status.side_troubles(pod(own, beside=beside, native=native))}
-    calm = {each["name"] for each in (*beside, *native) if not is_bad(each)}
-    assert named == {each["name"] for each in (*beside, *native)} - calm
+    calm = {entry["name"] for entry in (*beside, *native) if not is_bad(entry)}
+    assert named == {entry["name"] for entry in (*beside, *native)} - calm
     assert OWN not in named
 
 
-def is_bad(each):
-    codes = [each[state].get("terminated", {}).get("exitCode") for state in ("state", "lastState")]
+def is_bad(entry):
+    codes = [entry[state].get("terminated", {}).get("exitCode") for state in ("state", "lastState")]
     code = codes[0] if codes[0] is not None else codes[1]
-    waits = each["state"].get("waiting", {}).get("reason", "CrashLoopBackOff")
-    again = "waiting" in each["state"] and code == 0 and each["restartCount"] > 0
+    waits = entry["state"].get("waiting", {}).get("reason", "CrashLoopBackOff")
+    again = "waiting" in entry["state"] and code == 0 and entry["restartCount"] > 0
     return waits != "CrashLoopBackOff" or bool(code) or again
 
 

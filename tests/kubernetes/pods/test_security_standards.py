@@ -49,7 +49,7 @@ VOLUMES = {
 }
 
 
-def each(value, path):
+def values_at(value, path):
     """Yield the values at a path, None where there is none; ``*`` is every entry of a list."""
     key, _, rest = path.partition(".")
     if key == "*":
@@ -59,12 +59,12 @@ def each(value, path):
     else:
         found = [value.get(key) if isinstance(value, dict) else None]
     for one in found:
-        yield from each(one, rest) if rest else [one]
+        yield from values_at(one, rest) if rest else [one]
 
 
 def only(*paths, allowed):
     """Make a control: at these paths of the spec there are but these values, or none."""
-    return lambda pod: all(value in allowed for path in paths for value in each(pod["spec"], path))
+    return lambda pod: all(value in allowed for path in paths for value in values_at(pod["spec"], path))
 
 
 def apparmor_annotations(pod):
@@ -77,8 +77,8 @@ def inherited(field, *, required):
     """Make a control: the pod or each container says so, and nobody says otherwise."""
 
     def control(pod):
-        of_pod = next(each(pod["spec"], f"securityContext.{field}"))
-        of_containers = list(each(pod["spec"], f"C.securityContext.{field}"))
+        of_pod = next(values_at(pod["spec"], f"securityContext.{field}"))
+        of_containers = list(values_at(pod["spec"], f"C.securityContext.{field}"))
         return of_pod in {None, *required} and all(
             value in required or (value is None and of_pod in required) for value in of_containers
         )
@@ -124,11 +124,11 @@ RESTRICTED = {
     "Privilege Escalation": only("C.securityContext.allowPrivilegeEscalation", allowed={False}),
     "Running as Non-root": in_user_namespace(inherited("runAsNonRoot", required={True})),
     "Running as Non-root user": in_user_namespace(
-        lambda pod: all(value != 0 for path in everywhere("runAsUser") for value in each(pod["spec"], path))
+        lambda pod: all(value != 0 for path in everywhere("runAsUser") for value in values_at(pod["spec"], path))
     ),
     "Seccomp (required)": inherited("seccompProfile.type", required={"RuntimeDefault", "Localhost"}),
     "Capabilities (dropped)": lambda pod: (
-        all("ALL" in (drop or ()) for drop in each(pod["spec"], "C.securityContext.capabilities.drop"))
+        all("ALL" in (drop or ()) for drop in values_at(pod["spec"], "C.securityContext.capabilities.drop"))
         and only("C.securityContext.capabilities.add.*", allowed={"NET_BIND_SERVICE"})(pod)
     ),
 }
@@ -280,7 +280,7 @@ def test_the_level_of_a_pod_is_that_of_the_table(lab_pod):
     changes = [(path, value) for _, path, value in VIOLATIONS] + COVERS + variants
     pods = [lab_pod, *(changed(lab_pod, *pair) for pair in itertools.permutations(changes, 2))]
     strictest = ("restricted", "baseline", "privileged")
-    wrong = [pod for pod in pods if required_level(pod) != next(each for each in strictest if not violated(pod, each))]
+    wrong = [pod for pod in pods if required_level(pod) != next(at for at in strictest if not violated(pod, at))]
     assert wrong == []
 
 

@@ -1,4 +1,4 @@
-"""What the kubelet's statuses mean, and how they are told: one sentence each."""
+"""What the kubelet's statuses mean, and the sentences about them."""
 
 from __future__ import annotations
 
@@ -147,11 +147,11 @@ TROUBLES = [
 ]
 
 
-@pytest.mark.parametrize(("status", "verdict", "told"), TROUBLES)
-def test_a_trouble_has_its_code_its_hope_and_its_sentence(status, verdict, told):
+@pytest.mark.parametrize(("status", "verdict", "sentence"), TROUBLES)
+def test_a_trouble_has_its_code_its_hope_and_its_sentence(status, verdict, sentence):
     found = pod_status.trouble(pod(status))
     assert (found.code, found.hopeless) == verdict
-    assert found.error.message == told
+    assert found.error.message == sentence
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def evicted():
 
 
 @pytest.mark.parametrize(
-    ("ending", "told"),
+    ("ending", "sentence"),
     [
         (statuses(Fail(3))[0], "The container notebook ended by itself with exit code 3."),
         (statuses(Succeed())[0], "The program in the pod ended by itself (exit code 0)."),
@@ -196,9 +196,9 @@ def evicted():
         (pod({"phase": "Failed", "reason": "NodeLost"}), "Its machine does not answer any more."),
     ],
 )
-def test_an_ending_is_told_by_its_cause(ending, told):
+def test_an_ending_is_told_by_its_cause(ending, sentence):
     assert pod_status.is_over(ending)
-    assert pod_status.ending(ending).message == told
+    assert pod_status.ending(ending).message == sentence
 
 
 RAN = [{"name": "notebook", "state": ended(137)}]
@@ -372,7 +372,7 @@ def test_a_scheduler_that_has_no_machine_says_what_is_missing(message, code):
         (Succeed(), False, True),
         (Fail(), False, True),
     ],
-    ids=lambda each: type(each).__name__,
+    ids=lambda behaviour: type(behaviour).__name__,
 )
 def test_ready_and_over_are_what_the_kubelet_says(behaviour, ready, over):
     (found,) = statuses(behaviour)
@@ -392,11 +392,11 @@ def test_each_crash_counts_once():
 def test_whatever_the_kubelet_writes_is_told_as_one_bounded_sentence(text, reason):
     terminated = container(state=ended(1, message=text))
     for status in (waiting(reason, text), terminated, {"conditions": [NO_ROOM | {"message": text}]}):
-        told = pod_status.trouble(pod(status)).error.message
-        assert len(told.splitlines()) == 1
-        assert told.endswith(".")
-        assert not told.endswith(("..", ": ."))
-        assert len(told) < 400
+        sentence = pod_status.trouble(pod(status)).error.message
+        assert len(sentence.splitlines()) == 1
+        assert sentence.endswith(".")
+        assert not sentence.endswith(("..", ": ."))
+        assert len(sentence) < 400
 
 
 def test_what_a_program_wrote_is_cleaned_before_it_is_cut():
