@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
 FLOORS = "Each floor imports only those below it; a new folder has to be placed"
 LINES = {
-    "Only kubernetes.client and kubernetes.models may import kubernetes_asyncio": [
+    "Only kubernetes.library may import kubernetes_asyncio": [
         ("spawnpenny.kubernetes", "import kubernetes_asyncio"),
+        ("spawnpenny.kubernetes.pods", "from kubernetes_asyncio.client import V1Pod"),
         ("spawnpenny.broker", "from kubernetes_asyncio import client"),
         ("spawnpenny_dask", "from kubernetes_asyncio.client import CoreV1Api"),
     ],
@@ -50,6 +51,7 @@ LINES = {
     "The web and Dask know no cluster, the embedded one no Kubernetes": [
         ("spawnpenny.web", "from spawnpenny.kubernetes.client import KubernetesCluster"),
         ("spawnpenny.dask", "from spawnpenny.kubernetes.client import KubernetesCluster"),
+        ("spawnpenny.web", "from spawnpenny.kubernetes.transport import ClientTransport"),
         ("spawnpenny.embedded", "import kubernetes_asyncio"),
     ],
     "The clients need aiohttp alone": [

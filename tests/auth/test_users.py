@@ -73,7 +73,7 @@ def test_a_sites_default_uid_gives_way_to_the_first_that_somebody_vouches_for():
 
 @pytest.mark.parametrize("verified", [{"gid": 0}, {"groups": (Group("wheel", 0),)}])
 def test_roots_group_is_refused(verified):
-    with pytest.raises(ForbiddenError, match="root's group"):
+    with pytest.raises(ForbiddenError, match="the group of root"):
         resolve(**verified)
 
 
