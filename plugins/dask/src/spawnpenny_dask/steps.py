@@ -223,7 +223,12 @@ class WorkersStep(PodStep):
 def _demand_at_most(what: str, count: int, most: int, setting: str) -> None:
     if count > most:
         raise QuotaExceededError(
-            what, requested=str(count), used="0", limit=str(most), setting=setting, advice="One cluster cannot have more."
+            what,
+            requested=str(count),
+            used="0",
+            limit=str(most),
+            setting=setting,
+            advice="One cluster cannot have more.",
         )
 
 
