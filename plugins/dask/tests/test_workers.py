@@ -74,7 +74,7 @@ async def test_workers_that_end_well_without_end_are_held_back(dask_site, monkey
     async with dask_site.running(worker=BARE) as site:
         await site.cluster(environment=lifetime)
         await site.scale(1)
-        await site.notice("again and again")
+        await site.notified("again and again")
         async with asyncio.timeout(PATIENCE):
             while (held := site.run().held_back) is None:  # noqa: ASYNC110 - nothing else tells that a pause has begun
                 await asyncio.sleep(0)
