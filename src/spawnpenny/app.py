@@ -1,10 +1,10 @@
-"""The web application: the HTTP API and Dask's, with their middlewares."""
+"""The web application: the HTTP API, with the routes of Dask and all middlewares."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -25,6 +25,7 @@ from spawnpenny.serving.prefix import PREFIX
 from spawnpenny.serving.server import CONNECTIONS, connections_of
 from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE
 from spawnpenny.web.dialect import DIALECT
+from spawnpenny.web.health import get_metrics
 from spawnpenny.web.metrics.broker import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.access_log import access_log, put_headers
@@ -33,7 +34,7 @@ from spawnpenny.web.middleware.errors import error_middleware
 from spawnpenny.web.middleware.forward_to_owner import forward_to_owner, peer_session
 from spawnpenny.web.middleware.rate_limit import Limits
 from spawnpenny.web.openapi.document import Document
-from spawnpenny.web.routes import LABS, META, METRICS_ROUTE, USERS
+from spawnpenny.web.routes import LABS, META, USERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -56,11 +57,18 @@ def create_app(
     metrics: Metrics | None = None,
     supervisor: Supervisor | None = None,
 ) -> web.Application:
-    """Make the application. The service runs from its start to its cleanup; the cluster stays the caller's to close.
+    """Make the application. The service starts and stops with it; the caller closes the cluster.
 
-    ``SERVICE`` of ``web.app_keys`` is the running service. What is under way when it is cleaned up is left as it is,
-    for the service that starts next. ``metrics`` is what the cluster counts its calls in, where it does; ``supervisor``
-    looks after the broker's tasks, where there are any in this process, and gets the service's.
+    Cleanup leaves spawns as they are: the service that starts next goes on with them.
+
+    Args:
+        settings: The settings.
+        plugins: The loaded plugins.
+        cluster: The cluster, which counts its calls in ``metrics``.
+        broker: The broker, or a client of it.
+        metrics: The metrics of the application; new ones by default.
+        supervisor: The supervisor of the tasks, if the broker in this process already has one.
+
     """
     metrics = metrics or Metrics()
     table = routes(metrics=settings.web.metrics)
@@ -81,50 +89,63 @@ def create_app(
     )
     _add_routes(app, table)
     app.on_response_prepare.append(put_headers)
-    app.on_shutdown.append(_let_go)
+    app.on_shutdown.append(_close)
 
-    async def running(app: web.Application) -> AsyncIterator[None]:
-        counted = CountedBroker(broker, metrics.broker)
-        async with AsyncExitStack() as stack:
-            for authenticator in plugins.authenticators:
-                await stack.enter_async_context(authenticator)
-            tasks = supervisor or Supervisor()
-            await stack.enter_async_context(metrics.observing(plugins, supervisor=tasks))
-            app[SERVICE] = await stack.enter_async_context(
-                run_service(settings, plugins, cluster, counted, supervisor=tasks)
-            )
-            metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], cluster_gauges)
-            yield
-
-    async def asking_others(app: web.Application) -> AsyncIterator[None]:
+    async def peers(app: web.Application) -> AsyncIterator[None]:
         async with peer_session(app, settings):
             yield
 
-    app.cleanup_ctx.append(asking_others)  # first: mistakes in the settings are reported before anything runs
-    app.cleanup_ctx.append(running)
+    async def service(app: web.Application) -> AsyncIterator[None]:
+        async with _running(app, settings, plugins, cluster, broker, supervisor or Supervisor()):
+            yield
+
+    app.cleanup_ctx.extend([peers, service])  # peers first: errors in the settings are reported before anything runs
     return app
+
+
+@asynccontextmanager
+async def _running(
+    app: web.Application,
+    settings: Settings,
+    plugins: Plugins,
+    cluster: Cluster,
+    broker: Broker,
+    supervisor: Supervisor,
+) -> AsyncIterator[None]:
+    """Run the service of the application, with the plugins' authenticators and the metrics."""
+    metrics = app[METRICS]
+    counted = CountedBroker(broker, metrics.broker)
+    async with AsyncExitStack() as stack:
+        for authenticator in plugins.authenticators:
+            await stack.enter_async_context(authenticator)
+        await stack.enter_async_context(metrics.observing(plugins, supervisor=supervisor))
+        app[SERVICE] = await stack.enter_async_context(
+            run_service(settings, plugins, cluster, counted, supervisor=supervisor)
+        )
+        metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], cluster_gauges)
+        yield
 
 
 def _add_routes(app: web.Application, table: Sequence[Route]) -> None:
     paths = {route.path for route in table}
     for route in table:
-        # An empty name, and braces in one, come as far as the check that says what is wrong with it.
+        # Empty names and names with braces match, so that the handler can refuse them with a clear message.
         pattern = _PART.sub(r"{\1:[^/]*}", route.path)
-        if _PART.sub("", route.path) in paths:  # with an empty name it is another route, which takes other methods
+        if _PART.sub("", route.path) in paths:  # with an empty name, this is the path of another route
             pattern = _PART.sub(r"{\1:[^/]+}", route.path)
         for method in route.methods:
             app.router.add_route(method, pattern, route.handler, name=route.name, expect_handler=answer_expectation)
-    app.router.register_resource(UnknownExpectations())  # last: whatever has no route
+    app.router.register_resource(UnknownExpectations())  # last, for every other path
 
 
-async def _let_go(app: web.Application) -> None:
+async def _close(app: web.Application) -> None:
     app[CLOSING].set()
 
 
 def routes(*, metrics: bool = True) -> tuple[Route, ...]:
-    """Return all routes, with or without the one of the metrics."""
+    """Return all routes, with or without ``/metrics``."""
     return tuple(
-        each
-        for each in (*LABS, *CLUSTERS, *USERS, *GATEWAY, *META, *SCHEDULER_FEED)
-        if metrics or each.name != METRICS_ROUTE
+        route
+        for route in (*LABS, *CLUSTERS, *USERS, *GATEWAY, *META, *SCHEDULER_FEED)
+        if metrics or route is not get_metrics
     )

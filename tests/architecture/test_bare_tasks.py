@@ -36,7 +36,7 @@ SHORT = {
     "plugins/dask/src/spawnpenny_dask/spawnpenny_dashboard.py": "one dashboard, in a scheduler",
     "plugins/dask/src/spawnpenny_dask/spawnpenny_worker.py": "one call, in a worker",
     "plugins/dask/src/spawnpenny_dask/steps.py": "one step",
-    "plugins/jupyterhub/src/spawnpenny_jupyterhub/memory.py": "one call of the Hub",
+    "plugins/jupyterhub/src/spawnpenny_jupyterhub/token_cache.py": "one call of the Hub",
 }
 
 

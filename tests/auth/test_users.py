@@ -14,7 +14,7 @@ from spawnpenny.domain.users import GROUP_PATTERN, MAX_GROUP_NAME, MAX_GROUPS, G
 from spawnpenny.errors import ForbiddenError, InvalidRequestError, UserConflictError
 from spawnpenny.settings.sections import UserSettings
 from spawnpenny.spawns.record import UserRecord
-from spawnpenny.web.schemas.requests import DossierBody, GroupSchema
+from spawnpenny.web.schemas.users import DossierBody, GroupSchema
 
 SITE = UserSettings(uid=1000, gid=100, min_uid=1000)
 PHYSICS = (Group("physics", 3001),)

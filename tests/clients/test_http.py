@@ -91,7 +91,7 @@ async def test_a_lab_from_its_start_to_its_end(hub):
     started = await hub.start_lab("ada", start="s1", env={"JUPYTER_TOKEN": "t"}, patience=60)
     assert (started.user, started.lab, started.start, started.running) == ("ada", "~default", "s1", False)
     events = await all_of(hub.lab_events("ada"))
-    assert [event.place for event in events] == sorted({event.place for event in events})
+    assert [event.position for event in events] == sorted({event.position for event in events})
     lab = await hub.lab("ada")
     assert lab.running
     assert lab.url.startswith("http://127.")
@@ -121,7 +121,7 @@ async def test_a_form_begins_with_what_is_told_as_far_as_a_url_has_room(hub):
 async def test_a_form_is_html_or_a_refusal(script, client_of):
     client = await client_of(script.port)
     script.answers = [problem(503, "not_ready", **{"Retry-After": "0"}), lab]
-    with pytest.raises(UnexpectedAnswerError, match="no HTML"):
+    with pytest.raises(UnexpectedAnswerError, match="not HTML"):
         await client.form("ada")
     script.answers = [problem(409, "user_conflict")]
     with pytest.raises(ProblemError) as refused:
@@ -185,7 +185,7 @@ async def test_a_refusal_says_what_is_wrong_and_is_not_tried_again(hub):
 
 
 async def test_another_token_goes_over_the_same_connections(hub):
-    ada = hub.holding("ada-token")
+    ada = hub.with_token("ada-token")
     assert (await ada.start_lab("ada", start="s", options=NONE)).user == "ada"
     with pytest.raises(ProblemError, match="scope"):
         await ada.start_lab("bob", start="s")

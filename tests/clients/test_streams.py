@@ -46,13 +46,13 @@ async def no_lab(request):
 
 @pytest.fixture
 def scripted(script, client_of):
-    """Follow a stream that is answered so; return the events, and what was requested."""
+    """Follow a stream that is answered so; return the events, and what was asked."""
 
     async def follow(*answers, **more):
         script.answers = list(answers)
         client = await client_of(script.port, total=1.0)
         found = await all_of(client.lab_events("ada", **more))
-        return [event.id for event in found], [headers.get("Last-Event-ID") for _, _, headers, _ in script.requests]
+        return [entry.id for entry in found], [headers.get("Last-Event-ID") for _, _, headers, _ in script.requests]
 
     return follow
 
@@ -62,7 +62,7 @@ async def test_it_ends_when_the_lab_runs(hub):
     events = await all_of(hub.lab_events("ada"))
     assert events[0].phase == "pending"
     assert events[-1].phase == "running"
-    rest = [event async for event in hub.lab_events("ada", after=events[-3].id)]
+    rest = [entry async for entry in hub.lab_events("ada", after=events[-3].id)]
     assert rest == events[-2:]
     assert await all_of(hub.lab_events("ada", after=events[-1].id)) == []
 
@@ -87,7 +87,7 @@ async def test_a_service_that_restarts_in_the_middle_is_waited_for(site, serving
     async with serving(site, port=server.port):
         await client.stop_lab("ada", start="s")
         found += await rest
-    places = [event.place for event in found]
+    places = [entry.position for entry in found]
     assert places == sorted(set(places))
     assert found[0].phase == "pending"
 
@@ -98,7 +98,7 @@ async def test_a_lab_that_is_gone_ends_the_stream(hub):
     found = [await anext(events)]
     await hub.stop_lab("ada", wait=120)
     found += await all_of(events)
-    assert "stopping" in {event.phase for event in found}
+    assert "stopping" in {entry.phase for entry in found}
 
 
 async def test_an_unknown_lab_has_no_events(hub):
@@ -108,8 +108,8 @@ async def test_an_unknown_lab_has_no_events(hub):
 
 
 async def test_each_event_comes_once_also_where_the_service_forgot_the_last_one(scripted):
-    received = [event(f"1-{number}") for number in range(1, 5)]
-    found, requested = await scripted(stream(*received), stream(*received[:2], event("2-3")), over)
+    reported = [event(f"1-{number}") for number in range(1, 5)]
+    found, requested = await scripted(stream(*reported), stream(*reported[:2], event("2-3")), over)
     assert found == ["1-1", "1-2", "1-3", "1-4", "2-3"]
     assert requested == [None, "1-4", "2-3"]
 
@@ -132,11 +132,11 @@ async def test_a_lab_that_is_gone_at_the_reconnect_ends_it(scripted):
 
 
 async def test_a_stream_without_news_is_given_up_in_the_end(scripted):
-    with pytest.raises(UnreachableError, match="before its time"):
+    with pytest.raises(UnreachableError, match="ended early"):
         await scripted(stream(event("1-1")))
 
 
 @pytest.mark.parametrize("wrong", ["data: no json\r\n\r\n", "data: {}\r\n\r\n", "data: []\r\n\r\n"])
 async def test_what_is_no_stream_of_spawnpenny_is_told(scripted, wrong):
-    with pytest.raises(UnexpectedAnswerError, match="not one of spawnpenny"):
+    with pytest.raises(UnexpectedAnswerError, match="not from spawnpenny"):
         await scripted(stream(wrong))

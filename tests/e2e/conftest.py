@@ -144,7 +144,7 @@ class Hall:
     def ends_polled(self):
         """Return the polls so far that did not answer "it runs"."""
         answer = [json.loads(line) for line in self.polls.read_text().splitlines()]
-        return [each for each in answer if each[2] is not None]
+        return [entry for entry in answer if entry[2] is not None]
 
     async def _polled(self, user, count):
         return self.count(user) >= count

@@ -17,7 +17,7 @@ from spawnpenny.cli.demo.kernel import run_cell
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TOLD = ".spawn-error-msg, #progress-message"
+SPAWN_ERROR = ".spawn-error-msg, #progress-message"
 """Where the Hub tells why there is no server: above the form at once, else on the page of the progress."""
 HELD = {"profile": "course"}
 
@@ -46,8 +46,8 @@ async def test_a_user_chooses_follows_the_steps_runs_a_cell_and_has_a_second_ser
     await start(page, "Small", image="JupyterLab")
     await page.wait_for_url("**/hub/spawn-pending/**")
     await page.click("#progress-details summary")
-    for told in ("quota: done", "lab.secret: done", "Waiting for the lab to answer"):
-        await expect(page.locator("#progress-log")).to_contain_text(told)
+    for message in ("quota: done", "lab.secret: done", "Waiting for the lab to answer"):
+        await expect(page.locator("#progress-log")).to_contain_text(message)
     await picture(page, "hub-progress", height=640)
     await in_lab(page)
     assert await cell(page, "6*7") == "42"
@@ -108,22 +108,22 @@ async def test_a_killed_service_loses_no_lab_and_the_page_of_a_spawn_in_flight_g
 async def test_a_refusal_by_the_quota_is_read_with_its_numbers(hall, picture):
     page = await hall.login("henry")
     await page.goto(f"{hall.hub.url}hub/spawn/henry?profile=huge")  # the form has it disabled
-    await expect(page.locator(TOLD)).to_contain_text("asked 16, in use 0, limit 4")
+    await expect(page.locator(SPAWN_ERROR)).to_contain_text("asked 16, in use 0, limit 4")
     await picture(page, "hub-quota")
 
 
 async def test_a_profile_that_is_not_there_is_told(hall, picture):
     page = await hall.login("irene")
     await page.goto(f"{hall.hub.url}hub/spawn/irene?profile=smal")
-    await expect(page.locator(TOLD)).to_contain_text("There is no profile 'smal'")
-    await expect(page.locator(TOLD)).to_contain_text("Did you mean 'small'?")
+    await expect(page.locator(SPAWN_ERROR)).to_contain_text("There is no profile 'smal'")
+    await expect(page.locator(SPAWN_ERROR)).to_contain_text("Did you mean 'small'?")
     await picture(page, "hub-unknown-profile")
 
 
 async def test_an_image_that_cannot_be_pulled_is_told(hall, picture):
     page = await hall.login("judy")
     await start(page, "Small", image="An old one")
-    await expect(page.locator(TOLD)).to_contain_text("The image registry.example/lab:2019 cannot be pulled")
+    await expect(page.locator(SPAWN_ERROR)).to_contain_text("The image registry.example/lab:2019 cannot be pulled")
     await picture(page, "hub-image")
 
 

@@ -213,7 +213,7 @@ async def test_a_service_that_is_killed_loses_no_lab_and_adopts_the_spawn_in_fli
     await service.start()
     node.behave({"hub.jupyter.org/username": "grace"}, Ready())
     await hub.until_ready("grace")
-    assert [told for told in noted(hub.folder / "polls") if told[1] is not None] == []
+    assert [reported for reported in noted(hub.folder / "polls") if reported[1] is not None] == []
     for user in ("ada", "grace"):
         await hub.stop_server(user)
 
@@ -226,7 +226,7 @@ async def test_a_hub_that_is_killed_adopts_the_spawn_in_flight(hub, node):
     await hub.start()
     node.behave({"hub.jupyter.org/username": "grace"}, Ready())
     await hub.until(lambda: is_ready(hub, "grace"), "grace's server")
-    assert [told for told in noted(hub.folder / "polls") if told[1] is not None] == []
+    assert [reported for reported in noted(hub.folder / "polls") if reported[1] is not None] == []
     await hub.stop_server("grace")
 
 

@@ -134,7 +134,9 @@ async def test_the_hub_that_was_killed_finds_its_server_again(running):
 
 
 async def test_no_key_is_in_the_log_of_the_hub(running):
-    keys = [each["data"]["ssl.key"] for name, each in (await running.site.objects("Secret")).items() if "tls" in name]
+    keys = [
+        secret["data"]["ssl.key"] for name, secret in (await running.site.objects("Secret")).items() if "tls" in name
+    ]
     assert keys
     log = running.hub.log.read_text()
     assert "PRIVATE KEY" not in log

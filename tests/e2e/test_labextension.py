@@ -56,7 +56,7 @@ async def page(dask, chromium):
 async def only(dask):
     """Return what the service says of the one cluster that there is, or None."""
     _, found = await dask.ask("GET", "/v1/users/ada/dask")
-    (cluster,) = [each for each in found["clusters"] if each["phase"] != "stopping"] or [None]
+    (cluster,) = [cluster for cluster in found["clusters"] if cluster["phase"] != "stopping"] or [None]
     return cluster
 
 
@@ -100,7 +100,7 @@ async def test_its_panel_makes_scales_shows_and_closes_a_cluster(dask, page):
     # Its figure is drawn in a canvas, and data comes by the websocket, both by way of the lab's proxy.
     pane = page.frame_locator(".jp-MainAreaWidget iframe").first
     await expect(pane.locator("canvas").first).to_be_attached()
-    (frame,) = [each for each in page.frames if "/proxy/127." in each.url]
+    (frame,) = [frame for frame in page.frames if "/proxy/127." in frame.url]
     await frame.wait_for_function("() => Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle")
     await shown(page, "pane")
     await cluster.get_by_role("button", name="SHUTDOWN").click()

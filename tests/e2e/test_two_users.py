@@ -45,14 +45,14 @@ async def serving(settings):
     path, url = settings
     command = [sys.executable, "-m", "spawnpenny", "serve", "--settings", str(path)]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    lines = []
+    rows = []
     try:
         async for line in process.stderr:
-            lines.append(json.loads(line))
-            if lines[-1]["event"] == "listening":
+            rows.append(json.loads(line))
+            if rows[-1]["event"] == "listening":
                 break
         else:
-            pytest.fail(f"The service has not started: {lines[-3:]}")
+            pytest.fail(f"The service has not started: {rows[-3:]}")
         drain = asyncio.create_task(process.stderr.read())
         async with aiohttp.ClientSession(url, headers=HUB) as http:
             yield process, http

@@ -97,8 +97,8 @@ class Target:
     async def metric(self, name):
         """Return the value of a metric, 0 where there is none."""
         async with self.client() as client, client.get("/metrics") as answer:
-            lines = (await answer.text()).splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+            rows = (await answer.text()).splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in rows if line.startswith(name))
 
     async def end(self):
         """End it as Kubernetes does, if it has not ended; that has to go well, and in time."""

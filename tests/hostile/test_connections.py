@@ -200,7 +200,7 @@ async def test_bodies_of_one_user_that_cost_much_hold_up_nobody_else(launch):
 async def test_exhausted_descriptors_end_no_lease_and_fill_no_log(launch):
     async with launch(descriptors=256, deadlines={"header": 60}, replicas={"lease": 3}) as target:
         await unloaded(target)
-        lines = len(target.log)
+        rows = len(target.log)
         await target.flood(400)
         began, number = time.monotonic(), 0
         while time.monotonic() < began + 4:  # longer than the Lease holds
@@ -209,9 +209,9 @@ async def test_exhausted_descriptors_end_no_lease_and_fill_no_log(launch):
             number += 1
         assert await target.metric("spawnpenny_lease_valid") == 1
         assert target.descriptors <= 256
-        told = sum("listener" in line or "accept" in line for line in target.log[lines:])
-        assert told <= 5 + (time.monotonic() - began) / 10  # one in ten seconds for each of the two
-        assert not any("Traceback" in line or "Too many open files" in line for line in target.log[lines:])
+        reported = sum("listener" in line or "accept" in line for line in target.log[rows:])
+        assert reported <= 5 + (time.monotonic() - began) / 10  # one in ten seconds for each of the two
+        assert not any("Traceback" in line or "Too many open files" in line for line in target.log[rows:])
 
 
 async def test_a_service_under_attack_ends_in_time(launch):

@@ -74,17 +74,17 @@ class Gate:
 
     def __init__(self, behind):
         self.behind = behind
-        self.asked = []
+        self.requests = []
         self.holds = self.holds_answer = self.holds_path = None
         self.held, self.open = asyncio.Event(), asyncio.Event()
 
     @property
     def tokens(self):
-        return {(method, token) for method, _, token in self.asked}
+        return {(method, token) for method, _, token in self.requests}
 
     async def handle(self, request):
         token = request.headers.get("Authorization", "").removeprefix("Bearer ").removesuffix("-token")
-        self.asked.append((request.method, request.path, token))
+        self.requests.append((request.method, request.path, token))
         body = await request.read()
         if request.method == self.holds or (self.holds_path and request.path.endswith(self.holds_path)):
             await self._hold()
@@ -97,11 +97,13 @@ class Gate:
                 await self._hold()
             if answer.status == 204:
                 return web.Response(status=204)
-            told = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]})
-            await told.prepare(request)
+            response = web.StreamResponse(
+                status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]}
+            )
+            await response.prepare(request)
             async for chunk in answer.content.iter_any():
-                await told.write(chunk)
-            return told
+                await response.write(chunk)
+            return response
 
     async def _hold(self):
         self.held.set()

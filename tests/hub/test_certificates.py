@@ -34,13 +34,13 @@ def certified(spawner_of, tmp_path):
 def names_in(pem):
     found = x509.load_pem_x509_certificate(pem.encode()).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     of_kind = {x509.DNSName: "DNS", x509.IPAddress: "IP"}
-    return {f"{of_kind[type(each)]}:{each.value}" for each in found.value}
+    return {f"{of_kind[type(entry)]}:{entry.value}" for entry in found.value}
 
 
-async def told_in_pod(cluster):
+async def paths_in_pod(cluster):
     """Return where the one lab that runs is told to find its key and certificates."""
     (pod,) = (await cluster.list(resource_of("Pod"), labels={"component": "singleuser-server"})).items
-    env = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
+    env = {entry["name"]: entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
     names = {"keyfile": "KEYFILE", "certfile": "CERTFILE", "cafile": "CLIENT_CA"}
     return {part: env[f"JUPYTERHUB_SSL_{name}"] for part, name in names.items()}
 
@@ -59,9 +59,9 @@ async def test_a_certificate_names_where_the_lab_will_be_and_what_the_site_says(
 
 async def test_two_servers_that_start_at_once_get_each_its_own(opened, client, certified):
     first, second = certified(), certified("second")
-    paths = [await each.create_certs() for each in (first, second)]
+    paths = [await item.create_certs() for item in (first, second)]
     assert paths[0] == paths[1]
-    assert [await each.move_certs(paths[0]) for each in (first, second)] == [
+    assert [await item.move_certs(paths[0]) for item in (first, second)] == [
         {
             "keyfile": "/etc/jupyterhub/ssl/ssl.key",
             "certfile": "/etc/jupyterhub/ssl/ssl.crt",
@@ -81,7 +81,7 @@ async def test_a_server_is_started_with_its_certificate_and_answers_by_tls(opene
     url = await spawner.start()
     (name,) = await client.hostnames("ada")
     assert url == f"https://{name.removeprefix('IP:')}:8888/"
-    assert await told_in_pod(site.cluster) == IN_POD
+    assert await paths_in_pod(site.cluster) == IN_POD
     await spawner.stop()
 
 

@@ -21,7 +21,7 @@ c.SpawnpennySpawner.token = "hub-token"
 def culling():
     """Return what the page says, for servers that are idle for a second."""
     (block,) = [
-        each for each in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "jupyterhub_idle_culler" in each
+        entry for entry in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "jupyterhub_idle_culler" in entry
     ]
     assert '"--timeout=3600"' in block
     return block.replace('"--timeout=3600"', '"--timeout=1", "--cull-every=1"')

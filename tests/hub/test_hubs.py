@@ -73,7 +73,7 @@ async def client(service):
         yield client
 
 
-async def asked(hub, user, options=None):
+async def requested(hub, user, options=None):
     """Ask for a server, and return status and message."""
     await hub.add_user(user)
     status, answer = await hub.api("POST", f"users/{user}/server", options or {})
@@ -94,14 +94,14 @@ async def test_a_server_starts_is_told_of_and_stops(hub, client):
 
 async def test_refusals_are_told_and_not_counted(hub, service):
     for _ in range(LIMIT + 1):
-        status, message = await asked(hub, "bob", {"image": "none"})
+        status, message = await requested(hub, "bob", {"image": "none"})
         assert (status, "no/such" in message, "another image" in message) == (400, True, True)
-    status, message = await asked(hub, "bob", {"image": "nothing"})
+    status, message = await requested(hub, "bob", {"image": "nothing"})
     assert (status, "There is no image 'nothing'" in message) == (422, True)
     await service.kill()
     try:
         for _ in range(LIMIT + 1):
-            status, message = await asked(hub, "bob", {"image": "default"})
+            status, message = await requested(hub, "bob", {"image": "default"})
             assert (status, message.startswith("The service that starts servers does not answer.")) == (503, True)
     finally:
         await service.start()
@@ -112,7 +112,7 @@ async def test_refusals_are_told_and_not_counted(hub, service):
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing(hub, service, client):
-    task = asyncio.create_task(asked(hub, "carl", {"image": "slow"}))
+    task = asyncio.create_task(requested(hub, "carl", {"image": "slow"}))
     async for event in hub_progress(hub, "carl"):
         if "Waiting for the lab" in event["message"]:
             break
@@ -149,7 +149,7 @@ async def test_the_page_shows_the_form_as_it_is(hub):
     """A label in the settings that looks like a template is text, in JupyterHub's page too."""
     async with aiohttp.ClientSession(hub.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
         async with browser.get("/hub/login"):
-            xsrf = {"_xsrf": next(each.value for each in browser.cookie_jar if each.key == "_xsrf")}
+            xsrf = {"_xsrf": next(entry.value for entry in browser.cookie_jar if entry.key == "_xsrf")}
         login = {"username": "emil", "password": PASSWORD}
         async with browser.post("/hub/login?next=/hub/spawn", params=xsrf, data=login) as answer:
             page = await answer.text()
@@ -164,7 +164,7 @@ async def test_a_second_hub_leaves_the_servers_of_the_first_alone(hub, service, 
     config = CONFIG.format(url=service.url, token="other-token", limit=1)
     async with JupyterHub(tmp_path, config, env=ENV) as second:
         for _ in range(2):
-            status, message = await asked(second, "ines")
+            status, message = await requested(second, "ines")
             assert (status, "token:hub started it at" in message) == (409, True)
             assert "Stop it where it was started" in message
         assert (await client.lab("ines")).url == url
@@ -207,7 +207,7 @@ async def test_what_is_written_for_kubespawner_starts_servers_and_is_warned_of(v
     config = CONFIG.format(url=service.url, token="hub-token", limit=1) + OVERRIDES
     async with JupyterHub(tmp_path, config, python=python_of(version), env=ENV) as hub:
         for _ in range(2):
-            status, message = await asked(hub, "hugo")
+            status, message = await requested(hub, "hugo")
             assert (status, message.startswith("This Hub is not set up to start servers.")) == (503, True)
         await hub.start_server("gina")
         await hub.until_ready("gina")
@@ -216,9 +216,7 @@ async def test_what_is_written_for_kubespawner_starts_servers_and_is_warned_of(v
     for name in ("image", "mem_limit", "node_selector", "volumes", "tolerations", "profile_list"):
         assert log.count(f"SpawnpennySpawner.{name} is not used. Set plugins.lab.{name} in") == 1
     assert "Servers run the image that the service's settings name, not this one." in log
-    assert (
-        "group_overrides sets node_selektor, which no spawner has: it is left out. Did you mean node_selector?" in log
-    )
+    assert "group_overrides sets node_selektor, which no spawner has. It is ignored. Did you mean node_selector?" in log
     assert "storage_capacity: Set plugins.storage.capacity in the settings of the service." in log
     assert "group_overrides cannot be applied to hugo" in log
     assert "TraitError" in log
@@ -230,10 +228,10 @@ async def test_a_wrong_token_is_a_sentence_and_never_ends_the_hub(version, servi
     config = CONFIG.format(url=service.url, token="wrong", limit=1)
     async with JupyterHub(tmp_path, config, python=python_of(version), env=ENV) as hub:
         for _ in range(2):
-            status, message = await asked(hub, "ada")
+            status, message = await requested(hub, "ada")
             assert (status, message.startswith("This Hub is not set up to start servers.")) == (503, True)
         log = hub.log.read_text()
-    found = "spawnpenny cannot be used as this Hub is configured: spawnpenny does not know the Hub's token"
+    found = "This Hub cannot use spawnpenny as it is configured: spawnpenny does not accept the Hub's token"
     assert log.count(found) == 1
     assert "Unhandled error" not in log
     assert "consecutive spawn" not in log

@@ -54,8 +54,8 @@ async def test_each_name_can_be_read_changed_in_place_and_set(configured, caplog
     setattr(first, name, ["anything"])
     assert getattr(first, name) == ["anything"]
     assert getattr(second, name) == MOVED[name].default
-    (told,) = warnings(caplog, name)
-    assert told.endswith(f"is not used. {MOVED[name].advice}")
+    (reported,) = warnings(caplog, name)
+    assert reported.endswith(f"is not used. {MOVED[name].advice}")
 
 
 async def test_methods_can_be_called(configured, caplog):
@@ -93,8 +93,8 @@ async def test_overrides_of_every_kind_start_a_server(overridden, caplog):
         }
     )
     assert await as_a_hub_starts(spawner)
-    (told,) = warnings(caplog, "mem_limit")
-    assert "Set plugins.lab.mem_limit" in told
+    (reported,) = warnings(caplog, "mem_limit")
+    assert "Set plugins.lab.mem_limit" in reported
     assert "group_overrides sets nonsense, which no spawner has" in caplog.text
 
 

@@ -41,20 +41,20 @@ async def refusal_of(spawner):
 @pytest.mark.parametrize(
     ("traits", "cause"),
     [
-        ({"token": "wrong"}, "does not know the Hub's token"),
+        ({"token": "wrong"}, "does not accept the Hub's token"),
         ({"token": ""}, "set SpawnpennySpawner.token_file"),
         ({"token_file": "/nowhere"}, "/nowhere cannot be read"),
-        ({"token": "careful-token"}, "set auth_state_field, or give it spawn:any"),
+        ({"token": "careful-token"}, "give it the scope spawn:any, or set auth_state_field"),
         ({"url": ""}, "SpawnpennySpawner.url is not set"),
         *(
-            ({"url": url}, "is no URL")
+            ({"url": url}, "is not a URL")
             for url in ("nonsense", "http://", "http://hub:http", "http://hub:80800", "http://[::1", "ftp://hub")
         ),
-        ({"url": "spawnpenny:8080"}, "is no URL"),
-        ({"url": "http://127.0.0.1:1?a=b"}, "is no URL"),
-        ({"url": "http://hub:s3cret@127.0.0.1:1"}, "holds a username or password"),
-        ({"token": "two\nlines"}, "holds no token"),
-        ({"token": "wörd"}, "holds no token"),
+        ({"url": "spawnpenny:8080"}, "is not a URL"),
+        ({"url": "http://127.0.0.1:1?a=b"}, "is not a URL"),
+        ({"url": "http://hub:s3cret@127.0.0.1:1"}, "contains a username or password"),
+        ({"token": "two\nlines"}, "does not contain a token"),
+        ({"token": "wörd"}, "does not contain a token"),
         ({"hub_name": "two\nlines"}, r"SpawnpennySpawner.hub_name is 'two\nlines'"),
         ({"hub_name": "a\u202eb"}, "at most 200 printable characters"),
         ({"hub_name": "x" * 201}, "at most 200 printable characters"),
@@ -90,7 +90,7 @@ async def test_a_url_of_something_else(spawner_of, elsewhere, caplog, status, te
     url = await elsewhere(status, text, kind, Location="https://elsewhere.example")
     refusal = await refusal_of(spawner_of(url=url, patience=0))
     assert refusal.code == "hub_misconfigured"
-    assert "Set SpawnpennySpawner.url to where spawnpenny answers" in caplog.text
+    assert "Set SpawnpennySpawner.url to the URL of spawnpenny" in caplog.text
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -118,7 +118,7 @@ async def test_an_authenticator_that_keeps_no_auth_state(spawner_of, in_hub, gat
     refusal = await refusal_of(spawner_of(url=gate.url, auth_state_field="access_token"))
     assert isinstance(refusal, MisconfiguredError)
     assert "c.Authenticator.enable_auth_state = True" in caplog.text
-    assert gate.asked == []
+    assert gate.requests == []
 
 
 @pytest.mark.parametrize(

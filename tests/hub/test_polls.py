@@ -37,8 +37,8 @@ def lab(phase, **reason):
 
 def problem(status, code):
     async def answer(request):
-        told = {"code": code, "detail": "It is so.", "status": status}
-        return web.json_response(told, status=status, content_type="application/problem+json")
+        reported = {"code": code, "detail": "It is so.", "status": status}
+        return web.json_response(reported, status=status, content_type="application/problem+json")
 
     return answer
 
@@ -80,7 +80,7 @@ async def answering(aiohttp_server):
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "reported"),
     [
         pytest.param(lab("failed"), 1, id="failed"),
         pytest.param(lab("exited"), 1, id="exited"),
@@ -116,11 +116,11 @@ async def answering(aiohttp_server):
         pytest.param(never, None, id="silent"),
     ],
 )
-async def test_only_a_sure_end_is_told_as_one(configured, answering, monkeypatch, answer, told):
-    monkeypatch.setattr(lab_handle, "LOOK", 0.5)
+async def test_only_a_sure_end_is_told_as_one(configured, answering, monkeypatch, answer, reported):
+    monkeypatch.setattr(lab_handle, "LOOK_TIMEOUT", 0.5)
     spawner = configured(url=await answering(answer), patience=0)
     spawner.load_state({"start": "ours"})
-    assert await spawner.poll() == told
+    assert await spawner.poll() == reported
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ async def test_a_form_and_a_certificate_do_not_wait_for_a_service_that_is_silent
     configured, answering, monkeypatch, caplog
 ):
     for module in (certificates, options):
-        monkeypatch.setattr(module, "LOOK", 0.1)
+        monkeypatch.setattr(module, "LOOK_TIMEOUT", 0.1)
     spawner = configured(url=await answering(never), patience=0)
     async with asyncio.timeout(PATIENCE):
         assert "The service that starts servers does not answer." in await spawner.get_options_form()

@@ -25,22 +25,22 @@ def checked(in_hub, spawner_of, caplog):
 @pytest.mark.parametrize(
     ("traits", "problem"),
     [
-        ({"token": "wrong"}, "does not know the Hub's token"),
+        ({"token": "wrong"}, "does not accept the Hub's token"),
         ({"token": ""}, "set SpawnpennySpawner.token_file"),
         ({"url": ""}, "SpawnpennySpawner.url is not set"),
-        ({"token": "careful-token"}, "lacks the scope spawn:any: it can start no servers"),
-        ({"token": "ada-token"}, "lacks the scope read:any"),
+        ({"token": "careful-token"}, "does not have the scope spawn:any: it cannot start servers"),
+        ({"token": "ada-token"}, "does not have the scope read:any"),
     ],
     ids=str,
 )
 async def test_what_is_wrong_is_logged_once(checked, traits, problem):
     found = [line for line in await checked(**traits) if problem in line]
     assert len(found) == 1
-    assert found[0].startswith("spawnpenny cannot be used as this Hub is configured: ")
+    assert found[0].startswith("This Hub cannot use spawnpenny as it is configured: ")
 
 
 async def test_a_hub_that_is_right_is_told_as_whom_it_is_known(checked, service):
-    assert await checked() == [f"spawnpenny at {service.url} knows this Hub as token:hub"]
+    assert await checked() == [f"spawnpenny at {service.url} accepts this Hub as token:hub"]
 
 
 async def test_users_credentials_need_auth_state_and_no_right_to_spawn(checked, in_hub, service):
@@ -52,5 +52,5 @@ async def test_users_credentials_need_auth_state_and_no_right_to_spawn(checked, 
 async def test_a_service_that_is_away_is_no_wrong_configuration(checked, service):
     await service.kill()
     (found,) = await checked()
-    assert found.startswith("It is not known yet whether spawnpenny can be used: ")
+    assert found.startswith("Whether this Hub can use spawnpenny is unknown: ")
     assert "cannot be reached" in found

@@ -55,7 +55,7 @@ async def test_a_hub_whose_server_was_taken_over_says_so_and_stops_nothing(spawn
         first.server = server_of()
         assert await first.get_url() == first.server.url
     assert await first.poll() == 0
-    assert "ada was taken over: token:other (Research Hub) started it." in caplog.text
+    assert "ada was replaced: token:other (Research Hub) started it." in caplog.text
     await first.stop()
     lab = await client.lab("ada")
     assert (lab.running, lab.by, await second.poll()) == (True, "token:other", None)
@@ -66,7 +66,7 @@ async def test_deleting_a_server_in_one_hub_keeps_what_another_one_runs(spawner_
     second = spawner_of(**B)
     await second.delete_forever()
     assert (await client.lab("ada")).running
-    assert "All of ada is kept: token:hub (Course Hub) started it." in caplog.text
+    assert "The storage of ada is kept: token:hub (Course Hub) started it." in caplog.text
 
 
 async def test_a_hub_with_a_new_token_of_the_same_name_keeps_its_servers(spawner_of, site, service, client):

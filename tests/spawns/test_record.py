@@ -36,7 +36,8 @@ from spawnpenny.spawns.record import Applied, UserRecord
 from spawnpenny.spawns.record_schema import SCHEMA
 from spawnpenny.spawns.spawn_record import Replaced, SpawnRecord
 from spawnpenny.spawns.store import RecordStore, read_record
-from spawnpenny.web.schemas.requests import MAX_OPTIONS_BYTES, json_bytes
+from spawnpenny.web.schemas.fields import MAX_OPTIONS_BYTES
+from spawnpenny.web.schemas.incoming import json_bytes
 
 MAX_SECRET = 1024 * 1024
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

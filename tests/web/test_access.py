@@ -57,15 +57,15 @@ async def test_a_token_opens_what_its_scopes_say_and_nothing_else(caller, who):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "told"),
+    ("method", "path", "message"),
     [
         ("GET", "/v1/plugins", "This needs the scope admin."),
-        ("PUT", LAB, "This needs one of the scopes spawn:any, spawn:self (for one's own)."),
+        ("PUT", LAB, "This needs one of the scopes spawn:any, spawn:self (for your own user)."),
     ],
 )
-async def test_a_refusal_names_the_scopes_that_would_do(caller, method, path, told):
+async def test_a_refusal_names_the_scopes_that_would_do(caller, method, path, message):
     response = await (await caller("nobody")).request(method, path)
-    assert (await response.json())["detail"] == told
+    assert (await response.json())["detail"] == message
 
 
 async def test_who_has_no_token_learns_nothing_of_what_exists(caller, hub):
@@ -106,7 +106,7 @@ async def test_every_route_of_the_router_has_an_access(server):
 def test_an_access_has_to_say_who():
     with pytest.raises(ValueError, match="at least one scope"):
         Access()
-    with pytest.raises(ValueError, match="no scope"):
+    with pytest.raises(ValueError, match="unknown scopes"):
         Access(frozenset({"everything"}))
 
 

@@ -19,8 +19,8 @@ async def send(port, line, *headers):
     writer.write("\r\n".join((line, "Host: x", "Connection: close", *headers, "", "")).encode())
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
-    first, *lines = head.decode().split("\r\n")
-    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
+    first, *rows = head.decode().split("\r\n")
+    return int(first.split()[1]), dict(line.split(": ", 1) for line in rows), body
 
 
 async def _fine(request):

@@ -11,8 +11,8 @@ LAB = "/v1/users/ada/labs/~default"
 HOSTNAMES = f"{LAB}/hostnames"
 
 
-def pem(label, lines=2):
-    return f"-----BEGIN {label}-----\n" + "c2VjcmV0LW9mLWFkYQ==\n" * lines + f"-----END {label}-----\n"
+def pem(label, rows=2):
+    return f"-----BEGIN {label}-----\n" + "c2VjcmV0LW9mLWFkYQ==\n" * rows + f"-----END {label}-----\n"
 
 
 KEY, CERT = pem("PRIVATE KEY"), pem("CERTIFICATE")
@@ -76,7 +76,7 @@ async def test_what_a_real_authority_makes_is_taken(ada):
     made = authority.issue_cert("lab.lab-ada.svc")
     tls = {
         "key": made.private_key_pem.bytes().decode(),
-        "cert": "".join(each.bytes().decode() for each in made.cert_chain_pems).replace("\n", "\r\n"),
+        "cert": "".join(entry.bytes().decode() for entry in made.cert_chain_pems).replace("\n", "\r\n"),
         "ca": authority.cert_pem.bytes().decode(),
     }
     async with await put(ada, tls) as answer:
@@ -100,8 +100,8 @@ async def test_what_a_real_authority_makes_is_taken(ada):
         ({**GOOD, "ca": ""}, "tls.ca"),
         ({**GOOD, "ca": ["c2VjcmV0"]}, "tls.ca"),
         ({**GOOD, "ca": f"{CERT}\0"}, "tls.ca"),
-        ({**GOOD, "ca": pem("CERTIFICATE", lines=1600)}, "tls.ca"),
-        ({**GOOD, "ca": pem("CERTIFICATE", lines=1400)}, "tls"),
+        ({**GOOD, "ca": pem("CERTIFICATE", rows=1600)}, "tls.ca"),
+        ({**GOOD, "ca": pem("CERTIFICATE", rows=1400)}, "tls"),
     ],
 )
 async def test_what_is_no_certificate_is_refused_and_not_quoted(ada, logged, tls, field):
@@ -114,7 +114,7 @@ async def test_what_is_no_certificate_is_refused_and_not_quoted(ada, logged, tls
 
 async def test_neither_answers_nor_events_nor_the_log_carry_the_key(ada, logged):
     answer = await (await put(ada, GOOD)).text()
-    told = await (await ada.get(f"{LAB}/events")).text()
+    reported = await (await ada.get(f"{LAB}/events")).text()
     lab = await (await ada.get(LAB)).text()
     assert '"running"' in lab
-    assert "c2VjcmV0" not in f"{answer}{told}{lab}{logged()}"
+    assert "c2VjcmV0" not in f"{answer}{reported}{lab}{logged()}"

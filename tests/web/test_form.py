@@ -17,7 +17,7 @@ from spawnpenny.api import FormChoice, FormField, FreeText, hookimpl
 from spawnpenny.clients.forms import options_from_form
 from spawnpenny.clients.http import Client
 from spawnpenny.serving.server import listening
-from spawnpenny.web.form.markup import markup
+from spawnpenny.web.form.page import markup
 
 FORM, LAB = "/v1/users/ada/form", "/v1/users/ada/labs/~default"
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -56,7 +56,7 @@ def plugin(*fields):
 
 
 @asynccontextmanager
-async def asking(serving, site, name="hub", **lab):
+async def requesting(serving, site, name="hub", **lab):
     site.data["plugins"]["lab"] |= lab
     async with serving(site) as server, server.client(name) as client:
         yield client
@@ -153,26 +153,26 @@ async def test_where_there_is_nothing_to_choose_there_is_no_form(serving, site):
 
 @pytest.mark.usefixtures("profiles")
 async def test_the_fields_are_called_as_kubespawners_are(serving, site):
-    async with asking(serving, site) as hub:
+    async with requesting(serving, site) as hub:
         shown = await page(hub)
-        names = [each["name"] for each in shown.select("[name]")]
+        names = [entry["name"] for entry in shown.select("[name]")]
     image = "profile-option-gpu--image"
     assert names == ["profile", "profile", image, f"{image}--unlisted-choice"]
-    assert [each["value"] for each in shown.select("option")] == ["default", "slow", "unlisted-choice"]
-    assert [each["value"] for each in shown.select("[checked], option[selected]")] == ["small", "default"]
+    assert [entry["value"] for entry in shown.select("option")] == ["default", "slow", "unlisted-choice"]
+    assert [entry["value"] for entry in shown.select("[checked], option[selected]")] == ["small", "default"]
 
 
 @pytest.mark.usefixtures("profiles")
 async def test_every_control_has_a_label_and_every_group_a_legend(serving, site):
-    async with asking(serving, site) as hub:
+    async with requesting(serving, site) as hub:
         shown = await page(hub)
-    ids = [each["id"] for each in shown.select("[id]")]
+    ids = [entry["id"] for entry in shown.select("[id]")]
     assert len(ids) == len(set(ids))
     for control in shown.select("input, select"):
         assert shown.select_one(f'label[for="{control["id"]}"]').text.strip()
     for described in shown.select("[aria-describedby]"):
         assert shown.find(id=described["aria-describedby"]).text.strip()
-    assert all(each.find("legend", recursive=False).text.strip() for each in shown.select("fieldset"))
+    assert all(entry.find("legend", recursive=False).text.strip() for entry in shown.select("fieldset"))
 
 
 @pytest.mark.usefixtures("profiles")
@@ -188,9 +188,9 @@ async def test_every_control_has_a_label_and_every_group_a_legend(serving, site)
     ],
 )
 async def test_the_form_begins_with_what_was_chosen_before_as_far_as_it_fits(serving, site, chosen, selected, written):
-    async with asking(serving, site) as hub:
+    async with requesting(serving, site) as hub:
         shown = await page(hub, options=json.dumps(chosen))
-    assert [each["value"] for each in shown.select("[checked], option[selected]")] == selected
+    assert [entry["value"] for entry in shown.select("[checked], option[selected]")] == selected
     assert shown.select_one("input[type=text]")["value"] == written
 
 
@@ -207,10 +207,10 @@ async def test_a_plugins_fields_are_for_the_user_and_its_options_are_held_to_the
         return FormField("queue", "Queue", tuple(choices))
 
     site.plugins = {"queues": plugin(queue)}
-    async with asking(serving, site) as hub:
+    async with requesting(serving, site) as hub:
         body = {"uid": 2000, "groups": [{"name": "owls", "id": 3000}]}
         await hub.put("/v1/users/ada", json=body)
-        assert [each["const"] for each in (await (await hub.get(FORM)).json())["properties"]["queue"]["oneOf"]] == [
+        assert [entry["const"] for entry in (await (await hub.get(FORM)).json())["properties"]["queue"]["oneOf"]] == [
             "day",
             "owls",
         ]
@@ -231,12 +231,12 @@ async def test_nothing_of_what_a_plugin_says_becomes_markup_that_it_should_not(s
     )
     only_text = FormField("z", EVIL, (), EVIL, FreeText(EVIL, EVIL, None, EVIL))
     site.plugins = {"evil": plugin(evil, only_text)}
-    async with asking(serving, site) as hub:
+    async with requesting(serving, site) as hub:
         shown = await page(hub, options=json.dumps({"z--unlisted-choice": EVIL}))
-    assert [each.name for each in shown.select("img, b, a")] == []
+    assert [entry.name for entry in shown.select("img, b, a")] == []
     assert len(shown.select("script")) == 1
-    assert not [name for each in shown.find_all() for name in each.attrs if name.startswith("on")]
-    assert [each["value"] for each in shown.select("input[type=radio]")][-2:] == [f"a{EVIL}", "unlisted-choice"]
+    assert not [name for entry in shown.find_all() for name in entry.attrs if name.startswith("on")]
+    assert [entry["value"] for entry in shown.select("input[type=radio]")][-2:] == [f"a{EVIL}", "unlisted-choice"]
     assert shown.select_one('input[name="z--unlisted-choice"]')["value"] == EVIL
 
 
@@ -262,7 +262,7 @@ async def test_nothing_of_what_a_plugin_says_becomes_markup_that_it_should_not(s
 )
 def test_a_description_has_a_little_markup_and_no_more(text, html):
     assert html is None or markup(text) == html
-    assert {each.name for each in BeautifulSoup(markup(text), "html.parser").find_all()} <= {"b", "i", "br", "a"}
+    assert {entry.name for entry in BeautifulSoup(markup(text), "html.parser").find_all()} <= {"b", "i", "br", "a"}
 
 
 @pytest.fixture

@@ -45,18 +45,18 @@ async def page(client):
         return BeautifulSoup(await answer.text(), "html.parser")
 
 
-async def lab_is_there(client, name, profile):
+async def start_lab(client, name, profile):
     body = {"start": "s1", "options": {"profile": profile}, "env": {}}
     async with client.put(f"/v1/users/ada/labs/{name}", json=body) as answer:
         assert answer.status == 202, await answer.text()
 
 
 def short(listed):
-    return {each["const"]: each["unavailable"] for each in listed if "unavailable" in each}
+    return {entry["const"]: entry["unavailable"] for entry in listed if "unavailable" in entry}
 
 
 def of_custom(found):
-    rules = [each["then"] for each in found["allOf"] if "then" in each]
+    rules = [entry["then"] for entry in found["allOf"] if "then" in entry]
     return next(rule["properties"]["memory"]["oneOf"] for rule in rules if "memory" in rule["properties"])
 
 
@@ -75,18 +75,18 @@ async def test_what_never_fits_is_told_with_the_numbers(hub):
 
 
 async def test_what_fits_once_other_things_are_stopped_is_told_so(hub):
-    await lab_is_there(hub, "other", "small")
+    await start_lab(hub, "other", "small")
     found = await schema(hub)
     profiles = short(found["properties"]["profile"]["oneOf"])
-    assert {name: each["ever"] for name, each in profiles.items()} == {"large": True, "huge": False}
+    assert {name: choice["ever"] for name, choice in profiles.items()} == {"large": True, "huge": False}
     assert (
         profiles["large"]["reason"] == "Needs 13 GiB of memory; 4 GiB of your 16 GiB is in use. Stop something first."
     )
-    assert {name: each["ever"] for name, each in short(of_custom(found)).items()} == {"m14": True, "m64": False}
+    assert {name: choice["ever"] for name, choice in short(of_custom(found)).items()} == {"m14": True, "m64": False}
 
 
 async def test_what_a_lab_uses_does_not_count_against_its_own_next_start(hub):
-    await lab_is_there(hub, "~default", "large")
+    await start_lab(hub, "~default", "large")
     assert short((await schema(hub))["properties"]["profile"]["oneOf"]).keys() == {"huge"}
     async with hub.get(FORM, params={"lab": "other"}) as answer:
         other = await answer.json()
@@ -94,16 +94,16 @@ async def test_what_a_lab_uses_does_not_count_against_its_own_next_start(hub):
 
 
 async def test_the_page_begins_with_a_choice_that_fits_and_says_why_others_do_not(hub):
-    await lab_is_there(hub, "other", "small")
+    await start_lab(hub, "other", "small")
     found = await page(hub)
-    radios = {each["value"]: each for each in found.select("input[name=profile]")}
-    assert [name for name, each in radios.items() if each.has_attr("disabled")] == ["large", "huge"]
-    assert [name for name, each in radios.items() if each.has_attr("checked")] == ["small"]
+    radios = {entry["value"]: entry for entry in found.select("input[name=profile]")}
+    assert [name for name, radio in radios.items() if radio.has_attr("disabled")] == ["large", "huge"]
+    assert [name for name, radio in radios.items() if radio.has_attr("checked")] == ["small"]
     ids = radios["huge"]["aria-describedby"].split()
     assert "your limit is 16 GiB" in found.find(id=ids[-1]).text
-    options = {each["value"]: each for each in found.select("select option")}
-    assert [name for name, each in options.items() if each.has_attr("disabled")] == ["m14", "m64"]
-    assert [name for name, each in options.items() if each.has_attr("selected")] == ["m4"]
+    options = {entry["value"]: entry for entry in found.select("select option")}
+    assert [name for name, option in options.items() if option.has_attr("disabled")] == ["m14", "m64"]
+    assert [name for name, option in options.items() if option.has_attr("selected")] == ["m4"]
     assert "your limit is 16 GiB" in options["m64"].text
 
 
@@ -119,7 +119,7 @@ async def test_in_a_browser_what_does_not_fit_cannot_be_chosen_and_its_reason_is
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium")
-    await lab_is_there(hub, "other", "small")
+    await start_lab(hub, "other", "small")
     html = f"<!doctype html><title>x</title><form>{await page(hub)}<button>Start</button></form>"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -144,8 +144,8 @@ def field(name, *values):
 
 def judge_sum(most):
     def judge(answers):
-        asked = sum(int(value.lstrip("abc")) for value in answers.values())
-        return Shortage("memory", str(asked), "0", str(most)) if asked > most else None
+        requested = sum(int(value.lstrip("abc")) for value in answers.values())
+        return Shortage("memory", str(requested), "0", str(most)) if requested > most else None
 
     return judge
 

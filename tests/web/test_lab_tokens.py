@@ -73,11 +73,11 @@ class LatePods(FaultyCluster):
 
     def __init__(self, cluster):
         super().__init__(cluster)
-        self.told = asyncio.Event()
+        self.listed = asyncio.Event()
 
     async def list(self, resource, **where):
         if resource.kind == "Pod":
-            await self.told.wait()
+            await self.listed.wait()
         return await super().list(resource, **where)
 
 
@@ -90,7 +90,7 @@ async def test_until_the_pods_are_known_it_is_not_said_to_be_unknown(site, servi
     async with serving(late, ready=False) as server, server.client() as lab:
         async with lab.get(LABS, headers=headers) as response:
             assert (response.status, (await response.json())["code"]) == (503, "not_ready")
-        late.cluster.told.set()
+        late.cluster.listed.set()
         await server.app[SERVICE].until_ready()
         async with lab.get(LABS, headers=headers) as response:
             assert response.status == 200

@@ -117,13 +117,13 @@ async def test_put_and_delete_at_once_end_in_one_clear_state(hub):
 
 async def test_a_failed_lab_says_why_in_plain_words(hub):
     await put(hub, options={"image": "none"})
-    told = await events(hub)
+    reported = await events(hub)
     lab = await (await hub.get(LAB)).json()
     assert lab["phase"] == "failed"
     assert lab["reason"]["code"] == "image_unavailable"
     assert "not found: the embedded cluster has no command for the image no/such" in lab["reason"]["message"]
     assert lab["reason"]["advice"].startswith("Choose another image")
-    assert (told[0].get("severity"), told[-1]["severity"]) == (None, "warning")
+    assert (reported[0].get("severity"), reported[-1]["severity"]) == (None, "warning")
 
 
 async def test_events_have_ids_and_end_when_the_lab_runs(hub):

@@ -56,8 +56,8 @@ async def test_a_start_that_is_there_is_answered_beyond_the_limit_too(limited):
 
 async def test_commissioning_counts_too(limited):
     _, hub = limited
-    told = [(await hub.put("/v1/users/ada", json={"uid": uid})).status for uid in (2000, 2001, 2002)]
-    assert told[-1] == 429
+    message_read = [(await hub.put("/v1/users/ada", json={"uid": uid})).status for uid in (2000, 2001, 2002)]
+    assert message_read[-1] == 429
 
 
 async def test_what_is_not_allowed_does_not_count(limited):

@@ -14,8 +14,8 @@ async def send(port, data):
     writer.write(data)
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
-    first, *lines = head.decode().split("\r\n")
-    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
+    first, *rows = head.decode().split("\r\n")
+    return int(first.split()[1]), dict(line.split(": ", 1) for line in rows), body
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ async def test_what_is_no_request_is_a_problem_without_a_version(server, logged,
     assert json.loads(body)["code"] == "request_malformed"
     assert headers["Server"] == "spawnpenny"
     assert "aiohttp" not in str(headers) + body.decode()
-    told = json.dumps(logged())
-    assert "Traceback" not in told
-    assert "secret" not in told
+    reported = json.dumps(logged())
+    assert "Traceback" not in reported
+    assert "secret" not in reported
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "token", "Basic", "jupyterhub"])
@@ -56,18 +56,18 @@ async def test_a_token_with_any_byte_beyond_ascii_is_a_401(server, logged, schem
     assert "Traceback" not in json.dumps(logged())
 
 
-async def ask(server, line, *lines, body=b""):
-    head = (line, "Host: x", "Connection: close", f"Content-Length: {len(body)}", *lines, "", "")
+async def ask(server, line, *rows, body=b""):
+    head = (line, "Host: x", "Connection: close", f"Content-Length: {len(body)}", *rows, "", "")
     return await send(server.port, "\r\n".join(head).encode() + body)
 
 
 async def test_several_authorization_headers_are_refused_also_where_they_are_equal(server):
     for tokens in (("ada", "bob"), ("ada", "ada"), ("ada", "unknown"), ("unknown", "ada")):
-        lines = [f"Authorization: Bearer {token}-token" for token in tokens]
-        status, headers, body = await ask(server, "GET /v1/whoami HTTP/1.1", *lines)
+        rows = [f"Authorization: Bearer {token}-token" for token in tokens]
+        status, headers, body = await ask(server, "GET /v1/whoami HTTP/1.1", *rows)
         assert (status, json.loads(body)["code"]) == (400, "request_malformed")
         assert headers["Content-Type"] == "application/problem+json; charset=utf-8"
-    status, _, body = await ask(server, "GET /gateway/api/v1/clusters/ HTTP/1.1", *lines)
+    status, _, body = await ask(server, "GET /gateway/api/v1/clusters/ HTTP/1.1", *rows)
     assert (status, "several Authorization headers" in json.loads(body)["error"]) == (422, True)
 
 

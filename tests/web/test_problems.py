@@ -12,7 +12,7 @@ import spawnpenny.app  # noqa: F401 - it loads all errors of the service
 from spawnpenny import errors
 from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.pipeline.errors import UndeclaredCallError
-from spawnpenny.web.middleware.errors import document
+from spawnpenny.web.middleware.errors import problem_document
 
 LAB = "/v1/users/ada/labs/x"
 MEMBERS = {"type", "title", "status", "detail", "code", "instance", "request_id"}
@@ -50,7 +50,7 @@ def test_every_error_has_a_code_of_its_own_a_status_and_a_title():
 
 def test_an_error_words_itself_with_its_facts():
     error = errors.QuotaExceededError("cpu", requested="4", used="6", limit="8")
-    told = document(error, instance="/x", request_id="r")
+    told = problem_document(error, instance="/x", request_id="r")
     assert (told["code"], told["status"], told["limit"]) == ("quota_exceeded", 403, "8")
     assert told["type"].endswith("/quota_exceeded")
     assert list(told)[:5] == ["type", "title", "status", "detail", "code"]
@@ -64,7 +64,7 @@ def test_an_error_words_itself_with_its_facts():
     ],
 )
 def test_what_is_the_administrators_business_is_not_told_to_a_caller(error):
-    told = document(error, instance="/x", request_id="r")
+    told = problem_document(error, instance="/x", request_id="r")
     assert set(told) - {"advice"} == MEMBERS
     assert "request_id" in told["detail"]
 
@@ -161,7 +161,7 @@ IDS = "has to be a whole number from 0 to 2147483647."
         ),
         ("PUT", f"{LAB}?replace=yes", "{}", "replace has to be true or false."),
         ("GET", "/v1/labs?limit=0", "", "limit has to be a number from 1 to 500."),
-        ("GET", "/v1/labs?after=x", "", "after has to be the `next` of the page before."),
+        ("GET", "/v1/labs?after=x", "", "after has to be the `next` of the previous page."),
         ("GET", f"{LAB}?limit=1", "", "limit is not known: this route takes no query parameters."),
         ("PUT", "/v1/users/ada", '{"uid": "1"}', f"uid {IDS}"),
         (

@@ -55,7 +55,7 @@ async def test_a_refusal_looks_at_few_keys_and_answers_little(caller, compared, 
         assert 400 <= answer.status < 500
         assert len(await answer.read()) < MOST_ANSWERED
         assert len(compared) < 50 * MOST_NAMED
-        assert all(len(each) <= 64 for pair in compared for each in pair)
+        assert all(len(entry) <= 64 for pair in compared for entry in pair)
 
 
 async def test_a_refusal_names_the_first_wrong_keys_and_counts_the_others(hub):
@@ -82,7 +82,7 @@ async def test_long_names_are_answered_briefly(hub):
 async def test_a_refused_body_counts_as_a_start(site, serving, method, path, body):
     site.data["limits"] = {"starts": 2}
     async with serving(site) as server, server.client("hub" if path == USER else "ada") as client:
-        told = [(await client.request(method, path, data=body)).status for _ in range(3)]
-        assert told[0] == told[1] != told[2]
+        reported = [(await client.request(method, path, data=body)).status for _ in range(3)]
+        assert reported[0] == reported[1] != reported[2]
         assert server.app[LIMITS].starts.count("ada") > 0
         assert server.app[LIMITS].starts.count("bob") == 0

@@ -41,7 +41,7 @@ async def test_until_it_knows_the_cluster_it_says_so(server, hub):
 
 async def test_every_route_is_in_the_openapi_document(caller):
     document = await (await (await caller()).get("/openapi.json")).json()
-    documented = {(method.upper(), path) for path, each in document["paths"].items() for method in each}
+    documented = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
     assert documented == {(route.method, route.path) for route in routes()}
 
 
@@ -83,7 +83,7 @@ def test_the_pattern_of_names_says_which_may_be_used(name):
 
 
 def test_the_pattern_of_names_has_the_characters_that_none_may_hold():
-    for code in (each for each in range(0x10000) if not 0xD800 <= each < 0xE000):
+    for code in (entry for entry in range(0x10000) if not 0xD800 <= entry < 0xE000):
         assert bool(re.search(NAME_PATTERN, f"a{chr(code)}b")) == usable(f"a{chr(code)}b"), hex(code)
 
 
@@ -164,8 +164,8 @@ async def test_the_docs_need_nothing_from_elsewhere(caller):
 async def test_the_document_says_in_plain_words_which_scopes_a_route_needs(caller):
     document = await (await (await caller()).get("/openapi.json")).json()
     operation = document["paths"]["/v1/users/{user}/labs/{lab}"]["put"]
-    assert operation["description"] == "Needs the scope `spawn:any`, or for the token's own user `spawn:self`."
-    assert [each for path in document["paths"].values() for each in path.values() if "`" in each["summary"]] == []
+    assert operation["description"] == "Needs the scope `spawn:any`. For the token's own user, `spawn:self` is enough."
+    assert [entry for path in document["paths"].values() for entry in path.values() if "`" in entry["summary"]] == []
 
 
 async def test_the_pipelines_are_told_with_their_reasons(caller):

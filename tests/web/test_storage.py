@@ -47,8 +47,8 @@ async def test_lab_and_storage_are_gone_and_the_audit_log_says_who(with_storage,
     assert await site.objects("Pod", CLAIM) == {}
     assert (await client.get(LAB)).status == 404
     assert (await client.delete(f"{LAB}?purge=storage&wait=120")).status == 204
-    lines = [line for line in logged() if line["logger"] == "spawnpenny.audit"]
-    assert [(line["event"], line.get("purge"), line["who"], line["status"]) for line in lines] == [
+    rows = [line for line in logged() if line["logger"] == "spawnpenny.audit"]
+    assert [(line["event"], line.get("purge"), line["who"], line["status"]) for line in rows] == [
         ("lab.start", None, "token:hub", 202),
         *[("lab.stop", "storage", f"token:{who}", 204)] * 2,
     ]

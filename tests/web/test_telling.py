@@ -23,21 +23,21 @@ async def until_settled(hub):
     await (await hub.get(f"{LAB}/events")).text()
 
 
-def audit(lines):
-    return [line for line in lines if line["logger"] == "spawnpenny.audit"]
+def audit(rows):
+    return [line for line in rows if line["logger"] == "spawnpenny.audit"]
 
 
 async def test_every_change_is_one_line_in_the_audit_log(logged, hub):
     spawn = (await (await hub.put(LAB, json={"start": "s"})).json())["spawn"]
     await hub.get(LAB)
     await hub.put(LAB, json={"start": "t"})
-    told = audit(logged())
-    assert [(line["event"], line["status"], line["code"]) for line in told] == [
+    reported = audit(logged())
+    assert [(line["event"], line["status"], line["code"]) for line in reported] == [
         ("lab.start", 202, None),
         ("lab.start", 409, "start_conflict"),
     ]
-    assert (told[0]["who"], told[0]["user"], told[0]["lab"]) == ("token:hub", "ada", "~default")
-    assert (told[0]["spawn"], told[0]["remote"]) == (spawn, "127.0.0.1")
+    assert (reported[0]["who"], reported[0]["user"], reported[0]["lab"]) == ("token:hub", "ada", "~default")
+    assert (reported[0]["spawn"], reported[0]["remote"]) == (spawn, "127.0.0.1")
 
 
 async def test_a_refused_change_is_in_the_audit_log_too(logged, caller):

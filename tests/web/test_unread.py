@@ -44,7 +44,7 @@ class TalkPlugin:
         return [Talk()]
 
 
-async def connect(port, wanted, *, buffer=4096):
+async def connect(port, desired, *, buffer=4096):
     """Send a request, and return the socket, of which nothing is read."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -52,7 +52,7 @@ async def connect(port, wanted, *, buffer=4096):
     loop = asyncio.get_running_loop()
     await loop.sock_connect(connection, ("127.0.0.1", port))
     await loop.sock_sendall(
-        connection, f"GET {wanted} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hub-token\r\n\r\n".encode()
+        connection, f"GET {desired} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hub-token\r\n\r\n".encode()
     )
     return connection
 

@@ -60,10 +60,10 @@ def ask(clock):
     """Have a context in which the Hub at an address is asked; further keys are settings."""
 
     @asynccontextmanager
-    async def asking(api_url, **more):
+    async def requesting(api_url, **more):
         data = {"plugins": {"jupyterhub": {"api_url": api_url, **more}}}
         settings = make_settings(data).load("jupyterhub", HubSettingsSchema())
         async with HubTokens(settings, clock=clock) as known:
             yield known
 
-    return asking
+    return requesting

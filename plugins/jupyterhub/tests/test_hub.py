@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import structlog
 import trustme
-from spawnpenny_jupyterhub.waiting_line import AT_ONCE, MOST_WAITING
+from spawnpenny_jupyterhub.lookup_queue import AT_ONCE, MOST_WAITING
 
 from spawnpenny.api import Credentials, ForbiddenError, Identity, NotReadyError, SettingsError
 from spawnpenny.testing.jupyterhub import PROXY
@@ -27,7 +27,7 @@ def bearer(token, remote=None):
     return Credentials(token, {}, remote)
 
 
-def asked(hub):
+def requested(hub):
     """Return how often the Hub has been asked for the owner of a token."""
     return hub.log.read_text().count("GET /hub/api/user ")
 
@@ -48,9 +48,9 @@ async def test_a_token_with_access_speaks_for_its_user_and_no_other_does(hub, as
         assert await known.authenticate(bearer(adas)) == mine
         assert await known.authenticate(bearer(narrow)) == mine
         assert (await known.authenticate(bearer(olgas))).scopes == {"read:self", "read:any"}
-        with pytest.raises(ForbiddenError, match=f"ada does not carry JupyterHub's scope {ACCESS}"):
+        with pytest.raises(ForbiddenError, match=f"ada does not have JupyterHub's scope {ACCESS}"):
             await known.authenticate(bearer(without))
-        with pytest.raises(ForbiddenError, match="service 'culler'; only those of users"):
+        with pytest.raises(ForbiddenError, match="service 'culler'; only tokens of users"):
             await known.authenticate(bearer(SERVICES_TOKEN))
         assert await known.authenticate(bearer("0" * 32)) is None
     async with ask(api(hub), service="another") as known:
@@ -80,21 +80,21 @@ async def _not(fact):
 
 @pytest.mark.parametrize("hub", ["6"], indirect=True)
 async def test_the_hub_is_asked_once_for_many_and_never_for_what_is_no_token_of_its(hub, ask, clock):
-    token, before = await hub.token_of("ada"), asked(hub)
+    token, before = await hub.token_of("ada"), requested(hub)
     async with ask(api(hub)) as known:
         found = await asyncio.gather(*(known.authenticate(bearer(token)) for _ in range(20)))
-        assert [each.username for each in found] == ["ada"] * 20
+        assert [entry.username for entry in found] == ["ada"] * 20
         for other in (None, "short", "a.b.c" * 10, "with-dashes_" * 4, "ä" * 32, "x" * 129):
             assert await known.authenticate(bearer(other)) is None
         for _ in range(3):
             assert await known.authenticate(bearer("0" * 32)) is None
-        await hub.until(lambda: _is(lambda: asked(hub) >= before + 2), "The Hub's log")
-        assert asked(hub) == before + 2
+        await hub.until(lambda: _is(lambda: requested(hub) >= before + 2), "The Hub's log")
+        assert requested(hub) == before + 2
         clock.now += 5
         await known.authenticate(bearer("0" * 32))
         await known.authenticate(bearer(token))
-        await hub.until(lambda: _is(lambda: asked(hub) >= before + 3), "The Hub's log")
-        assert asked(hub) == before + 3
+        await hub.until(lambda: _is(lambda: requested(hub) >= before + 3), "The Hub's log")
+        assert requested(hub) == before + 3
 
 
 async def _is(fact):
@@ -125,12 +125,12 @@ async def test_a_hub_that_is_away_does_not_make_a_token_unknown(hub, ask, clock)
 @pytest.mark.parametrize(("path", "answer"), [("api", "a redirect"), ("", "a redirect"), ("hub/api/v1", "404")])
 async def test_an_address_that_is_not_the_apis_is_not_called_a_silent_hub(hub, ask, path, answer):
     token = await hub.token_of("ada")
-    with structlog.testing.capture_logs() as lines:
+    with structlog.testing.capture_logs() as rows:
         async with ask(f"http://{LOOPBACK}:{hub.hub_port}/{path}") as known:
             with pytest.raises(NotReadyError, match=f"answers with {answer}: .*plugins.jupyterhub.api_url") as caught:
                 await known.authenticate(bearer(token))
     assert caught.value.retry_after
-    (line,) = lines
+    (line,) = rows
     assert ("/hub/" in line["why"], token in str(line)) == (True, False)
 
 
@@ -164,23 +164,23 @@ async def _answers(known, token):
 
 @pytest.mark.parametrize("hub", ["6"], indirect=True)
 async def test_who_makes_up_tokens_keeps_neither_the_hub_busy_nor_another_out(hub, ask):
-    token, before = await hub.token_of("ada"), asked(hub)
+    token, before = await hub.token_of("ada"), requested(hub)
     async with ask(api(hub)) as known:
-        flood = [known.authenticate(bearer(f"{each:032x}", "192.0.2.1")) for each in range(3000)]
-        told = await asyncio.gather(*flood, return_exceptions=True)
-        assert sum(isinstance(each, NotReadyError) for each in told) >= 3000 - MOST_WAITING - AT_ONCE
+        flood = [known.authenticate(bearer(f"{entry:032x}", "192.0.2.1")) for entry in range(3000)]
+        results = await asyncio.gather(*flood, return_exceptions=True)
+        assert sum(isinstance(entry, NotReadyError) for entry in results) >= 3000 - MOST_WAITING - AT_ONCE
         assert (await known.authenticate(bearer(token, "192.0.2.2"))).username == "ada"
-        assert asked(hub) <= before + MOST_WAITING + AT_ONCE + 1
+        assert requested(hub) <= before + MOST_WAITING + AT_ONCE + 1
 
 
 async def test_a_hub_that_is_away_is_logged_now_and_then_with_how_often(ask, clock):
-    with structlog.testing.capture_logs() as lines:
+    with structlog.testing.capture_logs() as rows:
         async with ask(f"http://{LOOPBACK}:{free_ports(1)[0]}/hub/api") as known:
             for seconds in (0, 0, 29.9, 0.2, 0):
                 clock.now += seconds
                 with pytest.raises(NotReadyError):
                     await known.authenticate(bearer("0" * 32))
-    assert [(line["log_level"], line["times"]) for line in lines] == [("warning", 1), ("warning", 3)]
+    assert [(line["log_level"], line["times"]) for line in rows] == [("warning", 1), ("warning", 3)]
 
 
 async def test_an_authority_that_cannot_be_read_stops_the_service(ask, tmp_path):

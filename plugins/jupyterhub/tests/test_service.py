@@ -35,8 +35,8 @@ async def test_a_user_starts_with_a_token_of_the_hub_until_it_is_revoked(hub, we
         headers = {"Authorization": f"token {token}"}
         body = {"start": "s"} if method == "PUT" else None
         async with web.request(method, f"/v1/users/{user}/labs/~default", json=body, headers=headers) as answer:
-            reported = await answer.json()
-            return answer.status, reported.get("code", reported.get("user"))
+            results = await answer.json()
+            return answer.status, results.get("code", results.get("user"))
 
     assert await ask("PUT") == (202, "ada")
     assert await ask("PUT", user="bob") == (403, "forbidden")

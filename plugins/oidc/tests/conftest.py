@@ -30,17 +30,17 @@ class Clock:
 
 
 class Provider:
-    """An identity provider. ``keys`` are those that it lists, ``asked`` counts how often it was asked for them."""
+    """An identity provider. ``keys`` are those that it lists, ``requests`` counts the requests for them."""
 
     def __init__(self, folder: Path):
         self.authority = folder / "ca.crt"
         self.rsa, self.ec = new_key("RSA"), new_key("EC")
         self.keys = [self.public(self.rsa, "r1"), self.public(self.ec, "e1")]
-        self.asked, self.up = 0, True
+        self.requests, self.up = 0, True
         self.described = {}
         ca = trustme.CA()
         ca.cert_pem.write_to_path(self.authority)
-        self._leaf = ca.issue_cert("127.0.0.1")
+        self._certificate = ca.issue_cert("127.0.0.1")
         self.issuer = ""
 
     @asynccontextmanager
@@ -52,7 +52,7 @@ class Provider:
         runner = web.AppRunner(app)
         await runner.setup()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._leaf.configure_cert(context)
+        self._certificate.configure_cert(context)
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
         await site.start()
         self.issuer = f"https://127.0.0.1:{runner.addresses[0][1]}"
@@ -86,7 +86,7 @@ class Provider:
         return web.json_response({"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **self.described})
 
     async def _list(self, request):
-        self.asked += 1
+        self.requests += 1
         if not self.up:
             raise web.HTTPServiceUnavailable
         return web.json_response({"keys": self.keys})

@@ -39,8 +39,8 @@ async def test_a_lab_runs_under_the_uid_that_the_token_vouches_for(web, provider
 @pytest.mark.parametrize(
     ("claims", "user", "status", "told"),
     [
-        ({"uid_number": 2001}, "bob", 403, "spawn:self (for one's own)"),
-        ({"uid_number": 2001, "preferred_username": "Ada"}, "ada", 403, "spawn:self (for one's own)"),
+        ({"uid_number": 2001}, "bob", 403, "spawn:self (for your own user)"),
+        ({"uid_number": 2001, "preferred_username": "Ada"}, "ada", 403, "spawn:self (for your own user)"),
         ({"uid_number": 999}, "ada", 403, "below the smallest allowed one"),
         ({}, "ada", 403, "uid_number"),
         ({"uid_number": 2001, "preferred_username": "../ada"}, "ada", 403, "preferred_username"),

@@ -37,7 +37,7 @@ async def test_a_token_that_the_provider_signed_for_us_speaks_for_its_user(provi
         assert await known.authenticate(bearer(provider.token(key=provider.ec, kid="e1", algorithm="ES256"))) == ADA
         assert await known.authenticate(bearer(provider.token(aud=["other", "spawnpenny"]))) == ADA
         assert await known.authenticate(bearer(provider.token(kid=None))) == ADA
-    assert provider.asked == 1
+    assert provider.requests == 1
 
 
 @pytest.mark.parametrize("token", [None, "static", "0" * 32, "a.b.c", "ä.b.c", "..", "\udcff.b.c"])
@@ -47,11 +47,11 @@ async def test_what_is_no_token_of_the_issuer_is_for_others_to_know(provider, ta
         assert await known.authenticate(bearer(token)) is None
         assert await known.authenticate(bearer(provider.token(iss="https://other.example.org"))) is None
         assert await known.authenticate(bearer(unsigned({"alg": "RS256"}, b"[" * 4000))) is None
-    assert provider.asked == 0
+    assert provider.requests == 0
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"aud": "another"}, "another audience"),
         ({"leave_out": ["aud"]}, "no claim 'aud'"),
@@ -62,17 +62,17 @@ async def test_what_is_no_token_of_the_issuer_is_for_others_to_know(provider, ta
         ({"iat": 2**33}, "not valid yet"),
         ({"kid": "e1"}, "a key that its issuer does not list"),
         ({"kid": "made-up"}, "a key that its issuer does not list"),
-        ({"algorithm": "RS512"}, r"not signed in a way that is taken here \(RS256, ES256\)"),
-        ({"key": "RSA"}, "is not good"),
-        ({"key": "EC", "kid": "e1", "algorithm": "ES256"}, "is not good"),
+        ({"algorithm": "RS512"}, r"signature is not accepted \(RS256, ES256 are\)"),
+        ({"key": "RSA"}, "is not valid\\."),
+        ({"key": "EC", "kid": "e1", "algorithm": "ES256"}, "is not valid\\."),
     ],
 )
-async def test_any_other_token_of_the_issuer_is_refused_and_told_why(provider, taking, new_key, change, told):
+async def test_any_other_token_of_the_issuer_is_refused_and_told_why(provider, taking, new_key, change, message):
     if "key" in change:
         change = change | {"key": new_key(change["key"])}
     token = provider.token(**change)
     async with taking() as known:
-        with pytest.raises(UnauthenticatedError, match=told) as caught:
+        with pytest.raises(UnauthenticatedError, match=message) as caught:
             await known.authenticate(bearer(token))
     assert token not in str(caught.value)
 
@@ -108,12 +108,12 @@ async def test_new_keys_are_found_when_a_token_has_one_and_old_ones_go(provider,
         for _ in range(3):  # too soon after the last fetch
             with pytest.raises(UnauthenticatedError):
                 await known.authenticate(bearer(rotated))
-        assert provider.asked == 1
+        assert provider.requests == 1
         clock.now += 10
         assert await known.authenticate(bearer(rotated)) == ADA
         with pytest.raises(UnauthenticatedError, match="does not list"):
             await known.authenticate(bearer(old))
-        assert provider.asked == 2
+        assert provider.requests == 2
 
 
 async def test_keys_that_cannot_be_had_make_no_token_unknown(provider, taking, clock):
@@ -182,7 +182,7 @@ async def test_an_authority_that_cannot_be_read_stops_the_service(taking, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "message"),
     [
         ({"audience": ["spawnpenny"]}, "issuer"),
         ({"issuer": "https://login.example.org"}, "audience"),
@@ -196,6 +196,6 @@ async def test_an_authority_that_cannot_be_read_stops_the_service(taking, tmp_pa
         (SECTION | {"scopes": ["everything"]}, "scopes"),
     ],
 )
-def test_settings_that_would_take_too_much_are_refused(section, told):
-    with pytest.raises(SettingsError, match=told):
+def test_settings_that_would_take_too_much_are_refused(section, message):
+    with pytest.raises(SettingsError, match=message):
         load_plugins(make_settings({"plugins": {"oidc": section}}))

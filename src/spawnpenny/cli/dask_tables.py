@@ -99,7 +99,7 @@ def cluster_facts(found: Cluster) -> Iterator[str]:
     facts += (
         [("options", ", ".join(f"{name}={value}" for name, value in found.options.items()))] if found.options else []
     )
-    facts += [("reason", f"{found.reason.told} ({found.reason.code})")] if found.reason else []
+    facts += [("reason", f"{found.reason.text} ({found.reason.code})")] if found.reason else []
     for name, value in facts:
         yield f"{name:8} {printable(value)}"
     if found.steps:

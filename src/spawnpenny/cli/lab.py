@@ -205,7 +205,7 @@ def _outcome(found: Lab, output: str, token: str | None) -> int:
     elif found.running and found.url:
         click.echo(url_to_open(found.url, token))
     if not found.running:
-        why = found.reason.told if found.reason else f"It is {found.phase}."
+        why = found.reason.text if found.reason else f"It is {found.phase}."
         click.echo(f"The lab did not start. {printable(why)}", err=True)
     return DONE if found.running else FAILED
 
@@ -214,7 +214,7 @@ def _show(found: Lab) -> None:
     console = Console(highlight=False, soft_wrap=True)
     facts = [("user", found.user), ("lab", found.lab), ("phase", found.phase)]
     facts += [("url", found.url)] if found.url else []
-    facts += [("reason", f"{found.reason.told} ({found.reason.code})")] if found.reason else []
+    facts += [("reason", f"{found.reason.text} ({found.reason.code})")] if found.reason else []
     for key, value in facts:
         console.print(Text(f"{key:7} {printable(value)}"))
     if found.steps:

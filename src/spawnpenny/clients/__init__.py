@@ -1,1 +1,1 @@
-"""Clients of the HTTP API. They need aiohttp alone, and import nothing of the server."""
+"""Clients of the HTTP API. They need only aiohttp, and import nothing of the server."""

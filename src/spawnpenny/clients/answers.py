@@ -1,4 +1,4 @@
-"""Answers of the service as frozen dataclasses. A member that a newer service adds is left out."""
+"""Answers of the service as frozen dataclasses. Members that a newer service adds are ignored."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ Answer = TypeVar("Answer", bound="FromJson")
 
 
 class FromJson(Protocol):
-    """A dataclass that is made from a JSON object."""
+    """A dataclass that a JSON object can be read into."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self: ...
 
 
 UNDOING: Final = "undoing"
-"""The phase of a lab that has failed, and of which something is still there."""
+"""The phase of a lab that has failed, and whose objects are being deleted."""
 DEFAULT_LAB: Final = "~default"
 """The name of a user's default lab."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """The reason why a lab failed or ended: a stable code, one sentence, and what its user can do, if anything.
+    """The reason why a lab failed or ended.
 
-    ``exit_code`` is that of its program, where that ended and it is known.
+    Attributes:
+        code: A stable code for programs.
+        message: One sentence for people.
+        advice: What the user can do about it, if anything.
+        exit_code: The exit code of the program, if it ended and the code is known.
+
     """
 
     code: str
@@ -39,14 +44,14 @@ class Reason:
     exit_code: int | None = None
 
     @property
-    def told(self) -> str:
-        """The sentence, and what to do about it."""
+    def text(self) -> str:
+        """The message, with the advice if there is one."""
         return f"{self.message} {self.advice}" if self.advice else self.message
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a spawn, and how many seconds it took."""
+    """One step of a spawn, and its duration in seconds."""
 
     name: str
     state: str
@@ -55,11 +60,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A lab. ``url`` is where it answers once it runs; times are seconds since the epoch.
+    """A lab. Times are seconds since the epoch.
 
-    ``progress`` is how far it is, from 0 to 100. ``by`` is the identity that started it, empty where that is not known;
-    ``client`` what the program calls itself that did. ``grace`` is how many seconds the pods of a lab that is being
-    stopped have to end by themselves.
+    Attributes:
+        user: The username.
+        lab: The name of the lab.
+        start: The id of the start, as the caller sent it.
+        spawn: The id of the spawn in the logs.
+        phase: The phase.
+        url: The URL of the lab, once it runs.
+        reason: Why it failed or ended.
+        steps: The steps, in order.
+        requested_at: The time of the request.
+        deadline: The time at which the start fails.
+        ended_at: The time of the end.
+        progress: The progress, from 0 to 100.
+        by: The identity that started the lab; empty if unknown.
+        client: The name of the program that started the lab.
+        grace: The grace period of the pods of a lab that is stopping, in seconds.
+
     """
 
     user: str
@@ -80,16 +99,17 @@ class Lab:
 
     @property
     def running(self) -> bool:
+        """Whether the lab runs."""
         return self.phase == "running"
 
     @property
     def over(self) -> bool:
-        """Nothing of it is left but its history."""
+        """Whether only the history of the lab is left."""
         return self.phase in {"failed", "exited"}
 
     @property
     def doomed(self) -> bool:
-        """It has failed, for a reason that is known, and what was made is still being deleted."""
+        """Whether the lab has failed for a known reason, and its objects are still being deleted."""
         return self.phase == UNDOING and self.reason is not None
 
     @classmethod
@@ -100,13 +120,15 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class Group:
+    """A group of a user."""
+
     name: str
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A commissioned user; ``status`` is ``commissioning``, ``active`` or ``failed``."""
+    """A commissioned user; ``status`` is ``commissioning``, ``active``, ``failed`` or ``retiring``."""
 
     username: str
     status: str
@@ -124,9 +146,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a lab or of a commissioning; ``phase``, ``step``, ``state`` and ``code`` as they apply.
+    """One event of a lab, a Dask cluster or a commissioning. Fields that do not apply are None.
 
-    ``severity`` is ``warning``, or None where all is as it should be; ``progress`` how far it is, from 0 to 100.
+    ``severity`` is ``warning`` if something is wrong, else None; ``progress`` is from 0 to 100.
     """
 
     id: str
@@ -146,21 +168,26 @@ class Event:
         return known(cls, data)
 
     @property
-    def place(self) -> tuple[int, int]:
-        """The place of this event among a user's events: a later one has a higher place."""
-        return self.place_of(self.id)
+    def position(self) -> tuple[int, int]:
+        """The position of this event among the events of a user: later events have higher positions."""
+        return self.position_of(self.id)
 
     @staticmethod
-    def place_of(event_id: str) -> tuple[int, int]:
+    def position_of(event_id: str) -> tuple[int, int]:
+        """Return the position of an event from its id."""
         generation, _, number = event_id.partition("-")
         return (int(generation), int(number)) if generation.isdecimal() and number.isdecimal() else (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of all labs. ``next`` is where the next page begins, None on the last one.
+    """One page of labs.
 
-    ``unknown`` names users whose record cannot be read: their labs may run, and are not listed.
+    Attributes:
+        labs: The labs, by user and name.
+        next: The cursor of the next page; None on the last one.
+        unknown: Users whose records cannot be read. Their labs are not listed, but may run.
+
     """
 
     labs: tuple[Lab, ...]
@@ -175,7 +202,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Hostnames:
-    """The names under which a lab is reached by TLS."""
+    """The host names of a lab for its TLS certificate."""
 
     hostnames: tuple[str, ...]
 
@@ -186,7 +213,7 @@ class Hostnames:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner of a token: the identity's name in records, the user that it speaks for, and its scopes."""
+    """The identity of a token: its name in records, its user if it has one, and its scopes."""
 
     name: str
     username: str | None
@@ -198,24 +225,24 @@ class Caller:
 
 
 def read(cls: type[Answer], data: Mapping[str, Any]) -> Answer:
-    """Return what a JSON object says.
+    """Return a JSON object as a dataclass.
 
     Raises:
-        UnexpectedAnswerError: It says something else.
+        UnexpectedAnswerError: The object does not fit the dataclass.
 
     """
     try:
         return cls.from_json(data)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise UnexpectedAnswerError("The answer is not one of spawnpenny: is this its URL?") from None
+        raise UnexpectedAnswerError("The answer is not from spawnpenny: is this its URL?") from None
 
 
 def reason_of(data: Mapping[str, Any]) -> Reason | None:
-    """Return the reason that an answer has."""
+    """Return the reason in an answer, if there is one."""
     return known(Reason, data["reason"]) if data["reason"] else None
 
 
 def known(cls: type[T], data: Mapping[str, Any]) -> T:
-    """Return a dataclass of the members that it has; what a newer service adds is left out."""
-    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # they all are dataclasses
+    """Return a dataclass of the members that it knows; members that a newer service adds are ignored."""
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # T is always a dataclass
     return cls(**{key: value for key, value in data.items() if key in names})

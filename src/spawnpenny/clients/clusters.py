@@ -1,4 +1,4 @@
-"""Dask clusters by the REST API: listed, looked at, followed and stopped, as an operator or their owner does."""
+"""Requests about Dask clusters by the REST API: list, read, follow, scale and stop them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from spawnpenny.clients.waiting import SLACK, pages, until_gone
 
 PHASES: Final = (
     *("requested", "pending", "running", "stopping", "undoing", "failed", "exited"),
-    "stopped",  # dask-gateway's word for those that ended as they were set to
+    "stopped",  # dask-gateway's word for clusters that ended as planned
 )
-"""What clusters are listed by."""
+"""The phases by which clusters can be listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The number of workers of a cluster: ``count`` or, if ``adaptive``, by its work within the bounds."""
+    """The desired number of workers: ``count``, or within the bounds if ``adaptive``."""
 
     count: int
     minimum: int = 0
@@ -32,6 +32,8 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
+    """The number of workers by state."""
+
     running: int
     pending: int
 
@@ -46,7 +48,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker of a cluster; ``since`` is when it came to be in its phase, in seconds since the epoch."""
+    """A worker of a cluster; ``since`` is the start of its phase, in seconds since the epoch."""
 
     name: str
     phase: str
@@ -63,10 +65,14 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class WorkerList:
-    """The workers of a cluster: those that there are, by name, then the last ones that ended.
+    """The workers of a cluster.
 
-    ``missing`` counts those for which there is no pod yet, ``waiting_for`` says why, where that is known, and
-    ``retry_at`` when it is tried again, in seconds since the epoch.
+    Attributes:
+        workers: The existing workers, by name, then the last ones that ended.
+        missing: The number of workers that have no pod yet.
+        waiting_for: Why they have no pod, if that is known.
+        retry_at: The time of the next attempt, in seconds since the epoch.
+
     """
 
     workers: tuple[Worker, ...]
@@ -83,11 +89,11 @@ class WorkerList:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Dask cluster; times are seconds since the epoch.
+    """A Dask cluster. Times are seconds since the epoch.
 
-    ``groups`` has ``desired``, ``running`` and ``pending`` of each group of workers. ``resources`` has the ``cpu`` and
-    ``memory`` that it counts against the user's quota, as Kubernetes writes them. ``waiting_for`` is what keeps most of
-    its pods that do not run from running; ``idle_since`` is None where it is at work, or not idle for a minute yet.
+    ``groups`` has the ``desired``, ``running`` and ``pending`` workers of each worker group. ``resources`` has the
+    ``cpu`` and ``memory`` that count against the user's quota, as Kubernetes writes them. ``waiting_for`` is the cause
+    that delays most of the pods that do not run. ``idle_since`` is None unless the cluster is idle for a minute.
     """
 
     user: str
@@ -113,7 +119,7 @@ class Cluster:
 
     @property
     def desired(self) -> int:
-        """The number of workers that all groups together are to have."""
+        """The desired number of workers of all groups together."""
         return sum(group["desired"] for group in self.groups.values()) if self.groups else self.scale.count
 
     @classmethod
@@ -130,9 +136,13 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class ClustersPage:
-    """Some of all clusters. ``next`` is where the next page begins, None on the last one.
+    """One page of clusters.
 
-    ``unknown`` names users whose record cannot be read: their clusters may run, and are not listed.
+    Attributes:
+        clusters: The clusters, by user and name.
+        next: The cursor of the next page; None on the last one.
+        unknown: Users whose records cannot be read. Their clusters are not listed, but may run.
+
     """
 
     clusters: tuple[Cluster, ...]
@@ -146,78 +156,78 @@ class ClustersPage:
 
 
 class Clusters:
-    """Dask clusters of one service, over the connection of a client."""
+    """Requests about the Dask clusters of one service."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def pages(self, *, limit: int = 100, phases: Collection[str] = ()) -> AsyncIterator[ClustersPage]:
-        """Yield all clusters, or those of some phases, a page at a time, by user and name."""
+        """Yield all clusters, or those in some phases, one page at a time, by user and name."""
 
-        async def ask(query: Mapping[str, str]) -> ClustersPage:
-            return read(ClustersPage, await self._have("/v1/dask", {**query, **_status(phases)}))
+        async def send(query: Mapping[str, str]) -> ClustersPage:
+            return read(ClustersPage, await self._answer("/v1/dask", {**query, **_status(phases)}))
 
-        return pages(ask, limit=limit)
+        return pages(send, limit=limit)
 
     async def of(self, user: str, *, phases: Collection[str] = ()) -> tuple[Cluster, ...]:
-        """Return a user's clusters, or those of some phases, by name."""
-        answer = await self._have(f"/v1/users/{quote(user, safe='')}/dask", _status(phases))
+        """Return the clusters of a user, or those in some phases, by name."""
+        answer = await self._answer(f"/v1/users/{quote(user, safe='')}/dask", _status(phases))
         return read(ClustersPage, answer).clusters
 
     async def get(self, user: str, name: str) -> Cluster:
         """Return a cluster.
 
         Raises:
-            ProblemError: With the code ``dask_not_found``, and only with it, there is none.
-            ClientError: It is not known.
+            ProblemError: With the code ``dask_not_found``, and only then, the cluster does not exist.
+            ClientError: There is no answer, or another refusal.
 
         """
-        return read(Cluster, await self._have(_cluster(user, name)))
+        return read(Cluster, await self._answer(_cluster(user, name)))
 
     async def workers(self, user: str, name: str) -> WorkerList:
         """Return the workers of a cluster.
 
         Raises:
-            ClientError: They are not known.
+            ClientError: There is no answer, or a refusal.
 
         """
-        return read(WorkerList, await self._have(f"{_cluster(user, name)}/workers"))
+        return read(WorkerList, await self._answer(f"{_cluster(user, name)}/workers"))
 
     async def stop(self, user: str, name: str, *, wait: float = 0) -> Cluster | None:
-        """Stop a cluster; return None once it is gone, or the cluster where that takes longer than ``wait`` seconds.
+        """Stop a cluster. Return None once it is gone, or the cluster if that takes longer than ``wait`` seconds.
 
         Raises:
-            ClientError: It was not accepted.
+            ClientError: There is no answer, or a refusal.
 
         """
 
-        async def ask(part: float) -> Cluster | None:
+        async def send(part: float) -> Cluster | None:
             query = {"wait": f"{part:.3f}"}
             answer = await self._connection.ask("DELETE", _cluster(user, name), query=query, within=part + SLACK)
             return None if answer is None else read(Cluster, answer)
 
-        return await until_gone(ask, wait)
+        return await until_gone(send, wait)
 
     async def scale(self, user: str, name: str, count: int, *, group: str | None = None) -> str | None:
-        """Scale a cluster to so many workers; return None, or the sentence that says what of it does not fit.
+        """Scale a cluster to a number of workers; return None, or a sentence that says what does not fit.
 
         Raises:
-            ClientError: It was not accepted.
+            ClientError: There is no answer, or a refusal.
 
         """
         body: dict[str, Any] = {"count": count} | ({"group": group} if group else {})
         return await self._change(f"{_cluster(user, name)}/scale", body)
 
     async def adapt(self, user: str, name: str, minimum: int = 0, maximum: int | None = None) -> str | None:
-        """Scale a cluster with its work; return what ``scale`` does."""
+        """Scale a cluster by its work; return the same as ``scale``."""
         return await self._change(f"{_cluster(user, name)}/adapt", {"minimum": minimum, "maximum": maximum})
 
     def events(
         self, user: str, name: str, *, after: str | None = None, follow_on: bool = False
     ) -> AsyncGenerator[Event]:
-        """Yield what happens to a cluster, each event once, until it runs, has failed or is gone.
+        """Yield the events of a cluster, each once, until it runs, has failed or is gone.
 
-        ``follow_on``: it goes on while the cluster runs.
+        With ``follow_on``, continue while the cluster runs.
         """
         query = {"follow": "true"} if follow_on else {}
         return follow(self._connection, f"{_cluster(user, name)}/events", after=after, query=query)
@@ -225,13 +235,13 @@ class Clusters:
     async def _change(self, path: str, body: Mapping[str, Any]) -> str | None:
         answer = await self._connection.ask("POST", path, body=body)
         if answer is None or not isinstance(message := answer.get("msg"), str | None):
-            raise UnexpectedAnswerError("The answer is not one of spawnpenny: is this its URL?")
+            raise UnexpectedAnswerError("The answer is not from spawnpenny: is this its URL?")
         return message
 
-    async def _have(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    async def _answer(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         answer = await self._connection.ask("GET", path, query=query or {})
         if answer is None:
-            raise UnexpectedAnswerError("The answer is empty, and not as spawnpenny answers.")
+            raise UnexpectedAnswerError("The answer is empty, so it is not from spawnpenny.")
         return answer
 
 

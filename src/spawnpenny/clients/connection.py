@@ -1,4 +1,4 @@
-"""Send requests: with the token, with a timeout, and again where that is safe and of use."""
+"""Send requests with a token and a timeout, and repeat them where that is safe and useful."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from spawnpenny.clients.patience import Patience, Tries
 
 _CONNECT: Final = 10.0
 _SILENCE: Final = 60.0
-"""Seconds of silence after which a connection is taken for dead. Streams send something every 15."""
+"""Seconds of silence after which a connection counts as dead. Streams send a ping every 15."""
 _HTML: Final = "text/html"
-_NO_OBJECT: Final = "The answer is no JSON object: is this the URL of spawnpenny?"
-_BETWEEN: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
-"""What a proxy answers while there is nobody behind it."""
+_NO_OBJECT: Final = "The answer is not a JSON object: is this the URL of spawnpenny?"
+_FROM_PROXY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+"""Statuses with which a proxy says that it cannot reach the service."""
 
 
 class Connection:
-    """The way to a service at a URL, for the holder of a token."""
+    """Requests to the service at a URL, with a token."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str | None, patience: Patience) -> None:
         self._session = session
@@ -50,19 +50,19 @@ class Connection:
         repeatable: bool = True,
         within: float = _SILENCE,
     ) -> dict[str, Any] | None:
-        """Send a request and return the JSON of its answer, None where it has none.
+        """Send a request and return the JSON of the answer, None for an answer without content.
 
         Args:
             method: The HTTP method.
             path: The path, percent-encoded.
             query: The query parameters.
-            body: What is sent as JSON.
-            repeatable: Whether sending it twice comes to the same as once. If not, it is only sent again where the
-                service cannot have got it.
-            within: Seconds in which the answer has to be there.
+            body: The body, sent as JSON.
+            repeatable: Whether the request may be sent twice. If not, it is only repeated if the service cannot have
+                received it.
+            within: Seconds within which the answer has to arrive.
 
         Raises:
-            ClientError: There is no answer, or it is a refusal.
+            ClientError: There is no answer, or a refusal.
 
         """
         tries = Tries(self.patience)
@@ -77,10 +77,10 @@ class Connection:
                 return None if status == HTTPStatus.NO_CONTENT else _object(text, _NO_OBJECT)
 
     async def page(self, path: str, *, query: Mapping[str, str]) -> str:
-        """Ask for a piece of HTML.
+        """Return a piece of HTML.
 
         Raises:
-            ClientError: There is no answer, or it is a refusal, or no HTML.
+            ClientError: There is no answer, a refusal, or an answer without HTML.
 
         """
         tries = Tries(self.patience)
@@ -91,7 +91,7 @@ class Connection:
                 await tries.pause(error)
             else:
                 if kind != _HTML:
-                    raise UnexpectedAnswerError("The answer is no HTML: is this the URL of spawnpenny?")
+                    raise UnexpectedAnswerError("The answer is not HTML: is this the URL of spawnpenny?")
                 return text
 
     async def _once(self, method: str, path: str, *, within: float, **more: Any) -> tuple[int, str, str]:
@@ -110,7 +110,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - aiohttp's own
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request once, and yield the answer, of which the body is still to be read.
+        """Send a request once, and yield the answer, whose body is still to be read.
 
         Raises:
             ClientError: There is no answer, it breaks off, or it is a refusal.
@@ -133,14 +133,14 @@ class Connection:
                 f"The certificate of {self._url} is not trusted: {error.certificate_error}."
             ) from None
         except aiohttp.ClientConnectorError as error:
-            if _speaks_no_tls(error):
-                raise UnexpectedAnswerError(f"{self._url} does not speak TLS: is it a URL of http?") from None
+            if _lacks_tls(error):
+                raise UnexpectedAnswerError(f"{self._url} does not speak TLS: is it an http:// URL?") from None
             raise UnreachableError(f"{self._url} cannot be reached: {_why(error)}.", sent=False) from None
         except aiohttp.ConnectionTimeoutError as error:
             raise UnreachableError(f"{self._url} cannot be reached: {_why(error)}.", sent=False) from None
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-                raise UnexpectedAnswerError(f"{self._url} is no URL.") from None
+                raise UnexpectedAnswerError(f"{self._url} is not a URL.") from None
             raise UnreachableError(f"{self._url} did not answer: {_why(error)}.", sent=True) from None
 
 
@@ -148,48 +148,48 @@ def _request_url(base: str, path: str) -> URL:
     """Return the URL of a path of the service.
 
     Raises:
-        UnexpectedAnswerError: The service's URL is none.
+        UnexpectedAnswerError: The URL of the service is not valid.
 
     """
     try:
         service, url = URL(base), URL(f"{base}{path}", encoded=True)
         port = service.port
     except ValueError:
-        raise UnexpectedAnswerError(f"{base} is no URL.") from None
-    if service.user is not None or service.password is not None:  # which are not to be logged
-        raise UnexpectedAnswerError(f"The URL of {service.host} holds a username or password: leave them out.")
+        raise UnexpectedAnswerError(f"{base} is not a URL.") from None
+    if service.user is not None or service.password is not None:  # they must not be logged
+        raise UnexpectedAnswerError(f"The URL of {service.host} contains a username or password: leave them out.")
     if service.scheme not in {"http", "https"} or not service.host or not port or service.query or service.fragment:
-        raise UnexpectedAnswerError(f"{base} is no URL of a service: it has to be http:// or https:// and a host.")
+        raise UnexpectedAnswerError(f"{base} is not a URL of a service: it has to be http:// or https:// and a host.")
     return url
 
 
-def _speaks_no_tls(error: aiohttp.ClientConnectorError) -> bool:
-    """Return whether the peer answered a handshake with something else."""
-    cause = error.os_error  # one that hung up says nothing: it may be ending
+def _lacks_tls(error: aiohttp.ClientConnectorError) -> bool:
+    """Return whether the peer answered the TLS handshake with something else."""
+    cause = error.os_error  # a closed connection says nothing: the service may be stopping
     return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 async def _refuse(response: aiohttp.ClientResponse) -> None:
-    """Raise what an answer means that is no success."""
+    """Raise the error of an answer that is not a success."""
     status = response.status
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return
     if status < HTTPStatus.BAD_REQUEST:
-        where = response.headers.get("Location", "elsewhere")
-        raise UnexpectedAnswerError(f"{response.url} leads to {where}: use that URL.")
+        target = response.headers.get("Location", "elsewhere")
+        raise UnexpectedAnswerError(f"{response.url} redirects to {target}: use that URL.")
     document: dict[str, Any] = {}
     retry_after = _seconds(response.headers.get("Retry-After"))
     if response.content_type == "application/problem+json":
-        document = _object(await response.text(errors="replace"), "The refusal is no JSON object.")
-    elif told := _told_by_gateway(response.content_type, await response.text(errors="replace")):
-        raise GatewayProblemError(status, {"detail": told}, retry_after=retry_after)
-    elif status in _BETWEEN:
+        document = _object(await response.text(errors="replace"), "The refusal is not a JSON object.")
+    elif message := _gateway_error(response.content_type, await response.text(errors="replace")):
+        raise GatewayProblemError(status, {"detail": message}, retry_after=retry_after)
+    elif status in _FROM_PROXY:
         raise UnreachableError(f"Nothing answers behind {response.url.host}: HTTP {status}.", sent=True)
     raise ProblemError(status, document, retry_after=retry_after)
 
 
-def _told_by_gateway(kind: str, text: str) -> str | None:
-    """Return what the Dask gateway protocol says of a refusal, None where it is not of that protocol."""
+def _gateway_error(kind: str, text: str) -> str | None:
+    """Return the message of a refusal by the Dask gateway protocol; None if it is not of that protocol."""
     try:
         document = json.loads(text) if kind == "application/json" else None
     except ValueError:
@@ -211,7 +211,7 @@ def _object(text: str, wrong: str) -> dict[str, Any]:
 def _seconds(header: str | None) -> float | None:
     try:
         return max(0.0, float(header)) if header else None
-    except ValueError:  # a date, which spawnpenny never sends
+    except ValueError:  # a date; spawnpenny never sends one
         return None
 
 

@@ -1,4 +1,4 @@
-"""Errors that a request to the service can raise."""
+"""Errors of requests to the service."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ _LATER: Final = frozenset({429, 503})
 
 
 class ClientError(Exception):
-    """A request came to nothing. ``str(error)`` is one sentence."""
+    """A request failed. ``str(error)`` is one sentence."""
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the same request may go through; None where it would come to the same."""
+        """Seconds after which the same request may succeed; None if it would fail again."""
         return None
 
 
 class UnreachableError(ClientError):
-    """The service did not answer. ``sent`` says whether it may have got the request all the same."""
+    """The service did not answer. ``sent`` says whether it may have received the request."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
@@ -34,14 +34,14 @@ class UnexpectedAnswerError(ClientError):
 
 
 class ProblemError(ClientError):
-    """The service refused, or could not: an RFC 9457 problem document.
+    """The service refused or failed: a problem document (RFC 9457).
 
     Attributes:
-        code: What programs compare; empty where something in between answered, such as a proxy.
+        code: A stable code for programs; empty if something else answered, such as a proxy.
         status: The HTTP status.
-        detail: One plain sentence.
-        advice: What the user can do about it, or empty.
-        errors: Each field of the request that is wrong, and why, where some are.
+        detail: One sentence for people.
+        advice: What the user can do about it; may be empty.
+        errors: The fields of the request that are wrong, each with a message.
         request_id: The id of the request in the service's log.
         facts: All members of the document.
 
@@ -53,7 +53,7 @@ class ProblemError(ClientError):
         self.detail = str(document.get("detail") or document.get("title") or f"The answer is HTTP {status}.")
         self.advice = str(document.get("advice") or "")
         self.request_id = str(document.get("request_id") or "")
-        self.errors = tuple((str(each.get("field")), str(each.get("message"))) for each in _objects(document))
+        self.errors = tuple((str(error.get("field")), str(error.get("message"))) for error in _objects(document))
         self.facts = dict(document)
         self._retry_after = retry_after
         super().__init__(self.detail)
@@ -64,10 +64,10 @@ class ProblemError(ClientError):
 
 
 class GatewayProblemError(ProblemError):
-    """A route of the Dask gateway protocol refused, or could not.
+    """A route of the Dask gateway protocol refused or failed.
 
-    That protocol's client shows the words of few statuses, so that a status says little: what may go through later is
-    said by ``Retry-After`` alone.
+    The client of that protocol shows the messages of few statuses, so the status says little. Only ``Retry-After`` says
+    whether the same request may succeed later.
     """
 
     @property
@@ -76,5 +76,5 @@ class GatewayProblemError(ProblemError):
 
 
 def _objects(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = document.get("errors")
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+    errors = document.get("errors")
+    return [error for error in errors if isinstance(error, Mapping)] if isinstance(errors, list) else []

@@ -1,4 +1,4 @@
-"""Turn a submitted spawn form into options: pure functions, for any page that shows the form."""
+"""Options of a submitted form, for any page that shows the form of a lab."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _TEXT: Final = f"--{_UNLISTED}"
 
 
 def options_from_form(submitted: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the options of a lab that a submitted form stands for.
+    """Return the options of a lab from a submitted form.
 
-    ``profile-option-<slug>--<option>`` is the option where ``profile`` is that slug, and nothing where it is not; of a
-    select and the text beside it, the one counts that the user meant. What begins with ``_`` is the page's own.
+    ``profile-option-<slug>--<option>`` counts only if ``profile`` has that slug. Of a select and the text beside it,
+    only the one that the user has chosen counts. Fields that begin with ``_`` belong to the page.
 
     Args:
-        submitted: The values of each field of the form, as JupyterHub gives them.
+        submitted: The values of each field of the form, as JupyterHub passes them.
 
     """
     first = {name: value for name, values in submitted.items() for value in list(values)[:1]}
@@ -26,13 +26,13 @@ def options_from_form(submitted: Mapping[str, Iterable[str]]) -> dict[str, str]:
         prefix = f"{field}-option-{choice}--"
         further = {name.removeprefix(prefix): value for name, value in first.items() if name.startswith(prefix)}
         found |= {name: value for name, value in further.items() if _plain(name)}
-    for name in [each for each in found if each + _TEXT in found]:
+    for name in [name for name in found if name + _TEXT in found]:
         del found[name if found[name] == _UNLISTED else name + _TEXT]
     return found
 
 
 def without_texts(submitted: Mapping[str, Iterable[str]]) -> dict[str, Iterable[str]]:
-    """Leave out what was written rather than chosen, such as the name of an image that is not offered."""
+    """Return a form without free texts, such as the name of an unlisted image."""
     return {
         name: values for name, values in submitted.items() if not name.endswith(_TEXT) and _UNLISTED not in list(values)
     }

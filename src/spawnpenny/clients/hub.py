@@ -1,4 +1,4 @@
-"""The REST API of a JupyterHub, as a script or a test asks it."""
+"""The REST API of a JupyterHub, for scripts and tests."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import aiohttp
 
 
 class HubSession:
-    """Asks a Hub over a session that sends a token. Every call raises ``aiohttp.ClientError`` where it fails."""
+    """Requests to a Hub, over a session that sends a token. They raise ``aiohttp.ClientError`` if they fail."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
     async def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
-        """Return the status and the answer, as text where it is no JSON.
+        """Send a request; return the status and the answer, as text if it is not JSON.
 
         Args:
             method: The HTTP method.
-            path: What follows ``/hub/api/``.
-            body: What is sent, as JSON.
-            token: Another one than the session's own.
+            path: The path below ``/hub/api/``.
+            body: The body, sent as JSON.
+            token: A token to use instead of the session's.
 
         """
         headers = {"Authorization": f"token {token}"} if token else None
@@ -32,7 +32,7 @@ class HubSession:
             return answer.status, json.loads(text) if answer.content_type == "application/json" else text
 
     async def progress(self, user: str, name: str = "") -> AsyncGenerator[dict[str, Any]]:
-        """Yield the progress of a server that starts, as the progress page has it."""
+        """Yield the progress messages of a server that is starting."""
         async with self._session.get(f"/hub/api/{server_path(user, name)}/progress") as answer:
             answer.raise_for_status()
             async for line in answer.content:
@@ -41,8 +41,10 @@ class HubSession:
 
 
 def user_path(user: str) -> str:
+    """Return the path of a user."""
     return f"users/{quote(user, safe='')}"
 
 
 def server_path(user: str, name: str = "") -> str:
+    """Return the path of a server; without a name, of the default one."""
     return f"{user_path(user)}/servers/{quote(name, safe='')}" if name else f"{user_path(user)}/server"

@@ -1,4 +1,4 @@
-"""Retry policy of requests: the total time, and the pauses between tries."""
+"""Retry policy of requests: the total time, and the pauses between attempts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spawnpenny.clients.errors import ClientError
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """For so many seconds in all, with pauses that double from ``first`` to ``most``, each cut by up to a half."""
+    """Retry for ``total`` seconds, with pauses that double from ``first`` to ``most``, at random up to half shorter."""
 
     total: float = 30.0
     first: float = 0.2
@@ -19,28 +19,28 @@ class Patience:
 
 
 class Tries:
-    """The tries of one request."""
+    """The attempts of one request."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self.again()
 
     def again(self) -> None:
-        """Begin anew, as what was tried has worked."""
+        """Start over after a success."""
         self._end = asyncio.get_running_loop().time() + self._patience.total
         self._pause = self._patience.first
 
     async def pause(self, error: ClientError) -> None:
-        """Wait until it may be tried again.
+        """Wait until the next attempt.
 
         Raises:
-            ClientError: The error, where there is no use in that, or no time left.
+            ClientError: The error, if another attempt is useless or no time is left.
 
         """
         least = error.retry_after
         if least is None:
             raise error
-        # Cut at random, so that callers who were refused together do not come back together.
+        # At random, so that callers who were refused together do not come back together.
         pause = least + self._pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
         if asyncio.get_running_loop().time() + pause > self._end:
             raise error

@@ -24,23 +24,23 @@ _GONE: Final = frozenset({"lab_not_found", "dask_not_found", "user_not_found"})
 async def follow(
     connection: Connection, path: str, *, after: str | None = None, query: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Event]:
-    """Yield what happens, each event once, until nothing further happens by itself, or it is gone.
+    """Yield the events of a stream, each once, until the service ends the stream or the spawn is gone.
 
-    A stream that breaks off, or that a service ends as it shuts down, is taken up after the last event that came.
+    A stream that breaks, or ends because the service shuts down, is resumed after the last event.
 
     Args:
-        connection: Where to.
+        connection: The connection to the service.
         path: The path of the events, percent-encoded.
-        after: The id of an event: only later ones are yielded.
+        after: The id of an event; only later ones are yielded.
         query: The query parameters.
 
     Raises:
-        ClientError: There is no answer for as long as the connection's patience lasts, or it is a refusal.
+        ClientError: There is no answer within the patience of the connection, or a refusal.
 
     """
     tries, last = Tries(connection.patience), after
     while True:
-        trouble: ClientError | None = UnreachableError("The stream of events ends before its time.", sent=True)
+        trouble: ClientError | None = UnreachableError("The event stream ended early.", sent=True)
         try:
             headers = {"Last-Event-ID": last} if last else {}
             async with connection.send("GET", path, query=query, headers=headers) as response:
@@ -48,8 +48,8 @@ async def follow(
                     return
                 async with aclosing(_events(response)) as events:
                     async for event in events:
-                        if last is not None and event.place <= Event.place_of(last):
-                            continue  # sent again, as the service does not know the last one
+                        if last is not None and event.position <= Event.position_of(last):
+                            continue  # sent again, as the service does not know the id of the last event
                         last, trouble = event.id, None
                         tries.again()
                         yield event
@@ -62,7 +62,7 @@ async def follow(
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Event]:
-    """Yield the complete events of a stream; one that is cut off comes again when the stream is resumed."""
+    """Yield the complete events of a stream. An incomplete one comes again when the stream is resumed."""
     data: list[str] = []
     try:
         async for raw in response.content:
@@ -73,4 +73,4 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Event]:
                 yield read(Event, json.loads("\n".join(data)))
                 data.clear()
     except (ValueError, UnexpectedAnswerError):
-        raise UnexpectedAnswerError("The stream of events is not one of spawnpenny.") from None
+        raise UnexpectedAnswerError("The event stream is not from spawnpenny.") from None

@@ -1,4 +1,4 @@
-"""Repeat requests until an answer says that nothing is left to request: an end, or the last page."""
+"""Repeat a request until something is gone, or until the last page."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Final, Protocol, TypeVar
 T = TypeVar("T")
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds that one request waits. What takes longer is asked again: proxies cut requests that are silent."""
+"""Seconds that one request waits. A longer wait takes several, as proxies cut silent requests."""
 SLACK: Final = 30.0
-"""Seconds that an answer may take beyond what the request waits."""
+"""Seconds that an answer may take longer than the request waits."""
 
 
 class Paged(Protocol):
-    """An answer that is one page of several; ``next`` is where the next one begins, None on the last one."""
+    """An answer that is one page of several; ``next`` is the cursor of the next page, None on the last one."""
 
     @property
     def next(self) -> str | None: ...
@@ -29,30 +29,30 @@ def _never(_: object) -> bool:
 
 
 async def until_gone(
-    ask: Callable[[float], Awaitable[T | None]], wait: float, *, given_up: Callable[[T], bool] = _never
+    send: Callable[[float], Awaitable[T | None]], wait: float, *, given_up: Callable[[T], bool] = _never
 ) -> T | None:
-    """Ask until something is gone, and return None; or return the last answer once ``wait`` seconds are over.
+    """Repeat a request until something is gone, and return None, or return the last answer after ``wait`` seconds.
 
     Args:
-        ask: Makes one request that waits for so many seconds, and returns None once it is gone.
-        wait: Seconds in all.
-        given_up: Whether an answer says that it will not go by itself.
+        send: Sends one request that waits for the given seconds, and returns None if it is gone.
+        wait: Seconds in total.
+        given_up: Whether an answer says that waiting is useless.
 
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
-    while (existing := await ask(max(0.0, min(end - loop.time(), LONGEST_WAIT)))) is not None:
+    while (existing := await send(max(0.0, min(end - loop.time(), LONGEST_WAIT)))) is not None:
         if given_up(existing) or loop.time() >= end:
             return existing
     return None
 
 
 async def pages(
-    ask: Callable[[Mapping[str, Any]], Awaitable[P]], *, limit: int, after: str | None = None
+    send: Callable[[Mapping[str, Any]], Awaitable[P]], *, limit: int, after: str | None = None
 ) -> AsyncIterator[P]:
-    """Yield the pages of a list; ``ask`` makes one request with these query parameters."""
+    """Yield the pages of a list; ``send`` sends one request with the given query parameters."""
     while True:
-        page = await ask({"limit": str(limit)} | ({"after": after} if after else {}))
+        page = await send({"limit": str(limit)} | ({"after": after} if after else {}))
         yield page
         after = page.next
         if after is None:

@@ -20,7 +20,7 @@ from spawnpenny.domain.spawns import DEFAULT_GROUP, Phase
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.request_parsing import query_of, user_of
-from spawnpenny.web.schemas.requests import NoQuerySchema
+from spawnpenny.web.schemas.queries import NoQuerySchema
 from spawnpenny.web.schemas.responses import ReasonView, described
 
 if TYPE_CHECKING:

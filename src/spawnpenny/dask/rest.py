@@ -20,17 +20,9 @@ from spawnpenny.domain.spawns import Key, Kind, Phase
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.events import stream
 from spawnpenny.web.request_parsing import body_of, cluster_of, query_of, user_of
-from spawnpenny.web.schemas.requests import (
-    MAX_WAIT,
-    BodySchema,
-    EventsQuerySchema,
-    NoQuerySchema,
-    PagedQuerySchema,
-    PageQuery,
-    QuerySchema,
-    QuerySecondsField,
-    wordings,
-)
+from spawnpenny.web.schemas.fields import MAX_WAIT, QuerySecondsField
+from spawnpenny.web.schemas.incoming import BodySchema, QuerySchema, field_messages
+from spawnpenny.web.schemas.queries import EventsQuerySchema, NoQuerySchema, PagedQuerySchema, PageQuery
 from spawnpenny.web.spawns import answer_stop, find_spawn, page_of_spawns, spawns_of
 
 if TYPE_CHECKING:
@@ -114,7 +106,7 @@ class TicketBody(BodySchema[Ticket]):
     ticket = fields.String(
         required=True,
         validate=validate.Length(1, 128, error="has to be a ticket, a text."),
-        error_messages=wordings("a ticket, a text"),
+        error_messages=field_messages("a ticket, a text"),
     )
 
 

@@ -22,7 +22,7 @@ from spawnpenny.dask.rest import (
 from spawnpenny.dask.rest_schemas import ClustersView, DaskView, StoppingDaskView, TicketView, UserDaskView
 from spawnpenny.web.middleware import authorize
 from spawnpenny.web.route import BODY_REFUSED, CHANGE_REFUSED, Answer, Route
-from spawnpenny.web.schemas.requests import EventsQuerySchema
+from spawnpenny.web.schemas.queries import EventsQuerySchema
 
 _CLUSTERS: Final = "/v1/users/{user}/dask"
 _CLUSTER: Final = f"{_CLUSTERS}/{{cluster}}"

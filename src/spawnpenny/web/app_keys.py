@@ -16,7 +16,7 @@ from spawnpenny.web.openapi.document import Document
 SERVICE: Final = web.AppKey("SERVICE", Service)
 CLIENT_ADDRESSES: Final = web.AppKey("CLIENT_ADDRESSES", ClientAddresses)
 CLOSING: Final = web.AppKey("CLOSING", asyncio.Event)
-"""Set when the application shuts down: handlers that keep a request open end it."""
+"""Set when the application shuts down, so that handlers end their long requests."""
 DOCUMENT: Final = web.AppKey("DOCUMENT", Document)
 """The OpenAPI document."""
 METRICS: Final = web.AppKey("METRICS", Metrics)

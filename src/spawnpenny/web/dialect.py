@@ -1,4 +1,4 @@
-"""Differences of the routes under a path prefix that follow a foreign protocol: error bodies and cookies."""
+"""A foreign protocol on the routes under one path prefix: its error bodies and cookies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 class Dialect(Protocol):
-    """A foreign protocol on some of the routes. The middlewares use it; ``app.create_app`` chooses it."""
+    """A foreign protocol on some of the routes. The middlewares use it; ``app.create_app`` provides it."""
 
     def covers(self, path: str) -> bool:
         """Return whether a path belongs to the protocol, even if it has no route."""

@@ -1,4 +1,4 @@
-"""Stream the events of a spawn as server-sent events: the past ones, then new ones until it is settled."""
+"""Server-sent events of a spawn: the past ones, then new ones until the spawn is settled."""
 
 from __future__ import annotations
 
@@ -13,30 +13,16 @@ from spawnpenny.aio.race import until_first
 from spawnpenny.domain.events import Event
 from spawnpenny.serving.server import until_gone
 from spawnpenny.web.app_keys import CLOSING, LIMITS
-from spawnpenny.web.labs import find_lab
-from spawnpenny.web.request_parsing import query_of, username_of
-from spawnpenny.web.schemas.requests import EventsQuery, EventsQuerySchema
-from spawnpenny.web.schemas.responses import user_event_view
-from spawnpenny.web.users import find_user
+from spawnpenny.web.request_parsing import username_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from spawnpenny.spawns.active import ActiveSpawn
+    from spawnpenny.web.schemas.queries import EventsQuery
 
 _PING: Final = 15.0
-
-
-async def lab_events(request: web.Request) -> web.StreamResponse:
-    query = query_of(request, EventsQuerySchema())
-    _, run = find_lab(request)
-    return await stream(request, run, query)
-
-
-async def user_events(request: web.Request) -> web.StreamResponse:
-    query = query_of(request, EventsQuerySchema())
-    _, run = find_user(request)
-    return await stream(request, run, query, view=user_event_view)
+"""Seconds between two pings."""
 
 
 async def stream(
@@ -46,7 +32,15 @@ async def stream(
     *,
     view: Callable[[Event], dict[str, Any]] = Event.to_json,
 ) -> web.StreamResponse:
-    """Answer with the events of a spawn."""
+    """Answer with the events of a spawn.
+
+    Args:
+        request: The request.
+        run: The spawn.
+        query: The query parameters.
+        view: The JSON of an event.
+
+    """
     last_id = request.headers.get("Last-Event-ID") or query.last_event_id
     log = run.record.log
     ended = run.over if query.follow else run.settled

@@ -1,9 +1,9 @@
-"""Handlers that start, read, stop and list labs. The service's tasks do the work, never a handler."""
+"""Labs: start, read, stop and list them. A task of the service does the work, never a handler."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -12,31 +12,65 @@ from spawnpenny.errors import StorageKeptError
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.errors import LabNotFoundError
+from spawnpenny.web.events import stream
 from spawnpenny.web.held_starts import hold_start
+from spawnpenny.web.middleware import authorize
 from spawnpenny.web.request_context import demand_purge, identity_of, request_context
 from spawnpenny.web.request_parsing import lab_of, query_of, start_of, username_of
-from spawnpenny.web.schemas.requests import (
-    LabBody,
-    NoQuerySchema,
-    PageQuerySchema,
-    StartQuerySchema,
-    StopQuerySchema,
+from spawnpenny.web.route import (
+    BODY_REFUSED,
+    CHANGE_REFUSED,
+    NO_MORE_EVENTS,
+    START_REFUSED,
+    USER_PATH,
+    Answer,
+    route,
 )
-from spawnpenny.web.schemas.responses import lab_view
+from spawnpenny.web.schemas.labs import LabBody, StartQuerySchema, StopQuerySchema
+from spawnpenny.web.schemas.queries import EventsQuerySchema, NoQuerySchema, PageQuerySchema
+from spawnpenny.web.schemas.responses import HostnamesView, LabsView, LabView, StoppingLabView, UserLabsView, lab_view
 from spawnpenny.web.spawns import answer_stop, find_spawn, page_of_spawns, spawns_of
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
 
+_LAB: Final = f"{USER_PATH}/labs/{{lab}}"
 
+
+@route(
+    "PUT",
+    _LAB,
+    authorize.SPAWN,
+    "lab.start",
+    "Start a lab. The same request sent again, with the same `start`, is the same lab.",
+    {
+        202: Answer("Accepted: the request is stored, and the lab is starting.", LabView),
+        200: Answer("This start was accepted before.", LabView),
+    },
+    query=StartQuerySchema,
+    body=LabBody,
+    refusals={
+        **BODY_REFUSED,
+        **CHANGE_REFUSED,
+        **START_REFUSED,
+        403: ("quota_exceeded",),
+        409: ("start_conflict", "foreign_start", "name_collision", "user_conflict", "storage_in_use", "purge_conflict"),
+        422: ("option_unknown", "option_invalid", "tls_unsupported"),
+    },
+)
 async def start_lab(request: web.Request) -> web.Response:
     username, lab = username_of(request), lab_of(request)
     query = query_of(request, StartQuerySchema())
-    asked = await start_of(request, LabBody(), username)
+    requested = await start_of(request, LabBody(), username)
     key = Key(Kind.LAB, lab)
-    _count(request, username, key, asked.start)
+    _count(request, username, key, requested.start)
     start = partial(
-        request.app[SERVICE].spawns.start, username, key, asked, identity=identity_of(request), replace=query.replace
+        request.app[SERVICE].spawns.start,
+        username,
+        key,
+        requested,
+        identity=identity_of(request),
+        replace=query.replace,
     )
     started = await hold_start(request, username, start)
     request_context(request).about(started.run)
@@ -46,19 +80,39 @@ async def start_lab(request: web.Request) -> web.Response:
     return web.json_response(view, status=202, headers={"Location": link_to(request, request.rel_url.raw_path)})
 
 
+@route(
+    "GET",
+    _LAB,
+    authorize.READ,
+    "lab.get",
+    "Read the state of a lab, and its URL.",
+    {200: Answer("The lab.", LabView)},
+    refusals={404: ("lab_not_found",)},
+)
 async def get_lab(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     username, run = find_lab(request)
     return web.json_response(lab_view(username, run))
 
 
-async def get_hostnames(request: web.Request) -> web.Response:
-    query_of(request, NoQuerySchema())
-    key = Key(Kind.LAB, lab_of(request))
-    found = request.app[SERVICE].spawns.hostnames(username_of(request), key)
-    return web.json_response({"hostnames": found})
-
-
+@route(
+    "DELETE",
+    _LAB,
+    authorize.STOP,
+    "lab.stop",
+    "Stop a lab. With `start`, stop only that start; with `purge=storage`, delete its storage too.",
+    {
+        202: Answer("The lab is stopping.", StoppingLabView),
+        204: Answer("The lab is gone, did not exist, or has another `start`."),
+    },
+    query=StopQuerySchema,
+    refusals={
+        **CHANGE_REFUSED,
+        403: ("forbidden",),
+        409: ("storage_kept", "user_conflict"),
+        429: ("too_many_spawns",),
+    },
+)
 async def stop_lab(request: web.Request) -> web.Response:
     username, lab = username_of(request), lab_of(request)
     query = query_of(request, StopQuerySchema())
@@ -74,6 +128,51 @@ async def stop_lab(request: web.Request) -> web.Response:
     return answer
 
 
+@route(
+    "GET",
+    f"{_LAB}/events",
+    authorize.READ,
+    "lab.events",
+    "Follow the events of a lab, past and new ones, as server-sent events.",
+    {
+        200: Answer(
+            "The events. Without `follow`, they end when the lab runs, has failed or is gone.", "text/event-stream"
+        ),
+        204: NO_MORE_EVENTS,
+    },
+    query=EventsQuerySchema,
+    refusals={404: ("lab_not_found",), 429: ("too_many_requests",)},
+)
+async def lab_events(request: web.Request) -> web.StreamResponse:
+    query = query_of(request, EventsQuerySchema())
+    _, run = find_lab(request)
+    return await stream(request, run, query)
+
+
+@route(
+    "GET",
+    f"{_LAB}/hostnames",
+    authorize.READ,
+    "lab.hostnames",
+    "List the host names of a lab for its TLS certificate, also before it starts.",
+    {200: Answer("The names that the certificate needs.", HostnamesView)},
+    refusals={422: ("tls_unsupported",)},
+)
+async def get_hostnames(request: web.Request) -> web.Response:
+    query_of(request, NoQuerySchema())
+    key = Key(Kind.LAB, lab_of(request))
+    found = request.app[SERVICE].spawns.hostnames(username_of(request), key)
+    return web.json_response({"hostnames": found})
+
+
+@route(
+    "GET",
+    f"{USER_PATH}/labs",
+    authorize.READ,
+    "lab.list",
+    "List the labs of a user.",
+    {200: Answer("All labs of the user, by name.", UserLabsView)},
+)
 async def list_labs_of_user(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     username = username_of(request)
@@ -81,6 +180,15 @@ async def list_labs_of_user(request: web.Request) -> web.Response:
     return web.json_response({"labs": labs})
 
 
+@route(
+    "GET",
+    "/v1/labs",
+    authorize.READ_ALL,
+    "lab.list_all",
+    "List all labs, one page at a time.",
+    {200: Answer("One page of labs, by user and name.", LabsView)},
+    query=PageQuerySchema,
+)
 async def list_labs(request: web.Request) -> web.Response:
     query = query_of(request, PageQuerySchema())
     page, following = await page_of_spawns(request, Kind.LAB, query)
@@ -89,11 +197,14 @@ async def list_labs(request: web.Request) -> web.Response:
     return web.json_response({"labs": labs, "next": following, "unknown": unknown})
 
 
+ROUTES: Final = (start_lab, get_lab, stop_lab, lab_events, get_hostnames, list_labs_of_user, list_labs)
+
+
 def find_lab(request: web.Request) -> tuple[str, ActiveSpawn]:
-    """Return the user and the lab of the path.
+    """Return the username and the lab of the path.
 
     Raises:
-        LabNotFoundError: There is none.
+        LabNotFoundError: The user has no such lab.
 
     """
     username, lab = username_of(request), lab_of(request)
@@ -104,10 +215,10 @@ def find_lab(request: web.Request) -> tuple[str, ActiveSpawn]:
 
 
 def _count(request: web.Request, username: str, key: Key, start: str) -> None:
-    """Count a start against its user's limit; one that is there already is answered all the same.
+    """Count a start against the limit of its user. A start that already exists is answered beyond the limit, too.
 
     Raises:
-        TooManyRequestsError: The user has asked for too many.
+        TooManyRequestsError: The user has requested too many.
 
     """
     existing = request.app[SERVICE].spawns.find(username, key)

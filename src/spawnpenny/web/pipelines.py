@@ -1,16 +1,18 @@
-"""Routes that list the pipelines, with the reason for the place of each step, and the plugins."""
+"""Pipelines, with the reason for the place of each step, and plugins."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from marshmallow import Schema, fields
 
 from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.web.middleware import authorize
 from spawnpenny.web.request_parsing import query_of
-from spawnpenny.web.schemas.requests import NoQuerySchema
+from spawnpenny.web.route import Answer, route
+from spawnpenny.web.schemas.queries import NoQuerySchema
 
 if TYPE_CHECKING:
     from spawnpenny.pipeline.order import Ordered
@@ -25,7 +27,7 @@ class PipelineStepView(Schema):
 
 
 class UnknownNameView(Schema):
-    """A soft name that no plugin knows; it is ignored."""
+    """An optional reference of a step to a name that no plugin has. It is ignored."""
 
     step = fields.String(required=True)
     word = fields.String(required=True)
@@ -33,7 +35,7 @@ class UnknownNameView(Schema):
 
 
 class PipelineView(Schema):
-    """The steps of one kind, in order; those of one wave run side by side."""
+    """The steps of one kind of spawn, in order. The steps of one wave run at the same time."""
 
     kind = fields.String(required=True)
     steps = fields.List(fields.Nested(PipelineStepView), required=True)
@@ -58,6 +60,14 @@ class PluginsView(Schema):
     plugins = fields.List(fields.Nested(PluginView), required=True)
 
 
+@route(
+    "GET",
+    "/v1/pipelines",
+    authorize.ADMIN,
+    "service.pipelines",
+    "List the steps of each kind of spawn, in order, with the reasons for the order.",
+    {200: Answer("All pipelines.", PipelinesView)},
+)
 async def get_pipelines(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     plugins = request.app[SERVICE].plugins
@@ -65,13 +75,24 @@ async def get_pipelines(request: web.Request) -> web.Response:
     return web.json_response({"pipelines": views})
 
 
+@route(
+    "GET",
+    "/v1/plugins",
+    authorize.ADMIN,
+    "service.plugins",
+    "List the installed plugins.",
+    {200: Answer("All plugins, by name.", PluginsView)},
+)
 async def get_plugins(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     return web.json_response({"plugins": [asdict(info) for info in request.app[SERVICE].plugins.infos()]})
 
 
+ROUTES: Final = (get_pipelines, get_plugins)
+
+
 def pipeline_view(pipeline: Ordered, plugins: Plugins) -> dict[str, Any]:
-    """Return a pipeline as PipelineView."""
+    """Return the JSON of a pipeline, as PipelineView describes it."""
     return {
         "kind": pipeline.kind,
         "steps": [

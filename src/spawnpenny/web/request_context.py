@@ -1,4 +1,4 @@
-"""Context of one request for the log and the audit log: its id, its caller and its outcome."""
+"""Context of one request: its id, its caller and its outcome, for the access log and the audit log."""
 
 from __future__ import annotations
 
@@ -23,11 +23,20 @@ _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request and its answer. ``remote`` is the caller's address.
+    """Facts of one request and its answer.
 
-    ``own_user`` is who asks, where the route is about them; ``code`` is the error's, ``spawn`` the id of the spawn that
-    it is about, and ``cluster`` its name where it is a Dask cluster; ``purge`` says that storage is to go.
-    ``authorization`` is the credential as its header has it, and ``cookie`` the one that the answer gives for it.
+    Attributes:
+        id: The id of the request.
+        remote: The address of the caller.
+        identity: The identity of the caller, once it is known.
+        own_user: The user of the caller, on routes about the caller's own user.
+        code: The code of the error, if the request is refused.
+        spawn: The id of the spawn that the request is about.
+        cluster: The name of that spawn, if it is a Dask cluster.
+        purge: Whether the request deletes storage.
+        authorization: The credentials, as the Authorization header has them.
+        cookie: The cookie that the answer sets, which stands for the credentials.
+
     """
 
     id: str
@@ -42,48 +51,49 @@ class RequestContext:
     cookie: str | None = field(default=None, repr=False)
 
     def about(self, run: ActiveSpawn) -> None:
-        """Note which spawn the request is about: every later line of it carries the spawn's id."""
+        """Note the spawn of the request: every later log line of the request has the id of the spawn."""
         self.spawn = run.record.id
         if run.record.key.kind is Kind.DASK:
             self.cluster = run.record.key.name
         structlog.contextvars.bind_contextvars(spawn=run.record.id)
 
 
-_KEY: Final = web.RequestKey("exchange", RequestContext)
+_KEY: Final = web.RequestKey("context", RequestContext)
 
 
 def begin(request: web.Request, remote: str | None) -> RequestContext:
-    """Begin an exchange; a caller's own X-Request-ID is kept where it is harmless."""
-    given = request.headers.get(HEADER, "")
-    new = RequestContext(given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8), remote)
-    request[_KEY] = new
-    return new
+    """Make the context of a request; keep the caller's X-Request-ID if it is safe to log."""
+    sent = request.headers.get(HEADER, "")
+    context = RequestContext(sent if _SAFE_ID.fullmatch(sent) else secrets.token_hex(8), remote)
+    request[_KEY] = context
+    return context
 
 
 def request_context(request: web.Request) -> RequestContext:
+    """Return the context of a request."""
     return request[_KEY]
 
 
 def find(request: web.BaseRequest) -> RequestContext | None:
-    """Return the exchange of a request, or None where it never came as far as to have one."""
+    """Return the context of a request; None if the request failed before it got one."""
     return request.get(_KEY)
 
 
 def demand_purge(request: web.Request) -> None:
-    """Refuse to delete storage for a caller without that right, and note the request for it.
+    """Check that the caller may delete storage, and note that the request does so.
 
     Raises:
-        ForbiddenError: The scope ``purge`` is missing: no other one stands for it.
+        ForbiddenError: The caller does not have the scope ``purge``. No other scope includes it.
 
     """
     request_context(request).purge = True
     if "purge" not in identity_of(request).scopes:
-        raise ForbiddenError("Deleting storage needs the scope purge, by name.", scopes=["purge"])
+        raise ForbiddenError("Deleting storage needs the scope purge. No other scope includes it.", scopes=["purge"])
 
 
 def identity_of(request: web.Request) -> Identity:
-    """Return the caller. Only for routes that are not public: ``web.middleware.authorize`` has seen to it."""
+    """Return the identity of the caller. Routes that are not public have one, from ``web.middleware.authorize``."""
     identity = request_context(request).identity
     if identity is None:
-        raise RuntimeError("a handler of a public route asked for the identity")
+        raise RuntimeError("a public route has no identity")
     return identity

@@ -20,7 +20,7 @@ from spawnpenny.settings.schema import flatten
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.errors import BodyTimeoutError, BodyTooLargeError, MalformedBodyError
 from spawnpenny.web.request_context import identity_of, request_context
-from spawnpenny.web.schemas.requests import IncomingSchema
+from spawnpenny.web.schemas.incoming import IncomingSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,60 +31,60 @@ _BROKEN_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def username_of(request: web.Request) -> str:
-    """Return the user of the path.
+    """Return the username of the path.
 
     Raises:
-        InvalidNameError: It may not be used.
+        InvalidNameError: The name is not valid.
 
     """
     return check_username(_segment(request, "user", "username"))
 
 
 def lab_of(request: web.Request) -> str:
-    """Return the lab of the path.
+    """Return the name of the lab of the path.
 
     Raises:
-        InvalidNameError: It may not be used.
+        InvalidNameError: The name is not valid.
 
     """
     return check_lab(_segment(request, "lab", "lab"))
 
 
 def cluster_of(request: web.Request) -> str:
-    """Return the Dask cluster of the path.
+    """Return the name of the Dask cluster of the path.
 
     Raises:
-        InvalidNameError: It may not be used.
+        InvalidNameError: The name is not valid.
 
     """
     return check_cluster(_segment(request, "cluster", "cluster"))
 
 
 def subject_of(request: web.Request) -> str | None:
-    """Return the user whom a request is about: that of the path, else the caller, if the route is about callers.
+    """Return the username of the path, else the caller's on routes about the caller's own user, else None.
 
     Raises:
-        InvalidNameError: The name may not be used.
+        InvalidNameError: The name is not valid.
 
     """
     return username_of(request) if "user" in request.match_info else request_context(request).own_user
 
 
 def user_of(request: web.Request) -> str:
-    """Return the user whom a request is about, for routes that are about one.
+    """Return the username of the path, else the caller's, for routes about a user.
 
     Raises:
-        InvalidNameError: The name may not be used.
+        InvalidNameError: The name is not valid.
 
     """
     username = subject_of(request)
     if username is None:
-        raise RuntimeError("a handler of a route that is about nobody asked for the user")
+        raise RuntimeError("this route is not about a user")
     return username
 
 
 def _segment(request: web.Request, part: str, field: str) -> str:
-    # aiohttp leaves escapes that are broken, or no UTF-8, as they are: two paths would come to one name.
+    # aiohttp keeps invalid escapes as they are, so that two paths could lead to one name.
     path = request.rel_url.raw_path
     try:
         unquote_to_bytes(path).decode()
@@ -97,32 +97,32 @@ def _segment(request: web.Request, part: str, field: str) -> str:
 
 
 def query_of(request: web.Request, schema: IncomingSchema[T] | type[IncomingSchema[T]]) -> T:
-    """Return the query parameters, checked by a schema; of a class, what it makes of none is made once.
+    """Return the query parameters, checked by a schema. For a class, the result without parameters is cached.
 
     Raises:
-        InvalidRequestError: One is not known, is there twice, or is wrong.
+        InvalidRequestError: A parameter is not known, is given twice, or is not valid.
 
     """
     if isinstance(schema, type):
         if not request.query_string:
-            return cast("T", _of_nothing(schema))
+            return cast("T", _without_parameters(schema))
         schema = schema()
     query = request.query
     sent = dict(query)
     if len(sent) < len(query):
         counts = Counter(key for key, _ in query.items())
         twice = shortened(next(key for key in counts if counts[key] > 1))
-        raise InvalidRequestError(f"The query parameter {twice!r} is there twice.", field=twice)
+        raise InvalidRequestError(f"The query parameter {twice!r} is given twice.", field=twice)
     return _load(schema, sent)
 
 
 async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
-    """Return the body, checked by a schema. What the Content-Type says is not looked at: a body is JSON here.
+    """Return the body, checked by a schema. The Content-Type is ignored: every body is JSON.
 
     Raises:
-        MalformedBodyError: It is not JSON.
-        BodyTooLargeError: It is larger than the setting ``web.max_body``.
-        InvalidRequestError: It is JSON, and does not fit the schema.
+        MalformedBodyError: The body is not JSON.
+        BodyTooLargeError: The body is larger than the setting ``web.max_body``.
+        InvalidRequestError: The body does not fit the schema.
 
     """
     raw = await read_body(request)
@@ -137,11 +137,11 @@ async def body_of(request: web.Request, schema: IncomingSchema[T]) -> T:
 
 
 async def start_of(request: web.Request, schema: IncomingSchema[T], username: str) -> T:
-    """Return the body of a request that starts something of a user. One that is refused counts as a start.
+    """Return the body of a request that starts a spawn. A refused body counts as a start of the user.
 
     Raises:
-        TooManyRequestsError: It is refused, and the user has no start left.
-        InvalidRequestError: As ``body_of`` does.
+        TooManyRequestsError: The body is refused, and the user has no start left.
+        InvalidRequestError: The body does not fit the schema.
 
     """
     try:
@@ -152,19 +152,19 @@ async def start_of(request: web.Request, schema: IncomingSchema[T], username: st
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return the body, as it was sent.
+    """Return the raw body.
 
     Raises:
-        MalformedBodyError: It does not arrive as its headers say.
-        BodyTooLargeError: It is larger than the setting ``web.max_body``.
-        BodyTimeoutError: It does not arrive in time.
-        TooManyRequestsError: Many others have not arrived yet either.
+        MalformedBodyError: The body does not match its headers.
+        BodyTooLargeError: The body is larger than the setting ``web.max_body``.
+        BodyTimeoutError: The body does not arrive in time.
+        TooManyRequestsError: Too many other bodies have not arrived yet.
 
     """
     if request.content_length is not None and request.content_length > request.client_max_size:
         raise BodyTooLargeError(request.client_max_size)
     try:
-        if request.content.is_eof():  # all of it is here
+        if request.content.is_eof():  # it has arrived
             return await request.read()
         seconds = request.app[SERVICE].settings.deadlines.body
         with request.app[LIMITS].requests.body():
@@ -174,12 +174,12 @@ async def read_body(request: web.Request) -> bytes:
             except TimeoutError:
                 raise BodyTimeoutError(seconds) from None
     except (web.RequestPayloadError, web.HTTPBadRequest):
-        raise MalformedBodyError("The body does not arrive as its headers say.") from None
+        raise MalformedBodyError("The body does not match its headers.") from None
 
 
 @cache
-def _of_nothing(schema: type[IncomingSchema[Any]]) -> object:
-    """Return what a schema makes of a query without parameters, which nobody changes: to make a schema takes time."""
+def _without_parameters(schema: type[IncomingSchema[Any]]) -> object:
+    """Return the result of a schema for a query without parameters. It is cached, as making a schema takes time."""
     return _load(schema(), {})
 
 
@@ -200,9 +200,9 @@ def _load(schema: IncomingSchema[T], data: Mapping[str, Any]) -> T:
     return loaded
 
 
-def _refusal(found: list[tuple[str, str]]) -> InvalidRequestError:
-    named = [(shortened(field), message) for field, message in found[:MOST_NAMED]]
+def _refusal(problems: list[tuple[str, str]]) -> InvalidRequestError:
+    named = [(shortened(field), message) for field, message in problems[:MOST_NAMED]]
     errors = [{"field": field, "message": f"{field or repr(field)} {message}"} for field, message in named]
-    more = len(found) - len(errors)
-    sentences = [error["message"] for error in errors] + ([f"{more} more are wrong."] if more else [])
+    more = len(problems) - len(errors)
+    sentences = [error["message"] for error in errors] + ([f"{more} more are not valid."] if more else [])
     return InvalidRequestError(" ".join(sentences), errors=errors)

@@ -1,23 +1,27 @@
-"""One route of the table, from which router, authorization, audit log and OpenAPI document are made."""
+"""Routes: each declares its path, access, answers and refusals beside its handler.
+
+The router, authorization, the audit log and the OpenAPI document are made of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from aiohttp import web
 from marshmallow import Schema
 
 from spawnpenny.web.middleware.authorize import Access
-from spawnpenny.web.schemas.requests import BodySchema
+from spawnpenny.web.schemas.incoming import BodySchema
 
 Codes = tuple[str, ...]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One way in which a route answers: what that means, and the schema or the media types of its body."""
+    """One answer of a route: its meaning, and the schema or the media types of its body."""
 
     meaning: str
     body: type[Schema] | str | tuple[str, ...] | None = None
@@ -25,15 +29,26 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route. ``name`` is what audit log and OpenAPI document call it.
+    """One route.
 
-    ``refusals`` are the codes of its own; ``problems`` says that its refusals are problem documents, and not among its
-    answers.
+    Attributes:
+        method: The HTTP method.
+        path: The path, with its parts in braces.
+        handler: The function that answers.
+        access: The scopes that open the route.
+        name: The name in the audit log and in the OpenAPI document.
+        summary: One line for the OpenAPI document.
+        answers: The answers by HTTP status.
+        query: The schema of the query parameters.
+        body: The schema of the body.
+        refusals: The error codes of this route by HTTP status, beside those of every route.
+        problems: Whether refusals are problem documents; if not, the answers list them.
+
     """
 
     method: str
     path: str
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    handler: Handler
     access: Access
     name: str
     summary: str
@@ -45,16 +60,44 @@ class Route:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods for the router: HEAD too, wherever GET is taken."""
+        """The methods for the router: every GET route takes HEAD, too."""
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
 
+class RouteOptions(TypedDict, total=False):
+    """The attributes of a route that have defaults."""
+
+    query: type[Schema]
+    body: type[BodySchema[Any]]
+    refusals: Mapping[int, Codes]
+    problems: bool
+
+
+def route(
+    method: str,
+    path: str,
+    access: Access,
+    name: str,
+    summary: str,
+    answers: Mapping[int, Answer],
+    **options: Unpack[RouteOptions],
+) -> Callable[[Handler], Route]:
+    """Make a route of a handler: a decorator, with the attributes of ``Route``."""
+    return lambda handler: Route(method, path, handler, access, name, summary, answers, **options)
+
+
+USER_PATH: Final = "/v1/users/{user}"
+NO_MORE_EVENTS: Final = Answer("No event came after `Last-Event-ID`, and none will come.")
 BODY_REFUSED: Final[Mapping[int, Codes]] = {
     400: ("body_malformed",),
     408: ("body_timeout",),
     413: ("body_too_large",),
 }
+"""Refusals of a route that takes a body."""
 CHANGE_REFUSED: Final[Mapping[int, Codes]] = {
     502: ("cluster_error",),
     503: ("cluster_unavailable", "record_lost", "record_too_new", "record_unreadable"),
 }
+"""Refusals of a route that changes something in the cluster."""
+START_REFUSED: Final[Mapping[int, Codes]] = {429: ("too_many_spawns", "too_many_requests")}
+"""Refusals of a route that starts a spawn."""

@@ -14,7 +14,7 @@ from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.listing import START
 from spawnpenny.web.app_keys import CLOSING, LIMITS, SERVICE
 from spawnpenny.web.request_context import identity_of, request_context
-from spawnpenny.web.schemas.requests import NO_PAGE, PageQuery
+from spawnpenny.web.schemas.queries import NOT_A_CURSOR, PageQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -99,7 +99,7 @@ async def wait_until(
 def _place(cursor: str) -> tuple[str, str]:
     username, slash, name = cursor.partition("/")
     if not slash:
-        raise InvalidRequestError(f"after {NO_PAGE}", field="after")
+        raise InvalidRequestError(f"after {NOT_A_CURSOR}", field="after")
     return username, name
 
 

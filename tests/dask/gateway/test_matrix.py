@@ -63,7 +63,7 @@ BODIES = {
     "dask.ticket": {"ticket": "x"},
     "user.commission": {"uid": 4321},
 }
-REFUSALS = ("This needs", "The token speaks for no user")
+REFUSALS = ("This needs", "The token belongs to no user")
 """What dask-gateway's client is answered, which knows no 403."""
 KINDS = ("Namespace", "Pod", "Secret", "ConfigMap", "Service", "RoleBinding", "ResourceQuota", "NetworkPolicy")
 

@@ -57,10 +57,14 @@ async def test_elsewhere_a_password_is_no_token(caller, header):
 @pytest.mark.parametrize(
     ("who", "status", "sentence"),
     [
-        ("hub", 422, "The token speaks for no user"),
-        ("admin", 422, "The token speaks for no user"),
-        ("nobody", 409, "This needs one of the scopes lab:self (for one's own), spawn:self (for one's own)."),
-        ("ada-reader", 409, "This needs one of the scopes lab:self (for one's own), spawn:self (for one's own)."),
+        ("hub", 422, "The token belongs to no user"),
+        ("admin", 422, "The token belongs to no user"),
+        ("nobody", 409, "This needs one of the scopes lab:self (for your own user), spawn:self (for your own user)."),
+        (
+            "ada-reader",
+            409,
+            "This needs one of the scopes lab:self (for your own user), spawn:self (for your own user).",
+        ),
         ("ada-lab", 200, None),
     ],
 )

@@ -60,7 +60,7 @@ async def run(python, module, which, url, folder):
         "SPAWNPENNY_EXCEPTIONS": str(HERE / "exceptions.json"),
     }
     loops = [f"asyncio_default_{what}_loop_scope=module" for what in ("fixture", "test")]
-    options = [part for each in ("asyncio_mode=auto", *loops) for part in ("-o", each)]
+    options = [part for item in ("asyncio_mode=auto", *loops) for part in ("-o", item)]
     quiet = ["-q", "--no-header", "-p", "no:cacheprovider", "-W", "ignore", "-c", os.devnull, "--rootdir", str(folder)]
     _, output = await output_of(
         *(python, "-m", "pytest", "-p", "swapped", *quiet, *options, "--junitxml", "results.xml"),

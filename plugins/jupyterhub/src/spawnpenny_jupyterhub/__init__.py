@@ -1,6 +1,6 @@
-"""Callers who hold a token of JupyterHub.
+"""Authentication with tokens of JupyterHub.
 
-Adds an authenticator, which asks the Hub whose a token is.
+Adds an authenticator, which looks up the owner of a token at the Hub.
 """
 
 from __future__ import annotations

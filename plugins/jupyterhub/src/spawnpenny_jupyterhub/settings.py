@@ -11,15 +11,15 @@ from marshmallow import fields, validate
 from spawnpenny.api import SCOPES, StrictSchema, TupleField
 
 MAX_CACHE: Final = 60.0
-"""Seconds after which the Hub is asked again at the latest: so long a token that was revoked may still be taken."""
+"""The longest time in seconds for which an answer of the Hub is cached, and a revoked token still accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
     """The address of the Hub's API, and the rights of its users here.
 
-    ``service`` is our name among the Hub's services, access to which a token has to carry. ``scopes`` are what each
-    such token is good for, ``grants`` further ones by a scope of the Hub. ``cache`` and ``timeout`` are in seconds.
+    ``service`` is our name among the Hub's services; a token needs access to it. ``scopes`` are the scopes of every
+    such token, ``grants`` further ones by a scope of the Hub. ``cache`` and ``timeout`` are in seconds.
     """
 
     api_url: str
@@ -42,7 +42,7 @@ class HubSettingsSchema(StrictSchema[HubSettings]):
         schemes={"http", "https"},
         require_tld=False,
         error_messages={
-            "required": "Say where the Hub's API is, such as http://hub.jupyterhub.svc:8081/hub/api.",
+            "required": "Set the address of the Hub's API, such as http://hub.jupyterhub.svc:8081/hub/api.",
             "invalid": "This is not an address, such as http://hub.jupyterhub.svc:8081/hub/api.",
         },
     )

@@ -1,4 +1,4 @@
-"""The authenticator: a user's token of JupyterHub becomes the identity of that user."""
+"""The authenticator: it turns a user's token of JupyterHub into the identity of that user."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Final, Self
 
 from spawnpenny.api import Authenticator, Credentials, ForbiddenError, Identity
 from spawnpenny_jupyterhub.hub import HubApi, Owner
-from spawnpenny_jupyterhub.memory import Memory
 from spawnpenny_jupyterhub.settings import HubSettings
+from spawnpenny_jupyterhub.token_cache import TokenCache
 
 _FORM: Final = re.compile(r"[0-9A-Za-z]{24,128}", re.ASCII)
-"""What the Hub mints are 32 hex digits, and what its OAuth gives out are letters and digits; a JWT has dots."""
+"""Tokens of the Hub are 32 hex digits, its OAuth tokens letters and digits. A JWT has dots."""
 
 
 class HubTokens(Authenticator):
-    """Knows the tokens of JupyterHub's users, by asking the Hub. What is no such token goes nowhere."""
+    """Recognises tokens of JupyterHub's users by a lookup at the Hub. Other tokens are not sent there."""
 
     def __init__(self, settings: HubSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self.scopes = frozenset(settings.scopes).union(*settings.grants.values())
         self._hub = HubApi(settings, clock)
-        self._memory: Memory[Owner] = Memory(settings.cache, clock)
+        self._cache: TokenCache[Owner] = TokenCache(settings.cache, clock)
         self._access = frozenset({"access:services", f"access:services!service={settings.service}"})
 
     async def __aenter__(self) -> Self:
@@ -34,25 +34,25 @@ class HubTokens(Authenticator):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._memory.forget()
+        await self._cache.close()
         await self._hub.__aexit__(kind, error, trace)
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
         token = credentials.token
         if token is None or not _FORM.fullmatch(token):
             return None
-        owner = await self._memory.recall(token, self._hub.owner, asker=credentials.remote)
+        owner = await self._cache.lookup(token, self._hub.owner, remote=credentials.remote)
         return None if owner is None else self._identity(owner)
 
     def _identity(self, owner: Owner) -> Identity:
         if owner.kind != "user":
             raise ForbiddenError(
-                f"The token is of JupyterHub's {owner.kind} {owner.name!r}; only those of users are taken. "
+                f"The token belongs to JupyterHub's {owner.kind} {owner.name!r}; only tokens of users are accepted. "
                 "A service has a token of its own in the settings of spawnpenny."
             )
         if not owner.scopes & self._access:
             raise ForbiddenError(
-                f"The token of {owner.name} does not carry JupyterHub's scope "
+                f"The token of {owner.name} does not have JupyterHub's scope "
                 f"access:services!service={self._settings.service}."
             )
         granted = [scopes for scope, scopes in self._settings.grants.items() if scope in owner.scopes]

@@ -1,6 +1,6 @@
-"""Callers who hold a token of an OpenID Connect provider.
+"""Authentication with tokens of an OpenID Connect provider.
 
-Adds an authenticator, which checks the signature of a token, and takes the user from its claims.
+Adds an authenticator, which checks the signature of a token and reads the user from its claims.
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ _LISTS_OF_WORDS: Final = frozenset({"scope", "scp"})
 
 
 def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
-    """Return who the claims speak of.
+    """Return the identity that the claims describe.
 
-    A claim that the settings name for a uid or gid has to be there: nobody comes to the site's default uid by leaving
-    theirs out.
+    A claim that the settings name for a uid or gid is required, so that nobody gets the site's default uid by leaving
+    it out.
 
     Raises:
-        ForbiddenError: A claim is missing or wrong, or one that is required is not as it has to be.
+        ForbiddenError: A claim is missing or wrong, or does not have the value that the settings require.
 
     """
     for name, desired in settings.required.items():
@@ -39,7 +39,7 @@ def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
 
 
 def _find(claims: Mapping[str, Any], name: str) -> Any:
-    """Return a claim, by its name, or by the names on the way to it, with dots between; None where there is none."""
+    """Return a claim by its name, or by its path with dots; None if it does not exist."""
     if name in claims:
         return claims[name]
     found: Any = claims
@@ -48,20 +48,20 @@ def _find(claims: Mapping[str, Any], name: str) -> Any:
     return found
 
 
-def _has(claims: Mapping[str, Any], name: str, wanted: Any) -> bool:
+def _has(claims: Mapping[str, Any], name: str, desired: Any) -> bool:
     found = _find(claims, name)
     if name in _LISTS_OF_WORDS and isinstance(found, str):
         found = found.split()
     candidates = found if isinstance(found, list) else [found]
-    return any(type(candidate) is type(wanted) and candidate == wanted for candidate in candidates)
+    return any(type(candidate) is type(desired) and candidate == desired for candidate in candidates)
 
 
 def _username(claims: Mapping[str, Any], settings: OidcSettings) -> str:
     name = settings.claims.username
     found = _find(claims, name)
     if not isinstance(found, str):
-        raise ForbiddenError(f"The token has no username: its claim {name!r} is missing, or no text.")
-    if settings.lowercase and any(not each.isascii() and each.lower().isascii() for each in found):
+        raise ForbiddenError(f"The token has no username: its claim {name!r} is missing, or not a text.")
+    if settings.lowercase and any(not letter.isascii() and letter.lower().isascii() for letter in found):
         raise ForbiddenError(f"The token's claim {name!r} has a letter that becomes another one in lower case.")
     try:
         return check_username(found.lower() if settings.lowercase else found)
@@ -71,9 +71,9 @@ def _username(claims: Mapping[str, Any], settings: OidcSettings) -> str:
 
 def _id(found: Any, name: str) -> int:
     if isinstance(found, str) and _NUMBER.fullmatch(found):
-        found = int(found)  # directories have their numbers as texts
+        found = int(found)  # directories store numbers as texts
     if type(found) is not int or not 0 <= found <= MAX_ID:
-        raise ForbiddenError(f"The token's claim {name!r} is missing, or no whole number from 0 to {MAX_ID}.")
+        raise ForbiddenError(f"The token's claim {name!r} is missing, or not a whole number from 0 to {MAX_ID}.")
     return found
 
 
@@ -82,12 +82,12 @@ def _groups(claims: Mapping[str, Any], name: str, gids: Mapping[str, int]) -> tu
     if found is None:
         return ()
     if not isinstance(found, list):
-        raise ForbiddenError(f"The token's claim {name!r} is no list of groups.")
+        raise ForbiddenError(f"The token's claim {name!r} is not a list of groups.")
     groups: dict[str, Group] = {}
-    for each in found:
-        group, gid = (each.get("name"), each.get("id")) if isinstance(each, Mapping) else (each, gids.get(str(each)))
+    for item in found:
+        group, gid = (item.get("name"), item.get("id")) if isinstance(item, Mapping) else (item, gids.get(str(item)))
         if not isinstance(group, str):
-            raise ForbiddenError(f"The token's claim {name!r} has a group in it without a name.")
+            raise ForbiddenError(f"The token's claim {name!r} has a group without a name.")
         if gid is not None:
             groups[group] = Group(group, _id(gid, name))
     return tuple(groups.values())

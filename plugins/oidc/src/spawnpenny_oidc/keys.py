@@ -1,4 +1,4 @@
-"""The provider's keys, cached for a while, and fetched anew for a token with an unknown one."""
+"""The provider's keys: cached, and fetched again for a token with an unknown key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jwt
 from spawnpenny.api import NotReadyError
 
 _PAUSE: Final = 10.0
-"""Seconds between two fetches: tokens with keys that somebody made up cannot have us flood the provider."""
+"""Seconds between two fetches, so that tokens with invented keys cannot flood the provider with requests."""
 _FAMILIES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _MIN_RSA: Final = 2048
 
@@ -19,9 +19,9 @@ Fetch = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 class KeySet:
-    """Finds the key of a token.
+    """The keys of the provider, by their ids.
 
-    Keys are fetched anew after ``refresh`` seconds. While that fails, those that are there are taken for as long again.
+    Keys are fetched again after ``refresh`` seconds. If that fails, the old ones stay valid for the same time again.
     """
 
     def __init__(self, fetch: Fetch, *, refresh: float, clock: Callable[[], float]) -> None:
@@ -33,10 +33,10 @@ class KeySet:
         self._lock = asyncio.Lock()
 
     async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """Return the key with an id that is for an algorithm; without an id, the only one that is for it.
+        """Return the key with an id for an algorithm; without an id, the only key for it.
 
         Raises:
-            NotReadyError: The keys cannot be had.
+            NotReadyError: The keys cannot be fetched.
 
         """
         if self._older_than(self._refresh):
@@ -52,7 +52,7 @@ class KeySet:
         return found
 
     async def _renew(self) -> None:
-        """Fetch the keys, unless that was tried a moment ago."""
+        """Fetch the keys, unless the last attempt is too recent."""
         async with self._lock:
             if self._tried is not None and self._clock() < self._tried + _PAUSE:
                 return
@@ -71,11 +71,11 @@ class KeySet:
         fitting = [key for key in self._keys if kid in (None, key.get("kid")) and _is_for(key, algorithm)]
         if kid is None and len(fitting) > 1:
             return None
-        return next(_made(fitting, algorithm), None)
+        return next(_usable(fitting, algorithm), None)
 
 
 def _unavailable() -> NotReadyError:
-    return NotReadyError("The identity provider, whose keys say whether the token is good, does not answer.")
+    return NotReadyError("The identity provider, whose keys verify the token, does not answer.")
 
 
 def _is_for(key: Mapping[str, Any], algorithm: str) -> bool:
@@ -86,7 +86,7 @@ def _is_for(key: Mapping[str, Any], algorithm: str) -> bool:
     )
 
 
-def _made(keys: Sequence[Mapping[str, Any]], algorithm: str) -> Iterator[jwt.PyJWK]:
+def _usable(keys: Sequence[Mapping[str, Any]], algorithm: str) -> Iterator[jwt.PyJWK]:
     for key in keys:
         try:
             made = jwt.PyJWK(dict(key), algorithm)

@@ -1,4 +1,4 @@
-"""Fetch the provider's keys: from a file, an address, or as the provider's description says."""
+"""Fetch the provider's keys: from a file, from an address, or from the address in the provider's description."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DESCRIPTION: Final = "/.well-known/openid-configuration"
 
 
 class Provider:
-    """Fetches the provider's keys; an asynchronous context, which keeps the connections."""
+    """Fetches the provider's keys. An asynchronous context keeps the connections."""
 
     def __init__(self, settings: OidcSettings) -> None:
         self._settings = settings
@@ -45,10 +45,10 @@ class Provider:
             await self._session.close()
 
     async def keys(self) -> list[dict[str, Any]]:
-        """Return the keys, as a JSON Web Key Set has them.
+        """Return the keys, in the form of a JSON Web Key Set.
 
         Raises:
-            NotReadyError: The provider does not answer, or what it answers is no set of keys.
+            NotReadyError: The provider does not answer, or its answer is not a set of keys.
 
         """
         settings = self._settings
@@ -61,7 +61,7 @@ class Provider:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unanswered(type(error).__name__) from None
         except (ValueError, LookupError, TypeError):
-            raise self._unanswered("what it answers is no set of keys") from None
+            raise self._unanswered("its answer is not a set of keys") from None
 
     async def _described(self) -> str:
         issuer = self._settings.issuer
@@ -70,12 +70,12 @@ class Provider:
             raise self._unanswered(f"its description is that of another issuer, {str(found['issuer'])[:200]!r}")
         address = str(found["jwks_uri"])
         if not address.startswith("https://"):
-            raise self._unanswered(f"its description has the keys at {address[:200]!r}, which is not https")
+            raise self._unanswered(f"its description has the keys at {address[:200]!r}, which is not an https address")
         return address
 
     async def _get(self, url: str) -> Any:
         if self._session is None:
-            raise RuntimeError("the provider is asked outside of the context")
+            raise RuntimeError("enter the context before requests to the provider")
         async with self._session.get(url, headers={"Accept": "application/json"}, allow_redirects=False) as answer:
             if answer.status != 200:  # noqa: PLR2004 - the one status with content
                 raise self._unanswered(f"{url} answers with {answer.status}")
@@ -86,11 +86,11 @@ class Provider:
             raise self._unanswered(f"{url} answers with more than {_MAX_ANSWER} bytes")
 
     def _unanswered(self, why: str) -> NotReadyError:
-        self._log.warning("the keys of the identity provider cannot be had", issuer=self._settings.issuer, why=why)
-        return NotReadyError("The identity provider, whose keys say whether the token is good, does not answer.")
+        self._log.warning("the keys of the identity provider cannot be fetched", issuer=self._settings.issuer, why=why)
+        return NotReadyError("The identity provider, whose keys verify the token, does not answer.")
 
     async def _check_file(self, file: str) -> None:
         try:
             await self.keys()
         except NotReadyError:
-            raise SettingsError(f"plugins.oidc.jwks_file: {file} holds no set of keys that can be read.") from None
+            raise SettingsError(f"plugins.oidc.jwks_file: {file} does not contain a readable set of keys.") from None

@@ -17,7 +17,7 @@ ALGORITHMS: Final = (
     *("ES256", "ES384", "ES512"),
     "EdDSA",
 )
-"""Those with a public key. With a shared secret, as HS256 has it, every checker of a token could make one."""
+"""Algorithms with a public key. With a shared secret, as in HS256, everyone who checks tokens could make one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class ClaimSettings:
 class OidcSettings:
     """The provider whose tokens are accepted, and the claims to read.
 
-    The keys come from ``jwks_file`` or ``jwks_uri``, or else from where the provider's own description says.
-    ``required`` are claims that a token has to carry, ``gids`` the numbers of groups that come by name alone.
+    The keys come from ``jwks_file`` or ``jwks_uri``, else from the address in the provider's own description.
+    ``required`` are claims that a token needs, ``gids`` the numbers of groups that tokens list only by name.
     ``refresh``, ``leeway`` and ``timeout`` are in seconds.
     """
 
@@ -65,7 +65,9 @@ class _ClaimSchema(StrictSchema[ClaimSettings]):
 
 def _https(url: str) -> None:
     if not (url.startswith("https://") and urlsplit(url).hostname):
-        raise ValidationError("This has to begin with https://, as anybody on the way could put in keys of their own.")
+        raise ValidationError(
+            "This has to begin with https://: otherwise, anybody on the network could insert their own keys."
+        )
 
 
 class OidcSettingsSchema(StrictSchema[OidcSettings]):
@@ -73,17 +75,19 @@ class OidcSettingsSchema(StrictSchema[OidcSettings]):
     issuer = fields.String(
         required=True,
         validate=validate.Length(min=1),
-        error_messages={"required": "Say whose tokens are taken: the claim iss, such as https://login.example.org."},
+        error_messages={
+            "required": "Set the issuer of accepted tokens: the claim iss, such as https://login.example.org."
+        },
     )
     audience = TupleField(
         fields.String(validate=validate.Length(min=1)),
         required=True,
         validate=validate.Length(min=1, error="Name at least one audience."),
-        error_messages={"required": "Say for whom the tokens are: a list of what the claim aud may be."},
+        error_messages={"required": "Set the audiences of accepted tokens: a list of values of the claim aud."},
     )
     algorithms = TupleField(
         fields.String(
-            validate=validate.OneOf(ALGORITHMS, error="Not one of those with a public key: {choices}."),
+            validate=validate.OneOf(ALGORITHMS, error="Not an algorithm with a public key: {choices}."),
         ),
         validate=validate.Length(min=1, error="Name at least one algorithm."),
     )

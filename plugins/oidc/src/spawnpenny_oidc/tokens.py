@@ -1,4 +1,4 @@
-"""The authenticator: a token that the provider signed becomes the identity of the user that it is about."""
+"""The authenticator: it turns a token that the provider signed into the identity of its user."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SignedTokens(Authenticator):
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in self._settings.algorithms:
             raise UnauthenticatedError(
-                f"The token is not signed in a way that is taken here ({', '.join(self._settings.algorithms)})."
+                f"The algorithm of the token's signature is not accepted ({', '.join(self._settings.algorithms)} are)."
             )
         key = await self._keys.find(kid, algorithm)
         if key is None:
@@ -55,10 +55,10 @@ class SignedTokens(Authenticator):
         return identity_of(self._claims(token, key, algorithm), self._settings)
 
     def _header_of_ours(self, token: str) -> dict[str, Any] | None:
-        """Return the header of a token that says that it is from our issuer. Nothing is believed yet."""
+        """Return the header of a token that claims to be from our issuer. It is not verified yet."""
         try:
             found = jwt.decode_complete(token, options={"verify_signature": False})
-        except (jwt.PyJWTError, RecursionError):  # brackets in brackets in brackets
+        except (jwt.PyJWTError, RecursionError):  # deeply nested JSON
             return None
         header: dict[str, Any] = found["header"]
         return header if found["payload"].get("iss") == self._settings.issuer else None
@@ -75,11 +75,11 @@ class SignedTokens(Authenticator):
                 options={"require": _NEEDED},
             )
         except jwt.PyJWTError as error:
-            raise UnauthenticatedError(_told(error)) from None
+            raise UnauthenticatedError(_message(error)) from None
         return claims
 
 
-def _told(error: jwt.PyJWTError) -> str:
+def _message(error: jwt.PyJWTError) -> str:
     match error:
         case jwt.ExpiredSignatureError():
             return "The token has expired: log in again."
@@ -90,4 +90,4 @@ def _told(error: jwt.PyJWTError) -> str:
         case jwt.MissingRequiredClaimError():
             return f"The token has no claim {error.claim!r}."
         case _:
-            return "The token is not good."
+            return "The token is not valid."

@@ -209,4 +209,4 @@ def _indented(code: str) -> str:
 
 
 def _worded(reason: Reason | None) -> str:
-    return reason.told if reason else "It gives no reason."
+    return reason.text if reason else "It gives no reason."

@@ -1,4 +1,4 @@
-"""JupyterHub's spawner: ``c.JupyterHub.spawner_class = "spawnpenny"``. It needs aiohttp and JupyterHub alone."""
+"""JupyterHub's spawner: ``c.JupyterHub.spawner_class = "spawnpenny"``. It needs only aiohttp and JupyterHub."""
 
 from spawnpenny.clients.jupyterhub.spawner import SpawnpennySpawner
 

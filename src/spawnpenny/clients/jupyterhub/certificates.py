@@ -1,7 +1,7 @@
-"""JupyterHub's internal SSL: a server's certificate, for names that the service gives before the server starts.
+"""JupyterHub's internal SSL: a certificate for the host names that the service gives before the server starts.
 
-JupyterHub makes key and certificate as files on the Hub, which other hosts do not see; they go to the service with the
-request that starts the server.
+JupyterHub creates key and certificate as files on the Hub, which no other host can read. They are sent to the service
+with the request that starts the server.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from traitlets import default
 from spawnpenny.clients.errors import ClientError
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
 from spawnpenny.clients.jupyterhub.errors import RefusedError, cause_of
-from spawnpenny.clients.jupyterhub.lab_client import LOOK, Access
+from spawnpenny.clients.jupyterhub.service_access import LOOK_TIMEOUT, ServiceAccess
 
 IN_POD: Final = {
     "keyfile": "/etc/jupyterhub/ssl/ssl.key",
     "certfile": "/etc/jupyterhub/ssl/ssl.crt",
     "cafile": "/etc/jupyterhub/ssl/notebooks-ca_trust.crt",
 }
-"""Where a lab finds them: the service's lab plugin says so."""
+"""The paths of the files in a lab, as the lab plugin of the service mounts them."""
 _PARTS: Final = {"key": "keyfile", "cert": "certfile", "ca": "cafile"}
 
 
-class Certificates(Access):
-    """Mixin for ``c.JupyterHub.internal_ssl``; it goes before JupyterHub's Spawner."""
+class Certificates(ServiceAccess):
+    """Mixin for ``c.JupyterHub.internal_ssl``; list it before JupyterHub's Spawner."""
 
     log: Any
     ssl_alt_names: Any
@@ -41,36 +41,36 @@ class Certificates(Access):
         return False
 
     async def create_certs(self) -> dict[str, str]:
-        """Make a key and a certificate for the server, with the service's names for it and the site's."""
+        """Create a key and a certificate for the server, with the host names of the service and of the site."""
         configured = self.ssl_alt_names
         names = configured(self) if callable(configured) else configured
         names = await names if isawaitable(names) else names
         self.ssl_alt_names = [*names, *await self._hostnames()]
         try:
-            paths: dict[str, str] = await super().create_certs()  # type: ignore[misc]  # it is JupyterHub's
+            paths: dict[str, str] = await super().create_certs()  # type: ignore[misc]  # JupyterHub has no types
         finally:
             self.ssl_alt_names = configured
-        # At once: the files are named after the user, and those of another server of the user overwrite them.
+        # At once: the files are named after the user, and another server of the user overwrites them.
         self._certificates = _texts(paths)
         return paths
 
     async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
-        """Return where the files will be in the pod; what is in them was read when they were made."""
+        """Return the paths of the files in the pod. Their contents were read when they were created."""
         return dict(IN_POD)
 
     def take_certificates(self) -> dict[str, str] | None:
-        """Return what the server serves TLS with, for the service, and forget it; None without internal SSL."""
+        """Return key and certificates for the service, once; None without internal SSL."""
         taken, self._certificates = self._certificates, None
         return taken
 
     async def _hostnames(self) -> tuple[str, ...]:
         try:
-            async with asyncio.timeout(max(LOOK, self.patience)):
+            async with asyncio.timeout(max(LOOK_TIMEOUT, self.patience)):
                 client = await self._client()
                 return await client.hostnames(self.user.name, self._lab)
         except (ClientError, RefusedError, TimeoutError) as error:
             refusal = diagnosed(error)
-            self.log.warning("spawnpenny did not say the names of %s: %s", self._log_name, cause_of(refusal))
+            self.log.warning("spawnpenny did not give the host names of %s: %s", self._log_name, cause_of(refusal))
             raise self._not_counted(refusal) from None
 
 

@@ -1,4 +1,4 @@
-"""Delete the storage and the user that belong to a server or user deleted from the Hub for good."""
+"""Deletion of the storage and of the user, when a server or a user is deleted from the Hub."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Any, Final
 from spawnpenny.clients.errors import ClientError, ProblemError
 from spawnpenny.clients.http import DEFAULT_LAB, Client, User
 from spawnpenny.clients.jupyterhub.errors import cause_of
-from spawnpenny.clients.jupyterhub.lab_client import Access
 from spawnpenny.clients.jupyterhub.lab_handle import started_by
+from spawnpenny.clients.jupyterhub.service_access import ServiceAccess
 
 _WAIT: Final = 60.0
 
 
-class Deletion(Access):
-    """Mixin for the deletion of a server or its user for good; it goes before JupyterHub's Spawner."""
+class Deletion(ServiceAccess):
+    """Mixin for the deletion of a server or its user from the Hub; list it before JupyterHub's Spawner."""
 
     log: Any
     _log_name: Any
-    _nameless: Any
-    _remote: Any
+    _has_reserved_name: Any
+    _handle: Any
     _is_foreign: Any
 
     async def delete_forever(self) -> None:
-        """Delete the storage, and retire the user, as far as the traits say so and the Hub's token allows it.
+        """Delete the storage and retire the user, if the traits say so and the Hub's token allows it.
 
-        JupyterHub never removes a default server but with its user, and not while another server of the user runs.
+        JupyterHub removes a default server only with its user, and not while another server of the user runs.
         """
-        if self._nameless:
+        if self._has_reserved_name:
             return
-        if not self.name and (active := [name for name, each in self.user.spawners.items() if each.active]):
+        if not self.name and (active := [name for name, spawner in self.user.spawners.items() if spawner.active]):
             self.log.warning(
-                "All of %s's is kept, as these servers are not stopped: %s",
+                "Storage and user %s are kept, as these servers are not stopped: %s",
                 self.user.name,
                 ", ".join(name or DEFAULT_LAB for name in sorted(active)),
             )
@@ -47,15 +47,15 @@ class Deletion(Access):
             await retire(client, self.user.name, self.log, storage=self.purge_storage)
 
     async def _belongs_to_another(self) -> bool:
-        """Return whether another caller's server of this name exists, or may exist: then nothing is deleted."""
+        """Return whether another caller's server of this name exists or may exist. Then nothing is deleted."""
         try:
-            found = await self._remote.look()
-        except Exception as error:  # noqa: BLE001 - whatever it is, what is not known is not deleted
-            self.log.warning("All of %s is kept: %s", self._log_name, cause_of(error))
+            found = await self._handle.look()
+        except Exception as error:  # noqa: BLE001 - after any error the owner is unknown, and nothing is deleted
+            self.log.warning("The storage of %s is kept: %s", self._log_name, cause_of(error))
             return True
         if found is None or found.over or not self._is_foreign(found):
             return False
-        self.log.warning("All of %s is kept: %s", self._log_name, started_by(found))
+        self.log.warning("The storage of %s is kept: %s", self._log_name, started_by(found))
         return True
 
 
@@ -66,15 +66,15 @@ async def purge(client: Client, user: str, lab: str, log: logging.Logger) -> Non
         left = await client.stop_lab(user, lab, purge=True, wait=_WAIT)
     except ClientError as error:
         if _forbidden(error):
-            log.warning("%s is kept: the Hub's token has not the scope `purge`.", what)
+            log.warning("%s is kept: the Hub's token does not have the scope `purge`.", what)
         else:
-            log.warning("%s may be there still: %s", what, error)
+            log.warning("%s may still exist: %s", what, error)
     else:
-        log.info("%s %s.", what, "is gone" if left is None else "goes once the lab is gone")
+        log.info("%s %s.", what, "is deleted" if left is None else "will be deleted once the lab is gone")
 
 
 async def retire(client: Client, user: str, log: logging.Logger, *, storage: bool) -> None:
-    """Retire a user, with the user's storage if that is allowed; log what stays."""
+    """Retire a user, with the storage if that is allowed, and log what is kept."""
     try:
         left = await _retired(client, user, log, storage=storage)
     except ClientError as error:
@@ -95,7 +95,7 @@ async def _retired(client: Client, user: str, log: logging.Logger, *, storage: b
     except ProblemError as error:
         if not _forbidden(error):
             raise
-    log.warning("%s's storage is kept: the Hub's token has not the scope `purge`.", user)
+    log.warning("%s's storage is kept: the Hub's token does not have the scope `purge`.", user)
     return await client.retire(user, wait=_WAIT)
 
 

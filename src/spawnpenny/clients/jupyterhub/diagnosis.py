@@ -1,4 +1,4 @@
-"""Explain an error of a call to the service: to the user in a sentence, to the administrator with a remedy."""
+"""Explanation of an error of the service: a sentence for the user, and a remedy for the administrator."""
 
 from __future__ import annotations
 
@@ -9,44 +9,50 @@ from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswe
 from spawnpenny.clients.jupyterhub.errors import MisconfiguredError, RefusedError, UnreachableServiceError, refused
 
 _KNOWN: Final = (
-    "Set SpawnpennySpawner.token_file, or token, to one whose SHA-256 is in `tokens` of the service's settings"
+    "Set SpawnpennySpawner.token_file or token to a token whose SHA-256 is in `tokens` of the service's settings"
 )
-_URL: Final = "Set SpawnpennySpawner.url to where spawnpenny answers"
+_URL: Final = "Set SpawnpennySpawner.url to the URL of spawnpenny"
 
 
 def diagnosed(error: Exception, *, scope: str = "read:any") -> RefusedError:
-    """Return what a call with the Hub's own token came to: a wrong configuration, or a service that is away.
+    """Return the error of a request with the Hub's own token: a wrong configuration, or a service that does not answer.
 
     Args:
-        error: What the call raised.
-        scope: The scope that the call needs.
+        error: The error of the request.
+        scope: The scope that the request needs.
 
     """
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, UnexpectedAnswerError):
-        return MisconfiguredError(f"{_sentence(error)} {_URL}, and ca_file to the authorities of its certificate.")
+        return MisconfiguredError(
+            f"{_sentence(error)} {_URL}, and ca_file to a file with the authorities of its certificate."
+        )
     if isinstance(error, ProblemError):
         return _of_problem(error, scope)
     if isinstance(error, ClientError | TimeoutError):
-        return UnreachableServiceError(str(error) or "The service is silent.")
+        return UnreachableServiceError(str(error) or "The service did not answer in time.")
     return UnreachableServiceError(str(error) or type(error).__name__)
 
 
 def refused_with_own_credential(error: ProblemError) -> RefusedError:
-    """Return what a refused start with a user's own credential came to."""
+    """Return the error of a start with the credential of a user that was refused."""
     return refused(error) if _is_answer(error) else _of_problem(error, "")
 
 
 def _of_problem(error: ProblemError, scope: str) -> RefusedError:
     if error.code == "unauthenticated":
-        return MisconfiguredError(f"spawnpenny does not know the Hub's token: {error.detail} {_KNOWN}.")
+        return MisconfiguredError(f"spawnpenny does not accept the Hub's token: {error.detail} {_KNOWN}.")
     if error.code == "forbidden" and scope == "spawn:any":
-        return MisconfiguredError("The Hub's token may create no servers: set auth_state_field, or give it spawn:any.")
+        return MisconfiguredError(
+            "The Hub's token may not start servers: give it the scope spawn:any, or set auth_state_field."
+        )
     if error.code == "forbidden":
-        return MisconfiguredError(f"The Hub's token lacks the scope {scope}: give it that in the service's `tokens`.")
+        return MisconfiguredError(
+            f"The Hub's token does not have the scope {scope}: add it in `tokens` of the service's settings."
+        )
     if not error.code and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return MisconfiguredError(f"What answers is not spawnpenny (HTTP {error.status}). {_URL}.")
+        return MisconfiguredError(f"The answer is not from spawnpenny (HTTP {error.status}). {_URL}.")
     if not _is_answer(error):
         request = f" (request {error.request_id})" if error.request_id else ""
         return UnreachableServiceError(f"{error.detail} (HTTP {error.status}){request}")

@@ -1,7 +1,7 @@
-"""Errors that the Hub shows to a user, and the failures that it counts.
+"""Errors that the Hub shows to users, and whether the Hub counts them as failures.
 
-JupyterHub 6 counts no ``SpawnException`` towards ``consecutive_failure_limit``. JupyterHub 5 has none, and counts every
-failure: ``uncounted`` takes those back that say nothing about the Hub.
+JupyterHub 6 does not count a ``SpawnException`` towards ``consecutive_failure_limit``. JupyterHub 5 has no such class
+and counts every failure: ``uncounted`` takes back the failures that say nothing about the Hub.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from spawnpenny.clients.errors import ProblemError
 from spawnpenny.clients.http import Lab
 
 UNREACHABLE: Final = "The service that starts servers does not answer."
-LATER: Final = "Try again in a few minutes; if it stays so, tell an administrator."
+LATER: Final = "Try again in a few minutes. If that does not help, tell an administrator."
 MISCONFIGURED: Final = "This Hub is not set up to start servers."
 ADMINISTRATOR: Final = "Tell an administrator: the Hub's log says what has to be changed."
 
 _MISLEADING: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND})
-"""What a browser would take for an answer about the Hub's own page."""
+"""Statuses that browsers would relate to the page of the Hub."""
 _Base: Any = getattr(hub, "SpawnException", web.HTTPError)
 COUNTS_ALL: Final = not hasattr(hub, "SpawnException")
-"""Whether this JupyterHub counts a failure whatever it is: it is one before 6."""
+"""Whether this JupyterHub counts every failure, as versions before 6 do."""
 
 
-class RefusedError(_Base):  # type: ignore[misc]  # which class it is depends on JupyterHub's version
-    """There is no server, for a reason that a restart of the Hub would not change.
+class RefusedError(_Base):  # type: ignore[misc]  # the class depends on JupyterHub's version
+    """The server did not start, for a reason that a restart of the Hub does not change.
 
     Attributes:
-        code: What programs compare; the Hub's metrics have it as ``reason``.
-        jupyterhub_message: What the user reads.
+        code: A stable code for programs; ``reason`` in the Hub's metrics.
+        jupyterhub_message: The message for the user.
 
     """
 
     def __init__(self, code: str, message: str, *, advice: str | None = None, status: int = 400) -> None:
         self.code = code
         self.jupyterhub_message = f"{message} {advice}" if advice else message
-        self.jupyterhub_html_message = "<br>".join(escape(each) for each in (message, advice) if each)
+        self.jupyterhub_html_message = "<br>".join(escape(sentence) for sentence in (message, advice) if sentence)
         if COUNTS_ALL:
             super().__init__(status, self.jupyterhub_message, reason=code)
         else:
@@ -50,10 +50,10 @@ class RefusedError(_Base):  # type: ignore[misc]  # which class it is depends on
 
 
 class MisconfiguredError(RefusedError):
-    """The Hub's configuration does not let it use the service.
+    """The Hub cannot use the service as it is configured.
 
     Attributes:
-        cause: What is wrong and what to set, for the Hub's log; the user reads that an administrator has to act.
+        cause: What is wrong and what to set, for the Hub's log. The user is sent to an administrator.
 
     """
 
@@ -63,7 +63,7 @@ class MisconfiguredError(RefusedError):
 
 
 class UnreachableServiceError(RefusedError):
-    """The service does not answer, or has a fault of its own; ``cause`` is for the Hub's log."""
+    """The service does not answer or fails; ``cause`` is for the Hub's log."""
 
     def __init__(self, cause: str) -> None:
         super().__init__("service_unavailable", UNREACHABLE, advice=LATER, status=503)
@@ -71,31 +71,32 @@ class UnreachableServiceError(RefusedError):
 
 
 def refused(error: ProblemError) -> RefusedError:
-    """Word a refusal of the service."""
-    told = [f"{field}: {message}" for field, message in error.errors if message not in error.detail]
-    message = " ".join([error.detail, *told])
+    """Return the error for the user of a refusal by the service."""
+    details = [f"{field}: {message}" for field, message in error.errors if message not in error.detail]
+    message = " ".join([error.detail, *details])
     status = HTTPStatus.FORBIDDEN if error.status in _MISLEADING else error.status
     return RefusedError(error.code, message, advice=error.advice or None, status=status)
 
 
 def cause_of(error: BaseException) -> str:
-    """Return what the Hub's log has of an error: what is wrong, in full."""
+    """Return the full cause of an error, for the Hub's log."""
     return str(getattr(error, "cause", "") or error or type(error).__name__)
 
 
 def failed(lab: Lab) -> RefusedError:
-    """Word why a lab that was accepted does not run."""
+    """Return the error for the user of a lab that failed to start."""
     if lab.reason is None:
         return RefusedError("spawn_failed", f"The server is {lab.phase}.", advice="Start it again.")
     return RefusedError(lab.reason.code, lab.reason.message, advice=lab.reason.advice)
 
 
 def uncounted(spawner: Any, settings: dict[str, Any]) -> None:
-    """Keep a JupyterHub that counts every failure from counting the one that ``start`` is about to raise.
+    """Keep a JupyterHub that counts every failure from counting the error that ``start`` is about to raise.
 
-    It counts when the spawn's future is done, by the spawner's limit then, and calls back in the order of asking.
+    JupyterHub counts in a callback when the spawn's future is done, with the limit that the spawner has then. Callbacks
+    run in the order in which they were added.
     """
-    future: asyncio.Future[Any] | None = spawner._spawn_future  # noqa: SLF001 - there is no other way to know
+    future: asyncio.Future[Any] | None = spawner._spawn_future  # noqa: SLF001 - JupyterHub has no public name for it
     if not COUNTS_ALL or future is None or future.done():
         return
     limit, spawner.consecutive_failure_limit = spawner.consecutive_failure_limit, 0

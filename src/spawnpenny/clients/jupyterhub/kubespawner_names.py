@@ -1,7 +1,7 @@
-"""Names that KubeSpawner's attributes have, with their defaults, and where each setting lives here.
+"""Names of KubeSpawner's attributes, with their defaults and the place of each setting here.
 
-Hooks and ``group_overrides`` of a site that comes from KubeSpawner use these names on the spawner. The list is that of
-KubeSpawner 7.1; a test compares it with the one that is installed.
+Hooks and ``group_overrides`` of sites that used KubeSpawner have these names. The list is that of KubeSpawner 7.1; a
+test compares it with the installed one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A name of KubeSpawner's: its default there, the setting's place here, and what servers get instead."""
+    """A name of KubeSpawner: its default, the place of the setting here, and what servers get instead."""
 
     default: Any
     place: str
@@ -28,17 +28,17 @@ class Moved:
 _IMAGE: Final = "Servers run the image that the service's settings name, not this one"
 _SIZE: Final = "Servers get the resources that the service's settings and the chosen profile give"
 _NODE: Final = "Servers run on the nodes that the service's settings select"
-_VOLUME: Final = "Servers mount the volumes of the service's settings alone"
+_VOLUME: Final = "Servers mount only the volumes of the service's settings"
 _SECURITY: Final = "Servers run with the identity and the rights that the service's settings give"
-_CONTAINER: Final = "Servers have the containers of the service's settings alone"
+_CONTAINER: Final = "Servers have only the containers of the service's settings"
 
 _PVC: Final = "Set plugins.storage.{} in the settings of the service"
-_NAMES: Final = "The service names pods, Services and Secrets itself: nothing has to be set"
-_API: Final = "The Hub makes no calls to Kubernetes: nothing has to be set"
-_URL: Final = "The service says where a server answers: nothing has to be set"
-_NAMESPACE: Final = "Each user has a namespace, and the service names it by namespaces.prefix in its settings"
-_PROGRESS: Final = "The progress page shows what the service reports: nothing has to be set"
-_MANIFEST: Final = "The service makes the objects: change them by a plugin of the service, with spawnpenny_pod_patch"
+_NAMES: Final = "The service names pods, Services and Secrets itself: there is nothing to set"
+_API: Final = "The Hub makes no calls to Kubernetes: there is nothing to set"
+_URL: Final = "The service gives the URL of a server: there is nothing to set"
+_NAMESPACE: Final = "Each user has a namespace, named by namespaces.prefix in the settings of the service"
+_PROGRESS: Final = "The progress page shows what the service reports: there is nothing to set"
+_MANIFEST: Final = "The service creates the objects. Change them with a plugin of the service, by spawnpenny_pod_patch"
 
 _LAB: Final[Mapping[str, tuple[Any, str]]] = {
     "image": ("quay.io/jupyterhub/singleuser:latest", _IMAGE),
@@ -91,7 +91,7 @@ _LAB: Final[Mapping[str, tuple[Any, str]]] = {
     "profile_list": ([], "The form offers the profiles of the service's settings"),
 }
 _OTHERS: Final[Mapping[str, tuple[Any, str]]] = {
-    "storage_pvc_ensure": (False, "Load plugins.storage in the settings of the service: it makes the claims"),
+    "storage_pvc_ensure": (False, "Load plugins.storage in the settings of the service: it creates the volume claims"),
     "storage_capacity": (None, _PVC.format("capacity")),
     "storage_class": (None, _PVC.format("storage_class")),
     "storage_access_modes": (["ReadWriteOnce"], _PVC.format("access_modes")),
@@ -100,8 +100,11 @@ _OTHERS: Final[Mapping[str, tuple[Any, str]]] = {
     "storage_extra_annotations": ({}, _PVC.format("extra_annotations")),
     "pvc_name_template": ("claim-{user_server}", _PVC.format("pvc_name_template")),
     "delete_pvc": (True, _PVC.format("retain")),
-    "remember_pvc_name": (True, "A claim's name follows from plugins.storage.pvc_name_template: nothing has to be set"),
-    "handle_legacy_names": (True, "spawnpenny migrate moves claims of old names: nothing has to be set"),
+    "remember_pvc_name": (
+        True,
+        "plugins.storage.pvc_name_template gives the name of a volume claim: there is nothing to set",
+    ),
+    "handle_legacy_names": (True, "spawnpenny migrate moves volume claims with old names: there is nothing to set"),
     "enable_user_namespaces": (False, _NAMESPACE),
     "user_namespace_template": ("{hubnamespace}-{username}", _NAMESPACE),
     "user_namespace_labels": ({}, "The broker labels namespaces: set broker.labels in its settings"),
@@ -110,7 +113,7 @@ _OTHERS: Final[Mapping[str, tuple[Any, str]]] = {
     "pod_name_template": ("jupyter-{user_server}", _NAMES),
     "dns_name_template": ("{name}.{namespace}.svc.cluster.local", _NAMES),
     "secret_name_template": ("{pod_name}", _NAMES),
-    "secret_mount_path": ("/etc/jupyterhub/ssl/", "Certificates are mounted at a fixed path: nothing has to be set"),
+    "secret_mount_path": ("/etc/jupyterhub/ssl/", "Certificates are mounted at a fixed path: there is nothing to set"),
     "services_enabled": (False, _URL),
     "pod_connect_ip": ("", _URL),
     "get_pod_url": (None, _URL),
@@ -118,10 +121,10 @@ _OTHERS: Final[Mapping[str, tuple[Any, str]]] = {
     "hub_connect_port": (0, "Set c.SpawnpennySpawner.hub_connect_url"),
     "modify_pod_hook": (None, "Write a plugin of the service with the hook spawnpenny_pod_patch"),
     "after_pod_created_hook": (None, "Write a plugin of the service with the hook spawnpenny_steps"),
-    "profile_form_template": ("", "The service makes the form; a plugin adds fields with the hook spawnpenny_form"),
+    "profile_form_template": ("", "The service makes the form. A plugin adds fields with the hook spawnpenny_form"),
     "additional_profile_form_template_paths": (
         [],
-        "The service makes the form; a plugin adds fields with the hook spawnpenny_form",
+        "The service makes the form. A plugin adds fields with the hook spawnpenny_form",
     ),
     "k8s_api_host": ("", _API),
     "k8s_api_ssl_ca_cert": ("", _API),
@@ -130,7 +133,7 @@ _OTHERS: Final[Mapping[str, tuple[Any, str]]] = {
     "k8s_api_request_timeout": (3, _API),
     "k8s_api_request_retry_timeout": (30, _API),
     "events_enabled": (True, _PROGRESS),
-    "delete_stopped_pods": (True, "The service deletes the pods of servers that ended: nothing has to be set"),
+    "delete_stopped_pods": (True, "The service deletes the pods of servers that ended: there is nothing to set"),
     "slow_spawn_message": ("", _PROGRESS),
     "slow_spawn_message_threshold": (60, _PROGRESS),
     "slow_spawn_message_frequency": (5, _PROGRESS),
@@ -148,7 +151,7 @@ _STATE: Final[Mapping[str, tuple[Any, str]]] = {
     "safe_chars": (frozenset("abcdefghijklmnopqrstuvwxyz0123456789"), _NAMES),
     "secret_name": ("", _NAMES),
 }
-"""Attributes of KubeSpawner's that are not traits."""
+"""Attributes of KubeSpawner that are not traits."""
 RENAMED: Final[Mapping[str, str]] = {
     "image_spec": "image",
     "singleuser_image_spec": "image",
@@ -168,21 +171,21 @@ RENAMED: Final[Mapping[str, str]] = {
         )
     },
 }
-"""Old names that KubeSpawner still takes."""
+"""Old names that KubeSpawner still accepts."""
 METHODS: Final[Mapping[str, str]] = {
     "get_pod_manifest": _MANIFEST,
     "get_pvc_manifest": _MANIFEST,
     "get_secret_manifest": _MANIFEST,
     "get_service_manifest": _MANIFEST,
     "is_pod_running": _API,
-    "load_user_options": "The service applies the chosen profile: nothing has to be called",
+    "load_user_options": "The service applies the chosen profile: there is nothing to call",
     "pod_has_uid": _API,
     "_expand_user_properties": "The service expands templates in its own settings",
     "_expand_all": "The service expands templates in its own settings",
 }
-"""Methods that hooks call."""
+"""Methods that hooks may call."""
 UNUSED: Final = ("cmd", "args", "cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee")
-"""Traits that JupyterHub itself has and that do nothing here."""
+"""Traits of JupyterHub itself that have no effect here."""
 
 
 def _moved() -> dict[str, Moved]:
@@ -195,11 +198,11 @@ def _moved() -> dict[str, Moved]:
 
 
 MOVED: Final[Mapping[str, Moved]] = _moved()
-"""By name."""
+"""The moved names."""
 
 
 def advice_for(name: str) -> str | None:
-    """Return where the setting of a name of KubeSpawner's lives here, None for a name that it has not."""
+    """Return the place of a setting of KubeSpawner here; None for a name that KubeSpawner does not have."""
     if name in MOVED:
         return MOVED[name].advice
     if name in METHODS:

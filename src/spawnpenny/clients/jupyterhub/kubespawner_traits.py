@@ -1,4 +1,4 @@
-"""KubeSpawner's attributes on our spawner: accepted without effect, and warned of once a Hub."""
+"""KubeSpawner's attributes on our spawner: accepted without effect, with one warning per Hub."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _THEIRS: Final = "KubeSpawner"
 
 
 class MovedTrait(AnyTrait):
-    """A trait that takes any value, does nothing, and has the first read or write of a Hub logged."""
+    """A trait that accepts any value and has no effect. The first read or write in a Hub is logged."""
 
     def default(self, obj: Any = None) -> Any:
         return copy.deepcopy(MOVED[self.name or ""].default)
@@ -39,10 +39,10 @@ class MovedTrait(AnyTrait):
 _Attributes: Any = MetaHasTraits("_Attributes", (HasTraits,), {name: MovedTrait() for name in MOVED})
 
 
-class KubeSpawnerTraits(_Attributes):  # type: ignore[misc]  # made of a table
-    """The part of KubeSpawner that hooks and ``group_overrides`` written for it use.
+class KubeSpawnerTraits(_Attributes):  # type: ignore[misc]  # made from a table
+    """The part of KubeSpawner that existing hooks and ``group_overrides`` use.
 
-    None of it is a configurable trait of ours, so that no help lists it; configured values are taken all the same.
+    These are not configurable traits of ours, so that no help lists them. Configured values are accepted all the same.
     """
 
     log: Any
@@ -58,10 +58,10 @@ class KubeSpawnerTraits(_Attributes):  # type: ignore[misc]  # made of a table
             self._warn_of_section(cfg[_THEIRS])
 
     async def apply_group_overrides(self) -> None:
-        """Apply the overrides of the user's groups; what is wrong with them is no failure of the Hub's.
+        """Apply the overrides of the user's groups. An error in them is not counted as a failure of the Hub.
 
         Raises:
-            MisconfiguredError: They cannot be applied, for instance as a value is not one of its trait's.
+            MisconfiguredError: They cannot be applied, for instance because a value does not fit its trait.
 
         """
         try:
@@ -70,8 +70,10 @@ class KubeSpawnerTraits(_Attributes):  # type: ignore[misc]  # made of a table
             raise
         except Exception as error:
             self.log.exception("group_overrides cannot be applied to %s", self._log_name)
-            why = f"{type(error).__name__}: {error}"
-            raise self._not_counted(MisconfiguredError(f"{_CLASS}.group_overrides cannot be applied: {why}")) from None
+            cause = f"{type(error).__name__}: {error}"
+            raise self._not_counted(
+                MisconfiguredError(f"{_CLASS}.group_overrides cannot be applied: {cause}")
+            ) from None
 
     def _apply_overrides(self, spawner_override: Mapping[str, Any]) -> None:
         known = {name: value for name, value in spawner_override.items() if hasattr(self, name)}
@@ -80,35 +82,35 @@ class KubeSpawnerTraits(_Attributes):  # type: ignore[misc]  # made of a table
         super()._apply_overrides(known)
 
     def _warn_of_section(self, section: Config) -> None:
-        """Log once which settings of ``c.KubeSpawner`` the Hub's configuration has, and where each is set here."""
+        """Log once the settings of ``c.KubeSpawner`` in the Hub's configuration, with the place of each here."""
         if not section or not _first(self, f"c.{_THEIRS}"):
             return
         ours = self.traits(config=True)
         places = ((name, _place_of(name, ours)) for name in sorted(section))
         listed = " ".join(f"{name}: {place}" for name, place in places)
-        self.log.warning("c.%s is not read, as servers are started by %s. %s", _THEIRS, _CLASS, listed)
+        self.log.warning("c.%s is not read, as %s starts the servers. %s", _THEIRS, _CLASS, listed)
 
     async def load_user_options(self) -> None:
-        """Do nothing: the service applies what a user chose."""
+        """Do nothing: the service applies the options of a user."""
         warn_once(self, "load_user_options")
 
     async def get_pod_manifest(self) -> dict[str, Any]:
-        """Return an empty manifest: the service makes the pod."""
+        """Return an empty manifest: the service creates the pod."""
         warn_once(self, "get_pod_manifest")
         return {}
 
     def get_pvc_manifest(self) -> dict[str, Any]:
-        """Return an empty manifest: the service makes the claim."""
+        """Return an empty manifest: the service creates the volume claim."""
         warn_once(self, "get_pvc_manifest")
         return {}
 
     def get_secret_manifest(self, owner_reference: Any = None) -> dict[str, Any]:
-        """Return an empty manifest: the service makes the Secret."""
+        """Return an empty manifest: the service creates the Secret."""
         warn_once(self, "get_secret_manifest")
         return {}
 
     def get_service_manifest(self, owner_reference: Any = None) -> dict[str, Any]:
-        """Return an empty manifest: the service makes the Service."""
+        """Return an empty manifest: the service creates the Service."""
         warn_once(self, "get_service_manifest")
         return {}
 
@@ -123,25 +125,25 @@ class KubeSpawnerTraits(_Attributes):  # type: ignore[misc]  # made of a table
         return False
 
     def _expand_user_properties(self, template: Any, *_: Any, **__: Any) -> Any:
-        """Return a template as it is: the service expands those of its settings."""
+        """Return a template unchanged: the service expands templates in its own settings."""
         warn_once(self, "_expand_user_properties")
         return template
 
     def _expand_all(self, src: Any) -> Any:
-        """Return templates as they are: the service expands those of its settings."""
+        """Return templates unchanged: the service expands templates in its own settings."""
         warn_once(self, "_expand_all")
         return src
 
 
 def warn_once(spawner: Any, name: str) -> None:
-    """Log, once a Hub and name, that a name of KubeSpawner's does nothing here, and where its setting lives."""
+    """Log once per Hub that a name of KubeSpawner has no effect here, with the place of its setting."""
     if _first(spawner, name):
-        what = "does nothing here" if name in METHODS else "is not used"
+        what = "has no effect here" if name in METHODS else "is not used"
         spawner.log.warning("%s.%s %s. %s", _CLASS, name, what, advice_for(name))
 
 
 def warn_of_unused(spawner: Any) -> None:
-    """Log once a Hub each trait of JupyterHub's that is set and does nothing here."""
+    """Log once per Hub every trait of JupyterHub that is set and has no effect here."""
     traits = spawner.traits()
     for name in UNUSED:
         if getattr(spawner, name) != traits[name].default(spawner):
@@ -149,11 +151,11 @@ def warn_of_unused(spawner: Any) -> None:
 
 
 def warn_of_unknown(spawner: Any, name: str, source: str) -> None:
-    """Log once a Hub that a name is neither ours, JupyterHub's nor KubeSpawner's, with the nearest that is."""
+    """Log once per Hub that no spawner has a name, with the nearest name that one has."""
     if _first(spawner, f"{source} {name}"):
         near = get_close_matches(name, [*spawner.trait_names(), *UNUSED], n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        spawner.log.warning("%s sets %s, which no spawner has: it is left out.%s", source, name, hint)
+        spawner.log.warning("%s sets %s, which no spawner has. It is ignored.%s", source, name, hint)
 
 
 def _first(spawner: Any, what: str) -> bool:
@@ -172,4 +174,4 @@ def _place_of(name: str, ours: Iterable[str]) -> str:
     moved = advice_for(name)
     if moved is not None:
         return moved
-    return f"Set c.{_CLASS}.{name}." if name in ours else "No such setting is known."
+    return f"Set c.{_CLASS}.{name}." if name in ours else "No spawner has such a setting."

@@ -1,4 +1,4 @@
-"""The options page of the Hub, and the options that can be sent from it."""
+"""The form on the Hub's page of options, and the options that are sent from it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from spawnpenny.clients.errors import ClientError
 from spawnpenny.clients.forms import options_from_form, without_texts
 from spawnpenny.clients.jupyterhub.diagnosis import diagnosed
 from spawnpenny.clients.jupyterhub.errors import RefusedError, cause_of
-from spawnpenny.clients.jupyterhub.lab_client import LOOK, Access
+from spawnpenny.clients.jupyterhub.service_access import LOOK_TIMEOUT, ServiceAccess
 
-_HURRY: Final = 3.0
-"""Seconds of patience for a page that somebody waits for."""
+_PATIENCE: Final = 3.0
+"""Seconds of retries for a page, as a user waits for it."""
 
 
-class Choices(Access):
-    """The form, and what is made of it. Each trait gives way to what an administrator sets."""
+class OptionsForm(ServiceAccess):
+    """Mixin for the form of the service, and the options from it. The configuration of a Hub overrides each trait."""
 
     log: Any
     orm_spawner: Any
@@ -32,14 +32,14 @@ class Choices(Access):
         return type(self)._fetched_form  # noqa: SLF001 - its own
 
     async def _fetched_form(self) -> str:
-        """Return the form. JupyterHub puts it into its page as it is, and not as a template."""
+        """Return the form. JupyterHub does not treat it as a template."""
         try:
-            async with asyncio.timeout(LOOK):
-                client = await self._client(_HURRY)
+            async with asyncio.timeout(LOOK_TIMEOUT):
+                client = await self._client(_PATIENCE)
                 return await client.form(self.user.name, self._lab, options=self.orm_spawner.user_options)
         except (ClientError, RefusedError, TimeoutError) as error:
             refusal = diagnosed(error)
-            self.log.warning("There is no form for %s: %s", self.user.name, cause_of(refusal))
+            self.log.warning("The form for %s cannot be shown: %s", self.user.name, cause_of(refusal))
             return _unavailable(refusal)
 
     @default("options_from_form")
@@ -47,7 +47,7 @@ class Choices(Access):
         return options_from_form
 
     def options_from_query(self, query_data: Mapping[str, Iterable[str]]) -> Any:
-        """Return the options of a link that starts a server at once: choices, and no free text of the link's author."""
+        """Return the options of a link that starts a server at once, without the free texts of the link's author."""
         return self.options_from_form(without_texts(query_data))
 
     @default("apply_user_options")
@@ -56,27 +56,29 @@ class Choices(Access):
 
 
 def sendable(options: Any) -> dict[str, Any]:
-    """Return a user's options, once it is sure that they can be sent.
+    """Return the options of a user, after a check that they can be sent.
 
     Raises:
-        RefusedError: They are what JSON cannot say, such as files.
+        RefusedError: JSON cannot express them, such as files.
 
     """
     if not isinstance(options, dict):
-        raise RefusedError("option_invalid", "A server's options are an object of names and values.", status=422)
+        raise RefusedError(
+            "option_invalid", "The options of a server have to be an object of names and values.", status=422
+        )
     for name, value in options.items():
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):
-            message = f"The option {name} is a file, or something else that is no text: servers take none."
+            message = f"The option {name} is a file or another value that cannot be sent."
             raise RefusedError("option_invalid", message, advice="Leave it out.", status=422) from None
     return options
 
 
 def _unavailable(refusal: RefusedError) -> str:
-    """Return what stands in the place of a form that cannot be had."""
+    """Return the HTML that is shown instead of a form."""
     return f'<p class="alert alert-danger" role="alert">{escape(refusal.jupyterhub_message)}</p>'
 
 
 def _nothing_to_apply(spawner: Any, user_options: Mapping[str, Any]) -> None:
-    """Leave the options to the service, and keep JupyterHub from logging that nobody handles them."""
+    """Do nothing: the service applies the options. Without this, JupyterHub logs that no handler exists."""

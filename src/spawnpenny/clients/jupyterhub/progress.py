@@ -1,4 +1,4 @@
-"""Progress of one spawn, for any number of readers."""
+"""Progress of one start, for any number of readers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Final
 from spawnpenny.clients.http import Event
 
 _MOST: Final = 95
-"""Of a hundred: the rest is JupyterHub's, which asks the lab whether it answers, and sets up the way to it."""
+"""The highest percentage: the rest is for JupyterHub, which waits for the server and adds it to the proxy."""
 
 
 class ProgressLog:
-    """Messages in the order they came, read from the beginning by each reader, until it is over."""
+    """Messages in order. Every reader reads from the beginning, until the start is over."""
 
     def __init__(self) -> None:
-        self._told: list[dict[str, Any]] = []
+        self._messages: list[dict[str, Any]] = []
         self._more = asyncio.Event()
         self._over = False
         self._percent = 0
@@ -27,27 +27,28 @@ class ProgressLog:
         self.report(event.message, event.progress or 0, warning=event.severity == "warning")
 
     def report(self, message: str, percent: int = 0, *, warning: bool = False) -> None:
+        """Add a message."""
         self._percent = max(self._percent, min(percent, _MOST))
-        told: dict[str, Any] = {"progress": self._percent, "message": message}
+        entry: dict[str, Any] = {"progress": self._percent, "message": message}
         if warning:
-            told["html_message"] = f"<strong>{escape(message)}</strong>"
-        self._told.append(told)
+            entry["html_message"] = f"<strong>{escape(message)}</strong>"
+        self._messages.append(entry)
         self._wake()
 
     def end(self) -> None:
-        """Say that nothing comes any more."""
+        """End the log: no more messages follow."""
         self._over = True
         self._wake()
 
     async def read(self) -> AsyncGenerator[dict[str, Any]]:
-        """Yield all messages, and the ones to come, to the end."""
-        place = 0
+        """Yield all messages and wait for new ones, until the end."""
+        position = 0
         while True:
             more = self._more
-            for each in self._told[place:]:
-                place += 1
-                yield dict(each)
-            if self._over and place == len(self._told):
+            for entry in self._messages[position:]:
+                position += 1
+                yield dict(entry)
+            if self._over and position == len(self._messages):
                 return
             if more is self._more:
                 await more.wait()

@@ -1,4 +1,4 @@
-"""Configurable traits of the spawner, for jupyterhub_config.py."""
+"""Traits of the spawner that jupyterhub_config.py can set."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from traitlets import Bool, Float, HasTraits, Integer, List, Unicode, default
 
 
 class SpawnpennyTraits(HasTraits):
-    """The traits of the spawner that are not JupyterHub's own, and those of JupyterHub's that have another default."""
+    """Traits that JupyterHub does not have, and JupyterHub's traits with other defaults."""
 
     url = Unicode(
         help="""
-        Where the spawnpenny service answers, such as `http://spawnpenny.spawnpenny:8080`.
+        The URL of the spawnpenny service, such as `http://spawnpenny.spawnpenny:8080`.
 
         Default: the environment variable SPAWNPENNY_URL.
         """,
@@ -21,10 +21,10 @@ class SpawnpennyTraits(HasTraits):
 
     token = Unicode(
         help="""
-        The Hub's own token for the service. Better is `token_file`, which is no part of the configuration.
+        The Hub's own token for the service. Prefer `token_file`, which keeps the token out of the configuration.
 
-        It needs the scopes `read:any` and `delete:any`; where `auth_state_field` is not set, `spawn:any` as well; for
-        `purge_storage` the scope `purge`, and for `retire_users` the scope `commission`.
+        The token needs the scopes `read:any` and `delete:any`. Without `auth_state_field` it also needs `spawn:any`,
+        for `purge_storage` the scope `purge`, and for `retire_users` the scope `commission`.
 
         Default: the environment variable SPAWNPENNY_TOKEN.
         """,
@@ -32,44 +32,44 @@ class SpawnpennyTraits(HasTraits):
 
     token_file = Unicode(
         help="""
-        A file that holds the Hub's own token, instead of `token`.
+        A file with the Hub's own token, instead of `token`.
 
-        It is read each time that the token is needed, so that a mounted Secret can be changed while the Hub runs.
+        The Hub reads it whenever it needs the token, so that a mounted Secret can change while the Hub runs.
         """,
     ).tag(config=True)
 
     ca_file = Unicode(
         help="""
-        A file with the certificates (PEM) of the authorities that sign the service's certificate, for a `url` of https.
+        A file with the certificates (PEM) of the authorities that sign the service's certificate, for an `https` URL.
 
-        It is read when the Hub first calls the service. Default: the authorities that the system trusts.
+        The Hub reads it with its first request to the service. Default: the authorities that the system trusts.
         """,
     ).tag(config=True)
 
     hub_name = Unicode(
         help="""
-        What this Hub calls itself in the service, at most 200 characters.
+        The name of this Hub in the service, at most 200 characters.
 
-        Where several Hubs use one service, a server that one of them started is never replaced by another: a user who
-        starts it there reads the name of the Hub that has it.
+        If several Hubs use one service, no Hub replaces a server that another Hub started. The error message for the
+        user has the name of the other Hub.
 
-        Default: `JupyterHub` and `hub_connect_url`, of the spawner or of JupyterHub; none where neither is set.
+        Default: `JupyterHub` and the `hub_connect_url` of the spawner or of JupyterHub; no name if neither is set.
         """,
     ).tag(config=True)
 
     auth_state_field = Unicode(
         help="""
-        Where in a user's `auth_state` the credential is with which the user's servers are created, such as
-        `access_token`; dots go deeper, as in `tokens.access`.
+        The path in a user's `auth_state` of the credential that starts the user's servers, such as `access_token`.
+        Dots separate the parts of the path, as in `tokens.access`.
 
-        With it, a server is created with the user's own authority: the Hub's token needs no `spawn:any`, and whoever
-        takes the Hub over starts servers only for users whose credentials it holds. The service has to know these
-        credentials (OpenID Connect, for instance), and the authenticator has to have `enable_auth_state`. A user who
-        has no credential there gets no server, and is told to log in again: the Hub's token never takes its place.
+        With it, servers start with the user's own rights. The Hub's token needs no `spawn:any`, and an attacker in the
+        Hub can only start servers of users whose credentials the Hub has. The service has to accept these credentials,
+        for instance by OpenID Connect, and the authenticator needs `enable_auth_state`. A user without a credential
+        gets no server, and is asked to log in again. The Hub's own token never replaces the credential.
 
-        All else (looking, following, stopping) is done with the Hub's own token.
+        The Hub reads, follows and stops servers with its own token.
 
-        Default: not set, and servers are created with the Hub's own token, which needs the scope `spawn:any`.
+        Default: not set. The Hub's own token starts the servers, and needs the scope `spawn:any`.
         """,
     ).tag(config=True)
 
@@ -77,9 +77,9 @@ class SpawnpennyTraits(HasTraits):
         30.0,
         min=0,
         help="""
-        Seconds in which a call to the service is tried again when it does not answer, or says to come back later.
+        Seconds for which a request is repeated if the service does not answer, or says to come back later.
 
-        A server that was accepted is waited for until `start_timeout`, whether or not the service answers meanwhile.
+        After the service has accepted a start, the Hub waits until `start_timeout`, even if it gets no answers.
         """,
     ).tag(config=True)
 
@@ -87,10 +87,10 @@ class SpawnpennyTraits(HasTraits):
         300.0,
         min=0,
         help="""
-        Seconds in which a server has to be gone once it is stopped, beside its grace period, which the service says.
-        Until then, stopping it is tried again and again.
+        Seconds within which a stopped server has to be gone, beside its grace period. Until then, the Hub repeats the
+        request to stop it.
 
-        After that the Hub takes it for stopped. What the service still has of it goes when the server is next started.
+        After that the Hub treats the server as stopped. The service deletes the rest when the server starts again.
         """,
     ).tag(config=True)
 
@@ -99,8 +99,8 @@ class SpawnpennyTraits(HasTraits):
         help="""
         Whether a server's storage is deleted when the server, or its user, is deleted from the Hub.
 
-        It is deleted only if the Hub's token has the scope `purge`, which has to be given by name; without it the
-        storage is kept, and the Hub's log says so. Stopping a server never deletes anything.
+        This needs the scope `purge` on the Hub's token, which no other scope includes. Without it the storage is kept,
+        and the Hub's log says so. Stopping a server never deletes storage.
         """,
     ).tag(config=True)
 
@@ -108,7 +108,7 @@ class SpawnpennyTraits(HasTraits):
         False,
         help="""
         Whether a user is retired in the service when the user is deleted from the Hub: the site's `retire` order runs,
-        and the user's namespace goes. The Hub's token needs the scope `commission`.
+        and the user's namespace is deleted. The Hub's token needs the scope `commission`.
         """,
     ).tag(config=True)
 
@@ -117,8 +117,8 @@ class SpawnpennyTraits(HasTraits):
         help="""
         Whether a named server may be renamed (JupyterHub 6). Its display name can always be changed.
 
-        A server that has storage of its own leaves it behind with its old name. Allow it where users' storage is
-        shared by their servers, or where servers have none.
+        The storage of a server keeps the old name. Allow renaming only if all servers of a user share their storage, or
+        if servers have no storage.
         """,
     ).tag(config=True)
 
@@ -129,19 +129,19 @@ class SpawnpennyTraits(HasTraits):
 
     port = Integer(
         8888,
-        help="The port at which the server listens in its pod: that of `plugins.lab.port` in the service's settings.",
+        help="The port at which the server listens in its pod: `plugins.lab.port` in the service's settings.",
     ).tag(config=True)
 
     start_timeout = Integer(
         300,
         help="""
-        Seconds in which a server has to run. The service is told, and gives up 5 seconds earlier, to say why.
+        Seconds within which a server has to run. The service gives up 5 seconds earlier, so that it can say why.
         """,
     ).tag(config=True)
 
     env_keep = List(
         Unicode(),
-        help="Environment variables of the Hub that are passed on to servers. Default: none.",
+        help="Environment variables of the Hub that servers get. Default: none.",
     ).tag(config=True)
 
     @default("url")

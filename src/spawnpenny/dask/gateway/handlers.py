@@ -35,7 +35,7 @@ from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.held_starts import hold_start
 from spawnpenny.web.request_context import identity_of, request_context
 from spawnpenny.web.request_parsing import body_of, query_of, start_of, user_of
-from spawnpenny.web.schemas.requests import NoQuerySchema
+from spawnpenny.web.schemas.queries import NoQuerySchema
 from spawnpenny.web.spawns import find_spawn, spawns_of, wait_until
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from spawnpenny.dask.gateway.reports import ACTIVE, Status
 from spawnpenny.dask.rest_schemas import WorkersView
 from spawnpenny.domain.cluster_options import OptionType
 from spawnpenny.domain.names import MAX_OWN_CLUSTER, is_own_cluster_name
-from spawnpenny.web.schemas.requests import BodySchema, OptionsField, QuerySchema, integer, start_field, wordings
+from spawnpenny.web.schemas.fields import OptionsField, integer_field, start_field
+from spawnpenny.web.schemas.incoming import BodySchema, QuerySchema, field_messages
 from spawnpenny.web.schemas.responses import described
 
 MAX_WORKERS: Final = 1_000_000
@@ -37,7 +38,7 @@ class StartQuerySchema(QuerySchema[StartQuery]):
     start = start_field(required=False)
     name = fields.String(
         validate=_check_own_name,
-        error_messages=wordings(_OWN_NAME),
+        error_messages=field_messages(_OWN_NAME),
         metadata={
             "pattern": "^[a-z](-?[a-z0-9])*$",
             "minLength": 1,
@@ -74,10 +75,10 @@ class ScaleToBody(BodySchema[ScaleTo]):
 
     model: ClassVar[type] = ScaleTo
     example: ClassVar[dict[str, Any]] = {"count": 4}
-    count = integer(0, MAX_WORKERS, "a whole number", strict=True, required=True)
+    count = integer_field(0, MAX_WORKERS, "a whole number", strict=True, required=True)
     group = fields.String(
         allow_none=True,
-        error_messages=wordings("null or the name of a worker group"),
+        error_messages=field_messages("null or the name of a worker group"),
         metadata={"description": "The worker group; null: `default`."},
     )
 
@@ -90,7 +91,7 @@ class Adapt:
 
 
 def _bound(what: str) -> fields.Integer:
-    return integer(
+    return integer_field(
         0, MAX_WORKERS, "null or a whole number", strict=True, allow_none=True, metadata={"description": what}
     )
 
@@ -105,7 +106,7 @@ class AdaptBody(BodySchema[Adapt]):
     active = fields.Boolean(
         truthy={True},
         falsy={False},
-        error_messages=wordings("true or false"),
+        error_messages=field_messages("true or false"),
         metadata={"description": "False: the cluster keeps the workers that it has."},
     )
 

@@ -1,1 +1,1 @@
-"""The spawn form: a part of a page for people, a JSON Schema for programs."""
+"""The form for a lab: a part of a page for people, a JSON Schema for programs."""

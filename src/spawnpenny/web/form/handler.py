@@ -1,4 +1,4 @@
-"""The spawn form of a user: a part of a page for people, a schema for programs."""
+"""The form for a lab: a part of a page for people, a JSON Schema for programs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from spawnpenny.spawns.form_fit import unfitting
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.form.json_schema import form_schema
 from spawnpenny.web.form.page import form_page
+from spawnpenny.web.middleware import authorize
 from spawnpenny.web.request_context import identity_of
 from spawnpenny.web.request_parsing import query_of, username_of
-from spawnpenny.web.schemas.requests import OptionsField, QuerySchema
+from spawnpenny.web.route import USER_PATH, Answer, route
+from spawnpenny.web.schemas.fields import OptionsField
+from spawnpenny.web.schemas.incoming import QuerySchema
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.user_state import UserState
@@ -29,7 +32,7 @@ _JSON: Final = "application/json"
 
 
 class QueryOptionsField(OptionsField):
-    """Options as the JSON that a query has."""
+    """Options as JSON in a query."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         try:
@@ -49,7 +52,7 @@ class FormQuerySchema(QuerySchema[FormQuery]):
     model: ClassVar[type] = FormQuery
     lab = fields.String(
         metadata={
-            "description": "The lab's name; `~default` where it is left out.",
+            "description": "The name of the lab; `~default` by default.",
             "pattern": NAME_PATTERN,
             "maxLength": MAX_LAB,
         }
@@ -58,11 +61,21 @@ class FormQuerySchema(QuerySchema[FormQuery]):
         metadata={
             "type": "string",
             "contentMediaType": "application/json",
-            "description": "A JSON object of what was chosen before: the page begins with it, as far as it fits.",
+            "description": "A JSON object of earlier choices. The page preselects those that still fit.",
         }
     )
 
 
+@route(
+    "GET",
+    f"{USER_PATH}/form",
+    authorize.READ_FORM,
+    "lab.form",
+    "Read the form for a lab: HTML for a page, or a JSON Schema of `options`.",
+    {200: Answer("By `Accept`: HTML, empty if there is nothing to choose, or JSON Schema.", (SCHEMA, HTML))},
+    query=FormQuerySchema,
+    refusals={409: ("user_conflict",)},
+)
 async def get_form(request: web.Request) -> web.Response:
     username = username_of(request)
     query = query_of(request, FormQuerySchema())
@@ -73,30 +86,33 @@ async def get_form(request: web.Request) -> web.Response:
         username, identity_of(request), user_state.known if user_state else None, service.settings.users
     )
     form = service.plugins.form(user)
-    kind = _wanted(request.headers.getall("Accept", []))
+    kind = _preferred(request.headers.getall("Accept", []))
     short = await unfitting(service.service_context, user_state, user, key, form)
     page = kind == HTML
     text = form_page(form, _chosen(query, user_state, key), short) if page else json.dumps(form_schema(form, short))
     return web.Response(text=text, content_type=kind, headers={"Vary": "Accept"})
 
 
+ROUTES: Final = (get_form,)
+
+
 def _chosen(query: FormQuery, user_state: UserState | None, key: Key) -> dict[str, Any]:
-    """Return what the form begins with: what the caller knows of, else what the lab was started with."""
+    """Return the preselected options: the caller's, else those with which the lab was last started."""
     if query.options is not None or user_state is None:
         return query.options or {}
     run = user_state.runs.get(key)
     return run.record.request.options if run is not None else {}
 
 
-def _wanted(accepted: list[str]) -> str:
-    """Return which of the media types a caller likes best; the schema where nothing is said."""
-    liked = {HTML: 0.0, SCHEMA: 0.0, _JSON: 0.0}
+def _preferred(accepted: list[str]) -> str:
+    """Return the media type that the caller prefers; by default the schema."""
+    quality = {HTML: 0.0, SCHEMA: 0.0, _JSON: 0.0}
     for part in ",".join(accepted).split(","):
-        name, *parameters = (each.strip().lower() for each in part.split(";"))
-        if name in liked:
-            liked[name] = max(liked[name], _quality(parameters))
-    best = max(liked.values())
-    return next(kind for kind in (SCHEMA, _JSON, HTML) if liked[kind] == best)
+        name, *parameters = (item.strip().lower() for item in part.split(";"))
+        if name in quality:
+            quality[name] = max(quality[name], _quality(parameters))
+    best = max(quality.values())
+    return next(kind for kind in (SCHEMA, _JSON, HTML) if quality[kind] == best)
 
 
 def _quality(parameters: list[str]) -> float:

@@ -1,4 +1,4 @@
-"""A form as JSON Schema: it accepts what a start of a lab accepts as ``options``, and nothing else."""
+"""A form as JSON Schema: it accepts exactly the ``options`` that a start of a lab accepts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 def form_schema(form: Sequence[FormField], short: Mapping[Path, Shortage] | None = None) -> dict[str, Any]:
     """Return the schema of the ``options`` that fit a form.
 
-    A choice in ``short`` has what it lacks under ``unavailable``, an annotation: such options are still well formed,
-    and refused when they are sent.
+    A choice in ``short`` gets the annotation ``unavailable`` with the shortage. The schema still accepts it, but a
+    start with it is refused.
     """
     return {
         "$schema": _DIALECT,
@@ -49,12 +49,12 @@ def _choices(field: FormField, short: Mapping[Path, Shortage], path: Path) -> di
     default = field.default
     listed = []
     for choice in field.choices:
-        entry: dict[str, Any] = {"const": choice.value, **_told(choice.label, choice.description)}
+        entry: dict[str, Any] = {"const": choice.value, **_described(choice.label, choice.description)}
         if shortage := short.get((*path, field.name, choice.value)):
             entry["unavailable"] = shortage.to_json()
         listed.append(entry)
     return {
-        **_told(field.label, field.description),
+        **_described(field.label, field.description),
         "oneOf": listed,
         **({"default": default.value} if default is not None else {}),
     }
@@ -62,7 +62,7 @@ def _choices(field: FormField, short: Mapping[Path, Shortage], path: Path) -> di
 
 def _text(field: FormField, free: FreeText) -> dict[str, Any]:
     return {
-        **_told(free.label, free.message or ("" if field.choices else field.description)),
+        **_described(free.label, free.message or ("" if field.choices else field.description)),
         "type": "string",
         "minLength": 1,
         "maxLength": MAX_TEXT,
@@ -72,7 +72,7 @@ def _text(field: FormField, free: FreeText) -> dict[str, Any]:
 
 
 def _further(field: FormField, choice: FormChoice, short: Mapping[Path, Shortage], path: Path) -> dict[str, Any]:
-    """Return the rule that the fields of a choice are there where it is chosen, or holds as nothing else was."""
+    """Return the rule that adds the fields of a choice if it is chosen, also by default."""
     chosen: dict[str, Any] = {"properties": {field.name: {"const": choice.value}}}
     if choice is not field.default:
         chosen["required"] = [field.name]
@@ -81,5 +81,5 @@ def _further(field: FormField, choice: FormChoice, short: Mapping[Path, Shortage
     return {"if": chosen, "then": _object(choice.fields, short, (*path, field.name, choice.value))}
 
 
-def _told(label: str, description: str) -> dict[str, str]:
+def _described(label: str, description: str) -> dict[str, str]:
     return {"title": label, **({"description": description} if description else {})}

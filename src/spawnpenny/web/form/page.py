@@ -1,14 +1,16 @@
-"""A form as a part of a page: plain HTML that stands in JupyterHub's spawn page, or in any other form element.
+"""A form as a part of a page: plain HTML for JupyterHub's spawn page, or for any other form element.
 
-Its fields are called as KubeSpawner's are: ``profile``, and ``profile-option-<slug>--<option>`` for what applies to one
-profile alone. Everything but descriptions is escaped; those may have what ``web.form.markup`` lets through.
+Its fields have KubeSpawner's names: ``profile``, and ``profile-option-<slug>--<option>`` for an option of one profile.
+All text is escaped; only descriptions may have the HTML that ``markup`` allows.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
+from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import count
 from typing import Any, Final
@@ -17,27 +19,28 @@ from spawnpenny.domain.answers import Answer, answer_of
 from spawnpenny.domain.availability import Path, Shortage
 from spawnpenny.domain.forms import MAX_TEXT, TEXT_SUFFIX, UNLISTED, FormChoice, FormField, FreeText
 from spawnpenny.errors import InvalidRequestError
-from spawnpenny.web.form.markup import markup
 
 _HIDDEN: Final = "visually-hidden"
+_PAIRED: Final = frozenset({"a", "b", "code", "em", "i", "small", "strong"})
+_LINKS: Final = ("https://", "http://", "mailto:")
 
 
 def form_page(
     form: Sequence[FormField], chosen: Mapping[str, Any], short: Mapping[Path, Shortage] | None = None
 ) -> str:
-    """Return the HTML of a form, or nothing where there is nothing to choose.
+    """Return the HTML of a form; empty if there is nothing to choose.
 
     Args:
         form: The fields.
-        chosen: Options that it begins with. What does not fit any more gives way to the default.
-        short: The choices for which there is no room, with what is short: they are shown, and cannot be chosen.
+        chosen: The preselected options. The default replaces a choice that no longer exists.
+        short: The choices that do not fit the budget, with the shortage. They are shown, but cannot be chosen.
 
     """
-    fields = [each for each in form if each.shown]
+    fields = [field for field in form if field.shown]
     if not fields:
         return ""
     page = _Page(chosen, short or {})
-    shown = "".join(page.field(each, each.name, ()) for each in fields)
+    shown = "".join(page.field(field, field.name, ()) for field in fields)
     style, script = _static("form.css"), _static("form.js")
     return f'<div class="spawnpenny-form"><style>\n{style}</style>{shown}<script>\n{script}</script></div>\n'
 
@@ -48,7 +51,7 @@ def _static(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One choice as the page shows it; ``shortage`` says why it cannot be chosen."""
+    """One choice on the page; ``shortage`` says why it cannot be chosen."""
 
     value: str
     label: str
@@ -58,49 +61,53 @@ class _Item:
 
 @dataclass
 class _Page:
-    """One page, with ids of its own."""
+    """The elements of one page, with unique ids."""
 
     chosen: Mapping[str, Any]
     short: Mapping[Path, Shortage]
-    _ids: Iterator[int] = field(default_factory=lambda: count(1))
+    _ids: Iterator[int] = dataclasses.field(default_factory=lambda: count(1))
 
-    def field(self, each: FormField, name: str, path: Path) -> str:
-        """Return a field; ``name`` is what the page calls it, ``path`` the choice that it goes with."""
-        answer = self._answer(each, path)
-        if each.choices and any(choice.fields or choice.description for choice in each.choices):
-            return self._radios(each, name, answer, path)
-        if not each.choices and each.free_text is not None:
+    def field(self, field: FormField, name: str, path: Path) -> str:
+        """Return a field; ``name`` is its name on the page, ``path`` leads to the choice to which it belongs."""
+        answer = self._answer(field, path)
+        if field.choices and any(choice.fields or choice.description for choice in field.choices):
+            return self._radios(field, name, answer, path)
+        if not field.choices and field.free_text is not None:
             written = answer.value if answer else ""
-            inner = self._text(each.free_text, name, written, told=each.description)
-            return _group(each, f"<fieldset><legend>{escape(each.label)}</legend>{inner}</fieldset>")
-        return self._select(each, name, answer, path)
+            inner = self._text(field.free_text, name, written, description=field.description)
+            return _group(field, f"<fieldset><legend>{escape(field.label)}</legend>{inner}</fieldset>")
+        return self._select(field, name, answer, path)
 
-    def _answer(self, each: FormField, path: Path) -> Answer | None:
+    def _answer(self, field: FormField, path: Path) -> Answer | None:
         """Return the initial choice of the page: the user's own, else the default, else one that fits the budget."""
         for options in (self.chosen, {}):
             try:
-                answer = answer_of(each, options)
+                answer = answer_of(field, options)
             except InvalidRequestError:
-                continue  # it does not fit, or not any more
-            if answer.written or (*path, each.name, answer.value) not in self.short:
+                continue  # the choice does not exist, or no longer
+            if answer.written or (*path, field.name, answer.value) not in self.short:
                 return answer
-        free = (choice for choice in each.choices if (*path, each.name, choice.value) not in self.short)
-        roomy = next(free, each.default)
-        return Answer(roomy.value) if roomy is not None else None
+        free = (choice for choice in field.choices if (*path, field.name, choice.value) not in self.short)
+        fitting = next(free, field.default)
+        return Answer(fitting.value) if fitting is not None else None
 
-    def _radios(self, each: FormField, name: str, answer: Answer | None, path: Path) -> str:
+    def _radios(self, field: FormField, name: str, answer: Answer | None, path: Path) -> str:
         choices = "".join(
-            self._radio(choice, name, answer, (*path, each.name, choice.value)) for choice in each.choices
+            self._radio(choice, name, answer, (*path, field.name, choice.value)) for choice in field.choices
         )
-        if each.free_text is not None:
-            choices += self._other(each.free_text, name, answer)
-        message = f'<p class="spawnpenny-told form-text">{markup(each.description)}</p>' if each.description else ""
-        return _group(each, f"<fieldset><legend>{escape(each.label)}</legend>{message}{choices}</fieldset>")
+        if field.free_text is not None:
+            choices += self._other(field.free_text, name, answer)
+        message = (
+            f'<p class="spawnpenny-description form-text">{markup(field.description)}</p>' if field.description else ""
+        )
+        return _group(field, f"<fieldset><legend>{escape(field.label)}</legend>{message}{choices}</fieldset>")
 
     def _radio(self, choice: FormChoice, name: str, answer: Answer | None, path: Path) -> str:
         checked = answer is not None and not answer.written and answer.value == choice.value
         further = "".join(
-            self.field(each, f"{name}-option-{choice.value}--{each.name}", path) for each in choice.fields if each.shown
+            self.field(field, f"{name}-option-{choice.value}--{field.name}", path)
+            for field in choice.fields
+            if field.shown
         )
         if further:
             legend = f'<legend class="{_HIDDEN}">Options of {escape(choice.label)}</legend>'
@@ -118,7 +125,7 @@ class _Page:
         ids = [*([description] if item.description else ()), *([why] if item.shortage else ())]
         about = f' aria-describedby="{" ".join(ids)}"' if ids else ""
         text = (
-            f'<p class="spawnpenny-told form-text" id="{description}">{markup(item.description)}</p>'
+            f'<p class="spawnpenny-description form-text" id="{description}">{markup(item.description)}</p>'
             if item.description
             else ""
         )
@@ -132,36 +139,36 @@ class _Page:
             f'<label class="form-check-label" for="{own}">{escape(item.label)}</label>{text}{inner}</div>'
         )
 
-    def _select(self, each: FormField, name: str, answer: Answer | None, path: Path) -> str:
+    def _select(self, field: FormField, name: str, answer: Answer | None, path: Path) -> str:
         own, description = self._id(), self._id()
         written = answer.value if answer and answer.written else ""
         items = [
-            _Item(choice.value, choice.label, shortage=self.short.get((*path, each.name, choice.value)))
-            for choice in each.choices
+            _Item(choice.value, choice.label, shortage=self.short.get((*path, field.name, choice.value)))
+            for choice in field.choices
         ]
         now = UNLISTED if written else answer.value if answer else ""
         text = ""
-        if each.free_text is not None:
-            items.append(_Item(UNLISTED, each.free_text.listed_as))
-            text = self._text(each.free_text, name, written)
-        about = f' aria-describedby="{description}"' if each.description else ""
+        if field.free_text is not None:
+            items.append(_Item(UNLISTED, field.free_text.listed_as))
+            text = self._text(field.free_text, name, written)
+        about = f' aria-describedby="{description}"' if field.description else ""
         message = (
-            f'<p class="spawnpenny-told form-text" id="{description}">{markup(each.description)}</p>'
-            if each.description
+            f'<p class="spawnpenny-description form-text" id="{description}">{markup(field.description)}</p>'
+            if field.description
             else ""
         )
         listed = "".join(_option(item, selected=item.value == now) for item in items)
         return _group(
-            each,
-            f'<label class="form-label" for="{own}">{escape(each.label)}</label> '
+            field,
+            f'<label class="form-label" for="{own}">{escape(field.label)}</label> '
             f'<select class="form-select" name="{escape(name)}" id="{own}"{about}>{listed}</select>{message}{text}',
         )
 
-    def _text(self, free: FreeText, name: str, written: str, *, told: str = "") -> str:
+    def _text(self, free: FreeText, name: str, written: str, *, description: str = "") -> str:
         own = self._id()
         pattern = f' data-pattern="{escape(free.pattern)}"' if free.pattern is not None else ""
         title = f' title="{escape(free.message)}"' if free.message else ""
-        about = f'<p class="spawnpenny-told form-text">{markup(told)}</p>' if told else ""
+        about = f'<p class="spawnpenny-description form-text">{markup(description)}</p>' if description else ""
         return (
             f'<fieldset class="spawnpenny-text"><legend class="{_HIDDEN}">{escape(free.listed_as)}</legend>'
             f'<label class="form-label" for="{own}">{escape(free.label)}</label> '
@@ -179,5 +186,78 @@ def _option(item: _Item, *, selected: bool) -> str:
     return f'<option value="{escape(item.value)}"{state}>{escape(label)}</option>'
 
 
-def _group(each: FormField, inner: str) -> str:
-    return f'<div class="spawnpenny-field" data-option="{escape(each.name)}">{inner}</div>'
+def _group(field: FormField, inner: str) -> str:
+    return f'<div class="spawnpenny-field" data-option="{escape(field.name)}">{inner}</div>'
+
+
+def markup(text: str) -> str:
+    """Return the HTML of a description: links, emphasis, code and line breaks are kept, everything else is escaped.
+
+    The result is built from the parsed tags. Nothing is copied, so a tag that browsers parse otherwise cannot get
+    through.
+    """
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    return reader.result()
+
+
+class _Reader(HTMLParser):
+    """Parser that rebuilds the allowed HTML of a text."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._parts: list[str] = []
+        self._open: list[str] = []
+
+    def result(self) -> str:
+        return "".join(self._parts) + "".join(f"</{tag}>" for tag in reversed(self._open))
+
+    def handle_data(self, data: str) -> None:
+        self._parts.append(escape(data))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        target = next((value or "" for name, value in attrs if name == "href"), "")
+        if tag == "br":
+            self._parts.append("<br>")
+        elif tag == "a" and target.startswith(_LINKS):
+            self._begin(tag, f' href="{escape(target)}" target="_blank" rel="noopener noreferrer"')
+        elif tag in _PAIRED and tag != "a":
+            self._begin(tag)
+        else:
+            self._as_written()
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "br":
+            self._parts.append("<br>")
+        else:
+            self._as_written()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self._open:
+            self._parts.append(escape(f"</{tag}>"))
+            return
+        while self._open:
+            closed = self._open.pop()
+            self._parts.append(f"</{closed}>")
+            if closed == tag:
+                return
+
+    def handle_comment(self, data: str) -> None:
+        self._parts.append(escape(f"<!--{data}-->"))
+
+    def handle_decl(self, decl: str) -> None:
+        self._parts.append(escape(f"<!{decl}>"))
+
+    def handle_pi(self, data: str) -> None:
+        self._parts.append(escape(f"<?{data}>"))
+
+    def unknown_decl(self, data: str) -> None:
+        self._parts.append(escape(f"<![{data}]>"))
+
+    def _begin(self, tag: str, attributes: str = "") -> None:
+        self._open.append(tag)
+        self._parts.append(f"<{tag}{attributes}>")
+
+    def _as_written(self) -> None:
+        self._parts.append(escape(self.get_starttag_text() or ""))

@@ -1,4 +1,4 @@
-"""Metrics of the requests to the broker."""
+"""Metrics of requests to the broker."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 
 
 class BrokerMetrics:
-    """Counts claims by verb: ``claim``, ``release``, ``provision``."""
+    """Counts broker requests by verb: ``claim``, ``release``, ``provision``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._claims = Counter(
+        self._requests = Counter(
             "spawnpenny_broker_claims",
-            "What was asked of the broker and is answered, or was given up.",
+            "Broker requests that were answered or given up.",
             ("verb", "outcome"),
             registry=registry,
         )
         self._seconds = Histogram(
             "spawnpenny_broker_claim_seconds",
-            "How long the broker took to answer; a provisioning until the site's order was done.",
+            "Time until the broker answered; for a provisioning, until the site's order was done.",
             ("verb",),
             buckets=_BUCKETS,
             registry=registry,
         )
 
-    async def counted(self, verb: str, asked: Awaitable[T]) -> T:
-        """Await what the broker answers, and count it."""
-        began, outcome = time.monotonic(), "internal_error"
+    async def counted(self, verb: str, request: Awaitable[T]) -> T:
+        """Return the result of a broker request, and count it."""
+        started, outcome = time.monotonic(), "internal_error"
         try:
-            answer = await asked
+            answer = await request
         except SpawnpennyError as error:
             outcome = error.code
             raise
@@ -52,12 +52,12 @@ class BrokerMetrics:
             outcome = "ok"
             return answer
         finally:
-            self._claims.labels(verb, outcome).inc()
-            self._seconds.labels(verb).observe(time.monotonic() - began)
+            self._requests.labels(verb, outcome).inc()
+            self._seconds.labels(verb).observe(time.monotonic() - started)
 
 
 class CountedBroker:
-    """A broker whose answers are counted."""
+    """A broker whose requests are counted."""
 
     def __init__(self, broker: Broker, metrics: BrokerMetrics) -> None:
         self._broker = broker

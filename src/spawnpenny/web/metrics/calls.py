@@ -18,20 +18,20 @@ class CallMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._calls = Counter(
             "spawnpenny_cluster_calls",
-            "Calls to the Kubernetes API that are over; a watch when it was opened.",
+            "Finished calls to the Kubernetes API; a watch counts when it is open.",
             ("verb", "resource", "outcome"),
             registry=registry,
         )
         self._seconds = Histogram(
             "spawnpenny_cluster_call_seconds",
-            "How long a call took, with all its tries.",
+            "Duration of a call, with all its retries.",
             ("verb", "resource"),
             buckets=_BUCKETS,
             registry=registry,
         )
         self._retries = Counter(
             "spawnpenny_cluster_retries",
-            "Tries after the first one.",
+            "Retries of calls.",
             ("verb", "resource"),
             registry=registry,
         )

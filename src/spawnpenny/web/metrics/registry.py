@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Metrics(Exposition):
-    """The metrics of one application: ``calls`` goes to the cluster, ``broker`` around the broker."""
+    """The metrics of one application. The cluster counts in ``calls``, the broker's client in ``broker``."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         registry = self._metrics = CollectorRegistry()
@@ -44,7 +44,7 @@ class Metrics(Exposition):
 
     @asynccontextmanager
     async def observing(self, plugins: Plugins, *, supervisor: Supervisor | None = None) -> AsyncIterator[None]:
-        """Count what happens in spawns and how late the event loop is, until the context ends."""
+        """Count events of spawns, and measure the delay of the event loop, until the context ends."""
         part = (supervisor or Supervisor()).part()
         part.supervise("loop lag", self._loop.run, essential=False)
         try:
@@ -54,5 +54,5 @@ class Metrics(Exposition):
             await part.close()
 
     def export_gauges(self, service: Service, limits: Limits, connections: Connections, *more: Gauges) -> None:
-        """Export the gauges of a service from now on."""
+        """Export the gauges of a service."""
         self._metrics.register(ServiceGauges(service, limits, connections, *more))

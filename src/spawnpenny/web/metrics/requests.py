@@ -12,25 +12,25 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class RequestMetrics:
-    """Counts requests by the name of their route: paths have users in them."""
+    """Counts requests by the names of their routes, as paths contain usernames."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "spawnpenny_http_requests",
-            "Requests that are over.",
+            "Finished requests.",
             ("route", "method", "status"),
             registry=registry,
         )
         self._seconds = Histogram(
             "spawnpenny_http_request_seconds",
-            "How long a request took; event streams are not among them.",
+            "Duration of a request; without event streams.",
             ("route", "method"),
             buckets=_BUCKETS,
             registry=registry,
         )
 
     def count(self, route: str | None, method: str, status: int | None, seconds: float) -> None:
-        """Count a request; ``status`` is None where no answer was sent."""
+        """Count a request; ``status`` is None if no answer was sent."""
         route, method = route or "none", method if method in _METHODS else "other"
         self._requests.labels(route, method, "none" if status is None else str(status)).inc()
         if route not in _STREAMS:

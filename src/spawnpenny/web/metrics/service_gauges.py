@@ -1,4 +1,4 @@
-"""Gauges of the running service, read when they are scraped."""
+"""Gauges of the running service, read on every scrape."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 Gauges = Callable[["Service"], Iterable[Metric]]
-"""Gauges of a part of the service, such as Dask's."""
+"""A function that returns the gauges of a part of the service, such as Dask."""
 
 
 class ServiceGauges(Collector):
@@ -32,16 +32,16 @@ class ServiceGauges(Collector):
         self._connections = connections
 
     def collect(self) -> Iterable[Metric]:
-        yield from self._known()
-        yield from self._watched()
-        yield from self._at_work()
-        yield from self._among_replicas()
+        yield from self._spawn_gauges()
+        yield from self._informer_gauges()
+        yield from self._start_queue_gauges()
+        yield from self._replica_gauges()
         yield from of_tasks(self._service.supervisor)
-        yield from self._of_callers()
+        yield from self._caller_gauges()
 
-    def _known(self) -> Iterable[Metric]:
+    def _spawn_gauges(self) -> Iterable[Metric]:
         spawns = self._service.spawns
-        yield gauge("spawnpenny_ready", "1 once the state of the cluster is known.", spawns.ready)
+        yield gauge("spawnpenny_ready", "1 once the service knows the state of the cluster.", spawns.ready)
         user_states = spawns.user_states()
         yield gauge(
             "spawnpenny_users", "Users with a record.", sum(1 for state in user_states if state.known is not None)
@@ -54,32 +54,32 @@ class ServiceGauges(Collector):
             if key.kind is Kind.LAB
         )
         labs = {phase.value: phases[phase] for phase in Phase}
-        yield gauges("spawnpenny_labs", "Labs, by how far they are.", "phase", labs)
+        yield gauges("spawnpenny_labs", "Labs, by phase.", "phase", labs)
         for gauges_of in self._more:
             yield from gauges_of(self._service)
 
-    def _watched(self) -> Iterable[Metric]:
+    def _informer_gauges(self) -> Iterable[Metric]:
         service_context, membership = self._service.service_context, self._service.membership
-        watched = {"pods": service_context.pods, "namespaces": service_context.namespaces}
-        watched |= {"secrets": membership.records, "leases": membership.leases}
-        yield from of_informers(watched)
+        informers = {"pods": service_context.pods, "namespaces": service_context.namespaces}
+        informers |= {"secrets": membership.records, "leases": membership.leases}
+        yield from of_informers(informers)
 
-    def _among_replicas(self) -> Iterable[Metric]:
+    def _replica_gauges(self) -> Iterable[Metric]:
         membership, left = self._service.membership, self._service.maintenance.orphans
-        yield gauge("spawnpenny_replicas", "Replicas that are alive, this one too.", len(membership.peers.living()))
+        yield gauge("spawnpenny_replicas", "Replicas that are alive, with this one.", len(membership.peers.living()))
         yield gauge("spawnpenny_lease_valid", "1 while this replica may write.", membership.heartbeat.fence.is_open)
         yield gauge(
-            "spawnpenny_leftovers_held_back", "Spawns that housekeeping would remove, and may not.", left.held_back
+            "spawnpenny_leftovers_held_back", "Orphaned spawns that maintenance may not delete.", left.held_back
         )
 
-    def _of_callers(self) -> Iterable[Metric]:
+    def _caller_gauges(self) -> Iterable[Metric]:
         yield from of_connections(self._connections)
         yield gauge(
-            "spawnpenny_bodies_awaited", "Requests whose bodies have not arrived.", self._limits.requests.bodies
+            "spawnpenny_bodies_awaited", "Requests whose bodies have not arrived yet.", self._limits.requests.bodies
         )
 
-    def _at_work(self) -> Iterable[Metric]:
-        slots = self._service.service_context.start_queue
-        yield gauge("spawnpenny_spawns_under_way", "Spawns that make things at the moment.", slots.taken)
-        yield gauge("spawnpenny_spawns_waiting", "Spawns that wait for their turn.", slots.waiting)
-        yield gauge("spawnpenny_event_streams_open", "Event streams that are open.", self._limits.streams.total)
+    def _start_queue_gauges(self) -> Iterable[Metric]:
+        queue = self._service.service_context.start_queue
+        yield gauge("spawnpenny_spawns_under_way", "Spawns that create objects now.", queue.taken)
+        yield gauge("spawnpenny_spawns_waiting", "Spawns that wait in the start queue.", queue.waiting)
+        yield gauge("spawnpenny_event_streams_open", "Open event streams.", self._limits.streams.total)

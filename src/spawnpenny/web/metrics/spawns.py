@@ -1,4 +1,4 @@
-"""Metrics of spawns and their steps, from an observer of events such as a plugin could be."""
+"""Metrics of spawns and their steps, from events, as a plugin could observe them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class SpawnMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._spawns = Counter(
             "spawnpenny_spawns",
-            "Spawns that came to run, failed, ended by themselves, or were taken away as asked.",
+            "Spawns that ran, failed, ended by themselves or were stopped.",
             ("kind", "outcome", "code"),
             registry=registry,
         )
         self._seconds = Histogram(
             "spawnpenny_spawn_seconds",
-            "From the request of a spawn until it ran.",
+            "Time from the request of a spawn until it ran.",
             ("kind",),
             buckets=_SPAWN_BUCKETS,
             registry=registry,
         )
         self._steps = Histogram(
             "spawnpenny_step_seconds",
-            "How long a step took.",
+            "Duration of a step.",
             ("step", "outcome"),
             buckets=_STEP_BUCKETS,
             registry=registry,

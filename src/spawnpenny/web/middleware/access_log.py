@@ -1,4 +1,4 @@
-"""Log each request: one line in the log, and one in the audit log for a request that changes something."""
+"""Log every request, and write the audit log of requests that change something."""
 
 from __future__ import annotations
 
@@ -19,74 +19,76 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_OFTEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_FREQUENT: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @web.middleware
 async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give a request its id, and log it when it is over. The outermost middleware."""
-    # A connection is one task that serves many requests: what the one before has bound is not ours.
+    """Give a request its id, and log the request when it is over. The outermost middleware."""
+    # One task serves all requests of a connection: forget what the previous request has bound.
     structlog.contextvars.clear_contextvars()
-    here, began = begin(request, request.app[CLIENT_ADDRESSES].of(request)), time.monotonic()
-    structlog.contextvars.bind_contextvars(request=here.id)
+    context, started = begin(request, request.app[CLIENT_ADDRESSES].of(request)), time.monotonic()
+    structlog.contextvars.bind_contextvars(request=context.id)
     status = None
     try:
         response = await handler(request)
         status = response.status
     finally:
-        # No status: the caller went away, or the service is being stopped.
-        seconds = time.monotonic() - began
-        _audit(request, here, status)
-        # In the next turn of the loop, once the answer is sent: the caller does not wait for a log line.
-        asyncio.get_running_loop().call_soon(_log, request, here, status, seconds)
+        # Without a status, the caller has disconnected, or the service is stopping.
+        seconds = time.monotonic() - started
+        _audit(request, context, status)
+        # After the answer is sent, so that the caller does not wait for a log line.
+        asyncio.get_running_loop().call_soon(_log, request, context, status, seconds)
     return response
 
 
 async def put_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add what every answer carries; a signal handler, as a stream has sent its headers before its handler returns."""
-    here = find(request)
-    if here is not None:
-        response.headers[HEADER] = here.id
-        if here.cookie is not None and response.status < HTTPStatus.BAD_REQUEST:
-            request.app[DIALECT].set_cookie(request, response, here.cookie)
-    response.headers["Server"] = "spawnpenny"  # not which versions of what
+    """Add the headers of every answer, when its headers are sent: a stream sends them before its handler returns."""
+    context = find(request)
+    if context is not None:
+        response.headers[HEADER] = context.id
+        if context.cookie is not None and response.status < HTTPStatus.BAD_REQUEST:
+            request.app[DIALECT].set_cookie(request, response, context.cookie)
+    response.headers["Server"] = "spawnpenny"  # without versions
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
 
 
-def _log(request: web.Request, here: RequestContext, status: int | None, seconds: float) -> None:
-    """Count a request, and write its line."""
+def _log(request: web.Request, context: RequestContext, status: int | None, seconds: float) -> None:
+    """Count a request, and write its log line."""
     request.app[METRICS].requests.count(request.match_info.route.name, request.method, status, seconds)
-    # Never the query, nor a header: a token may be in them.
-    told = {"method": request.method, "path": request.path, "status": status, "seconds": round(seconds, 4)}
+    # Never log the query or a header: they may contain a token.
+    facts = {"method": request.method, "path": request.path, "status": status, "seconds": round(seconds, 4)}
     log = structlog.get_logger("spawnpenny.access")
-    (log.debug if request.path in _OFTEN else log.info)("request", **told, who=_caller(here), remote=here.remote)
-
-
-def _audit(request: web.Request, here: RequestContext, status: int | None) -> None:
-    """Write the audit line of a request that changes something, before its answer is sent."""
-    route = request.match_info.route
-    if request.method in _READING or request.match_info.http_exception is not None or _asks_how(request, here):
-        return
-    structlog.get_logger("spawnpenny.audit").info(
-        route.name or request.method,
-        who=_caller(here),
-        user=request.match_info.get("user", here.own_user),
-        lab=request.match_info.get("lab"),
-        **({"cluster": cluster} if (cluster := request.match_info.get("cluster", here.cluster)) else {}),
-        remote=here.remote,
-        status=status,
-        code=here.code,
-        spawn=here.spawn,
-        **({"purge": "storage"} if here.purge else {}),
+    (log.debug if request.path in _FREQUENT else log.info)(
+        "request", **facts, who=_caller(context), remote=context.remote
     )
 
 
-def _caller(here: RequestContext) -> str | None:
-    return here.identity.name if here.identity else None
+def _audit(request: web.Request, context: RequestContext, status: int | None) -> None:
+    """Write the audit line of a request that changes something, before the answer is sent."""
+    route = request.match_info.route
+    if request.method in _READING or request.match_info.http_exception is not None or _is_handshake(request, context):
+        return
+    structlog.get_logger("spawnpenny.audit").info(
+        route.name or request.method,
+        who=_caller(context),
+        user=request.match_info.get("user", context.own_user),
+        lab=request.match_info.get("lab"),
+        **({"cluster": cluster} if (cluster := request.match_info.get("cluster", context.cluster)) else {}),
+        remote=context.remote,
+        status=status,
+        code=context.code,
+        spawn=context.spawn,
+        **({"purge": "storage"} if context.purge else {}),
+    )
 
 
-def _asks_how(request: web.Request, here: RequestContext) -> bool:
-    """Return whether dask-gateway's client asks which authentication to use, as it does each time."""
-    anonymous = here.code == UnauthenticatedError.code and "Authorization" not in request.headers
+def _caller(context: RequestContext) -> str | None:
+    return context.identity.name if context.identity else None
+
+
+def _is_handshake(request: web.Request, context: RequestContext) -> bool:
+    """Return whether dask-gateway's client sends its first request, without credentials, to learn the scheme."""
+    anonymous = context.code == UnauthenticatedError.code and "Authorization" not in request.headers
     return anonymous and request.app[DIALECT].covers(request.path)

@@ -1,17 +1,17 @@
-"""Authorize requests. Each route declares its access, and one middleware checks it before anything else.
+"""Authorize requests: each route declares its access, and one middleware checks it.
 
-Routes that each scope opens:
+The scopes:
 
 =============  =====================================================================================
-``read:any``   reading everybody's labs and users
-``spawn:any``  starting and stopping everybody's labs; scaling and stopping everybody's Dask clusters
-``delete:any`` stopping everybody's labs
-``commission`` making users known, and reading them
-``read:self``  reading what is of the token's own user: labs and Dask clusters, but no key of a cluster
-``spawn:self`` reading, starting and stopping what is of the token's own user
-``lab:self``   reading what is of the token's own user; starting, scaling and stopping that user's Dask clusters
-``routes``     where schedulers are, and using up tickets for their dashboards: what the proxy needs
-``admin``      the pipelines and plugins, and all of the above; ``logs`` and ``purge`` have to be given by name
+``read:any``   read the labs and users of everybody
+``spawn:any``  start and stop the labs of everybody; scale and stop the Dask clusters of everybody
+``delete:any`` stop the labs and Dask clusters of everybody
+``commission`` commission, retire and read users
+``read:self``  read labs and Dask clusters of the token's own user, but no key of a cluster
+``spawn:self`` read, start and stop labs and Dask clusters of the token's own user
+``lab:self``   like ``read:self``; also start, scale and stop Dask clusters of the token's own user
+``routes``     read the addresses of schedulers and use up tickets for dashboards, for the Dask proxy
+``admin``      all of the above, and read pipelines and plugins; it does not include ``logs`` and ``purge``
 =============  =====================================================================================
 """
 
@@ -39,18 +39,23 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler, Middleware
 
-_SCHEMES: Final = frozenset({"bearer", "token"})  # "token" is what Jupyter's own clients send
-_GATEWAY_SCHEMES: Final = _SCHEMES | {"basic", "jupyterhub"}  # what dask-gateway's client sends
+_SCHEMES: Final = frozenset({"bearer", "token"})  # Jupyter's clients send "token"
+_GATEWAY_SCHEMES: Final = _SCHEMES | {"basic", "jupyterhub"}  # dask-gateway's client sends these, too
 _IN_USERNAME: Final = "x-oauth-basic"
-"""A password that says that the token is the username, as Gafaelfawr and GitHub have it."""
+"""A password which means that the username is the token, as with Gafaelfawr and GitHub."""
 _BY_NAME_ONLY: Final = frozenset({"logs", "purge"})
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The scopes that open a route: ``any`` for every user's path, ``own`` for the caller's own.
+    """The scopes that open a route.
 
-    ``gateway``: it is of the gateway protocol, which has no user in the path and is about the caller.
+    Attributes:
+        any: The scopes that open it for every user.
+        own: The scopes that open it for the caller's own user.
+        public: Whether it needs no token.
+        gateway: Whether it belongs to the gateway protocol, whose routes are about the caller's own user.
+
     """
 
     any: frozenset[str] = frozenset()
@@ -60,18 +65,18 @@ class Access:
 
     @property
     def schemes(self) -> frozenset[str]:
-        """The schemes of the Authorization header in which a token may be sent."""
+        """The schemes of the Authorization header that the route accepts."""
         return _GATEWAY_SCHEMES if self.gateway else _SCHEMES
 
     def __post_init__(self) -> None:
         unknown = (self.any | self.own) - set(SCOPES)
         if unknown:
-            raise ValueError(f"there is no scope {', '.join(sorted(unknown))}")
+            raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
         if self.public == bool(self.any | self.own):
-            raise ValueError("access is either public or bound to at least one scope")
+            raise ValueError("access is either public or needs at least one scope")
 
     def allows(self, identity: Identity, username: str | None) -> bool:
-        """Return whether an identity may use the route, for the user of the path."""
+        """Return whether an identity may use the route for a user."""
         scopes = identity.scopes
         if scopes & self.any or ("admin" in scopes and self.any - _BY_NAME_ONLY):
             return True
@@ -96,10 +101,10 @@ ANY_SCOPE: Final = Access(frozenset(SCOPES))
 
 
 def authorize(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
-    """Return the middleware that lets a request through to a route, or does not.
+    """Return the middleware that authorizes requests.
 
     Args:
-        accesses: The access of each route, by its method and path. Nobody may use a route that is not in there.
+        accesses: The access of each route, by its method and path.
 
     """
 
@@ -120,30 +125,30 @@ def authorize(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
 
 async def _admit(request: web.Request, access: Access) -> Identity:
     identity = await _authenticate(request, access)
-    here = request_context(request)
-    here.identity = identity
+    context = request_context(request)
+    context.identity = identity
     if access.gateway:
-        here.own_user = _user_behind(identity)
-    username = request.match_info.get("user", here.own_user)
+        context.own_user = _user_of(identity)
+    username = request.match_info.get("user", context.own_user)
     if not access.allows(identity, username):
-        wanted = sorted(access.any) + [f"{scope} (for one's own)" for scope in sorted(access.own)]
-        needs = "the scope" if len(wanted) == 1 else "one of the scopes"
+        accepted = sorted(access.any) + [f"{scope} (for your own user)" for scope in sorted(access.own)]
+        needs = "the scope" if len(accepted) == 1 else "one of the scopes"
         raise ForbiddenError(
-            f"This needs {needs} {', '.join(wanted)}.", advice=_advice(access), scopes=sorted(access.any | access.own)
+            f"This needs {needs} {', '.join(accepted)}.", advice=_advice(access), scopes=sorted(access.any | access.own)
         )
     return identity
 
 
 def _advice(access: Access) -> str:
     if access.own:
-        return "Ask for what is your own, under your own name, or take a token with one of these scopes."
-    return "Take a token with such a scope. What is your own can be asked for by its name: name the user and the lab."
+        return "Use your own username in the path, or a token with one of these scopes."
+    return "Use a token with this scope. For your own labs, use the routes with your username in the path."
 
 
-def _user_behind(identity: Identity) -> str:
+def _user_of(identity: Identity) -> str:
     if identity.username is None:
         raise InvalidRequestError(
-            "The token speaks for no user, so that no Dask cluster can be its own. Send a lab's own token, or a user's."
+            "The token belongs to no user, so it has no Dask clusters. Send the token of a lab or of a user."
         )
     return check_username(identity.username)
 
@@ -152,46 +157,46 @@ async def _authenticate(request: web.Request, access: Access) -> Identity:
     sent = _sent(request, access)
     request_context(request).authorization = sent
     headers: Mapping[str, str] = request.headers
-    if sent is not None and "Authorization" not in headers:  # by cookie: an authenticator finds it where it always is
+    if sent is not None and "Authorization" not in headers:  # by cookie: authenticators read the header
         headers = CIMultiDict(headers)
         headers["Authorization"] = sent
     credentials = Credentials(_token(sent, access.schemes), headers, request_context(request).remote)
-    unsure: NotReadyError | None = None
+    not_ready: NotReadyError | None = None
     service = request.app[SERVICE]
     for authenticator in (service.lab_tokens, *service.plugins.authenticators):
         try:
             identity = await authenticator.authenticate(credentials)
         except NotReadyError as error:
-            unsure = unsure or error
+            not_ready = not_ready or error
             continue
         if identity is not None:
             return identity
-    if unsure is not None:
-        raise unsure
+    if not_ready is not None:
+        raise not_ready
     raise UnauthenticatedError(
-        "Send a token that is known here, as Authorization: Bearer <token>."
+        "Send a valid token, as Authorization: Bearer <token>."
         if credentials.token is None
-        else "The token is not known here."
+        else "The token is not valid."
     )
 
 
 def _sent(request: web.Request, access: Access) -> str | None:
-    """Return the Authorization header; at the gateway's routes, else the one that the request's cookie stands for."""
+    """Return the Authorization header; on routes of the gateway protocol, a cookie can stand for it."""
     sent = request.headers.getall("Authorization", [])
-    if len(sent) > 1:  # two readers may not agree on which one counts
-        raise MalformedRequestError("There are several Authorization headers.", advice="Send one of them.")
+    if len(sent) > 1:  # servers may disagree on which one counts
+        raise MalformedRequestError("There are several Authorization headers.", advice="Send only one.")
     if sent or not access.gateway:
         return sent[0] if sent else None
     return request.app[DIALECT].sent_authorization(request)
 
 
 def _give_cookie(request: web.Request, access: Access) -> None:
-    """Note a cookie for the answer, where the request was let in by its Authorization header."""
-    here = request_context(request)
-    if not here.own_user or not here.authorization or "Authorization" not in request.headers:
+    """Add a cookie to the answer, if the Authorization header has admitted the request."""
+    context = request_context(request)
+    if not context.own_user or not context.authorization or "Authorization" not in request.headers:
         return
     if access.gateway:
-        here.cookie = request.app[DIALECT].new_cookie(request, here.authorization, here.own_user)
+        context.cookie = request.app[DIALECT].new_cookie(request, context.authorization, context.own_user)
 
 
 def _token(header: str | None, schemes: frozenset[str]) -> str | None:
@@ -199,13 +204,13 @@ def _token(header: str | None, schemes: frozenset[str]) -> str | None:
     if scheme.lower() not in schemes:
         return None
     token = _basic_token(sent.strip()) if scheme.lower() == "basic" else sent.strip()
-    return token if token and token.isascii() else None  # no token of anybody's has other characters
+    return token if token and token.isascii() else None  # no token has other characters
 
 
 def _basic_token(sent: str) -> str:
-    """Return the password; where that says so, the username."""
+    """Return the password; if it is ``x-oauth-basic``, the username."""
     try:
         username, _, password = base64.b64decode(sent, validate=True).decode("latin-1").partition(":")
-    except (binascii.Error, ValueError):  # ValueError: it is not ASCII
+    except (binascii.Error, ValueError):  # ValueError: not ASCII
         return ""
     return username if password == _IN_USERNAME else password

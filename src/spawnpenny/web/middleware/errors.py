@@ -1,7 +1,7 @@
-"""Translate errors to HTTP: to a problem document (RFC 9457), or for Dask's client to its own form.
+"""Translate errors to HTTP: to problem documents (RFC 9457), or to the form of a foreign protocol.
 
-``type`` is an absolute URI, as the RFC advises: a relative one would mean another thing under each path. It is a name,
-made of the code, in the same domain as our labels; nothing is fetched from there.
+``type`` is an absolute URI, as the RFC advises: a relative one would have another meaning under each path. It is only a
+name, made of the error code, in the domain of our labels. Nothing is fetched from it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 TYPE: Final = "https://spawnpenny.io/errors/"
 CONTENT_TYPE: Final = "application/problem+json"
-_INTERNAL: Final = "Something went wrong in spawnpenny; an administrator finds the cause in the log by request_id."
-_CLUSTER: Final = "The cluster refused or did not answer; an administrator finds the cause in the log by request_id."
+_INTERNAL: Final = (
+    "An internal error occurred in spawnpenny. An administrator finds the cause in the log, by request_id."
+)
+_CLUSTER: Final = "The cluster refused or did not answer. An administrator finds the cause in the log, by request_id."
 _RETRY_AFTER: Final = 5
 _MOST_BYTES: Final = 7 * 1024
 _CUT: Final = 300
@@ -38,7 +40,7 @@ _CUT: Final = 300
 
 @web.middleware
 async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into an answer; what we did not foresee is logged, and not shown."""
+    """Turn every error into an answer. Unexpected errors are logged, and their texts are not shown."""
     try:
         check_expectation(request)
         return await handler(request)
@@ -48,12 +50,12 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         return _answer(request, _translate(request, error))
     except Exception as error:
         if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
-            raise  # the caller is gone: nobody to answer
+            raise  # the caller has disconnected: no answer is possible
         structlog.get_logger("spawnpenny.web").exception("a request failed unexpectedly")
         return _answer(request, SpawnpennyError(_INTERNAL))
 
 
-def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[str, Any]:
+def problem_document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[str, Any]:
     """Return the problem document of an error."""
     detail, facts = _shown(error)
     members = {
@@ -65,13 +67,13 @@ def document(error: SpawnpennyError, *, instance: str, request_id: str) -> dict[
         "instance": instance,
         "request_id": request_id,
     }
-    if told := error.advice or advice(error.code):
-        members["advice"] = told
-    return {**members, **facts, **members}  # in this order, and no fact takes the place of a member
+    if text := error.advice or advice(error.code):
+        members["advice"] = text
+    return {**members, **facts, **members}  # members come first, and no fact overrides them
 
 
 def _shown(error: SpawnpennyError) -> tuple[str, dict[str, Any]]:
-    # These word themselves for administrators: names of Secrets, of namespaces, of steps.
+    # Their messages are for administrators: they name Secrets, namespaces and steps.
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _INTERNAL, {}
     if isinstance(error, ClusterError | BrokerUnavailableError):
@@ -80,30 +82,30 @@ def _shown(error: SpawnpennyError) -> tuple[str, dict[str, Any]]:
 
 
 def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
-    here = request_context(request)
-    here.code = error.code
+    context = request_context(request)
+    context.code = error.code
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log = structlog.get_logger("spawnpenny.web")
         log.warning("a request could not be served", code=error.code, error=error.message)
     status, kind, body = (
         error.status,
         CONTENT_TYPE,
-        document(error, instance=link_to(request, request.rel_url.raw_path), request_id=here.id),
+        problem_document(error, instance=link_to(request, request.rel_url.raw_path), request_id=context.id),
     )
     dialect = request.app[DIALECT]
     if dialect.covers(request.path):
         kind = "application/json"
         status, body = dialect.refusal(
-            error.status, error.code, body["detail"], request_id=here.id, advice=error.advice
+            error.status, error.code, body["detail"], request_id=context.id, advice=error.advice
         )
     response = web.Response(status=status, text=_bounded(body), content_type=kind, headers=_headers(error))
     if not request.content.is_eof():
-        response.force_close()  # rather than read the rest of the body
+        response.force_close()  # instead of reading the rest of the body
     return response
 
 
 def _bounded(body: dict[str, Any]) -> str:
-    """Return an answer as JSON, without its longest parts where it is long: a refusal is no amplifier."""
+    """Return an answer as JSON. Its longest parts are cut if it is large, so that refusals do not amplify requests."""
     text = json.dumps(body, default=str)
     for key in sorted(body, key=lambda key: len(json.dumps(body[key], default=str)), reverse=True):
         if len(text) <= _MOST_BYTES:
@@ -130,10 +132,10 @@ def _headers(error: SpawnpennyError) -> dict[str, str]:
 
 
 def _translate(request: web.Request, error: web.HTTPException) -> SpawnpennyError:
-    """Word what aiohttp refuses by itself as one of ours."""
+    """Return our error for one that aiohttp raises by itself."""
     match error:
         case web.HTTPNotFound():
-            return NoSuchRouteError("There is no such route; /docs has all of them.")
+            return NoSuchRouteError("There is no such route. /docs lists all routes.")
         case web.HTTPMethodNotAllowed():
             allowed = sorted(error.allowed_methods)
             return MethodNotAllowedError(

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from spawnpenny.settings.model import Settings
 
 FORWARDED_BY: Final = "X-Spawnpenny-Relayed"
-"""Names the replica that passed a request on: it is not passed on twice, as two may not agree whose a user is."""
-_SESSION: Final = web.AppKey("RELAY", aiohttp.ClientSession)
+"""The replica that forwarded a request. No request is forwarded twice: replicas may disagree on the owner of a user."""
+_SESSION: Final = web.AppKey("PEER_SESSION", aiohttp.ClientSession)
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_TAKING: Final = frozenset({"PUT", "POST", "PATCH"})
+_WITH_BODY: Final = frozenset({"PUT", "POST", "PATCH"})
 _CONNECT: Final = 3.0
-_SILENCE: Final = 120.0  # seconds: longer than any ?wait=, and a stream of events says something every 15
+_SILENCE: Final = 120.0  # seconds: longer than any ?wait=, and event streams send a ping every 15
 _OF_CONNECTION: Final = frozenset(
     {
         *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"),
-        *("host", "content-length", "content-encoding"),  # the body is passed on as it was read
+        *("host", "content-length", "content-encoding"),  # the body is sent again as it was read
     }
 )
 _DROPPED: Final = frozenset(
@@ -48,10 +48,10 @@ _DROPPED: Final = frozenset(
 
 @asynccontextmanager
 async def peer_session(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    """Keep connections to the other replicas for as long as the application runs.
+    """Keep a session for connections to other replicas while the application runs.
 
     Raises:
-        SettingsError: The file with the authority of their certificates cannot be read.
+        SettingsError: The file with the authorities of their certificates cannot be read.
 
     """
     limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
@@ -65,55 +65,55 @@ async def peer_session(app: web.Application, settings: Settings) -> AsyncIterato
 
 @web.middleware
 async def forward_to_owner(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Forward a request to the replica that owns the user, inside of ``authorize``: the caller is known."""
+    """Forward a request to the replica that owns its user. This runs inside ``authorize``, so the caller is known."""
     try:
-        _stand_back(request)
-        await _look(request)
+        _leave_to_another(request)
+        await _check_known(request)
         return await handler(request)
     except ElsewhereError as error:
         if error.address is None or FORWARDED_BY in request.headers:
             raise
-        return await _passed_on(request, error.address)
-    except ReplicaFencedError:  # it may be done or not: asking for the same again is safe, here and there
-        address = _stand_in(request)
+        return await _forward(request, error.address)
+    except ReplicaFencedError:  # it may be done or not: the same request again is safe
+        address = _other_replica(request)
         if address is None:
             raise
-        return await _passed_on(request, address)
+        return await _forward(request, address)
 
 
-def _stand_back(request: web.Request) -> None:
-    """Leave what changes something to another replica while this one may not write.
+def _leave_to_another(request: web.Request) -> None:
+    """Leave a request that changes something to another replica while this one may not write.
 
     Raises:
-        ElsewhereError: It may not, and another one lives.
+        ElsewhereError: This replica may not write, and another one is alive.
 
     """
     if request.method in _READING or request.app[SERVICE].membership.heartbeat.fence.is_open:
         return
-    if (address := _stand_in(request)) is not None:
+    if (address := _other_replica(request)) is not None:
         raise ElsewhereError(address)
 
 
-def _stand_in(request: web.Request) -> str | None:
-    """Return the replica to ask in place of this one; None where there is none, or it was asked already."""
+def _other_replica(request: web.Request) -> str | None:
+    """Return the address of a replica that can stand in for this one; None without one, or after a forward."""
     username, service = subject_of(request), request.app[SERVICE]
     if username is None or FORWARDED_BY in request.headers or not service.spawns.ready:
         return None
     return service.membership.ownership.stand_in(safe_slug(username))
 
 
-async def _look(request: web.Request) -> None:
-    """Make sure that "not known here" is not sent as "not found". A start needs no check: it would not write first."""
+async def _check_known(request: web.Request) -> None:
+    """Check that a user who is unknown here is unknown everywhere. A start checks it by itself, before it writes."""
     username = subject_of(request)
     if request.method != "PUT" and username is not None and FORWARDED_BY not in request.headers:
         await request.app[SERVICE].spawns.look_for(username)
 
 
-async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
+async def _forward(request: web.Request, address: str) -> web.StreamResponse:
     service = request.app[SERVICE]
     headers = _headers(request)
-    # As here: the body of a request that takes none is not waited for, or those that stop something could be used up.
-    body = await read_body(request) if request.method in _TAKING and request.body_exists else None
+    # Bodies that the route does not take are not waited for: they could use up the requests that stop something.
+    body = await read_body(request) if request.method in _WITH_BODY and request.body_exists else None
     url = URL(f"{address}{outer_path(request)}", encoded=True)
     response = web.StreamResponse()
     try:
@@ -125,38 +125,38 @@ async def _passed_on(request: web.Request, address: str) -> web.StreamResponse:
             allow_redirects=False,
             server_hostname=service.settings.replicas.certificate_name,
         ) as answer:
-            await _hand_back(request, answer, response)
+            await _stream_back(request, answer, response)
     except (aiohttp.ClientError, OSError) as error:
-        log = structlog.get_logger("spawnpenny.relay")
+        log = structlog.get_logger("spawnpenny.forward")
         log.warning("another replica does not answer", address=address, error=type(error).__name__)
         if not response.prepared:
             raise ElsewhereError(None) from None
         if request.transport is not None:
-            request.transport.abort()  # half an answer: its reader has to see that it broke
+            request.transport.abort()  # the caller has to see that the answer is incomplete
     return response
 
 
 def _headers(request: web.Request) -> CIMultiDict[str]:
-    """Return the headers to pass a request on with: the caller's, as authenticators may read any, and our own."""
-    service, here = request.app[SERVICE], request_context(request)
-    named = {each.strip().lower() for value in request.headers.getall("Connection", []) for each in value.split(",")}
+    """Return the headers of a forwarded request: the caller's, as authenticators may read any, and our own."""
+    service, context = request.app[SERVICE], request_context(request)
+    named = {name.strip().lower() for value in request.headers.getall("Connection", []) for name in value.split(",")}
     headers = CIMultiDict(
         (name, value)
         for name, value in request.headers.items()
         if name.lower() not in _OF_CONNECTION | named and _is_text(value)
     )
-    if here.authorization is not None:
-        headers["Authorization"] = here.authorization  # which a cookie of this replica may stand for
-    headers[FORWARDED_BY], headers[HEADER] = service.membership.me.identity, here.id
+    if context.authorization is not None:
+        headers["Authorization"] = context.authorization  # a cookie of this replica may stand for it
+    headers[FORWARDED_BY], headers[HEADER] = service.membership.me.identity, context.id
     for name in FORWARDING:
         headers.popall(name, None)
-    if here.remote is not None:
-        headers.update(forwarded(service.settings.web.forwarded_header, here.remote))
+    if context.remote is not None:
+        headers.update(forwarded(service.settings.web.forwarded_header, context.remote))
     return headers
 
 
 def _is_text(value: str) -> bool:
-    """Return whether a header's value can be sent again: bytes that are no UTF-8 cannot."""
+    """Return whether the value of a header can be sent again: bytes that are not UTF-8 cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -164,7 +164,7 @@ def _is_text(value: str) -> bool:
     return True
 
 
-async def _hand_back(request: web.Request, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+async def _stream_back(request: web.Request, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
     response.set_status(answer.status)
     for name, value in answer.headers.items():
         if name.lower() not in _DROPPED:

@@ -1,4 +1,4 @@
-"""Limits of callers: starts a minute, requests and event streams at once. Memory is bounded by what is in use."""
+"""Limits of callers: starts per minute, requests and event streams at a time. Only users in use take memory."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _LONG_WORK: Final = 0.001
 
 
 class StartLimits:
-    """Limit on the starts of a user in a minute.
+    """Limit of the starts of a user per minute.
 
-    A user has as many at once as the limit says, and gets one back each ``60 / limit`` seconds. Of a user it keeps one
-    number, and that only until the user has all of them again.
+    A user has ``limit`` starts, and gets one back every ``60 / limit`` seconds. One number is kept for a user, until
+    the user has all starts back.
     """
 
     def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
-        self._each = _MINUTE / limit
+        self._interval = _MINUTE / limit
         self._clock = clock
         self._full_at: dict[str, float] = {}
         self._sweep_at = _LEAST_SWEPT
@@ -41,11 +41,11 @@ class StartLimits:
         return len(self._full_at)
 
     def count(self, username: str) -> float:
-        """Count a start of a user, if there is one left; return the seconds until there is one, 0 if it was counted."""
+        """Count a start of a user and return 0; if none is left, return the seconds until there is one."""
         now = self._clock()
-        full_at = max(self._full_at.get(username, now), now) + self._each
+        full_at = max(self._full_at.get(username, now), now) + self._interval
         wait = full_at - now - _MINUTE
-        if wait > self._each * 1e-6:  # what adding up floats leaves over is no start
+        if wait > self._interval * 1e-6:  # tolerate the rounding of floats
             return wait
         self._full_at[username] = full_at
         if len(self._full_at) >= self._sweep_at:
@@ -56,7 +56,7 @@ class StartLimits:
         """Count a start of a user.
 
         Raises:
-            TooManyRequestsError: There is none left.
+            TooManyRequestsError: No start is left.
 
         """
         wait = self.count(username)
@@ -64,8 +64,9 @@ class StartLimits:
             raise self.refusal(username, wait)
 
     def refusal(self, username: str, wait: float) -> TooManyRequestsError:
+        """Return the error for a user who has to wait for so many seconds."""
         return TooManyRequestsError(
-            f"{username} has asked for {self._limit} starts within a minute, as many as there may be.",
+            f"{username} has requested {self._limit} starts within a minute. That is the limit.",
             retry_after=math.ceil(wait),
         )
 
@@ -75,32 +76,32 @@ class StartLimits:
 
 
 class StreamLimits:
-    """Limit on the event streams that are open at once, of one user and in all. ``total`` are open."""
+    """Limit of the event streams that are open at a time, per user and in total. ``total`` counts the open ones."""
 
-    def __init__(self, of_user: int, in_all: int) -> None:
+    def __init__(self, of_user: int, in_total: int) -> None:
         self._of_user = of_user
-        self._in_all = in_all
+        self._in_total = in_total
         self._open: Counter[str] = Counter()
         self.total = 0
 
     @contextmanager
     def opened(self, username: str) -> Iterator[None]:
-        """Count a stream for as long as the context lasts.
+        """Count a stream for the time of the context.
 
         Raises:
-            TooManyRequestsError: As many are open as there may be.
+            TooManyRequestsError: The limit is reached.
 
         """
         if self._open[username] >= self._of_user:
             raise TooManyRequestsError(
-                f"{username} has {self._of_user} event streams open, as many as there may be.",
-                advice="Close an event stream that nobody reads any more, such as a page of a start, then ask again.",
+                f"{username} has {self._of_user} event streams open. That is the limit.",
+                advice="Close an event stream that is no longer read, such as a progress page, then try again.",
                 retry_after=_RETRY_STREAM,
             )
-        if self.total >= self._in_all:
+        if self.total >= self._in_total:
             raise TooManyRequestsError(
-                f"{self._in_all} event streams are open, as many as there may be.",
-                advice="Ask for the state by GET instead, or for the events in a few seconds.",
+                f"{self._in_total} event streams are open. That is the limit.",
+                advice="Read the state by GET instead, or try again in a few seconds.",
                 retry_after=_RETRY_STREAM,
             )
         self._open[username] += 1
@@ -115,10 +116,10 @@ class StreamLimits:
 
 
 class RequestLimits:
-    """Limit on the requests under way at once: of one user, and in all of those whose bodies are incomplete.
+    """Limit of the requests in progress: per user, and in total of those whose bodies have not arrived.
 
-    Requests that stop something are counted apart, so that whatever else a user's programs leave open, the user can
-    stop them. At most half of them wait for the end of what they stop.
+    Requests that stop something are counted apart, so that a user with too many open requests can still stop labs. At
+    most half of them may wait until the lab is gone.
     """
 
     def __init__(self, of_user: int, bodies: int) -> None:
@@ -129,19 +130,19 @@ class RequestLimits:
         self.bodies = 0
 
     def may_wait(self, username: str | None) -> bool:
-        """Return whether a request that stops something may wait for its end."""
+        """Return whether another request of the user that stops something may wait until it is gone."""
         return username is None or self._stops[username] <= self._of_user // 2
 
     @contextmanager
     def opened(self, username: str | None, *, stops: bool = False) -> Iterator[None]:
-        """Count a request of a user for as long as the context lasts; one of nobody's is not counted.
+        """Count a request for the time of the context.
 
         Args:
-            username: Whose.
-            stops: Whether it stops something.
+            username: The user of the caller. Requests of callers without a user are not counted.
+            stops: Whether the request stops something.
 
         Raises:
-            TooManyRequestsError: As many are open as there may be.
+            TooManyRequestsError: The limit is reached.
 
         """
         if username is None:
@@ -150,8 +151,8 @@ class RequestLimits:
         counts = self._stops if stops else self._open
         if counts[username] >= self._of_user:
             raise TooManyRequestsError(
-                f"{username} has {self._of_user} requests under way, as many as there may be.",
-                advice="Wait for the answers of those that are under way, then send this again.",
+                f"{username} has {self._of_user} requests in progress. That is the limit.",
+                advice="Wait for the answers of the requests in progress, then send this one again.",
                 retry_after=_RETRY_REQUEST,
             )
         counts[username] += 1
@@ -164,16 +165,16 @@ class RequestLimits:
 
     @contextmanager
     def body(self) -> Iterator[None]:
-        """Count a body that has not arrived yet for as long as the context lasts.
+        """Count a body that has not arrived yet for the time of the context.
 
         Raises:
-            TooManyRequestsError: As many are waited for as there may be.
+            TooManyRequestsError: The limit is reached.
 
         """
         if self.bodies >= self._most_bodies:
             raise TooManyRequestsError(
-                f"The bodies of {self._most_bodies} requests have not arrived yet, as many as there may be.",
-                advice="Send this again in a few seconds.",
+                f"The bodies of {self._most_bodies} requests have not arrived yet. That is the limit.",
+                advice="Send this request again in a few seconds.",
                 retry_after=_RETRY_REQUEST,
             )
         self.bodies += 1
@@ -184,10 +185,9 @@ class RequestLimits:
 
 
 class CallerLocks:
-    """One costly piece of work at a time for each caller, with all others' in between.
+    """One lock per caller for work that blocks the event loop, such as parsing a body.
 
-    Work that does not wait holds the event loop. However many requests of one caller are ready at once, others wait
-    for one of them only.
+    However many requests of one caller are ready at the same time, the other callers wait for only one of them.
     """
 
     def __init__(self) -> None:
@@ -195,21 +195,21 @@ class CallerLocks:
 
     @asynccontextmanager
     async def held(self, caller: str) -> AsyncIterator[None]:
-        """Work within this; the next of the same caller begins when the event loop has been around."""
+        """Hold the lock of a caller. After long work, the other tasks run before it is released."""
         lock = self._locks.get(caller)
         if lock is None:
             lock = self._locks[caller] = asyncio.Lock()
         async with lock:
-            began = time.perf_counter()
+            started = time.perf_counter()
             try:
                 yield
             finally:
-                if time.perf_counter() - began > _LONG_WORK:
-                    await asyncio.sleep(0)  # held on to for that: others ready by now find it taken
+                if time.perf_counter() - started > _LONG_WORK:
+                    await asyncio.sleep(0)  # with the lock held, so that the next request of this caller has to wait
 
 
 class Limits:
-    """All limits of one application."""
+    """The limits of one application."""
 
     def __init__(self, settings: LimitSettings) -> None:
         self.locks = CallerLocks()

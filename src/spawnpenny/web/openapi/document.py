@@ -1,4 +1,4 @@
-"""Generate the OpenAPI document from the table of routes."""
+"""The OpenAPI document, generated from the routes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _LOCATIONS: Final = {
     "user": ("The username, percent-encoded.", MAX_USERNAME),
-    "cluster": ("The Dask cluster's name.", MAX_CLUSTER),
-    "lab": ("The lab's name, percent-encoded; `~default` is the default one.", MAX_LAB),
+    "cluster": ("The name of the Dask cluster.", MAX_CLUSTER),
+    "lab": ("The name of the lab, percent-encoded. `~default` is the default lab.", MAX_LAB),
 }
 _COMMON: Final = {
     401: ("unauthenticated",),
@@ -37,7 +37,7 @@ _COMMON: Final = {
 
 
 class Document:
-    """The OpenAPI document of routes, written once as JSON and as a page: everybody may ask for them."""
+    """The OpenAPI document of routes as JSON and as a page. Each is made once, as anybody may request it."""
 
     def __init__(self, routes: Iterable[Route], *, cookie: str) -> None:
         self._content = make_document(routes, cookie=cookie)
@@ -47,7 +47,7 @@ class Document:
         return json.dumps(self._content).encode()
 
     def under(self, prefix: str) -> bytes:
-        """Return it for a caller who reaches the routes under a prefix; empty for none."""
+        """Return the document for callers who reach the routes under a path prefix, which may be empty."""
         if not prefix:
             return self.json
         return json.dumps({**self._content, "servers": [{"url": prefix}]}).encode()
@@ -58,19 +58,19 @@ class Document:
 
 
 def make_document(routes: Iterable[Route], *, cookie: str) -> dict[str, Any]:
-    """Return the OpenAPI document; ``cookie`` is the name of the cookie that routes of the gateway protocol take."""
+    """Return the OpenAPI document; ``cookie`` is the name of the cookie for routes of the gateway protocol."""
     plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec(
         title="spawnpenny",
         version=version("spawnpenny"),
         openapi_version="3.1.0",
-        info={"description": "Creates, in a Kubernetes namespace per user, all that a JupyterHub spawn needs."},
+        info={"description": "Creates everything that a JupyterHub spawn needs, in one Kubernetes namespace per user."},
         plugins=[plugin],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     spec.components.security_scheme("gatewayCookie", {"type": "apiKey", "in": "cookie", "name": cookie})
     with warnings.catch_warnings():
-        # A schema without a name of its own in the components is what is meant here, for queries.
+        # Schemas of queries have no name in the components, on purpose.
         warnings.simplefilter("ignore", UserWarning)
         for route in routes:
             spec.path(path=route.path, operations={route.method.lower(): _operation(route)})
@@ -86,7 +86,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "tags": [route.name.partition(".")[0]],
-        "summary": route.summary.replace("`", ""),  # plain text, where descriptions are Markdown
+        "summary": route.summary.replace("`", ""),  # plain text; only descriptions are Markdown
         "parameters": _parameters(route),
         "responses": _responses(route),
     }
@@ -101,9 +101,16 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _scopes(everybody: Iterable[str], own: Iterable[str]) -> str:
-    """Say which scopes open a route."""
-    needed, theirs = (" or ".join(f"`{scope}`" for scope in sorted(scopes)) for scopes in (everybody, own))
-    return f"Needs the scope {needed}" + (f", or for the token's own user {theirs}." if theirs else ".")
+    """Return the sentence that says which scopes open a route."""
+    of_all, of_own = _one_of(everybody), _one_of(own)
+    if not of_all:
+        return f"Needs the scope {of_own}, and is about the token's own user."
+    return f"Needs the scope {of_all}." + (f" For the token's own user, {of_own} is enough." if of_own else "")
+
+
+def _one_of(scopes: Iterable[str]) -> str:
+    *others, last = [f"`{scope}`" for scope in sorted(scopes)] or [""]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
@@ -112,10 +119,10 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             "in": "path",
             "name": name,
             "required": True,
-            "description": told,
+            "description": description,
             "schema": {"type": "string", "minLength": 1, "maxLength": most, "pattern": NAME_PATTERN},
         }
-        for name, (told, most) in _LOCATIONS.items()
+        for name, (description, most) in _LOCATIONS.items()
         if f"{{{name}}}" in route.path
     ]
     if route.query is not None:
@@ -136,7 +143,10 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _merged(common: Mapping[int, Codes], own: Mapping[int, Codes]) -> dict[int, Codes]:
-    return {status: (*common.get(status, ()), *own.get(status, ())) for status in common.keys() | own.keys()}
+    return {
+        status: tuple(dict.fromkeys((*common.get(status, ()), *own.get(status, ()))))
+        for status in common.keys() | own.keys()
+    }
 
 
 def _response(answer: Answer) -> dict[str, Any]:

@@ -20,11 +20,11 @@ POLICY: Final[Mapping[str, str]] = {
     ),
     "Referrer-Policy": "no-referrer",
 }
-"""Headers of the page: nothing inline, and nothing from elsewhere. The style sheet has its icons as data."""
+"""Headers of the page: no inline scripts, and no files from other servers. The style sheet has its icons as data."""
 
 
 def render(document: dict[str, Any]) -> str:
-    """Return the page. Its links are relative, so that they are right under each path where a proxy keeps it."""
+    """Return the page. Its links are relative, so that they work under any path prefix of a proxy."""
     title = f"{escape(document['info']['title'])} {escape(document['info']['version'])}"
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -32,14 +32,14 @@ def render(document: dict[str, Any]) -> str:
         '<link rel="icon" href="data:,">'
         '<link rel="stylesheet" href="docs/swagger-ui.css"><link rel="stylesheet" href="docs/style.css">'
         '<script src="docs/swagger-ui-bundle.js" defer></script><script src="docs/page.js" defer></script></head>'
-        '<body><noscript>This page needs JavaScript. <a href="openapi.json">openapi.json</a> has the same for '
-        'programs.</noscript><div id="swagger-ui"></div></body></html>'
+        '<body><noscript>This page needs JavaScript. Programs read <a href="openapi.json">openapi.json</a>'
+        '.</noscript><div id="swagger-ui"></div></body></html>'
     )
 
 
 @cache
 def viewer_file(name: str) -> Path:
-    """Return the path of a file of Swagger UI. The package is located only: to import it would import Flask."""
+    """Return the path of a file of Swagger UI, without importing the package, which would import Flask."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(_PACKAGE)

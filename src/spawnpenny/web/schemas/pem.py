@@ -1,4 +1,4 @@
-"""Keys and certificates in a request, as PEM."""
+"""Keys and certificates in PEM, in a request."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ CERTIFICATE: Final = ("CERTIFICATE",)
 
 
 class PemField(fields.Field[str]):
-    """One PEM block of one of the labels, or with ``many`` several, and nothing else.
+    """One PEM block with one of the labels, or several with ``many``, and nothing else.
 
-    They may be secret: no message quotes any of it.
+    It may be secret: no message quotes it.
     """
 
     def __init__(self, labels: tuple[str, ...], *, most: int, many: bool = False, **kwargs: Any) -> None:

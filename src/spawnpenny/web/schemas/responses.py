@@ -1,4 +1,4 @@
-"""JSON of labs and users in responses, and the schemas that describe it in the OpenAPI document."""
+"""Responses about labs and users: their JSON, and the schemas for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from marshmallow import INCLUDE, Schema, fields, validate
 from spawnpenny.domain.advice import advice
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Phase, Reason, StepState
-from spawnpenny.web.schemas.requests import GroupSchema
+from spawnpenny.web.schemas.users import GroupSchema
 
 if TYPE_CHECKING:
     from spawnpenny.spawns.active import ActiveSpawn
@@ -25,36 +25,37 @@ def described(description: str) -> dict[str, str]:
 
 
 class ReasonView(Schema):
-    code = fields.String(required=True, metadata=described("What programs compare."))
-    message = fields.String(required=True, metadata=described("One plain sentence."))
+    code = fields.String(required=True, metadata=described("A stable code for programs."))
+    message = fields.String(required=True, metadata=described("One sentence for people."))
     advice = fields.String(required=True, allow_none=True, metadata=described("What the user can do about it."))
     exit_code = fields.Integer(
         required=True,
         allow_none=True,
-        metadata=described("The exit code of the program, if it ended and that is known."),
+        metadata=described("The exit code of the program, if it ended and the code is known."),
     )
 
 
 class StepView(Schema):
     name = fields.String(required=True)
     state = fields.String(required=True, validate=validate.OneOf([*StepState]))
-    seconds = fields.Float(required=True, allow_none=True, metadata=described("How long it took."))
+    seconds = fields.Float(required=True, allow_none=True, metadata=described("The duration of the step."))
 
 
 class SpawnView(Schema):
     """The fields shared by labs and Dask clusters."""
 
     user = fields.String(required=True)
-    spawn = fields.String(required=True, metadata=described("The id under which logs tell of it."))
+    spawn = fields.String(required=True, metadata=described("The id of the spawn in the logs."))
     phase = fields.String(required=True, validate=validate.OneOf([*Phase]))
-    url = fields.String(
-        required=True, allow_none=True, metadata=described("Where it answers, once `phase` is `running`.")
-    )
+    url = fields.String(required=True, allow_none=True, metadata=described("The URL, once `phase` is `running`."))
     reason = fields.Nested(
-        ReasonView, required=True, allow_none=True, metadata=described("Why it failed or ended, if it did.")
+        ReasonView,
+        required=True,
+        allow_none=True,
+        metadata=described("Why it failed or ended; else null."),
     )
     steps = fields.List(fields.Nested(StepView), required=True)
-    progress = fields.Integer(required=True, metadata=described("How far it is, from 0 to 100."))
+    progress = fields.Integer(required=True, metadata=described("The progress, from 0 to 100."))
     requested_at = fields.Float(required=True, metadata=described(_EPOCH))
     deadline = fields.Float(required=True, metadata=described(_EPOCH))
     ended_at = fields.Float(required=True, allow_none=True, metadata=described(_EPOCH))
@@ -64,17 +65,13 @@ class LabView(SpawnView):
     """A lab."""
 
     lab = fields.String(required=True)
-    start = fields.String(required=True, metadata=described("What the caller sent."))
-    by = fields.String(
-        required=True, metadata=described("The identity that started it; empty where that is not known.")
-    )
-    client = fields.String(
-        required=True, allow_none=True, metadata=described("What the caller's program calls itself.")
-    )
+    start = fields.String(required=True, metadata=described("The id of the start, as the caller sent it."))
+    by = fields.String(required=True, metadata=described("The identity that started the lab; empty if unknown."))
+    client = fields.String(required=True, allow_none=True, metadata=described("The name of the caller's program."))
 
 
 def grace_field() -> fields.Float:
-    return fields.Float(required=True, metadata=described("Seconds that its pods have to end by themselves."))
+    return fields.Float(required=True, metadata=described("The grace period of the pods, in seconds."))
 
 
 class StoppingLabView(LabView):
@@ -85,16 +82,18 @@ class StoppingLabView(LabView):
 
 def next_field() -> fields.String:
     return fields.String(
-        required=True, allow_none=True, metadata=described("What to send as `after`; null on the last page.")
+        required=True,
+        allow_none=True,
+        metadata=described("The value of `after` for the next page; null on the last page."),
     )
 
 
-def unknown_field(what: str) -> fields.Field[Any]:
+def unknown_field(kind: str) -> fields.Field[Any]:
     return fields.List(  # Schema has an `unknown` of its own
         fields.String(),
         required=True,
         data_key="unknown",
-        metadata=described(f"Users whose record cannot be read: their {what} may run, and are not listed."),
+        metadata=described(f"Users whose records cannot be read. Their {kind} are not listed, but may run."),
     )
 
 
@@ -132,7 +131,7 @@ class FieldErrorView(Schema):
 
 
 class ProblemView(Schema):
-    """A problem document (RFC 9457); further members are facts of the error."""
+    """A problem document (RFC 9457). More members have the facts of the error."""
 
     class Meta:
         unknown = INCLUDE
@@ -140,18 +139,18 @@ class ProblemView(Schema):
     type = fields.String(required=True)
     title = fields.String(required=True)
     status = fields.Integer(required=True)
-    detail = fields.String(required=True, metadata=described("One plain sentence."))
-    code = fields.String(required=True, metadata=described("What programs compare."))
+    detail = fields.String(required=True, metadata=described("One sentence for people."))
+    code = fields.String(required=True, metadata=described("A stable code for programs."))
     instance = fields.String(required=True, metadata=described("The path of the request."))
-    request_id = fields.String(required=True, metadata=described("The id under which the log tells of it."))
-    advice = fields.String(metadata=described("What the user can do about it, where there is something."))
+    request_id = fields.String(required=True, metadata=described("The id of the request in the log."))
+    advice = fields.String(metadata=described("What the user can do about it, if anything."))
     errors = fields.List(
-        fields.Nested(FieldErrorView), metadata=described("Each field of the request that is wrong, where some are.")
+        fields.Nested(FieldErrorView), metadata=described("The fields of the request that are wrong, if any.")
     )
 
 
 def lab_view(username: str, run: ActiveSpawn) -> dict[str, Any]:
-    """Return a lab as LabView."""
+    """Return the JSON of a lab, as LabView describes it."""
     record = run.record
     return {
         "lab": record.key.name,
@@ -163,7 +162,7 @@ def lab_view(username: str, run: ActiveSpawn) -> dict[str, Any]:
 
 
 def spawn_view(username: str, run: ActiveSpawn) -> dict[str, Any]:
-    """Return what SpawnView has. Never add the request to it whole: that has env."""
+    """Return the fields of SpawnView. Never add the whole request: it has env."""
     record = run.record
     return {
         "user": username,
@@ -180,7 +179,7 @@ def spawn_view(username: str, run: ActiveSpawn) -> dict[str, Any]:
 
 
 def user_view(user_state: UserState, run: ActiveSpawn) -> dict[str, Any]:
-    """Return a user as UserView; ``run`` is the commissioning."""
+    """Return the JSON of a user, as UserView describes it; ``run`` is the commissioning."""
     record = run.record
     phases = [event for event in record.log.since(None) if event.type is EventType.PHASE]
     return {
@@ -192,7 +191,7 @@ def user_view(user_state: UserState, run: ActiveSpawn) -> dict[str, Any]:
 
 
 def user_event_view(event: Event) -> dict[str, Any]:
-    """Return an event of a commissioning: its phases are the words that UserView has as ``status``."""
+    """Return the JSON of a commissioning's event. Its phases are the words of ``status`` in UserView."""
     data = event.to_json()
     if event.type is EventType.PHASE and event.phase in set(Phase):
         data["phase"] = _status(Phase(event.phase))
@@ -206,7 +205,7 @@ def _reason(reason: Reason | None) -> dict[str, Any] | None:
 
 
 def _status(phase: Phase) -> str:
-    """Return Moneypenny's word for it."""
+    """Return Moneypenny's word for a phase."""
     if phase is Phase.RUNNING:
         return "active"
     if phase is Phase.STOPPING:

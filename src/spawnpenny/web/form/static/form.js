@@ -1,5 +1,5 @@
-// The form works without this: style hides what does not apply, and the service checks everything.
-// It keeps the browser from checking and sending what does not apply, and has it check what does.
+// The form works without this script: CSS hides fields that do not apply, and the service checks everything.
+// The script keeps the browser from checking and sending such fields, and lets it check the others.
 (() => {
   const form = document.currentScript.closest(".spawnpenny-form");
   const applies = (part) => {

@@ -1,4 +1,4 @@
-"""A bounded queue for look-ups of unknown tokens."""
+"""A bounded queue for lookups of unknown tokens."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import Final
 from spawnpenny.api import NotReadyError
 
 AT_ONCE: Final = 8
-"""How many unknown tokens are looked up at once: half of the connections to the Hub are left to known ones."""
+"""How many unknown tokens are looked up at a time. Half of the connections to the Hub are left for known ones."""
 MOST_WAITING: Final = 400
-"""How many wait for that."""
+"""How many lookups wait at most."""
 MANY_FAILURES: Final = 20.0
-"""So many wrong tokens within a minute or so are no mistake: who sends them may take half of the line."""
+"""A caller with this many wrong tokens within about a minute may take only half of the queue."""
 _LONGEST: Final = 5.0  # seconds
 _MINUTE: Final = 60.0
-_ASKERS: Final = 10_000
+_MOST_CALLERS: Final = 10_000
 
 
 def refusal() -> NotReadyError:
+    """Return the error for a lookup that cannot wait."""
     return NotReadyError("Many tokens are being looked up at JupyterHub; try again.", retry_after=1)
 
 
-class WaitingLine:
-    """A queue that admits callers by turns; ``failed`` notes those with wrong tokens."""
+class LookupQueue:
+    """A queue with a limit for callers who send wrong tokens."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -34,25 +35,25 @@ class WaitingLine:
         self._failures = _Failures(clock)
 
     @asynccontextmanager
-    async def place(self, asker: str | None) -> AsyncIterator[None]:
-        """Hold a place as long as the context lasts.
+    async def place(self, remote: str | None) -> AsyncIterator[None]:
+        """Hold a place for the time of the context.
 
         Raises:
-            NotReadyError: Too many wait, or it takes too long.
+            NotReadyError: Too many lookups wait, or it takes too long.
 
         """
-        await self._enter(asker)
+        await self._enter(remote)
         try:
             yield
         finally:
             self._places.release()
 
-    def failed(self, asker: str | None) -> None:
-        """Note that a token of an asker was wrong."""
-        self._failures.add(asker)
+    def failed(self, remote: str | None) -> None:
+        """Count a wrong token of a caller."""
+        self._failures.add(remote)
 
-    async def _enter(self, asker: str | None) -> None:
-        most = MOST_WAITING // 2 if self._failures.of(asker) >= MANY_FAILURES else MOST_WAITING
+    async def _enter(self, remote: str | None) -> None:
+        most = MOST_WAITING // 2 if self._failures.of(remote) >= MANY_FAILURES else MOST_WAITING
         if self._waiting >= most:
             raise refusal()
         self._waiting += 1
@@ -66,18 +67,18 @@ class WaitingLine:
 
 
 class _Failures:
-    """A count by asker that falls back to nothing within a minute; of a bounded number of askers."""
+    """Counts by caller that decay within a minute, for a bounded number of callers."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._counts: OrderedDict[str | None, tuple[float, float]] = OrderedDict()
 
-    def of(self, asker: str | None) -> float:
-        count, at = self._counts.get(asker, (0.0, 0.0))
+    def of(self, remote: str | None) -> float:
+        count, at = self._counts.get(remote, (0.0, 0.0))
         return count * max(0.0, 1 - (self._clock() - at) / _MINUTE)
 
-    def add(self, asker: str | None) -> None:
-        self._counts[asker] = (self.of(asker) + 1, self._clock())
-        self._counts.move_to_end(asker)
-        while len(self._counts) > _ASKERS:
+    def add(self, remote: str | None) -> None:
+        self._counts[remote] = (self.of(remote) + 1, self._clock())
+        self._counts.move_to_end(remote)
+        while len(self._counts) > _MOST_CALLERS:
             self._counts.popitem(last=False)

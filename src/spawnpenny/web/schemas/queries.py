@@ -1,0 +1,65 @@
+"""Query parameters that routes of several resources share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeVar
+
+from marshmallow import fields, validate
+
+from spawnpenny.web.schemas.fields import integer_field
+from spawnpenny.web.schemas.incoming import QuerySchema, field_messages
+
+T = TypeVar("T")
+
+MAX_PAGE: Final = 500
+NOT_A_CURSOR: Final = "has to be the `next` of the previous page."
+
+
+@dataclass(frozen=True, slots=True)
+class EventsQuery:
+    last_event_id: str | None = None
+    follow: bool = False
+
+
+class EventsQuerySchema(QuerySchema[EventsQuery]):
+    model: ClassVar[type] = EventsQuery
+    last_event_id = fields.String(
+        validate=validate.Length(max=64, error="has to be the id of an event."),
+        metadata={"description": "The same as the header Last-Event-ID, which wins if both are sent."},
+    )
+    follow = fields.Boolean(
+        truthy={"true"},
+        falsy={"false"},
+        error_messages=field_messages("true or false"),
+        metadata={"description": "With true, the stream continues while the lab or cluster runs."},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    limit: int = 100
+    after: str = ""
+
+
+class PagedQuerySchema(QuerySchema[T]):
+    """The query parameters of a list with pages."""
+
+    limit = integer_field(1, MAX_PAGE, "a number", metadata={"description": "The number of items; 100 by default."})
+    after = fields.String(
+        validate=validate.Length(max=400, error=NOT_A_CURSOR),
+        metadata={"description": "The `next` of the previous page."},
+    )
+
+
+class PageQuerySchema(PagedQuerySchema[PageQuery]):
+    model: ClassVar[type] = PageQuery
+
+
+@dataclass(frozen=True, slots=True)
+class NoQuery:
+    """No query parameters."""
+
+
+class NoQuerySchema(QuerySchema[NoQuery]):
+    model: ClassVar[type] = NoQuery
