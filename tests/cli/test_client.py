@@ -333,10 +333,7 @@ async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
     refused = await command("lab", "list", token="unknown")
     assert (refused.code, refused.err) == (
         3,
-        (
-            "The token is not valid. "
-            "Log in again, or use another token; if that does not help, tell an administrator.\n"
-        ),
+        ("The token is not valid. Log in again, or use another token; if that does not help, tell an administrator.\n"),
     )
 
 
