@@ -114,7 +114,7 @@ async def test_a_lab_is_started_followed_and_stopped(command, hub):
     assert (stopped.code, stopped.out) == (0, "ada's lab ~default is gone.\n")
     gone = await command("lab", "status", "ada")
     assert (gone.code, gone.out) == (3, "")
-    assert gone.err.startswith("ada has no lab '~default'. Start it, or list the labs that there are")
+    assert gone.err.startswith("ada has no lab '~default'. Start it, or list your labs")
 
 
 async def test_what_the_lab_is_to_be_and_its_environment_are_sent(command, site, tmp_path):
