@@ -209,7 +209,7 @@ async def test_a_capability_is_for_one_scheduler_and_for_its_time(service, proxy
     for why, (cluster, right) in wrong.items():
         async with client.get(at(proxy, f"/clusters/{cluster}/{right}/status")) as page:
             assert page.status == 403, why
-            assert "dashboard_link is a new one" in await page.text()
+            assert "dashboard_link is a new link" in await page.text()
     assert shown == []
     async with client.get(at(proxy, f"/clusters/c1/{good}")) as page:  # by way of …/status
         assert (page.status, str(page.url)) == (200, at(proxy, f"/clusters/c1/{good}/status"))
