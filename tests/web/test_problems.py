@@ -41,19 +41,19 @@ async def raw(server, head, body=b""):
 
 def test_every_error_has_a_code_of_its_own_a_status_and_a_title():
     found = all_errors()
-    own = [each for each in found if "code" in vars(each)]
-    assert len({each.code for each in own}) == len(own)
-    for each in found:
-        assert each.title
-        assert http.HTTPStatus(each.status) >= 400
+    own = [error for error in found if "code" in vars(error)]
+    assert len({error.code for error in own}) == len(own)
+    for error in found:
+        assert error.title
+        assert http.HTTPStatus(error.status) >= 400
 
 
 def test_an_error_words_itself_with_its_facts():
     error = errors.QuotaExceededError("cpu", requested="4", used="6", limit="8")
-    told = problem_document(error, instance="/x", request_id="r")
-    assert (told["code"], told["status"], told["limit"]) == ("quota_exceeded", 403, "8")
-    assert told["type"].endswith("/quota_exceeded")
-    assert list(told)[:5] == ["type", "title", "status", "detail", "code"]
+    document = problem_document(error, instance="/x", request_id="r")
+    assert (document["code"], document["status"], document["limit"]) == ("quota_exceeded", 403, "8")
+    assert document["type"].endswith("/quota_exceeded")
+    assert list(document)[:5] == ["type", "title", "status", "detail", "code"]
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_an_error_words_itself_with_its_facts():
     ],
 )
 def test_what_is_the_administrators_business_is_not_told_to_a_caller(error):
-    told = problem_document(error, instance="/x", request_id="r")
-    assert set(told) - {"advice"} == MEMBERS
-    assert "request_id" in told["detail"]
+    document = problem_document(error, instance="/x", request_id="r")
+    assert set(document) - {"advice"} == MEMBERS
+    assert "request_id" in document["detail"]
 
 
 async def test_a_refusal_is_a_problem_document(hub):
@@ -145,7 +145,7 @@ IDS = "has to be a whole number from 0 to 2147483647."
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "told"),
+    ("method", "path", "body", "message"),
     [
         ("PUT", LAB, "", "The body is empty; send a JSON object."),
         ("PUT", LAB, "{}", "start is missing: send a random id for this start."),
@@ -174,9 +174,9 @@ IDS = "has to be a whole number from 0 to 2147483647."
         ("PUT", "/v1/users/ada", '{"uid": 1, "groups": [{"name": "g", "id": -1}]}', f"groups.0.id {IDS}"),
     ],
 )
-async def test_what_is_wrong_is_told_in_sentences_that_name_the_field_once(hub, method, path, body, told):
+async def test_what_is_wrong_is_told_in_sentences_that_name_the_field_once(hub, method, path, body, message):
     response = await hub.request(method, path, data=body)
-    assert (await response.json())["detail"] == told
+    assert (await response.json())["detail"] == message
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ async def put(web, token, user="ada"):
 
 
 async def test_a_lab_runs_under_the_uid_that_the_token_vouches_for(web, provider, embedded_site):
-    answer, told = await put(web, provider.token(uid_number=2001))
-    assert (answer.status, told["user"]) == (202, "ada")
+    answer, lab = await put(web, provider.token(uid_number=2001))
+    assert (answer.status, lab["user"]) == (202, "ada")
     async with asyncio.timeout(PATIENCE), Client(str(web._base_url), provider.token(uid_number=2001)) as client:
         await anext(event async for event in client.lab_events("ada") if event.phase == "running")
     (pod,) = (await embedded_site.objects("Pod")).values()
@@ -37,7 +37,7 @@ async def test_a_lab_runs_under_the_uid_that_the_token_vouches_for(web, provider
 
 
 @pytest.mark.parametrize(
-    ("claims", "user", "status", "told"),
+    ("claims", "user", "status", "message"),
     [
         ({"uid_number": 2001}, "bob", 403, "spawn:self (for your own user)"),
         ({"uid_number": 2001, "preferred_username": "Ada"}, "ada", 403, "spawn:self (for your own user)"),
@@ -45,12 +45,12 @@ async def test_a_lab_runs_under_the_uid_that_the_token_vouches_for(web, provider
         ({}, "ada", 403, "uid_number"),
         ({"uid_number": 2001, "preferred_username": "../ada"}, "ada", 403, "preferred_username"),
         ({"uid_number": 2001, "exp": 60}, "ada", 401, "has expired"),
-        ({"uid_number": 2001, "iss": "https://other.example.org"}, "ada", 401, "not known here"),
+        ({"uid_number": 2001, "iss": "https://other.example.org"}, "ada", 401, "The token is not valid."),
     ],
 )
-async def test_who_is_not_who_they_say_gets_nothing(web, provider, embedded_site, claims, user, status, told):
+async def test_who_is_not_who_they_say_gets_nothing(web, provider, embedded_site, claims, user, status, message):
     answer, problem = await put(web, provider.token(**claims), user)
-    assert (answer.status, told in problem["detail"]) == (status, True), problem
+    assert (answer.status, message in problem["detail"]) == (status, True), problem
     assert await embedded_site.objects("Pod", user=user) == {}
 
 

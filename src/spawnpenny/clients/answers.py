@@ -99,17 +99,17 @@ class Lab:
 
     @property
     def running(self) -> bool:
-        """Whether the lab runs."""
+        """True if the lab runs."""
         return self.phase == "running"
 
     @property
     def over(self) -> bool:
-        """Whether only the history of the lab is left."""
+        """True if only the history of the lab is left."""
         return self.phase in {"failed", "exited"}
 
     @property
     def doomed(self) -> bool:
-        """Whether the lab has failed for a known reason, and its objects are still being deleted."""
+        """True if the lab has failed for a known reason, and its objects are still being deleted."""
         return self.phase == UNDOING and self.reason is not None
 
     @classmethod

@@ -14,7 +14,7 @@ APPLY: Final = (
 
 
 class Level(StrEnum):
-    """How bad a finding is.
+    """Severity of a finding.
 
     ``unknown``: your rights do not suffice to find out. ``warning``: it works, but should be looked at.
     """

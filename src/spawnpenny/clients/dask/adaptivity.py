@@ -18,7 +18,7 @@ class Adaptivity:
     minimum: int | None
     maximum: int | None
     periodic_callback: bool = field(default=True, repr=False)
-    """Whether it is active: distributed then shows the cluster as adaptive."""
+    """True if it is active: distributed then shows the cluster as adaptive."""
     request: Awaitable[Any] | None = field(default=None, repr=False)
 
     def stop(self) -> None:

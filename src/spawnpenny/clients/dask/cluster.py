@@ -137,7 +137,7 @@ class SpawnpennyCluster(LinkedCluster):
 
     @property
     def shutdown_on_close(self) -> bool:
-        """Whether the cluster ends with this object, or with the process."""
+        """True if the cluster ends with this object, or with the process."""
         return self._creation.made if self._shutdown_on_close is None else self._shutdown_on_close
 
     @shutdown_on_close.setter

@@ -34,7 +34,7 @@ class WatchedCluster(Cluster):  # type: ignore[misc]  # distributed has no types
 
     @property
     def end(self) -> str | None:
-        """Why the cluster ended, as a sentence; None while it exists, or if this process ended it."""
+        """The reason why the cluster ended, as a sentence; None while it exists, or if this process ended it."""
         return self._watch.end.message if self._watch is not None and self._watch.end is not None else None
 
     @property

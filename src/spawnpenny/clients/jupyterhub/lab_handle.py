@@ -193,14 +193,14 @@ class StartAttempt:
 
     @property
     def uncertain(self) -> bool:
-        """Whether the service may have or still receive the request, and has not accepted it."""
+        """True if the service may have or still receive the request, and has not accepted it."""
         if self._request is None or self._accepted:
             return False
         return self._lost or not self._request.done()
 
     @property
     def void(self) -> bool:
-        """Whether the service does not have the request, and will not receive it."""
+        """True if the service does not have the request, and will not receive it."""
         return not self._accepted and not self.uncertain
 
     async def send(self, request: Callable[[], Awaitable[Lab]], patience: Patience) -> Lab:

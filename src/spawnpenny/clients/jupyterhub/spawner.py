@@ -71,7 +71,7 @@ class SpawnpennySpawner(StartupCheck, OptionsForm, Certificates, Deletion, KubeS
 
     @property
     def _has_reserved_name(self) -> bool:
-        """Whether the server has the name by which the service calls the default one."""
+        """True if the server has the name by which the service calls the default one."""
         return bool(self.name == DEFAULT_LAB)
 
     # The state that the Hub keeps.
@@ -198,8 +198,6 @@ class SpawnpennySpawner(StartupCheck, OptionsForm, Certificates, Deletion, KubeS
             async for entry in entries:
                 yield entry
 
-    # Renaming.
-
     async def rename(self, old_name: str, new_name: str) -> None:
         """Refuse to rename a server, unless that is allowed: its storage has the old name."""
         if not self.allow_rename:
@@ -207,8 +205,6 @@ class SpawnpennySpawner(StartupCheck, OptionsForm, Certificates, Deletion, KubeS
             raise RefusedError(
                 "rename_refused", message, advice="Change the display name instead.", status=HTTPStatus.CONFLICT
             )
-
-    # Requests to the service.
 
     async def _start(self, end: float) -> str:
         if self._has_reserved_name:
