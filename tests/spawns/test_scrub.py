@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spawnpenny.spawns.scrub import PIECE, PIECE_OF_A_PATH, PIECE_OF_WORDS, SHORTEST, Scrubber
+from spawnpenny.spawns.scrub import PIECE, PIECE_ENCODED, PIECE_OF_A_PATH, PIECE_OF_WORDS, SHORTEST, Scrubber
 
 FORMS = {
     "plain": str,
@@ -40,6 +40,7 @@ FORMS = {
     "boxed": lambda text: "│\n│ ".join(textwrap.wrap(text, 9)),
     "upper": str.upper,
 }
+ESCAPING = {"json", "json in json", "repr of bytes", "ascii", "query", "path", "component", "twice", "html"}
 ESCAPES = {
     "every byte as \\x": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
     "every character as \\u": lambda text: json.dumps("".join(map(as_utf16, text))).replace("\\\\", "\\")[1:-1],
@@ -97,6 +98,13 @@ def longest_piece(whole, text):
     return best
 
 
+def widest(secret, form):
+    """Return how many letters and digits one character of a secret becomes at most where a form escapes it."""
+    if form not in ESCAPING:
+        return 1
+    return max(len(letters(FORMS[form](character))) - len(letters(FORMS[form](""))) for character in secret)
+
+
 @given(secrets, st.sampled_from(sorted(FORMS)), st.data(), around, around)
 def test_whatever_the_form_the_cut_and_the_place_a_stated_few_characters_stay(secret, form, data, before, after):
     printed = FORMS[form](secret)
@@ -105,7 +113,8 @@ def test_whatever_the_form_the_cut_and_the_place_a_stated_few_characters_stay(se
     text = scrubbed(f"{before}{printed[first:last]}{after}", [secret, "an unrelated value"])
     left = longest_piece(letters(printed), text)
     of_words = PIECE_OF_A_PATH if "/" in printed else PIECE_OF_WORDS
-    assert len(left) < (PIECE if any(letter.isdigit() for letter in left) else of_words)
+    stated = PIECE if any(letter.isdigit() for letter in left) else of_words
+    assert len(left) < max(stated, PIECE_ENCODED * 2 if form.lower() == "hex" else PIECE * widest(secret, form))
 
 
 @pytest.mark.parametrize("form", sorted(FORMS))
