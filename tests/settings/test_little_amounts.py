@@ -39,7 +39,7 @@ def choices(**brings):
             "dask",
             {"options": {"worker_memory": {"type": "int", "unit": "B", "min": 1, "default": 2**30}}},
             "min",
-            "1 B is less than anybody can mean: write 1048576 or more",
+            "1 B is too little to be meant: write 1048576 or more",
         ),
         (
             "dask",
