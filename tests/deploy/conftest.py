@@ -30,7 +30,7 @@ def kustomize(folder):
     """Return the objects that a folder renders to."""
     done = subprocess.run([kubectl(), "kustomize", str(folder)], capture_output=True, check=False, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
+    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def rendered(tmp_path_factory):
         if not name.startswith("components/"):
             return kustomize(KUSTOMIZE / name)
         folder = tmp_path_factory.mktemp("component")
-        base, component = (os.path.relpath(KUSTOMIZE / each, folder) for each in ("base", name))
+        base, component = (os.path.relpath(KUSTOMIZE / folder_name, folder) for folder_name in ("base", name))
         content = {"resources": [base], "components": [component]}
         (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
         return kustomize(folder)
@@ -75,5 +75,5 @@ def pytest_terminal_summary(terminalreporter, config):
         return
     terminalreporter.section("objects of the deployment")
     for judge in sorted({judge for judge, _ in counted}):
-        kinds = sorted((kind, count) for (each, kind), count in counted.items() if each == judge)
+        kinds = sorted((kind, count) for (judged_by, kind), count in counted.items() if judged_by == judge)
         terminalreporter.write_line(f"{judge}: " + ", ".join(f"{kind} ({count})" for kind, count in kinds))

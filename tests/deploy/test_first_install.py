@@ -52,7 +52,7 @@ def blocks(page, language="sh"):
 
 
 def played(block):
-    return any(each in block for each in PLAYED)
+    return any(program in block for program in PLAYED)
 
 
 class Walk:
@@ -111,7 +111,7 @@ class Walk:
         folder = self._folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        (volume,) = (each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each)
+        (volume,) = (entry["configMap"]["name"] for entry in pod["volumes"] if "configMap" in entry)
         data = yaml.safe_load(await self.run(f"kubectl -n {namespace} get configmap {volume} -o yaml"))["data"]
         for file, text in data.items():
             (folder / file).write_text(text.replace("/etc/spawnpenny", str(folder)))
@@ -123,8 +123,11 @@ class Walk:
 
     def _answers(self):
         """Return whether the service is ready and the broker leads."""
-        asked = {f"http://127.0.0.1:{self._port}/readyz": "ready", f"http://127.0.0.1:{self._health}/readyz": "leading"}
-        return all(said in answer_of(url) for url, said in asked.items())
+        expected = {
+            f"http://127.0.0.1:{self._port}/readyz": "ready",
+            f"http://127.0.0.1:{self._health}/readyz": "leading",
+        }
+        return all(said in answer_of(url) for url, said in expected.items())
 
     def _environ(self, kubeconfig):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -134,8 +137,8 @@ class Walk:
 
 
 def answer_of(url):
-    asked = ["curl", "--silent", "--fail", "--noproxy", "*", url]
-    return subprocess.run(asked, capture_output=True, check=False, text=True).stdout
+    command = ["curl", "--silent", "--fail", "--noproxy", "*", url]
+    return subprocess.run(command, capture_output=True, check=False, text=True).stdout
 
 
 def program(name):
@@ -191,8 +194,8 @@ async def install(walk, before=()):
     walk.edit("kustomization.yaml", partial(leave_out, walk.discovery))
     for name, block in (("hub", hub), ("trial", trial)):
         walk.edit("settings.yaml", with_tokens(name, await walk.run(block)))
-    for each in before or (rights, rendered):
-        await walk.run(each)
+    for command in before or (rights, rendered):
+        await walk.run(command)
     await walk.run(applied)
     await walk.start_pods()
     return await walk.run(judged), await walk.run(lab)

@@ -28,31 +28,31 @@ class Api:
         self._session = session
         self._paths = {}
 
-    async def path(self, each):
+    async def path(self, manifest):
         """Return where objects of this kind are made, or None where it is not served."""
-        group = each["apiVersion"]
+        group = manifest["apiVersion"]
         root = f"/api/{group}" if "/" not in group else f"/apis/{group}"
         if root not in self._paths:
             response = await self._session.get(root)
             listing = await response.json() if response.status == 200 else {"resources": []}
             self._paths[root] = {kind["kind"]: kind for kind in listing["resources"] if "/" not in kind["name"]}
-        served = self._paths[root].get(each["kind"])
+        served = self._paths[root].get(manifest["kind"])
         if served is None:
             return None
-        assert served["namespaced"] == ("namespace" in each["metadata"])
-        inside = f"/namespaces/{each['metadata']['namespace']}" if served["namespaced"] else ""
+        assert served["namespaced"] == ("namespace" in manifest["metadata"])
+        inside = f"/namespaces/{manifest['metadata']['namespace']}" if served["namespaced"] else ""
         return f"{root}{inside}/{served['name']}"
 
-    async def stored(self, path, each):
+    async def stored(self, path, manifest):
         """Create an object, and return what one who reads it gets."""
-        response = await self._session.post(path, json=each)
-        assert response.status == 201, (each["kind"], each["metadata"]["name"], await response.text())
-        response = await self._session.get(f"{path}/{each['metadata']['name']}")
+        response = await self._session.post(path, json=manifest)
+        assert response.status == 201, (manifest["kind"], manifest["metadata"]["name"], await response.text())
+        response = await self._session.get(f"{path}/{manifest['metadata']['name']}")
         assert response.status == 200
         return await response.json()
 
-    async def delete(self, path, each):
-        response = await self._session.delete(f"{path}/{each['metadata']['name']}")
+    async def delete(self, path, manifest):
+        response = await self._session.delete(f"{path}/{manifest['metadata']['name']}")
         assert response.status in {200, 202}, await response.text()
 
 
@@ -63,25 +63,25 @@ async def api(apiserver):
         yield Api(session)
 
 
-def apart(each, suffix):
+def apart(manifest, suffix):
     """Return an object in namespaces of this test alone, under a name that nobody else has where it is cluster-wide."""
-    each = copy.deepcopy(each)
-    metadata = each["metadata"]
+    manifest = copy.deepcopy(manifest)
+    metadata = manifest["metadata"]
     metadata["namespace" if "namespace" in metadata else "name"] += suffix
-    if each.get("roleRef", {}).get("kind") == "ClusterRole":
-        each["roleRef"]["name"] += suffix
-    for subject in each.get("subjects", ()):
+    if manifest.get("roleRef", {}).get("kind") == "ClusterRole":
+        manifest["roleRef"]["name"] += suffix
+    for subject in manifest.get("subjects", ()):
         subject["namespace"] += suffix
-    pod = each.get("spec", {}).get("template", {}).get("spec", {})
+    pod = manifest.get("spec", {}).get("template", {}).get("spec", {})
     if "priorityClassName" in pod:
         pod["priorityClassName"] += suffix
-    return each
+    return manifest
 
 
 def namespaces_elsewhere(objects):
     """Return the namespaces that a deployment counts on, and that others have made."""
-    made = {each["metadata"]["name"] for each in objects if each["kind"] == "Namespace"}
-    used = {each["metadata"]["namespace"] for each in objects if "namespace" in each["metadata"]}
+    made = {manifest["metadata"]["name"] for manifest in objects if manifest["kind"] == "Namespace"}
+    used = {manifest["metadata"]["namespace"] for manifest in objects if "namespace" in manifest["metadata"]}
     return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in sorted(used - made)]
 
 
@@ -98,25 +98,28 @@ def unlike(sent, stored, path=""):
 async def test_what_the_api_server_serves_is_stored_as_it_is_written(api, objects, judged):
     suffix, made = f"-{secrets.token_hex(3)}", []
     try:
-        everything = (apart(each, suffix) for each in [*objects, *namespaces_elsewhere(objects)])
-        for each in sorted(everything, key=lambda each: each["kind"] != "Namespace"):
-            path = await api.path(each)
+        everything = (apart(manifest, suffix) for manifest in [*objects, *namespaces_elsewhere(objects)])
+        for manifest in sorted(everything, key=lambda manifest: manifest["kind"] != "Namespace"):
+            path = await api.path(manifest)
             if path is not None:
-                made.append((path, each))
-                assert unlike(each, await api.stored(path, each)) == [], (each["kind"], each["metadata"]["name"])
-                judged["stored by the API server as written", each["kind"]] += 1
+                made.append((path, manifest))
+                assert unlike(manifest, await api.stored(path, manifest)) == [], (
+                    manifest["kind"],
+                    manifest["metadata"]["name"],
+                )
+                judged["stored by the API server as written", manifest["kind"]] += 1
     finally:
-        for path, each in reversed(made):
-            await api.delete(path, each)
-    assert {"Deployment", "NetworkPolicy", "ClusterRole", "Service"} <= {each["kind"] for _, each in made}
+        for path, manifest in reversed(made):
+            await api.delete(path, manifest)
+    assert {"Deployment", "NetworkPolicy", "ClusterRole", "Service"} <= {manifest["kind"] for _, manifest in made}
 
 
 async def test_what_it_does_not_serve_keeps_the_schema_of_its_kind(api, apiserver, objects, judged):
-    others = [each for each in objects if await api.path(each) is None]
+    others = [manifest for manifest in objects if await api.path(manifest) is None]
     for other in others:
         jsonschema.validate(other, schema(other["kind"]))
         judged["held to the checked-in schema of its kind", other["kind"]] += 1
-    kinds = {each["kind"] for each in objects}
+    kinds = {manifest["kind"] for manifest in objects}
     newer = {kind for kind, since in SINCE.items() if apiserver.discovery.version < since}
     assert {other["kind"] for other in others} & set(SINCE) == newer & kinds
 
@@ -129,6 +132,6 @@ def schema(kind):
 def test_a_schema_refuses_a_misspelt_key(kind):
     jsonschema.Draft202012Validator.check_schema(schema(kind))
     version = schema(kind)["properties"]["apiVersion"]["const"]
-    each = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": {"misspelt": 1}}
+    manifest = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": {"misspelt": 1}}
     with pytest.raises(jsonschema.ValidationError, match="misspelt"):
-        jsonschema.validate(each, schema(kind))
+        jsonschema.validate(manifest, schema(kind))

@@ -14,10 +14,10 @@ KINDS = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 def rights(objects):
     """Return each role as the set of single rights, and each binding as whom it gives which role."""
     found = {}
-    for each in objects:
-        if each["kind"] in KINDS:
-            name = (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
-            found[name] = granted(each) if "rules" in each else bound(each)
+    for manifest in objects:
+        if manifest["kind"] in KINDS:
+            name = (manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"])
+            found[name] = granted(manifest) if "rules" in manifest else bound(manifest)
     return found
 
 
@@ -48,9 +48,9 @@ def bound(binding):
 def test_the_roles_are_what_the_command_prints(rendered, tmp_path, name, environ):
     objects = rendered(name)
     (settings,) = [
-        each["data"]["settings.yaml"]
-        for each in objects
-        if (each["kind"], each["metadata"].get("namespace")) == ("ConfigMap", "spawnpenny")
+        manifest["data"]["settings.yaml"]
+        for manifest in objects
+        if (manifest["kind"], manifest["metadata"].get("namespace")) == ("ConfigMap", "spawnpenny")
     ]
     file = tmp_path / "settings.yaml"
     file.write_text(settings)

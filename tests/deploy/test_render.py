@@ -34,15 +34,17 @@ SECRETS = {("spawnpenny-hub", "sha256"): "0a" * 32, ("spawnpenny-proxy", "sha256
 
 
 def of_kind(objects, kind):
-    return [each for each in objects if each["kind"] == kind]
+    return [manifest for manifest in objects if manifest["kind"] == kind]
 
 
 def names(objects):
-    return {(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in objects}
+    return {
+        (manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"]) for manifest in objects
+    }
 
 
 def deployment(objects, name):
-    (found,) = [each for each in of_kind(objects, "Deployment") if each["metadata"]["name"] == name]
+    (found,) = [manifest for manifest in of_kind(objects, "Deployment") if manifest["metadata"]["name"] == name]
     return found
 
 
@@ -54,11 +56,11 @@ def container(objects, name):
 def config(objects, name):
     """Return the data of the ConfigMap that a Deployment mounts."""
     (volume,) = [
-        each["configMap"]["name"]
-        for each in deployment(objects, name)["spec"]["template"]["spec"]["volumes"]
-        if "configMap" in each
+        entry["configMap"]["name"]
+        for entry in deployment(objects, name)["spec"]["template"]["spec"]["volumes"]
+        if "configMap" in entry
     ]
-    (found,) = [each for each in of_kind(objects, "ConfigMap") if each["metadata"]["name"] == volume]
+    (found,) = [manifest for manifest in of_kind(objects, "ConfigMap") if manifest["metadata"]["name"] == volume]
     return found["data"]
 
 
@@ -67,9 +69,9 @@ def settings(objects, name):
     data = yaml.safe_load(config(objects, name)["settings.yaml"]) if name != PROXY else {}
     pod = {"metadata.name": f"{name}-abc12", "status.podIP": "10.1.2.3"}
     environ = {}
-    for each in container(objects, name)["env"]:
-        value = each["value"] if "value" in each else elsewhere(pod, **each["valueFrom"])
-        environ[each["name"]] = re.sub(r"\$\((\w+)\)", lambda found: environ[found[1]], value)
+    for variable in container(objects, name)["env"]:
+        value = variable["value"] if "value" in variable else elsewhere(pod, **variable["valueFrom"])
+        environ[variable["name"]] = re.sub(r"\$\((\w+)\)", lambda found: environ[found[1]], value)
     for keys, value in overrides(environ):
         put(data, keys, value)
     return make_settings(data)
@@ -102,16 +104,18 @@ def test_service_and_broker_agree_on_what_both_have_to_know(objects):
 
 def test_the_settings_name_namespaces_accounts_and_role_of_the_deployment(objects):
     existing = names(objects)
-    for each in (settings(objects, WEB), settings(objects, BROKER)):
-        for namespace in (each.namespaces.state, each.namespaces.broker, each.namespaces.provision):
+    for loaded in (settings(objects, WEB), settings(objects, BROKER)):
+        for namespace in (loaded.namespaces.state, loaded.namespaces.broker, loaded.namespaces.provision):
             assert ("Namespace", None, namespace) in existing
-        assert ("ServiceAccount", each.broker.account_namespace, each.broker.account) in existing
-        assert ("ClusterRole", None, each.broker.role) in existing
+        assert ("ServiceAccount", loaded.broker.account_namespace, loaded.broker.account) in existing
+        assert ("ClusterRole", None, loaded.broker.role) in existing
 
 
 def test_the_fence_has_the_accounts_and_names_of_the_settings(objects):
     web, broker = settings(objects, WEB), settings(objects, BROKER)
-    fences = {each["metadata"]["name"]: each["spec"] for each in of_kind(objects, "ValidatingAdmissionPolicy")}
+    fences = {
+        manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(objects, "ValidatingAdmissionPolicy")
+    }
     policies = {WEB: fences["spawnpenny-service"], BROKER: fences["spawnpenny-broker"]}
     for name, policy in policies.items():
         account = deployment(objects, name)["spec"]["template"]["spec"]["serviceAccountName"]
@@ -139,14 +143,14 @@ def given(policy):
 
 def test_the_brokers_orders_load(objects, tmp_path):
     path = settings(objects, BROKER).broker.orders
-    (mount,) = [each for each in container(objects, BROKER)["volumeMounts"] if each["name"] == "settings"]
+    (mount,) = [entry for entry in container(objects, BROKER)["volumeMounts"] if entry["name"] == "settings"]
     file = tmp_path / path.removeprefix(f"{mount['mountPath']}/")
     file.write_text(config(objects, BROKER)[file.name])
     OrdersFile(str(file)).read()
 
 
 def test_the_service_cannot_read_the_brokers_settings_and_the_other_way_round(objects):
-    assert {each["metadata"]["namespace"] for each in of_kind(objects, "ConfigMap")} == {WEB, BROKER}
+    assert {manifest["metadata"]["namespace"] for manifest in of_kind(objects, "ConfigMap")} == {WEB, BROKER}
     assert {deployment(objects, name)["metadata"]["namespace"] for name in (WEB, BROKER)} == {WEB, BROKER}
 
 
@@ -166,13 +170,13 @@ def test_every_probe_asks_a_route_that_there_is_on_the_port_that_is_served(objec
 def test_service_and_network_policy_lead_to_the_port_of_the_settings(objects):
     port = settings(objects, WEB).web.port
     (named,) = container(objects, WEB)["ports"]
-    (service,) = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == WEB]
-    (policy,) = [each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"] == "web"]
+    (service,) = [manifest for manifest in of_kind(objects, "Service") if manifest["metadata"]["name"] == WEB]
+    (policy,) = [manifest for manifest in of_kind(objects, "NetworkPolicy") if manifest["metadata"]["name"] == "web"]
     (way_in,) = policy["spec"]["ingress"]
     assert named["containerPort"] == port
     (web, *_) = service["spec"]["ports"]
     assert (web["port"], web["targetPort"]) == (port, named["name"])
-    assert [each["port"] for each in way_in["ports"]] == [port]
+    assert [entry["port"] for entry in way_in["ports"]] == [port]
 
 
 def test_every_command_of_a_pod_is_one_that_there_is(objects):
@@ -182,27 +186,27 @@ def test_every_command_of_a_pod_is_one_that_there_is(objects):
 
 
 def test_selectors_select_the_pods_of_the_deployments(objects):
-    pods = {each["metadata"]["name"]: each["spec"]["template"] for each in of_kind(objects, "Deployment")}
-    for each in (*of_kind(objects, "Deployment"), *of_kind(objects, "PodDisruptionBudget")):
-        selected = each["spec"]["selector"]["matchLabels"]
+    pods = {manifest["metadata"]["name"]: manifest["spec"]["template"] for manifest in of_kind(objects, "Deployment")}
+    for manifest in (*of_kind(objects, "Deployment"), *of_kind(objects, "PodDisruptionBudget")):
+        selected = manifest["spec"]["selector"]["matchLabels"]
         assert [name for name, pod in pods.items() if selected.items() <= pod["metadata"]["labels"].items()] == [
-            each["metadata"]["name"]
+            manifest["metadata"]["name"]
         ]
-    (service,) = [each for each in of_kind(objects, "Service") if each["metadata"]["name"] == WEB]
+    (service,) = [manifest for manifest in of_kind(objects, "Service") if manifest["metadata"]["name"] == WEB]
     served = {
         (port["name"], port["containerPort"])
         for name, pod in pods.items()
         if name != BROKER and service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
         for port in pod["spec"]["containers"][0]["ports"]
     }
-    assert {(each["targetPort"], each["port"]) for each in service["spec"]["ports"]} == served
+    assert {(entry["targetPort"], entry["port"]) for entry in service["spec"]["ports"]} == served
 
 
 def test_whatever_an_object_names_is_there(objects):
     existing = names(objects)
     desired = set()
-    for each in of_kind(objects, "Deployment"):
-        namespace, spec = each["metadata"]["namespace"], each["spec"]["template"]["spec"]
+    for manifest in of_kind(objects, "Deployment"):
+        namespace, spec = manifest["metadata"]["namespace"], manifest["spec"]["template"]["spec"]
         desired.add(("ServiceAccount", namespace, spec["serviceAccountName"]))
         desired |= {("PriorityClass", None, spec["priorityClassName"])} if "priorityClassName" in spec else set()
         for volume in spec["volumes"]:
@@ -212,20 +216,20 @@ def test_whatever_an_object_names_is_there(objects):
                 desired.add(("Secret", namespace, volume["secret"]["secretName"]))
         refs = [variable.get("valueFrom", {}) for part in spec["containers"] for variable in part["env"]]
         desired |= {("Secret", namespace, ref["secretKeyRef"]["name"]) for ref in refs if "secretKeyRef" in ref}
-    for each in (*of_kind(objects, "RoleBinding"), *of_kind(objects, "ClusterRoleBinding")):
-        role = each["roleRef"]
-        namespace = each["metadata"].get("namespace") if role["kind"] == "Role" else None
+    for binding in (*of_kind(objects, "RoleBinding"), *of_kind(objects, "ClusterRoleBinding")):
+        role = binding["roleRef"]
+        namespace = binding["metadata"].get("namespace") if role["kind"] == "Role" else None
         desired.add((role["kind"], namespace, role["name"]))
-        desired |= {("ServiceAccount", subject["namespace"], subject["name"]) for subject in each["subjects"]}
+        desired |= {("ServiceAccount", subject["namespace"], subject["name"]) for subject in binding["subjects"]}
     desired |= {("Namespace", None, namespace) for _, namespace, _ in existing if namespace}
     assert desired - existing <= ELSEWHERE
-    for each in of_kind(objects, "Certificate"):
-        assert ("Secret", each["metadata"]["namespace"], each["spec"]["secretName"]) in ELSEWHERE
+    for certificate in of_kind(objects, "Certificate"):
+        assert ("Secret", certificate["metadata"]["namespace"], certificate["spec"]["secretName"]) in ELSEWHERE
 
 
 def test_pods_keep_the_restricted_standard_and_write_nowhere_but_in_tmp(objects):
-    for each in of_kind(objects, "Deployment"):
-        pod = each["spec"]["template"]
+    for manifest in of_kind(objects, "Deployment"):
+        pod = manifest["spec"]["template"]
         check_pod(pod, allowed=["serviceAccountToken", "serviceAccount"], images=["*"])
         for part in pod["spec"]["containers"]:
             assert part["securityContext"]["readOnlyRootFilesystem"] is True
@@ -235,10 +239,10 @@ def test_pods_keep_the_restricted_standard_and_write_nowhere_but_in_tmp(objects)
 
 
 def test_only_the_two_deployments_have_a_token_mounted(objects):
-    assert {each["automountServiceAccountToken"] for each in of_kind(objects, "ServiceAccount")} == {False}
+    assert {account["automountServiceAccountToken"] for account in of_kind(objects, "ServiceAccount")} == {False}
     mounted = {
-        each["metadata"]["name"]: each["spec"]["template"]["spec"]["automountServiceAccountToken"]
-        for each in of_kind(objects, "Deployment")
+        manifest["metadata"]["name"]: manifest["spec"]["template"]["spec"]["automountServiceAccountToken"]
+        for manifest in of_kind(objects, "Deployment")
     }
     assert mounted.pop(PROXY, False) is False
     assert mounted == {WEB: True, BROKER: True}
@@ -246,16 +250,16 @@ def test_only_the_two_deployments_have_a_token_mounted(objects):
 
 def test_each_namespace_is_closed_and_has_a_pod_security_level(objects):
     levels = {
-        each["metadata"]["name"]: each["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
-        for each in of_kind(objects, "Namespace")
+        manifest["metadata"]["name"]: manifest["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for manifest in of_kind(objects, "Namespace")
     }
     provision = levels.pop("spawnpenny-provision")
     assert provision in {"baseline", "restricted", "privileged"}
     assert levels == dict.fromkeys(("spawnpenny", "spawnpenny-state", "spawnpenny-broker"), "restricted")
     closed = {
-        each["metadata"]["namespace"]
-        for each in of_kind(objects, "NetworkPolicy")
-        if each["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+        manifest["metadata"]["namespace"]
+        for manifest in of_kind(objects, "NetworkPolicy")
+        if manifest["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     }
     assert closed == {*levels, "spawnpenny-provision"}
 
@@ -278,7 +282,7 @@ def test_pods_are_named_by_what_no_overlay_leaves_out(objects):
 def test_with_reads_by_namespace_nobody_reads_the_pods_of_all(rendered, name):
     objects = rendered(name)
     assert settings(objects, WEB).namespaces.reads == "namespace"
-    roles = {each["metadata"]["name"]: each["rules"] for each in of_kind(objects, "ClusterRole")}
+    roles = {role["metadata"]["name"]: role["rules"] for role in of_kind(objects, "ClusterRole")}
     assert [rule for rule in roles["spawnpenny"] if "pods" in rule["resources"]] == []
     (pods,) = [rule for rule in roles["spawnpenny-tenant"] if "pods" in rule["resources"]]
     assert {"list", "watch"} <= set(pods["verbs"])
@@ -288,8 +292,8 @@ def test_beside_a_hub_spawnpenny_knows_its_token_and_asks_it_whose_others_are(re
     web = settings(rendered("components/jupyterhub"), WEB)
     assert web.tokens["hub"].sha256 == SECRETS["spawnpenny-hub", "sha256"]
     assert (web.tokens["hub"].scopes, web.tokens["hub"].user) == (("read:any", "delete:any"), None)
-    asked = {"api_url": "http://hub.jupyterhub.svc:8081/hub/api", "scopes": ["read:self"]}
-    assert web.plugins["jupyterhub"] == asked
+    expected = {"api_url": "http://hub.jupyterhub.svc:8081/hub/api", "scopes": ["read:self"]}
+    assert web.plugins["jupyterhub"] == expected
     assert web.plugins.keys() == {*settings(rendered("base"), WEB).plugins, "jupyterhub"}
 
 
@@ -333,7 +337,7 @@ def lets(policies, direction, pod, peer, pods, port):
         for rule in policy["spec"].get(direction, ())
     ]
     return any(
-        port in [each["port"] for each in rule["ports"]]
+        port in [entry["port"] for entry in rule["ports"]]
         and ("namespaceSelector" in found or peer[0] == pod[0])
         and "ipBlock" not in found
         and found.get("namespaceSelector", {}).get("matchLabels", {}).items() <= labels.items()
@@ -346,7 +350,8 @@ def lets(policies, direction, pod, peer, pods, port):
 def test_the_components_policies_are_for_the_pods_that_the_namespace_plugin_expects(rendered):
     network = NamespaceSettingsSchema().load({}).network
     policies = {
-        each["metadata"]["name"]: each["spec"] for each in of_kind(rendered("components/jupyterhub"), "NetworkPolicy")
+        manifest["metadata"]["name"]: manifest["spec"]
+        for manifest in of_kind(rendered("components/jupyterhub"), "NetworkPolicy")
     }
     assert policies["spawnpenny-hub"]["podSelector"]["matchLabels"] == network.hub.labels
     assert policies["spawnpenny-proxy"]["podSelector"]["matchLabels"] == network.proxy.labels
@@ -375,15 +380,15 @@ def test_labs_reach_schedulers_by_the_proxy_which_has_no_rights(rendered):
 
 def test_the_proxys_command_and_probes_are_what_there_is(rendered):
     objects = rendered("components/dask")
-    each, pod = container(objects, PROXY), deployment(objects, PROXY)["spec"]["template"]["spec"]
-    done = CliRunner().invoke(command, [*each["args"], "--help"])
+    main, pod = container(objects, PROXY), deployment(objects, PROXY)["spec"]["template"]["spec"]
+    done = CliRunner().invoke(command, [*main["args"], "--help"])
     assert done.exit_code == 0, done.output
-    waits = float(each["args"][each["args"].index("--drain") + 1])
-    assert pod["terminationGracePeriodSeconds"] > waits + float(each["lifecycle"]["preStop"]["exec"]["command"][1])
+    waits = float(main["args"][main["args"].index("--drain") + 1])
+    assert pod["terminationGracePeriodSeconds"] > waits + float(main["lifecycle"]["preStop"]["exec"]["command"][1])
     (token,) = (volume["secret"] for volume in pod["volumes"] if "secret" in volume)
     assert token["items"] == [{"key": "token", "path": "token"}]
     for kind, path in (("startup", "/healthz"), ("liveness", "/healthz"), ("readiness", "/readyz")):
-        assert each[f"{kind}Probe"]["httpGet"] == {"path": path, "port": "dashboard", "scheme": "HTTP"}
+        assert main[f"{kind}Probe"]["httpGet"] == {"path": path, "port": "dashboard", "scheme": "HTTP"}
 
 
 def test_labs_proxy_service_and_schedulers_reach_each_other_and_no_more(rendered):
@@ -414,8 +419,8 @@ def test_labs_proxy_service_and_schedulers_reach_each_other_and_no_more(rendered
 
 
 def test_no_role_grants_by_a_wildcard(objects):
-    for each in (*of_kind(objects, "ClusterRole"), *of_kind(objects, "Role")):
-        for rule in each["rules"]:
+    for role in (*of_kind(objects, "ClusterRole"), *of_kind(objects, "Role")):
+        for rule in role["rules"]:
             assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
 
 
@@ -423,17 +428,19 @@ def test_prometheus_reaches_the_metrics_of_the_broker_and_nothing_else_does(rend
     existing = rendered("components/servicemonitor")
     pod = deployment(rendered("base"), BROKER)["spec"]["template"]
     (port,) = pod["spec"]["containers"][0]["ports"]
-    (service,) = [each for each in of_kind(existing, "Service") if each["metadata"]["name"] == BROKER]
-    monitors = {each["metadata"]["name"]: each["spec"] for each in of_kind(existing, "ServiceMonitor")}
-    (policy,) = [each for each in of_kind(existing, "NetworkPolicy") if each["metadata"]["name"] == "broker-metrics"]
+    (service,) = [manifest for manifest in of_kind(existing, "Service") if manifest["metadata"]["name"] == BROKER]
+    monitors = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(existing, "ServiceMonitor")}
+    (policy,) = [
+        manifest for manifest in of_kind(existing, "NetworkPolicy") if manifest["metadata"]["name"] == "broker-metrics"
+    ]
     (way,) = policy["spec"]["ingress"]
     labels = pod["metadata"]["labels"]
     for selector in (service["spec"]["selector"], policy["spec"]["podSelector"]["matchLabels"]):
         assert selector.items() <= labels.items()
     assert monitors[BROKER]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    assert {each["metadata"]["namespace"] for each in (service, policy)} == {BROKER}
-    assert [each["port"] for each in way["ports"]] == [port["containerPort"]]
-    assert [each["targetPort"] for each in service["spec"]["ports"]] == [port["name"]]
+    assert {manifest["metadata"]["namespace"] for manifest in (service, policy)} == {BROKER}
+    assert [entry["port"] for entry in way["ports"]] == [port["containerPort"]]
+    assert [entry["targetPort"] for entry in service["spec"]["ports"]] == [port["name"]]
     assert len(way["from"]) == 1
 
 
@@ -441,10 +448,10 @@ def test_the_alerts_of_the_page_are_in_the_component(rendered):
     (block,) = re.findall(
         r"## Alerts.*?```yaml\n(.*?)```", (ROOT / "docs" / "reference" / "metrics.md").read_text(), re.DOTALL
     )
-    (told,) = yaml.safe_load(block)["groups"]
+    (documented,) = yaml.safe_load(block)["groups"]
     (existing,) = of_kind(rendered("components/servicemonitor"), "PrometheusRule")
     (group,) = existing["spec"]["groups"]
-    assert [rule for rule in told["rules"] if rule not in group["rules"]] == []
+    assert [rule for rule in documented["rules"] if rule not in group["rules"]] == []
 
 
 def test_an_overlay_for_an_older_cluster_leaves_the_fence_out_as_the_docs_say(tmp_path, rendered, kustomize):

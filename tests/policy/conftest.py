@@ -49,18 +49,18 @@ CONTAINER = {
 
 @dataclasses.dataclass
 class Scene:
-    """What was recorded: in the life of a site, and of each request of the two files by its words."""
+    """The recorded admission requests: of the work of a site, and of the requests in the two files."""
 
     names: dict[str, str]
     roles: list
-    life: list = dataclasses.field(default_factory=list)
+    recorded: list = dataclasses.field(default_factory=list)
     missed: Counter = dataclasses.field(default_factory=Counter)
     forbidden: dict = dataclasses.field(default_factory=dict)
     allowed: dict = dataclasses.field(default_factory=dict)
     sent: dict = dataclasses.field(default_factory=dict)
     """The requests of the two files as the API server saw them, without what is merged in afterwards."""
     answered: dict | None = None
-    """With what words the API server's own policies refused each of them; None where it evaluates no policies."""
+    """The messages with which the API server's own policies refused them; None if it evaluates no policies."""
 
     def fence(self, policies, attempt=None):
         """Return the policies with this site's names and accounts, and with what is opened for an attempt."""
@@ -103,8 +103,8 @@ async def play(server, folder):
         roles = [manifest for manifest in make_manifests(grants, site.settings) if "rules" in manifest]
         scene, since = Scene(names, roles), server.mark()
         await live(site, node, *clients)
-        scene.life = list(recorder.seen)
-        scene.missed = missed(server.audit(since), accounts, scene.life)
+        scene.recorded = list(recorder.seen)
+        scene.missed = missed(server.audit(since), accounts, scene.recorded)
         names |= await prepare(admin, site, names)
         thieves = {
             by: await stack.enter_async_context(client(server, names[f"{by}_account"])) for by in ("service", "broker")
@@ -167,7 +167,7 @@ async def give_all_rights(stack, admin, name, accounts):
 
 
 async def live(site, node, web, private):
-    """Do what a service and its broker do in their life, each with its own account."""
+    """Do all the work of a service and its broker, with their own accounts."""
     theirs = Site(site.data, web, separate=True)
     node.behave(lambda pod: pod["metadata"]["namespace"] == site.namespace("bob"), Crash())
     async with run_broker(private, site.settings), theirs.service() as service:
@@ -201,14 +201,18 @@ async def spawned(service, *args, **more):
 def missed(audited, accounts, recorded):
     """Return the writes that the API server answered well, and the recorder did not see."""
     wrote = Counter(
-        (WRITES[each.verb], each.resource, each.namespace if each.resource != "namespaces" else "")
-        for each in audited
-        if each.user in accounts and each.verb in WRITES and each.status < 300
+        (WRITES[entry.verb], entry.resource, entry.namespace if entry.resource != "namespaces" else "")
+        for entry in audited
+        if entry.user in accounts and entry.verb in WRITES and entry.status < 300
     )
     assert wrote
     seen = Counter(
-        (each.request["operation"], each.request["resource"]["resource"], (each.namespace or NONE)["metadata"]["name"])
-        for each in recorded
+        (
+            admission.request["operation"],
+            admission.request["resource"]["resource"],
+            (admission.namespace or NONE)["metadata"]["name"],
+        )
+        for admission in recorded
     )
     return wrote - seen
 
@@ -278,11 +282,11 @@ async def client(server, account):
 
 
 async def record(clients, recorder, names, entry):
-    """Send a request as the account that it is by, and return what the API server asked about it."""
+    """Send a request as its account, and return the admission request of the API server."""
     before = len(recorder.seen)
     async with sending(clients, names, entry) as answer:
-        told = await answer.text()
-    assert len(recorder.seen) == before + 1, f"{entry}: {told}"
+        text = await answer.text()
+    assert len(recorder.seen) == before + 1, f"{entry}: {text}"
     return recorder.seen[-1]
 
 

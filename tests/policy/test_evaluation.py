@@ -23,7 +23,9 @@ def policy(*validations, conditions=("true",), variables=None, excluded=(), **ru
             "spec": {
                 "failurePolicy": "Fail",
                 "matchConditions": [{"name": "c", "expression": condition} for condition in conditions],
-                "variables": [{"name": name, "expression": each} for name, each in (variables or {}).items()],
+                "variables": [
+                    {"name": name, "expression": expression} for name, expression in (variables or {}).items()
+                ],
                 "matchConstraints": {"resourceRules": [{**EVERYTHING, **rule}], "excludeResourceRules": list(excluded)},
                 "validations": [{"expression": validation, "message": "m"} for validation in validations],
             },
@@ -32,19 +34,19 @@ def policy(*validations, conditions=("true",), variables=None, excluded=(), **ru
 
 
 def admission(resource="pods", subresource="", group="", namespace="n"):
-    request = {
+    attempt = {
         "operation": "CREATE",
         "resource": {"group": group, "version": "v1", "resource": resource},
         "kind": {"group": group, "version": "v1", "kind": "Namespace" if resource == "namespaces" else "X"},
         "userInfo": {"username": "u"},
     }
     more = {"subResource": subresource, "namespace": namespace}
-    request |= {key: value for key, value in more.items() if value}
-    return Admission(request, {"metadata": {"labels": {"a/b": "c"}}, "spec": {"list": [{"x": 1}, {}]}}, None, None)
+    attempt |= {key: value for key, value in more.items() if value}
+    return Admission(attempt, {"metadata": {"labels": {"a/b": "c"}}, "spec": {"list": [{"x": 1}, {}]}}, None, None)
 
 
-def values(policy, asked=None):
-    return [verdict.value for verdict in policy.judge(asked or admission())]
+def values(policy, attempt=None):
+    return [verdict.value for verdict in policy.judge(attempt or admission())]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_a_variable_fails_who_uses_it_and_nobody_else():
 
 
 @pytest.mark.parametrize(
-    ("rule", "asked", "covered"),
+    ("rule", "attempt", "covered"),
     [
         ({"resources": ["*"]}, admission(subresource="exec"), False),
         ({"resources": ["*/*"]}, admission(subresource="exec"), True),
@@ -97,8 +99,8 @@ def test_a_variable_fails_who_uses_it_and_nobody_else():
         ({"scope": "Cluster"}, admission("namespaces"), True),
     ],
 )
-def test_a_rule_covers_what_the_documentation_says(rule, asked, covered):
-    assert values(policy("true", **rule), asked) == ([True] if covered else [])
+def test_a_rule_covers_what_the_documentation_says(rule, attempt, covered):
+    assert values(policy("true", **rule), attempt) == ([True] if covered else [])
 
 
 def test_what_is_excluded_is_not_judged():

@@ -17,12 +17,14 @@ POLICIES = load_policies(HERE.parents[1] / "kustomize/base/policy.yaml")
 FORBIDDEN = yaml.safe_load((HERE / "forbidden.yaml").read_text())
 ALLOWED = yaml.safe_load((HERE / "allowed.yaml").read_text())
 WRITES = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE"}
-THEFTS = [(each["theft"], each["by"]) for each in FORBIDDEN]
-OPENED = [(each["theft"], each["by"]) for each in FORBIDDEN if "opening" in each]
-USES = [(each["use"], each["by"]) for each in ALLOWED]
-PODS = [(each["use"], each["by"]) for each in ALLOWED if "pod" in each and each["by"] == "service"]
+THEFTS = [(entry["theft"], entry["by"]) for entry in FORBIDDEN]
+OPENED = [(entry["theft"], entry["by"]) for entry in FORBIDDEN if "opening" in entry]
+USES = [(entry["use"], entry["by"]) for entry in ALLOWED]
+PODS = [(entry["use"], entry["by"]) for entry in ALLOWED if "pod" in entry and entry["by"] == "service"]
 VALIDATIONS = [
-    (name.removeprefix("spawnpenny-"), each.name) for name, policy in POLICIES.items() for each in policy.validations
+    (name.removeprefix("spawnpenny-"), validation.name)
+    for name, policy in POLICIES.items()
+    for validation in policy.validations
 ]
 
 
@@ -34,7 +36,7 @@ def refusals(verdicts):
 def test_all_that_the_service_and_the_broker_do_is_recorded_and_admitted(scene, policies):
     fence = scene.fence(policies)
     assert not scene.missed
-    for admission in scene.life:
+    for admission in scene.recorded:
         verdicts = [verdict for policy in fence.values() for verdict in policy.judge(admission)]
         assert verdicts, admission
         assert [refusal.message for refusal in refusals(verdicts)] == [], admission
@@ -43,11 +45,11 @@ def test_all_that_the_service_and_the_broker_do_is_recorded_and_admitted(scene, 
 def test_every_right_to_write_that_they_are_given_is_among_what_is_admitted(scene):
     done = {
         (
-            place(scene.names, each.request.get("namespace")),
-            each.request["resource"]["resource"],
-            each.request["operation"],
+            place(scene.names, admission.request.get("namespace")),
+            admission.request["resource"]["resource"],
+            admission.request["operation"],
         )
-        for each in (*scene.life, *(admission for _, admission in scene.allowed.values()))
+        for admission in (*scene.recorded, *(admission for _, admission in scene.allowed.values()))
     }
     missing = {right for role in scene.roles for right in rights(scene.names, role)} - done
     assert missing == set()
@@ -77,8 +79,8 @@ def test_other_uses_are_admitted(key, scene, policies):
 def test_a_theft_is_refused_and_told_why(key, scene, policies):
     entry, admission = scene.forbidden[key]
     policy = scene.fence(policies, entry)[entry["by"]]
-    told = [refusal.message for refusal in refusals(policy.judge(admission))]
-    assert any(entry["says"] in message for message in told), told
+    messages = [refusal.message for refusal in refusals(policy.judge(admission))]
+    assert any(entry["says"] in message for message in messages), messages
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,7 @@ def test_a_pod_that_the_fence_admits_keeps_the_rules_of_the_pipeline(key, scene)
 
 
 def test_each_opening_of_the_pipeline_is_tried():
-    assert {each["opening"] for each in FORBIDDEN if each["by"] == "service" and "opening" in each} == set(OPENINGS)
+    assert {entry["opening"] for entry in FORBIDDEN if entry["by"] == "service" and "opening" in entry} == set(OPENINGS)
 
 
 def test_nobody_else_is_affected(scene, policies):
@@ -139,16 +141,20 @@ def test_nobody_else_is_affected(scene, policies):
 
 def test_each_expression_is_seen_true_and_false_and_none_fails(scene, policies):
     seen = set()
-    everything = [*scene.forbidden.values(), *scene.allowed.values(), *(({}, each) for each in scene.life)]
+    everything = [
+        *scene.forbidden.values(),
+        *scene.allowed.values(),
+        *(({}, admission) for admission in scene.recorded),
+    ]
     for entry, admission in everything:
         for name, policy in scene.fence(policies, entry).items():
             for verdict in (*policy.matches(admission), *policy.judge(admission)):
                 assert verdict.error == "", (admission, verdict.expression.source)
                 seen.add((name, verdict.expression.name, verdict.value))
     desired = {
-        (name.removeprefix("spawnpenny-"), each.name, value)
+        (name.removeprefix("spawnpenny-"), expression.name, value)
         for name, policy in policies.items()
-        for each in (*policy.conditions, *policy.validations)
+        for expression in (*policy.conditions, *policy.validations)
         for value in (True, False)
     }
     assert seen == desired

@@ -18,7 +18,7 @@ from spawnpenny.settings.load import make_settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = list(yaml.safe_load_all((ROOT / "kustomize/base/policy.yaml").read_text(encoding="utf-8")))
-POLICIES = [each for each in DOCUMENTS if each["kind"] == "ValidatingAdmissionPolicy"]
+POLICIES = [document for document in DOCUMENTS if document["kind"] == "ValidatingAdmissionPolicy"]
 FUNCTIONS = {"!_", "_&&_", "_||_", "_?_:_", "_==_", "_!=_", "_+_", "_[_]", "@in", "@not_strictly_false"} | {
     *("contains", "matches", "size", "startsWith", "endsWith")
 }
@@ -27,16 +27,16 @@ REQUEST = {"group", "resource", "subResource", "namespace", "operation", "userIn
 NEWER = {"appArmorProfile", "hostProcess", "podCertificate", "image"}
 """Fields of Kubernetes 1.22, 1.30 and 1.34 that the API server of the tests does not have."""
 
-each_policy = pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["metadata"]["name"])
+for_all_policies = pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy["metadata"]["name"])
 
 
 def expressions(policy):
     """Yield each expression with whether it may use variables."""
     for part in ("matchConditions", "variables", "validations"):
-        yield from ((each["expression"], part != "matchConditions") for each in policy["spec"][part])
+        yield from ((entry["expression"], part != "matchConditions") for entry in policy["spec"][part])
 
 
-@each_policy
+@for_all_policies
 def test_the_expressions_are_plain_cel(policy):
     for source, composed in expressions(policy):
         used = cel.compile(source)
@@ -46,7 +46,7 @@ def test_the_expressions_are_plain_cel(policy):
         assert not re.search(r"\n|\?\.|\[\?|optional|quantity|authorizer", source), source
 
 
-@each_policy
+@for_all_policies
 def test_the_expressions_name_fields_that_kubernetes_has(policy, openapi):
     described = {field for definition in openapi["definitions"].values() for field in definition.get("properties", ())}
     known = described | REQUEST | NEWER | {variable["name"] for variable in policy["spec"]["variables"]}
@@ -80,7 +80,7 @@ def openapi(apiserver):
         connection.close()
 
 
-@each_policy
+@for_all_policies
 def test_a_variable_uses_only_those_before_it(policy):
     before = set()
     for variable in policy["spec"]["variables"]:
@@ -88,7 +88,7 @@ def test_a_variable_uses_only_those_before_it(policy):
         before.add(variable["name"])
 
 
-@each_policy
+@for_all_policies
 def test_a_policy_is_in_force_for_whatever_its_account_writes(policy):
     bound = [document["spec"] for document in DOCUMENTS if document["kind"] == "ValidatingAdmissionPolicyBinding"]
     assert {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]} in bound
@@ -103,7 +103,7 @@ def test_a_policy_is_in_force_for_whatever_its_account_writes(policy):
     assert policy["spec"]["matchConstraints"]["resourceRules"] == [everything]
 
 
-@each_policy
+@for_all_policies
 def test_a_refusal_is_told_in_one_sentence_and_as_forbidden(policy):
     for validation in policy["spec"]["validations"]:
         assert re.fullmatch(r"[^\n]{30,250}\.", validation["message"]), validation

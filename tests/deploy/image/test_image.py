@@ -57,8 +57,8 @@ def test_it_serves_and_ends_when_it_is_asked_to(image):
     # Without a shell between the two, the signal reaches the service itself.
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            told = next(line for line in map(json.loads, process.stderr) if line["event"] == "listening")
-            with urllib.request.urlopen(f"http://127.0.0.1:{told['port']}/healthz") as response:
+            entry = next(line for line in map(json.loads, process.stderr) if line["event"] == "listening")
+            with urllib.request.urlopen(f"http://127.0.0.1:{entry['port']}/healthz") as response:
                 assert json.load(response) == {"status": "ok"}
         finally:
             process.send_signal(signal.SIGTERM)

@@ -38,17 +38,17 @@ METADATA = {
 }
 
 
-def schema_of(told):
-    """Return the schema of a type as the models tell it."""
-    if told in SIMPLE:
-        return SIMPLE[told]
-    if found := re.fullmatch(r"list\[(.+)\]", told):
+def schema_of(type_name):
+    """Return the schema of a type of the models."""
+    if type_name in SIMPLE:
+        return SIMPLE[type_name]
+    if found := re.fullmatch(r"list\[(.+)\]", type_name):
         return {"type": "array", "items": schema_of(found[1])}
-    if found := re.fullmatch(r"dict\(str, (.+)\)", told):
+    if found := re.fullmatch(r"dict\(str, (.+)\)", type_name):
         return {"type": "object", "additionalProperties": schema_of(found[1])}
-    if told == "V1ObjectMeta":
+    if type_name == "V1ObjectMeta":
         return METADATA
-    model = getattr(models, told)
+    model = getattr(models, type_name)
     names = {name: key for name, key in model.attribute_map.items() if key != "status"}  # which nobody writes
     properties = {key: schema_of(model.openapi_types[name]) for name, key in names.items()}
     required = [key for name, key in names.items() if refuses_none(model, name)]
@@ -60,7 +60,7 @@ def refuses_none(model, name):
 
 
 def make(kind):
-    """Return the schema of a kind, of what one may write in it."""
+    """Return the schema of a kind, with the fields that one may write."""
     schema = schema_of(f"V1{kind}")
     schema["properties"] |= {"apiVersion": {"const": KINDS[kind]}, "kind": {"const": kind}}
     schema["required"] = ["apiVersion", "kind", "metadata", "spec"]
@@ -68,6 +68,6 @@ def make(kind):
 
 
 if __name__ == "__main__":
-    for each in KINDS:
-        path = Path(__file__).with_name(f"{each}.json")
-        path.write_text(json.dumps(make(each), indent=2, sort_keys=True) + "\n")
+    for kind in KINDS:
+        path = Path(__file__).with_name(f"{kind}.json")
+        path.write_text(json.dumps(make(kind), indent=2, sort_keys=True) + "\n")
